@@ -1,0 +1,113 @@
+"""What can go wrong in an exchange: httpx's own classes, told apart more finely.
+
+    httpx.RequestError
+    ├── httpx.TransportError
+    │   ├── httpx.ConnectError
+    │   │   ├── DnsError            dns_error
+    │   │   ├── RefusedError        connect_refused
+    │   │   ├── TlsError            tls_error
+    │   │   ├── BlockedAddressError blocked_address
+    │   │   └── BlockedPortError    blocked_port
+    │   ├── httpx.ReadError
+    │   │   └── ResetError          reset
+    │   ├── httpx.ReadTimeout
+    │   │   ├── TooSlowError        too_slow
+    │   │   └── DeadlineError       deadline
+    │   └── httpx.RemoteProtocolError
+    │       ├── HeaderTooLargeError header_too_large
+    │       └── TruncatedError      truncated (a DecodingError as well)
+    └── httpx.DecodingError         decode_error
+        ├── BombError               bomb
+        └── TooLargeError           too_large
+
+Every class is one of httpx's, so that code written for httpx goes on to work.
+"""
+
+import httpx
+
+__all__ = [
+    "BlockedAddressError",
+    "BlockedPortError",
+    "BombError",
+    "DeadlineError",
+    "DnsError",
+    "HeaderTooLargeError",
+    "RefusedError",
+    "ResetError",
+    "TlsError",
+    "TooLargeError",
+    "TooSlowError",
+    "TruncatedError",
+]
+
+
+class DnsError(httpx.ConnectError):
+    """The host's name has no address, or nobody could be asked for it."""
+
+    reason = "dns_error"
+
+
+class RefusedError(httpx.ConnectError):
+    """Nobody listens at the host's addresses."""
+
+    reason = "connect_refused"
+
+
+class TlsError(httpx.ConnectError):
+    """No trustworthy TLS connection could be made."""
+
+    reason = "tls_error"
+
+
+class BlockedAddressError(httpx.ConnectError):
+    """The host's addresses lie in a network that a page must not lead into."""
+
+    reason = "blocked_address"
+
+
+class BlockedPortError(httpx.ConnectError):
+    """The port belongs to a service that does not speak HTTP."""
+
+    reason = "blocked_port"
+
+
+class ResetError(httpx.ReadError):
+    """The peer reset the connection, or the stream on it."""
+
+    reason = "reset"
+
+
+class TooSlowError(httpx.ReadTimeout):
+    """The body came in, but below the lowest rate that is waited for."""
+
+    reason = "too_slow"
+
+
+class DeadlineError(httpx.ReadTimeout):
+    """The exchange as a whole took longer than it may."""
+
+    reason = "deadline"
+
+
+class HeaderTooLargeError(httpx.RemoteProtocolError):
+    """The head, or the trailers, are larger than is read."""
+
+    reason = "header_too_large"
+
+
+class TruncatedError(httpx.RemoteProtocolError, httpx.DecodingError):
+    """The body ended before its end, on the wire or inside its encoding."""
+
+    reason = "truncated"
+
+
+class BombError(httpx.DecodingError):
+    """The body unpacks to far more than its size on the wire can mean."""
+
+    reason = "bomb"
+
+
+class TooLargeError(httpx.DecodingError):
+    """The body is larger than is read, on the wire or unpacked."""
+
+    reason = "too_large"
