@@ -1,0 +1,146 @@
+"""Every error that leaves the package, and the reasons a URL can end with.
+
+    CrawlError
+    ├── ConfigError            a setting, an argument or a spider is wrong: exit code 2
+    │   └── OutputExists       an output would overwrite somebody else's file
+    ├── StateError             the job's state cannot be used as it is: exit code 2
+    │   └── JobLocked          another process runs this job: exit code 5
+    ├── SinkError              an output could not be written
+    ├── FetchError             an exchange failed; carries a Reason
+    ├── SelectorError          a selector matched nothing, or is not CSS
+    └── DropItem               raised by a pipeline: this item ends here
+
+Rule: a message is one line that says what happened, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class CrawlError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConfigError(CrawlError):
+    """A setting, an argument or a spider is wrong; the message says which."""
+
+
+class OutputExists(ConfigError):
+    """An output names a file that this job did not publish."""
+
+
+class StateError(CrawlError):
+    """The job's state cannot be used as it is; the message names the ways out."""
+
+
+class JobLocked(StateError):
+    """Another process is running this job."""
+
+
+class SinkError(CrawlError):
+    """An output could not be opened or written."""
+
+
+class Reason(StrEnum):
+    """Why a URL did not become a page: the same word in store, report and logs."""
+
+    DNS_ERROR = "dns_error"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS_ERROR = "tls_error"
+    RESET = "reset"
+    PROTO_ERROR = "proto_error"
+    READ_TIMEOUT = "read_timeout"
+    TOO_SLOW = "too_slow"
+    DEADLINE = "deadline"
+    HEADER_TOO_LARGE = "header_too_large"
+    TOO_LARGE = "too_large"
+    BOMB = "bomb"
+    DECODE_ERROR = "decode_error"
+    TRUNCATED = "truncated"
+    REDIRECT_LIMIT = "redirect_limit"
+    REDIRECT_INVALID = "redirect_invalid"
+    BLOCKED_SCHEME = "blocked_scheme"
+    BLOCKED_ADDRESS = "blocked_address"
+    BLOCKED_PORT = "blocked_port"
+    ROBOTS_DENIED = "robots_denied"
+    ROBOTS_UNREACHABLE = "robots_unreachable"
+    HTTP_STATUS = "http_status"
+    UNWANTED_TYPE = "unwanted_type"
+    PARSE_ERROR = "parse_error"
+    OUTCOME_TOO_LARGE = "outcome_too_large"
+    SPIDER_ERROR = "spider_error"
+    PIPELINE_ERROR = "pipeline_error"
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether the same request may succeed a little later."""
+        return self in _RETRIED
+
+    @property
+    def is_host_failure(self) -> bool:
+        """Whether it speaks against the host rather than against the page."""
+        return self in _HOST_FAILURES
+
+    @property
+    def is_skip(self) -> bool:
+        """Whether the URL was left out on purpose rather than failed."""
+        return self in _SKIPS
+
+
+_HOST_FAILURES = frozenset(
+    {
+        Reason.DNS_ERROR,
+        Reason.CONNECT_REFUSED,
+        Reason.CONNECT_TIMEOUT,
+        Reason.TLS_ERROR,
+        Reason.RESET,
+        Reason.READ_TIMEOUT,
+        Reason.TOO_SLOW,
+        Reason.DEADLINE,
+    }
+)
+_RETRIED = frozenset(
+    {
+        Reason.DNS_ERROR,
+        Reason.CONNECT_REFUSED,
+        Reason.CONNECT_TIMEOUT,
+        Reason.RESET,
+        Reason.PROTO_ERROR,
+        Reason.READ_TIMEOUT,
+        Reason.TOO_SLOW,
+        Reason.DEADLINE,
+        Reason.TRUNCATED,
+    }
+)
+_SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
+
+
+class FetchError(CrawlError):
+    """An exchange failed; `reason` is the word that the report counts."""
+
+    def __init__(self, reason: Reason, detail: str, *, url: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" + (f" ({url})" if url else ""))
+        self.reason = reason
+        self.detail = detail
+        self.url = url
+
+
+class SelectorError(CrawlError):
+    """A selector matched nothing where the spider needs something."""
+
+    def __init__(
+        self, selector: str, url: str, detail: str = "matched nothing"
+    ) -> None:
+        super().__init__(f"{selector!r} {detail} on {url}")
+        self.selector = selector
+        self.url = url
+
+
+class DropItem(CrawlError):
+    """Raised by a pipeline: the item ends here, counted under `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,318 @@
+"""Typed settings: one frozen value, made from defaults, file, spider and flags.
+
+Rule: an unknown key or a wrong type is one line that names the place, the key and
+the nearest valid one. No key exists before it works.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from crawler.errors import ConfigError
+from crawler.version import __version__
+
+
+class Seconds(float):
+    """A duration: a number of seconds, or text such as "90s", "10m", "2h", "1d"."""
+
+
+class Bytes(int):
+    """A size: a number of bytes, or text such as "32 MiB", "64 KiB", "1 kB"."""
+
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_BYTES = {
+    "": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3,
+    "kib": 1024, "mib": 1024**2, "gib": 1024**3,
+}  # fmt: skip
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+
+
+def seconds(text: str | float) -> Seconds:
+    """The duration that `text` means: 90, "90s", "10m", "2h"; ValueError if none."""
+    return Seconds(
+        _quantity(text, {"": 1, **_SECONDS}, "a duration such as 30s or 10m")
+    )
+
+
+def size(text: str | float) -> Bytes:
+    """The number of bytes that `text` means: 1024, "32 MiB"; ValueError if none."""
+    return Bytes(_quantity(text, _BYTES, "a size such as 500 kB or 32 MiB"))
+
+
+def _quantity(text: str | float, units: Mapping[str, float], what: str) -> float:
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None or match[2].lower() not in units:
+        raise ValueError(f"{text!r} is not {what}")
+    return float(match[1]) * units[match[2].lower()]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class CrawlSettings(_Section):
+    """[crawl]: the crawl as a whole."""
+
+    #: Pages visited at the same time, over all hosts.
+    workers: int = 32
+    #: Links followed from a start page at most; none: no limit.
+    depth: int | None = None
+    #: How the crawler names itself; robots.txt groups are matched by its first word.
+    user_agent: str = f"crawler/{__version__}"
+    #: A URL or mail address added to the User-Agent, so that a site can reach you.
+    contact: str = ""
+    #: The folder that holds the project's spiders.
+    spiders: str = "spiders"
+    #: How long an async callback may take for one page.
+    callback_timeout: Seconds = Seconds(60)
+    #: How long pages in flight may still take after Ctrl-C or a time limit.
+    grace: Seconds = Seconds(10)
+
+
+class HttpSettings(_Section):
+    """[http]: the one shared client, and what it takes from a server."""
+
+    #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
+    http2: bool = True
+    #: Sockets open at the same time.
+    connections: int = 100
+    #: Until a connection, with TLS, stands.
+    connect: Seconds = Seconds(10)
+    #: Between two pieces of a response.
+    read: Seconds = Seconds(15)
+    #: One exchange as a whole.
+    total: Seconds = Seconds(120)
+    #: Bytes a second below which a body is too slow, over `min_rate_window`; 0: none.
+    min_rate: Bytes = Bytes(1000)
+    #: The time over which `min_rate` is measured.
+    min_rate_window: Seconds = Seconds(30)
+    #: A body on the wire.
+    max_body: Bytes = Bytes(32 * 1024**2)
+    #: A body after decompression.
+    max_decoded: Bytes = Bytes(64 * 1024**2)
+    #: Decoded over received, from the first decoded MiB on: above is a bomb.
+    max_ratio: int = 200
+    #: Content encodings stacked on one body.
+    max_encodings: int = 2
+    #: Response headers in all.
+    max_headers: Bytes = Bytes(64 * 1024)
+    #: Response headers by number.
+    max_header_count: int = 500
+    #: A longer URL is left out.
+    max_url: Bytes = Bytes(8 * 1024)
+    #: Links taken from one page.
+    max_links: int = 10_000
+    #: A file of certificates to trust in place of the usual ones.
+    ca_file: str = ""
+    #: Check certificates.
+    verify: bool = True
+    #: Send every request through this proxy.
+    proxy: str = ""
+
+
+class PolitenessSettings(_Section):
+    """[politeness]: what a site is asked at most."""
+
+    #: Obey robots.txt (RFC 9309).
+    robots: bool = True
+    #: Requests to one host at the same time.
+    per_host: int = 4
+    #: Requests to one host a second; 0: no limit. Loopback hosts have none by default.
+    rate: float | None = None
+    #: Requests to all hosts together a second; 0: no limit.
+    total_rate: float = 0
+    #: Bytes received from all hosts together a second; 0: no limit.
+    bandwidth: Bytes = Bytes(0)
+
+
+class RetrySettings(_Section):
+    """[retry]: requests that may succeed a little later."""
+
+    #: Tries of one request in all.
+    attempts: int = 5
+    #: The first pause between two tries; it doubles from try to try, with jitter.
+    wait: Seconds = Seconds(1)
+    #: The longest pause between two tries.
+    wait_max: Seconds = Seconds(60)
+    #: The longest Retry-After that is obeyed; a longer one is cut to this.
+    retry_after_max: Seconds = Seconds(3600)
+    #: Response statuses that are tried again.
+    statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
+
+
+class StorageSettings(_Section):
+    """[storage]: where a job's state is kept."""
+
+    #: The folder of the jobs' databases.
+    dir: str = ".crawl"
+    #: "durable" survives any crash; "memory" keeps nothing.
+    mode: Literal["durable", "memory"] = "durable"
+    #: "full" survives a power cut, "normal" a crash of the process only.
+    synchronous: Literal["full", "normal"] = "full"
+    #: Finished runs kept a job.
+    keep_runs: int = 10
+    #: Runs whose items are kept a job, for `crawl export`.
+    keep_items: int = 3
+
+
+class OutputSettings(_Section):
+    """[output]: where items go when the command line does not say."""
+
+    #: Outputs of every run; empty: out/NAME-RUN.jsonl.
+    default: tuple[str, ...] = ()
+
+
+class Settings(_Section):
+    """All settings of one crawl."""
+
+    crawl: CrawlSettings = CrawlSettings()
+    http: HttpSettings = HttpSettings()
+    politeness: PolitenessSettings = PolitenessSettings()
+    retry: RetrySettings = RetrySettings()
+    storage: StorageSettings = StorageSettings()
+    output: OutputSettings = OutputSettings()
+
+    def user_agent(self) -> str:
+        """The User-Agent header: the project's name and the contact."""
+        if not self.crawl.contact:
+            return self.crawl.user_agent
+        return f"{self.crawl.user_agent} (+{self.crawl.contact})"
+
+
+type_of_section = {
+    "crawl": CrawlSettings,
+    "http": HttpSettings,
+    "politeness": PolitenessSettings,
+    "retry": RetrySettings,
+    "storage": StorageSettings,
+    "output": OutputSettings,
+}
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """Settings from one place: `source` names it in messages."""
+
+    source: str
+    values: Mapping[str, Mapping[str, Any]]
+
+
+def build(layers: Iterable[Layer]) -> Settings:
+    """Settle `layers`, later ones first in rank; ConfigError names a bad key's place."""
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, values in layer.values.items():
+            _check_section(section, values, layer.source)
+            merged.setdefault(section, {}).update(values)
+    return msgspec.convert(
+        merged, Settings, strict=False, dec_hook=_quantity_hook, from_attributes=False
+    )
+
+
+def _check_section(section: str, values: object, source: str) -> None:
+    if section not in type_of_section:
+        raise ConfigError(
+            unknown(f"section [{section}]", section, type_of_section, source)
+        )
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{source}: [{section}] must be a table of settings")
+    kind = type_of_section[section]
+    for key, value in values.items():
+        if key not in kind.__struct_fields__:
+            name = f"setting {section}.{key}"
+            raise ConfigError(unknown(name, key, kind.__struct_fields__, source))
+        try:
+            msgspec.convert({key: value}, kind, strict=False, dec_hook=_quantity_hook)
+        except (msgspec.ValidationError, ValueError) as exc:
+            why = str(exc).split(" - at `")[0]
+            raise ConfigError(f"{source}: {section}.{key} = {value!r}: {why}") from exc
+
+
+def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:
+    """One line for a name that does not exist, with the nearest that does."""
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(names)
+    return f"{source}: unknown {what}; {hint}"
+
+
+def _quantity_hook(kind: type, value: Any) -> Any:
+    if kind is Seconds and isinstance(value, (str, int, float)):
+        return seconds(value)
+    if kind is Bytes and isinstance(value, (str, int, float)):
+        return size(value)
+    raise ValueError(f"expected {kind.__name__.lower()}, got {type(value).__name__}")
+
+
+def from_file(folder: Path) -> tuple[Layer, Path | None]:
+    """The project's settings in `folder`: config.toml, or [tool.crawl] of pyproject.
+
+    Returns the layer and the file that it came from (None: the folder has none).
+    A config.toml without a section of ours belongs to something else.
+    """
+    own = _tables(folder / "config.toml")
+    ours = {
+        name: own[name] for name in own if name in type_of_section or name == "jobs"
+    }
+    tool = _tables(folder / "pyproject.toml").get("tool", {})
+    shared = tool.get("crawl", {}) if isinstance(tool, dict) else {}
+    if ours and shared:
+        raise ConfigError(
+            f"Both {folder / 'config.toml'} and [tool.crawl] in pyproject.toml hold "
+            "settings; keep one of them"
+        )
+    if ours:
+        return Layer("config.toml", own), folder / "config.toml"
+    if shared:
+        return Layer("pyproject.toml [tool.crawl]", shared), folder / "pyproject.toml"
+    return Layer("config.toml", {}), None
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read: {exc}") from exc
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Layer:
+    """Settings from variables such as CRAWL_HTTP__READ=5."""
+    values: dict[str, dict[str, Any]] = {}
+    for name, text in environ.items():
+        section, found, key = name.removeprefix("CRAWL_").partition("__")
+        if name.startswith("CRAWL_") and found:
+            values.setdefault(section.lower(), {})[key.lower()] = parse_value(text)
+    return Layer("environment", values)
+
+
+def from_flags(pairs: Iterable[str]) -> Layer:
+    """Settings from `-s section.key=value` flags."""
+    values: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not equals or not dot:
+            raise ConfigError(f"-s {pair}: write it as section.key=value")
+        values.setdefault(section, {})[key] = parse_value(text)
+    return Layer("-s", values)
+
+
+def parse_value(text: str) -> Any:
+    """The TOML value that `text` spells, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

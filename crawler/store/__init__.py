@@ -1,0 +1,1 @@
+"""Where a crawl keeps what is to be visited, what was seen and what came out."""

@@ -1,0 +1,221 @@
+"""What every store promises: what is to be visited, what was seen, what came out.
+
+Rule: a row stays pending until the commit that finishes it, and a commit lands whole
+or not at all. No part but the store may assume that it is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol
+
+from crawler.request import Entry
+
+
+class State(IntEnum):
+    """Where a URL stands; all but PENDING are terminal."""
+
+    PENDING = 0
+    DONE = 1
+    FAILED = 2
+    SKIPPED = 3
+    REDIRECTED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as a page yielded it: JSON, and the keys that make it unique."""
+
+    body: bytes
+    #: Values that no two items of the run may share, as (name of the rule, value).
+    keys: tuple[tuple[str, bytes], ...] = ()
+    #: The item itself, for readers in this process; a durable store keeps `body` only.
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """A committed item: `sequence` is its place in the run's output, from 1."""
+
+    sequence: int
+    fingerprint: int
+    ordinal: int
+    body: bytes
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A link that a filter left out, and the filter's name."""
+
+    fingerprint: int
+    url: str
+    rule: str
+    parent: int
+    found_as: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one visit came to: its effects land together or not at all.
+
+    `entry` None: what `start()` yielded. `state` PENDING: tried again at `due`
+    (wall-clock seconds), with the entry's `attempt` and `first_tried` as they are now.
+    """
+
+    entry: Entry | None
+    state: State = State.DONE
+    #: A Reason or a filter's name; empty for a page.
+    reason: str = ""
+    #: One line for people.
+    detail: str = ""
+    status: int = 0
+    due: float = 0.0
+    items: Sequence[Item] = ()
+    #: New requests; `sequence` is given by the store.
+    requests: Sequence[Entry] = ()
+    #: Known requests of this very redirect chain that are asked again.
+    again: Sequence[Entry] = ()
+    rejected: Sequence[Rejected] = ()
+    #: Added to the run's counters when the outcome lands, and only then.
+    counters: Mapping[str, int] = field(default_factory=dict)
+    #: Facts that a resumed run must know again, such as a host that joined the scope.
+    remember: Mapping[str, str] = field(default_factory=dict)
+    #: For the page log: seconds from the request to the end of the body; bytes.
+    elapsed: float = 0.0
+    received: int = 0
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a commit changed, beyond what its outcomes asked for."""
+
+    #: Entries that are pending now and were not before, with their `sequence`.
+    added: list[Entry] = field(default_factory=list)
+    #: Pending entries found again at a lower depth: (fingerprint, host, depth).
+    lowered: list[tuple[int, str, int]] = field(default_factory=list)
+    #: Counters changed by this commit, the outcomes' own included.
+    counters: dict[str, int] = field(default_factory=dict)
+    #: The last item's sequence number in the run so far.
+    sequence: int = 0
+    #: Outcomes that landed, from the first on; fewer than given only when the limit
+    #: on items was reached: the others stay pending.
+    landed: int = 0
+    is_full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """Which run to open: the job, and what an unfinished run must agree with."""
+
+    job: str
+    spider: str
+    #: The spider's arguments as JSON.
+    arguments: str = "{}"
+    started: float = 0.0
+    fresh: bool = False
+
+
+@dataclass(slots=True)
+class Opening:
+    """The run as the store has it now: new, or the unfinished one."""
+
+    run: int
+    started: float
+    is_resumed: bool = False
+    #: Seconds that the run has taken in earlier processes.
+    seconds: float = 0.0
+    counters: dict[str, int] = field(default_factory=dict)
+    remembered: dict[str, str] = field(default_factory=dict)
+    #: Hosts with pending entries, and how many.
+    hosts: dict[str, int] = field(default_factory=dict)
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of the page log."""
+
+    time: float
+    state: State
+    reason: str
+    detail: str
+    status: int
+    elapsed: float
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that a store knows about one URL."""
+
+    fingerprint: int
+    url: str
+    state: State | None
+    reason: str = ""
+    detail: str = ""
+    depth: int = 0
+    parent_url: str = ""
+    found_as: str = ""
+    found: float = 0.0
+    due: float = 0.0
+    items: int = 0
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Store(Protocol):
+    """The state of one run of one job; every method is called from one task."""
+
+    #: Fingerprints known for certain to be committed, with their depth. A cache:
+    #: what it lacks may be known all the same, what it has is known.
+    recent: Mapping[int, int]
+    #: Links that a filter left out, by rule; bounded.
+    rejected: MutableMapping[int, str]
+
+    async def open(self, start: RunStart) -> Opening:
+        """Open the job's unfinished run, or a new one."""
+        ...
+
+    async def take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        """At most `limit` pending entries of `host`, the best first, none of them in
+        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        ...
+
+    async def commit(
+        self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
+    ) -> Committed:
+        """Land `outcomes` in one transaction, in order; SinkError-free, shielded."""
+        ...
+
+    async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
+        """Committed items in order, from the one after `sequence`."""
+        ...
+
+    async def release_items(self, sequence: int) -> None:
+        """Nobody will ask again for items up to `sequence` in this process."""
+        ...
+
+    async def sink_position(self, sink: str) -> str | None:
+        """What `set_sink_position` recorded last for `sink`."""
+        ...
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        """Record durably how far `sink` is."""
+        ...
+
+    async def explain(self, fingerprint: int) -> Explanation | None:
+        """All that is known of one URL; None: never heard of."""
+        ...
+
+    async def finish(self, reason: str, report: bytes) -> None:
+        """The run is complete (its `reason` and its report): it is not resumed."""
+        ...
+
+    async def close(self, seconds: float) -> None:
+        """Close; `seconds` is how long the run has taken in all. An unfinished run
+        is resumed by the next `open`."""
+        ...

@@ -1,0 +1,216 @@
+"""The store that keeps nothing: for throw-away crawls, tests and notebooks.
+
+Rule: the same promises as the durable one, but for surviving the process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, MutableMapping, Sequence
+from itertools import islice
+
+from crawler.request import Entry
+from crawler.store.base import (
+    Attempt,
+    Committed,
+    Explanation,
+    ItemRow,
+    Opening,
+    Outcome,
+    Rejected,
+    RunStart,
+    State,
+)
+
+#: Links left out that are remembered one by one; beyond, they are only counted.
+REJECTED_LIMIT = 100_000
+
+
+class _Row:
+    """What is remembered of one URL."""
+
+    __slots__ = ("attempts", "entry", "found", "items", "outcome")
+
+    def __init__(self, entry: Entry, found: float) -> None:
+        self.entry = entry
+        self.found = found
+        self.items = 0
+        #: None while pending and never tried; the visit's result, bodies not kept.
+        self.outcome: tuple[State, str, str, float] | None = None
+        self.attempts: list[Attempt] | None = None
+
+
+class MemoryStore:
+    """A store in this process's memory; nothing is there when it is closed."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._rows: dict[int, _Row] = {}
+        self._items: deque[ItemRow] = deque()
+        self._keys: set[tuple[str, bytes]] = set()
+        self._sequence = 0
+        self._discovered = 0
+        self._positions: dict[str, str] = {}
+        self._rejected: dict[int, Rejected] = {}
+        self.recent: dict[int, int] = {}
+        self.rejected: MutableMapping[int, str] = {}
+
+    async def open(self, start: RunStart) -> Opening:
+        return Opening(run=1, started=start.started)
+
+    async def take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        return []  # every pending entry was given out when it was committed
+
+    async def commit(
+        self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
+    ) -> Committed:
+        committed = Committed()
+        for outcome in outcomes:
+            if committed.is_full:
+                break
+            if outcome.entry is None or self._is_pending(outcome.entry.fingerprint):
+                self._land(outcome, committed, items_limit)
+            committed.landed += 1
+        committed.sequence = self._sequence
+        return committed
+
+    def _is_pending(self, fingerprint: int) -> bool:
+        row = self._rows.get(fingerprint)
+        if row is None:
+            return False
+        return row.outcome is None or row.outcome[0] is State.PENDING
+
+    def _land(self, outcome: Outcome, committed: Committed, limit: int | None) -> None:
+        counters = committed.counters
+        for name, amount in outcome.counters.items():
+            counters[name] = counters.get(name, 0) + amount
+        if outcome.items and outcome.state in (State.DONE, State.FAILED):
+            self._add_items(outcome, committed, limit)
+        for entry in outcome.requests:
+            self._add(entry, committed)
+        for entry in outcome.again:
+            self._rows[entry.fingerprint].entry = entry
+            self._rows[entry.fingerprint].outcome = None
+            committed.added.append(entry)
+        for rejected in outcome.rejected:
+            self._reject(rejected, counters)
+        if outcome.entry is not None:
+            self._note(outcome.entry, outcome)
+
+    def _add(self, entry: Entry, committed: Committed) -> None:
+        known = self._rows.get(entry.fingerprint)
+        if known is None:
+            self._discovered += 1
+            entry.sequence = self._discovered
+            self._rows[entry.fingerprint] = _Row(entry, self._clock())
+            self.recent[entry.fingerprint] = entry.depth
+            committed.added.append(entry)
+            _count(committed.counters, "found")
+            if self.rejected:
+                self._accept_after_all(entry.fingerprint, committed.counters)
+        elif known.outcome is None and entry.depth < known.entry.depth:
+            self.recent[entry.fingerprint] = known.entry.depth = entry.depth
+            committed.lowered.append((entry.fingerprint, entry.host, entry.depth))
+
+    def _accept_after_all(self, fingerprint: int, counters: dict[str, int]) -> None:
+        rule = self.rejected.pop(fingerprint, None)
+        if rule is not None:
+            del self._rejected[fingerprint]
+            _count(counters, f"skipped.{rule}", -1)
+
+    def _reject(self, rejected: Rejected, counters: dict[str, int]) -> None:
+        if rejected.fingerprint in self.rejected or rejected.fingerprint in self._rows:
+            return
+        if len(self.rejected) < REJECTED_LIMIT:
+            self.rejected[rejected.fingerprint] = rejected.rule
+            self._rejected[rejected.fingerprint] = rejected
+        _count(counters, f"skipped.{rejected.rule}")
+
+    def _add_items(
+        self, outcome: Outcome, committed: Committed, limit: int | None
+    ) -> None:
+        entry = outcome.entry
+        fingerprint = entry.fingerprint if entry else 0
+        for ordinal, item in enumerate(outcome.items):
+            if limit is not None and self._sequence >= limit:
+                left = len(outcome.items) - ordinal
+                _count(committed.counters, "dropped.items_limit", left)
+                break
+            double = next((key for key in item.keys if key in self._keys), None)
+            if double is not None:
+                _count(committed.counters, f"dropped.{double[0]}")
+                continue
+            self._keys.update(item.keys)
+            self._sequence += 1
+            row = ItemRow(self._sequence, fingerprint, ordinal, item.body, item.value)
+            self._items.append(row)
+            _count(committed.counters, "items")
+            if entry is not None:
+                self._rows[fingerprint].items += 1
+        committed.is_full = limit is not None and self._sequence >= limit
+
+    def _note(self, entry: Entry, outcome: Outcome) -> None:
+        row = self._rows[entry.fingerprint]
+        row.outcome = (outcome.state, outcome.reason, outcome.detail, outcome.due)
+        if row.attempts is None:
+            row.attempts = []
+        row.attempts.append(
+            Attempt(
+                self._clock(),
+                outcome.state,
+                outcome.reason,
+                outcome.detail,
+                outcome.status,
+                outcome.elapsed,
+                outcome.received,
+            )  # fmt: skip
+        )
+
+    async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
+        if not self._items:
+            return []
+        start = max(0, sequence + 1 - self._items[0].sequence)
+        return list(islice(self._items, start, start + limit))
+
+    async def release_items(self, sequence: int) -> None:
+        while self._items and self._items[0].sequence <= sequence:
+            self._items.popleft()
+
+    async def sink_position(self, sink: str) -> str | None:
+        return self._positions.get(sink)
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        self._positions[sink] = position
+
+    async def explain(self, fingerprint: int) -> Explanation | None:
+        row = self._rows.get(fingerprint)
+        if row is None:
+            left_out = self._rejected.get(fingerprint)
+            return _explain_rejected(left_out) if left_out else None
+        entry, parent = row.entry, self._rows.get(row.entry.parent)
+        state, reason, detail, due = row.outcome or (State.PENDING, "", "", 0.0)
+        return Explanation(
+            fingerprint, entry.url, state, reason, detail, entry.depth,
+            parent.entry.url if parent else "", entry.found_as, row.found, due,
+            row.items, tuple(row.attempts or ()),
+        )  # fmt: skip
+
+    async def finish(self, reason: str, report: bytes) -> None:
+        return None
+
+    async def close(self, seconds: float) -> None:
+        return None
+
+
+def _count(counters: dict[str, int] | Counter[str], name: str, amount: int = 1) -> None:
+    counters[name] = counters.get(name, 0) + amount
+
+
+def _explain_rejected(rejected: Rejected) -> Explanation:
+    return Explanation(
+        rejected.fingerprint, rejected.url, State.SKIPPED, rejected.rule,
+        found_as=rejected.found_as,
+    )  # fmt: skip
