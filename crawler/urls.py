@@ -1,0 +1,403 @@
+"""URLs: one canonical form, links resolved cheaply, patterns and scope.
+
+No I/O, no clock. Parsing is WHATWG's (url.spec.whatwg.org), by ada-url; what is
+added here is only what makes two spellings of one address equal. Functions that
+say "a canonical URL" slice strings and must be given what `canonical` returned.
+"""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ada_url import join_url, normalize_url
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+Pattern = str | re.Pattern[str]
+Reason = Literal["blocked_scheme", "invalid_url", "too_long"]
+ScopeKind = Literal["hosts", "site", "origin", "patterns", "none"]
+
+MAX_URL = 8192
+
+_KINDS: dict[str, ScopeKind] = {
+    "hosts": "hosts",
+    "site": "site",
+    "origin": "origin",
+    "none": "none",
+}
+
+_HTTP = ("http://", "https://")
+_SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# An escape that follows a stray "%" stays: "%%34%31" must never become "%41".
+_ESCAPE = re.compile(r"(?<!%)(?<!%[0-9A-Fa-f])%[0-9A-Fa-f]{2}")
+# What resolving can only append to its directory or origin: no dot segment, no
+# scheme, nothing to escape. ("/." and a leading "." are looked for apart.)
+_PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
+# What its directory (or less) decides: an empty reference, a bare query and "http:x"
+# depend on more of the base, and whatever holds controls could be any of them.
+_SHARED = re.compile(
+    r"https?://[^\x00-\x1f]*|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x20?][^\x00-\x1f]*"
+)
+_UNRESERVED = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+)
+
+
+class InvalidUrl(ValueError):
+    """This text is no address that a crawl can visit; `reason` says why."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+class Link(NamedTuple):
+    """A canonical URL with what is asked of it again and again."""
+
+    url: str
+    fingerprint: int
+    host: str
+
+
+def canonical(url: str, *, max_url: int = MAX_URL) -> str:
+    """The one spelling of an absolute http(s) URL, or InvalidUrl.
+
+    Fragment, userinfo, default port and empty query are dropped; dot segments,
+    the host (lower case, punycode) and percent-encoding are normalised (RFC 3986
+    §6.2.2); the order of a query is kept.
+    """
+    _check_length(url, max_url)
+    try:
+        parsed = normalize_url(_scalar(url))
+    except ValueError:
+        raise InvalidUrl(_complaint(url), "invalid_url") from None
+    return _finish(parsed, url, max_url)
+
+
+def join(base: str, reference: str, *, max_url: int = MAX_URL) -> str:
+    """The canonical URL that `reference` means on the page at `base`, or InvalidUrl."""
+    _check_length(reference, max_url)
+    try:
+        parsed = join_url(_scalar(base), _scalar(reference))
+    except ValueError:
+        raise InvalidUrl(_complaint(reference), "invalid_url") from None
+    return _finish(parsed, reference, max_url)
+
+
+def fingerprint(method: str, url: str, body: bytes = b"", ordinal: int = 0) -> int:
+    """64 bits (signed) that name a request: method, canonical URL, body, ordinal."""
+    if method == "GET" and not body and not ordinal:
+        text = url.encode()
+    else:
+        # A URL never begins with NUL, so that no such text is another's URL.
+        text = f"\0{method}\0{ordinal}\0{url}\0".encode() + body
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
+
+
+def host_of(url: str) -> str:
+    """The host of a canonical URL, with its port unless it is the scheme's own."""
+    return url.split("/", 3)[2]
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a canonical URL: "https://example.com:8080"."""
+    return url[: url.index("/", 8)]
+
+
+def strip_www(host: str) -> str:
+    """The host without its leading "www.", unless nothing but a suffix is left."""
+    bare = host[4:]
+    return bare if host.startswith("www.") and "." in bare else host
+
+
+@lru_cache(maxsize=10_000)
+def site_of(host: str) -> str:
+    """The registrable domain of a host, by the public suffix list (private part too).
+
+    An address, a single label and a public suffix are their own site; a port is
+    no part of a site.
+    """
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    name = host.partition(":")[0].rstrip(".")
+    if name.rpartition(".")[2].isdecimal():  # WHATWG: a host ending so is an IPv4
+        return name
+    return _suffixes().privatesuffix(name) or name
+
+
+class Resolver:
+    """References of pages to links, where nearly all were met before.
+
+    `rejected` counts by reason what could not be followed. A reference is known by
+    the directory of its base, or by the origin if it needs no more; two generations
+    bound the memory to about `maximum` links.
+    """
+
+    def __init__(self, *, maximum: int = 50_000, max_url: int = MAX_URL) -> None:
+        self.rejected: Counter[str] = Counter()
+        self._half = max(maximum // 2, 1)
+        self._max_url = max_url
+        self._young: dict[str, dict[str, Link]] = {}
+        self._old: dict[str, dict[str, Link]] = {}
+        self._size = 0
+
+    def resolve(self, base: str, reference: str) -> Link | None:
+        """What `reference` means at the canonical URL `base`; None: not followable."""
+        for link in self.resolve_all(base, (reference,)):
+            return link
+        return None
+
+    def resolve_all(self, base: str, references: Iterable[str]) -> list[Link]:
+        """The links of a page, each once, in the order of their first mention."""
+        path = base.partition("?")[0]
+        directory = path[: path.rindex("/") + 1]
+        near = self._table(directory)
+        shared = self._table(origin_of(base))
+        find_near, find_shared = near.get, shared.get
+        found: dict[int, Link] = {}
+        for reference in references:
+            link = find_near(reference) or find_shared(reference)
+            if link is None:
+                link = self._meet(base, directory, reference, near, shared)
+                if link is None:
+                    continue
+            found[link.fingerprint] = link
+        return list(found.values())
+
+    def __len__(self) -> int:
+        """How many references are known."""
+        tables = (*self._young.values(), *self._old.values())
+        return sum(len(table) for table in tables)
+
+    def _meet(
+        self,
+        base: str,
+        directory: str,
+        reference: str,
+        near: dict[str, Link],
+        shared: dict[str, Link],
+    ) -> Link | None:
+        """A reference that is not known as it is written."""
+        reference, hash_sign, _ = reference.partition("#")
+        reference = reference or base
+        if hash_sign and (link := near.get(reference) or shared.get(reference)):
+            return link
+        try:
+            url = self._resolve(base, directory, reference)
+        except InvalidUrl as error:
+            self.rejected[error.reason] += 1
+            return None
+        link = Link(url, fingerprint("GET", url), host_of(url))
+        if _SHARED.fullmatch(reference):
+            table = shared if reference.startswith(("/", *_HTTP)) else near
+            table[reference] = link
+            self._size += 1
+        return link
+
+    def _resolve(self, base: str, directory: str, reference: str) -> str:
+        """`join`, less the parser where nothing is to be parsed."""
+        origin = origin_of(base)
+        start, rest = directory, reference
+        if rest.startswith(origin + "/"):
+            rest = rest[len(origin) :]
+        if rest.startswith("/"):
+            start = origin
+        while rest.startswith("../") and len(start) > len(origin) + 1:
+            start, rest = start[: start.rindex("/", 0, -1) + 1], rest[3:]
+        plain = _PLAIN.fullmatch(rest) and not rest.startswith((".", "//"))
+        room = len(start) + len(reference) <= self._max_url
+        if plain and room and "/." not in rest:
+            return start + rest
+        return join(base, reference, max_url=self._max_url)
+
+    def _table(self, place: str) -> dict[str, Link]:
+        """The links that are known at a directory or an origin."""
+        table = self._young.get(place)
+        if table is not None:
+            return table
+        if self._size > self._half:
+            self._old, self._young, self._size = self._young, {}, 0
+        table = self._old.pop(place, {})
+        if len(table) > self._half:
+            table = {}  # a place that fills the memory alone would never be let go
+        self._young[place] = table
+        self._size += len(table)
+        return table
+
+
+class Patterns:
+    """Which URLs are meant: true of a URL that any pattern matches.
+
+    A string is a glob over the whole absolute URL (`*` is any run of characters), or
+    a prefix if it holds no `*`; an `re.Pattern` is searched. No patterns: false.
+    """
+
+    def __init__(self, patterns: Iterable[Pattern] | Pattern | None = None) -> None:
+        if patterns is None:
+            patterns = ()
+        elif isinstance(patterns, str | re.Pattern):
+            patterns = (patterns,)
+        self._patterns = tuple(patterns)
+        globs = [_glob(text) for text in self._patterns if isinstance(text, str)]
+        searches = [text for text in self._patterns if isinstance(text, re.Pattern)]
+        self._tests = [pattern.search for pattern in searches]
+        if globs:
+            self._tests.insert(0, re.compile("|".join(globs), re.DOTALL).match)
+
+    def matches(self, url: str) -> bool:
+        """Whether any of the patterns matches this URL."""
+        return any(test(url) for test in self._tests)
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def __repr__(self) -> str:
+        return f"Patterns({list(self._patterns)!r})"
+
+
+class Scope:
+    """Where links may lead. It grows by start URLs, and says what it holds.
+
+    hosts: the hosts of the start URLs, `www.` aside, the port counts. site: their
+    registrable domains. origin: scheme, host and port. patterns: fixed patterns.
+    none: anywhere.
+    """
+
+    def __init__(
+        self,
+        kind: ScopeKind = "hosts",
+        members: Iterable[str] = (),
+        patterns: Patterns | None = None,
+    ) -> None:
+        self.kind: ScopeKind = kind
+        self._members = set(members)
+        self._patterns = patterns or Patterns()
+
+    @classmethod
+    def parse(
+        cls, value: "str | Scope | Iterable[Pattern] | Pattern | None"
+    ) -> "Scope":
+        """A scope as a spider names it: a kind, patterns, or None for anywhere."""
+        if isinstance(value, Scope):
+            return value
+        if value is None:
+            return cls("none")
+        if not isinstance(value, str) or "*" in value or "://" in value:
+            return cls("patterns", patterns=Patterns(value))
+        if value in _KINDS:
+            return cls(_KINDS[value])
+        near = difflib.get_close_matches(value, _KINDS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"Unknown scope {value!r}{hint} "
+            f"(one of {', '.join(_KINDS)}, or patterns of URLs)"
+        )
+
+    def add(self, url: str) -> None:
+        """Let the scope grow by a canonical start URL, where its kind does so."""
+        if self.kind not in ("patterns", "none"):
+            self._members.add(self._member(url, host_of(url)))
+
+    def allows(self, url: str, host: str) -> bool:
+        """Whether a canonical URL, whose host is `host`, is inside."""
+        if self.kind == "none":
+            return True
+        if self.kind == "patterns":
+            return self._patterns.matches(url)
+        return self._member(url, host) in self._members
+
+    def members(self) -> list[str]:
+        """What `add` gathered: `Scope(kind, members)` is the same scope again."""
+        return sorted(self._members)
+
+    def _member(self, url: str, host: str) -> str:
+        if self.kind == "hosts":
+            return strip_www(host)
+        return site_of(host) if self.kind == "site" else origin_of(url)
+
+
+def _check_length(text: str, max_url: int) -> None:
+    """Refuse an oversized text before the parser copies it."""
+    if len(text) > max_url:
+        scheme = _SCHEME.match(text)
+        if scheme and scheme[1].lower() not in ("http", "https"):
+            raise InvalidUrl(_complaint(text), "blocked_scheme")
+        raise InvalidUrl(f"URL of {len(text)} characters: {_excerpt(text)}", "too_long")
+
+
+def _scalar(text: str) -> str:
+    """The text as WHATWG's USVString: a lone surrogate cannot be encoded."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _finish(parsed: str, text: str, max_url: int) -> str:
+    """From the parser's serialisation to the canonical form."""
+    if not parsed.startswith(_HTTP):
+        raise InvalidUrl(_complaint(text), "blocked_scheme")
+    url = parsed.partition("#")[0]
+    if url.find("?") == len(url) - 1:
+        url = url[:-1]
+    start = url.index("//") + 2
+    slash = url.index("/", start)
+    at = url.rfind("@", start, slash)
+    if at > 0:
+        url = url[:start] + url[at + 1 :]
+    if "%" in url:
+        url = _ESCAPE.sub(_unescape, url)
+    if len(url) > max_url:
+        raise InvalidUrl(f"URL of {len(url)} characters: {_excerpt(url)}", "too_long")
+    return url
+
+
+def _unescape(escape: re.Match[str]) -> str:
+    code = int(escape[0][1:], 16)
+    return chr(code) if code in _UNRESERVED else escape[0].upper()
+
+
+def _complaint(text: str) -> str:
+    """What is wrong with it, for the person who wrote it."""
+    shown = _excerpt(text)
+    scheme = _SCHEME.match(text)
+    if scheme is None or "." in scheme[1] or scheme[1] == "localhost":
+        return f"Not an absolute http(s) URL: {shown}; write https://... in full"
+    if scheme[1].lower() not in ("http", "https"):
+        return f"Only http and https are followed, not {scheme[1]!r}: {shown}"
+    return f"Not a valid URL: {shown}"
+
+
+def _excerpt(text: str) -> str:
+    """The text, short, on one line and without a password."""
+    shown = re.sub(r"//[^/?#@]*@", "//", text[:200])
+    return repr(shown) + ("..." if len(text) > 200 else "")
+
+
+def _glob(text: str) -> str:
+    """A regular expression for a glob, linear: each part takes its first place."""
+    head = text.partition("*")[0]
+    possible = head.startswith(_HTTP) or any(http.startswith(head) for http in _HTTP)
+    if not text or not possible:
+        raise ValueError(
+            f"Pattern {text!r} can match no absolute URL; write '*{text}*' "
+            "to find it anywhere, or begin it with https://"
+        )
+    first, *rest = text.split("*")
+    if not rest:
+        return re.escape(first)
+    *middle, last = rest
+    between = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
+    end = f".*{re.escape(last)}\\Z" if last else ""
+    return re.escape(first) + between + end
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> "PublicSuffixList":
+    # Reading the list takes 40 ms, and only scopes by site and cookies ask for it.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
