@@ -1,0 +1,112 @@
+"""Which network addresses a page may lead to: the verdict for every spelling.
+
+`ipaddress` calls some addresses global that reach the private network all the
+same: an IPv4 address inside an IPv6 one, and ranges that were given up. No I/O.
+"""
+
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_network,
+)
+
+__all__ = ["Address", "is_public", "parse_address"]
+
+Address = IPv4Address | IPv6Address
+
+#: Beyond what `is_global` refuses. 192.88.99.0/24 relays into 6to4 (RFC 7526);
+#: fec0::/10 was site-local (RFC 3879); 3fff::/20 is for documents (RFC 9637);
+#: 2001:20::/28 are hashes, not addresses (RFC 7343); 5f00::/16 is segment routing.
+_REFUSED_4 = [
+    IPv4Network("0.0.0.0/8"),
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv4Network("198.18.0.0/15"),
+    IPv4Network("224.0.0.0/3"),
+]
+_REFUSED_6 = [
+    ip_network("fec0::/10"),
+    ip_network("3fff::/20"),
+    ip_network("5f00::/16"),
+    ip_network("2001::/23"),
+    ip_network("ff00::/8"),
+]
+#: An IPv6 address outside of it is none of the Internet's (IANA, RFC 4291 2.4).
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+#: IPv6 prefixes that carry an IPv4 address, and its first bit: mapped (RFC 4291),
+#: compatible (deprecated), translated (RFC 2765), NAT64 (RFC 6052), 6to4 (RFC 3056).
+_CARRIERS = [
+    (IPv6Network("::ffff:0:0/96"), 96),
+    (IPv6Network("::/96"), 96),
+    (IPv6Network("::ffff:0:0:0/96"), 96),
+    (IPv6Network("64:ff9b::/96"), 96),
+    (IPv6Network("2002::/16"), 16),
+]
+
+
+def is_public(address: Address) -> bool:
+    """Say whether the address is one of the Internet's, whatever it carries inside.
+
+    Loopback, private, link-local (with the clouds' metadata), shared, reserved and
+    multicast addresses are not; neither is an IPv6 address that is a way to one.
+    """
+    if isinstance(address, IPv4Address):
+        return address.is_global and not any(address in net for net in _REFUSED_4)
+    inner = _carried(address)
+    if inner is not None:
+        return is_public(inner)
+    return (
+        address.is_global
+        and address in _GLOBAL_UNICAST
+        and not any(address in net for net in _REFUSED_6)
+    )
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    for network, start in _CARRIERS:
+        if address in network:
+            return IPv4Address(int(address) >> (96 - start) & 0xFFFFFFFF)
+    return None
+
+
+def parse_address(host: str) -> Address | None:
+    """Read a host as an address in any spelling that browsers read; None for a name.
+
+    `127.1`, `0x7f.1`, `0177.0.0.1` and `2130706433` are 127.0.0.1 (WHATWG URL,
+    IPv4 parser); brackets, a zone and a trailing dot do not hide an address.
+    """
+    host = host.strip()
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    try:
+        if ":" in host:
+            return IPv6Address(host.partition("%")[0])
+        return _parse_ipv4(host.removesuffix("."))
+    except (AddressValueError, ValueError):
+        return None
+
+
+def _parse_ipv4(host: str) -> IPv4Address:
+    *parts, last = (_parse_number(part) for part in host.split("."))
+    if len(parts) > 3 or any(part > 255 for part in parts):
+        raise AddressValueError(host)
+    if last >= 256 ** (4 - len(parts)):
+        raise AddressValueError(host)
+    value = last
+    for index, part in enumerate(parts):
+        value += part << 8 * (3 - index)
+    return IPv4Address(value)
+
+
+def _parse_number(part: str) -> int:
+    if not part.isascii() or not part.isalnum():
+        raise ValueError(part)
+    if part[:2] in {"0x", "0X"}:
+        return int(part[2:] or "0", 16)
+    if len(part) > 1 and part[0] == "0":
+        return int(part, 8)
+    return int(part)
