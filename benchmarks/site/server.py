@@ -49,6 +49,10 @@ http {{
         server_name localhost 127.0.0.1;
         index index.html;
 {locations}
+        location = /one/index.html {{
+            default_type text/html;
+            return 200 '<!doctype html><title>One page</title>';
+        }}
     }}
 }}
 """
@@ -98,8 +102,11 @@ class Running:
     ca_file: Path
     log_path: Path
 
-    def start(self, tree: TreeName, protocol: Protocol = "h1") -> str:
-        """The start page of a tree; every page of the tree is below its folder."""
+    def start(self, tree: TreeName | Literal["one"], protocol: Protocol = "h1") -> str:
+        """The start page of a tree; every page of the tree is below its folder.
+
+        `one` is a tree of a single page, for what a crawl costs without its pages.
+        """
         base: str = getattr(self, protocol)
         return f"{base}/{tree}/index.html"
 
