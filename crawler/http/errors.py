@@ -20,8 +20,13 @@
         ├── BombError               bomb
         └── TooLargeError           too_large
 
-Every class is one of httpx's, so that code written for httpx goes on to work.
+Every class is one of httpx's, so that code written for httpx goes on to work;
+`reason_of` gives the word under which a crawl files a failure of any transport.
 """
+
+import socket
+import ssl
+from collections.abc import Iterator
 
 import httpx
 
@@ -38,6 +43,7 @@ __all__ = [
     "TooLargeError",
     "TooSlowError",
     "TruncatedError",
+    "reason_of",
 ]
 
 
@@ -111,3 +117,59 @@ class TooLargeError(httpx.DecodingError):
     """The body is larger than is read, on the wire or unpacked."""
 
     reason = "too_large"
+
+
+def reason_of(exc: BaseException) -> str:
+    """Give the word for a failed exchange, whichever transport raised it."""
+    for cause in _causes(exc):
+        reason = getattr(cause, "reason", None)
+        # ssl's errors have a `reason` too, in OpenSSL's words.
+        if isinstance(cause, httpx.HTTPError) and isinstance(reason, str):
+            return reason
+        for kind, word in _REASONS_BY_CAUSE:
+            if isinstance(cause, kind):
+                return word
+    message = str(exc)
+    if isinstance(exc, httpx.RemoteProtocolError) and "incomplete" in message:
+        return "truncated"
+    for kind, word in _REASONS_BY_CLASS:
+        if isinstance(exc, kind):
+            return word
+    return "proto_error"
+
+
+#: What lies below an error tells more than its own class.
+_REASONS_BY_CAUSE: list[tuple[type[BaseException], str]] = [
+    (socket.gaierror, "dns_error"),
+    (ssl.SSLError, "tls_error"),
+    (ssl.CertificateError, "tls_error"),
+    (ConnectionRefusedError, "connect_refused"),
+    (ConnectionResetError, "reset"),
+    (BrokenPipeError, "reset"),
+]
+_REASONS_BY_CLASS: list[tuple[type[BaseException], str]] = [
+    (httpx.ConnectTimeout, "connect_timeout"),
+    (httpx.PoolTimeout, "connect_timeout"),
+    (httpx.TimeoutException, "read_timeout"),
+    (httpx.ConnectError, "connect_refused"),
+    (httpx.ProxyError, "connect_refused"),
+    (httpx.NetworkError, "reset"),
+    (httpx.DecodingError, "decode_error"),
+    (httpx.UnsupportedProtocol, "blocked_scheme"),
+    (TimeoutError, "deadline"),
+]
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """The error and all that it came from, each once."""
+    seen: set[int] = set()
+    rest: list[BaseException | None] = [exc]
+    while rest:
+        current = rest.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            rest.extend(current.exceptions)
+        rest += [current.__context__, current.__cause__]

@@ -1,0 +1,87 @@
+import socket
+import ssl
+
+import httpx
+import pytest
+
+from crawler.errors import Reason
+from crawler.http import errors
+from crawler.http.errors import reason_of
+
+
+def caused(exc: Exception, by: BaseException) -> Exception:
+    exc.__cause__ = by
+    return exc
+
+
+def below(exc: Exception, *causes: BaseException) -> Exception:
+    current: BaseException = exc
+    for cause in causes:
+        current.__context__ = cause
+        current = cause
+    return exc
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in errors.__all__ if name.endswith("Error")]
+)
+def test_an_error_of_our_own_is_httpxs_and_has_a_reason_of_the_crawls(
+    name: str,
+) -> None:
+    error = getattr(errors, name)("what happened")
+
+    assert isinstance(error, httpx.RequestError)
+    assert reason_of(error) == Reason(error.reason)
+
+
+@pytest.mark.parametrize(
+    ("exc", "reason"),
+    [
+        (httpx.ConnectTimeout(""), "connect_timeout"),
+        (httpx.PoolTimeout(""), "connect_timeout"),
+        (httpx.ReadTimeout(""), "read_timeout"),
+        (httpx.WriteTimeout(""), "read_timeout"),
+        (httpx.ConnectError(""), "connect_refused"),
+        (httpx.ReadError(""), "reset"),
+        (httpx.WriteError(""), "reset"),
+        (httpx.CloseError(""), "reset"),
+        (httpx.RemoteProtocolError("Server disconnected"), "proto_error"),
+        (httpx.LocalProtocolError(""), "proto_error"),
+        (httpx.DecodingError(""), "decode_error"),
+        (httpx.UnsupportedProtocol(""), "blocked_scheme"),
+        (httpx.ProxyError(""), "connect_refused"),
+        (TimeoutError(), "deadline"),
+        (ValueError("anything else"), "proto_error"),
+        (
+            httpx.RemoteProtocolError(
+                "peer closed connection without sending complete message body "
+                "(incomplete chunked read)"
+            ),
+            "truncated",
+        ),
+        (caused(httpx.ConnectError(""), ssl.SSLError(1, "alert")), "tls_error"),
+        (below(httpx.ConnectError(""), OSError(), socket.gaierror()), "dns_error"),
+        (
+            below(httpx.ConnectError(""), OSError(), ConnectionRefusedError()),
+            "connect_refused",
+        ),
+        (caused(httpx.ReadError(""), ConnectionResetError()), "reset"),
+        (caused(ValueError(), errors.BombError("a bomb")), "bomb"),
+        (
+            caused(
+                httpx.ConnectError(""),
+                ExceptionGroup("all failed", [OSError(), ConnectionRefusedError()]),
+            ),
+            "connect_refused",
+        ),
+    ],
+)
+def test_a_stranger_is_filed_by_what_lies_below_it(exc: Exception, reason: str) -> None:
+    assert reason_of(exc) == reason
+
+
+def test_a_ring_of_causes_comes_to_an_end() -> None:
+    first, second = httpx.ReadError("first"), OSError()
+    first.__cause__, second.__cause__ = second, first
+
+    assert reason_of(first) == "reset"
