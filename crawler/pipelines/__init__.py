@@ -1,0 +1,25 @@
+"""What every item passes between its page and the commit."""
+
+from crawler.errors import DropItem
+from crawler.pipelines.base import Immediate, Pipeline, Process, Run
+from crawler.pipelines.builtin import Dedupe, Map, Required, Validate
+from crawler.pipelines.chain import Chain, OpenChain
+from crawler.pipelines.items import ItemError, decode, encode, fields_of
+
+__all__ = [
+    "Chain",
+    "Dedupe",
+    "DropItem",
+    "Immediate",
+    "ItemError",
+    "Map",
+    "OpenChain",
+    "Pipeline",
+    "Process",
+    "Required",
+    "Run",
+    "Validate",
+    "decode",
+    "encode",
+    "fields_of",
+]

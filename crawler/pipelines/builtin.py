@@ -1,0 +1,216 @@
+"""The pipelines that most spiders need; each is a line on the spider's class.
+
+pipelines = [Required("title"), Validate(Book), Dedupe("url"), Map(in_euro)]
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import hashlib
+import inspect
+import logging
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from crawler.errors import ConfigError, DropItem
+from crawler.pipelines import items
+from crawler.pipelines.base import Immediate, Process, Run
+from crawler.pipelines.items import ItemError
+
+if TYPE_CHECKING:
+    from crawler.response import Response
+
+logger = logging.getLogger(__name__)
+
+
+class Required(Immediate):
+    """Drops an item in which one of `fields` is missing or empty, as `missing:FIELD`.
+
+    Empty are None, blank text and containers without elements; 0 and False are not.
+    """
+
+    def __init__(self, *fields: str) -> None:
+        self.fields = _named(fields, "Required")
+
+    def apply(self, item: Any, page: Response | None) -> Any:
+        for field in self.fields:
+            if is_empty(items.get(item, field)):
+                raise DropItem(f"missing:{field}")
+        return item
+
+    def __repr__(self) -> str:
+        return f"Required{self.fields!r}"
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a field holds nothing: None, blank text, an empty container."""
+    if value is None:
+        return True
+    if isinstance(value, str):
+        return not value.strip()
+    return hasattr(value, "__len__") and len(value) == 0
+
+
+class Validate(Immediate):
+    """Drops an item that its own type refuses, as `invalid:FIELD`.
+
+    With `Validate(Book)` a dict goes on as a Book, by the fields and rules of that
+    dataclass, msgspec.Struct, attrs or pydantic class; so does a Book itself.
+    """
+
+    def __init__(self, kind: type | None = None) -> None:
+        self.kind = kind
+        #: The columns of what passes, where the type is known beforehand.
+        self.fields = items.fields_of(kind) if kind is not None else None
+
+    def apply(self, item: Any, page: Response | None) -> Any:
+        kind = self.kind or type(item)
+        if issubclass(kind, dict):
+            raise ItemError(
+                "Validate() has no type to check a dict by; Validate(Book) has"
+            )
+        if hasattr(kind, "model_validate"):
+            return _validated_by_pydantic(kind, item, page)
+        try:
+            plain = msgspec.to_builtins(item, builtin_types=_KEPT)
+            return msgspec.convert(plain, kind)
+        except msgspec.ValidationError as exc:
+            logger.debug("Item of %s is no %s: %s", _url(page), kind.__name__, exc)
+            raise DropItem(_invalid(_field_of(str(exc)))) from exc
+
+    def __repr__(self) -> str:
+        return f"Validate({self.kind.__name__ if self.kind else ''})"
+
+
+#: Values that a type may ask for as they are, rather than as their text in JSON.
+_KEPT = (
+    bytes,
+    bytearray,
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+)
+
+
+def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
+    """`item` as pydantic reads it; its error is known by its shape, so that nobody
+    who does without pydantic imports it."""
+    try:
+        # Not the instance itself: pydantic takes one of its own at its word.
+        values = dict(item) if isinstance(item, kind) else item
+        return kind.model_validate(values, by_name=True)
+    except ValueError as exc:
+        errors = getattr(exc, "errors", None)
+        if errors is None:
+            raise
+        first = errors()[0]
+        logger.debug("Item of %s is no %s: %s", _url(page), kind.__name__, first["msg"])
+        raise DropItem(_invalid(str(next(iter(first["loc"]), "")))) from exc
+
+
+#: Where msgspec says that a value does not fit: "... - at `$.price`", or the field
+#: itself where one is missing.
+_PLACE = re.compile(r"at `\$\.([^.`\[]+)")
+_ABSENT = re.compile(r"missing required field `([^`]+)`")
+
+
+def _field_of(message: str) -> str:
+    found = _PLACE.search(message) or _ABSENT.search(message)
+    return found[1] if found else ""
+
+
+def _invalid(field: str) -> str:
+    return f"invalid:{field}" if field else "invalid"
+
+
+def _url(page: Response | None) -> str:
+    return str(page.url) if page is not None else "start()"
+
+
+class Dedupe(Immediate):
+    """Keeps one item for each value of `fields` in a run; others are dropped as
+    `duplicate:FIELD,...`.
+
+    It only names the key: the store decides when the page is committed, so that a
+    page that fails, or passes twice, takes no key away. An item that has none of
+    the fields is left alone.
+    """
+
+    def __init__(self, *fields: str) -> None:
+        self.fields = _named(fields, "Dedupe")
+        #: The rule's name in the store and in the report.
+        self.rule = "duplicate:" + ",".join(fields)
+
+    def key(self, item: Any) -> bytes | None:
+        """What no two items of a run may share; None: this one cannot be a double."""
+        if not any(items.has(item, field) for field in self.fields):
+            return None
+        return key_of(item, self.fields)
+
+    def apply(self, item: Any, page: Response | None) -> Any:
+        """The item as it is."""
+        return item
+
+    def __repr__(self) -> str:
+        return f"Dedupe{self.fields!r}"
+
+
+#: Longer keys are kept as a digest: a unique index should stay small.
+_KEY_SIZE = 64
+
+
+def key_of(item: Any, fields: tuple[str, ...]) -> bytes:
+    """The values of `fields` as bytes, equal for equal values."""
+    key = items.canonical([items.get(item, field) for field in fields])
+    if len(key) <= _KEY_SIZE:
+        return key
+    return hashlib.blake2b(key, digest_size=16).digest()
+
+
+class Map(Immediate):
+    """Hands every item to `function(item) -> item`, which may be async."""
+
+    def __init__(self, function: Callable[[Any], Any | Awaitable[Any]]) -> None:
+        self.function = function
+        #: A function, or an object with an async `__call__`.
+        self.is_async = any(
+            inspect.iscoroutinefunction(part)
+            for part in (function, type(function).__call__)
+        )
+
+    def apply(self, item: Any, page: Response | None) -> Any:
+        return self.function(item)
+
+    def open(self, run: Run) -> AbstractAsyncContextManager[Process]:
+        return _opened(_Awaited(self.function)) if self.is_async else super().open(run)
+
+    def __repr__(self) -> str:
+        return f"Map({getattr(self.function, '__qualname__', self.function)})"
+
+
+class _Awaited:
+    def __init__(self, function: Callable[[Any], Awaitable[Any]]) -> None:
+        self._function = function
+
+    async def process(self, item: Any, page: Response | None) -> Any:
+        return await self._function(item)
+
+
+@asynccontextmanager
+async def _opened(process: Process) -> AsyncIterator[Process]:
+    yield process
+
+
+def _named(fields: tuple[str, ...], what: str) -> tuple[str, ...]:
+    if not fields or not all(isinstance(field, str) and field for field in fields):
+        raise ConfigError(f'{what} takes the names of fields: {what}("title", "price")')
+    return fields

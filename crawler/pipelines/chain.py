@@ -1,0 +1,127 @@
+"""The chain that every item passes, from the callback's value to a row of the store.
+
+Rule: the order of the pipelines is the order of the lines on the spider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from crawler.errors import ConfigError
+from crawler.pipelines import items
+from crawler.pipelines.base import Immediate, Pipeline, Process, Run
+from crawler.pipelines.builtin import Dedupe, Map, Validate, is_empty, key_of
+from crawler.pipelines.items import ItemError
+from crawler.store.base import Item
+
+if TYPE_CHECKING:
+    from crawler.response import Response
+
+#: The rule under which the store keeps, and counts, keys of `item_key`.
+ITEM_KEY = "duplicate:item_key"
+
+
+class Chain:
+    """The pipelines of a spider as written down; `open` gives their state in a run."""
+
+    def __init__(
+        self,
+        pipelines: Sequence[Pipeline] = (),
+        *,
+        item_key: str | Sequence[str] | None = None,
+    ) -> None:
+        for pipeline in pipelines:
+            if isinstance(pipeline, type) or not hasattr(pipeline, "open"):
+                raise ConfigError(
+                    f"{pipeline!r} is no pipeline; did you mean to call it?"
+                )
+        self.pipelines = tuple(pipelines)
+        self.item_key = _names(item_key)
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The fields of every item that comes out, where a `Validate(Type)` says so
+        and nothing behind it may change them."""
+        for pipeline in reversed(self.pipelines):
+            if isinstance(pipeline, Validate):
+                return pipeline.fields
+            if isinstance(pipeline, Map) or not isinstance(pipeline, Immediate):
+                return None
+        return None
+
+    @asynccontextmanager
+    async def open(self, run: Run) -> AsyncIterator[OpenChain]:
+        """The chain with every pipeline opened, in order; closed in reverse."""
+        async with AsyncExitStack() as stack:
+            steps = [
+                (pipeline, await stack.enter_async_context(pipeline.open(run)))
+                for pipeline in self.pipelines
+            ]
+            yield OpenChain(steps, self.item_key)
+
+
+class OpenChain:
+    """What turns a callback's value into an item of the store.
+
+    Both ways raise DropItem where a pipeline drops it, and ItemError where it cannot
+    be written; what else a pipeline raises comes through as it is.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[tuple[Pipeline, Process]],
+        item_key: tuple[str, ...] = (),
+    ) -> None:
+        self._steps = steps
+        self._item_key = item_key
+        #: Nothing awaits: `encode_item` does all that `process` does.
+        self.is_plain = all(isinstance(process, Immediate) for _, process in steps)
+
+    def encode_item(self, value: Any, page: Response | None = None) -> Item:
+        """The item for the store, without an await; only where `is_plain`."""
+        keys: list[tuple[str, bytes]] = []
+        for pipeline, process in self._steps:
+            assert isinstance(process, Immediate)
+            value = _kept(process.apply(value, page), pipeline)
+            _add_key(keys, pipeline, value)
+        return self._finished(value, keys)
+
+    async def process(self, value: Any, page: Response | None = None) -> Item:
+        """The item for the store, after every pipeline."""
+        keys: list[tuple[str, bytes]] = []
+        for pipeline, process in self._steps:
+            value = _kept(await process.process(value, page), pipeline)
+            _add_key(keys, pipeline, value)
+        return self._finished(value, keys)
+
+    def _finished(self, value: Any, keys: list[tuple[str, bytes]]) -> Item:
+        body = items.encode(value)
+        if self._item_key:
+            for field in self._item_key:
+                if is_empty(items.get(value, field)):
+                    raise ItemError(
+                        f"the item has no {field!r}, which item_key names", field=field
+                    )
+            keys.append((ITEM_KEY, key_of(value, self._item_key)))
+        return Item(body, tuple(keys), value)
+
+
+def _kept(value: Any, pipeline: Pipeline) -> Any:
+    if value is None:
+        raise ItemError(f"{pipeline!r} gave None; return the item, or raise DropItem")
+    return value
+
+
+def _add_key(keys: list[tuple[str, bytes]], pipeline: Pipeline, value: Any) -> None:
+    if isinstance(pipeline, Dedupe):
+        key = pipeline.key(value)
+        if key is not None:
+            keys.append((pipeline.rule, key))
+
+
+def _names(item_key: str | Sequence[str] | None) -> tuple[str, ...]:
+    if item_key is None:
+        return ()
+    return (item_key,) if isinstance(item_key, str) else tuple(item_key)

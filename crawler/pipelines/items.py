@@ -1,0 +1,172 @@
+"""An item as JSON: one line that any reader parses back to the same values.
+
+Rule: what JSON cannot hold (NaN, a lone surrogate, a key that is no string, an object)
+is an error that names the field, never a silent null.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from crawler.errors import CrawlError
+
+
+class ItemError(CrawlError):
+    """An item cannot be written, or lacks what a rule needs; `field` says where."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+#: Values that hold no others and are never NaN; most items have nothing else.
+_HARMLESS = frozenset({str, int, bool, type(None)})
+_MISSING = object()
+
+
+def encode(item: Any) -> bytes:
+    """`item` as one line of JSON, without the line's end.
+
+    Takes a dict, dataclass, msgspec.Struct, attrs or pydantic instance. Bytes become
+    base64, Decimal and UUID strings, dates RFC 3339; U+2028 and U+2029 are escaped.
+    Raises ItemError.
+    """
+    try:
+        body = _encoder.encode(item)
+        plain = item if type(item) is dict else _plain(item)
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        raise _explained(item, exc) from exc
+    if type(plain) is not dict:
+        raise ItemError(
+            f"{type(item).__name__} is no item; yield a dict, a dataclass, "
+            "a msgspec.Struct, an attrs or a pydantic instance"
+        )
+    for key, value in plain.items():
+        if type(key) is not str or type(value) not in _HARMLESS:
+            _check(_plain(plain), "")
+            break
+    if b"\xe2\x80\xa8" in body or b"\xe2\x80\xa9" in body:
+        body = body.replace(b"\xe2\x80\xa8", b"\\u2028")
+        body = body.replace(b"\xe2\x80\xa9", b"\\u2029")
+    return body
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The values of an item that `encode` wrote."""
+    item: dict[str, Any] = _decoder.decode(body)
+    return item
+
+
+def canonical(value: Any) -> bytes:
+    """JSON that is equal for equal values, whatever the order of their keys."""
+    return _canonical_encoder.encode(value)
+
+
+def get(item: Any, field: str, default: Any = None) -> Any:
+    """The value of one field, of a dict or of an object."""
+    if isinstance(item, Mapping):
+        return item.get(field, default)
+    return getattr(item, field, default)
+
+
+def has(item: Any, field: str) -> bool:
+    """Whether the item has the field at all, empty or not."""
+    return get(item, field, _MISSING) is not _MISSING
+
+
+def fields_of(kind: type) -> tuple[str, ...]:
+    """The fields of an item type in order; ItemError where it declares none."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind.__struct_encode_fields__
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    for own in ("__attrs_attrs__", "model_fields"):
+        declared = getattr(kind, own, None)
+        if declared is not None:
+            return tuple(getattr(field, "name", field) for field in declared)
+    raise ItemError(
+        f"{kind!r} declares no fields; use a dataclass, a msgspec.Struct, "
+        "an attrs or a pydantic class"
+    )
+
+
+def _hook(value: Any) -> Any:
+    """What msgspec does not know: pydantic models, other mappings, subclasses."""
+    dump = getattr(value, "model_dump", None)
+    if dump is not None and hasattr(value, "__pydantic_serializer__"):
+        return dump()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    raise TypeError(f"{type(value).__name__} is not a value that JSON can hold")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_hook)
+_canonical_encoder = msgspec.json.Encoder(enc_hook=_hook, order="deterministic")
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=_hook)
+
+
+def _check(value: Any, path: str) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                where = f" in {path}" if path else ""
+                raise ItemError(
+                    f"key {key!r}{where} is no string; JSON has only strings as keys",
+                    field=path or str(key),
+                )
+            _check(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for place, inner in enumerate(value):
+            _check(inner, f"{path}[{place}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ItemError(
+            f"field {path!r} is {value}, which JSON cannot hold", field=path
+        )
+
+
+def _explained(item: Any, exc: Exception) -> ItemError:
+    """`exc` with the name of the first field that fails by itself."""
+    if isinstance(exc, RecursionError):
+        why = "nested too deeply, or within itself"
+    elif isinstance(exc, UnicodeEncodeError):
+        why = (
+            f"text that UTF-8 cannot hold (a lone surrogate, {exc.object[exc.start]!a})"
+        )
+    else:
+        why = str(exc)
+    for field, value in _members(item):
+        if type(field) is not str:
+            return ItemError(
+                f"key {field!r} is no string; JSON has only strings as keys",
+                field=str(field),
+            )
+        try:
+            _encoder.encode({field: value})
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return ItemError(f"field {field!a} cannot be written: {why}", field=field)
+    return ItemError(f"{type(item).__name__} cannot be written as an item: {why}")
+
+
+def _members(item: Any) -> list[tuple[Any, Any]]:
+    if isinstance(item, Mapping):
+        return list(item.items())
+    try:
+        names = fields_of(type(item))
+    except ItemError:
+        return []
+    return [(name, get(item, name)) for name in names]
