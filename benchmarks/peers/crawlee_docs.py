@@ -35,6 +35,9 @@ async def crawl(start: str, out: str) -> None:
 
     @crawler.router.default_handler
     async def parse(context: ParselCrawlingContext) -> None:
+        kind = context.http_response.headers.get("content-type", "")
+        if not kind.startswith("text/html"):
+            return
         title = context.selector.css("title::text").get()
         await context.push_data(
             {

@@ -10,6 +10,7 @@ import argparse
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
+from urllib.parse import urldefrag
 
 import scrapy
 from scrapy.crawler import CrawlerProcess
@@ -34,7 +35,8 @@ class Docs(scrapy.Spider):
         if not isinstance(response, HtmlResponse):
             return
         yield {
-            "url": response.url,
+            # The HTTP/2 handler leaves the fragment of the first link to a page in.
+            "url": urldefrag(response.url).url,
             "status": response.status,
             "title": response.css("title::text").get(),
         }
