@@ -63,7 +63,7 @@ def _peer(script: str, *more: str) -> Callable[[Job], list[str]]:
     return command
 
 
-def _ours(*settings: str) -> Callable[[Job], list[str]]:
+def our_command(*settings: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
         words = [str(OURS / "bin" / "crawl"), "run", str(HERE / "peers" / "ours.py")]
         words += ["-o", str(job.out), "-a", f"start={job.start}"]
@@ -85,8 +85,8 @@ def _ours(*settings: str) -> Callable[[Job], list[str]]:
 def contenders() -> list[Contender]:
     """Every contender, ours first."""
     return [
-        Contender("ours", _ours()),
-        Contender("ours, memory", _ours("storage.mode=memory")),
+        Contender("ours", our_command()),
+        Contender("ours, memory", our_command("storage.mode=memory")),
         Contender("by hand on aiohttp", _peer("aiohttp_docs.py")),
         Contender("crawlee", _peer("crawlee_docs.py")),
         Contender("scrapy, tuned", _peer("scrapy_docs.py", "--tuned")),
