@@ -227,6 +227,15 @@ class Frontier(Generic[E]):
             del self._hungry[name]
         return names
 
+    def has_stock(self) -> bool:
+        """Has the store entries that are not here?"""
+        return bool(self._stocked)
+
+    def held(self, host: str) -> set[int]:
+        """The fingerprints of this host's entries that are here."""
+        queue = self._queues.get(host)
+        return queue.fingerprints() & self._places.keys() if queue else set()
+
     def ready(self) -> int:
         """About how many entries have no due time and no long rest before them."""
         return max(0, len(self._places) - len(self._waiting) - self._asleep)
@@ -424,6 +433,13 @@ class _Host(_Lane[E]):
 
     def size(self) -> int:
         return sum(len(lane.ready) + len(lane.later) for lane in self.lanes())
+
+    def fingerprints(self) -> set[int]:
+        found: set[int] = set()
+        for lane in self.lanes():
+            found.update(place[4].fingerprint for place in lane.ready)
+            found.update(fingerprint for _, _, fingerprint in lane.later)
+        return found
 
     def last(self, places: dict[int, _Place[E]]) -> tuple[float, int, int]:
         """The place behind which an entry is the store's to keep."""

@@ -326,11 +326,20 @@ def test_hosts_known_only_by_the_store_are_hungry() -> None:
     for name in "abc":
         frontier.stock(name, True)
 
+    assert frontier.has_stock()
     assert frontier.hungry(2) == ["a", "b"]
     assert not frontier.offer(Page(host="c"))
     frontier.stock("c", False)
     assert frontier.hungry(2) == []
     assert frontier.offer(Page(host="c"))
+
+
+def test_held_names_what_is_here_of_a_host() -> None:
+    here, later, other = Page(), Page(due=9.0), Page(host="b")
+    frontier = frontier_of(here, later, other)
+
+    assert frontier.held("a.example") == {here.fingerprint, later.fingerprint}
+    assert frontier.held("nowhere") == set()
 
 
 # -- properties
