@@ -1,0 +1,145 @@
+"""The few things that sinks ask of a file system, so that a test can fail any of them.
+
+Rule: every call may block; sinks make them in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+if sys.platform != "win32":
+    import fcntl
+
+_CHUNK = 1 << 20
+
+
+class OpenFile(Protocol):
+    """A file that is being written."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put `data` at `offset`; nothing remains behind it."""
+        ...
+
+    def sync(self) -> None:
+        """Return when what was written would survive a power cut."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class Disk(Protocol):
+    """A file system; what fails raises OSError."""
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder and those above it, where they are missing."""
+        ...
+
+    def size(self, path: Path) -> int | None:
+        """The size of a file, None where there is none; IsADirectoryError."""
+        ...
+
+    def open(self, path: Path) -> OpenFile:
+        """Open for writing as it is, or make it; BlockingIOError where another
+        process writes it."""
+        ...
+
+    def read(self, path: Path) -> Iterator[bytes]:
+        """A file's content in pieces."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move a file onto another in one step."""
+        ...
+
+    def sync_folder(self, path: Path) -> None:
+        """Return when the names in a folder would survive a power cut."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, if it is there."""
+        ...
+
+
+class _LocalFile:
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._descriptor = os.open(path, flags, 0o666)
+        try:
+            _lock(self._descriptor)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise
+
+    def write(self, offset: int, data: bytes) -> None:
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        os.ftruncate(self._descriptor, offset + len(data))
+
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Keep other processes out; a file system without locks is used without."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            return
+
+
+class LocalDisk:
+    """The file system of this machine."""
+
+    def make_folder(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+
+    def size(self, path: Path) -> int | None:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        if path.is_dir():
+            raise IsADirectoryError(21, "is a folder")
+        return found.st_size
+
+    def open(self, path: Path) -> OpenFile:
+        return _LocalFile(path)
+
+    def read(self, path: Path) -> Iterator[bytes]:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def sync_folder(self, path: Path) -> None:
+        if sys.platform == "win32":
+            return  # names are journalled there, and a folder cannot be opened
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def remove(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+LOCAL = LocalDisk()

@@ -1,0 +1,76 @@
+"""Items on standard output, one JSON object a line, as they are committed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from anyio import to_thread
+
+from crawler.errors import SinkError
+from crawler.sinks.base import PipeClosed, Sink, Source
+from crawler.store.base import ItemRow
+
+
+class StandardOutput(Sink):
+    """JSON lines to `stream`, by default the process's standard output.
+
+    A resumed run goes on behind the last line that was recorded as written; after a
+    crash the lines of the last second may come twice.
+    """
+
+    is_prompt = True
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._left = b""
+        self._given = 0
+
+    @property
+    def name(self) -> str:
+        return "stdout"
+
+    async def open(self, source: Source) -> int:
+        self._stream = self._stream or sys.stdout
+        self._given = await super().open(source)
+        return self._given
+
+    async def write(self, rows: Sequence[ItemRow]) -> None:
+        """Write rows; called again after an error it goes on where that struck."""
+        new = [row.body for row in rows if row.sequence > self._given]
+        if new:
+            self._left += b"\n".join(new) + b"\n"
+            self._given = rows[-1].sequence
+        # A reader that takes nothing must not keep the crawl from being cancelled.
+        await to_thread.run_sync(self._write, abandon_on_cancel=True)
+
+    def _write(self) -> None:
+        assert self._stream is not None
+        try:
+            descriptor = _descriptor(self._stream)
+            if descriptor is None:
+                self._stream.write(self._left.decode())
+                self._left = b""
+            self._stream.flush()
+            while self._left and descriptor is not None:
+                # Past the stream's buffer, which would keep a piece after an error.
+                self._left = self._left[os.write(descriptor, self._left[:_PIECE]) :]
+        except BrokenPipeError as exc:
+            raise PipeClosed("Standard output was closed by its reader") from exc
+        except OSError as exc:
+            raise SinkError(
+                f"Standard output cannot be written: {exc.strerror}"
+            ) from exc
+
+
+_PIECE = 1 << 16
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """The stream's file, None where it is none (a notebook, a test)."""
+    try:
+        return stream.fileno()
+    except (OSError, AttributeError, ValueError):
+        return None

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tenacity import AsyncRetrying, stop_after_attempt, wait_none
+
+from crawler.errors import ConfigError, SinkError
+from crawler.sinks import Collect, Outputs, PipeClosed, Position, Sink, open_sink
+from crawler.store.base import ItemRow
+from tests.sinks.kept import RUN, KeptStore
+
+
+class Slow(Sink):
+    """Takes items only while the gate is open."""
+
+    is_prompt = True
+
+    def __init__(self) -> None:
+        self.gate = anyio.Event()
+        self.sequences: list[int] = []
+
+    async def write(self, rows: Sequence[ItemRow]) -> None:
+        await self.gate.wait()
+        self.sequences += [row.sequence for row in rows]
+
+
+class Failing(Slow):
+    """Raises its errors first, one a call."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self.gate.set()
+        self.errors = list(errors)
+
+    async def write(self, rows: Sequence[ItemRow]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        await super().write(rows)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def quick(attempts: int) -> AsyncRetrying:
+    return AsyncRetrying(
+        stop=stop_after_attempt(attempts), wait=wait_none(), reraise=True
+    )
+
+
+async def run_through(
+    store: KeptStore, sinks: Sequence[Sink], items: Sequence[Any], **options: Any
+) -> Outputs:
+    async with (
+        Outputs(sinks, store, RUN, **options) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        for item in items:
+            outputs.wake(await store.add([item]))
+            await outputs.room()
+        await outputs.publish()
+        await outputs.close()
+    return outputs
+
+
+async def test_every_output_gets_every_item_once_in_order(tmp_path: Path) -> None:
+    collect, target = Collect(), tmp_path / "new" / "folder" / "out.jsonl"
+    items = [{"n": n} for n in range(2500)]
+
+    outputs = await run_through(KeptStore(), [collect, open_sink(target)], items)
+
+    assert collect.items == items
+    assert target.read_text() == "".join(f'{{"n":{n}}}\n' for n in range(2500))
+    assert outputs.published() == [target]
+    assert outputs.unpublished() == []
+    assert names(target.parent) == ["out.jsonl"]
+
+
+async def test_what_all_have_is_released(tmp_path: Path) -> None:
+    store = KeptStore()
+    slow = Slow()
+    async with (
+        Outputs([Collect(), slow], store, RUN) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        outputs.wake(await store.add([{"n": 1}, {"n": 2}]))
+        await anyio.wait_all_tasks_blocked()
+        before = store.released
+        slow.gate.set()
+        await outputs.drain()
+        await outputs.close()
+
+    assert before == 0
+    assert store.released == 2
+
+
+async def test_a_slow_output_holds_the_crawl_back() -> None:
+    store, slow = KeptStore(), Slow()
+    async with (
+        Outputs([slow], store, RUN, max_lag=5) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        outputs.wake(await store.add([{"n": n} for n in range(5)]))
+        await outputs.room()
+        outputs.wake(await store.add([{"n": 5}]))
+
+        with anyio.move_on_after(0.01) as waited:
+            await outputs.room()
+        slow.gate.set()
+        await outputs.room()
+        await outputs.drain()
+        await outputs.close()
+
+    assert waited.cancelled_caught
+    assert slow.sequences == [1, 2, 3, 4, 5, 6]
+
+
+async def test_an_output_that_fails_for_a_while_loses_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing = Failing(
+        OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x")
+    )
+
+    with caplog.at_level(logging.WARNING):
+        await run_through(KeptStore(), [failing], [{"n": 1}], retrying=quick(3))
+
+    assert failing.sequences == [1]
+    assert "The crawl waits for an output" in caplog.messages[0]
+    assert "No space left on device" in caplog.messages[0]
+    assert len(caplog.messages) == 1
+
+
+async def test_an_output_that_fails_for_good_is_told_to_whoever_asks() -> None:
+    store, told = KeptStore(), list[SinkError]()
+    failing = Failing(*[ConnectionError("database gone")] * 3)
+    collect = Collect()
+    async with (
+        Outputs([failing, collect], store, RUN, retrying=quick(3)) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks, on_error=told.append)
+        outputs.wake(await store.add([{"n": 1}]))
+        with pytest.raises(SinkError, match=r"Failing failed: .*database gone"):
+            await outputs.drain()
+
+        with pytest.raises(SinkError):
+            await outputs.room()
+        outputs.wake(await store.add([{"n": 2}]))
+        with pytest.raises(SinkError):
+            await outputs.publish()
+        await outputs.close()
+
+    assert collect.items == [{"n": 1}, {"n": 2}]
+    assert told == [outputs.error]
+    assert await store.sink_position("Failing") is None
+
+
+async def test_a_bug_in_an_output_is_not_tried_again() -> None:
+    store, failing = KeptStore(), Failing(TypeError("a bug"))
+
+    async with Outputs([failing], store, RUN, retrying=quick(99)) as outputs:
+        outputs.wake(await store.add([{"n": 1}]))
+        with pytest.raises(SinkError, match="TypeError: a bug"):
+            await outputs.publish()
+
+
+async def test_a_closed_pipe_leaves_the_other_outputs_whole(tmp_path: Path) -> None:
+    store, target = KeptStore(), tmp_path / "out.jsonl"
+    failing = Failing(PipeClosed("gone"))
+    async with (
+        Outputs([failing, open_sink(target)], store, RUN) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        outputs.wake(await store.add([{"n": 1}]))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(PipeClosed):
+            await outputs.room()
+        await outputs.publish()
+        await outputs.close()
+
+    assert isinstance(outputs.error, PipeClosed)
+    assert target.read_text() == '{"n":1}\n'
+
+
+async def test_a_sink_of_ones_own_goes_on_where_it_was() -> None:
+    store, first, second = KeptStore(), Slow(), Slow()
+    first.gate.set()
+    second.gate.set()
+
+    await run_through(store, [first], [{"n": 1}, {"n": 2}])
+    await run_through(store, [second], [{"n": 3}])
+
+    assert first.sequences == [1, 2]
+    assert second.sequences == [3]
+
+
+async def test_closing_saves_what_was_given(tmp_path: Path) -> None:
+    store, target = KeptStore(), tmp_path / "out.jsonl"
+    async with (
+        Outputs([open_sink(target)], store, RUN, interval=60) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        outputs.wake(await store.add([{"n": 1}]))
+        await outputs.drain()
+        outputs.wake(await store.add([{"n": n} for n in range(1000)]))  # no wait
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert outputs.unpublished() == [tmp_path / "out.jsonl.part"]
+    assert len(outputs.unpublished()[0].read_text().splitlines()) == 1001
+    assert not target.exists()
+
+
+async def test_two_outputs_to_one_file_are_an_error(tmp_path: Path) -> None:
+    sinks = [open_sink(tmp_path / "a.jsonl"), open_sink(tmp_path / "." / "a.jsonl")]
+
+    with pytest.raises(ConfigError, match="Two outputs are the same"):
+        Outputs(sinks, KeptStore(), RUN)
+
+
+async def test_an_output_that_cannot_be_opened_closes_the_others(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "taken.jsonl").write_text("x\n")
+    sinks = [open_sink(tmp_path / "a.jsonl"), open_sink(tmp_path / "taken.jsonl")]
+
+    with pytest.raises(ConfigError, match=r"taken\.jsonl exists"):
+        async with Outputs(sinks, KeptStore(), RUN):
+            pass
+
+    assert names(tmp_path) == ["taken.jsonl"]
+
+
+async def test_a_position_that_is_none_is_not_recorded() -> None:
+    store = KeptStore()
+    await run_through(store, [Collect()], [{"n": 1}])
+    again = Collect()
+    await run_through(store, [again], [{"n": 2}])
+
+    assert again.items == [{"n": 1}, {"n": 2}]
+    assert Position() == Position(sequence=0)
