@@ -90,6 +90,18 @@ def parse_address(host: str) -> Address | None:
         return None
 
 
+def is_loopback_host(host: str) -> bool:
+    """Say whether a canonical host, with or without its port, is this machine by its
+    very spelling: `localhost`, `*.localhost` (RFC 6761), a literal loopback address."""
+    name = host.rpartition("]")[0] + "]" if host.startswith("[") else host
+    name = name.partition(":")[0] if not host.startswith("[") else name
+    name = name.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = parse_address(name)
+    return address is not None and address.is_loopback
+
+
 def _parse_ipv4(host: str) -> IPv4Address:
     *parts, last = (_parse_number(part) for part in host.split("."))
     if len(parts) > 3 or any(part > 255 for part in parts):

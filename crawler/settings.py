@@ -59,7 +59,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class CrawlSettings(_Section):
+class CrawlSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[crawl]: the crawl as a whole."""
 
     #: Pages visited at the same time, over all hosts.
@@ -78,7 +78,7 @@ class CrawlSettings(_Section):
     grace: Seconds = Seconds(10)
 
 
-class HttpSettings(_Section):
+class HttpSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[http]: the one shared client, and what it takes from a server."""
 
     #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
@@ -119,7 +119,9 @@ class HttpSettings(_Section):
     proxy: str = ""
 
 
-class PolitenessSettings(_Section):
+class PolitenessSettings(
+    _Section, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
     """[politeness]: what a site is asked at most."""
 
     #: Obey robots.txt (RFC 9309).
@@ -134,7 +136,7 @@ class PolitenessSettings(_Section):
     bandwidth: Bytes = Bytes(0)
 
 
-class RetrySettings(_Section):
+class RetrySettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[retry]: requests that may succeed a little later."""
 
     #: Tries of one request in all.
@@ -149,7 +151,7 @@ class RetrySettings(_Section):
     statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
 
 
-class StorageSettings(_Section):
+class StorageSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[storage]: where a job's state is kept."""
 
     #: The folder of the jobs' databases.
@@ -164,14 +166,14 @@ class StorageSettings(_Section):
     keep_items: int = 3
 
 
-class OutputSettings(_Section):
+class OutputSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[output]: where items go when the command line does not say."""
 
     #: Outputs of every run; empty: out/NAME-RUN.jsonl.
     default: tuple[str, ...] = ()
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of one crawl."""
 
     crawl: CrawlSettings = CrawlSettings()
@@ -206,7 +208,7 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 def build(layers: Iterable[Layer]) -> Settings:
-    """Settle `layers`, later ones first in rank; ConfigError names a bad key's place."""
+    """Settle `layers`, the last ones ranking first; ConfigError names a bad key."""
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for section, values in layer.values.items():

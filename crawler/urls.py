@@ -304,6 +304,10 @@ class Scope:
         if self.kind not in ("patterns", "none"):
             self._members.add(self._member(url, host_of(url)))
 
+    def restore(self, members: Iterable[str]) -> None:
+        """Take in what `members` gave in an earlier process."""
+        self._members.update(members)
+
     def allows(self, url: str, host: str) -> bool:
         """Whether a canonical URL, whose host is `host`, is inside."""
         if self.kind == "none":

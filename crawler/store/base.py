@@ -6,7 +6,7 @@ or not at all. No part but the store may assume that it is alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
@@ -74,6 +74,9 @@ class Outcome:
     status: int = 0
     due: float = 0.0
     items: Sequence[Item] = ()
+    #: The ordinal of the first item: 0 for a page; `start()` counts all it yields, so
+    #: that running it again after a crash names the same items.
+    first_ordinal: int = 0
     #: New requests; `sequence` is given by the store.
     requests: Sequence[Entry] = ()
     #: Known requests of this very redirect chain that are asked again.
@@ -132,6 +135,8 @@ class Opening:
     #: Hosts with pending entries, and how many.
     hosts: dict[str, int] = field(default_factory=dict)
     sequence: int = 0
+    #: Pending entries that wait for a later try.
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +171,20 @@ class Explanation:
 
 
 class Store(Protocol):
-    """The state of one run of one job; every method is called from one task."""
+    """The state of one run of one job; calls may come from several tasks at once."""
 
+    #: Whether pending entries are kept here, for `take` to give them when a host's
+    #: queue runs low; else the frontier must hold every one that `commit` names.
+    @property
+    def is_stocked(self) -> bool: ...
     #: Fingerprints known for certain to be committed, with their depth. A cache:
     #: what it lacks may be known all the same, what it has is known.
-    recent: Mapping[int, int]
+    @property
+    def recent(self) -> Mapping[int, int]: ...
+
     #: Links that a filter left out, by rule; bounded.
-    rejected: MutableMapping[int, str]
+    @property
+    def rejected(self) -> Mapping[int, str]: ...
 
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""
@@ -189,6 +201,14 @@ class Store(Protocol):
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
     ) -> Committed:
         """Land `outcomes` in one transaction, in order; SinkError-free, shielded."""
+        ...
+
+    async def stage(
+        self, entry: Entry, items: Sequence[Item], first_ordinal: int
+    ) -> None:
+        """Keep items of a page that has not ended; they appear before those of its
+        outcome when it is done, and are dropped if it is not. The outcome's
+        `first_ordinal` is their number; 0 here begins the page anew."""
         ...
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 
 from crawler.request import Entry
@@ -44,6 +44,8 @@ class _Row:
 class MemoryStore:
     """A store in this process's memory; nothing is there when it is closed."""
 
+    is_stocked = False
+
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._rows: dict[int, _Row] = {}
@@ -54,7 +56,7 @@ class MemoryStore:
         self._positions: dict[str, str] = {}
         self._rejected: dict[int, Rejected] = {}
         self.recent: dict[int, int] = {}
-        self.rejected: MutableMapping[int, str] = {}
+        self.rejected: dict[int, str] = {}
 
     async def open(self, start: RunStart) -> Opening:
         return Opening(run=1, started=start.started)
@@ -134,9 +136,9 @@ class MemoryStore:
     ) -> None:
         entry = outcome.entry
         fingerprint = entry.fingerprint if entry else 0
-        for ordinal, item in enumerate(outcome.items):
+        for ordinal, item in enumerate(outcome.items, outcome.first_ordinal):
             if limit is not None and self._sequence >= limit:
-                left = len(outcome.items) - ordinal
+                left = len(outcome.items) + outcome.first_ordinal - ordinal
                 _count(committed.counters, "dropped.items_limit", left)
                 break
             double = next((key for key in item.keys if key in self._keys), None)
@@ -166,7 +168,7 @@ class MemoryStore:
                 outcome.status,
                 outcome.elapsed,
                 outcome.received,
-            )  # fmt: skip
+            )
         )
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:

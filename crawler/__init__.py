@@ -1,0 +1,118 @@
+"""An asyncio web crawler and scraper framework: exact, fast, polite by default.
+
+    from crawler import Response, Results, Spider
+
+    class Books(Spider):
+        name = "books"
+        start_urls = ["https://books.example/"]
+
+        async def parse(self, response: Response) -> Results:
+            for book in response.css("article.book"):
+                yield {"title": book.text("h3")}
+            yield response.follow_all("a.next, a.detail")
+
+Every name is imported when it is first used (PEP 562), so that `import crawler` costs
+next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from crawler.version import __version__
+
+if TYPE_CHECKING:
+    from crawler.crawling import Crawl, crawl, crawl_items, fetch
+    from crawler.errors import (
+        ConfigError,
+        CrawlError,
+        DropItem,
+        FetchError,
+        JobLocked,
+        OutputExists,
+        Reason,
+        SelectorError,
+        SinkError,
+        StateError,
+    )
+    from crawler.page import Node, Page
+    from crawler.pipelines import Dedupe, Map, Pipeline, Required, Validate
+    from crawler.request import Request
+    from crawler.response import LinkBatch, Response
+    from crawler.settings import Settings
+    from crawler.sinks import Sink
+    from crawler.spider import Arg, Failure, Results, Spider
+    from crawler.stats import FinishReason, Report
+
+_HOMES = {
+    "crawler.crawling": ("Crawl", "crawl", "crawl_items", "fetch"),
+    "crawler.errors": (
+        "ConfigError",
+        "CrawlError",
+        "DropItem",
+        "FetchError",
+        "JobLocked",
+        "OutputExists",
+        "Reason",
+        "SelectorError",
+        "SinkError",
+        "StateError",
+    ),
+    "crawler.page": ("Node", "Page"),
+    "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
+    "crawler.request": ("Request",),
+    "crawler.response": ("LinkBatch", "Response"),
+    "crawler.settings": ("Settings",),
+    "crawler.sinks": ("Sink",),
+    "crawler.spider": ("Arg", "Failure", "Results", "Spider"),
+    "crawler.stats": ("FinishReason", "Report"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Arg",
+    "ConfigError",
+    "Crawl",
+    "CrawlError",
+    "Dedupe",
+    "DropItem",
+    "Failure",
+    "FetchError",
+    "FinishReason",
+    "JobLocked",
+    "LinkBatch",
+    "Map",
+    "Node",
+    "OutputExists",
+    "Page",
+    "Pipeline",
+    "Reason",
+    "Report",
+    "Request",
+    "Required",
+    "Response",
+    "Results",
+    "SelectorError",
+    "Settings",
+    "Sink",
+    "SinkError",
+    "Spider",
+    "StateError",
+    "Validate",
+    "__version__",
+    "crawl",
+    "crawl_items",
+    "fetch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'crawler' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

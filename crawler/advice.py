@@ -1,0 +1,111 @@
+"""What is off at the end of a run, and what to do about it: lines for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from crawler.errors import Reason
+from crawler.observations import Observations
+from crawler.stats import Report
+from crawler.visit.callbacks import Matches
+
+#: Filters by the setting that changes what they leave out.
+_SETTINGS = {
+    "scope": "the spider's `scope`",
+    "depth": "crawl.depth",
+    "patterns": "allow and deny in the spider",
+}
+_NETWORK = {
+    Reason.DNS_ERROR: "the name does not resolve; check its spelling and the network",
+    Reason.CONNECT_REFUSED: "nobody listens there; check the port",
+    Reason.CONNECT_TIMEOUT: "no connection in time; see http.connect",
+    Reason.TLS_ERROR: "the certificate is not trusted; name its CA in http.ca_file",
+    Reason.BLOCKED_ADDRESS: "the address is private; start there, or allow it in "
+    "http.private_networks",
+}
+
+
+def advise(
+    report: Report,
+    observations: Observations,
+    selectors: Mapping[tuple[str, str], Matches],
+) -> list[str]:
+    """What a person should look at, the gravest first."""
+    lines = [*_failures(report, observations), *_statuses(report)]
+    if report.pages and not report.item_count:
+        lines += _no_items(report, selectors)
+    if not report.pages and report.skipped.get(Reason.ROBOTS_DENIED):
+        url = observations.samples.get(Reason.ROBOTS_DENIED, ("the start URL", ""))[0]
+        lines.append(
+            f"robots.txt forbids {url}; ask the site's owner, or set "
+            "politeness.robots=false where you may"
+        )
+    return lines + _left_out(report, observations)
+
+
+def _failures(report: Report, observations: Observations) -> list[str]:
+    lines = []
+    for reason, amount in report.errors.items():
+        url, detail = observations.samples.get(reason, ("", ""))
+        example = f", such as {url}: {detail}" if url else ""
+        line = f"{amount:,} failed as {reason}{example}"
+        if reason in _NETWORK:
+            line += f"; {_NETWORK[Reason(reason)]}"
+        elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
+            line += f"; see it again with: crawl parse {url} --spider {report.spider}"
+        lines.append(line)
+    return lines
+
+
+def _statuses(report: Report) -> list[str]:
+    answers = sum(report.statuses.values())
+    lines = []
+    for status, meaning in (
+        ("403", "refuses"),
+        ("429", "is asked too fast and throttles"),
+    ):
+        amount = report.statuses.get(status, 0)
+        if amount * 2 > answers:
+            lines.append(
+                f"{amount:,} of {answers:,} answers were {status}: the site {meaning} "
+                "us; name a contact in crawl.contact, lower politeness.rate"
+            )
+    return lines
+
+
+def _no_items(
+    report: Report, selectors: Mapping[tuple[str, str], Matches]
+) -> list[str]:
+    lines = []
+    for (_, selector), matches in selectors.items():
+        if not matches.matched:
+            lines.append(
+                f"No items: {selector} matched nothing on {matches.asked:,} of "
+                f"{matches.asked:,} pages; look at one with crawl fetch URL"
+            )
+    if report.dropped:
+        dropped = ", ".join(f"{n:,} as {why}" for why, n in report.dropped.items())
+        lines.append(f"No items: all were dropped by pipelines, {dropped}")
+    if not lines:
+        lines.append("No items: the callbacks yielded none; look with crawl fetch URL")
+    return lines
+
+
+def _left_out(report: Report, observations: Observations) -> list[str]:
+    by_filter = {
+        rule: amount
+        for rule, amount in report.skipped.items()
+        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE)
+    }
+    if not by_filter:
+        return []
+    total = sum(by_filter.values())
+    rule, amount = max(by_filter.items(), key=lambda pair: pair[1])
+    hosts = observations.left_out.get(rule)
+    most = (
+        f", most to {hosts.most_common(1)[0][0]}" if hosts and rule == "scope" else ""
+    )
+    setting = _SETTINGS.get(rule, rule)
+    return [
+        f"{total:,} links left out, {amount:,} by {rule}{most} (change it by {setting})"
+    ]

@@ -1,0 +1,255 @@
+"""One crawl: workers, visits, commits. Read this file first.
+
+    start() ──► store ──► scheduler ──► worker ──► visit ──► committer ──► store
+                  ▲                                                          │
+                  └───────────────── new requests, retries ◄─────────────────┴──► sinks
+
+Workers pull turns from the scheduler. A visit ends in an outcome; the committer lands
+outcomes in groups; what landed feeds the scheduler and the sinks. When nothing waits,
+nothing is out and nothing is uncommitted, the loop ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup
+
+from crawler.committer import Committer
+from crawler.errors import ConfigError, Reason, SinkError
+from crawler.intake import Found, Intake
+from crawler.observations import Observations
+from crawler.pipelines import DropItem, OpenChain
+from crawler.request import Entry, Request
+from crawler.scheduler import REFILL, RobotsTurn, Scheduler
+from crawler.sinks import Outputs, PipeClosed
+from crawler.spider import Spider
+from crawler.stats import FinishReason
+from crawler.store.base import Committed, Item, Outcome, State, Store
+from crawler.visit import RobotsTable, Visitor, user_frame
+
+logger = logging.getLogger(__name__)
+
+#: What a run remembers once `start()` has given all it has.
+START_ENDED = "start_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a run ends before it has seen everything; none: nowhere."""
+
+    pages: int | None = None
+    items: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the engine drives; `Crawl` makes and owns them."""
+
+    spider: Spider
+    store: Store
+    scheduler: Scheduler
+    intake: Intake
+    chain: OpenChain
+    visitor: Visitor
+    robots: RobotsTable | None
+    outputs: Outputs
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where the crawl stands, for whoever shows it."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+    #: Hosts that were asked in this process.
+    hosts: set[str] = field(default_factory=set)
+
+
+class Engine:
+    """Drives one crawl from its first request to its last commit."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        limits: Limits,
+        *,
+        workers: int,
+        grace: float,
+        counters: Mapping[str, int],
+    ) -> None:
+        self._parts = parts
+        self._limits = limits
+        self._worker_count = workers
+        self._grace = grace
+        self._committer = Committer(self._commit, self._landed)
+        self._workers: TaskGroup | None = None
+        self._reason: FinishReason | None = None
+        self.progress = Progress(dict(counters))
+        self.observations = Observations()
+        #: What `start()` raised, where it did.
+        self.start_error: Exception | None = None
+
+    async def run(self, *, draw_start: bool = True) -> FinishReason:
+        """Crawl until there is nothing left, a limit is reached or `stop` is called."""
+        parts = self._parts
+        async with anyio.create_task_group() as helpers:
+            parts.outputs.start(helpers, self._output_failed)
+            for helper in (
+                self._committer.run,
+                parts.scheduler.supply_tokens,
+                self._refill,
+                self._keep_time,
+            ):
+                helpers.start_soon(helper)
+            await self._crawl(draw_start)
+            with anyio.CancelScope(shield=True):
+                await self._committer.drain()
+            with contextlib.suppress(SinkError):  # kept in `outputs.error`
+                await parts.outputs.drain()
+            helpers.cancel_scope.cancel()
+        return self._verdict()
+
+    def stop(self, reason: FinishReason, *, grace: float | None = None) -> None:
+        """Take no new work; what is in flight has `grace` seconds. Called again, the
+        shorter grace holds."""
+        self._reason = self._reason or reason
+        self._parts.scheduler.close()
+        if self._workers is not None:
+            seconds = self._grace if grace is None else grace
+            scope = self._workers.cancel_scope
+            scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
+
+    async def _crawl(self, draw_start: bool) -> None:
+        async with anyio.create_task_group() as workers:
+            self._workers = workers
+            if draw_start:
+                self._parts.scheduler.open_source()
+                workers.start_soon(self._draw_start)
+            for _ in range(self._worker_count):
+                workers.start_soon(self._work)
+
+    async def _work(self) -> None:
+        """One worker: take a turn, visit, hand the outcome on. It never sleeps."""
+        parts = self._parts
+        async for turn in parts.scheduler:
+            if isinstance(turn, RobotsTurn):
+                assert parts.robots is not None
+                parts.scheduler.answered(turn, await parts.robots.ask(turn.origin))
+                continue
+            outcome = await self._visit(turn)
+            is_page = outcome.state is State.DONE
+            asked = outcome.reason != Reason.ROBOTS_DENIED
+            parts.scheduler.done(turn, asked=asked, is_page=is_page)
+            await self._committer.put(outcome)
+            with contextlib.suppress(SinkError):  # `_output_failed` has been told
+                await parts.outputs.room()
+
+    async def _visit(self, entry: Entry) -> Outcome:
+        try:
+            return await self._parts.visitor.visit(entry)
+        except Exception as exc:
+            # A hole in the net below, not the spider's fault: one page, not the crawl.
+            logger.exception("Unexpected error while visiting %s", entry.url)
+            outcome = Outcome(entry, State.FAILED, str(Reason.PARSE_ERROR), repr(exc))
+            outcome.counters = {"failed": 1, f"error.{Reason.PARSE_ERROR}": 1}
+            return outcome
+
+    async def _draw_start(self) -> None:
+        """Draw `start()` as its requests are needed; each lands by itself."""
+        scheduler, ordinal = self._parts.scheduler, 0
+        last = Outcome(None)
+        try:
+            async for value in self._parts.spider.start():
+                await scheduler.hungry(2 * self._worker_count)
+                outcome = await self._started(value)
+                outcome.first_ordinal = ordinal
+                ordinal += len(outcome.items)
+                await self._put_start(outcome)
+            last.remember = {START_ENDED: "yes"}
+        except Exception as exc:
+            self.start_error = exc
+            logger.error("start() failed: %s %s", exc, user_frame(exc))
+        await self._put_start(last)
+        scheduler.close_source()
+
+    async def _put_start(self, outcome: Outcome) -> None:
+        self._parts.scheduler.open_source()  # closed when it has landed
+        await self._committer.put(outcome)
+
+    async def _started(self, value: object) -> Outcome:
+        """The outcome of one value that `start()` gave: a request or an item."""
+        outcome, found = Outcome(None), Found()
+        if isinstance(value, Request):
+            self._parts.intake.start(value, found)
+        elif isinstance(value, str | bytes | None):
+            raise ConfigError(f"start() yielded {value!r}; yield Request(url) or items")
+        else:
+            outcome.items = await self._started_item(value, outcome)
+        outcome.requests, outcome.remember = found.requests, found.remember
+        return outcome
+
+    async def _started_item(self, value: object, outcome: Outcome) -> list[Item]:
+        try:
+            return [await self._parts.chain.process(value)]
+        except DropItem as exc:
+            outcome.counters = {f"dropped.{exc.reason}": 1}
+            return []
+
+    async def _commit(self, group: Sequence[Outcome]) -> Committed:
+        with anyio.CancelScope(shield=True):
+            return await self._parts.store.commit(group, items_limit=self._limits.items)
+
+    def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
+        """After a commit: count, feed the scheduler, wake the sinks."""
+        counters = self.progress.counters
+        for name, amount in committed.counters.items():
+            counters[name] = counters.get(name, 0) + amount
+        scheduler, settled, sources = self._parts.scheduler, [], 0
+        clock = anyio.current_time() - time.time()
+        for outcome in group[: committed.landed]:
+            if outcome.entry is None:
+                sources += 1
+                continue
+            self.observations.note(outcome)
+            self.progress.hosts.add(outcome.entry.host)
+            is_pending = outcome.state is State.PENDING
+            settled.append((outcome.entry, outcome.due + clock if is_pending else None))
+        self._parts.outputs.wake(committed.sequence)
+        if committed.is_full:
+            self.stop(FinishReason.ITEMS_LIMIT, grace=0)
+        scheduler.landed(committed, settled, sources)
+
+    async def _refill(self) -> None:
+        """Load more of the hosts whose queues run low, where the store keeps them."""
+        parts = self._parts
+        while parts.store.is_stocked:
+            for host in await parts.scheduler.wanted_hosts():
+                without = parts.scheduler.held(host)
+                entries = await parts.store.take(
+                    host, REFILL, without, anyio.current_time()
+                )
+                parts.scheduler.refill(host, entries, more=len(entries) == REFILL)
+
+    def _output_failed(self, error: SinkError) -> None:
+        is_pipe = isinstance(error, PipeClosed)
+        self.stop(FinishReason.INTERRUPTED if is_pipe else FinishReason.SINK_ERROR)
+
+    async def _keep_time(self) -> None:
+        if self._limits.seconds is not None:
+            await anyio.sleep(self._limits.seconds)
+            self.stop(FinishReason.TIME_LIMIT)
+
+    def _verdict(self) -> FinishReason:
+        if self.start_error is not None and self._reason is None:
+            return FinishReason.START_ERROR
+        if self._reason is not None:
+            return self._reason
+        if self._parts.scheduler.is_exhausted:
+            return FinishReason.PAGES_LIMIT
+        return FinishReason.FINISHED

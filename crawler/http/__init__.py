@@ -1,0 +1,15 @@
+"""The shared client and what stands below it: all that knows httpx.
+
+`Client` is the crawl's `httpx.AsyncClient`; `ClientOptions` is what a crawl asks of it.
+"""
+
+from httpx import AsyncBaseTransport, Headers, MockTransport
+
+from crawler.http.client import Client, ClientOptions
+
+__all__ = ["AsyncBaseTransport", "Client", "ClientOptions", "Headers", "is_fake"]
+
+
+def is_fake(transport: AsyncBaseTransport | None) -> bool:
+    """Whether a transport answers by itself: nobody is there to be polite to."""
+    return isinstance(transport, MockTransport)

@@ -1,0 +1,104 @@
+"""The body of one exchange: decoded and bounded, whatever transport it came by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+from crawler.errors import FetchError, Reason
+from crawler.http.decoding import Bounds, Decoder
+from crawler.http.errors import reason_of
+
+#: A transport that has decoded already leaves this key in `response.extensions`.
+DECODED = "crawler"
+_UNBOUNDED = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The least that a body must bring: bytes a second over a window of seconds."""
+
+    rate: int = 1000
+    window: float = 30.0
+
+
+class ExchangeBody:
+    """The rest of an httpx response, read at most once; errors are FetchErrors."""
+
+    def __init__(
+        self, answer: httpx.Response, bounds: Bounds, pace: Pace, *, unbounded: bool
+    ) -> None:
+        self._answer = answer
+        self._pace = pace
+        self._marked, self._marked_at = time.monotonic(), 0
+        self._url = str(answer.request.url)
+        if unbounded:
+            bounds = Bounds(
+                _UNBOUNDED, _UNBOUNDED, bounds.max_ratio, bounds.ratio_after,
+                bounds.max_encodings,
+            )  # fmt: skip
+        names = answer.headers.get("content-encoding", "")
+        if DECODED in answer.extensions or answer.request.method == "HEAD":
+            names = ""
+        length = answer.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > bounds.max_body:
+            detail = f"{int(length):,} bytes announced; max_body is {bounds.max_body:,}"
+            raise FetchError(Reason.TOO_LARGE, detail, url=self._url)
+        try:
+            self._decoder = Decoder(names.split(",") if names else (), bounds)
+        except httpx.DecodingError as exc:
+            raise self._translated(exc) from exc
+
+    @property
+    def received(self) -> int:
+        complete = self.take_complete()
+        return self._decoder.received if complete is None else len(complete)
+
+    def take_complete(self) -> bytes | None:
+        """The whole body if the transport or a hook has it already, else None."""
+        if self._answer.is_stream_consumed and hasattr(self._answer, "_content"):
+            return self._answer.content  # a hook has read it, and httpx decoded it
+        return None
+
+    async def read(self) -> bytes:
+        pieces = [piece async for piece in self]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self.take_complete()
+        if content is not None:
+            yield content
+            return
+        decoder = self._decoder
+        stream = self._answer.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        try:
+            async for chunk in stream:
+                self._check_pace()
+                for piece in decoder.decode(chunk):
+                    yield piece
+            decoder.finish()
+        except httpx.HTTPError as exc:
+            raise self._translated(exc) from exc
+        finally:
+            await self.aclose()
+
+    def _check_pace(self) -> None:
+        """Look back once a window, so that a burst at first buys no idleness later."""
+        now, pace = time.monotonic(), self._pace
+        if now - self._marked < pace.window:
+            return
+        brought = self.received - self._marked_at
+        if brought < pace.rate * (now - self._marked):
+            detail = f"{brought:,} bytes in {now - self._marked:.0f} s"
+            raise FetchError(Reason.TOO_SLOW, detail, url=self._url)
+        self._marked, self._marked_at = now, self.received
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+    def _translated(self, exc: Exception) -> FetchError:
+        return FetchError(Reason(reason_of(exc)), str(exc), url=self._url)

@@ -1,0 +1,180 @@
+"""From what a callback yields to entries: links resolved, filtered, met only once.
+
+Rule: filters stand before the store, and what one leaves out is counted by its name.
+Scope judges links and redirects; a Request that a spider builds is its author's word.
+No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from crawler import urls
+from crawler.request import Entry, Request, encode_meta
+from crawler.response import LinkBatch, is_wanted
+from crawler.store.base import Rejected
+from crawler.urls import Link, Resolver, Scope
+
+#: Asks one question of a link: its URL, host and depth; false leaves it out.
+Filter = Callable[[str, str, int], bool]
+
+
+@dataclass(slots=True)
+class Found:
+    """What one page made known: requests to store, links left out, by filter."""
+
+    requests: list[Entry] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    #: Facts that a resumed run must know again.
+    remember: dict[str, str] = field(default_factory=dict)
+
+
+class Intake:
+    """Judges links and requests, and makes entries of those that may enter."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        depth: int | None,
+        max_url: int,
+        known: Mapping[int, int],
+        left_out: Mapping[int, str],
+    ) -> None:
+        self._scope = scope
+        self._resolver = Resolver(max_url=max_url)
+        self._known = known
+        self._left_out = left_out
+        #: In the order in which they judge.
+        self._filters: list[tuple[str, Filter]] = [
+            ("scope", lambda url, host, _: scope.allows(url, host)),
+        ]
+        if depth is not None:
+            self._filters.append(("depth", lambda _url, _host, at: at <= depth))
+
+    def start(self, request: Request, found: Found) -> None:
+        """A request of `start()`: its host joins the scope."""
+        self._grow(request.url, found)
+        self._add(None, request, found, "start")
+
+    def request(self, parent: Entry, request: Request, found: Found) -> None:
+        """A request that a callback built itself."""
+        self._add(parent, request, found, "request")
+
+    def links(self, parent: Entry, batch: LinkBatch, found: Found) -> None:
+        """Links of a page: those that are new and pass the filters."""
+        depth = parent.depth + 1
+        known = self._known
+        links = self._resolver.resolve_all(batch.base_url, batch.references)
+        if not (batch.allow or batch.deny):
+            for link in links:
+                # Nine of ten were met before, no deeper than here.
+                if known.get(link.fingerprint, _FAR) > depth:
+                    self._link(parent, batch, link, depth, found)
+            return
+        for link in links:
+            if not is_wanted(link.url, batch.allow, batch.deny):
+                self._reject(parent, link, "patterns", found)
+            elif known.get(link.fingerprint, _FAR) > depth:
+                self._link(parent, batch, link, depth, found)
+
+    def redirect(self, source: Entry, target: Request, found: Found) -> bool:
+        """The target of a redirect, with its source's place; whether it may enter.
+
+        The caller has seen to the number of hops. A start URL takes its scope along.
+        """
+        host = urls.host_of(target.url)
+        is_start = source.depth == 0 and source.parent == 0
+        if is_start:
+            self._grow(target.url, found)
+        elif not self._scope.allows(target.url, host):
+            link = Link(target.url, target.fingerprint(), host)
+            self._reject(source, link, "scope", found)
+            return False
+        entry = Entry(
+            target.fingerprint(),
+            target,
+            host,
+            depth=source.depth,
+            parent=source.parent,
+            found_as="redirect",
+            redirects=source.redirects + 1,
+            chain=(*source.chain, source.fingerprint),
+        )
+        found.requests.append(entry)
+        return True
+
+    def verdict(self, url: str, depth: int = 0) -> str | None:
+        """The name of the filter that leaves this URL out now; None: it may enter."""
+        host = urls.host_of(url)
+        for name, allows in self._filters:
+            if not allows(url, host, depth):
+                return name
+        return None
+
+    def _link(
+        self, parent: Entry, batch: LinkBatch, link: Link, depth: int, found: Found
+    ) -> None:
+        url, fingerprint, host = link
+        for name, allows in self._filters:
+            if not allows(url, host, depth):
+                self._reject(parent, link, name, found)
+                return
+        request = Request.build(
+            url,
+            batch.callback,
+            priority=batch.priority,
+            depth=depth,
+            meta=batch.meta,
+            options=batch.options,
+        )
+        found.requests.append(
+            Entry(
+                fingerprint,
+                request,
+                host,
+                depth=depth,
+                parent=parent.fingerprint,
+                found_as="link",
+            )
+        )
+
+    def _add(
+        self, parent: Entry | None, request: Request, found: Found, how: str
+    ) -> None:
+        depth = request.depth
+        if depth is None:
+            depth = 0 if parent is None else parent.depth + 1
+        origin = parent.fingerprint if parent else 0
+        ordinal = 0
+        if not request.options.once:
+            # Running the same page again must name the same request.
+            seed = f"{origin}:{len(found.requests)}"
+            ordinal = urls.fingerprint("ordinal", seed)
+        entry = Entry(
+            request.fingerprint(ordinal),
+            request,
+            urls.host_of(request.url),
+            depth=depth,
+            parent=origin,
+            found_as=how,
+        )
+        found.requests.append(entry)
+
+    def _reject(self, parent: Entry, link: Link, rule: str, found: Found) -> None:
+        fingerprint = link.fingerprint
+        if fingerprint not in self._left_out and fingerprint not in self._known:
+            found.rejected.append(
+                Rejected(fingerprint, link.url, rule, parent.fingerprint)
+            )
+
+    def _grow(self, url: str, found: Found) -> None:
+        before = len(self._scope.members())
+        self._scope.add(url)
+        members = self._scope.members()
+        if len(members) != before:
+            found.remember["scope"] = encode_meta({"members": members}).decode()
+
+
+_FAR = 1 << 30

@@ -1,0 +1,407 @@
+"""A response: its head, and a body that is read once or streams; what to follow.
+
+Rule: nothing here does I/O but through the body that the client handed over.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, overload
+
+import anyio.to_thread
+import msgspec
+
+from crawler import encoding as encodings
+from crawler import urls
+from crawler.errors import ConfigError, FetchError, Reason
+from crawler.page import Node, Page
+from crawler.request import DEFAULT_OPTIONS, Options, Request, encode_meta, name_of
+from crawler.urls import Pattern, Patterns
+
+if TYPE_CHECKING:
+    from crawler.http import Headers
+
+T = TypeVar("T")
+
+_NO_PATTERNS = Patterns(None)
+_SAVE_BATCH = 1024**2
+
+
+class Body(Protocol):
+    """A body on its way: bounded, decoded, read at most once."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that came over the wire so far."""
+        ...
+
+    def take_complete(self) -> bytes | None:
+        """The whole body if it is here already, else None."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body, within its bounds; FetchError beyond them."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, decoded."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what is left of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBatch:
+    """Links to follow, with one callback, priority and meta for all of them.
+
+    What `follow_all` and `follow_links` give; a spider yields it whole. A link that
+    is known already costs no Request.
+    """
+
+    base_url: str
+    references: Sequence[str]
+    callback: str
+    allow: Patterns
+    deny: Patterns
+    priority: int
+    meta: bytes
+    options: Options
+
+
+class Response:
+    """What a server answered, under httpx's names.
+
+    With `stream=True` a callback gets it before the body: use `aiter_bytes`,
+    `aiter_lines` or `save` then, once; else `content`, `text`, `css` are at hand.
+    """
+
+    __slots__ = (
+        "_content",
+        "_page",
+        "body",
+        "elapsed",
+        "headers",
+        "http_version",
+        "request",
+        "status_code",
+        "url",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        status_code: int,
+        headers: Headers,
+        body: Body,
+        *,
+        http_version: str = "HTTP/1.1",
+        elapsed: float = 0.0,
+    ) -> None:
+        self.request = request
+        #: The canonical URL that was asked for; redirects are requests of their own.
+        self.url = request.url
+        self.status_code = status_code
+        #: Case-insensitive, as httpx gives them.
+        self.headers = headers
+        #: "HTTP/1.1" or "HTTP/2".
+        self.http_version = http_version
+        #: Seconds from the request to the end of the head, of the body once read.
+        self.elapsed = elapsed
+        #: The body on its way; `content`, `aiter_bytes` and `save` read it.
+        self.body = body
+        self._content: bytes | None = None
+        self._page: Page | None = None
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The request's own values, as its maker gave them."""
+        return self.request.meta
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status_code <= 299
+
+    @property
+    def content(self) -> bytes:
+        """The body, decoded; with `stream=True` only after `await aread()`."""
+        if self._content is None:
+            raise ConfigError(
+                "The body of a streamed response is not here yet; use "
+                "`await response.aread()`, aiter_bytes(), aiter_lines() or save()"
+            )
+        return self._content
+
+    async def aread(self) -> bytes:
+        """Read the whole body, within its bounds."""
+        if self._content is None:
+            content = self.body.take_complete()
+            self._content = await self.body.read() if content is None else content
+        return self._content
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body that came over the wire so far."""
+        return self.body.received
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case and without parameters; empty for none."""
+        value = self.headers.get("content-type") or ""
+        return value.partition(";")[0].strip().lower()
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that this response sets."""
+        found: dict[str, str] = {}
+        for line in self.headers.get_list("set-cookie"):
+            try:
+                found.update({k: m.value for k, m in SimpleCookie(line).items()})
+            except CookieError:
+                continue  # as browsers do: a bad cookie is no cookie
+        return found
+
+    @property
+    def page(self) -> Page:
+        """The body as a parsed HTML page; parsed once, at first use."""
+        if self._page is None:
+            charset = encodings.charset_of(self.headers.get("content-type"))
+            self._page = Page(self.content, self.url, charset)
+        return self._page
+
+    @property
+    def asked(self) -> Mapping[str, bool]:
+        """The selectors that the page was asked for, and whether each matched."""
+        return {} if self._page is None else self._page.asked
+
+    @property
+    def encoding(self) -> str:
+        """The name of the body's encoding, as the WHATWG calls it."""
+        return self.page.encoding
+
+    @property
+    def text(self) -> str:
+        """The body as text: by BOM, header, `<meta>`, then by its bytes."""
+        if self._is_html:
+            return self.page.source
+        charset = encodings.charset_of(self.headers.get("content-type"))
+        return encodings.decode(self.content, charset, html=False)[0]
+
+    @property
+    def _is_html(self) -> bool:
+        return "html" in self.content_type or not self.content_type
+
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, kind: type[T]) -> T: ...
+
+    def json(self, kind: Any = Any) -> Any:
+        """The body as JSON (RFC 8259), checked against `kind` where it is given."""
+        try:
+            return msgspec.json.decode(self.content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise FetchError(Reason.PARSE_ERROR, f"JSON: {exc}", url=self.url) from exc
+
+    def css(self, selector: str) -> list[Node]:
+        """The elements that match a CSS selector, in document order."""
+        return self.page.css(selector)
+
+    def css_first(self, selector: str) -> Node | None:
+        """The first element that matches, or None."""
+        return self.page.css_first(selector)
+
+    def links(
+        self,
+        selector: str | None = None,
+        *,
+        allow: Iterable[Pattern] | Pattern | None = None,
+        deny: Iterable[Pattern] | Pattern | None = None,
+        tags: Sequence[str] = ("a", "area"),
+    ) -> list[str]:
+        """The page's links as absolute URLs, each once, in order."""
+        page = self.page
+        references = page.references(selector, tags)
+        links = urls.Resolver().resolve_all(page.base_url, references)
+        wanted, unwanted = _patterns(allow), _patterns(deny)
+        return [link.url for link in links if is_wanted(link.url, wanted, unwanted)]
+
+    def follow(
+        self,
+        target: str | Node,
+        callback: str | Callable[..., Any] = "parse",
+        **options: Any,
+    ) -> Request:
+        """A request for a link of this page: a reference, or an element with one."""
+        reference = target if isinstance(target, str) else _reference(target)
+        base = self.page.base_url if self._is_html and self._content else self.url
+        try:
+            url = urls.join(base, reference)
+        except urls.InvalidUrl as exc:
+            raise ConfigError(f"follow({reference!r}) on {self.url}: {exc}") from exc
+        options.setdefault("session", self.request.options.session)
+        options.setdefault("proxy", self.request.options.proxy)
+        return Request(url, callback, **options)
+
+    def follow_all(
+        self,
+        selector: str,
+        callback: str | Callable[..., Any] = "parse",
+        *,
+        allow: Iterable[Pattern] | Pattern | None = None,
+        deny: Iterable[Pattern] | Pattern | None = None,
+        priority: int = 0,
+        meta: Mapping[str, Any] | None = None,
+        errback: str | Callable[..., Any] | None = None,
+    ) -> LinkBatch:
+        """Every link that `selector` matches, or that lies inside what it matches."""
+        return self._batch(
+            self.page.references(selector),
+            callback,
+            allow,
+            deny,
+            priority,
+            meta,
+            errback,
+        )
+
+    def follow_links(
+        self,
+        callback: str | Callable[..., Any] = "parse",
+        *,
+        allow: Iterable[Pattern] | Pattern | None = None,
+        deny: Iterable[Pattern] | Pattern | None = None,
+        tags: Sequence[str] = ("a", "area"),
+        priority: int = 0,
+        meta: Mapping[str, Any] | None = None,
+        errback: str | Callable[..., Any] | None = None,
+    ) -> LinkBatch:
+        """Every link of the page; `tags` may add "link", "iframe" and "img"."""
+        references = self.page.references(None, tags)
+        return self._batch(references, callback, allow, deny, priority, meta, errback)
+
+    def _batch(
+        self,
+        references: Sequence[str],
+        callback: str | Callable[..., Any],
+        allow: Iterable[Pattern] | Pattern | None,
+        deny: Iterable[Pattern] | Pattern | None,
+        priority: int,
+        meta: Mapping[str, Any] | None,
+        errback: str | Callable[..., Any] | None,
+    ) -> LinkBatch:
+        own = self.request.options
+        options = DEFAULT_OPTIONS
+        if own.session or own.proxy or errback:
+            name = name_of(errback) if errback else ""
+            options = Options(session=own.session, proxy=own.proxy, errback=name)
+        return LinkBatch(
+            self.page.base_url,
+            references,
+            name_of(callback),
+            _patterns(allow),
+            _patterns(deny),
+            priority,
+            encode_meta(meta),
+            options,
+        )
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, decoded, as it comes."""
+        if self._content is not None:
+            yield self._content
+            return
+        async for piece in self.body:
+            yield piece
+
+    async def aiter_lines(self) -> AsyncIterator[str]:
+        """The body line by line, without the line ends (LF or CRLF)."""
+        charset = encodings.charset_of(self.headers.get("content-type"))
+        codec = encodings.codec_of(charset)
+        if "16" in codec:
+            codec = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
+        decode = partial(str, encoding=codec, errors="replace")
+        rest = b""
+        async for piece in self.aiter_bytes():
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                yield decode(line.removesuffix(b"\r"))
+        if rest:
+            yield decode(rest)
+
+    async def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the body to `path` (by a part file and a rename); returns its size.
+
+        In constant memory; file work is done in a thread.
+        """
+        target = Path(path)
+        part = await anyio.to_thread.run_sync(_open_part, target)
+        try:
+            size = await self._write(part)
+            await anyio.to_thread.run_sync(_publish, part, target)
+        except BaseException:
+            _discard(part)
+            raise
+        return size
+
+    async def _write(self, part: BinaryIO) -> int:
+        batch: list[bytes] = []
+        size = waiting = 0
+        async for piece in self.aiter_bytes():
+            batch.append(piece)
+            waiting += len(piece)
+            if waiting >= _SAVE_BATCH:
+                await anyio.to_thread.run_sync(part.writelines, batch)
+                size, waiting, batch = size + waiting, 0, []
+        await anyio.to_thread.run_sync(part.writelines, batch)
+        return size + waiting
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        await self.body.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status_code} {self.url}>"
+
+
+def is_wanted(url: str, allow: Patterns, deny: Patterns) -> bool:
+    """Whether `allow` names the URL, or names none, and `deny` does not."""
+    return (not allow or allow.matches(url)) and not (deny and deny.matches(url))
+
+
+def _patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
+    return _NO_PATTERNS if value is None else Patterns(value)
+
+
+def _reference(node: Node) -> str:
+    for name in ("href", "src"):
+        value = node.attr(name, default="")
+        if value:
+            return value
+    raise ConfigError(f"follow(<{node.tag}>): the element has no href or src")
+
+
+def _open_part(target: Path) -> BinaryIO:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part").open("xb")
+
+
+def _discard(part: BinaryIO) -> None:
+    part.close()
+    Path(part.name).unlink(missing_ok=True)
+
+
+def _publish(part: BinaryIO, target: Path) -> None:
+    part.flush()
+    os.fsync(part.fileno())
+    name = part.name
+    part.close()
+    Path(name).replace(target)

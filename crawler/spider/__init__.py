@@ -1,0 +1,6 @@
+"""What a person writes: a Spider, its arguments, and what its callbacks give."""
+
+from crawler.spider.arguments import Arg, Argument
+from crawler.spider.base import Failure, Results, Spider
+
+__all__ = ["Arg", "Argument", "Failure", "Results", "Spider"]

@@ -1,0 +1,129 @@
+"""A spider's declared arguments: `limit: int = Arg(10, help="...")`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import msgspec
+
+from crawler.errors import ConfigError
+from crawler.settings import unknown
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Any = _Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One declared argument; `kind` is the annotation's type."""
+
+    name: str
+    kind: Any
+    default: Any
+    help: str
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is REQUIRED
+
+    def describe(self) -> str:
+        """`limit: int = 10  how many`, for listings and messages."""
+        kind = getattr(self.kind, "__name__", str(self.kind))
+        shown = "" if self.is_required else f" = {self.default!r}"
+        return f"{self.name}: {kind}{shown}" + (f"  {self.help}" if self.help else "")
+
+    def convert(self, value: Any) -> Any:
+        """`value`, or the text of it, as the declared type, or ConfigError."""
+        try:
+            return _convert(value, self.kind)
+        except (msgspec.ValidationError, ValueError) as exc:
+            kind = getattr(self.kind, "__name__", str(self.kind))
+            raise ConfigError(
+                f"Argument {self.name}={value!r} is not a valid {kind}: {exc}"
+            ) from exc
+
+
+class _Declared:
+    """What `Arg` leaves on the class until its name and type are known."""
+
+    def __init__(self, default: Any, help: str) -> None:
+        self.default = default
+        self.help = help
+
+
+def Arg(default: Any = REQUIRED, *, help: str = "") -> Any:
+    """Declare an argument of a spider; without a default it must be given.
+
+    `shelf: str = Arg("fiction", help="which shelf")` makes `-a shelf=poetry` and
+    `Books(shelf="poetry")` work; the value has the annotated type.
+    """
+    return _Declared(default, help)
+
+
+def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
+    """The arguments that `cls` declares itself; ConfigError where one cannot be."""
+    own = {
+        name: value for name, value in vars(cls).items() if isinstance(value, _Declared)
+    }
+    if not own:
+        return {}
+    hints = get_type_hints(cls)
+    arguments = {}
+    for name, value in own.items():
+        if name in reserved:
+            raise ConfigError(
+                f"{cls.__name__}.{name}: an Arg may not carry the name of a Spider "
+                "attribute; rename it"
+            )
+        if name not in hints:
+            raise ConfigError(
+                f"{cls.__name__}.{name}: annotate it, as {name}: str = Arg()"
+            )
+        arguments[name] = Argument(name, hints[name], value.default, value.help)
+        delattr(cls, name)
+    return arguments
+
+
+def bind(
+    spider: str, arguments: Mapping[str, Argument], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The value of every argument; ConfigError lists the valid ones for a wrong name."""
+    for name in given:
+        if name not in arguments:
+            if not arguments:
+                raise ConfigError(f"Spider {spider!r} takes no arguments, not {name!r}")
+            raise ConfigError(unknown(f"argument {name!r}", name, arguments, spider))
+    values = {}
+    for name, argument in arguments.items():
+        if name in given:
+            values[name] = argument.convert(given[name])
+        elif argument.is_required:
+            raise ConfigError(
+                f"Spider {spider!r} needs the argument {argument.describe()}; "
+                f"give it as -a {name}=..."
+            )
+        else:
+            values[name] = argument.default
+    return values
+
+
+def _convert(value: Any, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        if not isinstance(value, str):
+            raise
+    # Text for a type with an inside, such as a list: read as TOML, or as a,b,c.
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = [part.strip() for part in value.split(",")]
+    return msgspec.convert(parsed, kind, strict=False)

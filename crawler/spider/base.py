@@ -1,0 +1,137 @@
+"""The spider: where a crawl starts, what it takes from a page, where it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from crawler.errors import ConfigError, Reason
+from crawler.http import Client, ClientOptions
+from crawler.request import Request
+from crawler.response import Response
+from crawler.spider import arguments
+from crawler.spider.arguments import Argument
+from crawler.urls import Pattern, Scope
+
+if TYPE_CHECKING:
+    from crawler.pipelines import Pipeline
+    from crawler.stats import Report
+
+#: What an `async def` callback with `yield` gives: items, Requests, batches of links.
+Results: TypeAlias = AsyncIterator[Any]
+#: What any callback may give back.
+Yielded: TypeAlias = AsyncIterator[Any] | Awaitable[Any] | Iterable[Any] | None
+
+#: Types that reach a callback unless the spider says otherwise; "" is no type at all.
+DEFAULT_ACCEPTS = (
+    "text/html",
+    "application/xhtml+xml",
+    "application/xml",
+    "text/xml",
+    "application/json",
+    "+xml",
+    "+json",
+    "",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an errback gets: the request that failed for good, and why."""
+
+    request: Request
+    reason: Reason
+    detail: str
+    #: The answer, where there was one (a status, an unwanted type).
+    response: Response | None = None
+    #: What a callback raised, where it was a callback that failed.
+    exception: Exception | None = None
+
+
+class Spider:
+    """A site and what to take from it. Subclass, name it, say where it starts.
+
+        class Books(Spider):
+            name = "books"
+            start_urls = ["https://books.example/"]
+
+            async def parse(self, response: Response) -> Results:
+                for book in response.css("article.book"):
+                    yield {"title": book.text("h3")}
+                yield response.follow_all("a.next")
+
+    Callbacks are `async def` or `def`, with `yield` or a returned iterable.
+    """
+
+    #: How the spider is called on the command line.
+    name: ClassVar[str] = ""
+    #: Where links may lead: "hosts" (those of the start URLs), "site", "origin",
+    #: "none" (no bounds), or patterns of URLs.
+    scope: str | Scope | Iterable[Pattern] | Pattern | None = "hosts"
+    #: Media types that reach a callback; "+xml" means any that ends so.
+    accepts: Collection[str] = DEFAULT_ACCEPTS
+    #: Statuses besides 2xx that reach a callback.
+    statuses: Collection[int] = ()
+    #: What every item passes, in this order.
+    pipelines: Sequence[Pipeline] = ()
+    #: Fields that make an item unique in the run: the first one stays.
+    item_key: str | Sequence[str] | None = None
+    #: Columns of the items, where an output needs to know them before the first.
+    fields: Sequence[str] | None = None
+    #: tenacity's policies, asked with each failed attempt; None: by [retry].
+    stop: Callable[[Any], bool] | None = None
+    wait: Callable[[Any], float] | None = None
+    #: Settings that this spider overrides: {"politeness": {"rate": 2}}.
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    #: The declared arguments, by name.
+    declared_arguments: ClassVar[Mapping[str, Argument]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherited = dict(cls.declared_arguments)
+        own = arguments.declared(cls, _RESERVED)
+        cls.declared_arguments = {**inherited, **own}
+
+    def __init__(self, **given: Any) -> None:
+        name = self.name or type(self).__name__
+        values = arguments.bind(name, self.declared_arguments, given)
+        #: The value of each declared argument.
+        self.arguments: dict[str, Any] = values
+        self.__dict__.update(values)
+
+    @property
+    def start_urls(self) -> Sequence[str]:
+        """Where the crawl starts; a class attribute does as well."""
+        return ()
+
+    async def start(self) -> Results:
+        """The first requests; drawn as they are needed. May yield items too."""
+        for url in self.start_urls:
+            yield Request(url)
+
+    def parse(self, response: Response) -> Yielded:
+        """The callback of start URLs and of links without one of their own."""
+        raise ConfigError(
+            f"Spider {self.name!r} has no `parse` method; write "
+            "`async def parse(self, response)`"
+        )
+
+    def client(self, options: ClientOptions) -> Client:
+        """The shared client; override it to add hooks, auth or a transport."""
+        return Client(options)
+
+    async def closed(self, report: Report) -> None:
+        """Called once, at the end of a run."""
+
+
+_RESERVED = frozenset(dir(Spider)) | {"arguments"}

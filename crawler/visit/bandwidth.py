@@ -1,0 +1,56 @@
+"""What all bodies together may bring a second, by aiolimiter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiolimiter import AsyncLimiter
+
+from crawler.response import Body
+
+#: A tenth of a second: a larger bucket would let the first second bring double.
+_PERIOD = 0.1
+
+
+class Bandwidth:
+    """Holds the crawl to `rate` bytes a second: who has read, waits."""
+
+    def __init__(self, rate: int) -> None:
+        self._bucket = max(1.0, rate * _PERIOD)
+        self._limiter = AsyncLimiter(self._bucket, _PERIOD)
+
+    async def spend(self, amount: int) -> None:
+        """Return when `amount` bytes more were allowed."""
+        left = float(amount)
+        while left > 0:
+            step = min(left, self._bucket)
+            await self._limiter.acquire(step)
+            left -= step
+
+
+class MeteredBody:
+    """A body that comes no faster than the crawl's bandwidth."""
+
+    def __init__(self, body: Body, bandwidth: Bandwidth) -> None:
+        self._body = body
+        self._bandwidth = bandwidth
+        self._spent = 0
+
+    @property
+    def received(self) -> int:
+        return self._body.received
+
+    def take_complete(self) -> bytes | None:
+        return None  # even a body that is here has to be paid for
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            owed, self._spent = self.received - self._spent, self.received
+            await self._bandwidth.spend(owed)
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()

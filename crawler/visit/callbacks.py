@@ -1,0 +1,211 @@
+"""Running a spider's callback on a response, and gathering what it gives.
+
+Rule: nothing lands here. Items, requests and counts are gathered, bounded, and handed
+on together; a callback that raises leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sysconfig
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from crawler.errors import ConfigError, CrawlError, DropItem, FetchError, Reason
+from crawler.intake import Found, Intake
+from crawler.pipelines import OpenChain
+from crawler.request import Entry, Request
+from crawler.response import LinkBatch, Response
+from crawler.spider import Failure, Spider
+from crawler.store.base import Item
+
+MAX_ITEMS = 10_000
+MAX_ITEM_BYTES = 32 * 1024**2
+#: Selectors that are watched; a spider that builds them has any number.
+MAX_SELECTORS = 1000
+
+
+class CallbackError(CrawlError):
+    """A callback or a pipeline failed; `cause` is what it raised."""
+
+    def __init__(self, reason: Reason, cause: Exception, where: str) -> None:
+        super().__init__(
+            f"{type(cause).__name__}: {cause}" + (f" ({where})" if where else "")
+        )
+        self.reason = reason
+        self.cause = cause
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a callback gave."""
+
+    items: list[Item] = field(default_factory=list)
+    found: Found = field(default_factory=Found)
+    dropped: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Matches:
+    """How often a selector was asked for, and how often it matched."""
+
+    asked: int = 0
+    matched: int = 0
+
+
+class Callbacks:
+    """Calls the spider back, one page at a time, as often as there are workers."""
+
+    def __init__(
+        self,
+        spider: Spider,
+        intake: Intake,
+        chain: OpenChain,
+        *,
+        timeout: float,
+    ) -> None:
+        self._spider = spider
+        self._intake = intake
+        self._chain = chain
+        self._timeout = timeout
+        self._methods: dict[str, Callable[..., Any]] = {}
+        #: Selectors that callbacks asked pages for, by (callback, selector).
+        self.selectors: dict[tuple[str, str], Matches] = {}
+
+    def method(self, name: str) -> Callable[..., Any]:
+        """The spider's method of that name; ConfigError where there is none."""
+        method = self._methods.get(name)
+        if method is None:
+            method = getattr(self._spider, name, None)
+            if not callable(method):
+                raise ConfigError(
+                    f"Spider {self._spider.name!r} has no callback {name!r}"
+                )
+            self._methods[name] = method
+        return method
+
+    async def page(self, entry: Entry, response: Response) -> Effects:
+        """What the entry's callback gives for a response."""
+        return await self._call(entry, entry.request.callback, response, response)
+
+    async def failure(
+        self, entry: Entry, failure: Failure, response: Response | None
+    ) -> Effects:
+        """What the entry's errback gives for a failure."""
+        return await self._call(entry, entry.request.options.errback, failure, response)
+
+    async def _call(
+        self, entry: Entry, name: str, argument: Any, page: Response | None
+    ) -> Effects:
+        effects, limit = Effects(), None
+        try:
+            result = self.method(name)(argument)
+            if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
+                async with asyncio.timeout(self._timeout) as limit:
+                    await self._gather_async(entry, result, page, effects)
+            elif result is not None:
+                for value in result:
+                    await self._take(entry, value, page, effects)
+        except (CallbackError, FetchError):
+            raise
+        except Exception as exc:
+            cause: Exception = exc
+            if isinstance(exc, TimeoutError) and limit is not None and limit.expired():
+                cause = TimeoutError(f"{name} took over {self._timeout:g} s")
+            raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
+        finally:
+            if page is not None:
+                self._note_selectors(name, page)
+        return effects
+
+    def _note_selectors(self, callback: str, page: Response) -> None:
+        for selector, has_matched in page.asked.items():
+            matches = self.selectors.get((callback, selector))
+            if matches is None:
+                if len(self.selectors) >= MAX_SELECTORS:
+                    continue
+                matches = self.selectors[callback, selector] = Matches()
+            matches.asked += 1
+            matches.matched += has_matched
+
+    async def _gather_async(
+        self, entry: Entry, result: Any, page: Response | None, effects: Effects
+    ) -> None:
+        """Go through what an `async def` gives: a generator, or what it returns."""
+        if not hasattr(result, "__aiter__"):
+            result = await result
+            if result is None:
+                return
+        if hasattr(result, "__aiter__"):
+            async for value in result:
+                await self._take(entry, value, page, effects)
+        else:
+            for value in result:
+                await self._take(entry, value, page, effects)
+
+    async def _take(
+        self, entry: Entry, value: Any, page: Response | None, effects: Effects
+    ) -> None:
+        if isinstance(value, LinkBatch):
+            self._intake.links(entry, value, effects.found)
+        elif isinstance(value, Request):
+            self.method(value.callback)
+            self._intake.request(entry, value, effects.found)
+        elif value is None or isinstance(value, str | bytes | int | float):
+            raise ConfigError(
+                f"a callback yielded {value!r}; yield items (dict, dataclass, ...), "
+                "Requests or batches of links"
+            )
+        else:
+            await self._take_item(value, page, effects)
+
+    async def _take_item(
+        self, value: Any, page: Response | None, effects: Effects
+    ) -> None:
+        try:
+            item = await self._chain.process(value, page)
+        except DropItem as exc:
+            effects.dropped[exc.reason] = effects.dropped.get(exc.reason, 0) + 1
+            return
+        except Exception as exc:
+            raise CallbackError(Reason.PIPELINE_ERROR, exc, user_frame(exc)) from exc
+        effects.items.append(item)
+        effects.size += len(item.body)
+        if len(effects.items) > MAX_ITEMS or effects.size > MAX_ITEM_BYTES:
+            raise FetchError(
+                Reason.OUTCOME_TOO_LARGE,
+                f"over {MAX_ITEMS:,} items or {MAX_ITEM_BYTES // 1024**2} MB of them "
+                "from one page; use stream=True for endless feeds",
+            )
+
+
+def user_frame(exc: BaseException) -> str:
+    """File, line and function of the innermost frame that is the user's own code."""
+    found = ""
+    trace = exc.__traceback__
+    while trace is not None:
+        if is_users(trace.tb_frame):
+            code = trace.tb_frame.f_code
+            found = f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next
+    return found
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs a spider's or a project's code, not a library's."""
+    if frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        return False
+    path = frame.f_code.co_filename
+    return not path.startswith((*_LIBRARIES, "<"))
+
+
+_PACKAGE = "crawler."
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
+
+
+def counted(effects: Effects) -> Mapping[str, int]:
+    """The counters of what was dropped."""
+    return {f"dropped.{reason}": amount for reason, amount in effects.dropped.items()}

@@ -1,0 +1,48 @@
+"""Whether a failed attempt is made again, and when: tenacity's policies, asked with
+the attempt that the store keeps. No clock: time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tenacity import RetryCallState, stop_after_attempt, wait_exponential_jitter
+
+from crawler.settings import RetrySettings
+
+Stop = Callable[[Any], bool]
+Wait = Callable[[Any], float]
+
+
+class Retries:
+    """A spider's `stop` and `wait`, or those of [retry]."""
+
+    def __init__(
+        self, settings: RetrySettings, stop: Stop | None, wait: Wait | None
+    ) -> None:
+        self._stop: Stop = stop or stop_after_attempt(settings.attempts)
+        self._wait: Wait = wait or wait_exponential_jitter(
+            multiplier=settings.wait, max=settings.wait_max, jitter=settings.wait
+        )
+
+    def first_pause(self) -> float:
+        """Seconds that a host rests that gave no Retry-After."""
+        return max(0.0, float(self._wait(_state(1, 0.0))))
+
+    def pause(self, attempt: int, elapsed: float) -> float | None:
+        """Seconds until the next try after `attempt` tries in `elapsed` seconds; None:
+        there is none."""
+        state = _state(attempt, elapsed)
+        if self._stop(state):
+            return None
+        return max(0.0, float(self._wait(state)))
+
+
+def _state(attempt: int, elapsed: float) -> RetryCallState:
+    """What tenacity's policies look at."""
+    state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
+    state.attempt_number = attempt
+    state.start_time = 0.0
+    state.outcome_timestamp = elapsed
+    return state
