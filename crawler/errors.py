@@ -5,6 +5,7 @@
     │   └── OutputExists       an output would overwrite somebody else's file
     ├── StateError             the job's state cannot be used as it is: exit code 2
     │   └── JobLocked          another process runs this job: exit code 5
+    ├── StoreError             the store could not write now, the disk being full, say
     ├── SinkError              an output could not be written
     ├── FetchError             an exchange failed; carries a Reason
     ├── SelectorError          a selector matched nothing, or is not CSS
@@ -36,6 +37,11 @@ class StateError(CrawlError):
 
 class JobLocked(StateError):
     """Another process is running this job."""
+
+
+class StoreError(CrawlError):
+    """The store could not be written or read; nothing landed, the same may be tried
+    again."""
 
 
 class SinkError(CrawlError):

@@ -15,6 +15,7 @@ from crawler.store.base import (
     Attempt,
     Committed,
     Explanation,
+    Item,
     ItemRow,
     Opening,
     Outcome,
@@ -40,6 +41,9 @@ class _Row:
         self.outcome: tuple[State, str, str, float] | None = None
         self.attempts: list[Attempt] | None = None
 
+    def is_pending(self) -> bool:
+        return self.outcome is None or self.outcome[0] is State.PENDING
+
 
 class MemoryStore:
     """A store in this process's memory; nothing is there when it is closed."""
@@ -51,6 +55,7 @@ class MemoryStore:
         self._rows: dict[int, _Row] = {}
         self._items: deque[ItemRow] = deque()
         self._keys: set[tuple[str, bytes]] = set()
+        self._staged: dict[int, list[Item]] = {}
         self._sequence = 0
         self._discovered = 0
         self._positions: dict[str, str] = {}
@@ -81,26 +86,33 @@ class MemoryStore:
 
     def _is_pending(self, fingerprint: int) -> bool:
         row = self._rows.get(fingerprint)
-        if row is None:
-            return False
-        return row.outcome is None or row.outcome[0] is State.PENDING
+        return row is not None and row.is_pending()
 
     def _land(self, outcome: Outcome, committed: Committed, limit: int | None) -> None:
         counters = committed.counters
         for name, amount in outcome.counters.items():
             counters[name] = counters.get(name, 0) + amount
-        if outcome.items and outcome.state in (State.DONE, State.FAILED):
+        if outcome.state in (State.DONE, State.FAILED):
             self._add_items(outcome, committed, limit)
+        if outcome.entry is not None:
+            self._note(outcome.entry, outcome)
+            self._staged.pop(outcome.entry.fingerprint, None)
         for entry in outcome.requests:
             self._add(entry, committed)
         for entry in outcome.again:
-            self._rows[entry.fingerprint].entry = entry
-            self._rows[entry.fingerprint].outcome = None
-            committed.added.append(entry)
+            self._ask_again(entry, committed)
         for rejected in outcome.rejected:
             self._reject(rejected, counters)
-        if outcome.entry is not None:
-            self._note(outcome.entry, outcome)
+
+    def _ask_again(self, entry: Entry, committed: Committed) -> None:
+        """Put a page of this redirect chain back; a pending one stays as it is."""
+        row = self._rows.get(entry.fingerprint)
+        if row is None:
+            self._add(entry, committed)
+        elif not row.is_pending():
+            entry.sequence = row.entry.sequence
+            row.entry, row.outcome = entry, None
+            committed.added.append(entry)
 
     def _add(self, entry: Entry, committed: Committed) -> None:
         known = self._rows.get(entry.fingerprint)
@@ -113,7 +125,7 @@ class MemoryStore:
             _count(committed.counters, "found")
             if self.rejected:
                 self._accept_after_all(entry.fingerprint, committed.counters)
-        elif known.outcome is None and entry.depth < known.entry.depth:
+        elif known.is_pending() and entry.depth < known.entry.depth:
             self.recent[entry.fingerprint] = known.entry.depth = entry.depth
             committed.lowered.append((entry.fingerprint, entry.host, entry.depth))
 
@@ -136,9 +148,14 @@ class MemoryStore:
     ) -> None:
         entry = outcome.entry
         fingerprint = entry.fingerprint if entry else 0
-        for ordinal, item in enumerate(outcome.items, outcome.first_ordinal):
+        staged = self._staged.get(fingerprint, [])
+        items = [*staged, *outcome.items] if staged else outcome.items
+        if not items:
+            return
+        first = outcome.first_ordinal - len(staged)
+        for ordinal, item in enumerate(items, first):
             if limit is not None and self._sequence >= limit:
-                left = len(outcome.items) + outcome.first_ordinal - ordinal
+                left = len(items) + first - ordinal
                 _count(committed.counters, "dropped.items_limit", left)
                 break
             double = next((key for key in item.keys if key in self._keys), None)
@@ -170,6 +187,13 @@ class MemoryStore:
                 outcome.received,
             )
         )
+
+    async def stage(
+        self, entry: Entry, items: Sequence[Item], first_ordinal: int
+    ) -> None:
+        if not first_ordinal:
+            self._staged[entry.fingerprint] = []
+        self._staged[entry.fingerprint] += items
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
         if not self._items:

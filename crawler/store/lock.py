@@ -1,0 +1,72 @@
+"""One process a job: a lock that dies with its holder.
+
+Rule: the kernel's lock decides, never the text in the file, so that a stale process
+number fools nobody; the text only names the holder. Readers take no lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from crawler.errors import JobLocked, StateError
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a job: process, machine, since when (ISO 8601, UTC)."""
+
+    pid: int
+    host: str
+    since: str
+
+
+class JobLock:
+    """The right to write a job's state, from `acquire` to `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def acquire(self, job: str, now: float) -> None:
+        """Take the lock at once, or JobLocked, which names the holder."""
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise StateError(f"{self.path} cannot be opened: {exc.strerror}") from exc
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.pread(descriptor, 4096, 0)
+            os.close(descriptor)
+            raise JobLocked(_who(job, text)) from None
+        except OSError as exc:
+            os.close(descriptor)
+            raise StateError(f"{self.path} cannot be locked: {exc.strerror}") from exc
+        since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+        holder = Holder(os.getpid(), socket.gethostname(), since)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; the file stays, since removing it could race."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _who(job: str, text: bytes) -> str:
+    try:
+        holder = msgspec.json.decode(text, type=Holder)
+        by = f"process {holder.pid} on {holder.host} since {holder.since}"
+    except msgspec.DecodeError:
+        by = "another process"
+    return (
+        f"Job {job!r} is being run by {by}; "
+        "wait for it to end, or use --job NAME for a job of its own"
+    )

@@ -1,0 +1,67 @@
+"""Small numbers for what rows repeat: hosts, names of callbacks, reasons."""
+
+from __future__ import annotations
+
+import sqlite3
+
+#: Beyond this many, a word is stored as itself.
+MAX_WORDS = 500
+
+
+class Names:
+    """The numbers of hosts and words of a run; new ones count once they are `kept`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._hosts: dict[str, int] = {}
+        self._words: dict[str, int] = {}
+        self._new_hosts: dict[str, int] = {}
+        self._new_words: dict[str, int] = {}
+        for number, name in connection.execute("SELECT number, name FROM hosts"):
+            self._hosts[name] = number
+        for number, word in connection.execute("SELECT number, word FROM words"):
+            self._words[word] = number
+        self._spelled = {0: ""}
+        self._spelled.update({number: word for word, number in self._words.items()})
+
+    def find_host(self, name: str) -> int:
+        """A host's number; 0 for one that has no URLs."""
+        return self._hosts.get(name, 0)
+
+    def host(self, name: str) -> int:
+        """A host's number, given to it in the open transaction if it has none."""
+        number = self._hosts.get(name) or self._new_hosts.get(name)
+        if number is None:
+            number = len(self._hosts) + len(self._new_hosts) + 1
+            self._new_hosts[name] = number
+            self._connection.execute("INSERT INTO hosts VALUES(?, ?)", (number, name))
+        return number
+
+    def word(self, word: str) -> int | str:
+        """A word's number, given to it in the open transaction if it has none."""
+        number = self._words.get(word) or self._new_words.get(word)
+        if number is not None or not word:
+            return number or 0
+        number = len(self._words) + len(self._new_words) + 1
+        if number > MAX_WORDS:
+            return word
+        self._new_words[word] = number
+        self._connection.execute("INSERT INTO words VALUES(?, ?)", (number, word))
+        return number
+
+    def spelled(self, stored: int | str) -> str:
+        """The word that a row holds."""
+        return self._spelled[stored] if isinstance(stored, int) else stored
+
+    def keep(self) -> None:
+        """The transaction has landed."""
+        if self._new_hosts:
+            self._hosts.update(self._new_hosts)
+        if self._new_words:
+            self._words.update(self._new_words)
+            self._spelled.update({n: word for word, n in self._new_words.items()})
+        self.forget()
+
+    def forget(self) -> None:
+        """The transaction did not land."""
+        self._new_hosts, self._new_words = {}, {}

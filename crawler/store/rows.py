@@ -1,0 +1,166 @@
+"""Rows of a run's database as the values that readers are given.
+
+No state: every function takes a connection, a writer's or a reader's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from crawler.request import Entry, Request, decode_options
+from crawler.store.base import Attempt, Explanation, ItemRow, State
+
+Spell = Callable[[Any], str]
+
+#: No stored time is waited for longer than this: the clock may have been wrong.
+LONGEST_WAIT = 86_400.0
+
+ENTRY_COLUMNS = """urls.rank, urls.depth, urls.sequence, urls.fingerprint, urls.url,
+    urls.callback, urls.parent, urls.found_as, urls.options, urls.meta,
+    tries.attempt, tries.first_tried, tries.due, tries.delay, tries.redirects,
+    tries.chain"""
+
+_SEQUENCE = """SELECT sequence FROM seen WHERE fingerprint = ?1
+    UNION ALL SELECT sequence FROM urls
+    WHERE sequence > (SELECT url_mark FROM state) AND fingerprint = ?1"""
+_VISITS = """SELECT number, time, state, reason, detail, status, elapsed, received,
+        items, last_item FROM visits
+    WHERE number IN (SELECT number FROM visited WHERE page = ?1)
+    OR number > (SELECT visit_mark FROM state) AND page = ?1 ORDER BY number"""
+
+
+def entry_of(
+    row: tuple[Any, ...], host: str, spell: Spell, wall: float, now: float
+) -> Entry:
+    """The entry that a row of ENTRY_COLUMNS holds; `wall` and `now` are one instant on
+    the wall clock and on the monotonic one."""
+    rank, depth, sequence, fingerprint, url, callback, parent, found_as = row[:8]
+    request = Request.build(
+        url,
+        spell(callback),
+        priority=-rank,
+        depth=depth,
+        meta=row[9] or b"",
+        options=decode_options(row[8]),
+    )
+    entry = Entry(
+        fingerprint,
+        request,
+        host,
+        depth=depth,
+        parent=parent,
+        found_as=spell(found_as),
+        sequence=sequence,
+    )
+    if row[10] is not None:
+        entry.attempt, entry.first_tried, due, delay, entry.redirects, chain = row[10:]
+        entry.chain = tuple(map(int, chain.split(","))) if chain else ()
+        # Never longer than it was meant to be, even if the clock was set back.
+        wait = min(due - wall, delay, LONGEST_WAIT)
+        entry.due = now + wait if wait > 0 else 0.0
+    return entry
+
+
+def items_after(
+    connection: sqlite3.Connection, sequence: int, limit: int
+) -> list[ItemRow]:
+    """Items in order, from the one after `sequence`."""
+    rows = connection.execute(
+        "SELECT * FROM items WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        (sequence, limit),
+    )
+    return [ItemRow(*row) for row in rows]
+
+
+def sequence_of(connection: sqlite3.Connection, fingerprint: int) -> int:
+    """A URL's sequence number; 0: it is not here."""
+    found = connection.execute(_SEQUENCE, (fingerprint,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def explain(
+    connection: sqlite3.Connection, fingerprint: int, spell: Spell
+) -> Explanation | None:
+    """All that a run's database knows of one URL; None: nothing."""
+    sequence = sequence_of(connection, fingerprint)
+    if not sequence:
+        return _explain_rejected(connection, fingerprint, spell)
+    url, depth, parent, found_as, found, due = connection.execute(
+        """SELECT url, depth, parent, found_as, found, due FROM urls
+        LEFT JOIN tries ON page = sequence WHERE sequence = ?""",
+        (sequence,),
+    ).fetchone()
+    visits = connection.execute(_VISITS, (sequence,)).fetchall()
+    attempts = tuple(
+        Attempt(
+            time / 1000,
+            State(state),
+            spell(reason),
+            detail or "",
+            status,
+            elapsed / 1000,
+            received,
+        )
+        for _, time, state, reason, detail, status, elapsed, received, *_ in visits
+        if elapsed is not None
+    )
+    state = State(visits[-1][2]) if visits else State.PENDING
+    last = visits[-1] if visits and visits[-1][6] is not None else None
+    return Explanation(
+        fingerprint,
+        url,
+        state,
+        spell(last[3]) if last else "",
+        (last[4] or "") if last else "",
+        depth,
+        _url_of(connection, parent),
+        spell(found_as),
+        float(found),
+        due or 0.0 if state is State.PENDING else 0.0,
+        sum(visit[8] for visit in visits),
+        attempts,
+    )
+
+
+def page_items(
+    connection: sqlite3.Connection, fingerprint: int, limit: int
+) -> list[ItemRow]:
+    """The items that one page gave, in order."""
+    sequence = sequence_of(connection, fingerprint)
+    found: list[ItemRow] = []
+    for *_, items, last_item in connection.execute(_VISITS, (sequence,)).fetchall():
+        if items:
+            wanted = min(items, limit - len(found))
+            found += items_after(connection, last_item - items, wanted)
+    return found
+
+
+def _explain_rejected(
+    connection: sqlite3.Connection, fingerprint: int, spell: Spell
+) -> Explanation | None:
+    row = connection.execute(
+        "SELECT url, rule, parent, found_as, found FROM rejected WHERE fingerprint = ?",
+        (fingerprint,),
+    ).fetchone()
+    if row is None:
+        return None
+    url, rule, parent, found_as, found = row
+    return Explanation(
+        fingerprint,
+        url,
+        State.SKIPPED,
+        spell(rule),
+        parent_url=_url_of(connection, parent),
+        found_as=spell(found_as),
+        found=float(found),
+    )
+
+
+def _url_of(connection: sqlite3.Connection, fingerprint: int) -> str:
+    sequence = sequence_of(connection, fingerprint) if fingerprint else 0
+    if not sequence:
+        return ""
+    query = "SELECT url FROM urls WHERE sequence = ?"
+    return str(connection.execute(query, (sequence,)).fetchone()[0])

@@ -1,0 +1,334 @@
+"""The databases of a job: what is in them, and how one is opened or refused.
+
+JOB.db lists the job's runs; JOB.runs/N.db holds run N, so that a new run starts at once
+and an old one is removed by removing its file. In a run's file `urls`, `visits` and
+`items` are a log: rows are appended in order and stay. `seen`, `pending` and `visited`
+are indexes of that log, brought up to date in batches by `INDEX`: what they lack is in
+the log's tail, after the marks in `state`.
+
+Rule: a database that is damaged, foreign or newer is refused, never replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from crawler.errors import StateError, StoreError
+
+Kind = Literal["job", "run"]
+
+#: The 32 bits of `PRAGMA application_id`: "CrwJ" and "CrwR".
+APPLICATION_ID = {"job": 0x4372774A, "run": 0x43727752}
+
+_JOB = """
+CREATE TABLE runs(
+    number INTEGER PRIMARY KEY,
+    spider TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    started REAL NOT NULL,
+    finished REAL,
+    reason TEXT NOT NULL DEFAULT '',
+    seconds REAL NOT NULL DEFAULT 0,
+    counters TEXT NOT NULL DEFAULT '{}',
+    report BLOB
+);
+"""
+
+# Small numbers stand for hosts and words. `rank` is minus the priority. Times are
+# seconds (`found`, `due`) or milliseconds (`time`) of the wall clock.
+_RUN = """
+CREATE TABLE hosts(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);
+CREATE TABLE urls(
+    sequence INTEGER PRIMARY KEY,
+    fingerprint INTEGER NOT NULL,
+    host INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    callback NOT NULL,
+    rank INTEGER NOT NULL,
+    depth INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    found_as NOT NULL,
+    found INTEGER NOT NULL,
+    options BLOB,
+    meta BLOB
+);
+CREATE TABLE visits(
+    number INTEGER PRIMARY KEY,
+    page INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    reason NOT NULL,
+    detail TEXT,
+    status INTEGER NOT NULL,
+    elapsed INTEGER,
+    received INTEGER NOT NULL,
+    items INTEGER NOT NULL,
+    last_item INTEGER
+);
+CREATE TABLE items(
+    sequence INTEGER PRIMARY KEY,
+    fingerprint INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE seen(fingerprint INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);
+CREATE TABLE pending(
+    host INTEGER, rank INTEGER, depth INTEGER, sequence INTEGER,
+    PRIMARY KEY(host, rank, depth, sequence)
+) WITHOUT ROWID;
+CREATE TABLE visited(
+    page INTEGER, number INTEGER, PRIMARY KEY(page, number)
+) WITHOUT ROWID;
+CREATE TABLE tries(
+    page INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL,
+    first_tried REAL NOT NULL,
+    due REAL NOT NULL,
+    delay REAL NOT NULL,
+    redirects INTEGER NOT NULL,
+    chain TEXT NOT NULL,
+    items INTEGER NOT NULL
+);
+CREATE TABLE item_keys(
+    rule INTEGER, value BLOB, PRIMARY KEY(rule, value)
+) WITHOUT ROWID;
+CREATE TABLE rejected(
+    fingerprint INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,
+    rule NOT NULL,
+    parent INTEGER NOT NULL,
+    found_as NOT NULL,
+    found INTEGER NOT NULL
+);
+CREATE TABLE staged(
+    fingerprint INTEGER, ordinal INTEGER, keys BLOB, body BLOB NOT NULL,
+    PRIMARY KEY(fingerprint, ordinal)
+);
+CREATE TABLE sinks(name TEXT PRIMARY KEY, position TEXT NOT NULL);
+CREATE TABLE remembered(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE state(
+    totals BLOB NOT NULL, url_mark INTEGER NOT NULL, visit_mark INTEGER NOT NULL
+);
+INSERT INTO state VALUES('{}', 0, 0);
+"""
+
+#: The steps from one version of the schema to the next; the first makes it.
+STEPS: dict[Kind, tuple[str, ...]] = {"job": (_JOB,), "run": (_RUN,)}
+
+#: Brings the indexes of a run up to the end of its log; SQL alone, so that it may run
+#: in a thread without holding up Python. A page stands as its last visit left it.
+INDEX = (
+    """INSERT INTO temp.latest
+       SELECT page, state FROM (
+           SELECT page, state, max(number) FROM visits
+           WHERE number > (SELECT visit_mark FROM state) GROUP BY page)""",
+    """DELETE FROM pending WHERE (host, rank, depth, sequence) IN (
+           SELECT host, rank, depth, sequence
+           FROM temp.latest CROSS JOIN urls ON sequence = page
+           WHERE state != 0 AND page <= (SELECT url_mark FROM state))""",
+    """INSERT INTO pending
+       SELECT host, rank, depth, sequence FROM urls
+       WHERE sequence > (SELECT url_mark FROM state)
+       AND sequence NOT IN (SELECT page FROM temp.latest WHERE state != 0)
+       ORDER BY host, rank, depth, sequence""",
+    """INSERT INTO seen
+       SELECT fingerprint, sequence FROM urls
+       WHERE sequence > (SELECT url_mark FROM state) ORDER BY fingerprint""",
+    """INSERT INTO visited
+       SELECT page, number FROM visits
+       WHERE number > (SELECT visit_mark FROM state) ORDER BY page, number""",
+    """UPDATE state SET
+       url_mark = (SELECT coalesce(max(sequence), 0) FROM urls),
+       visit_mark = (SELECT coalesce(max(number), 0) FROM visits)""",
+    "DELETE FROM temp.latest",
+)
+
+#: Databases up to this size are checked page by page when they are opened.
+_QUICK_CHECK = 16 * 1024**2
+_MAGIC = b"SQLite format 3\0"
+
+
+def create(path: Path, kind: Kind, steps: tuple[str, ...] | None = None) -> None:
+    """Make an empty database at `path`, whole or not at all, in place of any other."""
+    unfinished = path.with_name(path.name + ".new")
+    for name in (unfinished, *_beside(unfinished), *_beside(path)):
+        name.unlink(missing_ok=True)
+    with translated(path):
+        connection = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection, kind, steps or STEPS[kind])
+        finally:
+            connection.close()
+        unfinished.chmod(0o600)
+        _sync(unfinished)
+        unfinished.replace(path)
+        _sync(path.parent)
+
+
+def connect(
+    path: Path,
+    kind: Kind,
+    *,
+    synchronous: str = "full",
+    steps: tuple[str, ...] | None = None,
+) -> sqlite3.Connection:
+    """Open a database for its one writer, checked and brought to this version."""
+    _check_file(path)
+    with translated(path):
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=5
+        )
+        try:
+            _check_version(connection, path, kind, steps or STEPS[kind])
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute("PRAGMA cache_size = -32768")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            _check_pages(connection, path)
+            _migrate(connection, kind, steps or STEPS[kind])
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connect_reader(path: Path, kind: Kind) -> sqlite3.Connection:
+    """Open a database to read beside its writer; it must be of this very version."""
+    _check_file(path)
+    with translated(path):
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5)
+        try:
+            version = _check_version(connection, path, kind, STEPS[kind])
+        except BaseException:
+            connection.close()
+            raise
+        if version < len(STEPS[kind]):
+            connection.close()
+            raise StateError(
+                f"{path} was written by an older version; `crawl run` converts it"
+            )
+    return connection
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file or folder that cannot be used, so that nothing overwrites it."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix, name in zip(("-wal", "-shm"), _beside(path), strict=True):
+        if name.exists():
+            name.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def remove(path: Path) -> None:
+    """Remove a database and the files beside it."""
+    for name in (path, *_beside(path)):
+        name.unlink(missing_ok=True)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours: StoreError for a disk that may recover, else StateError
+    with a way out."""
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code in _DISK:
+            raise StoreError(f"{path} cannot be written or read: {exc}") from exc
+        raise StateError(f"{path} cannot be used: {exc}") from exc
+    except sqlite3.DatabaseError as exc:
+        raise damaged(path, str(exc)) from exc
+    except OSError as exc:
+        raise StoreError(f"{path} cannot be written: {exc.strerror}") from exc
+
+
+_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def damaged(path: Path, why: str) -> StateError:
+    """The refusal of a database that cannot be trusted."""
+    return StateError(
+        f"{path} is damaged ({why}). Nothing was changed. Put a copy of it back to go "
+        f"on, use --fresh to start anew (it is kept as {path.name}.damaged-1), or "
+        "--job NAME for a job of its own"
+    )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        raise damaged(path, "the file is gone") from None
+    except OSError as exc:
+        raise StateError(f"{path} cannot be read: {exc.strerror}") from exc
+    if head != _MAGIC:
+        raise damaged(path, "it is empty" if not head else "it is not a database")
+
+
+def _check_version(
+    connection: sqlite3.Connection, path: Path, kind: Kind, steps: tuple[str, ...]
+) -> int:
+    identity = connection.execute("PRAGMA application_id").fetchone()[0]
+    if identity != APPLICATION_ID[kind]:
+        raise damaged(path, "it belongs to another program")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(steps):
+        raise StateError(
+            f"{path} was written by a newer version of the crawler (its schema is "
+            f"{version}, this one knows {len(steps)}); upgrade the crawler, or use "
+            "--job NAME for a job of its own"
+        )
+    return version
+
+
+def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
+    """Find a file cut short, at any size; find any damage in a small one."""
+    connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    if path.stat().st_size < pages * size:
+        raise damaged(path, "it is cut short")
+    if pages * size <= _QUICK_CHECK:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise damaged(path, verdict.splitlines()[-1])
+
+
+def _migrate(
+    connection: sqlite3.Connection, kind: Kind, steps: tuple[str, ...]
+) -> None:
+    """Take the steps that this database has not taken, all or none."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == len(steps):
+        return
+    script = "".join(steps[version:])
+    connection.executescript(
+        f"BEGIN IMMEDIATE; {script}"
+        f"PRAGMA application_id = {APPLICATION_ID[kind]};"
+        f"PRAGMA user_version = {len(steps)}; COMMIT"
+    )
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,405 @@
+"""The durable store: one SQLite database a run, one transaction a group of pages.
+
+Rule: the log is the truth (see schema.py), and memory follows it only after the commit.
+Rows are written on the loop, where they cost less than handing them over; COMMIT, which
+waits for the disk, and the indexes, which take long, in the store's one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+
+from crawler.errors import StateError, StoreError
+from crawler.request import Entry
+from crawler.store import rows, schema
+from crawler.store.base import (
+    Committed,
+    Explanation,
+    Item,
+    ItemRow,
+    Opening,
+    Outcome,
+    RunStart,
+)
+from crawler.store.catalog import FORGOTTEN, Catalog, JobFiles, RunRecord, check_same
+from crawler.store.landing import Landing, RunState, encode_keys
+from crawler.store.lock import JobLock
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Log rows that wait for the indexes: more is quicker, and a longer pause each time.
+INDEX_EVERY = 16_384
+#: Staged items that one page may land on the loop; more land in the thread.
+_STAGED_ON_LOOP = 1_000
+
+_STAGE = "INSERT INTO staged VALUES(?, ?, ?, ?)"
+_TAKE_INDEXED = f"""SELECT {rows.ENTRY_COLUMNS} FROM pending
+    CROSS JOIN urls ON urls.sequence = pending.sequence
+    LEFT JOIN tries ON tries.page = pending.sequence
+    WHERE pending.host = ?
+    ORDER BY pending.rank, pending.depth, pending.sequence"""
+_TAKE_FRESH = f"""SELECT {rows.ENTRY_COLUMNS} FROM json_each(?)
+    CROSS JOIN urls ON urls.sequence = value
+    LEFT JOIN tries ON tries.page = value
+    ORDER BY urls.rank, urls.depth, urls.sequence"""
+
+
+class SqliteStore:
+    """A job's state in `folder`: survives any crash, and a power cut if `synchronous`
+    is "full".
+
+    `async with`-less: `open` it, and `close` it in the end, whatever happened.
+    """
+
+    is_stocked = True
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        synchronous: str = "full",
+        keep_runs: int = 10,
+        keep_items: int = 3,
+        index_every: int = INDEX_EVERY,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = Path(folder)
+        self._synchronous = synchronous
+        self._keep = (keep_runs, keep_items)
+        self._index_every = index_every
+        self._clock = clock
+        self._monotonic = monotonic
+        self._busy = anyio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="crawler-store")
+        self._resources = ExitStack()
+        self._staged_rows = 0
+        self.recent: Mapping[int, int] = {}
+        self.rejected: Mapping[int, str] = {}
+
+    async def open(self, start: RunStart) -> Opening:
+        """Open the job's unfinished run, or a new one."""
+        async with self._busy:
+            try:
+                return await self._in_thread(lambda: self._open(start))
+            except BaseException:
+                await self._in_thread(self._resources.close)
+                raise
+
+    def _open(self, start: RunStart) -> Opening:
+        files = self._files = JobFiles(self._folder, start.job)
+        with schema.translated(self._folder):
+            files.runs.mkdir(parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
+        lock = JobLock(files.lock)
+        lock.acquire(start.job, self._clock())
+        self._resources.callback(lock.release)
+        self._catalog = Catalog(self._open_catalog(start.fresh))
+        with schema.translated(files.database):
+            record, is_resumed = self._choose_run(start)
+        self._number = record.number
+        path = self._path = files.run(record.number)
+        connection = schema.connect(path, "run", synchronous=self._synchronous)
+        self._resources.callback(connection.close)
+        self._connection = connection
+        with schema.translated(path):
+            return self._load(record, is_resumed)
+
+    def _open_catalog(self, fresh: bool) -> sqlite3.Connection:
+        path = self._files.database
+        if not path.exists():
+            if any(self._files.runs.glob("*.db")):
+                if not fresh:
+                    raise schema.damaged(path, "the file is gone, its runs are not")
+                schema.set_aside(self._files.runs)
+                self._files.runs.mkdir()
+            schema.create(path, "job")
+        try:
+            connection = schema.connect(path, "job")
+        except StateError:
+            if not fresh:
+                raise
+            schema.set_aside(path)
+            if any(self._files.runs.iterdir()):
+                schema.set_aside(self._files.runs)
+                self._files.runs.mkdir()
+            return self._open_catalog(fresh)
+        self._resources.callback(connection.close)
+        return connection
+
+    def _choose_run(self, start: RunStart) -> tuple[RunRecord, bool]:
+        """The unfinished run, or a new one; and whether it is resumed."""
+        latest = self._catalog.latest()
+        if latest is not None and latest.finished is None:
+            if not start.fresh:
+                check_same(latest, start)
+                return latest, True
+            self._catalog.finish(latest.number, self._clock(), FORGOTTEN)
+        number = latest.number + 1 if latest else 1
+        schema.create(self._files.run(number), "run")
+        self._catalog.add(number, start)
+        self._catalog.prune(self._files, *self._keep)
+        record = self._catalog.latest()
+        assert record is not None
+        return record, False
+
+    def _load(self, record: RunRecord, is_resumed: bool) -> Opening:
+        connection = self._connection
+        connection.execute(
+            "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
+        )
+        connection.execute("DELETE FROM staged")
+        run = self._run = RunState(connection)
+        if run.tail.mark < run.url or run.visit:
+            self._index()
+            run.tail.clear(run.url)
+        self.recent, self.rejected = run.recent, run.rejected
+        self._earlier_seconds = run.totals.seconds
+        self._opened = self._monotonic()
+        waiting = connection.execute(
+            "SELECT count(*) FROM tries WHERE due > ?", (self._clock(),)
+        ).fetchone()[0]
+        return Opening(
+            record.number,
+            record.started,
+            is_resumed,
+            run.totals.seconds,
+            dict(run.totals.counters),
+            dict(connection.execute("SELECT name, value FROM remembered")),
+            dict(
+                connection.execute(
+                    """SELECT name, amount FROM
+                    (SELECT host, count(*) AS amount FROM pending GROUP BY host)
+                    JOIN hosts ON number = host"""
+                )
+            ),
+            run.item,
+            waiting,
+        )
+
+    async def take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        """At most `limit` pending entries of `host`, the best first, none of them in
+        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        async with self._busy:
+            with schema.translated(self._path):
+                return self._take(host, limit, without, now)
+
+    def _take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        number, run = self._run.names.find_host(host), self._run
+        ended, held = run.tail.ended, frozenset(without)
+        wanted = limit + len(held)
+        fresh = [place[2] for place in islice(run.tail.places(number), 2 * wanted)]
+        indexed = self._connection.execute(_TAKE_INDEXED, (number,))
+        found = indexed if not fresh else merge(self._fresh_rows(fresh), indexed)
+        entries: list[Entry] = []
+        wall, spell = self._clock(), run.names.spelled
+        for row in found:
+            if row[2] not in ended and row[3] not in held:
+                entries.append(rows.entry_of(row, host, spell, wall, now))
+                if len(entries) == limit:
+                    break
+        indexed.close()
+        return entries
+
+    def _fresh_rows(self, sequences: list[int]) -> list[Any]:
+        array = msgspec.json.encode(list(dict.fromkeys(sequences))).decode()
+        return self._connection.execute(_TAKE_FRESH, (array,)).fetchall()
+
+    async def commit(
+        self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
+    ) -> Committed:
+        """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
+        the same may be tried again."""
+        async with self._busy:
+            landing = Landing(self._run, self._clock())
+            write = partial(self._write, landing, outcomes, items_limit)
+            if self._staged_rows > _STAGED_ON_LOOP:
+                await self._in_thread(write)
+            else:
+                write()
+            await self._in_thread(self._commit)
+            landing.keep()
+            if not self._run.staged:
+                self._staged_rows = 0
+            if len(self._run.tail) >= self._index_every:
+                await self._catch_up()
+        return landing.committed
+
+    def _write(
+        self, landing: Landing, outcomes: Sequence[Outcome], items_limit: int | None
+    ) -> None:
+        with self._transaction():
+            self._connection.execute("BEGIN IMMEDIATE")
+            landing.land(outcomes, items_limit)
+            seconds = self._earlier_seconds + self._monotonic() - self._opened
+            landing.write_totals(seconds)
+
+    def _commit(self) -> None:
+        with self._transaction():
+            self._connection.execute("COMMIT")
+
+    async def _catch_up(self) -> None:
+        """Bring the indexes up to date; what has landed has landed if that fails."""
+        try:
+            await self._in_thread(self._index)
+        except StoreError as exc:
+            logger.warning("The indexes have to wait: %s", exc)
+        else:
+            self._run.tail.clear(self._run.url)
+
+    def _index(self) -> None:
+        with self._transaction():
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement in schema.INDEX:
+                self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+
+    async def stage(
+        self, entry: Entry, items: Sequence[Item], first_ordinal: int
+    ) -> None:
+        """Keep items of a page that has not ended; they appear when it is done, and are
+        dropped if it is not. `first_ordinal` 0 begins the page anew."""
+        fingerprint = entry.fingerprint
+        values = [
+            (fingerprint, ordinal, encode_keys(item.keys), item.body)
+            for ordinal, item in enumerate(items, first_ordinal)
+        ]
+
+        def write() -> None:
+            with self._transaction():
+                execute = self._connection.execute
+                execute("BEGIN IMMEDIATE")
+                if not first_ordinal:
+                    execute("DELETE FROM staged WHERE fingerprint = ?", (fingerprint,))
+                self._connection.executemany(_STAGE, values)
+                execute("COMMIT")
+
+        async with self._busy:
+            await self._in_thread(write)
+            self._run.staged.add(fingerprint)
+            self._staged_rows += len(values)
+
+    async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
+        """Committed items in order, from the one after `sequence`."""
+        async with self._busy:
+            with schema.translated(self._path):
+                return rows.items_after(self._connection, sequence, limit)
+
+    async def release_items(self, sequence: int) -> None:
+        """Nothing to do: items stay, for `crawl export`, and none are in memory."""
+
+    async def sink_position(self, sink: str) -> str | None:
+        """What `set_sink_position` recorded last for `sink`."""
+        query = "SELECT position FROM sinks WHERE name = ?"
+        async with self._busy:
+            with schema.translated(self._path):
+                found = self._connection.execute(query, (sink,)).fetchone()
+        return str(found[0]) if found else None
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        """Record durably how far `sink` is."""
+        async with self._busy:
+            with self._transaction():
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO sinks VALUES(?, ?)", (sink, position)
+                )
+            await self._in_thread(self._commit)
+
+    async def explain(self, fingerprint: int) -> Explanation | None:
+        """All that is known of one URL; None: never heard of."""
+        async with self._busy:
+            with schema.translated(self._path):
+                spell = self._run.names.spelled
+                return rows.explain(self._connection, fingerprint, spell)
+
+    async def finish(self, reason: str, report: bytes) -> None:
+        """The run is complete (its `reason` and its report): it is not resumed."""
+
+        def write() -> None:
+            with schema.translated(self._path):
+                # The run must be on the disk before the catalog says that it is over.
+                self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            with schema.translated(self._files.database):
+                counters = self._run.totals.counters
+                now = self._clock()
+                self._catalog.finish(self._number, now, reason, counters, report)
+
+        async with self._busy:
+            await self._in_thread(write)
+
+    async def close(self, seconds: float) -> None:
+        """Close; `seconds` is how long the run has taken in all. An unfinished run
+        is resumed by the next `open`."""
+        async with self._busy:
+            try:
+                await self._in_thread(lambda: self._note(seconds))
+            except StoreError as exc:
+                logger.warning("The run's last seconds are not recorded: %s", exc)
+            finally:
+                await self._in_thread(self._resources.close)
+                self._thread.shutdown(wait=False)
+
+    def _note(self, seconds: float) -> None:
+        totals = self._run.totals
+        totals.seconds = seconds
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE state SET totals = ?", (msgspec.json.encode(totals),)
+            )
+        self._index()
+        with schema.translated(self._files.database):
+            self._catalog.note(self._number, seconds, totals.counters)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Whatever is raised, nothing of the open transaction is left."""
+        with schema.translated(self._path):
+            try:
+                yield
+            except BaseException:
+                self._run.names.forget()
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do `work` in the store's thread, to its end: a cancellation waits for it."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._thread, work)
+        is_cancelled = False
+        with anyio.CancelScope(shield=True):
+            while not future.done():
+                try:
+                    await asyncio.wait((future,))
+                except asyncio.CancelledError:
+                    is_cancelled = True
+        if is_cancelled and (task := asyncio.current_task()) is not None:
+            task.cancel()  # raised where the caller waits next, the work being booked
+        return future.result()

@@ -1,0 +1,455 @@
+"""What every store promises, asked of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from crawler.request import Request
+from crawler.store.base import Item, ItemRow, Outcome, Rejected, State, Store
+from crawler.store.memory import MemoryStore
+from crawler.store.sqlite import SqliteStore
+from tests.store.values import START, Clock, done, entry, found, items
+
+HOST = "books.example"
+
+
+def memory(folder: Path, clock: Clock) -> Store:
+    return MemoryStore(clock=clock)
+
+
+def durable(folder: Path, clock: Clock) -> Store:
+    return SqliteStore(folder, clock=clock)
+
+
+def indexed(folder: Path, clock: Clock) -> Store:
+    """The durable store with its indexes brought up to date after each commit."""
+    return SqliteStore(folder, clock=clock, index_every=1)
+
+
+@pytest.fixture(params=[memory, durable, indexed])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> AsyncIterator[Store]:
+    make: Callable[[Path, Clock], Store] = request.param
+    store = make(tmp_path, clock)
+    await store.open(START)
+    yield store
+    await store.close(1.0)
+
+
+async def bodies(store: Store) -> list[bytes]:
+    return [row.body for row in await store.items_after(0, 1_000)]
+
+
+async def test_new_requests_are_pending_and_numbered_in_order(store: Store) -> None:
+    first, second = entry("a"), entry("b")
+
+    committed = await store.commit([found(first, second)])
+
+    assert committed.added == [first, second]
+    assert (first.sequence, second.sequence) == (1, 2)
+    assert committed.counters == {"found": 2}
+    assert committed.landed == 1
+    assert store.recent[first.fingerprint] == 0
+
+
+async def test_a_known_request_is_added_once(store: Store) -> None:
+    await store.commit([found(entry("a"))])
+
+    committed = await store.commit([found(entry("a"), entry("b"), entry("b"))])
+
+    assert [it.url for it in committed.added] == ["https://books.example/b"]
+    assert committed.counters == {"found": 1}
+
+
+async def test_a_page_lands_with_its_items_links_and_counters(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+
+    committed = await store.commit([done(page, "x", "y", requests=[entry("b")])])
+
+    assert committed.counters == {"pages": 1, "items": 2, "found": 1}
+    assert committed.sequence == 2
+    assert await store.items_after(0, 10) == [
+        ItemRow(1, page.fingerprint, 0, b'"x"'),
+        ItemRow(2, page.fingerprint, 1, b'"y"'),
+    ]
+
+
+async def test_a_page_and_its_parent_may_land_in_one_group(store: Store) -> None:
+    parent, child = entry("a"), entry("b", depth=1)
+    await store.commit([found(parent)])
+
+    committed = await store.commit(
+        [done(parent, "x", requests=[child]), done(child, "y")]
+    )
+
+    assert committed.landed == 2
+    assert committed.counters == {"pages": 2, "items": 2, "found": 1}
+
+
+async def test_a_page_finished_twice_gives_its_effects_once(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    await store.commit([done(page, "x")])
+
+    again = await store.commit([done(page, "x", requests=[entry("b")])])
+
+    assert again.counters == {}
+    assert again.landed == 1
+    assert await bodies(store) == [b'"x"']
+
+
+async def test_a_page_finished_twice_in_one_group_gives_its_effects_once(
+    store: Store,
+) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+
+    committed = await store.commit([done(page, "x"), done(page, "x")])
+
+    assert committed.counters == {"pages": 1, "items": 1}
+    assert await bodies(store) == [b'"x"']
+
+
+async def test_a_page_that_nobody_added_has_no_effects(store: Store) -> None:
+    committed = await store.commit([done(entry("never"), "x")])
+
+    assert committed.counters == {}
+    assert await bodies(store) == []
+
+
+@pytest.mark.parametrize("state", [State.SKIPPED, State.REDIRECTED])
+async def test_only_done_and_failed_pages_give_items(
+    store: Store, state: State
+) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+
+    await store.commit([Outcome(page, state, items=items("x"))])
+
+    assert await bodies(store) == []
+
+
+async def test_items_of_a_failed_pages_errback_land(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+
+    await store.commit([Outcome(page, State.FAILED, "reset", items=items("x"))])
+
+    assert await bodies(store) == [b'"x"']
+
+
+async def test_items_come_in_order_from_any_sequence_number(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page), done(page, "a", "b", "c", "d")])
+
+    rows = await store.items_after(1, 2)
+
+    assert [row.sequence for row in rows] == [2, 3]
+
+
+async def test_items_of_start_have_the_ordinals_that_it_names(store: Store) -> None:
+    await store.commit([Outcome(None, items=items("x"))])
+    await store.commit([Outcome(None, items=items("y"), first_ordinal=1)])
+
+    rows = await store.items_after(0, 10)
+
+    assert [(row.fingerprint, row.ordinal) for row in rows] == [(0, 0), (0, 1)]
+
+
+async def test_an_item_with_a_known_key_is_dropped_and_counted(store: Store) -> None:
+    first, second = entry("a"), entry("b")
+    title, url = ("duplicate:title", b"1"), ("duplicate:url", b"2")
+    await store.commit([found(first, second)])
+    await store.commit([Outcome(first, items=[Item(b"1", (title,))])])
+
+    committed = await store.commit(
+        [
+            Outcome(
+                second,
+                items=[
+                    Item(b"2", (url, title)),
+                    Item(b"3", (url,)),
+                    Item(b"4", (url,)),
+                ],
+            )
+        ]
+    )
+
+    assert committed.counters == {
+        "dropped.duplicate:title": 1,
+        "items": 1,
+        "dropped.duplicate:url": 1,
+    }
+    assert await bodies(store) == [b"1", b"3"]
+
+
+async def test_the_page_that_reaches_the_limit_on_items_is_cut(store: Store) -> None:
+    first, second, third = entry("a"), entry("b"), entry("c")
+    await store.commit([found(first, second, third)])
+
+    committed = await store.commit(
+        [done(first, "a", "b"), done(second, "c", "d"), done(third, "e")],
+        items_limit=3,
+    )
+
+    assert committed.is_full
+    assert committed.landed == 2
+    assert committed.counters == {"pages": 2, "items": 3, "dropped.items_limit": 1}
+    assert await bodies(store) == [b'"a"', b'"b"', b'"c"']
+    unfinished = await store.explain(third.fingerprint)
+    assert unfinished is not None
+    assert unfinished.state is State.PENDING
+
+
+async def test_a_limit_that_is_met_exactly_leaves_no_surplus(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+
+    committed = await store.commit([done(page, "a", "b")], items_limit=2)
+
+    assert committed.is_full
+    assert committed.counters == {"pages": 1, "items": 2}
+
+
+async def test_a_retry_keeps_the_page_pending_until_its_time(
+    store: Store, clock: Clock
+) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    page.attempt, page.first_tried = 1, clock.now
+
+    await store.commit(
+        [Outcome(page, State.PENDING, "reset", "by peer", due=clock.now + 5)]
+    )
+
+    explained = await store.explain(page.fingerprint)
+    assert explained is not None
+    assert (explained.state, explained.reason) == (State.PENDING, "reset")
+    assert explained.due == clock.now + 5
+    assert [it.detail for it in explained.attempts] == ["by peer"]
+    committed = await store.commit([done(page, "x")])
+    assert committed.counters == {"pages": 1, "items": 1}
+
+
+async def test_a_pending_url_found_again_takes_the_lower_depth(store: Store) -> None:
+    await store.commit([found(entry("a", depth=3))])
+
+    deeper = await store.commit([found(entry("a", depth=4))])
+    lower = await store.commit([found(entry("a", depth=1))])
+
+    assert deeper.lowered == []
+    page = entry("a")
+    assert lower.lowered == [(page.fingerprint, HOST, 1)]
+    assert lower.added == []
+    assert store.recent[page.fingerprint] == 1
+
+
+async def test_two_depths_in_one_group_come_to_the_lower_one(store: Store) -> None:
+    committed = await store.commit([found(entry("a", depth=3), entry("a", depth=1))])
+
+    assert [it.depth for it in committed.added] == [1]
+    assert store.recent[entry("a").fingerprint] == 1
+
+
+async def test_a_finished_url_is_not_lowered(store: Store) -> None:
+    page = entry("a", depth=3)
+    await store.commit([found(page), done(page)])
+
+    committed = await store.commit([found(entry("a", depth=1))])
+
+    assert committed.lowered == []
+    assert committed.added == []
+
+
+async def test_a_page_of_the_redirect_chain_is_asked_again(store: Store) -> None:
+    wall, login = entry("wall"), entry("login")
+    await store.commit([found(wall)])
+    await store.commit([Outcome(wall, State.REDIRECTED, requests=[login])])
+    again = entry("wall", redirects=2, chain=(wall.fingerprint, login.fingerprint))
+
+    committed = await store.commit([Outcome(login, State.REDIRECTED, again=[again])])
+
+    assert committed.added == [again]
+    assert again.sequence == wall.sequence
+    landed = await store.commit([done(again, "x")])
+    assert landed.counters == {"pages": 1, "items": 1}
+
+
+async def test_a_page_that_redirects_to_itself_is_asked_again(store: Store) -> None:
+    wall = entry("wall")
+    await store.commit([found(wall)])
+    again = entry("wall", redirects=1, chain=(wall.fingerprint,))
+
+    await store.commit([Outcome(wall, State.REDIRECTED, again=[again])])
+
+    explained = await store.explain(wall.fingerprint)
+    assert explained is not None
+    assert explained.state is State.PENDING
+    landed = await store.commit([done(again, "x")])
+    assert landed.counters == {"pages": 1, "items": 1}
+
+
+async def test_a_pending_page_is_not_asked_twice(store: Store) -> None:
+    page, other = entry("a"), entry("b")
+    await store.commit([found(page, other)])
+
+    committed = await store.commit([Outcome(other, again=[entry("a")])])
+
+    assert committed.added == []
+
+
+async def test_a_link_left_out_is_counted_once_by_its_rule(store: Store) -> None:
+    page, other = entry("a"), entry("b")
+    link = entry("https://other.example/")
+    rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint, "link")
+    await store.commit([found(page, other)])
+
+    first = await store.commit([Outcome(page, rejected=[rejected, rejected])])
+    second = await store.commit([Outcome(other, rejected=[rejected])])
+
+    assert first.counters == {"skipped.scope": 1}
+    assert second.counters == {}
+    assert store.rejected[link.fingerprint] == "scope"
+    explained = await store.explain(link.fingerprint)
+    assert explained is not None
+    assert (explained.state, explained.reason) == (State.SKIPPED, "scope")
+    assert explained.found_as == "link"
+
+
+async def test_a_link_left_out_may_be_accepted_later(store: Store) -> None:
+    page, link = entry("a"), entry("https://other.example/")
+    rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint)
+    await store.commit([found(page)])
+    await store.commit([Outcome(page, rejected=[rejected])])
+
+    committed = await store.commit([found(link)])
+
+    assert committed.counters == {"skipped.scope": -1, "found": 1}
+    assert link.fingerprint not in store.rejected
+
+
+async def test_a_known_url_is_not_left_out(store: Store) -> None:
+    page, other = entry("a"), entry("b")
+    await store.commit([found(page, other)])
+    rejected = Rejected(other.fingerprint, other.url, "depth", page.fingerprint)
+
+    committed = await store.commit([Outcome(page, rejected=[rejected])])
+
+    assert committed.counters == {}
+
+
+async def test_staged_items_appear_when_their_page_is_done(store: Store) -> None:
+    page = entry("a")
+    key = ("duplicate:title", b"1")
+    await store.commit([found(page)])
+    await store.stage(page, [Item(b"0", (key,)), Item(b"1")], 0)
+    await store.stage(page, [Item(b"2", (key,))], 2)
+
+    assert await bodies(store) == []
+    committed = await store.commit([Outcome(page, items=[Item(b"3")], first_ordinal=3)])
+
+    assert committed.counters == {"items": 3, "dropped.duplicate:title": 1}
+    rows = await store.items_after(0, 10)
+    assert [(row.ordinal, row.body) for row in rows] == [
+        (0, b"0"),
+        (1, b"1"),
+        (3, b"3"),
+    ]
+
+
+async def test_staged_items_of_a_page_tried_again_are_dropped(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    await store.stage(page, items("early"), 0)
+    await store.commit([Outcome(page, State.PENDING, "reset")])
+
+    await store.commit([done(page, "late")])
+
+    assert await bodies(store) == [b'"late"']
+
+
+async def test_staging_anew_drops_what_was_staged(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    await store.stage(page, items("cancelled"), 0)
+
+    await store.stage(page, items("whole"), 0)
+    await store.commit([Outcome(page, first_ordinal=1)])
+
+    assert await bodies(store) == [b'"whole"']
+
+
+async def test_a_sinks_position_is_what_was_set_last(store: Store) -> None:
+    assert await store.sink_position("out.jsonl") is None
+
+    await store.set_sink_position("out.jsonl", "17")
+    await store.set_sink_position("out.jsonl", "42")
+
+    assert await store.sink_position("out.jsonl") == "42"
+
+
+async def test_a_url_is_explained_from_its_finding_to_its_end(
+    store: Store, clock: Clock
+) -> None:
+    parent = entry("a")
+    page = entry("b", depth=1, parent=parent.fingerprint, found_as="link")
+    await store.commit([found(parent), done(parent, requests=[page])])
+    clock.now += 10
+
+    await store.commit(
+        [
+            Outcome(
+                page,
+                State.FAILED,
+                "http_status",
+                "404 Not Found",
+                status=404,
+                items=items("x", "y"),
+                elapsed=0.25,
+                received=900,
+            )
+        ]
+    )
+
+    explained = await store.explain(page.fingerprint)
+    assert explained is not None
+    assert explained.url == page.url
+    assert (explained.state, explained.reason) == (State.FAILED, "http_status")
+    assert explained.detail == "404 Not Found"
+    assert (explained.depth, explained.parent_url) == (1, parent.url)
+    assert explained.found_as == "link"
+    assert explained.found == clock.now - 10
+    assert explained.items == 2
+    (attempt,) = explained.attempts
+    assert (attempt.time, attempt.status) == (clock.now, 404)
+    assert (attempt.elapsed, attempt.received) == (0.25, 900)
+
+
+async def test_an_unknown_url_is_not_explained(store: Store) -> None:
+    assert await store.explain(entry("a").fingerprint) is None
+
+
+async def test_a_detail_may_hold_any_text(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+
+    await store.commit([Outcome(page, State.FAILED, "spider_error", "\ud800 \0 é")])
+
+    assert await store.explain(page.fingerprint) is not None
+
+
+async def test_requests_that_differ_in_their_body_are_two(store: Store) -> None:
+    first = Request("https://books.example/search", data={"q": "a"})
+    second = Request("https://books.example/search", data={"q": "b"})
+    entries = [entry("search"), entry("search")]
+    for each, request in zip(entries, (first, second), strict=True):
+        each.request, each.fingerprint = request, request.fingerprint()
+
+    committed = await store.commit([found(*entries)])
+
+    assert committed.counters == {"found": 2}
