@@ -66,7 +66,7 @@ def _peer(script: str, *more: str) -> Callable[[Job], list[str]]:
 def our_command(*settings: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
         words = [str(OURS / "bin" / "crawl"), "run", str(HERE / "peers" / "ours.py")]
-        words += ["-o", str(job.out), "-a", f"start={job.start}"]
+        words += ["-o", str(job.out), "-a", f"page={job.start}"]
         for setting in (
             "politeness.robots=false",
             "politeness.rate=0",

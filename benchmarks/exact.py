@@ -65,12 +65,12 @@ def _faults(running: Running, tree: TreeName, protocol: Protocol) -> list[str]:
 
 def _wrong_counts(summary: dict[str, Any], tree: TreeName) -> list[str]:
     known = walk(tree)
-    skipped = sum(summary["skipped"].values())
+    unwanted = summary["skipped"].get("unwanted_type", 0)
     counts = [
         ("pages", summary["pages"], len(known.pages)),
         ("items", summary["items"], len(known.pages)),
         ("failed", summary["failed"], len(known.missing)),
-        ("skipped", skipped, len(known.others)),
+        ("of an unwanted type", unwanted, len(known.others)),
         ("pending", summary["pending"], 0),
     ]
     return [
