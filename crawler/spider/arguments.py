@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 
@@ -75,7 +77,7 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
     }
     if not own:
         return {}
-    hints = get_type_hints(cls)
+    written = inspect.get_annotations(cls)
     arguments = {}
     for name, value in own.items():
         if name in reserved:
@@ -83,11 +85,12 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
                 f"{cls.__name__}.{name}: an Arg may not carry the name of a Spider "
                 "attribute; rename it"
             )
-        if name not in hints:
+        if name not in written:
             raise ConfigError(
                 f"{cls.__name__}.{name}: annotate it, as {name}: str = Arg()"
             )
-        arguments[name] = Argument(name, hints[name], value.default, value.help)
+        kind = _resolved(cls, name, written[name])
+        arguments[name] = Argument(name, kind, value.default, value.help)
         delattr(cls, name)
     return arguments
 
@@ -113,6 +116,19 @@ def bind(
         else:
             values[name] = argument.default
     return values
+
+
+def _resolved(cls: type, name: str, annotation: Any) -> Any:
+    """The type of an annotation, which may be written as text (PEP 563)."""
+    if not isinstance(annotation, str):
+        return annotation
+    module = sys.modules.get(cls.__module__)
+    try:
+        return eval(annotation, vars(module) if module else {}, dict(vars(cls)))
+    except NameError as exc:
+        raise ConfigError(
+            f"{cls.__name__}.{name}: its type {annotation!r} is not known: {exc}"
+        ) from exc
 
 
 def _convert(value: Any, kind: Any) -> Any:
