@@ -36,6 +36,7 @@ _LAYERS: list[tuple[str, str, str]] = [
     ("/crawler/urls.py", "", "links: found, resolved, known or new"),
     ("/ada_url/", "", "links: found, resolved, known or new"),
     ("/crawler/intake.py", "", "links: found, resolved, known or new"),
+    ("/crawler/shape.py", "", "bounds of a page before it is parsed"),
     ("/crawler/encoding.py", "", "parse and select"),
     ("/crawler/page.py", "", "parse and select"),
     ("/crawler/response.py", "link", "links: found, resolved, known or new"),
