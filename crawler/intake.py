@@ -65,19 +65,14 @@ class Intake:
     def links(self, parent: Entry, batch: LinkBatch, found: Found) -> None:
         """Links of a page: those that are new and pass the filters."""
         depth = parent.depth + 1
-        known = self._known
-        links = self._resolver.resolve_all(batch.base_url, batch.references)
-        if not (batch.allow or batch.deny):
-            for link in links:
-                # Nine of ten were met before, no deeper than here.
-                if known.get(link.fingerprint, _FAR) > depth:
+        known, allow, deny = self._known, batch.allow, batch.deny
+        for link in self._resolver.resolve_all(batch.base_url, batch.references):
+            # Nine of ten were met before, no deeper than here.
+            if known.get(link.fingerprint, _FAR) > depth:
+                if is_wanted(link.url, allow, deny):
                     self._link(parent, batch, link, depth, found)
-            return
-        for link in links:
-            if not is_wanted(link.url, batch.allow, batch.deny):
-                self._reject(parent, link, "patterns", found)
-            elif known.get(link.fingerprint, _FAR) > depth:
-                self._link(parent, batch, link, depth, found)
+                else:
+                    self._reject(parent, link, "patterns", found)
 
     def redirect(self, source: Entry, target: Request, found: Found) -> bool:
         """The target of a redirect, with its source's place; whether it may enter.

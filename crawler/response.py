@@ -6,10 +6,11 @@ Rule: nothing here does I/O but through the body that the client handed over.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, overload
@@ -378,7 +379,17 @@ def is_wanted(url: str, allow: Patterns, deny: Patterns) -> bool:
 
 
 def _patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
-    return _NO_PATTERNS if value is None else Patterns(value)
+    if value is None:
+        return _NO_PATTERNS
+    if isinstance(value, str | re.Pattern):
+        return _compiled((value,))
+    return _compiled(tuple(value))
+
+
+@lru_cache(maxsize=256)
+def _compiled(patterns: tuple[Pattern, ...]) -> Patterns:
+    # A callback names the same patterns on every page.
+    return Patterns(patterns)
 
 
 def _reference(node: Node) -> str:
