@@ -17,7 +17,7 @@ from crawler.dates import parse_date
 from crawler.urls import site_of
 
 #: Set-Cookie lines of one response that are read, and characters of one line.
-MAX_LINES, MAX_LINE = 50, 16 * 1024
+MAX_LINES, MAX_LINE = 50, 8 * 1024
 #: Octets of a name and its value; of an attribute's value.
 MAX_COOKIE, MAX_ATTRIBUTE = 4096, 1024
 #: Cookies of one domain, of a jar; octets of a Cookie header.
@@ -235,10 +235,12 @@ def _attributes(parts: list[str]) -> dict[str, str]:
 
 def _domain(attribute: str, host: str) -> str | None:
     """The domain a cookie is for; "": this host alone; None: not this host's to set."""
-    try:
-        domain = attribute.removeprefix(".").encode("idna").decode().lower()
-    except UnicodeError:
-        domain = attribute.removeprefix(".").lower()
+    domain = attribute.removeprefix(".").lower()
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode()
+        except UnicodeError:
+            return None
     if not domain or (domain == host and _is_shared(domain)):
         return ""
     if domain == host:

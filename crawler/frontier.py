@@ -122,14 +122,24 @@ class Frontier(Generic[E]):
         del self._places[entry.fingerprint]
         self._tick += 1
         host.served = self._tick
-        self._file(host, now, self._hosts.take(host.name, now))
+        self._file(host, now, self._hosts.take(host.name, now, entry.fingerprint))
         if self._stocked and host.name in self._stocked and self._is_low(host):
             self._hungry[host.name] = None
         return entry
 
-    def release(self, host: str, now: float, *, asked: bool = True) -> None:
-        """What `pop` charged is over; if nothing was `asked`, the turn is refunded."""
-        self._hosts.give_back(host, now, asked=asked)
+    def release(
+        self,
+        host: str,
+        now: float,
+        *,
+        asked: bool = True,
+        fingerprint: int | None = None,
+    ) -> None:
+        """What `pop` charged is over; if nothing was `asked`, the turn is refunded.
+
+        The entry's `fingerprint` makes that sure where others of the host are out.
+        """
+        self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         queue = self._queues.get(host)
         if queue is not None and (queue.state is _FULL or not asked):
             self._file(queue, now, self._hosts.ready_at(host, now))

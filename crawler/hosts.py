@@ -56,7 +56,7 @@ class Hosts:
         state = self._states.get(host)
         return 0.0 if state is None else state.ready_at()
 
-    def take(self, host: str, now: float) -> float | None:
+    def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
         """Charge one request; returns what `ready_at` says after it."""
         state = self._states.get(host)
         if state is None:
@@ -66,19 +66,26 @@ class Hosts:
         state.alone = state.out == 1
         if state.alone:
             self.busy += 1
+        state.ticket = ticket
         state.before = state.next_at
         state.taken_at = now
         state.next_at = now + state.interval
         return state.ready_at()
 
-    def give_back(self, host: str, now: float, *, asked: bool = True) -> None:
+    def give_back(
+        self, host: str, now: float, *, asked: bool = True, ticket: int | None = None
+    ) -> None:
         """End one request; if nothing was `asked`, its turn is free again.
 
-        It is not where another one out may have had the last turn: the interval holds.
+        That is where it surely was the last turn: its `ticket` says so, or it was the
+        only one out. Elsewhere the interval counts from a turn that may have asked.
         """
         state = self._states[host]
-        if not asked and (state.alone or state.taken_at == now):
+        is_last = ticket is not None and ticket == state.ticket
+        if not asked and (state.alone or is_last):
             state.next_at = state.before
+        if is_last:
+            state.ticket = None
         state.alone = False
         state.out -= 1
         if not state.out:
@@ -225,6 +232,7 @@ class _State:
         "resting",
         "slowed_at",
         "taken_at",
+        "ticket",
         "troubled_at",
     )
 
@@ -237,6 +245,8 @@ class _State:
         self.taken_at = -math.inf
         #: Only one is out, and it had the last turn.
         self.alone = False
+        #: Whose the last turn was.
+        self.ticket: int | None = None
         #: It stands in the heap of those to be forgotten.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
