@@ -203,7 +203,10 @@ class Engine:
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
         with anyio.CancelScope(shield=True):
-            return await self._parts.store.commit(group, items_limit=self._limits.items)
+            committed = await self._parts.store.commit(
+                group, items_limit=self._limits.items
+            )
+        return committed
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: count, feed the scheduler, wake the sinks."""

@@ -1,0 +1,173 @@
+"""A site that is a dictionary: what spiders are tested with, no network, no server.
+
+    site = FakeSite({
+        "https://books.example/": "<a class=next href=/2>more</a>",
+        "https://books.example/2": "<article class=book><h3>Emma</h3></article>",
+    })
+    assert crawl(Books, transport=site).items == [{"title": "Emma"}]
+
+Rule: an answer leaves as bytes in a stream, like a server's, so that status, type,
+decoding and bounds are those of a real crawl.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from mimetypes import MimeTypes
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+
+from crawler import urls
+from crawler.errors import ConfigError, FetchError, Reason
+
+__all__ = ["Answer", "FakeSite", "Page", "Received"]
+
+#: HTML, bytes, a file that was saved, JSON, or pieces as they come.
+Body: TypeAlias = (
+    str | bytes | Path | dict[str, Any] | list[Any] | AsyncIterable[bytes] | None
+)
+#: A body, (status, body) or (status, headers, body); a Reason or an error fails.
+Answer: TypeAlias = (
+    Body | tuple[int, Body] | tuple[int, Mapping[str, str], Body] | Reason | Exception
+)
+#: An answer, or what gives one to a request, and may be async.
+Page: TypeAlias = Answer | Callable[[httpx.Request], Answer | Awaitable[Answer]]
+
+_PIECE = 64 * 1024
+_types = MimeTypes()
+_types.add_type("application/jsonl", ".jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request that the site was asked."""
+
+    method: str
+    url: str
+    headers: httpx.Headers
+    content: bytes
+
+    def json(self) -> Any:
+        """The request's body as JSON."""
+        return json.loads(self.content)
+
+
+class FakeSite(httpx.MockTransport):
+    """A transport that answers from `pages`, by absolute URL, whatever the host.
+
+    A page is HTML as text; bytes or the `Path` of a saved file, typed by the URL's
+    ending (HTML where it has none); a dict or list for JSON; `(status, body)`;
+    `(status, headers, body)`; a `Reason` such as `Reason.CONNECT_REFUSED`, or an
+    exception to raise; or a function of the `httpx.Request` that gives one of these.
+    Any other URL is a 404, robots.txt among them. The URL of a page is compared in
+    its canonical form, with its query; a fragment does not count.
+    """
+
+    def __init__(self, pages: Mapping[str, Page]) -> None:
+        super().__init__(self._respond)
+        #: The pages by canonical URL; may be changed between two requests.
+        self.pages: dict[str, Page] = {}
+        for url, page in pages.items():
+            self.pages[_canonical(url)] = page
+        #: Every request in the order of arrival, those of robots.txt among them.
+        self.requests: list[Received] = []
+
+    @property
+    def urls(self) -> list[str]:
+        """The URLs that were asked for, in order, robots.txt aside."""
+        asked = [request.url for request in self.requests]
+        return [url for url in asked if not url.endswith("/robots.txt")]
+
+    async def _respond(self, request: httpx.Request) -> httpx.Response:
+        url = urls.canonical(str(request.url))
+        self.requests.append(
+            Received(request.method, url, request.headers, request.content)
+        )
+        page = self.pages.get(url, (404, f"<p>FakeSite has no page {url}</p>"))
+        return _response(request, url, await _answer(page, request))
+
+
+async def _answer(page: Page, request: httpx.Request) -> Answer:
+    """The page itself, or what it gives where it is a function."""
+    if not callable(page):
+        return page
+    answer = page(request)
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+def _canonical(url: str) -> str:
+    try:
+        return urls.canonical(url)
+    except urls.InvalidUrl as exc:
+        raise ConfigError(f"FakeSite: {url!r}: {exc}") from exc
+
+
+def _response(request: httpx.Request, url: str, answer: Answer) -> httpx.Response:
+    if isinstance(answer, Exception):
+        raise answer
+    if isinstance(answer, Reason):
+        raise FetchError(answer, "by FakeSite", url=url)
+    status, given, body = _parts(answer)
+    content, kind = _content(url, body)
+    headers = httpx.Headers({"content-type": kind} if kind else {})
+    if isinstance(content, bytes):
+        headers["content-length"] = str(len(content))
+    headers.update(given)
+    is_empty = request.method == "HEAD" or status in (204, 304)
+    stream = _Stream(b"" if is_empty else content)
+    return httpx.Response(status, headers=headers, stream=stream)
+
+
+def _parts(answer: Answer) -> tuple[int, Mapping[str, str], Body]:
+    if not isinstance(answer, tuple):
+        return HTTPStatus.OK, {}, answer  # type: ignore[return-value]
+    if len(answer) == 2:
+        return answer[0], {}, answer[1]
+    return answer
+
+
+def _content(url: str, body: Body) -> tuple[bytes | AsyncIterable[bytes], str]:
+    """The body's bytes, and the type that a server would give them."""
+    if body is None:
+        return b"", ""
+    if isinstance(body, str):
+        return body.encode(), "text/html; charset=utf-8"
+    if isinstance(body, dict | list):
+        return json.dumps(body).encode(), "application/json"
+    path = urlsplit(url).path
+    if isinstance(body, Path):
+        path = body.name if "." not in path.rpartition("/")[2] else path
+        body = body.read_bytes()
+    if not isinstance(body, bytes | AsyncIterable):
+        raise ConfigError(f"FakeSite cannot answer {url} with {body!r}")
+    ending = "." + path.rpartition("/")[2].rpartition(".")[2]
+    has_ending = "." in path.rpartition("/")[2]
+    kind = _types.types_map[True].get(ending.lower(), "application/octet-stream")
+    return body, kind if has_ending else "text/html"
+
+
+class _Stream(httpx.AsyncByteStream):
+    """Bytes in pieces: httpx reads a whole body at once, and decodes it unbounded."""
+
+    def __init__(self, content: bytes | AsyncIterable[bytes]) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if isinstance(self._content, bytes):
+            for start in range(0, len(self._content), _PIECE):
+                yield self._content[start : start + _PIECE]
+        else:
+            async for piece in self._content:
+                yield piece
+
+    async def aclose(self) -> None:
+        """An unfinished generator is closed with its connection."""
+        close = getattr(self._content, "aclose", None)
+        if close is not None:
+            await close()
