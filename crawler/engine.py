@@ -19,9 +19,16 @@ from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskGroup
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+)
 
 from crawler.committer import Committer
-from crawler.errors import ConfigError, Reason, SinkError
+from crawler.errors import ConfigError, Reason, SinkError, StoreError
 from crawler.intake import Found, Intake
 from crawler.observations import Observations
 from crawler.pipelines import DropItem, OpenChain
@@ -35,6 +42,8 @@ from crawler.visit import RobotsTable, Visitor, user_frame
 
 logger = logging.getLogger(__name__)
 
+#: Seconds that the crawl waits for a store that cannot be written.
+STORE_PATIENCE = 300.0
 #: What a run remembers once `start()` has given all it has.
 START_ENDED = "start_ended"
 
@@ -94,6 +103,15 @@ class Engine:
         self.observations = Observations()
         #: What `start()` raised, where it did.
         self.start_error: Exception | None = None
+        #: Why the store could not be written for as long as patience lasts.
+        self.store_error: StoreError | None = None
+        self._patience = AsyncRetrying(
+            retry=retry_if_exception_type(StoreError),
+            stop=stop_after_delay(STORE_PATIENCE),
+            wait=wait_exponential(multiplier=0.5, max=10),
+            before_sleep=_note_pause,
+            reraise=True,
+        )
 
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until there is nothing left, a limit is reached or `stop` is called."""
@@ -206,7 +224,7 @@ class Engine:
             committed = await self._parts.store.commit(
                 group, items_limit=self._limits.items
             )
-        return committed
+        return committed  # noqa: RET504  # mypy: a scope may swallow what is raised
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: count, feed the scheduler, wake the sinks."""
@@ -256,3 +274,10 @@ class Engine:
         if self._parts.scheduler.is_exhausted:
             return FinishReason.PAGES_LIMIT
         return FinishReason.FINISHED
+
+
+def _note_pause(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        minutes = STORE_PATIENCE // 60
+        error = state.outcome.exception()
+        logger.warning("The crawl waits, up to %d minutes: %s", minutes, error)
