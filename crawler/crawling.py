@@ -112,7 +112,8 @@ class Crawl:
             self._channel.leave()
             if self._report is None:
                 self.stop()
-        await self._tasks.__aexit__(kind, error, trace)
+        # The body's own error goes on as it is, not in a group with that of the run.
+        await self._tasks.__aexit__(None, None, None)
         if error is None and self._error is not None:
             raise self._error
 
@@ -138,12 +139,15 @@ class Crawl:
 
     async def _run(self, sink: Sink | None) -> Report:
         """Open, crawl, publish, report, close."""
-        async with Session(self.spider, self.settings, self.terms, sink) as session:
-            self._engine = session.engine
-            if self._stop is not None:
-                self._engine.stop(self._stop[0], grace=self._stop[1])
-            self._report = await session.run()
-            return self._report
+        try:
+            async with Session(self.spider, self.settings, self.terms, sink) as session:
+                self._engine = session.engine
+                if self._stop is not None:
+                    self._engine.stop(self._stop[0], grace=self._stop[1])
+                self._report = await session.run()
+                return self._report
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
 
 
 def crawl(
@@ -203,6 +207,13 @@ def _made(
 
 
 _TERMS = tuple(Terms.__dataclass_fields__)
+
+
+def _only(error: BaseException) -> BaseException:
+    """The first error of nested groups: one that a person can act on."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:

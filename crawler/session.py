@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import logging
 import resource
@@ -31,6 +32,7 @@ from crawler.spider import Spider
 from crawler.stats import FinishReason, Report, exit_code, totals
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.memory import MemoryStore
+from crawler.store.sqlite import SqliteStore
 from crawler.urls import Scope
 from crawler.visit import (
     Bandwidth,
@@ -125,7 +127,7 @@ class Session:
             reason = await self.engine.run(draw_start=draw_start)
         # Whoever read our output had enough of it: that is an end, too.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
-        if is_complete or (not self.store.is_stocked and self.outputs.error is None):
+        if is_complete or (not self._is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
         report = self._report(reason)
         if is_complete:
@@ -161,8 +163,21 @@ class Session:
         with anyio.CancelScope(shield=True):
             await self.store.close(self.seconds)
 
+    @property
+    def _is_durable(self) -> bool:
+        return self._terms.job is not None and self._settings.storage.mode == "durable"
+
     def _make_store(self) -> Store:
-        return MemoryStore()
+        if not self._is_durable:
+            return MemoryStore()
+        storage = self._settings.storage
+        return SqliteStore(
+            storage.dir,
+            synchronous=storage.synchronous,
+            keep_runs=storage.keep_runs,
+            keep_items=storage.keep_items,
+            monotonic=asyncio.get_running_loop().time,
+        )
 
     def _start(self) -> RunStart:
         arguments = msgspec.json.encode(self._spider.arguments, order="sorted")
@@ -207,7 +222,11 @@ class Session:
         retries = Retries(settings.retry, spider.stop, spider.wait)
         robots = self._robots(retries)
         self._callbacks = Callbacks(
-            spider, intake, chain, timeout=settings.crawl.callback_timeout
+            spider,
+            intake,
+            chain,
+            self.store.stage,
+            timeout=settings.crawl.callback_timeout,
         )
         bandwidth = settings.politeness.bandwidth
         around = Surroundings(

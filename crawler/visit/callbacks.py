@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -23,6 +23,9 @@ from crawler.store.base import Item
 
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
+#: A stream's items go to the store in portions of at least so many, or so much.
+STAGE_ITEMS = 1_000
+STAGE_BYTES = 1024**2
 #: Selectors that are watched; a spider that builds them has any number.
 MAX_SELECTORS = 1000
 
@@ -38,14 +41,18 @@ class CallbackError(CrawlError):
         self.cause = cause
 
 
+Stage = Callable[[Entry, Sequence[Item], int], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Effects:
-    """What a callback gave."""
+    """What a callback gave; `staged` items of a stream are in the store already."""
 
     items: list[Item] = field(default_factory=list)
     found: Found = field(default_factory=Found)
     dropped: dict[str, int] = field(default_factory=dict)
     size: int = 0
+    staged: int = 0
 
 
 @dataclass(slots=True)
@@ -64,12 +71,14 @@ class Callbacks:
         spider: Spider,
         intake: Intake,
         chain: OpenChain,
+        stage: Stage,
         *,
         timeout: float,
     ) -> None:
         self._spider = spider
         self._intake = intake
         self._chain = chain
+        self._stage = stage
         self._timeout = timeout
         self._methods: dict[str, Callable[..., Any]] = {}
         #: Selectors that callbacks asked pages for, by (callback, selector).
@@ -160,13 +169,17 @@ class Callbacks:
                 "Requests or batches of links"
             )
         else:
-            await self._take_item(value, page, effects)
+            await self._take_item(entry, value, page, effects)
 
     async def _take_item(
-        self, value: Any, page: Response | None, effects: Effects
+        self, entry: Entry, value: Any, page: Response | None, effects: Effects
     ) -> None:
+        chain = self._chain
         try:
-            item = await self._chain.process(value, page)
+            if chain.is_plain:
+                item = chain.encode_item(value, page)
+            else:
+                item = await chain.process(value, page)
         except DropItem as exc:
             effects.dropped[exc.reason] = effects.dropped.get(exc.reason, 0) + 1
             return
@@ -174,12 +187,21 @@ class Callbacks:
             raise CallbackError(Reason.PIPELINE_ERROR, exc, user_frame(exc)) from exc
         effects.items.append(item)
         effects.size += len(item.body)
-        if len(effects.items) > MAX_ITEMS or effects.size > MAX_ITEM_BYTES:
+        if entry.request.options.stream:
+            if len(effects.items) >= STAGE_ITEMS or effects.size >= STAGE_BYTES:
+                await self._put_aside(entry, effects)
+        elif len(effects.items) > MAX_ITEMS or effects.size > MAX_ITEM_BYTES:
             raise FetchError(
                 Reason.OUTCOME_TOO_LARGE,
                 f"over {MAX_ITEMS:,} items or {MAX_ITEM_BYTES // 1024**2} MB of them "
                 "from one page; use stream=True for endless feeds",
             )
+
+    async def _put_aside(self, entry: Entry, effects: Effects) -> None:
+        """A stream's items wait in the store, and appear when its page is done."""
+        await self._stage(entry, effects.items, effects.staged)
+        effects.staged += len(effects.items)
+        effects.items, effects.size = [], 0
 
 
 def user_frame(exc: BaseException) -> str:

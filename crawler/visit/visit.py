@@ -10,11 +10,14 @@ What must wait goes back to the frontier with a due time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from crawler.errors import FetchError, Reason
+import anyio.to_thread
+
+from crawler.errors import CrawlError, FetchError, Reason
 from crawler.hosts import Hosts
 from crawler.http import Client
 from crawler.intake import Found, Intake
@@ -31,6 +34,8 @@ from crawler.visit.retries import Retries
 from crawler.visit.robots import RobotsTable
 from crawler.visit.sessions import Sessions
 
+#: Bytes of HTML above which parsing would hold the loop for too long.
+PARSE_IN_THREAD = 256 * 1024
 #: Answers that speak for the host as a whole: ask it later, all of it.
 _REFUSALS = (429, 503)
 
@@ -123,7 +128,7 @@ class Visitor:
                     response.body = MeteredBody(response.body, around.bandwidth)
                 fate = self._fate(entry, response)
                 if self._is_read(entry, fate):
-                    await response.aread()
+                    await _read(response)
                 response.elapsed = clock() - started
                 return response, fate
         except BaseException as exc:
@@ -295,8 +300,18 @@ class Visitor:
         return outcome
 
 
+async def _read(response: Response) -> None:
+    """The whole body; a large page is parsed in a thread, where it holds nobody up."""
+    content = await response.aread()
+    if len(content) > PARSE_IN_THREAD and "html" in response.content_type:
+        # What is wrong with the page comes up again where the callback asks for it.
+        with contextlib.suppress(CrawlError, ValueError):
+            await anyio.to_thread.run_sync(lambda: response.page.root)
+
+
 def _add(outcome: Outcome, effects: Effects) -> None:
     outcome.items = effects.items
+    outcome.first_ordinal = effects.staged
     outcome.requests = effects.found.requests
     outcome.rejected = effects.found.rejected
     outcome.remember = effects.found.remember
