@@ -1,0 +1,340 @@
+"""A parsed page: its elements, their text, its links. Pure: bytes in, values out.
+
+Only this file knows selectolax (its lexbor backend). A page is parsed once, at first
+use, and only after `shape.check` found that parsing it cannot take long.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar, overload
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from crawler import encoding, shape
+from crawler.errors import SelectorError
+from crawler.urls import InvalidUrl, join
+
+T = TypeVar("T")
+
+_MISSING: Any = object()
+# No script runs here, so that nobody listens to the tree's mutation events.
+_WITHOUT_EVENTS = 1
+_SOURCES = frozenset({"img", "iframe", "script", "source", "video", "audio", "embed"})
+_HIDDEN = frozenset({"script", "style"})
+# Where text breaks: elements that HTML renders as blocks, list items or table parts.
+# fmt: off
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "br", "caption", "center",
+    "dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption",
+    "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head",
+    "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol",
+    "optgroup", "option", "p", "pre", "search", "section", "summary", "table",
+    "tbody", "td", "tfoot", "th", "thead", "title", "tr", "ul",
+})
+# fmt: on
+
+
+class Node:
+    """An element of a page.
+
+        for book in response.css("article.book"):
+            yield {"title": book.text("h3"), "price": book.text(".price", default="")}
+
+    `lexbor` is the parser's own node, for what is not here.
+    """
+
+    __slots__ = ("_url", "lexbor")
+
+    def __init__(self, lexbor: LexborNode, url: str) -> None:
+        self.lexbor = lexbor
+        self._url = url
+
+    @overload
+    def text(self, selector: str | None = None) -> str: ...
+    @overload
+    def text(self, selector: str | None = None, *, default: T) -> str | T: ...
+
+    def text(self, selector: str | None = None, *, default: Any = _MISSING) -> Any:
+        """The text of this element, or of the first inside it that matches.
+
+        Each run of white space is one space, as is the border of a block or a `<br>`;
+        scripts and styles are left out. Nothing matches: `default`, or SelectorError.
+        """
+        node = self if selector is None else self.css_first(selector)
+        return _text_or(node, selector, self._url, default)
+
+    @overload
+    def attr(self, name: str, selector: str | None = None) -> str: ...
+    @overload
+    def attr(
+        self, name: str, selector: str | None = None, *, default: T
+    ) -> str | T: ...
+
+    def attr(
+        self, name: str, selector: str | None = None, *, default: Any = _MISSING
+    ) -> Any:
+        """An attribute of this element, or of the first inside it that matches.
+
+        Empty for one without a value. No such element, or not this attribute:
+        `default`, or SelectorError.
+        """
+        node = self if selector is None else self.css_first(selector)
+        return _attr_or(node, name, selector, self._url, default)
+
+    def css(self, selector: str) -> list["Node"]:
+        """The elements inside this one that match, each once, in document order."""
+        found = _select(self.lexbor, selector, self._url)
+        # lexbor asks the element itself too; a browser answers what is inside.
+        if found and found[0].mem_id == self.lexbor.mem_id:
+            del found[0]
+        url = self._url
+        return [Node(node, url) for node in found]
+
+    def css_first(self, selector: str) -> "Node | None":
+        """The first element inside this one that matches, or None."""
+        node = _select_first(self.lexbor, selector, self._url)
+        if node is None:
+            return None
+        if node.mem_id == self.lexbor.mem_id:
+            return next(iter(self.css(selector)), None)
+        return Node(node, self._url)
+
+    @property
+    def html(self) -> str:
+        """The element as HTML, as the parser understood it."""
+        return self.lexbor.html or ""
+
+    @property
+    def tag(self) -> str:
+        """The element's name, in lower case: "a"."""
+        return self.lexbor.tag or ""
+
+    def __repr__(self) -> str:
+        return f"<Node {self.tag}>"
+
+
+class Page:
+    """An HTML page, parsed at first use.
+
+    `asked` keeps, for each selector that was asked of the page itself, whether it
+    matched; `links_cut` counts the links beyond `max_links` that were left out.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        url: str,
+        charset: str | None = None,
+        *,
+        max_links: int = 10_000,
+    ) -> None:
+        self.url = url
+        self.asked: dict[str, bool] = {}
+        self.links_cut = 0
+        self._body = body
+        self._charset = charset
+        self._max_links = max_links
+
+    @cached_property
+    def root(self) -> Node:
+        """The `<html>` element; parses the page, or raises PageTooComplex."""
+        if self.encoding == "utf-8":
+            body = self._body.removeprefix(b"\xef\xbb\xbf")
+        else:
+            body = self.source.encode("utf-8", "replace")
+        shape.check(body, url=self.url)
+        root = LexborHTMLParser(body, options=_WITHOUT_EVENTS).root
+        if root is None:
+            raise SelectorError("html", self.url)
+        return Node(root, self.url)
+
+    @cached_property
+    def encoding(self) -> str:
+        """The WHATWG name of the page's encoding: by BOM, header, `<meta>`, bytes."""
+        return encoding.detect(self._body, self._charset)
+
+    @cached_property
+    def source(self) -> str:
+        """The page as text, as it came."""
+        return encoding.decode_as(self._body, self.encoding)
+
+    @cached_property
+    def base_url(self) -> str:
+        """What the page's links are relative to: its URL, or its `<base href>`."""
+        for node in self._with_href:
+            if node.tag == "base":
+                try:
+                    return join(self.url, node.attrs.get("href") or "")
+                except InvalidUrl:
+                    break
+        return self.url
+
+    def css(self, selector: str) -> list[Node]:
+        """The elements that match, each once, in document order."""
+        url = self.url
+        found = [Node(node, url) for node in self._select(selector)]
+        self._note(selector, matched=bool(found))
+        return found
+
+    def css_first(self, selector: str) -> Node | None:
+        """The first element that matches, or None."""
+        node = _select_first(self.root.lexbor, selector, self.url)
+        self._note(selector, matched=node is not None)
+        return None if node is None else Node(node, self.url)
+
+    @overload
+    def text(self, selector: str | None = None) -> str: ...
+    @overload
+    def text(self, selector: str | None = None, *, default: T) -> str | T: ...
+
+    def text(self, selector: str | None = None, *, default: Any = _MISSING) -> Any:
+        """The text of the page, or of its first element that matches; as Node.text."""
+        node = self.root if selector is None else self.css_first(selector)
+        return _text_or(node, selector, self.url, default)
+
+    @overload
+    def attr(self, name: str, selector: str | None = None) -> str: ...
+    @overload
+    def attr(
+        self, name: str, selector: str | None = None, *, default: T
+    ) -> str | T: ...
+
+    def attr(
+        self, name: str, selector: str | None = None, *, default: Any = _MISSING
+    ) -> Any:
+        """An attribute of the first element that matches, or of `<html>`."""
+        node = self.root if selector is None else self.css_first(selector)
+        return _attr_or(node, name, selector, self.url, default)
+
+    def references(
+        self, selector: str | None = None, tags: Sequence[str] = ("a", "area")
+    ) -> list[str]:
+        """The addresses of links as they are written, in document order.
+
+        `tags` says which elements are links (`href`, or `src` where HTML has that). A
+        selector takes the links that it matches and those inside what it matches.
+        """
+        if selector is None:
+            nodes: Iterable[LexborNode] = self._addressed(tags)
+        else:
+            nodes = self._links_in(selector, tags)
+        wanted = {tag: "src" if tag in _SOURCES else "href" for tag in tags}
+        found = []
+        for node in nodes:
+            name = wanted.get(node.tag or "")
+            if name is not None:
+                try:
+                    found.append(node.attrs[name] or "")
+                except KeyError:
+                    continue
+        if len(found) > self._max_links:
+            self.links_cut += len(found) - self._max_links
+            del found[self._max_links :]
+        if self.encoding == "utf-8":
+            return found
+        return [encoding.encode_query(text, self.encoding) for text in found]
+
+    @cached_property
+    def _with_href(self) -> list[LexborNode]:
+        return self.root.lexbor.css("[href]")
+
+    def _addressed(self, tags: Sequence[str]) -> list[LexborNode]:
+        if _SOURCES.isdisjoint(tags):
+            return self._with_href
+        return _select(self.root.lexbor, "[href],[src]", self.url)
+
+    def _links_in(self, selector: str, tags: Sequence[str]) -> Iterable[LexborNode]:
+        """The links among what matches, and inside it: lexbor's search names both."""
+        matches = self._select(selector)
+        self._note(selector, matched=bool(matches))
+        within = "[href]" if _SOURCES.isdisjoint(tags) else "[href],[src]"
+        found: dict[int, LexborNode] = {}
+        for match in matches:
+            if match.tag in tags:  # a link holds no other
+                found[match.mem_id] = match
+            else:
+                nodes = _select(match, within, self.url)
+                found.update((node.mem_id, node) for node in nodes)
+        return found.values()
+
+    def _select(self, selector: str) -> list[LexborNode]:
+        return _select(self.root.lexbor, selector, self.url)
+
+    def _note(self, selector: str, *, matched: bool) -> None:
+        self.asked[selector] = matched or self.asked.get(selector, False)
+
+
+def _select(node: LexborNode, selector: str, url: str) -> list[LexborNode]:
+    """What matches in the tree at `node`, itself among it."""
+    try:
+        found = node.css(selector)
+    except (SelectolaxError, UnicodeEncodeError) as exc:
+        raise _not_css(selector, url) from exc
+    if "," in selector and len(found) > 1:
+        # lexbor names an element once for each part of the list that it matches.
+        found = list({node.mem_id: node for node in found}.values())
+    return found
+
+
+def _select_first(node: LexborNode, selector: str, url: str) -> LexborNode | None:
+    try:
+        return node.css_first(selector)
+    except (SelectolaxError, UnicodeEncodeError) as exc:
+        raise _not_css(selector, url) from exc
+
+
+def _not_css(selector: str, url: str) -> SelectorError:
+    detail = "is not a CSS selector"
+    if "::" in selector:
+        detail += " (for ::text and ::attr there are text() and attr())"
+    elif selector.lstrip().startswith(("/", "./")):
+        detail += " (it looks like XPath)"
+    elif ":contains(" in selector:
+        detail += ' (write :lexbor-contains("...") for :contains(...))'
+    return SelectorError(selector, url, f"{detail}, asked")
+
+
+def _text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:
+    if node is not None:
+        return _text(node.lexbor)
+    if default is _MISSING:
+        raise SelectorError(selector or "", url)
+    return default
+
+
+def _attr_or(
+    node: Node | None, name: str, selector: str | None, url: str, default: Any
+) -> Any:
+    if node is not None:
+        try:
+            return node.lexbor.attrs[name] or ""
+        except KeyError:
+            pass
+    if default is not _MISSING:
+        return default
+    if node is None:
+        raise SelectorError(selector or "", url)
+    raise SelectorError(selector or node.tag, url, f"has no attribute {name!r}")
+
+
+def _text(node: LexborNode) -> str:
+    """The text inside an element, as a person would read it in one line."""
+    child = node.first_child
+    if child is None or (child.next is None and child.is_text_node):
+        return " ".join(node.text().split())
+    pieces: list[str] = []
+    hidden = False
+    for each in node.traverse(include_text=True):
+        tag = each.tag or ""
+        if tag == "-text":
+            parent = each.parent
+            if hidden and parent is not None and parent.tag in _HIDDEN:
+                continue
+            before = each.prev
+            if before is not None and before.tag in _BLOCKS:
+                pieces.append(" ")
+            pieces.append(each.text_content or "")
+        elif tag in _BLOCKS:
+            pieces.append(" ")
+        hidden = tag in _HIDDEN
+    return " ".join("".join(pieces).split())
