@@ -161,10 +161,12 @@ class Request:
 
     @property
     def method(self) -> str:
+        """The HTTP method, in upper case."""
         return self.options.method
 
     @property
     def content(self) -> bytes:
+        """The body as it is sent; empty for none."""
         return self.options.content
 
     def fingerprint(self, ordinal: int = 0) -> int:

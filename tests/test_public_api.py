@@ -1,0 +1,116 @@
+"""The door: what it offers is there, is documented, and costs nothing until used."""
+
+import ast
+import inspect
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import crawler
+import crawler.http
+import crawler.testing
+
+#: Modules with an `__all__` that people import from, beside `crawler` itself.
+DOORS = [crawler, crawler.http, crawler.testing]
+#: Imported by nobody but the one command or feature that needs it.
+HEAVY = ["anyio", "asyncio", "httpx", "msgspec", "rich", "selectolax", "sqlite3", "ssl"]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+def test_every_name_that_a_door_lists_is_behind_it(door: object) -> None:
+    listed = door.__all__  # type: ignore[attr-defined]
+
+    missing = [name for name in listed if not hasattr(door, name)]
+
+    assert missing == []
+    assert listed == sorted(listed)
+
+
+def test_the_door_lists_what_it_says_to_type_checkers_and_nothing_else() -> None:
+    tree = ast.parse(inspect.getsource(crawler))
+    declared = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "importlib"
+        for alias in node.names
+    } - {"TYPE_CHECKING", "Any"}
+
+    assert declared == set(crawler.__all__)
+    assert set(dir(crawler)) >= declared
+
+
+def test_every_error_that_a_user_may_catch_is_at_the_door() -> None:
+    errors = import_module("crawler.errors")
+    public = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and value.__module__ == errors.__name__
+    }
+
+    # The store's own: the engine turns it into a pause, then into a StateError.
+    assert public - {"StoreError"} <= set(crawler.__all__)
+
+
+def test_a_name_that_is_not_there_says_so() -> None:
+    with pytest.raises(AttributeError, match="'crawler' has no attribute 'Spyder'"):
+        crawler.Spyder  # noqa: B018
+
+
+def _public() -> Iterator[tuple[str, object]]:
+    for door in DOORS:
+        for name in door.__all__:
+            value = getattr(door, name)
+            if not getattr(value, "__module__", "").startswith("crawler"):
+                continue  # handed through from httpx, or an alias of types
+            yield f"{door.__name__}.{name}", value
+            if inspect.isclass(value):
+                for method, function in vars(value).items():
+                    is_own = inspect.isfunction(function) or isinstance(
+                        function, property | classmethod | staticmethod
+                    )
+                    if is_own and not method.startswith("_"):
+                        yield f"{door.__name__}.{name}.{method}", function
+
+
+def test_everything_public_is_documented() -> None:
+    silent = [name for name, value in _public() if not inspect.getdoc(value)]
+
+    assert silent == []
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = f"import sys, crawler; print(*sorted(set(sys.modules) & set({HEAVY!r})))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(crawler.__file__).parent.parent,
+    )
+
+    assert done.stdout.split() == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    package = Path(crawler.__file__).parent
+    files = [package / "__init__.py"]
+    for module in pkgutil.walk_packages([str(package)], "crawler."):
+        path = package.joinpath(*module.name.split(".")[1:])
+        files.append(path / "__init__.py" if module.ispkg else path.with_suffix(".py"))
+
+    silent = [
+        str(file)
+        for file in files
+        if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+
+    assert silent == []
+
+
+def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
+    assert (Path(crawler.__file__).parent / "py.typed").is_file()
