@@ -1,5 +1,6 @@
 import socket
 import ssl
+from typing import Any
 
 import httpx
 import pytest
@@ -28,7 +29,7 @@ def below(exc: Exception, *causes: BaseException) -> Exception:
 def test_an_error_of_our_own_is_httpxs_and_has_a_reason_of_the_crawls(
     name: str,
 ) -> None:
-    error = getattr(errors, name)("what happened")
+    error: Any = getattr(errors, name)("what happened")
 
     assert isinstance(error, httpx.RequestError)
     assert reason_of(error) == Reason(error.reason)

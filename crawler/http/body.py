@@ -1,0 +1,207 @@
+"""The body of an answer: filled by a connection, read by one consumer.
+
+What is here already is given without waiting; what is not read is not fetched for
+ever: beyond a quarter of a MiB unread, the connection is told to hold back.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+
+import httpx
+
+from crawler.http.decoding import Decoder
+
+__all__ = ["HIGH_WATER", "LOW_WATER", "Body", "Source"]
+
+#: Unread bytes above which the peer is held back, and below which it goes on.
+HIGH_WATER = 256 * 1024
+LOW_WATER = 64 * 1024
+#: A wire chunk from this size on, or what it unpacks to, is decoded in a thread.
+_LARGE = 256 * 1024
+_STEP = 1024 * 1024
+
+
+class Source(Protocol):
+    """Where a body comes from: told what becomes of it."""
+
+    def consumed(self, size: int) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class Body(httpx.AsyncByteStream):
+    """An answer's body as an httpx stream.
+
+    The connection calls `feed` and `end`, or `fail`; the consumer iterates once, or
+    takes it whole when it is here, and closes it.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_decoder",
+        "_error",
+        "_reader",
+        "_source",
+        "_taken",
+        "is_complete",
+        "queued",
+        "received",
+    )
+
+    def __init__(self, source: Source) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._decoder: Decoder | None = None
+        self._error: Exception | None = None
+        # Let go at the end: the two know each other, and should leave no cycle.
+        self._source: Source | None = source
+        self._reader: asyncio.Future[None] | None = None
+        self._taken = False
+        #: Whether the last byte is here.
+        self.is_complete = False
+        #: Bytes that are here and not read yet.
+        self.queued = 0
+        #: Bytes of the wire so far.
+        self.received = 0
+
+    # The connection's side
+
+    def decode_with(self, decoder: Decoder) -> None:
+        """Undo the body's encodings with this decoder."""
+        self._decoder = decoder
+
+    def feed(self, data: bytes) -> None:
+        """Take what the wire brought."""
+        self._chunks.append(data)
+        size = len(data)
+        self.queued += size
+        self.received += size
+        if self._reader is not None:
+            self._wake()
+
+    def end(self) -> None:
+        """The last byte was fed."""
+        self.is_complete = True
+        self._source = None
+        if self._reader is not None:
+            self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """There will be no more; the consumer gets the error after what is here."""
+        if not self.is_complete and self._error is None:
+            self._error = error
+            self._source = None
+            if self._reader is not None:
+                self._wake()
+
+    def _wake(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    # The consumer's side
+
+    @property
+    def is_failed(self) -> bool:
+        return self._error is not None
+
+    def take_complete(self) -> bytes | None:
+        """Give the whole decoded body if it is here and small, else None."""
+        if not self.is_complete or self._taken or self.received > _LARGE:
+            return None
+        self._taken = True
+        chunks = self._chunks
+        wire = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.queued = 0
+        return wire if self._decoder is None else self._decoder.complete(wire)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._taken:
+            raise httpx.StreamConsumed
+        small = self.take_complete()
+        if small is not None:
+            if small:
+                yield small
+            return
+        self._taken = True
+        try:
+            async for piece in self._pieces():
+                yield piece
+        finally:
+            self._let_go()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        decoder = self._decoder
+        while True:
+            chunk = await self._next()
+            if chunk is None:
+                break
+            if decoder is None:
+                yield chunk
+                continue
+            pieces = decoder.decode(chunk)
+            async for piece in _in_steps(pieces, len(chunk)):
+                yield piece
+        if decoder is not None:
+            decoder.finish()
+
+    async def _next(self) -> bytes | None:
+        chunks = self._chunks
+        while not chunks:
+            if self._error is not None:
+                raise self._error
+            if self.is_complete:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        chunk = chunks.popleft()
+        if len(chunks) > 16:
+            # Many small pieces: one call of each layer above for all of them.
+            chunk += b"".join(chunks)
+            chunks.clear()
+        self.queued -= len(chunk)
+        if self._source is not None:
+            self._source.consumed(len(chunk))
+        return chunk
+
+    async def aclose(self) -> None:
+        self._taken = True
+        self._chunks.clear()
+        self.queued = 0
+        self._let_go()
+
+    def _let_go(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.abandon()
+
+
+async def _in_steps(pieces: Iterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """Decode on the loop while it is little, and in a thread from then on."""
+    produced = size
+    for piece in pieces:
+        yield piece
+        produced += len(piece)
+        if produced >= _LARGE:
+            break
+    else:
+        return
+    loop = asyncio.get_running_loop()
+    while batch := await loop.run_in_executor(None, _batch, pieces):
+        for piece in batch:
+            yield piece
+
+
+def _batch(pieces: Iterator[bytes]) -> list[bytes]:
+    produced, batch = 0, []
+    for piece in pieces:
+        batch.append(piece)
+        produced += len(piece)
+        if produced >= _STEP:
+            break
+    return batch

@@ -1,0 +1,162 @@
+"""HTTP/2 header fields: a request's written, an answer's checked (RFC 9113 section 8).
+
+A crawl sends the same fields with nearly every request. They are indexed once, and
+from then on cost a look-up; what changes is sent beside them, unindexed. No I/O.
+"""
+
+import re
+
+import httpx
+from hpack import Encoder
+
+from crawler.http.transfer import Fields
+
+__all__ = ["FieldEncoder", "MalformedError", "check_fields", "read_head"]
+
+#: Fields that belong to the connection (section 8.2.2), or are said otherwise.
+_DROPPED = frozenset(
+    [
+        b"host",
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"transfer-encoding",
+        b"upgrade",
+        b"te",
+    ]
+)
+#: Fields whose values differ from request to request, or are secrets (RFC 7541 7.1.3).
+_UNINDEXED = frozenset(
+    [
+        b"authorization",
+        b"cookie",
+        b"content-length",
+        b"content-type",
+        b"if-modified-since",
+        b"if-none-match",
+        b"proxy-authorization",
+        b"range",
+        b"referer",
+    ]
+)
+_NAMES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n)*")
+_SPLITTING = re.compile(rb"[\0\r\n]")
+_TARGET = re.compile(rb"[!-~\x80-\xff]+")
+#: Sets of fields whose blocks are remembered.
+_KEPT_BLOCKS = 64
+
+
+class MalformedError(Exception):
+    """The fields are none that an answer may have: the stream's error, no other's."""
+
+
+class FieldEncoder:
+    """Writes the header blocks of one connection's requests."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder()
+        #: Blocks of which all is in the peer's table, by what they say.
+        self._blocks: dict[tuple[bytes, ...], tuple[bytes, bytes]] = {}
+
+    def limit_table(self, size: int) -> None:
+        """The peer keeps no more than this of what is indexed."""
+        self._encoder.header_table_size = min(size, 4096)
+        self._blocks.clear()
+
+    def encode(self, request: httpx.Request) -> bytes:
+        """Give the block of a request, or raise LocalProtocolError."""
+        url = request.url
+        target = url.raw_path
+        authority = b""
+        constant = [request.method.encode("ascii"), url.raw_scheme]
+        changing: Fields = []
+        for name, value in request.headers.raw:
+            lower = name.lower()
+            if lower in _UNINDEXED:
+                changing.append((lower, value))
+            elif lower == b"host":
+                authority = value
+            elif lower not in _DROPPED:
+                constant += (lower, value)
+        constant.append(authority or url.netloc)
+        if not _TARGET.fullmatch(target):
+            raise httpx.LocalProtocolError("The URL has a blank or a control in it")
+        key = tuple(constant)
+        # Pseudo-fields come first (RFC 9113 section 8.3), the path with them.
+        before, after = self._blocks.get(key) or self._constant_blocks(key)
+        block = before + b"\x04" + _string(target) + after
+        if changing:
+            _check_request(changing)
+            block += b"".join(map(_never_indexed, changing))
+        return block
+
+    def _constant_blocks(self, key: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+        method, scheme, *rest, authority = key
+        fields = list(zip(rest[::2], rest[1::2], strict=True))
+        _check_request([*fields, (b"host", authority)])
+        pseudo = [
+            (b":method", method),
+            (b":scheme", scheme),
+            (b":authority", authority),
+        ]
+        table = self._encoder.header_table.dynamic_entries
+        newest = table[0] if table else None
+        blocks = self._encoder.encode(pseudo), self._encoder.encode(fields)
+        if (table[0] if table else None) is not newest:
+            # Something was indexed, and all the indices have moved.
+            self._blocks.clear()
+        elif len(self._blocks) < _KEPT_BLOCKS:
+            self._blocks[key] = blocks
+        return blocks
+
+
+def _check_request(fields: Fields) -> None:
+    for name, value in fields:
+        if not _NAMES.fullmatch(name + b"\n") or _SPLITTING.search(value):
+            raise httpx.LocalProtocolError(
+                f"The header {name!r} has a character that a header cannot have"
+            )
+
+
+def _never_indexed(field: tuple[bytes, bytes]) -> bytes:
+    name, value = field
+    return b"\x10" + _string(name) + _string(value)
+
+
+def _string(text: bytes) -> bytes:
+    """A string literal, not Huffman-coded (RFC 7541 sections 5.1 and 5.2)."""
+    length = len(text)
+    if length < 127:
+        return bytes((length,)) + text
+    rest = length - 127
+    prefix = bytearray((127,))
+    while rest > 127:
+        prefix.append(rest & 127 | 128)
+        rest >>= 7
+    prefix.append(rest)
+    return bytes(prefix) + text
+
+
+def read_head(fields: Fields) -> tuple[int, Fields]:
+    """Give status and fields of an answer, or raise MalformedError."""
+    if not fields or fields[0][0] != b":status":
+        raise MalformedError("The head does not begin with :status")
+    status, rest = fields[0][1], fields[1:]
+    if len(status) != 3 or not status.isdigit() or status < b"100":
+        raise MalformedError(f"The status is {status!r}")
+    return int(status), check_fields(rest)
+
+
+def check_fields(fields: Fields) -> Fields:
+    """Give what follows the pseudo-fields, or trailers; raise MalformedError.
+
+    Fields of the connection, which are an error by the letter, are left out: there
+    are servers that pass them on from behind.
+    """
+    names = b"".join([name + b"\n" for name, _ in fields])
+    values = b" ".join([value for _, value in fields])
+    if not _NAMES.fullmatch(names) or _SPLITTING.search(values):
+        raise MalformedError("A field has a character that a field cannot have")
+    if any(name in _DROPPED for name, _ in fields):
+        return [field for field in fields if field[0] not in _DROPPED]
+    return fields

@@ -1,0 +1,172 @@
+"""HTTP/2 frames as bytes (RFC 9113 sections 4 and 6): split and built. No state."""
+
+from struct import Struct, error
+from typing import NamedTuple
+
+from h2.errors import ErrorCodes
+
+__all__ = [
+    "ACK",
+    "END_HEADERS",
+    "END_STREAM",
+    "MAX_FRAME_SIZE",
+    "PADDED",
+    "PREFACE",
+    "PRIORITY_FLAG",
+    "Frame",
+    "FrameError",
+    "data",
+    "goaway",
+    "headers",
+    "payload_of",
+    "ping",
+    "reset",
+    "settings",
+    "split",
+    "window_update",
+]
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#: The largest payload that a peer may send unless it is told otherwise.
+MAX_FRAME_SIZE = 16_384
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
+PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9
+
+END_STREAM = ACK = 0x1
+END_HEADERS = 0x4
+PADDED = 0x8
+PRIORITY_FLAG = 0x20
+
+_HEADER = Struct(">HBBBL")
+_LONG = Struct(">L")
+_SETTING = Struct(">HL")
+_PING_BYTES = 8
+
+
+class FrameError(Exception):
+    """The peer broke the protocol in a way that ends the connection."""
+
+    def __init__(self, code: ErrorCodes, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Frame(NamedTuple):
+    """One frame; the reserved bit of the stream's number is dropped."""
+
+    type: int
+    flags: int
+    stream_id: int
+    payload: bytes
+
+
+def split(received: bytes) -> tuple[list[Frame], bytes]:
+    """Cut what came into whole frames and the beginning of the next one."""
+    frames: list[Frame] = []
+    start, end = 0, len(received)
+    while end - start >= 9:
+        high, low, kind, flags, stream_id = _HEADER.unpack_from(received, start)
+        length = high << 8 | low
+        if length > MAX_FRAME_SIZE:
+            raise FrameError(
+                ErrorCodes.FRAME_SIZE_ERROR, f"A frame announces {length:,} bytes"
+            )
+        stop = start + 9 + length
+        if stop > end:
+            break
+        payload = received[start + 9 : stop]
+        frames.append(Frame(kind, flags, stream_id & 0x7FFFFFFF, payload))
+        start = stop
+    return frames, received[start:] if start else received
+
+
+def payload_of(frame: Frame) -> bytes:
+    """Give the payload of DATA or HEADERS without padding and priority."""
+    payload, start = frame.payload, 0
+    padding = 0
+    if frame.flags & PADDED:
+        if not payload:
+            raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "A frame has no padding")
+        padding, start = payload[0], 1
+    if frame.type == HEADERS and frame.flags & PRIORITY_FLAG:
+        start += 5
+    stop = len(payload) - padding
+    if stop < start:
+        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame is all padding and more")
+    return payload[start:stop]
+
+
+def number_of(frame: Frame) -> int:
+    """Give the number that RST_STREAM or WINDOW_UPDATE carries."""
+    try:
+        (number,) = _LONG.unpack(frame.payload)
+    except error:
+        raise FrameError(
+            ErrorCodes.FRAME_SIZE_ERROR, "A frame of a number is not four bytes"
+        ) from None
+    return int(number)
+
+
+def settings_of(frame: Frame) -> list[tuple[int, int]]:
+    """Give the settings in the order in which they are to be applied."""
+    if len(frame.payload) % _SETTING.size:
+        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "SETTINGS of a broken size")
+    return list(_SETTING.iter_unpack(frame.payload))
+
+
+def goaway_of(frame: Frame) -> tuple[int, int]:
+    """Give the last stream that was or may be processed, and the error's code."""
+    if len(frame.payload) < 8:
+        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "GOAWAY is too short")
+    (last,) = _LONG.unpack_from(frame.payload)
+    (code,) = _LONG.unpack_from(frame.payload, 4)
+    return last & 0x7FFFFFFF, code
+
+
+def _frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+    length = len(payload)
+    return _HEADER.pack(length >> 8, length & 0xFF, kind, flags, stream_id) + payload
+
+
+def data(stream_id: int, payload: bytes, *, is_last: bool) -> bytes:
+    return _frame(DATA, END_STREAM if is_last else 0, stream_id, payload)
+
+
+def headers(
+    stream_id: int, block: bytes, *, is_last: bool, max_frame_size: int
+) -> bytes:
+    """Give HEADERS, and CONTINUATIONs where the block is larger than a frame."""
+    first, rest = block[:max_frame_size], block[max_frame_size:]
+    flags = END_STREAM if is_last else 0
+    parts = [_frame(HEADERS, flags if rest else flags | END_HEADERS, stream_id, first)]
+    while rest:
+        part, rest = rest[:max_frame_size], rest[max_frame_size:]
+        parts.append(_frame(CONTINUATION, 0 if rest else END_HEADERS, stream_id, part))
+    return b"".join(parts)
+
+
+def reset(stream_id: int, code: ErrorCodes) -> bytes:
+    return _frame(RST_STREAM, 0, stream_id, _LONG.pack(code))
+
+
+def settings(values: dict[int, int]) -> bytes:
+    payload = b"".join(_SETTING.pack(*item) for item in values.items())
+    return _frame(SETTINGS, 0, 0, payload)
+
+
+def settings_ack() -> bytes:
+    return _frame(SETTINGS, ACK, 0, b"")
+
+
+def ping(payload: bytes = bytes(_PING_BYTES), *, is_ack: bool = False) -> bytes:
+    return _frame(PING, ACK if is_ack else 0, 0, payload)
+
+
+def goaway(code: ErrorCodes) -> bytes:
+    # A client has processed no stream of the peer's.
+    return _frame(GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))
+
+
+def window_update(stream_id: int, size: int) -> bytes:
+    return _frame(WINDOW_UPDATE, 0, stream_id, _LONG.pack(size))

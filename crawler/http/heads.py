@@ -1,0 +1,119 @@
+"""HTTP/1.1 heads: written strictly, read as leniently as browsers do (RFC 9112).
+
+No I/O. What is written cannot be split by a CR, LF or NUL from a page; what is read
+is repaired only where no two readers can disagree about where the message ends.
+"""
+
+import re
+
+import httpx
+
+from crawler.http.transfer import Fields
+
+__all__ = ["Framing", "framing_of", "repaired_head", "request_head"]
+
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_TARGET = re.compile(rb"[!-~\x80-\xff]+")
+
+
+def request_head(request: httpx.Request) -> bytes:
+    """Give the bytes of a request's head, or raise LocalProtocolError."""
+    target = request.url.raw_path
+    fields = request.headers.raw
+    lines = [b"%b: %b" % field for field in fields]
+    lines.append(b"\r\n")
+    method = request.method.encode("ascii")
+    head = b"%b %b HTTP/1.1\r\n%b" % (method, target, b"\r\n".join(lines))
+    expected = len(lines) + 1
+    if (
+        head.count(b"\n") != expected
+        or head.count(b"\r") != expected
+        or b"\0" in head
+        or not _TARGET.fullmatch(target)
+    ):
+        raise httpx.LocalProtocolError(
+            "A CR, LF, NUL or blank in the URL or in a header would split the request"
+        )
+    return head
+
+
+class Framing:
+    """Where a message ends, and what is to be undone, as its fields tell."""
+
+    __slots__ = ("encodings", "is_chunked", "is_closing", "length")
+
+    def __init__(self) -> None:
+        self.length: int | None = None
+        self.is_chunked = False
+        self.is_closing = False
+        #: Values of Content-Encoding, in the order in which they were applied.
+        self.encodings: list[bytes] = []
+
+
+def framing_of(fields: Fields) -> Framing:
+    """Read what matters for the connection; the parser has checked the syntax."""
+    framing = Framing()
+    codings: list[bytes] = []
+    for name, value in fields:
+        if len(name) not in _LENGTHS:
+            continue
+        lower = name.lower()
+        if lower == b"content-length":
+            framing.length = int(value)
+        elif lower == b"content-encoding":
+            framing.encodings.append(value)
+        elif lower == b"transfer-encoding":
+            codings.append(value)
+        elif lower == b"connection":
+            framing.is_closing |= b"close" in value.lower()
+    if codings:
+        *others, last = b",".join(codings).split(b",")
+        framing.is_chunked = last.strip().lower() == b"chunked"
+        # RFC 9112 section 6.1: codings below "chunked" are undone like the content's.
+        framing.encodings += others
+    return framing
+
+
+_LENGTHS = frozenset(
+    len(name)
+    for name in (
+        b"content-length",
+        b"content-encoding",
+        b"transfer-encoding",
+        b"connection",
+    )
+)
+
+
+def repaired_head(received: bytes) -> bytes | None:
+    """Drop from a head what browsers skip; None if nothing can be dropped.
+
+    These are lines without a colon, a Content-Length that is said again with the same
+    value, and one beside Transfer-Encoding, which wins (RFC 9112 section 6.3). A
+    connection that brought such a head is not used again.
+    """
+    end = _END_OF_HEAD.search(received)
+    if end is None:
+        return None
+    first, *lines = received[: end.start()].split(b"\n")
+    is_chunked = any(_name(line) == b"transfer-encoding" for line in lines)
+    kept: list[bytes] = []
+    lengths: set[bytes] = set()
+    for line in lines:
+        # A line that begins with a blank would continue the one before it.
+        if b":" not in line and line[:1] not in b" \t":
+            continue
+        if _name(line) == b"content-length":
+            length = line.partition(b":")[2].strip()
+            if is_chunked or length in lengths:
+                continue
+            lengths.add(length)
+        kept.append(line.removesuffix(b"\r"))
+    if len(kept) == len(lines):
+        return None
+    head = b"\r\n".join([first.removesuffix(b"\r"), *kept])
+    return head + b"\r\n\r\n" + received[end.end() :]
+
+
+def _name(line: bytes) -> bytes:
+    return line.partition(b":")[0].lower()

@@ -1,0 +1,411 @@
+"""One HTTP/1.1 connection: a request after the other (RFC 9112).
+
+The parser is llhttp, by httptools; this file decides what its events mean for the
+transfer and for the connection. Nothing here awaits: bytes come in by
+`data_received`, and everything that follows from them has happened when it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol, cast
+
+import httptools
+import httpx
+
+from crawler.http.body import HIGH_WATER, LOW_WATER
+from crawler.http.errors import HeaderTooLargeError, ResetError, TruncatedError
+from crawler.http.heads import Framing, framing_of, repaired_head, request_head
+from crawler.http.pool import Origin
+from crawler.http.ticker import NEVER, Ticker
+from crawler.http.transfer import Fields, Transfer, TransferHome
+
+__all__ = ["Http1Connection"]
+
+#: An abandoned body with no more than this to come is read to its end, which costs
+#: less than a new connection; but not for longer than this.
+_DRAINED_BYTES = 64 * 1024
+_DRAINED_SECONDS = 2.0
+_MAX_INFORMATIONAL = 16
+#: Chunks may be this much larger on the wire than what they carry: one-byte chunks
+#: pass, chunk extensions and empty lines without end do not.
+_MAX_OVERHEAD = 16
+_ALLOWANCE = 128 * 1024
+
+
+class Http1Home(TransferHome, Protocol):
+    """The pool, as an HTTP/1.1 connection sees it."""
+
+    def released(self, connection: Any) -> None: ...
+
+    def lost(self, connection: Any) -> None: ...
+
+    def gone(self, connection: Any) -> None: ...
+
+    def send_again(self, transfer: Transfer) -> None: ...
+
+
+class Http1Connection(asyncio.Protocol):
+    """Carries one transfer at a time, and goes back to the pool in between."""
+
+    __slots__ = (
+        "_drain_left",
+        "_error",
+        "_fields",
+        "_framing",
+        "_head",
+        "_home",
+        "_is_answered",
+        "_is_faulty",
+        "_is_paused",
+        "_is_reused",
+        "_is_spent",
+        "_keeps_alive",
+        "_overhead",
+        "_parser",
+        "_pieces",
+        "_reason",
+        "_ticker",
+        "_trailers",
+        "_transfer",
+        "_transport",
+        "_writable",
+        "due",
+        "idle_since",
+        "origin",
+    )
+
+    def __init__(self, home: Http1Home, origin: Origin) -> None:
+        self.origin = origin
+        self.idle_since = 0.0
+        self.due = NEVER
+        self._home = home
+        self._ticker: Ticker = home.ticker
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._parser: Any = None
+        self._transfer: Transfer | None = None
+        self._is_reused = False
+        self._is_paused = False
+        self._writable: asyncio.Future[None] | None = None
+        self._drain_left = -1
+        self._forget_answer()
+
+    def _forget_answer(self) -> None:
+        #: What came of a head that is not complete, for the lenient second reading.
+        self._head: bytes = b""
+        self._fields: Fields = []
+        self._trailers: Fields = []
+        self._framing: Framing | None = None
+        self._reason = b""
+        self._pieces: list[bytes] = []
+        self._overhead = 0
+        self._is_answered = False
+        self._keeps_alive = False
+        #: Whether the parser cannot read another answer.
+        self._is_spent = False
+        #: Whether bytes came that belong to no answer: the next one cannot be trusted.
+        self._is_faulty = False
+        self._error: Exception | None = None
+
+    # The pool's and the transfer's side
+
+    def start(self, transfer: Transfer) -> None:
+        """Send the request, and its body if it is in memory."""
+        head = request_head(transfer.request)
+        if self._parser is None:
+            self._parser = _new_parser(self)
+        self._transfer = transfer
+        transfer.begin(self)
+        content = transfer.content
+        if content is None:
+            transfer.is_sending = True
+            self._transport.write(head)
+        else:
+            self._transport.write(head + content if content else head)
+
+    async def send_piece(self, transfer: Transfer, piece: bytes) -> None:
+        """Send a piece of a streamed body, chunked unless its length was announced."""
+        if not piece or self._transfer is not transfer:
+            return
+        if _is_chunked(transfer):
+            piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+        self._transport.write(piece)
+        if self._writable is not None:
+            await self._writable
+        transfer.note_progress()
+
+    def send_end(self, transfer: Transfer) -> None:
+        """The streamed body has been sent."""
+        transfer.is_sending = False
+        if self._transfer is transfer and _is_chunked(transfer):
+            self._transport.write(b"0\r\n\r\n")
+
+    def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
+        """Nobody wants the rest: read it to the end if it is short, else hang up."""
+        self._transfer = None
+        framing = self._framing
+        if timed_out or framing is None or framing.length is None:
+            self.abort()
+            return
+        left = framing.length - transfer.body.received
+        if left > _DRAINED_BYTES or transfer.is_sending or self._is_faulty:
+            self.abort()
+            return
+        self._drain_left = left
+        self._resume()
+        self.due = self._ticker.now + _DRAINED_SECONDS
+        self._ticker.watch(self)
+
+    def expire(self, now: float) -> None:
+        """The rest of an abandoned body takes too long."""
+        self.abort()
+
+    def consumed(self, transfer: Transfer, size: int) -> None:
+        """Go on reading once the consumer has caught up."""
+        if self._is_paused and transfer.body.queued < LOW_WATER:
+            self._resume()
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def rest(self) -> None:
+        """There is nothing to be carried after all."""
+        self._home.released(self)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def get_extra_info(self, name: str) -> Any:
+        """What httpx calls a network stream: `server_addr`, `ssl_object` and so on."""
+        names = {"server_addr": "peername", "client_addr": "sockname"}
+        return self._transport.get_extra_info(names.get(name, name))
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        transfer = self._transfer
+        if transfer is None and self._drain_left < 0:
+            # Unasked: a 408, an alert, or an answer to nobody's request.
+            self.abort()
+            return
+        if self._framing is None:
+            self._head += data
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
+            if not self._is_answered and not self._read_leniently():
+                self._fail(self._error or _protocol_error(f"{exc}"))
+                return
+            self._is_faulty = True
+        if self._framing is not None:
+            self._pass_on(len(data))
+        elif transfer is not None:
+            self._wait_for_head(transfer)
+
+    def _wait_for_head(self, transfer: Transfer) -> None:
+        transfer.note_progress()
+        if len(self._head) > self._home.options.max_header_bytes:
+            self._fail(HeaderTooLargeError("The head does not end"))
+
+    def _read_leniently(self) -> bool:
+        """Read the head again without what browsers skip; False if that is nothing."""
+        if self._framing is not None or self._error is not None:
+            return False
+        repaired = repaired_head(self._head)
+        if repaired is None:
+            return False
+        self._fields, self._reason = [], b""
+        self._parser = _new_parser(self)
+        try:
+            self._parser.feed_data(repaired)
+        except httptools.HttpParserError:
+            return self._is_answered
+        return True
+
+    def _pass_on(self, received: int) -> None:
+        """Hand over the pieces of body that these bytes brought, in one."""
+        transfer, pieces = self._transfer, self._pieces
+        self._head = b""
+        if pieces:
+            chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            received -= len(chunk)
+            self._drain_left -= len(chunk)
+            if transfer is not None and not transfer.feed(chunk):
+                transfer.abandon()
+                return
+        self._overhead += received
+        if self._is_answered:
+            self._finish()
+        elif transfer is not None:
+            self._hold_back(transfer)
+        elif self._drain_left < 0:
+            self.abort()
+
+    def _hold_back(self, transfer: Transfer) -> None:
+        if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * transfer.body.received:
+            self._fail(_protocol_error("The chunks carry next to nothing"))
+        elif transfer.body.queued > HIGH_WATER and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _finish(self) -> None:
+        """The answer is complete: free the caller, then the connection."""
+        transfer, self._transfer = self._transfer, None
+        may_stay = self._keeps_alive and not self._is_faulty
+        if transfer is not None:
+            may_stay &= not transfer.is_sending
+            transfer.complete()
+        else:
+            self._ticker.unwatch(self)
+        self._resume()
+        self._is_reused = True
+        if self._is_spent:
+            self._parser = None
+        if may_stay:
+            self._forget_answer()
+            self._home.released(self)
+        else:
+            self.close()
+            self._home.lost(self)
+
+    def _fail(self, error: Exception) -> None:
+        transfer, self._transfer = self._transfer, None
+        self.abort()
+        if transfer is not None:
+            transfer.fail(error)
+
+    def eof_received(self) -> None:
+        """The peer has ended; a body without a length has thereby ended as well."""
+        transfer, framing = self._transfer, self._framing
+        if transfer is None:
+            self._home.lost(self)
+        elif framing and framing.length is None and not framing.is_chunked:
+            self._transfer = None
+            transfer.complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.resume_writing()
+        self._ticker.unwatch(self)
+        self._home.gone(self)
+        transfer, self._transfer = self._transfer, None
+        self._parser = None
+        if transfer is None:
+            return
+        if self._is_reused and not self._head and transfer.may_be_sent_again:
+            # It closed in the very moment in which it was used again.
+            self._home.send_again(transfer)
+        elif self._framing is not None:
+            transfer.fail(_caused(TruncatedError("The body ends too early"), exc))
+        elif isinstance(exc, OSError):
+            transfer.fail(_caused(ResetError(f"The connection broke: {exc}"), exc))
+        else:
+            where = "in the head of" if self._head else "without"
+            transfer.fail(_protocol_error(f"The server hung up {where} an answer"))
+
+    # The parser's side
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        options = self._home.options
+        # What comes after the head are trailers: counted, and left out.
+        fields = self._fields if self._framing is None else self._trailers
+        fields.append((name, value))
+        if len(fields) > options.max_header_count:
+            self._error = HeaderTooLargeError(
+                f"There are more than {options.max_header_count} header lines"
+            )
+            raise self._error
+
+    def on_headers_complete(self) -> None:
+        transfer = self._transfer
+        if transfer is None or self._is_answered:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._take_informational(transfer, status)
+            return
+        framing = self._framing = framing_of(self._fields)
+        if status in (204, 304):
+            framing.length, framing.encodings = 0, []
+        transfer.reason_phrase = self._reason
+        transfer.http_version = (
+            b"HTTP/1.0" if self._parser.get_http_version() == "1.0" else b"HTTP/1.1"
+        )
+        if transfer.request.method == "HEAD":
+            transfer.answer(status, self._fields, [], None)
+            self._end_without_body(transfer, framing)
+        elif not transfer.answer(
+            status, self._fields, framing.encodings, framing.length
+        ):
+            transfer.abandon()
+
+    def _end_without_body(self, transfer: Transfer, framing: Framing) -> None:
+        """A HEAD was asked: the parser does not know, and waits for a body."""
+        is_old = transfer.http_version == b"HTTP/1.0"
+        self._is_answered = True
+        self._keeps_alive = not (framing.is_closing or is_old)
+        self._is_spent = True
+
+    def _take_informational(self, transfer: Transfer, status: int) -> None:
+        transfer.informational += 1
+        if status == 101 or transfer.informational > _MAX_INFORMATIONAL:
+            self._error = _protocol_error(f"An unasked {status}, or too many of it")
+            raise self._error
+        self._fields = []
+        self._reason = b""
+
+    def on_body(self, piece: bytes) -> None:
+        if self._is_answered:
+            self._is_faulty = True
+        else:
+            self._pieces.append(piece)
+
+    def on_message_begin(self) -> None:
+        if self._is_answered:
+            self._is_faulty = True
+
+    def on_message_complete(self) -> None:
+        if self._framing is not None and not self._is_answered:
+            self._is_answered = True
+            # Asked now: after the message the parser has forgotten.
+            self._keeps_alive = self._parser.should_keep_alive()
+
+
+def _new_parser(connection: Http1Connection) -> Any:
+    parser = httptools.HttpResponseParser(connection)
+    # Browsers end a line at its LF; a CR that stands alone stays an error.
+    parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+    return parser
+
+
+def _is_chunked(transfer: Transfer) -> bool:
+    return "transfer-encoding" in transfer.request.headers
+
+
+def _protocol_error(message: str) -> httpx.RemoteProtocolError:
+    return httpx.RemoteProtocolError(message)
+
+
+def _caused(error: Exception, cause: Exception | None) -> Exception:
+    error.__cause__ = cause
+    return error

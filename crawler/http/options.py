@@ -1,0 +1,84 @@
+"""What a transport may be told; every field has a default that suits a crawl."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from crawler.http.decoding import Bounds
+from crawler.http.resolver import Resolve
+
+__all__ = ["BAD_PORTS", "Timeouts", "TransportOptions", "nobody"]
+
+#: Ports of services that answer HTTP with harm (WHATWG Fetch, "port blocking").
+BAD_PORTS = frozenset(
+    [
+        0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79,
+        87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137,
+        139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540,
+        548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
+        3306, 3389, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6665, 6666,
+        6667, 6668, 6669, 6679, 6697, 10080, 11211, 27017,
+    ]
+)  # fmt: skip
+
+
+def nobody(host: str) -> bool:
+    """Allow no host an address of the private network."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds that a request waits in each phase when it does not say so itself.
+
+    They are looked at ten times a second; None waits for ever.
+    """
+
+    #: For a connection, with its name looked up and its TLS handshake.
+    connect: float | None = 10.0
+    #: For the next piece of the answer.
+    read: float | None = 15.0
+    #: For the peer to take more of the request.
+    write: float | None = 15.0
+    #: For a place among the connections.
+    pool: float | None = 60.0
+    #: For all of it together, until the last byte of the body.
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """How many connections, how long, how much, and where to."""
+
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    bounds: Bounds = field(default_factory=Bounds)
+    #: Undo Content-Encoding; otherwise bodies are given as they come.
+    decode: bool = True
+    #: Connections in all; lowered to what the open files of the process allow.
+    max_connections: int = 100
+    #: HTTP/1.1 connections to one origin.
+    max_per_origin: int = 100
+    #: HTTP/2 connections to one origin, for when the peer's streams are used up.
+    max_http2_per_origin: int = 1
+    #: Streams on one HTTP/2 connection, if the peer allows as many.
+    max_streams: int = 100
+    #: Seconds that an idle connection is kept.
+    keepalive: float = 30.0
+    #: A body may not come more slowly: bytes a second, measured over `min_rate_window`.
+    min_rate: float = 0.0
+    min_rate_window: float = 30.0
+    #: Bytes and lines of a head, and of the trailers.
+    max_header_bytes: int = 64 * 1024
+    max_header_count: int = 500
+    #: Whether a host, as the URL spells it, may have an address that is not public.
+    allow_private: Callable[[str], bool] = nobody
+    bad_ports: frozenset[int] = BAD_PORTS
+    #: Asked for a host's addresses in place of the system, and cached like it.
+    resolve: Resolve | None = None
+    #: The proxy of requests that name none.
+    proxy: httpx.Proxy | str | None = None
+    #: Proxies whose connections are kept.
+    max_proxies: int = 64
+    #: Seconds that an origin whose HTTP/2 fails is spoken to in HTTP/1.1.
+    http2_pause: float = 600.0

@@ -1,0 +1,484 @@
+"""The connections of a transport, by origin; every request finds its own here.
+
+A free connection goes straight to one request. A request that finds none waits, and
+a dial is begun on its behalf while the limits allow it. All changes are synchronous:
+there is no moment between taking and having at which a cancellation could leak.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Protocol, cast
+
+import httpx
+
+from crawler.http.options import TransportOptions
+from crawler.http.ticker import NEVER, Ticker
+from crawler.http.transfer import Connection, Transfer
+
+__all__ = ["Connect", "Multiplexed", "Origin", "Pool", "Statistics"]
+
+_KEPT_ORIGINS = 10_000
+#: Handshakes at a time with an origin of which it is not known what it speaks.
+_MAX_PROBES = 16
+#: HTTP/2 connections that break before an origin is spoken to in HTTP/1.1.
+_HTTP2_CHANCES = 2
+#: Open files that are somebody else's: databases, outputs, the loop's own.
+_RESERVED_FILES = 32
+
+
+class Multiplexed(Connection, Protocol):
+    """A connection that carries several transfers at a time."""
+
+    @property
+    def has_room(self) -> bool: ...
+
+    @property
+    def is_full(self) -> bool: ...
+
+    @property
+    def is_resting(self) -> bool: ...
+
+
+class Connect(Protocol):
+    """Makes a connection to an origin; `adopt` is called as soon as it stands."""
+
+    async def __call__(
+        self,
+        origin: Origin,
+        with_http2: bool,
+        adopt: Callable[[Connection, bool], None],
+    ) -> None: ...
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a transport did so far."""
+
+    #: Connections that were made, and those that stand now.
+    connections: int = 0
+    open_connections: int = 0
+    idle_connections: int = 0
+    #: Responses by HTTP version.
+    http_versions: Counter[str] = field(default_factory=Counter)
+    #: Requests that found no place because of a limit: with a scheduler, a bug.
+    pool_waits: int = 0
+    #: Requests that were sent again unasked, since they were surely not processed.
+    resent: int = 0
+    #: Times that an origin was put back to HTTP/1.1.
+    fallbacks: int = 0
+    #: Names that had to be looked up.
+    lookups: int = 0
+
+
+class Origin:
+    """A scheme, host and port, and what stands towards it."""
+
+    __slots__ = (
+        "dials",
+        "host",
+        "http2",
+        "http2_failures",
+        "http2_from",
+        "idle",
+        "is_http2",
+        "open",
+        "port",
+        "scheme",
+        "waiting",
+    )
+
+    def __init__(self, scheme: str, host: str, port: int) -> None:
+        self.scheme, self.host, self.port = scheme, host, port
+        #: Transfers without a connection, in the order in which they came.
+        self.waiting: OrderedDict[Transfer, None] = OrderedDict()
+        #: Free HTTP/1.1 connections; the last one is the warmest.
+        self.idle: dict[Connection, None] = {}
+        #: HTTP/2 connections that take new streams.
+        self.http2: list[Multiplexed] = []
+        self.dials: dict[_Dial, None] = {}
+        #: Connections that stand.
+        self.open = 0
+        #: What the last handshake agreed on; None before the first.
+        self.is_http2: bool | None = None
+        self.http2_failures = 0
+        #: The clock's time from which HTTP/2 is offered.
+        self.http2_from = 0.0
+
+    def __repr__(self) -> str:
+        return (
+            f"<Origin {self.scheme}://{self.host}:{self.port} {self.open} open, "
+            f"{len(self.idle)} idle, {len(self.waiting)} waiting>"
+        )
+
+    @property
+    def is_unused(self) -> bool:
+        return not (self.open or self.waiting or self.dials)
+
+
+class _Dial:
+    """A connection in the making, on behalf of a transfer that may not get it."""
+
+    __slots__ = ("_pool", "_task", "due", "is_late", "origin", "transfer")
+
+    def __init__(self, pool: Pool, origin: Origin, transfer: Transfer) -> None:
+        self.origin, self.transfer = origin, transfer
+        self.is_late = False
+        seconds = transfer.connect_seconds
+        self.due = NEVER if seconds is None else pool.ticker.now + seconds
+        self._pool = pool
+        # A task of its own: a dial outlives the request that gives up waiting for it.
+        self._task = asyncio.get_running_loop().create_task(pool.run_dial(self))
+
+    def expire(self, now: float) -> None:
+        self.is_late = True
+        self.cancel()
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+
+class Pool:
+    """All connections of a transport.
+
+    `submit` is where a request comes in; the connections report through `connected`,
+    `released`, `has_room_again`, `retired` and `lost`.
+    """
+
+    def __init__(self, options: TransportOptions, connect: Connect) -> None:
+        self.options = options
+        self.ticker = Ticker(self._sweep)
+        self.statistics = Statistics()
+        self._connect = connect
+        self._limit = min(options.max_connections, _spare_files())
+        self._origins: OrderedDict[tuple[str, str, int], Origin] = OrderedDict()
+        #: Connections that carry nothing, of all origins; the first is the oldest.
+        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._standing: set[Connection] = set()
+        #: Connections that say goodbye: TLS takes its time.
+        self._closing: set[Connection] = set()
+        self._dialling = 0
+        #: Origins that wait for another one's connection to go.
+        self._starved: OrderedDict[Origin, None] = OrderedDict()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pool {len(self._standing)} open, {len(self._idle)} idle, "
+            f"{self._dialling} in the making>"
+        )
+
+    def origin(self, scheme: str, host: str, port: int) -> Origin:
+        """Give the place where all that concerns an origin is kept."""
+        key = (scheme, host, port)
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._origins[key] = Origin(scheme, host, port)
+        else:
+            self._origins.move_to_end(key)
+        return origin
+
+    # A request comes
+
+    def submit(self, transfer: Transfer) -> None:
+        """Send the transfer on a free connection, or let it wait for one."""
+        origin = transfer.origin
+        if self._is_closed:
+            transfer.fail(httpx.ConnectError("The transport is closed"))
+            return
+        connection = None if transfer.wants_fresh else self._free_connection(origin)
+        if connection is not None:
+            self._start(connection, transfer)
+            return
+        origin.waiting[transfer] = None
+        self._grow(origin)
+        if origin in self._starved or self._is_crowded(origin):
+            self.statistics.pool_waits += 1
+
+    def _is_crowded(self, origin: Origin) -> bool:
+        """Whether the limits of the origin, or its own, keep requests waiting."""
+        if origin.is_http2:
+            return bool(origin.http2) and all(c.is_full for c in origin.http2)
+        return origin.is_http2 is False and len(origin.waiting) > len(origin.dials)
+
+    def send_again(self, transfer: Transfer) -> None:
+        """Send anew what was surely not processed; its caller does not notice."""
+        self.statistics.resent += 1
+        transfer.resent += 1
+        transfer.wait_anew()
+        self.submit(transfer)
+
+    def forget(self, transfer: Transfer) -> None:
+        """The transfer waits no longer; a dial that nobody needs now is given up."""
+        origin = transfer.origin
+        if transfer in origin.waiting:
+            del origin.waiting[transfer]
+            if len(origin.dials) > len(origin.waiting):
+                next(reversed(origin.dials)).cancel()
+
+    def _free_connection(self, origin: Origin) -> Connection | None:
+        for connection in origin.http2:
+            if connection.has_room:
+                self._idle.pop(connection, None)
+                return connection
+        if origin.idle:
+            warmest, _ = origin.idle.popitem()
+            del self._idle[warmest]
+            return warmest
+        return None
+
+    def _start(self, connection: Connection, transfer: Transfer) -> None:
+        try:
+            connection.start(transfer)
+        except httpx.LocalProtocolError as exc:
+            # The request cannot be written; the connection has not noticed.
+            transfer.fail(exc)
+            connection.rest()
+
+    # Connections are made
+
+    def _grow(self, origin: Origin) -> None:
+        """Begin the dials that the waiting transfers need, within all limits."""
+        while len(origin.dials) < self._wanted_dials(origin):
+            if not self._has_place() and not self._evict_oldest():
+                self._starved[origin] = None
+                return
+            self._dialling += 1
+            transfer = _nth(origin.waiting, len(origin.dials))
+            dial = _Dial(self, origin, transfer)
+            origin.dials[dial] = None
+            self.ticker.watch(dial)
+
+    def _wanted_dials(self, origin: Origin) -> int:
+        waiting, options = len(origin.waiting), self.options
+        if not waiting or self._is_closed:
+            return 0
+        if origin.is_http2:
+            # All wait for the one; its handshake tells how many it carries.
+            return int(len(origin.http2) < options.max_http2_per_origin)
+        room = options.max_per_origin - origin.open
+        if origin.is_http2 is None and origin.scheme == "https":
+            room = min(room, _MAX_PROBES)
+        return min(waiting, room)
+
+    async def run_dial(self, dial: _Dial) -> None:
+        """Make one connection; whatever happens, the pool's count is right after."""
+        origin = dial.origin
+
+        def adopt(connection: Connection, is_http2: bool) -> None:
+            if self._end_dial(dial):
+                self._adopt(connection, is_http2)
+
+        error: Exception = httpx.ConnectError(f"No connection to {origin.host}")
+        try:
+            await self._connect(origin, time.monotonic() >= origin.http2_from, adopt)
+        except asyncio.CancelledError:
+            if not dial.is_late:
+                raise
+            error = httpx.ConnectTimeout(
+                f"No connection to {origin.host} in {dial.transfer.connect_seconds} s"
+            )
+        except httpx.TransportError as exc:
+            error = exc
+        finally:
+            if self._end_dial(dial):
+                self._dial_failed(dial, error)
+
+    def _end_dial(self, dial: _Dial) -> bool:
+        if dial not in dial.origin.dials:
+            return False
+        del dial.origin.dials[dial]
+        self.ticker.unwatch(dial)
+        self._dialling -= 1
+        return True
+
+    def _dial_failed(self, dial: _Dial, error: Exception) -> None:
+        origin, transfer = dial.origin, dial.transfer
+        if transfer in origin.waiting:
+            if _is_out_of_files(error) and self._standing:
+                self._limit = max(1, len(self._standing))
+                self._starved[origin] = None
+                return
+            del origin.waiting[transfer]
+            transfer.fail(error)
+        self._serve_starved()
+        self._grow(origin)
+
+    def _adopt(self, connection: Connection, is_http2: bool) -> None:
+        origin = connection.origin
+        self._standing.add(connection)
+        origin.open += 1
+        origin.is_http2 = is_http2
+        self.statistics.connections += 1
+        if is_http2:
+            self._adopt_http2(cast(Multiplexed, connection))
+        else:
+            self.released(connection)
+            self._grow(origin)
+
+    def _adopt_http2(self, connection: Multiplexed) -> None:
+        origin = connection.origin
+        for dial in list(origin.dials):
+            # They were begun when HTTP/1.1 was to be feared.
+            dial.cancel()
+        if len(origin.http2) < self.options.max_http2_per_origin:
+            origin.http2.append(connection)
+            self.has_room_again(connection)
+        else:
+            connection.close()
+            self.lost(connection)
+
+    # Connections report
+
+    def released(self, connection: Connection) -> None:
+        """An HTTP/1.1 connection is free."""
+        origin = connection.origin
+        if self._is_closed or (self._starved and origin.open > 1):
+            connection.close()
+            self.lost(connection)
+        elif origin.waiting:
+            transfer, _ = origin.waiting.popitem(last=False)
+            self._start(connection, transfer)
+        elif self._starved:
+            connection.close()
+            self.lost(connection)
+        else:
+            origin.idle[connection] = None
+            self._rest(connection)
+
+    def has_room_again(self, connection: Multiplexed) -> None:
+        """An HTTP/2 connection takes more streams, or carries none."""
+        origin = connection.origin
+        while origin.waiting and connection.has_room:
+            transfer, _ = origin.waiting.popitem(last=False)
+            self._start(connection, transfer)
+        if connection.is_resting and connection in self._standing:
+            if self._starved or self._is_closed:
+                connection.close()
+                self.lost(connection)
+            else:
+                self._rest(connection)
+
+    def _rest(self, connection: Connection) -> None:
+        connection.idle_since = self.ticker.now
+        self._idle[connection] = None
+        self.ticker.start()
+
+    def retired(self, connection: Multiplexed) -> None:
+        """An HTTP/2 connection finishes what it carries and takes no more."""
+        origin = connection.origin
+        if connection in origin.http2:
+            origin.http2.remove(connection)
+        self._idle.pop(connection, None)
+        self._grow(origin)
+
+    def gone(self, connection: Connection) -> None:
+        """A connection's socket is closed."""
+        self.lost(connection)
+        self._closing.discard(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """A connection is gone, or as good as gone."""
+        if connection not in self._standing:
+            return
+        self._standing.remove(connection)
+        self._closing.add(connection)
+        self._idle.pop(connection, None)
+        origin = connection.origin
+        origin.idle.pop(connection, None)
+        if connection in origin.http2:
+            origin.http2.remove(connection)
+        origin.open -= 1
+        self._serve_starved()
+        self._grow(origin)
+
+    def http2_failed(self, origin: Origin) -> None:
+        """A connection broke the protocol; the second time HTTP/2 gets a pause."""
+        origin.http2_failures += 1
+        if origin.http2_failures >= _HTTP2_CHANCES:
+            self.avoid_http2(origin)
+
+    def avoid_http2(self, origin: Origin) -> None:
+        """Speak HTTP/1.1 to the origin for a while."""
+        origin.http2_failures = 0
+        origin.http2_from = time.monotonic() + self.options.http2_pause
+        origin.is_http2 = False
+        self.statistics.fallbacks += 1
+
+    # Room is made
+
+    def _has_place(self) -> bool:
+        return len(self._standing) + self._dialling < self._limit
+
+    def _evict_oldest(self) -> bool:
+        if not self._idle:
+            return False
+        oldest = next(iter(self._idle))
+        oldest.close()
+        self.lost(oldest)
+        return True
+
+    def _serve_starved(self) -> None:
+        if self._starved and self._has_place():
+            origin, _ = self._starved.popitem(last=False)
+            self._grow(origin)
+
+    def _sweep(self, now: float) -> bool:
+        """Close what has been idle for too long; False when nothing is idle."""
+        while self._idle:
+            oldest = next(iter(self._idle))
+            if oldest.idle_since + self.options.keepalive > now:
+                break
+            oldest.close()
+            self.lost(oldest)
+        for key in list(self._origins)[: len(self._origins) - _KEPT_ORIGINS]:
+            if self._origins[key].is_unused:
+                del self._origins[key]
+        return bool(self._idle)
+
+    def snapshot(self, lookups: int) -> Statistics:
+        """Give the numbers as of now, with one that others count."""
+        return replace(
+            self.statistics,
+            lookups=lookups,
+            open_connections=len(self._standing),
+            idle_connections=len(self._idle),
+            http_versions=Counter(self.statistics.http_versions),
+        )
+
+    def close(self) -> None:
+        """Give up all dials and connections; what they carry fails."""
+        self._is_closed = True
+        for origin in self._origins.values():
+            for dial in list(origin.dials):
+                dial.cancel()
+            for transfer in list(origin.waiting):
+                transfer.stop(httpx.ConnectError("The transport is closed"))
+        for connection in [*self._standing, *self._closing]:
+            connection.abort()
+        self._origins.clear()
+        self.ticker.stop()
+
+
+def _nth(waiting: OrderedDict[Transfer, None], index: int) -> Transfer:
+    return next(islice(waiting, index, None), next(iter(waiting)))
+
+
+def _spare_files() -> int:
+    """How many sockets may be open, going by the process's limit of open files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return 2**31
+    return max(1, soft - _RESERVED_FILES)
+
+
+def _is_out_of_files(error: Exception) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE)

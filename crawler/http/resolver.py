@@ -1,0 +1,122 @@
+"""Names into addresses: asked once, remembered, in threads of its own.
+
+The loop's default threads are few and shared with all blocking work, so that a few
+slow names would stop everything else. One lookup at a time for each name.
+"""
+
+import asyncio
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from crawler.addresses import Address, parse_address
+from crawler.http.errors import DnsError
+
+__all__ = ["Resolve", "Resolver"]
+
+#: Gives a name's addresses, in order of preference, or raises OSError.
+Resolve = Callable[[str], Awaitable[Sequence[Address]]]
+
+_THREADS = 32
+_KEPT_NAMES = 10_000
+#: getaddrinfo does not tell how long an answer holds.
+_FOUND_SECONDS = 60.0
+_MISSING_SECONDS = 30.0
+_UNSURE_SECONDS = 5.0
+
+_MISSING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+_Answer = tuple[Address, ...] | DnsError
+
+
+class Resolver:
+    """A cache over the system's resolver, or over another one that is handed in.
+
+    Found names are kept for a minute, missing ones for half of it, failures for five
+    seconds; beyond 10,000 names the least recently used is forgotten.
+    """
+
+    def __init__(
+        self,
+        resolve: Resolve | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask = resolve or self._ask_system
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, _Answer]] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[_Answer]] = {}
+        self._threads: ThreadPoolExecutor | None = None
+        #: Names that had to be asked for.
+        self.lookups = 0
+
+    async def addresses(self, host: str) -> tuple[Address, ...]:
+        """Give the host's addresses, at least one, or raise DnsError."""
+        literal = parse_address(host)
+        if literal is not None:
+            return (literal,)
+        answer = self._remembered(host)
+        if answer is None:
+            task = self._asking.get(host) or self._begin(host)
+            # Who gives up waiting does not spoil the answer for the others.
+            answer = await asyncio.shield(task)
+        if isinstance(answer, DnsError):
+            raise DnsError(str(answer)) from answer.__cause__
+        return answer
+
+    def close(self) -> None:
+        """Forget all; lookups under way end unheard."""
+        for task in self._asking.values():
+            task.cancel()
+        self._asking.clear()
+        self._kept.clear()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+
+    def _remembered(self, host: str) -> _Answer | None:
+        entry = self._kept.get(host)
+        if entry is None or entry[0] <= self._clock():
+            return None
+        self._kept.move_to_end(host)
+        return entry[1]
+
+    def _begin(self, host: str) -> "asyncio.Task[_Answer]":
+        # A task, for it outlives the request that asked first.
+        task = asyncio.get_running_loop().create_task(self._lookup(host))
+        self._asking[host] = task
+        task.add_done_callback(lambda _: self._asking.pop(host, None))
+        return task
+
+    async def _lookup(self, host: str) -> _Answer:
+        self.lookups += 1
+        answer: _Answer
+        try:
+            answer, seconds = tuple(await self._ask(host)), _FOUND_SECONDS
+        except (OSError, UnicodeError) as exc:
+            is_missing = isinstance(exc, socket.gaierror) and exc.errno in _MISSING
+            seconds = _MISSING_SECONDS if is_missing else _UNSURE_SECONDS
+            answer = DnsError(f"{host}: {exc}")
+            answer.__cause__ = exc
+        if not answer:
+            answer, seconds = DnsError(f"{host} has no address"), _MISSING_SECONDS
+        self._kept[host] = (self._clock() + seconds, answer)
+        self._kept.move_to_end(host)
+        if len(self._kept) > _KEPT_NAMES:
+            self._kept.popitem(last=False)
+        return answer
+
+    async def _ask_system(self, host: str) -> list[Address]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, "resolver")
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, _getaddrinfo, host
+        )
+        addresses = (parse_address(place) for place in found)
+        return list(dict.fromkeys(filter(None, addresses)))
+
+
+def _getaddrinfo(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]

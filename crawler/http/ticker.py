@@ -1,0 +1,84 @@
+"""Coarse time: one timer for all timeouts of a transport.
+
+A timer or a cancel scope for each read costs more than the read; looking ten times a
+second over what is in flight costs nearly nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["NEVER", "Ticker", "Watched"]
+
+NEVER = float("inf")
+
+_INTERVAL = 0.1
+#: Time in which this process did not run (stopped, swapped out, a callback that
+#: blocked) is nobody's delay: what it left unread lies in the socket's buffer.
+_LONGEST_STEP = 1.0
+
+
+class Watched(Protocol):
+    """Something whose time may run out."""
+
+    #: The ticker's time at which `expire` is to be called.
+    due: float
+
+    def expire(self, now: float) -> None: ...
+
+
+class Ticker:
+    """A clock that moves in steps, and calls what is due; it stops when unused.
+
+    `sweep` is called once a second; the clock goes on while it returns True.
+    """
+
+    def __init__(self, sweep: Callable[[float], bool]) -> None:
+        #: Seconds since some moment, as of the last step.
+        self.now = 0.0
+        self._sweep = sweep
+        self._next_sweep = 0.0
+        self._watched: set[Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stepped_at = 0.0
+
+    def watch(self, thing: Watched) -> None:
+        """Look at the thing's due time until it is unwatched."""
+        self._watched.add(thing)
+        if self._timer is None:
+            self.start()
+
+    def unwatch(self, thing: Watched) -> None:
+        self._watched.discard(thing)
+
+    def start(self) -> None:
+        """Let time go on, if it stands."""
+        if self._timer is None:
+            self._loop = asyncio.get_running_loop()
+            self._stepped_at = self._loop.time()
+            self._timer = self._loop.call_later(_INTERVAL, self._step)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _step(self) -> None:
+        assert self._loop is not None
+        time = self._loop.time()
+        self.now += min(time - self._stepped_at, _LONGEST_STEP)
+        self._stepped_at = time
+        now = self.now
+        for thing in [thing for thing in self._watched if thing.due <= now]:
+            thing.expire(now)
+        go_on = bool(self._watched)
+        if now >= self._next_sweep:
+            self._next_sweep = now + 1.0
+            self._keep_sweeping = self._sweep(now)
+        if go_on or self._keep_sweeping:
+            self._timer = self._loop.call_later(_INTERVAL, self._step)
+        else:
+            self._timer = None
+
+    _keep_sweeping = True

@@ -1,0 +1,186 @@
+"""The transport of a crawl, for any `httpx.AsyncClient`.
+
+How a request passes through it, and where that is written:
+
+1. `Transport.handle_async_request` makes a `Transfer` of the request (transfer.py):
+   its timeouts, its answer as far as it is here, and the future that its caller
+   awaits. A request with `extensions["proxy"]` goes to proxies.py instead.
+2. The `Pool` (pool.py) finds it a connection by its origin. A free one takes it at
+   once; else it waits, and a dial is begun for it while the limits allow that. The
+   oldest idle connection of all origins makes room for a new one.
+3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses those
+   that are not public (crawler/addresses.py), races the others, and shakes hands; what
+   TLS agrees on decides between http1.py and http2.py. The origin remembers it.
+4. The connection writes the request (heads.py, fields.py) and reads the answer
+   (httptools; frames.py and hpack), and feeds it to the transfer. What surely was not
+   processed is given back to the pool and sent again: a kept-alive connection that
+   died, a refused stream, all that a GOAWAY leaves out.
+5. With the head the caller goes on. The `Body` (body.py) is an httpx stream: decoded
+   in bounded steps (decoding.py), holding the peer back when it is not read, and
+   complete without another await when it is small. Closed early, the little that is
+   to come is drained; otherwise the stream is reset, or the connection closed.
+6. One coarse clock (ticker.py) looks ten times a second after all timeouts.
+
+Everything between two awaits of the caller is synchronous, so that a cancellation
+finds every request, connection and counter in a state that has a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from crawler.http.connector import Connector
+from crawler.http.options import TransportOptions
+from crawler.http.pool import Origin, Pool, Statistics
+from crawler.http.proxies import Proxies
+from crawler.http.resolver import Resolver
+from crawler.http.transfer import Transfer
+
+__all__ = ["Transport"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_OPTIONS = TransportOptions()
+
+CertificateFiles = str | tuple[str, str] | tuple[str, str, str]
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """HTTP/1.1 and HTTP/2 for crawling: fast, bounded, closed to private networks.
+
+        options = TransportOptions(max_connections=500)
+        async with httpx.AsyncClient(transport=Transport(options=options)) as client:
+            response = await client.get("https://books.example/")
+
+    Timeouts are httpx's, in `request.extensions["timeout"]`, with one more: "total".
+    `extensions["proxy"]` sends a request through a proxy; `extensions["bounds"]`
+    gives its body other `Bounds`. Errors are httpx's, told apart in errors.py.
+
+    Bodies come decoded: the response has neither Content-Encoding nor the length of
+    what was encoded; they are in `response.extensions["crawler"]`.
+    """
+
+    def __init__(
+        self,
+        verify: ssl.SSLContext | str | bool = True,
+        *,
+        cert: CertificateFiles | None = None,
+        http1: bool = True,
+        http2: bool = True,
+        options: TransportOptions = _DEFAULT_OPTIONS,
+    ) -> None:
+        protocols = ["h2"] * http2 + ["http/1.1"] * http1
+        if not protocols:
+            raise ValueError("A transport speaks HTTP/1.1, HTTP/2 or both")
+        context = _context(verify, cert)
+        self._options = options
+        self._resolver = Resolver(options.resolve)
+        self._proxies = Proxies(context, protocols, options)
+        connector = Connector(context, protocols, options, self._resolver)
+        self._pool = connector.pool = Pool(options, connector.connect)
+
+    def __repr__(self) -> str:
+        return f"<Transport {self._pool!r}>"
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, and give the answer once its head is here."""
+        proxy = request.extensions.get("proxy", self._options.proxy)
+        if proxy:
+            return self._counted(await self._proxies.send(request, proxy))
+        transfer = Transfer(request, self._origin(request.url), self._pool)
+        if transfer.content is None:
+            transfer.started = asyncio.get_running_loop().create_future()
+        self._pool.submit(transfer)
+        try:
+            if transfer.content is None:
+                await self._upload(transfer)
+            await transfer.head
+        except BaseException:
+            # A cancellation, mostly. What failed by itself is over already.
+            transfer.abandon()
+            raise
+        return self._counted(_response(transfer))
+
+    def _origin(self, url: httpx.URL) -> Origin:
+        scheme, host = url.scheme, url.raw_host.decode("ascii")
+        default = _DEFAULT_PORTS.get(scheme)
+        if default is None or not host:
+            raise httpx.UnsupportedProtocol(f"Neither http:// nor https://: {url}")
+        return self._pool.origin(scheme, host, url.port or default)
+
+    async def _upload(self, transfer: Transfer) -> None:
+        """Stream the request's body; a complete answer may come before its end."""
+        stream, started = transfer.request.stream, transfer.started
+        assert isinstance(stream, httpx.AsyncByteStream)
+        assert started is not None
+        await asyncio.wait(
+            (started, transfer.head), return_when=asyncio.FIRST_COMPLETED
+        )
+        connection = transfer.connection
+        if connection is None:
+            return
+        async for piece in stream:
+            await connection.send_piece(transfer, piece)
+            if transfer.is_done:
+                return
+        connection.send_end(transfer)
+
+    def _counted(self, response: httpx.Response) -> httpx.Response:
+        self._pool.statistics.http_versions[response.http_version] += 1
+        return response
+
+    def statistics(self) -> Statistics:
+        """Give what was done so far, as of now."""
+        return self._pool.snapshot(lookups=self._resolver.lookups)
+
+    async def aclose(self) -> None:
+        """Close all connections; requests under way fail."""
+        self._pool.close()
+        self._resolver.close()
+        await self._proxies.aclose()
+        # The loop tells the protocols in its next turns, TLS in some more.
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+def _response(transfer: Transfer) -> httpx.Response:
+    extensions: dict[str, Any] = {
+        "http_version": transfer.http_version,
+        "network_stream": transfer.network_stream,
+    }
+    if transfer.reason_phrase:
+        extensions["reason_phrase"] = transfer.reason_phrase
+    fields = transfer.fields
+    if transfer.original:
+        extensions["crawler"] = transfer.original
+        fields = [
+            field
+            for field in fields
+            if field[0].lower() not in (b"content-encoding", b"content-length")
+        ]
+    return httpx.Response(
+        transfer.status, headers=fields, stream=transfer.body, extensions=extensions
+    )
+
+
+def _context(
+    verify: ssl.SSLContext | str | bool, cert: CertificateFiles | None
+) -> ssl.SSLContext:
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if isinstance(verify, str):
+        is_directory = Path(verify).is_dir()
+        context = ssl.create_default_context(
+            cafile=None if is_directory else verify,
+            capath=verify if is_directory else None,
+        )
+    else:
+        context = httpx.create_ssl_context(verify=verify, trust_env=False)
+    if cert is not None:
+        files = (cert,) if isinstance(cert, str) else cert
+        context.load_cert_chain(*files)
+    return context
