@@ -1,0 +1,74 @@
+"""From the command line to the command: streams made safe, errors made one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from crawler.cli import exits, run, streams
+from crawler.cli.parser import parser_of
+from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
+from crawler.version import __version__
+
+#: One module a group of commands, in the order in which help lists them.
+COMMANDS = (run,)
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` name; the exit code."""
+    streams.make_safe()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Until a crawl runs and can be stopped in order, these end us as Ctrl-C does.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+    try:
+        code = execute(arguments)
+    except KeyboardInterrupt:
+        code = exits.STOPPED
+    except BrokenPipeError:  # whoever read our output had enough of it
+        code = exits.COMPLETE
+    return _leave(code)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run the command in this process as it is; the exit code."""
+    parser = parser_of([module.add for module in COMMANDS], __version__)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit as exc:
+        return int(exc.code or 0)
+    try:
+        if "run" not in parsed:
+            parser.print_help()
+            return exits.COMPLETE
+        code = parsed.run(parsed)
+    except CrawlError as exc:
+        streams.complain(str(exc))
+        code = _code_of(exc)
+    sys.stdout.flush()
+    return int(code)
+
+
+def _code_of(exc: CrawlError) -> int:
+    if isinstance(exc, JobLocked):
+        return exits.LOCKED
+    return exits.USAGE if isinstance(exc, ConfigError | StateError) else exits.CRASHED
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _leave(code: int) -> int:
+    """`code`, unless a thread that nobody can stop would keep us: then leave now."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: no traceback any more
+    streams.let_go()
+    here = threading.current_thread()
+    if any(not each.daemon for each in threading.enumerate() if each is not here):
+        os._exit(code)
+    return code

@@ -1,0 +1,197 @@
+"""Loading spiders from files; whatever is wrong with one is one line, with its place.
+
+Rule: a broken file never hides the others.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from crawler.errors import ConfigError
+from crawler.spider import Spider
+
+#: Files that hold no spiders, by their names.
+_IGNORED = re.compile(r"[_.].*|test_.*|conftest")
+
+
+class LoadError(ConfigError):
+    """A spider's file cannot be used as it is."""
+
+    @classmethod
+    def of(cls, exc: BaseException, path: Path) -> LoadError:
+        """The one line for what running a file raised."""
+        if isinstance(exc, SystemExit):
+            what = "ends the program; only define the spider in its file"
+            return cls(f"{_where(exc, path)}: {what}")
+        if isinstance(exc, SyntaxError):
+            place = f"{shown(Path(exc.filename or path))}:{exc.lineno or 1}"
+            return cls(f"{place}: {type(exc).__name__}: {exc.msg}")
+        what = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+        if isinstance(exc, ConfigError):
+            what = str(exc)
+        elif isinstance(exc, ModuleNotFoundError):
+            what += "; install it, or put it beside the spider"
+        return cls(f"{_where(exc, path)}: {what}")
+
+
+@dataclass
+class Loaded:
+    """What a folder of spiders holds."""
+
+    spiders: dict[str, type[Spider]] = field(default_factory=dict)
+    #: Names that more than one spider bears.
+    doubles: dict[str, list[type[Spider]]] = field(default_factory=dict)
+    broken: dict[Path, LoadError] = field(default_factory=dict)
+
+
+def load_folder(folder: Path, root: Path) -> Loaded:
+    """All spiders in `folder` and below, by name."""
+    loaded = Loaded()
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else []
+    if files:
+        _make_importable(folder)
+        _make_importable(root)
+    for path in files:
+        inner = path.relative_to(folder)
+        if any(_IGNORED.fullmatch(part.removesuffix(".py")) for part in inner.parts):
+            continue
+        try:
+            _sort_in(loaded, spiders_in(_load(path), path))
+        except LoadError as exc:
+            loaded.broken[path] = exc
+    return loaded
+
+
+def _sort_in(loaded: Loaded, spiders: list[type[Spider]]) -> None:
+    for spider in spiders:
+        name = spider.name
+        if name in loaded.doubles:
+            loaded.doubles[name].append(spider)
+        elif name in loaded.spiders:
+            loaded.doubles[name] = [loaded.spiders.pop(name), spider]
+        else:
+            loaded.spiders[name] = spider
+
+
+def load_spider(path: Path, class_name: str = "") -> type[Spider]:
+    """The spider of a file: its only one, or the class of that name."""
+    if not path.is_file():
+        raise LoadError(f"There is no file {shown(path)}; see crawl list, or crawl new")
+    _make_importable(path.parent)
+    module = _load(path)
+    if class_name:
+        return _class_of(module, class_name, path)
+    spiders = spiders_in(module, path)
+    if not spiders:
+        raise LoadError(
+            f"{shown(path)}: no Spider class in it; write `class Books(Spider):` with "
+            "`name` and `start_urls` (crawl new NAME URL makes one)"
+        )
+    if len(spiders) > 1:
+        names = " and ".join(spider.__name__ for spider in spiders)
+        example = f"{shown(path)}:{spiders[0].__name__}"
+        raise LoadError(f"{shown(path)}: holds {names}; say which, as {example}")
+    return spiders[0]
+
+
+def _class_of(module: ModuleType, name: str, path: Path) -> type[Spider]:
+    found = getattr(module, name, None)
+    if isinstance(found, type) and issubclass(found, Spider):
+        if not found.name:
+            raise _nameless(found, path)
+        return found
+    names = [each.__name__ for each in spiders_in(module, path)]
+    hint = f"it holds {', '.join(names)}" if names else "it holds none"
+    raise LoadError(f"{shown(path)}: no Spider class {name!r} in it; {hint}")
+
+
+def spiders_in(module: ModuleType, path: Path) -> list[type[Spider]]:
+    """The spiders that a module defines; a class without a name is a base of others,
+    or LoadError."""
+    own = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Spider)
+        and value.__module__ == module.__name__
+    ]
+    own = list(dict.fromkeys(own))
+    for spider in own:
+        is_base = any(spider in other.__mro__[1:] for other in own)
+        if not (isinstance(spider.name, str) and spider.name) and not is_base:
+            raise _nameless(spider, path)
+    return [spider for spider in own if spider.name]
+
+
+def _nameless(spider: type[Spider], path: Path) -> LoadError:
+    stem = path.stem.lower()
+    return LoadError(
+        f"{place(spider)}: spider {spider.__name__} has no name; "
+        f"write name = {stem!r} in it"
+    )
+
+
+def _load(path: Path) -> ModuleType:
+    """Run a file as a module of its own, whatever its name; LoadError."""
+    name = "crawl_file_" + re.sub(r"\W", "_", str(path.resolve()))
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # annotations and dataclasses look there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as exc:
+        del sys.modules[name]
+        raise LoadError.of(exc, path) from exc
+    return module
+
+
+def _make_importable(folder: Path) -> None:
+    """Let the files of a folder import one another; last, for a spider named json.py
+    must not stand in for the library."""
+    text = str(folder.resolve())
+    if text not in sys.path:
+        sys.path.append(text)
+
+
+def file_of(spider: type[Spider]) -> Path:
+    """The file that defines a spider."""
+    return Path(inspect.getfile(spider))
+
+
+def place(spider: type[Spider]) -> str:
+    """File and line of a spider's class."""
+    path = file_of(spider)
+    try:
+        line = inspect.getsourcelines(spider)[1]
+    except OSError:
+        return shown(path)
+    return f"{shown(path)}:{line}"
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _where(exc: BaseException, path: Path) -> str:
+    """The innermost line of the file itself that was running."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(exc.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return f"{shown(path)}:{lines[-1]}" if lines else shown(path)

@@ -1,0 +1,151 @@
+"""What the command line understands: the parser, and the types of its options."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from crawler.cli import exits
+
+Run = Callable[[argparse.Namespace], int]
+#: What a command module's `add` gets: where `command` puts its parsers.
+Commands = Any
+
+_CHOICE = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, and say where help is."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        choice = _CHOICE.search(message)
+        if choice:
+            names = re.findall(r"[a-z]+", choice[2])
+            near = difflib.get_close_matches(choice[1], names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"valid are {choice[2]}"
+            message = f"unknown command {choice[1]!r}; {hint}"
+        self.exit(exits.USAGE, f"crawl: {message} (see {self.prog} --help)\n")
+
+
+def command(
+    commands: Commands, name: str, run: Run, *, help: str, example: str
+) -> argparse.ArgumentParser:
+    """A new command; `run` gets the parsed arguments and returns the exit code."""
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=help[0].upper() + help[1:] + ".",
+        epilog="example:\n  " + example.replace("\n", "\n  "),
+    )
+    assert isinstance(parser, argparse.ArgumentParser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """`-v`, `-q` and `--log-format`, for commands that crawl."""
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say more; -vv: everything"
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="say nothing but errors"
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="how messages are written to standard error (default: text)",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """`-s section.key=value`."""
+    parser.add_argument(
+        "-s",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="a setting of config.toml for this time, such as politeness.rate=2",
+    )
+
+
+def add_spider_arguments(parser: argparse.ArgumentParser) -> None:
+    """`-a key=value`."""
+    parser.add_argument(
+        "-a",
+        dest="arguments",
+        action="append",
+        default=[],
+        type=pair,
+        metavar="KEY=VALUE",
+        help="an argument of the spider (crawl list shows them)",
+    )
+
+
+def pair(text: str) -> tuple[str, str]:
+    """`key=value` as its two halves."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as key=value")
+    return key.strip(), value
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number, zero included."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """A share: 0.05, or 5%."""
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (1 if number == text else 100)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 0.05 or 5%")
+    return value
+
+
+def duration(text: str) -> float:
+    """Seconds: 90, 90s, 10m, 2h."""
+    from crawler.settings import seconds
+
+    try:
+        value = float(seconds(text))
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    if not value:
+        raise argparse.ArgumentTypeError("a duration must be above 0")
+    return value
+
+
+def parser_of(add: Sequence[Callable[[Commands], None]], version: str) -> Parser:
+    """The whole command line, made of what each command module adds."""
+    parser = Parser(
+        prog="crawl",
+        description="Crawl web sites and keep what they hold.",
+        epilog="`crawl COMMAND --help` shows a command's options, with an example.",
+    )
+    parser.add_argument("--version", action="version", version=f"crawler {version}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for each in add:
+        each(commands)
+    return parser

@@ -1,0 +1,123 @@
+"""The project in a folder: its settings, and the spiders that it holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from crawler import settings as layers
+from crawler.cli import loading
+from crawler.cli.loading import Loaded, LoadError
+from crawler.errors import ConfigError
+from crawler.settings import Layer, Settings
+from crawler.spider import Spider
+
+
+@dataclass(frozen=True)
+class Target:
+    """What `crawl run NAME` means: a spider, and what its job says beside it."""
+
+    spider: type[Spider]
+    #: The name of the state and of the default output.
+    job: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    #: Settings that rank between the spider's own and the environment's.
+    layers: tuple[Layer, ...] = ()
+
+
+class Project:
+    """The project in `root`; a folder without any config is one, too.
+
+    `flags` are the settings of the command line, `section.key=value` each.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        flags: Iterable[str] = (),
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.root = root
+        self._file, self.config = layers.from_file(root)
+        self._last = (layers.from_environment(environ), layers.from_flags(flags))
+
+    def settings(self, target: Target | None = None) -> Settings:
+        """The settings of a target, or those without any spider's."""
+        between: Sequence[Layer] = ()
+        if target is not None:
+            name = f"{target.spider.__name__}.settings"
+            between = (Layer(name, target.spider.settings), *target.layers)
+        return layers.build([self._file, *between, *self._last])
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the project's spiders."""
+        return self.root / self.settings().crawl.spiders
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The spiders in the project's folder, and the files that are broken."""
+        return loading.load_folder(self.folder, self.root)
+
+    def target(self, name: str) -> Target:
+        """What NAME means: a spider's name, else a file `path.py` or `path.py:Class`;
+        ConfigError with the nearest name."""
+        path, colon, class_name = name.rpartition(":")
+        if not (colon and path.endswith(".py")):
+            path, class_name = name, ""
+        if path.endswith(".py"):
+            spider = loading.load_spider(Path(path), class_name)
+        else:
+            spider = self._named(name)
+        return Target(spider, spider.name)
+
+    def _named(self, name: str) -> type[Spider]:
+        loaded = self.loaded
+        if name in loaded.doubles:
+            where = " and ".join(loading.place(each) for each in loaded.doubles[name])
+            raise ConfigError(f"Two spiders are named {name!r}: {where}; rename one")
+        if name in loaded.spiders:
+            return loaded.spiders[name]
+        for path, error in loaded.broken.items():
+            if path.stem == name.replace("-", "_"):
+                raise error
+        raise ConfigError(self._unknown(name, loaded))
+
+    def _unknown(self, name: str, loaded: Loaded) -> str:
+        folder = loading.shown(self.folder)
+        if Path(f"{name}.py").is_file():
+            hint = f"did you mean the file {name}.py?"
+        elif loaded.spiders:
+            where = f"No spider {name!r}"
+            message = layers.unknown(f"spider {name!r}", name, loaded.spiders, folder)
+            hint = message.partition("; ")[2]
+            hint = f"{hint} (crawl list shows them)"
+        elif not self.folder.is_dir():
+            hint = self._elsewhere()
+        else:
+            hint = f"{folder} holds no spider; crawl new NAME URL makes one"
+        where = f"No spider {name!r} in {folder}"
+        if loaded.broken:
+            files = ", ".join(loading.shown(path) for path in loaded.broken)
+            hint += f"; not loaded: {files}"
+        return f"{where}; {hint}"
+
+    def _elsewhere(self) -> str:
+        for parent in self.root.resolve().parents:
+            if (parent / self.settings().crawl.spiders).is_dir():
+                return f"there are spiders in {parent}: run crawl there"
+        return "crawl new NAME URL makes one"
+
+
+def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
+    """The target's spider with its arguments; those of `given` rank first."""
+    arguments = {**target.arguments, **dict(given)}
+    try:
+        return target.spider(**arguments)
+    except ConfigError:
+        raise
+    except Exception as exc:
+        raise LoadError.of(exc, loading.file_of(target.spider)) from exc

@@ -1,0 +1,104 @@
+"""Standard output and error that neither fail nor carry what a server slipped in.
+
+Rule: every text that came from elsewhere passes `clean` before a person sees it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from typing import Any, TextIO
+
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+
+
+def clean(text: str) -> str:
+    """`text` as one line without control characters: none that moves a cursor, turns
+    the direction of writing, or begins a sequence that a terminal obeys."""
+    return _CONTROLS.sub("", _BREAKS.sub(" ", text))
+
+
+def clean_lines(text: str) -> str:
+    """Like `clean`, but line by line."""
+    return "\n".join(clean(line) for line in text.splitlines())
+
+
+def complain(message: str) -> None:
+    """Say in one line what is wrong."""
+    say(f"crawl: {message}")
+
+
+def say(message: str) -> None:
+    """One line for a person."""
+    print(clean(message), file=sys.stderr, flush=True)
+
+
+class _Forgiving(io.RawIOBase):
+    """A descriptor that may be closed, full or a terminal that is gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        try:
+            return os.isatty(self._descriptor)
+        except OSError:
+            return False
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError:
+            pass  # nobody reads: nothing is lost that somebody could want
+        return size
+
+
+def forgiving(stream: TextIO) -> TextIO:
+    """`stream`, or one to the same descriptor whose writing never fails."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return stream  # a notebook's or a test's
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Forgiving(descriptor)),
+        encoding=stream.encoding or "utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def make_safe() -> None:
+    """Let descriptors 0, 1 and 2 be taken, and standard error never raise."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)  # it was closed: nothing else gets it
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: PTH123, SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: PTH123, SIM115
+    sys.stderr = forgiving(sys.stderr or open(2, "w", closefd=False))  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def let_go() -> None:
+    """Write what is buffered; a reader that has gone is no error."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # What is left in the buffer must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stderr.flush()
