@@ -87,6 +87,8 @@ def decode_as(body: bytes, name: str) -> str:
     """The text of a body in the encoding of this WHATWG name, less its BOM."""
     if name == "utf-8":
         return body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    if name == "replacement":  # encodings that carry attacks: all of it is one error
+        return "\ufffd" if body else ""
     if name.startswith("utf-16") and body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         body = body[2:]
     text: str = _encoding(name).codec_info.decode(body, "replace")[0]

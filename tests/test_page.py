@@ -1,0 +1,252 @@
+"""A page gives its elements, their text and its links, as a person would expect."""
+
+from typing import assert_type
+
+import pytest
+
+from crawler.errors import SelectorError
+from crawler.page import Node, Page
+from crawler.shape import PageTooComplex
+
+URL = "https://books.example/shelf/"
+BOOKS = """
+<!doctype html><html lang=en><head><title> Books
+ </title><style>p{}</style></head><body>
+<article class="book sale" id=one><h3><a href="/1" title="One &amp; only">The
+  <b>first</b></a></h3><p class=price>12 €</p><script>track()</script></article>
+<article class=book><h3>Second</h3><ul><li>a</li><li>b</li></ul></article>
+<nav><a class=next href="?page=2">next</a><a>nowhere</a><a href>here</a></nav>
+<img src=cover.png><map><area href=/map></map><link rel=x href=/feed>
+<iframe src=/frame></iframe></body></html>
+"""
+
+
+def page_of(markup: str, **options: int) -> Page:
+    return Page(markup.encode(), URL, "utf-8", **options)
+
+
+def test_elements_are_found_in_document_order_and_each_once() -> None:
+    page = page_of(BOOKS)
+
+    found = page.css("li, article, ul li, .book")
+
+    assert [node.tag for node in found] == ["article", "article", "li", "li"]
+
+
+def test_css_of_an_element_looks_inside_it() -> None:
+    page = page_of("<div id=a><div id=b><p>x</p></div></div>")
+    outer = page.css("div")[0]
+
+    assert [node.attr("id") for node in outer.css("div")] == ["b"]
+    inner = outer.css_first("div")
+    assert inner is not None
+    assert inner.attr("id") == "b"
+    assert inner.css_first("div") is None
+
+
+def test_the_page_s_own_element_can_be_asked_for() -> None:
+    page = page_of(BOOKS)
+
+    assert page.attr("lang", "html") == "en"
+    assert page.attr("lang") == "en"
+    assert page.css_first("html") is not None
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        pytest.param("a \n\t b", "a b", id="white space"),
+        pytest.param("\xa0a\xa0\xa0b ", "a b", id="no-break spaces"),
+        pytest.param("<b>H</b>ello", "Hello", id="inline elements"),
+        pytest.param("Street 1<br>City", "Street 1 City", id="line break"),
+        pytest.param("<p>One</p><p>Two</p>three", "One Two three", id="blocks"),
+        pytest.param("<table><tr><td>1<td>2</table>", "1 2", id="cells"),
+        pytest.param("a<script>b</script><style>c</style>d", "ad", id="scripts"),
+        pytest.param("<script src=x></script>d", "d", id="empty script"),
+        pytest.param("a<!-- b -->c", "ac", id="comment"),
+        pytest.param("&lt;a&gt; &amp;", "<a> &", id="entities"),
+        pytest.param("<noscript>a</noscript>", "a", id="noscript"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_text_reads_as_a_person_reads_it(markup: str, text: str) -> None:
+    assert page_of(f"<main>{markup}</main>").text("main") == text
+
+
+def test_the_text_of_a_script_is_had_by_asking_for_it() -> None:
+    assert page_of(BOOKS).text("script") == "track()"
+
+
+def test_the_text_of_the_page_is_all_of_it() -> None:
+    assert page_of("<title>T</title><p>a<p>b").text() == "T a b"
+
+
+def test_a_missing_element_is_an_error_that_names_selector_and_url() -> None:
+    book = page_of(BOOKS).css("article")[1]
+
+    with pytest.raises(SelectorError) as caught:
+        book.text(".price")
+
+    assert str(caught.value) == f"'.price' matched nothing on {URL}"
+    with pytest.raises(SelectorError, match="matched nothing"):
+        book.attr("href", "a")
+    with pytest.raises(SelectorError, match="has no attribute 'href'"):
+        book.attr("href", "h3")
+    with pytest.raises(SelectorError, match="'article' has no attribute 'href'"):
+        book.attr("href")
+
+
+def test_a_default_stands_in_for_what_is_missing() -> None:
+    book = page_of(BOOKS).css("article")[1]
+
+    assert_type(book.text(".price", default=None), str | None)
+    assert_type(book.text("h3"), str)
+    assert book.text(".price", default=None) is None
+    assert book.attr("href", "a", default="") == ""
+    assert book.attr("href", "h3", default=0) == 0
+
+
+def test_attributes_are_as_they_were_meant() -> None:
+    page = page_of(BOOKS)
+
+    assert page.attr("title", "h3 a") == "One & only"
+    assert page.attr("class", "article") == "book sale"
+    assert page.attr("href", "a[href='']") == ""
+
+
+def test_a_node_shows_what_it_is() -> None:
+    node = page_of(BOOKS).css("li")[0]
+
+    assert (node.tag, node.html, repr(node)) == ("li", "<li>a</li>", "<Node li>")
+    assert isinstance(node, Node)
+
+
+@pytest.mark.parametrize(
+    ("selector", "hint"),
+    [
+        pytest.param("a[", "is not a CSS selector", id="unclosed"),
+        pytest.param("", "is not a CSS selector", id="empty"),
+        pytest.param("a::text", r"there are text\(\) and attr\(\)", id="scrapy's"),
+        pytest.param("//a", "looks like XPath", id="xpath"),
+        pytest.param("a:contains(x)", "lexbor-contains", id="jquery's"),
+        pytest.param("a\ud800", "is not a CSS selector", id="surrogate"),
+    ],
+)
+def test_what_is_not_css_is_an_error_that_says_so(selector: str, hint: str) -> None:
+    page = page_of(BOOKS)
+
+    for ask in (page.css, page.css_first, page.root.css, page.root.css_first):
+        with pytest.raises(SelectorError, match=hint):
+            ask(selector)
+    assert page.css("a")
+
+
+def test_references_are_written_as_they_are_in_document_order() -> None:
+    page = page_of(BOOKS)
+
+    assert page.references() == ["/1", "?page=2", "", "/map"]
+    assert page.references(tags=("link",)) == ["/feed"]
+    assert page.references(tags=("a", "img", "iframe")) == [
+        "/1",
+        "?page=2",
+        "",
+        "cover.png",
+        "/frame",
+    ]
+
+
+def test_a_selector_takes_links_and_the_links_inside_what_it_matches() -> None:
+    page = page_of(BOOKS)
+
+    assert page.references("a.next") == ["?page=2"]
+    assert page.references("article, h3") == ["/1"]
+    assert page.references("h3 b") == []
+    assert page.references("nav, img", tags=("a", "img")) == [
+        "?page=2",
+        "",
+        "cover.png",
+    ]
+
+
+def test_references_beyond_the_limit_are_counted() -> None:
+    page = page_of("<a href=1>" * 5, max_links=3)
+
+    assert page.references() == ["1", "1", "1"]
+    assert page.links_cut == 2
+
+
+def test_a_query_is_written_in_the_page_s_encoding() -> None:
+    page = Page("<a href='/?q=кот'>".encode("windows-1251"), URL, "windows-1251")
+
+    assert page.references() == ["/?q=%EA%EE%F2"]
+
+
+@pytest.mark.parametrize(
+    ("markup", "base"),
+    [
+        ("<base href=/other/><base href=/third/>", "https://books.example/other/"),
+        ("<p>late</p><base href='//cdn.example'>", "https://cdn.example/"),
+        ("<base target=_top>", URL),
+        ("<base href='data:x'>", URL),
+        ("<a href=/x>", URL),
+        ("", URL),
+    ],
+)
+def test_the_first_base_decides_what_links_are_relative_to(
+    markup: str, base: str
+) -> None:
+    assert page_of(markup).base_url == base
+
+
+def test_the_page_keeps_whether_its_selectors_matched() -> None:
+    page = page_of(BOOKS)
+
+    for book in page.css("article"):
+        book.css("h9")
+    page.css_first(".gone")
+    page.text(".gone", default="")
+    page.references("a.next")
+
+    assert page.asked == {"article": True, ".gone": False, "a.next": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "name"),
+    [
+        (b"\xef\xbb\xbf<p>\xc3\xa9", None, "utf-8"),
+        (b"<p>\xc3\xa9", "utf-8", "utf-8"),
+        (b"<p>\xe9", "latin1", "windows-1252"),
+        (b"<meta charset=latin1><p>\xe9", None, "windows-1252"),
+        ("<p>é".encode("utf-16"), None, "utf-16le"),
+    ],
+)
+def test_a_page_is_read_in_its_encoding(
+    body: bytes, charset: str | None, name: str
+) -> None:
+    page = Page(body, URL, charset)
+
+    assert page.text("p") == "é"
+    assert page.encoding == name
+    assert page.source.endswith("<p>é")
+
+
+def test_bytes_that_are_not_utf_8_do_not_stop_a_page() -> None:
+    page = Page(b"<p title='\xff'>a\xffb\0c</p>", URL, "utf-8")
+
+    assert page.attr("title", "p") == "\ufffd"
+    assert page.text("p").startswith("a\ufffdb")
+
+
+@pytest.mark.parametrize("body", [b"", b"\0", b"plain", b"<", b"<!doctype html>"])
+def test_any_bytes_are_a_page(body: bytes) -> None:
+    page = Page(body, URL)
+
+    assert page.root.tag == "html"
+    assert page.references() == []
+
+
+def test_a_page_that_would_stall_the_parser_is_not_parsed() -> None:
+    page = page_of("<div>" * 80_000)
+
+    with pytest.raises(PageTooComplex, match=URL):
+        page.css("div")
