@@ -143,6 +143,12 @@ class Engine:
             scope = self._workers.cancel_scope
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
+    @property
+    def busy_hosts(self) -> int:
+        """Hosts that are being asked something right now."""
+        flying = self._parts.scheduler.in_flight.values()
+        return len({entry.host for entry in flying})
+
     async def _crawl(self, draw_start: bool) -> None:
         async with anyio.create_task_group() as workers:
             self._workers = workers

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import anyio
 import msgspec
+from anyio import to_thread
 
 from crawler import addresses, urls
 from crawler.advice import advise
@@ -27,11 +29,20 @@ from crawler.intake import Intake
 from crawler.pipelines import Chain, OpenChain, Run
 from crawler.scheduler import Scheduler
 from crawler.settings import Settings
-from crawler.sinks import Outputs, PipeClosed, Sink, open_sink
+from crawler.sinks import (
+    Mode,
+    Outputs,
+    PipeClosed,
+    Sink,
+    numbered,
+    open_sink,
+    target_of,
+)
 from crawler.spider import Spider
 from crawler.stats import FinishReason, Report, exit_code, totals
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.memory import MemoryStore
+from crawler.store.positions import sink_positions
 from crawler.store.sqlite import SqliteStore
 from crawler.urls import Scope
 from crawler.visit import (
@@ -58,7 +69,7 @@ class Terms:
 
     #: The name of the state; None from code: kept in memory.
     job: str | None = None
-    #: Where items go: paths, "-", or sinks.
+    #: Where items go: paths, "-", or sinks; `{run}` in a path is the run's number.
     outputs: tuple[str | Sink, ...] = ()
     #: Pages and items at most, exactly; seconds at most.
     pages: int | None = None
@@ -156,7 +167,7 @@ class Session:
         )
         self._client = spider.client(options)
         await self._stack.enter_async_context(self._client)
-        self.outputs = await self._stack.enter_async_context(self._make_outputs())
+        self.outputs = await self._stack.enter_async_context(await self._make_outputs())
         self.engine = self._make_engine(chain)
 
     async def _close_store(self) -> None:
@@ -199,14 +210,33 @@ class Session:
     def _chain(self) -> Chain:
         return Chain(self._spider.pipelines, item_key=self._spider.item_key)
 
-    def _make_outputs(self) -> Outputs:
-        sinks = [
-            output if isinstance(output, Sink) else open_sink(output)
-            for output in self._terms.outputs
-        ]
+    async def _make_outputs(self) -> Outputs:
+        positions: list[str] = []
+        if self._is_durable:
+            folder = Path(self._settings.storage.dir)
+            positions = await to_thread.run_sync(sink_positions, folder, self._job)
+        owns = frozenset(map(target_of, positions)).__contains__
+        sinks = await to_thread.run_sync(self._sinks, owns)
         if self._sink is not None:
             sinks.append(self._sink)
-        return Outputs(sinks, self.store, self._run_of())
+        return Outputs(sinks, self.store, self._run_of(), owns=owns)
+
+    def _sinks(self, owns: Callable[[Path], bool]) -> list[Sink]:
+        spider, terms, run = self._spider, self._terms, self.opening.run
+        mode: Mode = "overwrite" if terms.overwrite else "refuse"
+        sinks = []
+        for output in terms.outputs:
+            if isinstance(output, str):
+                output = numbered(output, run, is_kept=self._is_durable, owns=owns)
+            sinks.append(
+                open_sink(
+                    output,
+                    mode="append" if terms.append else mode,
+                    fields=spider.fields,
+                    item_key=spider.item_key,
+                )
+            )
+        return sinks
 
     def _make_engine(self, chain: OpenChain) -> Engine:
         spider, settings = self._spider, self._settings

@@ -87,9 +87,9 @@ def make_safe() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)  # it was closed: nothing else gets it
     os.close(descriptor)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: PTH123, SIM115
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = forgiving(sys.stderr or open(2, "w", closefd=False))  # noqa: PTH123, SIM115
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = forgiving(sys.stderr or open(2, "w", closefd=False))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

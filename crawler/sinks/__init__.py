@@ -1,7 +1,9 @@
 """Where committed items go."""
 
 from crawler.sinks.base import PipeClosed, Position, Sink, Source, target_of
+from crawler.sinks.files import Mode
 from crawler.sinks.memory import Channel, Collect
+from crawler.sinks.naming import numbered
 from crawler.sinks.outputs import Outputs
 from crawler.sinks.stdout import StandardOutput
 from crawler.sinks.uri import open_sink
@@ -9,12 +11,14 @@ from crawler.sinks.uri import open_sink
 __all__ = [
     "Channel",
     "Collect",
+    "Mode",
     "Outputs",
     "PipeClosed",
     "Position",
     "Sink",
     "Source",
     "StandardOutput",
+    "numbered",
     "open_sink",
     "target_of",
 ]

@@ -1,0 +1,39 @@
+"""Outputs that bear their run's number: `out/books-{run}.jsonl`.
+
+Rule: a name that somebody else took is left alone; the next one is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain, count
+from pathlib import Path
+
+#: What stands for the run's number in an output's name.
+RUN = "{run}"
+
+
+def numbered(
+    output: str, run: int, *, is_kept: bool, owns: Callable[[Path], bool]
+) -> str:
+    """`output` with the run's number: 7, or 7-2 where 7 is not this job's.
+
+    Without a state that is kept (`is_kept`) runs have no numbers of their own: then
+    it is the first that is free.
+    """
+    if RUN not in output:
+        return output
+    numbers = (
+        chain([f"{run}"], (f"{run}-{n}" for n in count(2)))
+        if is_kept
+        else map(str, count(1))
+    )
+    names = (output.replace(RUN, number) for number in numbers)
+    return next(name for name in names if _is_ours(Path(name), is_kept, owns))
+
+
+def _is_ours(path: Path, is_kept: bool, owns: Callable[[Path], bool]) -> bool:
+    if path.exists():
+        return owns(path.absolute())
+    # A part is what a run goes on with; without a state it is what another one left.
+    return is_kept or not path.with_name(path.name + ".part").exists()
