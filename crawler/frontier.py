@@ -1,50 +1,27 @@
 """The order of what the store gave out: hosts, priorities, due times. No I/O, no clock.
 
 Within a host: higher priority, then lower depth, then first come. Between hosts: the
-one whose best entry has the highest priority, then the one least recently served.
-Nothing here looks at all hosts: what waits for a time stands in a heap of times, what
-may go in a heap of hosts, and a host that has changed is filed anew.
+one whose best entry has the highest priority, then the one that has been ready for the
+longest, so that they take turns. Nothing here looks at all hosts: those that may go
+stand in line, those that wait for a time on a clock, and a host that has changed is
+filed anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from math import inf
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 from crawler.hosts import Hosts
+from crawler.lanes import NOTHING, E, HostLanes, Lane, Place, State
+from crawler.turns import Clock, Lines
 
 #: What a host that may not be asked for longer than this holds is not ready.
 LONG_REST = 5.0
 #: Outdated records are cleared out beyond this many, and as many as there are hosts.
 CLUTTER = 256
-
-
-class Queued(Protocol):
-    """What the frontier reads of an entry; it changes nothing but the depth."""
-
-    @property
-    def fingerprint(self) -> int: ...
-    @property
-    def host(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def due(self) -> float: ...
-
-    depth: int
-
-
-E = TypeVar("E", bound=Queued)
-
-#: Minus priority, depth, sequence, a number that makes it unique; the entry.
-_Place = tuple[int, int, int, int, E]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +46,11 @@ class Frontier(Generic[E]):
     def __init__(self, hosts: Hosts, *, window: int = 64) -> None:
         self._hosts = hosts
         self._window = window
-        self._queues: dict[str, _Host[E]] = {}
-        self._places: dict[int, _Place[E]] = {}
+        self._queues: dict[str, HostLanes[E]] = {}
+        self._places: dict[int, Place[E]] = {}
         self._waiting: set[int] = set()
-        self._ready: list[tuple[int, int, int, _Host[E]]] = []
-        self._timers: list[tuple[float, int, _Host[E]]] = []
+        self._lines: Lines[HostLanes[E]] = Lines()
+        self._clock: Clock[HostLanes[E]] = Clock()
         self._stocked: dict[str, tuple[float, int, int]] = {}
         self._hungry: dict[str, None] = {}
         self._tick = 0
@@ -97,19 +74,21 @@ class Frontier(Generic[E]):
         scheme = entry.url[:5]
         host = self._queues.get(entry.host)
         if host is None:
-            host = self._queues[entry.host] = _Host(entry.host, scheme, tick)
+            host = self._queues[entry.host] = HostLanes(entry.host, scheme)
         lane = host if host.scheme == scheme else host.lane(scheme)
         if entry.due > 0:
             self._waiting.add(fingerprint)
             heappush(lane.later, (entry.due, tick, fingerprint))
             time = max(entry.due, lane.held_until)
-            if time < host.wake and host.state in (_IDLE, _READY):
-                self._wake(host, time)
+            if time < host.due and host.state in (State.IDLE, State.READY):
+                self._look_again(host, time)
             return
         heappush(lane.ready, place)
-        if host.state is _IDLE or (host.state is _READY and place[0] < host.filed):
-            host.state, host.filed = _READY, place[0]
-            heappush(self._ready, (place[0], host.served, host.stamp, host))
+        if host.state is State.IDLE or (
+            host.state is State.READY and place[0] < host.rank
+        ):
+            host.state, host.rank = State.READY, place[0]
+            self._lines.push(host.rank, host.stamp, host)
 
     def pop(self, now: float) -> E | None:
         """The best entry that may go now, its host charged; None: see `next_time`."""
@@ -117,11 +96,9 @@ class Frontier(Generic[E]):
         if found is None:
             return None
         host, lane = found
-        heappop(self._ready)
+        self._lines.drop_first()
         entry = heappop(lane.ready)[4]
         del self._places[entry.fingerprint]
-        self._tick += 1
-        host.served = self._tick
         self._file(host, now, self._hosts.take(host.name, now, entry.fingerprint))
         if self._stocked and host.name in self._stocked and self._is_low(host):
             self._hungry[host.name] = None
@@ -141,7 +118,7 @@ class Frontier(Generic[E]):
         """
         self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         queue = self._queues.get(host)
-        if queue is not None and (queue.state is _FULL or not asked):
+        if queue is not None and (queue.state is State.FULL or not asked):
             self._file(queue, now, self._hosts.ready_at(host, now))
 
     def next_time(self, now: float) -> float | None:
@@ -151,25 +128,24 @@ class Frontier(Generic[E]):
         """
         if self._settle(now) is not None:
             return now
-        while self._timers:
-            time, _, host = self._timers[0]
-            if time == host.wake:
-                at = self._hosts.ready_at(host.name, now)
-                if at is not None and at <= time:
-                    return time
-            heappop(self._timers)
-            if time == host.wake:  # paused meanwhile, or all its turns are out
-                host.wake = inf
+        while (record := self._clock.first()) is not None:
+            time, _, host = record
+            is_valid = time in (host.rest, host.due)
+            at = self._hosts.ready_at(host.name, now) if is_valid else None
+            if at is not None and at <= time:
+                return time
+            self._clock.drop(record)
+            if is_valid:  # paused meanwhile, or all its turns are out
+                self._strike(host, time)
                 self._file(host, now, at)
         return None
 
     def hold(self, origin: str, now: float, until: float = inf) -> None:
         """Give out nothing of this origin until `resume`, or until that time."""
         name = origin.split("/", 3)[2]
-        self._tick += 1
         host = self._queues.get(name)
         if host is None:
-            host = self._queues[name] = _Host(name, origin[:5], self._tick)
+            host = self._queues[name] = HostLanes(name, origin[:5])
         host.lane(origin[:5]).held_until = until
         self._file(host, now, self._hosts.ready_at(name, now))
 
@@ -196,10 +172,10 @@ class Frontier(Generic[E]):
     def drain(self) -> list[E]:
         """Every entry, in no order; the frontier is empty after it."""
         entries = [place[4] for place in self._places.values()]
-        for part in (self._queues, self._places, self._waiting, self._ready):
-            part.clear()
-        for rest in (self._timers, self._stocked, self._hungry):
-            rest.clear()
+        self._lines, self._clock = Lines(), Clock()
+        for table in (self._queues, self._places, self._stocked, self._hungry):
+            table.clear()
+        self._waiting.clear()
         self._asleep = self._outdated = 0
         return entries
 
@@ -226,7 +202,7 @@ class Frontier(Generic[E]):
             self._hungry.pop(host, None)
             return
         queue = self._queues.get(host)
-        self._stocked[host] = queue.last(self._places) if queue else _NOTHING
+        self._stocked[host] = queue.last(self._places) if queue else NOTHING
         if queue is None or self._is_low(queue):
             self._hungry[host] = None
 
@@ -262,65 +238,88 @@ class Frontier(Generic[E]):
             busy=self._hosts.busy,
         )
 
-    def _settle(self, now: float) -> tuple[_Host[E], _Lane[E]] | None:
+    def _settle(self, now: float) -> tuple[HostLanes[E], Lane[E]] | None:
         """The host whose turn it is, and its lane; its record is `_ready[0]`."""
-        timers, ready = self._timers, self._ready
-        while timers and timers[0][0] <= now:
-            time, _, host = heappop(timers)
-            if time == host.wake:
+        while (record := self._clock.first()) is not None and record[0] <= now:
+            self._clock.drop(record)
+            time, _, host = record
+            if time in (host.rest, host.due):
+                self._strike(host, time)
                 self._file(host, now, self._hosts.ready_at(host.name, now))
-        while ready:
-            _, _, stamp, host = ready[0]
+        while (front := self._lines.first()) is not None:
+            stamp, host = front
             if stamp != host.stamp:
-                heappop(ready)
+                self._lines.drop_first()
                 continue
             at = self._hosts.ready_at(host.name, now)
             if at is not None and at <= now:
                 lane, _ = self._best(host, now)
                 if lane is not None:
                     return host, lane
-            heappop(ready)
+            self._lines.drop_first()
             self._file(host, now, at)
         return None
 
-    def _file(self, host: _Host[E], now: float, at: float | None) -> None:
+    def _file(self, host: HostLanes[E], now: float, at: float | None) -> None:
         """Put a host where it belongs: it may be asked from `at`, or is full (None)."""
         self._tick = host.stamp = self._tick + 1
         if host.asleep:
             self._asleep -= host.asleep
             host.asleep = 0
         if at is None:
-            host.state = _FULL
-            self._wake(host, inf)
-        else:
-            self._file_in_time(host, now, at)
-        if len(self._ready) + len(self._timers) > CLUTTER + 4 * len(self._queues):
-            self._tidy()
-
-    def _file_in_time(self, host: _Host[E], now: float, at: float) -> None:
-        lane, later = self._best(host, now)
-        if lane is not None and at <= now:
-            host.state, host.filed = _READY, lane.ready[0][0]
-            heappush(self._ready, (host.filed, host.served, host.stamp, host))
-            self._wake(host, later)
+            host.state, host.rest = State.FULL, inf
             return
-        if lane is not None:
-            host.state = _RESTS
-            self._wake(host, at)
+        lane, later = self._best(host, now)
+        if lane is not None and at > now:
+            host.state = State.RESTS
+            if at != host.rest:
+                host.rest = at
+                self._clock.push(at, host, at - now)
+            self._sleep(host, at - now)
+            return
+        host.rest = inf
+        if lane is None:
+            self._file_idle(host, now, max(at, later))
         else:
-            host.state = _IDLE
-            self._wake(host, max(at, later))
-            if host.is_empty(now):  # nobody wants it
-                self._queues.pop(host.name, None)
-        if LONG_REST < host.wake - now < inf:
+            host.state, host.rank = State.READY, lane.ready[0][0]
+            self._lines.push(host.rank, host.stamp, host)
+            if len(self._lines) > CLUTTER + 2 * len(self._queues):
+                self._lines.tidy(lambda stamp, host: stamp == host.stamp)
+            self._look_again(host, later)
+
+    def _file_idle(self, host: HostLanes[E], now: float, later: float) -> None:
+        host.state = State.IDLE
+        if host.is_empty(now):  # nobody wants it
+            self._queues.pop(host.name, None)
+            host.due = inf
+            return
+        self._look_again(host, later)
+        self._sleep(host, later - now)
+
+    def _sleep(self, host: HostLanes[E], seconds: float) -> None:
+        if LONG_REST < seconds < inf:
             host.asleep = host.count_ready()
             self._asleep += host.asleep
 
-    def _best(self, host: _Host[E], now: float) -> tuple[_Lane[E] | None, float]:
+    def _look_again(self, host: HostLanes[E], time: float) -> None:
+        """File the host anew when an entry of it is due (inf: none will be)."""
+        if time != host.due:
+            host.due = time
+            if time < inf:
+                self._clock.push(time, host)
+
+    def _strike(self, host: HostLanes[E], time: float) -> None:
+        """Its record of this time is off the clock."""
+        if time == host.rest:
+            host.rest = inf
+        if time == host.due:
+            host.due = inf
+
+    def _best(self, host: HostLanes[E], now: float) -> tuple[Lane[E] | None, float]:
         """The lane whose entry is next; when time alone will bring in another one."""
-        best: _Lane[E] | None = None
+        best: Lane[E] | None = None
         later = inf
-        lane: _Lane[E] | None = host
+        lane: Lane[E] | None = host
         while lane is not None:
             if lane.later or self._outdated:
                 self._ripen(lane, now)
@@ -334,7 +333,7 @@ class Frontier(Generic[E]):
             lane = lane.sibling
         return best, later
 
-    def _ripen(self, lane: _Lane[E], now: float) -> None:
+    def _ripen(self, lane: Lane[E], now: float) -> None:
         """Bring what is due to what is ready, and its best valid place to the top."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
@@ -344,117 +343,8 @@ class Frontier(Generic[E]):
             heappop(lane.ready)
             self._outdated -= 1
 
-    def _is_outdated(self, place: _Place[E]) -> bool:
+    def _is_outdated(self, place: Place[E]) -> bool:
         return self._places.get(place[4].fingerprint) is not place
 
-    def _is_low(self, host: _Host[E]) -> bool:
+    def _is_low(self, host: HostLanes[E]) -> bool:
         return host.size() * 4 <= self._window
-
-    def _wake(self, host: _Host[E], time: float) -> None:
-        """File the host anew at this time (inf: not by time)."""
-        if time != host.wake:
-            host.wake = time
-            if time < inf:
-                self._tick += 1
-                heappush(self._timers, (time, self._tick, host))
-
-    def _tidy(self) -> None:
-        """Leave one record of each host in each heap that it belongs to."""
-        hosts = self._queues.values()
-        self._ready[:] = [
-            (host.filed, host.served, host.stamp, host)
-            for host in hosts
-            if host.state is _READY
-        ]
-        self._timers[:] = [
-            (host.wake, tick, host)
-            for tick, host in enumerate(hosts)
-            if host.wake < inf
-        ]
-        heapify(self._ready)
-        heapify(self._timers)
-
-
-#: A host has nothing that may go; is in the heap; waits for its time; for a release.
-_IDLE, _READY, _RESTS, _FULL = "idle", "ready", "rests", "full"
-#: Before every place: all that a host has is in the store.
-_NOTHING = (-inf, 0, 0)
-
-
-class _Lane(Generic[E]):
-    """The entries of one origin."""
-
-    __slots__ = ("held_until", "later", "ready", "scheme", "sibling")
-
-    def __init__(self, scheme: str) -> None:
-        #: The first five characters of its URLs; the host's name says the rest.
-        self.scheme = scheme
-        self.ready: list[_Place[E]] = []
-        self.later: list[tuple[float, int, int]] = []
-        self.held_until = 0.0
-        self.sibling: _Lane[E] | None = None
-
-    def next_time(self) -> float:
-        """When it has something to give, being held."""
-        if self.ready:
-            return self.held_until
-        return max(self.held_until, self.later[0][0]) if self.later else inf
-
-
-class _Host(_Lane[E]):
-    """A host: its first origin, and by `sibling` the other."""
-
-    __slots__ = ("asleep", "filed", "name", "served", "stamp", "state", "wake")
-
-    def __init__(self, name: str, scheme: str, tick: int) -> None:
-        super().__init__(scheme)
-        self.name = name
-        #: When it was last served, or came in: the order between hosts.
-        self.served = tick
-        #: What its record in the heap of hosts must carry to be valid.
-        self.stamp = tick
-        self.state = _IDLE
-        self.filed = 0
-        #: The time at which it is filed anew.
-        self.wake = inf
-        self.asleep = 0
-
-    def lane(self, scheme: str) -> _Lane[E]:
-        lane: _Lane[E] = self
-        while lane.scheme != scheme:
-            if lane.sibling is None:
-                lane.sibling = _Lane(scheme)
-            lane = lane.sibling
-        return lane
-
-    def lanes(self) -> Iterator[_Lane[E]]:
-        lane: _Lane[E] | None = self
-        while lane is not None:
-            yield lane
-            lane = lane.sibling
-
-    def is_empty(self, now: float) -> bool:
-        return not any(
-            lane.ready or lane.later or lane.held_until > now for lane in self.lanes()
-        )
-
-    def count_ready(self) -> int:
-        return sum(len(lane.ready) for lane in self.lanes())
-
-    def size(self) -> int:
-        return sum(len(lane.ready) + len(lane.later) for lane in self.lanes())
-
-    def fingerprints(self) -> set[int]:
-        found: set[int] = set()
-        for lane in self.lanes():
-            found.update(place[4].fingerprint for place in lane.ready)
-            found.update(fingerprint for _, _, fingerprint in lane.later)
-        return found
-
-    def last(self, places: dict[int, _Place[E]]) -> tuple[float, int, int]:
-        """The place behind which an entry is the store's to keep."""
-        ends: list[tuple[float, int, int]] = [_NOTHING]
-        for lane in self.lanes():
-            ends += [place[:3] for place in lane.ready]
-            ends += [places[fingerprint][:3] for _, _, fingerprint in lane.later]
-        return max(ends)

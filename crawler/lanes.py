@@ -1,0 +1,127 @@
+"""The entries of one host in their order. No I/O, no clock.
+
+A host has a lane for each of its origins (http and https), since each of them answers
+for itself by its robots.txt and may be held back alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from math import inf
+from typing import Generic, Protocol, TypeVar
+
+
+class Queued(Protocol):
+    """What the frontier reads of an entry; it changes nothing but the depth."""
+
+    @property
+    def fingerprint(self) -> int: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def due(self) -> float: ...
+
+    depth: int
+
+
+E = TypeVar("E", bound=Queued)
+
+#: Minus priority, depth, sequence, a number that makes it unique; the entry.
+Place = tuple[int, int, int, int, E]
+#: Before every place: all that a host has is in the store.
+NOTHING = (-inf, 0, 0)
+
+
+class State(Enum):
+    """Where a host is filed."""
+
+    IDLE = "has nothing that may go"
+    READY = "stands in line"
+    RESTS = "waits until it may be asked"
+    FULL = "waits for a release"
+
+
+class Lane(Generic[E]):
+    """The entries of one origin: those that may go, those that are due later."""
+
+    __slots__ = ("held_until", "later", "ready", "scheme", "sibling")
+
+    def __init__(self, scheme: str) -> None:
+        #: The first five characters of its URLs; the host's name says the rest.
+        self.scheme = scheme
+        self.ready: list[Place[E]] = []
+        self.later: list[tuple[float, int, int]] = []
+        self.held_until = 0.0
+        self.sibling: Lane[E] | None = None
+
+    def next_time(self) -> float:
+        """When it has something to give, being held."""
+        if self.ready:
+            return self.held_until
+        return max(self.held_until, self.later[0][0]) if self.later else inf
+
+
+class HostLanes(Lane[E]):
+    """A host: the lane of its first origin, and by `sibling` the other's."""
+
+    __slots__ = ("asleep", "due", "name", "rank", "rest", "stamp", "state")
+
+    def __init__(self, name: str, scheme: str) -> None:
+        super().__init__(scheme)
+        self.name = name
+        self.state = State.IDLE
+        #: While ready: minus the priority of its best entry.
+        self.rank = 0
+        #: What its record in a line must carry to be valid.
+        self.stamp = 0
+        #: The times at which it is looked at again: as it may be asked, as it has more.
+        self.rest = self.due = inf
+        #: How many of its entries are not ready because it rests for long.
+        self.asleep = 0
+
+    def lane(self, scheme: str) -> Lane[E]:
+        lane: Lane[E] = self
+        while lane.scheme != scheme:
+            if lane.sibling is None:
+                lane.sibling = Lane(scheme)
+            lane = lane.sibling
+        return lane
+
+    def lanes(self) -> Iterator[Lane[E]]:
+        lane: Lane[E] | None = self
+        while lane is not None:
+            yield lane
+            lane = lane.sibling
+
+    def is_empty(self, now: float) -> bool:
+        return not any(
+            lane.ready or lane.later or lane.held_until > now for lane in self.lanes()
+        )
+
+    def count_ready(self) -> int:
+        return sum(len(lane.ready) for lane in self.lanes())
+
+    def size(self) -> int:
+        return sum(len(lane.ready) + len(lane.later) for lane in self.lanes())
+
+    def fingerprints(self) -> set[int]:
+        found: set[int] = set()
+        for lane in self.lanes():
+            found.update(place[4].fingerprint for place in lane.ready)
+            found.update(fingerprint for _, _, fingerprint in lane.later)
+        return found
+
+    def last(self, places: dict[int, Place[E]]) -> tuple[float, int, int]:
+        """The place behind which an entry is the store's to keep."""
+        ends: list[tuple[float, int, int]] = [NOTHING]
+        for lane in self.lanes():
+            ends += [place[:3] for place in lane.ready]
+            ends += [places[fingerprint][:3] for _, _, fingerprint in lane.later]
+        return max(ends)

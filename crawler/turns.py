@@ -1,0 +1,104 @@
+"""Whose turn it is: lines by rank, and a clock of what waits. No I/O, no clock.
+
+Both keep records that may be outdated by the time they come up; who reads them knows.
+Both are made for the common case, in which what comes in last goes out last: it costs
+the same however many wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from math import frexp
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Lines(Generic[T]):
+    """First in, first out, within each rank; the lowest rank goes first."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, deque[tuple[int, T]]] = {}
+        self._ranks: list[int] = []
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def push(self, rank: int, stamp: int, item: T) -> None:
+        line = self._lines.get(rank)
+        if line is None:
+            line = self._lines[rank] = deque()
+            heappush(self._ranks, rank)
+        line.append((stamp, item))
+        self._length += 1
+
+    def first(self) -> tuple[int, T] | None:
+        """The record whose turn it is: its stamp and its item."""
+        while self._ranks:
+            line = self._lines[self._ranks[0]]
+            if line:
+                return line[0]
+            del self._lines[heappop(self._ranks)]
+        return None
+
+    def drop_first(self) -> None:
+        """Take out what `first` gave."""
+        self._lines[self._ranks[0]].popleft()
+        self._length -= 1
+
+    def tidy(self, is_valid: Callable[[int, T], bool]) -> None:
+        """Leave the valid records only."""
+        for line in self._lines.values():
+            kept = [record for record in line if is_valid(*record)]
+            self._length -= len(line) - len(kept)
+            line.clear()
+            line.extend(kept)
+
+
+class Clock(Generic[T]):
+    """Items by time. Waits of about the same length that end in the order in which
+    they began stand in a line; only the others cost a heap's logarithm."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, deque[tuple[float, int, T]]] = {}
+        self._heap: list[tuple[float, int, T]] = []
+        self._tick = 0
+
+    def push(self, time: float, item: T, wait: float | None = None) -> None:
+        """`wait`: how long it is until then, if there are many such."""
+        self._tick += 1
+        record = time, self._tick, item
+        if wait is None:
+            heappush(self._heap, record)
+            return
+        length = frexp(wait)[1]
+        line = self._lines.get(length)
+        if line is None:
+            line = self._lines[length] = deque()
+        if line and line[-1][0] > time:
+            heappush(self._heap, record)
+        else:
+            line.append(record)
+
+    def first(self) -> tuple[float, int, T] | None:
+        """The earliest record: its time, a number, its item."""
+        earliest = self._heap[0] if self._heap else None
+        for line in self._lines.values():
+            if line and (earliest is None or line[0] < earliest):
+                earliest = line[0]
+        return earliest
+
+    def drop(self, record: tuple[float, int, T]) -> None:
+        """Take out what `first` gave."""
+        if self._heap and self._heap[0] is record:
+            heappop(self._heap)
+            return
+        for length, line in self._lines.items():
+            if line and line[0] is record:
+                line.popleft()
+                if not line:
+                    del self._lines[length]
+                return
