@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 #: Beyond this many, a word is stored as itself.
 MAX_WORDS = 500
@@ -14,15 +15,12 @@ class Names:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._hosts: dict[str, int] = {}
-        self._words: dict[str, int] = {}
         self._new_hosts: dict[str, int] = {}
         self._new_words: dict[str, int] = {}
         for number, name in connection.execute("SELECT number, name FROM hosts"):
             self._hosts[name] = number
-        for number, word in connection.execute("SELECT number, word FROM words"):
-            self._words[word] = number
-        self._spelled = {0: ""}
-        self._spelled.update({number: word for word, number in self._words.items()})
+        self._spelled = _read_words(connection)
+        self._words = {word: number for number, word in self._spelled.items()}
 
     def find_host(self, name: str) -> int:
         """A host's number; 0 for one that has no URLs."""
@@ -39,10 +37,12 @@ class Names:
 
     def word(self, word: str) -> int | str:
         """A word's number, given to it in the open transaction if it has none."""
-        number = self._words.get(word) or self._new_words.get(word)
-        if number is not None or not word:
-            return number or 0
-        number = len(self._words) + len(self._new_words) + 1
+        number = self._words.get(word)
+        if number is None:
+            number = self._new_words.get(word)
+        if number is not None:
+            return number
+        number = len(self._words) + len(self._new_words)
         if number > MAX_WORDS:
             return word
         self._new_words[word] = number
@@ -65,3 +65,20 @@ class Names:
     def forget(self) -> None:
         """The transaction did not land."""
         self._new_hosts, self._new_words = {}, {}
+
+
+def spelled_words(connection: sqlite3.Connection) -> Callable[[int | str], str]:
+    """What a row's word means, for a reader beside a running crawl."""
+    words = _read_words(connection)
+
+    def spelled(stored: int | str) -> str:
+        if isinstance(stored, int) and stored not in words:
+            words.update(_read_words(connection))
+        return words[stored] if isinstance(stored, int) else stored
+
+    return spelled
+
+
+def _read_words(connection: sqlite3.Connection) -> dict[int, str]:
+    found = connection.execute("SELECT number, word FROM words")
+    return {0: "", **dict(found)}

@@ -12,7 +12,7 @@ from itertools import islice
 Place = tuple[int, int, int]
 
 #: The latest known URLs, so that most links of most pages cost one look into a dict.
-RECENT = 200_000
+RECENT = 100_000
 
 
 class Tail:
