@@ -10,7 +10,7 @@ import httpx
 
 from crawler.http.transfer import Fields
 
-__all__ = ["Framing", "framing_of", "repaired_head", "request_head"]
+__all__ = ["Framing", "framing_of", "is_whole_head", "repaired_head", "request_head"]
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
@@ -83,6 +83,11 @@ _LENGTHS = frozenset(
         b"connection",
     )
 )
+
+
+def is_whole_head(received: bytes) -> bool:
+    """Say whether the empty line is there that ends a head."""
+    return _END_OF_HEAD.search(received) is not None
 
 
 def repaired_head(received: bytes) -> bytes | None:

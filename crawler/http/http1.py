@@ -15,7 +15,13 @@ import httpx
 
 from crawler.http.body import HIGH_WATER, LOW_WATER
 from crawler.http.errors import HeaderTooLargeError, ResetError, TruncatedError
-from crawler.http.heads import Framing, framing_of, repaired_head, request_head
+from crawler.http.heads import (
+    Framing,
+    framing_of,
+    is_whole_head,
+    repaired_head,
+    request_head,
+)
 from crawler.http.pool import Origin
 from crawler.http.ticker import NEVER, Ticker
 from crawler.http.transfer import Fields, Transfer, TransferHome
@@ -56,6 +62,7 @@ class Http1Connection(asyncio.Protocol):
         "_head",
         "_home",
         "_is_answered",
+        "_is_broken",
         "_is_faulty",
         "_is_paused",
         "_is_reused",
@@ -99,6 +106,8 @@ class Http1Connection(asyncio.Protocol):
         self._reason = b""
         self._pieces: list[bytes] = []
         self._overhead = 0
+        #: Whether the parser gave up on a head that may yet be read leniently.
+        self._is_broken = False
         self._is_answered = False
         self._keeps_alive = False
         #: Whether the parser cannot read another answer.
@@ -179,6 +188,7 @@ class Http1Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+        self._home.lost(self)
 
     def get_extra_info(self, name: str) -> Any:
         """What httpx calls a network stream: `server_addr`, `ssl_object` and so on."""
@@ -208,6 +218,8 @@ class Http1Connection(asyncio.Protocol):
         if self._framing is None:
             self._head += data
         try:
+            if self._is_broken:
+                raise httptools.HttpParserError("The head is broken")
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._is_answered and not self._read_leniently():
@@ -228,9 +240,14 @@ class Http1Connection(asyncio.Protocol):
         """Read the head again without what browsers skip; False if that is nothing."""
         if self._framing is not None or self._error is not None:
             return False
+        if not is_whole_head(self._head):
+            # What can be left out is seen when all of it is here.
+            self._is_broken = self._head.startswith(b"HTTP/1.")
+            return self._is_broken
         repaired = repaired_head(self._head)
         if repaired is None:
             return False
+        self._is_broken = False
         self._fields, self._reason = [], b""
         self._parser = _new_parser(self)
         try:
@@ -340,6 +357,8 @@ class Http1Connection(asyncio.Protocol):
         transfer = self._transfer
         if transfer is None or self._is_answered:
             return
+        if len(self._head) > self._home.options.max_header_bytes:
+            self._measure_head()
         status = self._parser.get_status_code()
         if status < 200:
             self._take_informational(transfer, status)
@@ -358,6 +377,13 @@ class Http1Connection(asyncio.Protocol):
             status, self._fields, framing.encodings, framing.length
         ):
             transfer.abandon()
+
+    def _measure_head(self) -> None:
+        """What came is more than a head may be; how much of it was head?"""
+        size = sum(len(name) + len(value) + 4 for name, value in self._fields)
+        if size > self._home.options.max_header_bytes:
+            self._error = HeaderTooLargeError(f"The head has {size:,} bytes")
+            raise self._error
 
     def _end_without_body(self, transfer: Transfer, framing: Framing) -> None:
         """A HEAD was asked: the parser does not know, and waits for a body."""

@@ -698,6 +698,7 @@ class Http2Connection(asyncio.Protocol):
     def abort(self) -> None:
         self._is_closed = True
         self._transport.abort()
+        self._home.lost(self)
 
     def _break(self, code: ErrorCodes, message: str) -> None:
         """The peer broke the protocol: tell it, and hang up (section 5.4.1)."""
