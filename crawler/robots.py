@@ -11,6 +11,8 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Self
 
 from protego import Protego
@@ -19,6 +21,11 @@ from protego import Protego
 MAX_BYTES = 500 * 1024
 #: A line is read up to here, as Google's parser does.
 MAX_LINE = 8 * 2083 - 1
+#: Rules beyond this many are not read: more are there to keep a crawler busy.
+MAX_RULES = 10_000
+#: A file with more rules than this has no short cut, and is long: parsed rules take
+#: forty times a file's size, so that few long ones are kept at a time.
+FEW_RULES, LONG_TEXT = 100, 8 * 1024
 
 _TOKEN = re.compile(r"[\w-]+", re.ASCII)
 _AGENT = re.compile(r"([\w-]+)(?:$|/|\s+\()", re.ASCII)
@@ -29,10 +36,11 @@ _LINE_END = re.compile("\r\n|\r|\n")
 
 _AGENTS = {"user-agent", "useragent", "user agent"}
 _DISALLOWS = {"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"}
+_NAMES = dict.fromkeys(_DISALLOWS, "disallow") | {"crawl delay": "crawl-delay"}
 _GROUP_FIELDS = {"allow", "crawl-delay", "crawl delay", *_DISALLOWS}
 _SITE_FIELDS = {"sitemap", "sitemaps", "site-map"}
-#: The names under which Protego knows our groups and those of others.
-_OURS, _OTHERS = "us", "them"
+#: The name under which Protego knows our groups.
+_OURS = "us"
 
 
 class Robots:
@@ -42,12 +50,12 @@ class Robots:
     robots.allows("https://example.com/private/x")  # False
     """
 
-    __slots__ = ("_allows_all", "_prefixes", "_rules", "crawl_delay", "sitemaps")
+    __slots__ = ("_allows_all", "_prefixes", "_text", "crawl_delay", "sitemaps")
 
     def __init__(self) -> None:
         self._allows_all = True
-        self._rules: Protego | None = None
-        self._prefixes: tuple[str, ...] = ()
+        self._text = ""
+        self._prefixes: tuple[str, ...] = ("",)
         #: Seconds to keep between two requests, or None.
         self.crawl_delay: float | None = None
         #: URLs as they were written, also for other hosts.
@@ -67,18 +75,18 @@ class Robots:
     def parse(cls, body: bytes, agent: str) -> Self:
         """The rules for this User-Agent, or its product token; garbage has none."""
         robots = cls()
-        lines = list(_lines_for(product_token(agent).lower(), _text(body)))
-        if lines:
-            rules = Protego.parse(
-                "\n".join(f"{name}: {value}" for name, value in lines)
-            )
-            robots.crawl_delay = rules.crawl_delay(_OURS)
-            robots.sitemaps = list(rules.sitemaps)
-            robots._prefixes = tuple(
-                _prefix(value) for name, value in lines if name == "disallow" and value
-            )
-            if robots._prefixes:
-                robots._rules = rules
+        token = product_token(agent).lower()
+        lines = list(islice(_lines_for(token, _text(body)), MAX_RULES))
+        text = "\n".join(f"{name}: {value}" for name, value in lines)
+        names = {name for name, _ in lines}
+        robots.sitemaps = [
+            value for name, value in lines if name == "sitemap" and value
+        ]
+        if "crawl-delay" in names:
+            robots.crawl_delay = _rules(text).crawl_delay(_OURS)
+        if "disallow" in names:
+            robots._text = text
+            robots._prefixes = _prefixes(lines)
         return robots
 
     @classmethod
@@ -92,12 +100,12 @@ class Robots:
 
     def allows(self, url: str) -> bool:
         """May this absolute URL, or path with its query, be fetched?"""
-        if self._rules is None:
-            return self._allows_all or _path(url) == "/robots.txt"
         path = _path(url)
+        if not self._text:
+            return self._allows_all or path == "/robots.txt"
         if "%" not in path and not path.startswith(self._prefixes):
             return True
-        return self._rules.can_fetch("https://_" + path, _OURS)
+        return _rules(self._text).can_fetch("https://_" + path, _OURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,7 @@ def _text(body: bytes) -> str:
 
 
 def _lines_for(token: str, text: str) -> Iterator[tuple[str, str]]:
-    """Fields and values that matter to an agent, under the names of `_OURS`."""
+    """Fields and values that matter to an agent, whose name becomes `_OURS`."""
     group_ended, wanted = True, False
     for line in _LINE_END.split(text):
         found = _FIELD.match(line[:MAX_LINE].partition("#")[0])
@@ -137,31 +145,46 @@ def _lines_for(token: str, text: str) -> Iterator[tuple[str, str]]:
         field = (found[1] or found[3]).lower()
         value = (found[2] or found[4] or "").strip()
         if field in _AGENTS:
-            name = _agent_name(value, token)
-            wanted = name != _OTHERS or (wanted and not group_ended)
+            name = _group_name(value, token)
+            wanted = bool(name) or (wanted and not group_ended)
             group_ended = False
-            yield "user-agent", name
+            if name:
+                yield "user-agent", name
         elif field in _GROUP_FIELDS:
             group_ended = True
             if wanted:
-                yield ("disallow" if field in _DISALLOWS else field), value
+                yield _NAMES.get(field, field), value
         elif field in _SITE_FIELDS:
             yield "sitemap", value
 
 
-def _agent_name(value: str, token: str) -> str:
-    """Names agree by their product tokens (RFC 9309 §2.2.1), up to a space."""
+def _group_name(value: str, token: str) -> str:
+    """Whose group it is: ours, "*", or "" for others. Names agree by their product
+    tokens (RFC 9309 §2.2.1), up to a space."""
     if value[:1] == "*" and not value[1:].strip():
         return "*"
     found = _TOKEN.match(value)
-    return _OURS if found and token and found[0].lower() == token else _OTHERS
+    return _OURS if found and token and found[0].lower() == token else ""
 
 
-def _prefix(pattern: str) -> str:
-    """What a path without escapes starts with wherever the pattern matches."""
-    if not pattern.startswith("/"):
-        return ""
-    found = _LITERAL.match(pattern)
+def _rules(text: str) -> Protego:
+    return _long_rules(text) if len(text) > LONG_TEXT else _short_rules(text)
+
+
+_short_rules = lru_cache(maxsize=256)(Protego.parse)
+_long_rules = lru_cache(maxsize=4)(Protego.parse)
+
+
+def _prefixes(lines: list[tuple[str, str]]) -> tuple[str, ...]:
+    """With one of these starts every path without escapes that a rule forbids."""
+    patterns = [value for name, value in lines if name == "disallow" and value]
+    if len(patterns) > FEW_RULES:
+        return ("",)
+    return tuple({_literal(pattern) for pattern in patterns})
+
+
+def _literal(pattern: str) -> str:
+    found = _LITERAL.match(pattern) if pattern.startswith("/") else None
     return found[0] if found else ""
 
 

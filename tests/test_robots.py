@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.robots import MAX_BYTES, Robots, product_token
+from crawler.robots import MAX_BYTES, MAX_RULES, Robots, product_token
 from tests.robots_facts import verdicts
 
 HOST = "http://foo.bar"
@@ -170,6 +170,22 @@ def test_no_bytes_and_no_url_raise(body: bytes, agent: str, path: str) -> None:
         robots = Robots.parse(prefix + body, agent)
         assert robots.allows("/" + path) in (True, False)
         assert robots.allows("https://example.com/" + path) in (True, False)
+
+
+def test_of_more_rules_than_anyone_needs_the_first_ten_thousand_count() -> None:
+    lines = [f"Disallow: /*a{number}b" for number in range(MAX_RULES + 10)]
+    robots = Robots.parse(rules(*lines), "bot")
+
+    assert not robots.allows("/a7b")
+    assert robots.allows(f"/a{MAX_RULES + 5}b")
+
+
+def test_the_groups_of_others_do_not_count() -> None:
+    others = "".join(f"User-agent: o{n}\nDisallow: /\n" for n in range(MAX_RULES))
+    robots = Robots.parse(others.encode() + rules("Disallow: /a"), "bot")
+
+    assert not robots.allows("/a")
+    assert robots.allows("/b")
 
 
 segments = st.text(alphabet="ab/.?=*$%41", max_size=6)
