@@ -231,6 +231,7 @@ class Frontier(Generic[E]):
         return len(self._waiting)
 
     def load(self) -> Load:
+        """The counts that a display shows."""
         return Load(
             entries=len(self._places),
             waiting=len(self._waiting),
@@ -239,7 +240,7 @@ class Frontier(Generic[E]):
         )
 
     def _settle(self, now: float) -> tuple[HostLanes[E], Lane[E]] | None:
-        """The host whose turn it is, and its lane; its record is `_ready[0]`."""
+        """The host whose turn it is, and its lane; its record is the first in line."""
         while (record := self._clock.first()) is not None and record[0] <= now:
             self._clock.drop(record)
             time, _, host = record

@@ -130,7 +130,7 @@ class Hosts:
         if state.slowed_at + state.backoff <= now:
             step = max(2 * state.interval, FIRST_INTERVAL)
             state.backoff = min(step, LONGEST_INTERVAL)
-            state.slowed_at = now
+            state.slowed_at = state.faded_at = now
             state.set_interval()
         if unreachable:
             state.failures += 1
@@ -147,9 +147,8 @@ class Hosts:
         state.failures = state.parks = 0
         state.clean += 1
         if state.backoff:
-            quiet = 0.5 ** (max(0.0, now - state.slowed_at) / HALF_LIFE)
-            state.backoff *= KEPT * quiet
-            state.slowed_at = max(state.slowed_at, now)
+            state.backoff *= KEPT * 0.5 ** ((now - state.faded_at) / HALF_LIFE)
+            state.faded_at = now
             if state.backoff <= max(state.asked_interval, FIRST_INTERVAL / 2):
                 state.backoff = 0.0
             state.set_interval()
@@ -221,6 +220,7 @@ class _State:
         "before",
         "ceiling",
         "clean",
+        "faded_at",
         "failures",
         "interval",
         "next_at",
@@ -250,7 +250,8 @@ class _State:
         #: It stands in the heap of those to be forgotten.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
-        self.backoff = self.slowed_at = 0.0
+        #: The interval that troubles ask for; when it last grew, and last shrank.
+        self.backoff = self.slowed_at = self.faded_at = 0.0
         self.failures = self.parks = self.clean = 0
         self.refused_at: float | None = None
         self.troubled_at: float | None = None

@@ -200,6 +200,17 @@ def test_a_host_is_itself_again_after_a_quiet_minute() -> None:
     assert wait(hosts, now + 62.0) == 0.125
 
 
+def test_refusals_between_clean_fetches_still_slow_a_host_down() -> None:
+    hosts = hosts_of(rate=8.0)
+    now = 1000.0
+    for _ in range(6):
+        hosts.slow_down(HOST, now)
+        hosts.succeeded(HOST, now + 1.9)
+        now += 2.0
+
+    assert wait(hosts, now) > 1.0
+
+
 def test_clean_fetches_quicken_a_host_step_by_step() -> None:
     hosts = hosts_of(rate=1.0)
     for now in (1000.0, 1010.0, 1020.0):
