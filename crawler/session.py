@@ -138,9 +138,9 @@ class Session:
             reason = await self.engine.run(draw_start=draw_start)
         # Whoever read our output had enough of it: that is an end, too.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
-        if is_complete or (not self._is_durable and self.outputs.error is None):
+        if is_complete or (not self.is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
-        report = self._report(reason)
+        report = self.report(reason)
         if is_complete:
             await self.store.finish(str(reason), msgspec.json.encode(report.summary()))
         await self._spider.closed(report)
@@ -175,11 +175,12 @@ class Session:
             await self.store.close(self.seconds)
 
     @property
-    def _is_durable(self) -> bool:
+    def is_durable(self) -> bool:
+        """Whether the run's state is kept, so that it can be gone on with."""
         return self._terms.job is not None and self._settings.storage.mode == "durable"
 
     def _make_store(self) -> Store:
-        if not self._is_durable:
+        if not self.is_durable:
             return MemoryStore()
         storage = self._settings.storage
         return SqliteStore(
@@ -212,7 +213,7 @@ class Session:
 
     async def _make_outputs(self) -> Outputs:
         positions: list[str] = []
-        if self._is_durable:
+        if self.is_durable:
             folder = Path(self._settings.storage.dir)
             positions = await to_thread.run_sync(sink_positions, folder, self._job)
         owns = frozenset(map(target_of, positions)).__contains__
@@ -227,7 +228,7 @@ class Session:
         sinks = []
         for output in terms.outputs:
             if isinstance(output, str):
-                output = numbered(output, run, is_kept=self._is_durable, owns=owns)
+                output = numbered(output, run, is_kept=self.is_durable, owns=owns)
             sinks.append(
                 open_sink(
                     output,
@@ -343,7 +344,8 @@ class Session:
             seconds = max(0.0, seconds - self.opening.seconds)
         return Limits(self._terms.pages, self._terms.items, seconds)
 
-    def _report(self, reason: FinishReason) -> Report:
+    def report(self, reason: FinishReason) -> Report:
+        """How the run stands; `reason` is why it is over."""
         seconds = self.seconds
         counters = self.engine.progress.counters
         report = Report(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -42,16 +44,26 @@ def execute(arguments: Sequence[str]) -> int:
         parsed = parser.parse_args(arguments)
     except SystemExit as exc:
         return int(exc.code or 0)
+    again = [each for each in arguments if each != "--fresh"]
+    parsed.command_line = shlex.join(["crawl", *again])
     try:
-        if "run" not in parsed:
-            parser.print_help()
-            return exits.COMPLETE
-        code = parsed.run(parsed)
+        code = parsed.run(parsed) if "run" in parsed else _welcome()
     except CrawlError as exc:
         streams.complain(str(exc))
         code = _code_of(exc)
+    except Exception as exc:
+        from crawler.cli import crash
+
+        crash.tell(exc, None, is_verbose=getattr(parsed, "verbose", 0) > 0)
+        code = exits.CRASHED
     sys.stdout.flush()
     return int(code)
+
+
+def _welcome() -> int:
+    from crawler.cli.welcome import welcome
+
+    return welcome(Path.cwd())
 
 
 def _code_of(exc: CrawlError) -> int:

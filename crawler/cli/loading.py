@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.spider import Spider
 
@@ -177,14 +178,6 @@ def place(spider: type[Spider]) -> str:
     except OSError:
         return shown(path)
     return f"{shown(path)}:{line}"
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be said here."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
 
 
 def _where(exc: BaseException, path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from crawler import settings as layers
 from crawler.cli import loading
 from crawler.cli.loading import Loaded, LoadError
+from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.settings import Layer, Settings
 from crawler.spider import Spider
@@ -87,7 +88,7 @@ class Project:
         raise ConfigError(self._unknown(name, loaded))
 
     def _unknown(self, name: str, loaded: Loaded) -> str:
-        folder = loading.shown(self.folder)
+        folder = shown(self.folder)
         if Path(f"{name}.py").is_file():
             hint = f"did you mean the file {name}.py?"
         elif loaded.spiders:
@@ -101,7 +102,7 @@ class Project:
             hint = f"{folder} holds no spider; crawl new NAME URL makes one"
         where = f"No spider {name!r} in {folder}"
         if loaded.broken:
-            files = ", ".join(loading.shown(path) for path in loaded.broken)
+            files = ", ".join(shown(path) for path in loaded.broken)
             hint += f"; not loaded: {files}"
         return f"{where}; {hint}"
 

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from crawler.cli import parser as options
 from crawler.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from crawler.session import Terms
+    from crawler.settings import Settings
+
+EXAMPLE = """crawl run books
+crawl run books -o books.jsonl -a shelf=poetry --pages 100
+crawl run spiders/books.py:Books -o - | head"""
 
 
 def add(commands: Commands) -> None:
@@ -15,38 +24,110 @@ def add(commands: Commands) -> None:
         "run",
         run,
         help="crawl with a spider, or go on where it was stopped",
-        example="crawl run books -o books.jsonl --pages 100",
+        example=EXAMPLE,
     )
     parser.add_argument(
         "name", metavar="NAME", help="a spider's name, or its file: path.py[:Class]"
     )
-    parser.add_argument(
+    options.add_spider_arguments(parser)
+    options.add_settings(parser)
+    _add_outputs(parser)
+    _add_limits(parser)
+    _add_state(parser)
+    options.add_verbosity(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what comes out")
+    group.add_argument(
         "-o",
         dest="outputs",
         action="append",
         default=[],
         metavar="OUTPUT",
-        help="where items go: .jsonl, .csv, .json, .db, or - for standard output "
-        "(default: out/NAME-RUN.jsonl)",
+        help="where items go: a file (.jsonl .csv .json .db), or - for standard "
+        "output; may be given again (default: out/NAME-RUN.jsonl)",
     )
-    options.add_spider_arguments(parser)
-    options.add_settings(parser)
-    options.add_verbosity(parser)
+    kept = group.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--overwrite", action="store_true", help="replace files of others"
+    )
+    kept.add_argument(
+        "--append", action="store_true", help="go on behind what files of others hold"
+    )
+    group.add_argument(
+        "--summary", metavar="PATH", help="write the report as a JSON object, - too"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where it ends, and how well")
+    number = options.positive
+    group.add_argument("--pages", type=number, metavar="N", help="so many pages")
+    group.add_argument("--items", type=number, metavar="N", help="so many items")
+    group.add_argument(
+        "--time", type=options.duration, metavar="TIME", help="so long: 90s, 10m, 2h"
+    )
+    group.add_argument(
+        "--min-items",
+        type=options.count,
+        default=0,
+        metavar="N",
+        help="exit with 3 where there are fewer items",
+    )
+    group.add_argument(
+        "--max-error-rate",
+        type=options.rate,
+        metavar="RATE",
+        help="exit with 3 where more pages failed, such as 5%% (default: 10%%, or any "
+        "start URL)",
+    )
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is kept")
+    group.add_argument(
+        "--job", metavar="JOB", help="the name of the state (default: the spider's)"
+    )
+    group.add_argument(
+        "--fresh", action="store_true", help="forget the job's unfinished run"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Crawl; the exit code says how it went."""
-    from functools import partial
     from pathlib import Path
 
+    from crawler.cli import summary
     from crawler.cli.project import Project, spider_of
-    from crawler.cli.running import perform, run_in_loop
-    from crawler.session import Terms
+    from crawler.cli.running import Manner, conduct
 
     project = Project(Path.cwd(), args.settings)
     target = project.target(args.name)
     spider = spider_of(target, args.arguments)
     settings = project.settings(target)
-    terms = Terms(job=target.job, outputs=tuple(args.outputs))
-    report = run_in_loop(partial(perform, spider, settings, terms))
-    return report.exit_code
+    terms = _terms(args, target.job, settings)
+    summary.check(args.summary, terms.outputs)
+    manner = Manner(args.verbose, args.quiet, args.log_format)
+    ending = conduct(spider, settings, terms, manner, args.command_line)
+    summary.write(args.summary, ending.report)
+    return ending.report.exit_code
+
+
+def _terms(args: argparse.Namespace, job: str, settings: Settings) -> Terms:
+    from crawler.session import Terms
+
+    job = args.job or job
+    outputs = args.outputs or settings.output.default or (f"out/{job}-{{run}}.jsonl",)
+    return Terms(
+        job=job,
+        outputs=tuple(outputs),
+        pages=args.pages,
+        items=args.items,
+        time=args.time,
+        fresh=args.fresh,
+        overwrite=args.overwrite,
+        append=args.append,
+        max_error_rate=args.max_error_rate,
+        min_items=args.min_items,
+    )

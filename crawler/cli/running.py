@@ -1,6 +1,6 @@
 """One crawl in front of a person: signals heard, progress shown, the end told.
 
-    report = run_in_loop(partial(perform, spider, settings, terms, view))
+    ending = conduct(spider, settings, terms, Manner(), "crawl run books")
 
 Rule: the session does the work; here it is only watched, and stopped.
 """
@@ -9,23 +9,127 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
+import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
 
+from crawler.cli import crash, logs, telling
+from crawler.cli.stopping import Stopper
+from crawler.cli.telling import Ending
+from crawler.cli.views import JsonView, LiveView, QuietView, View
+from crawler.errors import CrawlError
 from crawler.session import Session, Terms
 from crawler.settings import Settings
 from crawler.spider import Spider
-from crawler.stats import Report
+from crawler.stats import FinishReason, Report
 
 T = TypeVar("T")
 
 
-async def perform(spider: Spider, settings: Settings, terms: Terms) -> Report:
-    """Run a spider to its end."""
-    async with Session(spider, settings, terms) as session:
-        return await session.run()
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a crawl is shown, as `-v`, `-q` and `--log-format` ask for it."""
+
+    verbosity: int = 0
+    quiet: bool = False
+    log_format: logs.Format = "text"
+
+    def view(self, terms: Terms) -> View:
+        """What shows it."""
+        if self.quiet:
+            return QuietView()
+        if self.log_format == "json":
+            return JsonView()
+        return LiveView() if _is_live(terms) else View()
+
+
+def _is_live(terms: Terms) -> bool:
+    """Whether figures at the foot of the terminal would disturb nothing."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    return not ("-" in terms.outputs and sys.stdout.isatty())
+
+
+def conduct(
+    spider: Spider, settings: Settings, terms: Terms, manner: Manner, command: str
+) -> Ending:
+    """Run a spider before a person's eyes; `command` is what goes on with it."""
+    view = manner.view(terms)
+    with logs.configured(manner.verbosity, manner.quiet, manner.log_format):
+        ending = run_in_loop(partial(perform, spider, settings, terms, view))
+        if ending.error is not None:
+            folder = Path(settings.storage.dir) if ending.is_kept else None
+            crash.tell(ending.error, folder, is_verbose=manner.verbosity > 0)
+        view.end(ending, command)
+    return ending
+
+
+async def perform(
+    spider: Spider, settings: Settings, terms: Terms, view: View
+) -> Ending:
+    """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
+    begin. Anything else that it dies of is in the ending."""
+    stopper = Stopper(view.say, settings.crawl.grace)
+    session = Session(spider, settings, terms)
+    ending: Ending | Exception
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(stopper.listen)
+        try:
+            async with session:
+                _greet(session, view)
+                stopper.attend(session.engine)
+                tasks.start_soon(view.follow, session)
+                report, error = await _run(session, stopper)
+        except Exception as exc:  # told apart outside of the group of tasks
+            ending = exc
+        else:
+            outputs = session.outputs
+            ending = Ending(
+                report,
+                outputs.published(),
+                outputs.unpublished(),
+                is_kept=session.is_durable,
+                error=error,
+            )
+        tasks.cancel_scope.cancel()
+    if isinstance(ending, Exception):
+        raise _only(ending)
+    return ending
+
+
+async def _run(session: Session, stopper: Stopper) -> tuple[Report, Exception | None]:
+    try:
+        with stopper.scope:
+            return await session.run(), None
+    except Exception as exc:
+        error = _only(exc)
+        if isinstance(error, CrawlError):
+            raise error from exc
+        return session.report(FinishReason.CRASHED), error
+    return session.report(FinishReason.INTERRUPTED), None
+
+
+def _greet(session: Session, view: View) -> None:
+    opening = session.opening
+    if opening.is_resumed and opening.counters:
+        view.say(
+            telling.resume_line(
+                opening.run, opening.counters, opening.hosts, opening.waiting
+            )
+        )
+
+
+def _only(error: Exception) -> Exception:
+    """The first error of nested groups."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def run_in_loop(main: Callable[[], Awaitable[T]]) -> T:
@@ -36,6 +140,8 @@ def run_in_loop(main: Callable[[], Awaitable[T]]) -> T:
 
 def _is_uvloop_wanted() -> bool:
     """Whether uvloop is here, and nobody has chosen another loop."""
-    policy = asyncio.get_event_loop_policy()
-    is_default = type(policy) is asyncio.DefaultEventLoopPolicy
-    return is_default and importlib.util.find_spec("uvloop") is not None
+    if importlib.util.find_spec("uvloop") is None:
+        return False
+    if sys.version_info >= (3, 14):
+        return True  # policies, the way to choose, are on their way out
+    return type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 _CONTROLS = re.compile(
@@ -36,6 +37,14 @@ def complain(message: str) -> None:
 def say(message: str) -> None:
     """One line for a person."""
     print(clean(message), file=sys.stderr, flush=True)
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said here."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
 
 
 class _Forgiving(io.RawIOBase):

@@ -1,0 +1,41 @@
+"""An error that is not the user's: one line for them, the rest for who mends it."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crawler.cli.streams import clean_lines, complain
+from crawler.version import __version__
+
+
+def tell(error: Exception, folder: Path | None, *, is_verbose: bool) -> None:
+    """Say that the crawl crashed, and where the traceback is: in `folder`, or among
+    the temporary files."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    trace = clean_lines("".join(traceback.format_exception(error)))
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    log = _write(f"crawler {__version__}, {moment}\n{trace}\n", folder)
+    if is_verbose or log is None:
+        for line in trace.splitlines():
+            complain(line)
+    where = f", see {log}" if log is not None else ""
+    complain(f"crawl crashed: {type(error).__name__}: {error}{where}")
+
+
+def _write(text: str, folder: Path | None) -> Path | None:
+    for place in (folder, Path(tempfile.gettempdir())):
+        if place is None or not place.is_dir():
+            continue
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=place, prefix="crash-", suffix=".log", delete=False
+            ) as file:
+                file.write(text)
+        except OSError:
+            continue
+        return Path(file.name)
+    return None

@@ -1,0 +1,131 @@
+"""Log lines on standard error: one line each, short enough, and nothing in them that
+a terminal obeys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from crawler.cli.streams import clean, clean_lines
+
+Format = Literal["text", "json"]
+
+#: The longest line, in bytes.
+MAX_LINE = 8 * 1024
+
+#: Their messages repeat, in other words, what the crawl says itself.
+_NOISY = ("httpx", "httpcore", "h2", "hpack", "asyncio")
+
+
+@contextmanager
+def configured(
+    verbosity: int = 0, quiet: bool = False, log_format: Format = "text"
+) -> Iterator[None]:
+    """All logging goes to standard error, as long as the block runs."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+    handler = _StandardError()
+    is_verbose = verbosity > 0 and not quiet
+    handler.setFormatter(
+        JsonFormatter() if log_format == "json" else TextFormatter(is_verbose)
+    )
+    root = logging.getLogger()
+    before, old_level = root.handlers[:], root.level
+    noise = {name: logging.getLogger(name).level for name in _NOISY}
+    root.handlers[:] = [handler]
+    root.setLevel(logging.ERROR if quiet else level)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        for name, old in noise.items():
+            logging.getLogger(name).setLevel(old)
+        root.setLevel(old_level)
+        root.handlers[:] = before
+
+
+class _StandardError(logging.Handler):
+    """Writes to whatever standard error is at the time: a live display puts itself
+    there, so that lines appear above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record) + "\n"
+        except Exception:
+            self.handleError(record)  # arguments that do not fit the message
+            return
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+
+class TextFormatter(logging.Formatter):
+    """`12:00:01 WARNING Failed https://...`; the traceback only where it is asked
+    for."""
+
+    def __init__(self, is_verbose: bool) -> None:
+        super().__init__()
+        self._is_verbose = is_verbose
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = self.formatTime(record, "%H:%M:%S")
+        line = f"{moment} {record.levelname} {clean(record.getMessage())}"
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not self._is_verbose:
+            line += clean(f": {type(error).__name__}: {error}")
+        line = shortened(line)
+        if error is not None and self._is_verbose:
+            trace = "".join(traceback.format_exception(error))
+            line += "\n" + "\n".join(map(shortened, clean_lines(trace).splitlines()))
+        return line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            trace = "".join(traceback.format_exception(error))
+            fields["exception"] = clean_lines(trace)
+        moment = datetime.fromtimestamp(record.created, UTC)
+        return json_line(
+            record.levelname, record.getMessage(), moment, logger=record.name, **fields
+        )
+
+
+def json_line(level: str, message: str, moment: datetime, **fields: Any) -> str:
+    """A message for programs that read what we say."""
+    limit = MAX_LINE
+    while True:
+        values = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": level.lower(),
+            "message": clean(message)[:limit],
+            **{
+                name: value[-limit:] if isinstance(value, str) else value
+                for name, value in fields.items()
+            },
+        }
+        line = msgspec.json.encode(values).decode(errors="replace")
+        if len(line.encode()) <= MAX_LINE or limit < 2:
+            return line
+        limit //= 2
+
+
+def shortened(line: str) -> str:
+    """`line`, cut where it is longer than a line may be."""
+    data = line.encode(errors="replace")
+    if len(data) <= MAX_LINE:
+        return line
+    end = f" ... {len(data):,} bytes"
+    return data[: MAX_LINE - len(end)].decode(errors="ignore") + end

@@ -1,0 +1,78 @@
+"""Signals: the first stops a crawl in order, the second at once, the third kills it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+import anyio
+from anyio.abc import TaskStatus
+
+from crawler.cli import exits
+from crawler.engine import Engine
+from crawler.stats import FinishReason
+
+#: What stands for "stop"; one that was ignored when we began (nohup) stays so.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds that closing may take after the second signal.
+LAST_SECONDS = 3.0
+
+
+class Stopper:
+    """Hears signals from `listen` on, and passes them to the engine once it is there.
+
+    The crawl runs inside `scope`, which the second signal lets expire.
+    """
+
+    def __init__(self, say: Callable[[str], None], grace: float) -> None:
+        self._say = say
+        self._grace = grace
+        self._heard = 0
+        self._caught = 0
+        self._engine: Engine | None = None
+        self.scope = anyio.CancelScope()
+
+    def attend(self, engine: Engine) -> None:
+        """There is something to stop now."""
+        self._engine = engine
+        if self._heard:
+            self._stop()
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        """Hear signals until cancelled."""
+        wanted = [
+            each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN
+        ]
+        with anyio.open_signal_receiver(*wanted) as signals:
+            for each in wanted:
+                # The loop hears by another way; this one works where it is held up.
+                signal.signal(each, self._catch)
+            task_status.started()
+            async for number in signals:
+                self.hear(number)
+
+    def hear(self, number: signal.Signals) -> None:
+        """Somebody wants us to stop."""
+        self._heard += 1
+        if self._heard == 1:
+            self._say(
+                f"{number.name}: no new pages; those under way have up to "
+                f"{self._grace:g} s. Once more to stop at once"
+            )
+        elif self._heard == 2:
+            self._say("Stopping at once")
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._heard > 1:
+            self.scope.deadline = anyio.current_time() + LAST_SECONDS
+        if self._engine is not None:
+            grace = 0.0 if self._heard > 1 else None
+            self._engine.stop(FinishReason.INTERRUPTED, grace=grace)
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        self._caught += 1
+        if self._caught > 2:
+            os._exit(exits.STOPPED)

@@ -1,0 +1,134 @@
+"""What a person, or a program, sees while a crawl runs and when it has ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from crawler.cli import telling
+from crawler.cli.logs import json_line
+from crawler.cli.streams import say
+from crawler.cli.telling import Ending, Figures, Pulse
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from crawler.session import Session
+
+#: Seconds between two lines where there is no terminal.
+INTERVAL = 10.0
+#: Seconds between two looks of the live display.
+BEAT = 0.25
+
+
+class View:
+    """Plain lines on standard error: for logs, and for terminals that can no more."""
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        self._interval = interval
+
+    def say(self, line: str) -> None:
+        """A line about what is happening."""
+        say(line)
+
+    async def follow(self, session: Session) -> None:
+        """Show where the crawl stands, until cancelled."""
+        pulse = Pulse(session.engine)
+        pulse.figures(time.monotonic(), session.seconds)
+        while True:
+            await anyio.sleep(self._interval)
+            self.show(pulse.figures(time.monotonic(), session.seconds))
+
+    def show(self, figures: Figures) -> None:
+        """Where the crawl stands now."""
+        say(telling.progress_line(figures))
+
+    def end(self, ending: Ending, command: str) -> None:
+        """How it went, and where the items are."""
+        for line in telling.table(ending.report):
+            say(line)
+        for line in ending.report.advice:
+            say(f"! {line}")
+        say(telling.last_line(ending, command))
+
+
+class QuietView(View):
+    """Nothing but what went wrong."""
+
+    def say(self, line: str) -> None:
+        """Not a word."""
+
+    async def follow(self, session: Session) -> None:
+        """Nothing."""
+
+    def end(self, ending: Ending, command: str) -> None:
+        """Only where somebody has to do something."""
+        if ending.report.exit_code:
+            say(telling.last_line(ending, command))
+
+
+class JsonView(View):
+    """JSON objects, one a line: for programs."""
+
+    def say(self, line: str) -> None:
+        self._put(line)
+
+    def show(self, figures: Figures) -> None:
+        fields = {name: getattr(figures, name) for name in Figures.__slots__}
+        self._put("progress", **fields)
+
+    def end(self, ending: Ending, command: str) -> None:
+        for line in ending.report.advice:
+            self._put(line, event="advice")
+        self._put("ended", event="ended", report=ending.report.summary())
+        self._put(telling.last_line(ending, command))
+
+    def _put(self, message: str, **fields: Any) -> None:
+        line = json_line("info", message, datetime.now(UTC), **fields)
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+class LiveView(View):
+    """A few figures that stay at the foot of the terminal, log lines above them."""
+
+    async def follow(self, session: Session) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=sys.stderr, force_terminal=True, highlight=False)
+        pulse = Pulse(session.engine)
+        live = Live(
+            console=console,
+            auto_refresh=False,  # a thread would look at figures while they change
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        with live:
+            while True:
+                figures = pulse.figures(time.monotonic(), session.seconds)
+                live.update(_panel(figures), refresh=True)
+                await anyio.sleep(BEAT)
+
+
+def _panel(figures: Figures) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    cells = {
+        "pages": f"{figures.pages:,}",
+        "items": f"{figures.items:,}",
+        "pages/s": f"{figures.rate:,.1f}",
+        "failed": f"{figures.failed:,}",
+        "hosts busy": f"{figures.busy_hosts:,}",
+        "queued": f"{figures.queue:,}",
+        "elapsed": telling.clock(figures.seconds),
+    }
+    for name in cells:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(*cells.values())
+    return table

@@ -1,0 +1,35 @@
+"""What `crawl` alone says: what to do next, here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler import settings
+from crawler.cli import exits
+from crawler.cli.streams import shown
+
+NEW = """\
+There is no spider here yet. To begin:
+
+  crawl new books https://books.example/    writes spiders/books.py
+  crawl run books                           crawls with it
+  crawl fetch https://books.example/        shows one page as it comes
+"""
+PROJECT = """\
+In {folder}:
+
+  crawl list              shows the spiders here, and what arguments they take
+  crawl run NAME          crawls with one of them, or goes on where it was stopped
+  crawl new NAME URL      writes another one
+"""
+
+
+def welcome(root: Path) -> int:
+    """Name the commands that are of use in this folder."""
+    layer, _ = settings.from_file(root)
+    name = layer.values.get("crawl", {}).get("spiders", "spiders")
+    folder = root / str(name)
+    has_spiders = folder.is_dir() and any(folder.glob("*.py"))
+    print(PROJECT.format(folder=shown(folder)) if has_spiders else NEW)
+    print("`crawl --help` lists all commands.")
+    return exits.COMPLETE
