@@ -60,9 +60,6 @@ class Frontier(Generic[E]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, fingerprint: int) -> bool:
-        return fingerprint in self._places
-
     def push(self, entry: E) -> None:
         """Queue an entry for its due time; one that is here already stays as it is."""
         fingerprint = entry.fingerprint

@@ -68,6 +68,15 @@ def test_a_host_that_is_a_suffix_itself_may_set_its_own() -> None:
     assert jar.header("https://other.github.io/", NOW) is None
 
 
+def test_a_domain_outside_ascii_is_the_hosts_own_name() -> None:
+    host = "https://shop.xn--bcher-kva.example/"
+
+    assert (
+        jar_of("a=b; Domain=b\u00fccher.example", url=host).header(host, NOW) == "a=b"
+    )
+    assert len(jar_of("a=b; Domain=\u00fc..example", url=host)) == 0
+
+
 def test_an_address_and_localhost_keep_their_own_cookies() -> None:
     for host in ("127.0.0.1:8080", "[::1]:8080", "localhost:8080"):
         name = host.rpartition(":")[0]

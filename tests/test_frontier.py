@@ -499,6 +499,19 @@ def test_no_second_holds_more_than_its_rate_and_one(
         assert time >= times[0] + number / rate - 1e-6
 
 
+def test_holding_a_host_again_and_again_leaves_no_records_behind() -> None:
+    frontier = frontier_of(Page(), Page(host="b", priority=1))
+    tracemalloc.start()
+    for _ in range(3000):
+        frontier.hold("https://a.example", 1.0)
+        frontier.resume("https://a.example", 1.0)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size < 100_000
+    assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a.example"]
+
+
 def test_outdated_records_do_not_pile_up() -> None:
     frontier = frontier_of(Page(due=1e6))
     tracemalloc.start()

@@ -113,6 +113,14 @@ def test_where_nothing_is_allowed_robots_txt_itself_is() -> None:
         assert not robots.allows("https://example.com/robots.txt.gz")
 
 
+def test_a_url_without_a_path_is_its_root() -> None:
+    robots = Robots.parse(rules("Disallow: /?private", "Disallow: /$"), "bot")
+
+    assert not robots.allows("https://example.com?private=1")
+    assert not robots.allows("https://example.com")
+    assert robots.allows("https://example.com/?public#fragment")
+
+
 def test_crawl_delay_and_sitemaps_are_read() -> None:
     body = (
         b"Sitemap: https://other.example/map.xml\n"
