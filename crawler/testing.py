@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from crawler import urls
@@ -90,7 +91,7 @@ class FakeSite(httpx.MockTransport):
             Received(request.method, url, request.headers, request.content)
         )
         page = self.pages.get(url, (404, f"<p>FakeSite has no page {url}</p>"))
-        return _response(request, url, await _answer(page, request))
+        return await _response(request, url, await _answer(page, request))
 
 
 async def _answer(page: Page, request: httpx.Request) -> Answer:
@@ -108,12 +109,15 @@ def _canonical(url: str) -> str:
         raise ConfigError(f"FakeSite: {url!r}: {exc}") from exc
 
 
-def _response(request: httpx.Request, url: str, answer: Answer) -> httpx.Response:
+async def _response(request: httpx.Request, url: str, answer: Answer) -> httpx.Response:
     if isinstance(answer, Exception):
         raise answer
     if isinstance(answer, Reason):
         raise FetchError(answer, "by FakeSite", url=url)
     status, given, body = _parts(answer)
+    if isinstance(body, Path):
+        url = url if _ending(url) else body.name
+        body = await anyio.Path(body).read_bytes()
     content, kind = _content(url, body)
     headers = httpx.Headers({"content-type": kind} if kind else {})
     if isinstance(content, bytes):
@@ -140,16 +144,17 @@ def _content(url: str, body: Body) -> tuple[bytes | AsyncIterable[bytes], str]:
         return body.encode(), "text/html; charset=utf-8"
     if isinstance(body, dict | list):
         return json.dumps(body).encode(), "application/json"
-    path = urlsplit(url).path
-    if isinstance(body, Path):
-        path = body.name if "." not in path.rpartition("/")[2] else path
-        body = body.read_bytes()
     if not isinstance(body, bytes | AsyncIterable):
         raise ConfigError(f"FakeSite cannot answer {url} with {body!r}")
-    ending = "." + path.rpartition("/")[2].rpartition(".")[2]
-    has_ending = "." in path.rpartition("/")[2]
-    kind = _types.types_map[True].get(ending.lower(), "application/octet-stream")
-    return body, kind if has_ending else "text/html"
+    ending = _ending(url)
+    kind = _types.types_map[True].get(ending, "application/octet-stream")
+    return body, kind if ending else "text/html"
+
+
+def _ending(url: str) -> str:
+    """`.pdf` of a URL or a file's name; empty for none."""
+    name = urlsplit(url).path.rpartition("/")[2]
+    return name[name.rfind(".") :].lower() if "." in name else ""
 
 
 class _Stream(httpx.AsyncByteStream):

@@ -1,8 +1,10 @@
 """What every test stands on: one event loop, a clean environment, no blocking."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 
 @pytest.fixture
@@ -17,3 +19,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("CRAWL_") or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_blocking() -> Iterator[None]:
+    """A call of the package that blocks the event loop fails its test."""
+    with blockbuster_ctx("crawler") as blockbuster:
+        for name in ("os.path.abspath", "os.getcwd"):  # they ask no disk
+            blockbuster.functions[name].deactivate()
+        # crawl() within a loop waits for the crawl in another thread: it says so.
+        waits = blockbuster.functions["threading.Lock.acquire"]
+        waits.can_block_in("crawler/crawling.py", "_in_own_loop")
+        yield

@@ -181,7 +181,7 @@ async def test_a_function_answers_by_the_request_that_was_made() -> None:
     assert site.requests[1].method == "GET"
 
 
-async def test_a_body_may_come_in_pieces_and_is_closed_when_it_is_left() -> None:
+def test_a_body_may_come_in_pieces_and_is_closed_when_it_is_left() -> None:
     sent: list[int] = []
     closed: list[bool] = []
 
