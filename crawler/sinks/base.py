@@ -37,6 +37,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str = ""
     #: What must be the same for a file to be gone on with, such as its columns.
     shape: str = ""
+    #: Bytes of `target` that were there before this run.
+    base: int = 0
     #: The number under which a database keeps this run's rows.
     run: int = 0
 

@@ -38,7 +38,7 @@ class Disk(Protocol):
     """A file system; what fails raises OSError."""
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and those above it, where they are missing."""
+        """Make a folder and those above it where they are missing, for good."""
         ...
 
     def size(self, path: Path) -> int | None:
@@ -106,7 +106,10 @@ class LocalDisk:
     """The file system of this machine."""
 
     def make_folder(self, path: Path) -> None:
+        missing = [each for each in (path, *path.parents) if not each.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            self.sync_folder(made.parent)
 
     def size(self, path: Path) -> int | None:
         try:

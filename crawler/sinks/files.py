@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, ParamSpec
 
@@ -60,10 +60,13 @@ class FileSink(Sink):
         self._format = format
         self._mode = mode
         self._disk = disk
+        self._shape = format.shape + (" append" if mode == "append" else "")
         self._file: OpenFile | None = None
-        self._size = 0
+        self._size = self._base = 0
         #: The target was there when the run began, and may be replaced.
         self._found = False
+        #: The part is not what was written to it; it is to be written anew.
+        self._is_lost = False
 
     @property
     def name(self) -> str:
@@ -76,11 +79,11 @@ class FileSink(Sink):
             self._position = await to_thread.run_sync(self._prepare, recorded)
         except BlockingIOError as exc:
             raise ConfigError(f"{self.part} is being written by another run") from exc
-        except (OSError, UnicodeDecodeError) as exc:
+        except OSError as exc:
             self._close_file()
-            why = getattr(exc, "strerror", None) or str(exc)
+            why = exc.strerror or str(exc)
             raise ConfigError(f"Output {self.target} cannot be written: {why}") from exc
-        self._size = self._position.size
+        self._size, self._base = self._position.size, self._position.base
         if self._position.state == "finished":
             if recorded != self._position:
                 await source.record(self._position)
@@ -105,16 +108,10 @@ class FileSink(Sink):
                 "use --overwrite, --append or another name"
             )
         if self._mode == "append" and self._found:
-            self._format.adopt(self._disk.read(self.target))
+            self._format.adopt(self._disk.read(self.target))  # whether it can
         self._file = self._disk.open(self.part)
         self._file.write(position.size, b"")  # cuts away what may be torn
         return position
-
-    @property
-    def _shape(self) -> str:
-        return (
-            f"{self._format.shape} {'append' if self._mode == 'append' else ''}".strip()
-        )
 
     def _may_replace(self) -> bool:
         return self._mode != "refuse" or self._source.owns(self.target)
@@ -127,7 +124,12 @@ class FileSink(Sink):
         if position.state != "publishing":
             await self._complete(sequence)
             position = Position(
-                sequence, self._size, "publishing", str(self.target), self._shape
+                sequence,
+                self._size,
+                "publishing",
+                str(self.target),
+                self._shape,
+                self._base,
             )
             await self._source.record(position)
             self._position = position
@@ -151,7 +153,7 @@ class FileSink(Sink):
             self._disk.rename(self.part, self.target)
         elif target != self._size:
             # Neither there nor in place already: somebody took it away.
-            self._position, self._size = Position(shape=self._shape), 0
+            self._position, self._is_lost = Position(shape=self._shape), True
             raise SinkError(f"{self.part} has vanished")
         self._found = True
         self._disk.sync_folder(self.target.parent)
@@ -159,10 +161,12 @@ class FileSink(Sink):
 
     async def _write_all(self, sequence: int) -> None:
         """Write the part anew, from the run's first item on."""
+        self._is_lost = True
         await self._in_thread(self._begin)
         async for rows in self._source.all_rows(sequence):
             await self._in_thread(self._append, rows)
         await self._in_thread(self._end)
+        self._is_lost = False
 
     def _begin(self) -> None:
         self._close_file()
@@ -170,9 +174,18 @@ class FileSink(Sink):
         self._size = self._write_start(self._file)
 
     def _write_start(self, file: OpenFile) -> int:
-        is_continued = self._mode == "append" and self._found
-        existing = self._disk.read(self.target) if is_continued else ()
-        return _write_pieces(file, self._format.start(existing))
+        self._base = _write_pieces(file, self._format.start(self._existing()))
+        return self._base
+
+    def _existing(self) -> Iterator[bytes]:
+        """What stood in the file before this run, and stays (`--append`)."""
+        if self._mode != "append" or not self._found:
+            return
+        left = self._base if self._position.target else None
+        for piece in self._disk.read(self.target):
+            yield piece[:left]
+            if left is not None:
+                left = max(0, left - len(piece))
 
     def _append(self, rows: Sequence[ItemRow]) -> None:
         assert self._file is not None
@@ -207,8 +220,8 @@ class FileSink(Sink):
 
     def _leave(self) -> None:
         self._close_file()
-        if self._size == 0:
-            self._disk.remove(self.part)  # nothing was ever written
+        if self._size == 0 or self._is_lost:
+            self._disk.remove(self.part)  # nothing in it is worth keeping
             self.unpublished = None
 
 
@@ -246,10 +259,16 @@ class GrowingFile(FileSink):
             self._taken = new[-1].sequence
 
     async def save(self, sequence: int) -> Position:
+        if self._is_lost:
+            return Position(shape=self._shape)
         if self._buffer or self._position.state == "writing":
             await self._in_thread(self._flush)
             self._position = Position(
-                self._taken, self._size, target=self._position.target, shape=self._shape
+                self._taken,
+                self._size,
+                target=self._position.target,
+                shape=self._shape,
+                base=self._base,
             )
         return self._position
 
@@ -276,13 +295,13 @@ class GrowingFile(FileSink):
     async def _complete(self, sequence: int) -> None:
         await self.save(sequence)
         await self._in_thread(self._check)
-        if self._size == 0 or self._taken < sequence:
+        if self._is_lost:
             await self._write_all(sequence)
-            self._taken = sequence
 
     def _check(self) -> None:
+        """Whether somebody took the file away under our hands."""
         if self._disk.size(self.part) != self._size:
-            self._size = 0  # removed under our hands
+            self._is_lost = True
 
 
 class StoredFile(FileSink):
@@ -304,7 +323,11 @@ class StoredFile(FileSink):
         """Nothing: the store keeps them until they are wanted."""
 
     async def _complete(self, sequence: int) -> None:
+        await self._in_thread(self._adopt)
         if self._format.looks:
             async for rows in self._source.all_rows(sequence):
                 self._format.look(rows)
         await self._write_all(sequence)
+
+    def _adopt(self) -> None:
+        self._format.adopt(self._existing())

@@ -18,10 +18,8 @@ class Format(Protocol):
     #: Wants to see all rows before the first is written.
     looks: bool
 
-    @property
-    def shape(self) -> str:
-        """Equal for formats that may go on with each other's files."""
-        ...
+    #: Equal for formats that may go on with each other's files.
+    shape: str
 
     def adopt(self, existing: Iterable[bytes]) -> None:
         """Take note of a file whose items stay and come first (`--append`)."""

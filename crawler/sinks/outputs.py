@@ -19,7 +19,7 @@ from anyio.abc import TaskGroup
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_not_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
     wait_exponential,
@@ -55,6 +55,10 @@ _FINAL = (
 )
 
 _T = TypeVar("_T")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not isinstance(error, _FINAL)
 
 
 def _patience() -> AsyncRetrying:
@@ -250,7 +254,7 @@ class _Follower:
         self._interval = interval
         self._max_lag = max_lag
         self._retrying = retrying.copy(
-            retry=retry_if_not_exception_type(_FINAL),
+            retry=retry_if_exception(_may_pass),
             before_sleep=self._note_pause,
             reraise=True,
         )

@@ -8,6 +8,8 @@ from pathlib import PurePath
 
 from crawler.errors import ConfigError
 from crawler.sinks.base import Sink
+from crawler.sinks.csv_format import Csv
+from crawler.sinks.database import Database
 from crawler.sinks.disk import LOCAL, Disk
 from crawler.sinks.files import GrowingFile, Mode, StoredFile
 from crawler.sinks.formats import JsonArray, JsonLines
@@ -43,6 +45,15 @@ def open_sink(
                 f"--append cannot go on with {output}; .jsonl and .csv can"
             )
         return StoredFile(output, JsonArray(), mode=mode, disk=disk)
+    if ending == ".csv":
+        table = Csv(fields, guard_formulas=guard_formulas)
+        # A file that is gone on with may lack columns, and is then written anew.
+        is_stored = fields is None or mode == "append"
+        kind = StoredFile if is_stored else GrowingFile
+        return kind(output, table, mode=mode, disk=disk)
+    if ending in (".db", ".sqlite"):
+        key = (item_key,) if isinstance(item_key, str) else item_key or ()
+        return Database(output, item_key=key, mode=mode)
     raise ConfigError(
         f"Output {os.fspath(output)!r} has no ending that is known here; "
         f"valid are {', '.join(ENDINGS)}, and - for standard output"

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.errors import ConfigError
+from crawler.pipelines import encode
+from crawler.sinks.csv_format import Csv
+from crawler.store.base import ItemRow
+
+
+def rows(*items: Any) -> list[ItemRow]:
+    return [ItemRow(n, 0, 0, encode(item)) for n, item in enumerate(items, 1)]
+
+
+def written(
+    table: Csv, items: Sequence[ItemRow], existing: Sequence[bytes] = ()
+) -> str:
+    table.adopt(existing)
+    if table.looks:
+        table.look(items)
+    return b"".join([*table.start(existing), table.encode(items), table.end()]).decode()
+
+
+def test_columns_come_in_order_of_first_appearance() -> None:
+    text = written(Csv(), rows({"b": 1, "a": 2}, {"c": 3, "a": 4}))
+
+    assert text == "b,a,c\r\n1,2,\r\n,4,3\r\n"
+
+
+def test_known_columns_are_these_and_no_others() -> None:
+    assert written(Csv(["a", "b"]), rows({"b": 1, "z": 2})) == "a,b\r\n,1\r\n"
+
+
+def test_without_items_known_columns_are_all_there_is() -> None:
+    assert written(Csv(["a"]), []) == "a\r\n"
+    assert written(Csv(), []) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        pytest.param(None, "", id="None"),
+        pytest.param(True, "true", id="True"),
+        pytest.param(1.50, "1.5", id="float"),
+        pytest.param(-3, "-3", id="negative"),
+        pytest.param(2**70, str(2**70), id="2**70"),
+        pytest.param("=1+1", "'=1+1", id="formula"),
+        pytest.param("+x", "'+x", id="plus"),
+        pytest.param("-x", "'-x", id="minus"),
+        pytest.param("@x", "'@x", id="at"),
+        pytest.param("\tx", "'\tx", id="tab"),
+        pytest.param("\rx", "'\rx", id="CR"),
+        pytest.param("\nx", "'\nx", id="LF"),
+        pytest.param("＝x", "'＝x", id="wide"),
+        pytest.param("-12.50", "-12.50", id="a price as text"),
+        pytest.param("+1e3", "+1e3", id="a number as text"),
+        pytest.param("-1+cmd()", "'-1+cmd()", id="begins like a number"),
+        pytest.param("a=b", "a=b", id="within"),
+        pytest.param(["=x", {"a": None}], '["=x",{"a":null}]', id="nested"),
+    ],
+)
+def test_a_cell_shows_what_it_holds_and_runs_nothing(value: Any, cell: str) -> None:
+    text = written(Csv(["v"]), rows({"v": value}))
+
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["v"], [cell]]
+
+
+def test_the_guard_can_be_switched_off() -> None:
+    guarded, bare = Csv(["v"]), Csv(["v"], guard_formulas=False)
+
+    assert written(bare, rows({"v": "=1"})) == "v\r\n=1\r\n"
+    assert bare.shape != guarded.shape
+
+
+def test_a_header_runs_nothing_either() -> None:
+    assert written(Csv(), rows({"=a": 1})) == "'=a\r\n1\r\n"
+    assert written(Csv(), rows({"=a": 2}), [b"'=a\r\n1\r\n"]) == "'=a\r\n1\r\n2\r\n"
+
+
+@pytest.mark.parametrize(
+    ("existing", "expected"),
+    [
+        pytest.param(b"", "a,c\r\n1,2\r\n", id="empty"),
+        pytest.param(b"c,a\r\n8,9\r\n", "c,a\r\n8,9\r\n2,1\r\n", id="same columns"),
+        pytest.param(b"a\n9", "a,c\n9,\r\n1,2\r\n", id="a new one, an open line"),
+        pytest.param(
+            b'\xef\xbb\xbfa,"b\r\nb"\r\n9,"x\ny,""z"""\r\n\r\n',
+            '\ufeffa,"b\r\nb",c\r\n9,"x\ny,""z""",\r\n\r\n1,,2\r\n',
+            id="quotes and a BOM",
+        ),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_an_existing_table_is_gone_on_with(
+    existing: bytes, expected: str, size: int
+) -> None:
+    pieces = [existing[at : at + size] for at in range(0, len(existing), size)]
+
+    assert written(Csv(), rows({"a": 1, "c": 2}), pieces) == expected
+
+
+def test_what_is_no_table_cannot_be_gone_on_with() -> None:
+    with pytest.raises(ConfigError, match="needs a CSV file in UTF-8"):
+        Csv().adopt([b"\xff\xfe\x00\x01\n"])
+    with pytest.raises(ConfigError, match="needs a CSV file"):
+        Csv().adopt([b"x" * 200_000])
+
+
+TEXT = st.text(max_size=8) | st.sampled_from(['"', "\r\n", "'", "=", ","])
+
+
+@given(st.lists(st.lists(TEXT, min_size=3, max_size=3), max_size=4))
+def test_any_text_comes_back_from_any_pieces(table: list[list[str]]) -> None:
+    items = rows(*[dict(zip("abc", row, strict=True)) for row in table])
+    first = written(Csv(["a", "b", "c"], guard_formulas=False), items)
+
+    again = written(
+        Csv(guard_formulas=False), rows({"d": 1}), [bytes([x]) for x in first.encode()]
+    )
+
+    back = list(csv.reader(io.StringIO(again, newline="")))
+    assert back[0] == ["a", "b", "c", "d"]
+    assert back[1:-1] == [[*row, ""] for row in table]
+    assert back[-1] == ["", "", "", "1"]

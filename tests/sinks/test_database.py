@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio import to_thread
+from tenacity import AsyncRetrying, stop_after_attempt
+
+from crawler.errors import ConfigError, OutputExists, SinkError
+from crawler.pipelines import Run
+from crawler.sinks import Outputs, open_sink, target_of
+from crawler.sinks.database import Database
+from crawler.sinks.files import Mode
+from tests.sinks.kept import RUN, KeptStore
+
+
+async def run(
+    path: Path,
+    *groups: Sequence[Any],
+    item_key: str | None = None,
+    mode: Mode = "refuse",
+    store: KeptStore | None = None,
+    number: int = 1,
+    owned: bool = False,
+) -> None:
+    """A whole run of the job."""
+    store = store or KeptStore()
+    sink = open_sink(path, item_key=item_key, mode=mode)
+    outputs = Outputs([sink], store, Run("job", number), owns=lambda path: owned)
+    async with outputs:
+        for group in groups:
+            outputs.wake(await store.add(group))
+            await outputs.drain()
+        await outputs.publish()
+    assert outputs.published() == [path]
+
+
+def table(path: Path, columns: str = "*") -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        query = f"SELECT {columns} FROM items ORDER BY _run, _sequence"
+        return connection.execute(query).fetchall()
+
+
+async def test_items_are_rows_and_fields_are_columns(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "out.db"
+    first = {"a": "x\0y", "b": 1.5, "c": True, "d": None}
+
+    await run(path, [first], [{"a": 2**70, "e": [1, {"f": "é"}]}])
+
+    assert table(path) == [
+        ("job/1/1", "job", 1, 1, "x\0y", 1.5, 1, None, None),
+        ("job/1/2", "job", 1, 2, str(2**70), None, None, None, '[1,{"f":"é"}]'),
+    ]
+
+
+async def test_names_that_sqlite_holds_for_equal_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "out.db"
+    items = [{"Title": 1, "title": 2, "_key": 3, 'a b"c': 4, "": 5, "n\0": 6}]
+
+    await run(path, items)
+    await run(path, list(reversed(items)), number=2, owned=True)
+
+    with closing(sqlite3.connect(path)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(items)")]
+    assert [row[4:] for row in table(path)] == [(1, 2, 3, 4, 5, 6)] * 2
+    assert names[4] == "Title"
+    assert names[5].startswith("title_")
+    assert names[7:9] == ['a b"c', ""]
+
+
+async def test_an_item_key_keeps_one_row_over_all_runs(tmp_path: Path) -> None:
+    path = tmp_path / "out.db"
+
+    await run(path, [{"u": "a", "v": 1}, {"u": "b", "v": 1}], item_key="u")
+    await run(path, [{"u": "a", "w": 2}], item_key="u", number=2, owned=True)
+
+    assert table(path, "_key, _run, u, v, w") == [
+        ('["b"]', 1, "b", 1, None),
+        ('["a"]', 2, "a", None, 2),
+    ]
+
+
+async def test_without_a_key_runs_stand_beside_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "out.sqlite"
+
+    await run(path, [{"n": 1}])
+    await run(path, [{"n": 1}], mode="append")  # a store that forgot counts from 1
+
+    assert table(path, "_run, _sequence, n") == [(1, 1, 1), (2, 1, 1)]
+
+
+async def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "out.db"
+    await run(path, [{"n": 1}])
+
+    with pytest.raises(OutputExists, match="--overwrite, --append"):
+        await run(path, [{"n": 2}])
+
+    assert table(path, "n") == [(1,)]
+
+
+async def test_overwrite_begins_an_empty_table(tmp_path: Path) -> None:
+    path = tmp_path / "out.db"
+    await run(path, [{"n": 1}])
+
+    await run(path, [{"m": 2}], mode="overwrite")
+
+    assert [row[4:] for row in table(path)] == [(2,)]
+
+
+async def test_rows_whose_position_was_not_recorded_come_once(tmp_path: Path) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    async with Outputs([open_sink(path)], store, RUN) as outputs:
+        opened = await store.sink_position(f"file {path}")
+        outputs.wake(await store.add([{"n": 1}, {"n": 2}]))
+        await outputs.drain()
+    assert opened is not None
+    await store.set_sink_position(f"file {path}", opened)  # killed before it was
+
+    async with Outputs([open_sink(path)], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 3}]))
+        await outputs.publish()
+
+    assert table(path, "_run, _sequence, n") == [(3, 1, 1), (3, 2, 2), (3, 3, 3)]
+    assert target_of(opened) == path
+
+
+async def test_a_database_that_was_removed_is_written_again(tmp_path: Path) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    async with Outputs([open_sink(path)], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 1}, {"n": 2}]))
+        await outputs.drain()
+    path.unlink()
+
+    async with Outputs([open_sink(path)], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 3}]))
+        await outputs.publish()
+
+    assert table(path, "n") == [(1,), (2,), (3,)]
+
+
+async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    blocker = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    tries = 0
+
+    async def unlock(seconds: float) -> None:
+        nonlocal tries
+        tries += 1
+        await to_thread.run_sync(blocker.execute, "ROLLBACK")
+
+    retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=unlock)
+    sink = Database(path, mode="append", busy_timeout=0.01)
+    async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
+        blocker.execute("BEGIN EXCLUSIVE")
+        outputs.wake(await store.add([{"n": 1}]))
+        await outputs.publish()
+    blocker.close()
+
+    assert tries == 1
+    assert table(path, "n") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"not a database, but long enough to be looked at" * 99,
+                     "file is not a database", id="no database"),
+        pytest.param(None, "a table `items` of another kind", id="another table"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_hold_items_is_named_at_once(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "out.db"
+    if content is None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE items (a)")
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=message):
+        await run(path, [{"n": 1}], mode="append")
+
+
+async def test_a_run_that_never_began_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.db"
+    async with Outputs([open_sink(path)], KeptStore(), RUN):
+        assert path.exists()
+
+    assert not path.exists()
+
+
+async def test_a_failed_insert_leaves_nothing_half(tmp_path: Path) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    many = {f"f{n}": n for n in range(2100)}  # SQLite has at most 2,000 columns
+    retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=_no_sleep)
+    async with Outputs([open_sink(path)], store, RUN, retrying=retrying) as outputs:
+        outputs.wake(await store.add([{"n": 1}]))
+        await outputs.drain()
+        outputs.wake(await store.add([{"n": 2}, many]))
+        with pytest.raises(SinkError, match="too many columns"):
+            await outputs.drain()
+
+    assert [row[4:] for row in table(path)] == [(1,)]
+
+
+async def _no_sleep(seconds: float) -> None:
+    return None

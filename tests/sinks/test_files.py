@@ -1,0 +1,258 @@
+"""Files on a real disk: what is refused, what is replaced, what is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import AsyncRetrying, stop_after_attempt
+
+from crawler.errors import ConfigError, OutputExists, SinkError
+from crawler.sinks import Outputs, Position, open_sink, target_of
+from crawler.sinks.disk import LOCAL
+from crawler.sinks.files import Mode, recovered
+from tests.sinks.kept import RUN, KeptStore
+
+ENDINGS = ["jsonl", "json", "csv", "db"]
+
+
+async def publish(
+    path: Path,
+    items: Sequence[Any] = ({"n": 1},),
+    *,
+    mode: Mode = "refuse",
+    owned: Sequence[Path] = (),
+) -> KeptStore:
+    store = KeptStore()
+    sink = open_sink(path, mode=mode)
+    async with Outputs([sink], store, RUN, owns=lambda path: path in owned) as outputs:
+        outputs.wake(await store.add(items))
+        await outputs.publish()
+    return store
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+WRITING = Position(sequence=3, size=10, shape="jsonl")
+PUBLISHING = Position(3, 10, "publishing", "/out", "jsonl")
+FINISHED = Position(3, 10, "finished", "/out", "jsonl")
+ANEW = Position(shape="jsonl")
+
+
+@pytest.mark.parametrize(
+    ("position", "target", "part", "expected"),
+    [
+        pytest.param(None, None, None, ANEW, id="a new run"),
+        pytest.param(None, None, 10, ANEW, id="a part of another run"),
+        pytest.param(WRITING, None, 10, WRITING, id="as it was recorded"),
+        pytest.param(WRITING, 5, 99, WRITING, id="with a torn end"),
+        pytest.param(WRITING, None, 9, ANEW, id="too short"),
+        pytest.param(WRITING, 10, None, ANEW, id="gone"),
+        pytest.param(PUBLISHING, None, 10, WRITING, id="killed before the rename"),
+        pytest.param(PUBLISHING, 10, 10, WRITING, id="over an older one"),
+        pytest.param(PUBLISHING, 10, None, FINISHED, id="killed after the rename"),
+        pytest.param(PUBLISHING, 9, None, ANEW, id="renamed, and not ours"),
+        pytest.param(PUBLISHING, None, None, ANEW, id="both gone"),
+        pytest.param(FINISHED, 10, None, FINISHED, id="finished"),
+        pytest.param(FINISHED, 12, 3, FINISHED, id="finished, and changed since"),
+        pytest.param(FINISHED, None, None, ANEW, id="finished, and moved away"),
+        pytest.param(Position(3, 10, shape="csv"), 1, 10, ANEW, id="another shape"),
+    ],
+)
+def test_recovery_believes_what_both_record_and_disk_say(
+    position: Position | None, target: int | None, part: int | None, expected: Position
+) -> None:
+    assert recovered(position, "jsonl", target, part) == expected
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_file_that_is_there_is_refused_before_the_first_request(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    path.write_text("mine\n")
+
+    with pytest.raises(OutputExists, match="--overwrite, --append or another name"):
+        await publish(path)
+
+    assert path.read_text() == "mine\n"
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+@pytest.mark.parametrize("how", ["overwrite", "owned"])
+async def test_a_file_is_replaced_where_that_is_allowed(
+    tmp_path: Path, ending: str, how: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    path.write_text("old\n")
+
+    if how == "owned":
+        await publish(path, owned=[path])
+    else:
+        await publish(path, mode="overwrite")
+
+    assert "old" not in path.read_text()
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("ending", "before", "after"),
+    [
+        ("jsonl", '{"n":0}', '{"n":0}\n{"n":1}\n'),
+        ("csv", "m,n\r\n7,0\r\n", "m,n\r\n7,0\r\n,1\r\n"),
+    ],
+)
+async def test_append_goes_on_with_a_file(
+    tmp_path: Path, ending: str, before: str, after: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    path.write_bytes(before.encode())
+
+    await publish(path, mode="append")
+    first = path.read_bytes().decode()
+    await publish(path, mode="append")
+
+    assert first == after
+    assert path.read_bytes().decode().startswith(after)
+    assert len(path.read_bytes()) > len(after)
+
+
+async def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path, store = tmp_path / "out.jsonl", KeptStore()
+    path.write_text("old\n")
+    async with Outputs([open_sink(path, mode="overwrite")], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 1}]))
+        await outputs.drain()
+
+        assert path.read_text() == "old\n"
+        assert outputs.unpublished()[0].read_text() == '{"n":1}\n'
+
+
+async def test_what_was_published_is_on_record(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    store = await publish(path)
+
+    position = await store.sink_position(f"file {path}")
+
+    assert position is not None
+    assert target_of(position) == path
+
+
+async def test_a_file_that_appears_while_the_crawl_runs_is_not_replaced(
+    tmp_path: Path,
+) -> None:
+    path, store = tmp_path / "out.jsonl", KeptStore()
+    async with Outputs(
+        [open_sink(path)],
+        store,
+        RUN,
+        retrying=AsyncRetrying(stop=stop_after_attempt(1)),
+    ) as outputs:
+        outputs.wake(await store.add([{"n": 1}]))
+        path.write_text("somebody else's\n")
+        with pytest.raises(SinkError, match="appeared while the crawl ran; move it"):
+            await outputs.publish()
+
+    assert path.read_text() == "somebody else's\n"
+    assert (tmp_path / "out.jsonl.part").read_text() == '{"n":1}\n'
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_folder_that_cannot_be_is_one_clear_line(
+    tmp_path: Path, ending: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / f"out.{ending}"
+
+    with pytest.raises(ConfigError) as caught:
+        await publish(path)
+
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_folder_in_the_place_of_the_file_is_named(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"out.{ending}"
+    path.mkdir()
+
+    with pytest.raises(ConfigError, match=f"out.{ending}"):
+        await publish(path, mode="overwrite")
+
+
+async def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    async with Outputs([open_sink(path)], KeptStore(), RUN):
+        with pytest.raises(
+            ConfigError, match=r"\.part is being written by another run"
+        ):
+            await publish(path)
+
+    await publish(path)
+    assert path.read_text() == '{"n":1}\n'
+
+
+def test_bytes_reach_a_real_disk_where_they_belong(tmp_path: Path) -> None:
+    file = LOCAL.open(tmp_path / "f")
+    file.write(0, b"0123456789")
+    file.write(3, b"abc")
+    file.sync()
+    file.close()
+
+    assert b"".join(LOCAL.read(tmp_path / "f")) == b"012abc"
+    assert LOCAL.size(tmp_path / "f") == 6
+    assert LOCAL.size(tmp_path / "g") is None
+    LOCAL.remove(tmp_path / "f")
+    LOCAL.remove(tmp_path / "f")
+    assert names(tmp_path) == []
+
+
+FILLING = """
+import anyio, resource, signal, sys
+from pathlib import Path
+from tenacity import AsyncRetrying, stop_after_attempt
+from crawler.errors import SinkError
+from crawler.sinks import Outputs, open_sink
+from tests.sinks.kept import RUN, KeptStore
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+async def main():
+    store, path = KeptStore(), Path(sys.argv[1])
+    async def free(seconds):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=free)
+    async with Outputs([open_sink(path)], store, RUN, retrying=retrying) as outputs:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+        for n in range(10):
+            outputs.wake(await store.add([{"n": n, "text": "x" * 1000}]))
+            await outputs.drain()
+        await outputs.publish()
+anyio.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
+def test_a_real_limit_on_files_is_survived(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", FILLING, path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("The crawl waits for an output") == 1
+    assert f"out.{ending}.part cannot be written: File too large" in done.stderr
+    assert path.read_text().count("x" * 1000) == 10

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.errors import ConfigError
+from crawler.sinks import Collect, StandardOutput, open_sink
+from crawler.sinks.database import Database
+from crawler.sinks.files import GrowingFile, StoredFile
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "kind", "is_growing"),
+    [
+        pytest.param("-", {}, StandardOutput, True, id="-"),
+        pytest.param("out.jsonl", {}, GrowingFile, True, id="jsonl"),
+        pytest.param(Path("OUT.JSONL"), {}, GrowingFile, True, id="a path"),
+        pytest.param("out.json", {}, StoredFile, False, id="json"),
+        pytest.param("out.csv", {}, StoredFile, False, id="csv"),
+        pytest.param("out.csv", {"fields": ["a"]}, GrowingFile, True, id="csv, known"),
+        pytest.param(
+            "out.csv",
+            {"fields": ["a"], "mode": "append"},
+            StoredFile,
+            False,
+            id="added",
+        ),
+        pytest.param("out.db", {}, Database, True, id="db"),
+        pytest.param("a.b/out.sqlite", {"item_key": "u"}, Database, True, id="sqlite"),
+    ],
+)
+def test_the_ending_says_what_is_written(
+    output: Any, options: dict[str, Any], kind: type, is_growing: bool
+) -> None:
+    sink = open_sink(output, **options)
+
+    assert type(sink) is kind
+    assert sink.is_growing is is_growing
+
+
+def test_a_sink_is_taken_as_it_is() -> None:
+    sink = Collect()
+
+    assert open_sink(sink) is sink
+
+
+@pytest.mark.parametrize("output", ["out.xml", "out", "", "s3://bucket/out"])
+def test_an_unknown_ending_lists_the_valid_ones(output: str) -> None:
+    with pytest.raises(ConfigError, match=r"\.jsonl, \.json, \.csv, \.db, \.sqlite"):
+        open_sink(output)
+
+
+def test_a_json_array_cannot_be_appended_to() -> None:
+    with pytest.raises(ConfigError, match=r"--append cannot go on with out\.json"):
+        open_sink("out.json", mode="append")
