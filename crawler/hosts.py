@@ -142,7 +142,10 @@ class Hosts:
     def succeeded(self, host: str, now: float) -> None:
         """After an answer that was no refusal: troubles fade."""
         state = self._states.get(host)
-        if state is None or state.troubled_at is None:
+        if state is None:
+            return
+        state.answered = True
+        if state.troubled_at is None:
             return
         state.failures = state.parks = 0
         state.clean += 1
@@ -158,19 +161,23 @@ class Hosts:
         state = self._states.get(host)
         return 0 if state is None else state.parks
 
-    def pardons(self, host: str, now: float) -> bool:
+    def pardons(self, host: str, now: float, page: int | None = None) -> bool:
         """Note a refusal (429, 503); does it use up none of its request's attempts?
 
-        True for 15 minutes from the first of a series. Clean fetches since the last
-        refusal end a series, and show that the trouble is the page's: that refusal
-        counts.
+        None for 15 minutes from the first of a series, where the host refuses as a
+        whole. Where it has answered and refuses one `page` (its fingerprint) alone, or
+        one among clean fetches, the trouble is the page's: those refusals count.
         """
         state = self._troubled(host, now)
-        healthy, state.clean = state.clean >= CLEAN_FETCHES, 0
-        if state.refused_at is None:
-            state.refused_at = now
-        elif healthy:
-            state.refused_at = now
+        is_healthy, state.clean = state.clean >= CLEAN_FETCHES, 0
+        is_new = state.refused_at is None
+        if state.refused_at is None or is_healthy:
+            state.refused_at, state.refused_page = now, page
+            state.refuses_many = False
+        elif page != state.refused_page:
+            state.refuses_many = True
+        is_alone = page is not None or (is_healthy and not is_new)
+        if state.answered and is_alone and not state.refuses_many:
             return False
         return now - state.refused_at < PARDON
 
@@ -215,6 +222,7 @@ class _State:
 
     __slots__ = (
         "alone",
+        "answered",
         "asked_interval",
         "backoff",
         "before",
@@ -229,6 +237,8 @@ class _State:
         "paused_seconds",
         "paused_until",
         "refused_at",
+        "refused_page",
+        "refuses_many",
         "resting",
         "slowed_at",
         "taken_at",
@@ -253,7 +263,11 @@ class _State:
         #: The interval that troubles ask for; when it last grew, and last shrank.
         self.backoff = self.slowed_at = self.faded_at = 0.0
         self.failures = self.parks = self.clean = 0
+        self.answered = False
+        #: The series of refusals: its begin, its first page, were there others.
         self.refused_at: float | None = None
+        self.refused_page: int | None = None
+        self.refuses_many = False
         self.troubled_at: float | None = None
 
     def ready_at(self) -> float | None:

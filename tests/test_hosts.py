@@ -276,6 +276,26 @@ def test_refusals_use_up_no_attempts_for_a_quarter_of_an_hour() -> None:
     assert not hosts.pardons(HOST, 1000.0 + PARDON)
 
 
+def test_where_a_host_refuses_one_page_alone_the_refusals_count() -> None:
+    hosts = hosts_of()
+    hosts.take(HOST, 999.0)
+    hosts.succeeded(HOST, 999.0)
+
+    assert not hosts.pardons(HOST, 1000.0, page=7)
+    assert not hosts.pardons(HOST, 1010.0, page=7)
+    assert hosts.pardons(HOST, 1020.0, page=8)
+    assert hosts.pardons(HOST, 1030.0, page=7)
+    assert not hosts.pardons(HOST, 1000.0 + PARDON, page=7)
+
+
+def test_a_host_that_never_answered_is_pardoned_for_its_one_page() -> None:
+    hosts = hosts_of()
+
+    assert hosts.pardons(HOST, 1000.0, page=7)
+    assert hosts.pardons(HOST, 1800.0, page=7)
+    assert not hosts.pardons(HOST, 1000.0 + PARDON, page=7)
+
+
 def test_a_host_that_answers_now_and_then_still_refuses_as_a_whole() -> None:
     hosts = hosts_of()
     hosts.pardons(HOST, 1000.0)
