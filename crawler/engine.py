@@ -99,6 +99,7 @@ class Engine:
         self._committer = Committer(self._commit, self._landed)
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
+        self._is_full = False
         self.progress = Progress(dict(counters))
         self.observations = Observations()
         #: What `start()` raised, where it did.
@@ -190,12 +191,14 @@ class Engine:
         last = Outcome(None)
         try:
             async for value in self._parts.spider.start():
-                await scheduler.hungry(2 * self._worker_count)
+                if not await scheduler.hungry(2 * self._worker_count):
+                    break
                 outcome = await self._started(value)
                 outcome.first_ordinal = ordinal
                 ordinal += len(outcome.items)
                 await self._put_start(outcome)
-            last.remember = {START_ENDED: "yes"}
+            else:
+                last.remember = {START_ENDED: "yes"}
         except Exception as exc:
             self.start_error = exc
             logger.error("start() failed: %s %s", exc, user_frame(exc))
@@ -226,11 +229,19 @@ class Engine:
             return []
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
-        with anyio.CancelScope(shield=True):
-            committed = await self._parts.store.commit(
-                group, items_limit=self._limits.items
-            )
-        return committed  # noqa: RET504  # mypy: a scope may swallow what is raised
+        """Land a group; while the disk is full the crawl waits, then stops in order."""
+        committed = Committed()
+        if self.store_error is not None or self._is_full:
+            return committed  # what cannot land, or may not, stays pending
+        commit, limit = self._parts.store.commit, self._limits.items
+        try:
+            with anyio.CancelScope(shield=True):
+                committed = await self._patience(commit, group, items_limit=limit)
+        except StoreError as exc:
+            logger.error("%s; the crawl stops and can be resumed", exc)
+            self.store_error = exc
+            self.stop(FinishReason.SINK_ERROR, grace=0)
+        return committed
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: count, feed the scheduler, wake the sinks."""
@@ -249,6 +260,7 @@ class Engine:
             settled.append((outcome.entry, outcome.due + clock if is_pending else None))
         self._parts.outputs.wake(committed.sequence)
         if committed.is_full:
+            self._is_full = True
             self.stop(FinishReason.ITEMS_LIMIT, grace=0)
         scheduler.landed(committed, settled, sources)
 

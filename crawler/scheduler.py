@@ -153,7 +153,6 @@ class Scheduler:
 
     def close(self) -> None:
         """Give nothing out any more; waiting workers end."""
-        self._is_closed = True
         self._end()
 
     @property
@@ -165,11 +164,12 @@ class Scheduler:
         """Whether the permits are what ended it: all were used for pages."""
         return self._permits == 0 and not self._out
 
-    async def hungry(self, least: int) -> None:
-        """Return when fewer than `least` entries are ready to go."""
-        while self.frontier.ready() >= least:
+    async def hungry(self, least: int) -> bool:
+        """True when fewer than `least` entries are ready to go; False: none will."""
+        while not self._is_closed and self.frontier.ready() + self._sources > least:
             self._hungry.clear()
             await self._hungry.wait()
+        return not self._is_closed
 
     async def wanted_hosts(self) -> list[str]:
         """Hosts of which the store has more, when they run low."""
@@ -271,6 +271,8 @@ class Scheduler:
         )
 
     def _end(self) -> None:
+        self._is_closed = True
+        self._hungry.set()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

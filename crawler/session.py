@@ -134,7 +134,7 @@ class Session:
     async def run(self) -> Report:
         """Crawl to the end, publish, and report."""
         draw_start = START_ENDED not in self.opening.remembered
-        with Watchdog():
+        async with Watchdog():
             reason = await self.engine.run(draw_start=draw_start)
         # Whoever read our output had enough of it: that is an end, too.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)

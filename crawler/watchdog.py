@@ -8,6 +8,8 @@ import sys
 import threading
 from types import TracebackType
 
+import anyio.to_thread
+
 from crawler.visit.callbacks import is_users
 
 logger = logging.getLogger(__name__)
@@ -16,7 +18,7 @@ logger = logging.getLogger(__name__)
 class Watchdog:
     """A thread that looks at the loop once a `beat`, and warns where it hangs.
 
-    `with Watchdog(patience=5):` inside the loop. One warning for each place.
+    `async with Watchdog(patience=5):`. One warning for each place.
     """
 
     def __init__(self, *, patience: float = 5.0, beat: float = 1.0) -> None:
@@ -26,7 +28,7 @@ class Watchdog:
         self._answered = threading.Event()
         self._named: set[str] = set()
 
-    def __enter__(self) -> Watchdog:
+    async def __aenter__(self) -> Watchdog:
         loop, thread = asyncio.get_running_loop(), threading.get_ident()
         self._thread = threading.Thread(
             target=self._watch, args=(loop, thread), name="crawl-watchdog", daemon=True
@@ -34,7 +36,7 @@ class Watchdog:
         self._thread.start()
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -42,7 +44,7 @@ class Watchdog:
     ) -> None:
         self._stop.set()
         self._answered.set()
-        self._thread.join()
+        await anyio.to_thread.run_sync(self._thread.join)
 
     def _watch(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         while not self._stop.wait(self._beat):

@@ -23,6 +23,8 @@ from crawler.response import Response
 from crawler.settings import Settings
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+#: Marks the requests whose redirects and cookies are not httpx's business.
+_OURS = "crawler"
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
@@ -100,12 +102,7 @@ class Client(httpx.AsyncClient):
         started = time.perf_counter()
         prepared = self._prepare(request, cookies)
         try:
-            answer = await self.send(
-                prepared,
-                stream=True,
-                auth=httpx.USE_CLIENT_DEFAULT if authorized else None,
-                follow_redirects=False,
-            )
+            answer = await self._exchange(prepared, authorized=authorized)
         except Exception as exc:
             raise translated(exc, request.url) from exc
         self._note_connection(answer)
@@ -123,6 +120,30 @@ class Client(httpx.AsyncClient):
             elapsed=time.perf_counter() - started,
         )
 
+    async def _exchange(
+        self, request: httpx.Request, *, authorized: bool
+    ) -> httpx.Response:
+        """Straight to the transport, unless hooks or auth ask for httpx's own path."""
+        auth = self.auth if authorized else None
+        hooks = self.event_hooks
+        if auth is not None or hooks["request"] or hooks["response"]:
+            return await self.send(
+                request, stream=True, auth=auth, follow_redirects=False
+            )
+        transport = self._transport_for_url(request.url)
+        answer = await transport.handle_async_request(request)
+        answer.request = request
+        return answer
+
+    def _build_redirect_request(
+        self, request: httpx.Request, response: httpx.Response
+    ) -> httpx.Request:
+        # httpx reads a Location even where it does not follow it, and fails on those
+        # that only a browser understands; the visit reads them for itself.
+        if _OURS in request.extensions:
+            return request
+        return super()._build_redirect_request(request, response)
+
     def _prepare(self, request: Request, cookies: str | None) -> httpx.Request:
         options = request.options
         headers = httpx.Headers(self.headers)
@@ -132,7 +153,7 @@ class Client(httpx.AsyncClient):
         timeout = self.timeout
         if options.timeout is not None:
             timeout = httpx.Timeout(options.timeout)
-        extensions: dict[str, Any] = {"timeout": timeout.as_dict()}
+        extensions: dict[str, Any] = {"timeout": timeout.as_dict(), _OURS: True}
         if options.proxy:
             extensions["proxy"] = options.proxy
         return httpx.Request(

@@ -148,7 +148,8 @@ class MemoryStore:
     ) -> None:
         entry = outcome.entry
         fingerprint = entry.fingerprint if entry else 0
-        staged = self._staged.get(fingerprint, [])
+        # What an attempt put aside that then failed is nobody's.
+        staged = self._staged.get(fingerprint, [])[: outcome.first_ordinal]
         items = [*staged, *outcome.items] if staged else outcome.items
         if not items:
             return
