@@ -6,6 +6,10 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
+#: The methods of the durable store that read or write rows on the event loop.
+ROWS_ON_THE_LOOP = {"take", "commit", "items_after", "explain"}
+ROWS_ON_THE_LOOP |= {"sink_position", "set_sink_position"}
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -30,4 +34,9 @@ def no_blocking() -> Iterator[None]:
         # crawl() within a loop waits for the crawl in another thread: it says so.
         waits = blockbuster.functions["threading.Lock.acquire"]
         waits.can_block_in("crawler/crawling.py", "_in_own_loop")
+        for name, function in blockbuster.functions.items():
+            if name.startswith("sqlite3."):
+                # The store writes rows on the loop on purpose; what waits for the disk
+                # is COMMIT, and that is done in its thread.
+                function.can_block_in("crawler/store/sqlite.py", ROWS_ON_THE_LOOP)
         yield

@@ -19,9 +19,10 @@ from crawler.errors import StateError
 from crawler.store import rows, schema
 from crawler.store.base import Explanation, ItemRow
 from crawler.store.catalog import Catalog, JobFiles, RunRecord
-from crawler.store.landing import RunState, Totals, reopening
+from crawler.store.landing import reopening
 from crawler.store.lock import JobLock
 from crawler.store.names import spelled_words
+from crawler.store.run_state import RunState, Totals
 
 #: Items read at a time, so that a long export holds up no writer.
 _ITEMS_AT_ONCE = 1_000

@@ -42,8 +42,11 @@ from crawler.store.base import (
     RunStart,
 )
 from crawler.store.catalog import FORGOTTEN, Catalog, JobFiles, RunRecord, check_same
-from crawler.store.landing import Landing, RunState, encode_keys
+from crawler.store.group import Group
+from crawler.store.item_rows import encode_keys
+from crawler.store.landing import Landing
 from crawler.store.lock import JobLock
+from crawler.store.run_state import RunState
 
 T = TypeVar("T")
 
@@ -237,28 +240,28 @@ class SqliteStore:
         """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
         the same may be tried again."""
         async with self._busy:
-            landing = Landing(self._run, self._clock())
-            write = partial(self._write, landing, outcomes, items_limit)
+            group = Group(self._run, self._clock())
+            write = partial(self._write, group, outcomes, items_limit)
             if self._staged_rows > _STAGED_ON_LOOP:
                 await self._in_thread(write)
             else:
                 write()
             await self._in_thread(self._commit)
-            landing.keep()
+            group.keep()
             if not self._run.staged:
                 self._staged_rows = 0
             if len(self._run.tail) >= self._index_every:
                 await self._catch_up()
-        return landing.committed
+        return group.committed
 
     def _write(
-        self, landing: Landing, outcomes: Sequence[Outcome], items_limit: int | None
+        self, group: Group, outcomes: Sequence[Outcome], items_limit: int | None
     ) -> None:
         with self._transaction():
             self._connection.execute("BEGIN IMMEDIATE")
-            landing.land(outcomes, items_limit)
+            Landing(group).land(outcomes, items_limit)
             seconds = self._earlier_seconds + self._monotonic() - self._opened
-            landing.write_totals(seconds)
+            group.write_totals(seconds)
 
     def _commit(self) -> None:
         with self._transaction():

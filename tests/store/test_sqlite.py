@@ -380,7 +380,7 @@ async def test_old_runs_are_pruned(tmp_path: Path) -> None:
 
 @contextmanager
 def files_limited_to(size: int) -> Iterator[None]:
-    """No file may grow beyond this: SQLite is told that the disk is full, or failing."""
+    """No file may grow beyond this: to SQLite the disk is full, or failing."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
