@@ -98,7 +98,7 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
 def bind(
     spider: str, arguments: Mapping[str, Argument], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The value of every argument; ConfigError lists the valid ones for a wrong name."""
+    """The value of each argument; ConfigError lists the valid ones for a wrong name."""
     for name in given:
         if name not in arguments:
             if not arguments:
