@@ -295,18 +295,7 @@ class Session:
         return pace
 
     def _scope(self) -> Scope:
-        """As the spider says; the hosts of its start URLs are in from the beginning."""
-        try:
-            scope = Scope.parse(self._spider.scope)
-        except ValueError as exc:
-            raise ConfigError(f"Spider {self._spider.name!r}: scope: {exc}") from exc
-        for url in self._spider.start_urls:
-            try:
-                scope.add(urls.canonical(url))
-            except urls.InvalidUrl as exc:
-                raise ConfigError(
-                    f"Spider {self._spider.name!r}: start_urls: {exc}"
-                ) from exc
+        scope = scope_of(self._spider)
         remembered = self.opening.remembered.get("scope")
         if remembered:
             scope.restore(msgspec.json.decode(remembered)["members"])
@@ -385,6 +374,20 @@ def check_spider(spider: object) -> None:
         raise ConfigError(
             f"Spider {type(spider).__name__} has no name; give it one: name = '...'"
         )
+
+
+def scope_of(spider: Spider) -> Scope:
+    """As the spider says; the hosts of its start URLs are in from the beginning."""
+    try:
+        scope = Scope.parse(spider.scope)
+    except ValueError as exc:
+        raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
+    for url in spider.start_urls:
+        try:
+            scope.add(urls.canonical(url))
+        except urls.InvalidUrl as exc:
+            raise ConfigError(f"Spider {spider.name!r}: start_urls: {exc}") from exc
+    return scope
 
 
 def _utc(moment: float) -> str:

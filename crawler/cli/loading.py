@@ -61,13 +61,18 @@ def load_folder(folder: Path, root: Path) -> Loaded:
         _make_importable(root)
     for path in files:
         inner = path.relative_to(folder)
-        if any(_IGNORED.fullmatch(part.removesuffix(".py")) for part in inner.parts):
+        if any(is_ignored(part.removesuffix(".py")) for part in inner.parts):
             continue
         try:
             _sort_in(loaded, spiders_in(_load(path), path))
         except LoadError as exc:
             loaded.broken[path] = exc
     return loaded
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of that name (without .py) is passed over."""
+    return _IGNORED.fullmatch(name) is not None
 
 
 def _sort_in(loaded: Loaded, spiders: list[type[Spider]]) -> None:

@@ -6,6 +6,7 @@ Rule: every text that came from elsewhere passes `clean` before a person sees it
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import sys
@@ -45,6 +46,18 @@ def shown(path: Path) -> str:
         return str(path.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
+
+
+def of_bytes(amount: float) -> str:
+    """A number of bytes as people read it; nothing for none."""
+    if not amount:
+        return ""
+    power = min(int(math.log10(max(amount, 1)) // 3), len(_UNITS) - 1)
+    number = f"{amount / 1000**power:.1f}" if power else f"{amount:.0f}"
+    return f"{number} {_UNITS[power]}"
+
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class _Forgiving(io.RawIOBase):

@@ -5,13 +5,12 @@ Rule: figures in, text out; nothing is printed here.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crawler.cli.streams import shown
+from crawler.cli.streams import of_bytes, shown
 from crawler.engine import Engine
 from crawler.stats import FinishReason, Report, totals
 
@@ -113,7 +112,7 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     yield "pending", _amount(report.pending), ""
     versions = ", ".join(f"{n:,} by {name}" for name, n in report.http_versions.items())
     connections = f"{of(report.connections, 'connection')}, {of(report.hosts, 'host')}"
-    yield "received", size(report.bytes), f"{connections}; {versions}".rstrip("; ")
+    yield "received", of_bytes(report.bytes), f"{connections}; {versions}".rstrip("; ")
 
 
 def _amount(number: int) -> str:
@@ -166,15 +165,3 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
-def size(amount: float) -> str:
-    """A number of bytes as people read it; nothing for none."""
-    if not amount:
-        return ""
-    power = min(int(math.log10(max(amount, 1)) // 3), len(_UNITS) - 1)
-    number = f"{amount / 1000**power:.1f}" if power else f"{amount:.0f}"
-    return f"{number} {_UNITS[power]}"
-
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
