@@ -6,59 +6,28 @@ takes the crawl down: an error is kept in `error`, and raised where the engine a
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_exponential,
-)
+from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 
 from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.base import Run
-from crawler.sinks.base import BATCH, PipeClosed, Sink, Source
+from crawler.sinks.base import PipeClosed, Sink, Source
+from crawler.sinks.follower import Follower
 from crawler.store.base import Store
 
-logger = logging.getLogger(__name__)
-
-#: How long items may wait for company, and how many bytes until they are made safe.
+#: Seconds that items may wait for company before they are written and made safe.
 INTERVAL = 1.0
-SAVE_BYTES = 1 << 20
 #: Items that an output may be behind before the crawl waits for it.
 MAX_LAG = 10_000
-#: How long an output that fails is tried again, while the crawl waits.
+#: Seconds that an output that fails is tried again, while the crawl waits.
 PATIENCE = 300.0
-
-#: What trying again cannot heal.
-_FINAL = (
-    PipeClosed,
-    ConfigError,
-    TypeError,
-    AttributeError,
-    NameError,
-    AssertionError,
-    LookupError,
-    ArithmeticError,
-    ImportError,
-    NotImplementedError,
-)
-
-_T = TypeVar("_T")
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, _FINAL)
 
 
 def _patience() -> AsyncRetrying:
@@ -106,7 +75,7 @@ class Outputs:
         #: The first error that patience did not heal; a PipeClosed, too.
         self.error: SinkError | None = None
         self._followers = [
-            _Follower(
+            Follower(
                 self,
                 sink,
                 Source(store, sink.name, run, owns),
@@ -230,174 +199,3 @@ class Outputs:
         if everyone > self._released:
             self._released = everyone
             await self._store.release_items(everyone)
-
-
-class _Follower:
-    """One output and how far it is."""
-
-    def __init__(
-        self,
-        outputs: Outputs,
-        sink: Sink,
-        source: Source,
-        *,
-        interval: float,
-        max_lag: int,
-        retrying: AsyncRetrying,
-    ) -> None:
-        self.sink = sink
-        self.error: SinkError | None = None
-        #: The last item that is safe there; what a stored file needs is never.
-        self.saved = 0
-        self._outputs = outputs
-        self._source = source
-        self._interval = interval
-        self._max_lag = max_lag
-        self._retrying = retrying.copy(
-            retry=retry_if_exception(_may_pass),
-            before_sleep=self._note_pause,
-            reraise=True,
-        )
-        self._is_waiting = False
-        self._is_closed = False
-        self._given = 0
-        self._unsaved = 0
-        self._saved_at = -interval
-        self._lock = anyio.Lock()
-        self._scope = anyio.CancelScope()
-        self._dirty = anyio.Event()
-        self._urgent = anyio.Event()
-
-    @property
-    def has_room(self) -> bool:
-        return not self._is_waiting and (
-            not self.sink.is_growing or self._lag <= self._max_lag
-        )
-
-    @property
-    def _lag(self) -> int:
-        return self._outputs.sequence - self._given
-
-    async def open(self) -> None:
-        self._given = await self.sink.open(self._source)
-        self.saved = self._given if self.sink.is_growing else 0
-
-    def wake(self) -> None:
-        if not self.sink.is_growing:
-            return
-        if not self._dirty.is_set():
-            self._dirty.set()
-        if self._lag >= BATCH and not self._urgent.is_set():
-            self._urgent.set()
-        if self._lag > self._max_lag:
-            self._outputs.note_progress()
-
-    async def follow(self) -> None:
-        """Give the output what is committed, until it fails or is cancelled."""
-        with self._scope:
-            while self.error is None:
-                await self._anything_to_do()
-                async with self._lock:
-                    await self._guarded(self._catch_up)
-
-    async def _anything_to_do(self) -> None:
-        """Wait for items, and then for more of them as long as that is no hurry."""
-        due = self._saved_at + self._interval
-        if self._unsaved:
-            with anyio.CancelScope(deadline=due):
-                await self._dirty.wait()
-        else:
-            await self._dirty.wait()
-        if not self.sink.is_prompt:
-            with anyio.CancelScope(deadline=due):
-                await self._urgent.wait()
-
-    async def settle(self) -> None:
-        """All that is committed is there, and safe."""
-        if self.sink.is_growing:
-            async with self._lock:
-                await self._guarded(self._catch_up)
-                if self._unsaved:
-                    await self._guarded(self._save)
-
-    async def publish(self) -> None:
-        """Put the output in place."""
-        async with self._lock:
-            await self._guarded(self._publish)
-
-    async def close(self) -> None:
-        """Save what was given, if that works at once, and let go."""
-        self._scope.cancel()
-        async with self._lock:  # what is on its way to the disk arrives first
-            if self._is_closed:
-                return
-            self._is_closed = True
-            try:
-                if self._unsaved:
-                    self._retrying = self._retrying.copy(stop=stop_after_attempt(1))
-                    await self._guarded(self._save)
-            finally:
-                await self.sink.close()
-
-    async def _catch_up(self) -> None:
-        self._dirty, self._urgent = anyio.Event(), anyio.Event()
-        while self._given < self._outputs.sequence:
-            rows = await self._source.rows(self._given)
-            if not rows:
-                break
-            await self._patiently(partial(self.sink.write, rows))
-            self._given = rows[-1].sequence
-            self._unsaved += sum(len(row.body) for row in rows)
-            self._outputs.note_progress()
-            if self._unsaved >= SAVE_BYTES:
-                await self._save()
-        if self._unsaved and anyio.current_time() >= self._saved_at + self._interval:
-            await self._save()
-
-    async def _save(self) -> None:
-        given = self._given
-        position = await self._patiently(partial(self.sink.save, given))
-        if position is not None:
-            await self._source.record(position)
-        self._unsaved = 0
-        self._saved_at = anyio.current_time()
-        self.saved = given
-        await self._outputs.release()
-
-    async def _publish(self) -> None:
-        await self._patiently(partial(self.sink.publish, self._outputs.sequence))
-
-    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of `call`, tried again as long as patience lasts."""
-        try:
-            return await self._retrying(call)
-        except (SinkError, ConfigError):
-            raise
-        except Exception as exc:
-            what = f"{type(exc).__name__}: {exc}"
-            raise SinkError(f"Output {self.sink.name} failed: {what}") from exc
-        finally:
-            if self._is_waiting:
-                self._is_waiting = False
-                self._outputs.note_progress()
-
-    def _note_pause(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if not self._is_waiting:
-            logger.warning(
-                "The crawl waits for an output, up to %d minutes: %s",
-                PATIENCE // 60,
-                error,
-            )
-        self._is_waiting = True
-        self._outputs.note_progress()
-
-    async def _guarded(self, call: Callable[[], Awaitable[None]]) -> None:
-        """`call`, and its error kept: an output never takes the crawl down."""
-        if self.error is not None:
-            return
-        try:
-            await call()
-        except SinkError as exc:
-            self.error = exc
-            self._outputs.note_failure(exc)

@@ -13,7 +13,6 @@ from tenacity import AsyncRetrying, stop_after_attempt
 
 from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.sinks import Outputs, Position, open_sink, target_of
-from crawler.sinks.disk import LOCAL
 from crawler.sinks.files import Mode, recovered
 from tests.sinks.kept import RUN, KeptStore
 
@@ -199,21 +198,6 @@ async def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
 
     await publish(path)
     assert path.read_text() == '{"n":1}\n'
-
-
-def test_bytes_reach_a_real_disk_where_they_belong(tmp_path: Path) -> None:
-    file = LOCAL.open(tmp_path / "f")
-    file.write(0, b"0123456789")
-    file.write(3, b"abc")
-    file.sync()
-    file.close()
-
-    assert b"".join(LOCAL.read(tmp_path / "f")) == b"012abc"
-    assert LOCAL.size(tmp_path / "f") == 6
-    assert LOCAL.size(tmp_path / "g") is None
-    LOCAL.remove(tmp_path / "f")
-    LOCAL.remove(tmp_path / "f")
-    assert names(tmp_path) == []
 
 
 FILLING = """

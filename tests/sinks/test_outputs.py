@@ -137,7 +137,7 @@ async def test_an_output_that_fails_for_a_while_loses_nothing(
     assert failing.sequences == [1]
     assert "The crawl waits for an output" in caplog.messages[0]
     assert "No space left on device" in caplog.messages[0]
-    assert len(caplog.messages) == 1
+    assert caplog.messages[1:] == ["The output works again: Failing"]
 
 
 async def test_an_output_that_fails_for_good_is_told_to_whoever_asks() -> None:
@@ -163,6 +163,54 @@ async def test_an_output_that_fails_for_good_is_told_to_whoever_asks() -> None:
     assert collect.items == [{"n": 1}, {"n": 2}]
     assert told == [outputs.error]
     assert await store.sink_position("Failing") is None
+
+
+class BalkyStore(KeptStore):
+    """Cannot record anything for a while."""
+
+    left = 2
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        if self.left:
+            self.left -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await super().set_sink_position(sink, position)
+
+
+async def test_a_store_that_is_full_for_a_while_is_waited_for() -> None:
+    store, sink = BalkyStore(), Failing()
+
+    await run_through(store, [sink], [{"n": 1}], retrying=quick(3))
+
+    assert sink.sequences == [1]
+    assert await store.sink_position("Failing") == '{"sequence":1}'
+
+
+async def test_a_failing_output_makes_the_crawl_wait() -> None:
+    store, sink = KeptStore(), Failing(OSError("gone"))
+    is_back = anyio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await is_back.wait()
+
+    retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=sleep)
+    async with (
+        Outputs([sink], store, RUN, retrying=retrying) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        outputs.wake(await store.add([{"n": 1}]))
+        await anyio.wait_all_tasks_blocked()
+
+        with anyio.move_on_after(0.01) as waited:
+            await outputs.room()
+        is_back.set()
+        await outputs.room()
+        await outputs.drain()
+        await outputs.close()
+
+    assert waited.cancelled_caught
+    assert sink.sequences == [1]
 
 
 async def test_a_bug_in_an_output_is_not_tried_again() -> None:

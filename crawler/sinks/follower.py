@@ -1,0 +1,239 @@
+"""One output of a run: how far it is, when it writes, and how patient it is.
+
+Rule: an error is kept, never raised into the crawl; what could not be given is given
+again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol, TypeVar
+
+import anyio
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+)
+
+from crawler.errors import ConfigError, SinkError
+from crawler.sinks.base import BATCH, PipeClosed, Sink, Source
+
+logger = logging.getLogger(__name__)
+
+#: Bytes that are given to an output until they are made safe.
+SAVE_BYTES = 1 << 20
+
+#: What trying again cannot heal.
+_FINAL = (
+    PipeClosed,
+    ConfigError,
+    TypeError,
+    AttributeError,
+    NameError,
+    AssertionError,
+    LookupError,
+    ArithmeticError,
+    ImportError,
+    NotImplementedError,
+)
+
+_T = TypeVar("_T")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not isinstance(error, _FINAL)
+
+
+class Crowd(Protocol):
+    """What a follower knows of those that it runs among."""
+
+    @property
+    def sequence(self) -> int:
+        """The last committed item."""
+        ...
+
+    def note_progress(self) -> None:
+        """A follower fell behind, caught up, waits or goes on."""
+        ...
+
+    def note_failure(self, error: SinkError) -> None:
+        """A follower has failed for good."""
+        ...
+
+    async def release(self) -> None:
+        """A follower has made more items safe."""
+        ...
+
+
+class Follower:
+    """One output and how far it is."""
+
+    def __init__(
+        self,
+        crowd: Crowd,
+        sink: Sink,
+        source: Source,
+        *,
+        interval: float,
+        max_lag: int,
+        retrying: AsyncRetrying,
+    ) -> None:
+        self.sink = sink
+        self.error: SinkError | None = None
+        #: The last item that is safe there; what a stored file needs is never.
+        self.saved = 0
+        self._crowd = crowd
+        self._source = source
+        self._interval = interval
+        self._max_lag = max_lag
+        self._retrying = retrying.copy(
+            retry=retry_if_exception(_may_pass),
+            before_sleep=self._note_pause,
+            reraise=True,
+        )
+        self._is_waiting = False
+        self._is_closed = False
+        self._given = 0
+        self._unsaved = 0
+        self._saved_at = -interval
+        self._lock = anyio.Lock()
+        self._scope = anyio.CancelScope()
+        self._dirty = anyio.Event()
+        self._urgent = anyio.Event()
+
+    @property
+    def has_room(self) -> bool:
+        return not self._is_waiting and (
+            not self.sink.is_growing or self._lag <= self._max_lag
+        )
+
+    @property
+    def _lag(self) -> int:
+        return self._crowd.sequence - self._given
+
+    async def open(self) -> None:
+        self._given = await self.sink.open(self._source)
+        self.saved = self._given if self.sink.is_growing else 0
+
+    def wake(self) -> None:
+        if not self.sink.is_growing:
+            return
+        if not self._dirty.is_set():
+            self._dirty.set()
+        if self._lag >= BATCH and not self._urgent.is_set():
+            self._urgent.set()
+        if self._lag > self._max_lag:
+            self._crowd.note_progress()
+
+    async def follow(self) -> None:
+        """Give the output what is committed, until it fails or is cancelled."""
+        with self._scope:
+            while self.error is None:
+                await self._anything_to_do()
+                async with self._lock:
+                    await self._guarded(self._catch_up)
+
+    async def _anything_to_do(self) -> None:
+        """Wait for items, and then for more of them as long as that is no hurry."""
+        due = self._saved_at + self._interval
+        if self._unsaved:
+            with anyio.CancelScope(deadline=due):
+                await self._dirty.wait()
+        else:
+            await self._dirty.wait()
+        if not self.sink.is_prompt:
+            with anyio.CancelScope(deadline=due):
+                await self._urgent.wait()
+
+    async def settle(self) -> None:
+        """All that is committed is there, and safe."""
+        if self.sink.is_growing:
+            async with self._lock:
+                await self._guarded(self._catch_up)
+                if self._unsaved:
+                    await self._guarded(self._save)
+
+    async def publish(self) -> None:
+        """Put the output in place."""
+        async with self._lock:
+            await self._guarded(self._publish)
+
+    async def close(self) -> None:
+        """Save what was given, if that works at once, and let go."""
+        self._scope.cancel()
+        async with self._lock:  # what is on its way to the disk arrives first
+            if self._is_closed:
+                return
+            self._is_closed = True
+            try:
+                if self._unsaved:
+                    self._retrying = self._retrying.copy(stop=stop_after_attempt(1))
+                    await self._guarded(self._save)
+            finally:
+                await self.sink.close()
+
+    async def _catch_up(self) -> None:
+        self._dirty, self._urgent = anyio.Event(), anyio.Event()
+        while self._given < self._crowd.sequence:
+            rows = await self._patiently(partial(self._source.rows, self._given))
+            if not rows:
+                break
+            await self._patiently(partial(self.sink.write, rows))
+            self._given = rows[-1].sequence
+            self._unsaved += sum(len(row.body) for row in rows)
+            self._crowd.note_progress()
+            if self._unsaved >= SAVE_BYTES:
+                await self._save()
+        if self._unsaved and anyio.current_time() >= self._saved_at + self._interval:
+            await self._save()
+
+    async def _save(self) -> None:
+        given = self._given
+        position = await self._patiently(partial(self.sink.save, given))
+        if position is not None:
+            await self._patiently(partial(self._source.record, position))
+        self._unsaved = 0
+        self._saved_at = anyio.current_time()
+        self.saved = given
+        await self._crowd.release()
+
+    async def _publish(self) -> None:
+        await self._patiently(partial(self.sink.publish, self._crowd.sequence))
+
+    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """The result of `call`, tried again as long as patience lasts."""
+        try:
+            result: _T = await self._retrying(call)
+        except SinkError:
+            raise
+        except Exception as exc:
+            what = f"{type(exc).__name__}: {exc}"
+            raise SinkError(f"Output {self.sink.name} failed: {what}") from exc
+        if self._is_waiting:
+            logger.warning("The output works again: %s", self.sink.name)
+            self._is_waiting = False
+            self._crowd.note_progress()
+        return result
+
+    def _note_pause(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if not self._is_waiting:
+            logger.warning(
+                "The crawl waits for an output, and tries it again: %s", error
+            )
+        self._is_waiting = True
+        self._crowd.note_progress()
+
+    async def _guarded(self, call: Callable[[], Awaitable[None]]) -> None:
+        """`call`, and its error kept: an output never takes the crawl down."""
+        if self.error is not None:
+            return
+        try:
+            await call()
+        except SinkError as exc:
+            self.error = exc
+            self._crowd.note_failure(exc)
