@@ -53,7 +53,9 @@ class Database(Sink):
         #: Seconds that another program's transaction is waited for at a time.
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
+        #: The column of each field; the table's columns, by how SQLite compares them.
         self._columns: dict[str, str] = {}
+        self._existing: dict[str, str] = {}
         self._rows: list[ItemRow] = []
         self._taken = 0
         self._is_ours_alone = False
@@ -138,7 +140,8 @@ class Database(Sink):
                 for row in self._rows:
                     self._insert_one(connection, row, decode(row.body))
         except (sqlite3.Error, OSError) as exc:
-            self._columns.clear()  # those of this transaction are gone again
+            self._columns.clear()  # what this transaction added is gone again
+            self._existing.clear()
             raise SinkError(f"{self.target} cannot be written: {exc}") from exc
         self._rows.clear()
 
@@ -162,18 +165,19 @@ class Database(Sink):
         known = self._columns.get(field)
         if known is not None:
             return known
-        existing = _columns_of(connection)
+        if not self._existing:
+            self._existing = {
+                column.lower(): column for column in _columns_of(connection)
+            }
         name = field
-        if field not in existing or field in _OWN:
-            if (
-                field.lower() in {column.lower() for column in existing}
-                or "\0" in field
-            ):
+        if self._existing.get(field.lower()) != field or field in _OWN:
+            if field.lower() in self._existing or "\0" in field:
                 # SQLite knows no difference between `Title` and `title`.
                 mark = hashlib.blake2b(field.encode(), digest_size=3).hexdigest()
                 name = f"{field}_{mark}".replace("\0", "")
-            if name not in existing:
+            if name.lower() not in self._existing:
                 connection.execute(f"ALTER TABLE items ADD COLUMN {_quoted(name)}")
+                self._existing[name.lower()] = name
         self._columns[field] = name
         return name
 

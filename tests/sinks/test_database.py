@@ -197,16 +197,30 @@ async def test_a_run_that_never_began_leaves_no_file(tmp_path: Path) -> None:
 
 async def test_a_failed_insert_leaves_nothing_half(tmp_path: Path) -> None:
     path, store = tmp_path / "out.db", KeptStore()
-    many = {f"f{n}": n for n in range(2100)}  # SQLite has at most 2,000 columns
+    trigger = (
+        "CREATE TRIGGER no BEFORE INSERT ON items WHEN new._sequence = 3 "
+        "BEGIN SELECT RAISE(ABORT, 'no third'); END"
+    )
     retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=_no_sleep)
     async with Outputs([open_sink(path)], store, RUN, retrying=retrying) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         await outputs.drain()
-        outputs.wake(await store.add([{"n": 2}, many]))
-        with pytest.raises(SinkError, match="too many columns"):
+        await to_thread.run_sync(execute, path, trigger)
+        outputs.wake(await store.add([{"n": 2, "new": 1}, {"n": 3}]))
+        with pytest.raises(SinkError, match="no third"):
             await outputs.drain()
 
     assert [row[4:] for row in table(path)] == [(1,)]
+    await to_thread.run_sync(execute, path, "DROP TRIGGER no")
+    async with Outputs([open_sink(path)], store, RUN) as outputs:
+        outputs.wake(3)
+        await outputs.publish()
+    assert table(path, "n, new") == [(1, None), (2, 1), (3, None)]
+
+
+def execute(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
 
 
 async def _no_sleep(seconds: float) -> None:
