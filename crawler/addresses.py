@@ -90,11 +90,9 @@ def parse_address(host: str) -> Address | None:
         return None
 
 
-def is_loopback_host(host: str) -> bool:
-    """Say whether a canonical host, with or without its port, is this machine by its
-    very spelling: `localhost`, `*.localhost` (RFC 6761), a literal loopback address."""
-    name = host.rpartition("]")[0] + "]" if host.startswith("[") else host
-    name = name.partition(":")[0] if not host.startswith("[") else name
+def is_loopback_name(name: str) -> bool:
+    """Say whether a canonical host, without its port, is this machine by its very
+    spelling: `localhost`, `*.localhost` (RFC 6761), a literal loopback address."""
     name = name.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

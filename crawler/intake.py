@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from crawler import urls
-from crawler.request import Entry, Request, encode_meta
+from crawler.request import Entry, Request
 from crawler.response import LinkBatch, is_wanted
 from crawler.store.base import Rejected
 from crawler.urls import Link, Resolver, Scope
+
+#: What a resumed run knows again: members of the scope, hosts of start URLs.
+SCOPE, START_NAME = "scope ", "start_name "
 
 #: Asks one question of a link: its URL, host and depth; false leaves it out.
 Filter = Callable[[str, str, int], bool]
@@ -41,8 +44,11 @@ class Intake:
         max_url: int,
         known: Mapping[int, int],
         left_out: Mapping[int, str],
+        start_names: set[str] | None = None,
     ) -> None:
         self._scope = scope
+        #: Names of hosts that a person named as a start; they may be private.
+        self.start_names = set() if start_names is None else start_names
         self._resolver = Resolver(max_url=max_url)
         self._known = known
         self._left_out = left_out
@@ -56,6 +62,10 @@ class Intake:
     def start(self, request: Request, found: Found) -> None:
         """A request of `start()`: its host joins the scope."""
         self._grow(request.url, found)
+        name = urls.name_of(urls.host_of(request.url))
+        if name not in self.start_names:
+            self.start_names.add(name)
+            found.remember[START_NAME + name] = ""
         self._add(None, request, found, "start")
 
     def request(self, parent: Entry, request: Request, found: Found) -> None:
@@ -165,11 +175,9 @@ class Intake:
             )
 
     def _grow(self, url: str, found: Found) -> None:
-        before = len(self._scope.members())
-        self._scope.add(url)
-        members = self._scope.members()
-        if len(members) != before:
-            found.remember["scope"] = encode_meta({"members": members}).decode()
+        member = self._scope.add(url)
+        if member is not None:
+            found.remember[SCOPE + member] = ""
 
 
 _FAR = 1 << 30

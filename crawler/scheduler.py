@@ -127,7 +127,10 @@ class Scheduler:
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
         """The visit is over: its host is free; without a page its permit is back."""
-        self.frontier.release(entry.host, self._loop.time(), asked=asked)
+        now = self._loop.time()
+        self.frontier.release(
+            entry.host, now, asked=asked, fingerprint=entry.fingerprint
+        )
         if self._permits is not None and not is_page:
             self._permits += 1
         self.wake()
@@ -248,10 +251,12 @@ class Scheduler:
     def _take_back(self, turn: Turn) -> None:
         now = self._loop.time()
         self._out -= 1
-        self.frontier.release(turn.host, now, asked=False)
         if isinstance(turn, RobotsTurn):
+            self.frontier.release(turn.host, now, asked=False)
             self.frontier.resume(turn.origin, now)
             return
+        fingerprint = turn.fingerprint
+        self.frontier.release(turn.host, now, asked=False, fingerprint=fingerprint)
         del self.in_flight[turn.fingerprint]
         if self._permits is not None:
             self._permits += 1

@@ -25,7 +25,7 @@ from crawler.engine import START_ENDED, Engine, Limits, Parts
 from crawler.errors import ConfigError, SinkError
 from crawler.hosts import Hosts, Pace
 from crawler.http import AsyncBaseTransport, Client, ClientOptions, is_fake
-from crawler.intake import Intake
+from crawler.intake import SCOPE, START_NAME, Intake
 from crawler.pipelines import Chain, OpenChain, Run
 from crawler.scheduler import Scheduler
 from crawler.settings import Settings
@@ -162,8 +162,13 @@ class Session:
         chain = await self._stack.enter_async_context(
             self._chain().open(self._run_of())
         )
+        self._start_names = set(self._remembered(START_NAME))
         options = ClientOptions(
-            settings, terms.transport, terms.event_hooks, terms.auth
+            settings,
+            terms.transport,
+            terms.event_hooks,
+            terms.auth,
+            self._may_be_private,
         )
         self._client = spider.client(options)
         await self._stack.enter_async_context(self._client)
@@ -249,6 +254,7 @@ class Session:
             max_url=settings.http.max_url,
             known=self.store.recent,
             left_out=self.store.rejected,
+            start_names=self._start_names,
         )
         retries = Retries(settings.retry, spider.stop, spider.wait)
         robots = self._robots(retries)
@@ -289,17 +295,29 @@ class Session:
         def pace(host: str) -> Pace:
             rate = politeness.rate
             if rate is None:
-                rate = 0.0 if addresses.is_loopback_host(host) else default
+                rate = (
+                    0.0 if addresses.is_loopback_name(urls.name_of(host)) else default
+                )
             return Pace(politeness.per_host, rate)
 
         return pace
 
     def _scope(self) -> Scope:
         scope = scope_of(self._spider)
-        remembered = self.opening.remembered.get("scope")
-        if remembered:
-            scope.restore(msgspec.json.decode(remembered)["members"])
+        scope.restore(self._remembered(SCOPE))
         return scope
+
+    def _remembered(self, kind: str) -> list[str]:
+        """Facts of one kind that an earlier process left."""
+        known = self.opening.remembered
+        return [name.removeprefix(kind) for name in known if name.startswith(kind)]
+
+    def _may_be_private(self, host: str) -> bool:
+        """Whether a person named this host: in a start URL, or in the settings."""
+        allowed = self._settings.http.private_networks
+        if isinstance(allowed, bool):
+            return allowed
+        return host in allowed or host in self._start_names
 
     def _robots(self, retries: Retries) -> RobotsTable | None:
         if not self._settings.politeness.robots:

@@ -83,6 +83,8 @@ class HttpSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
     http2: bool = True
+    #: "own" is the crawler's transport; "httpx" the stock one, to compare with.
+    transport: Literal["own", "httpx"] = "own"
     #: Sockets open at the same time.
     connections: int = 100
     #: Until a connection, with TLS, stands.
@@ -117,6 +119,8 @@ class HttpSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     verify: bool = True
     #: Send every request through this proxy.
     proxy: str = ""
+    #: Hosts that may have private addresses besides those of start URLs; true: all.
+    private_networks: bool | tuple[str, ...] = ()
 
 
 class PolitenessSettings(

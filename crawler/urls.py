@@ -105,6 +105,13 @@ def host_of(url: str) -> str:
     return url.split("/", 3)[2]
 
 
+def name_of(host: str) -> str:
+    """The name or address alone of a canonical host: no port, no brackets."""
+    if host.startswith("["):
+        return host[1 : host.index("]")]
+    return host.partition(":")[0]
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of a canonical URL: "https://example.com:8080"."""
     return url[: url.index("/", 8)]
@@ -299,10 +306,16 @@ class Scope:
             f"(one of {', '.join(_KINDS)}, or patterns of URLs)"
         )
 
-    def add(self, url: str) -> None:
-        """Let the scope grow by a canonical start URL, where its kind does so."""
-        if self.kind not in ("patterns", "none"):
-            self._members.add(self._member(url, host_of(url)))
+    def add(self, url: str) -> str | None:
+        """Let the scope grow by a canonical start URL, where its kind does so; what it
+        grew by."""
+        if self.kind in ("patterns", "none"):
+            return None
+        member = self._member(url, host_of(url))
+        if member in self._members:
+            return None
+        self._members.add(member)
+        return member
 
     def restore(self, members: Iterable[str]) -> None:
         """Take in what `members` gave in an earlier process."""

@@ -9,22 +9,27 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import httpx
 
+from crawler import urls
 from crawler.errors import ConfigError, FetchError, Reason
+from crawler.http import lean
 from crawler.http.decoding import ACCEPT_ENCODING, Bounds
 from crawler.http.errors import reason_of
-from crawler.http.exchange import ExchangeBody, Pace
+from crawler.http.exchange import ExchangeBody, OwnStream, Pace, TransportBody
+from crawler.http.options import Timeouts, TransportOptions, nobody
+from crawler.http.transport import Transport
 from crawler.request import Request
-from crawler.response import Response
-from crawler.settings import Settings
+from crawler.response import Body, Response
+from crawler.settings import HttpSettings, Settings
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 #: Marks the requests whose redirects and cookies are not httpx's business.
 _OURS = "crawler"
+_UNBOUNDED = 2**62
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
@@ -36,6 +41,8 @@ class ClientOptions:
     transport: httpx.AsyncBaseTransport | None = None
     event_hooks: EventHooks | None = None
     auth: Any = None
+    #: Whether a host may have an address of a private network.
+    allow_private: Callable[[str], bool] = nobody
 
 
 class Client(httpx.AsyncClient):
@@ -47,23 +54,20 @@ class Client(httpx.AsyncClient):
 
     def __init__(self, options: ClientOptions | None = None, **arguments: Any) -> None:
         options = options or ClientOptions()
-        settings = options.settings.http
+        http = options.settings.http
         for name in ("transport", "event_hooks", "auth"):
             arguments.setdefault(name, getattr(options, name))
+        self._bounds = Bounds(
+            max_body=http.max_body,
+            max_decoded=http.max_decoded,
+            max_ratio=http.max_ratio,
+            max_encodings=http.max_encodings,
+        )
         if arguments["transport"] is None:
-            arguments.setdefault(
-                "verify", _ssl_context(settings.verify, settings.ca_file)
-            )
-            arguments.setdefault("http2", settings.http2)
-            arguments.setdefault("proxy", settings.proxy or None)
-        arguments.setdefault("limits", httpx.Limits(
-            max_connections=settings.connections,
-            max_keepalive_connections=settings.connections,
-            keepalive_expiry=30,
-        ))  # fmt: skip
+            arguments["transport"] = self._make_transport(options, arguments)
         arguments.setdefault("trust_env", False)
         arguments.setdefault("timeout", httpx.Timeout(
-            settings.read, connect=settings.connect, pool=settings.total
+            http.read, connect=http.connect, pool=http.total
         ))  # fmt: skip
         arguments["headers"] = {
             "User-Agent": options.settings.user_agent(),
@@ -72,19 +76,68 @@ class Client(httpx.AsyncClient):
             **dict(arguments.get("headers") or {}),
         }
         super().__init__(**arguments)
-        self._bounds = Bounds(
-            max_body=settings.max_body,
-            max_decoded=settings.max_decoded,
-            max_ratio=settings.max_ratio,
-            max_encodings=settings.max_encodings,
-        )
-        self._pace = Pace(settings.min_rate, settings.min_rate_window)
+        self._pace = Pace(http.min_rate, http.min_rate_window)
+        self._total = http.total
         self._connections: set[object] = set()
+        self._lean_headers: dict[str, list[lean.Pair]] = {}
+        #: Whether the transport itself ends an exchange at its total deadline.
+        self.keeps_deadline = isinstance(self._transport, Transport)
+
+    def _make_transport(
+        self, options: ClientOptions, arguments: dict[str, Any]
+    ) -> httpx.AsyncBaseTransport:
+        http = options.settings.http
+        verify = arguments.pop("verify", _ssl_context(http))
+        http2 = arguments.pop("http2", http.http2)
+        limits = arguments.pop("limits", None)
+        proxy = arguments.pop("proxy", http.proxy or None)
+        connections = http.connections
+        if limits is not None and limits.max_connections is not None:
+            connections = limits.max_connections
+        if http.transport == "httpx":
+            return httpx.AsyncHTTPTransport(
+                verify=verify,
+                http2=http2,
+                proxy=proxy,
+                limits=limits
+                or httpx.Limits(
+                    max_connections=connections,
+                    max_keepalive_connections=connections,
+                    keepalive_expiry=30,
+                ),
+            )
+        return Transport(
+            verify,
+            cert=arguments.pop("cert", None),
+            http1=arguments.pop("http1", True),
+            http2=http2,
+            options=TransportOptions(
+                timeouts=Timeouts(http.connect, http.read, http.read, http.total),
+                bounds=self._bounds,
+                max_connections=connections,
+                max_per_origin=connections,
+                min_rate=http.min_rate,
+                min_rate_window=http.min_rate_window,
+                max_header_bytes=http.max_headers,
+                max_header_count=http.max_header_count,
+                allow_private=options.allow_private,
+                proxy=proxy,
+            ),
+        )
 
     @property
     def connection_count(self) -> int:
-        """Connections seen so far, each counted once."""
+        """Connections made so far."""
+        if isinstance(self._transport, Transport):
+            return self._transport.statistics().connections
         return len(self._connections)
+
+    @property
+    def fallback_count(self) -> int:
+        """Times that an origin was put back to HTTP/1.1 after errors of HTTP/2."""
+        if isinstance(self._transport, Transport):
+            return self._transport.statistics().fallbacks
+        return 0
 
     async def fetch(
         self,
@@ -92,12 +145,11 @@ class Client(httpx.AsyncClient):
         *,
         cookies: str | None = None,
         authorized: bool = True,
-        unbounded: bool = False,
     ) -> Response:
         """One exchange, no redirects: the head is here, the body is on its way.
 
-        `cookies` is the Cookie header. Raises FetchError. The caller closes the
-        response. With `unbounded` the body may be of any size (it is streamed).
+        `cookies` is the Cookie header. The body of a request with `stream` is not
+        bounded. Raises FetchError. The caller closes the response.
         """
         started = time.perf_counter()
         prepared = self._prepare(request, cookies)
@@ -105,9 +157,8 @@ class Client(httpx.AsyncClient):
             answer = await self._exchange(prepared, authorized=authorized)
         except Exception as exc:
             raise translated(exc, request.url) from exc
-        self._note_connection(answer)
         try:
-            body = ExchangeBody(answer, self._bounds, self._pace, unbounded=unbounded)
+            body = self._body(answer, request)
         except FetchError:
             await answer.aclose()
             raise
@@ -146,44 +197,80 @@ class Client(httpx.AsyncClient):
 
     def _prepare(self, request: Request, cookies: str | None) -> httpx.Request:
         options = request.options
-        headers = httpx.Headers(self.headers)
-        headers.update(options.headers)
-        if cookies:
-            headers["Cookie"] = cookies
-        timeout = self.timeout
+        headers = self._headers_for(urls.host_of(request.url))
+        if cookies or options.headers or options.content:
+            headers = _with(headers, options.headers, cookies, options.content)
+        seconds = self.timeout.as_dict()
         if options.timeout is not None:
-            timeout = httpx.Timeout(options.timeout)
-        extensions: dict[str, Any] = {"timeout": timeout.as_dict(), _OURS: True}
+            seconds = httpx.Timeout(options.timeout).as_dict()
+        extensions: dict[str, object] = {"timeout": seconds, _OURS: True}
         if options.proxy:
             extensions["proxy"] = options.proxy
-        return httpx.Request(
-            options.method,
-            request.url,
-            headers=headers,
-            content=options.content or None,
-            extensions=extensions,
-        )
+        if options.stream:
+            extensions["bounds"] = self._unbounded()
+        else:
+            extensions["timeout"] = {**seconds, "total": self._total}
+        to = lean.url(request.url)
+        return lean.request(options.method, to, headers, options.content, extensions)
 
-    def _note_connection(self, answer: httpx.Response) -> None:
-        stream = answer.extensions.get("network_stream")
-        if stream is not None:
-            self._connections.add(stream.get_extra_info("client_addr"))
+    def _headers_for(self, host: str) -> list[lean.Pair]:
+        """The client's own headers with the host's name before them; not changed."""
+        headers = self._lean_headers.get(host)
+        if headers is None:
+            if len(self._lean_headers) >= 10_000:
+                self._lean_headers.clear()
+            own = httpx.Headers([("Host", host), *self.headers.multi_items()])
+            headers = [(name, name.lower(), value) for name, value in own.raw]
+            self._lean_headers[host] = headers
+        return list(headers) if self._may_change else headers
+
+    @property
+    def _may_change(self) -> bool:
+        return bool(self.event_hooks["request"]) or self.auth is not None
+
+    def _unbounded(self) -> Bounds:
+        return replace(self._bounds, max_body=_UNBOUNDED, max_decoded=_UNBOUNDED)
+
+    def _body(self, answer: httpx.Response, request: Request) -> Body:
+        stream = answer.stream
+        if hasattr(stream, "take_complete"):
+            return TransportBody(answer, cast(OwnStream, stream), request.url)
+        network = answer.extensions.get("network_stream")
+        if network is not None:
+            self._connections.add(network.get_extra_info("client_addr"))
+        bounds = self._unbounded() if request.options.stream else self._bounds
+        return ExchangeBody(answer, bounds, self._pace)
 
 
 def translated(exc: Exception, url: str) -> FetchError:
     """Any error of the transport as a FetchError, with its reason."""
     if isinstance(exc, FetchError):
         return exc
-    detail = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+    detail = str(exc) or type(exc).__name__
     return FetchError(Reason(reason_of(exc)), detail, url=url)
 
 
-def _ssl_context(verify: bool, ca_file: str) -> ssl.SSLContext | bool:
-    if not verify:
-        return False
-    if not ca_file:
-        return True
+def _with(
+    headers: list[lean.Pair],
+    own: Sequence[tuple[str, str]],
+    cookies: str | None,
+    content: bytes,
+) -> list[lean.Pair]:
+    """The headers with a request's own in place of those of the same name."""
+    added = [(name.encode(), value.encode()) for name, value in own]
+    if cookies:
+        added.append((b"Cookie", cookies.encode()))
+    if content:
+        added.append((b"Content-Length", b"%d" % len(content)))
+    names = {name.lower() for name, _ in added}
+    kept = [pair for pair in headers if pair[1] not in names]
+    return kept + [(name, name.lower(), value) for name, value in added]
+
+
+def _ssl_context(http: HttpSettings) -> ssl.SSLContext | bool:
+    if not http.verify or not http.ca_file:
+        return http.verify
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return ssl.create_default_context(cafile=http.ca_file)
     except (OSError, ssl.SSLError) as exc:
-        raise ConfigError(f"http.ca_file {ca_file}: {exc}") from exc
+        raise ConfigError(f"http.ca_file {http.ca_file}: {exc}") from exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 
@@ -14,7 +15,6 @@ from crawler.http.errors import reason_of
 
 #: A transport that has decoded already leaves this key in `response.extensions`.
 DECODED = "crawler"
-_UNBOUNDED = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,59 @@ class Pace:
     window: float = 30.0
 
 
+class OwnStream(Protocol):
+    """What the project's own transport gives as a stream: decoded, bounded, paced."""
+
+    received: int
+
+    def take_complete(self) -> bytes | None: ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class TransportBody:
+    """The body that the project's own transport gave; errors are FetchErrors."""
+
+    __slots__ = ("_answer", "_stream", "_url")
+
+    def __init__(self, answer: httpx.Response, stream: OwnStream, url: str) -> None:
+        self._answer = answer
+        self._stream = stream
+        self._url = url
+
+    @property
+    def received(self) -> int:
+        return self._stream.received
+
+    def take_complete(self) -> bytes | None:
+        try:
+            return self._stream.take_complete()
+        except httpx.HTTPError as exc:
+            raise _translated(exc, self._url) from exc
+
+    async def read(self) -> bytes:
+        pieces = [piece async for piece in self]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._stream:
+                yield piece
+        except httpx.HTTPError as exc:
+            raise _translated(exc, self._url) from exc
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
 class ExchangeBody:
     """The rest of an httpx response, read at most once; errors are FetchErrors."""
 
-    def __init__(
-        self, answer: httpx.Response, bounds: Bounds, pace: Pace, *, unbounded: bool
-    ) -> None:
+    def __init__(self, answer: httpx.Response, bounds: Bounds, pace: Pace) -> None:
         self._answer = answer
         self._pace = pace
         self._marked, self._marked_at = time.monotonic(), 0
         self._url = str(answer.request.url)
-        if unbounded:
-            bounds = Bounds(
-                _UNBOUNDED, _UNBOUNDED, bounds.max_ratio, bounds.ratio_after,
-                bounds.max_encodings,
-            )  # fmt: skip
         names = answer.headers.get("content-encoding", "")
         if DECODED in answer.extensions or answer.request.method == "HEAD":
             names = ""
@@ -50,7 +88,7 @@ class ExchangeBody:
         try:
             self._decoder = Decoder(names.split(",") if names else (), bounds)
         except httpx.DecodingError as exc:
-            raise self._translated(exc) from exc
+            raise _translated(exc, self._url) from exc
 
     @property
     def received(self) -> int:
@@ -82,7 +120,7 @@ class ExchangeBody:
                     yield piece
             decoder.finish()
         except httpx.HTTPError as exc:
-            raise self._translated(exc) from exc
+            raise _translated(exc, self._url) from exc
         finally:
             await self.aclose()
 
@@ -100,5 +138,6 @@ class ExchangeBody:
     async def aclose(self) -> None:
         await self._answer.aclose()
 
-    def _translated(self, exc: Exception) -> FetchError:
-        return FetchError(Reason(reason_of(exc)), str(exc), url=self._url)
+
+def _translated(exc: Exception, url: str) -> FetchError:
+    return FetchError(Reason(reason_of(exc)), str(exc), url=url)

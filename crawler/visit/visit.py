@@ -113,31 +113,35 @@ class Visitor:
 
     async def _fetch(self, entry: Entry) -> tuple[Response, Fate]:
         """The head, and the body if a callback is to have it whole."""
+        if self._around.client.keeps_deadline:
+            return await self._ask(entry)
+        try:
+            async with asyncio.timeout(self._total) as limit:
+                return await self._ask(entry)
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            late = f"over {self._total:g} s in all"
+            raise FetchError(Reason.DEADLINE, late, url=entry.url) from exc
+
+    async def _ask(self, entry: Entry) -> tuple[Response, Fate]:
         around, request = self._around, entry.request
         clock = around.clocks.monotonic
-        started, response = clock(), None
+        started = clock()
+        cookies = around.sessions.header(request)
+        response = await around.client.fetch(request, cookies=cookies)
         try:
-            async with asyncio.timeout(self._total):
-                response = await around.client.fetch(
-                    request,
-                    cookies=around.sessions.header(request),
-                    unbounded=request.options.stream,
-                )
-                around.sessions.store(response)
-                if around.bandwidth is not None:
-                    response.body = MeteredBody(response.body, around.bandwidth)
-                fate = self._fate(entry, response)
-                if self._is_read(entry, fate):
-                    await _read(response)
-                response.elapsed = clock() - started
-                return response, fate
-        except BaseException as exc:
-            if response is not None:
-                await response.aclose()
-            if isinstance(exc, TimeoutError):
-                late = f"over {self._total:g} s in all"
-                raise FetchError(Reason.DEADLINE, late, url=entry.url) from exc
+            around.sessions.store(response)
+            if around.bandwidth is not None:
+                response.body = MeteredBody(response.body, around.bandwidth)
+            fate = self._fate(entry, response)
+            if self._is_read(entry, fate):
+                await _read(response)
+        except BaseException:
+            await response.aclose()
             raise
+        response.elapsed = clock() - started
+        return response, fate
 
     def _fate(self, entry: Entry, response: Response) -> Fate:
         status = response.status_code
@@ -229,11 +233,11 @@ class Visitor:
         )
         after = None if after is None else min(after, self._retry_after_max)
         if status in _REFUSALS:
-            is_pardoned = hosts.pardons(entry.host, now)
+            is_pardoned = hosts.pardons(entry.host, now, entry.fingerprint)
             hosts.slow_down(entry.host, now)
             pause = after if after is not None else self._around.retries.first_pause()
-            hosts.pause(entry.host, now + pause, now)
             if is_pardoned:
+                hosts.pause(entry.host, now + pause, now)
                 outcome = self._again(entry, exc, pause, status)
                 return _measured(outcome, response)
         return await self._failed(entry, exc, response, at_least=after or 0.0)
