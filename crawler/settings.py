@@ -7,6 +7,7 @@ the nearest valid one. No key exists before it works.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -216,14 +217,14 @@ def build(layers: Iterable[Layer]) -> Settings:
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for section, values in layer.values.items():
-            _check_section(section, values, layer.source)
-            merged.setdefault(section, {}).update(values)
+            settled = _checked(section, values, layer.source)
+            merged.setdefault(section, {}).update(settled)
     return msgspec.convert(
         merged, Settings, strict=False, dec_hook=_quantity_hook, from_attributes=False
     )
 
 
-def _check_section(section: str, values: object, source: str) -> None:
+def _checked(section: str, values: object, source: str) -> dict[str, Any]:
     if section not in type_of_section:
         raise ConfigError(
             unknown(f"section [{section}]", section, type_of_section, source)
@@ -231,15 +232,70 @@ def _check_section(section: str, values: object, source: str) -> None:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: [{section}] must be a table of settings")
     kind = type_of_section[section]
+    defaults = kind()
+    settled = {}
     for key, value in values.items():
         if key not in kind.__struct_fields__:
             name = f"setting {section}.{key}"
             raise ConfigError(unknown(name, key, kind.__struct_fields__, source))
+        # TOML has no word for it; where none is a default, "none" says it.
+        is_none = value == "none" and getattr(defaults, key) is None
+        settled[key] = None if is_none else value
         try:
-            msgspec.convert({key: value}, kind, strict=False, dec_hook=_quantity_hook)
+            section_with = msgspec.convert(
+                {key: settled[key]}, kind, strict=False, dec_hook=_quantity_hook
+            )
+            _check_range(f"{section}.{key}", getattr(section_with, key))
         except (msgspec.ValidationError, ValueError) as exc:
             why = str(exc).split(" - at `")[0]
             raise ConfigError(f"{source}: {section}.{key} = {value!r}: {why}") from exc
+    return settled
+
+
+#: Settings that may be 0; of the other numbers none may.
+_MAY_BE_ZERO = frozenset(
+    {
+        "crawl.depth",
+        "crawl.grace",
+        "http.min_rate",
+        "http.max_encodings",
+        "http.max_links",
+        "politeness.rate",
+        "politeness.total_rate",
+        "politeness.bandwidth",
+        "retry.wait",
+        "retry.wait_max",
+        "retry.retry_after_max",
+        "storage.keep_items",
+    }
+)
+_MAY_BE_EMPTY = frozenset({"crawl.contact", "http.ca_file", "http.proxy"})
+
+
+def _check_range(name: str, value: object) -> None:
+    """ValueError for a value of the right type that nothing could be done with."""
+    if isinstance(value, str):
+        _check_text(name, value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(name, value)
+    elif name == "retry.statuses" and isinstance(value, tuple):
+        for status in value:
+            if not 100 <= status <= 599:
+                raise ValueError(f"{status} is no status; they are 100 to 599")
+
+
+def _check_number(name: str, value: float) -> None:
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("must be a number from 0 on")
+    if not value and name not in _MAY_BE_ZERO:
+        raise ValueError(f"must be {'at least 1' if type(value) is int else 'above 0'}")
+
+
+def _check_text(name: str, value: str) -> None:
+    if not value.strip() and name not in _MAY_BE_EMPTY:
+        raise ValueError("must not be empty")
+    if not value.isprintable():
+        raise ValueError("must be one line, without control characters")
 
 
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:

@@ -1,0 +1,255 @@
+"""Settings: where they come from, what ranks first, and what is refused, and how."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler import settings
+from crawler.errors import ConfigError
+from crawler.settings import Layer, Settings
+
+
+def layer(section: str, key: str, value: Any, source: str = "config.toml") -> Layer:
+    return Layer(source, {section: {key: value}})
+
+
+def test_without_any_layer_all_settings_have_their_defaults() -> None:
+    assert settings.build([]) == Settings()
+
+
+def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
+    built = settings.build(
+        [
+            Layer("config.toml", {"crawl": {"workers": 4, "depth": 2}}),
+            layer("crawl", "workers", 8, "-s"),
+        ]
+    )
+
+    assert built.crawl.workers == 8
+    assert built.crawl.depth == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        pytest.param(
+            "crawl", "worker", 4,
+            "config.toml: unknown setting crawl.worker; did you mean 'workers'?",
+            id="a typo in a key",
+        ),
+        pytest.param(
+            "politness", "robots", True,
+            "config.toml: unknown section [politness]; did you mean 'politeness'?",
+            id="a typo in a section",
+        ),
+        pytest.param(
+            "crawl", "workers", "many",
+            "config.toml: crawl.workers = 'many': Expected `int`, got `str`",
+            id="a wrong type",
+        ),
+        pytest.param(
+            "http", "read", "soon",
+            "config.toml: http.read = 'soon': "
+            "'soon' is not a duration such as 30s or 10m",
+            id="no duration",
+        ),
+        pytest.param(
+            "http", "max_body", "much",
+            "config.toml: http.max_body = 'much': "
+            "'much' is not a size such as 500 kB or 32 MiB",
+            id="no size",
+        ),
+        pytest.param(
+            "crawl", "workers", 0,
+            "config.toml: crawl.workers = 0: must be at least 1",
+            id="nobody to work",
+        ),
+        pytest.param(
+            "http", "max_body", 0,
+            "config.toml: http.max_body = 0: must be above 0",
+            id="no room for a body",
+        ),
+        pytest.param(
+            "politeness", "rate", -1,
+            "config.toml: politeness.rate = -1: must be a number from 0 on",
+            id="a negative rate",
+        ),
+        pytest.param(
+            "politeness", "rate", float("nan"),
+            "config.toml: politeness.rate = nan: must be a number from 0 on",
+            id="no number",
+        ),
+        pytest.param(
+            "retry", "statuses", [99],
+            "config.toml: retry.statuses = [99]: 99 is no status; they are 100 to 599",
+            id="no status",
+        ),
+        pytest.param(
+            "crawl", "user_agent", "  ",
+            "config.toml: crawl.user_agent = '  ': must not be empty",
+            id="no name",
+        ),
+        pytest.param(
+            "crawl", "contact", "me\r\nCookie: x",
+            "config.toml: crawl.contact = 'me\\r\\nCookie: x': "
+            "must be one line, without control characters",
+            id="a header of its own",
+        ),
+        pytest.param(
+            "storage", "mode", "disk",
+            "config.toml: storage.mode = 'disk': Invalid enum value 'disk'",
+            id="no such mode",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_line_with_its_place(
+    section: str, key: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.build([layer(section, key, value)])
+
+    assert str(caught.value) == message
+
+
+def test_a_section_must_be_a_table() -> None:
+    with pytest.raises(ConfigError, match=r"\[crawl\] must be a table of settings"):
+        settings.build([Layer("config.toml", {"crawl": 3})])  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("politeness", "rate"), ("crawl", "grace"), ("retry", "wait"), ("crawl", "depth")],
+)
+def test_zero_is_allowed_where_it_means_something(section: str, key: str) -> None:
+    built = settings.build([layer(section, key, 0)])
+
+    assert getattr(getattr(built, section), key) == 0
+
+
+def test_none_can_be_said_where_it_is_the_default() -> None:
+    built = settings.build(
+        [layer("crawl", "depth", 3), layer("crawl", "depth", "none", "-s")]
+    )
+
+    assert built.crawl.depth is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), (90, 90), ("90s", 90), ("1.5 m", 90), ("2h", 7200), ("250ms", 0.25)],
+)
+def test_durations_are_read_as_people_write_them(text: str, expected: float) -> None:
+    assert settings.seconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(1024, 1024), ("1 kB", 1000), ("64 KiB", 65536), ("32 MiB", 33554432), ("7b", 7)],
+)
+def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
+    assert settings.size(text) == expected
+
+
+def test_a_setting_of_the_environment_has_two_underlines_between_its_names() -> None:
+    read = settings.from_environment(
+        {"CRAWL_HTTP__READ": "5", "CRAWL_CRAWL__CONTACT": "me@x.example", "PATH": "/"}
+    )
+
+    assert read.values == {"http": {"read": 5}, "crawl": {"contact": "me@x.example"}}
+
+
+def test_an_unknown_setting_of_the_environment_is_named() -> None:
+    read = settings.from_environment({"CRAWL_HTTP__RED": "5"})
+
+    with pytest.raises(ConfigError, match=r"environment: .*http.red; .*'read'"):
+        settings.build([read])
+
+
+def test_flags_are_read_as_toml_or_as_text() -> None:
+    read = settings.from_flags(
+        [
+            "crawl.workers=4",
+            "http.verify=false",
+            "http.read=10s",
+            "retry.statuses=[500]",
+        ]
+    )
+
+    assert read.values == {
+        "crawl": {"workers": 4},
+        "http": {"verify": False, "read": "10s"},
+        "retry": {"statuses": [500]},
+    }
+
+
+@pytest.mark.parametrize("flag", ["workers=4", "crawl.workers", "crawl"])
+def test_a_flag_without_section_or_value_is_refused(flag: str) -> None:
+    with pytest.raises(ConfigError, match=r"write it as section\.key=value"):
+        settings.from_flags([flag])
+
+
+def test_a_folder_without_config_has_the_defaults(tmp_path: Path) -> None:
+    found, path = settings.from_file(tmp_path)
+
+    assert path is None
+    assert settings.build([found]) == Settings()
+
+
+def test_settings_are_read_from_config_toml(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[crawl]\nworkers = 3\n")
+
+    found, path = settings.from_file(tmp_path)
+
+    assert path == tmp_path / "config.toml"
+    assert settings.build([found]).crawl.workers == 3
+
+
+def test_settings_are_read_from_pyproject_as_well(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.crawl.crawl]\nworkers = 3\n")
+
+    found, path = settings.from_file(tmp_path)
+
+    assert path == tmp_path / "pyproject.toml"
+    assert settings.build([found]).crawl.workers == 3
+
+
+def test_settings_in_two_files_are_an_error_that_names_both(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[crawl]\nworkers = 3\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.crawl.crawl]\nworkers = 3\n")
+
+    with pytest.raises(ConfigError, match=r"config.toml.*pyproject.toml.*keep one"):
+        settings.from_file(tmp_path)
+
+
+def test_a_config_toml_of_somebody_else_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nport = 80\n")
+
+    found, path = settings.from_file(tmp_path)
+
+    assert path is None
+    assert not found.values
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[crawl\n", r"is not valid TOML: .*line 1"),
+        (b"[crawl]\nworkers = \xff\n", r"cannot be read"),
+    ],
+)
+def test_a_broken_file_is_one_line_with_its_name(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"config\.toml " + message) as caught:
+        settings.from_file(tmp_path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_the_user_agent_holds_the_contact() -> None:
+    built = settings.build([layer("crawl", "contact", "https://x.example/bot")])
+
+    assert built.user_agent().endswith(" (+https://x.example/bot)")
