@@ -48,6 +48,8 @@ class Group:
         #: Pages that have ended, and those that were put back.
         self.ended: set[int] = set()
         self.reopened: set[int] = set()
+        #: Hosts (numbers) with a page that took an earlier place in the index.
+        self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
         self.unstaged: set[int] = set()
@@ -136,6 +138,8 @@ class Group:
         tail.add(self.places)
         tail.ended -= self.reopened
         tail.ended |= self.ended
+        for host in self.stirred:
+            tail.starts.pop(host, None)
         run.rejected.update(self.rejected)
         for fingerprint in self.accepted:
             run.rejected.pop(fingerprint, None)

@@ -95,13 +95,29 @@ def page_items(
         return rows.page_items(connection, fingerprint, limit)
 
 
-def items(folder: Path, job: str, run: int | None = None) -> Iterator[ItemRow]:
-    """The items of a run in order, those that a running crawl adds included."""
+def items(
+    folder: Path, job: str, run: int | None = None, *, after: int = 0
+) -> Iterator[ItemRow]:
+    """The items of a run in order, from the one behind `after`; those that a running
+    crawl adds included."""
     with _reader(folder, job, run) as connection:
-        sequence = 0
+        sequence = after
         while found := rows.items_after(connection, sequence, _ITEMS_AT_ONCE):
             yield from found
             sequence = found[-1].sequence
+
+
+def last_item(folder: Path, job: str, run: int | None = None) -> int:
+    """The sequence number of a run's last item so far."""
+    with _reader(folder, job, run) as connection:
+        found = connection.execute("SELECT max(sequence) FROM items").fetchone()
+    return int(found[0] or 0)
+
+
+def remembered(folder: Path, job: str, run: int | None = None) -> dict[str, str]:
+    """The facts that a run must know again when it is resumed, such as its scope."""
+    with _reader(folder, job, run) as connection:
+        return dict(connection.execute("SELECT name, value FROM remembered"))
 
 
 def failed(

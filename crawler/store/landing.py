@@ -129,6 +129,7 @@ class Landing:
             self._connection.execute(_INSERT_PENDING, place)  # its end is indexed
         group.ended.discard(sequence)
         group.reopened.add(sequence)
+        group.stirred.add(place[0])
         group.visit += 1
         group.visit_rows.append(reopening(group.visit, sequence, group.time))
         group.set_tries(entry, sequence, 0.0)
@@ -184,6 +185,7 @@ class Landing:
         if sequence > self._run.tail.mark:
             group.places.append((host, (rank, depth, sequence)))
         else:
+            group.stirred.add(host)
             self._connection.execute(_DELETE_PENDING, place)
             self._connection.execute(_INSERT_PENDING, (host, rank, depth, sequence))
         self._connection.execute(

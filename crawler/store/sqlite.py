@@ -21,10 +21,8 @@ from collections.abc import (
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from heapq import merge
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import msgspec
@@ -47,6 +45,7 @@ from crawler.store.item_rows import encode_keys
 from crawler.store.landing import Landing
 from crawler.store.lock import JobLock
 from crawler.store.run_state import RunState
+from crawler.store.tail import BEFORE_ALL
 
 T = TypeVar("T")
 
@@ -58,12 +57,10 @@ INDEX_EVERY = 16_384
 _STAGED_ON_LOOP = 1_000
 
 _STAGE = "INSERT INTO staged VALUES(?, ?, ?, ?)"
-_TAKE_INDEXED = f"""SELECT {rows.ENTRY_COLUMNS} FROM pending
-    CROSS JOIN urls ON urls.sequence = pending.sequence
-    LEFT JOIN tries ON tries.page = pending.sequence
-    WHERE pending.host = ?
-    ORDER BY pending.rank, pending.depth, pending.sequence"""
-_TAKE_FRESH = f"""SELECT {rows.ENTRY_COLUMNS} FROM json_each(?)
+_PLACES = """SELECT rank, depth, sequence FROM pending
+    WHERE host = ? AND (rank, depth, sequence) > (?, ?, ?)
+    ORDER BY rank, depth, sequence"""
+_TAKE = f"""SELECT {rows.ENTRY_COLUMNS} FROM json_each(?)
     CROSS JOIN urls ON urls.sequence = value
     LEFT JOIN tries ON tries.page = value
     ORDER BY urls.rank, urls.depth, urls.sequence"""
@@ -214,25 +211,35 @@ class SqliteStore:
     def _take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        number, run = self._run.names.find_host(host), self._run
-        ended, held = run.tail.ended, frozenset(without)
-        wanted = limit + len(held)
-        fresh = [place[2] for place in islice(run.tail.places(number), 2 * wanted)]
-        indexed = self._connection.execute(_TAKE_INDEXED, (number,))
-        found = indexed if not fresh else merge(self._fresh_rows(fresh), indexed)
+        number, names = self._run.names.find_host(host), self._run.names
+        held, wall = frozenset(without), self._clock()
+        best = self._best(number, limit + len(held))
         entries: list[Entry] = []
-        wall, spell = self._clock(), run.names.spelled
-        for row in found:
-            if row[2] not in ended and row[3] not in held:
-                entries.append(rows.entry_of(row, host, spell, wall, now))
-                if len(entries) == limit:
-                    break
-        indexed.close()
+        for start in range(0, len(best), limit):
+            array = msgspec.json.encode(best[start : start + limit]).decode()
+            for row in self._connection.execute(_TAKE, (array,)).fetchall():
+                if row[3] not in held and len(entries) < limit:
+                    entry = rows.entry_of(row, host, names.spelled, wall, now)
+                    entries.append(entry)
+            if len(entries) == limit:
+                break
         return entries
 
-    def _fresh_rows(self, sequences: list[int]) -> list[Any]:
-        array = msgspec.json.encode(list(dict.fromkeys(sequences))).decode()
-        return self._connection.execute(_TAKE_FRESH, (array,)).fetchall()
+    def _best(self, host: int, count: int) -> list[int]:
+        """The sequence numbers of a host's best pending pages, in order."""
+        tail = self._run.tail
+        found = tail.best(host, 2 * count)  # a page may be there at two depths
+        start, indexed = tail.starts.get(host, BEFORE_ALL), 0
+        for place in self._connection.execute(_PLACES, (host, *start)):
+            if place[2] not in tail.ended:
+                found.append(place)
+                indexed += 1
+                if indexed == count:
+                    break
+            elif not indexed:
+                tail.starts[host] = place
+        found.sort()
+        return list(dict.fromkeys(place[2] for place in found))[:count]
 
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None

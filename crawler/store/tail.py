@@ -10,7 +10,10 @@ from itertools import islice
 
 #: A place in the order of a host's pending pages: minus priority, depth, sequence.
 Place = tuple[int, int, int]
+BEFORE_ALL: Place = (-(2**63), 0, 0)
 
+#: Places of ended pages that a search passes by before they are removed.
+_MANY = 256
 #: The latest known URLs, so that most links of most pages cost one look into a dict.
 RECENT = 100_000
 
@@ -25,8 +28,12 @@ class Tail:
         #: place may be there twice.
         self.fresh: dict[int, int] = {}
         self._places: dict[int, list[Place]] = {}
+        self._unsorted: set[int] = set()
         #: Pages, fresh or not, that have ended since.
         self.ended: set[int] = set()
+        #: By host: all that the index has up to this place has ended, so that nobody
+        #: need pass it by again.
+        self.starts: dict[int, Place] = {}
 
     def __len__(self) -> int:
         return len(self.fresh) + len(self.ended)
@@ -36,27 +43,40 @@ class Tail:
         for host, place in places:
             known = self._places.get(host)
             if known is None:
-                self._places[host] = [place]
-            else:
-                known.append(place)
+                known = self._places[host] = []
+            elif known and known[-1] > place:
+                self._unsorted.add(host)
+            known.append(place)
 
-    def places(self, host: int) -> list[Place]:
-        """The fresh pending pages of a host, the best first."""
+    def best(self, host: int, count: int) -> list[Place]:
+        """The places of the best fresh pending pages of a host, in order."""
         known = self._places.get(host)
         if not known:
             return []
-        ended = self.ended
-        if ended:
-            known = self._places[host] = [it for it in known if it[2] not in ended]
-        known.sort()
-        return known
+        if host in self._unsorted:
+            self._unsorted.discard(host)
+            known.sort()
+        found: list[Place] = []
+        passed = 0
+        for place in known:
+            if place[2] in self.ended:
+                passed += 1
+            else:
+                found.append(place)
+                if len(found) == count:
+                    break
+        if passed > _MANY:
+            self._places[host] = [it for it in known if it[2] not in self.ended]
+        return found
 
     def clear(self, mark: int) -> None:
         """The indexes hold all up to `mark`."""
         self.mark = mark
         self.fresh.clear()
         self._places.clear()
+        self._unsorted.clear()
         self.ended.clear()
+        self.starts.clear()
 
 
 class Recent(dict[int, int]):

@@ -424,3 +424,17 @@ async def test_the_state_of_a_job_is_for_its_owner_alone(tmp_path: Path) -> None
         pass
 
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
+async def test_pages_that_ended_are_passed_by_and_may_come_back(tmp_path: Path) -> None:
+    pages = [entry(str(number)) for number in range(6)]
+    async with opened(tmp_path, index_every=6) as (store, _):
+        await store.commit([found(*pages)])  # all six are in the index now
+        await store.commit([done(page) for page in pages[:3]])
+        first = await store.take(HOST, 2, (), 0.0)
+        await store.commit([Outcome(None, again=[entry("1", redirects=1)])])
+
+        second = await store.take(HOST, 2, (), 0.0)
+
+    assert urls_of([*first]) == ["3", "4"]
+    assert urls_of([*second]) == ["1", "3"]
