@@ -191,8 +191,9 @@ class Resolver:
         shared: dict[str, Link],
     ) -> Link | None:
         """A reference that is not known as it is written."""
-        reference, hash_sign, _ = reference.partition("#")
-        reference = reference or base
+        cut, hash_sign, _ = reference.partition("#")
+        if not cut or cut[-1] > " ":  # a space before "#" belongs to the path
+            reference = cut or base
         if hash_sign and (link := near.get(reference) or shared.get(reference)):
             return link
         try:
