@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from crawler.cli.judging import intake_of
 from crawler.cli.streams import clean_lines, complain
 from crawler.cli.telling import of
 from crawler.errors import Reason
 from crawler.http import ClientOptions
-from crawler.intake import Found, Intake
+from crawler.intake import Found
 from crawler.pipelines import Chain, Run
 from crawler.request import Entry, Request
 from crawler.response import Response
-from crawler.session import check_spider, scope_of
+from crawler.session import check_spider
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.store.base import Item
@@ -72,13 +73,7 @@ async def try_page(
         async def stage(entry: Entry, items: Sequence[Item], ordinal: int) -> None:
             tried.staged.extend(items)
 
-        intake = Intake(
-            scope_of(spider),
-            depth=settings.crawl.depth,
-            max_url=settings.http.max_url,
-            known={},
-            left_out={},
-        )
+        intake = intake_of(spider, settings)
         callbacks = Callbacks(
             spider,
             intake,

@@ -1,0 +1,127 @@
+"""`crawl why`: all that is known about one URL, and what the filters say of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from crawler import urls
+from crawler.cli.judging import intake_of
+from crawler.cli.project import Project
+from crawler.cli.streams import of_bytes
+from crawler.errors import ConfigError
+from crawler.store import history
+from crawler.store.base import Attempt, Explanation, State
+from crawler.store.catalog import RunRecord
+
+#: Items shown, and how much of each.
+MAX_ITEMS = 5
+MAX_ITEM = 300
+
+_STATES = {
+    State.PENDING: "to be visited",
+    State.DONE: "done",
+    State.FAILED: "failed",
+    State.SKIPPED: "left out",
+    State.REDIRECTED: "redirected",
+}
+
+
+def explain(
+    project: Project, text: str, job: str | None, number: int | None
+) -> Iterator[str]:
+    """Lines about a URL, for one job or for every job."""
+    try:
+        url = urls.canonical(text)
+    except urls.InvalidUrl as exc:
+        raise ConfigError(f"{text!r} is no URL that a crawl could know: {exc}") from exc
+    folder = Path(project.settings().storage.dir)
+    jobs = [job] if job else history.jobs(folder)
+    if not jobs:
+        raise ConfigError(f"No job has run here yet: there is no state in {folder}")
+    yield url
+    for each in jobs:
+        yield from _in_job(project, folder, each, url, number)
+
+
+def _in_job(
+    project: Project, folder: Path, job: str, url: str, number: int | None
+) -> Iterator[str]:
+    records = history.runs(folder, job)
+    record = next((r for r in records if number in (None, r.number)), None)
+    if record is None:
+        yield f"  job {job} has no run {number}" if number else f"  job {job}: no runs"
+        return
+    fingerprint = urls.fingerprint("GET", url)
+    found = history.explain(folder, job, fingerprint, record.number)
+    yield f"  job {job}, run {record.number}"
+    if found is None:
+        yield "    never found: no page that was visited links to it"
+    else:
+        yield from _known(found)
+        yield from _items(folder, job, record.number, found)
+    verdict = _verdict(project, folder, job, record, url, found)
+    if verdict:
+        yield f"    filters  {verdict}"
+
+
+def _known(found: Explanation) -> Iterator[str]:
+    origin = f" on {found.parent_url}" if found.parent_url else ""
+    how = f", as {found.found_as}" if found.found_as else ""
+    yield f"    found    {_moment(found.found)}{origin}{how}, depth {found.depth}"
+    for attempt in found.attempts:
+        yield f"    asked    {_attempt(attempt)}"
+    if found.state is not None:
+        why = f": {found.reason}" if found.reason else ""
+        detail = f", {found.detail}" if found.detail else ""
+        yield f"    state    {_STATES[found.state]}{why}{detail}"
+    if found.state is State.PENDING and found.due:
+        yield f"    again    {_moment(found.due)}"
+
+
+def _attempt(attempt: Attempt) -> str:
+    parts = [_moment(attempt.time)]
+    if attempt.status:
+        parts.append(f"status {attempt.status}")
+    parts += [f"{attempt.elapsed:.3f} s", of_bytes(attempt.received)]
+    if attempt.reason:
+        parts.append(f"{attempt.reason}: {attempt.detail}")
+    return "  ".join(filter(None, parts))
+
+
+def _items(folder: Path, job: str, run: int, found: Explanation) -> Iterator[str]:
+    if not found.items:
+        return
+    yield f"    items    {found.items:,}"
+    fingerprint = found.fingerprint
+    shown = history.page_items(folder, job, fingerprint, run=run, limit=MAX_ITEMS)
+    for row in shown:
+        text = row.body.decode(errors="replace")
+        yield f"      {text[:MAX_ITEM]}" + ("..." if len(text) > MAX_ITEM else "")
+
+
+def _verdict(
+    project: Project,
+    folder: Path,
+    job: str,
+    record: RunRecord,
+    url: str,
+    found: Explanation | None,
+) -> str:
+    """What the filters say now; nothing where the spider is not here to be asked."""
+    try:
+        target = project.target(record.spider)
+        spider = target.spider(**msgspec.json.decode(record.arguments))
+    except ConfigError as exc:
+        return f"not asked: {exc}"
+    remembered = history.remembered(folder, job, record.number)
+    intake = intake_of(spider, project.settings(target), remembered)
+    rule = intake.verdict(url, found.depth if found else 0)
+    return f"would be left out now, by {rule}" if rule else "would let it in now"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

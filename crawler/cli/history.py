@@ -1,0 +1,200 @@
+"""What is known of earlier runs: `runs`, `report`, `why`, `export`, `retry`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from crawler.cli import exits
+from crawler.cli import parser as options
+from crawler.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def add(commands: Commands) -> None:
+    """Describe the commands."""
+    _add_runs(commands)
+    _add_report(commands)
+    _add_why(commands)
+    _add_export(commands)
+    _add_retry(commands)
+
+
+def _add_runs(commands: Commands) -> None:
+    parser = options.command(
+        commands,
+        "runs",
+        runs,
+        help="list the runs of a job",
+        example="crawl runs books",
+    )
+    parser.add_argument("job", nargs="?", metavar="JOB", help="default: all jobs")
+    options.add_settings(parser)
+
+
+def _add_report(commands: Commands) -> None:
+    parser = options.command(
+        commands,
+        "report",
+        report,
+        help="show how a run went",
+        example="crawl report 7\ncrawl report books/7 --json",
+    )
+    parser.add_argument(
+        "run_name", metavar="RUN", help="its number, or JOB/NUMBER, or JOB: the latest"
+    )
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    options.add_settings(parser)
+
+
+def _add_why(commands: Commands) -> None:
+    parser = options.command(
+        commands,
+        "why",
+        why,
+        help="tell all that is known about one URL",
+        example="crawl why https://books.example/old",
+    )
+    parser.add_argument("url", metavar="URL")
+    parser.add_argument("--job", metavar="JOB", help="default: every job")
+    parser.add_argument("--run", type=options.positive, metavar="N", dest="number")
+    options.add_settings(parser)
+
+
+def _add_export(commands: Commands) -> None:
+    parser = options.command(
+        commands,
+        "export",
+        export,
+        help="write a run's items from what the job keeps",
+        example="crawl export books -o books.csv",
+    )
+    parser.add_argument("job", metavar="JOB")
+    parser.add_argument(
+        "-o", dest="outputs", action="append", required=True, metavar="OUTPUT"
+    )
+    parser.add_argument(
+        "--run",
+        type=options.positive,
+        metavar="N",
+        dest="number",
+        help="not the latest",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    options.add_settings(parser)
+
+
+def _add_retry(commands: Commands) -> None:
+    parser = options.command(
+        commands,
+        "retry",
+        retry,
+        help="put failed pages back, for the next run to try them again",
+        example="crawl retry books --status 5xx --error timeout",
+    )
+    parser.add_argument("job", metavar="JOB")
+    parser.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        metavar="STATUS",
+        help="only these, such as 404 or 5xx",
+    )
+    parser.add_argument(
+        "--error",
+        action="append",
+        default=[],
+        metavar="REASON",
+        help="only these, such as dns_error, or timeout for all that took too long",
+    )
+    options.add_settings(parser)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    from pathlib import Path
+
+    from crawler.cli.project import Project
+
+    project = Project(Path.cwd(), args.settings)
+    return Path(project.settings().storage.dir)
+
+
+def runs(args: argparse.Namespace) -> int:
+    """A line a run, the latest first."""
+    from crawler.cli import records
+    from crawler.cli.streams import clean
+    from crawler.store import history
+
+    folder = _folder(args)
+    jobs = [args.job] if args.job else history.jobs(folder)
+    found = [(job, each) for job in jobs for each in history.runs(folder, job)]
+    for line in records.lines(found):
+        print(clean(line))
+    if not found:
+        print("No job has run here yet")
+    return exits.COMPLETE
+
+
+def report(args: argparse.Namespace) -> int:
+    """The table that was shown at its end; of an unfinished run, how it stands."""
+    from crawler.cli import records
+    from crawler.cli.streams import clean
+
+    found = records.report_of(_folder(args), args.run_name)
+    for line in records.json_of(found) if args.json else records.table_of(found):
+        print(clean(line))
+    return exits.COMPLETE
+
+
+def why(args: argparse.Namespace) -> int:
+    """Where it was found, what became of it, and what the filters say now."""
+    from pathlib import Path
+
+    from crawler.cli import explaining
+    from crawler.cli.project import Project
+    from crawler.cli.streams import clean
+
+    project = Project(Path.cwd(), args.settings)
+    for line in explaining.explain(project, args.url, args.job, args.number):
+        print(clean(line))
+    return exits.COMPLETE
+
+
+def export(args: argparse.Namespace) -> int:
+    """Items of a run, in any format that `crawl run` writes."""
+    from functools import partial
+
+    from crawler.cli import exporting
+    from crawler.cli.running import run_in_loop
+    from crawler.cli.streams import say
+
+    main = partial(
+        exporting.export,
+        _folder(args),
+        args.job,
+        args.number,
+        args.outputs,
+        overwrite=args.overwrite,
+    )
+    say(run_in_loop(main))
+    return exits.COMPLETE
+
+
+def retry(args: argparse.Namespace) -> int:
+    """Failed pages are pending again; nothing is asked for yet."""
+    from crawler.cli import records
+    from crawler.store import history
+
+    folder = _folder(args)
+    statuses = records.statuses_of(args.status)
+    reasons = records.reasons_of(args.error)
+    number = history.retry(folder, args.job, statuses=statuses, reasons=reasons)
+    if not number:
+        print(f"No failed page of job {args.job!r} is of that kind")
+        return exits.COMPLETE
+    latest = history.runs(folder, args.job)[0]
+    pages = "1 page" if number == 1 else f"{number:,} pages"
+    print(f"{pages} put back; now: {records.command_of(args.job, latest)}")
+    return exits.COMPLETE

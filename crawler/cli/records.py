@@ -1,0 +1,162 @@
+"""Earlier runs in words, and the ways to name them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawler.cli import telling
+from crawler.errors import ConfigError, Reason, StateError
+from crawler.settings import unknown
+from crawler.stats import FinishReason, Report, totals
+from crawler.store import history
+from crawler.store.catalog import RunRecord
+
+#: What `--error timeout` means: all that took too long.
+_TIMEOUTS = frozenset(
+    {
+        Reason.CONNECT_TIMEOUT,
+        Reason.READ_TIMEOUT,
+        Reason.TOO_SLOW,
+        Reason.DEADLINE,
+    }
+)
+
+
+def lines(runs: Sequence[tuple[str, RunRecord]]) -> Iterator[str]:
+    """A table of runs, with what goes on where one is unfinished."""
+    rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
+    for job, record in runs:
+        found = totals(record.counters)
+        end = record.reason
+        if record.finished is None:
+            end = f"unfinished; {command_of(job, record)}"
+        rows.append(
+            (
+                f"{job}/{record.number}",
+                _moment(record.started),
+                telling.clock(record.seconds),
+                f"{found['pages']:,}",
+                f"{found['item_count']:,}",
+                f"{found['failed']:,}",
+                end,
+            )
+        )
+    if len(rows) == 1:
+        return
+    widths = [max(len(row[column]) for row in rows) for column in range(7)]
+    for row in rows:
+        left = f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}"
+        figures = [
+            f"{cell:>{w}}" for cell, w in zip(row[2:6], widths[2:6], strict=True)
+        ]
+        yield f"{left}  {'  '.join(figures)}  {row[6]}".rstrip()
+
+
+def command_of(job: str, record: RunRecord) -> str:
+    """What goes on with an unfinished run."""
+    words = ["crawl", "run", record.spider]
+    if job != record.spider:
+        words += ["--job", job]
+    for name, value in msgspec.json.decode(record.arguments).items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        words += ["-a", f"{name}={text}"]
+    return shlex.join(words)
+
+
+def report_of(folder: Path, name: str) -> Report:
+    """The report that NUMBER, JOB/NUMBER or JOB names."""
+    job, number = _named(folder, name)
+    records = history.runs(folder, job)
+    if number is None and records:
+        number = records[0].number
+    record = next((each for each in records if each.number == number), None)
+    if record is None:
+        raise StateError(
+            f"Job {job!r} has no run {number}; crawl runs {job} lists them"
+        )
+    written = history.report(folder, job, record.number)
+    return _unfinished(job, record) if written is None else _read(written)
+
+
+def _named(folder: Path, name: str) -> tuple[str, int | None]:
+    job, slash, number = name.rpartition("/")
+    if not number.isdigit():
+        return name, None
+    if slash:
+        return job, int(number)
+    jobs = history.jobs(folder)
+    if len(jobs) != 1:
+        known = ", ".join(jobs) or "none yet"
+        raise ConfigError(f"Run {name} of which job? Write JOB/{name}; jobs: {known}")
+    return jobs[0], int(number)
+
+
+def _read(written: bytes) -> Report:
+    values: dict[str, Any] = msgspec.json.decode(written)
+    values["item_count"] = values.pop("items")
+    values["finish_reason"] = FinishReason(values["finish_reason"])
+    known = {each.name for each in fields(Report)}
+    return Report(**{name: values[name] for name in values if name in known})
+
+
+def _unfinished(job: str, record: RunRecord) -> Report:
+    return Report(
+        spider=record.spider,
+        job=job,
+        run=record.number,
+        started=_moment(record.started),
+        finished="",
+        finish_reason=FinishReason.INTERRUPTED,
+        seconds=record.seconds,
+        exit_code=4,
+        **totals(record.counters),
+    )
+
+
+def table_of(report: Report) -> list[str]:
+    """The table, and when the run began."""
+    head, *rows = telling.table(report)
+    return [head, f"  {'started':<10}  {report.started}", *rows]
+
+
+def json_of(report: Report) -> list[str]:
+    """The keys of `--summary`, on one line."""
+    return [msgspec.json.encode(report.summary()).decode()]
+
+
+def statuses_of(texts: Iterable[str]) -> set[int]:
+    """The statuses that `404` or `5xx` name."""
+    found: set[int] = set()
+    for text in texts:
+        if not re.fullmatch(r"[1-5](?:\d\d|xx)", text.lower()):
+            raise ConfigError(f"--status {text}: write a status such as 404, or 5xx")
+        first = int(text[0]) * 100
+        is_class = text.lower().endswith("xx")
+        found |= set(range(first, first + 100)) if is_class else {int(text)}
+    return found
+
+
+def reasons_of(texts: Iterable[str]) -> set[str]:
+    """The reasons that `dns_error` or `timeout` name."""
+    found: set[str] = set()
+    for text in texts:
+        if text == "timeout":
+            found |= _TIMEOUTS
+        elif text in set(Reason):
+            found.add(text)
+        else:
+            names = ["timeout", *Reason]
+            raise ConfigError(unknown(f"reason {text!r}", text, names, "--error"))
+    return found
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
