@@ -1,7 +1,7 @@
 """A body means what a browser makes of it; nothing a server says is an error."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.encoding import charset_of, codec_of, decode, encode_query, label
@@ -136,6 +136,7 @@ def test_a_body_that_is_cut_within_a_character_is_still_utf_8() -> None:
     assert decode("Bücher é".encode()[:-1])[1] == "utf-8"
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200),
     st.sampled_from([b"", b"<meta charset=", b"<?xml encoding='", b"\x1b$", b"<meta "]),

@@ -132,6 +132,7 @@ def test_a_message_shows_no_password() -> None:
     assert "secret" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(references)
 def test_canonical_twice_is_canonical_once(text: str) -> None:
     with suppress(InvalidUrl):
@@ -140,6 +141,7 @@ def test_canonical_twice_is_canonical_once(text: str) -> None:
         assert join(once, "") == once
 
 
+@settings(deadline=None)
 @given(bases, references)
 def test_join_gives_a_canonical_url_or_invalid_url(base: str, reference: str) -> None:
     with suppress(InvalidUrl):
@@ -148,7 +150,7 @@ def test_join_gives_a_canonical_url_or_invalid_url(base: str, reference: str) ->
         assert join_url(url, "") == url
 
 
-@settings(max_examples=300)
+@settings(deadline=None)
 @given(st.lists(st.tuples(bases, references), max_size=12))
 def test_the_resolver_says_what_join_says(pairs: list[tuple[str, str]]) -> None:
     resolver = Resolver(maximum=4)
@@ -348,6 +350,7 @@ def test_patterns_are_globs_prefixes_and_searches(
     assert Patterns(["https://no.example/", pattern]).matches(url) is matches
 
 
+@settings(deadline=None)
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=12))
 def test_a_glob_matches_what_its_stars_can_fill(glob: str, text: str) -> None:
     pattern, url = "https://" + glob, "https://" + text
