@@ -211,6 +211,7 @@ class Entry:
         "found_as",
         "host",
         "parent",
+        "paused_before",
         "redirects",
         "request",
         "sequence",
@@ -250,6 +251,8 @@ class Entry:
         #: Tries used so far; wall-clock time of the first, 0 for none.
         self.attempt = attempt
         self.first_tried = first_tried
+        #: Seconds that its host had been paused by then, in this process.
+        self.paused_before = 0.0
         #: When it may be tried: monotonic seconds; 0: now.
         self.due = due
 

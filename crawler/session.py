@@ -108,6 +108,7 @@ class Session:
         self._client: Client
         self._callbacks: Callbacks
         self._hosts: Hosts
+        self._chain: Chain
 
     async def __aenter__(self) -> Session:
         await self._stack.__aenter__()
@@ -159,9 +160,8 @@ class Session:
         self.store = self._make_store()
         self.opening = await self.store.open(self._start())
         self._stack.push_async_callback(self._close_store)
-        chain = await self._stack.enter_async_context(
-            self._chain().open(self._run_of())
-        )
+        self._chain = Chain(spider.pipelines, item_key=spider.item_key)
+        chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
         self._start_names = set(self._remembered(START_NAME))
         options = ClientOptions(
             settings,
@@ -213,9 +213,6 @@ class Session:
     def _run_of(self) -> Run:
         return Run(self._job, self.opening.run, self._spider.name)
 
-    def _chain(self) -> Chain:
-        return Chain(self._spider.pipelines, item_key=self._spider.item_key)
-
     async def _make_outputs(self) -> Outputs:
         positions: list[str] = []
         if self.is_durable:
@@ -238,8 +235,9 @@ class Session:
                 open_sink(
                     output,
                     mode="append" if terms.append else mode,
-                    fields=spider.fields,
+                    fields=spider.fields or self._chain.fields,
                     item_key=spider.item_key,
+                    guard_formulas=self._settings.output.guard_formulas,
                 )
             )
         return sinks

@@ -176,6 +176,8 @@ class OutputSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=
 
     #: Outputs of every run; empty: out/NAME-RUN.jsonl.
     default: tuple[str, ...] = ()
+    #: Put a ' before csv cells that a spreadsheet would take for a formula.
+    guard_formulas: bool = True
 
 
 class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,6 +36,8 @@ from crawler.visit.sessions import Sessions
 
 #: Bytes of HTML above which parsing would hold the loop for too long.
 PARSE_IN_THREAD = 256 * 1024
+#: Pauses in a row, a minute and more each, after which a silent host is given up.
+MAX_PARKS = 3
 #: Answers that speak for the host as a whole: ask it later, all of it.
 _REFUSALS = (429, 503)
 
@@ -71,7 +73,7 @@ class Surroundings:
 
 
 class Visitor:
-    """Visits entries; one visitor serves all workers, and keeps nothing of a visit."""
+    """Visits entries; one visitor serves all workers."""
 
     def __init__(
         self,
@@ -90,6 +92,8 @@ class Visitor:
         self._around = around
         self._intake = intake
         self._callbacks = callbacks
+        #: Hosts that were parked again and again: what is left of them fails at once.
+        self._gone: dict[str, FetchError] = {}
 
     async def visit(self, entry: Entry) -> Outcome:
         """Ask for the entry once, and say what came of it."""
@@ -100,8 +104,12 @@ class Visitor:
             detail = f"robots.txt: {denied.detail}"
             denied = FetchError(denied.reason, detail, url=denied.url)
             return await self._final(entry, denied, None)
+        if gone := self._gone.get(entry.host):
+            detail = f"{entry.host} has not answered for a long time: {gone.detail}"
+            return await self._final(entry, FetchError(gone.reason, detail), None)
         if not entry.first_tried:
             entry.first_tried = self._around.clocks.wall()
+            entry.paused_before = self._paused(entry)
         try:
             response, fate = await self._fetch(entry)
         except FetchError as exc:
@@ -254,16 +262,25 @@ class Visitor:
         around, now = self._around, self._around.clocks.monotonic()
         entry.attempt += 1
         if exc.reason.is_host_failure:
-            is_gone = response is None and exc.reason is not Reason.DEADLINE
-            around.hosts.slow_down(entry.host, now, unreachable=is_gone)
+            is_silent = response is None and exc.reason is not Reason.DEADLINE
+            around.hosts.slow_down(entry.host, now, unreachable=is_silent)
+            if is_silent and around.hosts.parks(entry.host) >= MAX_PARKS:
+                self._gone[entry.host] = exc
+                return await self._final(entry, exc, None)
         status = response.status_code if response is not None else 0
         if exc.reason.is_retried or exc.reason is Reason.HTTP_STATUS:
-            elapsed = max(0.0, around.clocks.wall() - entry.first_tried)
+            paused = max(0.0, self._paused(entry) - entry.paused_before)
+            elapsed = max(0.0, around.clocks.wall() - entry.first_tried - paused)
             pause = around.retries.pause(entry.attempt, elapsed)
             if pause is not None:
                 outcome = self._again(entry, exc, max(pause, at_least), status)
                 return _measured(outcome, response)
         return await self._final(entry, exc, response)
+
+    def _paused(self, entry: Entry) -> float:
+        """Seconds that the entry's host was paused: they count against nobody."""
+        around = self._around
+        return around.hosts.paused_for(entry.host, around.clocks.monotonic())
 
     def _again(
         self, entry: Entry, exc: FetchError, pause: float, status: int
