@@ -98,7 +98,10 @@ class Connector:
     ) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls: dict[str, Any] = {}
-        offers = [name for name in self._protocols if with_http2 or name != "h2"]
+        # Where nothing but HTTP/2 is spoken there is nothing to fall back to.
+        offers = [
+            name for name in self._protocols if with_http2 or name != "h2"
+        ] or self._protocols
         if origin.scheme == "https":
             tls = {
                 "ssl": cast(ssl.SSLContext, _Offering(self._context, offers)),

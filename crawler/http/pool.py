@@ -12,7 +12,7 @@ import errno
 import resource
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol, cast
@@ -152,8 +152,11 @@ class Pool:
     `released`, `has_room_again`, `retired` and `lost`.
     """
 
-    def __init__(self, options: TransportOptions, connect: Connect) -> None:
+    def __init__(
+        self, options: TransportOptions, protocols: Collection[str], connect: Connect
+    ) -> None:
         self.options = options
+        self._protocols = protocols
         self.ticker = Ticker(self._sweep)
         self.statistics = Statistics()
         self._connect = connect
@@ -181,6 +184,10 @@ class Pool:
         origin = self._origins.get(key)
         if origin is None:
             origin = self._origins[key] = Origin(scheme, host, port)
+            if "http/1.1" not in self._protocols:
+                origin.is_http2 = True
+            elif scheme == "http" or "h2" not in self._protocols:
+                origin.is_http2 = False
         else:
             self._origins.move_to_end(key)
         return origin
@@ -264,7 +271,7 @@ class Pool:
             # All wait for the one; its handshake tells how many it carries.
             return int(len(origin.http2) < options.max_http2_per_origin)
         room = options.max_per_origin - origin.open
-        if origin.is_http2 is None and origin.scheme == "https":
+        if origin.is_http2 is None:
             room = min(room, _MAX_PROBES)
         return min(waiting, room)
 
@@ -408,6 +415,8 @@ class Pool:
     def avoid_http2(self, origin: Origin) -> None:
         """Speak HTTP/1.1 to the origin for a while."""
         origin.http2_failures = 0
+        if "http/1.1" not in self._protocols:
+            return  # there is nothing to fall back to
         origin.http2_from = time.monotonic() + self.options.http2_pause
         origin.is_http2 = False
         self.statistics.fallbacks += 1

@@ -144,7 +144,7 @@ class Transfer:
             NEVER if self._deadline_seconds is None else now + self._deadline_seconds
         )
         self.due = self._deadline
-        self._wait_until(now, self.connect_seconds)
+        self._wait_until(now, _shorter(self.connect_seconds, self._pool_seconds))
         home.ticker.watch(self)
 
     @property
@@ -171,7 +171,10 @@ class Transfer:
             self.started.set_result(None)
         self.informational = 0
         self.note_progress()
-        self._wait_until(self._since, self._read_seconds)
+        seconds = self._read_seconds
+        if self.content != b"":
+            seconds = _shorter(seconds, self._write_seconds)
+        self._wait_until(self._since, seconds)
 
     def wait_anew(self) -> None:
         """It has to be sent on another connection."""
@@ -273,6 +276,14 @@ class Transfer:
     # The ticker's side
 
     @property
+    def _pool_seconds(self) -> float | None:
+        return self._limits.get("pool", self._home.options.timeouts.pool)
+
+    @property
+    def _write_seconds(self) -> float | None:
+        return self._limits.get("write", self._home.options.timeouts.write)
+
+    @property
     def _read_seconds(self) -> float | None:
         return self._limits.get("read", self._home.options.timeouts.read)
 
@@ -296,24 +307,25 @@ class Transfer:
             self._expire_reading(now)
 
     def _expire_waiting(self, now: float) -> None:
-        timeouts = self._home.options.timeouts
-        if self in self.origin.waiting and not self.origin.dials:
-            seconds = self._limits.get("pool", timeouts.pool)
-            error: httpx.TimeoutException = httpx.PoolTimeout(
-                f"No connection became free within {seconds} s"
+        if self.origin.dials:
+            seconds = self.connect_seconds
+            error: httpx.TimeoutException = httpx.ConnectTimeout(
+                f"Not connected after {seconds} s"
             )
         else:
-            seconds = self.connect_seconds
-            error = httpx.ConnectTimeout(f"Not connected after {seconds} s")
+            seconds = self._pool_seconds
+            error = httpx.PoolTimeout(f"No connection became free within {seconds} s")
         if seconds is not None and now >= self._since + seconds:
             self.stop(error, timed_out=True)
         else:
-            self._wait_until(self._since, seconds)
+            # Once the dial is over, the other limit holds: look again soon.
+            left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
+            self._wait_until(now, left)
 
     def _expire_reading(self, now: float) -> None:
         seconds = self._read_seconds
         if self.is_sending and not self.head.done():
-            seconds = self._limits.get("write", self._home.options.timeouts.write)
+            seconds = self._write_seconds
         if self.body.queued > HIGH_WATER:
             self._since = now  # it is the consumer who lets us wait
         if seconds is not None and now >= self._since + seconds:
@@ -334,6 +346,12 @@ class Transfer:
         if mark < 0 or body.queued > HIGH_WATER:
             return False
         return body.received - mark < options.min_rate * options.min_rate_window
+
+
+def _shorter(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
 
 
 def _too_large(what: str, bounds: Bounds) -> TooLargeError:

@@ -81,7 +81,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._resolver = Resolver(options.resolve)
         self._proxies = Proxies(context, protocols, options)
         connector = Connector(context, protocols, options, self._resolver)
-        self._pool = connector.pool = Pool(options, connector.connect)
+        self._pool = connector.pool = Pool(options, protocols, connector.connect)
 
     def __repr__(self) -> str:
         return f"<Transport {self._pool!r}>"

@@ -5,7 +5,7 @@ import gc
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,6 @@ import trustme
 
 from crawler.http.options import Timeouts, TransportOptions
 from crawler.http.transport import Transport
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 #: Something a server does in place of sending bytes.
 CLOSE, RESET, HANG, HALF_CLOSE = "close", "reset", "hang", "half-close"
@@ -137,7 +135,7 @@ async def serve(
         await asyncio.gather(*open_now, return_exceptions=True)
 
 
-def scripted(scripts: dict[str, Script] | Script) -> Any:
+def scripted(scripts: Mapping[str, Script] | Script) -> Any:
     """Answer each request with the script of its path, over and over."""
 
     async def handler(
@@ -148,7 +146,7 @@ def scripted(scripts: dict[str, Script] | Script) -> Any:
             line = head.split(b"\r\n")[0].decode("latin-1")
             served.requests.append(line)
             path = line.split()[1]
-            script = scripts[path] if isinstance(scripts, dict) else scripts
+            script = scripts[path] if isinstance(scripts, Mapping) else scripts
             for action in script:
                 if not await _act(action, writer):
                     return

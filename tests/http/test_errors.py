@@ -29,10 +29,10 @@ def below(exc: Exception, *causes: BaseException) -> Exception:
 def test_an_error_of_our_own_is_httpxs_and_has_a_reason_of_the_crawls(
     name: str,
 ) -> None:
-    error: Any = getattr(errors, name)("what happened")
+    kind: Any = getattr(errors, name)
 
-    assert isinstance(error, httpx.RequestError)
-    assert reason_of(error) == Reason(error.reason)
+    assert issubclass(kind, httpx.RequestError)
+    assert reason_of(kind("what happened")) == Reason(kind.reason)
 
 
 @pytest.mark.parametrize(
