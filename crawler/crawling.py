@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from anyio.from_thread import start_blocking_portal
 
 from crawler import settings as layers
+from crawler import urls
 from crawler.engine import Engine
 from crawler.errors import ConfigError, CrawlError
 from crawler.http import AsyncBaseTransport, Client, ClientOptions
@@ -188,9 +189,21 @@ async def fetch(
     transport: AsyncBaseTransport | None = None,
     **options: Any,
 ) -> Response:
-    """One response, read whole; redirects are followed. robots.txt is not asked."""
+    """One response, read whole; redirects are followed. robots.txt is not asked.
+
+    The host of `url` may have a private address: it was named, not found.
+    """
     request = url if isinstance(url, Request) else Request(url, **options)
-    made = ClientOptions(settings or Settings(), transport)
+    settings = settings or Settings()
+    named = urls.name_of(urls.host_of(request.url))
+    allowed = settings.http.private_networks
+
+    def may_be_private(host: str) -> bool:
+        if isinstance(allowed, bool):
+            return allowed or host == named
+        return host == named or host in allowed
+
+    made = ClientOptions(settings, transport, allow_private=may_be_private)
     async with Client(made) as client:
         return await follow(client.fetch, request)
 

@@ -1,0 +1,104 @@
+"""`crawl demo`: the bundled bookshop, served and crawled on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from crawler.cli import parser as options
+from crawler.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from crawler.demo import Shop
+    from crawler.demo.server import Running
+
+OUTPUT = "books.jsonl"
+
+
+def add(commands: Commands) -> None:
+    """Describe `demo`."""
+    parser = options.command(
+        commands,
+        "demo",
+        demo,
+        help="crawl a small bookshop on this machine, to see how it looks",
+        example="crawl demo",
+    )
+    parser.add_argument(
+        "-o",
+        dest="output",
+        default=OUTPUT,
+        metavar="OUTPUT",
+        help=f"where the books go (default: {OUTPUT})",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file that is not the demo's"
+    )
+    options.add_verbosity(parser)
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Serve, crawl, and name what to do next."""
+    from crawler import settings as layers
+    from crawler.cli.running import Manner, conduct
+    from crawler.cli.streams import say
+    from crawler.demo import Books, Shop
+    from crawler.session import Terms
+    from crawler.settings import Layer
+
+    serving = _server()
+    terms = Terms(
+        job="demo", outputs=(args.output,), fresh=True, overwrite=args.overwrite
+    )
+    manner = Manner(args.verbose, args.quiet, args.log_format)
+    with serving(Shop()) as shop:
+        if not args.quiet:
+            say(f"A bookshop opens at {shop.url}, over HTTP/2 and TLS, for this crawl.")
+        # The project's own settings are for its own sites: at their pace this might
+        # be a long demo.
+        certificate = Layer("demo", {"http": {"ca_file": str(shop.ca_file)}})
+        settings = layers.build([certificate])
+        ending = conduct(Books(shop=shop.url), settings, terms, manner, "crawl demo")
+    if ending.report.exit_code == 0 and not args.quiet:
+        _say_what_next(args.output)
+    return ending.report.exit_code
+
+
+def _server() -> Callable[[Shop], AbstractContextManager[Running]]:
+    """What serves the shop; ConfigError where what it needs is not installed."""
+    from crawler.errors import ConfigError
+
+    try:
+        from crawler.demo.server import serving
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"The demo's server needs {exc.name}: pip install hypercorn trustme"
+        ) from exc
+    return serving
+
+
+def _say_what_next(output: str) -> None:
+    import shlex
+    import shutil
+    from pathlib import Path
+
+    from crawler.cli.streams import say, shown
+
+    name = "crawl"
+    if shutil.which(name) is None:  # in an environment that is not active
+        started_as = Path(sys.argv[0])
+        is_script = started_as.name == name
+        name = shlex.quote(shown(started_as if is_script else Path(sys.executable)))
+        name += "" if is_script else " -m crawler.cli"
+    commands = {
+        f"head -n 3 {shlex.quote(output)}": "what it found",
+        f"{name} fetch https://example.com/": "a page of the web, as it comes",
+        f"{name} new example https://example.com/": "a spider of your own",
+    }
+    say("Now try:")
+    for command, what in commands.items():
+        say(f"  {command:<{max(map(len, commands))}}   {what}")

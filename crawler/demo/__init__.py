@@ -1,0 +1,6 @@
+"""The bookshop of `crawl demo`: its pages, a server for them, and their spider."""
+
+from crawler.demo.shop import Shop
+from crawler.demo.spider import Books
+
+__all__ = ["Books", "Shop"]

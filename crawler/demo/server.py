@@ -1,0 +1,101 @@
+"""The bookshop on a free port of the loopback: HTTP/2 over TLS, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import hypercorn.asyncio
+import trustme
+from anyio.from_thread import start_blocking_portal
+from hypercorn.config import Config
+
+from crawler.demo.shop import Page, Shop
+
+_HOST = "127.0.0.1"
+_MISSING = Page("<p>Nothing here.", status=404)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A bookshop that answers: its address, and the authority of its certificate."""
+
+    url: str
+    ca_file: Path
+
+
+@contextmanager
+def serving(shop: Shop) -> Iterator[Running]:
+    """Serve the shop until the block ends."""
+    with TemporaryDirectory(prefix="bookshop-") as folder:
+        authority_file = Path(folder, "authority.pem")
+        config = _configuration(Path(folder, "bookshop.pem"), authority_file)
+        with socket.socket() as listener:
+            # Connections wait from here on; whoever calls need not wait for the server.
+            listener.bind((_HOST, 0))
+            listener.listen(100)
+            url = f"https://{_HOST}:{listener.getsockname()[1]}/"
+            config.bind = [f"fd://{listener.detach()}"]  # the server closes it
+        with start_blocking_portal() as portal:
+            closing = portal.call(anyio.Event)
+            serve = partial(
+                hypercorn.asyncio.serve,
+                application(shop.pages),  # type: ignore[arg-type]  # its own ASGI types
+                config,
+                shutdown_trigger=closing.wait,
+            )
+            server = portal.start_task_soon(serve)
+            try:
+                yield Running(url, authority_file)
+            finally:
+                portal.call(closing.set)
+                server.result()
+
+
+def _configuration(certificate_file: Path, authority_file: Path) -> Config:
+    authority = trustme.CA()
+    certificate = authority.issue_cert(_HOST)
+    authority.cert_pem.write_to_path(authority_file)
+    certificate.private_key_and_cert_chain_pem.write_to_path(certificate_file)
+    config = Config()
+    config.certfile = config.keyfile = str(certificate_file)
+    config.errorlog = None
+    config.graceful_timeout = 1
+    return config
+
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Send], Any]
+
+
+def application(pages: Mapping[str, Page]) -> Application:
+    """The pages as an ASGI application."""
+
+    async def answer(
+        scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send
+    ) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])  # ASGI: we know nothing else
+        query = scope["query_string"].decode()
+        path = scope["path"] + (f"?{query}" if query else "")
+        page = pages.get(path, _MISSING)
+        await asyncio.sleep(page.delay)
+        await send(_head(page))
+        await send({"type": "http.response.body", "body": page.body.encode()})
+
+    return answer
+
+
+def _head(page: Page) -> dict[str, Any]:
+    headers = [(b"content-type", page.kind.encode())]
+    if page.location:
+        headers.append((b"location", page.location.encode()))
+    return {"type": "http.response.start", "status": page.status, "headers": headers}

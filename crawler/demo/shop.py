@@ -1,0 +1,219 @@
+"""The pages of a bookshop that does not exist, the same ones every time.
+
+Two hundred books on ten shelves, with what real shops have: pages of results, prices,
+reviews as JSON, addresses that have moved, one that is gone, one that takes its time,
+and a robots.txt that keeps visitors out of the staff room. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+
+from crawler.demo import words
+
+BOOKS_A_SHELF = 20
+BOOKS_A_PAGE = 8
+#: The window display takes so many seconds.
+SLOW = 1.5
+
+ROBOTS = """\
+User-agent: *
+Disallow: /staff/
+Disallow: /basket
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of the shop."""
+
+    body: str = ""
+    kind: str = "text/html; charset=utf-8"
+    status: int = 200
+    #: Where it has moved to.
+    location: str = ""
+    #: Seconds until it comes.
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One book of the shop; `number` is its place in the catalogue."""
+
+    number: int
+    title: str
+    author: str
+    shelf: str
+    pence: int
+    year: int
+    about: str
+    stars: tuple[int, ...]
+    opinions: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Where its page is: /books/17-the-quiet-lighthouse."""
+        slug = re.sub(r"[^a-z]+", "-", self.title.lower()).strip("-")
+        return f"/books/{self.number}-{slug}"
+
+    @property
+    def short_path(self) -> str:
+        """Where its page used to be: it has moved."""
+        return f"/b/{self.number}"
+
+    @property
+    def price(self) -> str:
+        """As on the shelf: £12.50."""
+        return f"£{self.pence // 100}.{self.pence % 100:02}"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The whole shop; `pages` maps each path to its page."""
+
+    seed: int = 1
+    books: Sequence[Book] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "books", tuple(_books(random.Random(self.seed))))
+
+    @cached_property
+    def pages(self) -> dict[str, Page]:
+        """Everything that the shop answers, by path; anything else is a 404."""
+        pages = {
+            "/": _home(),
+            "/robots.txt": Page(ROBOTS, "text/plain"),
+            "/window": Page(_html("The window", "<p>You are patient."), delay=SLOW),
+            "/about": Page(_html("About us", "<p>We do not exist.")),
+            "/offers": Page(status=302, location="/shelves/poetry"),
+            "/basket": Page(_html("Your basket", "<p>It is empty.")),
+            "/staff/rota": Page(_html("Rota", "<p>You should not be here.")),
+        }
+        for shelf in words.SHELVES:
+            here = [book for book in self.books if book.shelf == shelf]
+            pages |= _shelf(f"/shelves/{shelf}", shelf.title(), here)
+        picks = self.books[:: BOOKS_A_SHELF // 2]
+        pages |= _shelf("/picks", "Picked by our staff", picks, by_short_path=True)
+        for book in self.books:
+            others = [each for each in self.books if each.author == book.author]
+            pages[book.path] = _detail(book, others)
+            pages[f"{book.path}/reviews.json"] = _reviews(book)
+            pages[book.short_path] = Page(status=301, location=book.path)
+        return pages
+
+
+def _books(chance: random.Random) -> Iterable[Book]:
+    authors = [
+        f"{first} {last}"
+        for first, last in zip(words.FIRST_NAMES, words.LAST_NAMES, strict=True)
+    ]
+    titles: set[str] = set()
+    for shelf in words.SHELVES:
+        for _ in range(BOOKS_A_SHELF):
+            title = _title(chance)
+            while title in titles:
+                title = _title(chance)
+            titles.add(title)
+            noun = chance.choice(words.NOUNS).lower()
+            stars = tuple(chance.randint(2, 5) for _ in range(chance.randint(0, 4)))
+            yield Book(
+                number=len(titles),
+                title=title,
+                author=chance.choice(authors),
+                shelf=shelf,
+                pence=chance.randrange(350, 3500, 5),
+                year=chance.randint(1890, 2025),
+                about=chance.choice(words.OPENINGS).format(noun=noun),
+                stars=stars,
+                opinions=tuple(
+                    chance.choice(words.OPINIONS).format(noun=noun) for _ in stars
+                ),
+            )
+
+
+def _title(chance: random.Random) -> str:
+    adjective, adjective_2 = chance.sample(words.ADJECTIVES, 2)
+    noun, other = chance.sample(words.NOUNS, 2)
+    title = chance.choice(words.PATTERNS).format(
+        adjective=adjective, adjective_2=adjective_2, noun=noun, other=other
+    )
+    is_vowel = adjective[0] in "AEIOU"
+    return title.replace("A ", "An ", 1) if is_vowel and title[:2] == "A " else title
+
+
+def _html(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><title>{escape(title)}</title></head>'
+        f"<body><h1>{escape(title)}</h1>{body}</body></html>"
+    )
+
+
+def _home() -> Page:
+    shelves = "".join(
+        f'<li><a href="/shelves/{shelf}">{shelf.title()}</a>' for shelf in words.SHELVES
+    )
+    body = (
+        f'<nav class="shelves"><ul>{shelves}</ul>'
+        '<a href="/picks">Picks</a> <a href="/offers">Offers</a></nav>'
+        '<footer><a href="/window">The window</a> <a href="/about">About us</a> '
+        '<a href="/catalogue-1998">The catalogue of 1998</a> '
+        '<a href="/basket">Your basket</a> <a href="/staff/rota">Staff only</a> '
+        '<a href="https://publisher.example/">Our publisher</a></footer>'
+    )
+    return Page(_html("The bookshop", body))
+
+
+def _shelf(
+    path: str, title: str, books: Sequence[Book], *, by_short_path: bool = False
+) -> dict[str, Page]:
+    """The pages of one shelf: /shelves/poetry, /shelves/poetry?page=2 and so on."""
+    starts = range(0, len(books), BOOKS_A_PAGE)
+    pages = {}
+    for page, start in enumerate(starts, 1):
+        here = books[start : start + BOOKS_A_PAGE]
+        body = "".join(_listed(book, by_short_path) for book in here)
+        if page < len(starts):
+            body += f'<a class="next" href="{path}?page={page + 1}">More</a>'
+        address = path if page == 1 else f"{path}?page={page}"
+        pages[address] = Page(_html(f"{title}, page {page}", body))
+    return pages
+
+
+def _listed(book: Book, by_short_path: bool) -> str:
+    path = book.short_path if by_short_path else book.path
+    return (
+        f'<article class="book"><h3><a class="detail" href="{path}">'
+        f'{escape(book.title)}</a></h3><p class="price">{book.price}</p></article>'
+    )
+
+
+def _detail(book: Book, others: Sequence[Book]) -> Page:
+    more = "".join(
+        f'<li><a class="detail" href="{each.path}">{escape(each.title)}</a>'
+        for each in others
+        if each is not book
+    )
+    body = (
+        f'<p class="author">{escape(book.author)}</p><p class="price">{book.price}</p>'
+        f'<p class="shelf"><a href="/shelves/{book.shelf}">{book.shelf}</a></p>'
+        f'<p class="year">{book.year}</p><p class="about">{escape(book.about)}</p>'
+        f'<a class="reviews" href="{book.path}/reviews.json">Reviews</a>'
+        f"<h2>More by the author</h2><ul>{more}</ul>"
+        '<a href="https://publisher.example/">Our publisher</a>'
+    )
+    return Page(_html(book.title, body))
+
+
+def _reviews(book: Book) -> Page:
+    reviews = [
+        {"stars": stars, "text": text}
+        for stars, text in zip(book.stars, book.opinions, strict=True)
+    ]
+    text = json.dumps({"book": book.number, "reviews": reviews}, ensure_ascii=False)
+    return Page(text, "application/json")

@@ -1,0 +1,70 @@
+"""`crawl demo` as a person starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+
+def demo(
+    folder: Path, *options: str, before: str = "pass"
+) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; {before}; from crawler.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, "demo", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_it_writes_every_book_once_and_runs_again(tmp_path: Path) -> None:
+    first = demo(tmp_path)
+    second = demo(tmp_path)
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    lines = (tmp_path / "books.jsonl").read_text(encoding="utf-8").splitlines()
+    titles = [json.loads(line)["title"] for line in lines]
+    assert len(titles) == len(set(titles)) == 200
+    assert "by HTTP/2" in first.stderr
+    assert "1 connection," in first.stderr
+    assert "200 items in books.jsonl" in first.stderr
+    assert first.stderr.count("example.com") == 2
+    assert first.stdout == ""
+
+
+def test_it_leaves_a_file_of_that_name_that_is_not_its_own(tmp_path: Path) -> None:
+    precious = tmp_path / "books.jsonl"
+    precious.write_text("precious\n", encoding="utf-8")
+
+    refused = demo(tmp_path)
+    kept = precious.read_text(encoding="utf-8")
+    replaced = demo(tmp_path, "--overwrite", "-q")
+
+    assert refused.returncode == 2
+    assert "books.jsonl" in refused.stderr.splitlines()[-1]
+    assert kept == "precious\n"
+    assert replaced.returncode == 0
+    assert replaced.stderr == ""
+    assert len(precious.read_text(encoding="utf-8").splitlines()) == 200
+
+
+@pytest.mark.parametrize("package", ["hypercorn", "trustme"])
+def test_it_says_in_one_line_what_is_not_installed(
+    package: str, tmp_path: Path
+) -> None:
+    done = demo(tmp_path, before=f"sys.modules[{package!r}] = None")
+
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "pip install hypercorn trustme" in done.stderr
+    assert list(tmp_path.iterdir()) == []
