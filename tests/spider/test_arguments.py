@@ -1,0 +1,86 @@
+"""Declared arguments: typed, listed, and refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler import Arg, ConfigError, Spider
+
+
+class Shop(Spider):
+    name = "shop"
+    shelf: str = Arg("fiction", help="which shelf")
+    limit: int = Arg(10)
+    tags: list[str] = Arg([])
+    ratio: float | None = Arg(None)
+    strict: bool = Arg(False)
+    root: str = Arg(help="where it starts")
+
+
+def test_arguments_have_their_defaults() -> None:
+    spider = Shop(root="x")
+
+    assert (spider.shelf, spider.limit, spider.tags, spider.strict) == (
+        "fiction",
+        10,
+        [],
+        False,
+    )
+    assert spider.arguments["root"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("limit", "20", 20),
+        ("limit", 20, 20),
+        ("shelf", "20", "20"),
+        ("ratio", "0.5", 0.5),
+        ("strict", "true", True),
+        ("tags", "a, b", ["a", "b"]),
+        ("tags", '["a,b"]', ["a,b"]),
+        ("tags", ["x"], ["x"]),
+    ],
+)
+def test_text_arrives_as_the_declared_type(name: str, given: Any, value: Any) -> None:
+    assert getattr(Shop(root="x", **{name: given}), name) == value
+
+
+def test_a_value_that_does_not_fit_names_the_argument() -> None:
+    with pytest.raises(ConfigError, match="limit='many' is not a valid int"):
+        Shop(root="x", limit="many")
+
+
+def test_an_unknown_argument_suggests_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'shelf'"):
+        Shop(root="x", shelv="y")
+
+
+def test_a_missing_argument_says_how_to_give_it() -> None:
+    with pytest.raises(ConfigError, match="-a root="):
+        Shop()
+
+
+def test_arguments_are_inherited() -> None:
+    class Sub(Shop):
+        name = "sub"
+        extra: int = Arg(1)
+
+    assert set(Sub.declared_arguments) == {*Shop.declared_arguments, "extra"}
+    assert Sub(root="x", limit=3).arguments["limit"] == 3
+
+
+def test_an_argument_may_not_take_a_spiders_own_name() -> None:
+    with pytest.raises(ConfigError, match=r"Bad\.start"):
+
+        class Bad(Spider):
+            start: str = Arg("x")
+
+
+def test_an_argument_needs_a_type() -> None:
+    with pytest.raises(ConfigError, match="annotate"):
+
+        class Bad(Spider):
+            shelf = Arg("x")

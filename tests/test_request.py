@@ -1,0 +1,114 @@
+"""A Request is a value: canonical, encoded, frozen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler import ConfigError, Request
+from crawler.request import decode_options, encode_options
+
+URL = "https://site.example/"
+
+
+def test_a_request_is_canonical_from_the_start() -> None:
+    assert Request("HTTPS://Site.Example:443/a/../b#top").url == URL + "b"
+
+
+@pytest.mark.parametrize("url", ["/relative", "mailto:a@b.example", "", "http://"])
+def test_what_is_no_absolute_web_address_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        Request(url)
+
+
+def test_params_join_the_query() -> None:
+    request = Request(URL + "?a=1", params={"b": [2, 3], "c": "ü"})
+
+    assert request.url == URL + "?a=1&b=2&b=3&c=%C3%BC"
+
+
+def test_data_is_a_form_and_makes_a_post() -> None:
+    request = Request(URL, data={"a": "1 2", "b": ["x", "y"]})
+
+    assert (request.method, request.content) == ("POST", b"a=1+2&b=x&b=y")
+    assert request.options.headers == (
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    )
+
+
+def test_json_is_encoded_when_the_request_is_made() -> None:
+    values = [1, 2]
+    request = Request(URL, json=values)
+    values.append(3)
+
+    assert request.content == b"[1,2]"
+
+
+def test_files_make_a_multipart_form_that_is_the_same_each_time() -> None:
+    def make() -> Request:
+        return Request(URL, data={"a": "1"}, files={"f": ("x.txt", b"hi", "text/plain")})
+
+    request = make()
+
+    assert b'name="f"; filename="x.txt"\r\nContent-Type: text/plain\r\n\r\nhi' in (
+        request.content
+    )
+    assert request == make()
+    assert request.fingerprint() == make().fingerprint()
+
+
+def test_a_body_of_two_kinds_is_refused() -> None:
+    with pytest.raises(ConfigError, match="one of"):
+        Request(URL, data={"a": 1}, json=1)
+
+
+def test_a_header_cannot_split_the_request() -> None:
+    with pytest.raises(ConfigError, match="line break"):
+        Request(URL, headers={"X": "a\r\nEvil: 1"})
+
+
+def test_meta_is_a_copy_of_json_values() -> None:
+    given: dict[str, Any] = {"n": [1]}
+    request = Request(URL, meta=given)
+    given["n"].append(2)
+    request.meta["n"].append(3)
+
+    assert request.meta == {"n": [1]}
+
+
+def test_meta_that_is_no_json_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="JSON"):
+        Request(URL, meta={"x": object()})
+
+
+def test_a_lambda_is_no_callback() -> None:
+    with pytest.raises(ConfigError, match="no name"):
+        Request(URL, lambda response: None)
+
+
+def test_a_request_is_frozen() -> None:
+    request = Request(URL)
+
+    with pytest.raises(AttributeError, match="replace"):
+        request.url = "x"  # type: ignore[misc]
+    assert request.replace(priority=3, meta={"a": 1}).priority == 3
+    assert request.priority == 0
+
+
+def test_identity_is_method_url_and_body() -> None:
+    same = Request(URL + "#x", "other", meta={"a": 1}, priority=9, headers={"A": "b"})
+
+    assert same.fingerprint() == Request(URL).fingerprint()
+    assert Request(URL, method="HEAD").fingerprint() != Request(URL).fingerprint()
+    assert Request(URL, content=b"x").fingerprint() != (
+        Request(URL, content=b"y").fingerprint()
+    )
+    assert Request(URL).fingerprint(1) != Request(URL).fingerprint()
+
+
+def test_options_survive_the_store() -> None:
+    options = Request(URL, data={"a": 1}, session="s", stream=True, timeout=3).options
+
+    assert decode_options(encode_options(options)) == options
+    assert encode_options(Request(URL).options) is None
