@@ -84,12 +84,14 @@ class Catalog:
         runs = self.runs()
         return runs[0] if runs else None
 
-    def add(self, number: int, start: RunStart) -> None:
+    def add(self, number: int, start: RunStart) -> RunRecord:
         """Name a new run; its file is there."""
+        values = (number, start.spider, start.arguments, start.started)
         self.connection.execute(
             "INSERT INTO runs(number, spider, arguments, started) VALUES(?, ?, ?, ?)",
-            (number, start.spider, start.arguments, start.started),
+            values,
         )
+        return RunRecord(*values, None, "", 0.0, {})
 
     def finish(
         self,

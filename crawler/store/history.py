@@ -117,7 +117,7 @@ def last_item(folder: Path, job: str, run: int | None = None) -> int:
 def remembered(folder: Path, job: str, run: int | None = None) -> dict[str, str]:
     """The facts that a run must know again when it is resumed, such as its scope."""
     with _reader(folder, job, run) as connection:
-        return dict(connection.execute("SELECT name, value FROM remembered"))
+        return rows.remembered(connection)
 
 
 def failed(
@@ -222,8 +222,11 @@ def _failed(
 def _as_it_is_now(files: JobFiles, record: RunRecord) -> RunRecord:
     """An unfinished run's record with what its own database says."""
     path = files.run(record.number)
-    with closing(schema.connect_reader(path, "run")) as connection:
-        encoded = connection.execute("SELECT totals FROM state").fetchone()[0]
+    try:
+        with closing(schema.connect_reader(path, "run")) as connection:
+            encoded = connection.execute("SELECT totals FROM state").fetchone()[0]
+    except StateError:
+        return record  # damaged: whoever opens the run is told
     totals = msgspec.json.decode(encoded, type=Totals)
     return replace(record, seconds=totals.seconds, counters=totals.counters)
 

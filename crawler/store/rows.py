@@ -74,6 +74,28 @@ def items_after(
     return [ItemRow(*row) for row in rows]
 
 
+def remembered(connection: sqlite3.Connection) -> dict[str, str]:
+    """What outcomes asked to remember."""
+    return dict(connection.execute("SELECT name, value FROM remembered"))
+
+
+def pending_hosts(connection: sqlite3.Connection) -> dict[str, int]:
+    """Hosts with pending pages, and how many; the indexes must be up to date."""
+    return dict(
+        connection.execute(
+            """SELECT name, amount FROM
+            (SELECT host, count(*) AS amount FROM pending GROUP BY host)
+            JOIN hosts ON number = host"""
+        )
+    )
+
+
+def count_waiting(connection: sqlite3.Connection, now: float) -> int:
+    """How many pages wait for a later try; `now` is the wall clock."""
+    query = "SELECT count(*) FROM tries WHERE due > ?"
+    return int(connection.execute(query, (now,)).fetchone()[0])
+
+
 def sequence_of(connection: sqlite3.Connection, fingerprint: int) -> int:
     """A URL's sequence number; 0: it is not here."""
     found = connection.execute(_SEQUENCE, (fingerprint,)).fetchone()

@@ -29,6 +29,8 @@ class RunState:
         self.recent = Recent()
         totals, mark, _ = connection.execute("SELECT * FROM state").fetchone()
         self.totals = msgspec.json.decode(totals, type=Totals)
+        #: Seconds that earlier processes took.
+        self.earlier = self.totals.seconds
         self.tail = Tail(mark)
         #: The last URL, row of the page log and item.
         self.url = _last(connection, "SELECT max(sequence) FROM urls")

@@ -121,6 +121,9 @@ INSERT INTO state VALUES('{}', 0, 0);
 #: The steps from one version of the schema to the next; the first makes it.
 STEPS: dict[Kind, tuple[str, ...]] = {"job": (_JOB,), "run": (_RUN,)}
 
+#: What INDEX needs once a connection.
+LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
+
 #: Brings the indexes of a run up to the end of its log; SQL alone, so that it may run
 #: in a thread without holding up Python. A page stands as its last visit left it.
 INDEX = (

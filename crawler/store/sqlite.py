@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import (
     Callable,
@@ -27,7 +26,7 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from crawler.errors import StateError, StoreError
+from crawler.errors import StoreError
 from crawler.request import Entry
 from crawler.store import rows, schema
 from crawler.store.base import (
@@ -39,11 +38,11 @@ from crawler.store.base import (
     Outcome,
     RunStart,
 )
-from crawler.store.catalog import FORGOTTEN, Catalog, JobFiles, RunRecord, check_same
+from crawler.store.catalog import RunRecord
 from crawler.store.group import Group
 from crawler.store.item_rows import encode_keys
 from crawler.store.landing import Landing
-from crawler.store.lock import JobLock
+from crawler.store.opening import Keep, open_run
 from crawler.store.run_state import RunState
 from crawler.store.tail import BEFORE_ALL
 
@@ -88,7 +87,7 @@ class SqliteStore:
     ) -> None:
         self._folder = Path(folder)
         self._synchronous = synchronous
-        self._keep = (keep_runs, keep_items)
+        self._keep = Keep(keep_runs, keep_items)
         self._index_every = index_every
         self._clock = clock
         self._monotonic = monotonic
@@ -109,94 +108,37 @@ class SqliteStore:
                 raise
 
     def _open(self, start: RunStart) -> Opening:
-        files = self._files = JobFiles(self._folder, start.job)
-        with schema.translated(self._folder):
-            files.runs.mkdir(parents=True, exist_ok=True)
-            self._folder.chmod(0o700)
-        lock = JobLock(files.lock)
-        lock.acquire(start.job, self._clock())
-        self._resources.callback(lock.release)
-        self._catalog = Catalog(self._open_catalog(start.fresh))
-        with schema.translated(files.database):
-            record, is_resumed = self._choose_run(start)
-        self._number = record.number
-        path = self._path = files.run(record.number)
-        connection = schema.connect(path, "run", synchronous=self._synchronous)
-        self._resources.callback(connection.close)
-        self._connection = connection
-        with schema.translated(path):
-            return self._load(record, is_resumed)
-
-    def _open_catalog(self, fresh: bool) -> sqlite3.Connection:
-        path = self._files.database
-        if not path.exists():
-            if any(self._files.runs.glob("*.db")):
-                if not fresh:
-                    raise schema.damaged(path, "the file is gone, its runs are not")
-                schema.set_aside(self._files.runs)
-                self._files.runs.mkdir()
-            schema.create(path, "job")
-        try:
-            connection = schema.connect(path, "job")
-        except StateError:
-            if not fresh:
-                raise
-            schema.set_aside(path)
-            if any(self._files.runs.iterdir()):
-                schema.set_aside(self._files.runs)
-                self._files.runs.mkdir()
-            return self._open_catalog(fresh)
-        self._resources.callback(connection.close)
-        return connection
-
-    def _choose_run(self, start: RunStart) -> tuple[RunRecord, bool]:
-        """The unfinished run, or a new one; and whether it is resumed."""
-        latest = self._catalog.latest()
-        if latest is not None and latest.finished is None:
-            if not start.fresh:
-                check_same(latest, start)
-                return latest, True
-            self._catalog.finish(latest.number, self._clock(), FORGOTTEN)
-        number = latest.number + 1 if latest else 1
-        schema.create(self._files.run(number), "run")
-        self._catalog.add(number, start)
-        self._catalog.prune(self._files, *self._keep)
-        record = self._catalog.latest()
-        assert record is not None
-        return record, False
+        opened = self._opened = open_run(
+            self._folder,
+            start,
+            self._resources,
+            synchronous=self._synchronous,
+            keep=self._keep,
+            now=self._clock(),
+        )
+        self._connection, self._path = opened.connection, opened.path
+        with schema.translated(opened.path):
+            return self._load(opened.record, opened.is_resumed)
 
     def _load(self, record: RunRecord, is_resumed: bool) -> Opening:
         connection = self._connection
-        connection.execute(
-            "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
-        )
+        connection.execute(schema.LATEST)
         connection.execute("DELETE FROM staged")
         run = self._run = RunState(connection)
-        if run.tail.mark < run.url or run.visit:
-            self._index()
-            run.tail.clear(run.url)
+        self._index()
+        run.tail.clear(run.url)
         self.recent, self.rejected = run.recent, run.rejected
-        self._earlier_seconds = run.totals.seconds
-        self._opened = self._monotonic()
-        waiting = connection.execute(
-            "SELECT count(*) FROM tries WHERE due > ?", (self._clock(),)
-        ).fetchone()[0]
+        self._begun = self._monotonic()
         return Opening(
             record.number,
             record.started,
             is_resumed,
             run.totals.seconds,
             dict(run.totals.counters),
-            dict(connection.execute("SELECT name, value FROM remembered")),
-            dict(
-                connection.execute(
-                    """SELECT name, amount FROM
-                    (SELECT host, count(*) AS amount FROM pending GROUP BY host)
-                    JOIN hosts ON number = host"""
-                )
-            ),
+            rows.remembered(connection),
+            rows.pending_hosts(connection),
             run.item,
-            waiting,
+            rows.count_waiting(connection, self._clock()),
         )
 
     async def take(
@@ -267,8 +209,7 @@ class SqliteStore:
         with self._transaction():
             self._connection.execute("BEGIN IMMEDIATE")
             Landing(group).land(outcomes, items_limit)
-            seconds = self._earlier_seconds + self._monotonic() - self._opened
-            group.write_totals(seconds)
+            group.write_totals(self._run.earlier + self._monotonic() - self._begun)
 
     def _commit(self) -> None:
         with self._transaction():
@@ -356,10 +297,10 @@ class SqliteStore:
             with schema.translated(self._path):
                 # The run must be on the disk before the catalog says that it is over.
                 self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-            with schema.translated(self._files.database):
-                counters = self._run.totals.counters
-                now = self._clock()
-                self._catalog.finish(self._number, now, reason, counters, report)
+            with schema.translated(self._folder):
+                number, counters = self._opened.record.number, self._run.totals.counters
+                catalog, now = self._opened.catalog, self._clock()
+                catalog.finish(number, now, reason, counters, report)
 
         async with self._busy:
             await self._in_thread(write)
@@ -384,8 +325,9 @@ class SqliteStore:
                 "UPDATE state SET totals = ?", (msgspec.json.encode(totals),)
             )
         self._index()
-        with schema.translated(self._files.database):
-            self._catalog.note(self._number, seconds, totals.counters)
+        with schema.translated(self._folder):
+            number = self._opened.record.number
+            self._opened.catalog.note(number, seconds, totals.counters)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
