@@ -10,10 +10,8 @@ other threads used is a line of its own.
 """
 
 import argparse
-import contextlib
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -107,11 +105,10 @@ def _place(frame: FrameType | None) -> tuple[str, str]:
 
 def _crawl_inside(report: Path, arguments: list[str]) -> None:
     """Run `crawl` in this process, sampled; write what was seen to `report`."""
-    script = Path(sys.executable).with_name("crawl")
-    sys.argv = [str(script), *arguments]
-    sampler = Sampler()
-    with sampler, contextlib.suppress(SystemExit):
-        runpy.run_path(str(script), run_name="__main__")
+    with Sampler() as sampler:
+        from crawler.cli.dispatch import execute
+
+        execute(arguments)
     seen = {"layers": sampler.layers, "lines": sampler.lines}
     report.write_text(json.dumps(seen), "utf-8")
 
@@ -171,7 +168,8 @@ def _profiles(
                 words = ["taskset", "-c", str(core), str(OURS / "bin" / "python")]
                 words += [str(_HERE / "profile_page.py"), "--inside", str(report)]
                 words += our_command(*settings)(job)[1:]
-                subprocess.run(words, cwd=folder, check=True, capture_output=True)
+                with (folder / "log").open("wb") as log:
+                    subprocess.run(words, cwd=folder, check=True, stderr=log)
                 found = len(out.read_text("utf-8").splitlines())
                 profiles.append((json.loads(report.read_text("utf-8")), found))
     return profiles
