@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -31,6 +31,8 @@ from crawler.stats import FinishReason, Report
 from crawler.visit.redirects import follow
 
 T = TypeVar("T")
+#: Settings from code: all of them, or those that differ, by section and key.
+Given: TypeAlias = Settings | Mapping[str, Mapping[str, Any]]
 
 _END = object()
 
@@ -45,17 +47,17 @@ class Crawl:
 
     Leaving early stops in order. Without a loop over the items, `await run.wait()`
     runs to the end and gives the report. From code the state is kept in memory unless
-    `job` names it. The terms are those of `Terms`.
+    `job` names it. Settings as a mapping, {"politeness": {"rate": 2}}, come on top of
+    the spider's own. The terms are those of `Terms`.
     """
 
     def __init__(
-        self, spider: Spider, settings: Settings | None = None, **terms: Any
+        self, spider: Spider, settings: Given | None = None, **terms: Any
     ) -> None:
         check_spider(spider)
         self.spider = spider
-        self.settings = settings or layers.build(
-            [Layer(f"{type(spider).__name__}.settings", spider.settings)]
-        )
+        own = Layer(f"{type(spider).__name__}.settings", spider.settings)
+        self.settings = _settled(settings, own)
         try:
             self.terms = Terms(**terms)
         except TypeError as exc:
@@ -152,7 +154,7 @@ class Crawl:
 
 
 def crawl(
-    spider: type[Spider] | Spider, settings: Settings | None = None, **options: Any
+    spider: type[Spider] | Spider, settings: Given | None = None, **options: Any
 ) -> Report:
     """Run a spider to its end and return the report; `.items` are its items.
 
@@ -169,7 +171,7 @@ def crawl(
 
 
 def crawl_items(
-    spider: type[Spider] | Spider, settings: Settings | None = None, **options: Any
+    spider: type[Spider] | Spider, settings: Given | None = None, **options: Any
 ) -> Iterator[Any]:
     """The items of a spider as they are committed; leaving the loop ends the crawl."""
     run = _made(spider, settings, options)
@@ -185,7 +187,7 @@ def crawl_items(
 async def fetch(
     url: str | Request,
     *,
-    settings: Settings | None = None,
+    settings: Given | None = None,
     transport: AsyncBaseTransport | None = None,
     **options: Any,
 ) -> Response:
@@ -194,7 +196,7 @@ async def fetch(
     The host of `url` may have a private address: it was named, not found.
     """
     request = url if isinstance(url, Request) else Request(url, **options)
-    settings = settings or Settings()
+    settings = _settled(settings)
     named = urls.name_of(urls.host_of(request.url))
     allowed = settings.http.private_networks
 
@@ -208,8 +210,14 @@ async def fetch(
         return await follow(client.fetch, request)
 
 
+def _settled(given: Given | None, *below: Layer) -> Settings:
+    if isinstance(given, Settings):
+        return given
+    return layers.build([*below, Layer("settings", given or {})])
+
+
 def _made(
-    spider: type[Spider] | Spider, settings: Settings | None, options: dict[str, Any]
+    spider: type[Spider] | Spider, settings: Given | None, options: dict[str, Any]
 ) -> Crawl:
     terms = {name: options.pop(name) for name in _TERMS if name in options}
     if isinstance(spider, type):
