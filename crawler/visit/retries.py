@@ -9,7 +9,11 @@ from typing import Any
 
 from tenacity import RetryCallState, stop_after_attempt, wait_exponential_jitter
 
+from crawler.errors import Reason
 from crawler.settings import RetrySettings
+
+#: A name that does not exist will hardly do so in a minute.
+DNS_ATTEMPTS = 2
 
 Stop = Callable[[Any], bool]
 Wait = Callable[[Any], float]
@@ -30,9 +34,11 @@ class Retries:
         """Seconds that a host rests that gave no Retry-After."""
         return max(0.0, float(self._wait(_state(1, 0.0))))
 
-    def pause(self, attempt: int, elapsed: float) -> float | None:
+    def pause(self, reason: Reason, attempt: int, elapsed: float) -> float | None:
         """Seconds until the next try after `attempt` tries in `elapsed` seconds; None:
         there is none."""
+        if reason is Reason.DNS_ERROR and attempt >= DNS_ATTEMPTS:
+            return None
         state = _state(attempt, elapsed)
         if self._stop(state):
             return None

@@ -96,7 +96,7 @@ class RobotsTable:
     def _again(self, origin: str, failure: FetchError) -> float | None:
         now = self._loop.time()
         tries, since = self._tries.get(origin, (0, now))
-        pause = self._retries.pause(tries + 1, now - since)
+        pause = self._retries.pause(failure.reason, tries + 1, now - since)
         if not (failure.reason.is_retried or _is_unreachable(failure)):
             pause = None
         if pause is not None:

@@ -271,7 +271,7 @@ class Visitor:
         if exc.reason.is_retried or exc.reason is Reason.HTTP_STATUS:
             paused = max(0.0, self._paused(entry) - entry.paused_before)
             elapsed = max(0.0, around.clocks.wall() - entry.first_tried - paused)
-            pause = around.retries.pause(entry.attempt, elapsed)
+            pause = around.retries.pause(exc.reason, entry.attempt, elapsed)
             if pause is not None:
                 outcome = self._again(entry, exc, max(pause, at_least), status)
                 return _measured(outcome, response)
