@@ -242,13 +242,13 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours: StoreError for a disk that may recover, else StateError
-    with a way out."""
+    """SQLite's errors as ours: StoreError for what may pass, else StateError with a
+    way out."""
     try:
         yield
     except sqlite3.OperationalError as exc:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if code in _DISK:
+        if code in _PASSING:
             raise StoreError(f"{path} cannot be written or read: {exc}") from exc
         raise StateError(f"{path} cannot be used: {exc}") from exc
     except sqlite3.DatabaseError as exc:
@@ -257,7 +257,14 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+#: What may pass: a full or failing disk, somebody else who writes.
+_PASSING = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+}
 
 
 def damaged(path: Path, why: str) -> StateError:

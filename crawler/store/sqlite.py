@@ -26,7 +26,7 @@ from typing import TypeVar
 import anyio
 import msgspec
 
-from crawler.errors import StoreError
+from crawler.errors import StateError, StoreError
 from crawler.request import Entry
 from crawler.store import rows, schema
 from crawler.store.base import (
@@ -103,8 +103,10 @@ class SqliteStore:
         async with self._busy:
             try:
                 return await self._in_thread(lambda: self._open(start))
-            except BaseException:
+            except BaseException as exc:
                 await self._in_thread(self._resources.close)
+                if isinstance(exc, StoreError):  # there is nothing yet to wait with
+                    raise StateError(str(exc)) from exc
                 raise
 
     def _open(self, start: RunStart) -> Opening:
@@ -122,6 +124,9 @@ class SqliteStore:
 
     def _load(self, record: RunRecord, is_resumed: bool) -> Opening:
         connection = self._connection
+        # A commit that another writer is in the way of is tried again by the engine; to
+        # wait here would hold up the loop.
+        connection.execute("PRAGMA busy_timeout = 0")
         connection.execute(schema.LATEST)
         connection.execute("DELETE FROM staged")
         run = self._run = RunState(connection)

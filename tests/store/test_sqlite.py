@@ -438,3 +438,26 @@ async def test_pages_that_ended_are_passed_by_and_may_come_back(tmp_path: Path) 
 
     assert urls_of([*first]) == ["3", "4"]
     assert urls_of([*second]) == ["1", "3"]
+
+
+async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StateError, match="file"):
+        await SqliteStore(tmp_path / "file" / "state").open(START)
+
+
+async def test_a_commit_while_somebody_else_writes_can_be_tried_again(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as (store, _):
+        other = sqlite3.connect(tmp_path / "books.runs" / "1.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            await store.commit([found(entry("a"))])
+        other.execute("ROLLBACK")
+        other.close()
+
+        committed = await store.commit([found(entry("a"))])
+
+    assert committed.counters == {"found": 1}
