@@ -34,6 +34,7 @@ from crawler.sinks import (
     Outputs,
     PipeClosed,
     Sink,
+    dated,
     numbered,
     open_sink,
     target_of,
@@ -69,12 +70,15 @@ class Terms:
 
     #: The name of the state; None from code: kept in memory.
     job: str | None = None
-    #: Where items go: paths, "-", or sinks; `{run}` in a path is the run's number.
+    #: Where items go: paths, "-", or sinks; in a path `{run}` is the run's number,
+    #: `{date}` the day on which it began, in `zone`, and `{job}` the job.
     outputs: tuple[str | Sink, ...] = ()
     #: Pages and items at most, exactly; seconds at most.
     pages: int | None = None
     items: int | None = None
     time: float | None = None
+    #: Seconds after which this process stops in order; the run can be gone on with.
+    max_runtime: float | None = None
     #: Forget the job's unfinished run.
     fresh: bool = False
     #: Replace, or continue, files that this job did not publish.
@@ -83,6 +87,7 @@ class Terms:
     #: What makes a complete run a bad one (exit code 3).
     max_error_rate: float | None = None
     min_items: int = 0
+    zone: datetime.tzinfo = datetime.UTC
     #: httpx's own middleware for the shared client.
     transport: AsyncBaseTransport | None = None
     event_hooks: Any = None
@@ -226,10 +231,12 @@ class Session:
 
     def _sinks(self, owns: Callable[[Path], bool]) -> list[Sink]:
         spider, terms, run = self._spider, self._terms, self.opening.run
+        began = datetime.datetime.fromtimestamp(self.opening.started, terms.zone)
         mode: Mode = "overwrite" if terms.overwrite else "refuse"
         sinks = []
         for output in terms.outputs:
             if isinstance(output, str):
+                output = dated(output, self._job, began)
                 output = numbered(output, run, is_kept=self.is_durable, owns=owns)
             sinks.append(
                 open_sink(
@@ -271,7 +278,7 @@ class Session:
             hosts=self._hosts,
             retries=retries,
             bandwidth=Bandwidth(bandwidth) if bandwidth else None,
-            clocks=Clocks(anyio.current_time, time.time),
+            clocks=Clocks(asyncio.get_running_loop().time, time.time),
         )
         visitor = Visitor(spider, settings, around, intake, self._callbacks)
         scheduler = self._scheduler(robots)
@@ -347,7 +354,8 @@ class Session:
         seconds = self._terms.time
         if seconds is not None:
             seconds = max(0.0, seconds - self.opening.seconds)
-        return Limits(self._terms.pages, self._terms.items, seconds)
+        terms = self._terms
+        return Limits(terms.pages, terms.items, seconds, terms.max_runtime)
 
     def report(self, reason: FinishReason) -> Report:
         """How the run stands; `reason` is why it is over."""
