@@ -70,6 +70,7 @@ class Scheduler:
         self._loop = asyncio.get_running_loop()
         self._waiters: deque[asyncio.Future[Turn | None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._out = 0
         self._sources = 0
         self._is_closed = False
@@ -290,11 +291,13 @@ class Scheduler:
         now = self._loop.time()
         due = self.frontier.next_time(now)
         if self._timer is not None:
-            if due is not None and self._timer.when() <= due:
+            if due is not None and self._timer_at <= due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None and due > now:
+            # Kept here: uvloop gives a handle without `when` for a time that is near.
+            self._timer_at = due
             self._timer = self._loop.call_at(due, self._ring)
 
     def _ring(self) -> None:
