@@ -55,6 +55,8 @@ class Limits:
     pages: int | None = None
     items: int | None = None
     seconds: float | None = None
+    #: Not an end, but a stop after which the run can be gone on with.
+    max_runtime: float | None = None
 
 
 @dataclass(slots=True)
@@ -123,9 +125,13 @@ class Engine:
                 self._committer.run,
                 parts.scheduler.supply_tokens,
                 self._refill,
-                self._keep_time,
             ):
                 helpers.start_soon(helper)
+            for seconds, reason in (
+                (self._limits.seconds, FinishReason.TIME_LIMIT),
+                (self._limits.max_runtime, FinishReason.INTERRUPTED),
+            ):
+                helpers.start_soon(self._keep_time, seconds, reason)
             await self._crawl(draw_start)
             with anyio.CancelScope(shield=True):
                 await self._committer.drain()
@@ -279,10 +285,10 @@ class Engine:
         is_pipe = isinstance(error, PipeClosed)
         self.stop(FinishReason.INTERRUPTED if is_pipe else FinishReason.SINK_ERROR)
 
-    async def _keep_time(self) -> None:
-        if self._limits.seconds is not None:
-            await anyio.sleep(self._limits.seconds)
-            self.stop(FinishReason.TIME_LIMIT)
+    async def _keep_time(self, seconds: float | None, reason: FinishReason) -> None:
+        if seconds is not None:
+            await anyio.sleep(seconds)
+            self.stop(reason)
 
     def _verdict(self) -> FinishReason:
         if self.start_error is not None and self._reason is None:

@@ -3,7 +3,7 @@
 from crawler.sinks.base import PipeClosed, Position, Sink, Source, target_of
 from crawler.sinks.files import Mode
 from crawler.sinks.memory import Channel, Collect
-from crawler.sinks.naming import numbered
+from crawler.sinks.naming import dated, numbered
 from crawler.sinks.outputs import Outputs
 from crawler.sinks.stdout import StandardOutput
 from crawler.sinks.uri import open_sink
@@ -18,6 +18,7 @@ __all__ = [
     "Sink",
     "Source",
     "StandardOutput",
+    "dated",
     "numbered",
     "open_sink",
     "target_of",

@@ -1,4 +1,4 @@
-"""Outputs that bear their run's number: `out/books-{run}.jsonl`.
+"""Outputs that bear their run's number and date: `out/books-{date}-{run}.jsonl`.
 
 Rule: a name that somebody else took is left alone; the next one is ours.
 """
@@ -6,11 +6,18 @@ Rule: a name that somebody else took is left alone; the next one is ours.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
 #: What stands for the run's number in an output's name.
 RUN = "{run}"
+
+
+def dated(output: str, job: str, started: datetime) -> str:
+    """`output` with the job's name and the day on which its run began."""
+    day = started.date().isoformat()
+    return output.replace("{job}", job).replace("{date}", day)
 
 
 def numbered(

@@ -55,3 +55,19 @@ def test_an_unknown_ending_lists_the_valid_ones(output: str) -> None:
 def test_a_json_array_cannot_be_appended_to() -> None:
     with pytest.raises(ConfigError, match=r"--append cannot go on with out\.json"):
         open_sink("out.json", mode="append")
+
+
+@pytest.mark.parametrize("name", ["items.jsonl.gz", "items.json.gz", "items.csv.gz"])
+def test_compressed_files_are_written_when_the_run_publishes(name: str) -> None:
+    assert isinstance(open_sink(name), StoredFile)
+
+
+@pytest.mark.parametrize("name", ["items.gz", "items.db.gz", "items.txt.gz"])
+def test_what_cannot_be_compressed_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"also with \.gz"):
+        open_sink(name)
+
+
+def test_a_compressed_file_is_not_appended_to() -> None:
+    with pytest.raises(ConfigError, match="--append cannot go on"):
+        open_sink("items.jsonl.gz", mode="append")

@@ -1,0 +1,40 @@
+"""Another format, compressed: one gzip stream, the same bytes for the same items."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from crawler.sinks.formats import Format
+from crawler.store.base import ItemRow
+
+#: What zlib calls a gzip header and trailer around the stream; it dates neither.
+_GZIP = 31
+
+
+class Gzip:
+    """`inner`, compressed. A stream cannot be cut and gone on with: it is written
+    whole when the run publishes."""
+
+    def __init__(self, inner: Format) -> None:
+        self._inner = inner
+        self._stream = zlib.compressobj(wbits=_GZIP)
+        self.looks = inner.looks
+        self.shape = f"{inner.shape} gzip"
+
+    def adopt(self, existing: Iterable[bytes]) -> None:
+        """Never asked: nothing is appended to a compressed file."""
+
+    def look(self, rows: Sequence[ItemRow]) -> None:
+        self._inner.look(rows)
+
+    def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
+        self._stream = zlib.compressobj(wbits=_GZIP)
+        for piece in self._inner.start(existing):
+            yield self._stream.compress(piece)
+
+    def encode(self, rows: Sequence[ItemRow]) -> bytes:
+        return self._stream.compress(self._inner.encode(rows))
+
+    def end(self) -> bytes:
+        return self._stream.compress(self._inner.end()) + self._stream.flush()
