@@ -117,7 +117,9 @@ def test_without_robots_txt_nothing_is_asked_for_it() -> None:
 
 
 def test_a_link_out_of_scope_is_counted_and_never_asked_for() -> None:
-    site = FakeSite({HOME: linked("https://other.example/", "https://www.site.example/")})
+    site = FakeSite(
+        {HOME: linked("https://other.example/", "https://www.site.example/")}
+    )
 
     report = crawl(Titles, transport=site)
 
@@ -376,7 +378,9 @@ class Mixed(Spider):
 
 
 def test_callbacks_may_be_sync_or_async_and_yield_or_return() -> None:
-    site = FakeSite(dict.fromkeys([HOME + p for p in ("", "list", "await", "nothing")], ""))
+    site = FakeSite(
+        dict.fromkeys([HOME + p for p in ("", "list", "await", "nothing")], "")
+    )
 
     report = crawl(Mixed, transport=site)
 
@@ -445,7 +449,9 @@ def test_a_limit_on_pages_is_exact(limit: int) -> None:
             yield response.follow_links()
 
     many = [f"/{n}" for n in range(60)]
-    site = FakeSite({HOME: linked("/missing", *many), **{HOME + p[1:]: "" for p in many}})
+    site = FakeSite(
+        {HOME: linked("/missing", *many), **{HOME + p[1:]: "" for p in many}}
+    )
 
     report = crawl(Wide, transport=site, pages=limit)
 
@@ -507,7 +513,9 @@ def test_a_limit_on_time_ends_the_crawl_in_order() -> None:
     site = Endless({})
     site.pages = _Everything(slow)  # type: ignore[assignment]
 
-    report = crawl(Titles, settings(politeness={"robots": False}), transport=site, time=0.5)
+    report = crawl(
+        Titles, settings(politeness={"robots": False}), transport=site, time=0.5
+    )
 
     assert report.finish_reason is FinishReason.TIME_LIMIT
     assert 0 < report.pages == report.item_count

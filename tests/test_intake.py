@@ -26,7 +26,14 @@ def batch(
     deny: Pattern | None = None,
 ) -> LinkBatch:
     return LinkBatch(
-        HOME, references, "parse", Patterns(allow), Patterns(deny), 0, b"", DEFAULT_OPTIONS
+        HOME,
+        references,
+        "parse",
+        Patterns(allow),
+        Patterns(deny),
+        0,
+        b"",
+        DEFAULT_OPTIONS,
     )
 
 
@@ -115,7 +122,9 @@ def test_a_request_that_a_spider_builds_is_its_authors_word() -> None:
 
     intake(depth=0).request(page(), Request("https://other.example/"), result)
 
-    assert [(e.url, e.depth) for e in result.requests] == [("https://other.example/", 1)]
+    assert [(e.url, e.depth) for e in result.requests] == [
+        ("https://other.example/", 1)
+    ]
 
 
 def test_a_start_request_widens_scope_and_is_remembered() -> None:
@@ -125,7 +134,10 @@ def test_a_start_request_widens_scope_and_is_remembered() -> None:
     gate.links(page(), batch("https://www.other.example/y"), result)
 
     assert [e.depth for e in result.requests] == [0, 1]
-    assert result.remember == {"scope other.example": "", "start_name other.example": ""}
+    assert result.remember == {
+        "scope other.example": "",
+        "start_name other.example": "",
+    }
 
 
 def test_requests_that_are_not_made_once_have_their_own_identity() -> None:

@@ -47,7 +47,9 @@ def test_json_is_encoded_when_the_request_is_made() -> None:
 
 def test_files_make_a_multipart_form_that_is_the_same_each_time() -> None:
     def make() -> Request:
-        return Request(URL, data={"a": "1"}, files={"f": ("x.txt", b"hi", "text/plain")})
+        return Request(
+            URL, data={"a": "1"}, files={"f": ("x.txt", b"hi", "text/plain")}
+        )
 
     request = make()
 

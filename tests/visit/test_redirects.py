@@ -42,7 +42,9 @@ def test_a_location_is_read_as_browsers_do(location: str, expected: str) -> None
 def test_a_method_changes_as_the_web_is_used_to(
     method: str, status: int, expected: str
 ) -> None:
-    request = Request(HOME, method=method, content=b"x", headers={"Content-Type": "t/x"})
+    request = Request(
+        HOME, method=method, content=b"x", headers={"Content-Type": "t/x"}
+    )
 
     followed = target(request, status, "/there")
 

@@ -1,0 +1,196 @@
+"""`Client.fetch`: bounded, translated, and the same over any transport."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from crawler import ConfigError, FetchError, Reason, Request
+from crawler.http import Client, ClientOptions, is_fake
+from crawler.settings import Layer, Settings, build
+from crawler.testing import FakeSite
+
+URL = "https://site.example/"
+
+
+def settings(**http: Any) -> Settings:
+    return build([Layer("test", {"http": http})])
+
+
+def client(page: Any, options: Settings | None = None, **arguments: Any) -> Client:
+    site = FakeSite({URL: page})
+    return Client(ClientOptions(options or Settings(), site), **arguments)
+
+
+async def body_of(made: Client, request: Request | None = None) -> bytes:
+    async with made:
+        response = await made.fetch(request or Request(URL))
+        try:
+            return await response.aread()
+        finally:
+            await response.aclose()
+
+
+async def reason_of(made: Client, request: Request | None = None) -> Reason:
+    with pytest.raises(FetchError) as caught:
+        await body_of(made, request)
+    assert URL in str(caught.value)
+    return caught.value.reason
+
+
+def encoded(body: bytes, encoding: str) -> tuple[int, dict[str, str], bytes]:
+    return (200, {"content-encoding": encoding, "content-type": "text/html"}, body)
+
+
+async def test_a_body_is_decoded_whatever_the_transport() -> None:
+    page = encoded(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip")
+
+    assert await body_of(client(page)) == b"one two"
+
+
+@pytest.mark.parametrize(
+    ("page", "http", "reason"),
+    [
+        pytest.param(
+            encoded(gzip.compress(bytes(50_000_000)), "gzip"),
+            {},
+            Reason.BOMB,
+            id="bomb",
+        ),
+        pytest.param(
+            encoded(zlib.compress(b"x" * 9000), "deflate"),
+            {"max_decoded": 5000},
+            Reason.TOO_LARGE,
+            id="decoded",
+        ),
+        pytest.param(b"x" * 9000, {"max_body": 5000}, Reason.TOO_LARGE, id="announced"),
+        pytest.param(
+            encoded(gzip.compress(b"x" * 9000)[:-9], "gzip"),
+            {},
+            Reason.TRUNCATED,
+            id="truncated",
+        ),
+        pytest.param(
+            encoded(b"no gzip at all", "gzip"), {}, Reason.DECODE_ERROR, id="garbage"
+        ),
+        pytest.param(
+            encoded(b"x", "gzip, gzip, gzip"), {}, Reason.DECODE_ERROR, id="stacked"
+        ),
+        pytest.param(
+            httpx.ConnectTimeout("late"), {}, Reason.CONNECT_TIMEOUT, id="late"
+        ),
+        pytest.param(httpx.ReadError("gone"), {}, Reason.RESET, id="read"),
+        pytest.param(
+            httpx.RemoteProtocolError("odd"), {}, Reason.PROTO_ERROR, id="odd"
+        ),
+    ],
+)
+async def test_what_goes_wrong_has_a_reason(
+    page: Any, http: dict[str, Any], reason: Reason
+) -> None:
+    assert await reason_of(client(page, settings(**http))) is reason
+
+
+async def test_an_endless_body_without_a_length_ends_at_its_bound() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(100_000)
+
+    made = client(lambda _: (200, {}, endless()), settings(max_body="1 MB"))
+
+    assert await reason_of(made) is Reason.TOO_LARGE
+
+
+async def test_a_streamed_body_has_no_bound() -> None:
+    made = client(b"x" * 9000, settings(max_body=5000))
+
+    assert len(await body_of(made, Request(URL, stream=True))) == 9000
+
+
+async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> None:
+    seen: list[httpx.Headers] = []
+
+    def note(request: httpx.Request) -> Any:
+        seen.append(request.headers)
+        return "ok"
+
+    request = Request(
+        URL,
+        data={"a": 1},
+        headers={"Accept": "text/plain", "X-Own": "1"},
+        cookies={"ignored": "by fetch"},
+    )
+    async with client(note) as made:
+        await (await made.fetch(request, cookies="sid=1; name=ü")).aclose()
+
+    headers = seen[0]
+    assert headers["host"] == "site.example"
+    assert headers["user-agent"].startswith("crawler/")
+    assert headers.get_list("accept") == ["text/plain"]
+    assert headers["x-own"] == "1"
+    assert headers["content-length"] == "3"
+    assert headers.raw[-2][1] == "sid=1; name=ü".encode()
+
+
+async def test_a_redirect_is_not_followed_and_its_location_not_judged() -> None:
+    hooks: dict[str, list[Any]] = {"response": [_nothing]}
+    for arguments in ({}, {"event_hooks": hooks}):
+        async with client((302, {"location": "javascript:x"}, ""), **arguments) as made:
+            response = await made.fetch(Request(URL))
+            await response.aclose()
+
+        assert response.status_code == 302
+        assert response.headers["location"] == "javascript:x"
+
+
+async def _nothing(response: httpx.Response) -> None:
+    return None
+
+
+async def test_auth_is_sent_and_can_be_left_out() -> None:
+    seen: list[str | None] = []
+
+    def note(request: httpx.Request) -> Any:
+        seen.append(request.headers.get("authorization"))
+        return "ok"
+
+    async with client(note, auth=("user", "secret")) as made:
+        await (await made.fetch(Request(URL))).aclose()
+        await (await made.fetch(Request(URL), authorized=False)).aclose()
+
+    assert seen[0] is not None
+    assert seen[0].startswith("Basic ")
+    assert seen[1] is None
+
+
+async def test_a_hook_that_reads_the_body_leaves_it_to_the_spider() -> None:
+    async def read(response: httpx.Response) -> None:
+        await response.aread()
+
+    assert await body_of(client("hello", event_hooks={"response": [read]})) == b"hello"
+
+
+async def test_it_is_an_httpx_client_with_all_that_belongs_to_one() -> None:
+    async with client("<p>hello</p>") as made:
+        assert isinstance(made, httpx.AsyncClient)
+        response = await made.get(URL, params={})
+        async with made.stream("GET", URL) as streamed:
+            text = "".join([part async for part in streamed.aiter_text()])
+
+    assert response.text == text == "<p>hello</p>"
+
+
+def test_a_ca_file_that_is_not_there_is_one_clear_line() -> None:
+    with pytest.raises(ConfigError, match=r"http\.ca_file /nowhere"):
+        Client(ClientOptions(settings(ca_file="/nowhere")))
+
+
+def test_only_a_fake_is_a_fake() -> None:
+    assert is_fake(FakeSite({}))
+    assert not is_fake(None)
+    assert not is_fake(httpx.AsyncHTTPTransport())

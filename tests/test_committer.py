@@ -1,0 +1,67 @@
+"""Outcomes land in order, in groups, and wait when too many do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+
+from crawler import committer
+from crawler.committer import Committer
+from crawler.store.base import Committed, Item, Outcome
+
+
+def outcome(number: int, size: int = 0) -> Outcome:
+    return Outcome(None, detail=str(number), items=[Item(bytes(size))] if size else [])
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.gate = anyio.Event()
+        self.landed: list[str] = []
+
+    async def commit(self, group: Sequence[Outcome]) -> Committed:
+        self.groups.append([each.detail for each in group])
+        await self.gate.wait()
+        return Committed(landed=len(group))
+
+    def note(self, group: Sequence[Outcome], committed: Committed) -> None:
+        self.landed += [each.detail for each in group[: committed.landed]]
+
+
+async def test_a_group_is_what_came_in_while_the_last_one_was_written() -> None:
+    recorder = Recorder()
+    made = Committer(recorder.commit, recorder.note)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.run)
+        await made.put(outcome(0))
+        await anyio.wait_all_tasks_blocked()
+        for number in range(1, 5):
+            await made.put(outcome(number))
+        recorder.gate.set()
+        await made.drain()
+        tasks.cancel_scope.cancel()
+
+    assert recorder.groups == [["0"], ["1", "2", "3", "4"]]
+    assert recorder.landed == ["0", "1", "2", "3", "4"]
+
+
+async def test_who_puts_waits_while_too_much_is_queued() -> None:
+    recorder = Recorder()
+    made = Committer(recorder.commit, recorder.note)
+    half = committer.MAX_WAITING_BYTES // 2
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.run)
+        for number in range(3):
+            with anyio.move_on_after(0.01) as scope:
+                await made.put(outcome(number, half + 1))
+        assert scope.cancelled_caught
+        recorder.gate.set()
+        await made.put(outcome(9))
+        await made.drain()
+        tasks.cancel_scope.cancel()
+
+    assert recorder.landed[-1] == "9"

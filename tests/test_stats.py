@@ -1,0 +1,71 @@
+"""The report adds up, and its exit code is the contract's."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.stats import FinishReason, Report, exit_code, group, totals
+
+
+def report(reason: FinishReason = FinishReason.FINISHED, **counts: int) -> Report:
+    return Report("s", "s", 1, "", "", reason, **counts)  # type: ignore[arg-type]
+
+
+def test_what_was_found_is_the_sum_of_all_that_became_of_it() -> None:
+    counters = {
+        "found": 10,
+        "pages": 4,
+        "failed": 1,
+        "redirected": 2,
+        "skipped.robots_denied": 1,
+        "skipped.scope": 7,
+        "skipped.depth": 0,
+    }
+
+    made = totals(counters)
+
+    assert made["found"] == 17
+    assert made["pending"] == 2
+    assert made["skipped"] == {"scope": 7, "robots_denied": 1}
+
+
+def test_groups_come_largest_first() -> None:
+    counters = {"status.200": 3, "status.404": 5, "status.500": 0, "statusx.1": 9}
+
+    assert list(group(counters, "status").items()) == [("404", 5), ("200", 3)]
+
+
+@pytest.mark.parametrize(
+    ("made", "start_failed", "rate", "least", "expected"),
+    [
+        (report(pages=9, failed=1), 0, None, 0, 0),
+        (report(pages=8, failed=1), 0, None, 0, 3),
+        (report(pages=99, failed=1), 1, None, 0, 3),
+        (report(pages=1, failed=1), 1, 0.5, 0, 0),
+        (report(pages=5, item_count=4), 0, None, 5, 3),
+        (report(pages=5, item_count=5), 0, None, 5, 0),
+        (report(FinishReason.PAGES_LIMIT, pages=5), 0, None, 0, 0),
+        (report(FinishReason.INTERRUPTED, failed=9), 1, None, 9, 4),
+        (report(FinishReason.START_ERROR, pages=5), 0, None, 0, 1),
+        (report(FinishReason.SINK_ERROR, pages=5), 0, None, 0, 1),
+        (report(), 0, None, 0, 0),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(
+    made: Report, start_failed: int, rate: float | None, least: int, expected: int
+) -> None:
+    code = exit_code(
+        made, start_failed=start_failed, max_error_rate=rate, min_items=least
+    )
+
+    assert code == expected
+
+
+def test_the_summary_has_the_keys_of_the_contract() -> None:
+    keys = (
+        "spider job run started finished finish_reason exit_code pages items dropped "
+        "failed redirected retried skipped pending bytes seconds pages_per_second "
+        "statuses errors http_versions connections hosts peak_rss_mb resumed version"
+    )
+
+    assert set(keys.split()) <= report().summary().keys()
