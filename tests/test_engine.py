@@ -73,7 +73,7 @@ def test_a_crawl_visits_every_page_once_and_ends_by_itself() -> None:
     report = crawl(Titles, transport=site)
 
     assert sorted(site.urls) == [HOME, HOME + "A", HOME + "a", HOME + "b", HOME + "c"]
-    assert [item["url"] for item in report.items][0] == HOME
+    assert report.items[0]["url"] == HOME
     assert (report.pages, report.item_count, report.pending) == (5, 5, 0)
     assert report.finish_reason is FinishReason.FINISHED
     assert report.exit_code == 0
@@ -511,7 +511,7 @@ def test_a_limit_on_time_ends_the_crawl_in_order() -> None:
         pass
 
     site = Endless({})
-    site.pages = _Everything(slow)  # type: ignore[assignment]
+    site.pages = _Everything(slow)
 
     report = crawl(
         Titles, settings(politeness={"robots": False}), transport=site, time=0.5
@@ -546,7 +546,7 @@ class Starting(Spider):
 
 def test_start_is_drawn_only_as_far_as_it_is_needed() -> None:
     site = FakeSite({})
-    site.pages = _Everything("")  # type: ignore[assignment]
+    site.pages = _Everything("")
 
     report = crawl(
         Starting, settings(politeness={"robots": False}), transport=site, pages=50
@@ -630,10 +630,13 @@ async def test_crawl_works_where_a_loop_is_running_as_in_a_notebook() -> None:
 async def test_the_body_of_async_with_raises_its_own_error() -> None:
     site = FakeSite({HOME: linked("/a"), HOME + "a": ""})
 
-    with pytest.raises(KeyError, match="mine"):
+    async def leave() -> None:
         async with Crawl(Titles(), transport=site) as run:
             async for _ in run:
                 raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await leave()
 
 
 async def test_cancelling_a_crawl_leaves_no_task_behind() -> None:

@@ -93,7 +93,7 @@ def test_a_request_is_frozen() -> None:
     request = Request(URL)
 
     with pytest.raises(AttributeError, match="replace"):
-        request.url = "x"  # type: ignore[misc]
+        request.url = "x"
     assert request.replace(priority=3, meta={"a": 1}).priority == 3
     assert request.priority == 0
 

@@ -139,8 +139,9 @@ async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> 
 
 async def test_a_redirect_is_not_followed_and_its_location_not_judged() -> None:
     hooks: dict[str, list[Any]] = {"response": [_nothing]}
-    for arguments in ({}, {"event_hooks": hooks}):
-        async with client((302, {"location": "javascript:x"}, ""), **arguments) as made:
+    page = (302, {"location": "javascript:x"}, "")
+    for made in (client(page), client(page, event_hooks=hooks)):
+        async with made:
             response = await made.fetch(Request(URL))
             await response.aclose()
 

@@ -76,7 +76,7 @@ def test_an_argument_may_not_take_a_spiders_own_name() -> None:
     with pytest.raises(ConfigError, match=r"Bad\.start"):
 
         class Bad(Spider):
-            start: str = Arg("x")
+            start: str = Arg("x")  # type: ignore[assignment]
 
 
 def test_an_argument_needs_a_type() -> None:
