@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 import httpx
@@ -115,13 +116,19 @@ class Connector:
         def begin() -> _Negotiation:
             return _Negotiation(self.pool, origin, default, adopt)
 
+        loop = asyncio.get_running_loop()
+        making = loop.create_task(loop.create_connection(begin, sock=connected, **tls))
         try:
-            await asyncio.get_running_loop().create_connection(
-                begin, sock=connected, **tls
-            )
-        except BaseException:
-            connected.close()
+            await asyncio.wait([making])
+        except asyncio.CancelledError:
+            # Cancelled itself, asyncio may lose sight of a socket in its handshake.
+            # Without its peer the handshake fails at once, and cleans up.
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+            await asyncio.wait([making])
+            making.exception()  # nobody wants it
             raise
+        making.result()
 
 
 class _Negotiation(asyncio.Protocol):

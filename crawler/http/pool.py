@@ -126,23 +126,26 @@ class Origin:
 class _Dial:
     """A connection in the making, on behalf of a transfer that may not get it."""
 
-    __slots__ = ("_pool", "_task", "due", "is_late", "origin", "transfer")
+    __slots__ = ("_is_cancelled", "_pool", "due", "is_late", "origin", "task", "transfer")
 
     def __init__(self, pool: Pool, origin: Origin, transfer: Transfer) -> None:
         self.origin, self.transfer = origin, transfer
-        self.is_late = False
+        self.is_late = self._is_cancelled = False
         seconds = transfer.connect_seconds
         self.due = NEVER if seconds is None else pool.ticker.now + seconds
         self._pool = pool
         # A task of its own: a dial outlives the request that gives up waiting for it.
-        self._task = asyncio.get_running_loop().create_task(pool.run_dial(self))
+        self.task = asyncio.get_running_loop().create_task(pool.run_dial(self))
 
     def expire(self, now: float) -> None:
         self.is_late = True
         self.cancel()
 
     def cancel(self) -> None:
-        self._task.cancel()
+        # Once: a second time would disturb what is done about the first.
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            self.task.cancel()
 
 
 class Pool:
@@ -282,6 +285,8 @@ class Pool:
         def adopt(connection: Connection, is_http2: bool) -> None:
             if self._end_dial(dial):
                 self._adopt(connection, is_http2)
+            else:
+                connection.abort()  # it was given up in the very same moment
 
         error: Exception = httpx.ConnectError(f"No connection to {origin.host}")
         try:
@@ -462,16 +467,18 @@ class Pool:
             http_versions=Counter(self.statistics.http_versions),
         )
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Give up all dials and connections; what they carry fails."""
         self._is_closed = True
+        dials = [dial for origin in self._origins.values() for dial in origin.dials]
         for origin in self._origins.values():
-            for dial in list(origin.dials):
-                dial.cancel()
             for transfer in list(origin.waiting):
                 transfer.stop(httpx.ConnectError("The transport is closed"))
         for connection in [*self._standing, *self._closing]:
             connection.abort()
+        for dial in dials:
+            dial.cancel()
+        await asyncio.gather(*(dial.task for dial in dials), return_exceptions=True)
         self._origins.clear()
         self.ticker.stop()
 

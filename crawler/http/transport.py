@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,6 +56,7 @@ class Transport(httpx.AsyncBaseTransport):
             response = await client.get("https://books.example/")
 
     Timeouts are httpx's, in `request.extensions["timeout"]`, with one more: "total".
+    `verify` is a context, a file of certificates to trust, or whether to check them.
     `extensions["proxy"]` sends a request through a proxy; `extensions["bounds"]`
     gives its body other `Bounds`. Errors are httpx's, told apart in errors.py.
 
@@ -139,7 +139,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail."""
-        self._pool.close()
+        await self._pool.aclose()
         self._resolver.close()
         await self._proxies.aclose()
         # The loop tells the protocols in its next turns, TLS in some more.
@@ -173,11 +173,7 @@ def _context(
     if isinstance(verify, ssl.SSLContext):
         return verify
     if isinstance(verify, str):
-        is_directory = Path(verify).is_dir()
-        context = ssl.create_default_context(
-            cafile=None if is_directory else verify,
-            capath=verify if is_directory else None,
-        )
+        context = ssl.create_default_context(cafile=verify)
     else:
         context = httpx.create_ssl_context(verify=verify, trust_env=False)
     if cert is not None:

@@ -49,6 +49,9 @@ async def client(transport: Transport) -> AsyncIterator[httpx.AsyncClient]:
         made.event_hooks["request"] = [_without_timeout]
         yield made
     gc.collect()
+    for _ in range(100):
+        # A server, too, has to notice that a handshake was given up.
+        await asyncio.sleep(0)
     assert _tasks() - tasks == set()
     assert _sockets() - sockets == set()
 
@@ -133,6 +136,9 @@ async def serve(
         for task in open_now:
             task.cancel()
         await asyncio.gather(*open_now, return_exceptions=True)
+        # Handshakes that were given up are still to be noticed.
+        for _ in range(10):
+            await asyncio.sleep(0)
 
 
 def scripted(scripts: Mapping[str, Script] | Script) -> Any:

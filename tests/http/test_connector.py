@@ -1,0 +1,373 @@
+"""From a name to a connection: addresses, sockets, certificates, protocols."""
+
+import asyncio
+import datetime
+import socket
+import ssl
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import httpx
+import pytest
+
+from crawler.addresses import Address
+from crawler.http.errors import (
+    BlockedAddressError,
+    BlockedPortError,
+    DnsError,
+    RefusedError,
+    TlsError,
+)
+from crawler.http.options import Timeouts
+from crawler.http.transport import Transport
+from tests.http.peers import Peer
+from tests.http.servers import (
+    Certificates,
+    Served,
+    answer,
+    certificates,
+    client,
+    free_port,
+    options,
+    scripted,
+    serve,
+)
+
+
+def names(**table: Sequence[str]) -> object:
+    """A resolver that knows these hosts; it counts how often it is asked."""
+
+    async def resolve(host: str) -> list[Address]:
+        resolve.asked.append(host)  # type: ignore[attr-defined]
+        if host not in table:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return [ip_address(text) for text in table[host]]
+
+    resolve.asked = []  # type: ignore[attr-defined]
+    return resolve
+
+
+def nobody(host: str) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "0.0.0.0",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[fe80::1]",
+        "[fec0::1]",
+        "[64:ff9b::7f00:1]",
+    ],
+)
+async def test_an_address_that_is_not_public_is_refused_in_every_spelling(
+    host: str,
+) -> None:
+    async with (
+        serve(scripted([answer()])) as served,
+        client(Transport(options=options(allow_private=nobody))) as http,
+    ):
+        with pytest.raises(BlockedAddressError, match="not public"):
+            await http.get(f"http://{host}:{served.port}/")
+
+        assert served.connections == 0
+
+
+async def test_a_name_that_turns_to_loopback_is_refused_when_it_is_dialled() -> None:
+    resolve = names(**{"rebound.example": ["127.0.0.1"]})
+    transport = Transport(options=options(allow_private=nobody, resolve=resolve))
+    async with serve(scripted([answer()])) as served, client(transport) as http:
+        with pytest.raises(BlockedAddressError, match=r"127\.0\.0\.1"):
+            await http.get(f"http://rebound.example:{served.port}/")
+
+        assert served.connections == 0
+
+
+async def test_a_host_that_was_named_may_be_private() -> None:
+    resolve = names(**{"named.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
+    transport = Transport(
+        options=options(allow_private={"named.example"}.__contains__, resolve=resolve)
+    )
+    async with serve(scripted([answer()])) as served, client(transport) as http:
+        assert (await http.get(f"http://named.example:{served.port}/")).text == "page"
+        with pytest.raises(BlockedAddressError):
+            await http.get(f"http://other.example:{served.port}/")
+
+
+@pytest.mark.parametrize("port", [22, 25, 6379, 11211])
+async def test_a_port_of_another_service_is_refused(port: int) -> None:
+    async with client(Transport(options=options())) as http:
+        with pytest.raises(BlockedPortError):
+            await http.get(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("url", ["ftp://a.example/", "file:///etc/passwd", "http:///x"])
+async def test_a_scheme_that_is_not_http_is_refused(url: str) -> None:
+    transport = Transport(options=options())
+    with pytest.raises(httpx.UnsupportedProtocol):
+        await transport.handle_async_request(httpx.Request("GET", url))
+    await transport.aclose()
+
+
+async def test_a_name_that_does_not_exist_is_a_dns_error_and_asked_for_once() -> None:
+    resolve = names()
+    async with client(Transport(options=options(resolve=resolve))) as http:
+        for _ in range(3):
+            with pytest.raises(DnsError, match=r"missing\.example"):
+                await http.get("http://missing.example/")
+
+    assert resolve.asked == ["missing.example"]  # type: ignore[attr-defined]
+
+
+async def test_a_resolver_that_hangs_is_a_connect_timeout() -> None:
+    async def hangs(host: str) -> list[Address]:
+        await asyncio.Event().wait()
+        return []
+
+    transport = Transport(
+        options=options(resolve=hangs, timeouts=Timeouts(connect=0.2))
+    )
+    async with client(transport) as http:
+        with pytest.raises(httpx.ConnectTimeout):
+            await http.get("http://slow.example/")
+
+
+async def test_dead_addresses_are_passed_over() -> None:
+    async with serve(scripted([answer()])) as served:
+        resolve = names(**{"many.example": ["127.0.0.3", "127.0.0.2", "127.0.0.1"]})
+        async with client(Transport(options=options(resolve=resolve))) as http:
+            response = await http.get(f"http://many.example:{served.port}/")
+
+            assert response.text == "page"
+
+
+async def test_when_all_addresses_are_dead_the_request_is_refused() -> None:
+    resolve = names(**{"dead.example": ["127.0.0.3", "127.0.0.2"]})
+    async with client(Transport(options=options(resolve=resolve))) as http:
+        with free_port() as port, pytest.raises(RefusedError):
+            await http.get(f"http://dead.example:{port}/")
+
+
+async def test_a_full_backlog_is_a_connect_timeout() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        with socket.socket() as first, socket.socket() as second:
+            for each in (first, second):
+                each.setblocking(False)
+                each.connect_ex(("127.0.0.1", port))
+            transport = Transport(options=options(timeouts=Timeouts(connect=0.3)))
+            async with client(transport) as http:
+                with pytest.raises(httpx.ConnectTimeout):
+                    await http.get(f"http://127.0.0.1:{port}/")
+
+
+EPOCH = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
+
+
+def expired() -> ssl.SSLContext:
+    return certificates().server(not_after=EPOCH)
+
+
+def of_another_host() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificates().authority.issue_cert("other.example").configure_cert(context)
+    return context
+
+
+def of_another_authority() -> ssl.SSLContext:
+    return Certificates().server()
+
+
+@pytest.mark.parametrize(
+    "context",
+    [expired, of_another_host, of_another_authority],
+    ids=lambda make: make.__name__.replace("_", " "),
+)
+async def test_a_handshake_that_proves_nothing_is_a_tls_error(context: object) -> None:
+    made = context()  # type: ignore[operator]
+    transport = Transport(certificates().client(), options=options())
+    async with serve(scripted([answer()]), made) as served, client(transport) as http:
+        with pytest.raises(TlsError):
+            await http.get(served.url)
+
+        assert served.requests == []
+
+
+async def test_plain_http_on_the_tls_port_is_a_tls_error() -> None:
+    async def plain(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    transport = Transport(certificates().client(), options=options())
+    async with serve(plain) as served, client(transport) as http:
+        with pytest.raises(TlsError):
+            await http.get(f"https://localhost:{served.port}/")
+
+
+@pytest.mark.parametrize(
+    "alert",
+    [
+        pytest.param(40, id="handshake failure"),
+        pytest.param(70, id="only an old version of TLS"),
+        pytest.param(112, id="an unknown name"),
+        pytest.param(116, id="a client certificate is demanded"),
+    ],
+)
+async def test_an_alert_of_the_server_is_a_tls_error(alert: int) -> None:
+    async def alerting(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(5)
+        writer.write(bytes([21, 3, 1, 0, 2, 2, alert]))
+        await reader.read()
+
+    transport = Transport(certificates().client(), options=options())
+    async with serve(alerting) as served, client(transport) as http:
+        with pytest.raises(TlsError):
+            await http.get(f"https://localhost:{served.port}/")
+
+
+async def test_a_handshake_that_stalls_is_a_connect_timeout() -> None:
+    async def silent(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read()
+
+    transport = Transport(
+        certificates().client(), options=options(timeouts=Timeouts(connect=0.3))
+    )
+    async with serve(silent) as served, client(transport) as http:
+        with pytest.raises(httpx.ConnectTimeout):
+            await http.get(f"https://localhost:{served.port}/")
+
+
+async def test_without_verification_any_certificate_will_do() -> None:
+    transport = Transport(verify=False, options=options())
+    async with (
+        serve(scripted([answer()]), of_another_authority()) as served,
+        client(transport) as http,
+    ):
+        assert (await http.get(served.url)).text == "page"
+
+
+async def test_a_file_of_certificates_may_be_trusted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("trust") / "ca.pem"
+    certificates().authority.cert_pem.write_to_path(str(path))
+    transport = Transport(str(path), options=options())
+    async with (
+        serve(scripted([answer()]), certificates().server()) as served,
+        client(transport) as http,
+    ):
+        assert (await http.get(served.url)).text == "page"
+
+
+async def by_alpn(
+    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    agreed = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+    if agreed == "h2":
+        await (await Peer(served, reader, writer).start()).go_on()
+    else:
+        await scripted([answer()])(served, reader, writer)
+
+
+@pytest.mark.parametrize(
+    ("offered", "version"),
+    [
+        (["h2", "http/1.1"], "HTTP/2"),
+        (["http/1.1"], "HTTP/1.1"),
+        (["http/1.1", "h2"], "HTTP/1.1"),
+        ([], "HTTP/1.1"),
+    ],
+)
+async def test_what_tls_agrees_on_is_spoken(offered: list[str], version: str) -> None:
+    context = certificates().server(*offered)
+    transport = Transport(certificates().client(), options=options())
+    async with serve(by_alpn, context) as served, client(transport) as http:
+        response = await http.get(served.url)
+
+        assert response.http_version == version
+        assert transport.statistics().http_versions == {version: 1}
+
+
+@pytest.mark.parametrize(
+    ("speaks", "version"),
+    [({"http2": False}, "HTTP/1.1"), ({"http1": False}, "HTTP/2")],
+)
+async def test_only_what_was_allowed_is_offered(
+    speaks: dict[str, bool], version: str
+) -> None:
+    context = certificates().server("h2", "http/1.1")
+    transport = Transport(certificates().client(), options=options(), **speaks)  # type: ignore[arg-type]
+    async with serve(by_alpn, context) as served, client(transport) as http:
+        assert (await http.get(served.url)).http_version == version
+
+
+async def test_an_origin_in_http1_opens_its_connections_side_by_side() -> None:
+    async def together(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        arrived.append(1)
+        if len(arrived) == 16:
+            all_here.set()
+        await all_here.wait()
+        writer.write(answer())
+
+    arrived: list[int] = []
+    all_here = asyncio.Event()
+    transport = Transport(certificates().client(), options=options())
+    async with (
+        serve(together, certificates().server("http/1.1")) as served,
+        client(transport) as http,
+    ):
+        responses = await asyncio.gather(*(http.get(served.url) for _ in range(16)))
+
+        assert len(responses) == served.connections == 16
+
+
+async def test_an_origin_in_http2_keeps_one_connection_of_its_probes() -> None:
+    context = certificates().server("h2")
+    transport = Transport(certificates().client(), options=options())
+    async with serve(by_alpn, context) as served, client(transport) as http:
+        await asyncio.gather(*(http.get(served.url) for _ in range(40)))
+        assert transport.statistics().open_connections == 1
+        before = served.connections
+        await asyncio.gather(*(http.get(served.url) for _ in range(40)))
+
+        assert served.connections == before
+
+
+async def test_origins_may_share_a_context_and_speak_differently() -> None:
+    context = certificates().client()
+    both = certificates().server("h2", "http/1.1")
+    newer = Transport(context, options=options())
+    older = Transport(context, http2=False, options=options())
+    async with (
+        serve(by_alpn, both) as served,
+        client(newer) as first,
+        httpx.AsyncClient(transport=older) as second,
+    ):
+        responses = await asyncio.gather(
+            *(http.get(served.url) for _ in range(5) for http in (first, second))
+        )
+
+    versions = [response.http_version for response in responses]
+    assert versions == ["HTTP/2", "HTTP/1.1"] * 5
