@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from crawler import (
     Crawl,
     DropItem,
     Failure,
+    FetchError,
     FinishReason,
     Reason,
     Report,
@@ -26,6 +28,7 @@ from crawler import (
     Spider,
     crawl,
     crawl_items,
+    fetch,
 )
 from crawler.settings import Layer, Settings, build
 from crawler.testing import FakeSite
@@ -809,3 +812,117 @@ def test_a_crawl_without_a_name_is_refused() -> None:
 def test_an_unknown_option_names_the_arguments() -> None:
     with pytest.raises(ConfigError, match="takes no arguments"):
         crawl(Titles, shelf="x")
+
+
+def test_a_rate_holds_in_every_second_the_first_included() -> None:
+    times: list[float] = []
+
+    def note(request: httpx.Request) -> Any:
+        times.append(asyncio.get_running_loop().time())
+        return "" if request.url.path == "/robots.txt" else linked(*paths)
+
+    paths = [f"/{n}" for n in range(24)]
+    site = FakeSite({})
+    site.pages = _Everything(note)
+
+    crawl(Titles, settings(politeness={"rate": 10}), transport=site)
+
+    assert len(times) == 26
+    for start in times:
+        assert sum(start <= time < start + 1 for time in times) <= 11
+
+
+async def test_a_crawl_cancelled_at_any_await_leaves_nothing_behind() -> None:
+    many = [f"/{n}" for n in range(40)]
+    pages = {HOME: linked(*many), **{HOME + p[1:]: linked() for p in many}}
+    before = asyncio.all_tasks()
+
+    for steps in range(1, 120, 7):
+        run = Crawl(Titles(), transport=FakeSite(pages))
+        task = asyncio.ensure_future(run.wait())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+        assert asyncio.all_tasks() == before
+
+
+async def test_one_url_can_be_fetched_by_itself() -> None:
+    site = FakeSite({HOME: (301, {"location": "/b"}, ""), HOME + "b": "<p>hello</p>"})
+
+    response = await fetch(HOME, transport=site)
+
+    assert (response.url, response.text) == (HOME + "b", "<p>hello</p>")
+    assert site.requests[0].url == HOME  # robots.txt is not asked
+
+
+async def test_fetching_by_itself_raises_what_went_wrong() -> None:
+    with pytest.raises(FetchError, match="redirect_limit"):
+        await fetch(HOME, transport=FakeSite({HOME: (302, {"location": "/"}, "")}))
+
+
+def test_sessions_keep_their_cookies_apart() -> None:
+    class Two(Spider):
+        name = "two"
+
+        async def start(self) -> Results:
+            for session in ("a", "b"):
+                yield Request(f"{HOME}login?{session}", session=session)
+
+        async def parse(self, response: Response) -> Results:
+            if "login" in response.url:
+                yield response.follow("/page?" + response.request.options.session)
+
+    def login(request: httpx.Request) -> Any:
+        who = request.url.query.decode()
+        return (200, {"set-cookie": f"who={who}", "content-type": "text/html"}, "x")
+
+    pages = {HOME + f"login?{s}": login for s in "ab"}
+    site = FakeSite({**pages, HOME + "page?a": "", HOME + "page?b": ""})
+
+    crawl(Two, transport=site)
+
+    cookies = {r.url: r.headers.get("cookie") for r in site.requests}
+    assert cookies[HOME + "page?a"] == "who=a"
+    assert cookies[HOME + "page?b"] == "who=b"
+
+
+def test_higher_priorities_go_first() -> None:
+    class Ranked(Spider):
+        name = "ranked"
+        start_urls = [HOME]
+
+        def parse(self, response: Response) -> Any:
+            if response.url == HOME:
+                yield response.follow_all("a.low", priority=-1)
+                yield response.follow_all("a.high", priority=5)
+
+    html = (
+        "<a class=low href=/l1></a><a class=low href=/l2></a><a class=high href=/h></a>"
+    )
+    site = FakeSite({HOME: html})
+
+    crawl(Ranked, settings(crawl={"workers": 1}), transport=site)
+
+    assert site.urls == [HOME, HOME + "h", HOME + "l1", HOME + "l2"]
+
+
+def test_what_a_person_reads_at_the_end_names_the_selector() -> None:
+    class Missing(Spider):
+        name = "missing"
+        start_urls = [HOME]
+
+        async def parse(self, response: Response) -> Results:
+            for book in response.css("article.book"):
+                yield {"title": book.text("h3")}
+
+    report = crawl(Missing, transport=FakeSite({HOME: "<p>no books"}))
+
+    assert report.advice == [
+        (
+            "No items: article.book matched nothing on 1 of 1 pages; "
+            "look at one with crawl fetch URL"
+        )
+    ]
