@@ -110,7 +110,7 @@ class Engine:
         self.store_error: StoreError | None = None
         self._patience = AsyncRetrying(
             retry=retry_if_exception_type(StoreError),
-            stop=stop_after_delay(STORE_PATIENCE),
+            stop=self._is_patience_over,
             wait=wait_exponential(multiplier=0.5, max=10),
             before_sleep=_note_pause,
             reraise=True,
@@ -145,10 +145,17 @@ class Engine:
         shorter grace holds."""
         self._reason = self._reason or reason
         self._parts.scheduler.close()
+        if reason is FinishReason.INTERRUPTED:
+            self._parts.outputs.hurry()
         if self._workers is not None:
             seconds = self._grace if grace is None else grace
             scope = self._workers.cancel_scope
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
+
+    def _is_patience_over(self, state: RetryCallState) -> bool:
+        if self._reason is FinishReason.INTERRUPTED:
+            return True
+        return stop_after_delay(STORE_PATIENCE)(state)
 
     @property
     def busy_hosts(self) -> int:

@@ -56,6 +56,11 @@ class Crowd(Protocol):
         """The last committed item."""
         ...
 
+    @property
+    def is_hurried(self) -> bool:
+        """Whether an output that fails is to be given up at its next try."""
+        ...
+
     def note_progress(self) -> None:
         """A follower fell behind, caught up, waits or goes on."""
         ...
@@ -92,6 +97,7 @@ class Follower:
         self._max_lag = max_lag
         self._retrying = retrying.copy(
             retry=retry_if_exception(_may_pass),
+            stop=lambda state: crowd.is_hurried or bool(retrying.stop(state)),
             before_sleep=self._note_pause,
             reraise=True,
         )

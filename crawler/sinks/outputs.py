@@ -74,6 +74,8 @@ class Outputs:
         self._on_error: Callable[[SinkError], None] | None = None
         #: The first error that patience did not heal; a PipeClosed, too.
         self.error: SinkError | None = None
+        #: Somebody wants the run to stop: an output that fails is not waited for.
+        self.is_hurried = False
         self._followers = [
             Follower(
                 self,
@@ -120,6 +122,10 @@ class Outputs:
             self._sequence = sequence
             for follower in self._followers:
                 follower.wake()
+
+    def hurry(self) -> None:
+        """From now on what fails is tried no more than once again."""
+        self.is_hurried = True
 
     async def room(self) -> None:
         """Return while no output is far behind or failing, at once as a rule;
