@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -56,11 +56,14 @@ def _quantity(text: str | float, units: Mapping[str, float], what: str) -> float
     return float(match[1]) * units[match[2].lower()]
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all sections have in common: nothing in them is made up."""
 
 
-class CrawlSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[crawl]: the crawl as a whole."""
 
     #: Pages visited at the same time, over all hosts.
@@ -79,7 +82,7 @@ class CrawlSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     grace: Seconds = Seconds(10)
 
 
-class HttpSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[http]: the one shared client, and what it takes from a server."""
 
     #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
@@ -125,7 +128,7 @@ class HttpSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class PolitenessSettings(
-    _Section, frozen=True, kw_only=True, forbid_unknown_fields=True
+    Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
     """[politeness]: what a site is asked at most."""
 
@@ -141,7 +144,7 @@ class PolitenessSettings(
     bandwidth: Bytes = Bytes(0)
 
 
-class RetrySettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetrySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[retry]: requests that may succeed a little later."""
 
     #: Tries of one request in all.
@@ -156,7 +159,7 @@ class RetrySettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
 
 
-class StorageSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StorageSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[storage]: where a job's state is kept."""
 
     #: The folder of the jobs' databases.
@@ -171,7 +174,7 @@ class StorageSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields
     keep_items: int = 3
 
 
-class OutputSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OutputSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[output]: where items go when the command line does not say."""
 
     #: Outputs of every run; empty: out/NAME-RUN.jsonl.
@@ -180,7 +183,7 @@ class OutputSettings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=
     guard_formulas: bool = True
 
 
-class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of one crawl."""
 
     crawl: CrawlSettings = CrawlSettings()
@@ -197,7 +200,7 @@ class Settings(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"{self.crawl.user_agent} (+{self.crawl.contact})"
 
 
-type_of_section = {
+type_of_section: dict[str, type[Section]] = {
     "crawl": CrawlSettings,
     "http": HttpSettings,
     "politeness": PolitenessSettings,
@@ -212,6 +215,8 @@ class Layer(msgspec.Struct, frozen=True):
 
     source: str
     values: Mapping[str, Mapping[str, Any]]
+    #: [jobs.NAME] as they are written; one that is wrong must not hide the others.
+    jobs: Mapping[str, Any] = {}
 
 
 def build(layers: Iterable[Layer]) -> Settings:
@@ -234,24 +239,33 @@ def _checked(section: str, values: object, source: str) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: [{section}] must be a table of settings")
     kind = type_of_section[section]
-    defaults = kind()
-    settled = {}
-    for key, value in values.items():
-        if key not in kind.__struct_fields__:
-            name = f"setting {section}.{key}"
-            raise ConfigError(unknown(name, key, kind.__struct_fields__, source))
-        # TOML has no word for it; where none is a default, "none" says it.
-        is_none = value == "none" and getattr(defaults, key) is None
-        settled[key] = None if is_none else value
-        try:
-            section_with = msgspec.convert(
-                {key: settled[key]}, kind, strict=False, dec_hook=_quantity_hook
-            )
-            _check_range(f"{section}.{key}", getattr(section_with, key))
-        except (msgspec.ValidationError, ValueError) as exc:
-            why = str(exc).split(" - at `")[0]
-            raise ConfigError(f"{source}: {section}.{key} = {value!r}: {why}") from exc
-    return settled
+    return {
+        key: settled(kind, section, key, value, source) for key, value in values.items()
+    }
+
+
+def settled(
+    kind: type[Section], section: str, key: str, value: Any, source: str
+) -> Any:
+    """`value` as it may be set under `key` of a section; ConfigError if it may not."""
+    if key not in kind.__struct_fields__:
+        name = f"setting {section}.{key}"
+        raise ConfigError(unknown(name, key, kind.__struct_fields__, source))
+    # TOML has no word for it; where none is a default, "none" says it.
+    if value == "none" and getattr(kind(), key) is None:
+        return None
+    try:
+        section_with = converted(kind, {key: value})
+        _check_range(f"{section.partition('.')[0]}.{key}", getattr(section_with, key))
+    except (msgspec.ValidationError, ValueError) as exc:
+        why = str(exc).split(" - at `")[0]
+        raise ConfigError(f"{source}: {section}.{key} = {value!r}: {why}") from exc
+    return value
+
+
+def converted(kind: type[SectionT], values: Mapping[str, Any]) -> SectionT:
+    """A section of its values; those that `settled` has passed."""
+    return msgspec.convert(values, kind, strict=False, dec_hook=_quantity_hook)
 
 
 #: Settings that may be 0; of the other numbers none may.
@@ -269,9 +283,22 @@ _MAY_BE_ZERO = frozenset(
         "retry.wait_max",
         "retry.retry_after_max",
         "storage.keep_items",
+        "jobs.max_error_rate",
+        "jobs.min_items",
+        "jobs.retries",
     }
 )
-_MAY_BE_EMPTY = frozenset({"crawl.contact", "http.ca_file", "http.proxy"})
+_MAY_BE_EMPTY = frozenset(
+    {
+        "crawl.contact",
+        "http.ca_file",
+        "http.proxy",
+        "jobs.on_failure",
+        "jobs.on_finish",
+        "jobs.schedule",
+        "jobs.spider",
+    }
+)
 
 
 def _check_range(name: str, value: object) -> None:
@@ -334,10 +361,17 @@ def from_file(folder: Path) -> tuple[Layer, Path | None]:
             "settings; keep one of them"
         )
     if ours:
-        return Layer("config.toml", own), folder / "config.toml"
+        return _layer("config.toml", own), folder / "config.toml"
     if shared:
-        return Layer("pyproject.toml [tool.crawl]", shared), folder / "pyproject.toml"
+        return _layer("pyproject.toml [tool.crawl]", shared), folder / "pyproject.toml"
     return Layer("config.toml", {}), None
+
+
+def _layer(source: str, tables: dict[str, Any]) -> Layer:
+    jobs = tables.pop("jobs", {})
+    if not isinstance(jobs, dict):
+        raise ConfigError(f"{source}: jobs must be tables, each as [jobs.NAME]")
+    return Layer(source, tables, jobs)
 
 
 def _tables(path: Path) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Spiders that run by themselves: jobs, their times, and what came of them."""
