@@ -34,6 +34,9 @@ def dispatch(arguments: Sequence[str]) -> int:
         code = exits.STOPPED
     except BrokenPipeError:  # whoever read our output had enough of it
         code = exits.COMPLETE
+    except streams.OutputError as exc:
+        streams.complain(str(exc))
+        code = exits.CRASHED
     return _leave(code)
 
 
@@ -49,15 +52,28 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         code = parsed.run(parsed) if "run" in parsed else _welcome()
     except CrawlError as exc:
-        streams.complain(str(exc))
+        _complain(str(exc), as_json=getattr(parsed, "log_format", "text") == "json")
         code = _code_of(exc)
+    except BrokenPipeError:
+        raise
     except Exception as exc:
         from crawler.cli import crash
 
         crash.tell(exc, None, is_verbose=getattr(parsed, "verbose", 0) > 0)
         code = exits.CRASHED
-    sys.stdout.flush()
+    streams.flush()
     return int(code)
+
+
+def _complain(message: str, *, as_json: bool) -> None:
+    if not as_json:
+        streams.complain(message)
+        return
+    from datetime import UTC, datetime
+
+    from crawler.cli.logs import json_line
+
+    streams.say(json_line("error", message, datetime.now(UTC)))
 
 
 def _welcome() -> int:

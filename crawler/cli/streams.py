@@ -104,6 +104,21 @@ def forgiving(stream: TextIO) -> TextIO:
     )
 
 
+class OutputError(Exception):
+    """Standard output cannot be written; nobody but the user can mend that."""
+
+
+def flush() -> None:
+    """Write what is buffered for standard output; OutputError, BrokenPipeError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        why = exc.strerror or str(exc)
+        raise OutputError(f"Standard output cannot be written: {why}") from exc
+
+
 def make_safe() -> None:
     """Let descriptors 0, 1 and 2 be taken, and standard error never raise."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:

@@ -93,11 +93,15 @@ _ENDS = {
 
 def table(report: Report) -> list[str]:
     """How a run went, as a short table."""
-    head = f"{report.spider} · run {report.run} · {_ENDS[report.finish_reason]}"
+    job = "" if report.job == report.spider else f" (job {report.job})"
+    end = _ENDS[report.finish_reason]
+    head = (
+        f"{report.spider}{job}, run {report.run}: {end} after {clock(report.seconds)}"
+    )
     rows = [(name, amount, more) for name, amount, more in _rows(report) if amount]
     width = max((len(amount) for _, amount, _ in rows), default=0)
     lines = [f"  {name:<10}  {amount:>{width}}  {more}" for name, amount, more in rows]
-    return [f"{head} · {clock(report.seconds)}", *map(str.rstrip, lines)]
+    return [head, *map(str.rstrip, lines)]
 
 
 def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
