@@ -25,7 +25,7 @@ from crawler.engine import START_ENDED, Engine, Limits, Parts
 from crawler.errors import ConfigError, SinkError
 from crawler.hosts import Hosts, Pace
 from crawler.http import AsyncBaseTransport, Client, ClientOptions, is_fake
-from crawler.intake import SCOPE, START_NAME, Intake
+from crawler.intake import SCOPE, START_NAME, START_ORIGIN, Intake
 from crawler.pipelines import Chain, OpenChain, Run
 from crawler.scheduler import Scheduler
 from crawler.settings import Settings
@@ -178,6 +178,8 @@ class Session:
         self._client = spider.client(options)
         await self._stack.enter_async_context(self._client)
         self.outputs = await self._stack.enter_async_context(await self._make_outputs())
+        # What an earlier process committed may be all that there is to write.
+        self.outputs.wake(self.opening.sequence)
         self.engine = self._make_engine(chain)
 
     async def _close_store(self) -> None:
@@ -260,6 +262,7 @@ class Session:
             known=self.store.recent,
             left_out=self.store.rejected,
             start_names=self._start_names,
+            start_origins=set(self._remembered(START_ORIGIN)),
         )
         retries = Retries(settings.retry, spider.stop, spider.wait)
         robots = self._robots(retries)

@@ -67,14 +67,18 @@ class Database(Sink):
     async def open(self, source: Source) -> int:
         self._source = source
         recorded = await source.position()
+        if recorded is None and not await to_thread.run_sync(self.target.exists):
+            # Said before the file is made, so that a kill leaves none that is nobody's.
+            recorded = Position(target=str(self.target))
+            await source.record(recorded)
         try:
             self._position = await to_thread.run_sync(self._prepare, recorded)
         except (OSError, sqlite3.Error) as exc:
-            await self.close()
+            await self._give_up(recorded)
             why = getattr(exc, "strerror", None) or str(exc)
             raise ConfigError(f"Output {self.target} cannot be written: {why}") from exc
         except ConfigError:
-            await self.close()
+            await self._give_up(recorded)
             raise
         # From here on the file is this job's, and its rows have their number.
         await source.record(self._position)
@@ -82,11 +86,18 @@ class Database(Sink):
         self._taken = self._position.sequence
         return self._taken
 
+    async def _give_up(self, recorded: Position | None) -> None:
+        """Nothing was begun: what is at this place later is not this job's."""
+        await self.close()
+        if recorded is not None and not recorded.run:
+            await self._source.record(Position())
+
     def _prepare(self, recorded: Position | None) -> Position:
         self.target.parent.mkdir(parents=True, exist_ok=True)
         exists = self.target.exists()
         self._is_ours_alone = not exists
-        if exists and recorded is None and not self._may_change():
+        is_known = recorded is not None and bool(recorded.target)
+        if exists and not is_known and not self._may_change():
             raise OutputExists(
                 f"Output {self.target} exists and was not written by this job; "
                 "use --overwrite, --append or another name"
@@ -99,7 +110,7 @@ class Database(Sink):
         )
         self._connection.execute("PRAGMA synchronous = FULL")
         with self._transaction() as connection:
-            is_first = recorded is None or not exists
+            is_first = recorded is None or not recorded.run or not exists
             if is_first and self._mode == "overwrite":
                 connection.execute("DROP TABLE IF EXISTS items")
             connection.execute(_CREATE)
@@ -108,7 +119,7 @@ class Database(Sink):
                     f"{self.target} has a table `items` of another kind; "
                     "use another file"
                 )
-            if recorded is not None and exists:
+            if recorded is not None and not is_first:
                 return recorded
             return Position(target=str(self.target), run=self._number(connection))
 

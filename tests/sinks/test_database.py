@@ -225,3 +225,44 @@ def execute(path: Path, statement: str) -> None:
 
 async def _no_sleep(seconds: float) -> None:
     return None
+
+
+async def test_a_file_that_a_kill_left_unfinished_is_still_the_jobs(
+    tmp_path: Path,
+) -> None:
+    path, store = tmp_path / "out.db", ForgetfulStore()
+    outputs = Outputs([Database(path)], store, RUN)
+    with pytest.raises(ConfigError, match="killed here"):
+        async with outputs:
+            pass
+    store.is_killed = False
+
+    await run(path, [{"a": 1}], store=store)
+
+    assert table(path, "a") == [(1,)]
+
+
+async def test_a_file_that_could_not_be_made_does_not_become_the_jobs(
+    tmp_path: Path,
+) -> None:
+    path, store = tmp_path / "missing" / "out.db", KeptStore()
+    path.parent.write_text("a file")
+    with pytest.raises(ConfigError):
+        await run(path, store=store)
+    path.parent.unlink()
+    path.parent.mkdir()
+    path.write_text("somebody's")
+
+    with pytest.raises(OutputExists):
+        await run(path, store=store)
+
+
+class ForgetfulStore(KeptStore):
+    """Dies when it is to note the file that was made."""
+
+    is_killed = True
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        if self.is_killed and '"run"' in position:
+            raise ConfigError("killed here")
+        await super().set_sink_position(sink, position)
