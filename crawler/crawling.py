@@ -239,9 +239,15 @@ def _only(error: BaseException) -> BaseException:
 
 def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
     """Run `main` in a loop of its own, in a thread where one is running already."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_loop_running():
         return anyio.run(main)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(anyio.run, main).result()
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
