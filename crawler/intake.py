@@ -17,7 +17,7 @@ from crawler.store.base import Rejected
 from crawler.urls import Link, Resolver, Scope
 
 #: What a resumed run knows again: members of the scope, hosts of start URLs.
-SCOPE, START_NAME = "scope ", "start_name "
+SCOPE, START_NAME, START_ORIGIN = "scope ", "start_name ", "start_origin "
 
 #: Asks one question of a link: its URL, host and depth; false leaves it out.
 Filter = Callable[[str, str, int], bool]
@@ -45,10 +45,13 @@ class Intake:
         known: Mapping[int, int],
         left_out: Mapping[int, str],
         start_names: set[str] | None = None,
+        start_origins: set[str] | None = None,
     ) -> None:
         self._scope = scope
         #: Names of hosts that a person named as a start; they may be private.
         self.start_names = set() if start_names is None else start_names
+        #: Origins of the starts: the client's credentials go to no other.
+        self.start_origins = set() if start_origins is None else start_origins
         self._resolver = Resolver(max_url=max_url)
         self._known = known
         self._left_out = left_out
@@ -66,6 +69,10 @@ class Intake:
         if name not in self.start_names:
             self.start_names.add(name)
             found.remember[START_NAME + name] = ""
+        origin = urls.origin_of(request.url)
+        if origin not in self.start_origins:
+            self.start_origins.add(origin)
+            found.remember[START_ORIGIN + origin] = ""
         self._add(None, request, found, "start")
 
     def request(self, parent: Entry, request: Request, found: Found) -> None:

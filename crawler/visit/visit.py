@@ -17,6 +17,7 @@ from enum import Enum, auto
 
 import anyio.to_thread
 
+from crawler import urls
 from crawler.errors import CrawlError, FetchError, Reason
 from crawler.hosts import Hosts
 from crawler.http import Client
@@ -137,7 +138,11 @@ class Visitor:
         clock = around.clocks.monotonic
         started = clock()
         cookies = around.sessions.header(request)
-        response = await around.client.fetch(request, cookies=cookies)
+        response = await around.client.fetch(
+            request,
+            cookies=cookies,
+            authorized=urls.origin_of(entry.url) in self._intake.start_origins,
+        )
         try:
             around.sessions.store(response)
             if around.bandwidth is not None:
