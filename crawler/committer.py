@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from crawler.store.base import Committed, Outcome
 
-MAX_WAITING = 1_000
-MAX_WAITING_BYTES = 64 * 1024**2
+MAX_WAITING = 500
+MAX_WAITING_BYTES = 16 * 1024**2
 MAX_GROUP = 250
+#: About what a new request takes in memory.
+REQUEST_BYTES = 600
 
 Commit = Callable[[Sequence[Outcome]], Awaitable[Committed]]
 Landed = Callable[[Sequence[Outcome], Committed], None]
@@ -67,4 +69,5 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    return sum(len(item.body) for item in outcome.items)
+    items = sum(len(item.body) for item in outcome.items)
+    return items + REQUEST_BYTES * len(outcome.requests)

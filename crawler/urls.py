@@ -226,11 +226,11 @@ class Resolver:
 
     def _table(self, place: str) -> dict[str, Link]:
         """The links that are known at a directory or an origin."""
+        if self._size > self._half:
+            self._old, self._young, self._size = self._young, {}, 0
         table = self._young.get(place)
         if table is not None:
             return table
-        if self._size > self._half:
-            self._old, self._young, self._size = self._young, {}, 0
         table = self._old.pop(place, {})
         if len(table) > self._half:
             table = {}  # a place that fills the memory alone would never be let go

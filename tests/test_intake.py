@@ -137,6 +137,7 @@ def test_a_start_request_widens_scope_and_is_remembered() -> None:
     assert result.remember == {
         "scope other.example": "",
         "start_name other.example": "",
+        "start_origin https://other.example": "",
     }
 
 

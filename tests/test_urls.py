@@ -429,3 +429,13 @@ def test_scope_is_the_same_again_from_its_members() -> None:
 def test_an_unknown_scope_is_an_error_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match="did you mean 'hosts'"):
         Scope.parse("host")
+
+
+def test_a_resolver_that_sees_one_place_only_stays_within_its_bound() -> None:
+    resolver = Resolver(maximum=100)
+
+    for page in range(100):
+        references = [f"/{page}/{n}" for n in range(10)]
+        resolver.resolve_all("https://site.example/", references)
+
+    assert len(resolver) <= 100 + 10
