@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from crawler.cli import loading
 from crawler.cli.loading import Loaded, LoadError
 from crawler.cli.streams import shown
 from crawler.errors import ConfigError
+from crawler.jobs.definition import Jobs, jobs_of
 from crawler.settings import Layer, Settings
 from crawler.spider import Spider
 
@@ -53,6 +55,11 @@ class Project:
             between = (Layer(name, target.spider.settings), *target.layers)
         return layers.build([self._file, *between, *self._last])
 
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The jobs of the project's file."""
+        return jobs_of(self._file, datetime.now(UTC))
+
     @property
     def folder(self) -> Path:
         """The folder that holds the project's spiders."""
@@ -64,8 +71,19 @@ class Project:
         return loading.load_folder(self.folder, self.root)
 
     def target(self, name: str) -> Target:
-        """What NAME means: a spider's name, else a file `path.py` or `path.py:Class`;
-        ConfigError with the nearest name."""
+        """What NAME means: a job's name, else a spider's, else a file `path.py` or
+        `path.py:Class`; ConfigError with the nearest name."""
+        job = self.jobs.find(name)
+        if job is None:
+            return self._target(name)
+        return replace(
+            self._target(job.spider),
+            job=job.name,
+            arguments=job.settings.args,
+            layers=(job.layer,),
+        )
+
+    def _target(self, name: str) -> Target:
         path, colon, class_name = name.rpartition(":")
         if not (colon and path.endswith(".py")):
             path, class_name = name, ""

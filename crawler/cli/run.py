@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = """crawl run books
 crawl run books -o books.jsonl -a shelf=poetry --pages 100
-crawl run spiders/books.py:Books -o - | head"""
+crawl run spiders/books.py:Books -o - | head
+crawl run nightly"""
 
 
 def add(commands: Commands) -> None:
@@ -27,7 +28,9 @@ def add(commands: Commands) -> None:
         example=EXAMPLE,
     )
     parser.add_argument(
-        "name", metavar="NAME", help="a spider's name, or its file: path.py[:Class]"
+        "name",
+        metavar="NAME",
+        help="a job of config.toml, a spider's name, or its file: path.py[:Class]",
     )
     options.add_spider_arguments(parser)
     options.add_settings(parser)
@@ -103,6 +106,10 @@ def run(args: argparse.Namespace) -> int:
     from crawler.cli.running import Manner, conduct
 
     project = Project(Path.cwd(), args.settings)
+    if args.name in project.jobs:
+        from crawler.cli import batch
+
+        return batch.run(args, project, _terms)
     target = project.target(args.name)
     spider = spider_of(target, args.arguments)
     settings = project.settings(target)

@@ -105,6 +105,9 @@ class Jobs:
     sound: dict[str, Job] = field(default_factory=dict)
     broken: dict[str, Broken] = field(default_factory=dict)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self.sound or name in self.broken
+
     def find(self, name: str) -> Job | None:
         """The job of that name, None where there is none; ConfigError where it is
         written wrongly."""

@@ -1,0 +1,192 @@
+"""`crawl run JOB`: a job of config.toml, from its first try to those who are told.
+
+Rule: whoever looks after the job hears of every end but one: a stop that somebody
+asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from crawler.cli import exits, summary
+from crawler.cli.alarm import failure, tell
+from crawler.cli.project import Project, spider_of
+from crawler.cli.running import Manner, conduct
+from crawler.cli.stopping import LAST_SECONDS
+from crawler.cli.streams import complain, say
+from crawler.cli.telling import Ending, clock, of
+from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
+from crawler.jobs.definition import Job
+from crawler.session import Terms
+from crawler.settings import Settings
+from crawler.stats import FinishReason
+from crawler.store import history
+
+#: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
+MARGIN = LAST_SECONDS + 2.0
+
+TermsOf = Callable[[argparse.Namespace, str, Settings], Terms]
+
+
+def run(args: argparse.Namespace, project: Project, terms_of: TermsOf) -> int:
+    """Run the job that `args.name` names, tell who wants to know; the exit code."""
+    work = _Work(args, project, terms_of)
+    try:
+        ending = work.run()
+    except JobLocked:
+        raise  # it is at work: nothing has failed
+    except CrawlError as exc:
+        is_usage = isinstance(exc, ConfigError | StateError)
+        code = exits.USAGE if is_usage else exits.CRASHED
+        tell(project, args.name, failure(args.name, str(exc), code))
+        raise
+    return _conclude(project, ending, is_late=work.is_late)
+
+
+def _conclude(project: Project, ending: Ending, *, is_late: bool) -> int:
+    report = ending.report
+    code = report.exit_code
+    if report.finish_reason is FinishReason.INTERRUPTED and not is_late:
+        return code  # somebody stopped it, and knows
+    wrong = tell(project, report.job, _told(ending, is_late=is_late))
+    if not wrong or code:
+        return code
+    # Nobody has taken what was found: that is no good end.
+    told = {**_told(ending), "exit_code": exits.CRASHED, "error": wrong}
+    tell(project, report.job, told)
+    return exits.CRASHED
+
+
+def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
+    """The summary, and what only this process knows."""
+    error = str(ending.error or "")
+    return {
+        **ending.report.summary(),
+        "outputs": [str(path.absolute()) for path in ending.published],
+        "error": "max_runtime was over" if is_late else error,
+    }
+
+
+class _Work:
+    """The tries of one job in one process."""
+
+    def __init__(
+        self, args: argparse.Namespace, project: Project, terms_of: TermsOf
+    ) -> None:
+        self._args = args
+        self._project = project
+        self._terms_of = terms_of
+        self._began = time.monotonic()
+        #: The job was stopped because its time was over.
+        self.is_late = False
+
+    def run(self) -> Ending:
+        """Try until it went well, or often enough."""
+        job = self._project.jobs.find(self._args.name)
+        assert job is not None
+        for number in range(job.settings.retries + 1):
+            is_last = number == job.settings.retries
+            try:
+                ending = self._try(job)
+            except (ConfigError, StateError):
+                raise  # it would be the same again
+            except CrawlError as exc:
+                if is_last:
+                    raise
+                complain(str(exc))
+            else:
+                code = ending.report.exit_code
+                if is_last or code not in (exits.CRASHED, exits.POOR):
+                    return ending
+                self._put_back(ending)
+            self._pause(job, number)
+        raise AssertionError("the last try returns or raises")
+
+    def _try(self, job: Job) -> Ending:
+        args = self._args
+        target = self._project.target(args.name)
+        spider = spider_of(target, args.arguments)
+        settings = self._project.settings(target)
+        terms = self._terms(job, settings)
+        summary.check(args.summary, terms.outputs)
+        manner = Manner(args.verbose, args.quiet, args.log_format)
+        with self._limited(settings, terms):
+            ending = conduct(spider, settings, terms, manner, args.command_line)
+        summary.write(args.summary, ending.report)
+        args.fresh = False  # the next try goes on with this one
+        is_stopped = ending.report.finish_reason is FinishReason.INTERRUPTED
+        self.is_late = is_stopped and self._left(job) == 0
+        return ending
+
+    def _terms(self, job: Job, settings: Settings) -> Terms:
+        args, wanted = self._args, job.settings
+        terms = self._terms_of(args, job.name, settings)
+        rate = args.max_error_rate
+        return replace(
+            terms,
+            outputs=tuple(args.outputs) or job.outputs or terms.outputs,
+            zone=job.zone,
+            max_runtime=self._left(job),
+            max_error_rate=wanted.max_error_rate if rate is None else rate,
+            min_items=args.min_items or wanted.min_items,
+        )
+
+    def _left(self, job: Job) -> float | None:
+        """Seconds that this process may still take."""
+        if job.settings.max_runtime is None:
+            return None
+        passed = time.monotonic() - self._began
+        return max(0.0, job.settings.max_runtime - passed)
+
+    def _limited(self, settings: Settings, terms: Terms) -> _Limit:
+        left = terms.max_runtime
+        seconds = None if left is None else left + settings.crawl.grace + MARGIN
+        return _Limit(seconds, partial(self._give_up, terms.job or ""))
+
+    def _give_up(self, job: str) -> None:
+        """The crawl hangs, and hears nothing: its state is safe, so leave."""
+        why = "it hung at the end of max_runtime, and was ended"
+        complain(f"Job {job}: {why}; the same command goes on with it")
+        tell(self._project, job, failure(job, why, exits.STOPPED))
+        os._exit(exits.STOPPED)
+
+    def _put_back(self, ending: Ending) -> None:
+        """Let the next try have the failed pages of a complete run once more; without
+        any, it is a new run."""
+        report = ending.report
+        if report.exit_code == exits.POOR and report.failed and ending.is_kept:
+            folder = Path(self._project.settings().storage.dir)
+            number = history.retry(folder, report.job)
+            say(f"{of(number, 'failed page')} put back")
+
+    def _pause(self, job: Job, number: int) -> None:
+        seconds = job.settings.retry_wait * 2**number
+        left = self._left(job)
+        if left is not None:
+            seconds = min(seconds, left)
+        say(f"Trying again in {clock(seconds)}")
+        time.sleep(seconds)  # a signal ends it
+
+
+class _Limit:
+    """Calls `give_up` in a thread where the block takes longer than `seconds`."""
+
+    def __init__(self, seconds: float | None, give_up: Callable[[], None]) -> None:
+        self._timer = threading.Timer(seconds or 0.0, give_up)
+        self._timer.daemon = True
+        self._is_set = seconds is not None
+
+    def __enter__(self) -> None:
+        if self._is_set:
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()

@@ -1,0 +1,147 @@
+"""Telling somebody how a run went: a command, or a webhook, that gets the summary.
+
+Rule: no shell; a command is a list of arguments and reads the summary as JSON from its
+standard input. A hook that fails is an answer, never an exception.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import anyio.abc
+import msgspec
+from tenacity import (
+    AsyncRetrying,
+    RetryError,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+)
+
+from crawler.errors import FetchError
+from crawler.http import Client, ClientOptions
+from crawler.request import Request
+from crawler.settings import Settings
+
+Hook = str | tuple[str, ...]
+
+#: Seconds that a command may take.
+COMMAND_TIME = 600.0
+#: Seconds that a webhook is tried again.
+PATIENCE = 60.0
+
+
+class _Refused(Exception):
+    """The other side answered, but not well."""
+
+
+def patience(seconds: float = PATIENCE) -> AsyncRetrying:
+    """How long, and how often, a webhook is tried."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type((FetchError, _Refused)),
+        stop=stop_after_delay(seconds),
+        wait=wait_exponential(multiplier=1, max=15),
+    )
+
+
+async def call(
+    hook: Hook,
+    summary: Mapping[str, Any],
+    settings: Settings,
+    *,
+    retrying: AsyncRetrying | None = None,
+    seconds: float = COMMAND_TIME,
+) -> str:
+    """Tell `hook`; what went wrong with that, in one line, or nothing."""
+    message = msgspec.json.encode(summary)
+    if isinstance(hook, str):
+        return await _post(hook, message, settings, retrying or patience())
+    return await _run(hook, message, summary, seconds)
+
+
+async def _run(
+    command: tuple[str, ...],
+    message: bytes,
+    summary: Mapping[str, Any],
+    seconds: float,
+) -> str:
+    environ = {
+        **os.environ,
+        "CRAWL_JOB": str(summary.get("job", "")),
+        "CRAWL_RUN": str(summary.get("run", "")),
+        "CRAWL_EXIT_CODE": str(summary.get("exit_code", "")),
+    }
+    try:
+        process = await anyio.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=None,
+            stderr=None,
+            env=environ,
+            start_new_session=True,
+        )
+    except OSError as exc:
+        return f"{command[0]} cannot be started: {exc.strerror}"
+    try:
+        with anyio.fail_after(seconds):
+            await _hand_over(process, message)
+            code = await process.wait()
+    except TimeoutError:
+        return f"{command[0]} took over {seconds:g} s"
+    finally:
+        _end(process)
+        with anyio.CancelScope(shield=True):
+            await process.aclose()
+    return f"{command[0]} ended with {code}" if code else ""
+
+
+async def _hand_over(process: anyio.abc.Process, message: bytes) -> None:
+    assert process.stdin is not None
+    try:
+        await process.stdin.send(message + b"\n")
+        await process.stdin.aclose()
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+        return  # it does not care for the summary
+
+
+def _end(process: anyio.abc.Process) -> None:
+    """Whatever is left of the command and of what it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        return  # it became somebody else's
+
+
+async def _post(
+    url: str, message: bytes, settings: Settings, retrying: AsyncRetrying
+) -> str:
+    request = Request(
+        url,
+        method="POST",
+        content=message,
+        headers={"Content-Type": "application/json"},
+    )
+    # Its host was named by a person, who may well mean one of the own network.
+    options = ClientOptions(settings, allow_private=lambda host: True)
+    try:
+        async with Client(options) as client:
+            async for attempt in retrying:
+                with attempt:
+                    await _deliver(client, request)
+    except RetryError as exc:
+        return f"{url}: {exc.last_attempt.exception()}"
+    return ""
+
+
+async def _deliver(client: Client, request: Request) -> None:
+    response = await client.fetch(request)
+    await response.aclose()
+    if not 200 <= response.status_code < 300:
+        raise _Refused(f"answered with status {response.status_code}")
