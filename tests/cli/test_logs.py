@@ -1,0 +1,119 @@
+"""Log lines: one each, bounded, clean, in text or in JSON."""
+
+import json
+import logging
+
+import pytest
+
+from crawler.cli import logs
+
+logger = logging.getLogger("crawler.some.part")
+
+
+def test_a_message_is_one_line_whatever_a_server_put_into_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs.configured():
+        logger.warning("Failed %s", "x\nfake line\x1b[31m")
+
+    said = capsys.readouterr().err
+    assert said.endswith(" WARNING Failed x fake line[31m\n")
+    assert said.count("\n") == 1
+
+
+def test_a_line_has_eight_kibibytes_at_most(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs.configured():
+        logger.warning("☃" * 10_000)
+
+    said = capsys.readouterr().err
+    assert len(said.encode()) <= logs.MAX_LINE + 1
+    assert said.endswith("bytes\n")
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "quiet", "expected"),
+    [
+        (0, False, ["WARNING"]),
+        (1, False, ["INFO", "WARNING"]),
+        (2, False, ["DEBUG", "INFO", "WARNING"]),
+        (5, False, ["DEBUG", "INFO", "WARNING"]),
+        (0, True, []),
+    ],
+)
+def test_how_much_is_said_is_what_was_asked_for(
+    verbosity: int, quiet: bool, expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logs.configured(verbosity, quiet):
+        logger.debug("a")
+        logger.info("b")
+        logger.warning("c")
+
+    assert [
+        line.split()[1] for line in capsys.readouterr().err.splitlines()
+    ] == expected
+
+
+def test_the_client_library_is_not_heard_even_where_everything_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs.configured(verbosity=2):
+        logging.getLogger("httpx").info("HTTP Request: GET ...")
+        logging.getLogger("httpcore.http2").debug("send_request_headers.started")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_an_exception_is_one_line_unless_more_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            logger.exception("It failed")
+
+    with logs.configured():
+        fail()
+    short = capsys.readouterr().err
+    with logs.configured(verbosity=1):
+        fail()
+    long = capsys.readouterr().err
+
+    assert short.endswith(" ERROR It failed: ValueError: two lines\n")
+    assert "Traceback (most recent call last)" in long
+
+
+def test_json_lines_are_objects_within_the_same_bound(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs.configured(log_format="json"):
+        logger.warning('"%s"', "☃\x1b" * 10_000)
+
+    said = capsys.readouterr().err
+    value = json.loads(said)
+    assert len(said.encode()) <= logs.MAX_LINE + 1
+    assert (value["level"], value["logger"]) == ("warning", "crawler.some.part")
+    assert value["message"].startswith('"☃☃')
+    assert value["time"].endswith("+00:00")
+
+
+def test_an_exception_in_json_is_a_field(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs.configured(log_format="json"):
+        try:
+            raise ValueError("gone")
+        except ValueError:
+            logger.exception("It failed")
+
+    value = json.loads(capsys.readouterr().err)
+    assert value["message"] == "It failed"
+    assert value["exception"].endswith("ValueError: gone")
+
+
+def test_logging_is_as_it_was_when_the_block_has_ended() -> None:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level, logging.getLogger("httpx").level)
+
+    with logs.configured(verbosity=2):
+        assert root.handlers != before[0]
+
+    assert (root.handlers[:], root.level, logging.getLogger("httpx").level) == before

@@ -1,0 +1,51 @@
+"""What the options of the command line take, and what they refuse."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crawler.cli import parser
+
+
+@pytest.mark.parametrize(
+    ("convert", "text", "expected"),
+    [
+        (parser.positive, "7", 7),
+        (parser.count, "0", 0),
+        (parser.rate, "0.05", 0.05),
+        (parser.rate, "5%", 0.05),
+        (parser.duration, "10m", 600),
+        (parser.pair, "shelf=a=b", ("shelf", "a=b")),
+        (parser.pair, "shelf=", ("shelf", "")),
+    ],
+)
+def test_options_are_read(
+    convert: Callable[[str], Any], text: str, expected: Any
+) -> None:
+    assert convert(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("convert", "text"),
+    [
+        (parser.positive, "0"),
+        (parser.positive, "-1"),
+        (parser.positive, "1.5"),
+        (parser.positive, "²"),
+        (parser.count, "-1"),
+        (parser.rate, "2"),
+        (parser.rate, "nan"),
+        (parser.rate, "-5%"),
+        (parser.duration, "soon"),
+        (parser.duration, "0s"),
+        (parser.pair, "shelf"),
+        (parser.pair, "=x"),
+    ],
+)
+def test_what_means_nothing_is_refused(
+    convert: Callable[[str], Any], text: str
+) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        convert(text)

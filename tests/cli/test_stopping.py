@@ -1,0 +1,176 @@
+"""Signals, as a person or a system sends them to `crawl run`."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.sites import (
+    PATIENCE,
+    SHOP,
+    crawl,
+    environment,
+    serving,
+    starting,
+    wait_for_request,
+    write_spider,
+)
+
+ORDERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def lines_until(process: subprocess.Popen[str], text: str) -> str:
+    """What it says on standard error, up to a line that holds `text`."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"{text!r} was never said, but: {said}")
+
+
+@pytest.mark.parametrize("number", ORDERS)
+def test_the_first_signal_ends_pages_under_way_and_the_same_command_goes_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books") as process:
+            wait_for_request(site, process)
+            process.send_signal(number)
+            said = lines_until(process, number.name)
+            site.held["/two"].set()
+            _, rest = process.communicate(timeout=PATIENCE)
+        part = (tmp_path / "out" / "books-1.jsonl.part").read_text()
+        again = crawl(tmp_path, "run", "books")
+
+    assert process.returncode == 4, said + rest
+    assert "those under way have up to 10 s" in said
+    assert rest.splitlines()[-1] == (
+        "so far 3 items, in out/books-1.jsonl.part; go on with: crawl run books"
+    )
+    assert len(part.splitlines()) == 3
+    assert again.returncode == 0, again.stderr
+    assert "resuming run 1: 3 done, 0 pending, 0 waiting" in again.stderr
+    assert sorted(site.asked) == ["/", "/one", "/two"]
+    titles = [
+        json.loads(line)["title"]
+        for line in (tmp_path / "out" / "books-1.jsonl").read_text().splitlines()
+    ]
+    assert sorted(titles) == ["One", "Shop", "Two"]
+
+
+def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
+    tmp_path: Path,
+) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books", "-s", "crawl.grace=1h") as process:
+            wait_for_request(site, process)
+            process.send_signal(signal.SIGINT)
+            lines_until(process, "Once more to stop at once")
+            process.send_signal(signal.SIGINT)
+            _, rest = process.communicate(timeout=PATIENCE)
+        site.held["/two"].set()
+        again = crawl(tmp_path, "run", "books", "-q")
+
+    assert process.returncode == 4, rest
+    assert "Stopping at once" in rest
+    assert "Traceback" not in rest
+    assert again.returncode == 0, again.stderr
+    assert site.asked.count("/two") == 2
+    assert len((tmp_path / "out" / "books-1.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_third_signal_ends_a_spider_that_holds_everything_up(
+    tmp_path: Path,
+) -> None:
+    spider = tmp_path / "endless.py"
+    with serving(SHOP) as site:
+        spider.write_text(
+            "import sys\n"
+            "from crawler import Spider\n"
+            "class Endless(Spider):\n"
+            "    name = 'endless'\n"
+            f"    start_urls = ['{site.url}/']\n"
+            "    def parse(self, response):\n"
+            "        print('held', file=sys.stderr, flush=True)\n"
+            "        while True: pass\n"
+        )
+        with starting(tmp_path, "run", "endless.py") as process:
+            lines_until(process, "held")
+            while process.poll() is None:  # the loop hears none of them
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+
+    assert process.returncode == 4
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(
+    tmp_path: Path,
+) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        command = [sys.executable, "-m", "crawler.cli", "run", "books"]
+        with subprocess.Popen(
+            ["nohup", *command],
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            wait_for_request(site, process)
+            process.send_signal(signal.SIGHUP)
+            site.held["/two"].set()
+            _, said = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, said
+    assert "SIGHUP" not in said
+
+
+def test_ctrl_c_before_anything_has_begun_is_clean(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from crawler.cli import main\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'argparse': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.exit(main(['list']))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_only_waits_ends_without_a_traceback(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with (
+        serving(SHOP, hold=("/two",)) as site,
+        starting(tmp_path, "fetch", f"{site.url}/two") as process,
+    ):
+        wait_for_request(site, process)
+        process.send_signal(number)
+        said = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, *said) == (4, "", "")
