@@ -20,7 +20,7 @@ class Anywhere(Spider):
 def test_credentials_go_to_the_origins_of_the_start_urls_and_no_other() -> None:
     site = FakeSite(
         {
-            SHOP: f'<a href="/in">in</a> <a href="{OTHER}">out</a> <a href="/moved">m</a>',
+            SHOP: f"<a href=/in>in</a> <a href={OTHER}>out</a> <a href=/moved>m</a>",
             f"{SHOP}in": '<a href="http://shop.example/clear">in clear</a>',
             f"{SHOP}moved": (302, {"Location": f"{OTHER}target"}, ""),
             OTHER: "other",
