@@ -7,7 +7,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crawler.cli.streams import clean_lines, complain
+from crawler.cli.streams import clean_lines, say, shown
 from crawler.version import __version__
 
 
@@ -21,9 +21,9 @@ def tell(error: Exception, folder: Path | None, *, is_verbose: bool) -> None:
     log = _write(f"crawler {__version__}, {moment}\n{trace}\n", folder)
     if is_verbose or log is None:
         for line in trace.splitlines():
-            complain(line)
-    where = f", see {log}" if log is not None else ""
-    complain(f"crawl crashed: {type(error).__name__}: {error}{where}")
+            say(line)
+    where = f", see {shown(log)}" if log is not None else ""
+    say(f"crawl crashed: {type(error).__name__}: {error}{where}")
 
 
 def _write(text: str, folder: Path | None) -> Path | None:

@@ -1,0 +1,413 @@
+"""`crawl run`, from the command line to its exit code and its files."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.dispatch import execute
+from tests.cli.sites import SHOP, Site, crawl, serving, starting, write_spider
+
+
+@pytest.fixture(autouse=True)
+def own_path() -> Iterator[None]:
+    """Folders that are made importable are not so for the other tests."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture
+def shop() -> Iterator[Site]:
+    with serving(SHOP) as site:
+        yield site
+
+
+@pytest.fixture
+def project(tmp_path: Path, shop: Site, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_spider(tmp_path, shop.url)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def titles(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return sorted(json.loads(line)["title"] for line in lines)
+
+
+ALL = ["One", "Shop", "Two"]
+
+
+def test_without_an_output_items_go_to_a_file_of_the_run_and_the_last_line_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = execute(["run", "books"]), execute(["run", "books"])
+
+    said = capsys.readouterr()
+    assert (first, second) == (0, 0)
+    assert titles(project / "out" / "books-1.jsonl") == ALL
+    assert titles(project / "out" / "books-2.jsonl") == ALL
+    assert said.err.splitlines()[-1] == "3 items in out/books-2.jsonl"
+    assert said.out == ""
+
+
+def test_in_memory_the_first_number_that_is_free_is_taken(project: Path) -> None:
+    (project / "out").mkdir()
+    (project / "out" / "books-1.jsonl").write_text("precious")
+    (project / "out" / "books-2.jsonl.part").write_text("of another run")
+
+    code = execute(["run", "books", "-q", "-s", "storage.mode=memory"])
+
+    assert code == 0
+    assert titles(project / "out" / "books-3.jsonl") == ALL
+    assert (project / "out" / "books-1.jsonl").read_text() == "precious"
+    assert not (project / ".crawl").exists()
+
+
+def test_a_forgotten_state_does_not_stand_in_the_way_of_the_default_output(
+    project: Path,
+) -> None:
+    (project / "out").mkdir()
+    (project / "out" / "books-1.jsonl").write_text("precious")
+
+    code = execute(["run", "books", "-q"])
+
+    assert code == 0
+    assert titles(project / "out" / "books-1-2.jsonl") == ALL
+    assert (project / "out" / "books-1.jsonl").read_text() == "precious"
+
+
+def test_items_go_to_every_output_that_is_named(project: Path) -> None:
+    code = execute(["run", "books", "-q", "-o", "a/x.jsonl", "-o", "a/x.csv"])
+
+    assert code == 0
+    assert titles(project / "a" / "x.jsonl") == ALL
+    assert len((project / "a" / "x.csv").read_text().splitlines()) == 4
+
+
+def test_standard_output_holds_items_and_nothing_else(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["run", "books", "-o", "-"])
+
+    said = capfd.readouterr()
+    assert code == 0
+    found = [json.loads(line)["title"] for line in said.out.splitlines()]
+    assert sorted(found) == ALL
+    assert said.err.splitlines()[-1] == "3 items written"
+
+
+def test_a_file_of_the_job_is_replaced_and_that_of_somebody_else_is_not(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "other.jsonl").write_text('{"title": "Old"}\n')
+    own = [execute(["run", "books", "-q", "-o", "x.jsonl"]) for _ in range(2)]
+
+    refused = execute(["run", "books", "-q", "-o", "other.jsonl"])
+    told = capsys.readouterr().err
+    appended = execute(["run", "books", "-q", "-o", "other.jsonl", "--append"])
+
+    assert own == [0, 0]
+    assert refused == 2
+    assert "use --overwrite, --append or another name" in told
+    assert len(told.splitlines()) == 1
+    assert appended == 0
+    assert titles(project / "other.jsonl") == ["Old", *ALL]
+
+
+def test_overwrite_replaces_what_was_there(project: Path) -> None:
+    (project / "other.jsonl").write_text("something else\n")
+
+    code = execute(["run", "books", "-q", "-o", "other.jsonl", "--overwrite"])
+
+    assert code == 0
+    assert titles(project / "other.jsonl") == ALL
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("--pages", "pages_limit"), ("--items", "items_limit")]
+)
+def test_a_limit_is_exact_and_a_good_end(
+    project: Path, option: str, expected: str
+) -> None:
+    code = execute(["run", "books", "-q", option, "2", "--summary", "s.json"])
+
+    summary = json.loads((project / "s.json").read_text())
+    assert code == summary["exit_code"] == 0
+    assert summary["finish_reason"] == expected
+    assert summary[option.removeprefix("--")] == 2
+
+
+def test_the_summary_has_the_keys_of_the_contract_and_adds_up(project: Path) -> None:
+    execute(["run", "books", "-q", "--summary", "deep/s.json"])
+
+    summary = json.loads((project / "deep" / "s.json").read_text())
+    keys = (
+        "spider job run started finished finish_reason exit_code pages items dropped "
+        "failed redirected retried skipped pending bytes seconds pages_per_second "
+        "statuses errors http_versions connections hosts peak_rss_mb resumed version"
+    )
+    assert set(keys.split()) <= set(summary)
+    ended = summary["pages"] + summary["failed"] + summary["redirected"]
+    left_out = sum(summary["skipped"].values())
+    assert summary["found"] == ended + left_out + summary["pending"] == 3
+
+
+def test_the_summary_can_go_to_standard_output_where_that_is_free(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = execute(["run", "books", "-q", "--summary", "-"])
+    summary = json.loads(capsys.readouterr().out)
+    bad = execute(["run", "books", "-q", "--summary", "-", "-o", "-"])
+
+    assert (good, summary["pages"], bad) == (0, 3, 2)
+    assert "both want standard output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pages", "options", "expected"),
+    [
+        pytest.param(SHOP, ["--min-items", "3"], 0, id="enough items"),
+        pytest.param(SHOP, ["--min-items", "4"], 3, id="too few items"),
+        pytest.param({"/": (500, "")}, [], 3, id="the start URL failed"),
+        pytest.param(
+            {"/": (500, "")}, ["--max-error-rate", "1"], 0, id="failures are allowed"
+        ),
+        pytest.param({**SHOP, "/two": (404, "")}, [], 3, id="one of three failed"),
+        pytest.param(
+            {**SHOP, "/two": (404, "")}, ["--max-error-rate", "50%"], 0, id="half may"
+        ),
+    ],
+)
+def test_the_exit_code_says_how_well_it_went(
+    tmp_path: Path,
+    pages: dict[str, str],
+    options: list[str],
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving(pages) as site:
+        write_spider(tmp_path, site.url)
+        code = execute(["run", "books", "-q", "-s", "retry.attempts=1", *options])
+
+    assert code == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "boks"], "did you mean 'books'?"),
+        (["run", "books", "-a", "shelv=x"], "did you mean 'shelf'?"),
+        (["run", "books", "-s", "crawl.worker=1"], "did you mean 'workers'?"),
+        (["run", "books", "-s", "crawl.workers=0"], "must be at least 1"),
+        (["run", "books", "-o", "x.txt"], "valid are .jsonl"),
+        (["run", "books", "-o", "spiders"], "has no ending"),
+        (["run", "books", "--pages", "0"], "is not a number above 0"),
+        (["run", "books", "--time", "soon"], "is not a duration"),
+        (["run", "books", "--job", "a/b"], "cannot name a job"),
+        (["run", "books", "--summary", "spiders"], "is a folder"),
+        (["run", "books", "--overwrite", "--append"], "not allowed with"),
+        (["run"], "required: NAME"),
+        (["rnu"], "did you mean 'run'?"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_two(
+    project: Path,
+    shop: Site,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = execute(arguments)
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert message in told
+    assert len(told.splitlines()) == 1
+    assert shop.asked == []
+
+
+def test_other_arguments_than_those_of_the_unfinished_run_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "there.jsonl").write_text("precious")
+    execute(["run", "books", "-q", "-o", "there.jsonl"])  # begins, and cannot go on
+    capsys.readouterr()
+
+    other = execute(["run", "books", "-a", "shelf=poetry"])
+    told = capsys.readouterr().err
+    fresh = execute(["run", "books", "-q", "-a", "shelf=poetry", "--fresh"])
+
+    assert (other, fresh) == (2, 0)
+    for way_out in ("give the same", "--fresh", "--job"):
+        assert way_out in told
+
+
+def test_a_job_that_another_process_runs_is_left_alone(tmp_path: Path) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books") as process:
+            while not site.waiting.wait(0.02):
+                assert process.poll() is None
+            second = crawl(tmp_path, "run", "books")
+            site.held["/two"].set()
+            process.communicate()
+
+    assert (second.returncode, process.returncode) == (5, 0)
+    assert f"process {process.pid} " in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_had_enough_ends_the_crawl_well(tmp_path: Path) -> None:
+    links = "".join(f"<a href=/{n}>{n}</a>" for n in range(200))
+    pages = {f"/{n}": f"<h1>{'x' * 2000}</h1>" for n in range(200)}
+    with serving({"/": f"<h1>all</h1>{links}", **pages}) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books", "-o", "-") as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            process.stdout.close()
+            process.stdout = None
+            _, said = process.communicate()
+
+    assert json.loads(first)["title"] == "all"
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert "Error" not in said
+
+
+@pytest.mark.parametrize("closed", ["stderr", "stdout", "both"])
+def test_streams_that_are_closed_from_the_start_do_no_harm(
+    project: Path, closed: str
+) -> None:
+    close = {"stderr": "2>&-", "stdout": ">&-", "both": ">&- 2>&-"}[closed]
+    command = f"{sys.executable} -m crawler.cli run books {close}"
+
+    status = os.system(
+        f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}:{ROOT} {command}"
+    )
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert titles(project / "out" / "books-1.jsonl") == ALL
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+    ],
+)
+def test_a_terminal_that_knows_ascii_only_is_enough(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
+    with serving({"/": "<h1>Snow ☃</h1>"}) as site:
+        path = write_spider(tmp_path, site.url)
+        text = path.read_text().replace(
+            "        yield", "        print('☃')\n        yield", 1
+        )
+        path.write_text(text, encoding="utf-8")
+        done = crawl(tmp_path, "run", "books", **more)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "\\u2603\n"
+    assert titles(tmp_path / "out" / "books-1.jsonl") == ["Snow ☃"]
+
+
+def test_a_broken_config_is_one_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "config.toml").write_text("[crawl\n")
+
+    code = execute(["run", "books"])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "config.toml is not valid TOML" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_port_that_refuses_is_told_with_what_to_do(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving({}) as site:
+        write_spider(tmp_path, site.url)
+
+    code = execute(["run", "books", "-s", "retry.attempts=1"])
+
+    told = capsys.readouterr().err
+    assert code == 3
+    assert "connect_refused" in told
+    assert "nobody listens there; check the port" in told
+    assert "Traceback" not in told
+
+
+def test_json_messages_are_one_object_a_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = execute(["run", "books", "--log-format", "json"])
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    bad = execute(["run", "boks", "--log-format", "json"])
+    error = json.loads(capsys.readouterr().err)
+
+    assert (good, bad) == (0, 2)
+    assert [line["report"]["pages"] for line in lines if "report" in line] == [3]
+    assert error["level"] == "error"
+
+
+def test_what_nobody_expected_is_one_line_and_a_file_with_the_traceback(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "spiders" / "books.py"
+    path.write_text(
+        path.read_text()
+        + "\n    async def closed(self, report):\n        raise LookupError('gone')\n"
+    )
+
+    code = execute(["run", "books"])
+
+    told = [line for line in capsys.readouterr().err.splitlines() if "crashed:" in line]
+    assert code == 1
+    assert len(told) == 1
+    assert told[0].startswith("crawl crashed: LookupError: gone, see .crawl/crash-")
+    log = Path(told[0].rpartition(" ")[2])
+    assert "Traceback" in log.read_text()
+
+
+def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    disk = tmp_path / "small"
+    disk.mkdir()
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs {disk} 2>/dev/null"):
+        pytest.skip("this machine lets nobody mount a tmpfs")
+    try:
+        with serving({"/": f"<h1>{'x' * 100_000}</h1>"}) as site:
+            write_spider(tmp_path, site.url)
+            with starting(tmp_path, "run", "books", "-o", "small/x.jsonl") as process:
+                assert process.stderr is not None
+                said = ""
+                while "waits for an output" not in said:
+                    line = process.stderr.readline()
+                    assert line, said
+                    said += line
+                process.terminate()
+                said += process.communicate()[1]
+            again = crawl(tmp_path, "run", "books", "-q", "-o", "x.jsonl")
+    finally:
+        os.system(f"umount {disk}")
+
+    assert process.returncode == 4, said
+    assert "go on with: crawl run books -o small/x.jsonl" in said
+    assert again.returncode == 0, again.stderr
+    assert titles(tmp_path / "x.jsonl") == ["x" * 100_000]
