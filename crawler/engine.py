@@ -33,7 +33,7 @@ from crawler.intake import Found, Intake
 from crawler.observations import Observations
 from crawler.pipelines import DropItem, OpenChain
 from crawler.request import Entry, Request
-from crawler.scheduler import REFILL, RobotsTurn, Scheduler
+from crawler.scheduler import RobotsTurn, Scheduler
 from crawler.sinks import Outputs, PipeClosed
 from crawler.spider import Spider
 from crawler.stats import FinishReason
@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that the crawl waits for a store that cannot be written.
 STORE_PATIENCE = 300.0
+#: Hosts whose entries are loaded between two commits; others wait for the next one.
+REFILLS = 16
 #: What a run remembers once `start()` has given all it has.
 START_ENDED = "start_ended"
 
@@ -124,7 +126,7 @@ class Engine:
             for helper in (
                 self._committer.run,
                 parts.scheduler.supply_tokens,
-                self._refill,
+                *[self._refill] * REFILLS,
             ):
                 helpers.start_soon(helper)
             for seconds, reason in (
@@ -281,12 +283,12 @@ class Engine:
         """Load more of the hosts whose queues run low, where the store keeps them."""
         parts = self._parts
         while parts.store.is_stocked:
-            for host in await parts.scheduler.wanted_hosts():
-                without = parts.scheduler.held(host)
-                entries = await parts.store.take(
-                    host, REFILL, without, anyio.current_time()
-                )
-                parts.scheduler.refill(host, entries, more=len(entries) == REFILL)
+            host = await parts.scheduler.wanted_host()
+            wanted, without = parts.scheduler.share, parts.scheduler.held(host)
+            entries = await parts.store.take(
+                host, wanted, without, anyio.current_time()
+            )
+            parts.scheduler.refill(host, entries, more=len(entries) == wanted)
 
     def _output_failed(self, error: SinkError) -> None:
         is_pipe = isinstance(error, PipeClosed)

@@ -16,12 +16,15 @@ from typing import Generic
 
 from crawler.hosts import Hosts
 from crawler.lanes import NOTHING, E, HostLanes, Lane, Place, State
+from crawler.stock import Stock
 from crawler.turns import Clock, Lines
 
 #: What a host that may not be asked for longer than this holds is not ready.
 LONG_REST = 5.0
 #: Outdated records are cleared out beyond this many, and as many as there are hosts.
 CLUTTER = 256
+#: Entries that are here at most where the store has the others; about a kB each.
+LIMIT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,19 @@ class Frontier(Generic[E]):
     """Entries by host; `pop` gives the best one of a host that may be asked now.
 
     What `pop` gave is charged to its host until `release`. With a store behind it the
-    frontier holds only a window of each host: `offer` tells whether a new entry belongs
-    here, `hungry` names the hosts to load more of, `stock` says what was left there.
+    frontier holds only a window of each host, and `limit` entries in all: `offer` tells
+    whether a new entry belongs here, `hungry` names the hosts to load `share` more of,
+    `stock` says whether anything was left there.
     """
 
-    def __init__(self, hosts: Hosts, *, window: int = 64) -> None:
+    def __init__(self, hosts: Hosts, *, window: int = 64, limit: int = LIMIT) -> None:
         self._hosts = hosts
-        self._window = window
         self._queues: dict[str, HostLanes[E]] = {}
         self._places: dict[int, Place[E]] = {}
         self._waiting: set[int] = set()
         self._lines: Lines[HostLanes[E]] = Lines()
         self._clock: Clock[HostLanes[E]] = Clock()
-        self._stocked: dict[str, tuple[float, int, int]] = {}
-        self._hungry: dict[str, None] = {}
+        self._stock = Stock(window, limit)
         self._tick = 0
         self._asleep = 0
         self._outdated = 0  # places that `lower` left in a heap
@@ -97,8 +99,8 @@ class Frontier(Generic[E]):
         entry = heappop(lane.ready)[4]
         del self._places[entry.fingerprint]
         self._file(host, now, self._hosts.take(host.name, now, entry.fingerprint))
-        if self._stocked and host.name in self._stocked and self._is_low(host):
-            self._hungry[host.name] = None
+        if host.name in self._stock.ends and self._is_low(host):
+            self._stock.want(host.name)
         return entry
 
     def release(
@@ -170,52 +172,65 @@ class Frontier(Generic[E]):
         """Every entry, in no order; the frontier is empty after it."""
         entries = [place[4] for place in self._places.values()]
         self._lines, self._clock = Lines(), Clock()
-        for table in (self._queues, self._places, self._stocked, self._hungry):
+        for table in (self._queues, self._places, self._waiting, self._stock):
             table.clear()
-        self._waiting.clear()
         self._asleep = self._outdated = 0
         return entries
+
+    @property
+    def share(self) -> int:
+        """How many entries of one host belong here: fewer, the more hosts there are."""
+        return self._stock.share(len(self._queues))
 
     def offer(self, entry: E) -> bool:
         """Push a new entry if its place is here; else it is the store's to keep.
 
-        It is not where the host's window is full, or ends before this entry's place.
+        It is not where the host's window is full, or ends before this entry's place,
+        or where there is no room at all.
         """
-        name = entry.host
-        end = self._stocked.get(name)
-        if end is not None:
-            if (-entry.priority, entry.depth, entry.sequence) >= end:
-                return False
-        elif (host := self._queues.get(name)) and host.size() >= self._window:
-            self.stock(name, True)
-            return self.offer(entry)
+        name, ends = entry.host, self._stock.ends
+        place = (-entry.priority, entry.depth, entry.sequence)
+        host = self._queues.get(name)
+        if name not in ends and host and host.count_ready() >= self.share:
+            self._stock.begin_at(name, host.last(self._places))
+        if name in ends and place >= ends[name]:
+            return False
+        if len(self._places) >= self._stock.limit:
+            self._stock.begin_at(name, place)
+            if host is None or self._is_low(host):
+                self._stock.want(name)
+            return False
         self.push(entry)
+        if host and name in ends and host.count_ready() > 2 * self.share:
+            self._trim(host)
         return True
 
     def stock(self, host: str, more: bool) -> None:
         """After loading a window of this host: has the store more that is not here?"""
-        if not more:
-            self._stocked.pop(host, None)
-            self._hungry.pop(host, None)
-            return
         queue = self._queues.get(host)
-        self._stocked[host] = queue.last(self._places) if queue else NOTHING
-        if queue is None or self._is_low(queue):
-            self._hungry[host] = None
+        end = queue.last(self._places) if queue else NOTHING
+        self._stock.loaded(host, end if more else None)
+        if host in self._stock.ends and (queue is None or self._is_low(queue)):
+            self._stock.want(host)
 
     def hungry(self, limit: int) -> list[str]:
-        """Hosts to load more of, each named once until the next `stock` or `pop`."""
-        names = [name for name, _ in zip(self._hungry, range(limit), strict=False)]
-        for name in names:
-            del self._hungry[name]
+        """Hosts to load more of, as far as there is room; each is named once until the
+        next `stock` or `pop`."""
+        names: list[str] = []
+        room = self._stock.limit - len(self._places)
+        while self._stock.is_hungry and len(names) < limit and room > 0:
+            names.append(self._stock.next_hungry())
+            room -= self.share
         return names
 
     def has_stock(self) -> bool:
         """Has the store entries that are not here?"""
-        return bool(self._stocked)
+        return bool(self._stock.ends)
 
     def held(self, host: str) -> set[int]:
-        """The fingerprints of this host's entries that are here."""
+        """The fingerprints of this host's entries that are here, for the store to give
+        others; then comes `stock`."""
+        self._stock.loading(host)
         queue = self._queues.get(host)
         return queue.fingerprints() & self._places.keys() if queue else set()
 
@@ -345,4 +360,22 @@ class Frontier(Generic[E]):
         return self._places.get(place[4].fingerprint) is not place
 
     def _is_low(self, host: HostLanes[E]) -> bool:
-        return host.size() * 4 <= self._window
+        # What waits for its time is no supply.
+        return host.count_ready() * 4 <= self.share
+
+    def _trim(self, host: HostLanes[E]) -> None:
+        """Leave to the store what better entries have pushed out of the window."""
+        share, left = self.share, []
+        for lane in host.lanes():
+            valid = sorted(it for it in lane.ready if not self._is_outdated(it))
+            self._outdated -= len(lane.ready) - len(valid)
+            lane.ready = valid[:share]
+            left += valid[share:]
+        for place in left:
+            del self._places[place[4].fingerprint]
+        if left:
+            self._stock.begin_at(host.name, min(left)[:3])
+        if host.asleep:
+            self._asleep -= host.asleep
+            host.asleep = host.count_ready()
+            self._asleep += host.asleep

@@ -21,9 +21,6 @@ from crawler.hosts import Hosts
 from crawler.request import Entry
 from crawler.store.base import Committed
 
-#: A host's window is filled up by this many entries at once.
-REFILL = 64
-
 
 class Gate(Protocol):
     """What knows the origins whose robots.txt was answered."""
@@ -175,12 +172,17 @@ class Scheduler:
             await self._hungry.wait()
         return not self._is_closed
 
-    async def wanted_hosts(self) -> list[str]:
-        """Hosts of which the store has more, when they run low."""
-        while not (names := self.frontier.hungry(REFILL)):
+    async def wanted_host(self) -> str:
+        """A host of which the store has more, when one runs low."""
+        while not (names := self.frontier.hungry(1)):
             self._wanted.clear()
             await self._wanted.wait()
-        return names
+        return names[0]
+
+    @property
+    def share(self) -> int:
+        """How many entries of one host to load at once."""
+        return self.frontier.share
 
     def held(self, host: str) -> set[int]:
         """Fingerprints of the host's entries that the store need not give again."""

@@ -38,9 +38,10 @@ class Page:
 
 
 def frontier_of(
-    *pages: Page, pace: Pace = NO_LIMIT, window: int = 64
+    *pages: Page, pace: Pace = NO_LIMIT, window: int = 64, limit: int = 1_000
 ) -> Frontier[Page]:
-    frontier: Frontier[Page] = Frontier(Hosts(lambda host: pace), window=window)
+    hosts = Hosts(lambda host: pace)
+    frontier: Frontier[Page] = Frontier(hosts, window=window, limit=limit)
     for page in pages:
         frontier.push(page)
     return frontier
@@ -332,6 +333,66 @@ def test_hosts_known_only_by_the_store_are_hungry() -> None:
     frontier.stock("c", False)
     assert frontier.hungry(2) == []
     assert frontier.offer(Page(host="c"))
+
+
+def test_a_frontier_holds_no_more_than_its_limit() -> None:
+    frontier = frontier_of(limit=20)
+
+    taken = [frontier.offer(Page(host=f"h{number}")) for number in range(30)]
+
+    assert taken == [True] * 20 + [False] * 10
+    assert len(frontier) == 20
+    assert frontier.hungry(100) == []  # there is no room for them
+    drawn(frontier, 1.0)
+    assert frontier.hungry(100) == [f"h{number}" for number in range(20, 25)]
+
+
+def test_the_more_hosts_there_are_the_less_each_has_here() -> None:
+    frontier = frontier_of(limit=80)
+    assert frontier.share == 64
+
+    for number in range(10):
+        frontier.stock(f"h{number}", True)
+
+    assert frontier.share == 8
+    assert len(frontier.hungry(100)) == 10
+
+
+def test_better_entries_push_others_out_of_the_window() -> None:
+    frontier = frontier_of(window=4)
+    pages = [Page(priority=number // 4) for number in range(40)]
+    for page in pages:
+        frontier.offer(page)
+
+    assert len(frontier) <= 8
+    best = drawn(frontier, 1.0)[:4]
+    assert best == pages[36:]
+    assert frontier.hungry(1) == ["a.example"]
+    assert frontier.ready() == 0
+
+
+def test_what_is_left_to_the_store_while_it_is_asked_is_not_forgotten() -> None:
+    frontier = frontier_of(window=4)
+    for _ in range(5):
+        frontier.offer(Page())
+    frontier.held("a.example")  # the store is asked for others
+    for _ in range(8):
+        frontier.offer(Page(priority=1))
+
+    frontier.stock("a.example", False)
+
+    assert frontier.has_stock()
+
+
+def test_entries_that_wait_do_not_keep_others_out() -> None:
+    frontier = frontier_of(*(Page(due=9.0) for _ in range(8)), window=4)
+    frontier.stock("a.example", True)
+    assert frontier.hungry(1) == ["a.example"]
+
+    assert frontier.offer(Page(priority=1))
+    frontier.stock("a.example", True)
+
+    assert frontier.hungry(1) == ["a.example"]
 
 
 def test_held_names_what_is_here_of_a_host() -> None:
