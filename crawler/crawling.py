@@ -197,7 +197,16 @@ async def fetch(
     """
     request = url if isinstance(url, Request) else Request(url, **options)
     settings = _settled(settings)
-    named = urls.name_of(urls.host_of(request.url))
+    allowed = private_beside(settings, request.url)
+    made = ClientOptions(settings, transport, allow_private=allowed)
+    async with Client(made) as client:
+        return await follow(client.fetch, request)
+
+
+def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
+    """Which hosts may have a private address: those of the settings, and that of a URL
+    which a person named."""
+    named = urls.name_of(urls.host_of(url))
     allowed = settings.http.private_networks
 
     def may_be_private(host: str) -> bool:
@@ -205,9 +214,7 @@ async def fetch(
             return allowed or host == named
         return host == named or host in allowed
 
-    made = ClientOptions(settings, transport, allow_private=may_be_private)
-    async with Client(made) as client:
-        return await follow(client.fetch, request)
+    return may_be_private
 
 
 def _settled(given: Given | None, *below: Layer) -> Settings:

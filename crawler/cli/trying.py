@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from crawler.cli.judging import intake_of
 from crawler.cli.streams import clean_lines, complain
 from crawler.cli.telling import of
+from crawler.crawling import private_beside
 from crawler.errors import Reason
 from crawler.http import ClientOptions
 from crawler.intake import Found
@@ -64,8 +65,9 @@ async def try_page(
     check_spider(spider)
     request = Request(url, callback)
     chain = Chain(spider.pipelines, item_key=spider.item_key)
+    allowed = private_beside(settings, request.url)
     async with (
-        spider.client(ClientOptions(settings)) as client,
+        spider.client(ClientOptions(settings, allow_private=allowed)) as client,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
         tried = Tried(await follow(client.fetch, request))

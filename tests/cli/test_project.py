@@ -48,9 +48,9 @@ def test_flags_rank_before_environment_spider_and_file(folder: Path) -> None:
 
     assert settings.crawl.depth == 2
     assert settings.crawl.workers == 3
-    assert settings.http.read == 3
-    assert settings.http.total == 4
-    assert settings.http.connect == 5
+    assert float(settings.http.read) == 3
+    assert float(settings.http.total) == 4
+    assert float(settings.http.connect) == 5
 
 
 def test_a_wrong_setting_of_a_spider_names_its_class(folder: Path) -> None:

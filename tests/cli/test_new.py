@@ -1,0 +1,125 @@
+"""`crawl new` and `crawl list`."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.dispatch import execute
+from tests.cli.sites import ROOT, SHOP, environment, serving
+
+
+@pytest.fixture(autouse=True)
+def own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder of its own; what is made importable is so for this test only."""
+    monkeypatch.chdir(tmp_path)
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
+
+
+@pytest.mark.parametrize("name", ["shop", "my-shop", "spider", "test-shop", "json"])
+def test_a_new_spider_runs_at_once(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(SHOP) as site:
+        written = execute(["new", name, site.url])
+        ran = execute(["run", name, "-q", "--pages", "3", "--min-items", "3"])
+
+    assert (written, ran) == (0, 0)
+    assert f"now: crawl run {name}" in capsys.readouterr().out
+
+
+def test_a_new_spider_passes_strict_type_checks(tmp_path: Path) -> None:
+    execute(["new", "my-shop", "https://shop.example/a?b='\"\\"])
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "spiders"],
+        cwd=tmp_path,
+        env=environment(MYPYPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "message"),
+    [
+        ("9gag", "https://x.example/", "'9gag' cannot name a spider"),
+        ("a b", "https://x.example/", "'a b' cannot name a spider"),
+        ("../up", "https://x.example/", "'../up' cannot name a spider"),
+        ("shop", "shop.example", "did you mean https://shop.example/?"),
+        ("shop", "ftp://shop.example/", "is no URL"),
+        ("shop", "http://", "is no URL"),
+    ],
+)
+def test_a_bad_name_or_url_is_one_line(
+    name: str,
+    url: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = execute(["new", name, url])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert message in told
+    assert len(told.splitlines()) == 1
+    assert list(tmp_path.rglob("*.py")) == []
+
+
+def test_nothing_that_exists_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spiders").mkdir()
+    (tmp_path / "spiders" / "shop.py").write_text("precious = 1\n")
+    execute(["new", "toys", "https://toys.example/"])
+
+    codes = [execute(["new", name, "https://x.example/"]) for name in ("shop", "toys")]
+
+    told = capsys.readouterr().err.splitlines()
+    assert codes == [2, 2]
+    assert "spiders/shop.py exists; choose another name" in told[0]
+    assert "There is a spider 'toys', in spiders/toys.py" in told[1]
+    assert (tmp_path / "spiders" / "shop.py").read_text() == "precious = 1\n"
+
+
+def test_list_shows_spiders_their_arguments_and_what_is_broken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "spiders"
+    folder.mkdir()
+    (folder / "books.py").write_text(
+        "from crawler import Arg, Spider\n\n\n"
+        "class Books(Spider):\n"
+        "    name = 'books'\n"
+        "    shelf: str = Arg('fiction', help='which shelf')\n"
+        "    limit: int = Arg()\n"
+    )
+    (folder / "broken.py").write_text("import no_such_module\n")
+
+    code = execute(["list"])
+
+    *listed, broken = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert listed == [
+        "books  spiders/books.py:4",
+        "       -a shelf: str = 'fiction'  which shelf",
+        "       -a limit: int",
+    ]
+    assert broken.startswith("! spiders/broken.py:1: ModuleNotFoundError: No module")
+
+
+def test_list_of_an_empty_folder_says_how_to_begin(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = execute(["list"])
+
+    assert code == 0
+    assert "crawl new NAME URL writes one" in capsys.readouterr().out

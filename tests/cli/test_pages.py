@@ -1,0 +1,138 @@
+"""`crawl fetch` and `crawl parse`: one page at a time."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.dispatch import execute
+from tests.cli.sites import SHOP, Site, serving, write_spider
+
+
+@pytest.fixture(autouse=True)
+def own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder of its own; what is made importable is so for this test only."""
+    monkeypatch.chdir(tmp_path)
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture
+def shop() -> Iterator[Site]:
+    with serving({**SHOP, "/bad": "<p>no title</p>", "/gone": (404, "gone")}) as site:
+        yield site
+
+
+def test_fetch_writes_the_body_as_it_came_and_nothing_else(
+    shop: Site, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    code = execute(["fetch", f"{shop.url}/one"])
+
+    said = capfdbinary.readouterr()
+    assert (code, said.out, said.err) == (0, b"<h1>One</h1>", b"")
+    assert shop.asked == ["/one"]
+
+
+def test_fetch_shows_the_head_where_it_is_asked_for(
+    shop: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    execute(["fetch", f"{shop.url}/one", "-v"])
+
+    said = capfd.readouterr().err.splitlines()
+    assert said[0] == f"HTTP/1.1 200  {shop.url}/one"
+    assert "content-type: text/html; charset=utf-8" in [line.lower() for line in said]
+    assert said[-1] == "robots.txt is not asked."
+
+
+def test_fetch_says_a_bad_status_and_still_gives_the_body(
+    shop: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["fetch", f"{shop.url}/gone"])
+
+    said = capfd.readouterr()
+    assert (code, said.out) == (3, "gone")
+    assert said.err == f"HTTP/1.1 404  {shop.url}/gone\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "message"),
+    [
+        ("http://127.0.0.1:1/", 3, "blocked_port"),
+        ("books.example", 2, "is no URL to fetch"),
+        ("file:///etc/passwd", 2, "is no URL to fetch"),
+    ],
+)
+def test_a_page_that_cannot_be_had_is_one_line(
+    url: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = execute(["fetch", url])
+
+    told = capsys.readouterr().err
+    assert ended == code
+    assert message in told
+    assert len(told.splitlines()) == 1
+
+
+def test_parse_gives_items_as_json_and_lists_the_links(
+    shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_spider(tmp_path, shop.url)
+
+    code = execute(["parse", f"{shop.url}/", "--spider", "books"])
+
+    said = capfd.readouterr()
+    assert code == 0
+    assert json.loads(said.out) == {"url": f"{shop.url}/", "title": "Shop"}
+    assert said.err.splitlines() == [
+        f"-> {shop.url}/one  parse",
+        f"-> {shop.url}/two  parse",
+        "1 item, 2 links to follow",
+        "robots.txt is not asked.",
+    ]
+
+
+def test_parse_shows_the_users_own_lines_of_what_a_callback_raised(
+    shop: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_spider(tmp_path, shop.url)
+
+    code = execute(["parse", f"{shop.url}/bad", "--spider", "books"])
+
+    told = capsys.readouterr().err
+    assert code == 3
+    assert f'File "{path}", line 10, in parse' in told
+    assert "crawler/visit" not in told
+    assert told.splitlines()[-1].startswith("crawl: The callback failed: IndexError")
+
+
+def test_parse_takes_another_callback_and_arguments(
+    shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_spider(tmp_path, shop.url)
+    path.write_text(
+        path.read_text()
+        + "\n    def detail(self, response):\n        yield {'on': self.shelf}\n"
+    )
+    base = ["parse", f"{shop.url}/", "--spider", "books", "-q"]
+
+    good = execute([*base, "--callback", "detail", "-a", "shelf=poetry"])
+    item = capfd.readouterr().out
+    bad = execute([*base, "--callback", "details"])
+
+    assert (good, json.loads(item), bad) == (0, {"on": "poetry"}, 2)
+    assert "no callback 'details'" in capfd.readouterr().err
+
+
+def test_parse_says_where_a_crawl_would_not_show_the_page(
+    shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_spider(tmp_path, shop.url)
+    path.write_text(path.read_text().replace('css("h1")[0].text()', "text"))
+
+    execute(["parse", f"{shop.url}/gone", "--spider", "books"])
+
+    told = capfd.readouterr().err
+    assert "Status 404: a crawl shows no callback such a page" in told
