@@ -32,8 +32,9 @@ class ItemRows:
             # What an earlier process has landed of `start()` is here already.
             skip = max(0, group.start_items - ordinal)
             ordinal += skip
-            judged = self._add_each(items[skip:], 0, ordinal, limit)
-            group.start_items = max(group.start_items, ordinal + judged)
+            if items := items[skip:]:
+                judged = self._add_each(items, 0, ordinal, limit)
+                group.start_items = ordinal + judged
             return group.item - before
         fingerprint = outcome.entry.fingerprint
         # What an attempt put aside that then failed is nobody's.

@@ -133,7 +133,8 @@ class Landing:
         group.visit += 1
         group.visit_rows.append(reopening(group.visit, sequence, group.time))
         group.set_tries(entry, sequence, 0.0)
-        entry.sequence = sequence
+        entry.sequence, entry.depth = sequence, place[2]
+        group.depths[entry.fingerprint] = entry.depth
         group.committed.added.append(entry)
 
     def _add(self, entry: Entry) -> None:

@@ -110,7 +110,7 @@ class MemoryStore:
         if row is None:
             self._add(entry, committed)
         elif not row.is_pending():
-            entry.sequence = row.entry.sequence
+            entry.sequence, entry.depth = row.entry.sequence, row.entry.depth
             row.entry, row.outcome = entry, None
             committed.added.append(entry)
 

@@ -1,0 +1,154 @@
+"""Whatever is committed, in whatever order, all stores come to the same."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crawler.request import Entry
+from crawler.store.base import Item, Outcome, Rejected, State, Store
+from crawler.store.memory import MemoryStore
+from crawler.store.sqlite import SqliteStore
+from tests.store.values import START, Clock, entry
+
+PAGES = 8
+HOST = "books.example"
+
+numbers = st.integers(0, PAGES - 1)
+depths = st.integers(0, 3)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One outcome, told by numbers."""
+
+    page: int | None
+    state: State
+    links: list[tuple[int, int]]
+    items: list[tuple[int, int | None]]
+    again: list[int]
+    rejected: list[int]
+    staged: int
+
+
+steps = st.builds(
+    Step,
+    page=st.none() | numbers,
+    state=st.sampled_from(State),
+    links=st.lists(st.tuples(numbers, depths), max_size=4),
+    items=st.lists(st.tuples(st.integers(0, 99), st.none() | depths), max_size=3),
+    again=st.lists(numbers, max_size=1),
+    rejected=st.lists(numbers, max_size=2),
+    staged=st.sampled_from([0, 0, 0, 2]),
+)
+groups = st.lists(st.lists(steps, min_size=1, max_size=4), min_size=1, max_size=8)
+
+
+class Player:
+    """Plays groups of steps to one store, as an engine would."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.entries: dict[int, Entry] = {}
+        self.start_items = 0
+
+    async def play(self, group: list[Step], limit: int | None) -> object:
+        outcomes = [await self.outcome(step) for step in group]
+        committed = await self.store.commit(outcomes, items_limit=limit)
+        for added in committed.added:
+            self.entries[int(added.url[-1])] = added
+        counters = {name: it for name, it in committed.counters.items() if it}
+        new = sorted((it.url, it.depth, it.sequence) for it in committed.added)
+        lowered = sorted(committed.lowered)
+        end = (committed.landed, committed.is_full, committed.sequence)
+        return counters, new, lowered, end
+
+    async def outcome(self, step: Step) -> Outcome:
+        page = None if step.page is None else self.entries.get(step.page)
+        if page is not None and step.staged:
+            staged = [Item(b"staged %d" % n) for n in range(step.staged)]
+            await self.store.stage(page, staged, 0)
+        outcome = Outcome(
+            page,
+            step.state if page else State.DONE,
+            requests=[entry(str(n), depth=depth) for n, depth in step.links],
+            rejected=[_rejected(n) for n in step.rejected],
+            counters={"outcomes": 1},
+        )
+        if page is not None:
+            outcome.first_ordinal = step.staged
+            outcome.items = [_item(*it) for it in step.items]
+            outcome.again = [entry(str(n), redirects=1) for n in step.again]
+            page.attempt += step.state is State.PENDING
+        return outcome
+
+    async def ends(self) -> object:
+        """All that a reader can ask for."""
+        rows = await self.store.items_after(0, 1_000)
+        explained = [
+            await self.store.explain(entry(str(number)).fingerprint)
+            for number in range(PAGES)
+        ]
+        return (
+            [(row.sequence, row.fingerprint, row.ordinal, row.body) for row in rows],
+            [
+                it and (it.state, it.depth, it.items, len(it.attempts))
+                for it in explained
+            ],
+        )
+
+    async def pending(self) -> list[str]:
+        explained = [
+            await self.store.explain(entry(str(number)).fingerprint)
+            for number in range(PAGES)
+        ]
+        return [it.url for it in explained if it and it.state is State.PENDING]
+
+
+def _item(number: int, key: int | None) -> Item:
+    keys = () if key is None else (("duplicate:key", b"%d" % key),)
+    return Item(b"%d" % number, keys)
+
+
+def _rejected(number: int) -> Rejected:
+    link = entry(str(number))
+    return Rejected(link.fingerprint, link.url, "scope", 0)
+
+
+async def _agree(
+    folder: Path, played: Iterable[list[Step]], limit: int | None, every: int
+) -> None:
+    clock = Clock()
+    memory = Player(MemoryStore(clock=clock))
+    durable = Player(
+        SqliteStore(folder, clock=clock, index_every=every, synchronous="normal")
+    )
+    players = (memory, durable)
+    for player in players:
+        await player.store.open(START)
+    for group in played:
+        expected, found = [await player.play(group, limit) for player in players]
+        assert found == expected
+    assert await durable.ends() == await memory.ends()
+    await durable.store.close(0.0)
+    durable.store = SqliteStore(folder, clock=clock, synchronous="normal")
+    await durable.store.open(START)
+    assert await durable.ends() == await memory.ends()
+    taken = await durable.store.take(HOST, PAGES, (), 0.0)
+    await durable.store.close(0.0)
+    assert sorted(it.url for it in taken) == await memory.pending()
+
+
+@given(groups, st.none() | st.integers(1, 12), st.sampled_from([1, 3, 1_000]))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_the_stores_agree(
+    played: list[list[Step]], limit: int | None, every: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_agree(Path(folder), played, limit, every))
