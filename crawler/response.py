@@ -59,6 +59,19 @@ class Body(Protocol):
         ...
 
 
+class Head(Protocol):
+    """A head's fields."""
+
+    @property
+    def headers(self) -> Headers:
+        """All of them, as httpx gives them."""
+        ...
+
+    def value(self, name: bytes) -> str | None:
+        """The first field of that name (lower case)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LinkBatch:
     """Links to follow, with one callback, priority and meta for all of them.
@@ -89,7 +102,7 @@ class Response:
         "_page",
         "body",
         "elapsed",
-        "headers",
+        "head",
         "http_version",
         "request",
         "status_code",
@@ -100,7 +113,7 @@ class Response:
         self,
         request: Request,
         status_code: int,
-        headers: Headers,
+        head: Head,
         body: Body,
         *,
         http_version: str = "HTTP/1.1",
@@ -110,8 +123,8 @@ class Response:
         #: The canonical URL that was asked for; redirects are requests of their own.
         self.url = request.url
         self.status_code = status_code
-        #: Case-insensitive, as httpx gives them.
-        self.headers = headers
+        #: The fields one by one, without making `headers` of them.
+        self.head = head
         #: "HTTP/1.1" or "HTTP/2".
         self.http_version = http_version
         #: Seconds from the request to the end of the head, of the body once read.
@@ -120,6 +133,11 @@ class Response:
         self.body = body
         self._content: bytes | None = None
         self._page: Page | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, case-insensitive, as httpx gives them."""
+        return self.head.headers
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -156,7 +174,7 @@ class Response:
     @property
     def content_type(self) -> str:
         """The media type, lower case and without parameters; empty for none."""
-        value = self.headers.get("content-type") or ""
+        value = self.head.value(b"content-type") or ""
         return value.partition(";")[0].strip().lower()
 
     @property
@@ -174,7 +192,7 @@ class Response:
     def page(self) -> Page:
         """The body as a parsed HTML page; parsed once, at first use."""
         if self._page is None:
-            charset = encodings.charset_of(self.headers.get("content-type"))
+            charset = encodings.charset_of(self.head.value(b"content-type"))
             self._page = Page(self.content, self.url, charset)
         return self._page
 
@@ -193,7 +211,7 @@ class Response:
         """The body as text: by BOM, header, `<meta>`, then by its bytes."""
         if self._is_html:
             return self.page.source
-        charset = encodings.charset_of(self.headers.get("content-type"))
+        charset = encodings.charset_of(self.head.value(b"content-type"))
         return encodings.decode(self.content, charset, html=False)[0]
 
     @property
@@ -325,7 +343,7 @@ class Response:
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """The body line by line, without the line ends (LF or CRLF)."""
-        charset = encodings.charset_of(self.headers.get("content-type"))
+        charset = encodings.charset_of(self.head.value(b"content-type"))
         codec = encodings.codec_of(charset)
         if "16" in codec:
             codec = "utf-8"  # lines are found in the bytes, which UTF-16 forbids

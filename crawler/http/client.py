@@ -10,17 +10,25 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
 from crawler import urls
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.http import lean
+from crawler.http.body import Body as OwnBody
 from crawler.http.decoding import ACCEPT_ENCODING, Bounds
 from crawler.http.errors import reason_of
-from crawler.http.exchange import ExchangeBody, OwnStream, Pace, TransportBody
+from crawler.http.exchange import (
+    ExchangeBody,
+    FieldsHead,
+    HeadersHead,
+    Pace,
+    TransportBody,
+)
 from crawler.http.options import Timeouts, TransportOptions, nobody
+from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
 from crawler.request import Request
 from crawler.response import Body, Response
@@ -80,8 +88,14 @@ class Client(httpx.AsyncClient):
         self._total = http.total
         self._connections: set[object] = set()
         self._lean_headers: dict[str, list[lean.Pair]] = {}
-        #: Whether the transport itself ends an exchange at its total deadline.
-        self.keeps_deadline = isinstance(self._transport, Transport)
+        self._own: Transport | None = None
+        if isinstance(self._transport, Transport) and not self._mounts:
+            self._own = self._transport
+
+    @property
+    def keeps_deadline(self) -> bool:
+        """Whether the transport itself ends an exchange at its total deadline."""
+        return self._own is not None
 
     def _make_transport(
         self, options: ClientOptions, arguments: dict[str, Any]
@@ -153,7 +167,10 @@ class Client(httpx.AsyncClient):
         """
         started = time.perf_counter()
         prepared = self._prepare(request, cookies)
+        own = None if request.options.proxy else self._own
         try:
+            if own is not None and not self._is_watched(authorized):
+                return _lean_response(request, await own.exchange(prepared), started)
             answer = await self._exchange(prepared, authorized=authorized)
         except Exception as exc:
             raise translated(exc, request.url) from exc
@@ -165,19 +182,24 @@ class Client(httpx.AsyncClient):
         return Response(
             request,
             answer.status_code,
-            answer.headers,
+            HeadersHead(answer.headers),
             body,
             http_version=answer.http_version,
             elapsed=time.perf_counter() - started,
         )
 
+    def _is_watched(self, authorized: bool) -> bool:
+        """Whether hooks or auth ask for httpx's own path."""
+        hooks = self.event_hooks
+        has_auth = authorized and self.auth is not None
+        return has_auth or bool(hooks["request"] or hooks["response"])
+
     async def _exchange(
         self, request: httpx.Request, *, authorized: bool
     ) -> httpx.Response:
-        """Straight to the transport, unless hooks or auth ask for httpx's own path."""
-        auth = self.auth if authorized else None
-        hooks = self.event_hooks
-        if auth is not None or hooks["request"] or hooks["response"]:
+        """Through httpx's own path where hooks or auth are; else to the transport."""
+        if self._is_watched(authorized):
+            auth = self.auth if authorized else None
             return await self.send(
                 request, stream=True, auth=auth, follow_redirects=False
             )
@@ -232,14 +254,26 @@ class Client(httpx.AsyncClient):
         return replace(self._bounds, max_body=_UNBOUNDED, max_decoded=_UNBOUNDED)
 
     def _body(self, answer: httpx.Response, request: Request) -> Body:
-        stream = answer.stream
-        if hasattr(stream, "take_complete"):
-            return TransportBody(answer, cast(OwnStream, stream), request.url)
+        # A client that httpx has seen to wraps the stream once more.
+        stream = getattr(answer.stream, "_stream", answer.stream)
+        if isinstance(stream, OwnBody):
+            return TransportBody(stream, request.url)
         network = answer.extensions.get("network_stream")
         if network is not None:
             self._connections.add(network.get_extra_info("client_addr"))
         bounds = self._unbounded() if request.options.stream else self._bounds
         return ExchangeBody(answer, bounds, self._pace)
+
+
+def _lean_response(request: Request, transfer: Transfer, started: float) -> Response:
+    return Response(
+        request,
+        transfer.status,
+        FieldsHead(transfer.shown_fields()),
+        TransportBody(transfer.body, request.url),
+        http_version=transfer.http_version.decode(),
+        elapsed=time.perf_counter() - started,
+    )
 
 
 def translated(exc: Exception, url: str) -> FetchError:

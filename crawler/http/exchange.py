@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import httpx
 
 from crawler.errors import FetchError, Reason
+from crawler.http.body import Body as OwnBody
 from crawler.http.decoding import Bounds, Decoder
 from crawler.http.errors import reason_of
 
@@ -25,23 +25,48 @@ class Pace:
     window: float = 30.0
 
 
-class OwnStream(Protocol):
-    """What the project's own transport gives as a stream: decoded, bounded, paced."""
+class FieldsHead:
+    """The fields of a head as they came; httpx's Headers only if somebody asks."""
 
-    received: int
+    __slots__ = ("_fields", "_headers")
 
-    def take_complete(self) -> bytes | None: ...
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        self._fields = fields
+        self._headers: httpx.Headers | None = None
 
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    def value(self, name: bytes) -> str | None:
+        size = len(name)
+        for field, value in self._fields:
+            if len(field) == size and field.lower() == name:
+                return _text(value)
+        return None
+
+    @property
+    def headers(self) -> httpx.Headers:
+        if self._headers is None:
+            self._headers = httpx.Headers(list(self._fields))
+        return self._headers
+
+
+class HeadersHead:
+    """A head that httpx has read."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: httpx.Headers) -> None:
+        self.headers = headers
+
+    def value(self, name: bytes) -> str | None:
+        value: str | None = self.headers.get(name.decode())
+        return value
 
 
 class TransportBody:
     """The body that the project's own transport gave; errors are FetchErrors."""
 
-    __slots__ = ("_answer", "_stream", "_url")
+    __slots__ = ("_stream", "_url")
 
-    def __init__(self, answer: httpx.Response, stream: OwnStream, url: str) -> None:
-        self._answer = answer
+    def __init__(self, stream: OwnBody, url: str) -> None:
         self._stream = stream
         self._url = url
 
@@ -67,7 +92,7 @@ class TransportBody:
             raise _translated(exc, self._url) from exc
 
     async def aclose(self) -> None:
-        await self._answer.aclose()
+        await self._stream.aclose()
 
 
 class ExchangeBody:
@@ -137,6 +162,14 @@ class ExchangeBody:
 
     async def aclose(self) -> None:
         await self._answer.aclose()
+
+
+def _text(value: bytes) -> str:
+    # As httpx reads a field: what is no UTF-8 is Latin-1 (RFC 9110 section 5.5).
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _translated(exc: Exception, url: str) -> FetchError:

@@ -57,6 +57,9 @@ class Connection(Protocol):
     def get_extra_info(self, name: str) -> Any: ...
 
 
+_ENCODED = (b"content-encoding", b"content-length")
+
+
 class TransferHome(Protocol):
     """The pool, as a transfer sees it."""
 
@@ -146,6 +149,12 @@ class Transfer:
         self.due = self._deadline
         self._wait_until(now, _shorter(self.connect_seconds, self._pool_seconds))
         home.ticker.watch(self)
+
+    def shown_fields(self) -> Fields:
+        """The head's fields, less those that speak of an encoding that was undone."""
+        if not self.original:
+            return self.fields
+        return [field for field in self.fields if field[0].lower() not in _ENCODED]
 
     @property
     def connect_seconds(self) -> float | None:

@@ -90,7 +90,14 @@ class Transport(httpx.AsyncBaseTransport):
         """Send the request, and give the answer once its head is here."""
         proxy = request.extensions.get("proxy", self._options.proxy)
         if proxy:
-            return self._counted(await self._proxies.send(request, proxy))
+            response = await self._proxies.send(request, proxy)
+            self._pool.statistics.http_versions[response.http_version] += 1
+            return response
+        return _response(await self.exchange(request))
+
+    async def exchange(self, request: httpx.Request) -> Transfer:
+        """Send the request by a connection of this transport's own, and give the
+        transfer whose head is here: the same without httpx's Response around it."""
         transfer = Transfer(request, self._origin(request.url), self._pool)
         if transfer.content is None:
             transfer.started = asyncio.get_running_loop().create_future()
@@ -103,7 +110,8 @@ class Transport(httpx.AsyncBaseTransport):
             # A cancellation, mostly. What failed by itself is over already.
             transfer.abandon()
             raise
-        return self._counted(_response(transfer))
+        self._pool.statistics.http_versions[transfer.http_version.decode()] += 1
+        return transfer
 
     def _origin(self, url: httpx.URL) -> Origin:
         scheme, host = url.scheme, url.raw_host.decode("ascii")
@@ -129,10 +137,6 @@ class Transport(httpx.AsyncBaseTransport):
                 return
         connection.send_end(transfer)
 
-    def _counted(self, response: httpx.Response) -> httpx.Response:
-        self._pool.statistics.http_versions[response.http_version] += 1
-        return response
-
     def statistics(self) -> Statistics:
         """Give what was done so far, as of now."""
         return self._pool.snapshot(lookups=self._resolver.lookups)
@@ -154,16 +158,13 @@ def _response(transfer: Transfer) -> httpx.Response:
     }
     if transfer.reason_phrase:
         extensions["reason_phrase"] = transfer.reason_phrase
-    fields = transfer.fields
     if transfer.original:
         extensions["crawler"] = transfer.original
-        fields = [
-            field
-            for field in fields
-            if field[0].lower() not in (b"content-encoding", b"content-length")
-        ]
     return httpx.Response(
-        transfer.status, headers=fields, stream=transfer.body, extensions=extensions
+        transfer.status,
+        headers=transfer.shown_fields(),
+        stream=transfer.body,
+        extensions=extensions,
     )
 
 

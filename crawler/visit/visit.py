@@ -116,9 +116,12 @@ class Visitor:
         except FetchError as exc:
             return await self._failed(entry, exc)
         try:
-            return await self._judge(entry, response, fate)
+            outcome = await self._judge(entry, response, fate)
         finally:
             await response.aclose()
+        if changes := self._around.sessions.changes():
+            outcome.remember = {**outcome.remember, **changes}
+        return outcome
 
     async def _fetch(self, entry: Entry) -> tuple[Response, Fate]:
         """The head, and the body if a callback is to have it whole."""
@@ -212,7 +215,7 @@ class Visitor:
         found = Found()
         try:
             target = redirects.target(
-                entry.request, response.status_code, response.headers.get("location")
+                entry.request, response.status_code, response.head.value(b"location")
             )
             if entry.redirects >= redirects.LIMIT:
                 detail = f"over {redirects.LIMIT} redirects"
@@ -242,7 +245,7 @@ class Visitor:
             hosts.succeeded(entry.host, now)
             return await self._final(entry, exc, response)
         after = retry_after(
-            response.headers.get("retry-after") or "", self._around.clocks.wall()
+            response.head.value(b"retry-after") or "", self._around.clocks.wall()
         )
         after = None if after is None else min(after, self._retry_after_max)
         if status in _REFUSALS:
