@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import cast
 
 from anyio import to_thread
 
+from crawler.cli.running import run_in_loop
 from crawler.cli.streams import shown
 from crawler.cli.telling import of
 from crawler.pipelines import Run
-from crawler.sinks import Mode, Outputs, open_sink
+from crawler.sinks import Mode, Outputs, Sink, open_sink
 from crawler.store import history
 from crawler.store.base import ItemRow, Store
 
@@ -40,7 +42,7 @@ class _Kept:
         self._positions[sink] = position
 
 
-async def export(
+def export(
     folder: Path,
     job: str,
     number: int | None,
@@ -49,14 +51,21 @@ async def export(
     overwrite: bool = False,
 ) -> str:
     """Write the items of a run (None: the latest); one line says where they are."""
-    mode: Mode = "overwrite" if overwrite else "refuse"
     run = number or history.runs(folder, job)[0].number
     last = history.last_item(folder, job, run)
-    store = cast("Store", _Kept(folder, job, run))
+    mode: Mode = "overwrite" if overwrite else "refuse"
     sinks = [open_sink(output, mode=mode) for output in outputs]
-    async with Outputs(sinks, store, Run(job, run)) as writing:
-        writing.wake(last)
-        await writing.publish()
-        files = ", ".join(shown(path) for path in writing.published())
+    place = (folder, job, run)
+    files = ", ".join(map(shown, run_in_loop(partial(_write, place, sinks, last))))
     where = f" in {files}" if files else ""
     return f"{of(last, 'item')} of {job}/{run}{where}"
+
+
+async def _write(
+    place: tuple[Path, str, int], sinks: Sequence[Sink], last: int
+) -> list[Path]:
+    store = cast("Store", _Kept(*place))
+    async with Outputs(sinks, store, Run(place[1], place[2])) as outputs:
+        outputs.wake(last)
+        await outputs.publish()
+        return outputs.published()

@@ -164,21 +164,15 @@ def why(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Items of a run, in any format that `crawl run` writes."""
-    from functools import partial
-
     from crawler.cli import exporting
-    from crawler.cli.running import run_in_loop
     from crawler.cli.streams import say
 
-    main = partial(
-        exporting.export,
-        _folder(args),
-        args.job,
-        args.number,
-        args.outputs,
-        overwrite=args.overwrite,
+    folder = _folder(args)
+    say(
+        exporting.export(
+            folder, args.job, args.number, args.outputs, overwrite=args.overwrite
+        )
     )
-    say(run_in_loop(main))
     return exits.COMPLETE
 
 

@@ -1,0 +1,231 @@
+"""`crawl runs`, `report`, `why`, `export` and `retry`: what earlier runs left."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.dispatch import execute
+from tests.cli.sites import SHOP, Site, serving, write_spider
+
+
+@pytest.fixture(autouse=True)
+def own_path() -> Iterator[None]:
+    """Folders that are made importable are not so for the other tests."""
+    before = sys.path[:]
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A project after one run, in which one page of four failed."""
+    monkeypatch.chdir(tmp_path)
+    home = SHOP["/"] + "<a href=/gone>gone</a><a href=http://other.example/x>away</a>"
+    with serving({**SHOP, "/": home, "/gone": (404, "")}) as site:
+        write_spider(tmp_path, site.url)
+        execute(["run", "books", "-q", "-a", "shelf=a b"])
+        yield site
+
+
+@pytest.fixture
+def said(shop: Site, capfd: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
+    """What is said from here on."""
+    capfd.readouterr()
+    return capfd
+
+
+def test_runs_are_listed_with_what_they_came_to(
+    said: pytest.CaptureFixture[str],
+) -> None:
+    execute(["run", "books", "-q", "--pages", "1"])
+    said.readouterr()
+
+    code = execute(["runs", "books"])
+
+    head, second, first = said.readouterr().out.splitlines()
+    assert code == 0
+    assert head.split()[0] == "job/run"
+    assert second.startswith("books/2 ")
+    assert second.endswith(" pages_limit")
+    assert first.startswith("books/1 ")
+    assert first.split()[-4:] == ["3", "3", "1", "finished"]
+
+
+def test_a_report_is_shown_again_by_number_by_job_or_as_json(
+    said: pytest.CaptureFixture[str],
+) -> None:
+    shown = []
+    for name in ("1", "books/1", "books"):
+        assert execute(["report", name]) == 0
+        shown.append(said.readouterr().out)
+    execute(["report", "1", "--json"])
+    summary = json.loads(said.readouterr().out)
+
+    assert shown[0] == shown[1] == shown[2]
+    assert "books, run 1: finished after " in shown[0]
+    assert "1 http_status" in shown[0]
+    assert (summary["pages"], summary["failed"], summary["items"]) == (3, 1, 3)
+
+
+def test_a_run_of_several_jobs_must_be_named_with_its_job(
+    said: pytest.CaptureFixture[str],
+) -> None:
+    execute(["run", "books", "-q", "--job", "other"])
+    said.readouterr()
+
+    code = execute(["report", "1"])
+
+    assert code == 2
+    assert "Write JOB/1; jobs: books, other" in said.readouterr().err
+
+
+def test_why_tells_a_page_from_where_it_was_found_to_its_items(
+    shop: Site, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", f"{shop.url}/one#part"])
+
+    lines = said.readouterr().out.splitlines()
+    assert code == 0
+    assert lines[:2] == [f"{shop.url}/one", "  job books, run 1"]
+    assert lines[2].endswith(f" on {shop.url}/, as link, depth 1")
+    assert "  status 200  " in lines[3]
+    assert lines[4:6] == ["    state    done", "    items    1"]
+    assert json.loads(lines[6])["title"] == "One"
+    assert lines[7] == "    filters  would let it in now"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("{}/gone", "state    failed: http_status, status 404", id="404"),
+        pytest.param(
+            "http://other.example/x", "state    left out: scope", id="out of scope"
+        ),
+        pytest.param(
+            "http://other.example/y",
+            "never found: no page that was visited links to it",
+            id="unknown",
+        ),
+        pytest.param(
+            "http://other.example/y",
+            "filters  would be left out now, by scope",
+            id="what the filters would say",
+        ),
+    ],
+)
+def test_why_tells_what_became_of_a_url(
+    url: str, expected: str, shop: Site, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", url.format(shop.url), "--job", "books"])
+
+    lines = [line.strip() for line in said.readouterr().out.splitlines()]
+    assert code == 0
+    assert expected in lines
+
+
+def test_why_without_the_spider_says_that_the_filters_were_not_asked(
+    shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "spiders" / "books.py").unlink()
+
+    execute(["why", f"{shop.url}/one"])
+
+    assert "filters  not asked: No spider 'books'" in said.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "json", "db"])
+def test_items_are_exported_in_every_format(
+    ending: str, said: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code = execute(["export", "books", "-o", f"x.{ending}"])
+
+    assert code == 0
+    assert said.readouterr().err == f"3 items of books/1 in x.{ending}\n"
+    assert (tmp_path / f"x.{ending}").stat().st_size > 0
+
+
+def test_an_export_to_standard_output_holds_items_only(
+    said: pytest.CaptureFixture[str],
+) -> None:
+    code = execute(["export", "books", "-o", "-"])
+
+    lines = said.readouterr().out.splitlines()
+    assert code == 0
+    assert sorted(json.loads(line)["title"] for line in lines) == ["One", "Shop", "Two"]
+
+
+def test_an_export_replaces_no_file_unless_told_to(
+    said: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.jsonl").write_text("precious\n")
+
+    refused = execute(["export", "books", "-o", "x.jsonl"])
+    kept = (tmp_path / "x.jsonl").read_text()
+    replaced = execute(["export", "books", "-o", "x.jsonl", "--overwrite"])
+
+    assert (refused, replaced) == (2, 0)
+    assert kept == "precious\n"
+    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 3
+
+
+def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
+    shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    none = execute(["retry", "books", "--status", "5xx", "--error", "timeout"])
+    first = said.readouterr().out
+    code = execute(["retry", "books", "--status", "404"])
+    told = said.readouterr().out
+    shop.pages = {**shop.pages, "/gone": "<h1>Back</h1>"}
+    again = execute(["run", "books", "-q", "-a", "shelf=a b"])
+
+    assert (none, code, again) == (0, 0, 0)
+    assert first == "No failed page of job 'books' is of that kind\n"
+    assert told == "1 page put back; now: crawl run books -a 'shelf=a b'\n"
+    assert shop.asked.count("/gone") == 2
+    lines = (tmp_path / "out" / "books-1.jsonl").read_text().splitlines()
+    titles = sorted(json.loads(line)["title"] for line in lines)
+    assert titles == ["Back", "One", "Shop", "Two"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["retry", "books", "--status", "6xx"], "write a status such as 404, or 5xx"),
+        (["retry", "books", "--error", "tmeout"], "did you mean 'timeout'?"),
+        (["retry", "boks"], "no job 'boks' in .crawl; known are books"),
+        (["export", "boks", "-o", "-"], "no job 'boks' in .crawl; known are books"),
+        (["runs", "boks"], "no job 'boks' in .crawl; known are books"),
+        (["report", "books/9"], "Job 'books' has no run 9; crawl runs books lists"),
+        (["report", "boks"], "no job 'boks' in .crawl; known are books"),
+        (["why", "books.example"], "is no URL that a crawl could know"),
+        (["export", "books", "-o", "x.txt"], "valid are .jsonl"),
+    ],
+)
+def test_what_is_not_there_is_one_line(
+    arguments: list[str], message: str, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(arguments)
+
+    told = said.readouterr().err
+    assert code == 2
+    assert message in told
+    assert len(told.splitlines()) == 1
+
+
+def test_where_nothing_has_run_that_is_said(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    codes = [execute(["runs"]), execute(["why", "http://x.example/"])]
+
+    told = capsys.readouterr()
+    assert codes == [0, 2]
+    assert told.out == "No job has run here yet\n"
+    assert "No job has run here yet" in told.err
+    assert list(tmp_path.iterdir()) == []
