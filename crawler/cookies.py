@@ -106,19 +106,27 @@ class Jar:
             pairs.append(cookie.pair)
         return "; ".join(pairs) or None
 
-    def to_json(self) -> bytes:
-        """All cookies, those of the session too, for `from_json`."""
-        return msgspec.json.encode([*self._all()])
+    def to_json(self, domain: str | None = None) -> bytes:
+        """All cookies, or those of a domain, for `from_json` and `add_json`; those
+        that last for the session only, too."""
+        if domain is None:
+            return msgspec.json.encode([*self._all()])
+        return msgspec.json.encode([*self._domains.get(domain, {}).values()])
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """The jar that `to_json` wrote; anything else raises msgspec.DecodeError."""
         jar = cls()
-        for cookie in msgspec.json.decode(data, type=list[_Cookie])[:MAX_COOKIES]:
-            jar._domains.setdefault(cookie.domain, {})[cookie.key] = cookie
-            jar._tick = max(jar._tick, cookie.created, cookie.used)
-        jar._count = sum(map(len, jar._domains.values()))
+        jar.add_json(data)
         return jar
+
+    def add_json(self, data: bytes | str) -> None:
+        """Take in what `to_json` wrote; anything else raises msgspec.DecodeError."""
+        room = MAX_COOKIES - self._count
+        for cookie in msgspec.json.decode(data, type=list[_Cookie])[:room]:
+            self._domains.setdefault(cookie.domain, {})[cookie.key] = cookie
+            self._tick = max(self._tick, cookie.created, cookie.used)
+        self._count = sum(map(len, self._domains.values()))
 
     def _keep(self, cookie: _Cookie, url: str, now: float) -> bool:
         """Put a cookie in its place (RFC 6265bis §5.7), or out if it is over."""
@@ -179,6 +187,18 @@ class Jar:
             self._count -= 1
             if not domain:
                 del self._domains[cookie.domain]
+
+
+def domains_of(url: str) -> list[str]:
+    """The domains whose cookies a response from `url` may set."""
+    domain = _split(url)[1]
+    found = [domain]
+    while not _IP_ADDRESS.fullmatch(found[0]):
+        domain = domain.partition(".")[2]
+        if "." not in domain:
+            break
+        found.append(domain)
+    return found
 
 
 def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:

@@ -276,7 +276,7 @@ class Session:
         bandwidth = settings.politeness.bandwidth
         around = Surroundings(
             client=self._client,
-            sessions=Sessions(time.time),
+            sessions=Sessions(time.time, self.opening.remembered),
             robots=robots,
             hosts=self._hosts,
             retries=retries,
