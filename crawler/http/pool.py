@@ -126,16 +126,16 @@ class Origin:
 class _Dial:
     """A connection in the making, on behalf of a transfer that may not get it."""
 
-    __slots__ = ("_is_cancelled", "_pool", "due", "is_late", "origin", "task", "transfer")
+    __slots__ = ("due", "is_cancelled", "is_late", "origin", "task", "transfer")
 
     def __init__(self, pool: Pool, origin: Origin, transfer: Transfer) -> None:
         self.origin, self.transfer = origin, transfer
-        self.is_late = self._is_cancelled = False
+        self.is_late = self.is_cancelled = False
         seconds = transfer.connect_seconds
         self.due = NEVER if seconds is None else pool.ticker.now + seconds
-        self._pool = pool
         # A task of its own: a dial outlives the request that gives up waiting for it.
         self.task = asyncio.get_running_loop().create_task(pool.run_dial(self))
+        self.task.add_done_callback(lambda _: pool.dial_ended(self))
 
     def expire(self, now: float) -> None:
         self.is_late = True
@@ -143,8 +143,8 @@ class _Dial:
 
     def cancel(self) -> None:
         # Once: a second time would disturb what is done about the first.
-        if not self._is_cancelled:
-            self._is_cancelled = True
+        if not self.is_cancelled:
+            self.is_cancelled = True
             self.task.cancel()
 
 
@@ -279,29 +279,32 @@ class Pool:
         return min(waiting, room)
 
     async def run_dial(self, dial: _Dial) -> None:
-        """Make one connection; whatever happens, the pool's count is right after."""
+        """Make one connection."""
         origin = dial.origin
 
         def adopt(connection: Connection, is_http2: bool) -> None:
-            if self._end_dial(dial):
+            if dial.is_cancelled:
+                connection.abort()  # given up in the very same moment
+            elif self._end_dial(dial):
                 self._adopt(connection, is_http2)
-            else:
-                connection.abort()  # it was given up in the very same moment
 
-        error: Exception = httpx.ConnectError(f"No connection to {origin.host}")
-        try:
-            await self._connect(origin, time.monotonic() >= origin.http2_from, adopt)
-        except asyncio.CancelledError:
-            if not dial.is_late:
-                raise
+        await self._connect(origin, time.monotonic() >= origin.http2_from, adopt)
+
+    def dial_ended(self, dial: _Dial) -> None:
+        """See to it that the counts are right and nobody waits in vain.
+
+        A task that is cancelled early has run not even its `finally`.
+        """
+        task, origin = dial.task, dial.origin
+        error: Exception | None = None
+        if dial.is_late:
             error = httpx.ConnectTimeout(
                 f"No connection to {origin.host} in {dial.transfer.connect_seconds} s"
             )
-        except httpx.TransportError as exc:
-            error = exc
-        finally:
-            if self._end_dial(dial):
-                self._dial_failed(dial, error)
+        elif not task.cancelled():
+            error = _connect_error(task.exception(), origin.host)
+        if self._end_dial(dial):
+            self._dial_failed(dial, error)
 
     def _end_dial(self, dial: _Dial) -> bool:
         if dial not in dial.origin.dials:
@@ -311,9 +314,9 @@ class Pool:
         self._dialling -= 1
         return True
 
-    def _dial_failed(self, dial: _Dial, error: Exception) -> None:
+    def _dial_failed(self, dial: _Dial, error: Exception | None) -> None:
         origin, transfer = dial.origin, dial.transfer
-        if transfer in origin.waiting:
+        if error is not None and transfer in origin.waiting:
             if _is_out_of_files(error) and self._standing:
                 self._limit = max(1, len(self._standing))
                 self._starved[origin] = None
@@ -352,18 +355,26 @@ class Pool:
     def released(self, connection: Connection) -> None:
         """An HTTP/1.1 connection is free."""
         origin = connection.origin
-        if self._is_closed or (self._starved and origin.open > 1):
+        if self._is_closed or self._has_to_yield(origin):
             connection.close()
             self.lost(connection)
         elif origin.waiting:
             transfer, _ = origin.waiting.popitem(last=False)
             self._start(connection, transfer)
-        elif self._starved:
-            connection.close()
-            self.lost(connection)
         else:
             origin.idle[connection] = None
             self._rest(connection)
+
+    def _has_to_yield(self, origin: Origin) -> bool:
+        """Whether a place that becomes free is due to another origin."""
+        if not self._starved:
+            return False
+        if not origin.waiting:
+            self._starved.pop(origin, None)
+        elif origin in self._starved:
+            self._starved.move_to_end(origin)
+        others = len(self._starved) - (origin in self._starved)
+        return others > 0 and (origin.open > 1 or not origin.waiting)
 
     def has_room_again(self, connection: Multiplexed) -> None:
         """An HTTP/2 connection takes more streams, or carries none."""
@@ -372,7 +383,7 @@ class Pool:
             transfer, _ = origin.waiting.popitem(last=False)
             self._start(connection, transfer)
         if connection.is_resting and connection in self._standing:
-            if self._starved or self._is_closed:
+            if self._is_closed or self._has_to_yield(origin):
                 connection.close()
                 self.lost(connection)
             else:
@@ -440,7 +451,7 @@ class Pool:
         return True
 
     def _serve_starved(self) -> None:
-        if self._starved and self._has_place():
+        while self._starved and self._has_place():
             origin, _ = self._starved.popitem(last=False)
             self._grow(origin)
 
@@ -481,6 +492,14 @@ class Pool:
         await asyncio.gather(*(dial.task for dial in dials), return_exceptions=True)
         self._origins.clear()
         self.ticker.stop()
+
+
+def _connect_error(cause: BaseException | None, host: str) -> Exception:
+    if isinstance(cause, httpx.TransportError):
+        return cause
+    error = httpx.ConnectError(f"No connection to {host}: {cause}")
+    error.__cause__ = cause
+    return error
 
 
 def _nth(waiting: OrderedDict[Transfer, None], index: int) -> Transfer:

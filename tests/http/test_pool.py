@@ -1,0 +1,286 @@
+"""Who gets which connection, and what a cancellation leaves behind: nothing."""
+
+import asyncio
+import random
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import httpx
+import pytest
+
+from crawler.http import frames
+from crawler.http.options import Timeouts
+from crawler.http.transport import Transport
+from tests.http.peers import CONCURRENT, Peer, peer
+from tests.http.servers import (
+    Served,
+    answer,
+    client,
+    options,
+    scripted,
+    serve,
+    until,
+)
+
+
+@asynccontextmanager
+async def servers(count: int) -> AsyncIterator[list[Served]]:
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(serve(scripted([answer()])))
+            for _ in range(count)
+        ]
+
+
+class Gate:
+    """A server that answers when it is told to, and counts who waits."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.waiting = 0
+
+    async def __call__(
+        self, served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            self.waiting += 1
+            await self.open.wait()
+            writer.write(answer())
+
+
+async def test_no_more_connections_than_allowed_are_opened() -> None:
+    gate = Gate()
+    transport = Transport(options=options(max_connections=3))
+    async with serve(gate) as served, client(transport) as http:
+        requests = [asyncio.ensure_future(http.get(served.url)) for _ in range(10)]
+        await until(lambda: gate.waiting == 3)
+        assert transport.statistics().open_connections == 3
+        gate.open.set()
+        await asyncio.gather(*requests)
+
+        assert served.connections == 3
+        assert transport.statistics().pool_waits == 7
+
+
+async def test_no_more_connections_to_one_origin_than_allowed_are_opened() -> None:
+    transport = Transport(options=options(max_per_origin=2))
+    async with servers(2) as sites, client(transport) as http:
+        await asyncio.gather(*(http.get(site.url) for _ in range(10) for site in sites))
+
+        assert [site.connections for site in sites] == [2, 2]
+
+
+async def test_the_oldest_idle_connection_makes_room_for_a_new_one() -> None:
+    transport = Transport(options=options(max_connections=3))
+    async with servers(5) as sites, client(transport) as http:
+        for site in sites:
+            await http.get(site.url)
+        assert transport.statistics().open_connections == 3
+        for site in reversed(sites):
+            await http.get(site.url)
+
+        assert [site.connections for site in sites] == [2, 2, 1, 1, 1]
+        assert transport.statistics().pool_waits == 0
+
+
+async def test_an_origin_that_has_none_gets_the_place_of_one_that_has_many() -> None:
+    gate = Gate()
+    transport = Transport(options=options(max_connections=4))
+    async with serve(gate) as busy, servers(1) as (other,), client(transport) as http:
+        many = [asyncio.ensure_future(http.get(busy.url)) for _ in range(40)]
+        await until(lambda: gate.waiting == 4)
+        late = asyncio.ensure_future(http.get(other.url))
+        await asyncio.sleep(0)
+        gate.open.set()
+        await late
+
+        assert sum(request.done() for request in many) < 40
+        await asyncio.gather(*many)
+
+
+async def test_a_request_waits_no_longer_than_its_pool_timeout() -> None:
+    gate = Gate()
+    transport = Transport(
+        options=options(max_connections=1, timeouts=Timeouts(pool=0.3))
+    )
+    async with serve(gate) as served, client(transport) as http:
+        first = asyncio.ensure_future(http.get(served.url))
+        await until(lambda: gate.waiting == 1)
+        with pytest.raises(httpx.PoolTimeout):
+            await http.get(served.url)
+        gate.open.set()
+
+        assert (await first).text == "page"
+
+
+async def test_idle_connections_are_closed_after_a_while() -> None:
+    transport = Transport(options=options(keepalive=0.2))
+    async with servers(3) as sites, client(transport) as http:
+        for site in sites:
+            await http.get(site.url)
+        assert transport.statistics().idle_connections == 3
+        await until(lambda: not transport.statistics().open_connections)
+
+
+@contextmanager
+def few_files(count: int) -> Iterator[None]:
+    """A process that may open no more files than these."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_sockets_are_counted_against_the_files_that_may_be_open() -> None:
+    with few_files(40):
+        transport = Transport(options=options(max_connections=1000))
+    async with serve(scripted([answer()])) as served, client(transport) as http:
+        responses = await asyncio.gather(*(http.get(served.url) for _ in range(200)))
+
+        assert {response.status_code for response in responses} == {200}
+        assert served.connections == 8
+
+
+async def test_a_dial_that_nobody_waits_for_is_given_up() -> None:
+    async def silent(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read()
+
+    transport = Transport(verify=False, options=options(timeouts=Timeouts()))
+    async with serve(silent) as served, client(transport) as http:
+        request = asyncio.ensure_future(http.get(f"https://localhost:{served.port}/"))
+        await until(lambda: served.connections == 1)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        await until(lambda: "0 in the making" in repr(transport))
+
+
+async def test_a_released_connection_goes_to_one_who_waits() -> None:
+    transport = Transport(options=options(max_connections=1))
+    async with servers(1) as (site,), client(transport) as http:
+        await asyncio.gather(*(http.get(site.url) for _ in range(50)))
+
+        assert site.connections == 1
+
+
+async def test_a_closed_transport_takes_no_requests() -> None:
+    transport = Transport(options=options())
+    await transport.aclose()
+
+    with pytest.raises(httpx.ConnectError, match="closed"):
+        await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1/"))
+
+
+async def test_requests_under_way_fail_when_the_transport_is_closed() -> None:
+    gate = Gate()
+    transport = Transport(options=options())
+    async with serve(gate) as served:
+        http = httpx.AsyncClient(transport=transport)
+        request = asyncio.ensure_future(http.get(served.url))
+        await until(lambda: gate.waiting == 1)
+        await transport.aclose()
+
+        with pytest.raises(httpx.TransportError):
+            await request
+        await http.aclose()
+
+
+async def restless(
+    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answers of all sizes, in pieces, now and then late."""
+    chance = random.Random(served.connections)
+    while True:
+        await reader.readuntil(b"\r\n\r\n")
+        size = chance.choice([0, 10, 1000, 100_000])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+        writer.write(bytes(size))
+        await writer.drain()
+
+
+async def restless_peer(peer: Peer) -> None:
+    """The same over HTTP/2."""
+    chance = random.Random(peer.number)
+    await peer.start({CONCURRENT: 20})
+    while True:
+        stream_id, _ = await peer.request()
+        peer.head(stream_id)
+        for _ in range(chance.randrange(3)):
+            await asyncio.sleep(0)
+        peer.send(frames.data(stream_id, bytes(chance.randrange(9000)), is_last=False))
+        peer.send(frames.data(stream_id, b"", is_last=True))
+        await peer.writer.drain()
+
+
+class Storm:
+    """Requests, most of them cancelled at random moments, some of them twice."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self.http, self.url = http, url
+        self.chance = random.Random(5)
+        self.finished = 0
+
+    async def blow(self, count: int) -> None:
+        workers = 40
+        await asyncio.gather(*(self.worker(count // workers) for _ in range(workers)))
+
+    async def worker(self, count: int) -> None:
+        for _ in range(count):
+            request = asyncio.ensure_future(self.request())
+            await self.turns()
+            for _ in range(self.chance.randrange(3)):
+                request.cancel()
+                await self.turns()
+            await asyncio.wait([request])
+            if not request.cancelled():
+                request.result()
+
+    async def request(self) -> None:
+        if self.chance.random() < 0.3:
+            async with self.http.stream("GET", self.url) as response:
+                await self.turns()
+                async for _ in response.aiter_raw():
+                    break
+        else:
+            await self.http.get(self.url)
+        self.finished += 1
+
+    async def turns(self) -> None:
+        for _ in range(self.chance.randrange(12)):
+            await asyncio.sleep(0)
+
+
+async def test_a_storm_of_cancellations_leaks_nothing_over_http1() -> None:
+    transport = Transport(options=options(max_connections=30))
+    async with serve(restless) as served, client(transport) as http:
+        storm = Storm(http, served.url)
+        await storm.blow(2000)
+        assert 0 < storm.finished < 2000
+        await until(lambda: is_at_rest(transport))
+
+        assert (await http.get(served.url)).status_code == 200
+
+
+async def test_a_storm_of_cancellations_leaks_nothing_over_http2() -> None:
+    transport = Transport(http1=False, options=options())
+    async with peer(restless_peer) as served, client(transport) as http:
+        storm = Storm(http, served.url)
+        await storm.blow(2000)
+        assert 0 < storm.finished < 2000
+        await until(lambda: is_at_rest(transport))
+
+        assert (await http.get(served.url)).status_code == 200
+        assert transport.statistics().open_connections == 1
+
+
+def is_at_rest(transport: Transport) -> bool:
+    now = transport.statistics()
+    return now.open_connections == now.idle_connections
