@@ -28,7 +28,7 @@ class Committer:
     def __init__(self, commit: Commit, landed: Landed) -> None:
         self._commit = commit
         self._landed = landed
-        self._waiting: deque[Outcome] = deque()
+        self._waiting: deque[tuple[Outcome, int]] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -40,8 +40,9 @@ class Committer:
         """Queue an outcome; returns when there is room for it."""
         while not self._room.is_set():
             await self._room.wait()
-        self._waiting.append(outcome)
-        self._bytes += _size(outcome)
+        size = _size(outcome)
+        self._waiting.append((outcome, size))
+        self._bytes += size
         if len(self._waiting) >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES:
             self._room.clear()
         self._idle.clear()
@@ -53,12 +54,11 @@ class Committer:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                group = [
-                    self._waiting.popleft()
-                    for _ in range(min(len(self._waiting), MAX_GROUP))
-                ]
+                count = min(len(self._waiting), MAX_GROUP)
+                taken = [self._waiting.popleft() for _ in range(count)]
+                group = [outcome for outcome, _ in taken]
                 committed = await self._commit(group)
-                self._bytes -= sum(map(_size, group))
+                self._bytes -= sum(size for _, size in taken)
                 self._room.set()
                 self._landed(group, committed)
             self._idle.set()
@@ -69,5 +69,7 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    items = sum(len(item.body) for item in outcome.items)
-    return items + REQUEST_BYTES * len(outcome.requests)
+    size = REQUEST_BYTES * len(outcome.requests)
+    for item in outcome.items:
+        size += len(item.body)
+    return size

@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -121,6 +122,8 @@ class Engine:
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until there is nothing left, a limit is reached or `stop` is called."""
         parts = self._parts
+        if self._has_items_enough:  # as an earlier process left it
+            self.stop(FinishReason.ITEMS_LIMIT)
         async with anyio.create_task_group() as helpers:
             parts.outputs.start(helpers, self._output_failed)
             for helper in (
@@ -158,6 +161,11 @@ class Engine:
         if self._reason is FinishReason.INTERRUPTED:
             return True
         return stop_after_delay(STORE_PATIENCE)(state)
+
+    @property
+    def _has_items_enough(self) -> bool:
+        limit = self._limits.items
+        return limit is not None and self.progress.counters.get("items", 0) >= limit
 
     @property
     def busy_hosts(self) -> int:
@@ -248,10 +256,14 @@ class Engine:
         committed = Committed()
         if self.store_error is not None or self._is_full:
             return committed  # what cannot land, or may not, stays pending
-        commit, limit = self._parts.store.commit, self._limits.items
+        limit = self._limits.items
+        commit = partial(self._parts.store.commit, group, items_limit=limit)
         try:
             with anyio.CancelScope(shield=True):
-                committed = await self._patience(commit, group, items_limit=limit)
+                try:
+                    committed = await commit()
+                except StoreError:
+                    committed = await self._patience(commit)
         except StoreError as exc:
             logger.error("%s; the crawl stops and can be resumed", exc)
             self.store_error = exc

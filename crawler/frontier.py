@@ -25,6 +25,8 @@ LONG_REST = 5.0
 CLUTTER = 256
 #: Entries that are here at most where the store has the others; about a kB each.
 LIMIT = 50_000
+#: Entries of one host: as many as one load brings in without being felt.
+WINDOW = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Frontier(Generic[E]):
     `stock` says whether anything was left there.
     """
 
-    def __init__(self, hosts: Hosts, *, window: int = 64, limit: int = LIMIT) -> None:
+    def __init__(self, hosts: Hosts, *, window: int = WINDOW, limit: int = LIMIT) -> None:
         self._hosts = hosts
         self._queues: dict[str, HostLanes[E]] = {}
         self._places: dict[int, Place[E]] = {}
