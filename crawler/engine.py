@@ -122,7 +122,7 @@ class Engine:
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until there is nothing left, a limit is reached or `stop` is called."""
         parts = self._parts
-        if self._has_items_enough:  # as an earlier process left it
+        if self._has_enough_items:  # as an earlier process left it
             self.stop(FinishReason.ITEMS_LIMIT)
         async with anyio.create_task_group() as helpers:
             parts.outputs.start(helpers, self._output_failed)
@@ -163,7 +163,7 @@ class Engine:
         return stop_after_delay(STORE_PATIENCE)(state)
 
     @property
-    def _has_items_enough(self) -> bool:
+    def _has_enough_items(self) -> bool:
         limit = self._limits.items
         return limit is not None and self.progress.counters.get("items", 0) >= limit
 
