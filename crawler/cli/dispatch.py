@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def dispatch(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read our output had enough of it
         code = exits.COMPLETE
     except streams.OutputError as exc:
-        streams.complain(str(exc))
+        streams.complain(f"Standard output cannot be written: {exc.strerror}")
         code = exits.CRASHED
     return _leave(code)
 
@@ -53,14 +54,14 @@ def execute(arguments: Sequence[str]) -> int:
     except CrawlError as exc:
         _complain(str(exc), as_json=getattr(parsed, "log_format", "text") == "json")
         code = _code_of(exc)
-    except BrokenPipeError:
+    except (BrokenPipeError, streams.OutputError):
         raise
     except Exception as exc:
         from crawler.cli import crash
 
         crash.tell(exc, None, is_verbose=getattr(parsed, "verbose", 0) > 0)
         code = exits.CRASHED
-    streams.flush()
+    sys.stdout.flush()
     return int(code)
 
 

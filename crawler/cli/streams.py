@@ -60,8 +60,12 @@ def of_bytes(amount: float) -> str:
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-class _Forgiving(io.RawIOBase):
-    """A descriptor that may be closed, full or a terminal that is gone."""
+class OutputError(OSError):
+    """Standard output cannot be written; nobody but the user can mend that."""
+
+
+class _Descriptor(io.RawIOBase):
+    """A descriptor that is written to until `failed` raises."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -85,38 +89,47 @@ class _Forgiving(io.RawIOBase):
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]
-        except OSError:
-            pass  # nobody reads: nothing is lost that somebody could want
+        except BrokenPipeError as exc:
+            self.failed(exc)
+        except OSError as exc:
+            self.failed(OutputError(exc.errno, exc.strerror))
         return size
+
+    def failed(self, error: OSError) -> None:
+        raise error
+
+
+class _Forgiving(_Descriptor):
+    """A descriptor that may be closed, full or a terminal that is gone."""
+
+    def failed(self, error: OSError) -> None:
+        """Nobody reads: nothing is lost that somebody could want."""
 
 
 def forgiving(stream: TextIO) -> TextIO:
     """`stream`, or one to the same descriptor whose writing never fails."""
+    return _over(_Forgiving, stream, line_buffering=True)
+
+
+def checked(stream: TextIO) -> TextIO:
+    """`stream`, or one to the same descriptor that fails with OutputError, or with
+    BrokenPipeError."""
+    # As Python has it: lines at once on a terminal, and where PYTHONUNBUFFERED is set.
+    is_prompt = stream.isatty() or getattr(stream, "write_through", False)
+    return _over(_Descriptor, stream, line_buffering=is_prompt)
+
+
+def _over(kind: type[_Descriptor], stream: TextIO, *, line_buffering: bool) -> TextIO:
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):
         return stream  # a notebook's or a test's
     return io.TextIOWrapper(
-        io.BufferedWriter(_Forgiving(descriptor)),
+        io.BufferedWriter(kind(descriptor)),
         encoding=stream.encoding or "utf-8",
         errors="backslashreplace",
-        line_buffering=True,
+        line_buffering=line_buffering,
     )
-
-
-class OutputError(Exception):
-    """Standard output cannot be written; nobody but the user can mend that."""
-
-
-def flush() -> None:
-    """Write what is buffered for standard output; OutputError, BrokenPipeError."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        why = exc.strerror or str(exc)
-        raise OutputError(f"Standard output cannot be written: {why}") from exc
 
 
 def make_safe() -> None:
@@ -125,10 +138,8 @@ def make_safe() -> None:
         os.set_inheritable(descriptor, True)  # it was closed: nothing else gets it
     os.close(descriptor)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stdout = checked(sys.stdout or open(1, "w", closefd=False))  # noqa: SIM115
     sys.stderr = forgiving(sys.stderr or open(2, "w", closefd=False))  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def let_go() -> None:

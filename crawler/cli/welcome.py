@@ -11,6 +11,7 @@ from crawler.cli.streams import shown
 NEW = """\
 There is no spider here yet. To begin:
 
+  crawl demo                                crawls a bookshop on this machine
   crawl new books https://books.example/    writes spiders/books.py
   crawl run books                           crawls with it
   crawl fetch https://books.example/        shows one page as it comes
