@@ -80,7 +80,8 @@ class Scheduler:
         return self
 
     async def __anext__(self) -> Turn:
-        turn = None if self._waiters else self._next()
+        # Who asks is running: it need not stand behind those who would have to wake.
+        turn = self._next()
         if turn is not None:
             return turn
         if self._is_over():
@@ -124,14 +125,16 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """The visit is over: its host is free; without a page its permit is back."""
+        """The visit is over: its host is free; without a page its permit is back.
+
+        Nobody is woken: the worker that says so asks for the next turn itself.
+        """
         now = self._loop.time()
         self.frontier.release(
             entry.host, now, asked=asked, fingerprint=entry.fingerprint
         )
         if self._permits is not None and not is_page:
             self._permits += 1
-        self.wake()
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
         """robots.txt is known, or to be asked again at `retry_at` (loop time)."""
