@@ -6,6 +6,7 @@ Redirects and cookies are the visit's business, decoding is bounded, and errors 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -205,6 +206,8 @@ class Client(httpx.AsyncClient):
             )
         transport = self._transport_for_url(request.url)
         answer = await transport.handle_async_request(request)
+        # A fake or a cache may answer at once; nobody may keep the loop for that.
+        await asyncio.sleep(0)
         answer.request = request
         return answer
 
