@@ -256,7 +256,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _conditions(versions: dict[str, dict[str, str]], *, pin: bool) -> dict[str, Any]:
     return {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _said("git", "-C", str(HERE), "describe", "--always", "--dirty"),
         "python": platform.python_version(),
         "kernel": platform.release(),
         "processor": _processor(),

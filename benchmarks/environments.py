@@ -14,6 +14,8 @@ _PEER_PACKAGES = ["scrapy", "Twisted", "crawlee", "impit", "parsel", "aiohttp"]
 _PEER_PACKAGES += ["selectolax", "h2"]
 _OUR_PACKAGES = ["crawler", "httpx", "h2", "httptools", "selectolax", "ada-url"]
 
+_BUILT_FROM = "built-from"
+
 
 def make_peers() -> dict[str, str]:
     """Make the peers' environment if there is none; return what is in it."""
@@ -25,7 +27,7 @@ def make_peers() -> dict[str, str]:
 
 def make_ours(*, rebuild: bool) -> dict[str, str]:
     """Install the project from its wheel, not editable, with its bytecode compiled."""
-    if rebuild or not (OURS / "bin" / "crawl").exists():
+    if rebuild or not (OURS / _BUILT_FROM).exists():
         if not (OURS / "bin" / "python").exists():
             _make(OURS)
         with tempfile.TemporaryDirectory() as folder:
@@ -34,7 +36,9 @@ def make_ours(*, rebuild: bool) -> dict[str, str]:
             _pip(OURS, "install", str(wheel))
             # The version number may be that of a build with older code.
             _pip(OURS, "install", "--no-deps", "--force-reinstall", str(wheel))
-    return versions(OURS, _OUR_PACKAGES)
+            (OURS / _BUILT_FROM).write_text(_commit(), "utf-8")
+    built_from = (OURS / _BUILT_FROM).read_text("utf-8")
+    return {"commit": built_from, **versions(OURS, _OUR_PACKAGES)}
 
 
 def versions(environment: Path, packages: list[str]) -> dict[str, str]:
@@ -51,6 +55,16 @@ def versions(environment: Path, packages: list[str]) -> dict[str, str]:
     return {
         name: installed[name.lower()] for name in packages if name.lower() in installed
     }
+
+
+def _commit() -> str:
+    said = subprocess.run(
+        ["git", "-C", str(HERE), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return said.stdout.strip() or "unknown"
 
 
 def _make(environment: Path) -> None:
