@@ -155,7 +155,8 @@ def check_fields(fields: Fields) -> Fields:
     """
     names = b"".join([name + b"\n" for name, _ in fields])
     values = b" ".join([value for _, value in fields])
-    if not _NAMES.fullmatch(names) or _SPLITTING.search(values):
+    are_names = names.count(b"\n") == len(fields) and _NAMES.fullmatch(names)
+    if not are_names or _SPLITTING.search(values):
         raise MalformedError("A field has a character that a field cannot have")
     if any(name in _DROPPED for name, _ in fields):
         return [field for field in fields if field[0] not in _DROPPED]

@@ -4,6 +4,8 @@ A timer or a cancel scope for each read costs more than the read; looking ten ti
 second over what is in flight costs nearly nothing.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from typing import Protocol
@@ -16,6 +18,20 @@ _INTERVAL = 0.1
 #: Time in which this process did not run (stopped, swapped out, a callback that
 #: blocked) is nobody's delay: what it left unread lies in the socket's buffer.
 _LONGEST_STEP = 1.0
+
+
+class Timer(Protocol):
+    """What a clock gives for a call that is to come."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """As much of an event loop as time needs."""
+
+    def time(self) -> float: ...
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer: ...
 
 
 class Watched(Protocol):
@@ -33,14 +49,21 @@ class Ticker:
     `sweep` is called once a second; the clock goes on while it returns True.
     """
 
-    def __init__(self, sweep: Callable[[float], bool]) -> None:
+    def __init__(
+        self,
+        sweep: Callable[[float], bool],
+        running_loop: Callable[[], Clock] = asyncio.get_running_loop,
+    ) -> None:
         #: Seconds since some moment, as of the last step.
         self.now = 0.0
         self._sweep = sweep
+        self._running_loop = running_loop
         self._next_sweep = 0.0
+        #: Whether the last sweep found something that will have to be swept.
+        self._is_swept_for = True
         self._watched: set[Watched] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: Timer | None = None
+        self._loop: Clock | None = None
         self._stepped_at = 0.0
 
     def watch(self, thing: Watched) -> None:
@@ -54,8 +77,9 @@ class Ticker:
 
     def start(self) -> None:
         """Let time go on, if it stands."""
+        self._is_swept_for = True
         if self._timer is None:
-            self._loop = asyncio.get_running_loop()
+            self._loop = self._running_loop()
             self._stepped_at = self._loop.time()
             self._timer = self._loop.call_later(_INTERVAL, self._step)
 
@@ -75,10 +99,8 @@ class Ticker:
         go_on = bool(self._watched)
         if now >= self._next_sweep:
             self._next_sweep = now + 1.0
-            self._keep_sweeping = self._sweep(now)
-        if go_on or self._keep_sweeping:
+            self._is_swept_for = self._sweep(now)
+        if go_on or self._is_swept_for:
             self._timer = self._loop.call_later(_INTERVAL, self._step)
         else:
             self._timer = None
-
-    _keep_sweeping = True
