@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from crawler import Reason, Request, crawl, settings
 from crawler.cli.dispatch import COMMANDS
 from crawler.cli.loading import load_spider
 from crawler.cli.parser import parser_of
+from crawler.jobs.definition import JobSettings, jobs_of
 from crawler.settings import type_of_section
 from crawler.stats import FinishReason, Report
 from crawler.testing import FakeSite
@@ -72,8 +74,9 @@ def test_the_configuration_of_a_page_is_valid(page: Path, tmp_path: Path) -> Non
             (tmp_path / name).write_text(block.text, encoding="utf-8")
             layer = settings.from_file(tmp_path)[0]
             (tmp_path / name).unlink()
-            assert layer.values, f"{page.name}:{block.line}"
+            assert layer.values or layer.jobs, f"{page.name}:{block.line}"
             settings.build([layer])
+            assert jobs_of(layer, datetime.now(UTC)).broken == {}
 
 
 @pages
@@ -108,6 +111,13 @@ def test_every_setting_is_explained() -> None:
     ]
 
     assert missing == []
+
+
+def test_every_setting_of_a_job_is_explained() -> None:
+    page = text_of("batch-jobs.md")
+    keys = JobSettings.__struct_fields__
+
+    assert [key for key in keys if f"| `{key}` |" not in page] == []
 
 
 def test_every_command_is_explained_with_all_its_options() -> None:

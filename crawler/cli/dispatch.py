@@ -12,13 +12,24 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from crawler.cli import demo, exits, history, listing, new, pages, run, streams
+from crawler.cli import (
+    demo,
+    exits,
+    history,
+    jobs,
+    listing,
+    new,
+    pages,
+    run,
+    schedule,
+    streams,
+)
 from crawler.cli.parser import parser_of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
 
 #: One module a group of commands, in the order in which help lists them.
-COMMANDS = (demo, new, listing, run, pages, history)
+COMMANDS = (demo, new, listing, run, pages, history, jobs, schedule)
 
 
 def dispatch(arguments: Sequence[str]) -> int:

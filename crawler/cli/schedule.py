@@ -1,0 +1,60 @@
+"""`crawl schedule`: the jobs of config.toml at their times, as long as it runs."""
+
+from __future__ import annotations
+
+import argparse
+
+from crawler.cli import parser as options
+from crawler.cli.parser import Commands
+
+EXAMPLE = """crawl schedule
+crawl schedule --print systemd --to ~/.config/systemd/user"""
+
+
+def add(commands: Commands) -> None:
+    """Describe `schedule`."""
+    parser = options.command(
+        commands,
+        "schedule",
+        schedule,
+        help="run the jobs of config.toml at their times, until it is stopped",
+        example=EXAMPLE,
+    )
+    parser.add_argument(
+        "--parallel",
+        type=options.positive,
+        default=4,
+        metavar="N",
+        help="jobs at work at the same time (default: 4)",
+    )
+    parser.add_argument(
+        "--print",
+        dest="kind",
+        choices=("systemd", "cron", "kubernetes"),
+        help="run nothing: write what a scheduler that is there already needs",
+    )
+    parser.add_argument(
+        "--to", metavar="FOLDER", help="with --print: files, not standard output"
+    )
+    parser.add_argument(
+        "--image",
+        default="crawler:latest",
+        metavar="IMAGE",
+        help="with --print kubernetes: the image that holds the project",
+    )
+    options.add_settings(parser)
+    options.add_verbosity(parser)
+
+
+def schedule(args: argparse.Namespace) -> int:
+    """Keep the schedule, or print it for another scheduler."""
+    from pathlib import Path
+
+    from crawler.cli import scheduled
+
+    project = scheduled.read(Path.cwd(), args.settings)
+    if args.kind:
+        from crawler.cli import units
+
+        return units.write(project, args)
+    return scheduled.keep(project, args)

@@ -1,0 +1,178 @@
+"""The scheduler's process: its lock, its signals, and what it says.
+
+Rule: what a crawl needs is not imported before a job fails: most of the time this
+process sleeps, and it starts at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+from anyio.abc import TaskStatus
+
+from crawler import settings as layers
+from crawler.cli import exits, logs
+from crawler.errors import ConfigError, JobLocked
+from crawler.jobs import state
+from crawler.jobs.definition import Broken, Jobs, jobs_of
+from crawler.jobs.keeper import Keeper
+from crawler.jobs.outcome import Ended
+from crawler.jobs.process import Processes
+from crawler.settings import Settings
+from crawler.store.lock import Holder, JobLock
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """As much of a project as its schedule needs."""
+
+    root: Path
+    settings: Settings
+    jobs: Jobs
+    flags: Sequence[str]
+
+    @property
+    def folder(self) -> Path:
+        """Where the jobs' states are."""
+        return self.root / self.settings.storage.dir
+
+
+def read(root: Path, flags: Sequence[str]) -> Scheduled:
+    """The project in `root`; ConfigError where its settings are wrong."""
+    layer, _ = layers.from_file(root)
+    last = (layers.from_environment(), layers.from_flags(flags))
+    settings = layers.build([layer, *last])
+    return Scheduled(root, settings, jobs_of(layer, datetime.now(UTC)), flags)
+
+
+def command(project: Scheduled, job: str) -> list[str]:
+    """What runs a job, from anywhere."""
+    words = [sys.executable, "-m", "crawler.cli", "run", job]
+    for flag in project.flags:
+        words += ["-s", flag]
+    return words
+
+
+def keep(project: Scheduled, args: argparse.Namespace) -> int:
+    """Run jobs at their times until a signal comes; the exit code."""
+    jobs = project.jobs.scheduled()
+    if not jobs and not project.jobs.broken:
+        raise ConfigError(
+            "No job of config.toml has a schedule; write [jobs.NAME] with "
+            'spider = "..." and schedule = "30 2 * * *"'
+        )
+    project.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = JobLock(project.folder / state.LOCK)
+    _take(lock, datetime.now(UTC))
+    with logs.configured(args.verbose + 1, args.quiet, args.log_format):
+        try:
+            anyio.run(_main, project, args)
+        finally:
+            lock.release()
+    if not jobs:
+        raise ConfigError("No job of config.toml can be run; see above")
+    return exits.COMPLETE
+
+
+def _take(lock: JobLock, now: datetime) -> None:
+    try:
+        lock.acquire("", now.timestamp())
+    except JobLocked:
+        raise JobLocked(
+            f"The jobs here are being run by {_holder(lock.path)}; one is enough"
+        ) from None
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (msgspec.DecodeError, OSError):
+        return "another crawl schedule"
+    return f"crawl schedule, process {holder.pid} on {holder.host} since {holder.since}"
+
+
+async def _main(project: Scheduled, args: argparse.Namespace) -> None:
+    for broken in project.jobs.broken.values():
+        await _alert(project, broken)
+    jobs = project.jobs.scheduled()
+    if not jobs:
+        return
+    said = [] if args.log_format == "text" else ["--log-format", args.log_format]
+    launcher = Processes(
+        project.root,
+        project.folder,
+        lambda job: [*command(project, job), *said],
+        is_shown=args.verbose > 0,
+    )
+    keeper = Keeper(
+        jobs,
+        project.folder,
+        launcher,
+        alarm=partial(_alarm, project),
+        parallel=args.parallel,
+        grace=project.settings.crawl.grace,
+    )
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_listen, keeper)
+        _greet(jobs, keeper)
+        await keeper.keep()
+        tasks.cancel_scope.cancel()
+
+
+def _greet(jobs: dict[str, Any], keeper: Keeper) -> None:
+    moment = keeper.next()
+    number = "1 job" if len(jobs) == 1 else f"{len(jobs):,} jobs"
+    when = f"the next at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none is due"
+    logger.info("%s, %s; Ctrl-C stops", number, when)
+
+
+async def _listen(keeper: Keeper, *, task_status: TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(*SIGNALS) as signals:
+        task_status.started()
+        heard = 0
+        async for number in signals:
+            heard += 1
+            if heard == 1:
+                logger.info("%s: jobs at work are told to stop", number.name)
+                keeper.stop()
+            else:
+                logger.info("%s: jobs at work are killed", number.name)
+                keeper.kill()
+
+
+async def _alert(project: Scheduled, broken: Broken) -> None:
+    logger.error("%s: not run: %s", broken.name, broken.error)
+    if broken.on_failure:
+        told = {"job": broken.name, "exit_code": exits.USAGE}
+        await _call(project, broken.on_failure, {**told, "error": str(broken.error)})
+
+
+async def _alarm(project: Scheduled, ended: Ended) -> None:
+    hook = project.jobs.sound[ended.job].settings.on_failure
+    if hook:
+        await _call(project, hook, ended.summary())
+
+
+async def _call(
+    project: Scheduled, hook: str | tuple[str, ...], told: dict[str, Any]
+) -> None:
+    from crawler.jobs import hooks
+
+    wrong = await hooks.call(hook, told, project.settings)
+    if wrong:
+        logger.error("%s: hook %s", told["job"], wrong)

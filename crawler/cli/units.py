@@ -1,0 +1,69 @@
+"""`crawl schedule --print`: what systemd, cron or Kubernetes needs to run the jobs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from crawler.cli import exits
+from crawler.cli.scheduled import Scheduled
+from crawler.cli.streams import complain, say
+from crawler.errors import ConfigError, SinkError
+from crawler.jobs import units
+from crawler.jobs.definition import Job
+from crawler.jobs.units import Place
+
+
+def write(project: Scheduled, args: argparse.Namespace) -> int:
+    """Print the units, or write their files; a broken job is named, and left out."""
+    for broken in project.jobs.broken.values():
+        complain(f"{broken.name} is left out: {broken.error}")
+    jobs = list(project.jobs.scheduled().values())
+    if not jobs:
+        raise ConfigError("No job of config.toml has a schedule")
+    place = Place(
+        folder=str(project.root.absolute()),
+        command=[sys.executable, "-m", "crawler.cli", "run"],
+        grace=project.settings.crawl.grace,
+        image=args.image,
+    )
+    files = dict(_files(args.kind, jobs, place))
+    if args.to:
+        _save(Path(args.to), files)
+        say(_next(args.kind, args.to, jobs))
+        return exits.POOR if project.jobs.broken else exits.COMPLETE
+    for name, text in files.items():
+        print(f"# {name}\n{text}")
+    return exits.POOR if project.jobs.broken else exits.COMPLETE
+
+
+def _files(kind: str, jobs: list[Job], place: Place) -> Iterator[tuple[str, str]]:
+    if kind == "cron":
+        yield "crontab", units.cron_lines(jobs, place)
+        return
+    for job in jobs:
+        if kind == "systemd":
+            yield from units.systemd(job, place).items()
+        else:
+            documents = [units.claim(job), units.cron_job(job, place)]
+            yield f"crawl-{job.name}.yaml", units.yaml(documents)
+
+
+def _save(folder: Path, files: dict[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise SinkError(f"{folder} cannot be written: {exc.strerror}") from exc
+
+
+def _next(kind: str, folder: str, jobs: list[Job]) -> str:
+    if kind == "systemd":
+        timers = " ".join(f"crawl-{job.name}.timer" for job in jobs)
+        return f"Now: systemctl daemon-reload && systemctl enable --now {timers}"
+    if kind == "cron":
+        return f"Now: add the lines of {folder}/crontab by crontab -e"
+    return f"Now: kubectl apply -f {folder}"

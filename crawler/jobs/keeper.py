@@ -1,0 +1,278 @@
+"""Keeps a schedule: starts each job at its time, looks after it, remembers how it went.
+
+    keeper = Keeper(jobs, folder, launcher)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keeper.keep)       # until nothing is ever due again
+        ...
+        keeper.stop()                       # jobs are told to stop, and waited for
+
+Rule: never two processes of one job. What a job's end means is decided here; when it
+is due, in `plan`; how it is started, in `process`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+from anyio import CapacityLimiter
+
+from crawler.errors import CrawlError, StoreError
+from crawler.jobs import state
+from crawler.jobs.definition import Job
+from crawler.jobs.outcome import Ended, last_run
+from crawler.jobs.plan import Due, Timetable
+from crawler.jobs.process import Launcher, Running, until_free
+from crawler.jobs.state import JobState
+from crawler.store.catalog import JobFiles
+
+logger = logging.getLogger(__name__)
+
+#: Exit codes with a meaning here; see the command line's contract.
+CRASHED, STOPPED, LOCKED = 1, 4, 5
+#: Seconds after `max_runtime` in which a job stops by itself.
+HEAD_START = 2.0
+#: Seconds beyond its grace in which a job closes, and tells whoever wants to know.
+CLOSING = 30.0
+#: The longest sleep: the machine's clock may be set, or the machine may be suspended.
+LONGEST_SLEEP = 600.0
+
+
+class Clock(Protocol):
+    """The wall clock, and the only thing that waits for it."""
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        ...
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Return at `moment`, or before it."""
+        ...
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep_until(self, moment: datetime) -> None:
+        seconds = (moment - self.now()).total_seconds()
+        await anyio.sleep(max(0.0, min(seconds, LONGEST_SLEEP)))
+
+
+#: Told of ends of which the job's own process could not tell.
+Alarm = Callable[[Ended], Awaitable[None]]
+
+
+@dataclass
+class _Work:
+    """A job that is at work, or waits for its turn."""
+
+    running: Running | None = None
+    #: Cancelled where the process is to be ended before it ends by itself.
+    patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    #: It is due again, and comes next.
+    is_wanted_again: bool = False
+
+
+class Keeper:
+    """The jobs of a project, each at its times."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        folder: Path,
+        launcher: Launcher,
+        *,
+        alarm: Alarm,
+        clock: Clock | None = None,
+        parallel: int = 4,
+        grace: float = 10.0,
+        closing: float = CLOSING,
+    ) -> None:
+        self._jobs = jobs
+        self._folder = folder
+        self._launcher = launcher
+        self._alarm = alarm
+        self._clock = clock or WallClock()
+        self._places = CapacityLimiter(parallel)
+        self._patience = grace + closing
+        self._work: dict[str, _Work] = {}
+        self._sleep = anyio.CancelScope()
+        self._is_stopping = False
+        now = self._clock.now()
+        self._states = _known(state.read(folder), jobs, now)
+        timings = {name: job.timing() for name, job in jobs.items()}
+        seen = {name: self._states[name].seen for name in jobs}
+        self._table = Timetable(timings, seen, now)
+
+    def next(self) -> datetime | None:
+        """When anything is due next."""
+        return self._table.next()
+
+    async def keep(self) -> None:
+        """Start jobs at their times, until `stop`; those that are at work are waited
+        for."""
+        async with anyio.create_task_group() as tasks:
+            for name in self._jobs:
+                running = self._launcher.find(name)
+                if running is not None:
+                    logger.info("%s: found at work, %s", name, _who(running))
+                    work = self._enter(name, _Work(running))
+                    tasks.start_soon(self._perform, name, work)
+            self._save()
+            with self._sleep:
+                while (moment := self._table.next()) is not None:
+                    await self._clock.sleep_until(moment)
+                    for due in self._table.due(self._clock.now()):
+                        self._deal_with(due, tasks)
+                    self._save()
+
+    def stop(self) -> None:
+        """No new jobs; those at work stop in order, and can be gone on with."""
+        self._is_stopping = True
+        self._sleep.cancel()
+        for work in self._work.values():
+            work.patience.cancel()
+
+    def kill(self) -> None:
+        """End what is at work now."""
+        for work in self._work.values():
+            if work.running is not None:
+                work.running.send(signal.SIGKILL)
+
+    def _deal_with(self, due: Due, tasks: anyio.abc.TaskGroup) -> None:
+        name = due.job
+        self._states[name].seen = self._table.seen[name]
+        if due.missed:
+            what = "caught up by one run" if due.is_run else "left out"
+            self._note(name, f"{due.missed} missed, {what}", logging.WARNING)
+        if not due.is_run:
+            return
+        work = self._work.get(name)
+        if work is None:
+            tasks.start_soon(self._perform, name, self._enter(name, _Work()))
+        elif self._jobs[name].settings.overlap == "queue":
+            work.is_wanted_again = True
+            self._note(name, "due while it is at work: it runs once more after that")
+        else:
+            self._note(name, "due while it is at work: skipped", logging.WARNING)
+
+    def _enter(self, name: str, work: _Work) -> _Work:
+        self._work[name] = work
+        return work
+
+    async def _perform(self, name: str, work: _Work) -> None:
+        """A job from its turn to its end, and again where it came to be due."""
+        try:
+            while not self._is_stopping:
+                work.is_wanted_again = False
+                async with self._places:
+                    if not self._is_stopping:
+                        await self._run(name, work)
+                work.running, work.patience = None, anyio.CancelScope()
+                if not work.is_wanted_again:
+                    return
+        finally:
+            del self._work[name]
+
+    async def _run(self, name: str, work: _Work) -> None:
+        try:
+            if work.running is None:
+                work.running = await self._launcher.start(name)
+                logger.info("%s: started, %s", name, _who(work.running))
+        except (CrawlError, OSError) as exc:
+            await self._ended(name, self._clock.now(), CRASHED, f"no start: {exc}")
+            return
+        since = work.running.since
+        self._states[name].started = since
+        self._save()
+        code, why = await self._watch(name, work, work.running)
+        if code == LOCKED and self._jobs[name].settings.overlap == "queue":
+            logger.info("%s: somebody runs it by hand; it runs after that", name)
+            work.patience = anyio.CancelScope()
+            with work.patience:
+                await until_free(JobFiles(self._folder, name).lock)
+                work.is_wanted_again = True
+            return
+        await self._ended(name, since, code, why)
+
+    async def _watch(
+        self, name: str, work: _Work, running: Running
+    ) -> tuple[int | None, str]:
+        """Wait for the end, which comes: by itself, by a request, or by force."""
+        work.patience.deadline = anyio.current_time() + self._left(name, running)
+        with work.patience:
+            return await running.wait(), ""
+        why = "" if self._is_stopping else "max_runtime was over"
+        logger.info("%s: told to stop; %s", name, why or "the scheduler stops")
+        running.send(signal.SIGTERM)
+        with anyio.move_on_after(self._patience):
+            return await running.wait(), why
+        logger.warning("%s: did not stop, killed", name)
+        running.send(signal.SIGKILL)
+        await running.wait()
+        return -signal.SIGKILL, f"{why or 'told to stop'}, but did not stop: killed"
+
+    def _left(self, name: str, running: Running) -> float:
+        longest = self._jobs[name].settings.max_runtime
+        if longest is None:
+            return math.inf
+        passed = (self._clock.now() - running.since).total_seconds()
+        return max(0.0, longest + HEAD_START - max(0.0, passed))
+
+    async def _ended(
+        self, name: str, since: datetime, code: int | None, why: str
+    ) -> None:
+        ended = last_run(self._folder, name, since, code, why)
+        known = self._states[name]
+        known.started, known.ended = since, self._clock.now()
+        known.exit_code, known.note = ended.exit_code, ended.note
+        is_fine = ended.exit_code == 0 or self._is_stopping
+        known.failures = 0 if ended.exit_code == 0 else known.failures + (not is_fine)
+        self._save()
+        level = logging.INFO if is_fine else logging.ERROR
+        logger.log(level, "%s: %s", name, ended.line)
+        if ended.is_untold:
+            await self._alarm(ended)
+
+    def _note(self, name: str, text: str, level: int = logging.INFO) -> None:
+        self._states[name].note = text
+        logger.log(level, "%s: %s", name, text)
+
+    def _save(self) -> None:
+        try:
+            state.write(self._folder, self._states)
+        except OSError as exc:  # what is known is written with the next change
+            logger.warning("%s", StoreError(f"the schedule's state: {exc.strerror}"))
+
+
+def _known(
+    before: Mapping[str, JobState], jobs: Mapping[str, Job], now: datetime
+) -> dict[str, JobState]:
+    """What is remembered of jobs that are planned as they were; of all others, that
+    they are new."""
+    found = {}
+    for name, job in jobs.items():
+        assert job.cron is not None
+        line, zone = job.cron.text, job.settings.timezone
+        known = before.get(name)
+        if known is None:
+            known = JobState(schedule=line, timezone=zone, seen=now)
+        elif (known.schedule, known.timezone) != (line, zone):
+            known.schedule, known.timezone, known.seen = line, zone, now
+        found[name] = known
+    return found
+
+
+def _who(running: Running) -> str:
+    since = running.since.replace(microsecond=0) - timedelta()
+    return f"process {running.pid} since {since:%Y-%m-%d %H:%M:%S} UTC"
