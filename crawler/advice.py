@@ -40,7 +40,7 @@ def advise(
             f"robots.txt forbids {url}; ask the site's owner, or set "
             "politeness.robots=false where you may"
         )
-    return lines + _left_out(report, observations)
+    return lines + _connections(report) + _left_out(report, observations)
 
 
 def _failures(report: Report, observations: Observations) -> list[str]:
@@ -70,6 +70,21 @@ def _statuses(report: Report) -> list[str]:
                 f"{amount:,} of {answers:,} answers were {status}: the site {meaning} "
                 "us; name a contact in crawl.contact, lower politeness.rate"
             )
+    return lines
+
+
+def _connections(report: Report) -> list[str]:
+    lines = []
+    if report.http2_fallbacks:
+        lines.append(
+            f"{report.http2_fallbacks:,} times an origin was asked by HTTP/1.1 after "
+            "errors of its HTTP/2; if it always fails, set http.http2=false"
+        )
+    if report.pool_waits:
+        lines.append(
+            f"{report.pool_waits:,} requests waited for a connection; raise "
+            "http.connections above crawl.workers"
+        )
     return lines
 
 

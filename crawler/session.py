@@ -373,6 +373,8 @@ class Session:
             finish_reason=reason,
             seconds=round(seconds, 3),
             connections=self._client.connection_count,
+            http2_fallbacks=self._client.fallback_count,
+            pool_waits=self._client.pool_wait_count,
             hosts=len(self.engine.progress.hosts),
             peak_rss_mb=_peak_rss_mb(),
             resumed=self.opening.is_resumed,

@@ -86,6 +86,10 @@ class Report:
     errors: dict[str, int] = field(default_factory=dict)
     http_versions: dict[str, int] = field(default_factory=dict)
     connections: int = 0
+    #: Times that an origin was put back to HTTP/1.1 after errors of its HTTP/2.
+    http2_fallbacks: int = 0
+    #: Requests that found no connection free because of a limit of their own.
+    pool_waits: int = 0
     hosts: int = 0
     peak_rss_mb: float = 0.0
     resumed: bool = False

@@ -150,9 +150,12 @@ class Client(httpx.AsyncClient):
     @property
     def fallback_count(self) -> int:
         """Times that an origin was put back to HTTP/1.1 after errors of HTTP/2."""
-        if isinstance(self._transport, Transport):
-            return self._transport.statistics().fallbacks
-        return 0
+        return self._own.statistics().fallbacks if self._own else 0
+
+    @property
+    def pool_wait_count(self) -> int:
+        """Requests that a limit of the transport made wait; with a scheduler, a bug."""
+        return self._own.statistics().pool_waits if self._own else 0
 
     async def fetch(
         self,
