@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from crawler.errors import Reason
 from crawler.observations import Observations
-from crawler.stats import Report
+from crawler.stats import FinishReason, Report
 from crawler.visit.callbacks import Matches
 
 #: Filters by the setting that changes what they leave out.
@@ -32,6 +33,11 @@ def advise(
 ) -> list[str]:
     """What a person should look at, the gravest first."""
     lines = [*_failures(report, observations), *_statuses(report)]
+    if not report.found and report.finish_reason is FinishReason.FINISHED:
+        lines.append(
+            "There was nothing to ask for; give the spider start_urls, or a start() "
+            "that yields Requests"
+        )
     if report.pages and not report.item_count:
         lines += _no_items(report, selectors)
     if not report.pages and report.skipped.get(Reason.ROBOTS_DENIED):
@@ -52,7 +58,8 @@ def _failures(report: Report, observations: Observations) -> list[str]:
         if reason in _NETWORK:
             line += f"; {_NETWORK[Reason(reason)]}"
         elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
-            line += f"; see it again with: crawl parse {url} --spider {report.spider}"
+            command = f"crawl parse {shlex.quote(url)} --spider {report.spider}"
+            line += f"; see it again with: {command}"
         lines.append(line)
     return lines
 
@@ -120,7 +127,7 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
     most = (
         f", most to {hosts.most_common(1)[0][0]}" if hosts and rule == "scope" else ""
     )
-    setting = _SETTINGS.get(rule, rule)
+    setting, what = _SETTINGS.get(rule, rule), "link" if total == 1 else "links"
     return [
-        f"{total:,} links left out, {amount:,} by {rule}{most} (change it by {setting})"
+        f"{total:,} {what} left out, {amount:,} by {rule}{most} (change it by {setting})"
     ]

@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.documents import ROOT, blocks
+
+README = ROOT / "README.md"
 pytestmark = pytest.mark.slow
 
 
@@ -40,6 +43,23 @@ def test_it_writes_every_book_once_and_runs_again(tmp_path: Path) -> None:
     assert "200 items in books.jsonl" in first.stderr
     assert first.stderr.count("example.com") == 2
     assert first.stdout == ""
+
+
+def test_the_readme_shows_what_it_prints(tmp_path: Path) -> None:
+    said = next(block for block in blocks(README) if block.language == "console").text
+
+    done = demo(tmp_path)
+
+    printed = without_figures(done.stderr).splitlines()
+    missing = [
+        line for line in without_figures(said).splitlines() if line not in printed
+    ]
+    assert missing == []
+
+
+def without_figures(text: str) -> str:
+    """The words alone: no two runs take the same time, or the same port."""
+    return re.sub(r"[\d.,:]+| +", " ", text)
 
 
 def test_it_leaves_a_file_of_that_name_that_is_not_its_own(tmp_path: Path) -> None:
