@@ -51,6 +51,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 #: Log rows that wait for the indexes: more is quicker, and a longer pause each time.
+#: Beyond a hundred times as many URLs it is a hundredth of them, since a batch then
+#: touches nearly as many pages of an index as it has rows.
 INDEX_EVERY = 16_384
 #: Staged items that one page may land on the loop; more land in the thread.
 _STAGED_ON_LOOP = 1_000
@@ -204,7 +206,7 @@ class SqliteStore:
             group.keep()
             if not self._run.staged:
                 self._staged_rows = 0
-            if len(self._run.tail) >= self._index_every:
+            if len(self._run.tail) >= max(self._index_every, self._run.url // 100):
                 await self._catch_up()
         return group.committed
 
