@@ -127,7 +127,6 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
     most = (
         f", most to {hosts.most_common(1)[0][0]}" if hosts and rule == "scope" else ""
     )
-    setting, what = _SETTINGS.get(rule, rule), "link" if total == 1 else "links"
-    return [
-        f"{total:,} {what} left out, {amount:,} by {rule}{most} (change it by {setting})"
-    ]
+    setting = _SETTINGS.get(rule, rule)
+    links = "1 link" if total == 1 else f"{total:,} links"
+    return [f"{links} left out, {amount:,} by {rule}{most} (change it by {setting})"]
