@@ -116,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
     terms = _terms(args, target.job, settings)
     summary.check(args.summary, terms.outputs)
     manner = Manner(args.verbose, args.quiet, args.log_format)
-    ending = conduct(spider, settings, terms, manner, args.command_line)
+    ending = conduct(
+        spider, settings, terms, manner, args.command_line, spider_name=args.name
+    )
     summary.write(args.summary, ending.report)
     return ending.report.exit_code
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -57,17 +58,32 @@ def _is_live(terms: Terms) -> bool:
 
 
 def conduct(
-    spider: Spider, settings: Settings, terms: Terms, manner: Manner, command: str
+    spider: Spider,
+    settings: Settings,
+    terms: Terms,
+    manner: Manner,
+    command: str,
+    *,
+    spider_name: str = "",
 ) -> Ending:
-    """Run a spider before a person's eyes; `command` is what goes on with it."""
+    """Run a spider before a person's eyes; `command` is what goes on with it, and
+    `spider_name` what finds it again where its own name does not."""
     view = manner.view(terms)
     with logs.configured(manner.verbosity, manner.quiet, manner.log_format):
         ending = run_in_loop(partial(perform, spider, settings, terms, view))
         if ending.error is not None:
             folder = Path(settings.storage.dir) if ending.is_kept else None
             crash.tell(ending.error, folder, is_verbose=manner.verbosity > 0)
+        if spider_name:
+            _name_spider(ending.report, spider_name)
         view.end(ending, command)
     return ending
+
+
+def _name_spider(report: Report, name: str) -> None:
+    """Let commands in the advice find a spider that has no place in the project."""
+    own, found = f"--spider {report.spider}", f"--spider {shlex.quote(name)}"
+    report.advice = [line.replace(own, found) for line in report.advice]
 
 
 async def perform(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -411,3 +412,56 @@ def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None
     assert "go on with: crawl run books -o small/x.jsonl" in said
     assert again.returncode == 0, again.stderr
     assert titles(tmp_path / "x.jsonl") == ["x" * 100_000]
+
+
+def test_the_command_that_a_report_names_shows_the_failure_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving({"/?a=1&b=2": "<p>no title</p>"}) as site:
+        path = write_spider(tmp_path, site.url)
+        path.write_text(path.read_text().replace('/"]', '/?a=1&b=2"]'))
+        path.rename(tmp_path / "alone.py")
+        ran = execute(["run", "alone.py"])
+        told = capsys.readouterr().err
+        command = told.partition("see it again with: ")[2].splitlines()[0]
+        again = execute(shlex.split(command)[1:])
+
+    assert (ran, again) == (3, 3)
+    assert "The callback failed: IndexError" in capsys.readouterr().err
+
+
+def test_a_spider_without_a_start_is_told_what_it_lacks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.py").write_text(
+        "from crawler import Spider\nclass Empty(Spider):\n    name = 'empty'\n"
+    )
+
+    code = execute(["run", "empty.py"])
+
+    assert code == 0
+    assert "give the spider start_urls, or a start()" in capsys.readouterr().err
+
+
+def test_a_start_that_raises_is_told_with_its_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "spiders" / "books.py"
+    path.write_text(
+        path.read_text()
+        + "\n    async def start(self):\n        raise LookupError('no list')\n"
+        + "        yield\n"
+    )
+
+    code = execute(["run", "books", "--summary", "s.json"])
+
+    summary = json.loads((project / "s.json").read_text())
+    assert code == summary["exit_code"] == 1
+    assert summary["finish_reason"] == "start_error"
+    assert "start() failed: no list" in capsys.readouterr().err
