@@ -68,10 +68,10 @@ _TAKE = f"""SELECT {rows.ENTRY_COLUMNS} FROM json_each(?)
 
 
 class SqliteStore:
-    """A job's state in `folder`: survives any crash, and a power cut if `synchronous`
-    is "full".
+    """A job's state in `folder`: it survives any crash, and a power cut if
+    `synchronous` is "full".
 
-    `async with`-less: `open` it, and `close` it in the end, whatever happened.
+    Once it is open it must be closed, whatever happened.
     """
 
     is_stocked = True
