@@ -107,6 +107,7 @@ class SqliteStore:
                 return await self._in_thread(lambda: self._open(start))
             except BaseException as exc:
                 await self._in_thread(self._resources.close)
+                self._thread.shutdown(wait=False)
                 if isinstance(exc, StoreError):  # there is nothing yet to wait with
                     raise StateError(str(exc)) from exc
                 raise

@@ -6,8 +6,8 @@ from crawler.store.tail import Recent, Tail
 def test_the_oldest_known_urls_make_room() -> None:
     recent = Recent(limit=8)
 
-    recent.add({number: 0 for number in range(6)})
-    recent.add({number: 1 for number in range(6, 10)})
+    recent.add(dict.fromkeys(range(6), 0))
+    recent.add(dict.fromkeys(range(6, 10), 1))
 
     assert list(recent) == [2, 3, 4, 5, 6, 7, 8, 9]
 
