@@ -168,7 +168,9 @@ class Resolver:
         shared = self._table(origin_of(base))
         find_near, find_shared = near.get, shared.get
         found: dict[int, Link] = {}
-        for reference in references:
+        # Without their fragments many of a page's references are the same.
+        cut = [_cut(text) if "#" in text else text for text in references]
+        for reference in dict.fromkeys(cut):
             link = find_near(reference) or find_shared(reference)
             if link is None:
                 link = self._meet(base, directory, reference, near, shared)
@@ -191,11 +193,7 @@ class Resolver:
         shared: dict[str, Link],
     ) -> Link | None:
         """A reference that is not known as it is written."""
-        cut, hash_sign, _ = reference.partition("#")
-        if not cut or cut[-1] > " ":  # a space before "#" belongs to the path
-            reference = cut or base
-        if hash_sign and (link := near.get(reference) or shared.get(reference)):
-            return link
+        reference = reference or base
         try:
             url = self._resolve(base, directory, reference)
         except InvalidUrl as error:
@@ -252,14 +250,18 @@ class Patterns:
         elif isinstance(patterns, str | re.Pattern):
             patterns = (patterns,)
         self._patterns = tuple(patterns)
-        globs = [_glob(text) for text in self._patterns if isinstance(text, str)]
+        texts = [text for text in self._patterns if isinstance(text, str)]
+        globs = [_glob(text) for text in texts if "*" in text]
         searches = [text for text in self._patterns if isinstance(text, re.Pattern)]
+        self._prefixes = tuple(_start(text) for text in texts if "*" not in text)
         self._tests = [pattern.search for pattern in searches]
         if globs:
             self._tests.insert(0, re.compile("|".join(globs), re.DOTALL).match)
 
     def matches(self, url: str) -> bool:
         """Whether any of the patterns matches this URL."""
+        if url.startswith(self._prefixes):
+            return True
         return any(test(url) for test in self._tests)
 
     def __bool__(self) -> bool:
@@ -340,6 +342,13 @@ class Scope:
         return site_of(host) if self.kind == "site" else origin_of(url)
 
 
+def _cut(reference: str) -> str:
+    """A reference without its fragment, as far as that can be cut off unparsed."""
+    cut = reference.partition("#")[0]
+    # A space before "#" belongs to the path; at the end it would not.
+    return cut if not cut or cut[-1] > " " else reference
+
+
 def _check_length(text: str, max_url: int) -> None:
     """Refuse an oversized text before the parser copies it."""
     if len(text) > max_url:
@@ -397,20 +406,23 @@ def _excerpt(text: str) -> str:
 
 def _glob(text: str) -> str:
     """A regular expression for a glob, linear: each part takes its first place."""
-    head = text.partition("*")[0]
+    first, *middle, last = text.split("*")
+    _start(first, text)
+    between = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
+    end = f".*{re.escape(last)}\\Z" if last else ""
+    return re.escape(first) + between + end
+
+
+def _start(head: str, text: str | None = None) -> str:
+    """The fixed start of a pattern; ValueError if no absolute URL begins so."""
+    text = head if text is None else text
     possible = head.startswith(_HTTP) or any(http.startswith(head) for http in _HTTP)
     if not text or not possible:
         raise ValueError(
             f"Pattern {text!r} can match no absolute URL; write '*{text}*' "
             "to find it anywhere, or begin it with https://"
         )
-    first, *rest = text.split("*")
-    if not rest:
-        return re.escape(first)
-    *middle, last = rest
-    between = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
-    end = f".*{re.escape(last)}\\Z" if last else ""
-    return re.escape(first) + between + end
+    return head
 
 
 @lru_cache(maxsize=1)
