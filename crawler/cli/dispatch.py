@@ -22,6 +22,7 @@ from crawler.cli import (
     pages,
     run,
     schedule,
+    shell,
     streams,
 )
 from crawler.cli.parser import parser_of
@@ -29,7 +30,7 @@ from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
 
 #: One module a group of commands, in the order in which help lists them.
-COMMANDS = (demo, new, listing, run, pages, history, jobs, schedule)
+COMMANDS = (demo, new, listing, run, pages, shell, history, jobs, schedule)
 
 
 def dispatch(arguments: Sequence[str]) -> int:

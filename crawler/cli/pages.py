@@ -61,7 +61,7 @@ def fetch(args: argparse.Namespace) -> int:
     from crawler.errors import FetchError
 
     settings = Project(Path.cwd(), args.settings).settings()
-    url = _checked(args.url)
+    url = checked(args.url)
     try:
         response = run_in_loop(partial(crawling.fetch, url, settings=settings))
     except FetchError as exc:
@@ -71,7 +71,8 @@ def fetch(args: argparse.Namespace) -> int:
     return exits.COMPLETE if response.is_success else exits.POOR
 
 
-def _checked(text: str) -> str:
+def checked(text: str) -> str:
+    """The URL in its canonical form; ConfigError for what is none."""
     from crawler import urls
     from crawler.errors import ConfigError
 
@@ -127,7 +128,7 @@ def parse(args: argparse.Namespace) -> int:
     target = project.target(args.spider)
     spider = spider_of(target, args.arguments)
     settings = project.settings(target)
-    url = _checked(args.url)
+    url = checked(args.url)
     with logs.configured(args.verbose, args.quiet, args.log_format):
         main = partial(trying.try_page, spider, settings, url, args.callback)
         try:

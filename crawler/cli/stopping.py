@@ -75,4 +75,6 @@ class Stopper:
     def _catch(self, number: int, frame: FrameType | None) -> None:
         self._caught += 1
         if self._caught > 2:
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h\n")  # the live display hid the cursor
             os._exit(exits.STOPPED)
