@@ -77,12 +77,13 @@ def test_a_lock_that_cannot_be_made_says_where(tmp_path: Path) -> None:
 
 
 async def test_two_stores_do_not_share_a_job(tmp_path: Path) -> None:
-    first, second = SqliteStore(tmp_path), SqliteStore(tmp_path)
+    first = SqliteStore(tmp_path)
     await first.open(START)
 
     with pytest.raises(JobLocked):
-        await second.open(START)
+        await SqliteStore(tmp_path).open(START)
 
     await first.close(0.0)
+    second = SqliteStore(tmp_path)
     await second.open(START)
     await second.close(0.0)
