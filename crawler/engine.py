@@ -20,35 +20,23 @@ from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_exponential,
-)
 
 from crawler.committer import Committer
-from crawler.errors import ConfigError, Reason, SinkError, StoreError
-from crawler.intake import Found, Intake
+from crawler.errors import Reason, SinkError, StoreError
 from crawler.observations import Observations
-from crawler.pipelines import DropItem, OpenChain
-from crawler.request import Entry, Request
+from crawler.patience import Patience
+from crawler.request import Entry
 from crawler.scheduler import RobotsTurn, Scheduler
 from crawler.sinks import Outputs, PipeClosed
-from crawler.spider import Spider
+from crawler.starting import Starts
 from crawler.stats import FinishReason
-from crawler.store.base import Committed, Item, Outcome, State, Store
-from crawler.visit import RobotsTable, Visitor, user_frame
+from crawler.store.base import Committed, Outcome, State, Store
+from crawler.visit import RobotsTable, Visitor
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the crawl waits for a store that cannot be written.
-STORE_PATIENCE = 300.0
 #: Hosts whose entries are loaded between two commits; others wait for the next one.
 REFILLS = 16
-#: What a run remembers once `start()` has given all it has.
-START_ENDED = "start_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +52,11 @@ class Limits:
 
 @dataclass(slots=True)
 class Parts:
-    """What the engine drives; `Crawl` makes and owns them."""
+    """What the engine drives; `Session` makes and owns them."""
 
-    spider: Spider
     store: Store
     scheduler: Scheduler
-    intake: Intake
-    chain: OpenChain
+    starts: Starts
     visitor: Visitor
     robots: RobotsTable | None
     outputs: Outputs
@@ -107,17 +93,9 @@ class Engine:
         self._is_full = False
         self.progress = Progress(dict(counters))
         self.observations = Observations()
-        #: What `start()` raised, where it did.
-        self.start_error: Exception | None = None
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
-        self._patience = AsyncRetrying(
-            retry=retry_if_exception_type(StoreError),
-            stop=self._is_patience_over,
-            wait=wait_exponential(multiplier=0.5, max=10),
-            before_sleep=_note_pause,
-            reraise=True,
-        )
+        self._patience = Patience(lambda: self._reason is FinishReason.INTERRUPTED)
 
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until there is nothing left, a limit is reached or `stop` is called."""
@@ -157,11 +135,6 @@ class Engine:
             scope = self._workers.cancel_scope
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
-    def _is_patience_over(self, state: RetryCallState) -> bool:
-        if self._reason is FinishReason.INTERRUPTED:
-            return True
-        return stop_after_delay(STORE_PATIENCE)(state)
-
     @property
     def _has_enough_items(self) -> bool:
         limit = self._limits.items
@@ -177,8 +150,11 @@ class Engine:
         async with anyio.create_task_group() as workers:
             self._workers = workers
             if draw_start:
-                self._parts.scheduler.open_source()
-                workers.start_soon(self._draw_start)
+                scheduler = self._parts.scheduler
+                scheduler.open_source()
+                workers.start_soon(
+                    self._parts.starts.draw, scheduler, self._committer.put
+                )
             for _ in range(self._worker_count):
                 workers.start_soon(self._work)
 
@@ -208,49 +184,6 @@ class Engine:
             outcome.counters = {"failed": 1, f"error.{Reason.PARSE_ERROR}": 1}
             return outcome
 
-    async def _draw_start(self) -> None:
-        """Draw `start()` as its requests are needed; each lands by itself."""
-        scheduler, ordinal = self._parts.scheduler, 0
-        last = Outcome(None)
-        try:
-            async for value in self._parts.spider.start():
-                if not await scheduler.hungry(2 * self._worker_count):
-                    break
-                outcome = await self._started(value)
-                outcome.first_ordinal = ordinal
-                ordinal += len(outcome.items)
-                await self._put_start(outcome)
-            else:
-                last.remember = {START_ENDED: "yes"}
-        except Exception as exc:
-            self.start_error = exc
-            logger.error("start() failed: %s %s", exc, user_frame(exc))
-        await self._put_start(last)
-        scheduler.close_source()
-
-    async def _put_start(self, outcome: Outcome) -> None:
-        self._parts.scheduler.open_source()  # closed when it has landed
-        await self._committer.put(outcome)
-
-    async def _started(self, value: object) -> Outcome:
-        """The outcome of one value that `start()` gave: a request or an item."""
-        outcome, found = Outcome(None), Found()
-        if isinstance(value, Request):
-            self._parts.intake.start(value, found)
-        elif isinstance(value, str | bytes | None):
-            raise ConfigError(f"start() yielded {value!r}; yield Request(url) or items")
-        else:
-            outcome.items = await self._started_item(value, outcome)
-        outcome.requests, outcome.remember = found.requests, found.remember
-        return outcome
-
-    async def _started_item(self, value: object, outcome: Outcome) -> list[Item]:
-        try:
-            return [await self._parts.chain.process(value)]
-        except DropItem as exc:
-            outcome.counters = {f"dropped.{exc.reason}": 1}
-            return []
-
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
         """Land a group; while the disk is full the crawl waits, then stops in order."""
         committed = Committed()
@@ -260,10 +193,7 @@ class Engine:
         commit = partial(self._parts.store.commit, group, items_limit=limit)
         try:
             with anyio.CancelScope(shield=True):
-                try:
-                    committed = await commit()
-                except StoreError:
-                    committed = await self._patience(commit)
+                committed = await self._patience(commit)
         except StoreError as exc:
             logger.error("%s; the crawl stops and can be resumed", exc)
             self.store_error = exc
@@ -312,17 +242,10 @@ class Engine:
             self.stop(reason)
 
     def _verdict(self) -> FinishReason:
-        if self.start_error is not None and self._reason is None:
+        if self._parts.starts.error is not None and self._reason is None:
             return FinishReason.START_ERROR
         if self._reason is not None:
             return self._reason
         if self._parts.scheduler.is_exhausted:
             return FinishReason.PAGES_LIMIT
         return FinishReason.FINISHED
-
-
-def _note_pause(state: RetryCallState) -> None:
-    if state.attempt_number == 1 and state.outcome is not None:
-        minutes = STORE_PATIENCE // 60
-        error = state.outcome.exception()
-        logger.warning("The crawl waits, up to %d minutes: %s", minutes, error)

@@ -21,7 +21,7 @@ from anyio import to_thread
 
 from crawler import addresses, urls
 from crawler.advice import advise
-from crawler.engine import START_ENDED, Engine, Limits, Parts
+from crawler.engine import Engine, Limits, Parts
 from crawler.errors import ConfigError, SinkError
 from crawler.hosts import Hosts, Pace
 from crawler.http import AsyncBaseTransport, Client, ClientOptions, is_fake
@@ -40,6 +40,7 @@ from crawler.sinks import (
     target_of,
 )
 from crawler.spider import Spider
+from crawler.starting import START_ENDED, Starts
 from crawler.stats import FinishReason, Report, exit_code, totals
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.memory import MemoryStore
@@ -285,9 +286,8 @@ class Session:
         )
         visitor = Visitor(spider, settings, around, intake, self._callbacks)
         scheduler = self._scheduler(robots)
-        parts = Parts(
-            spider, self.store, scheduler, intake, chain, visitor, robots, self.outputs
-        )
+        starts = Starts(spider, intake, chain, least=2 * settings.crawl.workers)
+        parts = Parts(self.store, scheduler, starts, visitor, robots, self.outputs)
         return Engine(
             parts,
             self._limits(),
