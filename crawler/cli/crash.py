@@ -7,11 +7,14 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crawler.cli.logs import json_line
 from crawler.cli.streams import clean_lines, say, shown
 from crawler.version import __version__
 
 
-def tell(error: Exception, folder: Path | None, *, is_verbose: bool) -> None:
+def tell(
+    error: Exception, folder: Path | None, *, is_verbose: bool, as_json: bool = False
+) -> None:
     """Say that the crawl crashed, and where the traceback is: in `folder`, or among
     the temporary files."""
     while isinstance(error, ExceptionGroup):
@@ -19,11 +22,14 @@ def tell(error: Exception, folder: Path | None, *, is_verbose: bool) -> None:
     trace = clean_lines("".join(traceback.format_exception(error)))
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     log = _write(f"crawler {__version__}, {moment}\n{trace}\n", folder)
-    if is_verbose or log is None:
-        for line in trace.splitlines():
-            say(line)
     where = f", see {shown(log)}" if log is not None else ""
-    say(f"crawl crashed: {type(error).__name__}: {error}{where}")
+    message = f"crawl crashed: {type(error).__name__}: {error}{where}"
+    shown_trace = trace if is_verbose or log is None else ""
+    if as_json:
+        say(json_line("critical", message, datetime.now(UTC), exception=shown_trace))
+        return
+    for line in (*shown_trace.splitlines(), message):
+        say(line)
 
 
 def _write(text: str, folder: Path | None) -> Path | None:

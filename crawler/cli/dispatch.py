@@ -60,18 +60,20 @@ def execute(arguments: Sequence[str]) -> int:
     except SystemExit as exc:
         return int(exc.code or 0)
     again = [each for each in arguments if each != "--fresh"]
+    as_json = getattr(parsed, "log_format", "text") == "json"
     parsed.command_line = shlex.join(["crawl", *again])
     try:
         code = parsed.run(parsed) if "run" in parsed else _welcome()
     except CrawlError as exc:
-        _complain(str(exc), as_json=getattr(parsed, "log_format", "text") == "json")
+        _complain(str(exc), as_json=as_json)
         code = _code_of(exc)
     except (BrokenPipeError, streams.OutputError):
         raise
     except Exception as exc:
         from crawler.cli import crash
 
-        crash.tell(exc, None, is_verbose=getattr(parsed, "verbose", 0) > 0)
+        is_verbose = getattr(parsed, "verbose", 0) > 0
+        crash.tell(exc, None, is_verbose=is_verbose, as_json=as_json)
         code = exits.CRASHED
     sys.stdout.flush()
     return int(code)

@@ -73,7 +73,12 @@ def conduct(
         ending = run_in_loop(partial(perform, spider, settings, terms, view))
         if ending.error is not None:
             folder = Path(settings.storage.dir) if ending.is_kept else None
-            crash.tell(ending.error, folder, is_verbose=manner.verbosity > 0)
+            crash.tell(
+                ending.error,
+                folder,
+                is_verbose=manner.verbosity > 0,
+                as_json=manner.log_format == "json",
+            )
         if spider_name:
             _name_spider(ending.report, spider_name)
         view.end(ending, command)
