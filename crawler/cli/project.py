@@ -109,11 +109,9 @@ class Project:
         folder = shown(self.folder)
         if Path(f"{name}.py").is_file():
             hint = f"did you mean the file {name}.py?"
-        elif loaded.spiders:
-            where = f"No spider {name!r}"
-            message = layers.unknown(f"spider {name!r}", name, loaded.spiders, folder)
-            hint = message.partition("; ")[2]
-            hint = f"{hint} (crawl list shows them)"
+        elif known := [*loaded.spiders, *self.jobs.sound, *self.jobs.broken]:
+            message = layers.unknown(f"spider {name!r}", name, known, folder)
+            hint = f"{message.partition('; ')[2]} (crawl list shows them)"
         elif not self.folder.is_dir():
             hint = self._elsewhere()
         else:

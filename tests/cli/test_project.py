@@ -87,6 +87,13 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(
         Project(folder, environ={}).target(name)
 
 
+def test_a_typo_in_the_name_of_a_job_is_answered_as_well(folder: Path) -> None:
+    (folder / "config.toml").write_text('[jobs.nightly]\nspider = "books"\n')
+
+    with pytest.raises(ConfigError, match="did you mean 'nightly'"):
+        Project(folder, environ={}).target("nightyl")
+
+
 def test_a_file_named_without_its_ending_is_recognised(folder: Path) -> None:
     (folder / "toys.py").write_text(SPIDER)
 
