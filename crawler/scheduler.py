@@ -300,10 +300,17 @@ class Scheduler:
                 return
             self._timer.cancel()
             self._timer = None
-        if due is not None and due > now:
+        if due is not None and not self._is_stinted:
+            # It may be due by now, a moment after `_next` had nothing.
             # Kept here: uvloop gives a handle without `when` for a time that is near.
-            self._timer_at = due
-            self._timer = self._loop.call_at(due, self._ring)
+            self._timer_at = max(due, now)
+            self._timer = self._loop.call_at(self._timer_at, self._ring)
+
+    @property
+    def _is_stinted(self) -> bool:
+        """Whether no time, but a permit or a token is waited for."""
+        lacks_token = self._limiter is not None and not self._has_token
+        return self._permits == 0 or lacks_token
 
     def _ring(self) -> None:
         self._timer = None
