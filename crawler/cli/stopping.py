@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -16,6 +17,9 @@ from crawler.stats import FinishReason
 
 #: What stands for "stop"; one that was ignored when we began (nohup) stays so.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds within which a signal is the same one once more: `timeout` and its like send
+#: it to the process and to its group.
+ECHO = 0.3
 #: Seconds that closing may take after the second signal.
 LAST_SECONDS = 3.0
 
@@ -30,6 +34,7 @@ class Stopper:
         self._say = say
         self._grace = grace
         self._heard = 0
+        self._heard_at = self._caught_at = -ECHO
         self._caught = 0
         self._engine: Engine | None = None
         self.scope = anyio.CancelScope()
@@ -55,6 +60,10 @@ class Stopper:
 
     def hear(self, number: signal.Signals) -> None:
         """Somebody wants us to stop."""
+        now = time.monotonic()
+        if now - self._heard_at < ECHO:
+            return
+        self._heard_at = now
         self._heard += 1
         if self._heard == 1:
             self._say(
@@ -73,6 +82,10 @@ class Stopper:
             self._engine.stop(FinishReason.INTERRUPTED, grace=grace)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._caught_at < ECHO:
+            return
+        self._caught_at = now
         self._caught += 1
         if self._caught > 2:
             if os.isatty(2):

@@ -1,5 +1,6 @@
 """Signals, as a person or a system sends them to `crawl run`."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crawler.cli.stopping import ECHO
 from tests.cli.sites import (
     PATIENCE,
     SHOP,
@@ -31,6 +33,14 @@ def lines_until(process: subprocess.Popen[str], text: str) -> str:
         if text in line:
             return said
     raise AssertionError(f"{text!r} was never said, but: {said}")
+
+
+def insist(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C until it has ended, each time after the echo of the last one."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(ECHO + 0.1)
 
 
 @pytest.mark.parametrize("number", ORDERS)
@@ -64,6 +74,22 @@ def test_the_first_signal_ends_pages_under_way_and_the_same_command_goes_on(
     assert sorted(titles) == ["One", "Shop", "Two"]
 
 
+def test_the_echo_of_a_signal_is_not_a_second_one(tmp_path: Path) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books") as process:
+            wait_for_request(site, process)
+            for _ in range(2):  # as `timeout` does: to the process, and to its group
+                process.send_signal(signal.SIGTERM)
+            said = lines_until(process, "SIGTERM")
+            site.held["/two"].set()
+            _, rest = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 4
+    assert "Stopping at once" not in said + rest
+    assert "so far 3 items" in rest
+
+
 def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
     tmp_path: Path,
 ) -> None:
@@ -73,7 +99,7 @@ def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
             wait_for_request(site, process)
             process.send_signal(signal.SIGINT)
             lines_until(process, "Once more to stop at once")
-            process.send_signal(signal.SIGINT)
+            insist(process)
             _, rest = process.communicate(timeout=PATIENCE)
         site.held["/two"].set()
         again = crawl(tmp_path, "run", "books", "-q")
@@ -103,12 +129,7 @@ def test_the_third_signal_ends_a_spider_that_holds_everything_up(
         )
         with starting(tmp_path, "run", "endless.py") as process:
             lines_until(process, "held")
-            while process.poll() is None:  # the loop hears none of them
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(0.1)
-                except subprocess.TimeoutExpired:
-                    continue
+            insist(process)  # the loop hears none of them
 
     assert process.returncode == 4
 
