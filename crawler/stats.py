@@ -105,6 +105,15 @@ class Report:
         del values["advice"]
         return values
 
+    @classmethod
+    def of_summary(cls, summary: Mapping[str, Any]) -> Report:
+        """The report that `summary()` gave, of this version or of another one."""
+        values = dict(summary)
+        values["item_count"] = values.pop("items")
+        values["finish_reason"] = FinishReason(values["finish_reason"])
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: values[name] for name in values if name in known})
+
 
 def group(counters: Mapping[str, int], prefix: str) -> dict[str, int]:
     """The counters of one kind, largest first: `status.200` of "status" as "200"."""

@@ -40,12 +40,15 @@ def _add_report(commands: Commands) -> None:
         "report",
         report,
         help="show how a run went",
-        example="crawl report 7\ncrawl report books/7 --json",
+        example="crawl report books/7 --json\ncrawl report books --html report.html",
     )
     parser.add_argument(
         "run_name", metavar="RUN", help="its number, or JOB/NUMBER, or JOB: the latest"
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument(
+        "--html", metavar="PATH", help="as a page that needs nothing else, - too"
+    )
     options.add_settings(parser)
 
 
@@ -142,7 +145,12 @@ def report(args: argparse.Namespace) -> int:
     from crawler.cli import records
     from crawler.cli.streams import clean
 
-    found = records.report_of(_folder(args), args.run_name)
+    folder = _folder(args)
+    found = records.report_of(folder, args.run_name)
+    if args.html:
+        from crawler.cli import report_page
+
+        return report_page.write(folder, found, args.html)
     for line in records.json_of(found) if args.json else records.table_of(found):
         print(clean(line))
     return exits.COMPLETE

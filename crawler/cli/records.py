@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -100,11 +98,7 @@ def _named(folder: Path, name: str) -> tuple[str, int | None]:
 
 
 def _read(written: bytes) -> Report:
-    values: dict[str, Any] = msgspec.json.decode(written)
-    values["item_count"] = values.pop("items")
-    values["finish_reason"] = FinishReason(values["finish_reason"])
-    known = {each.name for each in fields(Report)}
-    return Report(**{name: values[name] for name in values if name in known})
+    return Report.of_summary(msgspec.json.decode(written))
 
 
 def _unfinished(job: str, record: RunRecord) -> Report:

@@ -243,3 +243,20 @@ def test_a_job_that_is_at_work_is_not_started_twice_and_nobody_is_alarmed(
 
     assert done.returncode == 5
     assert not (tmp_path / "bad.json").exists()
+
+
+def test_a_run_has_a_page_that_tells_how_it_went(tmp_path: Path) -> None:
+    with serving(SHOP) as site:
+        write_spider(tmp_path, site.url)
+        job(tmp_path, 'spider = "books"')
+        crawl(tmp_path, "run", "nightly")
+        crawl(tmp_path, "run", "nightly")
+    first = crawl(tmp_path, "report", "nightly/1", "--html", "pages/first.html")
+    second = crawl(tmp_path, "report", "nightly", "--html", "-")
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    text = (tmp_path / "pages" / "first.html").read_text()
+    assert "It worked. Finished." in text
+    assert "first run that is kept" in text
+    assert "Compared with run 1" in second.stdout
+    assert f"{site.url}/two" in second.stdout

@@ -1,0 +1,30 @@
+"""`crawl report RUN --html PATH`: a run's report as one page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from crawler.cli import exits
+from crawler.cli.streams import of_bytes, say, shown
+from crawler.errors import SinkError
+from crawler.jobs import html
+from crawler.stats import Report
+
+
+def write(folder: Path, report: Report, path: str) -> int:
+    """Write the page, whole or not at all."""
+    text = html.page(html.gather(folder, report))
+    if path == "-":
+        sys.stdout.write(text)
+        return exits.COMPLETE
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(target)
+    except OSError as exc:
+        raise SinkError(f"--html {path} was not written: {exc.strerror}") from exc
+    say(f"{of_bytes(target.stat().st_size)} in {shown(target)}")
+    return exits.COMPLETE
