@@ -1,0 +1,126 @@
+"""kill -9 at any moment: every page is done, and every item is there once.
+
+The moments of the first test are random, by seed; when a process dies is up to the
+machine all the same, so that what is asserted holds for any moment.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import Ended, Job, RunningSite, serving
+from tests.faults.site import Expected
+
+#: Requests that are out, and pages whose commit is under way, when a process dies: the
+#: workers of `Tree`, and what they may get done during a slow write.
+LOST = 4 * 16
+ATTEMPTS = 3
+
+
+def assert_exact(job: Job, last: Ended | None) -> None:
+    """All that a crawl promises, however often it was killed."""
+    expected = Expected(job.size)
+    assert last is None or last.code in (0, 3), last.error
+    assert job.counts() == expected.counts
+    for name, ids in {**job.written(), "state": job.stored()}.items():
+        assert len(ids) == len(set(ids)), f"an item is twice in {name}"
+        assert set(ids) == expected.items, f"items are missing in {name}"
+    assert_polite(job.site, expected, job.kills)
+
+
+def assert_polite(site: RunningSite, expected: Expected, kills: int) -> None:
+    """Nothing forbidden was asked for, all else, and no more often than it must be."""
+    asked, least = site.asked(), expected.asked(ATTEMPTS)
+    assert asked.keys() == least.keys()
+    assert asked["/robots.txt"] <= 1 + kills
+    assert all(asked[path] >= times for path, times in least.items())
+    assert all(asked[path] <= times + kills for path, times in least.items())
+    assert asked.total() - sum(least.values()) <= kills * (LOST + 1)
+
+
+def test_a_crawl_killed_at_random_moments_is_exact(tmp_path: Path) -> None:
+    dice = random.Random(11)
+    with serving(tmp_path, seconds=0.005) as site:
+        job, last = Job(tmp_path / "job", site), None
+        while job.kills < 7 and last is None and job.report() is None:
+            last = job.killed_after(dice.randrange(110), dice.random() * 0.05)
+        if last is None and job.report() is None:
+            last = job.run()
+
+        assert job.kills >= 4
+        assert_exact(job, last)
+
+
+@pytest.mark.parametrize("event", ["os.truncate", "os.rename", "sqlite3.connect"])
+def test_a_crawl_killed_at_each_step_of_a_kind_is_exact(
+    tmp_path: Path, event: str
+) -> None:
+    """Saving and cutting files; making databases and publishing; opening them."""
+    with serving(tmp_path) as site:
+        job, last, count = Job(tmp_path / "job", site, size=60), None, 0
+        while last is None and job.report() is None:
+            count += 1
+            last = job.killed_at(event, count)
+
+        assert job.kills >= 3
+        assert_exact(job, last)
+
+
+def test_a_crawl_killed_while_it_resumes_goes_on_all_the_same(tmp_path: Path) -> None:
+    with serving(tmp_path, seconds=0.005) as site:
+        job = Job(tmp_path / "job", site, size=60)
+        assert job.killed_after(30) is None
+        for count in (1, 2, 3):  # nothing was asked for when these die
+            assert job.killed_at("sqlite3.connect", count) is None
+
+        last = job.run()
+
+        assert "resuming run 1" in last.error
+        assert_exact(job, last)
+
+
+@pytest.mark.parametrize(("limit", "number"), [("pages", 40), ("items", 61)])
+def test_limits_are_exact_over_kills(tmp_path: Path, limit: str, number: int) -> None:
+    dice = random.Random(number)
+    with serving(tmp_path, seconds=0.01) as site:
+        job = Job(
+            tmp_path / "job",
+            site,
+            size=400,
+            outputs=("out.jsonl",),
+            options=(f"--{limit}", str(number), "-s", "crawl.workers=4"),
+        )
+        last = None
+        while job.kills < 3 and last is None and job.report() is None:
+            last = job.killed_after(dice.randrange(5, 20))
+        if last is None and job.report() is None:
+            last = job.run()
+
+        report = job.report()
+        assert report is not None
+        assert report[limit] == number
+        assert report["finish_reason"] == f"{limit}_limit"
+        ids = job.written()["out.jsonl"]
+        assert len(ids) == len(set(ids)) == report["items"]
+        assert site.asked().total() <= number + 30 + job.kills * (4 * 4 + 1)
+
+
+def test_start_killed_half_drawn_gives_everything_once(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    with serving(tmp_path, seconds=0.005) as site:
+        job = Job(tmp_path / "job", site, "Listed", size=200, outputs=("out.jsonl",))
+        last = None
+        while job.kills < 3 and last is None and job.report() is None:
+            last = job.killed_after(dice.randrange(10, 70))
+        if last is None and job.report() is None:
+            last = job.run()
+
+        expected = {f"start {n}" for n in range(1, 201)}
+        expected |= {f"{n}{letter}" for n in range(1, 201) for letter in "ab"}
+        ids = job.written()["out.jsonl"]
+        assert len(ids) == len(set(ids))
+        assert set(ids) == expected
+        assert job.counts()["pages"] == 200
