@@ -174,9 +174,7 @@ async def idle(  # noqa: C901 - one measurement, from top to bottom
 
 async def stream(contender: str, asked: dict[str, Any]) -> dict[str, float]:
     """A large body streamed into a file."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    cpu = time.process_time()
-    size = 0
+    cpu, before, size = 0.0, 0, 0
     with Path(asked["file"]).open("wb") as file:  # noqa: ASYNC230 - as a loop does
         if contender == "aiohttp":
             import aiohttp
@@ -185,7 +183,7 @@ async def stream(contender: str, asked: dict[str, Any]) -> dict[str, float]:
                 aiohttp.ClientSession() as session,
                 session.get(asked["url"]) as response,
             ):
-                cpu = time.process_time()
+                cpu, before = time.process_time(), _peak()
                 async for chunk in response.content.iter_any():
                     size += file.write(chunk)
         else:
@@ -200,12 +198,12 @@ async def stream(contender: str, asked: dict[str, Any]) -> dict[str, float]:
                 httpx.AsyncClient(transport=transport) as client,
                 client.stream("GET", asked["url"]) as response,
             ):
-                cpu = time.process_time()
+                cpu, before = time.process_time(), _peak()
                 async for chunk in response.aiter_raw():
                     size += file.write(chunk)
     cpu = time.process_time() - cpu
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"cpu_seconds": cpu, "grown_mb": grown / 1024, "bytes": size}
+    grown = (_peak() - before) / 1024
+    return {"cpu_seconds": cpu, "grown_mb": grown, "bytes": size}
 
 
 async def handshakes(contender: str, asked: dict[str, Any]) -> dict[str, float]:
@@ -222,6 +220,10 @@ async def handshakes(contender: str, asked: dict[str, Any]) -> dict[str, float]:
         began = time.monotonic()
         await asyncio.gather(*(client.get(asked["url"]) for _ in range(asked["count"])))
         return {"seconds": time.monotonic() - began}
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _resident() -> int:

@@ -37,6 +37,8 @@ _MAX_INFORMATIONAL = 16
 #: pass, chunk extensions and empty lines without end do not.
 _MAX_OVERHEAD = 16
 _ALLOWANCE = 128 * 1024
+#: From this length on, the rest of a body goes past the parser, which is spent by it.
+_RAW_BYTES = 512 * 1024
 
 
 class Http1Home(TransferHome, Protocol):
@@ -68,6 +70,7 @@ class Http1Connection(asyncio.Protocol):
         "_is_reused",
         "_is_spent",
         "_keeps_alive",
+        "_left_raw",
         "_overhead",
         "_parser",
         "_pieces",
@@ -105,6 +108,8 @@ class Http1Connection(asyncio.Protocol):
         self._framing: Framing | None = None
         self._reason = b""
         self._pieces: list[bytes] = []
+        #: Bytes of the body to come that go past the parser.
+        self._left_raw = 0
         self._overhead = 0
         #: Whether the parser gave up on a head that may yet be read leniently.
         self._is_broken = False
@@ -210,11 +215,15 @@ class Http1Connection(asyncio.Protocol):
             writable.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        transfer = self._transfer
-        if transfer is None and self._drain_left < 0:
+        if self._left_raw:
+            self._receive_raw(data)
+        elif self._transfer is None and self._drain_left < 0:
             # Unasked: a 408, an alert, or an answer to nobody's request.
             self.abort()
-            return
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         if self._framing is None:
             self._head += data
         try:
@@ -228,8 +237,19 @@ class Http1Connection(asyncio.Protocol):
             self._is_faulty = True
         if self._framing is not None:
             self._pass_on(len(data))
-        elif transfer is not None:
-            self._wait_for_head(transfer)
+        elif self._transfer is not None:
+            self._wait_for_head(self._transfer)
+
+    def _receive_raw(self, data: bytes) -> None:
+        """Take what can be nothing but body: no parser has to look at it."""
+        left = self._left_raw - len(data)
+        if left < 0:
+            self._is_faulty = True
+            data = data[:left]
+        self._left_raw = max(left, 0)
+        self._is_answered = left <= 0
+        self._pieces.append(data)
+        self._pass_on(len(data))
 
     def _wait_for_head(self, transfer: Transfer) -> None:
         transfer.note_progress()
@@ -272,9 +292,21 @@ class Http1Connection(asyncio.Protocol):
         if self._is_answered:
             self._finish()
         elif transfer is not None:
+            self._go_on_raw(transfer)
             self._hold_back(transfer)
         elif self._drain_left < 0:
             self.abort()
+
+    def _go_on_raw(self, transfer: Transfer) -> None:
+        """Spare the parser the rest of a long body of a known length."""
+        framing = self._framing
+        if framing is None or framing.length is None or self._left_raw:
+            return
+        left = framing.length - transfer.body.received
+        if left > _RAW_BYTES:
+            self._left_raw = left
+            self._is_spent = True
+            self._keeps_alive = self._parser.should_keep_alive()
 
     def _hold_back(self, transfer: Transfer) -> None:
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * transfer.body.received:

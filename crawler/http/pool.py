@@ -98,7 +98,7 @@ class Origin:
     def __init__(self, scheme: str, host: str, port: int) -> None:
         self.scheme, self.host, self.port = scheme, host, port
         #: Transfers without a connection, in the order in which they came.
-        self.waiting: OrderedDict[Transfer, None] = OrderedDict()
+        self.waiting: dict[Transfer, None] = {}
         #: Free HTTP/1.1 connections; the last one is the warmest.
         self.idle: dict[Connection, None] = {}
         #: HTTP/2 connections that take new streams.
@@ -117,6 +117,12 @@ class Origin:
             f"<Origin {self.scheme}://{self.host}:{self.port} {self.open} open, "
             f"{len(self.idle)} idle, {len(self.waiting)} waiting>"
         )
+
+    def first_waiting(self) -> Transfer:
+        """Take the transfer that waits longest."""
+        first = next(iter(self.waiting))
+        del self.waiting[first]
+        return first
 
     @property
     def is_unused(self) -> bool:
@@ -359,7 +365,7 @@ class Pool:
             connection.close()
             self.lost(connection)
         elif origin.waiting:
-            transfer, _ = origin.waiting.popitem(last=False)
+            transfer = origin.first_waiting()
             self._start(connection, transfer)
         else:
             origin.idle[connection] = None
@@ -380,7 +386,7 @@ class Pool:
         """An HTTP/2 connection takes more streams, or carries none."""
         origin = connection.origin
         while origin.waiting and connection.has_room:
-            transfer, _ = origin.waiting.popitem(last=False)
+            transfer = origin.first_waiting()
             self._start(connection, transfer)
         if connection.is_resting and connection in self._standing:
             if self._is_closed or self._has_to_yield(origin):
@@ -502,7 +508,7 @@ def _connect_error(cause: BaseException | None, host: str) -> Exception:
     return error
 
 
-def _nth(waiting: OrderedDict[Transfer, None], index: int) -> Transfer:
+def _nth(waiting: dict[Transfer, None], index: int) -> Transfer:
     return next(islice(waiting, index, None), next(iter(waiting)))
 
 

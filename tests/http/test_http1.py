@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 from collections.abc import AsyncIterator
 
 import httpx
@@ -358,6 +359,40 @@ async def test_a_connection_that_cannot_be_trusted_is_not_used_again(
             assert (await http.get(served.url)).text == "page"
 
         assert served.connections == 3
+
+
+LONG = random.Random(3).randbytes(3_000_000)
+
+
+@pytest.mark.parametrize(
+    ("surplus", "connections"), [(b"", 1), (b"surplus", 3), (b"HTTP/1.1 200 OK", 3)]
+)
+async def test_a_long_body_ends_where_it_was_announced_to(
+    surplus: bytes, connections: int
+) -> None:
+    transport = Transport(options=options())
+    script = [answer(LONG) + surplus]
+    async with serve(scripted(script)) as served, client(transport) as http:
+        for _ in range(3):
+            assert (await http.get(served.url)).content == LONG
+
+        assert served.connections == connections
+
+
+async def test_a_long_body_that_breaks_off_is_truncated() -> None:
+    result = await outcome([answer(LONG)[:-1], CLOSE])
+
+    assert type(result) is TruncatedError
+
+
+async def test_a_long_body_with_connection_close_ends_the_connection() -> None:
+    transport = Transport(options=options())
+    script = [answer(LONG, "Connection: close")]
+    async with serve(scripted(script)) as served, client(transport) as http:
+        for _ in range(2):
+            assert (await http.get(served.url)).content == LONG
+
+        assert served.connections == 2
 
 
 async def test_an_answer_to_nobody_closes_the_connection() -> None:
