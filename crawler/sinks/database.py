@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 
 from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.pipelines.items import canonical, decode
@@ -81,7 +81,13 @@ class Database(Sink):
             await self._give_up(recorded)
             raise
         # From here on the file is this job's, and its rows have their number.
-        await source.record(self._position)
+        try:
+            await source.record(self._position)
+        except BaseException:
+            self._is_ours_alone = False  # it may have been noted: the file stays
+            with CancelScope(shield=True):
+                await self.close()
+            raise
         self.unpublished = self.target
         self._taken = self._position.sequence
         return self._taken
