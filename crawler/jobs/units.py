@@ -247,7 +247,7 @@ def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
             continue
         weekday, which = each
         first = which * 7 - 6
-        limit = "~07..01" if which == CronSim.LAST else f"-{first:02}..{first + 6:02}"
+        limit = "~07/1" if which == CronSim.LAST else f"-{first:02}..{first + 6:02}"
         if which == 5:
             limit = "-29..31"
         yield _WEEKDAYS[(weekday - 1) % 7] + " ", limit
