@@ -92,6 +92,8 @@ class Client(httpx.AsyncClient):
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
+        #: Proxies are asked by httpx's own path, never by the short one.
+        self._is_proxied = self._own is not None and self._own.has_proxy
 
     @property
     def keeps_deadline(self) -> bool:
@@ -171,7 +173,7 @@ class Client(httpx.AsyncClient):
         """
         started = time.perf_counter()
         prepared = self._prepare(request, cookies)
-        own = None if request.options.proxy else self._own
+        own = None if request.options.proxy or self._is_proxied else self._own
         try:
             if own is not None and not self._is_watched(authorized):
                 return _lean_response(request, await own.exchange(prepared), started)

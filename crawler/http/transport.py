@@ -86,6 +86,11 @@ class Transport(httpx.AsyncBaseTransport):
     def __repr__(self) -> str:
         return f"<Transport {self._pool!r}>"
 
+    @property
+    def has_proxy(self) -> bool:
+        """Whether requests go through a proxy unless they say otherwise."""
+        return self._options.proxy is not None
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and give the answer once its head is here."""
         proxy = request.extensions.get("proxy", self._options.proxy)

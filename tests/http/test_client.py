@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
@@ -195,3 +196,21 @@ def test_only_a_fake_is_a_fake() -> None:
     assert is_fake(FakeSite({}))
     assert not is_fake(None)
     assert not is_fake(httpx.AsyncHTTPTransport())
+
+
+async def test_the_proxy_of_the_settings_gets_every_request() -> None:
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nback")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    made = Client(ClientOptions(settings(proxy=f"http://127.0.0.1:{port}")))
+    async with server:
+        body = await body_of(made, Request("http://site.example/page"))
+
+    assert body == b"back"
+    assert asked == [b"GET http://site.example/page HTTP/1.1"]
