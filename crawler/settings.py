@@ -288,6 +288,7 @@ _MAY_BE_ZERO = frozenset(
         "jobs.retries",
     }
 )
+_PROXIES = ("http://", "https://", "socks5://", "socks5h://")
 _MAY_BE_EMPTY = frozenset(
     {
         "crawl.contact",
@@ -325,6 +326,8 @@ def _check_text(name: str, value: str) -> None:
         raise ValueError("must not be empty")
     if not value.isprintable():
         raise ValueError("must be one line, without control characters")
+    if name == "http.proxy" and value and not value.startswith(_PROXIES):
+        raise ValueError("write it as http://host:port, or socks5://host:port")
 
 
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:

@@ -97,6 +97,12 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
             id="a header of its own",
         ),
         pytest.param(
+            "http", "proxy", "127.0.0.1:8080",
+            "config.toml: http.proxy = '127.0.0.1:8080': "
+            "write it as http://host:port, or socks5://host:port",
+            id="a proxy of no kind",
+        ),
+        pytest.param(
             "storage", "mode", "disk",
             "config.toml: storage.mode = 'disk': Invalid enum value 'disk'",
             id="no such mode",
