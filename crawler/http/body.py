@@ -21,6 +21,8 @@ LOW_WATER = 64 * 1024
 #: A wire chunk from this size on, or what it unpacks to, is decoded in a thread.
 _LARGE = 256 * 1024
 _STEP = 1024 * 1024
+#: An encoded body up to this size is decoded at once: most unpack to a few times it.
+_SMALL_ENCODED = 64 * 1024
 
 
 class Source(Protocol):
@@ -108,7 +110,8 @@ class Body(httpx.AsyncByteStream):
 
     def take_complete(self) -> bytes | None:
         """Give the whole decoded body if it is here and small, else None."""
-        if not self.is_complete or self._taken or self.received > _LARGE:
+        limit = _LARGE if self._decoder is None else _SMALL_ENCODED
+        if not self.is_complete or self._taken or self.received > limit:
             return None
         self._taken = True
         chunks = self._chunks

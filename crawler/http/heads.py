@@ -5,6 +5,7 @@ is repaired only where no two readers can disagree about where the message ends.
 """
 
 import re
+from functools import lru_cache
 
 import httpx
 
@@ -19,22 +20,24 @@ _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 def request_head(request: httpx.Request) -> bytes:
     """Give the bytes of a request's head, or raise LocalProtocolError."""
     target = request.url.raw_path
-    fields = request.headers.raw
-    lines = [b"%b: %b" % field for field in fields]
-    lines.append(b"\r\n")
-    method = request.method.encode("ascii")
-    head = b"%b %b HTTP/1.1\r\n%b" % (method, target, b"\r\n".join(lines))
-    expected = len(lines) + 1
+    method = request.method.encode("ascii", "replace")
+    if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(method)):
+        raise httpx.LocalProtocolError("A blank or control splits the request line")
+    lines = _field_lines(tuple(request.headers.raw))
+    return b"%b %b HTTP/1.1\r\n%b" % (method, target, lines)
+
+
+@lru_cache(maxsize=256)
+def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """The lines of these fields, which most requests to a host have in common."""
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
     if (
-        head.count(b"\n") != expected
-        or head.count(b"\r") != expected
-        or b"\0" in head
-        or not _TARGET.fullmatch(target)
+        lines.count(b"\n") != len(fields)
+        or lines.count(b"\r") != len(fields)
+        or b"\0" in lines
     ):
-        raise httpx.LocalProtocolError(
-            "A CR, LF, NUL or blank in the URL or in a header would split the request"
-        )
-    return head
+        raise httpx.LocalProtocolError("A CR, LF or NUL would split a header")
+    return lines + b"\r\n"
 
 
 class Framing:

@@ -684,3 +684,30 @@ async def test_without_decoding_the_bytes_of_the_wire_are_given() -> None:
 
         assert wire == body
         assert response.headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_noise_never_hangs_or_breaks_the_client(seed: int) -> None:
+    """Well-formed answers with bytes changed, cut, doubled or added."""
+    chance = random.Random(seed)
+    said = bytearray(
+        b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+        + OK
+        + b"Content-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"4;a=b\r\npage\r\n6\r\n pages\r\n0\r\nDigest: x\r\n\r\n"
+    )
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(said))
+        kind = chance.randrange(4)
+        if kind == 0:
+            said[at] = chance.randrange(256)
+        elif kind == 1:
+            del said[at : at + chance.randint(1, 9)]
+        elif kind == 2:
+            said[at:at] = said[at : at + chance.randint(1, 30)]
+        else:
+            said[at:at] = chance.randbytes(chance.randint(1, 20))
+
+    result = await outcome([bytes(said), CLOSE])
+
+    assert not isinstance(result, httpx.LocalProtocolError)

@@ -19,8 +19,10 @@ from tests.http.peers import CONCURRENT, Behaviour, Peer, at_first, goaway, peer
 from tests.http.servers import (
     CLOSE,
     Script,
+    Served,
     answer,
     certificates,
+    client,
     options,
     scripted,
     serve,
@@ -252,3 +254,31 @@ async def test_a_small_body_can_be_taken_without_waiting() -> None:
 async def test_a_transport_speaks_something() -> None:
     with pytest.raises(ValueError, match="speaks"):
         Transport(http1=False, http2=False)
+
+
+def test_uvloop_is_as_good_a_loop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    context = certificates().client()
+
+    async def by_alpn(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            await fine(Peer(served, reader, writer))
+        else:
+            await scripted([answer()])(served, reader, writer)
+
+    async def main() -> list[tuple[str, str]]:
+        async with (
+            serve(scripted([answer()])) as plain,
+            serve(by_alpn, certificates().server("h2")) as newer,
+            serve(by_alpn, certificates().server("http/1.1")) as older,
+            client(own(context, http2=True)) as http,
+        ):
+            sites = [plain, newer, older]
+            responses = await asyncio.gather(
+                *(http.get(site.url) for site in sites for _ in range(20))
+            )
+        return sorted({(each.http_version, each.text) for each in responses})
+
+    assert uvloop.run(main()) == [("HTTP/1.1", "page"), ("HTTP/2", "page")]
