@@ -87,6 +87,8 @@ class Job:
     options: Sequence[str] = ()
     outputs: Sequence[str] = tuple(f"out.{each}" for each in FORMATS)
     kills: int = field(default=0, init=False)
+    #: Processes that were started so far.
+    starts: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -110,6 +112,7 @@ class Job:
         self, *more: str, module: Sequence[str] = ("crawler.cli",)
     ) -> subprocess.Popen[str]:
         """Begin to crawl, in another process."""
+        self.starts += 1
         return subprocess.Popen(
             [sys.executable, "-m", *module, *self.arguments(*more)],
             cwd=self.folder,

@@ -5,7 +5,7 @@ The first crawl is stopped in order; what it has in memory is gone all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Shop(Spider):
 def job(
     folder: Path, spider: Spider, site: FakeSite, *, workers: int = 1, **terms: Any
 ) -> Crawl:
-    settings = {
+    settings: dict[str, Mapping[str, Any]] = {
         "crawl": {"workers": workers},
         "storage": {"dir": str(folder / "state")},
         **spider.settings,

@@ -1,0 +1,276 @@
+"""What else befalls a job: signals, disks, damage, a second process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import Job, RunningSite, ended, serving
+from tests.faults.test_kill import assert_exact
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[RunningSite]:
+    """The site, slow enough to be interrupted."""
+    with serving(tmp_path, seconds=0.01) as running:
+        yield running
+
+
+def test_sigterm_stops_in_order_and_the_same_command_goes_on(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=100)
+    process = job.start()
+    site.wait_for(30)
+
+    process.terminate()
+    stopped = ended(process)
+
+    assert stopped.code == 4
+    assert "crawl run" in stopped.error  # how to go on
+    asked = site.asked().total()
+    assert_exact(job, job.run())  # what was in flight was not asked for again
+    assert site.asked().total() > asked
+
+
+def test_a_second_sigint_stops_at_once(tmp_path: Path, site: RunningSite) -> None:
+    job = Job(tmp_path / "job", site, size=100)
+    process = job.start()
+    site.wait_for(30)
+
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    code = ended(process).code
+    job.kills = 1  # as many requests may be lost as by a kill
+
+    assert code == 4
+    assert_exact(job, job.run())
+
+
+def test_a_process_that_was_stopped_and_continued_goes_on(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=100)
+    process = job.start()
+    site.wait_for(30)
+
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    process.send_signal(signal.SIGCONT)
+
+    assert_exact(job, ended(process))
+
+
+def test_a_second_process_is_told_who_holds_the_job(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=100)
+    process = job.start()
+    site.wait_for(10)
+    process.send_signal(signal.SIGSTOP)
+
+    second = job.run()
+    process.send_signal(signal.SIGCONT)
+
+    assert second.code == 5
+    assert f"process {process.pid}" in second.error
+    assert "--job" in second.error
+    assert_exact(job, ended(process))
+
+
+def test_other_arguments_are_refused_with_the_ways_out(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=100, outputs=("out.jsonl",))
+    assert job.killed_after(20) is None
+    job.size = 60
+
+    refused = job.run()
+    fresh = job.run("--fresh")
+
+    assert refused.code == 2
+    assert all(way in refused.error for way in ("same", "--fresh", "--job"))
+    assert fresh.code in (0, 3)
+    assert job.counts(run=2)["pages"] > 40
+
+
+def test_a_finished_run_is_followed_by_a_new_one(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=40, outputs=("out.jsonl",))
+    first = job.run()
+    again = job.run()
+
+    assert "resuming" not in again.error
+    assert (first.code, again.code) == (0, 0)
+    assert job.counts(run=2) == job.counts(run=1)
+    ids = job.written()["out.jsonl"]
+    assert len(ids) == len(set(ids)) == job.counts(run=2)["items"]
+
+
+# -- disks
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of this size; the test is skipped where none can be mounted."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = subprocess.run(["mount", *options], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mounting a small tmpfs needs root and the right to mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_is_waited_for(tmp_path: Path, site: RunningSite) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        job = Job(disk / "job", site, size=100)
+        process = job.start()
+        site.wait_for(10)
+        ballast = disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, _full():
+            while file.write(b"\0" * 4096):
+                pass
+        assert process.stderr is not None
+        said = ""
+        while "waits" not in said:
+            said += process.stderr.readline()
+            assert process.poll() is None, said
+
+        ballast.unlink()
+
+        assert_exact(job, ended(process))
+
+
+@contextmanager
+def _full() -> Iterator[None]:
+    with pytest.raises(OSError, match="No space left"):
+        yield
+
+
+def test_a_crawl_on_a_full_disk_stops_and_goes_on_later(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        job = Job(disk / "job", site, size=100)
+        process = job.start()
+        site.wait_for(30)
+        ballast = disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, _full():
+            while file.write(b"\0" * 4096):
+                pass
+        process.terminate()
+        stopped = ended(process)
+        job.kills = 1
+        ballast.unlink()
+
+        assert stopped.code in (1, 4)
+        assert_exact(job, job.run())
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_a_request(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    output = str(folder / "file" / "out.jsonl")
+    (folder / "file").write_text("not a folder")
+    job = Job(tmp_path / "job", site, size=40, outputs=(output,))
+
+    refused = job.run()
+
+    assert refused.code == 2
+    assert output in refused.error
+    assert not site.asked()
+
+
+def test_a_read_only_folder_is_refused_before_a_request(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for output in ("out.jsonl", "out.db", "out.json", "out.csv"):
+            outputs = (str(disk / output),)
+            job = Job(tmp_path / "job", site, size=40, outputs=outputs)
+
+            refused = job.run()
+
+            assert refused.code == 2, output
+            assert output in refused.error
+        assert not site.asked()
+
+
+# -- damage
+
+
+def cut_short(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"garbage" * 1_000)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zero_a_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096 * 3)
+        file.write(b"\0" * 4096)
+
+
+@pytest.mark.parametrize("which", ["tree.runs/1.db", "tree.db"])
+@pytest.mark.parametrize(
+    "damage", [cut_short, overwrite, empty, zero_a_page], ids=lambda it: it.__name__
+)
+def test_a_damaged_database_is_refused_and_kept(
+    tmp_path: Path, small: Job, damage: Callable[[Path], None], which: str
+) -> None:
+    if which == "tree.db" and damage is zero_a_page:
+        pytest.skip("it has two pages")
+    job = Job(tmp_path / "job", small.site, size=60, outputs=("out.jsonl",))
+    shutil.copytree(small.state, job.state)
+    before = small.site.requests()
+    path = job.state / which
+    damage(path)
+    content = path.read_bytes()
+
+    refused = job.run()
+    has_asked = small.site.requests() > before
+    is_kept = path.read_bytes() == content
+    fresh = job.run("--fresh")
+
+    assert refused.code == 2
+    assert which in refused.error
+    assert "--fresh" in refused.error
+    assert is_kept
+    assert not has_asked
+    assert fresh.code in (0, 3), fresh.error
+    found = [each.read_bytes() for each in job.state.rglob("*") if each.is_file()]
+    assert content in found, "the original is gone"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    """A job whose run was stopped, and the site that it was reading."""
+    folder = tmp_path_factory.mktemp("small")
+    with serving(folder, seconds=0.01) as running:
+        job = Job(folder / "job", running, size=60, outputs=("out.jsonl",))
+        process = job.start()
+        running.wait_for(40)
+        process.terminate()
+        assert ended(process).code == 4
+        yield job
