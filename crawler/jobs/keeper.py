@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 #: Exit codes with a meaning here; see the command line's contract.
 CRASHED, STOPPED, LOCKED = 1, 4, 5
 #: Seconds after `max_runtime` in which a job stops by itself.
-HEAD_START = 2.0
+HEAD_START = 5.0
 #: Seconds beyond its grace in which a job closes, and tells whoever wants to know.
 CLOSING = 30.0
 #: The longest sleep: the machine's clock may be set, or the machine may be suspended.
