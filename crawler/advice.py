@@ -14,6 +14,8 @@ from crawler.visit.callbacks import Matches
 _SETTINGS = {
     "scope": "the spider's `scope`",
     "depth": "crawl.depth",
+    "max_links": "http.max_links",
+    "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",
 }
 _NETWORK = {

@@ -31,6 +31,8 @@ class Found:
     rejected: list[Rejected] = field(default_factory=list)
     #: Facts that a resumed run must know again.
     remember: dict[str, str] = field(default_factory=dict)
+    #: Links that were left out before they were URLs, by the setting's name.
+    cut: dict[str, int] = field(default_factory=dict)
 
 
 class Intake:
@@ -83,6 +85,7 @@ class Intake:
         """Links of a page: those that are new and pass the filters."""
         depth = parent.depth + 1
         known, allow, deny = self._known, batch.allow, batch.deny
+        too_long = self._resolver.rejected["too_long"]
         for link in self._resolver.resolve_all(batch.base_url, batch.references):
             # Nine of ten were met before, no deeper than here.
             if known.get(link.fingerprint, _FAR) > depth:
@@ -90,6 +93,9 @@ class Intake:
                     self._link(parent, batch, link, depth, found)
                 else:
                     self._reject(parent, link, "patterns", found)
+        too_long = self._resolver.rejected["too_long"] - too_long
+        if too_long:
+            found.cut["max_url"] = found.cut.get("max_url", 0) + too_long
 
     def redirect(self, source: Entry, target: Request, found: Found) -> bool:
         """The target of a redirect, with its source's place; whether it may enter.

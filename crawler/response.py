@@ -104,6 +104,7 @@ class Response:
         "elapsed",
         "head",
         "http_version",
+        "max_links",
         "request",
         "status_code",
         "url",
@@ -129,6 +130,8 @@ class Response:
         self.http_version = http_version
         #: Seconds from the request to the end of the head, of the body once read.
         self.elapsed = elapsed
+        #: Links that are taken of the page at most.
+        self.max_links = 10_000
         #: The body on its way; `content`, `aiter_bytes` and `save` read it.
         self.body = body
         self._content: bytes | None = None
@@ -193,13 +196,18 @@ class Response:
         """The body as a parsed HTML page; parsed once, at first use."""
         if self._page is None:
             charset = encodings.charset_of(self.head.value(b"content-type"))
-            self._page = Page(self.content, self.url, charset)
+            self._page = Page(self.content, self.url, charset, max_links=self.max_links)
         return self._page
 
     @property
     def asked(self) -> Mapping[str, bool]:
         """The selectors that the page was asked for, and whether each matched."""
         return {} if self._page is None else self._page.asked
+
+    @property
+    def links_cut(self) -> int:
+        """Links beyond `max_links` that were not taken."""
+        return 0 if self._page is None else self._page.links_cut
 
     @property
     def encoding(self) -> str:

@@ -127,10 +127,13 @@ class Callbacks:
             raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
         finally:
             if page is not None:
-                self._note_selectors(name, page)
+                self._note(name, page, effects)
         return effects
 
-    def _note_selectors(self, callback: str, page: Response) -> None:
+    def _note(self, callback: str, page: Response, effects: Effects) -> None:
+        """Keep what the callback asked its page for, and what it could not have."""
+        if page.links_cut:
+            effects.found.cut["max_links"] = page.links_cut
         for selector, has_matched in page.asked.items():
             matches = self.selectors.get((callback, selector))
             if matches is None:
@@ -229,5 +232,8 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
 
 
 def counted(effects: Effects) -> Mapping[str, int]:
-    """The counters of what was dropped."""
-    return {f"dropped.{reason}": amount for reason, amount in effects.dropped.items()}
+    """The counters of what was dropped, and of links that were cut off."""
+    counters = {f"dropped.{why}": amount for why, amount in effects.dropped.items()}
+    for why, amount in effects.found.cut.items():
+        counters[f"skipped.{why}"] = amount
+    return counters

@@ -90,6 +90,7 @@ class Visitor:
         self._retried = frozenset(settings.retry.statuses)
         self._retry_after_max = settings.retry.retry_after_max
         self._total = settings.http.total
+        self._max_links = settings.http.max_links
         self._around = around
         self._intake = intake
         self._callbacks = callbacks
@@ -146,6 +147,7 @@ class Visitor:
             cookies=cookies,
             authorized=urls.origin_of(entry.url) in self._intake.start_origins,
         )
+        response.max_links = self._max_links
         try:
             around.sessions.store(response)
             if around.bandwidth is not None:
