@@ -286,11 +286,10 @@ def test_streams_that_are_closed_from_the_start_do_no_harm(
     project: Path, closed: str
 ) -> None:
     close = {"stderr": "2>&-", "stdout": ">&-", "both": ">&- 2>&-"}[closed]
-    command = f"{sys.executable} -m crawler.cli run books {close}"
+    command = f"{shlex.quote(sys.executable)} -m crawler.cli run books {close}"
+    path = shlex.quote(f"{os.environ.get('PYTHONPATH', '')}:{ROOT}")
 
-    status = os.system(
-        f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}:{ROOT} {command}"
-    )
+    status = os.system(f"PYTHONPATH={path} {command}")
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert titles(project / "out" / "books-1.jsonl") == ALL
