@@ -143,6 +143,19 @@ class Job:
             return None
         return Ended(process.returncode, out, error)
 
+    def seen_off(self, process: subprocess.Popen[str], requests: int) -> Ended | None:
+        """Wait until it dies by itself, or kill it after so many requests; how it
+        ended if it ended before."""
+        before = self.site.requests()
+        while self.site.requests() < before + requests and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        out, error = process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            return Ended(process.returncode, out, error)
+        self.kills += 1
+        return None
+
     def killed_at(self, event: str, count: int) -> Ended | None:
         """Crawl, and die at an event of `tests.faults.killed_at`."""
         found = self.run(module=("tests.faults.killed_at", event, str(count)))

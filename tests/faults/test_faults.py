@@ -259,8 +259,9 @@ def test_a_damaged_database_is_refused_and_kept(
     assert is_kept
     assert not has_asked
     assert fresh.code in (0, 3), fresh.error
-    found = [each.read_bytes() for each in job.state.rglob("*") if each.is_file()]
-    assert content in found, "the original is gone"
+    aside = path.with_name(f"{path.name}.damaged-1")
+    assert aside.name in refused.error
+    assert aside.read_bytes() == content
 
 
 @pytest.fixture(scope="module")
