@@ -145,6 +145,15 @@ def test_every_reason_is_explained() -> None:
     assert [reason for reason in reasons if f"`{reason}`" not in page] == []
 
 
+def test_what_is_tried_again_is_what_the_guide_says() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (yes|no) \|$", text_of("errors.md"), re.M)
+
+    said = {Reason(name): verdict == "yes" for name, verdict in rows}
+
+    assert len(said) > 20
+    assert said == {reason: reason.is_retried for reason in said}
+
+
 def test_every_key_of_the_summary_is_explained() -> None:
     page = text_of("command-line.md")
     report = Report("s", "s", 1, "", "", FinishReason.FINISHED)
