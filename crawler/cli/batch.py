@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +47,20 @@ def run(args: argparse.Namespace, project: Project, terms_of: TermsOf) -> int:
         code = exits.USAGE if is_usage else exits.CRASHED
         tell(project, args.name, failure(args.name, str(exc), code))
         raise
-    return _conclude(project, ending, is_late=work.is_late)
+    return _conclude(project, args.name, ending, is_late=work.is_late)
 
 
-def _conclude(project: Project, ending: Ending, *, is_late: bool) -> int:
+def _conclude(project: Project, job: str, ending: Ending, *, is_late: bool) -> int:
     report = ending.report
     code = report.exit_code
     if report.finish_reason is FinishReason.INTERRUPTED and not is_late:
         return code  # somebody stopped it, and knows
-    wrong = tell(project, report.job, _told(ending, is_late=is_late))
+    wrong = tell(project, job, _told(ending, is_late=is_late))
     if not wrong or code:
         return code
     # Nobody has taken what was found: that is no good end.
     told = {**_told(ending), "exit_code": exits.CRASHED, "error": wrong}
-    tell(project, report.job, told)
+    tell(project, job, told)
     return exits.CRASHED
 
 
@@ -149,10 +148,11 @@ class _Work:
     def _limited(self, settings: Settings, terms: Terms) -> _Limit:
         left = terms.max_runtime
         seconds = None if left is None else left + settings.crawl.grace + MARGIN
-        return _Limit(seconds, partial(self._give_up, terms.job or ""))
+        return _Limit(seconds, self._give_up)
 
-    def _give_up(self, job: str) -> None:
+    def _give_up(self) -> None:
         """The crawl hangs, and hears nothing: its state is safe, so leave."""
+        job = self._args.name
         why = "it hung at the end of max_runtime, and was ended"
         complain(f"Job {job}: {why}; the same command goes on with it")
         tell(self._project, job, failure(job, why, exits.STOPPED))

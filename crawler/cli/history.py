@@ -12,6 +12,8 @@ from crawler.cli.parser import Commands
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crawler.cli.project import Project
+
 
 def add(commands: Commands) -> None:
     """Describe the commands."""
@@ -115,13 +117,18 @@ def _add_retry(commands: Commands) -> None:
     options.add_settings(parser)
 
 
-def _folder(args: argparse.Namespace) -> Path:
+def _project(args: argparse.Namespace) -> Project:
     from pathlib import Path
 
     from crawler.cli.project import Project
 
-    project = Project(Path.cwd(), args.settings)
-    return Path(project.settings().storage.dir)
+    return Project(Path.cwd(), args.settings)
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    from pathlib import Path
+
+    return Path(_project(args).settings().storage.dir)
 
 
 def runs(args: argparse.Namespace) -> int:
@@ -133,7 +140,7 @@ def runs(args: argparse.Namespace) -> int:
     folder = _folder(args)
     jobs = [args.job] if args.job else history.jobs(folder)
     found = [(job, each) for job in jobs for each in history.runs(folder, job)]
-    for line in records.lines(found):
+    for line in records.lines(found, _project(args).jobs):
         print(clean(line))
     if not found:
         print("No job has run here yet")
@@ -158,13 +165,10 @@ def report(args: argparse.Namespace) -> int:
 
 def why(args: argparse.Namespace) -> int:
     """Where it was found, what became of it, and what the filters say now."""
-    from pathlib import Path
-
     from crawler.cli import explaining
-    from crawler.cli.project import Project
     from crawler.cli.streams import clean
 
-    project = Project(Path.cwd(), args.settings)
+    project = _project(args)
     for line in explaining.explain(project, args.url, args.job, args.number):
         print(clean(line))
     return exits.COMPLETE
@@ -198,5 +202,6 @@ def retry(args: argparse.Namespace) -> int:
         return exits.COMPLETE
     latest = history.runs(folder, args.job)[0]
     pages = "1 page" if number == 1 else f"{number:,} pages"
-    print(f"{pages} put back; now: {records.command_of(args.job, latest)}")
+    command = records.command_of(args.job, latest, _project(args).jobs)
+    print(f"{pages} put back; now: {command}")
     return exits.COMPLETE

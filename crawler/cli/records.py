@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,14 +28,17 @@ _TIMEOUTS = frozenset(
 )
 
 
-def lines(runs: Sequence[tuple[str, RunRecord]]) -> Iterator[str]:
-    """A table of runs, with what goes on where one is unfinished."""
+def lines(
+    runs: Sequence[tuple[str, RunRecord]], described: Container[str] = ()
+) -> Iterator[str]:
+    """A table of runs, with what goes on where one is unfinished; `described` are the
+    jobs of config.toml."""
     rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
     for job, record in runs:
         found = totals(record.counters)
         end = record.reason
         if record.finished is None:
-            end = f"unfinished; {command_of(job, record)}"
+            end = f"unfinished; {command_of(job, record, described)}"
         rows.append(
             (
                 f"{job}/{record.number}",
@@ -58,8 +61,10 @@ def lines(runs: Sequence[tuple[str, RunRecord]]) -> Iterator[str]:
         yield f"{left}  {'  '.join(figures)}  {row[6]}".rstrip()
 
 
-def command_of(job: str, record: RunRecord) -> str:
+def command_of(job: str, record: RunRecord, described: Container[str] = ()) -> str:
     """What goes on with an unfinished run."""
+    if job in described:
+        return shlex.join(["crawl", "run", job])
     words = ["crawl", "run", record.spider]
     if job != record.spider:
         words += ["--job", job]

@@ -148,7 +148,8 @@ async def _listen(keeper: Keeper, *, task_status: TaskStatus[None]) -> None:
         async for number in signals:
             heard += 1
             if heard == 1:
-                logger.info("%s: jobs at work are told to stop", number.name)
+                at_work = ", ".join(keeper.at_work) or "no job is at work"
+                logger.info("%s: stopping; %s", number.name, at_work)
                 keeper.stop()
             else:
                 logger.info("%s: jobs at work are killed", number.name)

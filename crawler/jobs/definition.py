@@ -105,7 +105,7 @@ class Jobs:
     sound: dict[str, Job] = field(default_factory=dict)
     broken: dict[str, Broken] = field(default_factory=dict)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self.sound or name in self.broken
 
     def find(self, name: str) -> Job | None:

@@ -118,6 +118,11 @@ class Keeper:
         """When anything is due next."""
         return self._table.next()
 
+    @property
+    def at_work(self) -> list[str]:
+        """The jobs that are at work, or wait for their turn."""
+        return list(self._work)
+
     async def keep(self) -> None:
         """Start jobs at their times, until `stop`; those that are at work are waited
         for."""

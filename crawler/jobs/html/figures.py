@@ -6,12 +6,14 @@ Rule: one pass, and memory for numbers only, not for pages.
 from __future__ import annotations
 
 import heapq
+import re
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from crawler.errors import Reason
 from crawler.store.base import State
 from crawler.store.page_log import Visit
 
@@ -34,6 +36,8 @@ class Group:
 
     reason: str
     status: int
+    #: Where a spider's own code raised, and what; else nothing.
+    place: str
     example: Visit
     count: int = 0
 
@@ -98,6 +102,20 @@ def figures(visits: Iterable[Visit]) -> Figures:
     return collector.figures()
 
 
+#: What pages of one group have in common: state, reason, status, place.
+_Key = tuple[State, str, int, str]
+
+_PLACE = re.compile(r"(\w+)\b.*\((.+:\d+ in .+)\)", re.S)
+
+
+def place_of(visit: Visit) -> str:
+    """What a spider's own code raised, and in which line; of all else nothing."""
+    if visit.reason not in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR):
+        return ""
+    match = _PLACE.fullmatch(visit.detail)
+    return f"{match[1]}, {match[2]}" if match else ""
+
+
 class _Collector:
     def __init__(self) -> None:
         self._ends: list[tuple[float, bool]] = []
@@ -106,9 +124,9 @@ class _Collector:
         self._hosts: dict[str, HostFigures] = {}
         self._statuses: Counter[int] = Counter()
         self._retried: Counter[str] = Counter()
-        self._examples: dict[tuple[State, str, int], Visit] = {}
+        self._examples: dict[_Key, Visit] = {}
         #: How each page stands that is not done: a later try may mend it.
-        self._standing: dict[int, tuple[State, str, int]] = {}
+        self._standing: dict[int, _Key] = {}
         self._slowest: list[tuple[float, int, Visit]] = []
         self._biggest: list[tuple[float, int, Visit]] = []
 
@@ -137,7 +155,7 @@ class _Collector:
             host.pages += 1
             self._ends.append((visit.time, True))
         elif visit.state in (State.FAILED, State.SKIPPED):
-            key = (visit.state, visit.reason, visit.status)
+            key = (visit.state, visit.reason, visit.status, place_of(visit))
             self._standing[visit.page] = key
             self._examples.setdefault(key, visit)
             if visit.state is State.FAILED:
@@ -167,7 +185,7 @@ class _Collector:
     def _groups(self, state: State) -> list[Group]:
         counted = Counter(key for key in self._standing.values() if key[0] is state)
         return [
-            Group(key[1], key[2], self._examples[key], count)
+            Group(*key[1:], self._examples[key], count)
             for key, count in counted.most_common(MAX_GROUPS)
         ]
 

@@ -49,6 +49,24 @@ def test_pages_that_failed_for_the_same_reason_are_one_group_with_an_example() -
     assert found.failed[0].example.page == 2
 
 
+def test_a_spider_that_fails_in_two_lines_has_two_groups() -> None:
+    raised = {"state": State.FAILED, "reason": "spider_error"}
+    details = [
+        "ValueError: no price on A (spiders/books.py:10 in parse)",
+        "ValueError: no price on B (spiders/books.py:10 in parse)",
+        "KeyError: 'title' (spiders/books.py:12 in parse)",
+    ]
+
+    found = figures(
+        [visit(place, detail=text, **raised) for place, text in enumerate(details)]
+    )
+
+    assert [(group.count, group.place) for group in found.failed] == [
+        (2, "ValueError, spiders/books.py:10 in parse"),
+        (1, "KeyError, spiders/books.py:12 in parse"),
+    ]
+
+
 def test_a_page_that_went_well_when_it_was_put_back_has_not_failed() -> None:
     found = figures([visit(1, **FAILED), visit(1)])
 
