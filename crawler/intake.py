@@ -57,6 +57,8 @@ class Intake:
         self._resolver = Resolver(max_url=max_url)
         self._known = known
         self._left_out = left_out
+        #: Requests of `start()` so far; it gives the same ones when it is run again.
+        self._starts = 0
         #: In the order in which they judge.
         self._filters: list[tuple[str, Filter]] = [
             ("scope", lambda url, host, _: scope.allows(url, host)),
@@ -75,11 +77,12 @@ class Intake:
         if origin not in self.start_origins:
             self.start_origins.add(origin)
             found.remember[START_ORIGIN + origin] = ""
-        self._add(None, request, found, "start")
+        self._add(None, request, found, "start", self._starts)
+        self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Found) -> None:
         """A request that a callback built itself."""
-        self._add(parent, request, found, "request")
+        self._add(parent, request, found, "request", len(found.requests))
 
     def links(self, parent: Entry, batch: LinkBatch, found: Found) -> None:
         """Links of a page: those that are new and pass the filters."""
@@ -159,7 +162,12 @@ class Intake:
         )
 
     def _add(
-        self, parent: Entry | None, request: Request, found: Found, how: str
+        self,
+        parent: Entry | None,
+        request: Request,
+        found: Found,
+        how: str,
+        number: int,
     ) -> None:
         depth = request.depth
         if depth is None:
@@ -167,9 +175,8 @@ class Intake:
         origin = parent.fingerprint if parent else 0
         ordinal = 0
         if not request.options.once:
-            # Running the same page again must name the same request.
-            seed = f"{origin}:{len(found.requests)}"
-            ordinal = urls.fingerprint("ordinal", seed)
+            # Running the same page, or start(), again must name the same request.
+            ordinal = urls.fingerprint("ordinal", f"{origin}:{number}")
         entry = Entry(
             request.fingerprint(ordinal),
             request,

@@ -215,3 +215,33 @@ async def test_items_of_a_stream_that_broke_with_the_process_come_once(
     assert report.item_count == 2_500
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert lines == [f'{{"url":"{number}"}}' for number in range(2_500)]
+
+
+async def test_start_may_ask_for_the_same_page_again_and_again(tmp_path: Path) -> None:
+    class Sampled(Spider):
+        name = "shop"
+
+        async def start(self) -> Results:
+            for _ in range(12):
+                yield Request(HOME, once=False)
+
+        async def parse(self, response: Response) -> Results:
+            yield {"url": response.url}
+
+    site, runs = FakeSite({}), list[Crawl]()
+    asked = 0
+
+    def counted(request: httpx.Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        if asked == 5:
+            runs[0].stop(FinishReason.INTERRUPTED)
+        return "page"
+
+    site.pages[HOME] = counted
+    runs.append(job(tmp_path, Sampled(), site))
+    await runs[0].wait()
+
+    report = await job(tmp_path, Sampled(), site).wait()
+
+    assert asked == report.pages == report.item_count == 12
