@@ -8,7 +8,6 @@ from crawler.cookies import Jar, domains_of
 from crawler.request import Request
 from crawler.response import Response
 
-
 #: What a resumed run knows again: `cookies DOMAIN SESSION`, and those cookies.
 COOKIES = "cookies "
 
