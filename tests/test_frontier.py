@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import dataclass, field
 from itertools import count
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -382,6 +383,77 @@ def test_what_is_left_to_the_store_while_it_is_asked_is_not_forgotten() -> None:
     frontier.stock("a.example", False)
 
     assert frontier.has_stock()
+
+
+class Kept:
+    """A store as small as can be, and the frontier that holds a window of it."""
+
+    def __init__(self, window: int, limit: int) -> None:
+        self.frontier = frontier_of(window=window, limit=limit)
+        self.pending: dict[int, Page] = {}
+        self.asked: tuple[str, set[int]] | None = None
+        self.given: list[Page] = []
+
+    def add(self, page: Page) -> None:
+        self.pending[page.fingerprint] = page
+        self.frontier.offer(page)
+
+    def pop(self) -> bool:
+        page = self.frontier.pop(1.0)
+        if page is None:
+            return False
+        self.frontier.release(page.host, 1.0)
+        self.given.append(page)
+        del self.pending[page.fingerprint]
+        return True
+
+    def ask(self) -> bool:
+        """Begin to load a host that runs low; other things happen before `load`."""
+        names = [] if self.asked else self.frontier.hungry(1)
+        for name in names:
+            self.asked = name, self.frontier.held(name)
+        return bool(names)
+
+    def load(self) -> None:
+        if self.asked is None:
+            return
+        (name, held), self.asked = self.asked, None
+        kept = [it for it in self.pending.values() if it.host == name]
+        kept.sort(key=lambda it: (-it.priority, it.depth, it.sequence))
+        share = self.frontier.share
+        found = [it for it in kept if it.fingerprint not in held][:share]
+        for page in found:
+            self.frontier.push(page)
+        self.frontier.stock(name, len(found) == share)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 5), st.integers(4, 30))
+@settings(max_examples=100, deadline=None)
+def test_what_the_store_keeps_is_all_given_out_once(
+    dice: Random, window: int, limit: int
+) -> None:
+    kept, number = Kept(window, limit), 0
+    for _ in range(dice.randrange(300)):
+        match dice.choice("aaappsl"):
+            case "a":
+                host, priority = dice.choice("abcdefgh"), dice.randrange(3)
+                kept.add(Page(host, priority, dice.randrange(3)))
+                number += 1
+            case "p":
+                kept.pop()
+            case "s":
+                kept.ask()
+            case _:
+                kept.load()
+        assert len(kept.frontier) <= limit + 2 * max(window, 4)
+
+    kept.load()
+    while kept.pop() or kept.ask():
+        kept.load()
+
+    assert not kept.pending
+    assert not kept.frontier.has_stock()
+    assert len(kept.given) == len({page.fingerprint for page in kept.given}) == number
 
 
 def test_entries_that_wait_do_not_keep_others_out() -> None:
