@@ -23,11 +23,12 @@ from crawler.errors import ConfigError, CrawlError
 from crawler.http import AsyncBaseTransport, Client, ClientOptions
 from crawler.request import Request
 from crawler.response import Response
-from crawler.session import Session, Terms, check_spider
+from crawler.session import Session, check_spider
 from crawler.settings import Layer, Settings
 from crawler.sinks import Channel, Collect, Sink
 from crawler.spider import Spider
 from crawler.stats import FinishReason, Report
+from crawler.terms import Terms
 from crawler.visit.redirects import follow
 
 T = TypeVar("T")

@@ -10,24 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import anyio
 import msgspec
 from anyio import to_thread
 
-from crawler import addresses, urls
 from crawler.advice import advise
-from crawler.engine import Engine, Limits, Parts
+from crawler.engine import Engine
 from crawler.errors import ConfigError, SinkError
-from crawler.hosts import Hosts, Pace
-from crawler.http import AsyncBaseTransport, Client, ClientOptions, is_fake
-from crawler.intake import SCOPE, START_NAME, START_ORIGIN, Intake
-from crawler.pipelines import Chain, OpenChain, Run
-from crawler.scheduler import Scheduler
+from crawler.http import Client, ClientOptions
+from crawler.intake import START_NAME
+from crawler.pipelines import Chain, Run
 from crawler.settings import Settings
 from crawler.sinks import (
     Mode,
@@ -40,59 +35,17 @@ from crawler.sinks import (
     target_of,
 )
 from crawler.spider import Spider
-from crawler.starting import START_ENDED, Starts
+from crawler.starting import START_ENDED
 from crawler.stats import FinishReason, Report, exit_code, totals
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.memory import MemoryStore
 from crawler.store.positions import sink_positions
 from crawler.store.sqlite import SqliteStore
-from crawler.urls import Scope
-from crawler.visit import (
-    Bandwidth,
-    Callbacks,
-    Clocks,
-    Retries,
-    RobotsTable,
-    Sessions,
-    Surroundings,
-    Visitor,
-)
+from crawler.terms import Terms
 from crawler.watchdog import Watchdog
+from crawler.wiring import Opened, Wiring, remembered
 
 logger = logging.getLogger(__name__)
-
-#: Requests a second to a host whose pace nobody set.
-DEFAULT_RATE = 8.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """What one run is asked for, beside spider and settings."""
-
-    #: The name of the state; None from code: kept in memory.
-    job: str | None = None
-    #: Where items go: paths, "-", or sinks; in a path `{run}` is the run's number,
-    #: `{date}` the day on which it began, in `zone`, and `{job}` the job.
-    outputs: tuple[str | Sink, ...] = ()
-    #: Pages and items at most, exactly; seconds at most.
-    pages: int | None = None
-    items: int | None = None
-    time: float | None = None
-    #: Seconds after which this process stops in order; the run can be gone on with.
-    max_runtime: float | None = None
-    #: Forget the job's unfinished run.
-    fresh: bool = False
-    #: Replace, or continue, files that this job did not publish.
-    overwrite: bool = False
-    append: bool = False
-    #: What makes a complete run a bad one (exit code 3).
-    max_error_rate: float | None = None
-    min_items: int = 0
-    zone: datetime.tzinfo = datetime.UTC
-    #: httpx's own middleware for the shared client.
-    transport: AsyncBaseTransport | None = None
-    event_hooks: Any = None
-    auth: Any = None
 
 
 class Session:
@@ -112,9 +65,8 @@ class Session:
         self.outputs: Outputs
         self.engine: Engine
         self._client: Client
-        self._callbacks: Callbacks
-        self._hosts: Hosts
         self._chain: Chain
+        self._wiring: Wiring
 
     async def __aenter__(self) -> Session:
         await self._stack.__aenter__()
@@ -168,7 +120,7 @@ class Session:
         self._stack.push_async_callback(self._close_store)
         self._chain = Chain(spider.pipelines, item_key=spider.item_key)
         chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
-        self._start_names = set(self._remembered(START_NAME))
+        self._start_names = set(remembered(self.opening, START_NAME))
         options = ClientOptions(
             settings,
             terms.transport,
@@ -181,7 +133,20 @@ class Session:
         self.outputs = await self._stack.enter_async_context(await self._make_outputs())
         # What an earlier process committed may be all that there is to write.
         self.outputs.wake(self.opening.sequence)
-        self.engine = self._make_engine(chain)
+        self._wiring = Wiring(
+            Opened(
+                spider,
+                settings,
+                terms,
+                self.store,
+                self.opening,
+                self._client,
+                chain,
+                self.outputs,
+                self._start_names,
+            )
+        )
+        self.engine = self._wiring.engine()
 
     async def _close_store(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -252,113 +217,12 @@ class Session:
             )
         return sinks
 
-    def _make_engine(self, chain: OpenChain) -> Engine:
-        spider, settings = self._spider, self._settings
-        self._hosts = Hosts(self._pace())
-        scope = self._scope()
-        intake = Intake(
-            scope,
-            depth=settings.crawl.depth,
-            max_url=settings.http.max_url,
-            known=self.store.recent,
-            left_out=self.store.rejected,
-            start_names=self._start_names,
-            start_origins=set(self._remembered(START_ORIGIN)),
-        )
-        retries = Retries(settings.retry, spider.stop, spider.wait)
-        robots = self._robots(retries)
-        self._callbacks = Callbacks(
-            spider,
-            intake,
-            chain,
-            self.store.stage,
-            timeout=settings.crawl.callback_timeout,
-        )
-        bandwidth = settings.politeness.bandwidth
-        around = Surroundings(
-            client=self._client,
-            sessions=Sessions(time.time, self.opening.remembered),
-            robots=robots,
-            hosts=self._hosts,
-            retries=retries,
-            bandwidth=Bandwidth(bandwidth) if bandwidth else None,
-            clocks=Clocks(asyncio.get_running_loop().time, time.time),
-        )
-        visitor = Visitor(spider, settings, around, intake, self._callbacks)
-        scheduler = self._scheduler(robots)
-        starts = Starts(spider, intake, chain, least=2 * settings.crawl.workers)
-        parts = Parts(self.store, scheduler, starts, visitor, robots, self.outputs)
-        return Engine(
-            parts,
-            self._limits(),
-            workers=settings.crawl.workers,
-            grace=settings.crawl.grace,
-            counters=self.opening.counters,
-        )
-
-    def _pace(self) -> Callable[[str], Pace]:
-        politeness = self._settings.politeness
-        default = 0.0 if is_fake(self._terms.transport) else DEFAULT_RATE
-
-        def pace(host: str) -> Pace:
-            rate = politeness.rate
-            if rate is None:
-                rate = (
-                    0.0 if addresses.is_loopback_name(urls.name_of(host)) else default
-                )
-            return Pace(politeness.per_host, rate)
-
-        return pace
-
-    def _scope(self) -> Scope:
-        scope = scope_of(self._spider)
-        scope.restore(self._remembered(SCOPE))
-        return scope
-
-    def _remembered(self, kind: str) -> list[str]:
-        """Facts of one kind that an earlier process left."""
-        known = self.opening.remembered
-        return [name.removeprefix(kind) for name in known if name.startswith(kind)]
-
     def _may_be_private(self, host: str) -> bool:
         """Whether a person named this host: in a start URL, or in the settings."""
         allowed = self._settings.http.private_networks
         if isinstance(allowed, bool):
             return allowed
         return host in allowed or host in self._start_names
-
-    def _robots(self, retries: Retries) -> RobotsTable | None:
-        if not self._settings.politeness.robots:
-            return None
-        return RobotsTable(
-            self._settings.user_agent(),
-            self._client.fetch,
-            self._hosts,
-            retries,
-            timeout=self._settings.http.total,
-        )
-
-    def _scheduler(self, robots: RobotsTable | None) -> Scheduler:
-        pages = self._terms.pages
-        if pages is not None:
-            pages = max(0, pages - self.opening.counters.get("pages", 0))
-        scheduler = Scheduler(
-            self._hosts,
-            gate=robots,
-            permits=pages,
-            total_rate=self._settings.politeness.total_rate,
-            stocked=self.store.is_stocked,
-        )
-        for host in self.opening.hosts:
-            scheduler.frontier.stock(host, True)
-        return scheduler
-
-    def _limits(self) -> Limits:
-        seconds = self._terms.time
-        if seconds is not None:
-            seconds = max(0.0, seconds - self.opening.seconds)
-        terms = self._terms
-        return Limits(terms.pages, terms.items, seconds, terms.max_runtime)
 
     def report(self, reason: FinishReason) -> Report:
         """How the run stands; `reason` is why it is over."""
@@ -390,7 +254,7 @@ class Session:
         if isinstance(self.outputs.error, PipeClosed):
             report.exit_code = 0
         report.advice = advise(
-            report, self.engine.observations, self._callbacks.selectors
+            report, self.engine.observations, self._wiring.callbacks.selectors
         )
         return report
 
@@ -403,20 +267,6 @@ def check_spider(spider: object) -> None:
         raise ConfigError(
             f"Spider {type(spider).__name__} has no name; give it one: name = '...'"
         )
-
-
-def scope_of(spider: Spider) -> Scope:
-    """As the spider says; the hosts of its start URLs are in from the beginning."""
-    try:
-        scope = Scope.parse(spider.scope)
-    except ValueError as exc:
-        raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
-    for url in spider.start_urls:
-        try:
-            scope.add(urls.canonical(url))
-        except urls.InvalidUrl as exc:
-            raise ConfigError(f"Spider {spider.name!r}: start_urls: {exc}") from exc
-    return scope
 
 
 def _utc(moment: float) -> str:

@@ -24,10 +24,10 @@ from crawler.cli.streams import complain, say
 from crawler.cli.telling import Ending, clock, of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.jobs.definition import Job
-from crawler.session import Terms
 from crawler.settings import Settings
 from crawler.stats import FinishReason
 from crawler.store import history
+from crawler.terms import Terms
 
 #: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
 MARGIN = LAST_SECONDS + 2.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crawler.intake import SCOPE, Intake
-from crawler.session import scope_of
 from crawler.settings import Settings
 from crawler.spider import Spider
+from crawler.wiring import scope_of
 
 
 def intake_of(

@@ -25,10 +25,11 @@ from crawler.cli.stopping import Stopper
 from crawler.cli.telling import Ending
 from crawler.cli.views import JsonView, LiveView, QuietView, View
 from crawler.errors import CrawlError
-from crawler.session import Session, Terms
+from crawler.session import Session
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.stats import FinishReason, Report
+from crawler.terms import Terms
 
 T = TypeVar("T")
 

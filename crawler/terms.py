@@ -1,0 +1,40 @@
+"""What one run is asked for, beside its spider and the settings."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.http import AsyncBaseTransport
+from crawler.sinks import Sink
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What one run is asked for, beside spider and settings."""
+
+    #: The name of the state; None from code: kept in memory.
+    job: str | None = None
+    #: Where items go: paths, "-", or sinks; in a path `{run}` is the run's number,
+    #: `{date}` the day on which it began, in `zone`, and `{job}` the job.
+    outputs: tuple[str | Sink, ...] = ()
+    #: Pages and items at most, exactly; seconds at most.
+    pages: int | None = None
+    items: int | None = None
+    time: float | None = None
+    #: Seconds after which this process stops in order; the run can be gone on with.
+    max_runtime: float | None = None
+    #: Forget the job's unfinished run.
+    fresh: bool = False
+    #: Replace, or continue, files that this job did not publish.
+    overwrite: bool = False
+    append: bool = False
+    #: What makes a complete run a bad one (exit code 3).
+    max_error_rate: float | None = None
+    min_items: int = 0
+    zone: datetime.tzinfo = datetime.UTC
+    #: httpx's own middleware for the shared client.
+    transport: AsyncBaseTransport | None = None
+    event_hooks: Any = None
+    auth: Any = None
