@@ -319,6 +319,12 @@ class SqliteStore:
         async with self._busy:
             try:
                 await self._in_thread(lambda: self._note(seconds))
+                if not await self._in_thread(self._path.exists):
+                    logger.error(
+                        "%s was removed while the crawl ran: the run has no history, "
+                        "and cannot be gone on with",
+                        self._path,
+                    )
             except StoreError as exc:
                 logger.warning("The run's last seconds are not recorded: %s", exc)
             finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import Job, RunningSite, ended, serving
+from tests.faults.site import Expected
 from tests.faults.test_kill import assert_exact
 
 
@@ -113,6 +114,32 @@ def test_a_finished_run_is_followed_by_a_new_one(
     assert job.counts(run=2) == job.counts(run=1)
     ids = job.written()["out.jsonl"]
     assert len(ids) == len(set(ids)) == job.counts(run=2)["items"]
+
+
+def test_a_state_that_is_removed_while_the_crawl_runs_is_told_of(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=60)
+    process = job.start()
+    site.wait_for(20)
+
+    shutil.rmtree(job.state)
+
+    assert "was removed while the crawl ran" in ended(process).error
+    assert {*job.written()["out.jsonl"]} == Expected(60).items
+
+
+def test_an_output_that_is_removed_while_the_crawl_runs_is_written_anew(
+    tmp_path: Path, site: RunningSite
+) -> None:
+    job = Job(tmp_path / "job", site, size=60)
+    process = job.start()
+    site.wait_for(40)
+
+    for part in job.folder.glob("*.part"):
+        part.unlink()
+
+    assert_exact(job, ended(process))
 
 
 # -- disks
