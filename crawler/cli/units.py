@@ -11,7 +11,7 @@ from crawler.cli import exits
 from crawler.cli.scheduled import Scheduled
 from crawler.cli.streams import complain, say
 from crawler.errors import ConfigError, SinkError
-from crawler.jobs import units
+from crawler.jobs import kubernetes, units
 from crawler.jobs.definition import Job
 from crawler.jobs.units import Place
 
@@ -47,8 +47,8 @@ def _files(kind: str, jobs: list[Job], place: Place) -> Iterator[tuple[str, str]
         if kind == "systemd":
             yield from units.systemd(job, place).items()
         else:
-            documents = [units.claim(job), units.cron_job(job, place)]
-            yield f"crawl-{job.name}.yaml", units.yaml(documents)
+            documents = [kubernetes.claim(job), kubernetes.cron_job(job, place)]
+            yield f"crawl-{job.name}.yaml", kubernetes.yaml(documents)
 
 
 def _save(folder: Path, files: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -68,6 +69,8 @@ class WallClock:
         await anyio.sleep(max(0.0, min(seconds, LONGEST_SLEEP)))
 
 
+#: What a job waits for before it is tried again.
+Rest = Callable[[], Awaitable[None]]
 #: Told of ends of which the job's own process could not tell.
 Alarm = Callable[[Ended], Awaitable[None]]
 
@@ -79,6 +82,8 @@ class _Work:
     running: Running | None = None
     #: Cancelled where the process is to be ended before it ends by itself.
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    #: Processes that were killed, and began anew.
+    tries: int = 0
     #: It is due again, and comes next.
     is_wanted_again: bool = False
 
@@ -181,34 +186,47 @@ class Keeper:
             while not self._is_stopping:
                 work.is_wanted_again = False
                 async with self._places:
-                    if not self._is_stopping:
-                        await self._run(name, work)
+                    rest = None if self._is_stopping else await self._run(name, work)
                 work.running, work.patience = None, anyio.CancelScope()
-                if not work.is_wanted_again:
+                if rest is not None:
+                    with work.patience:
+                        await rest()
+                    work.patience = anyio.CancelScope()
+                elif not work.is_wanted_again:
                     return
         finally:
             del self._work[name]
 
-    async def _run(self, name: str, work: _Work) -> None:
+    async def _run(self, name: str, work: _Work) -> Rest | None:
+        """One process of a job; what to wait for before the next one, if it is to be
+        tried again."""
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
                 logger.info("%s: started, %s", name, _who(work.running))
         except (CrawlError, OSError) as exc:
             await self._ended(name, self._clock.now(), CRASHED, f"no start: {exc}")
-            return
+            return None
         since = work.running.since
         self._states[name].started = since
         self._save()
         code, why = await self._watch(name, work, work.running)
-        if code == LOCKED and self._jobs[name].settings.overlap == "queue":
+        settings = self._jobs[name].settings
+        if code == LOCKED and settings.overlap == "queue":
             logger.info("%s: somebody runs it by hand; it runs after that", name)
-            work.patience = anyio.CancelScope()
-            with work.patience:
-                await until_free(JobFiles(self._folder, name).lock)
-                work.is_wanted_again = True
-            return
+            return partial(until_free, JobFiles(self._folder, name).lock)
         await self._ended(name, since, code, why)
+        is_killed = code is not None and code < 0 and not why
+        if is_killed and work.tries < settings.retries:
+            work.tries += 1  # all other ends try again by themselves
+            return partial(self._sleep_for, settings.retry_wait * 2 ** (work.tries - 1))
+        return None
+
+    async def _sleep_for(self, seconds: float) -> None:
+        moment = self._clock.now() + timedelta(seconds=seconds)
+        logger.info("trying again at %s UTC", moment.strftime("%H:%M:%S"))
+        while self._clock.now() < moment:
+            await self._clock.sleep_until(moment)
 
     async def _watch(
         self, name: str, work: _Work, running: Running

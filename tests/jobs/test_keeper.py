@@ -242,6 +242,38 @@ async def test_a_job_that_is_killed_from_outside_is_an_alarm(playing: Open) -> N
     assert play.known().failures == 1
 
 
+async def test_a_job_that_is_killed_is_tried_again_as_often_as_it_says(
+    playing: Open,
+) -> None:
+    table = {**HOURLY, "retries": 1, "retry_wait": "1m"}
+    async with playing(nightly=table) as play:
+        await play.clock.move(hours=1)
+        play.stage.started[0][1].end(-9)
+        await anyio.wait_all_tasks_blocked()
+        at_once = len(play.stage.started)
+        await play.clock.move(minutes=1)
+        play.stage.started[1][1].end(-9)
+        await play.clock.move(minutes=10)
+
+    assert (at_once, len(play.stage.started)) == (1, 2)
+
+
+async def test_a_job_that_waits_for_another_try_takes_nobodys_place(
+    playing: Open,
+) -> None:
+    table = {**HOURLY, "retries": 1, "retry_wait": "1m"}
+    other = {"schedule": "0 * * * *"}
+    async with playing(nightly=table, other=other, options={"parallel": 1}) as play:
+        await play.clock.move(hours=1)
+        play.stage.started[0][1].end(-9)
+        await anyio.wait_all_tasks_blocked()
+        names = list(play.stage.names)
+        play.keeper.stop()
+        await anyio.wait_all_tasks_blocked()
+
+    assert sorted(names) == ["nightly", "other"]
+
+
 async def test_a_job_that_cannot_be_started_holds_up_no_other(playing: Open) -> None:
     async with playing(nightly=HOURLY, other=HOURLY) as play:
         play.stage.broken = {"nightly"}

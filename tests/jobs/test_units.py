@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from crawler.errors import ConfigError
-from crawler.jobs import units
+from crawler.jobs import kubernetes, units
 from crawler.jobs.definition import Job, jobs_of
 from crawler.jobs.units import Place
 from crawler.settings import Layer
@@ -178,22 +178,6 @@ def test_a_crontab_runs_the_job_in_its_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        pytest.param("30 2 * * 7", "30 2 * * 0", id="Sunday is 0 alone"),
-        pytest.param("0 3 * jan-mar mon-fri", "0 3 * 1-3 1-5", id="names"),
-        pytest.param("*/20 * * * *", "0,20,40 * * * *", id="steps"),
-        pytest.param("0 3 13 * 5", "0 3 13 * 5", id="or"),
-        pytest.param("@daily", "0 0 * * *", id="a nickname"),
-    ],
-)
-def test_a_cron_job_bears_a_line_that_kubernetes_reads_alike(
-    line: str, expected: str
-) -> None:
-    assert units.cron_job(job(line), PLACE)["spec"]["schedule"] == expected
-
-
-@pytest.mark.parametrize(
     ("line", "whom"),
     [
         pytest.param("0 3 L * *", "Kubernetes", id="last day"),
@@ -207,31 +191,8 @@ def test_what_cannot_be_said_is_refused_with_the_reason(line: str, whom: str) ->
     say: dict[str, Callable[[Job], object]] = {
         "systemd": lambda made: list(units.calendar(made)),
         "cron": lambda made: units.cron_lines([made], PLACE),
-        "Kubernetes": lambda made: units.cron_job(made, PLACE),
+        "Kubernetes": lambda made: kubernetes.cron_job(made, PLACE),
     }
 
     with pytest.raises(ConfigError, match=f"{whom} cannot say"):
         say[whom](job(line))
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        pytest.param({}, id="plain"),
-        pytest.param({"max_runtime": "90m"}, id="with an end"),
-        pytest.param({"overlap": "queue", "catch_up": "skip"}, id="queued"),
-        pytest.param({"timezone": "Asia/Kolkata"}, id="in a zone"),
-    ],
-)
-def test_the_cron_job_fits_the_published_schema(table: dict[str, Any]) -> None:
-    validate = pytest.importorskip("kubernetes_validate")
-    yaml = pytest.importorskip("yaml")
-    made = job("30 2 * * *", **table)
-    text = units.yaml([units.claim(made), units.cron_job(made, PLACE)])
-
-    documents = list(yaml.safe_load_all(text))
-
-    version = validate.latest_version()
-    for document in documents:
-        validate.validate(document, version, strict=True)
-    assert documents == [units.claim(made), units.cron_job(made, PLACE)]
