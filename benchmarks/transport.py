@@ -20,12 +20,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.environments import HERE, OURS, PEERS, make_ours, make_peers
+from benchmarks.environments import HERE, OURS, PEERS, make_ours, make_peers, versions
 from benchmarks.site import Protocol, Running, expected, site
 
 RESULTS = HERE / "results" / "transport.json"
 _SERVER_CORE, _CLIENT_CORE = 0, 1
 _GIGABYTE = 2**30
+_OURS = ["crawler", "httpx", "httpcore", "h2", "hpack", "httptools"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +221,14 @@ def main() -> None:
     parser.add_argument("--ours", help="an interpreter that has the project")
     parser.add_argument("--peers", help="an interpreter that has aiohttp")
     options = parser.parse_args()
-    versions = {}
     if options.ours is None:
-        versions["ours"] = make_ours(rebuild=True)
+        make_ours(rebuild=True)
         options.ours = str(OURS / "bin" / "python")
     if options.peers is None:
-        versions["peers"] = make_peers()
+        make_peers()
         options.peers = str(PEERS / "bin" / "python")
+    seen = versions(Path(options.ours).parent.parent, _OURS)
+    seen |= versions(Path(options.peers).parent.parent, ["aiohttp"])
     rows: list[Row] = []
     with site(cpu=_SERVER_CORE) as running:
         bench = Bench(options, running)
@@ -237,10 +239,10 @@ def main() -> None:
                 print(row, flush=True)
                 rows.append(row)
     if not options.no_save:
-        _save(rows, versions, options.runs)
+        _save(rows, seen, options.runs)
 
 
-def _save(rows: list[Row], versions: dict[str, Any], runs: int) -> None:
+def _save(rows: list[Row], seen: dict[str, str], runs: int) -> None:
     """Replace what the file says of these rows; keep the rest."""
     kept: dict[str, Any] = {}
     if RESULTS.exists():
@@ -256,7 +258,7 @@ def _save(rows: list[Row], versions: dict[str, Any], runs: int) -> None:
         "client": "core 1, asyncio's own loop, medians of the runs",
         "runs": runs,
         "pages": "postgresql-doc, about 14 kB, not compressed",
-        "versions": versions,
+        "versions": seen,
     }
     text = json.dumps(
         {"conditions": conditions, "rows": kept}, indent=1, sort_keys=True

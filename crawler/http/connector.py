@@ -38,7 +38,8 @@ _STAGGER_SECONDS = 0.25
 #: How long a closing TLS connection waits for the peer to say goodbye as well.
 _GOODBYE_SECONDS = 2.0
 
-Adopt = Callable[[Connection, bool], None]
+#: Takes the connection, and whether it is HTTP/2; False if nobody wants it.
+Adopt = Callable[[Connection, bool], bool]
 
 
 class Connector:
@@ -123,12 +124,31 @@ class Connector:
         except asyncio.CancelledError:
             # Cancelled itself, asyncio may lose sight of a socket in its handshake.
             # Without its peer the handshake fails at once, and cleans up.
-            with suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
-            await asyncio.wait([making])
-            making.exception()  # nobody wants it
+            if not making.done():
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
+                await asyncio.wait([making])
             raise
+        finally:
+            _settle(making, connected)
         making.result()
+
+
+def _settle(
+    making: asyncio.Task[tuple[asyncio.Transport, _Negotiation]],
+    connected: socket.socket,
+) -> None:
+    """Leave neither a connection that nobody wants nor a socket that is closed."""
+    if not making.done():
+        return  # cancelled twice: the loop goes down
+    if making.exception() is None:
+        transport, negotiation = making.result()
+        if not negotiation.is_adopted:
+            transport.abort()
+    if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        # uvloop closes the file below the socket by itself, at times before it knows
+        # the socket: its number may then be another connection's when that is closed.
+        connected.detach()
 
 
 class _Negotiation(asyncio.Protocol):
@@ -139,6 +159,7 @@ class _Negotiation(asyncio.Protocol):
         self._origin = origin
         self._default = default
         self._adopt = adopt
+        self.is_adopted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         tls = transport.get_extra_info("ssl_object")
@@ -148,7 +169,7 @@ class _Negotiation(asyncio.Protocol):
         connection = kind(self._pool, self._origin)
         transport.set_protocol(connection)
         connection.connection_made(transport)
-        self._adopt(connection, is_http2)
+        self.is_adopted = self._adopt(connection, is_http2)
 
 
 class _Offering:

@@ -123,6 +123,11 @@ class Http1Connection(asyncio.Protocol):
 
     # The pool's and the transfer's side
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is gone, though `connection_lost` is yet to come."""
+        return self._transport.is_closing()
+
     def start(self, transfer: Transfer) -> None:
         """Send the request, and its body if it is in memory."""
         head = request_head(transfer.request)
@@ -139,7 +144,7 @@ class Http1Connection(asyncio.Protocol):
 
     async def send_piece(self, transfer: Transfer, piece: bytes) -> None:
         """Send a piece of a streamed body, chunked unless its length was announced."""
-        if not piece or self._transfer is not transfer:
+        if not piece or self._transfer is not transfer or self.is_closing:
             return
         if _is_chunked(transfer):
             piece = b"%x\r\n%b\r\n" % (len(piece), piece)
@@ -151,7 +156,9 @@ class Http1Connection(asyncio.Protocol):
     def send_end(self, transfer: Transfer) -> None:
         """The streamed body has been sent."""
         transfer.is_sending = False
-        if self._transfer is transfer and _is_chunked(transfer):
+        if self._transfer is not transfer or self.is_closing:
+            return
+        if _is_chunked(transfer):
             self._transport.write(b"0\r\n\r\n")
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
@@ -323,6 +330,7 @@ class Http1Connection(asyncio.Protocol):
             may_stay &= not transfer.is_sending
             transfer.complete()
         else:
+            self._drain_left = -1
             self._ticker.unwatch(self)
         self._resume()
         self._is_reused = True

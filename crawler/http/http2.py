@@ -158,6 +158,11 @@ class Http2Connection(asyncio.Protocol):
         )
 
     @property
+    def is_closing(self) -> bool:
+        """Whether it is gone, though `connection_lost` is yet to come."""
+        return self._transport.is_closing()
+
+    @property
     def is_full(self) -> bool:
         """Whether the peer's own limit keeps new streams out."""
         return self._has_settings and len(self._streams) >= self._max_streams
@@ -744,7 +749,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._is_flushing = False
-        if self._outgoing and not self._is_closed:
+        if self._outgoing and not self._is_closed and not self.is_closing:
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 

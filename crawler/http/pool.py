@@ -54,7 +54,7 @@ class Connect(Protocol):
         self,
         origin: Origin,
         with_http2: bool,
-        adopt: Callable[[Connection, bool], None],
+        adopt: Callable[[Connection, bool], bool],
     ) -> None: ...
 
 
@@ -244,10 +244,12 @@ class Pool:
             if connection.has_room:
                 self._idle.pop(connection, None)
                 return connection
-        if origin.idle:
+        while origin.idle:
             warmest, _ = origin.idle.popitem()
             del self._idle[warmest]
-            return warmest
+            if not warmest.is_closing:
+                return warmest
+            self.lost(warmest)  # it is yet to be told so
         return None
 
     def _start(self, connection: Connection, transfer: Transfer) -> None:
@@ -288,11 +290,11 @@ class Pool:
         """Make one connection."""
         origin = dial.origin
 
-        def adopt(connection: Connection, is_http2: bool) -> None:
-            if dial.is_cancelled:
-                connection.abort()  # given up in the very same moment
-            elif self._end_dial(dial):
-                self._adopt(connection, is_http2)
+        def adopt(connection: Connection, is_http2: bool) -> bool:
+            if dial.is_cancelled or not self._end_dial(dial):
+                return False  # given up in the very same moment
+            self._adopt(connection, is_http2)
+            return True
 
         await self._connect(origin, time.monotonic() >= origin.http2_from, adopt)
 

@@ -38,6 +38,9 @@ class Connection(Protocol):
     #: The ticker's time at which the last transfer ended.
     idle_since: float
 
+    @property
+    def is_closing(self) -> bool: ...
+
     def start(self, transfer: Transfer) -> None: ...
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None: ...

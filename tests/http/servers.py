@@ -121,6 +121,10 @@ async def serve(
             await handler(served, reader, writer)
         except (OSError, EOFError, ssl.SSLError, asyncio.CancelledError):
             pass
+        except RuntimeError as exc:
+            # uvloop's word for a client that has hung up.
+            if "closed" not in str(exc):
+                raise
         finally:
             open_now.discard(task)
             writer.transport.abort()

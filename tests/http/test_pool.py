@@ -281,6 +281,16 @@ async def test_a_storm_of_cancellations_leaks_nothing_over_http2() -> None:
         assert transport.statistics().open_connections == 1
 
 
+def test_a_storm_leaks_nothing_on_uvloop_either() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        await test_a_storm_of_cancellations_leaks_nothing_over_http1()
+        await test_a_storm_of_cancellations_leaks_nothing_over_http2()
+
+    uvloop.run(main())
+
+
 def is_at_rest(transport: Transport) -> bool:
     now = transport.statistics()
     return now.open_connections == now.idle_connections
