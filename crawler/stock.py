@@ -13,9 +13,6 @@ from crawler.lanes import NOTHING
 #: Minus priority, depth, sequence.
 End = tuple[float, int, int]
 
-#: Entries that a host may have here however many hosts there are.
-LEAST = 4
-
 
 class Stock:
     """What is the store's to keep; the frontier holds `limit` entries in all."""
@@ -31,8 +28,8 @@ class Stock:
     def share(self, hosts: int) -> int:
         """How many entries a host may have here, where there are so many hosts."""
         hosts = max(1, hosts, len(self.ends))
-        least = min(LEAST, self._window)
-        return max(least, min(self._window, self.limit // hosts))
+        # Not more where hosts are many: those that do not answer would hold all places.
+        return max(1, min(self._window, self.limit // hosts))
 
     def begin_at(self, host: str, end: End) -> None:
         """The store has entries of this host from this place on, if not earlier."""
