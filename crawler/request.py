@@ -58,6 +58,7 @@ class Request:
     options: Options
     _meta: bytes
 
+    # Over forty lines: half of them are the arguments that httpx takes, too.
     def __init__(
         self,
         url: str,

@@ -83,16 +83,7 @@ class Wiring:
             store.stage,
             timeout=settings.crawl.callback_timeout,
         )
-        bandwidth = settings.politeness.bandwidth
-        around = Surroundings(
-            client=opened.client,
-            sessions=Sessions(time.time, opened.opening.remembered),
-            robots=robots,
-            hosts=self._hosts,
-            retries=retries,
-            bandwidth=Bandwidth(bandwidth) if bandwidth else None,
-            clocks=Clocks(asyncio.get_running_loop().time, time.time),
-        )
+        around = self._surroundings(retries, robots)
         visitor = Visitor(spider, settings, around, intake, self.callbacks)
         scheduler = self._scheduler(robots)
         starts = Starts(spider, intake, opened.chain, least=2 * settings.crawl.workers)
@@ -103,6 +94,21 @@ class Wiring:
             workers=settings.crawl.workers,
             grace=settings.crawl.grace,
             counters=opened.opening.counters,
+        )
+
+    def _surroundings(
+        self, retries: Retries, robots: RobotsTable | None
+    ) -> Surroundings:
+        opened = self._opened
+        bandwidth = opened.settings.politeness.bandwidth
+        return Surroundings(
+            client=opened.client,
+            sessions=Sessions(time.time, opened.opening.remembered),
+            robots=robots,
+            hosts=self._hosts,
+            retries=retries,
+            bandwidth=Bandwidth(bandwidth) if bandwidth else None,
+            clocks=Clocks(asyncio.get_running_loop().time, time.time),
         )
 
     def _pace(self) -> Callable[[str], Pace]:

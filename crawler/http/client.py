@@ -116,11 +116,8 @@ class Client(httpx.AsyncClient):
                 verify=verify,
                 http2=http2,
                 proxy=proxy,
-                limits=limits
-                or httpx.Limits(
-                    max_connections=connections,
-                    max_keepalive_connections=connections,
-                    keepalive_expiry=30,
+                limits=httpx.Limits(
+                    max_connections=connections, max_keepalive_connections=connections
                 ),
             )
         return Transport(
