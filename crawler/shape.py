@@ -65,7 +65,8 @@ def check(
 
     A page of few tags and few bytes is let through whatever its shape.
     """
-    tags = body.count(b"<")
+    # A tag takes three bytes: of a short page they need not be counted.
+    tags = body.count(b"<") if len(body) > 3 * _FEW_TAGS else 0
     deep = tags > _FEW_TAGS and _may_be_deep(body, tags)
     wide = len(body) > _FEW_BYTES and _may_be_wide(body, max_attributes)
     if not deep and not wide:
