@@ -14,9 +14,9 @@ import pytest
 from tests.faults.harness import Ended, Job, serving
 from tests.faults.site import Expected
 
-#: Requests that are out, and pages whose commit is under way, when a process dies: the
-#: workers of `Tree`, and what they may get done during a slow write.
-LOST = 4 * 16
+#: What may be asked for again for each kill: what the sixteen workers of `Tree` had out,
+#: and the pages whose commit was under way, which are more the slower the disk is.
+LOST = 16 + 112
 ATTEMPTS = 3
 
 
