@@ -14,7 +14,7 @@ import pytest
 from tests.faults.harness import Ended, Job, serving
 from tests.faults.site import Expected
 
-#: What may be asked for again for each kill: what the sixteen workers of `Tree` had out,
+#: What may be asked for again for each kill: what the workers of `Tree` had out,
 #: and the pages whose commit was under way, which are more the slower the disk is.
 LOST = 16 + 112
 ATTEMPTS = 3
