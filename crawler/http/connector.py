@@ -27,7 +27,8 @@ from crawler.http.errors import (
 from crawler.http.http1 import Http1Connection
 from crawler.http.http2 import Http2Connection
 from crawler.http.options import TransportOptions
-from crawler.http.pool import Origin, Pool
+from crawler.http.origins import Origin
+from crawler.http.pool import Pool
 from crawler.http.resolver import Resolver
 from crawler.http.transfer import Connection
 

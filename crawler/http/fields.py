@@ -11,7 +11,13 @@ from hpack import Encoder
 
 from crawler.http.transfer import Fields
 
-__all__ = ["FieldEncoder", "MalformedError", "check_fields", "read_head"]
+__all__ = [
+    "FieldEncoder",
+    "MalformedError",
+    "check_fields",
+    "length_and_encodings",
+    "read_head",
+]
 
 #: Fields that belong to the connection (section 8.2.2), or are said otherwise.
 _DROPPED = frozenset(
@@ -161,3 +167,17 @@ def check_fields(fields: Fields) -> Fields:
     if any(name in _DROPPED for name, _ in fields):
         return [field for field in fields if field[0] not in _DROPPED]
     return fields
+
+
+def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
+    """Give the announced length of the body, and how it is encoded."""
+    length: int | None = None
+    encodings: list[bytes] = []
+    for name, value in fields:
+        if name == b"content-encoding":
+            encodings.append(value)
+        elif name == b"content-length":
+            if not value.isdigit() or length not in (None, int(value)):
+                raise MalformedError("Content-Length is no number, or two")
+            length = int(value)
+    return length, encodings

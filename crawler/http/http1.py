@@ -22,7 +22,7 @@ from crawler.http.heads import (
     repaired_head,
     request_head,
 )
-from crawler.http.pool import Origin
+from crawler.http.origins import Origin
 from crawler.http.ticker import NEVER, Ticker
 from crawler.http.transfer import Fields, Transfer, TransferHome
 

@@ -26,16 +26,21 @@ from hpack import Decoder, HPACKError, OversizedHeaderListError
 
 from crawler.http import frames
 from crawler.http.errors import HeaderTooLargeError, ResetError, TruncatedError
-from crawler.http.fields import FieldEncoder, MalformedError, check_fields, read_head
+from crawler.http.fields import (
+    FieldEncoder,
+    MalformedError,
+    check_fields,
+    length_and_encodings,
+    read_head,
+)
 from crawler.http.frames import Frame, FrameError
-from crawler.http.pool import Origin
+from crawler.http.origins import Origin
+from crawler.http.streams import STREAM_WINDOW, Stream
 from crawler.http.ticker import NEVER, Ticker
 from crawler.http.transfer import Fields, Transfer, TransferHome
 
 __all__ = ["Http2Connection"]
 
-#: What a stream may bring unread. With it the memory of a stalled stream is bounded.
-_STREAM_WINDOW = 512 * 1024
 #: What the connection may bring before we have said that it came.
 _CONNECTION_WINDOW = 16 * 1024 * 1024
 _DEFAULT_WINDOW = 65_535
@@ -77,35 +82,6 @@ class Http2Home(TransferHome, Protocol):
     def avoid_http2(self, origin: Origin) -> None: ...
 
 
-class _Stream:
-    """Our side of one stream; the transfer's fields tell how far its answer is."""
-
-    __slots__ = (
-        "id",
-        "left",
-        "receive_window",
-        "send_window",
-        "to_credit",
-        "to_send",
-        "transfer",
-        "writable",
-    )
-
-    def __init__(self, stream_id: int, transfer: Transfer, send_window: int) -> None:
-        self.id = stream_id
-        #: None once the transfer is abandoned and the rest is only drained.
-        self.transfer: Transfer | None = transfer
-        self.send_window = send_window
-        self.receive_window = _STREAM_WINDOW
-        #: Bytes that were consumed and not yet credited.
-        self.to_credit = 0
-        #: Bytes of the body that Content-Length announces and that are not here.
-        self.left: int | None = None
-        #: What the peer's window has no room for yet.
-        self.to_send = b""
-        self.writable: asyncio.Future[None] | None = None
-
-
 class Http2Connection(asyncio.Protocol):
     """Carries as many transfers as the peer allows."""
 
@@ -117,7 +93,7 @@ class Http2Connection(asyncio.Protocol):
         self._home = home
         self._ticker: Ticker = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._next_id = 1
         self._resets = 0
         self._drained = 0
@@ -175,7 +151,7 @@ class Http2Connection(asyncio.Protocol):
     def start(self, transfer: Transfer) -> None:
         """Open a stream: HEADERS, and the body as far as the windows allow."""
         block = self._encoder.encode(transfer.request)
-        stream = _Stream(self._next_id, transfer, self._initial_send_window)
+        stream = Stream(self._next_id, transfer, self._initial_send_window)
         self._next_id += 2
         self._streams[stream.id] = stream
         transfer.stream = stream
@@ -216,7 +192,7 @@ class Http2Connection(asyncio.Protocol):
             transfer.is_sending = False
             self._write(frames.data(stream.id, b"", is_last=True))
 
-    def _send_body(self, stream: _Stream) -> None:
+    def _send_body(self, stream: Stream) -> None:
         transfer = stream.transfer
         while stream.to_send:
             room = min(self._send_window, stream.send_window, self._max_frame_size)
@@ -231,7 +207,7 @@ class Http2Connection(asyncio.Protocol):
             self._write(frames.data(stream.id, piece, is_last=is_last))
             transfer.is_sending = not is_last
             transfer.note_progress()
-        _wake(stream)
+        stream.wake()
 
     def consumed(self, transfer: Transfer, size: int) -> None:
         """Let the peer send as much more on this stream."""
@@ -239,12 +215,10 @@ class Http2Connection(asyncio.Protocol):
         if stream is not None:
             self._credit(stream, size)
 
-    def _credit(self, stream: _Stream, size: int) -> None:
-        stream.to_credit += size
-        if stream.to_credit >= _STREAM_WINDOW // 2:
-            stream.receive_window += stream.to_credit
-            self._write(frames.window_update(stream.id, stream.to_credit))
-            stream.to_credit = 0
+    def _credit(self, stream: Stream, size: int) -> None:
+        more = stream.credit(size)
+        if more:
+            self._write(frames.window_update(stream.id, more))
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
         """Nobody wants the rest: read it to the end if it is short, else reset."""
@@ -253,7 +227,7 @@ class Http2Connection(asyncio.Protocol):
             return
         transfer.stream = None
         stream.transfer = None
-        _wake(stream)
+        stream.wake()
         is_sent = not transfer.is_sending
         if is_sent and stream.left is not None and stream.left <= _DRAINED_BYTES:
             self._drained += 1
@@ -265,7 +239,7 @@ class Http2Connection(asyncio.Protocol):
             self._ask_for_life()
         self._home.has_room_again(self)
 
-    def _reset(self, stream: _Stream, code: ErrorCodes) -> None:
+    def _reset(self, stream: Stream, code: ErrorCodes) -> None:
         self._write(frames.reset(stream.id, code))
         self._forget(stream)
         self._resets += 1
@@ -274,19 +248,19 @@ class Http2Connection(asyncio.Protocol):
             # Servers take a connection of mostly resets for an attack, and cut it.
             self._retire()
 
-    def _forget(self, stream: _Stream) -> None:
+    def _forget(self, stream: Stream) -> None:
         """The stream is closed on both sides."""
         self._streams.pop(stream.id, None)
         if stream.transfer is not None:
             stream.transfer.stream = None
         elif self._drained:
             self._drained -= 1
-        _wake(stream)
+        stream.wake()
         if self._is_retired and not self._streams:
             self.close()
 
-    def _stream_of(self, transfer: Transfer) -> _Stream | None:
-        return cast("_Stream | None", transfer.stream)
+    def _stream_of(self, transfer: Transfer) -> Stream | None:
+        return cast("Stream | None", transfer.stream)
 
     def rest(self) -> None:
         """There is nothing to be carried after all."""
@@ -307,7 +281,7 @@ class Http2Connection(asyncio.Protocol):
             + frames.settings(
                 {
                     SettingCodes.ENABLE_PUSH: 0,
-                    SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
+                    SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
                     SettingCodes.MAX_HEADER_LIST_SIZE: (
                         self._home.options.max_header_bytes
                     ),
@@ -376,7 +350,7 @@ class Http2Connection(asyncio.Protocol):
         if frame.flags & frames.END_STREAM and frame.stream_id in self._streams:
             self._end(stream)
 
-    def _take_piece(self, stream: _Stream, piece: bytes, padding: int) -> None:
+    def _take_piece(self, stream: Stream, piece: bytes, padding: int) -> None:
         transfer = stream.transfer
         if stream.left is not None:
             stream.left -= len(piece)
@@ -438,7 +412,7 @@ class Http2Connection(asyncio.Protocol):
             self._end(stream)
 
     def _on_fields(
-        self, stream: _Stream, transfer: Transfer, fields: Fields, is_last: bool
+        self, stream: Stream, transfer: Transfer, fields: Fields, is_last: bool
     ) -> None:
         if len(fields) > self._home.options.max_header_count:
             self._refuse(stream, "", HeaderTooLargeError("Too many header lines"))
@@ -460,7 +434,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_head(
         self,
-        stream: _Stream,
+        stream: Stream,
         transfer: Transfer,
         head: tuple[int, Fields],
         is_last: bool,
@@ -468,7 +442,7 @@ class Http2Connection(asyncio.Protocol):
         status, fields = head
         self._allowance = min(self._allowance + _FRAMES_FOR_HEAD, _ALLOWANCE)
         transfer.http_version = b"HTTP/2"
-        length, encodings = _framing_of(fields)
+        length, encodings = length_and_encodings(fields)
         if transfer.request.method == "HEAD" or status in (204, 304):
             length, encodings = None, []
         elif not is_last:
@@ -490,7 +464,7 @@ class Http2Connection(asyncio.Protocol):
         raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, str(error))
 
     def _refuse(
-        self, stream: _Stream, message: str, error: Exception | None = None
+        self, stream: Stream, message: str, error: Exception | None = None
     ) -> None:
         """A malformed answer: its stream is reset (section 8.1.1)."""
         transfer = stream.transfer
@@ -499,7 +473,7 @@ class Http2Connection(asyncio.Protocol):
             transfer.fail(error or httpx.RemoteProtocolError(message))
         self._home.has_room_again(self)
 
-    def _end(self, stream: _Stream) -> None:
+    def _end(self, stream: Stream) -> None:
         """The peer has said the last of this stream."""
         transfer = stream.transfer
         if transfer is not None and transfer.is_sending:
@@ -720,7 +694,7 @@ class Http2Connection(asyncio.Protocol):
         streams, self._streams = list(self._streams.values()), {}
         self._transport.close()
         for stream in streams:
-            _wake(stream)
+            stream.wake()
             transfer = stream.transfer
             if transfer is None:
                 continue
@@ -765,26 +739,6 @@ class Http2Connection(asyncio.Protocol):
         frames.WINDOW_UPDATE: _on_window_update,
         frames.CONTINUATION: _on_continuation,
     }
-
-
-def _wake(stream: _Stream) -> None:
-    writable, stream.writable = stream.writable, None
-    if writable is not None and not writable.done():
-        writable.set_result(None)
-
-
-def _framing_of(fields: Fields) -> tuple[int | None, list[bytes]]:
-    """Give the announced length of the body and its encodings."""
-    length: int | None = None
-    encodings: list[bytes] = []
-    for name, value in fields:
-        if name == b"content-encoding":
-            encodings.append(value)
-        elif name == b"content-length":
-            if not value.isdigit() or length not in (None, int(value)):
-                raise MalformedError("Content-Length is no number, or two")
-            length = int(value)
-    return length, encodings
 
 
 def _name_of(code: int) -> str:

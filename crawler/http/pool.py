@@ -13,17 +13,18 @@ import resource
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Protocol, cast
 
 import httpx
 
 from crawler.http.options import TransportOptions
+from crawler.http.origins import Multiplexed, Origin, Statistics
 from crawler.http.ticker import NEVER, Ticker
 from crawler.http.transfer import Connection, Transfer
 
-__all__ = ["Connect", "Multiplexed", "Origin", "Pool", "Statistics"]
+__all__ = ["Connect", "Pool"]
 
 _KEPT_ORIGINS = 10_000
 #: Handshakes at a time with an origin of which it is not known what it speaks.
@@ -32,19 +33,6 @@ _MAX_PROBES = 16
 _HTTP2_CHANCES = 2
 #: Open files that are somebody else's: databases, outputs, the loop's own.
 _RESERVED_FILES = 32
-
-
-class Multiplexed(Connection, Protocol):
-    """A connection that carries several transfers at a time."""
-
-    @property
-    def has_room(self) -> bool: ...
-
-    @property
-    def is_full(self) -> bool: ...
-
-    @property
-    def is_resting(self) -> bool: ...
 
 
 class Connect(Protocol):
@@ -56,77 +44,6 @@ class Connect(Protocol):
         with_http2: bool,
         adopt: Callable[[Connection, bool], bool],
     ) -> None: ...
-
-
-@dataclass(slots=True)
-class Statistics:
-    """What a transport did so far."""
-
-    #: Connections that were made, and those that stand now.
-    connections: int = 0
-    open_connections: int = 0
-    idle_connections: int = 0
-    #: Responses by HTTP version.
-    http_versions: Counter[str] = field(default_factory=Counter)
-    #: Requests that found no place because of a limit: with a scheduler, a bug.
-    pool_waits: int = 0
-    #: Requests that were sent again unasked, since they were surely not processed.
-    resent: int = 0
-    #: Times that an origin was put back to HTTP/1.1.
-    fallbacks: int = 0
-    #: Names that had to be looked up.
-    lookups: int = 0
-
-
-class Origin:
-    """A scheme, host and port, and what stands towards it."""
-
-    __slots__ = (
-        "dials",
-        "host",
-        "http2",
-        "http2_failures",
-        "http2_from",
-        "idle",
-        "is_http2",
-        "open",
-        "port",
-        "scheme",
-        "waiting",
-    )
-
-    def __init__(self, scheme: str, host: str, port: int) -> None:
-        self.scheme, self.host, self.port = scheme, host, port
-        #: Transfers without a connection, in the order in which they came.
-        self.waiting: dict[Transfer, None] = {}
-        #: Free HTTP/1.1 connections; the last one is the warmest.
-        self.idle: dict[Connection, None] = {}
-        #: HTTP/2 connections that take new streams.
-        self.http2: list[Multiplexed] = []
-        self.dials: dict[_Dial, None] = {}
-        #: Connections that stand.
-        self.open = 0
-        #: What the last handshake agreed on; None before the first.
-        self.is_http2: bool | None = None
-        self.http2_failures = 0
-        #: The clock's time from which HTTP/2 is offered.
-        self.http2_from = 0.0
-
-    def __repr__(self) -> str:
-        return (
-            f"<Origin {self.scheme}://{self.host}:{self.port} {self.open} open, "
-            f"{len(self.idle)} idle, {len(self.waiting)} waiting>"
-        )
-
-    def first_waiting(self) -> Transfer:
-        """Take the transfer that waits longest."""
-        first = next(iter(self.waiting))
-        del self.waiting[first]
-        return first
-
-    @property
-    def is_unused(self) -> bool:
-        return not (self.open or self.waiting or self.dials)
 
 
 class _Dial:

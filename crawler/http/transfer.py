@@ -19,7 +19,7 @@ from crawler.http.options import TransportOptions
 from crawler.http.ticker import NEVER, Ticker
 
 if TYPE_CHECKING:
-    from crawler.http.pool import Origin
+    from crawler.http.origins import Origin
 
 __all__ = ["Connection", "Fields", "Transfer", "TransferHome"]
 

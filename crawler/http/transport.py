@@ -35,7 +35,8 @@ import httpx
 
 from crawler.http.connector import Connector
 from crawler.http.options import TransportOptions
-from crawler.http.pool import Origin, Pool, Statistics
+from crawler.http.origins import Origin, Statistics
+from crawler.http.pool import Pool
 from crawler.http.proxies import Proxies
 from crawler.http.resolver import Resolver
 from crawler.http.transfer import Transfer
