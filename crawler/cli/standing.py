@@ -78,17 +78,17 @@ def _sound(
     running = launcher.find(job.name)
     if running is not None:
         found.running_since = running.since
-    _add_run(found, folder)
+    run = _latest(folder, job.name)
+    if run is not None:
+        _add_run(found, run, folder)
     if known is not None:
-        _add_state(found, known, job, now)
+        _add_state(found, known, run)
+        _add_plan(found, known, job, now)
     found.is_bad = found.is_bad or found.failures > 0
     return found
 
 
-def _add_run(found: Standing, folder: Path) -> None:
-    run = _latest(folder, found.job)
-    if run is None:
-        return
+def _add_run(found: Standing, run: RunRecord, folder: Path) -> None:
     found.run = run.number
     found.started = datetime.fromtimestamp(run.started, UTC)
     if run.finished is None:
@@ -107,20 +107,24 @@ def _latest(folder: Path, job: str) -> RunRecord | None:
         return None  # never run
 
 
-def _add_state(found: Standing, known: JobState, job: Job, now: datetime) -> None:
+def _add_state(found: Standing, known: JobState, run: RunRecord | None) -> None:
     """What the scheduler knows: also of processes that began no run."""
     found.failures = known.failures
-    is_later = known.ended is not None and (
-        found.started is None or known.ended >= found.started
-    )
-    if is_later:
-        found.exit_code = known.exit_code
-        found.started = known.started
-        found.result = known.note or CODES.get(known.exit_code or 0, "")
-    if job.cron is None or (known.schedule, known.timezone) != (
-        job.cron.text,
-        job.settings.timezone,
-    ):
+    if known.ended is None or known.started is None:
+        return
+    if run is not None and known.ended.timestamp() < run.started:
+        return  # it was run by hand since
+    over = run.finished if run is not None else None
+    if over is not None and over < known.started.timestamp():
+        found.run = None  # the last process did not come so far as to begin one
+    found.exit_code, found.started = known.exit_code, known.started
+    found.result = known.note or CODES.get(known.exit_code or 0, "")
+
+
+def _add_plan(found: Standing, known: JobState, job: Job, now: datetime) -> None:
+    """Whether anybody keeps the job's times."""
+    planned = (known.schedule, known.timezone)
+    if job.cron is None or planned != (job.cron.text, job.settings.timezone):
         return
     due = job.cron.after(known.seen)
     if due is not None and due + OVERDUE < now:

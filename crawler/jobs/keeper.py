@@ -25,13 +25,12 @@ from typing import Protocol
 import anyio
 from anyio import CapacityLimiter
 
-from crawler.errors import CrawlError, StoreError
-from crawler.jobs import state
+from crawler.errors import CrawlError
 from crawler.jobs.definition import Job
 from crawler.jobs.outcome import Ended, last_run
 from crawler.jobs.plan import Due, Timetable
 from crawler.jobs.process import Launcher, Running, until_free
-from crawler.jobs.state import JobState
+from crawler.jobs.state import Ledger
 from crawler.store.catalog import JobFiles
 
 logger = logging.getLogger(__name__)
@@ -114,10 +113,13 @@ class Keeper:
         self._sleep = anyio.CancelScope()
         self._is_stopping = False
         now = self._clock.now()
-        self._states = _known(state.read(folder), jobs, now)
         timings = {name: job.timing() for name, job in jobs.items()}
-        seen = {name: self._states[name].seen for name in jobs}
-        self._table = Timetable(timings, seen, now)
+        lines = {
+            name: (timing.cron.text, jobs[name].settings.timezone)
+            for name, timing in timings.items()
+        }
+        self._ledger = Ledger(folder, lines, now)
+        self._table = Timetable(timings, self._ledger.seen, now)
 
     def next(self) -> datetime | None:
         """When anything is due next."""
@@ -136,15 +138,16 @@ class Keeper:
                 running = self._launcher.find(name)
                 if running is not None:
                     logger.info("%s: found at work, %s", name, _who(running))
-                    work = self._enter(name, _Work(running))
-                    tasks.start_soon(self._perform, name, work)
-            self._save()
+                    self._work[name] = _Work(running)
+                    tasks.start_soon(self._perform, name, self._work[name])
+            self._ledger.save()
             with self._sleep:
                 while (moment := self._table.next()) is not None:
                     await self._clock.sleep_until(moment)
                     for due in self._table.due(self._clock.now()):
-                        self._deal_with(due, tasks)
-                    self._save()
+                        note = self._deal_with(due, tasks)
+                        seen = self._table.seen[due.job]
+                        self._ledger.dealt_with(due.job, seen, note)
 
     def stop(self) -> None:
         """No new jobs; those at work stop in order, and can be gone on with."""
@@ -159,26 +162,25 @@ class Keeper:
             if work.running is not None:
                 work.running.send(signal.SIGKILL)
 
-    def _deal_with(self, due: Due, tasks: anyio.abc.TaskGroup) -> None:
-        name = due.job
-        self._states[name].seen = self._table.seen[name]
+    def _deal_with(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
+        """Start the job, or not; what a person should know."""
+        name, work = due.job, self._work.get(due.job)
+        note = ""
         if due.missed:
             what = "caught up by one run" if due.is_run else "left out"
-            self._note(name, f"{due.missed} missed, {what}", logging.WARNING)
-        if not due.is_run:
-            return
-        work = self._work.get(name)
-        if work is None:
-            tasks.start_soon(self._perform, name, self._enter(name, _Work()))
-        elif self._jobs[name].settings.overlap == "queue":
+            note = f"{due.missed} missed, {what}"
+        if due.is_run and work is None:
+            self._work[name] = _Work()
+            tasks.start_soon(self._perform, name, self._work[name])
+        elif due.is_run and self._jobs[name].settings.overlap == "queue":
+            assert work is not None
             work.is_wanted_again = True
-            self._note(name, "due while it is at work: it runs once more after that")
-        else:
-            self._note(name, "due while it is at work: skipped", logging.WARNING)
-
-    def _enter(self, name: str, work: _Work) -> _Work:
-        self._work[name] = work
-        return work
+            note = "due while it is at work: it runs once more after that"
+        elif due.is_run:
+            note = "due while it is at work: skipped"
+        if note:
+            logger.warning("%s: %s", name, note)
+        return note
 
     async def _perform(self, name: str, work: _Work) -> None:
         """A job from its turn to its end, and again where it came to be due."""
@@ -208,8 +210,7 @@ class Keeper:
             await self._ended(name, self._clock.now(), CRASHED, f"no start: {exc}")
             return None
         since = work.running.since
-        self._states[name].started = since
-        self._save()
+        self._ledger.began(name, since)
         code, why = await self._watch(name, work, work.running)
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
@@ -219,14 +220,9 @@ class Keeper:
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
             work.tries += 1  # all other ends try again by themselves
-            return partial(self._sleep_for, settings.retry_wait * 2 ** (work.tries - 1))
+            seconds = settings.retry_wait * 2 ** (work.tries - 1)
+            return partial(_sleep, self._clock, seconds)
         return None
-
-    async def _sleep_for(self, seconds: float) -> None:
-        moment = self._clock.now() + timedelta(seconds=seconds)
-        logger.info("trying again at %s UTC", moment.strftime("%H:%M:%S"))
-        while self._clock.now() < moment:
-            await self._clock.sleep_until(moment)
 
     async def _watch(
         self, name: str, work: _Work, running: Running
@@ -256,44 +252,19 @@ class Keeper:
         self, name: str, since: datetime, code: int | None, why: str
     ) -> None:
         ended = last_run(self._folder, name, since, code, why)
-        known = self._states[name]
-        known.started, known.ended = since, self._clock.now()
-        known.exit_code, known.note = ended.exit_code, ended.note
         is_fine = ended.exit_code == 0 or self._is_stopping
-        known.failures = 0 if ended.exit_code == 0 else known.failures + (not is_fine)
-        self._save()
+        now = self._clock.now()
+        self._ledger.ended(name, now, ended.exit_code, ended.note, is_bad=not is_fine)
         level = logging.INFO if is_fine else logging.ERROR
         logger.log(level, "%s: %s", name, ended.line)
         if ended.is_untold:
             await self._alarm(ended)
 
-    def _note(self, name: str, text: str, level: int = logging.INFO) -> None:
-        self._states[name].note = text
-        logger.log(level, "%s: %s", name, text)
 
-    def _save(self) -> None:
-        try:
-            state.write(self._folder, self._states)
-        except OSError as exc:  # what is known is written with the next change
-            logger.warning("%s", StoreError(f"the schedule's state: {exc.strerror}"))
-
-
-def _known(
-    before: Mapping[str, JobState], jobs: Mapping[str, Job], now: datetime
-) -> dict[str, JobState]:
-    """What is remembered of jobs that are planned as they were; of all others, that
-    they are new."""
-    found = {}
-    for name, job in jobs.items():
-        assert job.cron is not None
-        line, zone = job.cron.text, job.settings.timezone
-        known = before.get(name)
-        if known is None:
-            known = JobState(schedule=line, timezone=zone, seen=now)
-        elif (known.schedule, known.timezone) != (line, zone):
-            known.schedule, known.timezone, known.seen = line, zone, now
-        found[name] = known
-    return found
+async def _sleep(clock: Clock, seconds: float) -> None:
+    moment = clock.now() + timedelta(seconds=seconds)
+    while clock.now() < moment:
+        await clock.sleep_until(moment)
 
 
 def _who(running: Running) -> str:

@@ -47,10 +47,12 @@ class Ended:
         if self.run is None:
             return self.note
         found = totals(self.run.counters)
-        return (
-            f"run {self.run.number} {self.note}: {found['pages']:,} pages, "
-            f"{found['item_count']:,} items, {found['failed']:,} failed"
+        pages, items = (
+            _count(found["pages"], "page"),
+            _count(found["item_count"], "item"),
         )
+        failed = f"{found['failed']:,} failed"
+        return f"run {self.run.number} {self.note}: {pages}, {items}, {failed}"
 
     def summary(self) -> dict[str, Any]:
         """What a hook is told; the keys of `--summary` as far as they are known."""
@@ -64,6 +66,10 @@ class Ended:
             found["items"] = found.pop("item_count")
             values |= {"spider": self.run.spider, "run": self.run.number, **found}
         return values
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def last_run(
