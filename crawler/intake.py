@@ -1,7 +1,8 @@
 """From what a callback yields to entries: links resolved, filtered, met only once.
 
 Rule: filters stand before the store, and what one leaves out is counted by its name.
-Scope judges links and redirects; a Request that a spider builds is its author's word.
+They judge links; scope judges redirects, too; a Request that a spider builds itself is
+its author's word.
 No I/O, no clock.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from crawler import urls
-from crawler.request import Entry, Request
+from crawler.request import Entry, LinkRequest, Request
 from crawler.response import LinkBatch, is_wanted
 from crawler.store.base import Rejected
 from crawler.urls import Link, Resolver, Scope
@@ -81,8 +82,17 @@ class Intake:
         self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Found) -> None:
-        """A request that a callback built itself."""
-        self._add(parent, request, found, "request", len(found.requests))
+        """A request of a callback: its author's word, unless it follows a link."""
+        if not isinstance(request, LinkRequest):
+            self._add(parent, request, found, "request", len(found.requests))
+            return
+        depth = parent.depth + 1 if request.depth is None else request.depth
+        if rule := self.verdict(request.url, depth):
+            host = urls.host_of(request.url)
+            link = Link(request.url, request.fingerprint(), host)
+            self._reject(parent, link, rule, found)
+        else:
+            self._add(parent, request, found, "link", len(found.requests))
 
     def links(self, parent: Entry, batch: LinkBatch, found: Found) -> None:
         """Links of a page: those that are new and pass the filters."""
@@ -114,7 +124,7 @@ class Intake:
             self._reject(source, link, "scope", found)
             return False
         entry = Entry(
-            target.fingerprint(),
+            identity_behind(source, target),
             target,
             host,
             depth=source.depth,
@@ -198,6 +208,14 @@ class Intake:
         member = self._scope.add(url)
         if member is not None:
             found.remember[SCOPE + member] = ""
+
+
+def identity_behind(source: Entry, target: Request) -> int:
+    """The fingerprint of what `source` redirects to; a request that is made more than
+    once reaches its target as often."""
+    if target.options.once:
+        return target.fingerprint()
+    return target.fingerprint(urls.fingerprint("ordinal", f"{source.fingerprint}:"))
 
 
 _FAR = 1 << 30

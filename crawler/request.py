@@ -138,7 +138,7 @@ class Request:
         if "errback" in changes:
             changes["errback"] = name_of(changes["errback"])
         options = msgspec.structs.replace(self.options, **changes)
-        return Request.build(
+        return self.build(
             _absolute(own["url"], None) if "url" in own else self.url,
             name_of(own.get("callback", self.callback)),
             priority=own.get("priority", self.priority),
@@ -191,6 +191,12 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.url} -> {self.callback}>"
+
+
+class LinkRequest(Request):
+    """What `response.follow` makes: a link of a page, which scope and depth judge."""
+
+    __slots__ = ()
 
 
 _set = object.__setattr__

@@ -22,7 +22,14 @@ from crawler import encoding as encodings
 from crawler import urls
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.page import Node, Page
-from crawler.request import DEFAULT_OPTIONS, Options, Request, encode_meta, name_of
+from crawler.request import (
+    DEFAULT_OPTIONS,
+    LinkRequest,
+    Options,
+    Request,
+    encode_meta,
+    name_of,
+)
 from crawler.urls import Pattern, Patterns
 
 if TYPE_CHECKING:
@@ -267,16 +274,23 @@ class Response:
         callback: str | Callable[..., Any] = "parse",
         **options: Any,
     ) -> Request:
-        """A request for a link of this page: a reference, or an element with one."""
+        """A request for a link of this page: a reference, or an element with one.
+
+        Scope and depth judge it like any link; `Request` asks neither.
+        """
         reference = target if isinstance(target, str) else _reference(target)
-        base = self.page.base_url if self._is_html and self._content else self.url
+        base = self.url
+        if self._is_html and self._content:
+            base = self.page.base_url
+            if self.encoding != "utf-8":
+                reference = encodings.encode_query(reference, self.encoding)
         try:
             url = urls.join(base, reference)
         except urls.InvalidUrl as exc:
             raise ConfigError(f"follow({reference!r}) on {self.url}: {exc}") from exc
         options.setdefault("session", self.request.options.session)
         options.setdefault("proxy", self.request.options.proxy)
-        return Request(url, callback, **options)
+        return LinkRequest(url, callback, **options)
 
     def follow_all(
         self,

@@ -35,7 +35,7 @@ class Starts:
         self._chain = chain
         self._least = least
         #: What `start()` raised, where it did.
-        self.error: Exception | None = None
+        self.error: Exception | SystemExit | None = None
 
     async def draw(
         self, scheduler: Scheduler, put: Callable[[Outcome], Awaitable[None]]
@@ -54,7 +54,8 @@ class Starts:
                 await put(outcome)
             else:
                 last.remember = {START_ENDED: "yes"}
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
+            # sys.exit() would leave the process's threads, and its state, as they are.
             self.error = exc
             logger.error("start() failed: %s %s", exc, user_frame(exc))
         await put(last)

@@ -395,6 +395,97 @@ def test_callbacks_may_be_sync_or_async_and_yield_or_return() -> None:
     assert report.pages == 4
 
 
+class Quitting(Spider):
+    """Ends in ways that would end more than its page."""
+
+    name = "quitting"
+    start_urls = [HOME]
+
+    async def parse(self, response: Response) -> Results:
+        yield {"lost": True}
+        yield response.follow("exit", self.exits)
+        yield response.follow("cancel", self.cancels)
+        yield response.follow("one", self.returns_one)
+
+    def exits(self, response: Response) -> None:
+        raise SystemExit("enough")
+
+    async def cancels(self, response: Response) -> None:
+        task = asyncio.create_task(anyio.sleep_forever())
+        task.cancel()
+        await task
+
+    def returns_one(self, response: Response) -> Request:
+        return response.follow("next")
+
+
+def test_a_callback_that_quits_ends_its_page_and_not_the_crawl() -> None:
+    pages = dict.fromkeys([HOME + p for p in ("", "exit", "cancel", "one")], "")
+
+    report = crawl(Quitting, transport=FakeSite(pages))
+
+    assert (report.pages, report.failed, report.pending) == (1, 3, 0)
+    assert report.errors == {"spider_error": 3}
+    assert found_adds_up(report)
+
+
+class Leaving(Spider):
+    name = "leaving"
+
+    async def start(self) -> Results:
+        yield Request(HOME)
+        raise SystemExit("no key")
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+def test_a_start_that_quits_is_a_start_that_failed() -> None:
+    report = crawl(Leaving, transport=FakeSite({HOME: ""}))
+
+    assert report.finish_reason is FinishReason.START_ERROR
+    assert report.items == [{"url": HOME}]
+
+
+class Polling(Spider):
+    name = "polling"
+
+    async def start(self) -> Results:
+        for _ in range(3):
+            yield Request(HOME, once=False)
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+def test_what_is_asked_more_than_once_is_so_behind_a_redirect() -> None:
+    site = FakeSite({HOME: (302, {"Location": "/now"}, ""), HOME + "now": ""})
+
+    report = crawl(Polling, transport=site)
+
+    assert report.items == [{"url": HOME + "now"}] * 3
+    assert report.redirected == 3
+    assert found_adds_up(report)
+
+
+class Legacy(Titles):
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+        for link in response.css("a"):
+            yield response.follow(link)
+        yield response.follow_all("a")
+
+
+def test_a_link_is_one_url_however_it_is_followed() -> None:
+    page = "<meta charset=windows-1252><a href='/?q=\xe9'>x</a>".encode("cp1252")
+    site = FakeSite({HOME: page, HOME + "?q=%E9": ""})
+
+    report = crawl(Legacy, transport=site)
+
+    assert [item["url"] for item in report.items] == [HOME, HOME + "?q=%E9"]
+    assert report.failed == 0
+
+
 class Unknown(Spider):
     name = "unknown"
     start_urls = [HOME]

@@ -8,7 +8,7 @@ import pytest
 
 from crawler import Request, urls
 from crawler.intake import Found, Intake
-from crawler.request import DEFAULT_OPTIONS, Entry
+from crawler.request import DEFAULT_OPTIONS, Entry, LinkRequest
 from crawler.response import LinkBatch
 from crawler.urls import Pattern, Patterns, Scope
 
@@ -125,6 +125,22 @@ def test_a_request_that_a_spider_builds_is_its_authors_word() -> None:
     assert [(e.url, e.depth) for e in result.requests] == [
         ("https://other.example/", 1)
     ]
+
+
+def test_scope_and_depth_judge_a_link_that_is_followed_by_itself() -> None:
+    gate, result = intake(depth=1), Found()
+
+    gate.request(page(), LinkRequest("https://other.example/"), result)
+    gate.request(page(1), LinkRequest(HOME + "deep"), result)
+    gate.request(page(), LinkRequest(HOME + "near").replace(priority=1), result)
+    gate.request(page(), LinkRequest("https://elsewhere.example/").replace(), result)
+
+    assert [rejected.rule for rejected in result.rejected] == [
+        "scope",
+        "depth",
+        "scope",
+    ]
+    assert [(e.url, e.found_as) for e in result.requests] == [(HOME + "near", "link")]
 
 
 def test_a_start_request_widens_scope_and_is_remembered() -> None:

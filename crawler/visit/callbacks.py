@@ -7,8 +7,16 @@ on together; a callback that raises leaves nothing behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sysconfig
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -111,13 +119,14 @@ class Callbacks:
     ) -> Effects:
         effects, limit = Effects(), None
         try:
-            result = self.method(name)(argument)
-            if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
-                async with asyncio.timeout(self._timeout) as limit:
-                    await self._gather_async(entry, result, page, effects)
-            elif result is not None:
-                for value in result:
-                    await self._take(entry, value, page, effects)
+            with _ending_its_page_only(name):
+                result = self.method(name)(argument)
+                if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
+                    async with asyncio.timeout(self._timeout) as limit:
+                        await self._gather_async(entry, result, page, effects)
+                elif result is not None:
+                    for value in _several(result):
+                        await self._take(entry, value, page, effects)
         except (CallbackError, FetchError):
             raise
         except Exception as exc:
@@ -155,7 +164,7 @@ class Callbacks:
             async for value in result:
                 await self._take(entry, value, page, effects)
         else:
-            for value in result:
+            for value in _several(result):
                 await self._take(entry, value, page, effects)
 
     async def _take(
@@ -205,6 +214,28 @@ class Callbacks:
         await self._stage(entry, effects.items, effects.staged)
         effects.staged += len(effects.items)
         effects.items, effects.size = [], 0
+
+
+def _several(result: Any) -> Iterable[Any]:
+    """What a callback returned, if that is several things and not one of them."""
+    if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
+        return result
+    kind = type(result).__name__
+    raise ConfigError(f"a callback returned one {kind}; yield it, or return a list")
+
+
+@contextlib.contextmanager
+def _ending_its_page_only(name: str) -> Iterator[None]:
+    """What would end the worker, or the process, with work in hand, as an error."""
+    try:
+        yield
+    except (asyncio.CancelledError, SystemExit) as exc:
+        task = asyncio.current_task()
+        is_ours = task is not None and task.cancelling() > 0
+        if is_ours and isinstance(exc, asyncio.CancelledError):
+            raise
+        error = RuntimeError(f"{name} raised {exc!r}, which ends its page only")
+        raise error.with_traceback(exc.__traceback__) from exc
 
 
 def user_frame(exc: BaseException) -> str:

@@ -21,7 +21,7 @@ from crawler import urls
 from crawler.errors import CrawlError, FetchError, Reason
 from crawler.hosts import Hosts
 from crawler.http import Client
-from crawler.intake import Found, Intake
+from crawler.intake import Found, Intake, identity_behind
 from crawler.request import Entry
 from crawler.response import Response
 from crawler.retry_after import retry_after
@@ -224,7 +224,7 @@ class Visitor:
                 raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         except FetchError as exc:
             return await self._failed(entry, exc, response)
-        fingerprint = target.fingerprint()
+        fingerprint = identity_behind(entry, target)
         outcome = Outcome(entry, State.REDIRECTED, status=response.status_code)
         outcome.detail = target.url
         outcome.counters = {"redirected": 1}
