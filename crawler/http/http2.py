@@ -96,7 +96,6 @@ class Http2Connection(asyncio.Protocol):
         self._streams: dict[int, Stream] = {}
         self._next_id = 1
         self._resets = 0
-        self._drained = 0
         #: Whether it finishes what it carries and takes no more.
         self._is_retired = False
         self._is_closed = False
@@ -115,6 +114,7 @@ class Http2Connection(asyncio.Protocol):
         self._allowance = _ALLOWANCE
         self._last_heard = 0.0
         self._awaits_ping = False
+        self._pinged_at = 0.0
 
         self._received = b""
         self._outgoing: list[bytes] = []
@@ -230,7 +230,6 @@ class Http2Connection(asyncio.Protocol):
         stream.wake()
         is_sent = not transfer.is_sending
         if is_sent and stream.left is not None and stream.left <= _DRAINED_BYTES:
-            self._drained += 1
             self._credit(stream, transfer.body.queued)
             self._look_again(_DRAINED_SECONDS)
         else:
@@ -253,8 +252,6 @@ class Http2Connection(asyncio.Protocol):
         self._streams.pop(stream.id, None)
         if stream.transfer is not None:
             stream.transfer.stream = None
-        elif self._drained:
-            self._drained -= 1
         stream.wake()
         if self._is_retired and not self._streams:
             self.close()
@@ -535,12 +532,11 @@ class Http2Connection(asyncio.Protocol):
             raise FrameError(ErrorCodes.PROTOCOL_ERROR, "SETTINGS on a stream")
         if frame.flags & frames.ACK:
             return
-        for code, value in frames.settings_of(frame):
-            self._apply(code, value)
         if not self._has_settings:
             self._has_settings = True
-            if self._max_streams == _STREAMS_BEFORE_SETTINGS:
-                self._max_streams = self._home.options.max_streams
+            self._max_streams = self._home.options.max_streams
+        for code, value in frames.settings_of(frame):
+            self._apply(code, value)
         self._write(frames.settings_ack())
         self._send_all_bodies()
         self._home.has_room_again(self)
@@ -586,6 +582,7 @@ class Http2Connection(asyncio.Protocol):
         """Nothing was heard for long: nobody joins until a PING is answered."""
         if not self._awaits_ping and not self._is_closed:
             self._awaits_ping = True
+            self._pinged_at = self._ticker.now
             self._write(frames.ping())
             self._look_again(_PING_SECONDS)
 
@@ -660,8 +657,11 @@ class Http2Connection(asyncio.Protocol):
         self.due = NEVER
         self._ticker.unwatch(self)
         if self._awaits_ping:
-            self._lose(httpx.ReadTimeout("The connection is dead: PING unanswered"))
-            return
+            left = self._pinged_at + _PING_SECONDS - now
+            if left <= 0:
+                self._lose(httpx.ReadTimeout("The connection is dead: PING unanswered"))
+                return
+            self._look_again(left)
         for stream in [s for s in self._streams.values() if s.transfer is None]:
             self._reset(stream, ErrorCodes.CANCEL)
         self._home.has_room_again(self)

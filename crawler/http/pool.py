@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import resource
+import sys
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
@@ -23,6 +23,9 @@ from crawler.http.options import TransportOptions
 from crawler.http.origins import Multiplexed, Origin, Statistics
 from crawler.http.ticker import NEVER, Ticker
 from crawler.http.transfer import Connection, Transfer
+
+if sys.platform != "win32":
+    import resource
 
 __all__ = ["Connect", "Pool"]
 
@@ -433,6 +436,8 @@ def _nth(waiting: dict[Transfer, None], index: int) -> Transfer:
 
 def _spare_files() -> int:
     """How many sockets may be open, going by the process's limit of open files."""
+    if sys.platform == "win32":
+        return 2**31
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return 2**31

@@ -219,25 +219,30 @@ async def test_settings_may_change_at_any_time() -> None:
             assert (await http.get(served.url, headers={"A": "b"})).text == "page"
 
 
-async def test_no_more_streams_are_opened_than_the_peer_takes() -> None:
+@pytest.mark.parametrize("limit", [1, 3, 10])
+async def test_no_more_streams_are_opened_than_the_peer_takes(limit: int) -> None:
     open_now: set[int] = set()
     most: list[int] = []
 
     async def behaviour(peer: Peer) -> None:
-        await peer.start({CONCURRENT: 3})
+        await peer.start({CONCURRENT: limit})
+        stream_id, _ = await peer.request()
+        peer.answer(stream_id)
         while True:
             stream_id, _ = await peer.request()
             open_now.add(stream_id)
             most.append(len(open_now))
-            if len(open_now) == 3 or len(most) == 20:
+            if len(open_now) == limit or len(most) == 20:
                 for each in sorted(open_now):
                     open_now.discard(each)
                     peer.answer(each)
 
     transport = h2c()
     async with peer(behaviour) as served, client(transport) as http:
+        await http.get(served.url)
         await asyncio.gather(*(http.get(served.url) for _ in range(20)))
 
+        assert max(most) == limit
         assert served.connections == 1
 
 
