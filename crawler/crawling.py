@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -30,6 +31,7 @@ from crawler.spider import Spider
 from crawler.stats import FinishReason, Report
 from crawler.terms import Terms
 from crawler.visit.redirects import follow
+from crawler.visit.sessions import Sessions
 
 T = TypeVar("T")
 #: Settings from code: all of them, or those that differ, by section and key.
@@ -201,7 +203,7 @@ async def fetch(
     allowed = private_beside(settings, request.url)
     made = ClientOptions(settings, transport, allow_private=allowed)
     async with Client(made) as client:
-        return await follow(client.fetch, request)
+        return await follow(client.fetch, request, Sessions(time.time, {}))
 
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:

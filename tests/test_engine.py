@@ -949,6 +949,18 @@ async def test_one_url_can_be_fetched_by_itself() -> None:
     assert site.requests[0].url == HOME  # robots.txt is not asked
 
 
+async def test_fetching_by_itself_sends_cookies_and_passes_a_cookie_wall() -> None:
+    def wall(request: httpx.Request) -> Any:
+        cookies = request.headers.get("cookie", "")
+        if "seen=1" in cookies:
+            return cookies
+        return (302, {"location": "/", "set-cookie": "seen=1; Path=/"}, "")
+
+    response = await fetch(HOME, cookies={"own": "2"}, transport=FakeSite({HOME: wall}))
+
+    assert response.text == "seen=1; own=2"
+
+
 async def test_fetching_by_itself_raises_what_went_wrong() -> None:
     with pytest.raises(FetchError, match="redirect_limit"):
         await fetch(HOME, transport=FakeSite({HOME: (302, {"location": "/"}, "")}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.store.base import Item
 from crawler.urls import host_of
-from crawler.visit import Callbacks
+from crawler.visit import Callbacks, Sessions
 from crawler.visit.callbacks import CallbackError, Effects, is_users
 from crawler.visit.redirects import follow
 
@@ -70,7 +71,8 @@ async def try_page(
         spider.client(ClientOptions(settings, allow_private=allowed)) as client,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
-        tried = Tried(await follow(client.fetch, request))
+        sessions = Sessions(time.time, {})
+        tried = Tried(await follow(client.fetch, request, sessions))
 
         async def stage(entry: Entry, items: Sequence[Item], ordinal: int) -> None:
             tried.staged.extend(items)

@@ -39,6 +39,8 @@ ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 #: Marks the requests whose redirects and cookies are not httpx's business.
 _OURS = "crawler"
 _UNBOUNDED = 2**62
+#: Methods whose empty body has a length, too (RFC 9110 section 8.6).
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
@@ -225,8 +227,10 @@ class Client(httpx.AsyncClient):
     def _prepare(self, request: Request, cookies: str | None) -> httpx.Request:
         options = request.options
         headers = self._headers_for(urls.host_of(request.url))
-        if cookies or options.headers or options.content:
-            headers = _with(headers, options.headers, cookies, options.content)
+        has_body = bool(options.content) or options.method in _WITH_BODY
+        if cookies or options.headers or has_body:
+            length = len(options.content) if has_body else None
+            headers = _with(headers, options.headers, cookies, length)
         seconds = self.timeout.as_dict()
         if options.timeout is not None:
             seconds = httpx.Timeout(options.timeout).as_dict()
@@ -293,14 +297,19 @@ def _with(
     headers: list[lean.Pair],
     own: Sequence[tuple[str, str]],
     cookies: str | None,
-    content: bytes,
+    length: int | None,
 ) -> list[lean.Pair]:
-    """The headers with a request's own in place of those of the same name."""
-    added = [(name.encode(), value.encode()) for name, value in own]
+    """The headers with a request's own in place of those of the same name; the length
+    is that of the body, whatever the request says."""
+    added = [
+        (name.encode(), value.encode())
+        for name, value in own
+        if name.lower() != "content-length"
+    ]
     if cookies:
         added.append((b"Cookie", cookies.encode()))
-    if content:
-        added.append((b"Content-Length", b"%d" % len(content)))
+    if length is not None:
+        added.append((b"Content-Length", b"%d" % length))
     names = {name.lower() for name, _ in added}
     kept = [pair for pair in headers if pair[1] not in names]
     return kept + [(name, name.lower(), value) for name, value in added]

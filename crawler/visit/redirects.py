@@ -13,6 +13,7 @@ from crawler import urls
 from crawler.errors import FetchError, Reason
 from crawler.request import DEFAULT_OPTIONS, Options, Request
 from crawler.response import Response
+from crawler.visit.sessions import Sessions
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 LIMIT = 10
@@ -54,17 +55,21 @@ def target(request: Request, status: int, location: str | None) -> Request:
 class Fetch(Protocol):
     """The client's `fetch`, as far as it is used here."""
 
-    async def __call__(self, request: Request, *, authorized: bool) -> Response: ...
+    async def __call__(
+        self, request: Request, *, cookies: str | None = None, authorized: bool
+    ) -> Response: ...
 
 
-async def follow(fetch: Fetch, request: Request) -> Response:
+async def follow(fetch: Fetch, request: Request, sessions: Sessions) -> Response:
     """The response, read whole, behind at most ten redirects; credentials are sent to
-    the first origin only."""
+    the first origin only, cookies to where they belong."""
     origin = urls.origin_of(request.url)
     for _ in range(LIMIT + 1):
         is_own = urls.origin_of(request.url) == origin
-        response = await fetch(request, authorized=is_own)
+        cookies = sessions.header(request)
+        response = await fetch(request, cookies=cookies, authorized=is_own)
         try:
+            sessions.store(response)
             if response.status_code not in STATUSES:
                 await response.aread()
                 return response

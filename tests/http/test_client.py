@@ -138,6 +138,33 @@ async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> 
     assert headers.raw[-2][1] == "sid=1; name=ü".encode()
 
 
+@pytest.mark.parametrize(
+    ("request_", "lengths"),
+    [
+        pytest.param(Request(URL, method="POST"), ["0"], id="empty post"),
+        pytest.param(Request(URL), [], id="get"),
+        pytest.param(
+            Request(URL, content="abc", headers={"Content-Length": "9"}),
+            ["3"],
+            id="a length of one's own",
+        ),
+    ],
+)
+async def test_a_body_has_one_length_and_an_empty_one_zero(
+    request_: Request, lengths: list[str]
+) -> None:
+    seen: list[httpx.Headers] = []
+
+    def note(request: httpx.Request) -> Any:
+        seen.append(request.headers)
+        return "ok"
+
+    async with client(note) as made:
+        await (await made.fetch(request_)).aclose()
+
+    assert seen[0].get_list("content-length") == lengths
+
+
 async def test_a_redirect_is_not_followed_and_its_location_not_judged() -> None:
     hooks: dict[str, list[Any]] = {"response": [_nothing]}
     page = (302, {"location": "javascript:x"}, "")
