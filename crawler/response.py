@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 _NO_PATTERNS = Patterns(None)
 _SAVE_BATCH = 1024**2
+_LONGEST_LINE = 32 * 1024**2
 
 
 class Body(Protocol):
@@ -106,6 +107,7 @@ class Response:
 
     __slots__ = (
         "_content",
+        "_content_type",
         "_page",
         "body",
         "elapsed",
@@ -142,6 +144,7 @@ class Response:
         #: The body on its way; `content`, `aiter_bytes` and `save` read it.
         self.body = body
         self._content: bytes | None = None
+        self._content_type: str | None = None
         self._page: Page | None = None
 
     @property
@@ -184,8 +187,14 @@ class Response:
     @property
     def content_type(self) -> str:
         """The media type, lower case and without parameters; empty for none."""
-        value = self.head.value(b"content-type") or ""
-        return value.partition(";")[0].strip().lower()
+        return _media_type(self._type)
+
+    @property
+    def _type(self) -> str:
+        """Content-Type as it came; looked for once."""
+        if self._content_type is None:
+            self._content_type = self.head.value(b"content-type") or ""
+        return self._content_type
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -202,7 +211,7 @@ class Response:
     def page(self) -> Page:
         """The body as a parsed HTML page; parsed once, at first use."""
         if self._page is None:
-            charset = encodings.charset_of(self.head.value(b"content-type"))
+            charset = encodings.charset_of(self._type)
             self._page = Page(self.content, self.url, charset, max_links=self.max_links)
         return self._page
 
@@ -226,7 +235,7 @@ class Response:
         """The body as text: by BOM, header, `<meta>`, then by its bytes."""
         if self._is_html:
             return self.page.source
-        charset = encodings.charset_of(self.head.value(b"content-type"))
+        charset = encodings.charset_of(self._type)
         return encodings.decode(self.content, charset, html=False)[0]
 
     @property
@@ -364,19 +373,30 @@ class Response:
             yield piece
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """The body line by line, without the line ends (LF or CRLF)."""
-        charset = encodings.charset_of(self.head.value(b"content-type"))
+        """The body line by line, without the line ends (LF or CRLF).
+
+        FetchError for a line of over 32 MiB: it may be one without an end.
+        """
+        charset = encodings.charset_of(self._type)
         codec = encodings.codec_of(charset)
         if "16" in codec:
             codec = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
         decode = partial(str, encoding=codec, errors="replace")
-        rest = b""
+        rest: list[bytes] = []
+        size = 0
         async for piece in self.aiter_bytes():
-            *lines, rest = (rest + piece).split(b"\n")
+            *lines, last = piece.split(b"\n")
+            if lines:
+                lines[0] = b"".join((*rest, lines[0]))
+                rest, size = [], 0
             for line in lines:
                 yield decode(line.removesuffix(b"\r"))
-        if rest:
-            yield decode(rest)
+            rest.append(last)
+            size += len(last)
+            if size > _LONGEST_LINE:
+                raise FetchError(Reason.TOO_LARGE, "a line over 32 MiB", url=self.url)
+        if size:
+            yield decode(b"".join(rest))
 
     async def save(self, path: str | os.PathLike[str]) -> int:
         """Write the body to `path` (by a part file and a rename); returns its size.
@@ -424,6 +444,11 @@ def _patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
     if isinstance(value, str | re.Pattern):
         return _compiled((value,))
     return _compiled(tuple(value))
+
+
+@lru_cache(maxsize=256)
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=256)

@@ -31,7 +31,7 @@ from crawler.http.exchange import (
 from crawler.http.options import Timeouts, TransportOptions, nobody
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
-from crawler.request import Request
+from crawler.request import Options, Request
 from crawler.response import Body, Response
 from crawler.settings import HttpSettings, Settings
 
@@ -89,6 +89,7 @@ class Client(httpx.AsyncClient):
         super().__init__(**arguments)
         self._pace = Pace(http.min_rate, http.min_rate_window)
         self._total = http.total
+        self._usual_seconds: tuple[httpx.Timeout, dict[str, float | None]] | None = None
         self._connections: set[object] = set()
         self._lean_headers: dict[str, list[lean.Pair]] = {}
         self._own: Transport | None = None
@@ -231,18 +232,27 @@ class Client(httpx.AsyncClient):
         if cookies or options.headers or has_body:
             length = len(options.content) if has_body else None
             headers = _with(headers, options.headers, cookies, length)
-        seconds = self.timeout.as_dict()
-        if options.timeout is not None:
-            seconds = httpx.Timeout(options.timeout).as_dict()
-        extensions: dict[str, object] = {"timeout": seconds, _OURS: True}
+        extensions: dict[str, object] = {"timeout": self._seconds(options), _OURS: True}
         if options.proxy:
             extensions["proxy"] = options.proxy
         if options.stream:
             extensions["bounds"] = self._unbounded()
-        else:
-            extensions["timeout"] = {**seconds, "total": self._total}
         to = lean.url(request.url)
         return lean.request(options.method, to, headers, options.content, extensions)
+
+    def _seconds(self, options: Options) -> dict[str, float | None]:
+        """Timeouts by phase and, for what is not streamed, in all; not changed."""
+        if options.timeout is None and not options.stream:
+            known = self._usual_seconds
+            if known is None or known[0] is not self.timeout:
+                seconds = {**self.timeout.as_dict(), "total": self._total}
+                self._usual_seconds = known = (self.timeout, seconds)
+            return known[1]
+        timeout = self.timeout
+        if options.timeout is not None:
+            timeout = httpx.Timeout(options.timeout)
+        seconds = timeout.as_dict()
+        return seconds if options.stream else {**seconds, "total": self._total}
 
     def _headers_for(self, host: str) -> list[lean.Pair]:
         """The client's own headers with the host's name before them; not changed."""
