@@ -15,6 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, overload
 
+import anyio
 import anyio.to_thread
 import msgspec
 
@@ -409,7 +410,8 @@ class Response:
             size = await self._write(part)
             await anyio.to_thread.run_sync(_publish, part, target)
         except BaseException:
-            _discard(part)
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_discard, part)
             raise
         return size
 

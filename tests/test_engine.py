@@ -875,6 +875,31 @@ def test_a_slow_callback_ends_at_its_timeout() -> None:
     assert any("took over 0.05 s" in line for line in report.advice)
 
 
+def test_a_stream_may_go_on_for_longer_than_a_callback_may_pause() -> None:
+    async def feed() -> AsyncIterator[bytes]:
+        for _ in range(12):
+            await anyio.sleep(0.05)
+            yield b"line\n"
+
+    class Feed(Spider):
+        name = "feed"
+
+        async def start(self) -> Results:
+            yield Request(HOME, stream=True)
+
+        async def parse(self, response: Response) -> Results:
+            async for line in response.aiter_lines():
+                yield {"line": line}
+
+    report = crawl(
+        Feed,
+        settings(crawl={"callback_timeout": 0.5}),
+        transport=FakeSite({HOME: lambda _: (200, {}, feed())}),
+    )
+
+    assert (report.item_count, report.errors) == (12, {})
+
+
 def test_hooks_see_every_hop() -> None:
     seen: list[tuple[str, int]] = []
 

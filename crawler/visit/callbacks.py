@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,7 @@ from crawler.request import Entry, Request
 from crawler.response import LinkBatch, Response
 from crawler.spider import Failure, Spider
 from crawler.store.base import Item
+from crawler.visit.progress import ProgressBody
 
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
@@ -117,27 +119,45 @@ class Callbacks:
     async def _call(
         self, entry: Entry, name: str, argument: Any, page: Response | None
     ) -> Effects:
-        effects, limit = Effects(), None
+        effects = Effects()
         try:
             with _ending_its_page_only(name):
                 result = self.method(name)(argument)
                 if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
-                    async with asyncio.timeout(self._timeout) as limit:
-                        await self._gather_async(entry, result, page, effects)
+                    gathering = self._gather_async(entry, result, page, effects)
+                    is_stream = entry.request.options.stream
+                    await self._in_time(name, gathering, page if is_stream else None)
                 elif result is not None:
                     for value in _several(result):
                         await self._take(entry, value, page, effects)
         except (CallbackError, FetchError):
             raise
         except Exception as exc:
-            cause: Exception = exc
-            if isinstance(exc, TimeoutError) and limit is not None and limit.expired():
-                cause = TimeoutError(f"{name} took over {self._timeout:g} s")
-            raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
+            raise CallbackError(Reason.SPIDER_ERROR, exc, user_frame(exc)) from exc
         finally:
             if page is not None:
                 self._note(name, page, effects)
         return effects
+
+    async def _in_time(
+        self, name: str, gathering: Awaitable[None], stream: Response | None
+    ) -> None:
+        """Await what a callback gives, for so long at most, or TimeoutError."""
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                if stream is not None:  # a slow body has limits of its own
+                    tell = partial(self._prolong, limit)
+                    stream.body = ProgressBody(stream.body, tell)
+                await gathering
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"{name} took over {self._timeout:g} s") from exc
+
+    def _prolong(self, limit: asyncio.Timeout) -> None:
+        """A stream goes on: its callback has the whole time again."""
+        if not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
     def _note(self, callback: str, page: Response, effects: Effects) -> None:
         """Keep what the callback asked its page for, and what it could not have."""

@@ -1,0 +1,33 @@
+"""A body that says when a piece of it has come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from crawler.response import Body
+
+
+class ProgressBody:
+    """A body that calls `tell` with each piece, before it hands it on."""
+
+    def __init__(self, body: Body, tell: Callable[[], None]) -> None:
+        self._body = body
+        self._tell = tell
+
+    @property
+    def received(self) -> int:
+        return self._body.received
+
+    def take_complete(self) -> bytes | None:
+        return self._body.take_complete()
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            self._tell()
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()

@@ -1,0 +1,190 @@
+"""A response under httpx's names: read once, or streamed; what it leads to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from crawler import ConfigError, FetchError, Request, Response
+from crawler.http.exchange import HeadersHead
+
+URL = "https://site.example/dir/page"
+
+
+class Pieces:
+    """A body that comes in pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self.received = 0
+        self.is_closed = False
+
+    def take_complete(self) -> bytes | None:
+        return None
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            self.received += len(piece)
+            yield piece
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+def response(
+    *pieces: bytes,
+    kind: str = "text/html",
+    request: Request | None = None,
+    **fields: Any,
+) -> Response:
+    headers = httpx.Headers({"content-type": kind, **fields} if kind else fields)
+    return Response(request or Request(URL), 200, HeadersHead(headers), Pieces(*pieces))
+
+
+async def read(*pieces: bytes, **options: Any) -> Response:
+    made = response(*pieces, **options)
+    await made.aread()
+    return made
+
+
+async def test_the_body_is_at_hand_once_it_is_read() -> None:
+    made = response(b"<p>one ", b"two</p>")
+
+    with pytest.raises(ConfigError, match="aread"):
+        _ = made.content
+    assert await made.aread() == b"<p>one two</p>"
+    assert made.content is await made.aread()
+    assert made.received == 14
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "text"),
+    [
+        ("text/html; charset=iso-8859-1", b"\xfc", "ü"),
+        ("text/html", b"<meta charset=windows-1251>\xfe", "ю"),
+        ("application/json", '{"a":"ü"}'.encode(), '{"a":"ü"}'),
+        ("text/plain; charset=base64", b"aGk=", "aGk="),
+        ("", b"\xef\xbb\xbfx", "x"),
+    ],
+)
+async def test_text_is_decoded_as_the_web_does(
+    kind: str, body: bytes, text: str
+) -> None:
+    assert (await read(body, kind=kind)).text.endswith(text)
+
+
+async def test_json_is_read_and_checked() -> None:
+    made = await read(b'{"a": [1, 2]}', kind="application/json")
+
+    assert made.json() == {"a": [1, 2]}
+    assert made.json(dict[str, list[int]]) == {"a": [1, 2]}
+    with pytest.raises(FetchError, match="parse_error"):
+        made.json(list[int])
+    with pytest.raises(FetchError, match="parse_error"):
+        (await read(b"{", kind="application/json")).json()
+
+
+async def test_cookies_are_those_that_it_sets() -> None:
+    made = response(b"", set_cookie="a=1; Path=/")
+
+    assert made.cookies == {"a": "1"}
+
+
+async def test_links_are_absolute_and_come_once() -> None:
+    made = await read(
+        b"<a href=a></a><a href='a#x'></a><a href=/b></a><a href=mailto:x>"
+    )
+
+    assert made.links() == ["https://site.example/dir/a", "https://site.example/b"]
+    assert made.links(allow="https://site.example/dir/") == [
+        "https://site.example/dir/a"
+    ]
+    assert made.links(deny=re.compile("a$")) == ["https://site.example/b"]
+
+
+async def test_a_base_element_is_heeded() -> None:
+    made = await read(b"<base href='/other/'><a href=a>x</a>")
+
+    assert made.links() == ["https://site.example/other/a"]
+    assert made.follow("b").url == "https://site.example/other/b"
+
+
+async def test_follow_takes_a_reference_or_an_element() -> None:
+    made = await read(
+        b"<a href=next>x</a><img src=/i.png>", request=Request(URL, session="s")
+    )
+    link, image = made.css_first("a"), made.css_first("img")
+    assert link is not None
+    assert image is not None
+
+    assert made.follow(link, meta={"n": 1}).url == "https://site.example/dir/next"
+    assert made.follow(link).options.session == "s"
+    assert made.follow(image).url == "https://site.example/i.png"
+    with pytest.raises(ConfigError, match="javascript"):
+        made.follow("javascript:void(0)")
+
+
+async def test_a_batch_carries_one_callback_for_all_its_links() -> None:
+    made = await read(b"<nav><a href=a>x</a></nav><a href=b>y</a>")
+
+    batch = made.follow_all("nav", "parse_more", priority=3, meta={"k": 1})
+
+    assert (batch.callback, batch.priority, batch.references) == (
+        "parse_more",
+        3,
+        ["a"],
+    )
+    assert list(made.follow_links().references) == ["a", "b"]
+    assert made.asked == {"nav": True}
+
+
+async def test_lines_are_found_across_pieces() -> None:
+    made = response(b"one\r\ntw", b"o\n\nth", "rée".encode(), kind="text/plain")
+
+    assert [line async for line in made.aiter_lines()] == ["one", "two", "", "thrée"]
+
+
+async def test_a_body_is_saved_by_a_part_and_a_rename(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file.bin"
+
+    size = await response(b"x" * 700_000, b"y" * 700_000).save(target)
+
+    assert size == len(target.read_bytes()) == 1_400_000
+    assert _names(target.parent) == ["file.bin"]
+
+
+async def test_a_body_that_breaks_leaves_no_file(tmp_path: Path) -> None:
+    class Torn(Pieces):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"half"
+            raise ValueError("torn")
+
+    made = Response(Request(URL), 200, HeadersHead(httpx.Headers()), Torn())
+
+    with pytest.raises(ValueError, match="torn"):
+        await made.save(tmp_path / "file")
+
+    assert _names(tmp_path) == []
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_closing_lets_the_body_go() -> None:
+    body = Pieces(b"x")
+    made = Response(Request(URL), 204, HeadersHead(httpx.Headers()), body)
+
+    await made.aclose()
+
+    assert body.is_closed
+    assert made.is_success
+    assert repr(made) == f"<Response 204 {URL}>"
