@@ -43,9 +43,10 @@ def response(
     *pieces: bytes,
     kind: str = "text/html",
     request: Request | None = None,
-    **fields: Any,
+    set_cookie: str = "",
 ) -> Response:
-    headers = httpx.Headers({"content-type": kind, **fields} if kind else fields)
+    fields = {"content-type": kind, "set-cookie": set_cookie}
+    headers = httpx.Headers({name: value for name, value in fields.items() if value})
     return Response(request or Request(URL), 200, HeadersHead(headers), Pieces(*pieces))
 
 
