@@ -49,7 +49,9 @@ class Frontier(Generic[E]):
     `stock` says whether anything was left there.
     """
 
-    def __init__(self, hosts: Hosts, *, window: int = WINDOW, limit: int = LIMIT) -> None:
+    def __init__(
+        self, hosts: Hosts, *, window: int = WINDOW, limit: int = LIMIT
+    ) -> None:
         self._hosts = hosts
         self._queues: dict[str, HostLanes[E]] = {}
         self._places: dict[int, Place[E]] = {}
