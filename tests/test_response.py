@@ -153,6 +153,31 @@ async def test_lines_are_found_across_pieces() -> None:
     assert [line async for line in made.aiter_lines()] == ["one", "two", "", "thrée"]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([b"a\r", b"\nb"], ["a", "b"]),
+        ([b"a", b"", b"b", b"c\n\nd"], ["abc", "", "d"]),
+        ([b"\xc3", b"\xbc\n"], ["ü"]),
+        ([], []),
+    ],
+)
+async def test_lines_are_whole_however_they_come(
+    pieces: list[bytes], expected: list[str]
+) -> None:
+    made = response(*pieces, kind="text/plain")
+
+    assert [line async for line in made.aiter_lines()] == expected
+
+
+async def test_a_line_without_an_end_is_given_up() -> None:
+    made = response(*[bytes(1024**2)] * 40)
+
+    with pytest.raises(FetchError, match="too_large"):
+        _ = [line async for line in made.aiter_lines()]
+    assert made.received <= 33 * 1024**2
+
+
 async def test_a_body_is_saved_by_a_part_and_a_rename(tmp_path: Path) -> None:
     target = tmp_path / "new" / "file.bin"
 
