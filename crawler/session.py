@@ -99,6 +99,8 @@ class Session:
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
         if is_complete or (not self.is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
+            # What is not in place yet is put there by the same command.
+            is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
         if is_complete:
             await self.store.finish(str(reason), msgspec.json.encode(report.summary()))

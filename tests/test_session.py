@@ -1,0 +1,60 @@
+"""A run from opening to report, and what of it can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crawler import FinishReason, Report, Response, Results, Spider, crawl
+from crawler.sinks import Sink
+from crawler.store.base import ItemRow
+from crawler.testing import FakeSite
+
+HOME = "https://site.example/"
+
+
+class Pages(Spider):
+    name = "pages"
+    start_urls = [HOME]
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+class Shelf(Sink):
+    """Takes items, and puts them in place only if there is room."""
+
+    def __init__(self, *, has_room: bool) -> None:
+        self.bodies: list[bytes] = []
+        self.is_published = False
+        self._has_room = has_room
+
+    async def write(self, rows: Sequence[ItemRow]) -> None:
+        self.bodies += [row.body for row in rows]
+
+    async def publish(self, sequence: int) -> None:
+        if not self._has_room:
+            raise TypeError("no room")  # a bug is not tried again
+        self.is_published = True
+
+
+def run(site: FakeSite, folder: Path, shelf: Shelf) -> Report:
+    storage = {"storage": {"dir": str(folder)}}
+    return crawl(Pages, storage, job="pages", outputs=(shelf,), transport=site)
+
+
+def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    site = FakeSite({HOME: ""})
+    full, roomy = Shelf(has_room=False), Shelf(has_room=True)
+
+    first = run(site, tmp_path, full)
+    second = run(site, tmp_path, roomy)
+
+    assert first.finish_reason is FinishReason.SINK_ERROR
+    assert second.finish_reason is FinishReason.FINISHED
+    assert (first.run, second.run, second.resumed) == (1, 1, True)
+    assert roomy.is_published
+    assert site.urls.count(HOME) == 1  # not asked for again
+    assert len(full.bodies + roomy.bodies) == 1
