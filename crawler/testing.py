@@ -125,7 +125,7 @@ async def _response(request: httpx.Request, url: str, answer: Answer) -> httpx.R
     headers.update(given)
     is_empty = request.method == "HEAD" or status in (204, 304)
     stream = _Stream(b"" if is_empty else content)
-    return httpx.Response(status, headers=headers, stream=stream)
+    return httpx.Response(int(status), headers=headers, stream=stream)
 
 
 def _parts(answer: Answer) -> tuple[int, Mapping[str, str], Body]:

@@ -134,8 +134,9 @@ def _resolved(cls: type, name: str, annotation: Any) -> Any:
 def _convert(value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError:
-        if not isinstance(value, str):
+    except msgspec.ValidationError as exc:
+        has_inside = any(kind in str(exc) for kind in ("array", "object"))
+        if not isinstance(value, str) or not has_inside:
             raise
     # Text for a type with an inside, such as a list: read as TOML, or as a,b,c.
     try:
