@@ -49,7 +49,7 @@ def test_text_arrives_as_the_declared_type(name: str, given: Any, value: Any) ->
 
 
 def test_a_value_that_does_not_fit_names_the_argument() -> None:
-    with pytest.raises(ConfigError, match="limit='many' is not a valid int.*`str`"):
+    with pytest.raises(ConfigError, match=r"limit='many' is not a valid int.*`str`"):
         Shop(root="x", limit="many")
 
 
