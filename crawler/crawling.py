@@ -117,7 +117,9 @@ class Crawl:
         if self._channel is not None:
             self._channel.leave()
             if self._report is None:
-                self.stop()
+                # Who is cancelled has no time for what is in flight.
+                is_cancelled = isinstance(error, asyncio.CancelledError)
+                self.stop(grace=0 if is_cancelled else None)
         # The body's own error goes on as it is, not in a group with that of the run.
         await self._tasks.__aexit__(None, None, None)
         if error is None and self._error is not None:

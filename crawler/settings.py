@@ -87,7 +87,8 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
     http2: bool = True
-    #: "own" is the crawler's transport; "httpx" the stock one, to compare with.
+    #: "own" is the crawler's transport; "httpx" the stock one, to compare with: it
+    #: refuses no private addresses.
     transport: Literal["own", "httpx"] = "own"
     #: Sockets open at the same time.
     connections: int = 100

@@ -745,6 +745,21 @@ async def test_cancelling_a_crawl_leaves_no_task_behind() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_cancelling_the_taking_of_items_does_not_wait_for_pages() -> None:
+    async def hang(request: httpx.Request) -> Any:
+        await anyio.sleep_forever()
+
+    run = Crawl(
+        Titles(), settings(crawl={"grace": 3600}), transport=FakeSite({HOME: hang})
+    )
+    with anyio.fail_after(10), contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.2), run:
+            async for _ in run:
+                pass
+
+    assert run.report.finish_reason is FinishReason.INTERRUPTED
+
+
 async def test_stop_lets_what_is_in_flight_finish() -> None:
     entered, release = anyio.Event(), anyio.Event()
 
