@@ -6,6 +6,7 @@ mode, so that what works in memory also works after a restart. No pickle.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import urlencode
@@ -14,6 +15,9 @@ import msgspec
 
 from crawler import urls
 from crawler.errors import ConfigError
+
+#: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Files = Mapping[str, Any]
@@ -88,8 +92,11 @@ class Request:
             name.lower() == "content-type" for name, _ in pairs
         ):
             pairs = (*pairs, ("Content-Type", content_type))
+        method = (method or ("POST" if body is not None else "GET")).upper()
+        if not _TOKEN.fullmatch(method):
+            raise ConfigError(f"{method!r} is not a method")
         options = Options(
-            method=(method or ("POST" if body is not None else "GET")).upper(),
+            method=method,
             headers=pairs,
             cookies=tuple((cookies or {}).items()),
             content=body or b"",
@@ -329,6 +336,8 @@ def _pairs(
     for name, value in pairs:
         if any(char in name + value for char in "\r\n\0"):
             raise ConfigError(f"header {name!r} holds a line break or NUL")
+        if not _TOKEN.fullmatch(name):
+            raise ConfigError(f"{name!r} is not the name of a header")
     return pairs
 
 

@@ -38,3 +38,7 @@ class Terms:
     transport: AsyncBaseTransport | None = None
     event_hooks: Any = None
     auth: Any = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.outputs, str | Sink):  # one is as good as a list of one
+            object.__setattr__(self, "outputs", (self.outputs,))

@@ -177,6 +177,8 @@ def scope_of(spider: Spider) -> Scope:
         scope = Scope.parse(spider.scope)
     except ValueError as exc:
         raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
+    if isinstance(spider.start_urls, str):
+        raise ConfigError(f"Spider {spider.name!r}: start_urls is a list of URLs")
     for url in spider.start_urls:
         try:
             scope.add(urls.canonical(url))

@@ -70,6 +70,22 @@ def test_a_header_cannot_split_the_request() -> None:
         Request(URL, headers={"X": "a\r\nEvil: 1"})
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "GET / HTTP/1.1\r\nX:"},
+        {"method": "GE T"},
+        {"headers": {"a b": "c"}},
+        {"headers": {"": "c"}},
+    ],
+)
+def test_a_method_and_a_header_have_names_that_can_be_sent(
+    options: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigError, match="is not"):
+        Request(URL, **options)
+
+
 def test_meta_is_a_copy_of_json_values() -> None:
     given: dict[str, Any] = {"n": [1]}
     request = Request(URL, meta=given)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from crawler import FinishReason, Report, Response, Results, Spider, crawl
+import pytest
+
+from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
 from crawler.sinks import Sink
 from crawler.store.base import ItemRow
 from crawler.testing import FakeSite
@@ -58,3 +60,19 @@ def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
     assert roomy.is_published
     assert site.urls.count(HOME) == 1  # not asked for again
     assert len(full.bodies + roomy.bodies) == 1
+
+
+def test_one_output_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "pages.jsonl"
+
+    crawl(Pages, outputs=str(path), transport=FakeSite({HOME: ""}))
+
+    assert path.read_text() == '{"url":"https://site.example/"}\n'
+
+
+def test_start_urls_that_are_one_text_are_refused_for_what_they_are() -> None:
+    class One(Pages):
+        start_urls = HOME  # type: ignore[assignment]  # the mistake
+
+    with pytest.raises(ConfigError, match="a list of URLs"):
+        crawl(One, transport=FakeSite({HOME: ""}))
