@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from crawler import addresses, urls
@@ -177,7 +177,9 @@ def scope_of(spider: Spider) -> Scope:
         scope = Scope.parse(spider.scope)
     except ValueError as exc:
         raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
-    if isinstance(spider.start_urls, str):
+    if isinstance(spider.start_urls, str) or not isinstance(
+        spider.start_urls, Iterable
+    ):
         raise ConfigError(f"Spider {spider.name!r}: start_urls is a list of URLs")
     for url in spider.start_urls:
         try:

@@ -84,7 +84,7 @@ class Connector:
         allowed = [address for address in addresses if is_public(address)]
         if not allowed:
             raise BlockedAddressError(
-                f"{host} is {addresses[0]}, an address that is not public; "
+                f"{host} leads to an address that is not public, {addresses[0]}; "
                 "private_networks names hosts that may have one"
             )
         return allowed
