@@ -1090,3 +1090,25 @@ def test_start_urls_that_are_no_list_are_one_clear_line() -> None:
 
     with pytest.raises(ConfigError, match="start_urls is a list"):
         crawl(Unfinished, transport=FakeSite({}))
+
+
+def test_a_callback_may_wait_as_often_as_it_likes() -> None:
+    class Patient(Titles):
+        name = "patient"
+
+        async def parse(self, response: Response) -> Results:
+            yield {"n": 0}
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                yield {"n": await anyio.to_thread.run_sync(lambda: 1)}
+            with anyio.move_on_after(0.01):
+                await anyio.sleep_forever()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await anyio.sleep_forever()
+            yield {"n": 2}
+
+    report = crawl(Patient, transport=FakeSite({HOME: ""}))
+
+    assert [item["n"] for item in report.items] == [0, 1, 2]
+    assert report.errors == {}

@@ -7,13 +7,14 @@ on together; a callback that raises leaves nothing behind.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sysconfig
+import types
 from collections.abc import (
     Awaitable,
     Callable,
+    Coroutine,
+    Generator,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
@@ -121,23 +122,50 @@ class Callbacks:
     ) -> Effects:
         effects = Effects()
         try:
-            with _ending_its_page_only(name):
-                result = self.method(name)(argument)
-                if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
-                    gathering = self._gather_async(entry, result, page, effects)
-                    is_stream = entry.request.options.stream
-                    await self._in_time(name, gathering, page if is_stream else None)
-                elif result is not None:
-                    for value in _several(result):
-                        await self._take(entry, value, page, effects)
+            await self._gather(entry, name, argument, page, effects)
         except (CallbackError, FetchError):
             raise
         except Exception as exc:
             raise CallbackError(Reason.SPIDER_ERROR, exc, user_frame(exc)) from exc
+        except (asyncio.CancelledError, SystemExit) as exc:
+            if _is_for_the_worker(exc):
+                raise
+            cause = RuntimeError(f"{name} raised {exc!r}, which ends its page only")
+            raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
         finally:
             if page is not None:
                 self._note(name, page, effects)
         return effects
+
+    async def _gather(
+        self,
+        entry: Entry,
+        name: str,
+        argument: Any,
+        page: Response | None,
+        effects: Effects,
+    ) -> None:
+        result = self.method(name)(argument)
+        if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
+            gathering = self._gather_async(entry, result, page, effects)
+            is_stream = entry.request.options.stream
+            await self._run(name, gathering, page if is_stream else None)
+        elif result is not None:
+            for value in _several(result):
+                await self._take(entry, value, page, effects)
+
+    async def _run(
+        self, name: str, gathering: Coroutine[Any, Any, None], stream: Response | None
+    ) -> None:
+        """Await a callback; only one that has to wait for something needs a clock."""
+        rest: Awaitable[None] = gathering
+        if stream is None:
+            try:
+                waits_for = gathering.send(None)
+            except StopIteration:
+                return
+            rest = _resumed(gathering, waits_for)
+        await self._in_time(name, rest, stream)
 
     async def _in_time(
         self, name: str, gathering: Awaitable[None], stream: Response | None
@@ -244,18 +272,30 @@ def _several(result: Any) -> Iterable[Any]:
     raise ConfigError(f"a callback returned one {kind}; yield it, or return a list")
 
 
-@contextlib.contextmanager
-def _ending_its_page_only(name: str) -> Iterator[None]:
-    """What would end the worker, or the process, with work in hand, as an error."""
-    try:
-        yield
-    except (asyncio.CancelledError, SystemExit) as exc:
-        task = asyncio.current_task()
-        is_ours = task is not None and task.cancelling() > 0
-        if is_ours and isinstance(exc, asyncio.CancelledError):
-            raise
-        error = RuntimeError(f"{name} raised {exc!r}, which ends its page only")
-        raise error.with_traceback(exc.__traceback__) from exc
+@types.coroutine
+def _resumed(
+    begun: Coroutine[Any, Any, None], waits_for: Any
+) -> Generator[Any, Any, None]:
+    """The rest of a coroutine that has run up to where it waits for something."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as exc:
+            proceed = partial(begun.throw, exc)
+        else:
+            proceed = partial(begun.send, value)
+        try:
+            waits_for = proceed()
+        except StopIteration:
+            return
+
+
+def _is_for_the_worker(exc: BaseException) -> bool:
+    """Whether it is the crawl that is cancelled, rather than something in a callback
+    that would end the worker, or the process, with work in hand."""
+    task = asyncio.current_task()
+    is_cancelled = task is not None and task.cancelling() > 0
+    return is_cancelled and isinstance(exc, asyncio.CancelledError)
 
 
 def user_frame(exc: BaseException) -> str:
