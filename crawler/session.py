@@ -42,7 +42,6 @@ from crawler.store.memory import MemoryStore
 from crawler.store.positions import sink_positions
 from crawler.store.sqlite import SqliteStore
 from crawler.terms import Terms
-from crawler.visit import user_frame
 from crawler.watchdog import Watchdog
 from crawler.wiring import Opened, Wiring, remembered
 
@@ -105,11 +104,7 @@ class Session:
         report = self.report(reason)
         if is_complete:
             await self.store.finish(str(reason), msgspec.json.encode(report.summary()))
-        try:
-            await self._spider.closed(report)
-        except Exception as exc:
-            # The run is over and accounted for, whatever the spider's farewell does.
-            logger.error("closed() failed: %r %s", exc, user_frame(exc))
+        await self._spider.closed(report)
         return report
 
     async def _publish(self, reason: FinishReason) -> FinishReason:

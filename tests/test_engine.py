@@ -1071,18 +1071,6 @@ def test_what_a_person_reads_at_the_end_names_the_selector() -> None:
     ]
 
 
-def test_a_farewell_that_raises_does_not_take_the_report_along() -> None:
-    class Rude(Titles):
-        name = "rude"
-
-        async def closed(self, report: Report) -> None:
-            raise RuntimeError("no mail server")
-
-    report = crawl(Rude, transport=FakeSite({HOME: ""}))
-
-    assert report.pages == 1
-
-
 def test_start_urls_that_are_no_list_are_one_clear_line() -> None:
     class Unfinished(Titles):
         name = "unfinished"
