@@ -41,9 +41,11 @@ REFILLS = 16
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a run ends before it has seen everything; none: nowhere."""
+    """Where a run ends before it has seen everything; none: nowhere.
 
-    pages: int | None = None
+    (The limit on pages is the scheduler's: a permit is taken before each request.)
+    """
+
     items: int | None = None
     seconds: float | None = None
     #: Not an end, but a stop after which the run can be gone on with.

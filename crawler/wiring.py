@@ -162,7 +162,7 @@ class Wiring:
         terms, seconds = self._opened.terms, self._opened.terms.time
         if seconds is not None:
             seconds = max(0.0, seconds - self._opened.opening.seconds)
-        return Limits(terms.pages, terms.items, seconds, terms.max_runtime)
+        return Limits(terms.items, seconds, terms.max_runtime)
 
 
 def remembered(opening: Opening, kind: str) -> list[str]:
