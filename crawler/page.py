@@ -161,13 +161,13 @@ class Page:
     @cached_property
     def base_url(self) -> str:
         """What the page's links are relative to: its URL, or its `<base href>`."""
-        for node in self._with_href:
-            if node.tag == "base":
-                try:
-                    return join(self.url, node.attrs.get("href") or "")
-                except InvalidUrl:
-                    break
-        return self.url
+        if "base" not in self._tags_with_href:
+            return self.url
+        base = self._with_href[self._tags_with_href.index("base")]
+        try:
+            return join(self.url, base.attrs.get("href") or "")
+        except InvalidUrl:
+            return self.url
 
     def css(self, selector: str) -> list[Node]:
         """The elements that match, each once, in document order."""
@@ -214,19 +214,13 @@ class Page:
         `tags` says which elements are links (`href`, or `src` where HTML has that). A
         selector takes the links that it matches and those inside what it matches.
         """
-        if selector is None:
-            nodes: Iterable[LexborNode] = self._addressed(tags)
+        if selector is not None:
+            found = _addresses(self._links_in(selector, tags), tags)
+        elif _SOURCES.isdisjoint(tags):
+            found = self._hrefs(tags)
         else:
-            nodes = self._links_in(selector, tags)
-        wanted = {tag: "src" if tag in _SOURCES else "href" for tag in tags}
-        found = []
-        for node in nodes:
-            name = wanted.get(node.tag or "")
-            if name is not None:
-                try:
-                    found.append(node.attrs[name] or "")
-                except KeyError:
-                    continue
+            nodes = _select(self.root.lexbor, "[href],[src]", self.url)
+            found = _addresses(nodes, tags)
         if len(found) > self._max_links:
             self.links_cut += len(found) - self._max_links
             del found[self._max_links :]
@@ -238,10 +232,16 @@ class Page:
     def _with_href(self) -> list[LexborNode]:
         return self.root.lexbor.css("[href]")
 
-    def _addressed(self, tags: Sequence[str]) -> list[LexborNode]:
-        if _SOURCES.isdisjoint(tags):
-            return self._with_href
-        return _select(self.root.lexbor, "[href],[src]", self.url)
+    def _hrefs(self, tags: Sequence[str]) -> list[str]:
+        pairs = zip(self._tags_with_href, self._with_href, strict=True)
+        try:
+            return [node.attrs["href"] or "" for tag, node in pairs if tag in tags]
+        except KeyError:  # what was found is xlink:href, as SVG has it
+            return _addresses(self._with_href, tags)
+
+    @cached_property
+    def _tags_with_href(self) -> list[str | None]:
+        return [node.tag for node in self._with_href]
 
     def _links_in(self, selector: str, tags: Sequence[str]) -> Iterable[LexborNode]:
         """The links among what matches, and inside it: lexbor's search names both."""
@@ -262,6 +262,20 @@ class Page:
 
     def _note(self, selector: str, *, matched: bool) -> None:
         self.asked[selector] = matched or self.asked.get(selector, False)
+
+
+def _addresses(nodes: Iterable[LexborNode], tags: Sequence[str]) -> list[str]:
+    """What those of the nodes that are links have in `href`, or in `src`."""
+    wanted = {tag: "src" if tag in _SOURCES else "href" for tag in tags}
+    found = []
+    for node in nodes:
+        name = wanted.get(node.tag or "")
+        if name is not None:
+            try:
+                found.append(node.attrs[name] or "")
+            except KeyError:
+                continue
+    return found
 
 
 def _select(node: LexborNode, selector: str, url: str) -> list[LexborNode]:

@@ -126,9 +126,16 @@ def _may_be_deep(body: bytes, tags: int) -> bool:
     if tags - 2 * body.count(b"</") > _UNCLOSED:
         return True
     return any(
-        measure(body[at : at + _WINDOW]).depth > _WINDOW_DEPTH
-        for at in range(_SAMPLED // 4, len(body), _SAMPLED)
+        _is_deep_at(body, at) for at in range(_SAMPLED // 4, len(body), _SAMPLED)
     )
+
+
+def _is_deep_at(body: bytes, at: int) -> bool:
+    """Whether a sample is deep; one of few start tags need not be measured."""
+    end = at + _WINDOW
+    if body.count(b"<", at, end) - body.count(b"</", at, end) <= _WINDOW_DEPTH:
+        return False
+    return measure(body[at:end]).depth > _WINDOW_DEPTH
 
 
 def _may_be_wide(body: bytes, max_attributes: int) -> bool:

@@ -32,6 +32,8 @@ _KINDS: dict[str, ScopeKind] = {
 }
 
 _HTTP = ("http://", "https://")
+# How many origins a resolver knows by their spelling.
+_ORIGINS = 4096
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # An escape that follows a stray "%" stays: "%%34%31" must never become "%41".
@@ -150,6 +152,8 @@ class Resolver:
         self.rejected: Counter[str] = Counter()
         self._half = max(maximum // 2, 1)
         self._max_url = max_url
+        #: Origins whose spelling is canonical: what follows them need not be parsed.
+        self._origins: set[str] = set()
         self._young: dict[str, dict[str, Link]] = {}
         self._old: dict[str, dict[str, Link]] = {}
         self._size = 0
@@ -164,12 +168,21 @@ class Resolver:
         """The links of a page, each once, in the order of their first mention."""
         path = base.partition("?")[0]
         directory = path[: path.rindex("/") + 1]
-        near = self._table(directory)
-        shared = self._table(origin_of(base))
+        origin = origin_of(base)
+        near, shared = self._table(directory), self._table(origin)
+        self._note(origin)
         find_near, find_shared = near.get, shared.get
         found: dict[int, Link] = {}
-        # Without their fragments many of a page's references are the same.
-        cut = [_cut(text) if "#" in text else text for text in references]
+        # Without their fragments many of a page's references are the same. (A space
+        # before "#" belongs to the path; at the end it would not.)
+        cut = [
+            text
+            if "#" not in text
+            else head
+            if (head := text.partition("#")[0])[-1:] > " " or not head
+            else text
+            for text in references
+        ]
         for reference in dict.fromkeys(cut):
             link = find_near(reference) or find_shared(reference)
             if link is None:
@@ -199,6 +212,7 @@ class Resolver:
         except InvalidUrl as error:
             self.rejected[error.reason] += 1
             return None
+        self._note(origin_of(url))
         link = Link(url, fingerprint("GET", url), host_of(url))
         if _SHARED.fullmatch(reference):
             table = shared if reference.startswith(("/", *_HTTP)) else near
@@ -210,9 +224,11 @@ class Resolver:
         """`join`, less the parser where nothing is to be parsed."""
         origin = origin_of(base)
         start, rest = directory, reference
-        if rest.startswith(origin + "/"):
-            rest = rest[len(origin) :]
-        if rest.startswith("/"):
+        if reference.startswith(_HTTP):
+            slash = reference.find("/", 8)
+            if slash > 0 and reference[:slash] in self._origins:
+                start, rest = reference[:slash], reference[slash:]
+        elif reference.startswith("/"):
             start = origin
         while rest.startswith("../") and len(start) > len(origin) + 1:
             start, rest = start[: start.rindex("/", 0, -1) + 1], rest[3:]
@@ -221,6 +237,11 @@ class Resolver:
         if plain and room and "/." not in rest:
             return start + rest
         return join(base, reference, max_url=self._max_url)
+
+    def _note(self, origin: str) -> None:
+        if len(self._origins) >= _ORIGINS:
+            self._origins.clear()
+        self._origins.add(origin)
 
     def _table(self, place: str) -> dict[str, Link]:
         """The links that are known at a directory or an origin."""
@@ -340,13 +361,6 @@ class Scope:
         if self.kind == "hosts":
             return strip_www(host)
         return site_of(host) if self.kind == "site" else origin_of(url)
-
-
-def _cut(reference: str) -> str:
-    """A reference without its fragment, as far as that can be cut off unparsed."""
-    cut = reference.partition("#")[0]
-    # A space before "#" belongs to the path; at the end it would not.
-    return cut if not cut or cut[-1] > " " else reference
 
 
 def _check_length(text: str, max_url: int) -> None:

@@ -155,6 +155,12 @@ def test_references_are_written_as_they_are_in_document_order() -> None:
     ]
 
 
+def test_a_link_of_svg_counts_by_its_plain_href_only() -> None:
+    page = page_of("<svg><a xlink:href=old>x</a><a href=new>y</a></svg><a href=z>z</a>")
+
+    assert page.references() == ["new", "z"]
+
+
 def test_a_selector_takes_links_and_the_links_inside_what_it_matches() -> None:
     page = page_of(BOOKS)
 

@@ -185,6 +185,13 @@ def test_the_resolver_says_what_join_says(pairs: list[tuple[str, str]]) -> None:
         pytest.param(" \n/a ", "https://books.example/a", id="white space"),
         pytest.param("\\a\\b", "https://books.example/a/b", id="backslashes"),
         pytest.param("HTTP://X.example/A", "http://x.example/A", id="upper case"),
+        pytest.param("https://books.exampleX", "https://books.examplex/"),
+        pytest.param("https://books.example", "https://books.example/"),
+        pytest.param("https://books.example/a/./b", "https://books.example/a/b"),
+        pytest.param("https://books.example//a", "https://books.example//a"),
+        pytest.param("https://books.example/a?b|c", "https://books.example/a?b|c"),
+        pytest.param("https://a@books.example/a", "https://books.example/a"),
+        pytest.param("https://books.example:443/a", "https://books.example/a"),
         pytest.param("Talk:Books", None, id="a scheme"),
         pytest.param("./Talk:Books", "https://books.example/shelf/one/Talk:Books"),
     ],
@@ -212,6 +219,42 @@ def test_a_page_has_each_link_once_in_the_order_of_first_mention() -> None:
         "https://books.example/shelf/one/a",
     ]
     assert resolver.rejected == {"blocked_scheme": 2}
+
+
+def test_a_known_origin_spares_the_parser_only_where_it_would_change_nothing() -> None:
+    resolver = Resolver()
+    rests = [
+        "",
+        "/",
+        "/a",
+        "/a/../b",
+        "/./a",
+        "//a",
+        "/a b",
+        "/%7Ea",
+        "?q",
+        "\\a",
+        "X/a",
+    ]
+
+    for origin in ("https://other.example", "https://Other.example:443") * 2:
+        for reference in [origin + rest for rest in rests]:
+            try:
+                expected: str | None = join(BASE, reference)
+            except InvalidUrl:
+                expected = None
+            link = resolver.resolve(BASE, reference)
+            assert (link and link.url) == expected
+
+
+def test_origins_are_forgotten_rather_than_grow() -> None:
+    resolver = Resolver(maximum=10)
+
+    for number in range(10_000):
+        link = resolver.resolve(BASE, f"https://h{number}.example/a")
+        assert link is not None
+
+    assert len(resolver._origins) <= 4096
 
 
 def test_a_known_reference_is_the_same_object_on_every_page_of_its_directory() -> None:

@@ -8,7 +8,6 @@ Rule: the session does the work; here it is only watched, and stopped.
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib.util
 import os
 import shlex
@@ -21,7 +20,7 @@ from typing import TypeVar
 
 import anyio
 
-from crawler.cli import crash, logs, telling
+from crawler.cli import crash, logs, memory, telling
 from crawler.cli.stopping import Stopper
 from crawler.cli.telling import Ending
 from crawler.cli.views import JsonView, LiveView, QuietView, View
@@ -157,10 +156,7 @@ def _only(error: Exception) -> Exception:
 
 def run_in_loop(main: Callable[[], Awaitable[T]]) -> T:
     """`main` in a loop of its own, uvloop's where it is installed."""
-    # What was imported stays: nobody need look through it again and again. A page
-    # leaves hardly a cycle behind, so that looking for them can be rare.
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    memory.settle()
     options = {"use_uvloop": True} if _is_uvloop_wanted() else {}
     return anyio.run(main, backend_options=options)
 

@@ -1,0 +1,50 @@
+"""A process that crawls keeps the memory of one page for the next."""
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+
+IS_GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt")
+
+# Parses the same large page again and again; prints the page faults of the last ones.
+PARSING = """
+import resource
+from crawler.cli import memory
+from crawler.page import Page
+
+memory.settle()
+body = b"<ul>" + b"<li><a href=x>word</a> and more</li>" * 20_000 + b"</ul>"
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+for number in range(8):
+    if number == 4:
+        before = faults()
+    Page(body, "https://books.example/").root
+print(faults() - before)
+"""
+
+
+def faults_of(**environment: str) -> int:
+    found = subprocess.run(
+        [sys.executable, "-c", PARSING],
+        capture_output=True,
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return int(found.stdout)
+
+
+@pytest.mark.skipif(not IS_GLIBC, reason="only glibc's allocator is set")
+def test_the_next_page_gets_the_memory_of_the_last_one() -> None:
+    assert faults_of() < 500
+
+
+@pytest.mark.skipif(not IS_GLIBC, reason="only glibc's allocator is set")
+def test_an_allocator_that_somebody_has_set_is_left_alone() -> None:
+    # Everything is handed back at once: each page has to be given anew.
+    assert faults_of(MALLOC_TRIM_THRESHOLD_="0") > 2_000
