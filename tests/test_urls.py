@@ -247,16 +247,6 @@ def test_a_known_origin_spares_the_parser_only_where_it_would_change_nothing() -
             assert (link and link.url) == expected
 
 
-def test_origins_are_forgotten_rather_than_grow() -> None:
-    resolver = Resolver(maximum=10)
-
-    for number in range(10_000):
-        link = resolver.resolve(BASE, f"https://h{number}.example/a")
-        assert link is not None
-
-    assert len(resolver._origins) <= 4096
-
-
 def test_a_known_reference_is_the_same_object_on_every_page_of_its_directory() -> None:
     resolver = Resolver()
 
