@@ -7,7 +7,9 @@ reach it. Pure, linear, and nothing but a count for an ordinary page.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from random import random
 from typing import NamedTuple
 
 from crawler.errors import FetchError, Reason
@@ -20,6 +22,8 @@ _FEW_BYTES = 24_576
 # counted. (Unclosed: images and line breaks too, so that it is no verdict.)
 _UNCLOSED = 1_500
 _SAMPLED, _WINDOW, _WINDOW_DEPTH = 65_536, 768, 24
+# A longer page is first judged by a probe in each of its cells.
+_SHORT, _CELL, _PROBE = 65_536, 4_096, 512
 
 _ATTRIBUTES = (
     rb"(?:[\s/]++|[^\s/>][^\s/>=]*+"
@@ -59,15 +63,20 @@ class PageTooComplex(FetchError):
 
 
 def check(
-    body: bytes, *, max_depth: int = 512, max_attributes: int = 1_000, url: str = ""
+    body: bytes,
+    *,
+    max_depth: int = 512,
+    max_attributes: int = 1_000,
+    url: str = "",
+    chance: Callable[[], float] = random,
 ) -> None:
     """Raise PageTooComplex where parsing this (UTF-8) page could take seconds.
 
-    A page of few tags and few bytes is let through whatever its shape.
+    A page of few tags and few bytes is let through whatever its shape. `chance` gives
+    numbers in [0, 1): where a long page is looked at is not for its author to know.
     """
     # A tag takes three bytes: of a short page they need not be counted.
-    tags = body.count(b"<") if len(body) > 3 * _FEW_TAGS else 0
-    deep = tags > _FEW_TAGS and _may_be_deep(body, tags)
+    deep = len(body) > 3 * _FEW_TAGS and _may_be_deep(body, chance)
     wide = len(body) > _FEW_BYTES and _may_be_wide(body, max_attributes)
     if not deep and not wide:
         return
@@ -118,16 +127,35 @@ def _width(attributes: bytes) -> int:
     return len(_ATTRIBUTE.findall(attributes))
 
 
-def _may_be_deep(body: bytes, tags: int) -> bool:
+def _may_be_deep(body: bytes, chance: Callable[[], float]) -> bool:
     """Whether many elements stay open: by all end tags, or by those of a sample.
 
     A sieve: what passes has few unclosed elements for its size, or hides them well.
     """
-    if tags - 2 * body.count(b"</") > _UNCLOSED:
-        return True
+    if len(body) <= _SHORT or _leaves_open(body, chance):
+        tags = body.count(b"<")
+        if tags <= _FEW_TAGS:
+            return False
+        if tags - 2 * body.count(b"</") > _UNCLOSED:
+            return True
     return any(
         _is_deep_at(body, at) for at in range(_SAMPLED // 4, len(body), _SAMPLED)
     )
+
+
+def _leaves_open(body: bytes, chance: Callable[[], float]) -> bool:
+    """Whether half of the unclosed elements that matter may be there, by probes.
+
+    There is one at a random place of each cell. Three thousand tags in a row fill a
+    whole cell; ten thousand in clumps are met by some of so many probes.
+    """
+    count = body.count
+    unclosed = 0
+    for cell in range(0, len(body), _CELL):
+        start = cell + int(chance() * (_CELL - _PROBE))
+        end = start + _PROBE
+        unclosed += count(b"<", start, end) - 2 * count(b"</", start, end)
+    return unclosed * _CELL // _PROBE > _UNCLOSED // 2
 
 
 def _is_deep_at(body: bytes, at: int) -> bool:

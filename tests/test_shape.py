@@ -1,5 +1,7 @@
 """What would keep the parser busy for seconds is told before it is parsed."""
 
+from random import Random
+
 import pytest
 
 from crawler.errors import Reason
@@ -56,6 +58,30 @@ def test_a_page_that_grows_with_each_unit_is_refused(unit: str) -> None:
 
     assert caught.value.reason is Reason.PARSE_ERROR
     assert "https://books.example/" in str(caught.value)
+
+
+@pytest.mark.parametrize("before", [0, 3_000, 41_000, 100_000])
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+def test_a_deep_part_of_a_long_page_is_found_wherever_it_is(
+    before: int, chance: float
+) -> None:
+    page = bytearray(b"<p>Plain text.</p>\n" * 8_000)
+    page[before:before] = b"<b>" * 3_000
+
+    with pytest.raises(PageTooComplex, match="nested"):
+        check(bytes(page), chance=lambda: chance)
+
+
+@pytest.mark.parametrize("clump", [1, 20, 160, 1_000])
+@pytest.mark.parametrize("seed", range(10))
+def test_clumps_of_open_elements_are_found_in_a_long_page(
+    clump: int, seed: int
+) -> None:
+    rest = b"<p>Plain text.</p>\n" * (24_000 * clump // 12_000)
+    page = (b"<div>" * clump + rest) * (12_000 // clump)
+
+    with pytest.raises(PageTooComplex, match="nested"):
+        check(page, chance=Random(seed).random)
 
 
 @pytest.mark.parametrize("unit", SLOPPY)

@@ -36,7 +36,7 @@ from crawler.visit.robots import RobotsTable
 from crawler.visit.sessions import Sessions
 
 #: Bytes of HTML above which parsing would hold the loop for too long.
-PARSE_IN_THREAD = 256 * 1024
+PARSE_IN_THREAD = 512 * 1024
 #: Pauses in a row, a minute and more each, after which a silent host is given up.
 MAX_PARKS = 3
 #: Answers that speak for the host as a whole: ask it later, all of it.
