@@ -18,6 +18,7 @@ from crawler.store.tail import Place
 _INSERT_URL = "INSERT INTO urls VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_VISIT = "INSERT INTO visits VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ITEM = "INSERT INTO items VALUES(?, ?, ?, ?)"
+_REJECT = "INSERT OR REPLACE INTO rejected VALUES(?, ?, ?, ?, ?, ?)"
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 _FIND_SEEN = """SELECT fingerprint, sequence FROM json_each(?)
     CROSS JOIN seen ON fingerprint = value"""
@@ -56,6 +57,7 @@ class Group:
         self.url_rows: list[tuple[Any, ...]] = []
         self.visit_rows: list[tuple[Any, ...]] = []
         self.item_rows: list[tuple[Any, ...]] = []
+        self.rejected_rows: dict[int, tuple[Any, ...]] = {}
 
     def count(self, name: str, amount: int) -> None:
         if amount:
@@ -117,6 +119,10 @@ class Group:
         if self.item_rows:
             write(_INSERT_ITEM, self.item_rows)
             self.item_rows.clear()
+        if self.rejected_rows:
+            # Sorted, neighbours are written to the same page of the table.
+            write(_REJECT, sorted(self.rejected_rows.values()))
+            self.rejected_rows.clear()
 
     def write_totals(self, seconds: float) -> None:
         """Write what the run adds up to with this group."""

@@ -13,7 +13,6 @@ from crawler.store.item_rows import ItemRows
 REJECTED_LIMIT = 100_000
 
 _REMEMBER = "INSERT OR REPLACE INTO remembered VALUES(?, ?)"
-_REJECT = "INSERT OR REPLACE INTO rejected VALUES(?, ?, ?, ?, ?, ?)"
 _INSERT_PENDING = "INSERT INTO pending VALUES(?, ?, ?, ?)"
 _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
@@ -208,22 +207,29 @@ class Landing:
         group.count(f"skipped.{rule}", 1)
         if len(run.rejected) + len(group.rejected) < REJECTED_LIMIT:
             group.rejected[fingerprint] = rule
-            row = (fingerprint, rejected.url, run.names.word(rule), rejected.parent)
-            found_as = run.names.word(rejected.found_as)
-            self._connection.execute(_REJECT, (*row, found_as, int(group.now)))
+            group.rejected_rows[fingerprint] = (
+                fingerprint,
+                rejected.url,
+                run.names.word(rule),
+                rejected.parent,
+                run.names.word(rejected.found_as),
+                int(group.now),
+            )
 
     def _accept_after_all(self, fingerprint: int) -> None:
         """A URL that a filter left out has entered by another way."""
-        rule = self._group.rejected.pop(fingerprint, None)
+        group = self._group
+        rule = group.rejected.pop(fingerprint, None)
         if rule is None:
             rule = self._run.rejected.get(fingerprint)
             if rule is None:
                 return
-            self._group.accepted.add(fingerprint)
-        self._group.count(f"skipped.{rule}", -1)
-        self._connection.execute(
-            "DELETE FROM rejected WHERE fingerprint = ?", (fingerprint,)
-        )
+            group.accepted.add(fingerprint)
+        group.count(f"skipped.{rule}", -1)
+        if group.rejected_rows.pop(fingerprint, None) is None:
+            self._connection.execute(
+                "DELETE FROM rejected WHERE fingerprint = ?", (fingerprint,)
+            )
 
 
 def reopening(visit: int, page: int, time: int) -> tuple[int | str | None, ...]:
