@@ -5,13 +5,13 @@ use, and only after `shape.check` found that parsing it cannot take long.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any, TypeVar, overload
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from crawler import encoding, shape
 from crawler.errors import SelectorError
+from crawler.lazy import lazy
 from crawler.urls import InvalidUrl, join
 
 T = TypeVar("T")
@@ -135,7 +135,7 @@ class Page:
         self._charset = charset
         self._max_links = max_links
 
-    @cached_property
+    @lazy
     def root(self) -> Node:
         """The `<html>` element; parses the page, or raises PageTooComplex."""
         if self.encoding == "utf-8":
@@ -148,17 +148,17 @@ class Page:
             raise SelectorError("html", self.url)
         return Node(root, self.url)
 
-    @cached_property
+    @lazy
     def encoding(self) -> str:
         """The WHATWG name of the page's encoding: by BOM, header, `<meta>`, bytes."""
         return encoding.detect(self._body, self._charset)
 
-    @cached_property
+    @lazy
     def source(self) -> str:
         """The page as text, as it came."""
         return encoding.decode_as(self._body, self.encoding)
 
-    @cached_property
+    @lazy
     def base_url(self) -> str:
         """What the page's links are relative to: its URL, or its `<base href>`."""
         if "base" not in self._tags_with_href:
@@ -228,7 +228,7 @@ class Page:
             return found
         return [encoding.encode_query(text, self.encoding) for text in found]
 
-    @cached_property
+    @lazy
     def _with_href(self) -> list[LexborNode]:
         return self.root.lexbor.css("[href]")
 
@@ -239,7 +239,7 @@ class Page:
         except KeyError:  # what was found is xlink:href, as SVG has it
             return _addresses(self._with_href, tags)
 
-    @cached_property
+    @lazy
     def _tags_with_href(self) -> list[str | None]:
         return [node.tag for node in self._with_href]
 
