@@ -166,7 +166,8 @@ class Engine:
         async for turn in parts.scheduler:
             if isinstance(turn, RobotsTurn):
                 assert parts.robots is not None
-                parts.scheduler.answered(turn, await parts.robots.ask(turn.origin))
+                retry_at = await parts.robots.ask(turn.origin, turn.proxy)
+                parts.scheduler.answered(turn, retry_at)
                 continue
             outcome = await self._visit(turn)
             is_page = outcome.state is State.DONE

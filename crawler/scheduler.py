@@ -23,17 +23,22 @@ from crawler.store.base import Committed
 
 
 class Gate(Protocol):
-    """What knows the origins whose robots.txt was answered."""
+    """What knows the origins whose robots.txt was answered, `proxy` being the way to
+    it (none: directly)."""
 
-    def knows(self, origin: str) -> bool: ...
+    def knows(self, origin: str, proxy: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RobotsTurn:
-    """The turn of an origin's robots.txt: until it is answered no other URL goes."""
+    """The turn of an origin's robots.txt: until it is answered no other URL goes.
+
+    It is asked by the `proxy` of the request that needs it.
+    """
 
     origin: str
     host: str
+    proxy: str = ""
 
 
 Turn = Entry | RobotsTurn
@@ -245,10 +250,11 @@ class Scheduler:
         self._out += 1
         if self._gate is not None:
             origin = urls.origin_of(entry.url)
-            if not self._gate.knows(origin):
+            proxy = entry.request.options.proxy
+            if not self._gate.knows(origin, proxy):
                 self.frontier.push(entry)
                 self.frontier.hold(origin, now)
-                return RobotsTurn(origin, entry.host)
+                return RobotsTurn(origin, entry.host, proxy)
         self.in_flight[entry.fingerprint] = entry
         if self._permits is not None:
             self._permits -= 1

@@ -137,7 +137,7 @@ class Gate:
     def __init__(self) -> None:
         self.known: set[str] = set()
 
-    def knows(self, origin: str) -> bool:
+    def knows(self, origin: str, proxy: str) -> bool:
         return origin in self.known
 
 

@@ -2,6 +2,9 @@
 
 An answer of 5xx or 429, or none at all, forbids everything for now: the origin waits
 and is asked again, as often as the retry policy says; then its URLs fail.
+
+Rule: robots.txt goes the way of the request that needs it. What it says holds for the
+origin; that it could not be had, only for requests by the same proxy.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import asyncio
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+
+import msgspec
 
 from crawler import urls
 from crawler.errors import FetchError, Reason
@@ -30,10 +35,13 @@ MAX_REDIRECTS = 5
 
 @dataclass(slots=True)
 class _Known:
-    robots: Robots
+    #: What robots.txt says, or why it could not be had.
+    answer: Robots | FetchError
     until: float
-    #: Why nothing may be asked, where robots.txt could not be had.
-    failure: FetchError | None = None
+
+
+#: An origin; or, where robots.txt could not be had, an origin and the proxy's URL.
+_Place = str | tuple[str, str]
 
 
 class RobotsTable:
@@ -54,70 +62,74 @@ class RobotsTable:
         self._retries = retries
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._tries: dict[str, tuple[int, float]] = {}
+        self._known: OrderedDict[_Place, _Known] = OrderedDict()
+        self._tries: dict[_Place, tuple[int, float]] = {}
 
-    def knows(self, origin: str) -> bool:
+    def knows(self, origin: str, proxy: str) -> bool:
         """Whether the origin's robots.txt was answered, and not too long ago."""
-        known = self._known.get(origin)
+        known = self._known.get(origin) or self._known.get((origin, proxy))
         return known is not None and self._loop.time() < known.until
 
-    def verdict(self, url: str) -> FetchError | None:
-        """Why this URL may not be asked for; None: it may."""
-        known = self._known.get(urls.origin_of(url))
+    def verdict(self, request: Request) -> FetchError | None:
+        """Why this request may not be made; None: it may."""
+        url = request.url
+        origin = urls.origin_of(url)
+        known = self._known.get(origin)
+        if known is None:
+            known = self._known.get((origin, request.options.proxy))
         if known is None:
             return None
-        if known.failure is not None:
-            return known.failure
-        if known.robots.allows(url):
+        if isinstance(known.answer, FetchError):
+            return known.answer
+        if known.answer.allows(url):
             return None
         return FetchError(Reason.ROBOTS_DENIED, "by robots.txt", url=url)
 
-    async def ask(self, origin: str) -> float | None:
+    async def ask(self, origin: str, proxy: str = "") -> float | None:
         """Fetch an origin's robots.txt; returns when to ask again (loop time), or None
         when the answer is known."""
         url = f"{origin}/robots.txt"
         try:
             async with asyncio.timeout(self._timeout):
-                verdict = await self._answer(url)
+                verdict = await self._answer(_request(url, proxy))
             failure = None if not verdict.is_unreachable else _unreachable(url, verdict)
         except TimeoutError:
             failure = FetchError(Reason.DEADLINE, f"over {self._timeout:g} s", url=url)
         except FetchError as exc:
             failure = exc
         if failure is None:
+            self._tries.pop((origin, proxy), None)
             self._keep(origin, _Known(verdict.robots, self._loop.time() + LIFETIME))
             delay = verdict.robots.crawl_delay
             if delay:
                 self._hosts.crawl_delay(urls.host_of(url), delay)
             return None
-        return self._again(origin, failure)
+        return self._again((origin, proxy), failure)
 
-    def _again(self, origin: str, failure: FetchError) -> float | None:
+    def _again(self, place: tuple[str, str], failure: FetchError) -> float | None:
         now = self._loop.time()
-        tries, since = self._tries.get(origin, (0, now))
+        tries, since = self._tries.get(place, (0, now))
         pause = self._retries.pause(failure.reason, tries + 1, now - since)
         if not (failure.reason.is_retried or _is_unreachable(failure)):
             pause = None
         if pause is not None:
-            self._tries[origin] = (tries + 1, since)
+            self._tries[place] = (tries + 1, since)
             logger.info("%s again in %.0f s: %s", failure.url, pause, failure.detail)
             return now + pause
-        logger.warning("No robots.txt of %s: %s", origin, failure.detail)
-        known = _Known(Robots.deny_all(), now + LIFETIME, failure)
-        self._keep(origin, known)
+        logger.warning("No robots.txt of %s: %s", place[0], failure.detail)
+        self._tries.pop(place, None)
+        self._known.pop(place[0], None)  # over a day old, or nobody had asked
+        self._keep(place, _Known(failure, now + LIFETIME))
         return None
 
-    def _keep(self, origin: str, known: _Known) -> None:
-        self._tries.pop(origin, None)
-        self._known[origin] = known
-        self._known.move_to_end(origin)
+    def _keep(self, place: _Place, known: _Known) -> None:
+        self._known[place] = known
+        self._known.move_to_end(place)
         while len(self._known) > MAX_ORIGINS:
             self._known.popitem(last=False)
 
-    async def _answer(self, url: str) -> Verdict:
+    async def _answer(self, request: Request) -> Verdict:
         """The answer after at most five redirects; their rules hold for this origin."""
-        request = _request(url)
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._fetch(request, authorized=False)
             try:
@@ -135,9 +147,15 @@ class RobotsTable:
         return Robots.from_answer(404, b"", self._agent)
 
 
-def _request(url: str) -> Request:
+def _request(url: str, proxy: str) -> Request:
+    options = msgspec.structs.replace(DEFAULT_OPTIONS, proxy=proxy)
     return Request.build(
-        url, "", priority=0, depth=0, meta=b"", options=DEFAULT_OPTIONS
+        url,
+        "",
+        priority=0,
+        depth=0,
+        meta=b"",
+        options=options if proxy else DEFAULT_OPTIONS,
     )
 
 

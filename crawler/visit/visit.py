@@ -100,7 +100,7 @@ class Visitor:
     async def visit(self, entry: Entry) -> Outcome:
         """Ask for the entry once, and say what came of it."""
         robots = self._around.robots
-        if robots is not None and (denied := robots.verdict(entry.url)):
+        if robots is not None and (denied := robots.verdict(entry.request)):
             if denied.reason.is_skip:
                 return self._skipped(entry, denied.reason, denied.detail, 0)
             detail = f"robots.txt: {denied.detail}"
