@@ -8,6 +8,7 @@ transfer and for the connection. Nothing here awaits: bytes come in by
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, Protocol, cast
 
 import httptools
@@ -354,7 +355,12 @@ class Http1Connection(asyncio.Protocol):
         transfer, framing = self._transfer, self._framing
         if transfer is None:
             self._home.lost(self)
-        elif framing and framing.length is None and not framing.is_chunked:
+        elif (
+            framing
+            and framing.length is None
+            and not framing.is_chunked
+            and _was_said_goodbye(self._transport)
+        ):
             self._transfer = None
             transfer.complete()
 
@@ -455,6 +461,21 @@ class Http1Connection(asyncio.Protocol):
             self._is_answered = True
             # Asked now: after the message the parser has forgotten.
             self._keeps_alive = self._parser.should_keep_alive()
+
+
+def _was_said_goodbye(transport: asyncio.Transport) -> bool:
+    """Whether the peer itself ended what came; below TLS anybody can cut a connection.
+
+    asyncio reports both in the same way. A TLS object that has seen close_notify reads
+    as ended, and one that has not wants more bytes (RFC 9112 section 9.8).
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False
 
 
 def _new_parser(connection: Http1Connection) -> Any:
