@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from crawler import urls
+from crawler.links import Link, Resolver
 from crawler.request import Entry, LinkRequest, Request
 from crawler.response import LinkBatch, is_wanted
 from crawler.store.base import Rejected
-from crawler.urls import Link, Resolver, Scope
+from crawler.urls import Scope
 
 #: What a resumed run knows again: members of the scope, hosts of start URLs.
 SCOPE, START_NAME, START_ORIGIN = "scope ", "start_name ", "start_origin "

@@ -22,6 +22,7 @@ import msgspec
 from crawler import encoding as encodings
 from crawler import urls
 from crawler.errors import ConfigError, FetchError, Reason
+from crawler.links import Resolver
 from crawler.page import Node, Page
 from crawler.request import (
     DEFAULT_OPTIONS,
@@ -274,7 +275,7 @@ class Response:
         """The page's links as absolute URLs, each once, in order."""
         page = self.page
         references = page.references(selector, tags)
-        links = urls.Resolver().resolve_all(page.base_url, references)
+        links = Resolver().resolve_all(page.base_url, references)
         wanted, unwanted = _patterns(allow), _patterns(deny)
         return [link.url for link in links if is_wanted(link.url, wanted, unwanted)]
 

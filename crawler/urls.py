@@ -1,4 +1,4 @@
-"""URLs: one canonical form, links resolved cheaply, patterns and scope.
+"""URLs: one canonical form, patterns and scope.
 
 No I/O, no clock. Parsing is WHATWG's (url.spec.whatwg.org), by ada-url; what is
 added here is only what makes two spellings of one address equal. Functions that
@@ -7,11 +7,10 @@ say "a canonical URL" slice strings and must be given what `canonical` returned.
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from ada_url import join_url, normalize_url
 
@@ -32,20 +31,10 @@ _KINDS: dict[str, ScopeKind] = {
 }
 
 _HTTP = ("http://", "https://")
-# How many origins a resolver knows by their spelling.
-_ORIGINS = 4096
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # An escape that follows a stray "%" stays: "%%34%31" must never become "%41".
 _ESCAPE = re.compile(r"(?<!%)(?<!%[0-9A-Fa-f])%[0-9A-Fa-f]{2}")
-# What resolving can only append to its directory or origin: no dot segment, no
-# scheme, nothing to escape. ("/." and a leading "." are looked for apart.)
-_PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
-# What its directory (or less) decides: an empty reference, a bare query and "http:x"
-# depend on more of the base, and whatever holds controls could be any of them.
-_SHARED = re.compile(
-    r"https?://[^\x00-\x1f]*|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x20?][^\x00-\x1f]*"
-)
 _UNRESERVED = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
@@ -57,14 +46,6 @@ class InvalidUrl(ValueError):
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
         self.reason: Reason = reason
-
-
-class Link(NamedTuple):
-    """A canonical URL with what is asked of it again and again."""
-
-    url: str
-    fingerprint: int
-    host: str
 
 
 def canonical(url: str, *, max_url: int = MAX_URL) -> str:
@@ -138,124 +119,6 @@ def site_of(host: str) -> str:
     if name.rpartition(".")[2].isdecimal():  # WHATWG: a host ending so is an IPv4
         return name
     return _suffixes().privatesuffix(name) or name
-
-
-class Resolver:
-    """References of pages to links, where nearly all were met before.
-
-    `rejected` counts by reason what could not be followed. A reference is known by
-    the directory of its base, or by the origin if it needs no more; two generations
-    bound the memory to about `maximum` links.
-    """
-
-    def __init__(self, *, maximum: int = 50_000, max_url: int = MAX_URL) -> None:
-        self.rejected: Counter[str] = Counter()
-        self._half = max(maximum // 2, 1)
-        self._max_url = max_url
-        #: Origins whose spelling is canonical: what follows them need not be parsed.
-        self._origins: set[str] = set()
-        self._young: dict[str, dict[str, Link]] = {}
-        self._old: dict[str, dict[str, Link]] = {}
-        self._size = 0
-
-    def resolve(self, base: str, reference: str) -> Link | None:
-        """What `reference` means at the canonical URL `base`; None: not followable."""
-        for link in self.resolve_all(base, (reference,)):
-            return link
-        return None
-
-    def resolve_all(self, base: str, references: Iterable[str]) -> list[Link]:
-        """The links of a page, each once, in the order of their first mention."""
-        path = base.partition("?")[0]
-        directory = path[: path.rindex("/") + 1]
-        origin = origin_of(base)
-        near, shared = self._table(directory), self._table(origin)
-        self._note(origin)
-        find_near, find_shared = near.get, shared.get
-        found: dict[int, Link] = {}
-        # Without their fragments many of a page's references are the same. (A space
-        # before "#" belongs to the path; at the end it would not.)
-        cut = [
-            text
-            if "#" not in text
-            else head
-            if (head := text.partition("#")[0])[-1:] > " " or not head
-            else text
-            for text in references
-        ]
-        for reference in dict.fromkeys(cut):
-            link = find_near(reference) or find_shared(reference)
-            if link is None:
-                link = self._meet(base, directory, reference, near, shared)
-                if link is None:
-                    continue
-            found[link.fingerprint] = link
-        return list(found.values())
-
-    def __len__(self) -> int:
-        """How many references are known."""
-        tables = (*self._young.values(), *self._old.values())
-        return sum(len(table) for table in tables)
-
-    def _meet(
-        self,
-        base: str,
-        directory: str,
-        reference: str,
-        near: dict[str, Link],
-        shared: dict[str, Link],
-    ) -> Link | None:
-        """A reference that is not known as it is written."""
-        reference = reference or base
-        try:
-            url = self._resolve(base, directory, reference)
-        except InvalidUrl as error:
-            self.rejected[error.reason] += 1
-            return None
-        self._note(origin_of(url))
-        link = Link(url, fingerprint("GET", url), host_of(url))
-        if _SHARED.fullmatch(reference):
-            table = shared if reference.startswith(("/", *_HTTP)) else near
-            table[reference] = link
-            self._size += 1
-        return link
-
-    def _resolve(self, base: str, directory: str, reference: str) -> str:
-        """`join`, less the parser where nothing is to be parsed."""
-        origin = origin_of(base)
-        start, rest = directory, reference
-        if reference.startswith(_HTTP):
-            slash = reference.find("/", 8)
-            if slash > 0 and reference[:slash] in self._origins:
-                start, rest = reference[:slash], reference[slash:]
-        elif reference.startswith("/"):
-            start = origin
-        while rest.startswith("../") and len(start) > len(origin) + 1:
-            start, rest = start[: start.rindex("/", 0, -1) + 1], rest[3:]
-        plain = _PLAIN.fullmatch(rest) and not rest.startswith((".", "//"))
-        room = len(start) + len(reference) <= self._max_url
-        if plain and room and "/." not in rest:
-            return start + rest
-        return join(base, reference, max_url=self._max_url)
-
-    def _note(self, origin: str) -> None:
-        if len(self._origins) >= _ORIGINS:
-            self._origins.clear()
-        self._origins.add(origin)
-
-    def _table(self, place: str) -> dict[str, Link]:
-        """The links that are known at a directory or an origin."""
-        if self._size > self._half:
-            self._old, self._young, self._size = self._young, {}, 0
-        table = self._young.get(place)
-        if table is not None:
-            return table
-        table = self._old.pop(place, {})
-        if len(table) > self._half:
-            table = {}  # a place that fills the memory alone would never be let go
-        self._young[place] = table
-        self._size += len(table)
-        return table
 
 
 class Patterns:
