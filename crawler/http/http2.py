@@ -60,8 +60,6 @@ _FREE_RESETS = 20
 _ALLOWANCE = 2_000
 _FRAMES_FOR_HEAD = 50
 _BYTES_FOR_FRAME = 16
-#: How long a silent connection has to answer a PING.
-_PING_SECONDS = 5.0
 
 
 class Http2Home(TransferHome, Protocol):
@@ -88,7 +86,7 @@ class Http2Connection(asyncio.Protocol):
     def __init__(self, home: Http2Home, origin: Origin) -> None:
         self.origin = origin
         self.idle_since = 0.0
-        #: When the drained streams, or the PING, have had their time.
+        #: When drained streams have had their time, or the peer's silence is too long.
         self.due = NEVER
         self._home = home
         self._ticker: Ticker = home.ticker
@@ -113,8 +111,11 @@ class Http2Connection(asyncio.Protocol):
         self._receive_window = _CONNECTION_WINDOW
         self._allowance = _ALLOWANCE
         self._last_heard = 0.0
+        self._silence = home.options.silence
         self._awaits_ping = False
         self._pinged_at = 0.0
+        #: Whether nobody joins until the peer is heard again.
+        self._is_doubted = False
 
         self._received = b""
         self._outgoing: list[bytes] = []
@@ -130,7 +131,7 @@ class Http2Connection(asyncio.Protocol):
         return (
             len(self._streams) < self._max_streams
             and not self._is_retired
-            and not self._awaits_ping
+            and not self._is_doubted
         )
 
     @property
@@ -153,6 +154,7 @@ class Http2Connection(asyncio.Protocol):
         block = self._encoder.encode(transfer.request)
         stream = Stream(self._next_id, transfer, self._initial_send_window)
         self._next_id += 2
+        self._listen()
         self._streams[stream.id] = stream
         transfer.stream = stream
         transfer.begin(self)
@@ -231,10 +233,12 @@ class Http2Connection(asyncio.Protocol):
         is_sent = not transfer.is_sending
         if is_sent and stream.left is not None and stream.left <= _DRAINED_BYTES:
             self._credit(stream, transfer.body.queued)
-            self._look_again(_DRAINED_SECONDS)
+            stream.due = self._ticker.now + _DRAINED_SECONDS
+            self._look_again(stream.due)
         else:
             self._reset(stream, ErrorCodes.CANCEL)
-        if timed_out and self._last_heard < self._ticker.now - _PING_SECONDS:
+        if timed_out and self._is_silent():
+            self._is_doubted = True
             self._ask_for_life()
         self._home.has_room_again(self)
 
@@ -303,7 +307,7 @@ class Http2Connection(asyncio.Protocol):
             self._flush()
         if self._awaits_ping and not self._is_closed:
             # Any sign of life will do.
-            self._awaits_ping = False
+            self._awaits_ping = self._is_doubted = False
             self._home.has_room_again(self)
 
     def _handle(self, frame: Frame) -> None:
@@ -578,13 +582,24 @@ class Http2Connection(asyncio.Protocol):
         if not frame.flags & frames.ACK:
             self._write(frames.ping(frame.payload, is_ack=True))
 
+    def _listen(self) -> None:
+        """A stream is about to be opened: is anybody there to answer it?"""
+        if not self._streams and self._is_silent():
+            # It may have died while it was idle; the answer, or the PING's, will tell.
+            self._ask_for_life()
+        if self.due == NEVER:
+            self._look_again(self._ticker.now + self._silence)
+
+    def _is_silent(self) -> bool:
+        return self._last_heard + self._silence <= self._ticker.now
+
     def _ask_for_life(self) -> None:
-        """Nothing was heard for long: nobody joins until a PING is answered."""
+        """Nothing was heard for long: a peer that is gone answers no PING either."""
         if not self._awaits_ping and not self._is_closed:
             self._awaits_ping = True
             self._pinged_at = self._ticker.now
             self._write(frames.ping())
-            self._look_again(_PING_SECONDS)
+            self._look_again(self._pinged_at + self._silence)
 
     # GOAWAY (section 6.8)
 
@@ -648,23 +663,39 @@ class Http2Connection(asyncio.Protocol):
             if not self._streams:
                 self.close()
 
-    def _look_again(self, seconds: float) -> None:
-        self.due = min(self.due, self._ticker.now + seconds)
+    def _look_again(self, when: float) -> None:
+        self.due = min(self.due, when)
         self._ticker.watch(self)
 
     def expire(self, now: float) -> None:
-        """Drained streams had their time, or a PING had."""
+        """Drained streams had their time, or nothing was heard for long."""
         self.due = NEVER
         self._ticker.unwatch(self)
-        if self._awaits_ping:
-            left = self._pinged_at + _PING_SECONDS - now
-            if left <= 0:
-                self._lose(httpx.ReadTimeout("The connection is dead: PING unanswered"))
-                return
-            self._look_again(left)
-        for stream in [s for s in self._streams.values() if s.transfer is None]:
+        if self._awaits_ping and now >= self._pinged_at + self._silence:
+            self._transport.abort()  # nobody is there to say goodbye to
+            self._lose(httpx.ReadTimeout("The connection is dead: PING unanswered"))
+            return
+        drained = [stream for stream in self._streams.values() if stream.due <= now]
+        for stream in drained:
             self._reset(stream, ErrorCodes.CANCEL)
-        self._home.has_room_again(self)
+        if drained:
+            self._home.has_room_again(self)
+        self._see_who_waits()
+
+    def _see_who_waits(self) -> None:
+        """Streams wait, perhaps for a peer that is gone: say when to look again."""
+        if not (self._streams or self._awaits_ping):
+            return
+        # A peer that never spoke is left to the timeouts of those who wait for it.
+        if self._has_settings and self._is_silent():
+            self._is_doubted = True
+            self._ask_for_life()
+        if self._awaits_ping:
+            since = self._pinged_at
+        else:
+            since = self._last_heard if self._has_settings else self._ticker.now
+        drained = [stream.due for stream in self._streams.values()]
+        self._look_again(min([since + self._silence, *drained]))
 
     def close(self) -> None:
         """Say goodbye."""

@@ -65,6 +65,9 @@ class TransportOptions:
     max_streams: int = 100
     #: Seconds that an idle connection is kept.
     keepalive: float = 30.0
+    #: Seconds of silence, with requests waiting, after which an HTTP/2 peer is asked
+    #: by a PING whether it is there; and that it has to answer.
+    silence: float = 5.0
     #: A body may not come more slowly: bytes a second, measured over `min_rate_window`.
     min_rate: float = 0.0
     min_rate_window: float = 30.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from crawler.http.ticker import NEVER
 from crawler.http.transfer import Transfer
 
 __all__ = ["STREAM_WINDOW", "Stream"]
@@ -20,6 +21,7 @@ class Stream:
     """The connection's part of one transfer: numbers and windows."""
 
     __slots__ = (
+        "due",
         "id",
         "left",
         "receive_window",
@@ -34,6 +36,8 @@ class Stream:
         self.id = stream_id
         #: None once the transfer is abandoned and the rest is only drained.
         self.transfer: Transfer | None = transfer
+        #: The ticker's time until which it may be drained.
+        self.due = NEVER
         self.send_window = send_window
         self.receive_window = STREAM_WINDOW
         #: Bytes that were consumed and not yet credited.

@@ -1,0 +1,189 @@
+"""Peers that are gone and have not said so: silent, deaf, or both."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from crawler.http import frames
+from crawler.http.options import Timeouts
+from crawler.http.transport import Transport
+from tests.http.peers import Peer, at_first, frame, peer
+from tests.http.servers import client, options
+
+#: Long enough that only the PING can have ended anything.
+PATIENT = Timeouts(connect=5, read=60, write=60, pool=60)
+
+
+def h2c(**changes: object) -> Transport:
+    settings = {"silence": 0.3, "timeouts": PATIENT, **changes}
+    return Transport(http1=False, options=options(**settings))
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_requests_that_wait_for_a_dead_peer_are_sent_to_a_living_one() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        for _ in range(5):
+            await peer.request()
+        await for_ever()
+
+    transport = h2c()
+    async with peer(at_first(behaviour)) as served, client(transport) as http:
+        responses = await asyncio.gather(*(http.get(served.url) for _ in range(5)))
+
+        assert {response.text for response in responses} == {"page"}
+        assert served.connections == 2
+        assert transport.statistics().resent == 5
+        assert transport.statistics().open_connections == 1
+        assert transport.statistics().fallbacks == 0
+
+
+async def test_a_slow_answer_is_waited_for_while_the_peer_answers_pings() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        for _ in range(3):
+            ping = await peer.until(frames.PING)
+            peer.send(frame(frames.PING, frames.ACK, 0, ping.payload))
+        peer.answer(stream_id)
+        await peer.go_on()
+
+    transport = h2c()
+    async with peer(behaviour) as served, client(transport) as http:
+        assert (await http.get(served.url)).text == "page"
+        assert (await http.get(served.url)).text == "page"
+        assert served.connections == 1
+        assert len(served.requests) == 2
+
+
+async def test_a_peer_that_died_while_it_was_idle_costs_a_ping_and_no_request() -> None:
+    first_frames: list[int] = []
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        peer.answer(stream_id)
+        await peer.until(frames.SETTINGS)
+        first_frames.extend([(await peer.frame()).type for _ in range(2)])
+        await for_ever()
+
+    transport = h2c()
+    async with peer(at_first(behaviour)) as served, client(transport) as http:
+        assert (await http.get(served.url)).text == "page"
+        await asyncio.sleep(0.6)  # idle, and silent for longer than it may be
+        assert (await http.get(served.url)).text == "page"
+
+        assert first_frames == [frames.PING, frames.HEADERS]
+        assert served.connections == 2
+
+
+async def test_a_living_peer_that_was_idle_is_used_at_once() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await (await peer.start()).go_on()
+
+    transport = h2c()
+    async with peer(behaviour) as served, client(transport) as http:
+        assert (await http.get(served.url)).text == "page"
+        await asyncio.sleep(0.6)  # idle, and silent for longer than it may be
+        responses = await asyncio.gather(*(http.get(served.url) for _ in range(5)))
+
+        assert {response.text for response in responses} == {"page"}
+        assert served.connections == 1
+
+
+async def test_what_may_have_been_done_is_not_sent_to_another_peer() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        await peer.request()
+        await for_ever()
+
+    async with peer(at_first(behaviour)) as served, client(h2c()) as http:
+        with pytest.raises(httpx.ReadTimeout, match="PING"):
+            await http.post(served.url, content=b"once")
+        assert len(served.requests) == 1
+        assert (await http.get(served.url)).text == "page"
+
+
+async def test_nobody_joins_those_who_wait_for_a_silent_peer() -> None:
+    asked = asyncio.Event()
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        await peer.request()
+        await peer.until(frames.PING)
+        asked.set()
+        await for_ever()
+
+    async with peer(at_first(behaviour)) as served, client(h2c()) as http:
+        waiting = asyncio.ensure_future(http.get(served.url))
+        await asked.wait()
+
+        joined = await http.post(served.url, content=b"once")
+
+        assert joined.text == "page"
+        assert (await waiting).text == "page"
+        assert len(served.requests) == 3
+
+
+async def test_a_peer_that_answers_pings_only_meets_the_read_timeout() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        while True:
+            await peer.request()  # which answers PINGs meanwhile
+
+    timeouts = Timeouts(connect=5, read=1.0, pool=5)
+    async with peer(behaviour) as served, client(h2c(timeouts=timeouts)) as http:
+        with pytest.raises(httpx.ReadTimeout, match="Nothing came"):
+            await http.get(served.url)
+        assert served.connections == 1
+
+
+async def test_a_peer_that_never_speaks_is_left_to_the_read_timeout() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await for_ever()
+
+    timeouts = Timeouts(connect=5, read=1.0, pool=5)
+    async with peer(behaviour) as served, client(h2c(timeouts=timeouts)) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(served.url)
+        assert served.connections == 1
+
+
+async def test_a_body_that_breaks_off_in_silence_is_no_page() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        peer.head(stream_id)
+        peer.send(frames.data(stream_id, b"pa", is_last=False))
+        await for_ever()
+
+    async with peer(at_first(behaviour)) as served, client(h2c()) as http:
+        with pytest.raises(httpx.RemoteProtocolError, match="PING"):
+            await http.get(served.url)
+        assert (await http.get(served.url)).text == "page"
+
+
+async def test_a_drained_body_has_its_time_though_the_peer_is_asked_meanwhile() -> None:
+    release = asyncio.Event()
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        peer.head(stream_id, (b":status", b"200"), (b"content-length", b"4"))
+        for _ in range(2):
+            ping = await peer.until(frames.PING)
+            peer.send(frame(frames.PING, frames.ACK, 0, ping.payload))
+        peer.send(frames.data(stream_id, b"page", is_last=True))
+        release.set()
+        await peer.go_on()
+
+    async with peer(behaviour) as served, client(h2c()) as http:
+        async with http.stream("GET", served.url):
+            pass
+        await release.wait()
+        assert (await http.get(served.url)).text == "page"
+        assert served.connections == 1
