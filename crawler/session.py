@@ -29,7 +29,9 @@ from crawler.sinks import (
     Outputs,
     PipeClosed,
     Sink,
+    check_distinct,
     dated,
+    is_fixed,
     numbered,
     open_sink,
     target_of,
@@ -43,7 +45,7 @@ from crawler.store.positions import sink_positions
 from crawler.store.sqlite import SqliteStore
 from crawler.terms import Terms
 from crawler.watchdog import Watchdog
-from crawler.wiring import Opened, Wiring, remembered
+from crawler.wiring import Opened, Wiring, remembered, scope_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,10 @@ class Session:
         self._terms = terms
         self._sink = sink
         self._stack = AsyncExitStack()
+        self._is_begun = False
         self._begun = time.monotonic()
+        #: Names of hosts that a person gave as starts; grows with them.
+        self._start_names: set[str] = set()
         self.store: Store
         self.opening: Opening
         self.outputs: Outputs
@@ -117,20 +122,12 @@ class Session:
 
     async def _open(self) -> None:
         spider, settings, terms = self._spider, self._settings, self._terms
+        await self._prepare()
         self.store = self._make_store()
         self.opening = await self.store.open(self._start())
         self._stack.push_async_callback(self._close_store)
-        self._chain = Chain(spider.pipelines, item_key=spider.item_key)
         chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
-        self._start_names = set(remembered(self.opening, START_NAME))
-        options = ClientOptions(
-            settings,
-            terms.transport,
-            terms.event_hooks,
-            terms.auth,
-            self._may_be_private,
-        )
-        self._client = spider.client(options)
+        self._start_names.update(remembered(self.opening, START_NAME))
         await self._stack.enter_async_context(self._client)
         self.outputs = await self._stack.enter_async_context(await self._make_outputs())
         # What an earlier process committed may be all that there is to write.
@@ -149,10 +146,29 @@ class Session:
             )
         )
         self.engine = self._wiring.engine()
+        self._is_begun = True
+
+    async def _prepare(self) -> None:
+        """All that needs no job: what is wrong with it is said whoever has the job,
+        and before a run is begun or forgotten."""
+        spider, terms = self._spider, self._terms
+        self._chain = Chain(spider.pipelines, item_key=spider.item_key)
+        self._client = spider.client(
+            ClientOptions(
+                self._settings,
+                terms.transport,
+                terms.event_hooks,
+                terms.auth,
+                self._may_be_private,
+            )
+        )
+        scope_of(spider)
+        owns = await self._ownership()
+        await to_thread.run_sync(self._check_outputs, owns)
 
     async def _close_store(self) -> None:
         with anyio.CancelScope(shield=True):
-            await self.store.close(self.seconds)
+            await self.store.close(self.seconds, is_begun=self._is_begun)
 
     @property
     def is_durable(self) -> bool:
@@ -188,36 +204,51 @@ class Session:
     def _run_of(self) -> Run:
         return Run(self._job, self.opening.run, self._spider.name)
 
-    async def _make_outputs(self) -> Outputs:
+    async def _ownership(self) -> Callable[[Path], bool]:
+        """Which files the job has put in place."""
         positions: list[str] = []
         if self.is_durable:
             folder = Path(self._settings.storage.dir)
             positions = await to_thread.run_sync(sink_positions, folder, self._job)
-        owns = frozenset(map(target_of, positions)).__contains__
+        return frozenset(map(target_of, positions)).__contains__
+
+    def _check_outputs(self, owns: Callable[[Path], bool]) -> None:
+        sinks = []
+        for output in self._terms.outputs:
+            sink = self._sink_of(output, time.time(), 1, owns)
+            if not isinstance(output, str) or is_fixed(output):
+                sink.check(owns)  # where the others go, only their run can tell
+            sinks.append(sink)
+        check_distinct(sinks)
+
+    async def _make_outputs(self) -> Outputs:
+        owns = await self._ownership()
         sinks = await to_thread.run_sync(self._sinks, owns)
         if self._sink is not None:
             sinks.append(self._sink)
         return Outputs(sinks, self.store, self._run_of(), owns=owns)
 
     def _sinks(self, owns: Callable[[Path], bool]) -> list[Sink]:
-        spider, terms, run = self._spider, self._terms, self.opening.run
-        began = datetime.datetime.fromtimestamp(self.opening.started, terms.zone)
+        started, run = self.opening.started, self.opening.run
+        outputs = self._terms.outputs
+        return [self._sink_of(each, started, run, owns) for each in outputs]
+
+    def _sink_of(
+        self, output: str | Sink, started: float, run: int, owns: Callable[[Path], bool]
+    ) -> Sink:
+        spider, terms = self._spider, self._terms
         mode: Mode = "overwrite" if terms.overwrite else "refuse"
-        sinks = []
-        for output in terms.outputs:
-            if isinstance(output, str):
-                output = dated(output, self._job, began)
-                output = numbered(output, run, is_kept=self.is_durable, owns=owns)
-            sinks.append(
-                open_sink(
-                    output,
-                    mode="append" if terms.append else mode,
-                    fields=spider.fields or self._chain.fields,
-                    item_key=spider.item_key,
-                    guard_formulas=self._settings.output.guard_formulas,
-                )
-            )
-        return sinks
+        if isinstance(output, str):
+            began = datetime.datetime.fromtimestamp(started, terms.zone)
+            output = dated(output, self._job, began)
+            output = numbered(output, run, is_kept=self.is_durable, owns=owns)
+        return open_sink(
+            output,
+            mode="append" if terms.append else mode,
+            fields=spider.fields or self._chain.fields,
+            item_key=spider.item_key,
+            guard_formulas=self._settings.output.guard_formulas,
+        )
 
     def _may_be_private(self, host: str) -> bool:
         """Whether a person named this host: in a start URL, or in the settings."""

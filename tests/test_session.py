@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
-from crawler.sinks import Sink
+from crawler.sinks import Sink, Source
+from crawler.store import history
 from crawler.store.base import ItemRow
 from crawler.testing import FakeSite
 
@@ -60,6 +61,49 @@ def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
     assert roomy.is_published
     assert site.urls.count(HOME) == 1  # not asked for again
     assert len(full.bodies + roomy.bodies) == 1
+
+
+class Shut(Shelf):
+    """Says only when it is opened that it takes nothing."""
+
+    async def open(self, source: Source) -> int:
+        raise ConfigError("shut today")
+
+
+def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path: Path) -> None:
+    site = FakeSite({HOME: ""})
+
+    with pytest.raises(ConfigError, match="shut today"):
+        run(site, tmp_path, Shut(has_room=True))
+
+    assert history.runs(tmp_path, "pages") == []
+    assert list((tmp_path / "pages.runs").iterdir()) == []
+    report = run(site, tmp_path, Shelf(has_room=True))
+    assert (report.run, report.resumed) == (1, False)
+
+
+def test_an_unfinished_run_that_cannot_go_on_now_is_kept(tmp_path: Path) -> None:
+    site = FakeSite({HOME: ""})
+    run(site, tmp_path, Shelf(has_room=False))
+
+    with pytest.raises(ConfigError, match="shut today"):
+        run(site, tmp_path, Shut(has_room=True))
+
+    report = run(site, tmp_path, Shelf(has_room=True))
+    assert (report.run, report.resumed, report.pages) == (1, True, 1)
+
+
+def test_an_output_that_is_refused_forgets_no_unfinished_run(tmp_path: Path) -> None:
+    site = FakeSite({HOME: ""})
+    run(site, tmp_path, Shelf(has_room=False))
+    taken = tmp_path / "taken.jsonl"
+    taken.write_text("precious")
+    storage = {"storage": {"dir": str(tmp_path)}}
+
+    with pytest.raises(ConfigError, match="was not written by this job"):
+        crawl(Pages, storage, job="pages", outputs=str(taken), fresh=True)
+
+    assert run(site, tmp_path, Shelf(has_room=True)).resumed
 
 
 def test_one_output_needs_no_list(tmp_path: Path) -> None:

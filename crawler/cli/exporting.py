@@ -13,6 +13,7 @@ from anyio import to_thread
 from crawler.cli.running import run_in_loop
 from crawler.cli.streams import shown
 from crawler.cli.telling import of
+from crawler.errors import StateError
 from crawler.pipelines import Run
 from crawler.sinks import Mode, Outputs, Sink, open_sink
 from crawler.store import history
@@ -51,7 +52,7 @@ def export(
     overwrite: bool = False,
 ) -> str:
     """Write the items of a run (None: the latest); one line says where they are."""
-    run = number or history.runs(folder, job)[0].number
+    run = number or _latest(folder, job)
     last = history.last_item(folder, job, run)
     mode: Mode = "overwrite" if overwrite else "refuse"
     sinks = [open_sink(output, mode=mode) for output in outputs]
@@ -59,6 +60,13 @@ def export(
     files = ", ".join(map(shown, run_in_loop(partial(_write, place, sinks, last))))
     where = f" in {files}" if files else ""
     return f"{of(last, 'item')} of {job}/{run}{where}"
+
+
+def _latest(folder: Path, job: str) -> int:
+    runs = history.runs(folder, job)
+    if not runs:
+        raise StateError(f"Job {job!r} has no runs yet")
+    return runs[0].number
 
 
 async def _write(

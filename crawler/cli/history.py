@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from crawler.cli.project import Project
 
+_NO_RUNS = "No job has run here yet"
+
 
 def add(commands: Commands) -> None:
     """Describe the commands."""
@@ -143,7 +145,8 @@ def runs(args: argparse.Namespace) -> int:
     for line in records.lines(found, _project(args).jobs):
         print(clean(line))
     if not found:
-        print("No job has run here yet")
+        none = f"Job {args.job!r} has no runs yet" if args.job else _NO_RUNS
+        print(none)
     return exits.COMPLETE
 
 

@@ -78,7 +78,9 @@ def report_of(folder: Path, name: str) -> Report:
     """The report that NUMBER, JOB/NUMBER or JOB names."""
     job, number = _named(folder, name)
     records = history.runs(folder, job)
-    if number is None and records:
+    if not records:
+        raise StateError(f"Job {job!r} has no runs yet")
+    if number is None:
         number = records[0].number
     record = next((each for each in records if each.number == number), None)
     if record is None:

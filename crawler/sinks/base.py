@@ -119,6 +119,10 @@ class Sink(ABC):
         """The key of its position in the store: the same in every process."""
         return type(self).__qualname__
 
+    def check(self, owns: Callable[[Path], bool]) -> None:  # noqa: B027  # nor this
+        """ConfigError for what is wrong with it before the job is asked for; `owns`
+        says which files the job has put in place. Changes nothing; may block."""
+
     async def open(self, source: Source) -> int:
         """Make ready before the first request; the last item that it has already.
 

@@ -10,17 +10,17 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from anyio import CancelScope, to_thread
 
-from crawler.errors import ConfigError, OutputExists, SinkError
+from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.items import canonical, decode
 from crawler.sinks.base import Position, Sink, Source
-from crawler.sinks.files import Mode
+from crawler.sinks.files import Mode, refusal
 from crawler.store.base import ItemRow
 
 #: Columns of every table; those of the items follow, named as the fields are.
@@ -64,6 +64,11 @@ class Database(Sink):
     def name(self) -> str:
         return f"file {self.target}"
 
+    def check(self, owns: Callable[[Path], bool]) -> None:
+        is_there = os.path.exists(self.target)  # noqa: PTH110  # raises nothing
+        if is_there and self._mode == "refuse" and not owns(self.target):
+            raise refusal(self.target)
+
     async def open(self, source: Source) -> int:
         self._source = source
         recorded = await source.position()
@@ -104,10 +109,7 @@ class Database(Sink):
         self._is_ours_alone = not exists
         is_known = recorded is not None and bool(recorded.target)
         if exists and not is_known and not self._may_change():
-            raise OutputExists(
-                f"Output {self.target} exists and was not written by this job; "
-                "use --overwrite, --append or another name"
-            )
+            raise refusal(self.target)
         self._connection = sqlite3.connect(
             self.target,
             timeout=self._busy_timeout,

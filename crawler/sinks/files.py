@@ -28,6 +28,14 @@ Mode = Literal["refuse", "overwrite", "append"]
 _P = ParamSpec("_P")
 
 
+def refusal(target: Path) -> OutputExists:
+    """Why a file that is there is left alone."""
+    return OutputExists(
+        f"Output {target} exists and was not written by this job; "
+        "use --overwrite, --append or another name"
+    )
+
+
 def recovered(
     position: Position | None, shape: str, target: int | None, part: int | None
 ) -> Position:
@@ -72,6 +80,21 @@ class FileSink(Sink):
     def name(self) -> str:
         return f"file {self.target}"
 
+    def check(self, owns: Callable[[Path], bool]) -> None:
+        try:
+            if self._disk.size(self.target) is None:
+                return
+            if self._mode == "append":
+                self._format.adopt(self._disk.read(self.target))
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
+        if self._mode == "refuse" and not owns(self.target):
+            raise refusal(self.target)
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        why = error.strerror or str(error)
+        return ConfigError(f"Output {self.target} cannot be written: {why}")
+
     async def open(self, source: Source) -> int:
         self._source = source
         recorded = await source.position()
@@ -81,8 +104,7 @@ class FileSink(Sink):
             raise ConfigError(f"{self.part} is being written by another run") from exc
         except OSError as exc:
             self._close_file()
-            why = exc.strerror or str(exc)
-            raise ConfigError(f"Output {self.target} cannot be written: {why}") from exc
+            raise self._unwritable(exc) from exc
         self._size, self._base = self._position.size, self._position.base
         if self._position.state == "finished":
             if recorded != self._position:
@@ -103,10 +125,7 @@ class FileSink(Sink):
             self._disk.sync_folder(self.target.parent)
             return position
         if self._found and not self._may_replace():
-            raise OutputExists(
-                f"Output {self.target} exists and was not written by this job; "
-                "use --overwrite, --append or another name"
-            )
+            raise refusal(self.target)
         if self._mode == "append" and self._found:
             self._format.adopt(self._disk.read(self.target))  # whether it can
         self._file = self._disk.open(self.part)

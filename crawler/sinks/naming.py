@@ -10,14 +10,19 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
-#: What stands for the run's number in an output's name.
-RUN = "{run}"
+#: What stands for the run's number, and for its day, in an output's name.
+RUN, DATE = "{run}", "{date}"
+
+
+def is_fixed(output: str) -> bool:
+    """Whether every run of a job writes to the same place."""
+    return RUN not in output and DATE not in output
 
 
 def dated(output: str, job: str, started: datetime) -> str:
     """`output` with the job's name and the day on which its run began."""
     day = started.date().isoformat()
-    return output.replace("{job}", job).replace("{date}", day)
+    return output.replace("{job}", job).replace(DATE, day)
 
 
 def numbered(

@@ -40,6 +40,15 @@ def _owns_nothing(path: Path) -> bool:
     return False
 
 
+def check_distinct(sinks: Sequence[Sink]) -> None:
+    """ConfigError where two of them are one."""
+    names = [sink.name for sink in sinks]
+    for name in names:
+        if names.count(name) > 1:
+            what = name.removeprefix("file ")
+            raise ConfigError(f"Two outputs are the same: {what}; drop one")
+
+
 class Outputs:
     """The outputs of one run, from the first request to the last.
 
@@ -61,11 +70,7 @@ class Outputs:
         max_lag: int = MAX_LAG,
         retrying: AsyncRetrying | None = None,
     ) -> None:
-        names = [sink.name for sink in sinks]
-        for name in names:
-            if names.count(name) > 1:
-                what = name.removeprefix("file ")
-                raise ConfigError(f"Two outputs are the same: {what}; drop one")
+        check_distinct(sinks)
         self._store = store
         self._sequence = 0
         self._released = 0

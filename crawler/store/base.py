@@ -235,7 +235,7 @@ class Store(Protocol):
         """The run is complete (its `reason` and its report): it is not resumed."""
         ...
 
-    async def close(self, seconds: float) -> None:
+    async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close; `seconds` is how long the run has taken in all. An unfinished run
-        is resumed by the next `open`."""
+        is resumed by the next `open`; a new one that was not begun is forgotten."""
         ...

@@ -141,9 +141,11 @@ class Catalog:
             if place > min(keep_items, keep_runs):
                 schema.remove(files.run(record.number))
             if place > keep_runs:
-                self.connection.execute(
-                    "DELETE FROM runs WHERE number = ?", (record.number,)
-                )
+                self.forget(record.number)
+
+    def forget(self, number: int) -> None:
+        """Name the run no more."""
+        self.connection.execute("DELETE FROM runs WHERE number = ?", (number,))
 
 
 def check_same(record: RunRecord, start: RunStart) -> None:

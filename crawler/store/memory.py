@@ -228,7 +228,7 @@ class MemoryStore:
     async def finish(self, reason: str, report: bytes) -> None:
         return None
 
-    async def close(self, seconds: float) -> None:
+    async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         return None
 
 

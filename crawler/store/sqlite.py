@@ -313,11 +313,14 @@ class SqliteStore:
         async with self._busy:
             await self._in_thread(write)
 
-    async def close(self, seconds: float) -> None:
+    async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close; `seconds` is how long the run has taken in all. An unfinished run
-        is resumed by the next `open`."""
+        is resumed by the next `open`; a new one that was not begun is forgotten."""
         async with self._busy:
             try:
+                if not (is_begun or self._opened.is_resumed):
+                    await self._in_thread(self._forget)
+                    return
                 await self._in_thread(lambda: self._note(seconds))
                 if not await self._in_thread(self._path.exists):
                     logger.error(
@@ -330,6 +333,12 @@ class SqliteStore:
             finally:
                 await self._in_thread(self._resources.close)
                 self._thread.shutdown(wait=False)
+
+    def _forget(self) -> None:
+        with schema.translated(self._path):
+            self._opened.catalog.forget(self._opened.record.number)
+            self._connection.close()
+            schema.remove(self._path)
 
     def _note(self, seconds: float) -> None:
         totals = self._run.totals

@@ -1,5 +1,6 @@
 """`crawl runs`, `report`, `why`, `export` and `retry`: what earlier runs left."""
 
+import fcntl
 import json
 import sys
 from collections.abc import Iterator
@@ -229,3 +230,33 @@ def test_where_nothing_has_run_that_is_said(
     assert told.out == "No job has run here yet\n"
     assert "No job has run here yet" in told.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_whose_only_run_could_not_begin_has_no_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with serving(SHOP) as site:
+        write_spider(tmp_path, site.url)
+    part = tmp_path / "x.jsonl.part"
+    with part.open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        refused = execute(["run", "books", "-o", "x.jsonl"])
+    codes = [
+        execute(["report", "books"]),
+        execute(["export", "books", "-o", "-"]),
+        execute(["retry", "books"]),
+        execute(["runs", "books"]),
+        execute(["why", "http://x.example/"]),
+    ]
+
+    told = capsys.readouterr()
+    assert (refused, codes) == (2, [2, 2, 2, 0, 0])
+    assert told.err.count("has no runs yet") == 3
+    assert told.out.splitlines() == [
+        "Job 'books' has no runs yet",
+        "http://x.example/",
+        "  job books: no runs",
+    ]

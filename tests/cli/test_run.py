@@ -1,5 +1,6 @@
 """`crawl run`, from the command line to its exit code and its files."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from crawler.cli.dispatch import execute
+from crawler.store import history
+from crawler.store.base import RunStart
+from crawler.store.lock import JobLock
+from crawler.store.sqlite import SqliteStore
 from tests.cli.sites import SHOP, Site, crawl, serving, starting, write_spider
 
 
@@ -235,9 +240,7 @@ def test_wrong_usage_is_one_line_and_exit_code_two(
 def test_other_arguments_than_those_of_the_unfinished_run_are_refused(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "there.jsonl").write_text("precious")
-    execute(["run", "books", "-q", "-o", "there.jsonl"])  # begins, and cannot go on
-    capsys.readouterr()
+    asyncio.run(_begin(project / ".crawl", shelf="fiction"))
 
     other = execute(["run", "books", "-a", "shelf=poetry"])
     told = capsys.readouterr().err
@@ -246,6 +249,14 @@ def test_other_arguments_than_those_of_the_unfinished_run_are_refused(
     assert (other, fresh) == (2, 0)
     for way_out in ("give the same", "--fresh", "--job"):
         assert way_out in told
+
+
+async def _begin(folder: Path, **arguments: str) -> None:
+    """A run that was stopped before its first page."""
+    text = json.dumps(arguments, separators=(",", ":"))
+    store = SqliteStore(folder)
+    await store.open(RunStart("books", "books", text, 0.0))
+    await store.close(0.0)
 
 
 def test_a_job_that_another_process_runs_is_left_alone(tmp_path: Path) -> None:
@@ -261,6 +272,45 @@ def test_a_job_that_another_process_runs_is_left_alone(tmp_path: Path) -> None:
     assert (second.returncode, process.returncode) == (5, 0)
     assert f"process {process.pid} " in second.stderr
     assert len(second.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(["-o", "items.xls"], id="ending"),
+        pytest.param(["-o", "other.jsonl"], id="file of somebody else"),
+        pytest.param(["-o", "other.db"], id="database of somebody else"),
+        pytest.param(["-o", "spiders"], id="folder"),
+        pytest.param(["-o", "other.csv", "--append"], id="no table"),
+        pytest.param(["-o", "a.json", "-o", "./a.json"], id="one file twice"),
+        pytest.param(["-s", "http.ca_file=missing.pem"], id="certificate"),
+    ],
+)
+def test_wrong_usage_counts_before_a_job_that_another_process_runs(
+    project: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("other.jsonl", "other.db"):
+        (project / name).write_text("precious")
+    (project / "other.csv").write_bytes(b"\xff")
+    (project / ".crawl").mkdir()
+    lock = JobLock(project / ".crawl" / "books.lock")
+    lock.acquire("books", 0.0)
+
+    codes = execute(["run", "books", *wrong]), execute(["run", "books"])
+    lock.release()
+
+    assert codes == (2, 5)
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_an_output_that_is_refused_leaves_no_run_behind(project: Path) -> None:
+    (project / "other.jsonl").write_text("precious")
+
+    refused = execute(["run", "books", "-q", "-o", "other.jsonl"])
+    others = execute(["run", "books", "-q", "-a", "shelf=poetry"])
+
+    assert (refused, others) == (2, 0)
+    assert [each.number for each in history.runs(project / ".crawl", "books")] == [1]
 
 
 def test_a_reader_that_had_enough_ends_the_crawl_well(tmp_path: Path) -> None:

@@ -180,3 +180,30 @@ def test_a_run_that_is_not_kept_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="keep_items"):
         list(history.items(tmp_path, "books", 1))
+
+
+async def test_a_new_run_that_was_not_begun_is_forgotten(tmp_path: Path) -> None:
+    await crawl(tmp_path, index_every=1)
+    store = SqliteStore(tmp_path)
+    opening = await store.open(START)
+
+    await store.close(0.0, is_begun=False)
+
+    assert opening.run == 2
+    runs = await anyio.to_thread.run_sync(history.runs, tmp_path, "books")
+    assert [run.number for run in runs] == [1]
+    assert not await anyio.Path(tmp_path / "books.runs" / "2.db").exists()
+
+
+async def test_a_resumed_run_is_kept_also_where_it_was_not_begun(
+    tmp_path: Path,
+) -> None:
+    first, second = SqliteStore(tmp_path), SqliteStore(tmp_path)
+    await first.open(START)
+    await first.close(0.0)
+    await second.open(START)
+
+    await second.close(0.0, is_begun=False)
+
+    runs = await anyio.to_thread.run_sync(history.runs, tmp_path, "books")
+    assert [run.number for run in runs] == [1]
