@@ -328,7 +328,8 @@ class Http1Connection(asyncio.Protocol):
         transfer, self._transfer = self._transfer, None
         may_stay = self._keeps_alive and not self._is_faulty
         if transfer is not None:
-            may_stay &= not transfer.is_sending
+            # A peer that answers early need not read the rest (RFC 9112 section 9.5).
+            may_stay &= not (transfer.is_sending or self._has_unsent(transfer))
             transfer.complete()
         else:
             self._drain_left = -1
@@ -343,6 +344,9 @@ class Http1Connection(asyncio.Protocol):
         else:
             self.close()
             self._home.lost(self)
+
+    def _has_unsent(self, transfer: Transfer) -> bool:
+        return transfer.content != b"" and self._transport.get_write_buffer_size() > 0
 
     def _fail(self, error: Exception) -> None:
         transfer, self._transfer = self._transfer, None

@@ -34,6 +34,8 @@ _KEPT_ORIGINS = 10_000
 _MAX_PROBES = 16
 #: HTTP/2 connections that break before an origin is spoken to in HTTP/1.1.
 _HTTP2_CHANCES = 2
+#: How long a connection that was closed may take to be gone.
+_GOODBYE_SECONDS = 3.0
 #: Open files that are somebody else's: databases, outputs, the loop's own.
 _RESERVED_FILES = 32
 
@@ -94,8 +96,8 @@ class Pool:
         #: Connections that carry nothing, of all origins; the first is the oldest.
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._standing: set[Connection] = set()
-        #: Connections that say goodbye: TLS takes its time.
-        self._closing: set[Connection] = set()
+        #: Connections that say goodbye, and since when.
+        self._closing: dict[Connection, float] = {}
         self._dialling = 0
         #: Origins that wait for another one's connection to go.
         self._starved: OrderedDict[Origin, None] = OrderedDict()
@@ -333,14 +335,15 @@ class Pool:
     def gone(self, connection: Connection) -> None:
         """A connection's socket is closed."""
         self.lost(connection)
-        self._closing.discard(connection)
+        self._closing.pop(connection, None)
 
     def lost(self, connection: Connection) -> None:
         """A connection is gone, or as good as gone."""
         if connection not in self._standing:
             return
         self._standing.remove(connection)
-        self._closing.add(connection)
+        self._closing[connection] = self.ticker.now
+        self.ticker.start()
         self._idle.pop(connection, None)
         origin = connection.origin
         origin.idle.pop(connection, None)
@@ -384,7 +387,10 @@ class Pool:
             self._grow(origin)
 
     def _sweep(self, now: float) -> bool:
-        """Close what has been idle for too long; False when nothing is idle."""
+        """Close what was idle for too long; False when there is nothing to look after.
+
+        What was closed keeps its socket until the peer has read what is left for it.
+        """
         while self._idle:
             oldest = next(iter(self._idle))
             if oldest.idle_since + self.options.keepalive > now:
@@ -394,7 +400,10 @@ class Pool:
         for key in list(self._origins)[: len(self._origins) - _KEPT_ORIGINS]:
             if self._origins[key].is_unused:
                 del self._origins[key]
-        return bool(self._idle)
+        for connection, since in list(self._closing.items()):
+            if since + _GOODBYE_SECONDS <= now:
+                connection.abort()
+        return bool(self._idle or self._closing)
 
     def snapshot(self, lookups: int) -> Statistics:
         """Give the numbers as of now, with one that others count."""

@@ -43,7 +43,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def client(transport: Transport) -> AsyncIterator[httpx.AsyncClient]:
     """A plain httpx client over the transport, which must leave nothing behind."""
-    tasks, sockets = _tasks(), _sockets()
+    tasks, sockets_before = _tasks(), sockets()
     async with httpx.AsyncClient(transport=transport, timeout=None) as made:
         # httpx would hand down timeouts of None; the transport's own shall hold.
         made.event_hooks["request"] = [_without_timeout]
@@ -53,7 +53,7 @@ async def client(transport: Transport) -> AsyncIterator[httpx.AsyncClient]:
         # A server, too, has to notice that a handshake was given up.
         await asyncio.sleep(0)
     assert _tasks() - tasks == set()
-    assert _sockets() - sockets == set()
+    assert sockets() - sockets_before == set()
 
 
 async def _without_timeout(request: httpx.Request) -> None:
@@ -65,7 +65,7 @@ def _tasks() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if task.get_name() != _SERVER}
 
 
-def _sockets() -> set[str]:
+def sockets() -> set[str]:
     """This process's sockets that are not a server's, which may still be closing."""
     found = set()
     for link in Path("/proc/self/fd").iterdir():

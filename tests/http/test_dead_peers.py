@@ -4,12 +4,21 @@ import asyncio
 
 import httpx
 import pytest
+from h2.settings import SettingCodes
 
 from crawler.http import frames
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
 from tests.http.peers import Peer, at_first, frame, peer
-from tests.http.servers import client, options
+from tests.http.servers import (
+    Served,
+    answer,
+    client,
+    options,
+    serve,
+    sockets,
+    until,
+)
 
 #: Long enough that only the PING can have ended anything.
 PATIENT = Timeouts(connect=5, read=60, write=60, pool=60)
@@ -187,3 +196,45 @@ async def test_a_drained_body_has_its_time_though_the_peer_is_asked_meanwhile() 
         await release.wait()
         assert (await http.get(served.url)).text == "page"
         assert served.connections == 1
+
+
+async def test_a_server_that_answers_and_reads_no_more_is_not_asked_again() -> None:
+    async def deaf(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        served.requests.append(head.split()[0].decode())
+        if head.startswith(b"POST"):
+            writer.write(answer(b"too much", status="413 Content Too Large"))
+            await for_ever()
+        writer.write(answer())
+
+    transport = Transport(options=options())
+    async with serve(deaf) as served, client(transport) as http:
+        before = sockets()
+        posted = await http.post(served.url, content=bytes(30_000_000))
+        following = await http.get(served.url)
+
+        assert (posted.status_code, following.text) == (413, "page")
+        assert served.connections == 2
+        # What was never read does not keep the socket.
+        await until(lambda: sockets() == before)
+
+
+async def test_a_connection_that_is_left_does_not_wait_for_a_deaf_peer() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start({SettingCodes.INITIAL_WINDOW_SIZE: 2**31 - 1})
+        peer.send(frames.window_update(0, 2**30))
+        await peer.until(frames.DATA)
+        peer.send(frame(frames.DATA, 0, 0, b"on no stream"))
+        await for_ever()
+
+    transport = h2c(timeouts=Timeouts())
+    async with peer(at_first(behaviour)) as served, client(transport) as http:
+        before = sockets()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post(served.url, content=bytes(30_000_000))
+
+        assert transport.statistics().open_connections == 0
+        await until(lambda: sockets() == before)
+        assert (await http.get(served.url)).text == "page"
