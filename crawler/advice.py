@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from crawler.errors import Reason
+from crawler.errors import BY_PROXY, Reason
 from crawler.observations import Observations
 from crawler.stats import FinishReason, Report
 from crawler.visit.callbacks import Matches
@@ -26,6 +26,7 @@ _NETWORK = {
     Reason.BLOCKED_ADDRESS: "the address is private; start there, or allow it in "
     "http.private_networks",
 }
+_PROXY = "look after http.proxy, or the proxy of the requests"
 
 
 def advise(
@@ -58,7 +59,8 @@ def _failures(report: Report, observations: Observations) -> list[str]:
         example = f", such as {url}: {detail}" if url else ""
         line = f"{amount:,} failed as {reason}{example}"
         if reason in _NETWORK:
-            line += f"; {_NETWORK[Reason(reason)]}"
+            is_proxy = BY_PROXY in detail
+            line += f"; {_PROXY if is_proxy else _NETWORK[Reason(reason)]}"
         elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
             command = f"crawl parse {shlex.quote(url)} --spider {report.spider}"
             line += f"; see it again with: {command}"

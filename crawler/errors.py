@@ -123,6 +123,10 @@ _RETRIED = frozenset(
 _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
 
 
+#: Begins the detail of a failure where no target was reached, but a proxy was meant.
+BY_PROXY = "the proxy "
+
+
 class FetchError(CrawlError):
     """An exchange failed; `reason` is the word that the report counts."""
 

@@ -15,6 +15,7 @@ import msgspec
 
 from crawler import urls
 from crawler.errors import ConfigError
+from crawler.settings import check_proxy
 
 #: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -107,6 +108,8 @@ class Request:
             errback=name_of(errback) if errback else "",
             timeout=timeout,
         )
+        if proxy:
+            _check_proxy(proxy)
         _set(self, "url", _absolute(url, params))
         _set(self, "callback", name_of(callback))
         _set(self, "priority", priority)
@@ -144,6 +147,8 @@ class Request:
         meta = encode_meta(changes.pop("meta")) if "meta" in changes else self._meta
         if "errback" in changes:
             changes["errback"] = name_of(changes["errback"])
+        if changes.get("proxy"):
+            _check_proxy(changes["proxy"])
         options = msgspec.structs.replace(self.options, **changes)
         return self.build(
             _absolute(own["url"], None) if "url" in own else self.url,
@@ -326,6 +331,13 @@ def _absolute(url: str, params: Params | None) -> str:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
         raise ConfigError(f"Request({url!r}): {exc}") from exc
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        check_proxy(proxy)
+    except ValueError as exc:
+        raise ConfigError(f"proxy {proxy!r}: {exc}") from exc
 
 
 def _pairs(

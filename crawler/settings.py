@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -327,7 +328,18 @@ def _check_text(name: str, value: str) -> None:
         raise ValueError("must not be empty")
     if not value.isprintable():
         raise ValueError("must be one line, without control characters")
-    if name == "http.proxy" and value and not value.startswith(_PROXIES):
+    if name == "http.proxy" and value:
+        check_proxy(value)
+
+
+def check_proxy(value: str) -> None:
+    """ValueError unless this can be a proxy's URL."""
+    try:
+        parts = urlsplit(value)
+        is_one = value.startswith(_PROXIES) and parts.hostname and parts.port != 0
+    except ValueError:  # no port, or no address
+        is_one = False
+    if not is_one:
         raise ValueError("write it as http://host:port, or socks5://host:port")
 
 

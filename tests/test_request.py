@@ -86,6 +86,23 @@ def test_a_method_and_a_header_have_names_that_can_be_sent(
         Request(URL, **options)
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    ["127.0.0.1:8", "http://", "ftp://p.example:1", "http://p.example:99999", "p"],
+)
+def test_a_proxy_is_an_address_that_can_be_one(proxy: str) -> None:
+    with pytest.raises(ConfigError, match="write it as http://host:port"):
+        Request(URL, proxy=proxy)
+    with pytest.raises(ConfigError, match="write it as http://host:port"):
+        Request(URL).replace(proxy=proxy)
+
+
+def test_a_proxy_is_taken_as_it_is_written() -> None:
+    proxy = "socks5://me:secret@[::1]:1080"
+
+    assert Request(URL, proxy=proxy).options.proxy == proxy
+
+
 def test_meta_is_a_copy_of_json_values() -> None:
     given: dict[str, Any] = {"n": [1]}
     request = Request(URL, meta=given)

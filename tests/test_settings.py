@@ -103,6 +103,12 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
             id="a proxy of no kind",
         ),
         pytest.param(
+            "http", "proxy", "http://",
+            "config.toml: http.proxy = 'http://': "
+            "write it as http://host:port, or socks5://host:port",
+            id="a proxy without a name",
+        ),
+        pytest.param(
             "storage", "mode", "disk",
             "config.toml: storage.mode = 'disk': Invalid enum value 'disk'",
             id="no such mode",

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from crawler import urls
-from crawler.errors import ConfigError, FetchError, Reason
+from crawler.errors import BY_PROXY, ConfigError, FetchError, Reason
 from crawler.http import lean
 from crawler.http.body import Body as OwnBody
 from crawler.http.decoding import ACCEPT_ENCODING, Bounds
@@ -41,6 +41,8 @@ _OURS = "crawler"
 _UNBOUNDED = 2**62
 #: Methods whose empty body has a length, too (RFC 9110 section 8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+#: What a proxy fails with that is not there; through one that is, nobody dials.
+_UNREACHED = (Reason.DNS_ERROR, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT)
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
@@ -74,6 +76,7 @@ class Client(httpx.AsyncClient):
             max_ratio=http.max_ratio,
             max_encodings=http.max_encodings,
         )
+        self._proxy = ""
         if arguments["transport"] is None:
             arguments["transport"] = self._make_transport(options, arguments)
         arguments.setdefault("trust_env", False)
@@ -111,6 +114,7 @@ class Client(httpx.AsyncClient):
         http2 = arguments.pop("http2", http.http2)
         limits = arguments.pop("limits", None)
         proxy = arguments.pop("proxy", http.proxy or None)
+        self._proxy = str(proxy.url if isinstance(proxy, httpx.Proxy) else proxy or "")
         connections = http.connections
         if limits is not None and limits.max_connections is not None:
             connections = limits.max_connections
@@ -179,7 +183,7 @@ class Client(httpx.AsyncClient):
                 return _lean_response(request, await own.exchange(prepared), started)
             answer = await self._exchange(prepared, authorized=authorized)
         except Exception as exc:
-            raise translated(exc, request.url) from exc
+            raise self._located(translated(exc, request.url), request) from exc
         try:
             body = self._body(answer, request)
         except FetchError:
@@ -193,6 +197,14 @@ class Client(httpx.AsyncClient):
             http_version=answer.http_version,
             elapsed=time.perf_counter() - started,
         )
+
+    def _located(self, error: FetchError, request: Request) -> FetchError:
+        """The error with the proxy named, where it is that cannot be reached."""
+        proxy = request.options.proxy or self._proxy
+        if not proxy or error.reason not in _UNREACHED:
+            return error
+        detail = f"{BY_PROXY}{_public(proxy)}: {error.detail}"
+        return FetchError(error.reason, detail, url=error.url)
 
     def _is_watched(self, authorized: bool) -> bool:
         """Whether hooks or auth ask for httpx's own path."""
@@ -293,6 +305,12 @@ def _lean_response(request: Request, transfer: Transfer, started: float) -> Resp
         http_version=transfer.http_version.decode(),
         elapsed=time.perf_counter() - started,
     )
+
+
+def _public(proxy: str) -> str:
+    """A proxy's URL without its password."""
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def translated(exc: Exception, url: str) -> FetchError:

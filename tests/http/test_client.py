@@ -241,3 +241,38 @@ async def test_the_proxy_of_the_settings_gets_every_request() -> None:
 
     assert body == b"back"
     assert asked == [b"GET http://site.example/page HTTP/1.1"]
+
+
+@pytest.mark.parametrize("transport", ["own", "httpx"])
+async def test_a_proxy_that_is_not_there_is_named_in_place_of_the_target(
+    transport: str,
+) -> None:
+    http = settings(proxy="http://me:secret@127.0.0.1:1", transport=transport)
+
+    with pytest.raises(FetchError) as caught:
+        await body_of(Client(ClientOptions(http)))
+
+    assert caught.value.reason is Reason.CONNECT_REFUSED
+    assert caught.value.detail.startswith("the proxy http://127.0.0.1:1: ")
+
+
+async def test_the_proxy_of_one_request_is_named_too() -> None:
+    request = Request(URL, proxy="http://127.0.0.1:1")
+
+    with pytest.raises(FetchError, match=r"the proxy http://127\.0\.0\.1:1: "):
+        await body_of(Client(), request)
+
+
+async def test_what_fails_beyond_the_proxy_is_not_put_down_to_it() -> None:
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    made = Client(ClientOptions(settings(proxy=f"http://127.0.0.1:{port}")))
+    async with server:
+        with pytest.raises(FetchError) as caught:
+            await body_of(made, Request("http://site.example/"))
+
+    assert "the proxy" not in caught.value.detail
