@@ -104,12 +104,9 @@ def test_a_selector_that_never_matched_is_named() -> None:
         ("parse", "h1"): Matches(asked=2, matched=2),
     }
 
-    lines = advise(report(item_count=0), Observations(), selectors)
+    (line,) = advise(report(item_count=0), Observations(), selectors)
 
-    assert lines == [
-        "No items: .price matched nothing on 2 of 2 pages; look at one with crawl "
-        "fetch URL"
-    ]
+    assert line.startswith("No items: .price matched nothing on 2 of 2 pages; ")
 
 
 def test_items_that_pipelines_dropped_are_told_with_the_reasons() -> None:
