@@ -176,6 +176,10 @@ class Client(httpx.AsyncClient):
         bounded. Raises FetchError. The caller closes the response.
         """
         started = time.perf_counter()
+        if request.options.proxy and type(self._transport) is httpx.AsyncHTTPTransport:
+            # It would go directly, and show the address that the proxy is to hide.
+            none = "http.transport=httpx has no proxy for one request; set http.proxy"
+            raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         prepared = self._prepare(request, cookies)
         own = None if request.options.proxy or self._is_proxied else self._own
         try:

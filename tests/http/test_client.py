@@ -276,3 +276,10 @@ async def test_what_fails_beyond_the_proxy_is_not_put_down_to_it() -> None:
             await body_of(made, Request("http://site.example/"))
 
     assert "the proxy" not in caught.value.detail
+
+
+async def test_a_request_whose_proxy_cannot_be_used_does_not_go_directly() -> None:
+    request = Request(URL, proxy="http://127.0.0.1:1")
+
+    with pytest.raises(FetchError, match="has no proxy for one request"):
+        await body_of(Client(ClientOptions(settings(transport="httpx"))), request)
