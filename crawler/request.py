@@ -321,6 +321,8 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
 
 
 def _absolute(url: str, params: Params | None) -> str:
+    if not isinstance(url, str):
+        raise ConfigError(f"Request({url!r}): a URL is a str, not {_kind(url)}")
     if params:
         base, _, fragment = url.partition("#")
         pairs = params.items() if isinstance(params, Mapping) else params
@@ -331,6 +333,10 @@ def _absolute(url: str, params: Params | None) -> str:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
         raise ConfigError(f"Request({url!r}): {exc}") from exc
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__
 
 
 def _check_proxy(proxy: str) -> None:

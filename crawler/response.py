@@ -461,6 +461,8 @@ def _compiled(patterns: tuple[Pattern, ...]) -> Patterns:
 
 
 def _reference(node: Node) -> str:
+    if not isinstance(node, Node):  # css_first found nothing, as a rule
+        raise ConfigError(f"follow({node!r}): give it a URL or an element")
     for name in ("href", "src"):
         value = node.attr(name, default="")
         if value:

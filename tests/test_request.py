@@ -22,6 +22,15 @@ def test_what_is_no_absolute_web_address_is_refused(url: str) -> None:
         Request(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "kind"), [(None, "None"), (b"https://site.example/", "bytes"), (3, "int")]
+)
+def test_what_is_no_text_is_refused_in_words(url: Any, kind: str) -> None:
+    for make in (Request, Request(URL).replace):
+        with pytest.raises(ConfigError, match=f"a URL is a str, not {kind}"):
+            make(url=url)
+
+
 def test_params_join_the_query() -> None:
     request = Request(URL + "?a=1", params={"b": [2, 3], "c": "ü"})
 

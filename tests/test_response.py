@@ -133,6 +133,16 @@ async def test_follow_takes_a_reference_or_an_element() -> None:
         made.follow("javascript:void(0)")
 
 
+async def test_an_element_that_is_not_there_cannot_be_followed() -> None:
+    made = await read(b"<p>no link</p>")
+    missing: Any = made.css_first("a")
+
+    with pytest.raises(
+        ConfigError, match=r"follow\(None\): give it a URL or an element"
+    ):
+        made.follow(missing)
+
+
 async def test_a_batch_carries_one_callback_for_all_its_links() -> None:
     made = await read(b"<nav><a href=a>x</a></nav><a href=b>y</a>")
 
