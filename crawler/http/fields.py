@@ -47,7 +47,10 @@ _UNINDEXED = frozenset(
 )
 _NAMES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n)*")
 _SPLITTING = re.compile(rb"[\0\r\n]")
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
+#: Digits of a length that is believed; int() would refuse some thousands.
+_MAX_DIGITS = 18
 #: Sets of fields whose blocks are remembered.
 _KEPT_BLOCKS = 64
 
@@ -74,7 +77,7 @@ class FieldEncoder:
         url = request.url
         target = url.raw_path
         authority = b""
-        constant = [request.method.encode("ascii"), url.raw_scheme]
+        constant = [request.method.encode("ascii", "replace"), url.raw_scheme]
         changing: Fields = []
         for name, value in request.headers.raw:
             lower = name.lower()
@@ -87,17 +90,20 @@ class FieldEncoder:
         constant.append(authority or url.netloc)
         if not _TARGET.fullmatch(target):
             raise httpx.LocalProtocolError("The URL has a blank or a control in it")
+        # Once a field is indexed the block has to be sent: all is checked before.
+        _check_request(changing)
         key = tuple(constant)
         # Pseudo-fields come first (RFC 9113 section 8.3), the path with them.
         before, after = self._blocks.get(key) or self._constant_blocks(key)
         block = before + b"\x04" + _string(target) + after
         if changing:
-            _check_request(changing)
             block += b"".join(map(_never_indexed, changing))
         return block
 
     def _constant_blocks(self, key: tuple[bytes, ...]) -> tuple[bytes, bytes]:
         method, scheme, *rest, authority = key
+        if not _METHOD.fullmatch(method):
+            raise httpx.LocalProtocolError(f"{method!r} is no method")
         fields = list(zip(rest[::2], rest[1::2], strict=True))
         _check_request([*fields, (b"host", authority)])
         pseudo = [
@@ -177,7 +183,9 @@ def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
         if name == b"content-encoding":
             encodings.append(value)
         elif name == b"content-length":
-            if not value.isdigit() or length not in (None, int(value)):
-                raise MalformedError("Content-Length is no number, or two")
+            if not value.isdigit() or len(value) > _MAX_DIGITS:
+                raise MalformedError("Content-Length is no number")
+            if length not in (None, int(value)):
+                raise MalformedError("There are two Content-Lengths")
             length = int(value)
     return length, encodings
