@@ -15,6 +15,7 @@ __all__ = [
     "PRIORITY_FLAG",
     "Frame",
     "FrameError",
+    "check_size",
     "data",
     "goaway",
     "headers",
@@ -68,17 +69,22 @@ def split(received: bytes) -> tuple[list[Frame], bytes]:
     while end - start >= 9:
         high, low, kind, flags, stream_id = _HEADER.unpack_from(received, start)
         length = high << 8 | low
-        if length > MAX_FRAME_SIZE:
-            raise FrameError(
-                ErrorCodes.FRAME_SIZE_ERROR, f"A frame announces {length:,} bytes"
-            )
         stop = start + 9 + length
-        if stop > end:
+        if stop > end or length > MAX_FRAME_SIZE:
             break
         payload = received[start + 9 : stop]
         frames.append(Frame(kind, flags, stream_id & 0x7FFFFFFF, payload))
         start = stop
     return frames, received[start:] if start else received
+
+
+def check_size(received: bytes) -> None:
+    """Raise FrameError if the frame that begins here is larger than we take."""
+    length = int.from_bytes(received[:3], "big")
+    if len(received) >= 3 and length > MAX_FRAME_SIZE:
+        raise FrameError(
+            ErrorCodes.FRAME_SIZE_ERROR, f"A frame announces {length:,} bytes"
+        )
 
 
 def payload_of(frame: Frame) -> bytes:
@@ -124,12 +130,12 @@ def goaway_of(frame: Frame) -> tuple[int, int]:
     return last & 0x7FFFFFFF, code
 
 
-def _frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+def _frame(kind: int, flags: int, stream_id: int, payload: bytes | memoryview) -> bytes:
     length = len(payload)
     return _HEADER.pack(length >> 8, length & 0xFF, kind, flags, stream_id) + payload
 
 
-def data(stream_id: int, payload: bytes, *, is_last: bool) -> bytes:
+def data(stream_id: int, payload: bytes | memoryview, *, is_last: bool) -> bytes:
     return _frame(DATA, END_STREAM if is_last else 0, stream_id, payload)
 
 

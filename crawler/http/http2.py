@@ -60,6 +60,9 @@ _FREE_RESETS = 20
 _ALLOWANCE = 2_000
 _FRAMES_FOR_HEAD = 50
 _BYTES_FOR_FRAME = 16
+_FRAMES_FOR_DATA = 4
+#: Connections on which a request is tried though the peer left it out of all.
+_MAX_LEFT_OUT = 3
 
 
 class Http2Home(TransferHome, Protocol):
@@ -121,6 +124,8 @@ class Http2Connection(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._is_in_callback = False
         self._is_flushing = False
+        #: Whether the socket takes no more for now.
+        self._is_paused = False
         self._loop = asyncio.get_running_loop()
 
     # A request's side
@@ -132,6 +137,7 @@ class Http2Connection(asyncio.Protocol):
             len(self._streams) < self._max_streams
             and not self._is_retired
             and not self._is_doubted
+            and not self._transport.is_closing()
         )
 
     @property
@@ -170,7 +176,7 @@ class Http2Connection(asyncio.Protocol):
         if content != b"":
             transfer.is_sending = True
         if content:
-            stream.to_send = content
+            stream.to_send = memoryview(content)
             self._send_body(stream)
         if self._next_id > _MAX_STREAM_ID:
             self._retire()
@@ -180,7 +186,7 @@ class Http2Connection(asyncio.Protocol):
         stream = self._stream_of(transfer)
         if stream is None or not piece:
             return
-        stream.to_send += piece
+        stream.to_send = memoryview(piece)
         self._send_body(stream)
         while stream.to_send and not transfer.is_done:
             stream.writable = self._loop.create_future()
@@ -198,17 +204,19 @@ class Http2Connection(asyncio.Protocol):
         transfer = stream.transfer
         while stream.to_send:
             room = min(self._send_window, stream.send_window, self._max_frame_size)
-            if room <= 0 or transfer is None:
+            if room <= 0 or transfer is None or self._is_paused:
                 return
             piece, stream.to_send = stream.to_send[:room], stream.to_send[room:]
             self._send_window -= len(piece)
             stream.send_window -= len(piece)
-            self._allowance += 1
+            self._earn(_FRAMES_FOR_DATA + len(piece) // _BYTES_FOR_FRAME)
             # A streamed body is ended by `send_end`.
             is_last = not stream.to_send and transfer.content is not None
             self._write(frames.data(stream.id, piece, is_last=is_last))
             transfer.is_sending = not is_last
             transfer.note_progress()
+            # At once, for the socket to say when it takes no more.
+            self._flush()
         stream.wake()
 
     def consumed(self, transfer: Transfer, size: int) -> None:
@@ -218,7 +226,9 @@ class Http2Connection(asyncio.Protocol):
             self._credit(stream, size)
 
     def _credit(self, stream: Stream, size: int) -> None:
-        more = stream.credit(size)
+        self._give_back(stream, stream.credit(size))
+
+    def _give_back(self, stream: Stream, more: int) -> None:
         if more:
             self._write(frames.window_update(stream.id, more))
 
@@ -232,7 +242,7 @@ class Http2Connection(asyncio.Protocol):
         stream.wake()
         is_sent = not transfer.is_sending
         if is_sent and stream.left is not None and stream.left <= _DRAINED_BYTES:
-            self._credit(stream, transfer.body.queued)
+            self._give_back(stream, stream.credit_unread())
             stream.due = self._ticker.now + _DRAINED_SECONDS
             self._look_again(stream.due)
         else:
@@ -292,6 +302,8 @@ class Http2Connection(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
+        if self._is_closed:
+            return  # TLS goes on to deliver what came before our goodbye
         self._last_heard = self._ticker.now
         self._is_in_callback = True
         try:
@@ -300,6 +312,7 @@ class Http2Connection(asyncio.Protocol):
                 self._handle(frame)
                 if self._is_closed:
                     return
+            frames.check_size(self._received)
         except FrameError as exc:
             self._break(exc.code, str(exc))
         finally:
@@ -321,6 +334,10 @@ class Http2Connection(asyncio.Protocol):
         handler = self._HANDLERS.get(frame.type)
         if handler is not None:  # unknown ones are ignored (section 4.1)
             handler(self, frame)
+
+    def _earn(self, count: int) -> None:
+        """There was progress: the peer may send so many frames more without any."""
+        self._allowance = min(self._allowance + count, _ALLOWANCE)
 
     # DATA (section 6.1)
 
@@ -344,9 +361,7 @@ class Http2Connection(asyncio.Protocol):
         piece = (
             frames.payload_of(frame) if frame.flags & frames.PADDED else (frame.payload)
         )
-        self._allowance = min(
-            self._allowance + len(piece) // _BYTES_FOR_FRAME, _ALLOWANCE
-        )
+        self._earn(len(piece) // _BYTES_FOR_FRAME)
         self._take_piece(stream, piece, size - len(piece))
         if frame.flags & frames.END_STREAM and frame.stream_id in self._streams:
             self._end(stream)
@@ -441,12 +456,17 @@ class Http2Connection(asyncio.Protocol):
         is_last: bool,
     ) -> None:
         status, fields = head
-        self._allowance = min(self._allowance + _FRAMES_FOR_HEAD, _ALLOWANCE)
+        self._earn(_FRAMES_FOR_HEAD)
         transfer.http_version = b"HTTP/2"
         length, encodings = length_and_encodings(fields)
         if transfer.request.method == "HEAD" or status in (204, 304):
-            length, encodings = None, []
-        elif not is_last:
+            stream.left = 0
+            transfer.answer(status, fields, [], None)
+            # There is no content, whatever comes (RFC 9110 section 6.4.1).
+            transfer.complete()
+            self.abandon(transfer)
+            return
+        if not is_last:
             stream.left = length
         elif length:
             raise MalformedError("The answer announces a body and has none")
@@ -465,11 +485,15 @@ class Http2Connection(asyncio.Protocol):
         raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, str(error))
 
     def _refuse(
-        self, stream: Stream, message: str, error: Exception | None = None
+        self,
+        stream: Stream,
+        message: str,
+        error: Exception | None = None,
+        code: ErrorCodes = ErrorCodes.PROTOCOL_ERROR,
     ) -> None:
         """A malformed answer: its stream is reset (section 8.1.1)."""
         transfer = stream.transfer
-        self._reset(stream, ErrorCodes.PROTOCOL_ERROR)
+        self._reset(stream, code)
         if transfer is not None:
             transfer.fail(error or httpx.RemoteProtocolError(message))
         self._home.has_room_again(self)
@@ -493,6 +517,8 @@ class Http2Connection(asyncio.Protocol):
     # PRIORITY (section 6.3)
 
     def _on_priority(self, frame: Frame) -> None:
+        if not frame.stream_id:
+            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "PRIORITY on no stream")
         if len(frame.payload) != 5:
             raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PRIORITY of a broken size")
 
@@ -535,11 +561,17 @@ class Http2Connection(asyncio.Protocol):
         if frame.stream_id:
             raise FrameError(ErrorCodes.PROTOCOL_ERROR, "SETTINGS on a stream")
         if frame.flags & frames.ACK:
+            if frame.payload:
+                raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "SETTINGS in an ACK")
+            if not self._has_settings:
+                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "An ACK for a preface")
             return
         if not self._has_settings:
             self._has_settings = True
             self._max_streams = self._home.options.max_streams
-        for code, value in frames.settings_of(frame):
+        settings = frames.settings_of(frame)
+        self._allowance -= len(settings)
+        for code, value in settings:
             self._apply(code, value)
         self._write(frames.settings_ack())
         self._send_all_bodies()
@@ -563,8 +595,10 @@ class Http2Connection(asyncio.Protocol):
         if size > _MAX_WINDOW:
             raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
         for stream in self._streams.values():
-            # This may make it negative (section 6.9.2).
+            # This may make it negative, but not too large (section 6.9.2).
             stream.send_window += size - self._initial_send_window
+            if stream.send_window > _MAX_WINDOW:
+                raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
         self._initial_send_window = size
 
     # PUSH_PROMISE (section 6.6)
@@ -607,19 +641,25 @@ class Http2Connection(asyncio.Protocol):
         last_id, code = frames.goaway_of(frame)
         if frame.stream_id:
             raise FrameError(ErrorCodes.PROTOCOL_ERROR, "GOAWAY on a stream")
+        if code == ErrorCodes.HTTP_1_1_REQUIRED:
+            self._home.avoid_http2(self.origin)
         self._retire()
         for stream in [s for s in self._streams.values() if s.id > last_id]:
             transfer = stream.transfer
             self._forget(stream)
-            if transfer is not None:
-                self._send_unprocessed_again(transfer, code)
+            if transfer is None:
+                continue
+            if last_id:
+                # Others were processed: it will have its turn, and this was no try.
+                transfer.resent -= 1
+            self._send_unprocessed_again(transfer, code)
 
     def _send_unprocessed_again(self, transfer: Transfer, code: int) -> None:
-        if transfer.content is None or transfer.head.done():
-            transfer.fail(ResetError(f"The server goes away: {_name_of(code)}"))
-        else:
-            transfer.resent -= 1  # what is surely unprocessed uses up no try
+        is_kept = transfer.content is not None and not transfer.head.done()
+        if is_kept and transfer.resent < _MAX_LEFT_OUT:
             self._home.send_again(transfer)
+        else:
+            transfer.fail(ResetError(f"The server goes away: {_name_of(code)}"))
 
     # WINDOW_UPDATE (section 6.9)
 
@@ -630,14 +670,19 @@ class Http2Connection(asyncio.Protocol):
             self._check_was_open(frame)
         elif stream is not None:
             stream.send_window += size
-            if not size or stream.send_window > _MAX_WINDOW:
-                self._refuse(stream, "A window out of range")
+            if not size:
+                self._refuse(stream, "A window that does not grow")
+            elif stream.send_window > _MAX_WINDOW:
+                code = ErrorCodes.FLOW_CONTROL_ERROR
+                self._refuse(stream, "A window too large", code=code)
             elif stream.to_send:
                 self._send_body(stream)
         else:
             self._send_window += size
-            if not size or self._send_window > _MAX_WINDOW:
-                raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window out of range")
+            if not size:
+                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A window does not grow")
+            if self._send_window > _MAX_WINDOW:
+                raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
             self._send_all_bodies()
 
     def _send_all_bodies(self) -> None:
@@ -751,6 +796,13 @@ class Http2Connection(asyncio.Protocol):
         if not (self._is_in_callback or self._is_flushing):
             self._is_flushing = True
             self._loop.call_soon(self._flush)
+
+    def pause_writing(self) -> None:
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        self._send_all_bodies()
 
     def _flush(self) -> None:
         self._is_flushing = False

@@ -45,7 +45,7 @@ class Stream:
         #: Bytes of the body that Content-Length announces and that are not here.
         self.left: int | None = None
         #: What the peer's window has no room for yet.
-        self.to_send = b""
+        self.to_send: bytes | memoryview = b""
         self.writable: asyncio.Future[None] | None = None
 
     def credit(self, size: int) -> int:
@@ -59,6 +59,10 @@ class Stream:
         more, self.to_credit = self.to_credit, 0
         self.receive_window += more
         return more
+
+    def credit_unread(self) -> int:
+        """Note that all that came was consumed, or never will be."""
+        return self.credit(STREAM_WINDOW - self.receive_window - self.to_credit)
 
     def wake(self) -> None:
         """Let whoever sends a body go on: there is room, or no more point."""
