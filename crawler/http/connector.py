@@ -28,7 +28,7 @@ from crawler.http.http1 import Http1Connection
 from crawler.http.http2 import Http2Connection
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Origin
-from crawler.http.pool import Pool
+from crawler.http.pool import OUT_OF_FILES, Pool
 from crawler.http.resolver import Resolver
 from crawler.http.transfer import Connection
 
@@ -199,6 +199,8 @@ def _addr_info(address: Address, port: int) -> tuple[int, int, int, str, Any]:
 
 def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
     message = f"{origin.host}:{origin.port}: {exc}"
+    if exc.errno in OUT_OF_FILES:
+        return httpx.ConnectError(f"{message}; ulimit -n allows more")
     if isinstance(exc, ConnectionRefusedError):
         return RefusedError(message)
     if isinstance(exc, ConnectionResetError | BrokenPipeError):

@@ -27,7 +27,7 @@ from crawler.http.transfer import Connection, Transfer
 if sys.platform != "win32":
     import resource
 
-__all__ = ["Connect", "Pool"]
+__all__ = ["OUT_OF_FILES", "Connect", "Pool"]
 
 _KEPT_ORIGINS = 10_000
 #: Handshakes at a time with an origin of which it is not known what it speaks.
@@ -38,6 +38,8 @@ _HTTP2_CHANCES = 2
 _GOODBYE_SECONDS = 3.0
 #: Open files that are somebody else's: databases, outputs, the loop's own.
 _RESERVED_FILES = 32
+#: What the system says when the process, or all of them, may open no more.
+OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 class Connect(Protocol):
@@ -91,7 +93,8 @@ class Pool:
         self.ticker = Ticker(self._sweep)
         self.statistics = Statistics()
         self._connect = connect
-        self._limit = min(options.max_connections, _spare_files())
+        #: Sockets that the process may have open, as far as is known by now.
+        self._files = self._most_files = _spare_files()
         self._origins: OrderedDict[tuple[str, str, int], Origin] = OrderedDict()
         #: Connections that carry nothing, of all origins; the first is the oldest.
         self._idle: OrderedDict[Connection, None] = OrderedDict()
@@ -137,14 +140,24 @@ class Pool:
             return
         origin.waiting[transfer] = None
         self._grow(origin)
-        if origin in self._starved or self._is_crowded(origin):
+        self._count_waits(origin)
+
+    def _count_waits(self, origin: Origin) -> None:
+        """Count, once each, the requests that a limit keeps waiting."""
+        for transfer in islice(reversed(origin.waiting), self._kept_waiting(origin)):
+            if transfer.has_waited:
+                break  # and so have all that came before it
+            transfer.has_waited = True
             self.statistics.pool_waits += 1
 
-    def _is_crowded(self, origin: Origin) -> bool:
-        """Whether the limits of the origin, or its own, keep requests waiting."""
-        if origin.is_http2:
-            return bool(origin.http2) and all(c.is_full for c in origin.http2)
-        return origin.is_http2 is False and len(origin.waiting) > len(origin.dials)
+    def _kept_waiting(self, origin: Origin) -> int:
+        """How many, the latest, wait for more than a handshake."""
+        if origin.is_http2 and origin.http2:
+            is_full = all(connection.is_full for connection in origin.http2)
+            return len(origin.waiting) if is_full and not origin.dials else 0
+        if origin.is_http2 is False or origin in self._starved:
+            return max(0, len(origin.waiting) - len(origin.dials))
+        return 0  # the first handshake tells how many more it takes
 
     def send_again(self, transfer: Transfer) -> None:
         """Send anew what was surely not processed; its caller does not notice."""
@@ -187,7 +200,7 @@ class Pool:
     def _grow(self, origin: Origin) -> None:
         """Begin the dials that the waiting transfers need, within all limits."""
         while len(origin.dials) < self._wanted_dials(origin):
-            if not self._has_place() and not self._evict_oldest():
+            if not self._make_place():
                 self._starved[origin] = None
                 return
             self._dialling += 1
@@ -247,14 +260,20 @@ class Pool:
     def _dial_failed(self, dial: _Dial, error: Exception | None) -> None:
         origin, transfer = dial.origin, dial.transfer
         if error is not None and transfer in origin.waiting:
-            if _is_out_of_files(error) and self._standing:
-                self._limit = max(1, len(self._standing))
-                self._starved[origin] = None
+            if _is_out_of_files(error) and (self._used or self._closing):
+                self._ran_out_of_files(origin)
                 return
             del origin.waiting[transfer]
             transfer.fail(error)
         self._serve_starved()
         self._grow(origin)
+
+    def _ran_out_of_files(self, origin: Origin) -> None:
+        """The process has fewer to spare than it said: make do with what is open."""
+        self._files = max(1, self._used + len(self._closing))
+        self._starved[origin] = None
+        self._count_waits(origin)
+        self._serve_starved()
 
     def _adopt(self, connection: Connection, is_http2: bool) -> None:
         origin = connection.origin
@@ -267,6 +286,7 @@ class Pool:
         else:
             self.released(connection)
             self._grow(origin)
+        self._count_waits(origin)
 
     def _adopt_http2(self, connection: Multiplexed) -> None:
         origin = connection.origin
@@ -312,6 +332,8 @@ class Pool:
         while origin.waiting and connection.has_room:
             transfer = origin.first_waiting()
             self._start(connection, transfer)
+        if origin.waiting:
+            self._count_waits(origin)
         if connection.is_resting and connection in self._standing:
             if self._is_closed or self._has_to_yield(origin):
                 connection.close()
@@ -335,7 +357,8 @@ class Pool:
     def gone(self, connection: Connection) -> None:
         """A connection's socket is closed."""
         self.lost(connection)
-        self._closing.pop(connection, None)
+        if self._closing.pop(connection, None) is not None:
+            self._serve_starved()  # its file is free
 
     def lost(self, connection: Connection) -> None:
         """A connection is gone, or as good as gone."""
@@ -370,19 +393,30 @@ class Pool:
 
     # Room is made
 
-    def _has_place(self) -> bool:
-        return len(self._standing) + self._dialling < self._limit
+    @property
+    def _used(self) -> int:
+        return len(self._standing) + self._dialling
 
-    def _evict_oldest(self) -> bool:
-        if not self._idle:
-            return False
-        oldest = next(iter(self._idle))
-        oldest.close()
-        self.lost(oldest)
+    def _has_place(self) -> bool:
+        used = self._used
+        return used < self.options.max_connections and (
+            used + len(self._closing) < self._files
+        )
+
+    def _make_place(self) -> bool:
+        """Have room for another connection; if need be, the oldest idle one goes."""
+        while not self._has_place():
+            if not self._idle:
+                return False
+            if self._closing and self._used < self.options.max_connections:
+                return False  # a file will be free in a moment
+            oldest = next(iter(self._idle))
+            oldest.close()
+            self.lost(oldest)
         return True
 
     def _serve_starved(self) -> None:
-        while self._starved and self._has_place():
+        while self._starved and self._make_place():
             origin, _ = self._starved.popitem(last=False)
             self._grow(origin)
 
@@ -400,6 +434,10 @@ class Pool:
         for key in list(self._origins)[: len(self._origins) - _KEPT_ORIGINS]:
             if self._origins[key].is_unused:
                 del self._origins[key]
+        if self._files < self._most_files:
+            # It was others, perhaps, who had them open.
+            self._files = min(2 * self._files, self._most_files)
+            self._serve_starved()
         for connection, since in list(self._closing.items()):
             if since + _GOODBYE_SECONDS <= now:
                 connection.abort()
@@ -455,4 +493,4 @@ def _spare_files() -> int:
 
 def _is_out_of_files(error: Exception) -> bool:
     cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE)
+    return isinstance(cause, OSError) and cause.errno in OUT_OF_FILES

@@ -89,6 +89,7 @@ class Transfer:
         "content",
         "due",
         "fields",
+        "has_waited",
         "head",
         "http_version",
         "informational",
@@ -136,6 +137,8 @@ class Transfer:
         self.is_sending = False
         self.resent = 0
         self.refused = 0
+        #: Whether a limit has kept it waiting.
+        self.has_waited = False
         #: Whether an idle connection would not do, since one has just failed it.
         self.wants_fresh = False
         self._home = home

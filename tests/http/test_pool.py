@@ -16,10 +16,12 @@ from tests.http.peers import CONCURRENT, Peer, peer
 from tests.http.servers import (
     Served,
     answer,
+    certificates,
     client,
     options,
     scripted,
     serve,
+    sockets,
     until,
 )
 
@@ -143,6 +145,61 @@ async def test_sockets_are_counted_against_the_files_that_may_be_open() -> None:
 
         assert {response.status_code for response in responses} == {200}
         assert served.connections == 8
+
+
+async def test_a_connection_that_is_still_closing_has_its_file_still() -> None:
+    most: list[int] = []
+
+    async def deaf(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        most.append(len(sockets() - before))
+        writer.write(answer())
+        if head.startswith(b"POST"):
+            await asyncio.Event().wait()
+
+    with few_files(34):
+        transport = Transport(options=options())
+    async with serve(deaf) as served, client(transport) as http:
+        before = sockets()
+        for _ in range(2):
+            await http.post(served.url, content=bytes(30_000_000))
+        assert (await http.get(served.url)).text == "page"
+
+        assert max(most) == 2
+        assert transport.statistics().pool_waits == 1
+
+
+async def test_who_waits_for_an_origins_own_limit_is_counted() -> None:
+    context = certificates().server("http/1.1")
+    trusting = certificates().client()
+    narrow = Transport(trusting, options=options(max_per_origin=2))
+    wide = Transport(trusting, options=options())
+    async with serve(scripted([answer()]), context) as served:
+        for transport, waits in ((narrow, 4), (wide, 0)):
+            async with client(transport) as http:
+                await asyncio.gather(*(http.get(served.url) for _ in range(6)))
+
+                assert transport.statistics().pool_waits == waits
+
+
+@pytest.mark.parametrize(("limit", "waits"), [(1, 10), (100, 0)])
+async def test_who_waits_for_a_stream_is_counted(limit: int, waits: int) -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start({CONCURRENT: limit})
+        # So many are opened before the peer has said how many it takes.
+        first = [(await peer.request())[0] for _ in range(10)]
+        await peer.until(frames.SETTINGS)
+        for stream_id in first:
+            peer.answer(stream_id)
+        await peer.go_on()
+
+    transport = Transport(http1=False, options=options())
+    async with peer(behaviour) as served, client(transport) as http:
+        await asyncio.gather(*(http.get(served.url) for _ in range(20)))
+
+        assert transport.statistics().pool_waits == waits
 
 
 async def test_a_dial_that_nobody_waits_for_is_given_up() -> None:

@@ -1,0 +1,58 @@
+"""A process that may open no more files goes on with the connections that it has."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from tests.http.servers import HANG, Script, answer, scripted, serve
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\npa"
+SCRIPTS: Mapping[str, Script] = {"/": [answer()], "/held": [CHUNKED, HANG]}
+
+
+async def what_comes_of(case: str) -> dict[str, Any]:
+    """Run the case in a process of its own, against five servers in this one."""
+    async with AsyncExitStack() as stack:
+        sites = [
+            await stack.enter_async_context(serve(scripted(SCRIPTS))) for _ in range(5)
+        ]
+        urls = [f"http://127.0.0.1:{site.port}/" for site in sites]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.http.few_files", case, *urls,
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            said, _ = await asyncio.wait_for(process.communicate(), 30)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode == 0
+        results: dict[str, Any] = json.loads(said)
+        return results
+
+
+@pytest.mark.parametrize("case", ["all_are_idle", "all_are_busy"])
+async def test_a_connection_that_is_free_gives_its_file_to_a_new_one(case: str) -> None:
+    assert await what_comes_of(case) == {"text": "page"}
+
+
+async def test_without_a_file_and_a_connection_to_wait_for_it_is_an_error() -> None:
+    results = await what_comes_of("none_stands")
+
+    assert "ConnectError" in results["error"]
+    assert "Too many open files; ulimit -n allows more" in results["error"]
+    assert results["text"] == "page"
+    assert "1 open, 1 idle, 0 in the making" in results["state"]
+
+
+async def test_all_requests_are_served_by_the_few_connections_that_can_be() -> None:
+    results = await what_comes_of("many_at_a_time")
+
+    assert results["texts"] == results["later"] == ["page"]
+    assert results["most"] <= 6
+    assert "0 in the making" in results["state"]
