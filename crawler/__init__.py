@@ -15,12 +15,18 @@ Every name is imported when it is first used (PEP 562), so that `import crawler`
 next to nothing.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from crawler.version import __version__
 
+# As type checkers take it; `typing` itself would be most of what is imported here.
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from crawler.crawling import Crawl, crawl, crawl_items, fetch
     from crawler.errors import (
         ConfigError,

@@ -7,8 +7,10 @@ import what they use when they run.
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # as in `crawler`: a signal must not find us importing for long
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +21,17 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code, which is a contract (see `exits`)."""
     try:
+        sys.unraisablehook = _unraisable
         from crawler.cli.dispatch import dispatch
 
         return dispatch(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:  # before there was anything to stop
-        return 4
+        os._exit(4)
+
+
+def _unraisable(error: sys.UnraisableHookArgs) -> None:
+    """A Ctrl-C that fell into a place where Python drops errors, such as the end of an
+    import, would be shown and forgotten: it ends us all the same."""
+    if isinstance(error.exc_value, KeyboardInterrupt):
+        os._exit(4)
+    sys.__unraisablehook__(error)

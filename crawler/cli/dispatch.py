@@ -43,7 +43,9 @@ def dispatch(arguments: Sequence[str]) -> int:
     try:
         code = execute(arguments)
     except KeyboardInterrupt:
-        code = exits.STOPPED
+        # Python itself ends by the signal where this has passed through an `exec`, as
+        # the making of a dataclass is one, although it was caught.
+        return _leave(exits.STOPPED, at_once=True)
     except BrokenPipeError:  # whoever read our output had enough of it
         code = exits.COMPLETE
     except streams.OutputError as exc:
@@ -106,11 +108,13 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _leave(code: int) -> int:
+def _leave(code: int, *, at_once: bool = False) -> int:
     """`code`, unless a thread that nobody can stop would keep us: then leave now."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: no traceback any more
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it is over: no traceback any more
     streams.let_go()
     here = threading.current_thread()
-    if any(not each.daemon for each in threading.enumerate() if each is not here):
+    others = [each for each in threading.enumerate() if each is not here]
+    if at_once or not all(each.daemon for each in others):
         os._exit(code)
     return code

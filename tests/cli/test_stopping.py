@@ -158,16 +158,39 @@ def test_a_signal_that_was_ignored_from_the_start_stays_ignored(
     assert "SIGHUP" not in said
 
 
-def test_ctrl_c_before_anything_has_begun_is_clean(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from crawler.cli import main\n"
-        "class Finder:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'argparse': os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Finder())\n"
-        "sys.exit(main(['list']))\n"
-    )
+_INTERRUPTED = """\
+import os, signal, sys
+from crawler.cli import main
+
+class Interrupting:
+    def __del__(self):  # where Python shows an error, and drops it
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            {how}
+
+sys.meta_path.insert(0, Finder())
+sys.exit(main(["list"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["crawler.cli.dispatch", "argparse"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("os.kill(os.getpid(), signal.SIGINT)", id="in an import"),
+        pytest.param(
+            'exec("os.kill(os.getpid(), signal.SIGINT)")', id="in an exec in an import"
+        ),
+        pytest.param("Interrupting()", id="where Python drops errors"),
+    ],
+)
+def test_ctrl_c_before_anything_has_begun_is_clean(
+    tmp_path: Path, module: str, how: str
+) -> None:
+    code = _INTERRUPTED.format(module=module, how=how)
 
     done = subprocess.run(
         [sys.executable, "-c", code],
