@@ -1,9 +1,10 @@
 """Who gets which connection, and what a cancellation leaves behind: nothing."""
 
 import asyncio
+import gc
 import random
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from crawler.http import frames
 from crawler.http.options import Timeouts
+from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
 from tests.http.peers import CONCURRENT, Peer, peer
 from tests.http.servers import (
@@ -283,21 +285,23 @@ class Storm:
     def __init__(self, http: httpx.AsyncClient, url: str) -> None:
         self.http, self.url = http, url
         self.chance = random.Random(5)
-        self.finished = 0
+        self.finished = self.cancelled = 0
 
     async def blow(self, count: int) -> None:
-        workers = 40
-        await asyncio.gather(*(self.worker(count // workers) for _ in range(workers)))
+        """Go on until so many requests have been cancelled."""
+        await asyncio.gather(*(self.worker(count) for _ in range(40)))
 
     async def worker(self, count: int) -> None:
-        for _ in range(count):
+        while self.cancelled < count:
             request = asyncio.ensure_future(self.request())
             await self.turns()
             for _ in range(self.chance.randrange(3)):
                 request.cancel()
                 await self.turns()
             await asyncio.wait([request])
-            if not request.cancelled():
+            if request.cancelled():
+                self.cancelled += 1
+            else:
                 request.result()
 
     async def request(self) -> None:
@@ -315,35 +319,77 @@ class Storm:
             await asyncio.sleep(0)
 
 
-async def test_a_storm_of_cancellations_leaks_nothing_over_http1() -> None:
-    transport = Transport(options=options(max_connections=30))
-    async with serve(restless) as served, client(transport) as http:
+async def weather_a_storm(
+    served: Served, transport: Transport, cancellations: int
+) -> None:
+    """Whatever is cancelled, nothing is left of it and the next request works."""
+    async with client(transport) as http:
         storm = Storm(http, served.url)
-        await storm.blow(2000)
-        assert 0 < storm.finished < 2000
+        await storm.blow(cancellations)
+        assert storm.finished > 0
         await until(lambda: is_at_rest(transport))
 
         assert (await http.get(served.url)).status_code == 200
+        assert "0 in the making" in repr(transport)
+        gc.collect()
+        assert [left for left in gc.get_objects() if isinstance(left, Transfer)] == []
 
 
-async def test_a_storm_of_cancellations_leaks_nothing_over_http2() -> None:
-    transport = Transport(http1=False, options=options())
-    async with peer(restless_peer) as served, client(transport) as http:
-        storm = Storm(http, served.url)
-        await storm.blow(2000)
-        assert 0 < storm.finished < 2000
-        await until(lambda: is_at_rest(transport))
+async def storm_over_http1(cancellations: int) -> None:
+    async with serve(restless) as served:
+        transport = Transport(options=options(max_connections=30))
+        await weather_a_storm(served, transport, cancellations)
 
-        assert (await http.get(served.url)).status_code == 200
-        assert transport.statistics().open_connections == 1
+
+async def storm_over_http2(cancellations: int) -> None:
+    async with peer(restless_peer) as served:
+        transport = Transport(http1=False, options=options())
+        await weather_a_storm(served, transport, cancellations)
+
+
+async def storm_over_tls(cancellations: int) -> None:
+    """Most of it in handshakes, which end in the one protocol or the other."""
+
+    async def brief(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(b"page", "Connection: close"))
+        await writer.drain()
+
+    for protocol, handler in (("http/1.1", brief), ("h2", by_alpn)):
+        context = certificates().server(protocol)
+        async with serve(handler, context) as served:
+            transport = Transport(
+                certificates().client(), options=options(max_connections=10)
+            )
+            await weather_a_storm(served, transport, cancellations)
+
+
+async def by_alpn(
+    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await restless_peer(Peer(served, reader, writer))
+
+
+@pytest.mark.parametrize("storm", [storm_over_http1, storm_over_http2])
+async def test_ten_thousand_cancellations_leak_nothing(
+    storm: Callable[[int], Awaitable[None]],
+) -> None:
+    await storm(10_000)
+
+
+async def test_cancellations_in_handshakes_leak_nothing() -> None:
+    await storm_over_tls(300)
 
 
 def test_a_storm_leaks_nothing_on_uvloop_either() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def main() -> None:
-        await test_a_storm_of_cancellations_leaks_nothing_over_http1()
-        await test_a_storm_of_cancellations_leaks_nothing_over_http2()
+        await storm_over_http1(1000)
+        await storm_over_http2(1000)
+        await storm_over_tls(100)
 
     uvloop.run(main())
 
