@@ -191,9 +191,10 @@ def test_ctrl_c_before_anything_has_begun_is_clean(
     tmp_path: Path, module: str, how: str
 ) -> None:
     code = _INTERRUPTED.format(module=module, how=how)
+    (tmp_path / "early.py").write_text(code)
 
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-m", "early"],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
