@@ -184,7 +184,10 @@ class Engine:
             # A hole in the net below, not the spider's fault: one page, not the crawl.
             logger.exception("Unexpected error while visiting %s", entry.url)
             outcome = Outcome(entry, State.FAILED, str(Reason.PARSE_ERROR), repr(exc))
-            outcome.counters = {"failed": 1, f"error.{Reason.PARSE_ERROR}": 1}
+            counters = {"failed": 1, f"error.{Reason.PARSE_ERROR}": 1}
+            if entry.is_start:
+                counters["start_failed"] = 1
+            outcome.counters = counters
             return outcome
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:

@@ -117,8 +117,7 @@ class Intake:
         The caller has seen to the number of hops. A start URL takes its scope along.
         """
         host = urls.host_of(target.url)
-        is_start = source.depth == 0 and source.parent == 0
-        if is_start:
+        if source.is_start:
             self._grow(target.url, found)
         elif not self._scope.allows(target.url, host):
             link = Link(target.url, target.fingerprint(), host)

@@ -283,6 +283,11 @@ class Entry:
     def priority(self) -> int:
         return self.request.priority
 
+    @property
+    def is_start(self) -> bool:
+        """Whether it is a start URL, or where one redirects: no link led to it."""
+        return self.depth == 0 and self.parent == 0
+
     def __repr__(self) -> str:
         return f"<Entry {self.fingerprint:016x} {self.request.url}>"
 

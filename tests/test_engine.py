@@ -296,6 +296,26 @@ def test_a_body_beyond_its_bounds_fails_alone() -> None:
     assert report.pages == 1
 
 
+def test_a_start_url_that_fails_in_an_unforeseen_way_makes_the_run_a_bad_one() -> None:
+    class Broken(Titles):
+        start_urls = [HOME, HOME + "start"]
+
+        @staticmethod
+        def wait(state: object) -> float:
+            raise ZeroDivisionError
+
+    pages = {f"{HOME}{number}": "" for number in range(20)}
+    site = FakeSite(
+        {HOME: linked(*map(str, range(20))), **pages, HOME + "start": (500, "")}
+    )
+
+    report = crawl(Broken, transport=site)
+
+    assert (report.pages, report.failed) == (21, 1)
+    assert report.exit_code == 3
+    assert found_adds_up(report)
+
+
 class Faulty(Titles):
     name = "faulty"
 

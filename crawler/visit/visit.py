@@ -308,7 +308,7 @@ class Visitor:
         status = response.status_code if response is not None else 0
         outcome = Outcome(entry, State.FAILED, str(exc.reason), detail, status)
         counters = {"failed": 1, f"error.{exc.reason}": 1}
-        if entry.depth == 0 and entry.parent == 0:
+        if entry.is_start:
             counters["start_failed"] = 1
         if entry.request.options.errback:
             cause = exc.cause if isinstance(exc, CallbackError) else None
