@@ -5,17 +5,26 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import httpx
 import pytest
 
+from crawler.http import frames
 from crawler.http.errors import TruncatedError
 from crawler.http.transport import Transport
+from tests.http.peers import Peer, at_first, peer
 from tests.http.servers import (
+    HALF_CLOSE,
+    HANG,
+    Script,
     Served,
     answer,
     certificates,
     client,
     options,
+    scripted,
     serve,
+    sockets,
+    until,
 )
 
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -95,3 +104,126 @@ def test_a_body_without_a_length_ends_with_tls_on_uvloop_too() -> None:
         assert body == PAGE
         with pytest.raises(TruncatedError):
             uvloop.run(fetch_until(is_cut_off, server(version)))
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        pytest.param([HALF_CLOSE, HANG], httpx.RemoteProtocolError, id="at once"),
+        pytest.param(
+            [OK + b"Content-Le", HALF_CLOSE, HANG],
+            httpx.RemoteProtocolError,
+            id="mid-head",
+        ),
+        pytest.param(
+            [OK + b"Content-Length: 9\r\n\r\npage", HALF_CLOSE, HANG],
+            TruncatedError,
+            id="mid-body",
+        ),
+        pytest.param(
+            [CHUNKED + b"9\r\npage", HALF_CLOSE, HANG], TruncatedError, id="mid-chunk"
+        ),
+        pytest.param([OK + b"\r\npage", HALF_CLOSE, HANG], b"page", id="as an end"),
+        pytest.param([answer(), HALF_CLOSE, HANG], b"page", id="after a page"),
+        pytest.param(
+            [CHUNKED + b"4\r\npage\r\n0\r\n\r\n", HALF_CLOSE, HANG],
+            b"page",
+            id="after a chunked page",
+        ),
+    ],
+)
+async def test_a_peer_that_closes_its_half_has_said_its_last(
+    script: Script, expected: bytes | type[Exception]
+) -> None:
+    """It goes on listening, and would for ever: the socket is given up all the same."""
+    scripts = {"/": script, "/healthy": [answer(b"healthy")]}
+    transport = Transport(options=options())
+    async with serve(scripted(scripts)) as served, client(transport) as http:
+        before = sockets()
+        for _ in range(3):
+            result: bytes | type[Exception]
+            try:
+                result = (await http.get(served.url)).content
+            except httpx.HTTPError as exc:
+                result = type(exc)
+            assert result == expected
+            await until(lambda: sockets() == before)
+            assert transport.statistics().open_connections == 0
+        assert (await http.get(f"{served.url}/healthy")).text == "healthy"
+        assert served.connections == 4
+
+
+async def test_a_peer_that_closes_its_half_of_http2_loses_no_request() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        first, _ = await peer.request()
+        await peer.request()
+        peer.answer(first, b"old")
+        peer.writer.write_eof()
+        await peer.reader.read()
+
+    transport = Transport(http1=False, options=options())
+    async with peer(at_first(behaviour)) as served, client(transport) as http:
+        responses = await asyncio.gather(*(http.get(served.url) for _ in range(2)))
+
+        assert [response.text for response in responses] == ["old", "page"]
+        assert transport.statistics().open_connections == 1
+
+
+async def test_a_body_that_ends_with_an_http2_connection_is_truncated() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        peer.head(stream_id)
+        peer.send(frames.data(stream_id, b"pa", is_last=False))
+        await peer.writer.drain()
+
+    transport = Transport(http1=False, options=options())
+    async with peer(at_first(behaviour)) as served, client(transport) as http:
+        with pytest.raises(TruncatedError):
+            await http.get(served.url)
+        assert (await http.get(served.url)).text == "page"
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_a_status_without_a_body_has_none_over_http1(status: str) -> None:
+    scripts = {
+        "/": [answer(b"HTTP/1.1 200 OK\r\n\r\n", status=status)],
+        "/next": [answer(b"next")],
+    }
+    transport = Transport(options=options())
+    async with serve(scripted(scripts)) as served, client(transport) as http:
+        assert (await http.get(served.url)).content == b""
+        assert (await http.get(f"{served.url}/next")).text == "next"
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", b"204"), ("GET", b"304"), ("HEAD", b"200")]
+)
+@pytest.mark.parametrize("has_length", [False, True])
+async def test_an_answer_without_a_body_has_none_over_http2(
+    method: str, status: bytes, has_length: bool
+) -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        length = [(b"content-length", b"4")] * has_length
+        for body in (b"", b"page"):
+            stream_id, _ = await peer.request()
+            peer.head(stream_id, (b":status", status), *length, is_last=not body)
+            if body:
+                peer.send(frames.data(stream_id, body, is_last=True))
+        await peer.go_on()
+
+    transport = Transport(http1=False, options=options())
+    async with peer(behaviour) as served, client(transport) as http:
+        without = await http.request(method, served.url)
+        with_one = await http.request(method, served.url)
+
+        assert without.status_code == with_one.status_code == int(status)
+        assert without.content == with_one.content == b""
+        assert (await http.get(served.url)).text == "page"
+        assert served.connections == 1
