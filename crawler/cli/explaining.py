@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 
 from crawler import urls
 from crawler.cli.judging import intake_of
-from crawler.cli.project import Project
+from crawler.cli.project import Project, is_file
 from crawler.cli.streams import of_bytes
 from crawler.errors import ConfigError
 from crawler.store import history
@@ -38,18 +39,30 @@ def explain(
         url = urls.canonical(text)
     except urls.InvalidUrl as exc:
         raise ConfigError(f"{text!r} is no URL that a crawl could know: {exc}") from exc
-    folder = Path(project.settings().storage.dir)
-    jobs = [job] if job else history.jobs(folder)
+    asked = _Asked(project, Path(project.settings().storage.dir), url, number)
+    jobs = [project.job_named(job)] if job else history.jobs(asked.folder)
     if not jobs:
-        raise ConfigError(f"No job has run here yet: there is no state in {folder}")
+        where = f"there is no state in {asked.folder}"
+        raise ConfigError(f"No job has run here yet: {where}")
     yield url
     for each in jobs:
-        yield from _in_job(project, folder, each, url, number)
+        file = job if job and is_file(job) else ""
+        yield from _in_job(asked, each, file)
 
 
-def _in_job(
-    project: Project, folder: Path, job: str, url: str, number: int | None
-) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of each job; `number` None: of its latest run."""
+
+    project: Project
+    folder: Path
+    url: str
+    number: int | None
+
+
+def _in_job(asked: _Asked, job: str, file: str) -> Iterator[str]:
+    """Lines about one job, whose spider is in `file` where that was said."""
+    folder, url, number = asked.folder, asked.url, asked.number
     records = history.runs(folder, job)
     record = next((r for r in records if number in (None, r.number)), None)
     if record is None:
@@ -63,9 +76,10 @@ def _in_job(
     else:
         yield from _known(found)
         yield from _items(folder, job, record.number, found)
-    verdict = _verdict(project, folder, job, record, url, found)
-    if verdict:
-        yield f"    filters  {verdict}"
+    described = job if job in asked.project.jobs.sound else ""
+    spider = file or described or record.spider
+    verdict = _verdict(asked, job, spider, record, found.depth if found else 0)
+    yield f"    filters  {verdict}"
 
 
 def _known(found: Explanation) -> Iterator[str]:
@@ -103,23 +117,16 @@ def _items(folder: Path, job: str, run: int, found: Explanation) -> Iterator[str
         yield f"      {text[:MAX_ITEM]}" + ("..." if len(text) > MAX_ITEM else "")
 
 
-def _verdict(
-    project: Project,
-    folder: Path,
-    job: str,
-    record: RunRecord,
-    url: str,
-    found: Explanation | None,
-) -> str:
-    """What the filters say now; nothing where the spider is not here to be asked."""
+def _verdict(asked: _Asked, job: str, name: str, record: RunRecord, depth: int) -> str:
+    """What the filters say now, where the spider of that name is here to be asked."""
     try:
-        target = project.target(record.spider)
+        target = asked.project.target(name)
         spider = target.spider(**msgspec.json.decode(record.arguments))
     except ConfigError as exc:
         return f"not asked: {exc}"
-    remembered = history.remembered(folder, job, record.number)
-    intake = intake_of(spider, project.settings(target), remembered)
-    rule = intake.verdict(url, found.depth if found else 0)
+    remembered = history.remembered(asked.folder, job, record.number)
+    intake = intake_of(spider, asked.project.settings(target), remembered)
+    rule = intake.verdict(asked.url, depth)
     return f"would be left out now, by {rule}" if rule else "would let it in now"
 
 

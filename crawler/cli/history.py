@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crawler.cli.project import Project
 
 _NO_RUNS = "No job has run here yet"
+_JOB = "its name, or the file of its spider: path.py[:Class]"
 
 
 def add(commands: Commands) -> None:
@@ -34,7 +35,9 @@ def _add_runs(commands: Commands) -> None:
         help="list the runs of a job",
         example="crawl runs books",
     )
-    parser.add_argument("job", nargs="?", metavar="JOB", help="default: all jobs")
+    parser.add_argument(
+        "job", nargs="?", metavar="JOB", help=f"{_JOB} (default: all jobs)"
+    )
     options.add_settings(parser)
 
 
@@ -47,7 +50,9 @@ def _add_report(commands: Commands) -> None:
         example="crawl report books/7 --json\ncrawl report books --html report.html",
     )
     parser.add_argument(
-        "run_name", metavar="RUN", help="its number, or JOB/NUMBER, or JOB: the latest"
+        "run_name",
+        metavar="RUN",
+        help="its number, or JOB/NUMBER, or JOB: the latest; JOB as in crawl runs",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     parser.add_argument(
@@ -65,8 +70,8 @@ def _add_why(commands: Commands) -> None:
         example="crawl why https://books.example/old",
     )
     parser.add_argument("url", metavar="URL")
-    parser.add_argument("--job", metavar="JOB", help="default: every job")
-    parser.add_argument("--run", type=options.positive, metavar="N", dest="number")
+    parser.add_argument("--job", metavar="JOB", help=f"{_JOB} (default: every job)")
+    _add_number(parser)
     options.add_settings(parser)
 
 
@@ -78,10 +83,16 @@ def _add_export(commands: Commands) -> None:
         help="write a run's items from what the job keeps",
         example="crawl export books -o books.csv",
     )
-    parser.add_argument("job", metavar="JOB")
+    parser.add_argument("job", metavar="JOB", help=_JOB)
     parser.add_argument(
         "-o", dest="outputs", action="append", required=True, metavar="OUTPUT"
     )
+    _add_number(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    options.add_settings(parser)
+
+
+def _add_number(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run",
         type=options.positive,
@@ -89,8 +100,6 @@ def _add_export(commands: Commands) -> None:
         dest="number",
         help="not the latest",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
-    options.add_settings(parser)
 
 
 def _add_retry(commands: Commands) -> None:
@@ -101,21 +110,18 @@ def _add_retry(commands: Commands) -> None:
         help="put failed pages back, for the next run to try them again",
         example="crawl retry books --status 5xx --error timeout",
     )
-    parser.add_argument("job", metavar="JOB")
-    parser.add_argument(
-        "--status",
-        action="append",
-        default=[],
-        metavar="STATUS",
-        help="only these, such as 404 or 5xx",
-    )
-    parser.add_argument(
-        "--error",
-        action="append",
-        default=[],
-        metavar="REASON",
-        help="only these, such as dns_error, or timeout for all that took too long",
-    )
+    parser.add_argument("job", metavar="JOB", help=_JOB)
+    for name, metavar, which in (
+        ("--status", "STATUS", "404 or 5xx"),
+        ("--error", "REASON", "dns_error, or timeout for all that took too long"),
+    ):
+        parser.add_argument(
+            name,
+            action="append",
+            default=[],
+            metavar=metavar,
+            help=f"only these, such as {which}",
+        )
     options.add_settings(parser)
 
 
@@ -127,10 +133,10 @@ def _project(args: argparse.Namespace) -> Project:
     return Project(Path.cwd(), args.settings)
 
 
-def _folder(args: argparse.Namespace) -> Path:
+def _folder(project: Project) -> Path:
     from pathlib import Path
 
-    return Path(_project(args).settings().storage.dir)
+    return Path(project.settings().storage.dir)
 
 
 def runs(args: argparse.Namespace) -> int:
@@ -139,15 +145,22 @@ def runs(args: argparse.Namespace) -> int:
     from crawler.cli.streams import clean
     from crawler.store import history
 
-    folder = _folder(args)
-    jobs = [args.job] if args.job else history.jobs(folder)
+    project = _project(args)
+    folder = _folder(project)
+    jobs = [project.job_named(args.job)] if args.job else history.jobs(folder)
     found = [(job, each) for job in jobs for each in history.runs(folder, job)]
-    for line in records.lines(found, _project(args).jobs):
+    for line in records.lines(found, project.jobs, _file(args)):
         print(clean(line))
     if not found:
-        none = f"Job {args.job!r} has no runs yet" if args.job else _NO_RUNS
-        print(none)
+        print(f"Job {jobs[0]!r} has no runs yet" if args.job else _NO_RUNS)
     return exits.COMPLETE
+
+
+def _file(args: argparse.Namespace) -> str:
+    """The spider's file, where it is by this that the job was named."""
+    from crawler.cli.project import is_file
+
+    return args.job if args.job and is_file(args.job) else ""
 
 
 def report(args: argparse.Namespace) -> int:
@@ -155,8 +168,9 @@ def report(args: argparse.Namespace) -> int:
     from crawler.cli import records
     from crawler.cli.streams import clean
 
-    folder = _folder(args)
-    found = records.report_of(folder, args.run_name)
+    project = _project(args)
+    folder = _folder(project)
+    found = records.report_of(folder, args.run_name, project.job_named)
     if args.html:
         from crawler.cli import report_page
 
@@ -182,12 +196,10 @@ def export(args: argparse.Namespace) -> int:
     from crawler.cli import exporting
     from crawler.cli.streams import say
 
-    folder = _folder(args)
-    say(
-        exporting.export(
-            folder, args.job, args.number, args.outputs, overwrite=args.overwrite
-        )
-    )
+    project = _project(args)
+    folder, job = _folder(project), project.job_named(args.job)
+    overwrite = args.overwrite
+    say(exporting.export(folder, job, args.number, args.outputs, overwrite=overwrite))
     return exits.COMPLETE
 
 
@@ -196,15 +208,16 @@ def retry(args: argparse.Namespace) -> int:
     from crawler.cli import records
     from crawler.store import history
 
-    folder = _folder(args)
+    project = _project(args)
+    folder, job = _folder(project), project.job_named(args.job)
     statuses = records.statuses_of(args.status)
     reasons = records.reasons_of(args.error)
-    number = history.retry(folder, args.job, statuses=statuses, reasons=reasons)
+    number = history.retry(folder, job, statuses=statuses, reasons=reasons)
     if not number:
-        print(f"No failed page of job {args.job!r} is of that kind")
+        print(f"No failed page of job {job!r} is of that kind")
         return exits.COMPLETE
-    latest = history.runs(folder, args.job)[0]
+    latest = history.runs(folder, job)[0]
     pages = "1 page" if number == 1 else f"{number:,} pages"
-    command = records.command_of(args.job, latest, _project(args).jobs)
+    command = records.command_of(job, latest, project.jobs, _file(args))
     print(f"{pages} put back; now: {command}")
     return exits.COMPLETE

@@ -83,11 +83,13 @@ class Project:
             layers=(job.layer,),
         )
 
+    def job_named(self, name: str) -> str:
+        """The job whose state NAME means: a job's name, or the file of its spider."""
+        return self._target(name).job if is_file(name) else name
+
     def _target(self, name: str) -> Target:
-        path, colon, class_name = name.rpartition(":")
-        if not (colon and path.endswith(".py")):
-            path, class_name = name, ""
-        if path.endswith(".py"):
+        path, class_name = _parts(name)
+        if is_file(name):
             spider = loading.load_spider(Path(path), class_name)
         else:
             spider = self._named(name)
@@ -127,6 +129,16 @@ class Project:
             if (parent / self.settings().crawl.spiders).is_dir():
                 return f"there are spiders in {parent}: run crawl there"
         return "crawl new NAME URL makes one"
+
+
+def is_file(name: str) -> bool:
+    """Whether NAME means a spider's file, `path.py` or `path.py:Class`."""
+    return _parts(name)[0].endswith(".py")
+
+
+def _parts(name: str) -> tuple[str, str]:
+    path, colon, class_name = name.rpartition(":")
+    return (path, class_name) if colon and path.endswith(".py") else (name, "")
 
 
 def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,16 +29,18 @@ _TIMEOUTS = frozenset(
 
 
 def lines(
-    runs: Sequence[tuple[str, RunRecord]], described: Container[str] = ()
+    runs: Sequence[tuple[str, RunRecord]],
+    described: Container[str] = (),
+    file: str = "",
 ) -> Iterator[str]:
     """A table of runs, with what goes on where one is unfinished; `described` are the
-    jobs of config.toml."""
+    jobs of config.toml, and `file` is that of the spider where it was named."""
     rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
     for job, record in runs:
         found = totals(record.counters)
         end = record.reason
         if record.finished is None:
-            end = f"unfinished; {command_of(job, record, described)}"
+            end = f"unfinished; {command_of(job, record, described, file)}"
         rows.append(
             (
                 f"{job}/{record.number}",
@@ -61,11 +63,13 @@ def lines(
         yield f"{left}  {'  '.join(figures)}  {row[6]}".rstrip()
 
 
-def command_of(job: str, record: RunRecord, described: Container[str] = ()) -> str:
+def command_of(
+    job: str, record: RunRecord, described: Container[str] = (), file: str = ""
+) -> str:
     """What goes on with an unfinished run."""
     if job in described:
         return shlex.join(["crawl", "run", job])
-    words = ["crawl", "run", record.spider]
+    words = ["crawl", "run", file or record.spider]
     if job != record.spider:
         words += ["--job", job]
     for name, value in msgspec.json.decode(record.arguments).items():
@@ -74,9 +78,10 @@ def command_of(job: str, record: RunRecord, described: Container[str] = ()) -> s
     return shlex.join(words)
 
 
-def report_of(folder: Path, name: str) -> Report:
-    """The report that NUMBER, JOB/NUMBER or JOB names."""
+def report_of(folder: Path, name: str, job_named: Callable[[str], str] = str) -> Report:
+    """The report that NUMBER, JOB/NUMBER or JOB names; `job_named` says which job."""
     job, number = _named(folder, name)
+    job = job_named(job)
     records = history.runs(folder, job)
     if not records:
         raise StateError(f"Job {job!r} has no runs yet")

@@ -260,3 +260,72 @@ def test_a_job_whose_only_run_could_not_begin_has_no_runs(
         "http://x.example/",
         "  job books: no runs",
     ]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A spider in a file that no project knows, after a run with a failed page."""
+    monkeypatch.chdir(tmp_path)
+    home = SHOP["/"] + "<a href=/gone>gone</a><a href=http://other.example/x>away</a>"
+    with serving({**SHOP, "/": home, "/gone": (404, "")}) as site:
+        path = write_spider(tmp_path, site.url, "of_mine.py").rename(
+            tmp_path / "of mine.py"
+        )
+        execute(["run", "of mine.py", "-q"])
+        yield path.name
+
+
+@pytest.mark.parametrize("end", ["", ":Books"])
+def test_a_job_is_named_by_the_file_of_its_spider_as_for_a_run(
+    elsewhere: str, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = elsewhere + end
+
+    codes = [
+        execute(["runs", file]),
+        execute(["report", file]),
+        execute(["report", f"{file}/1", "--json"]),
+        execute(["export", file, "-o", "x.jsonl"]),
+        execute(["why", "http://other.example/x", "--job", file]),
+        execute(["retry", file]),
+        execute(["runs", file]),
+    ]
+
+    told = capsys.readouterr()
+    assert codes == [0] * 7
+    assert told.out.count("books/1") == 2
+    assert "filters  would be left out now, by scope" in told.out
+    assert f"1 page put back; now: crawl run '{file}'" in told.out
+    last = told.out.splitlines()[-1]
+    assert last.endswith(f"unfinished; crawl run '{file}' -a shelf=fiction")
+
+
+def test_a_file_that_is_not_there_is_no_job(
+    elsewhere: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = [
+        execute(["runs", "gone.py"]),
+        execute(["report", "gone.py/1"]),
+        execute(["why", "http://other.example/x", "--job", "gone.py"]),
+    ]
+
+    assert codes == [2, 2, 2]
+    assert capsys.readouterr().err.count("There is no file gone.py") == 3
+
+
+def test_why_asks_the_filters_as_the_job_of_the_project_sets_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = '[jobs.nightly]\nspider = "books"\n[jobs.nightly.settings.crawl]\ndepth = 1\n'
+    with serving(SHOP) as site:
+        write_spider(tmp_path, site.url)
+        (tmp_path / "config.toml").write_text(job)
+        execute(["run", "nightly", "-q"])
+        (tmp_path / "config.toml").write_text(job.replace("depth = 1", "depth = 0"))
+        code = execute(["why", f"{site.url}/one"])
+
+    assert code == 0
+    assert "filters  would be left out now, by depth" in capsys.readouterr().out
