@@ -20,8 +20,8 @@ from crawler.addresses import Address, is_public
 from crawler.http.errors import (
     BlockedAddressError,
     BlockedPortError,
+    BrokenOffError,
     RefusedError,
-    ResetError,
     TlsError,
 )
 from crawler.http.http1 import Http1Connection
@@ -204,7 +204,9 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
     if isinstance(exc, ConnectionRefusedError):
         return RefusedError(message)
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
-        return ResetError(message)
+        what = str(exc) or "the server hung up"
+        phase = "in the TLS handshake" if origin.scheme == "https" else "at once"
+        return BrokenOffError(f"{origin.host}:{origin.port}: {what} {phase}")
     if isinstance(exc, TimeoutError):
         return httpx.ConnectTimeout(message)
     return httpx.ConnectError(message)

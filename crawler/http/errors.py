@@ -5,6 +5,7 @@
     │   ├── httpx.ConnectError
     │   │   ├── DnsError            dns_error
     │   │   ├── RefusedError        connect_refused
+    │   │   ├── BrokenOffError      reset
     │   │   ├── TlsError            tls_error
     │   │   ├── BlockedAddressError blocked_address
     │   │   └── BlockedPortError    blocked_port
@@ -34,6 +35,7 @@ __all__ = [
     "BlockedAddressError",
     "BlockedPortError",
     "BombError",
+    "BrokenOffError",
     "DeadlineError",
     "DnsError",
     "HeaderTooLargeError",
@@ -57,6 +59,12 @@ class RefusedError(httpx.ConnectError):
     """Nobody listens at the host's addresses."""
 
     reason = "connect_refused"
+
+
+class BrokenOffError(httpx.ConnectError):
+    """The peer hung up before the connection stood, in the TLS handshake mostly."""
+
+    reason = "reset"
 
 
 class TlsError(httpx.ConnectError):

@@ -4,19 +4,26 @@ import asyncio
 import datetime
 import socket
 import ssl
-from collections.abc import Sequence
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from crawler.addresses import Address
 from crawler.http.errors import (
     BlockedAddressError,
     BlockedPortError,
+    BrokenOffError,
     DnsError,
     RefusedError,
     TlsError,
+    reason_of,
 )
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
@@ -29,6 +36,7 @@ from tests.http.servers import (
     client,
     free_port,
     options,
+    reset,
     scripted,
     serve,
 )
@@ -190,9 +198,36 @@ def of_another_authority() -> ssl.SSLContext:
     return Certificates().server()
 
 
+def self_signed() -> ssl.SSLContext:
+    """An authority's own certificate, in the name of the host."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    pem += key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
 @pytest.mark.parametrize(
     "context",
-    [expired, of_another_host, of_another_authority],
+    [expired, of_another_host, of_another_authority, self_signed],
     ids=lambda make: make.__name__.replace("_", " "),
 )
 async def test_a_handshake_that_proves_nothing_is_a_tls_error(context: object) -> None:
@@ -217,6 +252,64 @@ async def test_plain_http_on_the_tls_port_is_a_tls_error() -> None:
     async with serve(plain) as served, client(transport) as http:
         with pytest.raises(TlsError):
             await http.get(f"https://localhost:{served.port}/")
+
+
+def speaking(version: ssl.TLSVersion, context: ssl.SSLContext) -> ssl.SSLContext:
+    """The context, made to speak nothing but an old version of TLS."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    return context
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+async def test_a_server_of_an_old_version_of_tls_is_a_tls_error(version: str) -> None:
+    old, trusting = ssl.TLSVersion[version], certificates().client
+    context = speaking(old, certificates().server())
+
+    async def refusing(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        # By hand, for asyncio's own hangs up without a word when a handshake fails.
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(await reader.read(2**16))
+        with pytest.raises(ssl.SSLError):
+            tls.do_handshake()
+        writer.write(outgoing.read())
+        await reader.read()
+
+    transport = Transport(trusting(), options=options())
+    async with serve(refusing) as served, client(transport) as http:
+        with pytest.raises(TlsError, match=r"(?i)version|protocol"):
+            await http.get(f"https://localhost:{served.port}/")
+    # It is the version: a client that asks for no better gets its page.
+    lenient = Transport(speaking(old, trusting()), options=options())
+    async with (
+        serve(scripted([answer()]), context) as served,
+        client(lenient) as http,
+    ):
+        assert (await http.get(served.url)).text == "page"
+
+
+@pytest.mark.parametrize("end", [lambda writer: writer.close(), reset])
+async def test_a_server_that_hangs_up_in_the_handshake_is_a_connect_error(
+    end: Callable[[asyncio.StreamWriter], None],
+) -> None:
+    async def brief(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(5)
+        end(writer)
+
+    transport = Transport(certificates().client(), options=options())
+    async with serve(brief) as served, client(transport) as http:
+        with pytest.raises(BrokenOffError, match="in the TLS handshake") as caught:
+            await http.get(f"https://localhost:{served.port}/")
+
+    assert isinstance(caught.value, httpx.ConnectError)
+    assert reason_of(caught.value) == "reset"
 
 
 @pytest.mark.parametrize(
