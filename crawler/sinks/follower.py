@@ -57,8 +57,8 @@ class Crowd(Protocol):
         ...
 
     @property
-    def is_hurried(self) -> bool:
-        """Whether an output that fails is to be given up at its next try."""
+    def hurried(self) -> anyio.Event:
+        """Set when an output that fails is to be given up at its next try."""
         ...
 
     def note_progress(self) -> None:
@@ -95,9 +95,11 @@ class Follower:
         self._source = source
         self._interval = interval
         self._max_lag = max_lag
+        self._usual_sleep = retrying.sleep
         self._retrying = retrying.copy(
             retry=retry_if_exception(_may_pass),
-            stop=lambda state: crowd.is_hurried or bool(retrying.stop(state)),
+            stop=lambda state: crowd.hurried.is_set() or bool(retrying.stop(state)),
+            sleep=self._sleep,
             before_sleep=self._note_pause,
             reraise=True,
         )
@@ -224,6 +226,20 @@ class Follower:
             self._is_waiting = False
             self._crowd.note_progress()
         return result
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait before the next try, as long as there is no hurry."""
+        async with anyio.create_task_group() as tasks:
+
+            async def end_in_hurry() -> None:
+                await self._crowd.hurried.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end_in_hurry)
+            pause = self._usual_sleep(seconds)
+            if pause is not None:
+                await pause
+            tasks.cancel_scope.cancel()
 
     def _note_pause(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -80,7 +80,7 @@ class Outputs:
         #: The first error that patience did not heal; a PipeClosed, too.
         self.error: SinkError | None = None
         #: Somebody wants the run to stop: an output that fails is not waited for.
-        self.is_hurried = False
+        self.hurried = anyio.Event()
         self._followers = [
             Follower(
                 self,
@@ -129,8 +129,8 @@ class Outputs:
                 follower.wake()
 
     def hurry(self) -> None:
-        """From now on what fails is tried no more than once again."""
-        self.is_hurried = True
+        """From now on what fails is tried no more than once again, and at once."""
+        self.hurried.set()
 
     async def room(self) -> None:
         """Return while no output is far behind or failing, at once as a rule;

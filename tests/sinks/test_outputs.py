@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tenacity import AsyncRetrying, stop_after_attempt, wait_none
+from tenacity import AsyncRetrying, stop_after_attempt, wait_fixed, wait_none
 
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks import Collect, Outputs, PipeClosed, Position, Sink, open_sink
@@ -211,6 +211,43 @@ async def test_a_failing_output_makes_the_crawl_wait() -> None:
 
     assert waited.cancelled_caught
     assert sink.sequences == [1]
+
+
+class Full(Failing):
+    """Cannot be put in place, however often that is tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = 0
+        self.is_tried = anyio.Event()
+
+    async def publish(self, sequence: int) -> None:
+        self.tries += 1
+        self.is_tried.set()
+        raise OSError("no room")
+
+
+async def test_a_hurry_ends_the_wait_for_an_output_that_cannot_be_put_in_place() -> (
+    None
+):
+    store, full = KeptStore(), Full()
+    patient = AsyncRetrying(stop=stop_after_attempt(99), wait=wait_fixed(86400))
+
+    async with (
+        Outputs([full], store, RUN, retrying=patient) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def hurry() -> None:
+            await full.is_tried.wait()
+            await anyio.wait_all_tasks_blocked()
+            outputs.hurry()
+
+        tasks.start_soon(hurry)
+        with pytest.raises(SinkError, match="no room"):
+            await outputs.publish()
+
+    assert full.tries == 2
 
 
 async def test_a_bug_in_an_output_is_not_tried_again() -> None:
