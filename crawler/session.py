@@ -54,8 +54,17 @@ class Session:
     """Opens what a run needs and closes it in order: `async with`, then `run`."""
 
     def __init__(
-        self, spider: Spider, settings: Settings, terms: Terms, sink: Sink | None = None
+        self,
+        spider: Spider,
+        settings: Settings,
+        terms: Terms,
+        sink: Sink | None = None,
+        *,
+        hand_in: Callable[[Report], None] | None = None,
     ) -> None:
+        #: Takes the report of a complete run, in a thread, while the run can still be
+        #: gone on with: where the process is killed, the next one hands it in again.
+        self._hand_in = hand_in
         self._spider = spider
         self._settings = settings
         self._terms = terms
@@ -108,6 +117,8 @@ class Session:
             is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
         if is_complete:
+            if self._hand_in is not None:
+                await to_thread.run_sync(self._hand_in, report)
             await self.store.finish(str(reason), msgspec.json.encode(report.summary()))
         await self._spider.closed(report)
         return report

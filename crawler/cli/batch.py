@@ -118,8 +118,14 @@ class _Work:
         summary.check(args.summary, terms.outputs)
         manner = Manner(args.verbose, args.quiet, args.log_format)
         with self._limited(settings, terms):
-            ending = conduct(spider, settings, terms, manner, args.command_line)
-        summary.write(args.summary, ending.report)
+            ending = conduct(
+                spider,
+                settings,
+                terms,
+                manner,
+                args.command_line,
+                summary_path=args.summary,
+            )
         args.fresh = False  # the next try goes on with this one
         is_stopped = ending.report.finish_reason is FinishReason.INTERRUPTED
         self.is_late = is_stopped and self._left(job) == 0

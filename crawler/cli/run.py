@@ -117,9 +117,14 @@ def run(args: argparse.Namespace) -> int:
     summary.check(args.summary, terms.outputs)
     manner = Manner(args.verbose, args.quiet, args.log_format)
     ending = conduct(
-        spider, settings, terms, manner, args.command_line, spider_name=args.name
+        spider,
+        settings,
+        terms,
+        manner,
+        args.command_line,
+        spider_name=args.name,
+        summary_path=args.summary,
     )
-    summary.write(args.summary, ending.report)
     return ending.report.exit_code
 
 

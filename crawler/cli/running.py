@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import anyio
 
-from crawler.cli import crash, logs, memory, telling
+from crawler.cli import crash, logs, memory, summary, telling
 from crawler.cli.stopping import Stopper
 from crawler.cli.telling import Ending
 from crawler.cli.views import JsonView, LiveView, QuietView, View
@@ -66,12 +66,14 @@ def conduct(
     command: str,
     *,
     spider_name: str = "",
+    summary_path: str | None = None,
 ) -> Ending:
-    """Run a spider before a person's eyes; `command` is what goes on with it, and
-    `spider_name` what finds it again where its own name does not."""
+    """Run a spider before a person's eyes, and write its summary; `command` is what
+    goes on with it, `spider_name` what finds it again where its own name does not."""
     view = manner.view(terms)
+    hand_in = partial(summary.write_early, summary_path)
     with logs.configured(manner.verbosity, manner.quiet, manner.log_format):
-        ending = run_in_loop(partial(perform, spider, settings, terms, view))
+        ending = run_in_loop(partial(perform, spider, settings, terms, view, hand_in))
         if ending.error is not None:
             folder = Path(settings.storage.dir) if ending.is_kept else None
             crash.tell(
@@ -83,6 +85,7 @@ def conduct(
         if spider_name:
             _name_spider(ending.report, spider_name)
         view.end(ending, command)
+    summary.write(summary_path, ending.report)
     return ending
 
 
@@ -93,12 +96,16 @@ def _name_spider(report: Report, name: str) -> None:
 
 
 async def perform(
-    spider: Spider, settings: Settings, terms: Terms, view: View
+    spider: Spider,
+    settings: Settings,
+    terms: Terms,
+    view: View,
+    hand_in: Callable[[Report], None] | None = None,
 ) -> Ending:
     """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
     begin. Anything else that it dies of is in the ending."""
     stopper = Stopper(view.say, settings.crawl.grace)
-    session = Session(spider, settings, terms)
+    session = Session(spider, settings, terms, hand_in=hand_in)
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
         await tasks.start(stopper.listen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,14 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
         raise ConfigError(f"--summary {path}: {exc.strerror}") from exc
     if not os.access(target.parent, os.W_OK):
         raise ConfigError(f"--summary {path}: its folder cannot be written")
+
+
+def write_early(path: str | None, report: Report) -> None:
+    """Put the report there before the run is over for good: killed a moment later, the
+    same command goes on with it. What cannot be written is told at the end."""
+    if path != "-":
+        with contextlib.suppress(SinkError):
+            write(path, report)
 
 
 def write(path: str | None, report: Report) -> None:

@@ -15,7 +15,15 @@ from crawler.store import history
 from crawler.store.base import RunStart
 from crawler.store.lock import JobLock
 from crawler.store.sqlite import SqliteStore
-from tests.cli.sites import SHOP, Site, crawl, serving, starting, write_spider
+from tests.cli.sites import (
+    SHOP,
+    Site,
+    crawl,
+    serving,
+    starting,
+    wait_for_request,
+    write_spider,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +168,38 @@ def test_the_summary_has_the_keys_of_the_contract_and_adds_up(project: Path) -> 
     ended = summary["pages"] + summary["failed"] + summary["redirected"]
     left_out = sum(summary["skipped"].values())
     assert summary["found"] == ended + left_out + summary["pending"] == 3
+
+
+def test_a_kill_behind_the_end_of_a_run_leaves_its_summary(tmp_path: Path) -> None:
+    with serving(SHOP) as site:
+        path = write_spider(tmp_path, site.url)
+        killed = (
+            "\n    async def closed(self, report):\n        os.kill(os.getpid(), 9)\n"
+        )
+        path.write_text("import os\n" + path.read_text() + killed)
+        done = crawl(tmp_path, "run", "books", "--summary", "s.json")
+
+    assert done.returncode == -9
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (summary["finish_reason"], summary["items"]) == ("finished", 3)
+    (kept,) = history.runs(tmp_path / ".crawl", "books")
+    assert kept.reason == "finished"
+
+
+def test_a_summary_that_cannot_be_written_any_more_is_told_after_the_report(
+    tmp_path: Path,
+) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books", "--summary", "s.json") as process:
+            wait_for_request(site, process)
+            (tmp_path / "s.json").mkdir()
+            site.held["/two"].set()
+            said = process.communicate()[1]
+
+    assert process.returncode == 1
+    assert "books, run 1: finished" in said
+    assert said.splitlines()[-1].startswith("crawl: --summary s.json was not written")
 
 
 def test_the_summary_can_go_to_standard_output_where_that_is_free(
