@@ -15,7 +15,17 @@ from math import inf
 from typing import Generic
 
 from crawler.hosts import Hosts
-from crawler.lanes import NOTHING, E, HostLanes, Lane, Place, State
+from crawler.lanes import (
+    FULL,
+    IDLE,
+    NOTHING,
+    READY,
+    RESTS,
+    E,
+    HostLanes,
+    Lane,
+    Place,
+)
 from crawler.stock import Stock
 from crawler.turns import Clock, Lines
 
@@ -83,14 +93,12 @@ class Frontier(Generic[E]):
             self._waiting.add(fingerprint)
             heappush(lane.later, (entry.due, tick, fingerprint))
             time = max(entry.due, lane.held_until)
-            if time < host.due and host.state in (State.IDLE, State.READY):
+            if time < host.due and host.state in (IDLE, READY):
                 self._look_again(host, time)
             return
         heappush(lane.ready, place)
-        if host.state is State.IDLE or (
-            host.state is State.READY and place[0] < host.rank
-        ):
-            host.state, host.rank = State.READY, place[0]
+        if host.state is IDLE or (host.state is READY and place[0] < host.rank):
+            host.state, host.rank = READY, place[0]
             self._lines.push(host.rank, host.stamp, host)
 
     def pop(self, now: float) -> E | None:
@@ -121,7 +129,7 @@ class Frontier(Generic[E]):
         """
         self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         queue = self._queues.get(host)
-        if queue is not None and (queue.state is State.FULL or not asked):
+        if queue is not None and (queue.state is FULL or not asked):
             self._file(queue, now, self._hosts.ready_at(host, now))
 
     def next_time(self, now: float) -> float | None:
@@ -284,11 +292,11 @@ class Frontier(Generic[E]):
             self._asleep -= host.asleep
             host.asleep = 0
         if at is None:
-            host.state, host.rest = State.FULL, inf
+            host.state, host.rest = FULL, inf
             return
         lane, later = self._best(host, now)
         if lane is not None and at > now:
-            host.state = State.RESTS
+            host.state = RESTS
             if at != host.rest:
                 host.rest = at
                 self._clock.push(at, host, at - now)
@@ -298,14 +306,14 @@ class Frontier(Generic[E]):
         if lane is None:
             self._file_idle(host, now, max(at, later))
         else:
-            host.state, host.rank = State.READY, lane.ready[0][0]
+            host.state, host.rank = READY, lane.ready[0][0]
             self._lines.push(host.rank, host.stamp, host)
             if len(self._lines) > CLUTTER + 2 * len(self._queues):
                 self._lines.tidy(lambda stamp, host: stamp == host.stamp)
             self._look_again(host, later)
 
     def _file_idle(self, host: HostLanes[E], now: float, later: float) -> None:
-        host.state = State.IDLE
+        host.state = IDLE
         if host.is_empty(now):  # nobody wants it
             self._queues.pop(host.name, None)
             host.due = inf

@@ -48,6 +48,10 @@ class State(Enum):
     FULL = "waits for a release"
 
 
+# By these names for each page: before Python 3.12 an Enum's member costs a call.
+IDLE, READY, RESTS, FULL = State
+
+
 class Lane(Generic[E]):
     """The entries of one origin: those that may go, those that are due later."""
 
@@ -76,7 +80,7 @@ class HostLanes(Lane[E]):
     def __init__(self, name: str, scheme: str) -> None:
         super().__init__(scheme)
         self.name = name
-        self.state = State.IDLE
+        self.state = IDLE
         #: While ready: minus the priority of its best entry.
         self.rank = 0
         #: What its record in a line must carry to be valid.

@@ -22,8 +22,8 @@ _FEW_BYTES = 24_576
 # counted. (Unclosed: images and line breaks too, so that it is no verdict.)
 _UNCLOSED = 1_500
 _SAMPLED, _WINDOW, _WINDOW_DEPTH = 65_536, 768, 24
-# A longer page is first judged by a probe in each of its cells.
-_SHORT, _CELL, _PROBE = 65_536, 4_096, 512
+# They are counted where a probe in each cell of the page has found many.
+_CELL, _PROBE = 4_096, 512
 
 _ATTRIBUTES = (
     rb"(?:[\s/]++|[^\s/>][^\s/>=]*+"
@@ -43,6 +43,7 @@ _ATTRIBUTE = re.compile(
 # A tag that costs much is longer than two of these steps.
 _STEP = 16_384
 _ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE.pattern + rb"){500}+")
+_SHORTEST_ROW = 999
 _DOCUMENT = re.compile(rb"<(?:body|html)[\s/]", re.I)
 _SCRIPT = re.compile(rb"<!--|-->|<script(?=[\s/>])|</script(?=[\s/>])")
 
@@ -132,7 +133,7 @@ def _may_be_deep(body: bytes, chance: Callable[[], float]) -> bool:
 
     A sieve: what passes has few unclosed elements for its size, or hides them well.
     """
-    if len(body) <= _SHORT or _leaves_open(body, chance):
+    if _leaves_open(body, chance):
         tags = body.count(b"<")
         if tags <= _FEW_TAGS:
             return False
@@ -181,7 +182,7 @@ def _is_in_wide_tag(body: bytes, at: int) -> bool:
     What stands here may be in a quoted value; the row goes on behind its second quote
     at the latest.
     """
-    if _ROW.match(body, at):
+    if _is_row(body, at):
         return True
     for quote in (b'"', b"'"):
         start = at
@@ -189,9 +190,18 @@ def _is_in_wide_tag(body: bytes, at: int) -> bool:
             start = body.find(quote, start) + 1
             if not start:
                 break
-            if _ROW.match(body, start):
+            if _is_row(body, start):
                 return True
     return False
+
+
+def _is_row(body: bytes, at: int) -> bool:
+    """Whether hundreds of attributes begin here."""
+    # They take two bytes each, and an end of the tag is none in quotes only.
+    end = body.find(b">", at, at + _SHORTEST_ROW)
+    if end >= 0 and body.find(b'"', at, end) < 0 and body.find(b"'", at, end) < 0:
+        return False
+    return _ROW.match(body, at) is not None
 
 
 @lru_cache(maxsize=8)

@@ -72,6 +72,12 @@ def test_a_deep_part_of_a_long_page_is_found_wherever_it_is(
         check(bytes(page), chance=lambda: chance)
 
 
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+def test_a_short_page_of_little_else_than_open_elements_is_found(chance: float) -> None:
+    with pytest.raises(PageTooComplex, match="nested"):
+        check(b"<b>" * 3_100, chance=lambda: chance)
+
+
 @pytest.mark.parametrize("clump", [1, 20, 160, 1_000])
 @pytest.mark.parametrize("seed", range(10))
 def test_clumps_of_open_elements_are_found_in_a_long_page(

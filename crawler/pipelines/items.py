@@ -50,7 +50,8 @@ def encode(item: Any) -> bytes:
         if type(key) is not str or type(value) not in _HARMLESS:
             _check(_plain(plain), "")
             break
-    if b"\xe2\x80\xa8" in body or b"\xe2\x80\xa9" in body:
+    # (`in` would try each as a number first, and fail.)
+    if body.find(b"\xe2\x80\xa8") >= 0 or body.find(b"\xe2\x80\xa9") >= 0:
         body = body.replace(b"\xe2\x80\xa8", b"\\u2028")
         body = body.replace(b"\xe2\x80\xa9", b"\\u2029")
     return body

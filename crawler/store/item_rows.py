@@ -73,8 +73,9 @@ class ItemRows:
             if item.keys and not self._take_keys(item.keys):
                 continue
             group.item += 1
+            body = bytearray(item.body)
             group.item_rows.append(
-                (group.item, fingerprint, ordinal + judged - 1, item.body)
+                (group.item, fingerprint, ordinal + judged - 1, body)
             )
             if len(group.item_rows) >= _MANY:
                 group.write_rows()

@@ -12,6 +12,9 @@ from crawler.store.item_rows import ItemRows
 #: Links left out that are stored one by one; beyond, they are only counted.
 REJECTED_LIMIT = 100_000
 
+# By these names for each page: before Python 3.12 an Enum's member costs a call.
+_PENDING, _ENDED = State.PENDING, (State.DONE, State.FAILED)
+
 _REMEMBER = "INSERT OR REPLACE INTO remembered VALUES(?, ?)"
 _INSERT_PENDING = "INSERT INTO pending VALUES(?, ?, ?, ?)"
 _DELETE_PENDING = """DELETE FROM pending
@@ -53,7 +56,7 @@ class Landing:
         for name, amount in outcome.counters.items():
             self._group.count(name, amount)
         items = 0
-        if outcome.state in (State.DONE, State.FAILED):
+        if outcome.state in _ENDED:
             items = self._items.add(outcome, page, items_limit)
         if entry is not None:
             self._log(entry, page, outcome, items)
@@ -95,16 +98,16 @@ class Landing:
                 group.time,
                 int(outcome.state),
                 self._run.names.word(outcome.reason),
-                _clean(outcome.detail) if outcome.detail else None,
+                _clean(outcome.detail),
                 outcome.status,
                 int(outcome.elapsed * 1000),
                 outcome.received,
                 items,
-                group.item if items else None,
+                group.item if items else 0,
             )
         )
         self._items.drop_staged(entry.fingerprint)
-        if outcome.state is State.PENDING:
+        if outcome.state is _PENDING:
             group.set_tries(entry, page, outcome.due)
             return
         group.ended.add(page)
@@ -161,8 +164,8 @@ class Landing:
                 entry.parent,
                 names.word(entry.found_as),
                 int(group.now),
-                encode_options(request.options),
-                request.encoded_meta or None,
+                encode_options(request.options) or "",
+                request.encoded_meta or "",
             )
         )
         if entry.redirects or entry.attempt or entry.chain:
@@ -234,7 +237,7 @@ class Landing:
 
 def reopening(visit: int, page: int, time: int) -> tuple[int | str | None, ...]:
     """The row of the page log that puts a page back; no elapsed time: no attempt."""
-    return (visit, page, time, int(State.PENDING), 0, None, 0, None, 0, 0, None)
+    return (visit, page, time, int(_PENDING), 0, None, 0, None, 0, 0, None)
 
 
 def _mentioned(outcome: Outcome) -> Iterator[int]:

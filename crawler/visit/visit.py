@@ -52,6 +52,11 @@ class Fate(Enum):
     UNWANTED = auto()
 
 
+# By these names for each page: before Python 3.12 an Enum's member costs a call.
+PAGE, REDIRECT, BAD_STATUS, UNWANTED = Fate
+_DONE = State.DONE
+
+
 @dataclass(frozen=True, slots=True)
 class Clocks:
     """Where time comes from: monotonic seconds, and the wall clock's."""
@@ -164,14 +169,14 @@ class Visitor:
     def _fate(self, entry: Entry, response: Response) -> Fate:
         status = response.status_code
         if status in self._statuses:
-            return Fate.PAGE
+            return PAGE
         if status in redirects.STATUSES:
-            return Fate.REDIRECT
+            return REDIRECT
         if not 200 <= status <= 299:
-            return Fate.BAD_STATUS
+            return BAD_STATUS
         if entry.request.options.stream or self._is_accepted(response.content_type):
-            return Fate.PAGE
-        return Fate.UNWANTED
+            return PAGE
+        return UNWANTED
 
     def _is_accepted(self, content_type: str) -> bool:
         accepts = self._accepts
@@ -180,18 +185,18 @@ class Visitor:
         return bool(self._suffixes) and content_type.endswith(self._suffixes)
 
     def _is_read(self, entry: Entry, fate: Fate) -> bool:
-        if fate is Fate.PAGE:
+        if fate is PAGE:
             return not entry.request.options.stream
-        return fate is not Fate.REDIRECT and bool(entry.request.options.errback)
+        return fate is not REDIRECT and bool(entry.request.options.errback)
 
     async def _judge(self, entry: Entry, response: Response, fate: Fate) -> Outcome:
         status = response.status_code
-        if fate is Fate.BAD_STATUS:
+        if fate is BAD_STATUS:
             return await self._bad_status(entry, response)
         self._around.hosts.succeeded(entry.host, self._around.clocks.monotonic())
-        if fate is Fate.REDIRECT:
+        if fate is REDIRECT:
             return await self._redirected(entry, response)
-        if fate is Fate.UNWANTED:
+        if fate is UNWANTED:
             shown = response.content_type or "no type"
             if entry.request.options.errback:
                 exc = FetchError(Reason.UNWANTED_TYPE, shown, url=entry.url)
@@ -207,7 +212,7 @@ class Visitor:
         return self._landed(entry, response, effects)
 
     def _landed(self, entry: Entry, response: Response, effects: Effects) -> Outcome:
-        outcome = Outcome(entry, State.DONE, status=response.status_code)
+        outcome = Outcome(entry, _DONE, status=response.status_code)
         outcome.counters = {"pages": 1, **counted(effects)}
         _add(outcome, effects)
         return _measured(outcome, response)
