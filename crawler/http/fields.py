@@ -7,8 +7,10 @@ from then on cost a look-up; what changes is sent beside them, unindexed. No I/O
 import re
 
 import httpx
+from h2.errors import ErrorCodes
 from hpack import Encoder
 
+from crawler.http.frames import StreamError
 from crawler.http.transfer import Fields
 
 __all__ = [
@@ -55,8 +57,11 @@ _MAX_DIGITS = 18
 _KEPT_BLOCKS = 64
 
 
-class MalformedError(Exception):
-    """The fields are none that an answer may have: the stream's error, no other's."""
+class MalformedError(StreamError):
+    """It is nothing that an answer may be: its stream's error (section 8.1.1)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCodes.PROTOCOL_ERROR, message)
 
 
 class FieldEncoder:

@@ -1,4 +1,8 @@
-"""HTTP/2 frames as bytes (RFC 9113 sections 4 and 6): split and built. No state."""
+"""HTTP/2 frames as bytes (RFC 9113 sections 4 and 6): split, read and built. No state.
+
+Here stands what section 6 wants of a frame by itself: how long it is, and whether it
+is about a stream or the connection. What it means is in http2.py.
+"""
 
 from struct import Struct, error
 from typing import NamedTuple
@@ -15,14 +19,20 @@ __all__ = [
     "PRIORITY_FLAG",
     "Frame",
     "FrameError",
+    "StreamError",
+    "check_priority",
     "check_size",
     "data",
     "goaway",
+    "goaway_of",
     "headers",
+    "number_of",
     "payload_of",
     "ping",
+    "ping_of",
     "reset",
     "settings",
+    "settings_of",
     "split",
     "window_update",
 ]
@@ -46,7 +56,15 @@ _PING_BYTES = 8
 
 
 class FrameError(Exception):
-    """The peer broke the protocol in a way that ends the connection."""
+    """The peer broke the protocol, and with it the connection (section 5.4.1)."""
+
+    def __init__(self, code: ErrorCodes, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StreamError(Exception):
+    """The peer broke the protocol on one stream, which ends alone (section 5.4.2)."""
 
     def __init__(self, code: ErrorCodes, message: str) -> None:
         super().__init__(message)
@@ -114,20 +132,44 @@ def number_of(frame: Frame) -> int:
     return int(number)
 
 
+def check_priority(frame: Frame) -> None:
+    """Raise FrameError unless it is a PRIORITY, of which nothing else is wanted."""
+    if not frame.stream_id:
+        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "PRIORITY on no stream")
+    if len(frame.payload) != 5:
+        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PRIORITY of a broken size")
+
+
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
     """Give the settings in the order in which they are to be applied."""
-    if len(frame.payload) % _SETTING.size:
+    _check_is_the_connections(frame)
+    is_ack = frame.flags & ACK
+    if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
         raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "SETTINGS of a broken size")
     return list(_SETTING.iter_unpack(frame.payload))
 
 
+def ping_of(frame: Frame) -> bytes:
+    """Give what PING wants to have back."""
+    _check_is_the_connections(frame)
+    if len(frame.payload) != _PING_BYTES:
+        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PING of a broken size")
+    return frame.payload
+
+
 def goaway_of(frame: Frame) -> tuple[int, int]:
     """Give the last stream that was or may be processed, and the error's code."""
+    _check_is_the_connections(frame)
     if len(frame.payload) < 8:
         raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "GOAWAY is too short")
     (last,) = _LONG.unpack_from(frame.payload)
     (code,) = _LONG.unpack_from(frame.payload, 4)
     return last & 0x7FFFFFFF, code
+
+
+def _check_is_the_connections(frame: Frame) -> None:
+    if frame.stream_id:
+        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A stream's that is for all")
 
 
 def _frame(kind: int, flags: int, stream_id: int, payload: bytes | memoryview) -> bytes:

@@ -1,8 +1,11 @@
 """One HTTP/2 connection: many requests at a time (RFC 9113).
 
-Read from top to bottom: what a request does, then what each frame does, in the order
-of section 6, then how the connection ends. Frames are cut and built in frames.py,
-fields in fields.py with HPACK by `hpack`, of the h2 project.
+Read from top to bottom: how a connection begins, how a request goes out, what each
+frame does, in the order of section 6, how streams end, and how the connection does.
+What is said beside it: frames as bytes (frames.py), fields (fields.py, and HPACK by
+`hpack`, of the h2 project), windows (windows.py), what an answer may be (streams.py),
+what waits to be written (outbox.py), who is sent again (reliability.py), and whether
+anybody is there (pulse.py).
 
 h2's own state machine is not used: it closes at any GOAWAY, though the streams that
 the peer goes on with may finish (section 6.8); it ends the connection where only a
@@ -24,45 +27,38 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from hpack import Decoder, HPACKError, OversizedHeaderListError
 
-from crawler.http import frames
-from crawler.http.errors import HeaderTooLargeError, ResetError, TruncatedError
-from crawler.http.fields import (
-    FieldEncoder,
-    MalformedError,
-    check_fields,
-    length_and_encodings,
-    read_head,
-)
-from crawler.http.frames import Frame, FrameError
+from crawler.http import frames, reliability
+from crawler.http.errors import HeaderTooLargeError, ResetError
+from crawler.http.fields import FieldEncoder
+from crawler.http.frames import Frame, FrameError, StreamError
 from crawler.http.origins import Origin
+from crawler.http.outbox import Outbox
+from crawler.http.pulse import Pulse
 from crawler.http.streams import STREAM_WINDOW, Stream
-from crawler.http.ticker import NEVER, Ticker
+from crawler.http.ticker import NEVER
 from crawler.http.transfer import Fields, Transfer, TransferHome
+from crawler.http.windows import DEFAULT_WINDOW, MAX_WINDOW, ReceiveWindow
 
 __all__ = ["Http2Connection"]
 
 #: What the connection may bring before we have said that it came.
 _CONNECTION_WINDOW = 16 * 1024 * 1024
-_DEFAULT_WINDOW = 65_535
-_MAX_WINDOW = 2**31 - 1
 _MAX_STREAM_ID = 2**31 - 1
 #: Streams that are opened before the peer has said how many it takes.
 _STREAMS_BEFORE_SETTINGS = 10
 _MAX_CONTINUATIONS = 64
-_MAX_INFORMATIONAL = 16
 #: An abandoned body with no more than this to come is read to its end, for servers
 #: punish resets; it has this long. Others are reset, but not most of all streams.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 5.0
 _MAX_RESET_SHARE = 0.3
 _FREE_RESETS = 20
-#: Frames that bring nothing are paid from an allowance, which progress fills up.
+#: Frames that bring nothing are paid from an allowance, which progress fills up
+#: (section 10.5): a head, a piece of body either way, and the bytes in it.
 _ALLOWANCE = 2_000
 _FRAMES_FOR_HEAD = 50
-_BYTES_FOR_FRAME = 16
 _FRAMES_FOR_DATA = 4
-#: Connections on which a request is tried though the peer left it out of all.
-_MAX_LEFT_OUT = 3
+_BYTES_FOR_FRAME = 16
 
 
 class Http2Home(TransferHome, Protocol):
@@ -92,8 +88,14 @@ class Http2Connection(asyncio.Protocol):
         #: When drained streams have had their time, or the peer's silence is too long.
         self.due = NEVER
         self._home = home
-        self._ticker: Ticker = home.ticker
+        self._options = home.options
+        self._ticker = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._outbox: Outbox = None  # type: ignore[assignment]
+        self._pulse = Pulse(home.options.silence, home.ticker.now)
+
+        #: Streams that are open, or half-closed by us. Below `_next_id` the odd ones
+        #: that are not here are closed; all others are idle (section 5.1).
         self._streams: dict[int, Stream] = {}
         self._next_id = 1
         self._resets = 0
@@ -101,49 +103,44 @@ class Http2Connection(asyncio.Protocol):
         self._is_retired = False
         self._is_closed = False
 
-        self._encoder = FieldEncoder()
-        self._decoder = Decoder(home.options.max_header_bytes)
-        #: A header block whose CONTINUATIONs are awaited, and the frame it began with.
-        self._open_block: tuple[Frame, list[bytes]] | None = None
-
+        #: What the peer has set (section 6.5.2), beside what the outbox knows.
         self._has_settings = False
-        self._max_streams = min(_STREAMS_BEFORE_SETTINGS, home.options.max_streams)
-        self._max_frame_size = frames.MAX_FRAME_SIZE
-        self._initial_send_window = _DEFAULT_WINDOW
-        self._send_window = _DEFAULT_WINDOW
-        self._receive_window = _CONNECTION_WINDOW
-        self._allowance = _ALLOWANCE
-        self._last_heard = 0.0
-        self._silence = home.options.silence
-        self._awaits_ping = False
-        self._pinged_at = 0.0
-        #: Whether nobody joins until the peer is heard again.
-        self._is_doubted = False
+        self._max_streams = min(_STREAMS_BEFORE_SETTINGS, self._options.max_streams)
+        self._initial_window = DEFAULT_WINDOW
 
+        self._encoder = FieldEncoder()
+        self._decoder = Decoder(self._options.max_header_bytes)
+        #: The beginning of a frame, and of a header block whose CONTINUATIONs are
+        #: awaited: its HEADERS, and the parts so far.
         self._received = b""
-        self._outgoing: list[bytes] = []
-        self._is_in_callback = False
-        self._is_flushing = False
-        #: Whether the socket takes no more for now.
-        self._is_paused = False
-        self._loop = asyncio.get_running_loop()
+        self._open_block: tuple[Frame, list[bytes]] | None = None
+        self._window = ReceiveWindow(_CONNECTION_WINDOW)
+        self._allowance = _ALLOWANCE
 
-    # A request's side
+    # The connection begins (section 3.4)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._outbox = Outbox(self._transport)
+        settings: dict[int, int] = {
+            SettingCodes.ENABLE_PUSH: 0,
+            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            SettingCodes.MAX_HEADER_LIST_SIZE: self._options.max_header_bytes,
+        }
+        self._outbox.write(frames.PREFACE + frames.settings(settings))
+        self._allow(0, _CONNECTION_WINDOW - DEFAULT_WINDOW)
+
+    # A request goes out (section 8.1)
 
     @property
     def has_room(self) -> bool:
-        """Whether another stream may be opened now."""
+        """Whether another stream may be opened now (section 5.1.2)."""
         return (
             len(self._streams) < self._max_streams
             and not self._is_retired
-            and not self._is_doubted
+            and not self._pulse.is_doubted
             and not self._transport.is_closing()
         )
-
-    @property
-    def is_closing(self) -> bool:
-        """Whether it is gone, though `connection_lost` is yet to come."""
-        return self._transport.is_closing()
 
     @property
     def is_full(self) -> bool:
@@ -155,22 +152,27 @@ class Http2Connection(asyncio.Protocol):
         """Whether nothing is carried."""
         return not self._streams and not self._is_retired
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is gone, though `connection_lost` is yet to come."""
+        return self._transport.is_closing()
+
     def start(self, transfer: Transfer) -> None:
         """Open a stream: HEADERS, and the body as far as the windows allow."""
         block = self._encoder.encode(transfer.request)
-        stream = Stream(self._next_id, transfer, self._initial_send_window)
-        self._next_id += 2
         self._listen()
+        stream = Stream(self._next_id, transfer, self._initial_window)
+        self._next_id += 2
         self._streams[stream.id] = stream
         transfer.stream = stream
         transfer.begin(self)
         content = transfer.content
-        self._write(
+        self._outbox.write(
             frames.headers(
                 stream.id,
                 block,
                 is_last=content == b"",
-                max_frame_size=self._max_frame_size,
+                max_frame_size=self._outbox.max_frame_size,
             )
         )
         if content != b"":
@@ -182,145 +184,58 @@ class Http2Connection(asyncio.Protocol):
             self._retire()
 
     async def send_piece(self, transfer: Transfer, piece: bytes) -> None:
-        """Send a piece of a streamed body, once the windows have room for it."""
-        stream = self._stream_of(transfer)
+        """Send a piece of a streamed body, once there is room for it."""
+        stream = _stream_of(transfer)
         if stream is None or not piece:
             return
         stream.to_send = memoryview(piece)
         self._send_body(stream)
         while stream.to_send and not transfer.is_done:
-            stream.writable = self._loop.create_future()
+            stream.writable = asyncio.get_running_loop().create_future()
             await stream.writable
         transfer.note_progress()
 
     def send_end(self, transfer: Transfer) -> None:
         """The streamed body has been sent."""
-        stream = self._stream_of(transfer)
+        stream = _stream_of(transfer)
         if stream is not None:
             transfer.is_sending = False
-            self._write(frames.data(stream.id, b"", is_last=True))
+            self._outbox.write(frames.data(stream.id, b"", is_last=True))
 
     def _send_body(self, stream: Stream) -> None:
-        transfer = stream.transfer
-        while stream.to_send:
-            room = min(self._send_window, stream.send_window, self._max_frame_size)
-            if room <= 0 or transfer is None or self._is_paused:
-                return
-            piece, stream.to_send = stream.to_send[:room], stream.to_send[room:]
-            self._send_window -= len(piece)
-            stream.send_window -= len(piece)
-            self._earn(_FRAMES_FOR_DATA + len(piece) // _BYTES_FOR_FRAME)
-            # A streamed body is ended by `send_end`.
-            is_last = not stream.to_send and transfer.content is not None
-            self._write(frames.data(stream.id, piece, is_last=is_last))
-            transfer.is_sending = not is_last
-            transfer.note_progress()
-            # At once, for the socket to say when it takes no more.
-            self._flush()
-        stream.wake()
+        sent = self._outbox.send_body(stream)
+        if sent:
+            self._earn(_FRAMES_FOR_DATA + sent // _BYTES_FOR_FRAME)
 
-    def consumed(self, transfer: Transfer, size: int) -> None:
-        """Let the peer send as much more on this stream."""
-        stream = self._stream_of(transfer)
-        if stream is not None:
-            self._credit(stream, size)
-
-    def _credit(self, stream: Stream, size: int) -> None:
-        self._give_back(stream, stream.credit(size))
-
-    def _give_back(self, stream: Stream, more: int) -> None:
-        if more:
-            self._write(frames.window_update(stream.id, more))
-
-    def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
-        """Nobody wants the rest: read it to the end if it is short, else reset."""
-        stream = self._stream_of(transfer)
-        if stream is None:
-            return
-        transfer.stream = None
-        stream.transfer = None
-        stream.wake()
-        is_sent = not transfer.is_sending
-        if is_sent and stream.left is not None and stream.left <= _DRAINED_BYTES:
-            self._give_back(stream, stream.credit_unread())
-            stream.due = self._ticker.now + _DRAINED_SECONDS
-            self._look_again(stream.due)
-        else:
-            self._reset(stream, ErrorCodes.CANCEL)
-        if timed_out and self._is_silent():
-            self._is_doubted = True
-            self._ask_for_life()
-        self._home.has_room_again(self)
-
-    def _reset(self, stream: Stream, code: ErrorCodes) -> None:
-        self._write(frames.reset(stream.id, code))
-        self._forget(stream)
-        self._resets += 1
-        opened = self._next_id // 2
-        if self._resets > max(_FREE_RESETS, opened * _MAX_RESET_SHARE):
-            # Servers take a connection of mostly resets for an attack, and cut it.
-            self._retire()
-
-    def _forget(self, stream: Stream) -> None:
-        """The stream is closed on both sides."""
-        self._streams.pop(stream.id, None)
-        if stream.transfer is not None:
-            stream.transfer.stream = None
-        stream.wake()
-        if self._is_retired and not self._streams:
-            self.close()
-
-    def _stream_of(self, transfer: Transfer) -> Stream | None:
-        return cast("Stream | None", transfer.stream)
+    def _send_all_bodies(self) -> None:
+        for stream in list(self._streams.values()):
+            if stream.to_send:
+                self._send_body(stream)
 
     def rest(self) -> None:
         """There is nothing to be carried after all."""
         self._home.has_room_again(self)
 
-    def get_extra_info(self, name: str) -> Any:
-        """What httpx calls a network stream: `server_addr`, `ssl_object` and so on."""
-        names = {"server_addr": "peername", "client_addr": "sockname"}
-        return self._transport.get_extra_info(names.get(name, name))
-
-    # The connection begins (section 3.4)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._last_heard = self._ticker.now
-        self._write(
-            frames.PREFACE
-            + frames.settings(
-                {
-                    SettingCodes.ENABLE_PUSH: 0,
-                    SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-                    SettingCodes.MAX_HEADER_LIST_SIZE: (
-                        self._home.options.max_header_bytes
-                    ),
-                }
-            )
-            + frames.window_update(0, _CONNECTION_WINDOW - _DEFAULT_WINDOW)
-        )
+    # Frames come in (section 4.1)
 
     def data_received(self, data: bytes) -> None:
         if self._is_closed:
             return  # TLS goes on to deliver what came before our goodbye
-        self._last_heard = self._ticker.now
-        self._is_in_callback = True
+        was_asked = self._pulse.hear(self._ticker.now)
+        self._outbox.hold()
         try:
             received, self._received = frames.split(self._received + data)
             for frame in received:
                 self._handle(frame)
                 if self._is_closed:
                     return
-            frames.check_size(self._received)
+            if self._received:
+                frames.check_size(self._received)
         except FrameError as exc:
-            self._break(exc.code, str(exc))
+            self._break(exc)
         finally:
-            self._is_in_callback = False
-            self._flush()
-        if self._awaits_ping and not self._is_closed:
-            # Any sign of life will do.
-            self._awaits_ping = self._is_doubted = False
+            self._outbox.flush()
+        if was_asked and not self._is_closed:
             self._home.has_room_again(self)
 
     def _handle(self, frame: Frame) -> None:
@@ -332,54 +247,51 @@ class Http2Connection(asyncio.Protocol):
         if self._allowance < 0:
             raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, "Frames that bring nothing")
         handler = self._HANDLERS.get(frame.type)
-        if handler is not None:  # unknown ones are ignored (section 4.1)
+        if handler is None:
+            return  # unknown types are ignored (section 5.5)
+        try:
             handler(self, frame)
+        except StreamError as exc:
+            stream = self._streams.get(frame.stream_id)
+            if stream is None:  # then it is about stream 0, which is the connection
+                raise FrameError(exc.code, str(exc)) from exc
+            self._refuse(stream, exc)
 
     def _earn(self, count: int) -> None:
         """There was progress: the peer may send so many frames more without any."""
         self._allowance = min(self._allowance + count, _ALLOWANCE)
 
+    def _addressed(self, frame: Frame) -> Stream | None:
+        """The frame's stream; None if it is closed, for then the frame may be late.
+
+        Frames on idle streams, as all of the server's are, are an error (section 5.1).
+        """
+        stream = self._streams.get(frame.stream_id)
+        is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
+        if stream is None and not is_ours:
+            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame on an idle stream")
+        return stream
+
     # DATA (section 6.1)
 
     def _on_data(self, frame: Frame) -> None:
         size = len(frame.payload)
-        self._receive_window -= size
-        if self._receive_window < 0:
-            raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "More than the window")
-        if self._receive_window < _CONNECTION_WINDOW // 2:
-            self._write(
-                frames.window_update(0, _CONNECTION_WINDOW - self._receive_window)
-            )
-            self._receive_window = _CONNECTION_WINDOW
-        stream = self._streams.get(frame.stream_id)
+        # On closed streams, too, it counts against the connection's window.
+        self._window.receive(size)
+        self._allow(0, self._window.consume(size))
+        stream = self._addressed(frame)
         if stream is None:
-            self._check_was_open(frame)
             return
-        stream.receive_window -= size
-        if stream.receive_window < 0:
-            raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "More than the window")
-        piece = (
-            frames.payload_of(frame) if frame.flags & frames.PADDED else (frame.payload)
-        )
+        stream.receive_window.receive(size)
+        piece = frame.payload
+        if frame.flags & frames.PADDED:
+            piece = frames.payload_of(frame)
         self._earn(len(piece) // _BYTES_FOR_FRAME)
-        self._take_piece(stream, piece, size - len(piece))
-        if frame.flags & frames.END_STREAM and frame.stream_id in self._streams:
+        free = stream.take_data(piece, size - len(piece))
+        if free:
+            self._allow(stream.id, stream.receive_window.consume(free))
+        if frame.flags & frames.END_STREAM:
             self._end(stream)
-
-    def _take_piece(self, stream: Stream, piece: bytes, padding: int) -> None:
-        transfer = stream.transfer
-        if stream.left is not None:
-            stream.left -= len(piece)
-        if transfer is None:
-            self._credit(stream, len(piece) + padding)
-        elif not transfer.head.done():
-            self._refuse(stream, "The body comes before its head")
-        elif stream.left is not None and stream.left < 0:
-            self._refuse(stream, "The body is longer than its Content-Length")
-        elif piece and not transfer.feed(piece):
-            transfer.abandon()
-        elif padding:
-            self._credit(stream, padding)
 
     # HEADERS (section 6.2) and CONTINUATION (section 6.10)
 
@@ -398,182 +310,83 @@ class Http2Connection(asyncio.Protocol):
         first, parts = self._open_block
         parts.append(frame.payload)
         size = sum(map(len, parts))
-        limit = self._home.options.max_header_bytes
-        if len(parts) > _MAX_CONTINUATIONS or size > limit:
-            self._refuse_head(first.stream_id)
+        if len(parts) > _MAX_CONTINUATIONS or size > self._options.max_header_bytes:
+            self._refuse_block(frame)
         if frame.flags & frames.END_HEADERS:
             self._open_block = None
             self._on_block(first, b"".join(parts))
 
     def _on_block(self, frame: Frame, block: bytes) -> None:
-        # Every block has to be decoded, wanted or not: it changes the table.
+        # Every block has to be decoded, wanted or not: it changes the table (4.3).
         try:
             fields = cast(Fields, self._decoder.decode(block, raw=True))
         except OversizedHeaderListError:
-            self._refuse_head(frame.stream_id)
+            self._refuse_block(frame)
         except HPACKError as exc:
             raise FrameError(ErrorCodes.COMPRESSION_ERROR, f"HPACK: {exc}") from exc
-        stream = self._streams.get(frame.stream_id)
+        stream = self._addressed(frame)
         if stream is None:
-            self._check_was_open(frame)
             return
+        if len(fields) > self._options.max_header_count:
+            self._fail(frame, HeaderTooLargeError("Too many header lines"))
+            raise StreamError(ErrorCodes.PROTOCOL_ERROR, "Too many header lines")
         is_last = bool(frame.flags & frames.END_STREAM)
-        transfer = stream.transfer
-        if transfer is not None:
-            try:
-                self._on_fields(stream, transfer, fields, is_last)
-            except MalformedError as exc:
-                self._refuse(stream, str(exc))
-        if is_last and frame.stream_id in self._streams:
-            self._end(stream)
-
-    def _on_fields(
-        self, stream: Stream, transfer: Transfer, fields: Fields, is_last: bool
-    ) -> None:
-        if len(fields) > self._home.options.max_header_count:
-            self._refuse(stream, "", HeaderTooLargeError("Too many header lines"))
-            return
-        if transfer.head.done():
-            # Trailers are checked, and left out.
-            check_fields(fields)
-            if not is_last:
-                raise MalformedError("A second head")
-            return
-        status, fields = read_head(fields)
-        if status >= 200:
-            self._on_head(stream, transfer, (status, fields), is_last)
-            return
-        transfer.informational += 1
-        if is_last or status == 101 or transfer.informational > _MAX_INFORMATIONAL:
-            raise MalformedError(f"An unasked {status}, or too many of it")
-        transfer.note_progress()
-
-    def _on_head(
-        self,
-        stream: Stream,
-        transfer: Transfer,
-        head: tuple[int, Fields],
-        is_last: bool,
-    ) -> None:
-        status, fields = head
+        stream.take_fields(fields, is_last=is_last)
         self._earn(_FRAMES_FOR_HEAD)
-        transfer.http_version = b"HTTP/2"
-        length, encodings = length_and_encodings(fields)
-        if transfer.request.method == "HEAD" or status in (204, 304):
-            stream.left = 0
-            transfer.answer(status, fields, [], None)
-            # There is no content, whatever comes (RFC 9110 section 6.4.1).
-            transfer.complete()
-            self.abandon(transfer)
-            return
-        if not is_last:
-            stream.left = length
-        elif length:
-            raise MalformedError("The answer announces a body and has none")
-        if not transfer.answer(status, fields, encodings, length):
-            transfer.abandon()
+        transfer = stream.transfer
+        if is_last:
+            self._end(stream)
+        elif transfer is not None and transfer.is_done:
+            self.abandon(transfer)  # its head is all that there is
 
-    def _refuse_head(self, stream_id: int) -> None:
+    def _refuse_block(self, frame: Frame) -> None:
         """Give up the connection: what was not decoded is missing in the table."""
-        limit = self._home.options.max_header_bytes
+        limit = self._options.max_header_bytes
         error = HeaderTooLargeError(f"The head is larger than {limit:,} bytes")
-        stream = self._streams.get(stream_id)
-        if stream is not None and stream.transfer is not None:
-            transfer = stream.transfer
-            self._forget(stream)
-            transfer.fail(error)
+        self._fail(frame, error)
         raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, str(error))
 
-    def _refuse(
-        self,
-        stream: Stream,
-        message: str,
-        error: Exception | None = None,
-        code: ErrorCodes = ErrorCodes.PROTOCOL_ERROR,
-    ) -> None:
-        """A malformed answer: its stream is reset (section 8.1.1)."""
-        transfer = stream.transfer
-        self._reset(stream, code)
-        if transfer is not None:
-            transfer.fail(error or httpx.RemoteProtocolError(message))
-        self._home.has_room_again(self)
+    def _fail(self, frame: Frame, error: Exception) -> None:
+        """Tell whoever waits for this stream more than that it broke."""
+        stream = self._streams.get(frame.stream_id)
+        if stream is not None and stream.transfer is not None:
+            stream.transfer.fail(error)
 
-    def _end(self, stream: Stream) -> None:
-        """The peer has said the last of this stream."""
-        transfer = stream.transfer
-        if transfer is not None and transfer.is_sending:
-            # It answers without having heard all, and need not hear the rest.
-            self._write(frames.reset(stream.id, ErrorCodes.NO_ERROR))
-        self._forget(stream)
-        if transfer is not None:
-            if not transfer.head.done():
-                transfer.fail(httpx.RemoteProtocolError("The answer has no head"))
-            elif stream.left:
-                transfer.fail(TruncatedError("The body is shorter than announced"))
-            else:
-                transfer.complete()
-        self._home.has_room_again(self)
-
-    # PRIORITY (section 6.3)
+    # PRIORITY (section 6.3), RST_STREAM (section 6.4)
 
     def _on_priority(self, frame: Frame) -> None:
-        if not frame.stream_id:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "PRIORITY on no stream")
-        if len(frame.payload) != 5:
-            raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PRIORITY of a broken size")
-
-    # RST_STREAM (section 6.4)
+        frames.check_priority(frame)
 
     def _on_reset(self, frame: Frame) -> None:
         code = frames.number_of(frame)
-        stream = self._streams.get(frame.stream_id)
+        stream = self._addressed(frame)
         if stream is None:
-            self._check_was_open(frame)
             return
         transfer = stream.transfer
         self._forget(stream)
-        if transfer is not None:
-            self._on_transfer_reset(transfer, code)
-        self._home.has_room_again(self)
-
-    def _on_transfer_reset(self, transfer: Transfer, code: int) -> None:
-        name = _name_of(code)
-        if code == ErrorCodes.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
+        if code == ErrorCodes.HTTP_1_1_REQUIRED:
             self._home.avoid_http2(self.origin)
             self._retire()
-            self._home.send_again(transfer)
-        elif (
-            code == ErrorCodes.REFUSED_STREAM
-            and not transfer.refused
-            and (transfer.content is not None and not transfer.head.done())
-        ):
-            # It was not processed (section 8.7): any method may be tried again.
-            transfer.refused += 1
-            self._home.send_again(transfer)
-        elif transfer.head.done():
-            transfer.fail(TruncatedError(f"The body was cut off: {name}"))
-        else:
-            transfer.fail(ResetError(f"The stream was reset: {name}"))
+        if transfer is not None:
+            reliability.after_reset(self._home, transfer, code)
+        self._home.has_room_again(self)
 
     # SETTINGS (section 6.5)
 
     def _on_settings(self, frame: Frame) -> None:
-        if frame.stream_id:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "SETTINGS on a stream")
-        if frame.flags & frames.ACK:
-            if frame.payload:
-                raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "SETTINGS in an ACK")
-            if not self._has_settings:
-                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "An ACK for a preface")
-            return
-        if not self._has_settings:
-            self._has_settings = True
-            self._max_streams = self._home.options.max_streams
         settings = frames.settings_of(frame)
+        is_ack = frame.flags & frames.ACK
+        if not self._has_settings:
+            if is_ack:
+                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "An ACK for a preface")
+            self._has_settings = True
+            self._max_streams = self._options.max_streams
+        if is_ack:
+            return
         self._allowance -= len(settings)
         for code, value in settings:
             self._apply(code, value)
-        self._write(frames.settings_ack())
+        self._outbox.write(frames.settings_ack())
         self._send_all_bodies()
         self._home.has_room_again(self)
 
@@ -583,130 +396,153 @@ class Http2Connection(asyncio.Protocol):
         elif code == SettingCodes.ENABLE_PUSH and value:
             raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A server asks for push")
         elif code == SettingCodes.MAX_CONCURRENT_STREAMS:
-            self._max_streams = min(value, self._home.options.max_streams)
+            self._max_streams = min(value, self._options.max_streams)
         elif code == SettingCodes.INITIAL_WINDOW_SIZE:
             self._resize_windows(value)
         elif code == SettingCodes.MAX_FRAME_SIZE:
             if not frames.MAX_FRAME_SIZE <= value < 2**24:
                 raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame size out of range")
-            self._max_frame_size = value
+            self._outbox.max_frame_size = value
 
     def _resize_windows(self, size: int) -> None:
-        if size > _MAX_WINDOW:
+        """Section 6.9.2: windows of open streams move along, even below nothing."""
+        if size > MAX_WINDOW:
             raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
         for stream in self._streams.values():
-            # This may make it negative, but not too large (section 6.9.2).
-            stream.send_window += size - self._initial_send_window
-            if stream.send_window > _MAX_WINDOW:
-                raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
-        self._initial_send_window = size
+            stream.send_window.move(size - self._initial_window)
+        self._initial_window = size
 
-    # PUSH_PROMISE (section 6.6)
+    # PUSH_PROMISE (section 6.6), PING (section 6.7)
 
     def _on_push_promise(self, frame: Frame) -> None:
         raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A push, which was ruled out")
 
-    # PING (section 6.7)
-
     def _on_ping(self, frame: Frame) -> None:
-        if frame.stream_id:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "PING on a stream")
-        if len(frame.payload) != 8:
-            raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PING of a broken size")
+        payload = frames.ping_of(frame)
         if not frame.flags & frames.ACK:
-            self._write(frames.ping(frame.payload, is_ack=True))
-
-    def _listen(self) -> None:
-        """A stream is about to be opened: is anybody there to answer it?"""
-        if not self._streams and self._is_silent():
-            # It may have died while it was idle; the answer, or the PING's, will tell.
-            self._ask_for_life()
-        if self.due == NEVER:
-            self._look_again(self._ticker.now + self._silence)
-
-    def _is_silent(self) -> bool:
-        return self._last_heard + self._silence <= self._ticker.now
-
-    def _ask_for_life(self) -> None:
-        """Nothing was heard for long: a peer that is gone answers no PING either."""
-        if not self._awaits_ping and not self._is_closed:
-            self._awaits_ping = True
-            self._pinged_at = self._ticker.now
-            self._write(frames.ping())
-            self._look_again(self._pinged_at + self._silence)
+            self._outbox.write(frames.ping(payload, is_ack=True))
 
     # GOAWAY (section 6.8)
 
     def _on_goaway(self, frame: Frame) -> None:
         last_id, code = frames.goaway_of(frame)
-        if frame.stream_id:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "GOAWAY on a stream")
         if code == ErrorCodes.HTTP_1_1_REQUIRED:
             self._home.avoid_http2(self.origin)
         self._retire()
         for stream in [s for s in self._streams.values() if s.id > last_id]:
             transfer = stream.transfer
             self._forget(stream)
-            if transfer is None:
-                continue
-            if last_id:
-                # Others were processed: it will have its turn, and this was no try.
-                transfer.resent -= 1
-            self._send_unprocessed_again(transfer, code)
-
-    def _send_unprocessed_again(self, transfer: Transfer, code: int) -> None:
-        is_kept = transfer.content is not None and not transfer.head.done()
-        if is_kept and transfer.resent < _MAX_LEFT_OUT:
-            self._home.send_again(transfer)
-        else:
-            transfer.fail(ResetError(f"The server goes away: {_name_of(code)}"))
+            if transfer is not None:
+                reliability.after_goaway(self._home, transfer, last_id, code)
 
     # WINDOW_UPDATE (section 6.9)
 
     def _on_window_update(self, frame: Frame) -> None:
-        size = frames.number_of(frame) & _MAX_WINDOW
-        stream = self._streams.get(frame.stream_id)
-        if frame.stream_id and stream is None:
-            self._check_was_open(frame)
-        elif stream is not None:
-            stream.send_window += size
-            if not size:
-                self._refuse(stream, "A window that does not grow")
-            elif stream.send_window > _MAX_WINDOW:
-                code = ErrorCodes.FLOW_CONTROL_ERROR
-                self._refuse(stream, "A window too large", code=code)
-            elif stream.to_send:
-                self._send_body(stream)
-        else:
-            self._send_window += size
-            if not size:
-                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A window does not grow")
-            if self._send_window > _MAX_WINDOW:
-                raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+        size = frames.number_of(frame) & MAX_WINDOW
+        if not frame.stream_id:
+            self._outbox.window.grow(size)
             self._send_all_bodies()
-
-    def _send_all_bodies(self) -> None:
-        for stream in list(self._streams.values()):
+            return
+        stream = self._addressed(frame)
+        if stream is not None:
+            stream.send_window.grow(size)
             if stream.to_send:
                 self._send_body(stream)
 
-    def _check_was_open(self, frame: Frame) -> None:
-        """Frames on streams that we closed may be late (section 5.1), others not."""
-        is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
-        if not is_ours:
-            raise FrameError(
-                ErrorCodes.PROTOCOL_ERROR, "A stream that was never opened"
-            )
+    def _allow(self, stream_id: int, more: int) -> None:
+        """Let the peer send so much more; on stream 0, on all together."""
+        if more:
+            self._outbox.write(frames.window_update(stream_id, more))
 
-    # The connection ends
+    # The caller reads the answer, or does not
 
-    def _retire(self) -> None:
-        """Finish what is carried, and take no more."""
-        if not self._is_retired:
-            self._is_retired = True
-            self._home.retired(self)
-            if not self._streams:
-                self.close()
+    def consumed(self, transfer: Transfer, size: int) -> None:
+        """Let the peer send as much more on this stream."""
+        stream = _stream_of(transfer)
+        if stream is not None:
+            self._allow(stream.id, stream.receive_window.consume(size))
+
+    def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
+        """Nobody wants the rest: read it to the end if it is short, else reset."""
+        stream = _stream_of(transfer)
+        if stream is None:
+            return
+        transfer.stream = None
+        stream.transfer = None
+        stream.wake()
+        is_short = stream.left is not None and stream.left <= _DRAINED_BYTES
+        if is_short and not transfer.is_sending:
+            self._allow(stream.id, stream.receive_window.consume_all())
+            stream.due = self._ticker.now + _DRAINED_SECONDS
+            self._look_again(stream.due)
+        else:
+            self._reset(stream, ErrorCodes.CANCEL)
+        if timed_out and self._pulse.is_silent(self._ticker.now):
+            self._doubt()
+        self._home.has_room_again(self)
+
+    def get_extra_info(self, name: str) -> Any:
+        """What httpx calls a network stream: `server_addr`, `ssl_object` and so on."""
+        names = {"server_addr": "peername", "client_addr": "sockname"}
+        return self._transport.get_extra_info(names.get(name, name))
+
+    # A stream ends (section 5.1)
+
+    def _end(self, stream: Stream) -> None:
+        """END_STREAM: the peer has said all, unless the stream is closed already."""
+        if stream.id not in self._streams:
+            return
+        if stream.transfer is not None and stream.transfer.is_sending:
+            # It answers without having heard all, and need not hear the rest.
+            self._outbox.write(frames.reset(stream.id, ErrorCodes.NO_ERROR))
+        self._forget(stream)
+        stream.finish()
+        self._home.has_room_again(self)
+
+    def _refuse(self, stream: Stream, exc: StreamError) -> None:
+        """A stream error (section 5.4.2), mostly a malformed answer (section 8.1.1)."""
+        transfer = stream.transfer
+        self._reset(stream, exc.code)
+        if transfer is not None:
+            transfer.fail(httpx.RemoteProtocolError(str(exc)))
+        self._home.has_room_again(self)
+
+    def _reset(self, stream: Stream, code: ErrorCodes) -> None:
+        self._outbox.write(frames.reset(stream.id, code))
+        self._forget(stream)
+        self._resets += 1
+        opened = self._next_id // 2
+        if self._resets > max(_FREE_RESETS, opened * _MAX_RESET_SHARE):
+            # Servers take a connection of mostly resets for an attack, and cut it.
+            self._retire()
+
+    def _forget(self, stream: Stream) -> None:
+        """The stream is closed on both sides."""
+        self._streams.pop(stream.id, None)
+        if stream.transfer is not None:
+            stream.transfer.stream = None
+        stream.wake()
+        if self._is_retired and not self._streams:
+            self.close()
+
+    # Time passes, and nothing comes
+
+    def _listen(self) -> None:
+        """A stream is about to be opened: is anybody there to answer it?"""
+        if not self._streams and self._pulse.is_silent(self._ticker.now):
+            # It may have died while it was idle; the answer, or the PING's, will tell.
+            self._ask()
+        if self.due == NEVER:
+            self._look_again(self._ticker.now + self._options.silence)
+
+    def _doubt(self) -> None:
+        self._pulse.is_doubted = True
+        self._ask()
+
+    def _ask(self) -> None:
+        if not self._is_closed and self._pulse.ask(self._ticker.now):
+            self._outbox.write(frames.ping())
+            self._look_again(self._pulse.next_look())
 
     def _look_again(self, when: float) -> None:
         self.due = min(self.due, when)
@@ -716,7 +552,7 @@ class Http2Connection(asyncio.Protocol):
         """Drained streams had their time, or nothing was heard for long."""
         self.due = NEVER
         self._ticker.unwatch(self)
-        if self._awaits_ping and now >= self._pinged_at + self._silence:
+        if self._pulse.is_dead(now):
             self._transport.abort()  # nobody is there to say goodbye to
             self._lose(httpx.ReadTimeout("The connection is dead: PING unanswered"))
             return
@@ -725,28 +561,42 @@ class Http2Connection(asyncio.Protocol):
             self._reset(stream, ErrorCodes.CANCEL)
         if drained:
             self._home.has_room_again(self)
-        self._see_who_waits()
+        if self._streams or self._pulse.is_asked:
+            self._see_who_waits(now)
 
-    def _see_who_waits(self) -> None:
+    def _see_who_waits(self, now: float) -> None:
         """Streams wait, perhaps for a peer that is gone: say when to look again."""
-        if not (self._streams or self._awaits_ping):
-            return
         # A peer that never spoke is left to the timeouts of those who wait for it.
-        if self._has_settings and self._is_silent():
-            self._is_doubted = True
-            self._ask_for_life()
-        if self._awaits_ping:
-            since = self._pinged_at
-        else:
-            since = self._last_heard if self._has_settings else self._ticker.now
-        drained = [stream.due for stream in self._streams.values()]
-        self._look_again(min([since + self._silence, *drained]))
+        if self._has_settings and self._pulse.is_silent(now):
+            self._doubt()
+        is_heard = self._has_settings or self._pulse.is_asked
+        when = self._pulse.next_look() if is_heard else now + self._options.silence
+        self._look_again(min([when, *(each.due for each in self._streams.values())]))
+
+    # The socket fills up, and empties
+
+    def pause_writing(self) -> None:
+        self._outbox.pause()
+
+    def resume_writing(self) -> None:
+        self._outbox.resume()
+        self._send_all_bodies()
+
+    # The connection ends (sections 5.4.1 and 9.1)
+
+    def _retire(self) -> None:
+        """Finish what is carried, and take no more."""
+        if not self._is_retired:
+            self._is_retired = True
+            self._home.retired(self)
+            if not self._streams:
+                self.close()
 
     def close(self) -> None:
         """Say goodbye."""
         if not self._is_closed:
-            self._write(frames.goaway(ErrorCodes.NO_ERROR))
-            self._flush()
+            self._outbox.write(frames.goaway(ErrorCodes.NO_ERROR))
+            self._outbox.flush()
             self._is_closed = True
             self._transport.close()
 
@@ -755,12 +605,19 @@ class Http2Connection(asyncio.Protocol):
         self._transport.abort()
         self._home.lost(self)
 
-    def _break(self, code: ErrorCodes, message: str) -> None:
-        """The peer broke the protocol: tell it, and hang up (section 5.4.1)."""
-        self._outgoing.append(frames.goaway(code))
-        self._flush()
+    def _break(self, exc: FrameError) -> None:
+        """A connection error: tell the peer, and hang up."""
+        self._outbox.write(frames.goaway(exc.code))
+        self._outbox.flush()
         self._home.http2_failed(self.origin)
-        self._lose(httpx.RemoteProtocolError(message))
+        self._lose(httpx.RemoteProtocolError(str(exc)))
+
+    def eof_received(self) -> None:
+        self._lose(ResetError("The server hung up"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose(ResetError(f"The connection broke: {exc or 'the server hung up'}"))
+        self._home.gone(self)
 
     def _lose(self, error: Exception) -> None:
         """Give the streams to other connections where they may be sent again."""
@@ -771,44 +628,9 @@ class Http2Connection(asyncio.Protocol):
         self._transport.close()
         for stream in streams:
             stream.wake()
-            transfer = stream.transfer
-            if transfer is None:
-                continue
-            transfer.stream = None
-            if transfer.may_be_sent_again:
-                self._home.send_again(transfer)
-            elif transfer.head.done():
-                transfer.fail(_like(error, TruncatedError(f"The body is cut: {error}")))
-            else:
-                transfer.fail(error)
-
-    def eof_received(self) -> None:
-        self._lose(ResetError("The server hung up"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lose(ResetError(f"The connection broke: {exc or 'the server hung up'}"))
-        self._home.gone(self)
-
-    # Bytes go out: once for all that happens in one turn of the loop
-
-    def _write(self, data: bytes) -> None:
-        self._outgoing.append(data)
-        if not (self._is_in_callback or self._is_flushing):
-            self._is_flushing = True
-            self._loop.call_soon(self._flush)
-
-    def pause_writing(self) -> None:
-        self._is_paused = True
-
-    def resume_writing(self) -> None:
-        self._is_paused = False
-        self._send_all_bodies()
-
-    def _flush(self) -> None:
-        self._is_flushing = False
-        if self._outgoing and not self._is_closed and not self.is_closing:
-            self._transport.write(b"".join(self._outgoing))
-        self._outgoing.clear()
+            if stream.transfer is not None:
+                stream.transfer.stream = None
+                reliability.after_loss(self._home, stream.transfer, error)
 
     _HANDLERS: ClassVar = {
         frames.DATA: _on_data,
@@ -824,13 +646,5 @@ class Http2Connection(asyncio.Protocol):
     }
 
 
-def _name_of(code: int) -> str:
-    try:
-        return ErrorCodes(code).name
-    except ValueError:
-        return f"error {code}"
-
-
-def _like(cause: Exception, error: Exception) -> Exception:
-    error.__cause__ = cause
-    return error
+def _stream_of(transfer: Transfer) -> Stream | None:
+    return cast("Stream | None", transfer.stream)

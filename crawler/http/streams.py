@@ -1,71 +1,155 @@
-"""One stream of an HTTP/2 connection, and its flow control (RFC 9113 section 5.2).
+"""One stream of an HTTP/2 connection: a request's body, and an answer (RFC 9113).
 
-A stream's window is given back as its body is read: what a consumer leaves unread is
-bounded by it, and holds back nobody else. No I/O.
+The connection knows the states of section 5.1 by what it keeps. A stream is idle until
+it has a number; open while we send, half-closed (local) when we have said all; and
+closed as soon as the connection has forgotten it. Half-closed (remote) it is never: we
+do not go on to send what the peer has answered already.
+
+What section 8.1 wants of an answer is held here: interim heads, one head, as much body
+as was announced, trailers. MalformedError is the stream's own fault. No I/O.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+import httpx
+
+from crawler.http.errors import TruncatedError
+from crawler.http.fields import (
+    MalformedError,
+    check_fields,
+    length_and_encodings,
+    read_head,
+)
 from crawler.http.ticker import NEVER
-from crawler.http.transfer import Transfer
+from crawler.http.transfer import Fields, Transfer
+from crawler.http.windows import ReceiveWindow, SendWindow
 
 __all__ = ["STREAM_WINDOW", "Stream"]
 
 #: What a stream may bring unread: the memory that a stalled one takes.
 STREAM_WINDOW = 512 * 1024
+_MAX_INFORMATIONAL = 16
 
 
 class Stream:
-    """The connection's part of one transfer: numbers and windows."""
+    """The connection's part of one transfer."""
 
     __slots__ = (
+        "_has_head",
         "due",
         "id",
         "left",
         "receive_window",
         "send_window",
-        "to_credit",
         "to_send",
         "transfer",
         "writable",
     )
 
-    def __init__(self, stream_id: int, transfer: Transfer, send_window: int) -> None:
+    def __init__(self, stream_id: int, transfer: Transfer, send_room: int) -> None:
         self.id = stream_id
         #: None once the transfer is abandoned and the rest is only drained.
         self.transfer: Transfer | None = transfer
         #: The ticker's time until which it may be drained.
         self.due = NEVER
-        self.send_window = send_window
-        self.receive_window = STREAM_WINDOW
-        #: Bytes that were consumed and not yet credited.
-        self.to_credit = 0
-        #: Bytes of the body that Content-Length announces and that are not here.
-        self.left: int | None = None
-        #: What the peer's window has no room for yet.
+        self.send_window = SendWindow(send_room)
+        self.receive_window = ReceiveWindow(STREAM_WINDOW)
+        #: What of the request's body waits for room in the windows.
         self.to_send: bytes | memoryview = b""
         self.writable: asyncio.Future[None] | None = None
+        self._has_head = False
+        #: Bytes of the body that Content-Length announces and that are not here.
+        self.left: int | None = None
 
-    def credit(self, size: int) -> int:
-        """Note that so much was consumed; give by how much the window is to grow.
+    # The request goes out
 
-        In large steps: each is a frame, and the peer has the other half meanwhile.
-        """
-        self.to_credit += size
-        if self.to_credit < STREAM_WINDOW // 2:
-            return 0
-        more, self.to_credit = self.to_credit, 0
-        self.receive_window += more
-        return more
-
-    def credit_unread(self) -> int:
-        """Note that all that came was consumed, or never will be."""
-        return self.credit(STREAM_WINDOW - self.receive_window - self.to_credit)
+    def next_piece(self, room: int) -> tuple[bytes | memoryview, bool]:
+        """Take what fits from the body to be sent; say whether that was its end."""
+        transfer = self.transfer
+        assert transfer is not None  # an abandoned one has nothing to send
+        piece, self.to_send = self.to_send[:room], self.to_send[room:]
+        self.send_window.room -= len(piece)
+        # A streamed body goes on after this, and is ended by the connection.
+        is_last = not self.to_send and transfer.content is not None
+        transfer.is_sending = not is_last
+        transfer.note_progress()
+        if not self.to_send:
+            self.wake()
+        return piece, is_last
 
     def wake(self) -> None:
         """Let whoever sends a body go on: there is room, or no more point."""
         writable, self.writable = self.writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
+
+    # The answer comes in (section 8.1)
+
+    def take_fields(self, fields: Fields, *, is_last: bool) -> None:
+        """Take a block of fields: a head, or what comes before or after it."""
+        transfer = self.transfer
+        if transfer is None:
+            return
+        if self._has_head:
+            # Trailers are checked, and left out.
+            check_fields(fields)
+            if not is_last:
+                raise MalformedError("A second head")
+            return
+        status, fields = read_head(fields)
+        if status >= 200:
+            self._has_head = True
+            self._take_head(transfer, status, fields, is_last)
+            return
+        transfer.informational += 1
+        # 101 is none of HTTP/2's (section 8.6), and no interim head is the last.
+        if is_last or status == 101 or transfer.informational > _MAX_INFORMATIONAL:
+            raise MalformedError(f"An unasked {status}, or too many of it")
+        transfer.note_progress()
+
+    def _take_head(
+        self, transfer: Transfer, status: int, fields: Fields, is_last: bool
+    ) -> None:
+        transfer.http_version = b"HTTP/2"
+        length, encodings = length_and_encodings(fields)
+        if transfer.request.method == "HEAD" or status in (204, 304):
+            # There is no content, whatever comes (RFC 9110 section 6.4.1).
+            self.left = 0
+            transfer.answer(status, fields, [], None)
+            transfer.complete()
+            return
+        if not is_last:
+            self.left = length
+        elif length:
+            raise MalformedError("The answer announces a body and has none")
+        if not transfer.answer(status, fields, encodings, length):
+            transfer.abandon()
+
+    def take_data(self, piece: bytes, padding: int) -> int:
+        """Take a piece of the body; give how much of the window is free at once."""
+        transfer = self.transfer
+        if self.left is not None:
+            self.left -= len(piece)
+        if transfer is None:
+            return len(piece) + padding
+        if not self._has_head:
+            raise MalformedError("The body comes before its head")
+        if self.left is not None and self.left < 0:
+            raise MalformedError("The body is longer than its Content-Length")
+        if piece and not transfer.feed(piece):
+            transfer.abandon()
+        return padding
+
+    def finish(self) -> None:
+        """END_STREAM: the peer has said all (section 8.1.1 about what is missing)."""
+        transfer = self.transfer
+        if transfer is None:
+            return
+        if not self._has_head:
+            transfer.fail(httpx.RemoteProtocolError("The answer has no head"))
+        elif self.left:
+            transfer.fail(TruncatedError("The body is shorter than announced"))
+        else:
+            transfer.complete()
