@@ -107,7 +107,9 @@ class Connector:
         ] or self._protocols
         if origin.scheme == "https":
             tls = {
-                "ssl": cast(ssl.SSLContext, _Offering(self._context, offers)),
+                "ssl": cast(
+                    ssl.SSLContext, _Offering(self._context, offers, origin.tls_session)
+                ),
                 "server_hostname": origin.host.rstrip("."),
                 "ssl_shutdown_timeout": _GOODBYE_SECONDS,
                 # The pool's own timer ends a handshake that takes too long.
@@ -174,19 +176,28 @@ class _Negotiation(asyncio.Protocol):
 
 
 class _Offering:
-    """A shared SSLContext that offers these protocols in this one handshake.
+    """A shared SSLContext, for one handshake: what it offers, what it goes on from.
 
     The offers are a property of the context. They are set and used in one step, so
     that origins in HTTP/1.1 and others can share its certificates and its memory.
     """
 
-    def __init__(self, context: ssl.SSLContext, protocols: list[str]) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        protocols: list[str],
+        session: ssl.SSLSession | None,
+    ) -> None:
         self._context = context
         self._protocols = protocols
+        self._session = session
 
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **kwargs: Any
+    ) -> ssl.SSLObject:
         self._context.set_alpn_protocols(self._protocols)
-        return self._context.wrap_bio(*args, **kwargs)
+        kwargs["session"] = self._session
+        return self._context.wrap_bio(incoming, outgoing, **kwargs)
 
 
 def _addr_info(address: Address, port: int) -> tuple[int, int, int, str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -67,6 +68,7 @@ class Origin:
         "open",
         "port",
         "scheme",
+        "tls_session",
         "waiting",
     )
 
@@ -86,6 +88,8 @@ class Origin:
         self.http2_failures = 0
         #: The clock's time from which HTTP/2 is offered.
         self.http2_from = 0.0
+        #: What the next handshake can go on from; it takes half as long for both.
+        self.tls_session: ssl.SSLSession | None = None
 
     def __repr__(self) -> str:
         return (

@@ -30,6 +30,8 @@ if sys.platform != "win32":
 __all__ = ["OUT_OF_FILES", "Connect", "Pool"]
 
 _KEPT_ORIGINS = 10_000
+#: Origins whose TLS sessions are kept: each takes up to 20 kB, with its certificates.
+_KEPT_SESSIONS = 500
 #: Handshakes at a time with an origin of which it is not known what it speaks.
 _MAX_PROBES = 16
 #: HTTP/2 connections that break before an origin is spoken to in HTTP/1.1.
@@ -104,6 +106,8 @@ class Pool:
         self._dialling = 0
         #: Origins that wait for another one's connection to go.
         self._starved: OrderedDict[Origin, None] = OrderedDict()
+        #: Origins that have a TLS session; the first is the one that got it first.
+        self._with_session: OrderedDict[Origin, None] = OrderedDict()
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -259,6 +263,7 @@ class Pool:
 
     def _dial_failed(self, dial: _Dial, error: Exception | None) -> None:
         origin, transfer = dial.origin, dial.transfer
+        origin.tls_session = None  # it may be what the handshake failed by
         if error is not None and transfer in origin.waiting:
             if _is_out_of_files(error) and (self._used or self._closing):
                 self._ran_out_of_files(origin)
@@ -373,8 +378,22 @@ class Pool:
         if connection in origin.http2:
             origin.http2.remove(connection)
         origin.open -= 1
+        self._keep_session(connection)
         self._serve_starved()
         self._grow(origin)
+
+    def _keep_session(self, connection: Connection) -> None:
+        """Take over from a connection what lets the next handshake be short."""
+        tls = connection.get_extra_info("ssl_object")
+        if tls is None:
+            return
+        origin = connection.origin
+        origin.tls_session = tls.session
+        self._with_session[origin] = None
+        self._with_session.move_to_end(origin)
+        if len(self._with_session) > _KEPT_SESSIONS:
+            oldest, _ = self._with_session.popitem(last=False)
+            oldest.tls_session = None
 
     def http2_failed(self, origin: Origin) -> None:
         """A connection broke the protocol; the second time HTTP/2 gets a pause."""
@@ -466,6 +485,7 @@ class Pool:
             dial.cancel()
         await asyncio.gather(*(dial.task for dial in dials), return_exceptions=True)
         self._origins.clear()
+        self._with_session.clear()
         self.ticker.stop()
 
 

@@ -91,6 +91,8 @@ class Served:
     #: Connections that were opened, and request lines in the order of arrival.
     connections: int = 0
     requests: list[str] = field(default_factory=list)
+    #: For those connections that look: whether TLS went on from an earlier handshake.
+    resumed: list[bool] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -101,6 +103,7 @@ class Served:
 async def serve(
     handler: Callable[[Served, asyncio.StreamReader, asyncio.StreamWriter], Any],
     context: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Served]:
     """Serve each connection with the handler, until the block ends."""
     served = Served(0, "https" if context else "http")
@@ -130,7 +133,7 @@ async def serve(
             writer.transport.abort()
 
     server = await asyncio.start_server(
-        connected, "127.0.0.1", 0, ssl=context, limit=2**20
+        connected, "127.0.0.1", port, ssl=context, limit=2**20
     )
     served.port = server.sockets[0].getsockname()[1]
     try:

@@ -39,6 +39,7 @@ from tests.http.servers import (
     reset,
     scripted,
     serve,
+    until,
 )
 
 
@@ -464,3 +465,65 @@ async def test_origins_may_share_a_context_and_speak_differently() -> None:
 
     versions = [response.http_version for response in responses]
     assert versions == ["HTTP/2", "HTTP/1.1"] * 5
+
+
+async def brief(
+    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """One answer a connection, in whatever was agreed on."""
+    tls = writer.get_extra_info("ssl_object")
+    if tls.selected_alpn_protocol() == "h2":
+        peer = await Peer(served, reader, writer).start()
+        stream_id, _ = await peer.request()
+        peer.answer(stream_id)
+    else:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(b"page", "Connection: close"))
+    await writer.drain()
+    served.resumed.append(tls.session_reused)
+
+
+async def resumptions(context: ssl.SSLContext, transport: Transport) -> list[bool]:
+    """For each of four connections, whether it went on from an earlier handshake."""
+    async with serve(brief, context) as served, client(transport) as http:
+        for _ in range(4):
+            assert (await http.get(served.url)).text == "page"
+            await until(lambda: not transport.statistics().open_connections)
+        await until(lambda: len(served.resumed) == 4)
+        return served.resumed
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+async def test_a_handshake_goes_on_from_the_one_before(
+    version: str, protocol: str
+) -> None:
+    context = certificates().server(protocol)
+    context.maximum_version = ssl.TLSVersion[version]
+    transport = Transport(certificates().client(), options=options())
+
+    assert await resumptions(context, transport) == [False, True, True, True]
+
+
+def test_a_handshake_goes_on_from_the_one_before_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    context = certificates().server("http/1.1")
+    transport = Transport(certificates().client(), options=options())
+
+    resumed = uvloop.run(resumptions(context, transport))
+
+    assert resumed == [False, True, True, True]
+
+
+async def test_a_server_that_knows_no_session_any_more_is_greeted_anew() -> None:
+    transport = Transport(certificates().client(), options=options())
+    port = 0
+    async with client(transport) as http:
+        for _ in range(2):
+            # A ticket of the first says nothing to the second, at the same port.
+            context = certificates().server("http/1.1")
+            async with serve(brief, context, port) as served:
+                port = served.port
+                assert (await http.get(served.url)).text == "page"
+                await until(lambda: not transport.statistics().open_connections)
+                assert served.resumed == [False]
