@@ -134,8 +134,8 @@ class Ending:
 
     report: Report
     published: list[Path] = field(default_factory=list)
-    #: Parts of files that were not put in place.
-    unpublished: list[Path] = field(default_factory=list)
+    #: Parts of files that were not put in place, with how many items each holds.
+    unpublished: dict[Path, int] = field(default_factory=dict)
     #: Whether the state is kept, so that the run can be gone on with.
     is_kept: bool = True
     #: What the run died of, where it did.
@@ -146,12 +146,15 @@ def last_line(ending: Ending, command: str) -> str:
     """Where the items are, and how to go on where there is something to go on with."""
     report = ending.report
     count = of(report.item_count, "item")
-    parts = ", ".join(map(shown, ending.unpublished))
+    parts = ", ".join(
+        shown(path) + (f" ({held:,} of them)" if held < report.item_count else "")
+        for path, held in ending.unpublished.items()
+    )
     files = ", ".join(map(shown, ending.published))
     is_over = report.finish_reason.is_complete or report.exit_code == 0
     if is_over or not ending.is_kept:
         if parts:
-            return f"The items so far are in {parts}; it is not complete"
+            return f"{count} so far, in {parts}; it is not complete"
         return f"{count} in {files}" if files else f"{count} written"
     where = f"so far {count}, in {parts}" if parts else f"so far {count}, all kept"
     return f"{where}; go on with: {command}"

@@ -171,10 +171,13 @@ class Outputs:
         paths = [follower.sink.published for follower in self._followers]
         return [path for path in paths if path is not None]
 
-    def unpublished(self) -> list[Path]:
-        """Files that hold items and are not in place yet."""
-        paths = [follower.sink.unpublished for follower in self._followers]
-        return [path for path in paths if path is not None]
+    def unpublished(self) -> dict[Path, int]:
+        """Files that hold items and are not in place yet, with the last item there."""
+        return {
+            follower.sink.unpublished: follower.saved
+            for follower in self._followers
+            if follower.sink.unpublished is not None
+        }
 
     def _raise_failure(self) -> None:
         for follower in self._followers:

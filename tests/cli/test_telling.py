@@ -104,7 +104,7 @@ def test_the_table_shows_what_there_is_and_no_more() -> None:
     ]
 
 
-PART, FILE = [Path("out/books-7.jsonl.part")], [Path("out/books-7.jsonl")]
+PART, FILE = {Path("out/books-7.jsonl.part"): 2}, [Path("out/books-7.jsonl")]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,19 @@ PART, FILE = [Path("out/books-7.jsonl.part")], [Path("out/books-7.jsonl")]
             ),
             "so far 2 items, in out/books-7.jsonl.part; go on with: crawl run books",
             id="stopped",
+        ),
+        pytest.param(
+            Ending(
+                report(
+                    item_count=1_003,
+                    finish_reason=FinishReason.SINK_ERROR,
+                    exit_code=1,
+                ),
+                unpublished={**PART, Path("x.db"): 1_003, Path("y.csv.part"): 0},
+            ),
+            "so far 1,003 items, in out/books-7.jsonl.part (2 of them), x.db, "
+            "y.csv.part (0 of them); go on with: crawl run books",
+            id="an output failed and lacks what the state has",
         ),
         pytest.param(
             Ending(report(finish_reason=FinishReason.SINK_ERROR, exit_code=1)),
@@ -149,7 +162,7 @@ PART, FILE = [Path("out/books-7.jsonl.part")], [Path("out/books-7.jsonl")]
                 unpublished=PART,
                 is_kept=False,
             ),
-            "The items so far are in out/books-7.jsonl.part; it is not complete",
+            "2 items so far, in out/books-7.jsonl.part; it is not complete",
             id="an output failed in memory",
         ),
         pytest.param(

@@ -131,7 +131,8 @@ async def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> 
         await outputs.drain()
 
         assert path.read_text() == "old\n"
-        assert outputs.unpublished()[0].read_text() == '{"n":1}\n'
+        (part,) = outputs.unpublished()
+        assert part.read_text() == '{"n":1}\n'
 
 
 async def test_what_was_published_is_on_record(tmp_path: Path) -> None:
