@@ -58,7 +58,8 @@ class Node:
         """The text of this element, or of the first inside it that matches.
 
         Each run of white space is one space, as is the border of a block or a `<br>`;
-        scripts and styles are left out. Nothing matches: `default`, or SelectorError.
+        as in HTML, a no-break space is none. Scripts and styles are left out. Nothing
+        matches: `default`, or SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
         return _text_or(node, selector, self._url, default)
@@ -335,7 +336,8 @@ def _text(node: LexborNode) -> str:
     """The text inside an element, as a person would read it in one line."""
     child = node.first_child
     if child is None or (child.next is None and child.is_text_node):
-        return " ".join(node.text().split())
+        text = node.text()
+        return " ".join(text.split()) if text.isascii() else _folded(text)
     pieces: list[str] = []
     hidden = False
     for each in node.traverse(include_text=True):
@@ -351,4 +353,14 @@ def _text(node: LexborNode) -> str:
         elif tag in _BLOCKS:
             pieces.append(" ")
         hidden = tag in _HIDDEN
-    return " ".join("".join(pieces).split())
+    return _folded("".join(pieces))
+
+
+def _folded(text: str) -> str:
+    """`text` with each run of HTML's white space as one space: that is ASCII alone, so
+    that a no-break space stays."""
+    if text.isascii():
+        return " ".join(text.split())
+    # Bytes are split at ASCII white space only, and quicker than by a pattern.
+    words = text.encode("utf-8", "surrogatepass").split()
+    return b" ".join(words).decode("utf-8", "surrogatepass")

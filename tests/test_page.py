@@ -56,7 +56,12 @@ def test_the_page_s_own_element_can_be_asked_for() -> None:
     ("markup", "text"),
     [
         pytest.param("a \n\t b", "a b", id="white space"),
-        pytest.param("\xa0a\xa0\xa0b ", "a b", id="no-break spaces"),
+        pytest.param("\xa0a\xa0 \xa0b \n", "\xa0a\xa0 \xa0b", id="no-break spaces"),
+        pytest.param("1&nbsp;000 &euro;", "1\xa0000 €", id="a price"),
+        pytest.param(
+            "a\u3000b\u2003 c\u2028d", "a\u3000b\u2003 c\u2028d", id="typography"
+        ),
+        pytest.param("\tü\r\n\f ü <i>\n ü</i> ", "ü ü ü", id="white space among words"),
         pytest.param("<b>H</b>ello", "Hello", id="inline elements"),
         pytest.param("Street 1<br>City", "Street 1 City", id="line break"),
         pytest.param("<p>One</p><p>Two</p>three", "One Two three", id="blocks"),
