@@ -328,9 +328,9 @@ async def weather_a_storm(
         await storm.blow(cancellations)
         assert storm.finished > 0
         await until(lambda: is_at_rest(transport))
+        await until(lambda: "0 in the making" in repr(transport))
 
         assert (await http.get(served.url)).status_code == 200
-        assert "0 in the making" in repr(transport)
         gc.collect()
         assert [left for left in gc.get_objects() if isinstance(left, Transfer)] == []
 
