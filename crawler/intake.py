@@ -9,7 +9,8 @@ No I/O, no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from crawler import urls
 from crawler.links import Link, Resolver
@@ -25,16 +26,15 @@ SCOPE, START_NAME, START_ORIGIN = "scope ", "start_name ", "start_origin "
 Filter = Callable[[str, str, int], bool]
 
 
-@dataclass(slots=True)
-class Found:
+class Found(msgspec.Struct):
     """What one page made known: requests to store, links left out, by filter."""
 
-    requests: list[Entry] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
+    requests: list[Entry] = msgspec.field(default_factory=list)
+    rejected: list[Rejected] = msgspec.field(default_factory=list)
     #: Facts that a resumed run must know again.
-    remember: dict[str, str] = field(default_factory=dict)
+    remember: dict[str, str] = msgspec.field(default_factory=dict)
     #: Links that were left out before they were URLs, by the setting's name.
-    cut: dict[str, int] = field(default_factory=dict)
+    cut: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Intake:

@@ -9,7 +9,6 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -82,8 +81,7 @@ class Head(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LinkBatch:
+class LinkBatch(msgspec.Struct, frozen=True):
     """Links to follow, with one callback, priority and meta for all of them.
 
     What `follow_all` and `follow_links` give; a spider yields it whole. A link that

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
+import msgspec
+
 from crawler.request import Entry
 
 
@@ -24,8 +26,7 @@ class State(IntEnum):
     REDIRECTED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """An item as a page yielded it: JSON, and the keys that make it unique."""
 
     body: bytes
@@ -35,8 +36,7 @@ class Item:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRow:
+class ItemRow(msgspec.Struct, frozen=True):
     """A committed item: `sequence` is its place in the run's output, from 1."""
 
     sequence: int
@@ -46,8 +46,7 @@ class ItemRow:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A link that a filter left out, and the filter's name."""
 
     fingerprint: int
@@ -57,8 +56,7 @@ class Rejected:
     found_as: str = ""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What one visit came to: its effects land together or not at all.
 
     `entry` None: what `start()` yielded. `state` PENDING: tried again at `due`
@@ -83,9 +81,9 @@ class Outcome:
     again: Sequence[Entry] = ()
     rejected: Sequence[Rejected] = ()
     #: Added to the run's counters when the outcome lands, and only then.
-    counters: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: Facts that a resumed run must know again, such as a host that joined the scope.
-    remember: Mapping[str, str] = field(default_factory=dict)
+    remember: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: For the page log: seconds from the request to the end of the body; bytes.
     elapsed: float = 0.0
     received: int = 0

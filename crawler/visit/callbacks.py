@@ -18,10 +18,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Any
+
+import msgspec
 
 from crawler.errors import ConfigError, CrawlError, DropItem, FetchError, Reason
 from crawler.intake import Found, Intake
@@ -55,13 +57,12 @@ class CallbackError(CrawlError):
 Stage = Callable[[Entry, Sequence[Item], int], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(msgspec.Struct):
     """What a callback gave; `staged` items of a stream are in the store already."""
 
-    items: list[Item] = field(default_factory=list)
-    found: Found = field(default_factory=Found)
-    dropped: dict[str, int] = field(default_factory=dict)
+    items: list[Item] = msgspec.field(default_factory=list)
+    found: Found = msgspec.field(default_factory=Found)
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     staged: int = 0
 
