@@ -23,7 +23,7 @@ _FEW_BYTES = 24_576
 _UNCLOSED = 1_500
 _SAMPLED, _WINDOW, _WINDOW_DEPTH = 65_536, 768, 24
 # They are counted where a probe in each cell of the page has found many.
-_CELL, _PROBE = 4_096, 512
+_CELL, _PROBE = 4_096, 256
 
 _ATTRIBUTES = (
     rb"(?:[\s/]++|[^\s/>][^\s/>=]*+"
@@ -197,9 +197,9 @@ def _is_in_wide_tag(body: bytes, at: int) -> bool:
 
 def _is_row(body: bytes, at: int) -> bool:
     """Whether hundreds of attributes begin here."""
-    # They take two bytes each, and an end of the tag is none in quotes only.
+    # They take two bytes each, and only in a quoted value does ">" end nothing.
     end = body.find(b">", at, at + _SHORTEST_ROW)
-    if end >= 0 and body.find(b'"', at, end) < 0 and body.find(b"'", at, end) < 0:
+    if end >= 0 and body.find(b"=", at, end) < 0:
         return False
     return _ROW.match(body, at) is not None
 
