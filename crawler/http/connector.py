@@ -18,6 +18,7 @@ from aiohappyeyeballs import start_connection
 
 from crawler.addresses import Address, is_public
 from crawler.http.errors import (
+    OUT_OF_FILES,
     BlockedAddressError,
     BlockedPortError,
     BrokenOffError,
@@ -28,7 +29,7 @@ from crawler.http.http1 import Http1Connection
 from crawler.http.http2 import Http2Connection
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Origin
-from crawler.http.pool import OUT_OF_FILES, Pool
+from crawler.http.pool import Pool
 from crawler.http.resolver import Resolver
 from crawler.http.transfer import Connection
 

@@ -25,6 +25,7 @@ Every class is one of httpx's, so that code written for httpx goes on to work;
 `reason_of` gives the word under which a crawl files a failure of any transport.
 """
 
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from collections.abc import Iterator
 import httpx
 
 __all__ = [
+    "OUT_OF_FILES",
     "BlockedAddressError",
     "BlockedPortError",
     "BombError",
@@ -47,6 +49,11 @@ __all__ = [
     "TruncatedError",
     "reason_of",
 ]
+
+
+#: What the system says when the process, or all of them, may open no more files;
+#: glibc's getaddrinfo calls it busy.
+OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.EBUSY)
 
 
 class DnsError(httpx.ConnectError):

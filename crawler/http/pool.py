@@ -8,7 +8,6 @@ there is no moment between taking and having at which a cancellation could leak.
 from __future__ import annotations
 
 import asyncio
-import errno
 import sys
 import time
 from collections import Counter, OrderedDict
@@ -19,6 +18,7 @@ from typing import Protocol, cast
 
 import httpx
 
+from crawler.http.errors import OUT_OF_FILES
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Multiplexed, Origin, Statistics
 from crawler.http.ticker import NEVER, Ticker
@@ -27,7 +27,7 @@ from crawler.http.transfer import Connection, Transfer
 if sys.platform != "win32":
     import resource
 
-__all__ = ["OUT_OF_FILES", "Connect", "Pool"]
+__all__ = ["Connect", "Pool"]
 
 _KEPT_ORIGINS = 10_000
 #: Origins whose TLS sessions are kept: each takes up to 20 kB, with its certificates.
@@ -40,8 +40,6 @@ _HTTP2_CHANCES = 2
 _GOODBYE_SECONDS = 3.0
 #: Open files that are somebody else's: databases, outputs, the loop's own.
 _RESERVED_FILES = 32
-#: What the system says when the process, or all of them, may open no more.
-OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 class Connect(Protocol):

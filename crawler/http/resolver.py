@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from crawler.addresses import Address, parse_address
-from crawler.http.errors import DnsError
+from crawler.http.errors import OUT_OF_FILES, DnsError
 
 __all__ = ["Resolve", "Resolver"]
 
@@ -95,8 +95,7 @@ class Resolver:
         try:
             answer, seconds = tuple(await self._ask(host)), _FOUND_SECONDS
         except (OSError, UnicodeError) as exc:
-            is_missing = isinstance(exc, socket.gaierror) and exc.errno in _MISSING
-            seconds = _MISSING_SECONDS if is_missing else _UNSURE_SECONDS
+            seconds = _seconds_for(exc)
             answer = DnsError(f"{host}: {exc}")
             answer.__cause__ = exc
         if not answer:
@@ -115,6 +114,15 @@ class Resolver:
         )
         addresses = (parse_address(place) for place in found)
         return list(dict.fromkeys(filter(None, addresses)))
+
+
+def _seconds_for(exc: Exception) -> float:
+    """How long the failure to find a name holds."""
+    if isinstance(exc, socket.gaierror):
+        return _MISSING_SECONDS if exc.errno in _MISSING else _UNSURE_SECONDS
+    # That there is no file to ask by says nothing of the name.
+    is_ours = isinstance(exc, OSError) and exc.errno in OUT_OF_FILES
+    return 0.0 if is_ours else _UNSURE_SECONDS
 
 
 def _getaddrinfo(host: str) -> list[str]:

@@ -51,6 +51,16 @@ async def all_are_idle(
     return {"text": text}
 
 
+async def a_name_is_asked_for(
+    http: httpx.AsyncClient, transport: Transport, urls: list[str]
+) -> Results:
+    """Who asks for a name needs a file as well."""
+    await http.get(urls[0])
+    with out_of_files():
+        text = await result(http, urls[-1].replace("127.0.0.1", "localhost"))
+    return {"text": text}
+
+
 async def all_are_busy(
     http: httpx.AsyncClient, transport: Transport, urls: list[str]
 ) -> Results:
@@ -104,7 +114,13 @@ async def many_at_a_time(
 Case = Callable[[httpx.AsyncClient, Transport, list[str]], Awaitable[Results]]
 CASES: dict[str, Case] = {
     case.__name__: case
-    for case in (all_are_idle, all_are_busy, none_stands, many_at_a_time)
+    for case in (
+        all_are_idle,
+        a_name_is_asked_for,
+        all_are_busy,
+        none_stands,
+        many_at_a_time,
+    )
 }
 
 

@@ -36,7 +36,9 @@ async def what_comes_of(case: str) -> dict[str, Any]:
         return results
 
 
-@pytest.mark.parametrize("case", ["all_are_idle", "all_are_busy"])
+@pytest.mark.parametrize(
+    "case", ["all_are_idle", "a_name_is_asked_for", "all_are_busy"]
+)
 async def test_a_connection_that_is_free_gives_its_file_to_a_new_one(case: str) -> None:
     assert await what_comes_of(case) == {"text": "page"}
 

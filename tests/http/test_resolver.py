@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -78,6 +79,24 @@ async def test_a_failure_is_remembered_for_a_while(code: int, kept: int) -> None
             await names.resolver.addresses("a.example")
 
     assert len(names.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "lookups"),
+    [(OSError(errno.EMFILE, "no files"), 2), (TimeoutError("no answer"), 1)],
+)
+async def test_that_we_have_no_file_to_ask_by_is_not_remembered(
+    trouble: OSError, lookups: int
+) -> None:
+    def fails(host: str) -> list[Address]:
+        raise trouble
+
+    names = Names(fails)
+    for _ in range(2):
+        with pytest.raises(DnsError):
+            await names.resolver.addresses("a.example")
+
+    assert len(names.asked) == lookups
 
 
 async def test_a_name_without_addresses_is_missing() -> None:
