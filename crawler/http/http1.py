@@ -80,6 +80,7 @@ class Http1Connection(asyncio.Protocol):
         "_trailers",
         "_transfer",
         "_transport",
+        "_unsent",
         "_writable",
         "due",
         "idle_since",
@@ -97,6 +98,7 @@ class Http1Connection(asyncio.Protocol):
         self._transfer: Transfer | None = None
         self._is_reused = False
         self._is_paused = False
+        self._unsent = 0
         self._writable: asyncio.Future[None] | None = None
         self._drain_left = -1
         self._forget_answer()
@@ -140,8 +142,17 @@ class Http1Connection(asyncio.Protocol):
         if content is None:
             transfer.is_sending = True
             self._transport.write(head)
+        elif not content:
+            self._transport.write(head)
         else:
-            self._transport.write(head + content if content else head)
+            self._transport.write(head + content)
+            self._unsent = self._transport.get_write_buffer_size()
+            transfer.is_sending = self._writable is not None
+
+    def has_sent_more(self) -> bool:
+        """Whether the peer took more of the request since this was asked last."""
+        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        return self._unsent < before
 
     async def send_piece(self, transfer: Transfer, piece: bytes) -> None:
         """Send a piece of a streamed body, chunked unless its length was announced."""
@@ -221,6 +232,9 @@ class Http1Connection(asyncio.Protocol):
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
+        if self._transfer is not None and self._transfer.content:
+            self._transfer.is_sending = False
+            self._transfer.note_progress()
 
     def data_received(self, data: bytes) -> None:
         if self._left_raw:

@@ -49,6 +49,8 @@ class Connection(Protocol):
 
     async def send_piece(self, transfer: Transfer, piece: bytes) -> None: ...
 
+    def has_sent_more(self) -> bool: ...
+
     def send_end(self, transfer: Transfer) -> None: ...
 
     def rest(self) -> None: ...
@@ -341,6 +343,8 @@ class Transfer:
         seconds = self._read_seconds
         if self.is_sending and not self.head.done():
             seconds = self._write_seconds
+            if self.connection is not None and self.connection.has_sent_more():
+                self._since = now
         if self.body.queued > HIGH_WATER:
             self._since = now  # it is the consumer who lets us wait
         if seconds is not None and now >= self._since + seconds:

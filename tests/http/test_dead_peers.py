@@ -1,12 +1,14 @@
 """Peers that are gone and have not said so: silent, deaf, or both."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from h2.settings import SettingCodes
 
 from crawler.http import frames
+from crawler.http.errors import DeadlineError
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
 from tests.http.peers import Peer, at_first, frame, peer
@@ -219,6 +221,116 @@ async def test_a_server_that_answers_and_reads_no_more_is_not_asked_again() -> N
         assert served.connections == 2
         # What was never read does not keep the socket.
         await until(lambda: sockets() == before)
+
+
+def kept() -> bytes:
+    return bytes(30_000_000)
+
+
+async def streamed() -> AsyncIterator[bytes]:
+    for _ in range(300):
+        yield bytes(100_000)
+
+
+contents = pytest.mark.parametrize("content", [kept, streamed])
+
+
+@contents
+async def test_a_deaf_server_meets_the_write_timeout_over_http1(
+    content: Callable[[], bytes | AsyncIterator[bytes]],
+) -> None:
+    async def deaf(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"POST"):
+            await for_ever()
+        writer.write(answer())
+        await for_ever()
+
+    timeouts = Timeouts(connect=5, write=0.4, read=30, pool=5)
+    transport = Transport(options=options(timeouts=timeouts))
+    async with serve(deaf) as served, client(transport) as http:
+        before = sockets()
+        with pytest.raises(httpx.WriteTimeout):
+            await http.post(served.url, content=content())
+        await until(lambda: sockets() == before)
+        assert (await http.get(served.url)).text == "page"
+
+
+async def test_a_server_that_takes_a_request_slowly_is_waited_for() -> None:
+    async def slow(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        left = 30_000_000
+        while left:
+            left -= len(await reader.read(min(left, 2**20)))
+            await asyncio.sleep(0.03)
+        writer.write(answer(b"all of it"))
+        await for_ever()
+
+    timeouts = Timeouts(connect=5, write=0.4, read=0.6, pool=5)
+    transport = Transport(options=options(timeouts=timeouts))
+    async with serve(slow) as served, client(transport) as http:
+        # It takes longer than either timeout, and never stops for as long.
+        assert (await http.post(served.url, content=kept())).text == "all of it"
+
+
+@contents
+async def test_a_window_that_never_opens_meets_the_write_timeout(
+    content: Callable[[], bytes | AsyncIterator[bytes]],
+) -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        peer.answer((await peer.request())[0])
+        await peer.request()
+        await peer.go_on()
+
+    timeouts = Timeouts(connect=5, write=0.4, read=30, pool=5)
+    async with peer(behaviour) as served, client(h2c(timeouts=timeouts)) as http:
+        assert (await http.get(served.url)).text == "page"
+        posting = asyncio.ensure_future(http.post(served.url, content=content()))
+        await until(lambda: len(served.requests) == 2)
+        assert (await http.get(served.url)).text == "page"
+        with pytest.raises(httpx.WriteTimeout):
+            await posting
+        assert (await http.get(served.url)).text == "page"
+        assert served.connections == 1
+
+
+async def test_a_head_that_drips_meets_the_deadline() -> None:
+    async def dripping(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not reader.at_eof():
+            writer.write(b"A: b\r\n")
+            await asyncio.sleep(0.05)
+
+    timeouts = Timeouts(connect=5, read=0.3, total=1.0)
+    transport = Transport(options=options(timeouts=timeouts))
+    async with serve(dripping) as served, client(transport) as http:
+        with pytest.raises(DeadlineError):
+            await http.get(served.url)
+        assert transport.statistics().open_connections == 0
+
+
+async def test_a_head_that_breaks_off_in_silence_meets_the_read_timeout() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        # The head of a frame that does not come, and a block that does not end.
+        peer.send(frame(frames.HEADERS, 0, stream_id, bytes([0x88])), b"\0\0\x09\x09")
+        await for_ever()
+
+    timeouts = Timeouts(connect=5, read=0.4, pool=5)
+    transport = h2c(timeouts=timeouts)
+    async with peer(at_first(behaviour)) as served, client(transport) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(served.url)
+        assert (await http.get(served.url)).text == "page"
 
 
 async def test_a_connection_that_is_left_does_not_wait_for_a_deaf_peer() -> None:
