@@ -80,7 +80,6 @@ class Http1Connection(asyncio.Protocol):
         "_trailers",
         "_transfer",
         "_transport",
-        "_unsent",
         "_writable",
         "due",
         "idle_since",
@@ -98,7 +97,6 @@ class Http1Connection(asyncio.Protocol):
         self._transfer: Transfer | None = None
         self._is_reused = False
         self._is_paused = False
-        self._unsent = 0
         self._writable: asyncio.Future[None] | None = None
         self._drain_left = -1
         self._forget_answer()
@@ -146,13 +144,8 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write(head)
         else:
             self._transport.write(head + content)
-            self._unsent = self._transport.get_write_buffer_size()
-            transfer.is_sending = self._writable is not None
-
-    def has_sent_more(self) -> bool:
-        """Whether the peer took more of the request since this was asked last."""
-        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
-        return self._unsent < before
+            if self._writable is not None:
+                transfer.sends_by_itself(self._transport.get_write_buffer_size)
 
     async def send_piece(self, transfer: Transfer, piece: bytes) -> None:
         """Send a piece of a streamed body, chunked unless its length was announced."""

@@ -8,6 +8,7 @@ Every change of its state is synchronous, so that a cancellation finds it whole.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
@@ -49,8 +50,6 @@ class Connection(Protocol):
 
     async def send_piece(self, transfer: Transfer, piece: bytes) -> None: ...
 
-    def has_sent_more(self) -> bool: ...
-
     def send_end(self, transfer: Transfer) -> None: ...
 
     def rest(self) -> None: ...
@@ -81,10 +80,12 @@ class Transfer:
         "_deadline",
         "_deadline_seconds",
         "_home",
+        "_left_unsent",
         "_limits",
         "_rate_due",
         "_rate_mark",
         "_since",
+        "_unsent",
         "body",
         "bounds",
         "connection",
@@ -150,6 +151,8 @@ class Transfer:
         now = home.ticker.now
         self._since = now
         self._rate_due, self._rate_mark = NEVER, 0
+        self._unsent: Callable[[], int] | None = None
+        self._left_unsent = 0
         self._deadline_seconds = self._limits.get("total", options.timeouts.total)
         self._deadline = (
             NEVER if self._deadline_seconds is None else now + self._deadline_seconds
@@ -192,6 +195,11 @@ class Transfer:
         if self.content != b"":
             seconds = _shorter(seconds, self._write_seconds)
         self._wait_until(self._since, seconds)
+
+    def sends_by_itself(self, unsent: Callable[[], int]) -> None:
+        """The whole request is the system's to send; `unsent` tells how much is left."""
+        self.is_sending = True
+        self._unsent, self._left_unsent = unsent, unsent()
 
     def wait_anew(self) -> None:
         """It has to be sent on another connection."""
@@ -343,7 +351,7 @@ class Transfer:
         seconds = self._read_seconds
         if self.is_sending and not self.head.done():
             seconds = self._write_seconds
-            if self.connection is not None and self.connection.has_sent_more():
+            if self._has_sent_more():
                 self._since = now
         if self.body.queued > HIGH_WATER:
             self._since = now  # it is the consumer who lets us wait
@@ -356,6 +364,12 @@ class Transfer:
             self.stop(TooSlowError(f"The body comes below {rate:g} bytes a second"))
             return
         self._wait_until(self._since, seconds)
+
+    def _has_sent_more(self) -> bool:
+        if self._unsent is None:
+            return False
+        before, self._left_unsent = self._left_unsent, self._unsent()
+        return self._left_unsent < before
 
     def _is_too_slow(self, now: float) -> bool:
         options = self._home.options
