@@ -1,0 +1,224 @@
+"""Header fields as HPACK packs them: the receiving side (RFC 7541).
+
+No I/O. A server says nearly the same in each answer, coded anew each time, so that a
+string which was read before is not read again; and codes are read by the byte, not by
+the bit. The code itself and the static table are those of the hpack library.
+"""
+
+from collections import deque
+from functools import lru_cache
+
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.table import HeaderTable
+
+from crawler.http.transfer import Fields
+
+__all__ = ["CompressionError", "HeaderDecoder", "OversizedError"]
+
+_STATIC: tuple[tuple[bytes, bytes], ...] = tuple(HeaderTable.STATIC_TABLE)
+#: Section 4.2: what SETTINGS_HEADER_TABLE_SIZE says as long as nobody changes it.
+_MAX_TABLE = 4_096
+#: Section 4.1: what an entry counts beside its name and value.
+_ENTRY = 32
+#: No integer of a block that is to be read needs more bits.
+_MAX_SHIFT = 28
+#: Longer strings are seldom the same twice.
+_REMEMBERED = 128
+_END_OF_STRING = 256
+
+
+class CompressionError(Exception):
+    """The block cannot be read, nor any later one of the connection."""
+
+
+class OversizedError(CompressionError):
+    """The block holds more than was allowed."""
+
+
+class HeaderDecoder:
+    """Reads the header blocks of one connection, in the order in which they came."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        #: Section 2.3.2: the dynamic table, the newest entry first.
+        self._entries: deque[tuple[bytes, bytes]] = deque()
+        self._size = 0
+        self._max_size = _MAX_TABLE
+
+    def decode(self, block: bytes) -> Fields:
+        """Give a whole block's fields, or raise CompressionError."""
+        fields: Fields = []
+        at = size = 0
+        try:
+            while at < len(block):
+                kind = block[at]
+                if kind >= 0x80:  # section 6.1: a field of the table
+                    index, at = _integer(block, at, 0x7F)
+                    field = self._entry(index)
+                elif kind >= 0x40:  # section 6.2.1: a literal, to be kept
+                    field, at = self._literal(block, at, 0x3F)
+                    self._add(field)
+                elif kind >= 0x20:  # section 6.3: the table's new size
+                    if fields:
+                        raise CompressionError("The table is resized behind a field")
+                    self._max_size, at = _integer(block, at, 0x1F)
+                    self._shrink()
+                    continue
+                else:  # sections 6.2.2 and 6.2.3: a literal, not to be kept
+                    field, at = self._literal(block, at, 0x0F)
+                fields.append(field)
+                size += len(field[0]) + len(field[1]) + _ENTRY
+                if size > self._max_bytes:
+                    raise OversizedError(f"Over {self._max_bytes:,} bytes of fields")
+        except IndexError:
+            raise CompressionError("The block ends in the middle of a field") from None
+        return fields
+
+    def _entry(self, index: int) -> tuple[bytes, bytes]:
+        """Section 2.3.3: the static table, then the dynamic one."""
+        if 0 < index <= len(_STATIC):
+            return _STATIC[index - 1]
+        index -= len(_STATIC) + 1
+        if not 0 <= index < len(self._entries):
+            raise CompressionError("There is no such entry in the table")
+        return self._entries[index]
+
+    def _literal(
+        self, block: bytes, at: int, mask: int
+    ) -> tuple[tuple[bytes, bytes], int]:
+        """Section 6.2: a field whose name may be an entry's."""
+        index, at = _integer(block, at, mask)
+        if index:
+            name = self._entry(index)[0]
+        else:
+            name, at = _string(block, at)
+        value, at = _string(block, at)
+        return (name, value), at
+
+    def _add(self, field: tuple[bytes, bytes]) -> None:
+        """Section 4.4: what is older makes room; an entry too large empties all."""
+        self._entries.appendleft(field)
+        self._size += len(field[0]) + len(field[1]) + _ENTRY
+        if self._size > self._max_size:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        if self._max_size > _MAX_TABLE:
+            raise CompressionError("The table is to be larger than was allowed")
+        while self._size > self._max_size:
+            name, value = self._entries.pop()
+            self._size -= len(name) + len(value) + _ENTRY
+
+
+def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
+    """Section 5.1: the integer that begins here, and where it ends."""
+    value = block[at] & mask
+    at += 1
+    if value < mask:
+        return value, at
+    shift = 0
+    while True:
+        byte = block[at]
+        at += 1
+        value += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > _MAX_SHIFT:
+            raise CompressionError("An integer is too large")
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, int]:
+    """Section 5.2: the string that begins here, and where it ends."""
+    is_coded = block[at] >= 0x80
+    length, at = _integer(block, at, 0x7F)
+    end = at + length
+    if end > len(block):
+        raise CompressionError("A string ends behind its block")
+    text = block[at:end]
+    if is_coded:
+        text = _remembered(text) if length <= _REMEMBERED else _decoded(text)
+    return text, end
+
+
+class _State:
+    """Where in the tree of codes a byte may end, and what each next byte gives."""
+
+    __slots__ = ("is_padding", "node", "steps")
+
+    def __init__(self, node: "_Node", *, is_padding: bool) -> None:
+        self.node = node
+        #: Whether a string may end here: there are but leading bits of EOS.
+        self.is_padding = is_padding
+        self.steps: list[tuple[_State, bytes] | None] = [None] * 256
+
+
+#: What follows a 0 and a 1: another choice, or the byte that is meant.
+_Node = list["_Node | int"]
+
+
+class _Codes:
+    """The tree of codes, and those of its states that were met."""
+
+    def __init__(self) -> None:
+        self._root: _Node = [0, 0]
+        for byte, (code, length) in enumerate(
+            zip(REQUEST_CODES, REQUEST_CODES_LENGTH, strict=True)
+        ):
+            self._plant(byte, code, length)
+        self._states: dict[int, _State] = {}
+        #: Section 5.2: padding is up to seven bits of EOS, all of them ones.
+        node: _Node | int = self._root
+        for _ in range(8):
+            assert isinstance(node, list)
+            self._states[id(node)] = _State(node, is_padding=True)
+            node = node[1]
+        self.start = self._states[id(self._root)]
+
+    def _plant(self, byte: int, code: int, length: int) -> None:
+        node = self._root
+        for place in range(length - 1, 0, -1):
+            branch = node[code >> place & 1]
+            if not isinstance(branch, list):
+                branch = node[code >> place & 1] = [0, 0]
+            node = branch
+        node[code & 1] = byte
+
+    def step(self, state: _State, byte: int) -> tuple[_State, bytes]:
+        """What a byte of code gives, and the state after it; kept."""
+        node, found = state.node, bytearray()
+        for place in range(7, -1, -1):
+            branch = node[byte >> place & 1]
+            if isinstance(branch, list):
+                node = branch
+                continue
+            if branch == _END_OF_STRING:
+                raise CompressionError("EOS stands within a string")
+            found.append(branch)
+            node = self._root
+        after = self._states.get(id(node))
+        if after is None:
+            after = self._states[id(node)] = _State(node, is_padding=False)
+        step = state.steps[byte] = (after, bytes(found))
+        return step
+
+
+@lru_cache(maxsize=1)
+def _codes() -> _Codes:
+    return _Codes()
+
+
+def _decoded(code: bytes) -> bytes:
+    """Section 5.2 and appendix B: what a Huffman-coded string says."""
+    codes = _codes()
+    state = codes.start
+    found: list[bytes] = []
+    for byte in code:
+        state, piece = state.steps[byte] or codes.step(state, byte)
+        found.append(piece)
+    if not state.is_padding:
+        raise CompressionError("A string is padded with what is not EOS")
+    return b"".join(found)
+
+
+_remembered = lru_cache(maxsize=1_024)(_decoded)
