@@ -97,11 +97,14 @@ class Origin:
             f"{len(self.idle)} idle, {len(self.waiting)} waiting>"
         )
 
-    def first_waiting(self) -> Transfer:
-        """Take the transfer that waits longest."""
-        first = next(iter(self.waiting))
-        del self.waiting[first]
-        return first
+    def first_waiting(self, *, is_fresh: bool = True) -> Transfer | None:
+        """Take the transfer that waits longest, of those that the connection suits."""
+        for transfer in self.waiting:
+            # One that another connection has just failed waits for the dial it has.
+            if is_fresh or not (transfer.wants_fresh and self.dials):
+                del self.waiting[transfer]
+                return transfer
+        return None
 
     @property
     def is_unused(self) -> bool:

@@ -287,7 +287,7 @@ class Pool:
         if is_http2:
             self._adopt_http2(cast(Multiplexed, connection))
         else:
-            self.released(connection)
+            self.released(connection, is_fresh=True)
             self._grow(origin)
         self._count_waits(origin)
 
@@ -305,15 +305,16 @@ class Pool:
 
     # Connections report
 
-    def released(self, connection: Connection) -> None:
+    def released(self, connection: Connection, *, is_fresh: bool = False) -> None:
         """An HTTP/1.1 connection is free."""
         origin = connection.origin
         if self._is_closed or self._has_to_yield(origin):
             connection.close()
             self.lost(connection)
-        elif origin.waiting:
-            transfer = origin.first_waiting()
-            self._start(connection, transfer)
+            return
+        waiting = origin.waiting and origin.first_waiting(is_fresh=is_fresh)
+        if waiting:
+            self._start(connection, waiting)
         else:
             origin.idle[connection] = None
             self._rest(connection)
@@ -332,9 +333,10 @@ class Pool:
     def has_room_again(self, connection: Multiplexed) -> None:
         """An HTTP/2 connection takes more streams, or carries none."""
         origin = connection.origin
-        while origin.waiting and connection.has_room:
-            transfer = origin.first_waiting()
-            self._start(connection, transfer)
+        while (
+            origin.waiting and connection.has_room and (first := origin.first_waiting())
+        ):
+            self._start(connection, first)
         if origin.waiting:
             self._count_waits(origin)
         if connection.is_resting and connection in self._standing:

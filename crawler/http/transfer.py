@@ -197,7 +197,7 @@ class Transfer:
         self._wait_until(self._since, seconds)
 
     def sends_by_itself(self, unsent: Callable[[], int]) -> None:
-        """The whole request is the system's to send; `unsent` tells how much is left."""
+        """All of it is the system's to send; `unsent` tells how much is left."""
         self.is_sending = True
         self._unsent, self._left_unsent = unsent, unsent()
 
