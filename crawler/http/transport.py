@@ -6,11 +6,13 @@ How a request passes through it, and where that is written:
    its timeouts, its answer as far as it is here, and the future that its caller
    awaits. A request with `extensions["proxy"]` goes to proxies.py instead.
 2. The `Pool` (pool.py) finds it a connection by its origin. A free one takes it at
-   once; else it waits, and a dial is begun for it while the limits allow that. The
-   oldest idle connection of all origins makes room for a new one.
+   once; else it waits, and a dial is begun for it while the limits allow that, the
+   system's limit of open files among them. The oldest idle connection of all origins
+   makes room for a new one.
 3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses those
-   that are not public (crawler/addresses.py), races the others, and shakes hands; what
-   TLS agrees on decides between http1.py and http2.py. The origin remembers it.
+   that are not public (crawler/addresses.py), races the others, and shakes hands, from
+   where the last handshake with the origin ended; what TLS agrees on decides between
+   http1.py and http2.py. The origin remembers it.
 4. The connection writes the request (heads.py, fields.py) and reads the answer
    (httptools; frames.py and hpack), and feeds it to the transfer. What surely was not
    processed is given back to the pool and sent again: a kept-alive connection that
@@ -19,7 +21,8 @@ How a request passes through it, and where that is written:
    in bounded steps (decoding.py), holding the peer back when it is not read, and
    complete without another await when it is small. Closed early, the little that is
    to come is drained; otherwise the stream is reset, or the connection closed.
-6. One coarse clock (ticker.py) looks ten times a second after all timeouts.
+6. One coarse clock (ticker.py) looks ten times a second after all timeouts, after
+   peers of HTTP/2 that have fallen silent, and after sockets that will not close.
 
 Everything between two awaits of the caller is synchronous, so that a cancellation
 finds every request, connection and counter in a state that has a name.
