@@ -170,12 +170,13 @@ def check_fields(fields: Fields) -> Fields:
     Fields of the connection, which are an error by the letter, are left out: there
     are servers that pass them on from behind.
     """
-    names = b"".join([name + b"\n" for name, _ in fields])
+    names = [name for name, _ in fields]
+    lines = b"\n".join([*names, b""])
     values = b" ".join([value for _, value in fields])
-    are_names = names.count(b"\n") == len(fields) and _NAMES.fullmatch(names)
+    are_names = lines.count(b"\n") == len(fields) and _NAMES.fullmatch(lines)
     if not are_names or _SPLITTING.search(values):
         raise MalformedError("A field has a character that a field cannot have")
-    if any(name in _DROPPED for name, _ in fields):
+    if not _DROPPED.isdisjoint(names):
         return [field for field in fields if field[0] not in _DROPPED]
     return fields
 

@@ -5,10 +5,13 @@ else goes at once, for only DATA is flow-controlled.
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from crawler.http import frames
+from crawler.http.allowance import BYTES_FOR_FRAME, FRAMES_FOR_PIECE, Allowance
+from crawler.http.peer import PeerSettings
 from crawler.http.streams import Stream
-from crawler.http.windows import SendWindow
+from crawler.http.windows import DEFAULT_WINDOW
 
 __all__ = ["Outbox"]
 
@@ -17,20 +20,27 @@ class Outbox:
     """The bytes that wait for the end of this turn, and the connection's window."""
 
     __slots__ = (
+        "_allowance",
         "_is_awaited",
         "_is_paused",
         "_loop",
         "_parts",
+        "_peer",
         "_transport",
-        "max_frame_size",
-        "window",
+        "room",
     )
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        #: The connection's window: all streams together may not send more.
-        self.window = SendWindow()
-        self.max_frame_size = frames.MAX_FRAME_SIZE
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        peer: PeerSettings,
+        allowance: Allowance,
+    ) -> None:
+        #: The connection's window: all streams together may send no more.
+        self.room = DEFAULT_WINDOW
         self._transport = transport
+        self._peer = peer
+        self._allowance = allowance
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
         #: Whether `flush` will be called anyhow.
@@ -56,20 +66,32 @@ class Outbox:
                 self._transport.write(b"".join(self._parts))
             self._parts.clear()
 
-    def send_body(self, stream: Stream) -> int:
-        """Send of a stream's body what there is room for; give how much that was."""
-        sent = 0
+    async def send_piece(self, stream: Stream, piece: bytes) -> None:
+        """Send a piece of a body, and return when there was room for all of it."""
+        stream.to_send = memoryview(piece)
+        self.send_body(stream)
+        while stream.to_send:
+            stream.writable = self._loop.create_future()
+            await stream.writable
+
+    def send_body(self, stream: Stream) -> None:
+        """Send of a stream's body what there is room for."""
         while stream.to_send and not self._is_paused:
-            room = min(self.window.room, stream.send_window.room, self.max_frame_size)
+            room = min(self.room, stream.send_room, self._peer.frame_size)
             if room <= 0:
-                break
+                return
             piece, is_last = stream.next_piece(room)
-            self.window.room -= len(piece)
+            self.room -= len(piece)
             self.write(frames.data(stream.id, piece, is_last=is_last))
             # Each frame at once, for the socket to say when it takes no more.
             self.flush()
-            sent += len(piece)
-        return sent
+            self._allowance.earn(FRAMES_FOR_PIECE + len(piece) // BYTES_FOR_FRAME)
+
+    def send_bodies(self, streams: Iterable[Stream]) -> None:
+        """There may be room for those who wait for it."""
+        for stream in list(streams):
+            if stream.to_send:
+                self.send_body(stream)
 
     def pause(self) -> None:
         self._is_paused = True

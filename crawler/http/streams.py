@@ -1,12 +1,13 @@
-"""One stream of an HTTP/2 connection: a request's body, and an answer (RFC 9113).
+"""The streams of an HTTP/2 connection (RFC 9113 sections 5.1 and 8.1). No I/O.
 
-The connection knows the states of section 5.1 by what it keeps. A stream is idle until
-it has a number; open while we send, half-closed (local) when we have said all; and
-closed as soon as the connection has forgotten it. Half-closed (remote) it is never: we
-do not go on to send what the peer has answered already.
+The states of section 5.1 are what `Streams` holds. Idle are the numbers that were not
+given yet, and all even ones, which would be the server's. A stream is open while we
+send, half-closed (local) once we have said all, and closed as soon as it is not held
+any more. Half-closed (remote) it never is: what the peer has answered to the end is
+not sent on.
 
-What section 8.1 wants of an answer is held here: interim heads, one head, as much body
-as was announced, trailers. MalformedError is the stream's own fault. No I/O.
+What section 8.1 wants of an answer is in `Stream`: interim heads, one head, as much
+body as was announced, trailers. MalformedError ends the stream, and no other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+from h2.errors import ErrorCodes
 
 from crawler.http.errors import TruncatedError
 from crawler.http.fields import (
@@ -22,15 +24,53 @@ from crawler.http.fields import (
     length_and_encodings,
     read_head,
 )
+from crawler.http.frames import Frame, FrameError
 from crawler.http.ticker import NEVER
 from crawler.http.transfer import Fields, Transfer
-from crawler.http.windows import ReceiveWindow, SendWindow
+from crawler.http.windows import ReceiveWindow
 
-__all__ = ["STREAM_WINDOW", "Stream"]
+__all__ = ["STREAM_WINDOW", "Stream", "Streams"]
 
 #: What a stream may bring unread: the memory that a stalled one takes.
 STREAM_WINDOW = 512 * 1024
 _MAX_INFORMATIONAL = 16
+_MAX_ID = 2**31 - 1
+
+
+class Streams(dict[int, "Stream"]):
+    """The streams that are open, or half-closed (local), by number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: A client's numbers are odd, and none is given twice (section 5.1.1).
+        self._next_id = 1
+
+    def open(self, transfer: Transfer, send_room: int) -> Stream:
+        """Give the transfer a stream."""
+        stream = Stream(self._next_id, transfer, send_room)
+        self._next_id += 2
+        self[stream.id] = stream
+        transfer.stream = stream
+        return stream
+
+    @property
+    def opened(self) -> int:
+        """How many there have been so far."""
+        return self._next_id // 2
+
+    @property
+    def are_used_up(self) -> bool:
+        """Whether there are no more numbers."""
+        return self._next_id > _MAX_ID
+
+    def addressed(self, frame: Frame) -> Stream | None:
+        """Give the stream of a frame; None if it is closed, for it may just be late."""
+        stream = self.get(frame.stream_id)
+        if stream is None:
+            is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
+            if not is_ours:
+                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame on an idle stream")
+        return stream
 
 
 class Stream:
@@ -42,7 +82,7 @@ class Stream:
         "id",
         "left",
         "receive_window",
-        "send_window",
+        "send_room",
         "to_send",
         "transfer",
         "writable",
@@ -54,7 +94,8 @@ class Stream:
         self.transfer: Transfer | None = transfer
         #: The ticker's time until which it may be drained.
         self.due = NEVER
-        self.send_window = SendWindow(send_room)
+        #: What the peer takes of the body; a setting may make it negative.
+        self.send_room = send_room
         self.receive_window = ReceiveWindow(STREAM_WINDOW)
         #: What of the request's body waits for room in the windows.
         self.to_send: bytes | memoryview = b""
@@ -70,17 +111,21 @@ class Stream:
         transfer = self.transfer
         assert transfer is not None  # an abandoned one has nothing to send
         piece, self.to_send = self.to_send[:room], self.to_send[room:]
-        self.send_window.room -= len(piece)
+        self.send_room -= len(piece)
         # A streamed body goes on after this, and is ended by the connection.
         is_last = not self.to_send and transfer.content is not None
         transfer.is_sending = not is_last
         transfer.note_progress()
         if not self.to_send:
-            self.wake()
+            self._wake()
         return piece, is_last
 
-    def wake(self) -> None:
-        """Let whoever sends a body go on: there is room, or no more point."""
+    def stop_sending(self) -> None:
+        """There is no point in sending the rest."""
+        self.to_send = b""
+        self._wake()
+
+    def _wake(self) -> None:
         writable, self.writable = self.writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)

@@ -8,35 +8,30 @@ from h2.errors import ErrorCodes
 
 from crawler.http.frames import FrameError, StreamError
 
-__all__ = ["DEFAULT_WINDOW", "MAX_WINDOW", "ReceiveWindow", "SendWindow"]
+__all__ = ["DEFAULT_WINDOW", "MAX_WINDOW", "ReceiveWindow", "grown", "moved"]
 
 #: Every window before anybody has said something else (section 6.9.2).
 DEFAULT_WINDOW = 65_535
 MAX_WINDOW = 2**31 - 1
 
 
-class SendWindow:
-    """What the peer still takes from us."""
+def grown(room: int, size: int) -> int:
+    """Give what the peer takes from us after a WINDOW_UPDATE (section 6.9.1)."""
+    if not size:
+        raise StreamError(ErrorCodes.PROTOCOL_ERROR, "A window that does not grow")
+    if room + size > MAX_WINDOW:
+        raise StreamError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+    return room + size
 
-    __slots__ = ("room",)
 
-    def __init__(self, room: int = DEFAULT_WINDOW) -> None:
-        #: Negative after a setting that came too late (section 6.9.2).
-        self.room = room
+def moved(room: int, difference: int) -> int:
+    """Give what it takes after SETTINGS_INITIAL_WINDOW_SIZE has changed by so much.
 
-    def grow(self, size: int) -> None:
-        """WINDOW_UPDATE: the peer takes so much more (sections 6.9 and 6.9.1)."""
-        self.room += size
-        if not size:
-            raise StreamError(ErrorCodes.PROTOCOL_ERROR, "A window that does not grow")
-        if self.room > MAX_WINDOW:
-            raise StreamError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
-
-    def move(self, difference: int) -> None:
-        """SETTINGS_INITIAL_WINDOW_SIZE has changed by so much (section 6.9.2)."""
-        self.room += difference
-        if self.room > MAX_WINDOW:
-            raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+    That may be less than nothing (section 6.9.2).
+    """
+    if room + difference > MAX_WINDOW:
+        raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+    return room + difference
 
 
 class ReceiveWindow:

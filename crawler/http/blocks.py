@@ -1,0 +1,73 @@
+"""Header blocks as they come: frames put together, and decoded by HPACK.
+
+A block is HEADERS and the CONTINUATIONs that follow without a gap (RFC 9113 sections
+4.3, 6.2 and 6.10). Every one is decoded, wanted or not, for it changes the table that
+both ends keep; one that cannot be ends the connection.
+"""
+
+from typing import NoReturn, cast
+
+from h2.errors import ErrorCodes
+from hpack import Decoder, HPACKError, OversizedHeaderListError
+
+from crawler.http import frames
+from crawler.http.errors import HeaderTooLargeError
+from crawler.http.frames import Frame, FrameError
+from crawler.http.transfer import Fields
+
+__all__ = ["BlockReader"]
+
+_MAX_CONTINUATIONS = 64
+
+
+class BlockReader:
+    """Reads the blocks of one connection's answers."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._decoder = Decoder(max_bytes)
+        #: The HEADERS of a block that goes on, so that nothing but CONTINUATION may
+        #: follow, and what it has brought so far.
+        self.open: Frame | None = None
+        self._parts: list[bytes] = []
+
+    def begin(self, frame: Frame) -> Fields | None:
+        """Take HEADERS; give the fields unless they are to be continued."""
+        block = frame.payload
+        if frame.flags & (frames.PADDED | frames.PRIORITY_FLAG):
+            block = frames.payload_of(frame)
+        if frame.flags & frames.END_HEADERS:
+            return self._decode(block)
+        self.open, self._parts = frame, [block]
+        return None
+
+    def go_on(self, frame: Frame) -> tuple[Frame, Fields] | None:
+        """Take CONTINUATION; at its end give the HEADERS of the block, and its fields.
+
+        It was HEADERS that said whether the stream ends.
+        """
+        first, parts = self.open, self._parts
+        if first is None or frame.stream_id != first.stream_id:
+            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "CONTINUATION of nothing")
+        parts.append(frame.payload)
+        if len(parts) > _MAX_CONTINUATIONS or sum(map(len, parts)) > self._max_bytes:
+            self._refuse()
+        if not frame.flags & frames.END_HEADERS:
+            return None
+        self.open, self._parts = None, []
+        return first, self._decode(b"".join(parts))
+
+    def _decode(self, block: bytes) -> Fields:
+        try:
+            return cast(Fields, self._decoder.decode(block, raw=True))
+        except OversizedHeaderListError:
+            self._refuse()
+        except HPACKError as exc:
+            raise FrameError(ErrorCodes.COMPRESSION_ERROR, f"HPACK: {exc}") from exc
+
+    def _refuse(self) -> NoReturn:
+        # What is not decoded would be missing in the table.
+        error = HeaderTooLargeError(
+            f"The head is larger than {self._max_bytes:,} bytes"
+        )
+        raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, str(error), error)
