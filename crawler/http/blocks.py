@@ -1,16 +1,16 @@
-"""Header blocks as they come: frames put together, and decoded by HPACK.
+"""Header blocks as they come: frames put together, and what they say.
 
 A block is HEADERS and the CONTINUATIONs that follow without a gap (RFC 9113 sections
 4.3, 6.2 and 6.10). Every one is decoded, wanted or not, for it changes the table that
 both ends keep; one that cannot be ends the connection.
 """
 
-from typing import NoReturn, cast
+from typing import NoReturn
 
 from h2.errors import ErrorCodes
-from hpack import Decoder, HPACKError, OversizedHeaderListError
 
 from crawler.http import frames
+from crawler.http.compression import CompressionError, HeaderDecoder, OversizedError
 from crawler.http.errors import HeaderTooLargeError
 from crawler.http.frames import Frame, FrameError
 from crawler.http.transfer import Fields
@@ -25,7 +25,7 @@ class BlockReader:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._decoder = Decoder(max_bytes)
+        self._decoder = HeaderDecoder(max_bytes)
         #: The HEADERS of a block that goes on, so that nothing but CONTINUATION may
         #: follow, and what it has brought so far.
         self.open: Frame | None = None
@@ -59,10 +59,10 @@ class BlockReader:
 
     def _decode(self, block: bytes) -> Fields:
         try:
-            return cast(Fields, self._decoder.decode(block, raw=True))
-        except OversizedHeaderListError:
+            return self._decoder.decode(block)
+        except OversizedError:
             self._refuse()
-        except HPACKError as exc:
+        except CompressionError as exc:
             raise FrameError(ErrorCodes.COMPRESSION_ERROR, f"HPACK: {exc}") from exc
 
     def _refuse(self) -> NoReturn:

@@ -2,10 +2,11 @@
 
 Read from top to bottom: how a connection begins, how a request goes out, what each
 frame does, in the order of section 6, how streams end, and how the connection does.
-Beside it stand frames as bytes (frames.py), blocks of fields (blocks.py, fields.py),
-what the peer has set (peer.py), windows (windows.py), what a stream is and an answer
-may be (streams.py), what waits to be written (outbox.py), which request is sent again
-(reliability.py), and whether anybody is there (pulse.py).
+Beside it stand frames as bytes (frames.py), blocks of fields (blocks.py, fields.py,
+compression.py), what the peer has set (peer.py), windows (windows.py), what a stream
+is and an answer may be (streams.py), what waits to be written (outbox.py), floods
+(allowance.py), which request is sent again (reliability.py), and whether anybody is
+there (pulse.py).
 
 h2's own state machine is not used: it closes at any GOAWAY, though the streams that
 the peer goes on with may finish (section 6.8); it ends the connection where only a

@@ -14,7 +14,7 @@ How a request passes through it, and where that is written:
    where the last handshake with the origin ended; what TLS agrees on decides between
    http1.py and http2.py. The origin remembers it.
 4. The connection writes the request (heads.py, fields.py) and reads the answer
-   (httptools; frames.py and hpack), and feeds it to the transfer. What surely was not
+   (httptools; frames.py, blocks.py), and feeds it to the transfer. What surely was not
    processed is given back to the pool and sent again: a kept-alive connection that
    died, a refused stream, all that a GOAWAY leaves out.
 5. With the head the caller goes on. The `Body` (body.py) is an httpx stream: decoded
