@@ -27,7 +27,7 @@ import httpx
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
-from crawler.http import frames, reliability
+from crawler.http import frames, reliability, windows
 from crawler.http.allowance import BYTES_FOR_FRAME, FRAMES_FOR_HEAD, Allowance
 from crawler.http.blocks import BlockReader
 from crawler.http.errors import HeaderTooLargeError, ResetError
@@ -40,13 +40,7 @@ from crawler.http.pulse import Pulse
 from crawler.http.streams import STREAM_WINDOW, Stream, Streams
 from crawler.http.ticker import NEVER
 from crawler.http.transfer import Fields, Transfer, TransferHome
-from crawler.http.windows import (
-    DEFAULT_WINDOW,
-    MAX_WINDOW,
-    ReceiveWindow,
-    grown,
-    moved,
-)
+from crawler.http.windows import DEFAULT_WINDOW, MAX_WINDOW, ReceiveWindow
 
 __all__ = ["Http2Connection"]
 
@@ -319,8 +313,9 @@ class Http2Connection(asyncio.Protocol):
             self._peer.apply(code, value)
             if code == SettingCodes.HEADER_TABLE_SIZE:
                 self._encoder.limit_table(value)
+        difference = self._peer.window - window
         for stream in self._streams.values():
-            stream.send_room = moved(stream.send_room, self._peer.window - window)
+            stream.send_room = windows.moved(stream.send_room, difference)
         self._outbox.write(frames.settings_ack())
         self._outbox.send_bodies(self._streams.values())
         self._home.has_room_again(self)
@@ -357,12 +352,12 @@ class Http2Connection(asyncio.Protocol):
     def _on_window_update(self, frame: Frame) -> None:
         size = frames.number_of(frame) & MAX_WINDOW
         if not frame.stream_id:
-            self._outbox.room = grown(self._outbox.room, size)
+            self._outbox.room = windows.grown(self._outbox.room, size)
             self._outbox.send_bodies(self._streams.values())
             return
         stream = self._streams.addressed(frame)
         if stream is not None:
-            stream.send_room = grown(stream.send_room, size)
+            stream.send_room = windows.grown(stream.send_room, size)
             self._outbox.send_body(stream)
 
     def _allow(self, stream_id: int, more: int) -> None:

@@ -20,7 +20,6 @@ class PeerSettings:
         "frame_size",
         "is_known",
         "streams",
-        "table_size",
         "window",
     )
 
@@ -32,8 +31,6 @@ class PeerSettings:
         #: What of a body it takes on a new stream, and in one frame.
         self.window = DEFAULT_WINDOW
         self.frame_size = MAX_FRAME_SIZE
-        #: What it keeps of the fields that we send.
-        self.table_size = 4096
         self._our_streams = max_streams
 
     def begin(self) -> None:
@@ -42,12 +39,8 @@ class PeerSettings:
         self.streams = self._our_streams
 
     def apply(self, code: int, value: int) -> None:
-        """Apply one setting; those that are unknown are ignored."""
-        if code == SettingCodes.HEADER_TABLE_SIZE:
-            self.table_size = value
-        elif code == SettingCodes.ENABLE_PUSH and value:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A server asks for push")
-        elif code == SettingCodes.MAX_CONCURRENT_STREAMS:
+        """Apply one setting; others are the encoder's, or unknown and ignored."""
+        if code == SettingCodes.MAX_CONCURRENT_STREAMS:
             self.streams = min(value, self._our_streams)
         elif code == SettingCodes.INITIAL_WINDOW_SIZE:
             if value > MAX_WINDOW:
@@ -57,3 +50,5 @@ class PeerSettings:
             if not MAX_FRAME_SIZE <= value < 2**24:
                 raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame size out of range")
             self.frame_size = value
+        elif code == SettingCodes.ENABLE_PUSH and value:
+            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A server asks for push")

@@ -40,10 +40,10 @@ _MAX_ID = 2**31 - 1
 class Streams(dict[int, "Stream"]):
     """The streams that are open, or half-closed (local), by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_id: int = 1) -> None:
         super().__init__()
         #: A client's numbers are odd, and none is given twice (section 5.1.1).
-        self._next_id = 1
+        self._next_id = first_id
 
     def open(self, transfer: Transfer, send_room: int) -> Stream:
         """Give the transfer a stream."""

@@ -185,6 +185,26 @@ async def test_frames_of_any_kind_on_a_finished_stream_are_ignored() -> None:
         assert served.connections == 1
 
 
+async def test_an_answer_that_comes_before_its_request_has_ended_counts() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start({WINDOW: 10})
+        stream_id, _ = await peer.request()
+        peer.answer(stream_id, b"too large")
+        got = await peer.until(frames.RST_STREAM)
+        seen.append((got.stream_id, int.from_bytes(got.payload, "big")))
+        peer.send(frames.reset(stream_id, ErrorCodes.NO_ERROR))
+        await peer.go_on()
+
+    seen: list[tuple[int, int]] = []
+    async with peer(behaviour) as served, client(h2c()) as http:
+        response = await http.post(served.url, content=bytes(100_000))
+
+        assert response.text == "too large"
+        assert (await http.get(served.url)).text == "page"
+        assert seen == [(1, ErrorCodes.NO_ERROR)]
+        assert served.connections == 1
+
+
 # 5.2, 6.9: flow control of what is sent
 
 
@@ -464,6 +484,89 @@ async def test_an_answer_that_has_no_content_is_whole_with_its_head(
         assert (response.status_code, response.content) == (int(status), b"")
         assert again.text == "page"
         assert served.connections == 1
+
+
+HEAD = (b":status", b"200")
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        pytest.param([[(b":status", b"103")]], id="an interim head that is the last"),
+        pytest.param([[(b":status", b"100")]] * 17 + [[HEAD]], id="17 interim heads"),
+        pytest.param([[HEAD], [(b":status", b"200")]], id=":status in trailers"),
+        pytest.param([[HEAD], [(b"X", b"y")]], id="upper case in trailers"),
+        pytest.param([[HEAD, (b"a:b", b"")]], id="a colon in a name"),
+        pytest.param([[HEAD, (b"", b"x")]], id="no name"),
+        pytest.param(
+            [[HEAD, (b"content-length", b"4"), (b"content-length", b"5")]],
+            id="two lengths",
+        ),
+        pytest.param([[HEAD, (b"content-length", b"-1")]], id="a negative length"),
+    ],
+)
+async def test_a_malformed_answer_ends_its_stream_only(
+    blocks: list[list[tuple[bytes, bytes]]],
+) -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        first, second = [(await peer.request())[0] for _ in range(2)]
+        for number, fields in enumerate(blocks, start=1):
+            peer.head(first, *fields, is_last=number == len(blocks))
+        got = await peer.until(frames.RST_STREAM)
+        seen.append((got.stream_id, int.from_bytes(got.payload, "big")))
+        peer.answer(second)
+
+    seen: list[tuple[int, int]] = []
+    async with peer(behaviour) as served, client(h2c()) as http:
+        first, second = await asyncio.gather(
+            http.get(served.url), http.get(served.url), return_exceptions=True
+        )
+
+        assert isinstance(first, httpx.RemoteProtocolError)
+        assert isinstance(second, httpx.Response)
+        assert seen == [(1, ErrorCodes.PROTOCOL_ERROR)]
+
+
+async def test_a_block_in_many_frames_is_one_head() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        fields = [HEAD, *((b"x-%d" % number, b"y" * 50) for number in range(40))]
+        block = peer.encoder.encode(fields)
+        last = frames.headers(stream_id, block, is_last=True, max_frame_size=70)
+        peer.send(last)
+        await peer.go_on()
+
+    async with peer(behaviour) as served, client(h2c()) as http:
+        response = await http.get(served.url)
+
+        assert len(response.headers) == 40
+        assert response.content == b""
+        assert (await http.get(served.url)).text == "page"
+        assert served.connections == 1
+
+
+async def test_fields_of_the_connection_are_no_part_of_an_answer() -> None:
+    """By the letter they are an error (8.2.2), but servers pass them on from behind."""
+
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        peer.head(
+            stream_id,
+            HEAD,
+            (b"connection", b"keep-alive"),
+            (b"transfer-encoding", b"chunked"),
+            (b"upgrade", b"h2"),
+            (b"x", b"y"),
+        )
+        peer.send(frames.data(stream_id, b"page", is_last=True))
+
+    async with peer(behaviour) as served, client(h2c()) as http:
+        response = await http.get(served.url)
+
+        assert (response.text, dict(response.headers)) == ("page", {"x": "y"})
 
 
 async def test_a_length_beyond_all_numbers_ends_its_stream_only() -> None:
