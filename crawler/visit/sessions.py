@@ -1,4 +1,8 @@
-"""Cookies of a crawl: one jar a session, none shared, none of httpx's."""
+"""Cookies of a crawl: one jar a session, none shared, none of httpx's.
+
+Walls are the redirects that give a cookie and lead back. Where a cookie has gone, its
+wall is to be passed once more; pages that lead to it wait, and are asked again.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from crawler.response import Response
 
 #: What a resumed run knows again: `cookies DOMAIN SESSION`, and those cookies.
 COOKIES = "cookies "
+#: And `wall FINGERPRINT`, with how it stands.
+WALL = "wall "
+_OPEN, _PASSED, _NONE = "open", "passed", ""
 
 
 class Sessions:
@@ -24,10 +31,15 @@ class Sessions:
         self._jars: dict[str, Jar] = {}
         self._clock = clock
         self._changed: dict[tuple[str, str], None] = {}
-        for name, cookies in remembered.items():
+        #: Walls by fingerprint: to be visited, or visited and redirected.
+        self._walls: dict[int, str] = {}
+        self._walls_changed: dict[str, str] = {}
+        for name, value in remembered.items():
             if name.startswith(COOKIES):
                 session = name.split(" ", 2)[2]
-                self._jars.setdefault(session, Jar()).add_json(cookies)
+                self._jars.setdefault(session, Jar()).add_json(value)
+            elif name.startswith(WALL) and value != _NONE:
+                self._walls[int(name.removeprefix(WALL))] = value
 
     def header(self, request: Request) -> str | None:
         """The Cookie header: the jar's cookies, then the request's own."""
@@ -51,13 +63,37 @@ class Sessions:
         for domain in domains_of(response.url):
             self._changed[session, domain] = None
 
+    def is_wall(self, fingerprint: int) -> bool:
+        return fingerprint in self._walls
+
+    def pass_wall(self, fingerprint: int) -> None:
+        """It has been visited, and redirects; new ones are noted so."""
+        self._set_wall(fingerprint, _PASSED)
+
+    def reopen_wall(self, fingerprint: int) -> bool:
+        """It is to be visited; False: it was to be already."""
+        if self._walls[fingerprint] == _OPEN:
+            return False
+        self._set_wall(fingerprint, _OPEN)
+        return True
+
+    def forget_wall(self, fingerprint: int) -> None:
+        """It redirects no more."""
+        if self._walls and self._walls.pop(fingerprint, _NONE):
+            self._walls_changed[f"{WALL}{fingerprint}"] = _NONE
+
+    def _set_wall(self, fingerprint: int, state: str) -> None:
+        self._walls[fingerprint] = self._walls_changed[f"{WALL}{fingerprint}"] = state
+
     def changes(self) -> dict[str, str]:
         """What has changed since this was asked last, to be remembered with a page
         that has seen it: its outcome lands before any that was reached by it."""
-        if not self._changed:
+        if not self._changed and not self._walls_changed:
             return {}
         changed, self._changed = self._changed, {}
-        return {
+        walls, self._walls_changed = self._walls_changed, {}
+        cookies = {
             f"{COOKIES}{domain} {session}": self._jars[session].to_json(domain).decode()
             for session, domain in changed
         }
+        return {**cookies, **walls}

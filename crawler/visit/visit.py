@@ -22,7 +22,7 @@ from crawler.errors import CrawlError, FetchError, Reason
 from crawler.hosts import Hosts
 from crawler.http import Client
 from crawler.intake import Found, Intake, identity_behind
-from crawler.request import Entry
+from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.retry_after import retry_after
 from crawler.settings import Settings
@@ -212,6 +212,7 @@ class Visitor:
         return self._landed(entry, response, effects)
 
     def _landed(self, entry: Entry, response: Response, effects: Effects) -> Outcome:
+        self._around.sessions.forget_wall(entry.fingerprint)
         outcome = Outcome(entry, _DONE, status=response.status_code)
         outcome.counters = {"pages": 1, **counted(effects)}
         _add(outcome, effects)
@@ -219,7 +220,6 @@ class Visitor:
 
     async def _redirected(self, entry: Entry, response: Response) -> Outcome:
         """The target takes the entry's place in the frontier; both in one commit."""
-        found = Found()
         try:
             target = redirects.target(
                 entry.request, response.status_code, response.head.value(b"location")
@@ -229,20 +229,55 @@ class Visitor:
                 raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         except FetchError as exc:
             return await self._failed(entry, exc, response)
-        fingerprint = identity_behind(entry, target)
         outcome = Outcome(entry, State.REDIRECTED, status=response.status_code)
         outcome.detail = target.url
         outcome.counters = {"redirected": 1}
+        self._lead_on(entry, target, outcome)
+        return _measured(outcome, response)
+
+    def _lead_on(self, entry: Entry, target: Request, outcome: Outcome) -> None:
+        """What becomes of the entry and of its target."""
+        found, fingerprint = Found(), identity_behind(entry, target)
+        sessions = self._around.sessions
+        if sessions.is_wall(entry.fingerprint):
+            sessions.pass_wall(entry.fingerprint)
         if fingerprint == entry.fingerprint:
             # It leads to itself, as cookie walls do: asked again, with the cookie.
             entry.redirects += 1
             outcome.state, outcome.counters = State.PENDING, {}
-        elif self._intake.redirect(entry, target, found) and fingerprint in entry.chain:
+        elif not self._intake.redirect(entry, target, found):
+            pass
+        elif fingerprint in entry.chain:
             outcome.again, found.requests = found.requests, []
             outcome.counters = {}  # one more is redirected, one no longer is
+            behind = entry.chain.index(fingerprint) + 1
+            for each in (*entry.chain[behind:], entry.fingerprint):
+                sessions.pass_wall(each)
+            if sessions.is_wall(fingerprint):
+                sessions.reopen_wall(fingerprint)
+        elif sessions.is_wall(fingerprint):
+            self._return_to_wall(entry, outcome, found)
         outcome.requests, outcome.rejected = found.requests, found.rejected
         outcome.remember = found.remember
-        return _measured(outcome, response)
+
+    def _return_to_wall(self, entry: Entry, outcome: Outcome, found: Found) -> None:
+        """The cookie has gone: the wall is passed again, and the page asked behind it.
+
+        Its redirects count, so that a wall that lets nobody through ends in an error.
+        """
+        sessions, (wall,) = self._around.sessions, found.requests
+        found.requests = []
+        redirected = 1
+        if not sessions.is_wall(entry.fingerprint):
+            pause = self._around.retries.first_pause() * 2 ** min(entry.redirects, 5)
+            outcome.state, redirected = State.PENDING, 0
+            outcome.due = self._around.clocks.wall() + pause
+            entry.redirects += 1
+            wall.redirects, wall.chain = 0, ()
+        if sessions.reopen_wall(wall.fingerprint):
+            outcome.again = [wall]
+            redirected -= 1
+        outcome.counters = {"redirected": redirected} if redirected else {}
 
     async def _bad_status(self, entry: Entry, response: Response) -> Outcome:
         status = response.status_code
@@ -311,6 +346,7 @@ class Visitor:
         """The URL has failed; its errback is heard once, in the same outcome."""
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
         status = response.status_code if response is not None else 0
+        self._around.sessions.forget_wall(entry.fingerprint)
         outcome = Outcome(entry, State.FAILED, str(exc.reason), detail, status)
         counters = {"failed": 1, f"error.{exc.reason}": 1}
         if entry.is_start:
@@ -331,6 +367,7 @@ class Visitor:
     def _skipped(
         self, entry: Entry, reason: Reason, detail: str, status: int
     ) -> Outcome:
+        self._around.sessions.forget_wall(entry.fingerprint)
         outcome = Outcome(entry, State.SKIPPED, str(reason), detail, status)
         outcome.counters = {f"skipped.{reason}": 1}
         return outcome
