@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from crawler.errors import BY_PROXY, Reason
 from crawler.observations import Observations
-from crawler.stats import FinishReason, Report
+from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
 from crawler.visit.callbacks import Matches
 
 #: Filters by the setting that changes what they leave out.
@@ -49,6 +49,7 @@ def advise(
             f"robots.txt forbids {url}; ask the site's owner, or set "
             "politeness.robots=false where you may"
         )
+    lines += _redirects(report, observations)
     return lines + _connections(report) + _left_out(report, observations)
 
 
@@ -82,6 +83,16 @@ def _statuses(report: Report) -> list[str]:
                 "us; name a contact in crawl.contact, lower politeness.rate"
             )
     return lines
+
+
+def _redirects(report: Report, observations: Observations) -> list[str]:
+    """Many pages that lead to one, as those behind a login do."""
+    (target, amount), *_ = observations.targets.most_common(1) or [("", 0)]
+    if amount < 3 or amount <= DEFAULT_ERROR_RATE * (report.pages + amount):
+        return []
+    where = f"{target}, which is asked for once"
+    what = "if it is a login or a wall, they were not seen: look with crawl fetch URL"
+    return [f"{amount:,} pages redirect to {where}; {what}"]
 
 
 def _connections(report: Report) -> list[str]:

@@ -11,6 +11,7 @@ from crawler.store.base import Outcome, State
 
 logger = logging.getLogger(__name__)
 
+#: Hosts, and targets of redirects, that are told apart.
 MAX_HOSTS = 1_000
 
 
@@ -22,6 +23,8 @@ class Observations:
         self.samples: dict[str, tuple[str, str]] = {}
         #: By filter: hosts of the links it left out, with how many.
         self.left_out: dict[str, Counter[str]] = {}
+        #: Where redirects led, with how many.
+        self.targets: Counter[str] = Counter()
 
     def note(self, outcome: Outcome) -> None:
         """Look at an outcome that has landed."""
@@ -32,6 +35,10 @@ class Observations:
                 hosts[host] += 1
         if outcome.reason and outcome.entry is not None:
             self._note_failure(outcome, outcome.entry.url)
+        elif outcome.detail and outcome.state is State.REDIRECTED:
+            target = outcome.detail
+            if target in self.targets or len(self.targets) < MAX_HOSTS:
+                self.targets[target] += 1
 
     def _note_failure(self, outcome: Outcome, url: str) -> None:
         if outcome.state is State.PENDING:

@@ -149,6 +149,27 @@ def test_a_site_that_turns_us_away_is_told_once_it_does_so_mostly(
     assert rarely == []
 
 
+def redirected(amount: int) -> Observations:
+    observations = Observations()
+    for number in range(amount):
+        entry = Entry(number, Request(f"{URL}{number}"), "site.example")
+        login = "https://site.example/login"
+        observations.note(Outcome(entry, State.REDIRECTED, detail=login))
+    return observations
+
+
+def test_many_pages_that_lead_to_one_are_told_as_a_wall_might_stand_there() -> None:
+    (line,) = advice(redirected(3), redirected=3)
+
+    assert line.startswith("3 pages redirect to https://site.example/login, which is")
+    assert line.endswith("look with crawl fetch URL")
+
+
+@pytest.mark.parametrize(("amount", "pages"), [(2, 2), (3, 27)])
+def test_a_few_pages_that_lead_to_one_are_usual(amount: int, pages: int) -> None:
+    assert advice(redirected(amount), pages=pages, redirected=amount) == []
+
+
 def test_connections_that_cost_time_are_told_with_their_setting() -> None:
     lines = advice(http2_fallbacks=2, pool_waits=1_000)
 
