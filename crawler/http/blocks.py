@@ -30,6 +30,8 @@ class BlockReader:
         #: follow, and what it has brought so far.
         self.open: Frame | None = None
         self._parts: list[bytes] = []
+        #: How long the last one was, packed.
+        self.size = 0
 
     def begin(self, frame: Frame) -> Fields | None:
         """Take HEADERS; give the fields unless they are to be continued."""
@@ -58,6 +60,7 @@ class BlockReader:
         return first, self._decode(b"".join(parts))
 
     def _decode(self, block: bytes) -> Fields:
+        self.size = len(block)
         try:
             return self._decoder.decode(block)
         except OversizedError:

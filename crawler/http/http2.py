@@ -266,6 +266,8 @@ class Http2Connection(asyncio.Protocol):
     def _on_fields(self, frame: Frame, fields: Fields) -> None:
         stream = self._streams.addressed(frame)
         if stream is None:
+            # It was read for nothing, and that took its time.
+            self._allowance.spend(self._blocks.size // BYTES_FOR_FRAME)
             return
         if len(fields) > self._options.max_header_count:
             error = HeaderTooLargeError("Too many header lines")

@@ -585,6 +585,11 @@ HEAD = bytes([0x88])  # :status 200, indexed
             id="a flood of empty DATA",
         ),
         pytest.param(
+            frame(frames.HEADERS, 5, 1, HEAD)
+            + frame(frames.HEADERS, 4, 1, b"\x20" * 16_000) * 5,
+            id="a flood of long blocks on a stream that is closed",
+        ),
+        pytest.param(
             frame(frames.HEADERS, 4, 1, HEAD) + frame(frames.DATA, 0, 1, b"x") * 50_000,
             id="a flood of single bytes",
         ),
