@@ -57,6 +57,7 @@ async def test_a_place_is_named_once_and_another_one_again(heard: Heard) -> None
         heard.is_warned.clear()
         await asyncio.sleep(0)
         assert not hold_the_loop(heard, 0.1)
+        await asyncio.sleep(0)
         assert heard.is_warned.wait(PATIENCE)  # here, in this very function
 
     places = [message.split(" in ", 1)[0] for message in heard.messages]
