@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 
+import anyio
 import httpx
+import pytest
 from tenacity import stop_after_attempt, wait_none
 
 from crawler import Reason, Request, Response, Results, Spider, crawl
+from crawler.robots import MAX_BYTES
 from crawler.testing import Answer, FakeSite
 
 HOME = "https://site.example/"
@@ -92,3 +96,50 @@ def test_a_proxy_that_reaches_no_robots_txt_forbids_nothing_to_other_ways() -> N
     assert asked == [BAD, BAD, GOOD]
     assert report.pages == 2
     assert report.errors == {"connect_refused": 2}
+
+
+@pytest.mark.parametrize(
+    "robots",
+    [
+        pytest.param((302, {"Location": "/robots.txt"}, ""), id="an endless redirect"),
+        pytest.param((302, {}, ""), id="a redirect to nowhere"),
+        pytest.param((302, {"Location": "ftp://x.example/"}, ""), id="no web address"),
+        pytest.param((404, "User-agent: *\nDisallow: /"), id="not there"),
+        pytest.param(
+            b"#" * MAX_BYTES + b"\nUser-agent: *\nDisallow: /", id="beyond the bound"
+        ),
+    ],
+)
+def test_rules_that_cannot_be_read_forbid_nothing(robots: Answer) -> None:
+    report = crawl(by(""), transport=site([], robots))
+
+    assert report.pages == 1
+
+
+def test_an_origin_whose_robots_txt_does_not_come_is_given_up_with_its_reason() -> None:
+    async def never(request: httpx.Request) -> Answer:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    silent = site([])
+    silent.pages[ROBOTS] = never
+
+    report = crawl(by("", ""), {"http": {"total": 0.01}}, transport=silent)
+
+    assert report.errors == {"deadline": 2}
+    assert "robots.txt: over 0.01 s" in report.advice[0]
+
+
+def test_a_crawl_delay_is_the_host_s_pace() -> None:
+    asked: list[float] = []
+
+    def page(request: httpx.Request) -> Answer:
+        asked.append(time.monotonic())
+        return "page"
+
+    slow = site([], b"User-agent: *\nCrawl-delay: 0.05")
+    slow.pages |= {f"{HOME}{number}": page for number in range(3)}
+
+    crawl(by("", "", ""), transport=slow)
+
+    assert asked[2] - asked[0] >= 0.1
