@@ -100,7 +100,7 @@ class Engine:
         self.observations = Observations()
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
-        self._patience = Patience(lambda: self._reason is FinishReason.INTERRUPTED)
+        self._patience = Patience()
 
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until there is nothing left, a limit is reached or `stop` is called."""
@@ -135,6 +135,7 @@ class Engine:
         self._parts.scheduler.close()
         if reason is FinishReason.INTERRUPTED:
             self._parts.outputs.hurry()
+            self._patience.hurry()
         if self._workers is not None:
             seconds = self._grace if grace is None else grace
             scope = self._workers.cancel_scope

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import anyio
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -13,6 +14,7 @@ from tenacity import (
     stop_after_delay,
     wait_exponential,
 )
+from tenacity.wait import WaitBaseT
 
 from crawler.errors import StoreError
 
@@ -22,21 +24,27 @@ T = TypeVar("T")
 
 #: Seconds that the crawl waits for a store that cannot be written.
 STORE_PATIENCE = 300.0
+_WAIT = wait_exponential(multiplier=0.5, max=10)
 
 
 class Patience:
-    """Tries again what raises StoreError, for five minutes or until `is_over` says so;
+    """Tries again what raises StoreError, for five minutes or until there is a hurry;
     then lets the error through."""
 
-    def __init__(self, is_over: Callable[[], bool]) -> None:
-        self._is_over = is_over
+    def __init__(self, wait: WaitBaseT = _WAIT) -> None:
+        self._hurried = anyio.Event()
         self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(StoreError),
             stop=self._stops,
-            wait=wait_exponential(multiplier=0.5, max=10),
+            wait=wait,
+            sleep=self._sleep,
             before_sleep=_note_pause,
             reraise=True,
         )
+
+    def hurry(self) -> None:
+        """Somebody wants us to stop: a pause ends, and one more try is enough."""
+        self._hurried.set()
 
     async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work`, sooner or later."""
@@ -46,7 +54,11 @@ class Patience:
             return await self._retrying(work)
 
     def _stops(self, state: RetryCallState) -> bool:
-        return self._is_over() or stop_after_delay(STORE_PATIENCE)(state)
+        return self._hurried.is_set() or stop_after_delay(STORE_PATIENCE)(state)
+
+    async def _sleep(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self._hurried.wait()
 
 
 def _note_pause(state: RetryCallState) -> None:
