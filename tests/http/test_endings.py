@@ -39,7 +39,9 @@ def says_goodbye(writer: asyncio.StreamWriter) -> None:
 
 def is_cut_off(writer: asyncio.StreamWriter) -> None:
     """End TCP below TLS, as anybody on the way can."""
-    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    number = writer.get_extra_info("socket").fileno()
+    with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as own:
+        own.shutdown(socket.SHUT_WR)
 
 
 def server(version: ssl.TLSVersion) -> ssl.SSLContext:
