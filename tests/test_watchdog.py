@@ -104,3 +104,17 @@ def test_a_loop_that_is_closed_under_it_ends_the_thread() -> None:
     thread.join(PATIENCE)
 
     assert not thread.is_alive()
+
+
+def test_a_hold_without_a_line_of_the_user_s_is_nobody_s_to_mend(heard: Heard) -> None:
+    loop, watchdog = asyncio.new_event_loop(), Watchdog(patience=0.01, beat=0.001)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(watchdog.__aenter__(), loop).result(PATIENCE)
+
+    loop.call_soon_threadsafe(threading.Event().wait, 0.1)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(PATIENCE)
+    loop.close()
+
+    assert heard.messages == []
