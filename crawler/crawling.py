@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -251,10 +252,23 @@ def _only(error: BaseException) -> BaseException:
 
 def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
     """Run `main` in a loop of its own, in a thread where one is running already."""
+    results: list[T] = []
+
+    async def uninterrupted() -> None:
+        # A KeyboardInterrupt, of a second Ctrl-C or of a callback, has ended the loop
+        # once. Raised into it again it would keep the loop from closing in order, and
+        # the threads that are left keep the program from ending.
+        with contextlib.suppress(KeyboardInterrupt):
+            results.append(await main())
+
     if not _is_loop_running():
-        return anyio.run(main)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(anyio.run, main).result()
+        anyio.run(uninterrupted)
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(anyio.run, uninterrupted).result()
+    if not results:
+        raise KeyboardInterrupt
+    return results[0]
 
 
 def _is_loop_running() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,37 @@ def test_a_crawl_needs_a_spider_and_says_so(spider: Any) -> None:
 def test_a_spider_that_is_made_takes_no_more_arguments() -> None:
     with pytest.raises(ConfigError, match=r"'shelf' is no option of crawl\(\)"):
         crawl(Pages(), shelf="poetry")
+
+
+_INTERRUPTED = """
+from crawler import Spider, crawl
+from crawler.testing import FakeSite
+
+class Interrupted(Spider):
+    name = "interrupted"
+    start_urls = ["https://site.example/"]
+
+    def parse(self, response):
+        raise KeyboardInterrupt  # as a second Ctrl-C does, wherever it falls
+
+try:
+    crawl(Interrupted, transport=FakeSite({"https://site.example/": ""}))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_program_that_is_interrupted_in_a_callback_can_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "interrupted\n")
 
 
 async def test_the_report_comes_at_the_end_and_not_before() -> None:
