@@ -1,7 +1,8 @@
 """From finished visits to the store: first in, first out, many in one transaction.
 
-Rule: no timer. A group is what came in while the last one was written. Workers go on
-once their outcome is queued, and wait when too much is.
+Rule: a group is what came in while the last one was written, and a moment more, as long
+as nobody has to wait for what it will bring: each group costs a wait for the disk.
+Workers go on once their outcome is queued, and wait when too much is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from crawler.store.base import Committed, Outcome
 MAX_WAITING = 500
 MAX_WAITING_BYTES = 16 * 1024**2
 MAX_GROUP = 250
+#: A group waits for more up to so many outcomes, or seconds, at most.
+ENOUGH = 100
+GATHER_SECONDS = 0.025
 #: About what a new request takes in memory.
 REQUEST_BYTES = 600
 
@@ -23,16 +27,31 @@ Landed = Callable[[Sequence[Outcome], Committed], None]
 
 
 class Committer:
-    """Queues outcomes and lands them in groups by `commit`; then tells `landed`."""
+    """Queues outcomes and lands them in groups by `commit`; then tells `landed`.
 
-    def __init__(self, commit: Commit, landed: Landed) -> None:
+    `may_wait` says whether everybody has enough to do without what is queued; once that
+    has changed, `hurry` is to be called.
+    """
+
+    def __init__(
+        self,
+        commit: Commit,
+        landed: Landed,
+        may_wait: Callable[[], bool],
+        *,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
         self._commit = commit
         self._landed = landed
+        self._may_wait = may_wait
+        self._gather_seconds = gather_seconds
         self._waiting: deque[tuple[Outcome, int]] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._room = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._is_draining = False
         self._idle.set()
         self._room.set()
 
@@ -45,6 +64,8 @@ class Committer:
         self._bytes += size
         if len(self._waiting) >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES:
             self._room.clear()
+        if len(self._waiting) >= ENOUGH or not self._room.is_set():
+            self._hurried.set()
         self._idle.clear()
         self._arrived.set()
 
@@ -54,6 +75,7 @@ class Committer:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
+                await self._gather()
                 count = min(len(self._waiting), MAX_GROUP)
                 taken = [self._waiting.popleft() for _ in range(count)]
                 group = [outcome for outcome, _ in taken]
@@ -63,9 +85,28 @@ class Committer:
                 self._landed(group, committed)
             self._idle.set()
 
+    def hurry(self) -> None:
+        """Land what is queued now: somebody waits for it."""
+        self._hurried.set()
+
     async def drain(self) -> None:
-        """Return when all that was queued has landed."""
+        """Return when all that was queued has landed; no more will be."""
+        self._is_draining = True
+        self._hurried.set()
         await self._idle.wait()
+
+    async def _gather(self) -> None:
+        """Let more come in, as long as nobody waits for what is here."""
+        is_small = len(self._waiting) < ENOUGH and self._room.is_set()
+        if self._is_draining or not is_small or not self._may_wait():
+            return
+        self._hurried.clear()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._gather_seconds, self._hurried.set)
+        try:
+            await self._hurried.wait()
+        finally:
+            timer.cancel()
 
 
 def _size(outcome: Outcome) -> int:

@@ -92,7 +92,11 @@ class Engine:
         self._limits = limits
         self._worker_count = workers
         self._grace = grace
-        self._committer = Committer(self._commit, self._landed)
+        scheduler = parts.scheduler
+        self._committer = Committer(
+            self._commit, self._landed, lambda: not scheduler.has_idle
+        )
+        scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
         self._is_full = False

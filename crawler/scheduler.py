@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -78,6 +78,8 @@ class Scheduler:
         self._is_closed = False
         self._hungry = asyncio.Event()
         self._wanted = asyncio.Event()
+        #: Called when somebody has to wait for a turn.
+        self.on_idle: Callable[[], None] = lambda: None
         #: Entries that are out, by fingerprint: taken, and not committed yet.
         self.in_flight: dict[int, Entry] = {}
 
@@ -95,6 +97,7 @@ class Scheduler:
         waiter: asyncio.Future[Turn | None] = self._loop.create_future()
         self._waiters.append(waiter)
         self.wake()
+        self.on_idle()
         try:
             turn = await waiter
         except asyncio.CancelledError:
@@ -151,6 +154,11 @@ class Scheduler:
         self.frontier.release(turn.host, now)
         self._out -= 1
         self.wake()
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._waiters)
 
     def open_source(self) -> None:
         """More may come from outside, such as from `start()`: do not end yet."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 
@@ -32,7 +33,7 @@ class Recorder:
 
 async def test_a_group_is_what_came_in_while_the_last_one_was_written() -> None:
     recorder = Recorder()
-    made = Committer(recorder.commit, recorder.note)
+    made = Committer(recorder.commit, recorder.note, lambda: False)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(made.run)
@@ -50,7 +51,7 @@ async def test_a_group_is_what_came_in_while_the_last_one_was_written() -> None:
 
 async def test_who_puts_waits_while_too_much_is_queued() -> None:
     recorder = Recorder()
-    made = Committer(recorder.commit, recorder.note)
+    made = Committer(recorder.commit, recorder.note, lambda: False)
     half = committer.MAX_WAITING_BYTES // 2
 
     async with anyio.create_task_group() as tasks:
@@ -65,3 +66,60 @@ async def test_who_puts_waits_while_too_much_is_queued() -> None:
         tasks.cancel_scope.cancel()
 
     assert recorder.landed[-1] == "9"
+
+
+@asynccontextmanager
+async def patient(recorder: Recorder, seconds: float) -> AsyncIterator[Committer]:
+    """A committer for which nobody waits, at work."""
+    recorder.gate.set()
+    made = Committer(
+        recorder.commit, recorder.note, lambda: True, gather_seconds=seconds
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.run)
+        yield made
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_group_gathers_until_somebody_waits_for_it() -> None:
+    recorder = Recorder()
+
+    async with patient(recorder, 3600) as made:
+        for number in range(3):
+            await made.put(outcome(number))
+        await anyio.wait_all_tasks_blocked()
+        assert not recorder.groups
+        made.hurry()
+        await anyio.wait_all_tasks_blocked()
+        assert recorder.landed == ["0", "1", "2"]
+
+
+async def test_a_group_gathers_for_a_moment_only() -> None:
+    recorder = Recorder()
+
+    async with patient(recorder, 0.001) as made:
+        await made.put(outcome(0))
+        with anyio.fail_after(10):
+            while not recorder.landed:
+                await anyio.sleep(0.001)
+
+
+async def test_a_group_that_is_large_enough_lands_at_once() -> None:
+    recorder = Recorder()
+
+    async with patient(recorder, 3600) as made:
+        for number in range(committer.ENOUGH):
+            await made.put(outcome(number))
+        await anyio.wait_all_tasks_blocked()
+        assert len(recorder.landed) == committer.ENOUGH
+
+
+async def test_what_gathers_lands_at_the_end() -> None:
+    recorder = Recorder()
+
+    async with patient(recorder, 3600) as made:
+        await made.put(outcome(0))
+        await anyio.wait_all_tasks_blocked()
+        await made.drain()
+
+    assert recorder.landed == ["0"]
