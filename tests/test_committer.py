@@ -19,11 +19,13 @@ def outcome(number: int, size: int = 0) -> Outcome:
 class Recorder:
     def __init__(self) -> None:
         self.groups: list[list[str]] = []
+        self.begun = anyio.Event()
         self.gate = anyio.Event()
         self.landed: list[str] = []
 
     async def commit(self, group: Sequence[Outcome]) -> Committed:
         self.groups.append([each.detail for each in group])
+        self.begun.set()
         await self.gate.wait()
         return Committed(landed=len(group))
 
@@ -100,8 +102,9 @@ async def test_a_group_gathers_for_a_moment_only() -> None:
     async with patient(recorder, 0.001) as made:
         await made.put(outcome(0))
         with anyio.fail_after(10):
-            while not recorder.landed:
-                await anyio.sleep(0.001)
+            await recorder.begun.wait()
+
+    assert recorder.groups == [["0"]]
 
 
 async def test_a_group_that_is_large_enough_lands_at_once() -> None:
