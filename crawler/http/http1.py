@@ -134,6 +134,7 @@ class Http1Connection(asyncio.Protocol):
         head = request_head(transfer.request)
         if self._parser is None:
             self._parser = _new_parser(self)
+            self._forget_answer()
         self._transfer = transfer
         transfer.begin(self)
         content = transfer.content
@@ -199,6 +200,12 @@ class Http1Connection(asyncio.Protocol):
     def rest(self) -> None:
         """There is nothing to be carried after all."""
         self._home.released(self)
+
+    def slim(self) -> None:
+        """It may be idle for long: let go of what the next request makes anew."""
+        self._parser = None
+        self._fields = self._trailers = _NO_FIELDS
+        self._pieces = _NO_PIECES
 
     def close(self) -> None:
         self._transport.close()
@@ -487,6 +494,11 @@ def _was_said_goodbye(transport: asyncio.Transport) -> bool:
         return not tls.read(1)
     except ssl.SSLError:
         return False
+
+
+#: What an idle connection holds; it is replaced before anything is added.
+_NO_FIELDS: Fields = []
+_NO_PIECES: list[bytes] = []
 
 
 def _new_parser(connection: Http1Connection) -> Any:

@@ -190,6 +190,9 @@ class Http2Connection(asyncio.Protocol):
         """There is nothing to be carried after all."""
         self._home.has_room_again(self)
 
+    def slim(self) -> None:
+        """Nothing: what an idle connection holds, both ends count on."""
+
     # Frames come in (section 4.1)
 
     def data_received(self, data: bytes) -> None:

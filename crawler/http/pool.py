@@ -106,6 +106,8 @@ class Pool:
         self._starved: OrderedDict[Origin, None] = OrderedDict()
         #: Origins that have a TLS session; the first is the one that got it first.
         self._with_session: OrderedDict[Origin, None] = OrderedDict()
+        #: Those that were idle before this time are slim.
+        self._slimmed = 0.0
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -450,6 +452,7 @@ class Pool:
                 break
             oldest.close()
             self.lost(oldest)
+        self._slim_idle(now)
         for key in list(self._origins)[: len(self._origins) - _KEPT_ORIGINS]:
             if self._origins[key].is_unused:
                 del self._origins[key]
@@ -461,6 +464,16 @@ class Pool:
             if since + _GOODBYE_SECONDS <= now:
                 connection.abort()
         return bool(self._idle or self._closing)
+
+    def _slim_idle(self, now: float) -> None:
+        """Let those that became idle a second ago, and stayed so, take less memory."""
+        settled = now - 1.0
+        for connection in reversed(self._idle):
+            if connection.idle_since <= self._slimmed:
+                break
+            if connection.idle_since <= settled:
+                connection.slim()
+        self._slimmed = settled
 
     def snapshot(self, lookups: int) -> Statistics:
         """Give the numbers as of now, with one that others count."""

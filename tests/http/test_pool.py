@@ -7,6 +7,7 @@ import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
+import httptools
 import httpx
 import pytest
 
@@ -126,6 +127,28 @@ async def test_idle_connections_are_closed_after_a_while() -> None:
             await http.get(site.url)
         assert transport.statistics().idle_connections == 3
         await until(lambda: not transport.statistics().open_connections)
+
+
+def parsers() -> int:
+    """How many parsers of HTTP/1.1 there are in this process."""
+    kind = httptools.HttpResponseParser
+    return sum(type(thing) is kind for thing in gc.get_objects())
+
+
+async def test_an_idle_connection_keeps_no_parser_and_carries_the_next_request() -> (
+    None
+):
+    transport = Transport(options=options())
+    gc.collect()
+    others = parsers()
+    async with servers(2) as sites, client(transport) as http:
+        for site in sites:
+            await http.get(site.url)
+        assert parsers() == others + 2
+        await until(lambda: parsers() <= others)
+        for site in sites:
+            assert (await http.get(site.url)).text == "page"
+        assert transport.statistics().connections == 2
 
 
 @contextmanager
