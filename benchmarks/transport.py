@@ -159,7 +159,7 @@ def idle(bench: Bench) -> Iterator[Row]:
     name = "beside 1,000 idle connections, against none"
     yield Row(name, "idle", cpu[0], cpu[1], "µs", 1.2, 1.05)
     size = statistics.median(one["bytes_of_an_idle_one"] for one in beside)
-    name = "memory of an HTTP/1.1 connection idle for 3 s, kB (of 1)"
+    name = "memory of an idle HTTP/1.1 connection, kB (of 1)"
     yield Row(name, "idle", size / 1000, 1.0, "kB", 5, 3)
 
 

@@ -155,7 +155,6 @@ async def idle(  # noqa: C901 - one measurement, from top to bottom
     before = _resident()
     for number in range(asked["idle"]):
         await get(f"host-{number}.example", paths[0])
-    await asyncio.sleep(3)  # what is idle for longer takes less
     gc.collect()
     memory = _resident() - before
     for path in paths:
