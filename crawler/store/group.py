@@ -22,7 +22,7 @@ _INSERT_URL = """INSERT INTO urls
 _INSERT_VISIT = """INSERT INTO visits
     VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, NULLIF(?, 0))"""
 _INSERT_ITEM = "INSERT INTO items VALUES(?, ?, ?, ?)"
-_REJECT = "INSERT OR REPLACE INTO rejected VALUES(?, ?, ?, ?, ?, ?)"
+_REJECT = "INSERT INTO rejected VALUES(NULL, ?, ?, ?, ?, ?, ?)"
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 _FIND_SEEN = """SELECT fingerprint, sequence FROM json_each(?)
     CROSS JOIN seen ON fingerprint = value"""
@@ -124,8 +124,7 @@ class Group:
             write(_INSERT_ITEM, self.item_rows)
             self.item_rows.clear()
         if self.rejected_rows:
-            # Sorted, neighbours are written to the same page of the table.
-            write(_REJECT, sorted(self.rejected_rows.values()))
+            write(_REJECT, list(self.rejected_rows.values()))
             self.rejected_rows.clear()
 
     def write_totals(self, seconds: float) -> None:

@@ -230,8 +230,13 @@ class Landing:
             group.accepted.add(fingerprint)
         group.count(f"skipped.{rule}", -1)
         if group.rejected_rows.pop(fingerprint, None) is None:
-            self._connection.execute(
-                "DELETE FROM rejected WHERE fingerprint = ?", (fingerprint,)
+            group.rejected_rows[fingerprint] = (
+                fingerprint,
+                "",
+                0,
+                0,
+                0,
+                int(group.now),
             )
 
 

@@ -163,10 +163,11 @@ def _explain_rejected(
     connection: sqlite3.Connection, fingerprint: int, spell: Spell
 ) -> Explanation | None:
     row = connection.execute(
-        "SELECT url, rule, parent, found_as, found FROM rejected WHERE fingerprint = ?",
+        """SELECT url, rule, parent, found_as, found FROM rejected
+        WHERE fingerprint = ? ORDER BY number DESC LIMIT 1""",
         (fingerprint,),
     ).fetchone()
-    if row is None:
+    if row is None or not row[1]:
         return None
     url, rule, parent, found_as, found = row
     return Explanation(

@@ -37,11 +37,11 @@ class RunState:
         self.visit = _last(connection, "SELECT max(number) FROM visits")
         self.item = _last(connection, "SELECT max(sequence) FROM items")
         spelled = self.names.spelled
+        rules = dict(
+            connection.execute("SELECT fingerprint, rule FROM rejected ORDER BY number")
+        )
         self.rejected: dict[int, str] = {
-            fingerprint: spelled(rule)
-            for fingerprint, rule in connection.execute(
-                "SELECT fingerprint, rule FROM rejected"
-            )
+            fingerprint: spelled(rule) for fingerprint, rule in rules.items() if rule
         }
         #: Fingerprints of pages with staged items.
         self.staged: set[int] = set()

@@ -40,7 +40,8 @@ CREATE TABLE runs(
 """
 
 # Small numbers stand for hosts and words. `rank` is minus the priority. Times are
-# seconds (`found`, `due`) or milliseconds (`time`) of the wall clock.
+# seconds (`found`, `due`) or milliseconds (`time`) of the wall clock. `rejected` is a
+# log, too: a fingerprint's last row holds, and by the rule 0 it has entered after all.
 _RUN = """
 CREATE TABLE hosts(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);
@@ -99,7 +100,8 @@ CREATE TABLE item_keys(
     rule INTEGER, value BLOB, PRIMARY KEY(rule, value)
 ) WITHOUT ROWID;
 CREATE TABLE rejected(
-    fingerprint INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    fingerprint INTEGER NOT NULL,
     url TEXT NOT NULL,
     rule NOT NULL,
     parent INTEGER NOT NULL,

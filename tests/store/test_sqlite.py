@@ -70,6 +70,23 @@ async def test_an_unfinished_run_is_resumed_as_it_was(tmp_path: Path) -> None:
         assert urls_of([*await store.take(HOST, 10, (), 0.0)]) == ["b"]
 
 
+async def test_a_link_that_entered_after_all_is_not_left_out_after_a_resume(
+    tmp_path: Path,
+) -> None:
+    page, link = entry("a"), entry("https://other.example/")
+    rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint)
+    async with opened(tmp_path) as (store, _):
+        await store.commit([found(page), Outcome(None, rejected=[rejected])])
+        await store.commit([found(link)])
+
+    async with opened(tmp_path) as (store, opening):
+        assert store.rejected == {}
+        assert opening.counters == {"found": 2, "skipped.scope": 0}
+        explained = await store.explain(link.fingerprint)
+        assert explained is not None
+        assert explained.state is State.PENDING
+
+
 async def test_a_finished_run_is_followed_by_a_new_one(tmp_path: Path) -> None:
     async with opened(tmp_path) as (store, _):
         await store.commit([found(entry("a"))])
