@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -261,6 +261,9 @@ def settled(
         _check_range(f"{section.partition('.')[0]}.{key}", getattr(section_with, key))
     except (msgspec.ValidationError, ValueError) as exc:
         why = str(exc).split(" - at `")[0]
+        if choices := get_args(get_type_hints(kind)[key]):
+            words = [repr(word) for word in choices if isinstance(word, str)]
+            why += f"; use {' or '.join(words)}" if words else ""
         raise ConfigError(f"{source}: {section}.{key} = {value!r}: {why}") from exc
     return value
 

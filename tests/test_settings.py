@@ -110,7 +110,8 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "storage", "mode", "disk",
-            "config.toml: storage.mode = 'disk': Invalid enum value 'disk'",
+            "config.toml: storage.mode = 'disk': Invalid enum value 'disk'; "
+            "use 'durable' or 'memory'",
             id="no such mode",
         ),
     ],
