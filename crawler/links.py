@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from crawler.urls import (
+    HTTP,
     MAX_URL,
     InvalidUrl,
     fingerprint,
@@ -17,8 +18,7 @@ from crawler.urls import (
     origin_of,
 )
 
-_HTTP = ("http://", "https://")
-_ROOTED = ("/", *_HTTP)
+_ROOTED = ("/", *HTTP)
 # How many origins a resolver knows by their spelling.
 _ORIGINS = 4096
 # What resolving can only append to its directory or origin: no dot segment, no
@@ -131,7 +131,7 @@ class Resolver:
     def _append(self, place: _Place, reference: str) -> str | None:
         """What `join` would say, where nothing is to be parsed; else None."""
         start, rest = place.directory, reference
-        if reference.startswith(_HTTP):
+        if reference.startswith(HTTP):
             slash = reference.find("/", 8)
             if slash < 0 or reference[:slash] not in self._origins:
                 return None

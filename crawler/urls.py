@@ -30,7 +30,8 @@ _KINDS: dict[str, ScopeKind] = {
     "none": "none",
 }
 
-_HTTP = ("http://", "https://")
+#: How a canonical URL begins.
+HTTP = ("http://", "https://")
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # An escape that follows a stray "%" stays: "%%34%31" must never become "%41".
@@ -242,7 +243,7 @@ def _scalar(text: str) -> str:
 
 def _finish(parsed: str, text: str, max_url: int) -> str:
     """From the parser's serialisation to the canonical form."""
-    if not parsed.startswith(_HTTP):
+    if not parsed.startswith(HTTP):
         raise InvalidUrl(_complaint(text), "blocked_scheme")
     url = parsed.partition("#")[0]
     if url.find("?") == len(url) - 1:
@@ -293,7 +294,7 @@ def _glob(text: str) -> str:
 def _start(head: str, text: str | None = None) -> str:
     """The fixed start of a pattern; ValueError if no absolute URL begins so."""
     text = head if text is None else text
-    possible = head.startswith(_HTTP) or any(http.startswith(head) for http in _HTTP)
+    possible = head.startswith(HTTP) or any(http.startswith(head) for http in _HTTP)
     if not text or not possible:
         raise ValueError(
             f"Pattern {text!r} can match no absolute URL; write '*{text}*' "
