@@ -64,7 +64,7 @@ class Committer:
         self._bytes += size
         if len(self._waiting) >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES:
             self._room.clear()
-        if len(self._waiting) >= ENOUGH or not self._room.is_set():
+        if self._is_enough:
             self._hurried.set()
         self._idle.clear()
         self._arrived.set()
@@ -95,10 +95,14 @@ class Committer:
         self._hurried.set()
         await self._idle.wait()
 
+    @property
+    def _is_enough(self) -> bool:
+        """Whether a group need not wait for more."""
+        return len(self._waiting) >= ENOUGH or not self._room.is_set()
+
     async def _gather(self) -> None:
         """Let more come in, as long as nobody waits for what is here."""
-        is_small = len(self._waiting) < ENOUGH and self._room.is_set()
-        if self._is_draining or not is_small or not self._may_wait():
+        if self._is_draining or self._is_enough or not self._may_wait():
             return
         self._hurried.clear()
         loop = asyncio.get_running_loop()
