@@ -74,7 +74,8 @@ def check(
     """Raise PageTooComplex where parsing this (UTF-8) page could take seconds.
 
     A page of few tags and few bytes is let through whatever its shape. `chance` gives
-    numbers in [0, 1): where a long page is looked at is not for its author to know.
+    numbers in [0, 1): where open elements are counted is not for a page's author to
+    know. (Samples of depth and of wide tags are taken at fixed places.)
     """
     # A tag takes three bytes: of a short page they need not be counted.
     deep = len(body) > 3 * _FEW_TAGS and _may_be_deep(body, chance)
