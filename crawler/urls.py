@@ -294,7 +294,7 @@ def _glob(text: str) -> str:
 def _start(head: str, text: str | None = None) -> str:
     """The fixed start of a pattern; ValueError if no absolute URL begins so."""
     text = head if text is None else text
-    possible = head.startswith(HTTP) or any(http.startswith(head) for http in _HTTP)
+    possible = head.startswith(HTTP) or any(http.startswith(head) for http in HTTP)
     if not text or not possible:
         raise ValueError(
             f"Pattern {text!r} can match no absolute URL; write '*{text}*' "
