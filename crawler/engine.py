@@ -92,6 +92,7 @@ class Engine:
         self._limits = limits
         self._worker_count = workers
         self._grace = grace
+        # A group may wait for more as long as every worker has something to do.
         scheduler = parts.scheduler
         self._committer = Committer(
             self._commit, self._landed, lambda: not scheduler.has_idle
