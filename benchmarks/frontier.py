@@ -14,8 +14,8 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import count
 
-from crawler.frontier import Frontier
-from crawler.hosts import Hosts, Pace
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.host_pace import Hosts, Pace
 
 _HOSTS = [100, 1_000, 10_000, 50_000]
 _ENTRIES = 200_000

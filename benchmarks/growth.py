@@ -30,10 +30,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import svg
-from crawler import urls
 from crawler.request import DEFAULT_OPTIONS, Entry, Request
 from crawler.store.base import Item, Outcome, RunStart, State
-from crawler.store.sqlite import SqliteStore
+from crawler.store.sqlite.store import SqliteStore
+from crawler.web import urls
 
 SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 HOSTS = (1, 1_000, 100_000)

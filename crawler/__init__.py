@@ -27,7 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from crawler.crawling import Crawl, crawl, crawl_items, fetch
     from crawler.errors import (
         ConfigError,
         CrawlError,
@@ -44,13 +43,14 @@ if TYPE_CHECKING:
     from crawler.pipelines import Dedupe, Map, Pipeline, Required, Validate
     from crawler.request import Request
     from crawler.response import LinkBatch, Response
+    from crawler.run.api import Crawl, crawl, crawl_items, fetch
     from crawler.settings import Settings
     from crawler.sinks import Sink
     from crawler.spider import Arg, Failure, Results, Spider
     from crawler.stats import FinishReason, Report
 
 _HOMES = {
-    "crawler.crawling": ("Crawl", "crawl", "crawl_items", "fetch"),
+    "crawler.run.api": ("Crawl", "crawl", "crawl_items", "fetch"),
     "crawler.errors": (
         "ConfigError",
         "CrawlError",

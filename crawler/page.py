@@ -1,7 +1,7 @@
 """A parsed page: its elements, their text, its links. Pure: bytes in, values out.
 
 Only this file knows selectolax (its lexbor backend). A page is parsed once, at first
-use, and only after `shape.check` found that parsing it cannot take long.
+use, and only after `html_limits.check` found that parsing it cannot take long.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,10 @@ from typing import Any, TypeVar, overload
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from crawler import encoding, shape
 from crawler.errors import SelectorError
-from crawler.lazy import lazy
-from crawler.urls import InvalidUrl, join
+from crawler.web import encoding, html_limits
+from crawler.web.lazy import lazy
+from crawler.web.urls import InvalidUrl, join
 
 T = TypeVar("T")
 
@@ -143,7 +143,7 @@ class Page:
             body = self._body.removeprefix(b"\xef\xbb\xbf")
         else:
             body = self.source.encode("utf-8", "replace")
-        shape.check(body, url=self.url)
+        html_limits.check(body, url=self.url)
         root = LexborHTMLParser(body, options=_WITHOUT_EVENTS).root
         if root is None:
             raise SelectorError("html", self.url)

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from crawler import urls
 from crawler.errors import ConfigError
 from crawler.settings import check_proxy
+from crawler.web import urls
 
 #: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

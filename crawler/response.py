@@ -18,10 +18,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from crawler import encoding as encodings
-from crawler import urls
 from crawler.errors import ConfigError, FetchError, Reason
-from crawler.links import Resolver
 from crawler.page import Node, Page
 from crawler.request import (
     DEFAULT_OPTIONS,
@@ -31,7 +28,10 @@ from crawler.request import (
     encode_meta,
     name_of,
 )
-from crawler.urls import Pattern, Patterns
+from crawler.web import encoding as encodings
+from crawler.web import urls
+from crawler.web.links import Resolver
+from crawler.web.urls import Pattern, Patterns
 
 if TYPE_CHECKING:
     from crawler.http import Headers

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from crawler import urls
 from crawler.errors import ConfigError, FetchError, Reason
+from crawler.web import urls
 
 __all__ = ["Answer", "FakeSite", "Page", "Received"]
 

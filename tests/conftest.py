@@ -33,10 +33,10 @@ def no_blocking() -> Iterator[None]:
             blockbuster.functions[name].deactivate()
         # crawl() within a loop waits for the crawl in another thread: it says so.
         waits = blockbuster.functions["threading.Lock.acquire"]
-        waits.can_block_in("crawler/crawling.py", "_in_own_loop")
+        waits.can_block_in("crawler/run/api.py", "_in_own_loop")
         for name, function in blockbuster.functions.items():
             if name.startswith("sqlite3."):
                 # The store writes rows on the loop on purpose; what waits for the disk
                 # is COMMIT, and that is done in its thread.
-                function.can_block_in("crawler/store/sqlite.py", ROWS_ON_THE_LOOP)
+                function.can_block_in("crawler/store/sqlite/store.py", ROWS_ON_THE_LOOP)
         yield

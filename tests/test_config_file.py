@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 from crawler import settings
+from crawler.run.assembly import DEFAULT_RATE
 from crawler.settings import Layer, Settings, type_of_section
-from crawler.wiring import DEFAULT_RATE
 
 CONFIG = Path(__file__).parent.parent / "config.toml"
 _SETTING = re.compile(r"# (\w+ = .+)")

@@ -20,7 +20,7 @@ from crawler.settings import type_of_section
 from crawler.stats import FinishReason, Report
 from crawler.testing import FakeSite
 from crawler.version import __version__
-from tests.documents import PAGES, ROOT, blocks, commands, outputs, run_page
+from tests.web.documents import PAGES, ROOT, blocks, commands, outputs, run_page
 
 README = ROOT / "README.md"
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

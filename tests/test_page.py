@@ -6,7 +6,7 @@ import pytest
 
 from crawler.errors import SelectorError
 from crawler.page import Node, Page
-from crawler.shape import PageTooComplex
+from crawler.web.html_limits import PageTooComplex
 
 URL = "https://books.example/shelf/"
 BOOKS = """

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from crawler import ConfigError, FetchError, Request, Response
-from crawler.http.exchange import HeadersHead
+from crawler.http.response_body import HeadersHead
 
 URL = "https://site.example/dir/page"
 

@@ -133,8 +133,8 @@ async def idle(  # noqa: C901 - one measurement, from top to bottom
     """A request beside many idle connections to other origins, and their memory."""
     import httpx
 
-    from crawler.addresses import parse_address
     from crawler.http.transport import Transport
+    from crawler.web.addresses import parse_address
 
     async def resolve(host: str) -> list[Any]:
         return [parse_address("127.0.0.1")]
@@ -189,7 +189,7 @@ async def stream(contender: str, asked: dict[str, Any]) -> dict[str, float]:
         else:
             import httpx
 
-            from crawler.http.decoding import Bounds
+            from crawler.http.content_decoding import Bounds
             from crawler.http.transport import Transport
 
             bounds = Bounds(max_body=2**40, max_decoded=2**40)

@@ -18,16 +18,16 @@ from typing import Any
 from crawler.cli import exits, summary
 from crawler.cli.alarm import failure, tell
 from crawler.cli.project import Project, spider_of
+from crawler.cli.run_summary import Ending, clock, of
 from crawler.cli.running import Manner, conduct
 from crawler.cli.stopping import LAST_SECONDS
 from crawler.cli.streams import complain, say
-from crawler.cli.telling import Ending, clock, of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.jobs.definition import Job
+from crawler.run.options import Terms
 from crawler.settings import Settings
 from crawler.stats import FinishReason
-from crawler.store import history
-from crawler.terms import Terms
+from crawler.store.sqlite import history
 
 #: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
 MARGIN = LAST_SECONDS + 2.0

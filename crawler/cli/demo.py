@@ -47,8 +47,8 @@ def demo(args: argparse.Namespace) -> int:
     from crawler.cli.running import Manner, conduct
     from crawler.cli.streams import say
     from crawler.demo import Books, Shop
+    from crawler.run.options import Terms
     from crawler.settings import Layer
-    from crawler.terms import Terms
 
     serving = _server()
     terms = Terms(

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from crawler import urls
-from crawler.cli.judging import intake_of
+from crawler.cli.filters import intake_of
 from crawler.cli.project import Project, is_file
 from crawler.cli.streams import of_bytes
 from crawler.errors import ConfigError
-from crawler.store import history
 from crawler.store.base import Attempt, Explanation, State
-from crawler.store.catalog import RunRecord
+from crawler.store.sqlite import history
+from crawler.store.sqlite.catalog import RunRecord
+from crawler.web import urls
 
 #: Items shown, and how much of each.
 MAX_ITEMS = 5

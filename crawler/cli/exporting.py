@@ -10,14 +10,14 @@ from typing import cast
 
 from anyio import to_thread
 
+from crawler.cli.run_summary import of
 from crawler.cli.running import run_in_loop
 from crawler.cli.streams import shown
-from crawler.cli.telling import of
 from crawler.errors import StateError
 from crawler.pipelines import Run
 from crawler.sinks import Mode, Outputs, Sink, open_sink
-from crawler.store import history
 from crawler.store.base import ItemRow, Store
+from crawler.store.sqlite import history
 
 
 class _Kept:

@@ -143,7 +143,7 @@ def runs(args: argparse.Namespace) -> int:
     """A line a run, the latest first."""
     from crawler.cli import records
     from crawler.cli.streams import clean
-    from crawler.store import history
+    from crawler.store.sqlite import history
 
     project = _project(args)
     folder = _folder(project)
@@ -206,7 +206,7 @@ def export(args: argparse.Namespace) -> int:
 def retry(args: argparse.Namespace) -> int:
     """Failed pages are pending again; nothing is asked for yet."""
     from crawler.cli import records
-    from crawler.store import history
+    from crawler.store.sqlite import history
 
     project = _project(args)
     folder, job = _folder(project), project.job_named(args.job)

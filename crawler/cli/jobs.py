@@ -34,15 +34,15 @@ def show(args: argparse.Namespace) -> int:
 
     import msgspec
 
-    from crawler.cli import scheduled, standing
+    from crawler.cli import job_status, scheduled
     from crawler.cli.streams import clean
 
     project = scheduled.read(Path.cwd(), args.settings)
-    found = standing.of(project.jobs, project.folder, datetime.now(UTC))
+    found = job_status.of(project.jobs, project.folder, datetime.now(UTC))
     if args.json:
         print(msgspec.json.encode(found).decode())
     else:
-        for line in standing.lines(found):
+        for line in job_status.lines(found):
             print(clean(line))
     if not found and not args.json:
         print("config.toml describes no job; [jobs.NAME] does")

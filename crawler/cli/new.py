@@ -49,10 +49,10 @@ def new(args: argparse.Namespace) -> int:
     """Write it; nothing that exists is touched."""
     from pathlib import Path
 
-    from crawler import urls
     from crawler.cli.project import Project
     from crawler.cli.streams import shown
     from crawler.errors import ConfigError
+    from crawler.web import urls
 
     project = Project(Path.cwd(), args.settings)
     _check_name(args.name, project)
@@ -97,8 +97,8 @@ def _check_name(name: str, project: Project) -> None:
 
 
 def _checked_url(text: str) -> str:
-    from crawler import urls
     from crawler.errors import ConfigError
+    from crawler.web import urls
 
     try:
         return urls.canonical(text)
@@ -107,7 +107,7 @@ def _checked_url(text: str) -> str:
 
 
 def _hint(text: str) -> str:
-    from crawler import urls
+    from crawler.web import urls
 
     if ":" in text:
         return ""

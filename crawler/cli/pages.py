@@ -11,7 +11,7 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from crawler.cli.trying import Tried
+    from crawler.cli.parse_page import Tried
     from crawler.response import Response
 
 _NOTE = "robots.txt is not asked."
@@ -55,15 +55,15 @@ def fetch(args: argparse.Namespace) -> int:
     from functools import partial
     from pathlib import Path
 
-    from crawler import crawling
     from crawler.cli.project import Project
     from crawler.cli.running import run_in_loop
     from crawler.errors import FetchError
+    from crawler.run import api
 
     settings = Project(Path.cwd(), args.settings).settings()
     url = checked(args.url)
     try:
-        response = run_in_loop(partial(crawling.fetch, url, settings=settings))
+        response = run_in_loop(partial(api.fetch, url, settings=settings))
     except FetchError as exc:
         return _tell_failure(exc)
     _tell_head(response, with_headers=args.verbose > 0)
@@ -73,8 +73,8 @@ def fetch(args: argparse.Namespace) -> int:
 
 def checked(text: str) -> str:
     """The URL in its canonical form; ConfigError for what is none."""
-    from crawler import urls
     from crawler.errors import ConfigError
+    from crawler.web import urls
 
     try:
         return urls.canonical(text)
@@ -118,11 +118,11 @@ def parse(args: argparse.Namespace) -> int:
     from functools import partial
     from pathlib import Path
 
-    from crawler.cli import logs, trying
+    from crawler.cli import logs, parse_page
     from crawler.cli.project import Project, spider_of
     from crawler.cli.running import run_in_loop
     from crawler.errors import FetchError
-    from crawler.visit.callbacks import CallbackError
+    from crawler.run.callbacks import CallbackError
 
     project = Project(Path.cwd(), args.settings)
     target = project.target(args.spider)
@@ -130,11 +130,11 @@ def parse(args: argparse.Namespace) -> int:
     settings = project.settings(target)
     url = checked(args.url)
     with logs.configured(args.verbose, args.quiet, args.log_format):
-        main = partial(trying.try_page, spider, settings, url, args.callback)
+        main = partial(parse_page.try_page, spider, settings, url, args.callback)
         try:
             tried = run_in_loop(main)
         except CallbackError as exc:
-            trying.tell_callback(exc)
+            parse_page.tell_callback(exc)
             return exits.POOR
         except FetchError as exc:
             return _tell_failure(exc)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.cli import telling
+from crawler.cli import run_summary
 from crawler.errors import ConfigError, Reason, StateError
 from crawler.settings import unknown
 from crawler.stats import FinishReason, Report, totals
-from crawler.store import history
-from crawler.store.catalog import RunRecord
+from crawler.store.sqlite import history
+from crawler.store.sqlite.catalog import RunRecord
 
 #: What `--error timeout` means: all that took too long.
 _TIMEOUTS = frozenset(
@@ -45,7 +45,7 @@ def lines(
             (
                 f"{job}/{record.number}",
                 _moment(record.started),
-                telling.clock(record.seconds),
+                run_summary.clock(record.seconds),
                 f"{found['pages']:,}",
                 f"{found['item_count']:,}",
                 f"{found['failed']:,}",
@@ -129,7 +129,7 @@ def _unfinished(job: str, record: RunRecord) -> Report:
 
 def table_of(report: Report) -> list[str]:
     """The table, and when the run began."""
-    head, *rows = telling.table(report)
+    head, *rows = run_summary.table(report)
     return [head, f"  {'started':<10}  {report.started}", *rows]
 
 

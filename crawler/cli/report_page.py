@@ -8,13 +8,13 @@ from pathlib import Path
 from crawler.cli import exits
 from crawler.cli.streams import of_bytes, say, shown
 from crawler.errors import SinkError
-from crawler.jobs import html
+from crawler.jobs import report as html_report
 from crawler.stats import Report
 
 
 def write(folder: Path, report: Report, path: str) -> int:
     """Write the page, whole or not at all."""
-    text = html.page(html.gather(folder, report))
+    text = html_report.page(html_report.gather(folder, report))
     if path == "-":
         sys.stdout.write(text)
         return exits.COMPLETE

@@ -9,8 +9,8 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
+    from crawler.run.options import Terms
     from crawler.settings import Settings
-    from crawler.terms import Terms
 
 EXAMPLE = """crawl run books
 crawl run books -o books.jsonl -a shelf=poetry --pages 100
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _terms(args: argparse.Namespace, job: str, settings: Settings) -> Terms:
-    from crawler.terms import Terms
+    from crawler.run.options import Terms
 
     job = args.job or job
     outputs = args.outputs or settings.output.default or (f"out/{job}-{{run}}.jsonl",)

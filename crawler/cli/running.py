@@ -20,16 +20,16 @@ from typing import TypeVar
 
 import anyio
 
-from crawler.cli import crash, logs, memory, summary, telling
+from crawler.cli import crash, logs, memory, run_summary, summary
+from crawler.cli.run_summary import Ending
 from crawler.cli.stopping import Stopper
-from crawler.cli.telling import Ending
 from crawler.cli.views import JsonView, LiveView, QuietView, View
 from crawler.errors import CrawlError
-from crawler.session import Session
+from crawler.run.crawl_run import Session
+from crawler.run.options import Terms
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.stats import FinishReason, Report
-from crawler.terms import Terms
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ def _greet(session: Session, view: View) -> None:
     opening = session.opening
     if opening.is_resumed and opening.counters:
         view.say(
-            telling.resume_line(
+            run_summary.resume_line(
                 opening.run, opening.counters, opening.hosts, opening.waiting
             )
         )

@@ -26,11 +26,11 @@ from crawler.cli import exits, logs
 from crawler.errors import ConfigError, JobLocked
 from crawler.jobs import state
 from crawler.jobs.definition import Broken, Jobs, jobs_of
-from crawler.jobs.keeper import Keeper
-from crawler.jobs.outcome import Ended
 from crawler.jobs.process import Processes
+from crawler.jobs.process_end import Ended
+from crawler.jobs.scheduler import Keeper
 from crawler.settings import Settings
-from crawler.store.lock import Holder, JobLock
+from crawler.store.sqlite.lock import Holder, JobLock
 
 logger = logging.getLogger(__name__)
 

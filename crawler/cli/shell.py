@@ -67,11 +67,11 @@ class _Page:
         """The page at `url`; FetchError."""
         from functools import partial
 
-        from crawler import crawling
         from crawler.cli.pages import checked
         from crawler.cli.running import run_in_loop
+        from crawler.run import api
 
-        main = partial(crawling.fetch, checked(url), settings=self._settings)
+        main = partial(api.fetch, checked(url), settings=self._settings)
         response = run_in_loop(main)
         self.names["response"], self.names["css"] = response, response.css
         return response

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from crawler.cli import exits
-from crawler.engine import Engine
+from crawler.run.engine import Engine
 from crawler.stats import FinishReason
 
 #: What stands for "stop"; one that was ignored when we began (nohup) stays so.

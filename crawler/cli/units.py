@@ -11,9 +11,9 @@ from crawler.cli import exits
 from crawler.cli.scheduled import Scheduled
 from crawler.cli.streams import complain, say
 from crawler.errors import ConfigError, SinkError
-from crawler.jobs import kubernetes, units
 from crawler.jobs.definition import Job
-from crawler.jobs.units import Place
+from crawler.jobs.units import kubernetes, systemd_cron
+from crawler.jobs.units.systemd_cron import Place
 
 
 def write(project: Scheduled, args: argparse.Namespace) -> int:
@@ -41,11 +41,11 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
 
 def _files(kind: str, jobs: list[Job], place: Place) -> Iterator[tuple[str, str]]:
     if kind == "cron":
-        yield "crontab", units.cron_lines(jobs, place)
+        yield "crontab", systemd_cron.cron_lines(jobs, place)
         return
     for job in jobs:
         if kind == "systemd":
-            yield from units.systemd(job, place).items()
+            yield from systemd_cron.systemd(job, place).items()
         else:
             documents = [kubernetes.claim(job), kubernetes.cron_job(job, place)]
             yield f"crawl-{job.name}.yaml", kubernetes.yaml(documents)

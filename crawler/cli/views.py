@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from crawler.cli import telling
+from crawler.cli import run_summary
 from crawler.cli.logs import json_line
+from crawler.cli.run_summary import Ending, Figures, Pulse
 from crawler.cli.streams import say
-from crawler.cli.telling import Ending, Figures, Pulse
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from crawler.session import Session
+    from crawler.run.crawl_run import Session
 
 #: Seconds between two lines where there is no terminal.
 INTERVAL = 10.0
@@ -45,15 +45,15 @@ class View:
 
     def show(self, figures: Figures) -> None:
         """Where the crawl stands now."""
-        say(telling.progress_line(figures))
+        say(run_summary.progress_line(figures))
 
     def end(self, ending: Ending, command: str) -> None:
         """How it went, and where the items are."""
-        for line in telling.table(ending.report):
+        for line in run_summary.table(ending.report):
             say(line)
         for line in ending.report.advice:
             say(f"! {line}")
-        say(telling.last_line(ending, command))
+        say(run_summary.last_line(ending, command))
 
 
 class QuietView(View):
@@ -68,7 +68,7 @@ class QuietView(View):
     def end(self, ending: Ending, command: str) -> None:
         """Only where somebody has to do something."""
         if ending.report.exit_code:
-            say(telling.last_line(ending, command))
+            say(run_summary.last_line(ending, command))
 
 
 class JsonView(View):
@@ -85,7 +85,7 @@ class JsonView(View):
         for line in ending.report.advice:
             self._put(line, event="advice")
         self._put("ended", event="ended", report=ending.report.summary())
-        self._put(telling.last_line(ending, command))
+        self._put(run_summary.last_line(ending, command))
 
     def _put(self, message: str, **fields: Any) -> None:
         line = json_line("info", message, datetime.now(UTC), **fields)
@@ -126,7 +126,7 @@ def _panel(figures: Figures) -> Table:
         "failed": f"{figures.failed:,}",
         "hosts busy": f"{figures.busy_hosts:,}",
         "queued": f"{figures.queue:,}",
-        "elapsed": telling.clock(figures.seconds),
+        "elapsed": run_summary.clock(figures.seconds),
     }
     for name in cells:
         table.add_column(name, justify="right", no_wrap=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import httpx
 
-from crawler.http.decoding import Decoder
+from crawler.http.content_decoding import Decoder
 
 __all__ = ["HIGH_WATER", "LOW_WATER", "Body", "Source"]
 

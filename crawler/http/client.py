@@ -15,25 +15,25 @@ from typing import Any
 
 import httpx
 
-from crawler import urls
 from crawler.errors import BY_PROXY, ConfigError, FetchError, Reason
-from crawler.http import lean
+from crawler.http import fast_models
 from crawler.http.body import Body as OwnBody
-from crawler.http.decoding import ACCEPT_ENCODING, Bounds
+from crawler.http.content_decoding import ACCEPT_ENCODING, Bounds
 from crawler.http.errors import reason_of
-from crawler.http.exchange import (
+from crawler.http.options import Timeouts, TransportOptions, nobody
+from crawler.http.response_body import (
     ExchangeBody,
     FieldsHead,
     HeadersHead,
     Pace,
     TransportBody,
 )
-from crawler.http.options import Timeouts, TransportOptions, nobody
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
 from crawler.request import Options, Request
 from crawler.response import Body, Response
 from crawler.settings import HttpSettings, Settings
+from crawler.web import urls
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 #: Marks the requests whose redirects and cookies are not httpx's business.
@@ -94,7 +94,7 @@ class Client(httpx.AsyncClient):
         self._total = http.total
         self._usual_seconds: tuple[httpx.Timeout, dict[str, float | None]] | None = None
         self._connections: set[object] = set()
-        self._lean_headers: dict[str, list[lean.Pair]] = {}
+        self._lean_headers: dict[str, list[fast_models.Pair]] = {}
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
@@ -253,8 +253,10 @@ class Client(httpx.AsyncClient):
             extensions["proxy"] = options.proxy
         if options.stream:
             extensions["bounds"] = self._unbounded()
-        to = lean.url(request.url)
-        return lean.request(options.method, to, headers, options.content, extensions)
+        to = fast_models.url(request.url)
+        return fast_models.request(
+            options.method, to, headers, options.content, extensions
+        )
 
     def _seconds(self, options: Options) -> dict[str, float | None]:
         """Timeouts by phase and, for what is not streamed, in all; not changed."""
@@ -270,7 +272,7 @@ class Client(httpx.AsyncClient):
         seconds = timeout.as_dict()
         return seconds if options.stream else {**seconds, "total": self._total}
 
-    def _headers_for(self, host: str) -> list[lean.Pair]:
+    def _headers_for(self, host: str) -> list[fast_models.Pair]:
         """The client's own headers with the host's name before them; not changed."""
         headers = self._lean_headers.get(host)
         if headers is None:
@@ -326,11 +328,11 @@ def translated(exc: Exception, url: str) -> FetchError:
 
 
 def _with(
-    headers: list[lean.Pair],
+    headers: list[fast_models.Pair],
     own: Sequence[tuple[str, str]],
     cookies: str | None,
     length: int | None,
-) -> list[lean.Pair]:
+) -> list[fast_models.Pair]:
     """The headers with a request's own in place of those of the same name; the length
     is that of the body, whatever the request says."""
     added = [

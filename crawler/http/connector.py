@@ -16,7 +16,6 @@ from typing import Any, cast
 import httpx
 from aiohappyeyeballs import start_connection
 
-from crawler.addresses import Address, is_public
 from crawler.http.errors import (
     OUT_OF_FILES,
     BlockedAddressError,
@@ -25,13 +24,14 @@ from crawler.http.errors import (
     RefusedError,
     TlsError,
 )
-from crawler.http.http1 import Http1Connection
-from crawler.http.http2 import Http2Connection
+from crawler.http.h1.connection import Http1Connection
+from crawler.http.h2.connection import Http2Connection
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Origin
 from crawler.http.pool import Pool
 from crawler.http.resolver import Resolver
 from crawler.http.transfer import Connection
+from crawler.web.addresses import Address, is_public
 
 __all__ = ["Connector"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from crawler.http.decoding import Bounds
+from crawler.http.content_decoding import Bounds
 from crawler.http.resolver import Resolve
 
 __all__ = ["BAD_PORTS", "Timeouts", "TransportOptions", "nobody"]

@@ -21,7 +21,7 @@ import httpx
 from crawler.http.errors import OUT_OF_FILES
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Multiplexed, Origin, Statistics
-from crawler.http.ticker import NEVER, Ticker
+from crawler.http.timeout_wheel import NEVER, Ticker
 from crawler.http.transfer import Connection, Transfer
 
 if sys.platform != "win32":

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from crawler.http.decoding import Bounds, Decoder
+from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import DeadlineError, TooLargeError, TooSlowError
 from crawler.http.options import TransportOptions
 

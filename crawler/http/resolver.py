@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from crawler.addresses import Address, parse_address
 from crawler.http.errors import OUT_OF_FILES, DnsError
+from crawler.web.addresses import Address, parse_address
 
 __all__ = ["Resolve", "Resolver"]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx
 
 from crawler.http.body import HIGH_WATER, Body
-from crawler.http.decoding import Bounds, Decoder
+from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import DeadlineError, TooLargeError, TooSlowError
 from crawler.http.options import TransportOptions
-from crawler.http.ticker import NEVER, Ticker
+from crawler.http.timeout_wheel import NEVER, Ticker
 
 if TYPE_CHECKING:
     from crawler.http.origins import Origin

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from crawler import settings as layers
 from crawler.errors import ConfigError
-from crawler.jobs import plan, zones
+from crawler.jobs import timetable, zones
 from crawler.settings import Layer, Seconds, Section
 
 #: A job's name names files, units and containers.
@@ -66,7 +66,7 @@ class Job:
     settings: JobSettings
     zone: tzinfo
     #: None: it is run by hand, or by another scheduler.
-    cron: plan.Cron | None
+    cron: timetable.Cron | None
 
     @property
     def spider(self) -> str:
@@ -82,10 +82,10 @@ class Job:
         """Its settings, to rank after the spider's own."""
         return Layer(f"[jobs.{self.name}.settings]", self.settings.settings)
 
-    def timing(self) -> plan.Timing:
+    def timing(self) -> timetable.Timing:
         """When it is due; only for a job that has a schedule."""
         assert self.cron is not None
-        return plan.Timing(self.cron, self.settings.catch_up)
+        return timetable.Timing(self.cron, self.settings.catch_up)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     try:
         zone = zones.zone(settings.timezone)
         schedule = settings.schedule
-        cron = plan.cron(schedule, zone, now) if schedule.strip() else None
+        cron = timetable.cron(schedule, zone, now) if schedule.strip() else None
         _check(settings)
     except ValueError as exc:
         raise ConfigError(f"{source}: [{place}]: {exc}") from exc

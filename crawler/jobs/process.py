@@ -23,7 +23,7 @@ import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from crawler.errors import CrawlError
-from crawler.store.lock import Holder
+from crawler.store.sqlite.lock import Holder
 
 #: A log that is longer than this is put aside when the next process begins.
 MAX_LOG = 1 << 20

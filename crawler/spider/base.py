@@ -20,7 +20,7 @@ from crawler.request import Request
 from crawler.response import Response
 from crawler.spider import arguments
 from crawler.spider.arguments import Argument
-from crawler.urls import Pattern, Scope
+from crawler.web.urls import Pattern, Scope
 
 if TYPE_CHECKING:
     from crawler.pipelines import Pipeline

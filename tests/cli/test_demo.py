@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import ROOT, blocks
+from tests.web.documents import ROOT, blocks
 
 README = ROOT / "README.md"
 pytestmark = pytest.mark.slow

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from crawler.cli.dispatch import execute
-from crawler.store import history
 from crawler.store.base import RunStart
-from crawler.store.lock import JobLock
-from crawler.store.sqlite import SqliteStore
+from crawler.store.sqlite import history
+from crawler.store.sqlite.lock import JobLock
+from crawler.store.sqlite.store import SqliteStore
 from tests.cli.sites import (
     SHOP,
     Site,

@@ -14,13 +14,13 @@ from typing import ClassVar
 import pytest
 
 from crawler import Response, Spider
+from crawler.cli.run_summary import Ending, Figures
 from crawler.cli.running import perform
-from crawler.cli.telling import Ending, Figures
 from crawler.cli.views import JsonView, QuietView, View
+from crawler.run.options import Terms
 from crawler.settings import Settings
 from crawler.sinks import Collect
 from crawler.stats import FinishReason, Report
-from crawler.terms import Terms
 from tests.cli.sites import SHOP, environment, serving, write_spider
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

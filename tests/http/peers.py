@@ -9,7 +9,7 @@ from typing import Self
 from h2.settings import SettingCodes
 from hpack import Decoder, Encoder
 
-from crawler.http import frames
+from crawler.http.h2 import frames
 from tests.http.servers import Served, serve
 
 Fields = list[tuple[bytes, bytes]]

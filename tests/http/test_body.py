@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from crawler.http.body import Body
-from crawler.http.decoding import Bounds, Decoder
+from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import TruncatedError
 
 

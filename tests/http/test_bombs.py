@@ -15,9 +15,9 @@ import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
 
-from crawler.http import frames
-from crawler.http.decoding import Bounds
+from crawler.http.content_decoding import Bounds
 from crawler.http.errors import BombError, HeaderTooLargeError, TooLargeError
+from crawler.http.h2 import frames
 from crawler.http.transport import Transport
 from tests.http.peers import Peer, peer
 from tests.http.servers import Served, client, options, serve

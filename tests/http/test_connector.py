@@ -15,7 +15,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from crawler.addresses import Address
 from crawler.http.errors import (
     BlockedAddressError,
     BlockedPortError,
@@ -27,6 +26,7 @@ from crawler.http.errors import (
 )
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
+from crawler.web.addresses import Address
 from tests.http.peers import Peer
 from tests.http.servers import (
     Certificates,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from crawler.http import frames
 from crawler.http.errors import TruncatedError
+from crawler.http.h2 import frames
 from crawler.http.transport import Transport
 from tests.http.peers import Peer, at_first, peer
 from tests.http.servers import (

@@ -11,7 +11,7 @@ import httptools
 import httpx
 import pytest
 
-from crawler.http import frames
+from crawler.http.h2 import frames
 from crawler.http.options import Timeouts
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport

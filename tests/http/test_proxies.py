@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from crawler.http.decoding import Bounds
+from crawler.http.content_decoding import Bounds
 from crawler.http.errors import BombError, DeadlineError, TooLargeError, TruncatedError
 from crawler.http.transport import Transport
 from tests.http.servers import (

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from crawler.addresses import Address
 from crawler.http.errors import DnsError
 from crawler.http.resolver import Resolver
+from crawler.web.addresses import Address
 
 HERE = ip_address("192.0.2.1")
 

@@ -21,14 +21,14 @@ import pytest
 from anyio import to_thread
 
 from crawler.cli import records
-from crawler.jobs import html, state
-from crawler.jobs.keeper import Keeper
-from crawler.jobs.outcome import Ended
+from crawler.jobs import report, state
 from crawler.jobs.process import Processes, Running
+from crawler.jobs.process_end import Ended
+from crawler.jobs.scheduler import Keeper
 from crawler.jobs.state import JobState
-from crawler.store import history
+from crawler.store.sqlite import history
 from tests.cli.sites import PATIENCE, ROOT, SHOP, Site, serving, write_spider
-from tests.jobs.test_keeper import HandClock, jobs
+from tests.jobs.test_scheduler import HandClock, jobs
 
 BERLIN = ZoneInfo("Europe/Berlin")
 #: A Friday; the clocks go forward in the night to Sunday.
@@ -121,8 +121,8 @@ class Week:
 
     def report(self) -> str:
         """The page about the latest run."""
-        return html.page(
-            html.gather(self.folder, records.report_of(self.folder, "nightly"))
+        return report.page(
+            report.gather(self.folder, records.report_of(self.folder, "nightly"))
         )
 
     @property

@@ -14,10 +14,10 @@ import random
 import sys
 from pathlib import Path
 
-from crawler import urls
 from crawler.request import Entry, Request
 from crawler.store.base import Item, Outcome, RunStart, State
-from crawler.store.sqlite import SqliteStore
+from crawler.store.sqlite.store import SqliteStore
+from crawler.web import urls
 
 PAGES = 3_000
 HOSTS = 7

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crawler.request import Entry
 from crawler.store.base import Item, Outcome, Rejected, State, Store
 from crawler.store.memory import MemoryStore
-from crawler.store.sqlite import SqliteStore
+from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, entry
 
 PAGES = 8

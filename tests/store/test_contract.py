@@ -10,7 +10,7 @@ import pytest
 from crawler.request import Request
 from crawler.store.base import Item, ItemRow, Outcome, Rejected, State, Store
 from crawler.store.memory import MemoryStore
-from crawler.store.sqlite import SqliteStore
+from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, done, entry, found, items
 
 HOST = "books.example"

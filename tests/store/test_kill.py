@@ -10,9 +10,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from crawler.store import history
 from crawler.store.base import RunStart, State
-from crawler.store.sqlite import SqliteStore
+from crawler.store.sqlite import history
+from crawler.store.sqlite.store import SqliteStore
 from tests.store.killed_crawl import PAGES, page
 
 KILLS = 10

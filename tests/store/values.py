@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crawler import urls
 from crawler.request import Entry, Request
 from crawler.store.base import Item, Outcome, RunStart, State
+from crawler.web import urls
 
 START = RunStart(job="books", spider="books", started=1_000.0)
 

@@ -1,0 +1,105 @@
+"""One page through a spider's callback, outside of any crawl."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from crawler.cli.filters import intake_of
+from crawler.cli.run_summary import of
+from crawler.cli.streams import clean_lines, complain
+from crawler.errors import Reason
+from crawler.http import ClientOptions
+from crawler.layers.redirects import follow
+from crawler.layers.sessions import Sessions
+from crawler.pipelines import Chain, Run
+from crawler.request import Entry, Request
+from crawler.response import Response
+from crawler.run.api import private_beside
+from crawler.run.callbacks import CallbackError, Callbacks, Effects, is_users
+from crawler.run.crawl_run import check_spider
+from crawler.run.link_filter import Found
+from crawler.settings import Settings
+from crawler.spider import Spider
+from crawler.store.base import Item
+from crawler.web.urls import host_of
+
+
+@dataclass
+class Tried:
+    """What a callback made of a page."""
+
+    response: Response
+    effects: Effects = field(default_factory=Effects)
+    #: Items of a stream, which are handed on in pieces.
+    staged: list[Item] = field(default_factory=list)
+
+    @property
+    def items(self) -> list[Item]:
+        return self.staged + list(self.effects.items)
+
+    def notes(self) -> list[str]:
+        """The links it gave, and what did not pass, for a person."""
+        lines = []
+        if not self.response.is_success:
+            status = self.response.status_code
+            lines.append(f"Status {status}: a crawl shows no callback such a page")
+        for entry in self.effects.found.requests:
+            request = entry.request
+            lines.append(f"-> {request.url}  {request.callback}")
+        rules = Counter(each.rule for each in self.effects.found.rejected)
+        lines += [f"{n:,} links left out by {rule}" for rule, n in rules.items()]
+        for reason, amount in self.effects.dropped.items():
+            lines.append(f"{amount:,} items dropped as {reason}")
+        items = of(len(self.items), "item")
+        links = of(len(self.effects.found.requests), "link")
+        return [*lines, f"{items}, {links} to follow"]
+
+
+async def try_page(
+    spider: Spider, settings: Settings, url: str, callback: str
+) -> Tried:
+    """What `callback` makes of the page at `url`; FetchError, CallbackError."""
+    check_spider(spider)
+    request = Request(url, callback)
+    chain = Chain(spider.pipelines, item_key=spider.item_key)
+    allowed = private_beside(settings, request.url)
+    async with (
+        spider.client(ClientOptions(settings, allow_private=allowed)) as client,
+        chain.open(Run(spider.name, 1, spider.name)) as open_chain,
+    ):
+        sessions = Sessions(time.time, {})
+        tried = Tried(await follow(client.fetch, request, sessions))
+
+        async def stage(entry: Entry, items: Sequence[Item], ordinal: int) -> None:
+            tried.staged.extend(items)
+
+        intake = intake_of(spider, settings)
+        callbacks = Callbacks(
+            spider,
+            intake,
+            open_chain,
+            stage,
+            timeout=settings.crawl.callback_timeout,
+        )
+        callbacks.method(callback)
+        intake.start(request, Found())  # its host is in scope
+        entry = Entry(request.fingerprint(), request, host_of(request.url))
+        tried.effects = await callbacks.page(entry, tried.response)
+    return tried
+
+
+def tell_callback(exc: CallbackError) -> None:
+    """The traceback, from the user's own code on."""
+    cause = exc.cause
+    trace = cause.__traceback__
+    while trace is not None and not is_users(trace.tb_frame):
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(cause), cause, trace)
+    for line in clean_lines("".join(lines)).splitlines():
+        complain(line)
+    what = "A pipeline" if exc.reason is Reason.PIPELINE_ERROR else "The callback"
+    complain(f"{what} failed: {exc}")

@@ -1,0 +1,393 @@
+"""The order of what the store gave out: hosts, priorities, due times. No I/O, no clock.
+
+Within a host: higher priority, then lower depth, then first come. Between hosts: the
+one whose best entry has the highest priority, then the one that has been ready for the
+longest, so that they take turns. Nothing here looks at all hosts: those that may go
+stand in line, those that wait for a time on a clock, and a host that has changed is
+filed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import inf
+from typing import Generic
+
+from crawler.frontier.host_pace import Hosts
+from crawler.frontier.host_queue import (
+    FULL,
+    IDLE,
+    NOTHING,
+    READY,
+    RESTS,
+    E,
+    HostLanes,
+    Lane,
+    Place,
+)
+from crawler.frontier.ready_queue import Clock, Lines
+from crawler.frontier.window import Stock
+
+#: What a host that may not be asked for longer than this holds is not ready.
+LONG_REST = 5.0
+#: Outdated records are cleared out beyond this many, and as many as there are hosts.
+CLUTTER = 256
+#: Entries that are here at most where the store has the others; about a kB each.
+LIMIT = 50_000
+#: Entries of one host: as many as one load brings in without being felt.
+WINDOW = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a frontier holds: entries, those that wait for a due time, their hosts, and
+    the hosts that have a request out."""
+
+    entries: int
+    waiting: int
+    hosts: int
+    busy: int
+
+
+class Frontier(Generic[E]):
+    """Entries by host; `pop` gives the best one of a host that may be asked now.
+
+    What `pop` gave is charged to its host until `release`. With a store behind it the
+    frontier holds only a window of each host, and `limit` entries in all: `offer` tells
+    whether a new entry belongs here, `hungry` names the hosts to load `share` more of,
+    `stock` says whether anything was left there.
+    """
+
+    def __init__(
+        self, hosts: Hosts, *, window: int = WINDOW, limit: int = LIMIT
+    ) -> None:
+        self._hosts = hosts
+        self._queues: dict[str, HostLanes[E]] = {}
+        self._places: dict[int, Place[E]] = {}
+        self._waiting: set[int] = set()
+        self._lines: Lines[HostLanes[E]] = Lines()
+        self._clock: Clock[HostLanes[E]] = Clock()
+        self._stock = Stock(window, limit)
+        self._tick = 0
+        self._asleep = 0
+        self._outdated = 0  # places that `lower` left in a heap
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def push(self, entry: E) -> None:
+        """Queue an entry for its due time; one that is here already stays as it is."""
+        fingerprint = entry.fingerprint
+        if fingerprint in self._places:
+            return
+        self._tick = tick = self._tick + 1
+        place = (-entry.priority, entry.depth, entry.sequence, tick, entry)
+        self._places[fingerprint] = place
+        scheme = entry.url[:5]
+        host = self._queues.get(entry.host)
+        if host is None:
+            host = self._queues[entry.host] = HostLanes(entry.host, scheme)
+        lane = host if host.scheme == scheme else host.lane(scheme)
+        if entry.due > 0:
+            self._waiting.add(fingerprint)
+            heappush(lane.later, (entry.due, tick, fingerprint))
+            time = max(entry.due, lane.held_until)
+            if time < host.due and host.state in (IDLE, READY):
+                self._look_again(host, time)
+            return
+        heappush(lane.ready, place)
+        if host.state is IDLE or (host.state is READY and place[0] < host.rank):
+            host.state, host.rank = READY, place[0]
+            self._lines.push(host.rank, host.stamp, host)
+
+    def pop(self, now: float) -> E | None:
+        """The best entry that may go now, its host charged; None: see `next_time`."""
+        found = self._settle(now)
+        if found is None:
+            return None
+        host, lane = found
+        self._lines.drop_first()
+        entry = heappop(lane.ready)[4]
+        del self._places[entry.fingerprint]
+        self._file(host, now, self._hosts.take(host.name, now, entry.fingerprint))
+        if host.name in self._stock.ends and self._is_low(host):
+            self._stock.want(host.name)
+        return entry
+
+    def release(
+        self,
+        host: str,
+        now: float,
+        *,
+        asked: bool = True,
+        fingerprint: int | None = None,
+    ) -> None:
+        """What `pop` charged is over; if nothing was `asked`, the turn is refunded.
+
+        The entry's `fingerprint` makes that sure where others of the host are out.
+        """
+        self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
+        queue = self._queues.get(host)
+        if queue is not None and (queue.state is FULL or not asked):
+            self._file(queue, now, self._hosts.ready_at(host, now))
+
+    def next_time(self, now: float) -> float | None:
+        """When `pop` gives something by time alone: `now`, or later.
+
+        None: only a push, a release, a resume or more from the store can change it.
+        """
+        if self._settle(now) is not None:
+            return now
+        while (record := self._clock.first()) is not None:
+            time, _, host = record
+            is_valid = time in (host.rest, host.due)
+            at = self._hosts.ready_at(host.name, now) if is_valid else None
+            if at is not None and at <= time:
+                return time
+            self._clock.drop(record)
+            if is_valid:  # paused meanwhile, or all its turns are out
+                self._strike(host, time)
+                self._file(host, now, at)
+        return None
+
+    def hold(self, origin: str, now: float, until: float = inf) -> None:
+        """Give out nothing of this origin until `resume`, or until that time."""
+        name = origin.split("/", 3)[2]
+        host = self._queues.get(name)
+        if host is None:
+            host = self._queues[name] = HostLanes(name, origin[:5])
+        host.lane(origin[:5]).held_until = until
+        self._file(host, now, self._hosts.ready_at(name, now))
+
+    def resume(self, origin: str, now: float) -> None:
+        """Give this origin's entries out again."""
+        name = origin.split("/", 3)[2]
+        if host := self._queues.get(name):
+            host.lane(origin[:5]).held_until = 0.0
+            self._file(host, now, self._hosts.ready_at(name, now))
+
+    def lower(self, fingerprint: int, depth: int) -> bool:
+        """Let a queued entry have this depth if it is less than its own."""
+        place = self._places.get(fingerprint)
+        if place is None or place[1] <= depth:
+            return False
+        entry = place[4]
+        entry.depth = depth
+        place = self._places[fingerprint] = (place[0], depth, *place[2:])
+        if fingerprint not in self._waiting:
+            self._outdated += 1
+            heappush(self._queues[entry.host].lane(entry.url[:5]).ready, place)
+        return True
+
+    def drain(self) -> list[E]:
+        """Every entry, in no order; the frontier is empty after it."""
+        entries = [place[4] for place in self._places.values()]
+        self._lines, self._clock = Lines(), Clock()
+        for table in (self._queues, self._places, self._waiting, self._stock):
+            table.clear()
+        self._asleep = self._outdated = 0
+        return entries
+
+    @property
+    def share(self) -> int:
+        """How many entries of one host belong here: fewer, the more hosts there are."""
+        return self._stock.share(len(self._queues))
+
+    def offer(self, entry: E) -> bool:
+        """Push a new entry if its place is here; else it is the store's to keep.
+
+        It is not where the host's window is full, or ends before this entry's place,
+        or where there is no room at all.
+        """
+        name, ends = entry.host, self._stock.ends
+        place = (-entry.priority, entry.depth, entry.sequence)
+        host = self._queues.get(name)
+        if name not in ends and host and host.count_ready() >= self.share:
+            self._stock.begin_at(name, host.last(self._places))
+        if name in ends and place >= ends[name]:
+            return False
+        if len(self._places) >= self._stock.limit:
+            self._stock.begin_at(name, place)
+            if host is None or self._is_low(host):
+                self._stock.want(name)
+            return False
+        self.push(entry)
+        if host and name in ends and host.count_ready() > 2 * self.share:
+            self._trim(host)
+        return True
+
+    def stock(self, host: str, more: bool) -> None:
+        """After loading a window of this host: has the store more that is not here?"""
+        queue = self._queues.get(host)
+        end = queue.last(self._places) if queue else NOTHING
+        self._stock.loaded(host, end if more else None)
+        if host in self._stock.ends and (queue is None or self._is_low(queue)):
+            self._stock.want(host)
+
+    def hungry(self, limit: int) -> list[str]:
+        """Hosts to load more of, as far as there is room; each is named once until the
+        next `stock` or `pop`."""
+        names: list[str] = []
+        room = self._stock.limit - len(self._places)
+        while self._stock.is_hungry and len(names) < limit and room > 0:
+            names.append(self._stock.next_hungry())
+            room -= self.share
+        return names
+
+    def has_stock(self) -> bool:
+        """Has the store entries that are not here?"""
+        return bool(self._stock.ends)
+
+    def held(self, host: str) -> set[int]:
+        """The fingerprints of this host's entries that are here, for the store to give
+        others; then comes `stock`."""
+        self._stock.loading(host)
+        queue = self._queues.get(host)
+        return queue.fingerprints() & self._places.keys() if queue else set()
+
+    def ready(self) -> int:
+        """About how many entries have no due time and no long rest before them."""
+        return max(0, len(self._places) - len(self._waiting) - self._asleep)
+
+    def waiting(self) -> int:
+        """How many entries have a due time to wait for."""
+        return len(self._waiting)
+
+    def load(self) -> Load:
+        """The counts that a display shows."""
+        return Load(
+            entries=len(self._places),
+            waiting=len(self._waiting),
+            hosts=len(self._queues),
+            busy=self._hosts.busy,
+        )
+
+    def _settle(self, now: float) -> tuple[HostLanes[E], Lane[E]] | None:
+        """The host whose turn it is, and its lane; its record is the first in line."""
+        while (record := self._clock.first()) is not None and record[0] <= now:
+            self._clock.drop(record)
+            time, _, host = record
+            if time in (host.rest, host.due):
+                self._strike(host, time)
+                self._file(host, now, self._hosts.ready_at(host.name, now))
+        while (front := self._lines.first()) is not None:
+            stamp, host = front
+            if stamp != host.stamp:
+                self._lines.drop_first()
+                continue
+            at = self._hosts.ready_at(host.name, now)
+            if at is not None and at <= now:
+                lane, _ = self._best(host, now)
+                if lane is not None:
+                    return host, lane
+            self._lines.drop_first()
+            self._file(host, now, at)
+        return None
+
+    def _file(self, host: HostLanes[E], now: float, at: float | None) -> None:
+        """Put a host where it belongs: it may be asked from `at`, or is full (None)."""
+        self._tick = host.stamp = self._tick + 1
+        if host.asleep:
+            self._asleep -= host.asleep
+            host.asleep = 0
+        if at is None:
+            host.state, host.rest = FULL, inf
+            return
+        lane, later = self._best(host, now)
+        if lane is not None and at > now:
+            host.state = RESTS
+            if at != host.rest:
+                host.rest = at
+                self._clock.push(at, host, at - now)
+            self._sleep(host, at - now)
+            return
+        host.rest = inf
+        if lane is None:
+            self._file_idle(host, now, max(at, later))
+        else:
+            host.state, host.rank = READY, lane.ready[0][0]
+            self._lines.push(host.rank, host.stamp, host)
+            if len(self._lines) > CLUTTER + 2 * len(self._queues):
+                self._lines.tidy(lambda stamp, host: stamp == host.stamp)
+            self._look_again(host, later)
+
+    def _file_idle(self, host: HostLanes[E], now: float, later: float) -> None:
+        host.state = IDLE
+        if host.is_empty(now):  # nobody wants it
+            self._queues.pop(host.name, None)
+            host.due = inf
+            return
+        self._look_again(host, later)
+        self._sleep(host, later - now)
+
+    def _sleep(self, host: HostLanes[E], seconds: float) -> None:
+        if LONG_REST < seconds < inf:
+            host.asleep = host.count_ready()
+            self._asleep += host.asleep
+
+    def _look_again(self, host: HostLanes[E], time: float) -> None:
+        """File the host anew when an entry of it is due (inf: none will be)."""
+        if time != host.due:
+            host.due = time
+            if time < inf:
+                self._clock.push(time, host)
+
+    def _strike(self, host: HostLanes[E], time: float) -> None:
+        """Its record of this time is off the clock."""
+        if time == host.rest:
+            host.rest = inf
+        if time == host.due:
+            host.due = inf
+
+    def _best(self, host: HostLanes[E], now: float) -> tuple[Lane[E] | None, float]:
+        """The lane whose entry is next; when time alone will bring in another one."""
+        best: Lane[E] | None = None
+        later = inf
+        lane: Lane[E] | None = host
+        while lane is not None:
+            if lane.later or self._outdated:
+                self._ripen(lane, now)
+            if lane.held_until > now:
+                later = min(later, lane.next_time())
+            else:
+                if lane.later:
+                    later = min(later, lane.later[0][0])
+                if lane.ready and (best is None or lane.ready[0] < best.ready[0]):
+                    best = lane
+            lane = lane.sibling
+        return best, later
+
+    def _ripen(self, lane: Lane[E], now: float) -> None:
+        """Bring what is due to what is ready, and its best valid place to the top."""
+        while lane.later and lane.later[0][0] <= now:
+            fingerprint = heappop(lane.later)[2]
+            self._waiting.discard(fingerprint)
+            heappush(lane.ready, self._places[fingerprint])
+        while self._outdated and lane.ready and self._is_outdated(lane.ready[0]):
+            heappop(lane.ready)
+            self._outdated -= 1
+
+    def _is_outdated(self, place: Place[E]) -> bool:
+        return self._places.get(place[4].fingerprint) is not place
+
+    def _is_low(self, host: HostLanes[E]) -> bool:
+        # What waits for its time is no supply.
+        return host.count_ready() * 4 <= self.share
+
+    def _trim(self, host: HostLanes[E]) -> None:
+        """Leave to the store what better entries have pushed out of the window."""
+        share, left = self.share, []
+        for lane in host.lanes():
+            valid = sorted(it for it in lane.ready if not self._is_outdated(it))
+            self._outdated -= len(lane.ready) - len(valid)
+            lane.ready = valid[:share]
+            left += valid[share:]
+        for place in left:
+            del self._places[place[4].fingerprint]
+        if left:
+            self._stock.begin_at(host.name, min(left)[:3])
+        if host.asleep:
+            self._asleep -= host.asleep
+            host.asleep = host.count_ready()
+            self._asleep += host.asleep

@@ -1,0 +1,197 @@
+"""HTTP/2 header fields: a request's written, an answer's checked (RFC 9113 section 8).
+
+A crawl sends the same fields with nearly every request. They are indexed once, and
+from then on cost a look-up; what changes is sent beside them, unindexed. No I/O.
+"""
+
+import re
+
+import httpx
+from h2.errors import ErrorCodes
+from hpack import Encoder
+
+from crawler.http.h2.frames import StreamError
+from crawler.http.transfer import Fields
+
+__all__ = [
+    "FieldEncoder",
+    "MalformedError",
+    "check_fields",
+    "length_and_encodings",
+    "read_head",
+]
+
+#: Fields that belong to the connection (section 8.2.2), or are said otherwise.
+_DROPPED = frozenset(
+    [
+        b"host",
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"transfer-encoding",
+        b"upgrade",
+        b"te",
+    ]
+)
+#: Fields whose values differ from request to request, or are secrets (RFC 7541 7.1.3).
+_UNINDEXED = frozenset(
+    [
+        b"authorization",
+        b"cookie",
+        b"content-length",
+        b"content-type",
+        b"if-modified-since",
+        b"if-none-match",
+        b"proxy-authorization",
+        b"range",
+        b"referer",
+    ]
+)
+_NAMES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n)*")
+_SPLITTING = re.compile(rb"[\0\r\n]")
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(rb"[!-~\x80-\xff]+")
+#: Digits of a length that is believed; int() would refuse some thousands.
+_MAX_DIGITS = 18
+#: Sets of fields whose blocks are remembered.
+_KEPT_BLOCKS = 64
+
+
+class MalformedError(StreamError):
+    """It is nothing that an answer may be: its stream's error (section 8.1.1)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCodes.PROTOCOL_ERROR, message)
+
+
+class FieldEncoder:
+    """Writes the header blocks of one connection's requests."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder()
+        #: Blocks of which all is in the peer's table, by what they say.
+        self._blocks: dict[tuple[bytes, ...], tuple[bytes, bytes]] = {}
+
+    def limit_table(self, size: int) -> None:
+        """The peer keeps no more than this of what is indexed."""
+        self._encoder.header_table_size = min(size, 4096)
+        self._blocks.clear()
+
+    def encode(self, request: httpx.Request) -> bytes:
+        """Give the block of a request, or raise LocalProtocolError."""
+        url = request.url
+        target = url.raw_path
+        authority = b""
+        constant = [request.method.encode("ascii", "replace"), url.raw_scheme]
+        changing: Fields = []
+        for name, value in request.headers.raw:
+            lower = name.lower()
+            if lower in _UNINDEXED:
+                changing.append((lower, value))
+            elif lower == b"host":
+                authority = value
+            elif lower not in _DROPPED:
+                constant += (lower, value)
+        constant.append(authority or url.netloc)
+        if not _TARGET.fullmatch(target):
+            raise httpx.LocalProtocolError("The URL has a blank or a control in it")
+        # Once a field is indexed the block has to be sent: all is checked before.
+        _check_request(changing)
+        key = tuple(constant)
+        # Pseudo-fields come first (RFC 9113 section 8.3), the path with them.
+        before, after = self._blocks.get(key) or self._constant_blocks(key)
+        block = before + b"\x04" + _string(target) + after
+        if changing:
+            block += b"".join(map(_never_indexed, changing))
+        return block
+
+    def _constant_blocks(self, key: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+        method, scheme, *rest, authority = key
+        if not _METHOD.fullmatch(method):
+            raise httpx.LocalProtocolError(f"{method!r} is no method")
+        fields = list(zip(rest[::2], rest[1::2], strict=True))
+        _check_request([*fields, (b"host", authority)])
+        pseudo = [
+            (b":method", method),
+            (b":scheme", scheme),
+            (b":authority", authority),
+        ]
+        table = self._encoder.header_table.dynamic_entries
+        newest = table[0] if table else None
+        blocks = self._encoder.encode(pseudo), self._encoder.encode(fields)
+        if (table[0] if table else None) is not newest:
+            # Something was indexed, and all the indices have moved.
+            self._blocks.clear()
+        elif len(self._blocks) < _KEPT_BLOCKS:
+            self._blocks[key] = blocks
+        return blocks
+
+
+def _check_request(fields: Fields) -> None:
+    for name, value in fields:
+        if not _NAMES.fullmatch(name + b"\n") or _SPLITTING.search(value):
+            raise httpx.LocalProtocolError(
+                f"The header {name!r} has a character that a header cannot have"
+            )
+
+
+def _never_indexed(field: tuple[bytes, bytes]) -> bytes:
+    name, value = field
+    return b"\x10" + _string(name) + _string(value)
+
+
+def _string(text: bytes) -> bytes:
+    """A string literal, not Huffman-coded (RFC 7541 sections 5.1 and 5.2)."""
+    length = len(text)
+    if length < 127:
+        return bytes((length,)) + text
+    rest = length - 127
+    prefix = bytearray((127,))
+    while rest > 127:
+        prefix.append(rest & 127 | 128)
+        rest >>= 7
+    prefix.append(rest)
+    return bytes(prefix) + text
+
+
+def read_head(fields: Fields) -> tuple[int, Fields]:
+    """Give status and fields of an answer, or raise MalformedError."""
+    if not fields or fields[0][0] != b":status":
+        raise MalformedError("The head does not begin with :status")
+    status, rest = fields[0][1], fields[1:]
+    if len(status) != 3 or not status.isdigit() or status < b"100":
+        raise MalformedError(f"The status is {status!r}")
+    return int(status), check_fields(rest)
+
+
+def check_fields(fields: Fields) -> Fields:
+    """Give what follows the pseudo-fields, or trailers; raise MalformedError.
+
+    Fields of the connection, which are an error by the letter, are left out: there
+    are servers that pass them on from behind.
+    """
+    names = [name for name, _ in fields]
+    lines = b"\n".join([*names, b""])
+    values = b" ".join([value for _, value in fields])
+    are_names = lines.count(b"\n") == len(fields) and _NAMES.fullmatch(lines)
+    if not are_names or _SPLITTING.search(values):
+        raise MalformedError("A field has a character that a field cannot have")
+    if not _DROPPED.isdisjoint(names):
+        return [field for field in fields if field[0] not in _DROPPED]
+    return fields
+
+
+def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
+    """Give the announced length of the body, and how it is encoded."""
+    length: int | None = None
+    encodings: list[bytes] = []
+    for name, value in fields:
+        if name == b"content-encoding":
+            encodings.append(value)
+        elif name == b"content-length":
+            if not value.isdigit() or len(value) > _MAX_DIGITS:
+                raise MalformedError("Content-Length is no number")
+            if length not in (None, int(value)):
+                raise MalformedError("There are two Content-Lengths")
+            length = int(value)
+    return length, encodings

@@ -1,0 +1,100 @@
+"""What an HTTP/2 connection sends: all of a loop's turn in one write.
+
+Bodies go as far as the windows (RFC 9113 section 6.9) and the socket allow; everything
+else goes at once, for only DATA is flow-controlled.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from crawler.http.h2 import frames
+from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_PIECE, Allowance
+from crawler.http.h2.flow_control import DEFAULT_WINDOW
+from crawler.http.h2.peer_settings import PeerSettings
+from crawler.http.h2.streams import Stream
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """The bytes that wait for the end of this turn, and the connection's window."""
+
+    __slots__ = (
+        "_allowance",
+        "_is_awaited",
+        "_is_paused",
+        "_loop",
+        "_parts",
+        "_peer",
+        "_transport",
+        "room",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        peer: PeerSettings,
+        allowance: Allowance,
+    ) -> None:
+        #: The connection's window: all streams together may send no more.
+        self.room = DEFAULT_WINDOW
+        self._transport = transport
+        self._peer = peer
+        self._allowance = allowance
+        self._loop = asyncio.get_running_loop()
+        self._parts: list[bytes] = []
+        #: Whether `flush` will be called anyhow.
+        self._is_awaited = False
+        #: Whether the socket takes no more for now.
+        self._is_paused = False
+
+    def write(self, data: bytes) -> None:
+        """Send this with what else this turn of the loop brings."""
+        self._parts.append(data)
+        if not self._is_awaited:
+            self._is_awaited = True
+            self._loop.call_soon(self.flush)
+
+    def hold(self) -> None:
+        """Collect what is written until `flush`."""
+        self._is_awaited = True
+
+    def flush(self) -> None:
+        self._is_awaited = False
+        if self._parts:
+            if not self._transport.is_closing():
+                self._transport.write(b"".join(self._parts))
+            self._parts.clear()
+
+    async def send_piece(self, stream: Stream, piece: bytes) -> None:
+        """Send a piece of a body, and return when there was room for all of it."""
+        stream.to_send = memoryview(piece)
+        self.send_body(stream)
+        while stream.to_send:
+            stream.writable = self._loop.create_future()
+            await stream.writable
+
+    def send_body(self, stream: Stream) -> None:
+        """Send of a stream's body what there is room for."""
+        while stream.to_send and not self._is_paused:
+            room = min(self.room, stream.send_room, self._peer.frame_size)
+            if room <= 0:
+                return
+            piece, is_last = stream.next_piece(room)
+            self.room -= len(piece)
+            self.write(frames.data(stream.id, piece, is_last=is_last))
+            # Each frame at once, for the socket to say when it takes no more.
+            self.flush()
+            self._allowance.earn(FRAMES_FOR_PIECE + len(piece) // BYTES_FOR_FRAME)
+
+    def send_bodies(self, streams: Iterable[Stream]) -> None:
+        """There may be room for those who wait for it."""
+        for stream in list(streams):
+            if stream.to_send:
+                self.send_body(stream)
+
+    def pause(self) -> None:
+        self._is_paused = True
+
+    def resume(self) -> None:
+        self._is_paused = False

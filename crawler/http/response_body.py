@@ -1,0 +1,176 @@
+"""The body of one exchange: decoded and bounded, whatever transport it came by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from crawler.errors import FetchError, Reason
+from crawler.http.body import Body as OwnBody
+from crawler.http.content_decoding import Bounds, Decoder
+from crawler.http.errors import reason_of
+
+#: A transport that has decoded already leaves this key in `response.extensions`.
+DECODED = "crawler"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The least that a body must bring: bytes a second over a window of seconds."""
+
+    rate: int = 1000
+    window: float = 30.0
+
+
+class FieldsHead:
+    """The fields of a head as they came; httpx's Headers only if somebody asks."""
+
+    __slots__ = ("_fields", "_headers")
+
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        self._fields = fields
+        self._headers: httpx.Headers | None = None
+
+    def value(self, name: bytes) -> str | None:
+        size = len(name)
+        for field, value in self._fields:
+            if len(field) == size and field.lower() == name:
+                return _text(value)
+        return None
+
+    @property
+    def headers(self) -> httpx.Headers:
+        if self._headers is None:
+            self._headers = httpx.Headers(list(self._fields))
+        return self._headers
+
+
+class HeadersHead:
+    """A head that httpx has read."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: httpx.Headers) -> None:
+        self.headers = headers
+
+    def value(self, name: bytes) -> str | None:
+        value: str | None = self.headers.get(name.decode())
+        return value
+
+
+class TransportBody:
+    """The body that the project's own transport gave; errors are FetchErrors."""
+
+    __slots__ = ("_stream", "_url")
+
+    def __init__(self, stream: OwnBody, url: str) -> None:
+        self._stream = stream
+        self._url = url
+
+    @property
+    def received(self) -> int:
+        return self._stream.received
+
+    def take_complete(self) -> bytes | None:
+        try:
+            return self._stream.take_complete()
+        except httpx.HTTPError as exc:
+            raise _translated(exc, self._url) from exc
+
+    async def read(self) -> bytes:
+        pieces = [piece async for piece in self]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._stream:
+                yield piece
+        except httpx.HTTPError as exc:
+            raise _translated(exc, self._url) from exc
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class ExchangeBody:
+    """The rest of an httpx response, read at most once; errors are FetchErrors."""
+
+    def __init__(self, answer: httpx.Response, bounds: Bounds, pace: Pace) -> None:
+        self._answer = answer
+        self._pace = pace
+        self._marked, self._marked_at = time.monotonic(), 0
+        self._url = str(answer.request.url)
+        names = answer.headers.get("content-encoding", "")
+        if DECODED in answer.extensions or answer.request.method == "HEAD":
+            names = ""
+        length = answer.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > bounds.max_body:
+            detail = f"{int(length):,} bytes announced; max_body is {bounds.max_body:,}"
+            raise FetchError(Reason.TOO_LARGE, detail, url=self._url)
+        try:
+            self._decoder = Decoder(names.split(",") if names else (), bounds)
+        except httpx.DecodingError as exc:
+            raise _translated(exc, self._url) from exc
+
+    @property
+    def received(self) -> int:
+        complete = self.take_complete()
+        return self._decoder.received if complete is None else len(complete)
+
+    def take_complete(self) -> bytes | None:
+        """The whole body if the transport or a hook has it already, else None."""
+        if self._answer.is_stream_consumed and hasattr(self._answer, "_content"):
+            return self._answer.content  # a hook has read it, and httpx decoded it
+        return None
+
+    async def read(self) -> bytes:
+        pieces = [piece async for piece in self]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self.take_complete()
+        if content is not None:
+            yield content
+            return
+        decoder = self._decoder
+        stream = self._answer.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        try:
+            async for chunk in stream:
+                self._check_pace()
+                for piece in decoder.decode(chunk):
+                    yield piece
+            decoder.finish()
+        except httpx.HTTPError as exc:
+            raise _translated(exc, self._url) from exc
+        finally:
+            await self.aclose()
+
+    def _check_pace(self) -> None:
+        """Look back once a window, so that a burst at first buys no idleness later."""
+        now, pace = time.monotonic(), self._pace
+        if now - self._marked < pace.window:
+            return
+        brought = self.received - self._marked_at
+        if brought < pace.rate * (now - self._marked):
+            detail = f"{brought:,} bytes in {now - self._marked:.0f} s"
+            raise FetchError(Reason.TOO_SLOW, detail, url=self._url)
+        self._marked, self._marked_at = now, self.received
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+def _text(value: bytes) -> str:
+    # As httpx reads a field: what is no UTF-8 is Latin-1 (RFC 9110 section 5.5).
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _translated(exc: Exception, url: str) -> FetchError:
+    return FetchError(Reason(reason_of(exc)), str(exc), url=url)

@@ -1,0 +1,272 @@
+"""Keeps a schedule: starts each job at its time, looks after it, remembers how it went.
+
+    keeper = Keeper(jobs, folder, launcher)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keeper.keep)       # until nothing is ever due again
+        ...
+        keeper.stop()                       # jobs are told to stop, and waited for
+
+Rule: never two processes of one job. What a job's end means is decided here; when it
+is due, in `plan`; how it is started, in `process`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+from anyio import CapacityLimiter
+
+from crawler.errors import CrawlError
+from crawler.jobs.definition import Job
+from crawler.jobs.process import Launcher, Running, until_free
+from crawler.jobs.process_end import Ended, last_run
+from crawler.jobs.state import Ledger
+from crawler.jobs.timetable import Due, Timetable
+from crawler.store.sqlite.catalog import JobFiles
+
+logger = logging.getLogger(__name__)
+
+#: Exit codes with a meaning here; see the command line's contract.
+CRASHED, STOPPED, LOCKED = 1, 4, 5
+#: Seconds after `max_runtime` in which a job stops by itself.
+HEAD_START = 5.0
+#: Seconds beyond its grace in which a job closes, and tells whoever wants to know.
+CLOSING = 30.0
+#: The longest sleep: the machine's clock may be set, or the machine may be suspended.
+LONGEST_SLEEP = 600.0
+
+
+class Clock(Protocol):
+    """The wall clock, and the only thing that waits for it."""
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        ...
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Return at `moment`, or before it."""
+        ...
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep_until(self, moment: datetime) -> None:
+        seconds = (moment - self.now()).total_seconds()
+        await anyio.sleep(max(0.0, min(seconds, LONGEST_SLEEP)))
+
+
+#: What a job waits for before it is tried again.
+Rest = Callable[[], Awaitable[None]]
+#: Told of ends of which the job's own process could not tell.
+Alarm = Callable[[Ended], Awaitable[None]]
+
+
+@dataclass
+class _Work:
+    """A job that is at work, or waits for its turn."""
+
+    running: Running | None = None
+    #: Cancelled where the process is to be ended before it ends by itself.
+    patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    #: Processes that were killed, and began anew.
+    tries: int = 0
+    #: It is due again, and comes next.
+    is_wanted_again: bool = False
+
+
+class Keeper:
+    """The jobs of a project, each at its times."""
+
+    def __init__(
+        self,
+        jobs: Mapping[str, Job],
+        folder: Path,
+        launcher: Launcher,
+        *,
+        alarm: Alarm,
+        clock: Clock | None = None,
+        parallel: int = 4,
+        grace: float = 10.0,
+        closing: float = CLOSING,
+    ) -> None:
+        self._jobs = jobs
+        self._folder = folder
+        self._launcher = launcher
+        self._alarm = alarm
+        self._clock = clock or WallClock()
+        self._places = CapacityLimiter(parallel)
+        self._patience = grace + closing
+        self._work: dict[str, _Work] = {}
+        self._sleep = anyio.CancelScope()
+        self._is_stopping = False
+        now = self._clock.now()
+        timings = {name: job.timing() for name, job in jobs.items()}
+        lines = {
+            name: (timing.cron.text, jobs[name].settings.timezone)
+            for name, timing in timings.items()
+        }
+        self._ledger = Ledger(folder, lines, now)
+        self._table = Timetable(timings, self._ledger.seen, now)
+
+    def next(self) -> datetime | None:
+        """When anything is due next."""
+        return self._table.next()
+
+    @property
+    def at_work(self) -> list[str]:
+        """The jobs that are at work, or wait for their turn."""
+        return list(self._work)
+
+    async def keep(self) -> None:
+        """Start jobs at their times, until `stop`; those that are at work are waited
+        for."""
+        async with anyio.create_task_group() as tasks:
+            for name in self._jobs:
+                running = self._launcher.find(name)
+                if running is not None:
+                    logger.info("%s: found at work, %s", name, _who(running))
+                    self._work[name] = _Work(running)
+                    tasks.start_soon(self._perform, name, self._work[name])
+            self._ledger.save()
+            with self._sleep:
+                while (moment := self._table.next()) is not None:
+                    await self._clock.sleep_until(moment)
+                    for due in self._table.due(self._clock.now()):
+                        note = self._deal_with(due, tasks)
+                        seen = self._table.seen[due.job]
+                        self._ledger.dealt_with(due.job, seen, note)
+
+    def stop(self) -> None:
+        """No new jobs; those at work stop in order, and can be gone on with."""
+        self._is_stopping = True
+        self._sleep.cancel()
+        for work in self._work.values():
+            work.patience.cancel()
+
+    def kill(self) -> None:
+        """End what is at work now."""
+        for work in self._work.values():
+            if work.running is not None:
+                work.running.send(signal.SIGKILL)
+
+    def _deal_with(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
+        """Start the job, or not; what a person should know."""
+        name, work = due.job, self._work.get(due.job)
+        note = ""
+        if due.missed:
+            what = "caught up by one run" if due.is_run else "left out"
+            note = f"{due.missed} missed, {what}"
+        if due.is_run and work is None:
+            self._work[name] = _Work()
+            tasks.start_soon(self._perform, name, self._work[name])
+        elif due.is_run and self._jobs[name].settings.overlap == "queue":
+            assert work is not None
+            work.is_wanted_again = True
+            note = "due while it is at work: it runs once more after that"
+        elif due.is_run:
+            note = "due while it is at work: skipped"
+        if note:
+            logger.warning("%s: %s", name, note)
+        return note
+
+    async def _perform(self, name: str, work: _Work) -> None:
+        """A job from its turn to its end, and again where it came to be due."""
+        try:
+            while not self._is_stopping:
+                work.is_wanted_again = False
+                async with self._places:
+                    rest = None if self._is_stopping else await self._run(name, work)
+                work.running, work.patience = None, anyio.CancelScope()
+                if rest is not None:
+                    with work.patience:
+                        await rest()
+                    work.patience = anyio.CancelScope()
+                elif not work.is_wanted_again:
+                    return
+        finally:
+            del self._work[name]
+
+    async def _run(self, name: str, work: _Work) -> Rest | None:
+        """One process of a job; what to wait for before the next one, if it is to be
+        tried again."""
+        try:
+            if work.running is None:
+                work.running = await self._launcher.start(name)
+                logger.info("%s: started, %s", name, _who(work.running))
+        except (CrawlError, OSError) as exc:
+            await self._ended(name, self._clock.now(), CRASHED, f"no start: {exc}")
+            return None
+        since = work.running.since
+        self._ledger.began(name, since)
+        code, why = await self._watch(name, work, work.running)
+        settings = self._jobs[name].settings
+        if code == LOCKED and settings.overlap == "queue":
+            logger.info("%s: somebody runs it by hand; it runs after that", name)
+            return partial(until_free, JobFiles(self._folder, name).lock)
+        await self._ended(name, since, code, why)
+        is_killed = code is not None and code < 0 and not why
+        if is_killed and work.tries < settings.retries:
+            work.tries += 1  # all other ends try again by themselves
+            seconds = settings.retry_wait * 2 ** (work.tries - 1)
+            return partial(_sleep, self._clock, seconds)
+        return None
+
+    async def _watch(
+        self, name: str, work: _Work, running: Running
+    ) -> tuple[int | None, str]:
+        """Wait for the end, which comes: by itself, by a request, or by force."""
+        work.patience.deadline = anyio.current_time() + self._left(name, running)
+        with work.patience:
+            return await running.wait(), ""
+        why = "" if self._is_stopping else "max_runtime was over"
+        logger.info("%s: told to stop; %s", name, why or "the scheduler stops")
+        running.send(signal.SIGTERM)
+        with anyio.move_on_after(self._patience):
+            return await running.wait(), why
+        logger.warning("%s: did not stop, killed", name)
+        running.send(signal.SIGKILL)
+        await running.wait()
+        return -signal.SIGKILL, f"{why or 'told to stop'}, but did not stop: killed"
+
+    def _left(self, name: str, running: Running) -> float:
+        longest = self._jobs[name].settings.max_runtime
+        if longest is None:
+            return math.inf
+        passed = (self._clock.now() - running.since).total_seconds()
+        return max(0.0, longest + HEAD_START - max(0.0, passed))
+
+    async def _ended(
+        self, name: str, since: datetime, code: int | None, why: str
+    ) -> None:
+        ended = last_run(self._folder, name, since, code, why)
+        is_fine = ended.exit_code == 0 or self._is_stopping
+        now = self._clock.now()
+        self._ledger.ended(name, now, ended.exit_code, ended.note, is_bad=not is_fine)
+        level = logging.INFO if is_fine else logging.ERROR
+        logger.log(level, "%s: %s", name, ended.line)
+        if ended.is_untold:
+            await self._alarm(ended)
+
+
+async def _sleep(clock: Clock, seconds: float) -> None:
+    moment = clock.now() + timedelta(seconds=seconds)
+    while clock.now() < moment:
+        await clock.sleep_until(moment)
+
+
+def _who(running: Running) -> str:
+    since = running.since.replace(microsecond=0) - timedelta()
+    return f"process {running.pid} since {since:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,1 @@
+"""Units for other schedulers: systemd, cron and Kubernetes."""

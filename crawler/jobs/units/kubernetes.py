@@ -1,0 +1,143 @@
+"""A job as a Kubernetes CronJob (batch/v1), with the volume for its state. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from crawler.jobs.definition import Job
+from crawler.jobs.units.systemd_cron import (
+    Place,
+    closing,
+    fields_of,
+    is_any_day,
+    is_any_weekday,
+    longest,
+    ranges,
+    refuse_extensions,
+    unsayable,
+)
+
+
+def cron_job(job: Job, place: Place) -> dict[str, Any]:
+    """A Kubernetes CronJob (batch/v1); the state is kept on a claimed volume."""
+    name = _dns_name(job.name)
+    max_runtime = job.settings.max_runtime
+    job_spec: dict[str, Any] = {
+        "backoffLimit": 0,  # the job tries again by itself
+        "template": {"spec": _pod(job, place, name)},
+    }
+    if max_runtime is not None:
+        job_spec["activeDeadlineSeconds"] = longest(max_runtime, place)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": name},
+        "spec": {
+            "schedule": _plain_cron(job),
+            "timeZone": _zone_name(job),
+            # Another run of a job that is at work would end at its lock.
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": _deadline(job),
+            "jobTemplate": {"spec": job_spec},
+        },
+    }
+
+
+def _pod(job: Job, place: Place, name: str) -> dict[str, Any]:
+    container = {
+        "name": "crawl",
+        "image": place.image,
+        "workingDir": "/project",
+        "command": ["crawl", "run", job.name, "--log-format", "json"],
+        "volumeMounts": [
+            {"name": "state", "mountPath": "/project/.crawl", "subPath": ".crawl"},
+            {"name": "state", "mountPath": "/project/out", "subPath": "out"},
+        ],
+    }
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": closing(place),
+        "containers": [container],
+        "volumes": [
+            {"name": "state", "persistentVolumeClaim": {"claimName": f"{name}-state"}}
+        ],
+    }
+
+
+def claim(job: Job) -> dict[str, Any]:
+    """The volume that a job's CronJob keeps its state on."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"{_dns_name(job.name)}-state"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "10Gi"}},
+        },
+    }
+
+
+def yaml(documents: Iterable[dict[str, Any]]) -> str:
+    """Documents of YAML; scalars as JSON, which is YAML too."""
+    return "---\n".join("\n".join(_yaml(each, 0)) + "\n" for each in documents)
+
+
+def _yaml(value: dict[str, Any], depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield f"{indent}{key}:"
+            yield from _yaml(item, depth + 1)
+        elif isinstance(item, list) and item and isinstance(item[0], dict):
+            yield f"{indent}{key}:"
+            for each in item:
+                first, *rest = _yaml(each, depth + 2)
+                yield f"{indent}  - {first.strip()}"
+                yield from rest
+        else:
+            yield f"{indent}{key}: {json.dumps(item)}"
+
+
+def _plain_cron(job: Job) -> str:
+    """The line for Kubernetes, whose Sunday is 0 alone and which knows no `L`."""
+    refuse_extensions(job, "Kubernetes")
+    fields = fields_of(job)
+    is_stepped = fields.day_and and not (is_any_day(fields) or is_any_weekday(fields))
+    if is_stepped:
+        raise unsayable(job, "Kubernetes", "a day and a weekday at once")
+    weekdays = {day % 7 for day in fields.weekdays if isinstance(day, int)}
+    return " ".join(
+        [
+            _cron_set(fields.minutes, 0, 59),
+            _cron_set(fields.hours, 0, 23),
+            _cron_set(fields.days, 1, 31),
+            _cron_set(fields.months, 1, 12),
+            _cron_set(weekdays, 0, 6),
+        ]
+    )
+
+
+def _cron_set(numbers: set[int], low: int, high: int) -> str:
+    if set(range(low, high + 1)) <= numbers:
+        return "*"
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges(numbers))
+
+
+def _zone_name(job: Job) -> str:
+    zone = job.settings.timezone
+    return "Etc/UTC" if zone == "UTC" else zone
+
+
+def _deadline(job: Job) -> int:
+    """Seconds after which Kubernetes gives a due time up."""
+    is_kept = job.settings.catch_up == "once" or job.settings.overlap == "queue"
+    return 43_200 if is_kept else 60
+
+
+def _dns_name(name: str) -> str:
+    """A name as Kubernetes takes it: small letters, digits and `-`, 52 at most."""
+    found = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    return f"crawl-{found}"[:46].strip("-")

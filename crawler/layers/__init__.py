@@ -1,0 +1,1 @@
+"""What stands between a visit and the wire: sessions, robots.txt, redirects, retry."""

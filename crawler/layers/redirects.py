@@ -1,0 +1,108 @@
+"""Where a redirect leads, and what of the request goes along (RFC 9110 section 15.4).
+
+Rule: credentials, cookies and bodies never cross an origin. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from crawler.errors import FetchError, Reason
+from crawler.layers.sessions import Sessions
+from crawler.request import DEFAULT_OPTIONS, Options, Request
+from crawler.response import Response
+from crawler.web import urls
+
+STATUSES = frozenset({301, 302, 303, 307, 308})
+LIMIT = 10
+
+#: The headers of a request that may go to an origin it was not written for.
+_HARMLESS = frozenset(
+    {"accept", "accept-language", "cache-control", "pragma", "user-agent"}
+)
+_OF_A_BODY = ("content-", "transfer-encoding")
+
+
+def target(request: Request, status: int, location: str | None) -> Request:
+    """The request that `location` asks for; FetchError where it is none."""
+    if not location:
+        raise FetchError(
+            Reason.REDIRECT_INVALID,
+            f"status {status} without Location",
+            url=request.url,
+        )
+    try:
+        url = urls.join(request.url, location)
+    except urls.InvalidUrl as exc:
+        is_scheme = exc.reason == "blocked_scheme"
+        reason = Reason.BLOCKED_SCHEME if is_scheme else Reason.REDIRECT_INVALID
+        raise FetchError(reason, str(exc), url=request.url) from exc
+    options = _turned(request.options, status)
+    if urls.origin_of(url) != urls.origin_of(request.url):
+        options = _for_another_origin(options, url)
+    return Request.build(
+        url,
+        request.callback,
+        priority=request.priority,
+        depth=request.depth,
+        meta=request.encoded_meta,
+        options=options if options != DEFAULT_OPTIONS else DEFAULT_OPTIONS,
+    )
+
+
+class Fetch(Protocol):
+    """The client's `fetch`, as far as it is used here."""
+
+    async def __call__(
+        self, request: Request, *, cookies: str | None = None, authorized: bool
+    ) -> Response: ...
+
+
+async def follow(fetch: Fetch, request: Request, sessions: Sessions) -> Response:
+    """The response, read whole, behind at most ten redirects; credentials are sent to
+    the first origin only, cookies to where they belong."""
+    origin = urls.origin_of(request.url)
+    for _ in range(LIMIT + 1):
+        is_own = urls.origin_of(request.url) == origin
+        cookies = sessions.header(request)
+        response = await fetch(request, cookies=cookies, authorized=is_own)
+        try:
+            sessions.store(response)
+            if response.status_code not in STATUSES:
+                await response.aread()
+                return response
+            location = response.headers.get("location")
+            request = target(request, response.status_code, location)
+        finally:
+            await response.aclose()
+    raise FetchError(Reason.REDIRECT_LIMIT, f"over {LIMIT} redirects", url=request.url)
+
+
+def _turned(options: Options, status: int) -> Options:
+    """POST becomes GET at 301 and 302, as everybody does it; all but HEAD at 303."""
+    becomes_get = (status in (301, 302) and options.method == "POST") or (
+        status == 303 and options.method not in ("GET", "HEAD")
+    )
+    if not becomes_get:
+        return options
+    headers = tuple(
+        (name, value)
+        for name, value in options.headers
+        if not name.lower().startswith(_OF_A_BODY)
+    )
+    return msgspec.structs.replace(options, method="GET", content=b"", headers=headers)
+
+
+def _for_another_origin(options: Options, url: str) -> Options:
+    if options.content:
+        raise FetchError(
+            Reason.REDIRECT_INVALID,
+            f"a {options.method} body would go to another origin",
+            url=url,
+        )
+    headers = tuple(
+        (name, value) for name, value in options.headers if name.lower() in _HARMLESS
+    )
+    return msgspec.structs.replace(options, headers=headers, cookies=())

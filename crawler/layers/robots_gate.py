@@ -1,0 +1,178 @@
+"""Each origin's robots.txt: asked once, before anything else of the origin (RFC 9309).
+
+An answer of 5xx or 429, or none at all, forbids everything for now: the origin waits
+and is asked again, as often as the retry policy says; then its URLs fail.
+
+Rule: robots.txt goes the way of the request that needs it. What it says holds for the
+origin; that it could not be had, only for requests by the same proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import msgspec
+
+from crawler.errors import FetchError, Reason
+from crawler.frontier.host_pace import Hosts
+from crawler.layers import redirects
+from crawler.layers.retry_policy import Retries
+from crawler.request import DEFAULT_OPTIONS, Request
+from crawler.response import Response
+from crawler.web import urls
+from crawler.web.robots_txt import MAX_BYTES, Robots, Verdict
+
+logger = logging.getLogger(__name__)
+
+#: Answers are used for a day (RFC 9309 section 2.4).
+LIFETIME = 24 * 3600.0
+MAX_ORIGINS = 20_000
+MAX_REDIRECTS = 5
+
+
+@dataclass(slots=True)
+class _Known:
+    #: What robots.txt says, or why it could not be had.
+    answer: Robots | FetchError
+    until: float
+
+
+#: An origin; or, where robots.txt could not be had, an origin and the proxy's URL.
+_Place = str | tuple[str, str]
+
+
+class RobotsTable:
+    """What robots.txt says for each origin; `ask` is the only thing that waits."""
+
+    def __init__(
+        self,
+        agent: str,
+        fetch: redirects.Fetch,
+        hosts: Hosts,
+        retries: Retries,
+        *,
+        timeout: float,
+    ) -> None:
+        self._agent = agent
+        self._fetch = fetch
+        self._hosts = hosts
+        self._retries = retries
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._known: OrderedDict[_Place, _Known] = OrderedDict()
+        self._tries: dict[_Place, tuple[int, float]] = {}
+
+    def knows(self, origin: str, proxy: str) -> bool:
+        """Whether the origin's robots.txt was answered, and not too long ago."""
+        known = self._known.get(origin) or self._known.get((origin, proxy))
+        return known is not None and self._loop.time() < known.until
+
+    def verdict(self, request: Request) -> FetchError | None:
+        """Why this request may not be made; None: it may."""
+        url = request.url
+        origin = urls.origin_of(url)
+        known = self._known.get(origin)
+        if known is None:
+            known = self._known.get((origin, request.options.proxy))
+        if known is None:
+            return None
+        if isinstance(known.answer, FetchError):
+            return known.answer
+        if known.answer.allows(url):
+            return None
+        return FetchError(Reason.ROBOTS_DENIED, "by robots.txt", url=url)
+
+    async def ask(self, origin: str, proxy: str = "") -> float | None:
+        """Fetch an origin's robots.txt; returns when to ask again (loop time), or None
+        when the answer is known."""
+        url = f"{origin}/robots.txt"
+        try:
+            async with asyncio.timeout(self._timeout):
+                verdict = await self._answer(_request(url, proxy))
+            failure = None if not verdict.is_unreachable else _unreachable(url, verdict)
+        except TimeoutError:
+            failure = FetchError(Reason.DEADLINE, f"over {self._timeout:g} s", url=url)
+        except FetchError as exc:
+            failure = exc
+        if failure is None:
+            self._tries.pop((origin, proxy), None)
+            self._keep(origin, _Known(verdict.robots, self._loop.time() + LIFETIME))
+            delay = verdict.robots.crawl_delay
+            if delay:
+                self._hosts.crawl_delay(urls.host_of(url), delay)
+            return None
+        return self._again((origin, proxy), failure)
+
+    def _again(self, place: tuple[str, str], failure: FetchError) -> float | None:
+        now = self._loop.time()
+        tries, since = self._tries.get(place, (0, now))
+        pause = self._retries.pause(failure.reason, tries + 1, now - since)
+        if not (failure.reason.is_retried or _is_unreachable(failure)):
+            pause = None
+        if pause is not None:
+            self._tries[place] = (tries + 1, since)
+            logger.info("%s again in %.0f s: %s", failure.url, pause, failure.detail)
+            return now + pause
+        logger.warning("No robots.txt of %s: %s", place[0], failure.detail)
+        self._tries.pop(place, None)
+        self._known.pop(place[0], None)  # over a day old, or nobody had asked
+        self._keep(place, _Known(failure, now + LIFETIME))
+        return None
+
+    def _keep(self, place: _Place, known: _Known) -> None:
+        self._known[place] = known
+        self._known.move_to_end(place)
+        while len(self._known) > MAX_ORIGINS:
+            self._known.popitem(last=False)
+
+    async def _answer(self, request: Request) -> Verdict:
+        """The answer after at most five redirects; their rules hold for this origin."""
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._fetch(request, authorized=False)
+            try:
+                if response.status_code not in redirects.STATUSES:
+                    body = await _head_of(response, MAX_BYTES)
+                    return Robots.from_answer(response.status_code, body, self._agent)
+                location = response.headers.get("location")
+                try:
+                    request = redirects.target(request, response.status_code, location)
+                except FetchError:
+                    break
+            finally:
+                await response.aclose()
+        # RFC 9309 section 2.3.1.2: a redirect too many is as good as none there.
+        return Robots.from_answer(404, b"", self._agent)
+
+
+def _request(url: str, proxy: str) -> Request:
+    options = msgspec.structs.replace(DEFAULT_OPTIONS, proxy=proxy)
+    return Request.build(
+        url,
+        "",
+        priority=0,
+        depth=0,
+        meta=b"",
+        options=options if proxy else DEFAULT_OPTIONS,
+    )
+
+
+async def _head_of(response: Response, limit: int) -> bytes:
+    if not 200 <= response.status_code <= 299:
+        return b""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= limit:
+            break
+    return body[:limit]
+
+
+def _unreachable(url: str, verdict: Verdict) -> FetchError:
+    return FetchError(Reason.ROBOTS_UNREACHABLE, f"status {verdict.status}", url=url)
+
+
+def _is_unreachable(failure: FetchError) -> bool:
+    return failure.reason is Reason.ROBOTS_UNREACHABLE

@@ -1,0 +1,279 @@
+"""One crawl as a person starts it: a spider in, items and a report out.
+
+`Crawl` is for a running loop; `crawl` and `crawl_items` do the same without one;
+`fetch` gives one response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.from_thread import start_blocking_portal
+
+from crawler import settings as layers
+from crawler.errors import ConfigError, CrawlError
+from crawler.http import AsyncBaseTransport, Client, ClientOptions
+from crawler.layers.redirects import follow
+from crawler.layers.sessions import Sessions
+from crawler.request import Request
+from crawler.response import Response
+from crawler.run.crawl_run import Session, check_spider
+from crawler.run.engine import Engine
+from crawler.run.options import Terms
+from crawler.settings import Layer, Settings
+from crawler.sinks import Channel, Collect, Sink
+from crawler.spider import Spider
+from crawler.stats import FinishReason, Report
+from crawler.web import urls
+
+T = TypeVar("T")
+#: Settings from code: all of them, or those that differ, by section and key.
+Given: TypeAlias = Settings | Mapping[str, Mapping[str, Any]]
+
+_END = object()
+
+
+class Crawl:
+    """One run of a spider.
+
+        async with Crawl(Books(limit=20), transport=site) as run:
+            async for item in run:
+                ...
+        print(run.report.pages)
+
+    Leaving early stops in order. Without a loop over the items, `await run.wait()`
+    runs to the end and gives the report. From code the state is kept in memory unless
+    `job` names it. Settings as a mapping, {"politeness": {"rate": 2}}, come on top of
+    the spider's own. The terms are those of `Terms`.
+    """
+
+    def __init__(
+        self, spider: Spider, settings: Given | None = None, **terms: Any
+    ) -> None:
+        check_spider(spider)
+        self.spider = spider
+        own = Layer(f"{type(spider).__name__}.settings", spider.settings)
+        self.settings = _settled(settings, own)
+        try:
+            self.terms = Terms(**terms)
+        except TypeError as exc:
+            raise ConfigError(f"Crawl(): {exc}") from exc
+        self._tasks: TaskGroup
+        self._channel: Channel | None = None
+        self._engine: Engine | None = None
+        self._error: Exception | None = None
+        self._report: Report | None = None
+        self._stop: tuple[FinishReason, float | None] | None = None
+
+    @property
+    def report(self) -> Report:
+        """How the run went, once it is over."""
+        if self._report is None:
+            raise CrawlError("The crawl has not ended yet; its report comes at the end")
+        return self._report
+
+    @property
+    def engine(self) -> Engine | None:
+        """What drives the run, while it runs: its progress, for a display."""
+        return self._engine
+
+    def stop(
+        self,
+        reason: FinishReason = FinishReason.INTERRUPTED,
+        *,
+        grace: float | None = None,
+    ) -> None:
+        """Stop in order: no new requests, `grace` seconds for those in flight."""
+        self._stop = (reason, grace)
+        if self._engine is not None:
+            self._engine.stop(reason, grace=grace)
+
+    async def wait(self) -> Report:
+        """Run to the end; the report, with the items where no output was named."""
+        collected = None if self.terms.outputs else Collect()
+        report = await self._run(collected)
+        if collected is not None:
+            report.items = collected.items
+        return report
+
+    async def __aenter__(self) -> Crawl:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._channel is not None:
+            self._channel.leave()
+            if self._report is None:
+                # Who is cancelled has no time for what is in flight.
+                is_cancelled = isinstance(error, asyncio.CancelledError)
+                self.stop(grace=0 if is_cancelled else None)
+        # The body's own error goes on as it is, not in a group with that of the run.
+        await self._tasks.__aexit__(None, None, None)
+        if error is None and self._error is not None:
+            raise self._error
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """The items as they are committed; the crawl runs while they are taken."""
+        if self._channel is not None:
+            raise CrawlError("A crawl's items can be gone through once")
+        self._channel = Channel()
+        self._tasks.start_soon(self._produce, self._channel)
+        async for item in self._channel:
+            yield item
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    async def _produce(self, channel: Channel) -> None:
+        try:
+            await self._run(channel)
+        except Exception as exc:
+            self._error = exc  # raised where the items are taken
+        finally:
+            await channel.close()
+
+    async def _run(self, sink: Sink | None) -> Report:
+        """Open, crawl, publish, report, close."""
+        try:
+            async with Session(self.spider, self.settings, self.terms, sink) as session:
+                self._engine = session.engine
+                if self._stop is not None:
+                    self._engine.stop(self._stop[0], grace=self._stop[1])
+                self._report = await session.run()
+                return self._report
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
+
+
+def crawl(
+    spider: type[Spider] | Spider, settings: Given | None = None, **options: Any
+) -> Report:
+    """Run a spider to its end and return the report; `.items` are its items.
+
+    `crawl(Books, limit=20)`: what is no term of a crawl (see `Terms`) is an argument
+    of the spider. Works inside a running loop as well, which it blocks.
+    """
+    run = _made(spider, settings, options)
+
+    async def main() -> Report:
+        async with run:
+            return await run.wait()
+
+    return _in_own_loop(main)
+
+
+def crawl_items(
+    spider: type[Spider] | Spider, settings: Given | None = None, **options: Any
+) -> Iterator[Any]:
+    """The items of a spider as they are committed; leaving the loop ends the crawl."""
+    run = _made(spider, settings, options)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(run) as running,
+    ):
+        items = aiter(running)
+        while (item := portal.call(anext, items, _END)) is not _END:
+            yield item
+
+
+async def fetch(
+    url: str | Request,
+    *,
+    settings: Given | None = None,
+    transport: AsyncBaseTransport | None = None,
+    **options: Any,
+) -> Response:
+    """One response, read whole; redirects are followed. robots.txt is not asked.
+
+    The host of `url` may have a private address: it was named, not found.
+    """
+    request = url if isinstance(url, Request) else Request(url, **options)
+    settings = _settled(settings)
+    allowed = private_beside(settings, request.url)
+    made = ClientOptions(settings, transport, allow_private=allowed)
+    async with Client(made) as client:
+        return await follow(client.fetch, request, Sessions(time.time, {}))
+
+
+def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
+    """Which hosts may have a private address: those of the settings, and that of a URL
+    which a person named."""
+    named = urls.name_of(urls.host_of(url))
+    allowed = settings.http.private_networks
+
+    def may_be_private(host: str) -> bool:
+        if isinstance(allowed, bool):
+            return allowed or host == named
+        return host == named or host in allowed
+
+    return may_be_private
+
+
+def _settled(given: Given | None, *below: Layer) -> Settings:
+    if isinstance(given, Settings):
+        return given
+    return layers.build([*below, Layer("settings", given or {})])
+
+
+def _made(
+    spider: type[Spider] | Spider, settings: Given | None, options: dict[str, Any]
+) -> Crawl:
+    terms = {name: options.pop(name) for name in _TERMS if name in options}
+    if isinstance(spider, type):
+        spider = spider(**options)
+    elif options:
+        raise ConfigError(f"{next(iter(options))!r} is no option of crawl()")
+    return Crawl(spider, settings, **terms)
+
+
+_TERMS = tuple(Terms.__dataclass_fields__)
+
+
+def _only(error: BaseException) -> BaseException:
+    """The first error of nested groups: one that a person can act on."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
+    """Run `main` in a loop of its own, in a thread where one is running already."""
+    results: list[T] = []
+
+    async def uninterrupted() -> None:
+        # A KeyboardInterrupt, of a second Ctrl-C or of a callback, has ended the loop
+        # once. Raised into it again it would keep the loop from closing in order, and
+        # the threads that are left keep the program from ending.
+        with contextlib.suppress(KeyboardInterrupt):
+            results.append(await main())
+
+    if not _is_loop_running():
+        anyio.run(uninterrupted)
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(anyio.run, uninterrupted).result()
+    if not results:
+        raise KeyboardInterrupt
+    return results[0]
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,331 @@
+"""Running a spider's callback on a response, and gathering what it gives.
+
+Rule: nothing lands here. Items, requests and counts are gathered, bounded, and handed
+on together; a callback that raises leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sysconfig
+import types
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from crawler.errors import ConfigError, CrawlError, DropItem, FetchError, Reason
+from crawler.pipelines import OpenChain
+from crawler.request import Entry, Request
+from crawler.response import LinkBatch, Response
+from crawler.run.link_filter import Found, Intake
+from crawler.run.progress_body import ProgressBody
+from crawler.spider import Failure, Spider
+from crawler.store.base import Item
+
+MAX_ITEMS = 10_000
+MAX_ITEM_BYTES = 32 * 1024**2
+#: A stream's items go to the store in portions of at least so many, or so much.
+STAGE_ITEMS = 1_000
+STAGE_BYTES = 1024**2
+#: Selectors that are watched; a spider that builds them has any number.
+MAX_SELECTORS = 1000
+
+
+class CallbackError(CrawlError):
+    """A callback or a pipeline failed; `cause` is what it raised."""
+
+    def __init__(self, reason: Reason, cause: Exception, where: str) -> None:
+        super().__init__(
+            f"{type(cause).__name__}: {cause}" + (f" ({where})" if where else "")
+        )
+        self.reason = reason
+        self.cause = cause
+
+
+Stage = Callable[[Entry, Sequence[Item], int], Awaitable[None]]
+
+
+class Effects(msgspec.Struct):
+    """What a callback gave; `staged` items of a stream are in the store already."""
+
+    items: list[Item] = msgspec.field(default_factory=list)
+    found: Found = msgspec.field(default_factory=Found)
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
+    size: int = 0
+    staged: int = 0
+
+
+@dataclass(slots=True)
+class Matches:
+    """How often a selector was asked for, and how often it matched."""
+
+    asked: int = 0
+    matched: int = 0
+
+
+class Callbacks:
+    """Calls the spider back, one page at a time, as often as there are workers."""
+
+    def __init__(
+        self,
+        spider: Spider,
+        intake: Intake,
+        chain: OpenChain,
+        stage: Stage,
+        *,
+        timeout: float,
+    ) -> None:
+        self._spider = spider
+        self._intake = intake
+        self._chain = chain
+        self._stage = stage
+        self._timeout = timeout
+        self._methods: dict[str, Callable[..., Any]] = {}
+        #: Selectors that callbacks asked pages for, by (callback, selector).
+        self.selectors: dict[tuple[str, str], Matches] = {}
+
+    def method(self, name: str) -> Callable[..., Any]:
+        """The spider's method of that name; ConfigError where there is none."""
+        method = self._methods.get(name)
+        if method is None:
+            method = getattr(self._spider, name, None)
+            if not callable(method):
+                raise ConfigError(
+                    f"Spider {self._spider.name!r} has no callback {name!r}"
+                )
+            self._methods[name] = method
+        return method
+
+    async def page(self, entry: Entry, response: Response) -> Effects:
+        """What the entry's callback gives for a response."""
+        return await self._call(entry, entry.request.callback, response, response)
+
+    async def failure(
+        self, entry: Entry, failure: Failure, response: Response | None
+    ) -> Effects:
+        """What the entry's errback gives for a failure."""
+        return await self._call(entry, entry.request.options.errback, failure, response)
+
+    async def _call(
+        self, entry: Entry, name: str, argument: Any, page: Response | None
+    ) -> Effects:
+        effects = Effects()
+        try:
+            await self._gather(entry, name, argument, page, effects)
+        except (CallbackError, FetchError):
+            raise
+        except Exception as exc:
+            raise CallbackError(Reason.SPIDER_ERROR, exc, user_frame(exc)) from exc
+        except (asyncio.CancelledError, SystemExit) as exc:
+            if _is_for_the_worker(exc):
+                raise
+            cause = RuntimeError(f"{name} raised {exc!r}, which ends its page only")
+            raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
+        finally:
+            if page is not None:
+                self._note(name, page, effects)
+        return effects
+
+    async def _gather(
+        self,
+        entry: Entry,
+        name: str,
+        argument: Any,
+        page: Response | None,
+        effects: Effects,
+    ) -> None:
+        result = self.method(name)(argument)
+        if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
+            gathering = self._gather_async(entry, result, page, effects)
+            is_stream = entry.request.options.stream
+            await self._run(name, gathering, page if is_stream else None)
+        elif result is not None:
+            for value in _several(result):
+                await self._take(entry, value, page, effects)
+
+    async def _run(
+        self, name: str, gathering: Coroutine[Any, Any, None], stream: Response | None
+    ) -> None:
+        """Await a callback; only one that has to wait for something needs a clock."""
+        rest: Awaitable[None] = gathering
+        if stream is None:
+            try:
+                waits_for = gathering.send(None)
+            except StopIteration:
+                return
+            rest = _resumed(gathering, waits_for)
+        await self._in_time(name, rest, stream)
+
+    async def _in_time(
+        self, name: str, gathering: Awaitable[None], stream: Response | None
+    ) -> None:
+        """Await what a callback gives, for so long at most, or TimeoutError."""
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                if stream is not None:  # a slow body has limits of its own
+                    tell = partial(self._prolong, limit)
+                    stream.body = ProgressBody(stream.body, tell)
+                await gathering
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"{name} took over {self._timeout:g} s") from exc
+
+    def _prolong(self, limit: asyncio.Timeout) -> None:
+        """A stream goes on: its callback has the whole time again."""
+        if not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
+
+    def _note(self, callback: str, page: Response, effects: Effects) -> None:
+        """Keep what the callback asked its page for, and what it could not have."""
+        if page.links_cut:
+            effects.found.cut["max_links"] = page.links_cut
+        for selector, has_matched in page.asked.items():
+            matches = self.selectors.get((callback, selector))
+            if matches is None:
+                if len(self.selectors) >= MAX_SELECTORS:
+                    continue
+                matches = self.selectors[callback, selector] = Matches()
+            matches.asked += 1
+            matches.matched += has_matched
+
+    async def _gather_async(
+        self, entry: Entry, result: Any, page: Response | None, effects: Effects
+    ) -> None:
+        """Go through what an `async def` gives: a generator, or what it returns."""
+        if not hasattr(result, "__aiter__"):
+            result = await result
+            if result is None:
+                return
+        if hasattr(result, "__aiter__"):
+            async for value in result:
+                await self._take(entry, value, page, effects)
+        else:
+            for value in _several(result):
+                await self._take(entry, value, page, effects)
+
+    async def _take(
+        self, entry: Entry, value: Any, page: Response | None, effects: Effects
+    ) -> None:
+        if isinstance(value, LinkBatch):
+            self._intake.links(entry, value, effects.found)
+        elif isinstance(value, Request):
+            self.method(value.callback)
+            self._intake.request(entry, value, effects.found)
+        elif value is None or isinstance(value, str | bytes | int | float):
+            raise ConfigError(
+                f"a callback yielded {value!r}; yield items (dict, dataclass, ...), "
+                "Requests or batches of links"
+            )
+        else:
+            await self._take_item(entry, value, page, effects)
+
+    async def _take_item(
+        self, entry: Entry, value: Any, page: Response | None, effects: Effects
+    ) -> None:
+        chain = self._chain
+        try:
+            if chain.is_plain:
+                item = chain.encode_item(value, page)
+            else:
+                item = await chain.process(value, page)
+        except DropItem as exc:
+            effects.dropped[exc.reason] = effects.dropped.get(exc.reason, 0) + 1
+            return
+        except Exception as exc:
+            raise CallbackError(Reason.PIPELINE_ERROR, exc, user_frame(exc)) from exc
+        effects.items.append(item)
+        effects.size += len(item.body)
+        if entry.request.options.stream:
+            if len(effects.items) >= STAGE_ITEMS or effects.size >= STAGE_BYTES:
+                await self._put_aside(entry, effects)
+        elif len(effects.items) > MAX_ITEMS or effects.size > MAX_ITEM_BYTES:
+            raise FetchError(
+                Reason.OUTCOME_TOO_LARGE,
+                f"over {MAX_ITEMS:,} items or {MAX_ITEM_BYTES // 1024**2} MB of them "
+                "from one page; use stream=True for endless feeds",
+            )
+
+    async def _put_aside(self, entry: Entry, effects: Effects) -> None:
+        """A stream's items wait in the store, and appear when its page is done."""
+        await self._stage(entry, effects.items, effects.staged)
+        effects.staged += len(effects.items)
+        effects.items, effects.size = [], 0
+
+
+def _several(result: Any) -> Iterable[Any]:
+    """What a callback returned, if that is several things and not one of them."""
+    if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
+        return result
+    kind = type(result).__name__
+    raise ConfigError(f"a callback returned one {kind}; yield it, or return a list")
+
+
+@types.coroutine
+def _resumed(
+    begun: Coroutine[Any, Any, None], waits_for: Any
+) -> Generator[Any, Any, None]:
+    """The rest of a coroutine that has run up to where it waits for something."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as exc:
+            proceed = partial(begun.throw, exc)
+        else:
+            proceed = partial(begun.send, value)
+        try:
+            waits_for = proceed()
+        except StopIteration:
+            return
+
+
+def _is_for_the_worker(exc: BaseException) -> bool:
+    """Whether it is the crawl that is cancelled, rather than something in a callback
+    that would end the worker, or the process, with work in hand."""
+    task = asyncio.current_task()
+    is_cancelled = task is not None and task.cancelling() > 0
+    return is_cancelled and isinstance(exc, asyncio.CancelledError)
+
+
+def user_frame(exc: BaseException) -> str:
+    """File, line and function of the innermost frame that is the user's own code."""
+    found = ""
+    trace = exc.__traceback__
+    while trace is not None:
+        if is_users(trace.tb_frame):
+            code = trace.tb_frame.f_code
+            found = f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next
+    return found
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs a spider's or a project's code, not a library's."""
+    if frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        return False
+    path = frame.f_code.co_filename
+    return not path.startswith((*_LIBRARIES, "<"))
+
+
+_PACKAGE = "crawler."
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
+
+
+def counted(effects: Effects) -> Mapping[str, int]:
+    """The counters of what was dropped, and of links that were cut off."""
+    counters = {f"dropped.{why}": amount for why, amount in effects.dropped.items()}
+    for why, amount in effects.found.cut.items():
+        counters[f"skipped.{why}"] = amount
+    return counters

@@ -1,0 +1,324 @@
+"""One run from opening to report: makes the parts, owns what they open."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+
+import anyio
+import msgspec
+from anyio import to_thread
+
+from crawler.errors import ConfigError, SinkError
+from crawler.http import Client, ClientOptions
+from crawler.pipelines import Chain, Run
+from crawler.run.assembly import Opened, Wiring, remembered, scope_of
+from crawler.run.diagnosis import advise
+from crawler.run.engine import Engine
+from crawler.run.link_filter import START_NAME
+from crawler.run.options import Terms
+from crawler.run.start_requests import START_ENDED
+from crawler.run.watchdog import Watchdog
+from crawler.settings import Settings
+from crawler.sinks import (
+    Mode,
+    Outputs,
+    PipeClosed,
+    Sink,
+    check_distinct,
+    dated,
+    is_fixed,
+    numbered,
+    open_sink,
+    target_of,
+)
+from crawler.spider import Spider
+from crawler.stats import FinishReason, Report, exit_code, totals
+from crawler.store.base import Opening, RunStart, Store
+from crawler.store.memory import MemoryStore
+from crawler.store.sqlite.positions import sink_positions
+from crawler.store.sqlite.store import SqliteStore
+
+logger = logging.getLogger(__name__)
+
+
+class Session:
+    """Opens what a run needs and closes it in order: `async with`, then `run`."""
+
+    def __init__(
+        self,
+        spider: Spider,
+        settings: Settings,
+        terms: Terms,
+        sink: Sink | None = None,
+        *,
+        hand_in: Callable[[Report], None] | None = None,
+    ) -> None:
+        #: Takes the report of a complete run, in a thread, while the run can still be
+        #: gone on with: where the process is killed, the next one hands it in again.
+        self._hand_in = hand_in
+        self._spider = spider
+        self._settings = settings
+        self._terms = terms
+        self._sink = sink
+        self._stack = AsyncExitStack()
+        self._is_begun = False
+        self._begun = time.monotonic()
+        #: Names of hosts that a person gave as starts; grows with them.
+        self._start_names: set[str] = set()
+        self.store: Store
+        self.opening: Opening
+        self.outputs: Outputs
+        self.engine: Engine
+        self._client: Client
+        self._chain: Chain
+        self._wiring: Wiring
+
+    async def __aenter__(self) -> Session:
+        await self._stack.__aenter__()
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.__aexit__(*sys.exc_info())
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, in earlier processes too."""
+        return self.opening.seconds + time.monotonic() - self._begun
+
+    async def run(self) -> Report:
+        """Crawl to the end, publish, and report."""
+        draw_start = START_ENDED not in self.opening.remembered
+        async with Watchdog():
+            reason = await self.engine.run(draw_start=draw_start)
+        # Whoever read our output had enough of it: that is an end, too.
+        is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
+        if is_complete or (not self.is_durable and self.outputs.error is None):
+            reason = await self._publish(reason)
+            # What is not in place yet is put there by the same command.
+            is_complete = is_complete and reason is not FinishReason.SINK_ERROR
+        report = self.report(reason)
+        if is_complete:
+            if self._hand_in is not None:
+                await to_thread.run_sync(self._hand_in, report)
+            await self.store.finish(str(reason), msgspec.json.encode(report.summary()))
+        await self._spider.closed(report)
+        return report
+
+    async def _publish(self, reason: FinishReason) -> FinishReason:
+        try:
+            await self.outputs.publish()
+        except SinkError as exc:
+            logger.error("%s", exc)
+            return FinishReason.SINK_ERROR
+        return reason
+
+    async def _open(self) -> None:
+        spider, settings, terms = self._spider, self._settings, self._terms
+        await self._prepare()
+        self.store = self._make_store()
+        self.opening = await self.store.open(self._start())
+        self._stack.push_async_callback(self._close_store)
+        chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
+        self._start_names.update(remembered(self.opening, START_NAME))
+        await self._stack.enter_async_context(self._client)
+        self.outputs = await self._stack.enter_async_context(await self._make_outputs())
+        # What an earlier process committed may be all that there is to write.
+        self.outputs.wake(self.opening.sequence)
+        self._wiring = Wiring(
+            Opened(
+                spider,
+                settings,
+                terms,
+                self.store,
+                self.opening,
+                self._client,
+                chain,
+                self.outputs,
+                self._start_names,
+            )
+        )
+        self.engine = self._wiring.engine()
+        self._is_begun = True
+
+    async def _prepare(self) -> None:
+        """All that needs no job: what is wrong with it is said whoever has the job,
+        and before a run is begun or forgotten."""
+        spider, terms = self._spider, self._terms
+        self._chain = Chain(spider.pipelines, item_key=spider.item_key)
+        self._client = spider.client(
+            ClientOptions(
+                self._settings,
+                terms.transport,
+                terms.event_hooks,
+                terms.auth,
+                self._may_be_private,
+            )
+        )
+        scope_of(spider)
+        owns = await self._ownership()
+        await to_thread.run_sync(self._check_outputs, owns)
+
+    async def _close_store(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.store.close(self.seconds, is_begun=self._is_begun)
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the run's state is kept, so that it can be gone on with."""
+        return self._terms.job is not None and self._settings.storage.mode == "durable"
+
+    def _make_store(self) -> Store:
+        if not self.is_durable:
+            return MemoryStore()
+        storage = self._settings.storage
+        return SqliteStore(
+            storage.dir,
+            synchronous=storage.synchronous,
+            keep_runs=storage.keep_runs,
+            keep_items=storage.keep_items,
+            monotonic=asyncio.get_running_loop().time,
+        )
+
+    def _start(self) -> RunStart:
+        arguments = msgspec.json.encode(self._spider.arguments, order="sorted")
+        return RunStart(
+            job=self._job,
+            spider=self._spider.name,
+            arguments=arguments.decode(),
+            started=time.time(),
+            fresh=self._terms.fresh,
+        )
+
+    @property
+    def _job(self) -> str:
+        return self._terms.job or self._spider.name
+
+    def _run_of(self) -> Run:
+        return Run(self._job, self.opening.run, self._spider.name)
+
+    async def _ownership(self) -> Callable[[Path], bool]:
+        """Which files the job has put in place."""
+        positions: list[str] = []
+        if self.is_durable:
+            folder = Path(self._settings.storage.dir)
+            positions = await to_thread.run_sync(sink_positions, folder, self._job)
+        return frozenset(map(target_of, positions)).__contains__
+
+    def _check_outputs(self, owns: Callable[[Path], bool]) -> None:
+        sinks = []
+        for output in self._terms.outputs:
+            sink = self._sink_of(output, time.time(), 1, owns)
+            if not isinstance(output, str) or is_fixed(output):
+                sink.check(owns)  # where the others go, only their run can tell
+            sinks.append(sink)
+        check_distinct(sinks)
+
+    async def _make_outputs(self) -> Outputs:
+        owns = await self._ownership()
+        sinks = await to_thread.run_sync(self._sinks, owns)
+        if self._sink is not None:
+            sinks.append(self._sink)
+        return Outputs(sinks, self.store, self._run_of(), owns=owns)
+
+    def _sinks(self, owns: Callable[[Path], bool]) -> list[Sink]:
+        started, run = self.opening.started, self.opening.run
+        outputs = self._terms.outputs
+        return [self._sink_of(each, started, run, owns) for each in outputs]
+
+    def _sink_of(
+        self, output: str | Sink, started: float, run: int, owns: Callable[[Path], bool]
+    ) -> Sink:
+        spider, terms = self._spider, self._terms
+        mode: Mode = "overwrite" if terms.overwrite else "refuse"
+        if isinstance(output, str):
+            began = datetime.datetime.fromtimestamp(started, terms.zone)
+            output = dated(output, self._job, began)
+            output = numbered(output, run, is_kept=self.is_durable, owns=owns)
+        return open_sink(
+            output,
+            mode="append" if terms.append else mode,
+            fields=spider.fields or self._chain.fields,
+            item_key=spider.item_key,
+            guard_formulas=self._settings.output.guard_formulas,
+        )
+
+    def _may_be_private(self, host: str) -> bool:
+        """Whether a person named this host: in a start URL, or in the settings."""
+        allowed = self._settings.http.private_networks
+        if isinstance(allowed, bool):
+            return allowed
+        return host in allowed or host in self._start_names
+
+    def report(self, reason: FinishReason) -> Report:
+        """How the run stands; `reason` is why it is over."""
+        seconds = self.seconds
+        counters = self.engine.progress.counters
+        report = Report(
+            spider=self._spider.name,
+            job=self._job,
+            run=self.opening.run,
+            started=_utc(self.opening.started),
+            finished=_utc(time.time()),
+            finish_reason=reason,
+            seconds=round(seconds, 3),
+            connections=self._client.connection_count,
+            http2_fallbacks=self._client.fallback_count,
+            pool_waits=self._client.pool_wait_count,
+            hosts=len(self.engine.progress.hosts),
+            peak_rss_mb=_peak_rss_mb(),
+            resumed=self.opening.is_resumed,
+            **totals(counters),
+        )
+        report.pages_per_second = round(report.pages / seconds, 2) if seconds else 0.0
+        report.exit_code = exit_code(
+            report,
+            start_failed=counters.get("start_failed", 0),
+            max_error_rate=self._terms.max_error_rate,
+            min_items=self._terms.min_items,
+        )
+        if isinstance(self.outputs.error, PipeClosed):
+            report.exit_code = 0
+        report.advice = advise(
+            report, self.engine.observations, self._wiring.callbacks.selectors
+        )
+        return report
+
+
+def check_spider(spider: object) -> None:
+    """ConfigError unless this is a spider that can run."""
+    if not isinstance(spider, Spider):
+        raise ConfigError(f"A crawl needs a Spider object, not {spider!r}")
+    if not spider.name:
+        raise ConfigError(
+            f"Spider {type(spider).__name__} has no name; give it one: name = '...'"
+        )
+
+
+def _utc(moment: float) -> str:
+    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(
+        timespec="milliseconds"
+    )
+
+
+def _peak_rss_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024**2 if sys.platform == "darwin" else 1024), 1)

@@ -1,0 +1,147 @@
+"""What is off at the end of a run, and what to do about it: lines for a person."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from crawler.errors import BY_PROXY, Reason
+from crawler.run.callbacks import Matches
+from crawler.run.observers import Observations
+from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
+
+#: Filters by the setting that changes what they leave out.
+_SETTINGS = {
+    "scope": "the spider's `scope`",
+    "depth": "crawl.depth",
+    "max_links": "http.max_links",
+    "max_url": "http.max_url",
+    "patterns": "allow and deny in the spider",
+}
+_NETWORK = {
+    Reason.DNS_ERROR: "the name does not resolve; check its spelling and the network",
+    Reason.CONNECT_REFUSED: "nobody listens there; check the port",
+    Reason.CONNECT_TIMEOUT: "no connection in time; see http.connect",
+    Reason.TLS_ERROR: "the certificate is not trusted; name its CA in http.ca_file",
+    Reason.BLOCKED_ADDRESS: "the address is private; start there, or allow it in "
+    "http.private_networks",
+}
+_PROXY = "look after http.proxy, or the proxy of the requests"
+
+
+def advise(
+    report: Report,
+    observations: Observations,
+    selectors: Mapping[tuple[str, str], Matches],
+) -> list[str]:
+    """What a person should look at, the gravest first."""
+    lines = [*_failures(report, observations), *_statuses(report)]
+    if not report.found and report.finish_reason is FinishReason.FINISHED:
+        lines.append(
+            "There was nothing to ask for; give the spider start_urls, or a start() "
+            "that yields Requests"
+        )
+    if report.pages and not report.item_count:
+        lines += _no_items(report, selectors)
+    if not report.pages and report.skipped.get(Reason.ROBOTS_DENIED):
+        url = observations.samples.get(Reason.ROBOTS_DENIED, ("the start URL", ""))[0]
+        lines.append(
+            f"robots.txt forbids {url}; ask the site's owner, or set "
+            "politeness.robots=false where you may"
+        )
+    lines += _redirects(report, observations)
+    return lines + _connections(report) + _left_out(report, observations)
+
+
+def _failures(report: Report, observations: Observations) -> list[str]:
+    lines = []
+    for reason, amount in report.errors.items():
+        url, detail = observations.samples.get(reason, ("", ""))
+        example = f", such as {url}: {detail}" if url else ""
+        line = f"{amount:,} failed as {reason}{example}"
+        if reason in _NETWORK:
+            is_proxy = BY_PROXY in detail
+            line += f"; {_PROXY if is_proxy else _NETWORK[Reason(reason)]}"
+        elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
+            command = f"crawl parse {shlex.quote(url)} --spider {report.spider}"
+            line += f"; see it again with: {command}"
+        lines.append(line)
+    return lines
+
+
+def _statuses(report: Report) -> list[str]:
+    answers = sum(report.statuses.values())
+    lines = []
+    for status, meaning in (
+        ("403", "refuses"),
+        ("429", "is asked too fast and throttles"),
+    ):
+        amount = report.statuses.get(status, 0)
+        if amount * 2 > answers:
+            lines.append(
+                f"{amount:,} of {answers:,} answers were {status}: the site {meaning} "
+                "us; name a contact in crawl.contact, lower politeness.rate"
+            )
+    return lines
+
+
+def _redirects(report: Report, observations: Observations) -> list[str]:
+    """Many pages that lead to one, as those behind a login do."""
+    (target, amount), *_ = observations.targets.most_common(1) or [("", 0)]
+    if amount < 3 or amount <= DEFAULT_ERROR_RATE * (report.pages + amount):
+        return []
+    where = f"{target}, which is asked for once"
+    what = "if it is a login or a wall, they were not seen: look with crawl fetch URL"
+    return [f"{amount:,} pages redirect to {where}; {what}"]
+
+
+def _connections(report: Report) -> list[str]:
+    lines = []
+    if report.http2_fallbacks:
+        lines.append(
+            f"{report.http2_fallbacks:,} times an origin was asked by HTTP/1.1 after "
+            "errors of its HTTP/2; if it always fails, set http.http2=false"
+        )
+    if report.pool_waits:
+        lines.append(
+            f"{report.pool_waits:,} requests waited for a connection; raise "
+            "http.connections above crawl.workers"
+        )
+    return lines
+
+
+def _no_items(
+    report: Report, selectors: Mapping[tuple[str, str], Matches]
+) -> list[str]:
+    lines = []
+    for (_, selector), matches in selectors.items():
+        if not matches.matched:
+            lines.append(
+                f"No items: {selector} matched nothing on {matches.asked:,} of "
+                f"{matches.asked:,} pages; look at one with crawl fetch URL"
+            )
+    if report.dropped:
+        dropped = ", ".join(f"{n:,} as {why}" for why, n in report.dropped.items())
+        lines.append(f"No items: all were dropped by pipelines, {dropped}")
+    if not lines:
+        lines.append("No items: the callbacks yielded none; look with crawl fetch URL")
+    return lines
+
+
+def _left_out(report: Report, observations: Observations) -> list[str]:
+    by_filter = {
+        rule: amount
+        for rule, amount in report.skipped.items()
+        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE)
+    }
+    if not by_filter:
+        return []
+    total = sum(by_filter.values())
+    rule, amount = max(by_filter.items(), key=lambda pair: pair[1])
+    hosts = observations.left_out.get(rule)
+    most = (
+        f", most to {hosts.most_common(1)[0][0]}" if hosts and rule == "scope" else ""
+    )
+    setting = _SETTINGS.get(rule, rule)
+    links = "1 link" if total == 1 else f"{total:,} links"
+    return [f"{links} left out, {amount:,} by {rule}{most} (change it by {setting})"]

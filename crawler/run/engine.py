@@ -1,0 +1,267 @@
+"""One crawl: workers, visits, commits. Read this file first.
+
+    start() ──► store ──► scheduler ──► worker ──► visit ──► committer ──► store
+                  ▲                                                          │
+                  └───────────────── new requests, retries ◄─────────────────┴──► sinks
+
+Workers pull turns from the scheduler. A visit ends in an outcome; the committer lands
+outcomes in groups; what landed feeds the scheduler and the sinks. When nothing waits,
+nothing is out and nothing is uncommitted, the loop ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from crawler.errors import Reason, SinkError, StoreError
+from crawler.layers.robots_gate import RobotsTable
+from crawler.request import Entry
+from crawler.run.committer import Committer
+from crawler.run.observers import Observations
+from crawler.run.scheduler import RobotsTurn, Scheduler
+from crawler.run.start_requests import Starts
+from crawler.run.store_retry import Patience
+from crawler.run.visitor import Visitor
+from crawler.sinks import Outputs, PipeClosed
+from crawler.stats import FinishReason
+from crawler.store.base import Committed, Outcome, State, Store
+
+logger = logging.getLogger(__name__)
+
+#: Hosts whose entries are loaded between two commits; others wait for the next one.
+REFILLS = 16
+# By these names for each page: before Python 3.12 an Enum's member costs a call.
+_DONE, _PENDING = State.DONE, State.PENDING
+_ROBOTS_DENIED = Reason.ROBOTS_DENIED
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a run ends before it has seen everything; none: nowhere.
+
+    (The limit on pages is the scheduler's: a permit is taken before each request.)
+    """
+
+    items: int | None = None
+    seconds: float | None = None
+    #: Not an end, but a stop after which the run can be gone on with.
+    max_runtime: float | None = None
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the engine drives; `Session` makes and owns them."""
+
+    store: Store
+    scheduler: Scheduler
+    starts: Starts
+    visitor: Visitor
+    robots: RobotsTable | None
+    outputs: Outputs
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where the crawl stands, for whoever shows it."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+    #: Hosts that were asked in this process.
+    hosts: set[str] = field(default_factory=set)
+
+
+class Engine:
+    """Drives one crawl from its first request to its last commit."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        limits: Limits,
+        *,
+        workers: int,
+        grace: float,
+        counters: Mapping[str, int],
+    ) -> None:
+        self._parts = parts
+        self._limits = limits
+        self._worker_count = workers
+        self._grace = grace
+        # A group may wait for more as long as every worker has something to do.
+        scheduler = parts.scheduler
+        self._committer = Committer(
+            self._commit, self._landed, lambda: not scheduler.has_idle
+        )
+        scheduler.on_idle = self._committer.hurry
+        self._workers: TaskGroup | None = None
+        self._reason: FinishReason | None = None
+        self._is_full = False
+        self.progress = Progress(dict(counters))
+        self.observations = Observations()
+        #: Why the store could not be written for as long as patience lasts.
+        self.store_error: StoreError | None = None
+        self._patience = Patience()
+
+    async def run(self, *, draw_start: bool = True) -> FinishReason:
+        """Crawl until there is nothing left, a limit is reached or `stop` is called."""
+        parts = self._parts
+        if self._has_enough_items:  # as an earlier process left it
+            self.stop(FinishReason.ITEMS_LIMIT)
+        async with anyio.create_task_group() as helpers:
+            parts.outputs.start(helpers, self._output_failed)
+            for helper in (
+                self._committer.run,
+                parts.scheduler.supply_tokens,
+                *[self._refill] * REFILLS,
+            ):
+                helpers.start_soon(helper)
+            for seconds, reason in (
+                (self._limits.seconds, FinishReason.TIME_LIMIT),
+                (self._limits.max_runtime, FinishReason.INTERRUPTED),
+            ):
+                helpers.start_soon(self._keep_time, seconds, reason)
+            await self._crawl(draw_start)
+            with anyio.CancelScope(shield=True):
+                await self._committer.drain()
+            with contextlib.suppress(SinkError):  # kept in `outputs.error`
+                await parts.outputs.drain()
+            helpers.cancel_scope.cancel()
+        return self._verdict()
+
+    def stop(self, reason: FinishReason, *, grace: float | None = None) -> None:
+        """Take no new work; what is in flight has `grace` seconds. Called again, the
+        shorter grace holds."""
+        self._reason = self._reason or reason
+        self._parts.scheduler.close()
+        if reason is FinishReason.INTERRUPTED:
+            self._parts.outputs.hurry()
+            self._patience.hurry()
+        if self._workers is not None:
+            seconds = self._grace if grace is None else grace
+            scope = self._workers.cancel_scope
+            scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
+
+    @property
+    def _has_enough_items(self) -> bool:
+        limit = self._limits.items
+        return limit is not None and self.progress.counters.get("items", 0) >= limit
+
+    @property
+    def busy_hosts(self) -> int:
+        """Hosts that are being asked something right now."""
+        flying = self._parts.scheduler.in_flight.values()
+        return len({entry.host for entry in flying})
+
+    async def _crawl(self, draw_start: bool) -> None:
+        async with anyio.create_task_group() as workers:
+            self._workers = workers
+            if draw_start:
+                scheduler = self._parts.scheduler
+                scheduler.open_source()
+                workers.start_soon(
+                    self._parts.starts.draw, scheduler, self._committer.put
+                )
+            for _ in range(self._worker_count):
+                workers.start_soon(self._work)
+
+    async def _work(self) -> None:
+        """One worker: take a turn, visit, hand the outcome on. It never sleeps."""
+        parts = self._parts
+        async for turn in parts.scheduler:
+            if isinstance(turn, RobotsTurn):
+                assert parts.robots is not None
+                retry_at = await parts.robots.ask(turn.origin, turn.proxy)
+                parts.scheduler.answered(turn, retry_at)
+                continue
+            outcome = await self._visit(turn)
+            is_page = outcome.state is _DONE
+            asked = outcome.reason != _ROBOTS_DENIED
+            parts.scheduler.done(turn, asked=asked, is_page=is_page)
+            await self._committer.put(outcome)
+            with contextlib.suppress(SinkError):  # `_output_failed` has been told
+                await parts.outputs.room()
+
+    async def _visit(self, entry: Entry) -> Outcome:
+        try:
+            return await self._parts.visitor.visit(entry)
+        except Exception as exc:
+            # A hole in the net below, not the spider's fault: one page, not the crawl.
+            logger.exception("Unexpected error while visiting %s", entry.url)
+            outcome = Outcome(entry, State.FAILED, str(Reason.PARSE_ERROR), repr(exc))
+            counters = {"failed": 1, f"error.{Reason.PARSE_ERROR}": 1}
+            if entry.is_start:
+                counters["start_failed"] = 1
+            outcome.counters = counters
+            return outcome
+
+    async def _commit(self, group: Sequence[Outcome]) -> Committed:
+        """Land a group; while the disk is full the crawl waits, then stops in order."""
+        committed = Committed()
+        if self.store_error is not None or self._is_full:
+            return committed  # what cannot land, or may not, stays pending
+        limit = self._limits.items
+        commit = partial(self._parts.store.commit, group, items_limit=limit)
+        try:
+            with anyio.CancelScope(shield=True):
+                committed = await self._patience(commit)
+        except StoreError as exc:
+            logger.error("%s; the crawl stops and can be resumed", exc)
+            self.store_error = exc
+            self.stop(FinishReason.SINK_ERROR, grace=0)
+        return committed
+
+    def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
+        """After a commit: count, feed the scheduler, wake the sinks."""
+        counters = self.progress.counters
+        for name, amount in committed.counters.items():
+            counters[name] = counters.get(name, 0) + amount
+        scheduler, settled, sources = self._parts.scheduler, [], 0
+        clock = anyio.current_time() - time.time()
+        for outcome in group[: committed.landed]:
+            if outcome.entry is None:
+                sources += 1
+                continue
+            self.observations.note(outcome)
+            self.progress.hosts.add(outcome.entry.host)
+            is_pending = outcome.state is _PENDING
+            settled.append((outcome.entry, outcome.due + clock if is_pending else None))
+        self._parts.outputs.wake(committed.sequence)
+        if committed.is_full:
+            self._is_full = True
+            self.stop(FinishReason.ITEMS_LIMIT, grace=0)
+        scheduler.landed(committed, settled, sources)
+
+    async def _refill(self) -> None:
+        """Load more of the hosts whose queues run low, where the store keeps them."""
+        parts = self._parts
+        while parts.store.is_stocked:
+            host = await parts.scheduler.wanted_host()
+            wanted, without = parts.scheduler.share, parts.scheduler.held(host)
+            entries = await parts.store.take(
+                host, wanted, without, anyio.current_time()
+            )
+            parts.scheduler.refill(host, entries, more=len(entries) == wanted)
+
+    def _output_failed(self, error: SinkError) -> None:
+        is_pipe = isinstance(error, PipeClosed)
+        self.stop(FinishReason.INTERRUPTED if is_pipe else FinishReason.SINK_ERROR)
+
+    async def _keep_time(self, seconds: float | None, reason: FinishReason) -> None:
+        if seconds is not None:
+            await anyio.sleep(seconds)
+            self.stop(reason)
+
+    def _verdict(self) -> FinishReason:
+        if self._parts.starts.error is not None and self._reason is None:
+            return FinishReason.START_ERROR
+        if self._reason is not None:
+            return self._reason
+        if self._parts.scheduler.is_exhausted:
+            return FinishReason.PAGES_LIMIT
+        return FinishReason.FINISHED

@@ -1,0 +1,221 @@
+"""From what a callback yields to entries: links resolved, filtered, met only once.
+
+Rule: filters stand before the store, and what one leaves out is counted by its name.
+They judge links; scope judges redirects, too; a Request that a spider builds itself is
+its author's word.
+No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from crawler.request import Entry, LinkRequest, Request
+from crawler.response import LinkBatch, is_wanted
+from crawler.store.base import Rejected
+from crawler.web import urls
+from crawler.web.links import Link, Resolver
+from crawler.web.urls import Scope
+
+#: What a resumed run knows again: members of the scope, hosts of start URLs.
+SCOPE, START_NAME, START_ORIGIN = "scope ", "start_name ", "start_origin "
+
+#: Asks one question of a link: its URL, host and depth; false leaves it out.
+Filter = Callable[[str, str, int], bool]
+
+
+class Found(msgspec.Struct):
+    """What one page made known: requests to store, links left out, by filter."""
+
+    requests: list[Entry] = msgspec.field(default_factory=list)
+    rejected: list[Rejected] = msgspec.field(default_factory=list)
+    #: Facts that a resumed run must know again.
+    remember: dict[str, str] = msgspec.field(default_factory=dict)
+    #: Links that were left out before they were URLs, by the setting's name.
+    cut: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Intake:
+    """Judges links and requests, and makes entries of those that may enter."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        depth: int | None,
+        max_url: int,
+        known: Mapping[int, int],
+        left_out: Mapping[int, str],
+        start_names: set[str] | None = None,
+        start_origins: set[str] | None = None,
+    ) -> None:
+        self._scope = scope
+        #: Names of hosts that a person named as a start; they may be private.
+        self.start_names = set() if start_names is None else start_names
+        #: Origins of the starts: the client's credentials go to no other.
+        self.start_origins = set() if start_origins is None else start_origins
+        self._resolver = Resolver(max_url=max_url)
+        self._known = known
+        self._left_out = left_out
+        #: Requests of `start()` so far; it gives the same ones when it is run again.
+        self._starts = 0
+        #: In the order in which they judge.
+        self._filters: list[tuple[str, Filter]] = [
+            ("scope", lambda url, host, _: scope.allows(url, host)),
+        ]
+        if depth is not None:
+            self._filters.append(("depth", lambda _url, _host, at: at <= depth))
+
+    def start(self, request: Request, found: Found) -> None:
+        """A request of `start()`: its host joins the scope."""
+        self._grow(request.url, found)
+        name = urls.name_of(urls.host_of(request.url))
+        if name not in self.start_names:
+            self.start_names.add(name)
+            found.remember[START_NAME + name] = ""
+        origin = urls.origin_of(request.url)
+        if origin not in self.start_origins:
+            self.start_origins.add(origin)
+            found.remember[START_ORIGIN + origin] = ""
+        self._add(None, request, found, "start", self._starts)
+        self._starts += 1
+
+    def request(self, parent: Entry, request: Request, found: Found) -> None:
+        """A request of a callback: its author's word, unless it follows a link."""
+        if not isinstance(request, LinkRequest):
+            self._add(parent, request, found, "request", len(found.requests))
+            return
+        depth = parent.depth + 1 if request.depth is None else request.depth
+        if rule := self.verdict(request.url, depth):
+            host = urls.host_of(request.url)
+            link = Link(request.url, request.fingerprint(), host)
+            self._reject(parent, link, rule, found)
+        else:
+            self._add(parent, request, found, "link", len(found.requests))
+
+    def links(self, parent: Entry, batch: LinkBatch, found: Found) -> None:
+        """Links of a page: those that are new and pass the filters."""
+        depth = parent.depth + 1
+        known, allow, deny = self._known, batch.allow, batch.deny
+        too_long = self._resolver.rejected["too_long"]
+        for link in self._resolver.resolve_all(batch.base_url, batch.references):
+            # Nine of ten were met before, no deeper than here.
+            if known.get(link.fingerprint, _FAR) > depth:
+                if is_wanted(link.url, allow, deny):
+                    self._link(parent, batch, link, depth, found)
+                else:
+                    self._reject(parent, link, "patterns", found)
+        too_long = self._resolver.rejected["too_long"] - too_long
+        if too_long:
+            found.cut["max_url"] = found.cut.get("max_url", 0) + too_long
+
+    def redirect(self, source: Entry, target: Request, found: Found) -> bool:
+        """The target of a redirect, with its source's place; whether it may enter.
+
+        The caller has seen to the number of hops. A start URL takes its scope along.
+        """
+        host = urls.host_of(target.url)
+        if source.is_start:
+            self._grow(target.url, found)
+        elif not self._scope.allows(target.url, host):
+            link = Link(target.url, target.fingerprint(), host)
+            self._reject(source, link, "scope", found)
+            return False
+        entry = Entry(
+            identity_behind(source, target),
+            target,
+            host,
+            depth=source.depth,
+            parent=source.parent,
+            found_as="redirect",
+            redirects=source.redirects + 1,
+            chain=(*source.chain, source.fingerprint),
+        )
+        found.requests.append(entry)
+        return True
+
+    def verdict(self, url: str, depth: int = 0) -> str | None:
+        """The name of the filter that leaves this URL out now; None: it may enter."""
+        host = urls.host_of(url)
+        for name, allows in self._filters:
+            if not allows(url, host, depth):
+                return name
+        return None
+
+    def _link(
+        self, parent: Entry, batch: LinkBatch, link: Link, depth: int, found: Found
+    ) -> None:
+        url, fingerprint, host = link
+        for name, allows in self._filters:
+            if not allows(url, host, depth):
+                self._reject(parent, link, name, found)
+                return
+        request = Request.build(
+            url,
+            batch.callback,
+            priority=batch.priority,
+            depth=depth,
+            meta=batch.meta,
+            options=batch.options,
+        )
+        found.requests.append(
+            Entry(
+                fingerprint,
+                request,
+                host,
+                depth=depth,
+                parent=parent.fingerprint,
+                found_as="link",
+            )
+        )
+
+    def _add(
+        self,
+        parent: Entry | None,
+        request: Request,
+        found: Found,
+        how: str,
+        number: int,
+    ) -> None:
+        depth = request.depth
+        if depth is None:
+            depth = 0 if parent is None else parent.depth + 1
+        origin = parent.fingerprint if parent else 0
+        ordinal = 0
+        if not request.options.once:
+            # Running the same page, or start(), again must name the same request.
+            ordinal = urls.fingerprint("ordinal", f"{origin}:{number}")
+        entry = Entry(
+            request.fingerprint(ordinal),
+            request,
+            urls.host_of(request.url),
+            depth=depth,
+            parent=origin,
+            found_as=how,
+        )
+        found.requests.append(entry)
+
+    def _reject(self, parent: Entry, link: Link, rule: str, found: Found) -> None:
+        fingerprint = link.fingerprint
+        if fingerprint not in self._left_out and fingerprint not in self._known:
+            found.rejected.append(
+                Rejected(fingerprint, link.url, rule, parent.fingerprint)
+            )
+
+    def _grow(self, url: str, found: Found) -> None:
+        member = self._scope.add(url)
+        if member is not None:
+            found.remember[SCOPE + member] = ""
+
+
+def identity_behind(source: Entry, target: Request) -> int:
+    """The fingerprint of what `source` redirects to; a request that is made more than
+    once reaches its target as often."""
+    if target.options.once:
+        return target.fingerprint()
+    return target.fingerprint(urls.fingerprint("ordinal", f"{source.fingerprint}:"))
+
+
+_FAR = 1 << 30

@@ -1,0 +1,331 @@
+"""The awaitable supply of requests that may go now.
+
+Workers pull: `async for turn in scheduler`. A turn goes straight to one waiting
+worker, so that nobody polls and nobody is woken for nothing. The loop ends by itself
+when nothing waits, nothing is out, and `start()` has no more to give.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiolimiter import AsyncLimiter
+
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.host_pace import Hosts
+from crawler.request import Entry
+from crawler.store.base import Committed
+from crawler.web import urls
+
+
+class Gate(Protocol):
+    """What knows the origins whose robots.txt was answered, `proxy` being the way to
+    it (none: directly)."""
+
+    def knows(self, origin: str, proxy: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RobotsTurn:
+    """The turn of an origin's robots.txt: until it is answered no other URL goes.
+
+    It is asked by the `proxy` of the request that needs it.
+    """
+
+    origin: str
+    host: str
+    proxy: str = ""
+
+
+Turn = Entry | RobotsTurn
+
+
+class Scheduler:
+    """Hands each free worker the best request of a host that may be asked now.
+
+    Times are the event loop's. `permits` is how many pages may still be handed out
+    (None: any number); one is taken with each entry and given back by `done`. With
+    `stocked` the store has more entries than are here, and is asked for them.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        *,
+        gate: Gate | None = None,
+        permits: int | None = None,
+        total_rate: float = 0.0,
+        stocked: bool = False,
+    ) -> None:
+        self.frontier: Frontier[Entry] = Frontier(hosts)
+        # A store that keeps the entries itself needs only a window of them here.
+        self._admit = self.frontier.offer if stocked else self.frontier.push
+        self._gate = gate
+        self._permits = permits
+        self._limiter = AsyncLimiter(1, 1 / total_rate) if total_rate else None
+        self._has_token = False
+        self._token_wanted = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._waiters: deque[asyncio.Future[Turn | None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._out = 0
+        self._sources = 0
+        self._is_closed = False
+        self._hungry = asyncio.Event()
+        self._wanted = asyncio.Event()
+        #: Called when somebody has to wait for a turn.
+        self.on_idle: Callable[[], None] = lambda: None
+        #: Entries that are out, by fingerprint: taken, and not committed yet.
+        self.in_flight: dict[int, Entry] = {}
+
+    def __aiter__(self) -> Scheduler:
+        return self
+
+    async def __anext__(self) -> Turn:
+        # Who asks is running: it need not stand behind those who would have to wake.
+        turn = self._next()
+        if turn is not None:
+            return turn
+        if self._is_over():
+            self._end()
+            raise StopAsyncIteration
+        waiter: asyncio.Future[Turn | None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        self.wake()
+        self.on_idle()
+        try:
+            turn = await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and (turn := waiter.result()):
+                self._take_back(turn)  # handed over and cancelled in one loop turn
+            raise
+        if turn is None:
+            raise StopAsyncIteration
+        return turn
+
+    # -- what the engine tells it
+
+    def landed(
+        self,
+        committed: Committed,
+        settled: Iterable[tuple[Entry, float | None]],
+        sources: int,
+    ) -> None:
+        """What a commit changed: new entries, better places, and the entries that are
+        out no more, each with when it is to be tried again (loop time), if it is. So
+        many `sources` are closed with it."""
+        for entry in committed.added:
+            self._admit(entry)
+        for fingerprint, _, depth in committed.lowered:
+            self.frontier.lower(fingerprint, depth)
+        for entry, due in settled:
+            del self.in_flight[entry.fingerprint]
+            self._out -= 1
+            if due is not None:
+                entry.due = due
+                self.frontier.push(entry)
+        self._sources -= sources
+        self.wake()
+
+    def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
+        """The visit is over: its host is free; without a page its permit is back.
+
+        Nobody is woken: the worker that says so asks for the next turn itself.
+        """
+        now = self._loop.time()
+        self.frontier.release(
+            entry.host, now, asked=asked, fingerprint=entry.fingerprint
+        )
+        if self._permits is not None and not is_page:
+            self._permits += 1
+
+    def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
+        """robots.txt is known, or to be asked again at `retry_at` (loop time)."""
+        now = self._loop.time()
+        if retry_at is None:
+            self.frontier.resume(turn.origin, now)
+        else:
+            self.frontier.hold(turn.origin, now, retry_at)
+        self.frontier.release(turn.host, now)
+        self._out -= 1
+        self.wake()
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._waiters)
+
+    def open_source(self) -> None:
+        """More may come from outside, such as from `start()`: do not end yet."""
+        self._sources += 1
+
+    def close_source(self) -> None:
+        self._sources -= 1
+        self.wake()
+
+    def close(self) -> None:
+        """Give nothing out any more; waiting workers end."""
+        self._end()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the permits are what ended it: all were used for pages."""
+        return self._permits == 0 and not self._out
+
+    async def hungry(self, least: int) -> bool:
+        """True when fewer than `least` entries are ready to go; False: none will."""
+        while not self._is_closed and self.frontier.ready() + self._sources > least:
+            self._hungry.clear()
+            await self._hungry.wait()
+        return not self._is_closed
+
+    async def wanted_host(self) -> str:
+        """A host of which the store has more, when one runs low."""
+        while not (names := self.frontier.hungry(1)):
+            self._wanted.clear()
+            await self._wanted.wait()
+        return names[0]
+
+    @property
+    def share(self) -> int:
+        """How many entries of one host to load at once."""
+        return self.frontier.share
+
+    def held(self, host: str) -> set[int]:
+        """Fingerprints of the host's entries that the store need not give again."""
+        flying = {e.fingerprint for e in self.in_flight.values() if e.host == host}
+        return flying | self.frontier.held(host)
+
+    def refill(self, host: str, entries: Iterable[Entry], *, more: bool) -> None:
+        """Entries of a host that ran low, out of the store; is there still more?"""
+        for entry in entries:
+            if entry.fingerprint not in self.in_flight:
+                self.frontier.push(entry)
+        self.frontier.stock(host, more)
+        self.wake()
+
+    async def supply_tokens(self) -> None:
+        """Run beside the workers: lets turns go at the crawl-wide rate, spaced."""
+        while self._limiter is not None:
+            await self._token_wanted.wait()
+            await self._limiter.acquire()
+            self._token_wanted.clear()
+            self._has_token = True
+            self.wake()
+
+    # -- handing over
+
+    def wake(self) -> None:
+        """Something has changed: serve who waits, set the clock for what is next."""
+        waiters = self._waiters
+        while waiters:
+            if waiters[0].done():
+                waiters.popleft()
+                continue
+            turn = self._next()
+            if turn is None:
+                break
+            waiters.popleft().set_result(turn)
+        self._hungry.set()
+        self._wanted.set()
+        if waiters:
+            if self._is_over():
+                self._end()
+            else:
+                self._set_timer()
+
+    def _next(self) -> Turn | None:
+        if self._is_closed or self._permits == 0:
+            return None
+        if self._limiter is not None and not self._has_token:
+            if len(self.frontier):
+                self._token_wanted.set()
+            return None
+        now = self._loop.time()
+        entry = self.frontier.pop(now)
+        if entry is None:
+            return None
+        self._has_token = False
+        self._out += 1
+        if self._gate is not None:
+            origin = urls.origin_of(entry.url)
+            proxy = entry.request.options.proxy
+            if not self._gate.knows(origin, proxy):
+                self.frontier.push(entry)
+                self.frontier.hold(origin, now)
+                return RobotsTurn(origin, entry.host, proxy)
+        self.in_flight[entry.fingerprint] = entry
+        if self._permits is not None:
+            self._permits -= 1
+        return entry
+
+    def _take_back(self, turn: Turn) -> None:
+        now = self._loop.time()
+        self._out -= 1
+        if isinstance(turn, RobotsTurn):
+            self.frontier.release(turn.host, now, asked=False)
+            self.frontier.resume(turn.origin, now)
+            return
+        fingerprint = turn.fingerprint
+        self.frontier.release(turn.host, now, asked=False, fingerprint=fingerprint)
+        del self.in_flight[turn.fingerprint]
+        if self._permits is not None:
+            self._permits += 1
+        self.frontier.push(turn)
+
+    def _is_over(self) -> bool:
+        if self._is_closed:
+            return True
+        if self._out:
+            return False
+        if self._permits == 0:
+            return True
+        return (
+            not self._sources
+            and not len(self.frontier)
+            and not self.frontier.has_stock()
+        )
+
+    def _end(self) -> None:
+        self._is_closed = True
+        self._hungry.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _set_timer(self) -> None:
+        now = self._loop.time()
+        due = self.frontier.next_time(now)
+        if self._timer is not None:
+            if due is not None and self._timer_at <= due:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None and not self._is_stinted:
+            # It may be due by now, a moment after `_next` had nothing.
+            # Kept here: uvloop gives a handle without `when` for a time that is near.
+            self._timer_at = max(due, now)
+            self._timer = self._loop.call_at(self._timer_at, self._ring)
+
+    @property
+    def _is_stinted(self) -> bool:
+        """Whether no time, but a permit or a token is waited for."""
+        lacks_token = self._limiter is not None and not self._has_token
+        return self._permits == 0 or lacks_token
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.wake()

@@ -1,0 +1,180 @@
+"""The runs of a job: JOB.db, and where the files of a job are.
+
+Rule: a run's file is whole before the catalog names it, and the catalog alone says
+whether a run has ended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawler.errors import ConfigError, StateError
+from crawler.store.base import RunStart
+from crawler.store.sqlite import schema
+
+#: How a run ended that `--fresh` left behind.
+FORGOTTEN = "forgotten"
+
+_COLUMNS = "number, spider, arguments, started, finished, reason, seconds, counters"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A line of the job's history. `finished` None: the run can be resumed."""
+
+    number: int
+    spider: str
+    #: The spider's arguments as JSON.
+    arguments: str
+    started: float
+    finished: float | None
+    reason: str
+    seconds: float
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFiles:
+    """Where a job's state is."""
+
+    folder: Path
+    job: str
+
+    def __post_init__(self) -> None:
+        if not self.job or self.job.startswith(".") or "/" in self.job:
+            raise ConfigError(
+                f"{self.job!r} cannot name a job: it names files, so that it must not "
+                "be empty, begin with a dot or hold a slash"
+            )
+
+    @property
+    def database(self) -> Path:
+        return self.folder / f"{self.job}.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / f"{self.job}.lock"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / f"{self.job}.runs"
+
+    def run(self, number: int) -> Path:
+        return self.runs / f"{number}.db"
+
+
+class Catalog:
+    """The job's runs, on a connection that the caller closes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def runs(self) -> list[RunRecord]:
+        """All runs that are remembered, the latest first."""
+        query = f"SELECT {_COLUMNS} FROM runs ORDER BY number DESC"
+        return [_record(row) for row in self.connection.execute(query)]
+
+    def latest(self) -> RunRecord | None:
+        runs = self.runs()
+        return runs[0] if runs else None
+
+    def add(self, number: int, start: RunStart) -> RunRecord:
+        """Name a new run; its file is there."""
+        values = (number, start.spider, start.arguments, start.started)
+        self.connection.execute(
+            "INSERT INTO runs(number, spider, arguments, started) VALUES(?, ?, ?, ?)",
+            values,
+        )
+        return RunRecord(*values, None, "", 0.0, {})
+
+    def finish(
+        self,
+        number: int,
+        finished: float,
+        reason: str,
+        counters: Mapping[str, int] | None = None,
+        report: bytes | None = None,
+    ) -> None:
+        """The run is over: it is not resumed."""
+        self.connection.execute(
+            """UPDATE runs SET finished = ?, reason = ?, report = ?,
+            counters = coalesce(?, counters) WHERE number = ?""",
+            (finished, reason, report, _json(counters), number),
+        )
+
+    def reopen(self, number: int) -> None:
+        """The run goes on at the next `crawl run`."""
+        self.connection.execute(
+            "UPDATE runs SET finished = NULL, reason = '', report = NULL "
+            "WHERE number = ?",
+            (number,),
+        )
+
+    def note(self, number: int, seconds: float, counters: Mapping[str, int]) -> None:
+        """What the run has come to when a process leaves it."""
+        self.connection.execute(
+            "UPDATE runs SET seconds = ?, counters = ? WHERE number = ?",
+            (seconds, _json(counters), number),
+        )
+
+    def report(self, number: int) -> bytes | None:
+        """A finished run's report, as JSON."""
+        row = self.connection.execute(
+            "SELECT report FROM runs WHERE number = ?", (number,)
+        ).fetchone()
+        if row is None:
+            raise StateError(f"there is no run {number}; `crawl runs` lists them")
+        return None if row[0] is None else bytes(row[0])
+
+    def prune(self, files: JobFiles, keep_runs: int, keep_items: int) -> None:
+        """Forget finished runs beyond `keep_runs`, and what they hold beyond
+        `keep_items`; the latest run is always kept whole."""
+        for place, record in enumerate(self.runs(), 1):
+            if record.finished is None or place == 1:
+                continue
+            if place > min(keep_items, keep_runs):
+                schema.remove(files.run(record.number))
+            if place > keep_runs:
+                self.forget(record.number)
+
+    def forget(self, number: int) -> None:
+        """Name the run no more."""
+        self.connection.execute("DELETE FROM runs WHERE number = ?", (number,))
+
+
+def check_same(record: RunRecord, start: RunStart) -> None:
+    """Whether an unfinished run can be resumed as `start` asks, else StateError."""
+    if record.spider != start.spider:
+        what = f"of spider {record.spider!r}, not {start.spider!r}"
+    elif record.arguments != start.arguments:
+        what = f"with the arguments {record.arguments}, not {start.arguments}"
+    else:
+        return
+    raise StateError(
+        f"run {record.number} of job {start.job!r} is unfinished, {what}; give the "
+        "same to go on with it, --fresh to forget it, or --job NAME for another job"
+    )
+
+
+def _record(row: tuple[Any, ...]) -> RunRecord:
+    number, spider, arguments, started, finished, reason, seconds, counters = row
+    return RunRecord(
+        number,
+        spider,
+        arguments,
+        started,
+        finished,
+        reason,
+        seconds,
+        msgspec.json.decode(counters, type=dict[str, int]),
+    )
+
+
+def _json(counters: Mapping[str, int] | None) -> str | None:
+    return None if counters is None else msgspec.json.encode(dict(counters)).decode()

@@ -1,0 +1,123 @@
+"""Which run a process works on: the job's folder, lock, catalog and the run's file.
+
+Rule: nothing that cannot be used is overwritten; with `fresh` it is renamed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from crawler.errors import StateError
+from crawler.store.base import RunStart
+from crawler.store.sqlite import schema
+from crawler.store.sqlite.catalog import (
+    FORGOTTEN,
+    Catalog,
+    JobFiles,
+    RunRecord,
+    check_same,
+)
+from crawler.store.sqlite.lock import JobLock
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How many finished runs are remembered, and how many of them with their data."""
+
+    runs: int = 10
+    items: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that is ours until the resources are closed."""
+
+    catalog: Catalog
+    record: RunRecord
+    is_resumed: bool
+    path: Path
+    connection: sqlite3.Connection
+
+
+def open_run(
+    folder: Path,
+    start: RunStart,
+    resources: ExitStack,
+    *,
+    synchronous: str,
+    keep: Keep,
+    now: float,
+) -> OpenRun:
+    """Lock the job and open its unfinished run, or a new one."""
+    files = JobFiles(folder, start.job)
+    with schema.translated(folder):
+        files.runs.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    lock = JobLock(files.lock)
+    lock.acquire(start.job, now)
+    resources.callback(lock.release)
+    catalog = Catalog(_open_catalog(files, start.fresh))
+    resources.callback(catalog.connection.close)
+    with schema.translated(files.database):
+        record, is_resumed = _choose(catalog, files, start, keep, now)
+    path = files.run(record.number)
+    connection = schema.connect(path, "run", synchronous=synchronous)
+    resources.callback(connection.close)
+    return OpenRun(catalog, record, is_resumed, path, connection)
+
+
+def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:
+    path = files.database
+    if not path.exists():
+        if any(files.runs.glob("*.db")):
+            if not fresh:
+                raise schema.damaged(path, "the file is gone, its runs are not")
+            _set_runs_aside(files)
+        schema.create(path, "job")
+    try:
+        return schema.connect(path, "job")
+    except StateError:
+        if not fresh:
+            raise
+    schema.set_aside(path)
+    _set_runs_aside(files)
+    schema.create(path, "job")
+    return schema.connect(path, "job")
+
+
+def _set_runs_aside(files: JobFiles) -> None:
+    """Runs without their catalog: the next one begins at number 1."""
+    if any(files.runs.iterdir()):
+        schema.set_aside(files.runs)
+        files.runs.mkdir()
+
+
+def _choose(
+    catalog: Catalog, files: JobFiles, start: RunStart, keep: Keep, now: float
+) -> tuple[RunRecord, bool]:
+    """The unfinished run, or a new one; and whether it is resumed."""
+    latest = catalog.latest()
+    if latest is not None and latest.finished is None:
+        if not start.fresh:
+            check_same(latest, start)
+            return latest, True
+        _keep_if_damaged(files.run(latest.number))
+        catalog.finish(latest.number, now, FORGOTTEN)
+    number = latest.number + 1 if latest else 1
+    schema.create(files.run(number), "run")
+    record = catalog.add(number, start)
+    catalog.prune(files, keep.runs, keep.items)
+    return record, False
+
+
+def _keep_if_damaged(path: Path) -> None:
+    """Rename a run's file that is forgotten because it cannot be used: it may be all
+    that is left, and pruning removes files by their name."""
+    try:
+        schema.connect(path, "run").close()
+    except StateError:
+        if path.exists():
+            schema.set_aside(path)

@@ -1,0 +1,55 @@
+"""A run as it is committed: what is kept of it in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from crawler.store.sqlite.string_table import Names
+from crawler.store.sqlite.unindexed import Recent, Tail
+
+
+class Totals(msgspec.Struct):
+    """What a run adds up: one row, written by every commit."""
+
+    counters: dict[str, int] = {}
+    #: Seconds that the run has taken, over all its processes.
+    seconds: float = 0.0
+    #: Items that `start()` has yielded; running it again skips them.
+    start_items: int = 0
+
+
+class RunState:
+    """A run as it is committed: what is kept in memory of it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.names = Names(connection)
+        self.recent = Recent()
+        totals, mark, _ = connection.execute("SELECT * FROM state").fetchone()
+        self.totals = msgspec.json.decode(totals, type=Totals)
+        #: Seconds that earlier processes took.
+        self.earlier = self.totals.seconds
+        self.tail = Tail(mark)
+        #: The last URL, row of the page log and item.
+        self.url = _last(connection, "SELECT max(sequence) FROM urls")
+        self.visit = _last(connection, "SELECT max(number) FROM visits")
+        self.item = _last(connection, "SELECT max(sequence) FROM items")
+        spelled = self.names.spelled
+        rules = dict(
+            connection.execute("SELECT fingerprint, rule FROM rejected ORDER BY number")
+        )
+        self.rejected: dict[int, str] = {
+            fingerprint: spelled(rule) for fingerprint, rule in rules.items() if rule
+        }
+        #: Fingerprints of pages with staged items.
+        self.staged: set[int] = set()
+        #: Items that pages gave before they were put back to be tried again.
+        self.earlier_items: dict[int, int] = dict(
+            connection.execute("SELECT page, items FROM tries WHERE items > 0")
+        )
+
+
+def _last(connection: sqlite3.Connection, query: str) -> int:
+    return connection.execute(query).fetchone()[0] or 0

@@ -1,0 +1,380 @@
+"""The durable store: one SQLite database a run, one transaction a group of pages.
+
+Rule: the log is the truth (see schema.py), and memory follows it only after the commit.
+Rows are written on the loop, where they cost less than handing them over; COMMIT, which
+waits for the disk, and the indexes, which take long, in the store's one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from crawler.errors import StateError, StoreError
+from crawler.request import Entry
+from crawler.store.base import (
+    Committed,
+    Explanation,
+    Item,
+    ItemRow,
+    Opening,
+    Outcome,
+    RunStart,
+)
+from crawler.store.sqlite import rows, schema
+from crawler.store.sqlite.apply_outcomes import Landing
+from crawler.store.sqlite.catalog import RunRecord
+from crawler.store.sqlite.item_rows import encode_keys
+from crawler.store.sqlite.opening import Keep, open_run
+from crawler.store.sqlite.run_state import RunState
+from crawler.store.sqlite.unindexed import BEFORE_ALL
+from crawler.store.sqlite.write_batch import Group
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Log rows that wait for the indexes: more is quicker, and a longer pause each time.
+#: Beyond a hundred times as many URLs it is a hundredth of them, since a batch then
+#: touches nearly as many pages of an index as it has rows.
+INDEX_EVERY = 16_384
+#: Staged items that one page may land on the loop; more land in the thread.
+_STAGED_ON_LOOP = 1_000
+
+_STAGE = "INSERT INTO staged VALUES(?, ?, ?, ?)"
+_PLACES = """SELECT rank, depth, sequence FROM pending
+    WHERE host = ? AND (rank, depth, sequence) > (?, ?, ?)
+    ORDER BY rank, depth, sequence"""
+_TAKE = f"""SELECT {rows.ENTRY_COLUMNS} FROM json_each(?)
+    CROSS JOIN urls ON urls.sequence = value
+    LEFT JOIN tries ON tries.page = value
+    ORDER BY urls.rank, urls.depth, urls.sequence"""
+
+
+class SqliteStore:
+    """A job's state in `folder`: it survives any crash, and a power cut if
+    `synchronous` is "full".
+
+    Once it is open it must be closed, whatever happened.
+    """
+
+    is_stocked = True
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        synchronous: str = "full",
+        keep_runs: int = 10,
+        keep_items: int = 3,
+        index_every: int = INDEX_EVERY,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = Path(folder)
+        self._synchronous = synchronous
+        self._keep = Keep(keep_runs, keep_items)
+        self._index_every = index_every
+        self._clock = clock
+        self._monotonic = monotonic
+        self._busy = anyio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="crawler-store")
+        self._resources = ExitStack()
+        self._staged_rows = 0
+        self.recent: Mapping[int, int] = {}
+        self.rejected: Mapping[int, str] = {}
+
+    async def open(self, start: RunStart) -> Opening:
+        """Open the job's unfinished run, or a new one."""
+        async with self._busy:
+            try:
+                return await self._in_thread(lambda: self._open(start))
+            except BaseException as exc:
+                await self._in_thread(self._resources.close)
+                self._thread.shutdown(wait=False)
+                if isinstance(exc, StoreError):  # there is nothing yet to wait with
+                    raise StateError(str(exc)) from exc
+                raise
+
+    def _open(self, start: RunStart) -> Opening:
+        opened = self._opened = open_run(
+            self._folder,
+            start,
+            self._resources,
+            synchronous=self._synchronous,
+            keep=self._keep,
+            now=self._clock(),
+        )
+        self._connection, self._path = opened.connection, opened.path
+        with schema.translated(opened.path):
+            return self._load(opened.record, opened.is_resumed)
+
+    def _load(self, record: RunRecord, is_resumed: bool) -> Opening:
+        connection = self._connection
+        # A commit that another writer is in the way of is tried again by the engine; to
+        # wait here would hold up the loop.
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute(schema.LATEST)
+        connection.execute("DELETE FROM staged")
+        run = self._run = RunState(connection)
+        self._index()
+        run.tail.clear(run.url)
+        self.recent, self.rejected = run.recent, run.rejected
+        self._begun = self._monotonic()
+        return Opening(
+            record.number,
+            record.started,
+            is_resumed,
+            run.totals.seconds,
+            dict(run.totals.counters),
+            rows.remembered(connection),
+            rows.pending_hosts(connection),
+            run.item,
+            rows.count_waiting(connection, self._clock()),
+        )
+
+    async def take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        """At most `limit` pending entries of `host`, the best first, none of them in
+        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        async with self._busy:
+            with schema.translated(self._path):
+                return self._take(host, limit, without, now)
+
+    def _take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        number, names = self._run.names.find_host(host), self._run.names
+        held, wall = frozenset(without), self._clock()
+        best = self._best(number, limit + len(held))
+        entries: list[Entry] = []
+        for start in range(0, len(best), limit):
+            array = msgspec.json.encode(best[start : start + limit]).decode()
+            for row in self._connection.execute(_TAKE, (array,)).fetchall():
+                if row[3] not in held and len(entries) < limit:
+                    entry = rows.entry_of(row, host, names.spelled, wall, now)
+                    entries.append(entry)
+            if len(entries) == limit:
+                break
+        return entries
+
+    def _best(self, host: int, count: int) -> list[int]:
+        """The sequence numbers of a host's best pending pages, in order."""
+        tail = self._run.tail
+        found = tail.best(host, 2 * count)  # a page may be there at two depths
+        start, indexed = tail.starts.get(host, BEFORE_ALL), 0
+        for place in self._connection.execute(_PLACES, (host, *start)):
+            if place[2] not in tail.ended:
+                found.append(place)
+                indexed += 1
+                if indexed == count:
+                    break
+            elif not indexed:
+                tail.starts[host] = place
+        found.sort()
+        return list(dict.fromkeys(place[2] for place in found))[:count]
+
+    async def commit(
+        self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
+    ) -> Committed:
+        """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
+        the same may be tried again."""
+        async with self._busy:
+            group = Group(self._run, self._clock())
+            write = partial(self._write, group, outcomes, items_limit)
+            if self._staged_rows > _STAGED_ON_LOOP:
+                await self._in_thread(write)
+            else:
+                write()
+            await self._in_thread(self._commit)
+            group.keep()
+            if not self._run.staged:
+                self._staged_rows = 0
+            if len(self._run.tail) >= max(self._index_every, self._run.url // 100):
+                await self._catch_up()
+        return group.committed
+
+    def _write(
+        self, group: Group, outcomes: Sequence[Outcome], items_limit: int | None
+    ) -> None:
+        with self._transaction():
+            self._connection.execute("BEGIN IMMEDIATE")
+            Landing(group).land(outcomes, items_limit)
+            group.write_totals(self._run.earlier + self._monotonic() - self._begun)
+
+    def _commit(self) -> None:
+        with self._transaction():
+            self._connection.execute("COMMIT")
+
+    async def _catch_up(self) -> None:
+        """Bring the indexes up to date; what has landed has landed if that fails."""
+        try:
+            await self._in_thread(self._index)
+        except StoreError as exc:
+            logger.warning("The indexes have to wait: %s", exc)
+        else:
+            self._run.tail.clear(self._run.url)
+
+    def _index(self) -> None:
+        with self._transaction():
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement in schema.INDEX:
+                self._connection.execute(statement)
+            self._connection.execute("COMMIT")
+
+    async def stage(
+        self, entry: Entry, items: Sequence[Item], first_ordinal: int
+    ) -> None:
+        """Keep items of a page that has not ended; they appear when it is done, and are
+        dropped if it is not. `first_ordinal` 0 begins the page anew."""
+        fingerprint = entry.fingerprint
+        values = [
+            (fingerprint, ordinal, encode_keys(item.keys), item.body)
+            for ordinal, item in enumerate(items, first_ordinal)
+        ]
+
+        def write() -> None:
+            with self._transaction():
+                execute = self._connection.execute
+                execute("BEGIN IMMEDIATE")
+                if not first_ordinal:
+                    execute("DELETE FROM staged WHERE fingerprint = ?", (fingerprint,))
+                self._connection.executemany(_STAGE, values)
+                execute("COMMIT")
+
+        async with self._busy:
+            await self._in_thread(write)
+            self._run.staged.add(fingerprint)
+            self._staged_rows += len(values)
+
+    async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
+        """Committed items in order, from the one after `sequence`."""
+        async with self._busy:
+            with schema.translated(self._path):
+                return rows.items_after(self._connection, sequence, limit)
+
+    async def release_items(self, sequence: int) -> None:
+        """Nothing to do: items stay, for `crawl export`, and none are in memory."""
+
+    async def sink_position(self, sink: str) -> str | None:
+        """What `set_sink_position` recorded last for `sink`."""
+        query = "SELECT position FROM sinks WHERE name = ?"
+        async with self._busy:
+            with schema.translated(self._path):
+                found = self._connection.execute(query, (sink,)).fetchone()
+        return str(found[0]) if found else None
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        """Record durably how far `sink` is."""
+        async with self._busy:
+            with self._transaction():
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO sinks VALUES(?, ?)", (sink, position)
+                )
+            await self._in_thread(self._commit)
+
+    async def explain(self, fingerprint: int) -> Explanation | None:
+        """All that is known of one URL; None: never heard of."""
+        async with self._busy:
+            with schema.translated(self._path):
+                spell = self._run.names.spelled
+                return rows.explain(self._connection, fingerprint, spell)
+
+    async def finish(self, reason: str, report: bytes) -> None:
+        """The run is complete (its `reason` and its report): it is not resumed."""
+
+        def write() -> None:
+            with schema.translated(self._path):
+                # The run must be on the disk before the catalog says that it is over.
+                self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            with schema.translated(self._folder):
+                number, counters = self._opened.record.number, self._run.totals.counters
+                catalog, now = self._opened.catalog, self._clock()
+                catalog.finish(number, now, reason, counters, report)
+
+        async with self._busy:
+            await self._in_thread(write)
+
+    async def close(self, seconds: float, *, is_begun: bool = True) -> None:
+        """Close; `seconds` is how long the run has taken in all. An unfinished run
+        is resumed by the next `open`; a new one that was not begun is forgotten."""
+        async with self._busy:
+            try:
+                if not (is_begun or self._opened.is_resumed):
+                    await self._in_thread(self._forget)
+                    return
+                await self._in_thread(lambda: self._note(seconds))
+                if not await self._in_thread(self._path.exists):
+                    logger.error(
+                        "%s was removed while the crawl ran: the run has no history, "
+                        "and cannot be gone on with",
+                        self._path,
+                    )
+            except StoreError as exc:
+                logger.warning("The run's last seconds are not recorded: %s", exc)
+            finally:
+                await self._in_thread(self._resources.close)
+                self._thread.shutdown(wait=False)
+
+    def _forget(self) -> None:
+        with schema.translated(self._path):
+            self._opened.catalog.forget(self._opened.record.number)
+            self._connection.close()
+            schema.remove(self._path)
+
+    def _note(self, seconds: float) -> None:
+        totals = self._run.totals
+        totals.seconds = seconds
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE state SET totals = ?", (msgspec.json.encode(totals),)
+            )
+        self._index()
+        with schema.translated(self._folder):
+            number = self._opened.record.number
+            self._opened.catalog.note(number, seconds, totals.counters)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Whatever is raised, nothing of the open transaction is left."""
+        with schema.translated(self._path):
+            try:
+                yield
+            except BaseException:
+                self._run.names.forget()
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do `work` in the store's thread, to its end: a cancellation waits for it."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._thread, work)
+        is_cancelled = False
+        with anyio.CancelScope(shield=True):
+            while not future.done():
+                try:
+                    await asyncio.wait((future,))
+                except asyncio.CancelledError:
+                    is_cancelled = True
+        if is_cancelled and (task := asyncio.current_task()) is not None:
+            task.cancel()  # raised where the caller waits next, the work being booked
+        return future.result()

@@ -1,0 +1,155 @@
+"""What one transaction has changed so far: rows to write, and what memory will follow.
+
+Rule: `RunState` is what is committed, and changes only by `keep`, after the commit. A
+group that is thrown away leaves no trace, so that the same one can be landed again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from crawler.request import Entry
+from crawler.store.base import Committed
+from crawler.store.sqlite.run_state import RunState, Totals
+from crawler.store.sqlite.unindexed import Place
+
+# Nothing is said by "" or 0: Python's sqlite3 looks for an adapter of each None, and of
+# bytes, which takes longer than the row.
+_INSERT_URL = """INSERT INTO urls
+    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))"""
+_INSERT_VISIT = """INSERT INTO visits
+    VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, NULLIF(?, 0))"""
+_INSERT_ITEM = "INSERT INTO items VALUES(?, ?, ?, ?)"
+_REJECT = "INSERT INTO rejected VALUES(NULL, ?, ?, ?, ?, ?, ?)"
+_SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
+_FIND_SEEN = """SELECT fingerprint, sequence FROM json_each(?)
+    CROSS JOIN seen ON fingerprint = value"""
+_FIND_PLACE = "SELECT host, rank, depth FROM urls WHERE sequence = ?"
+_IS_PENDING = """SELECT 1 FROM pending
+    WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
+
+
+class Group:
+    """The changes of one transaction."""
+
+    def __init__(self, run: RunState, now: float) -> None:
+        self.run = run
+        self.connection = run.connection
+        self.committed = Committed()
+        #: The wall clock; and in milliseconds, as the page log has it.
+        self.now = now
+        self.time = int(now * 1000)
+        #: The last URL, row of the page log and item; items of `start()`.
+        self.url, self.visit, self.item = run.url, run.visit, run.item
+        self.start_items = run.totals.start_items
+        #: New URLs: their sequence numbers and places; the depths of all that were met.
+        self.fresh: dict[int, int] = {}
+        self.places: list[tuple[int, Place]] = []
+        self.depths: dict[int, int] = {}
+        #: URLs that the index was asked for, where it knows them.
+        self.known: dict[int, int] = {}
+        #: Pages that have ended, and those that were put back.
+        self.ended: set[int] = set()
+        self.reopened: set[int] = set()
+        #: Hosts (numbers) with a page that took an earlier place in the index.
+        self.stirred: set[int] = set()
+        self.rejected: dict[int, str] = {}
+        self.accepted: set[int] = set()
+        self.unstaged: set[int] = set()
+        self.url_rows: list[tuple[Any, ...]] = []
+        self.visit_rows: list[tuple[Any, ...]] = []
+        self.item_rows: list[tuple[Any, ...]] = []
+        self.rejected_rows: dict[int, tuple[Any, ...]] = {}
+
+    def count(self, name: str, amount: int) -> None:
+        if amount:
+            counters = self.committed.counters
+            counters[name] = counters.get(name, 0) + amount
+
+    def look_up(self, fingerprints: list[int]) -> None:
+        """Ask the index for URLs, by one statement."""
+        array = msgspec.json.encode(fingerprints).decode()
+        self.known.update(self.connection.execute(_FIND_SEEN, (array,)))
+
+    def sequence_of(self, fingerprint: int) -> int:
+        """A known URL's sequence number; 0: it is new."""
+        found = (
+            self.fresh.get(fingerprint)
+            or self.run.tail.fresh.get(fingerprint)
+            or self.known.get(fingerprint)
+        )
+        return found or 0
+
+    def place_of(self, sequence: int) -> tuple[int, int, int, int]:
+        """Host, rank, depth and sequence of a URL, as they are stored."""
+        if sequence > self.run.url:
+            self.write_rows()
+        host, rank, depth = self.connection.execute(_FIND_PLACE, (sequence,)).fetchone()
+        return host, rank, depth, sequence
+
+    def has_not_ended(self, sequence: int) -> bool:
+        """Whether it has not ended since the indexes were brought up to date."""
+        if sequence in self.ended:
+            return False
+        return sequence in self.reopened or sequence not in self.run.tail.ended
+
+    def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
+        """Whether a page at this place is pending."""
+        if not self.has_not_ended(sequence):
+            return False
+        if sequence > self.run.tail.mark or sequence in self.reopened:
+            return True
+        return self.connection.execute(_IS_PENDING, place).fetchone() is not None
+
+    def set_tries(self, entry: Entry, page: int, due: float) -> None:
+        """Store what a page has been through, and when it is tried again."""
+        delay = max(0.0, due - self.now) if due else 0.0
+        chain = ",".join(map(str, entry.chain))
+        earlier = self.run.earlier_items.get(page, 0)
+        tries = (page, entry.attempt, entry.first_tried, due, delay, entry.redirects)
+        self.connection.execute(_SET_TRIES, (*tries, chain, earlier))
+
+    def write_rows(self) -> None:
+        """Write the rows that have gathered."""
+        write = self.connection.executemany
+        if self.url_rows:
+            write(_INSERT_URL, self.url_rows)
+            self.url_rows.clear()
+        if self.visit_rows:
+            write(_INSERT_VISIT, self.visit_rows)
+            self.visit_rows.clear()
+        if self.item_rows:
+            write(_INSERT_ITEM, self.item_rows)
+            self.item_rows.clear()
+        if self.rejected_rows:
+            write(_REJECT, list(self.rejected_rows.values()))
+            self.rejected_rows.clear()
+
+    def write_totals(self, seconds: float) -> None:
+        """Write what the run adds up to with this group."""
+        counters = dict(self.run.totals.counters)
+        for name, amount in self.committed.counters.items():
+            counters[name] = counters.get(name, 0) + amount
+        self.totals = Totals(counters, seconds, self.start_items)
+        encoded = msgspec.json.encode(self.totals)
+        self.connection.execute("UPDATE state SET totals = ?", (encoded,))
+
+    def keep(self) -> None:
+        """The transaction is committed: let the run's state in memory follow."""
+        run, tail = self.run, self.run.tail
+        run.url, run.visit, run.item = self.url, self.visit, self.item
+        run.totals = self.totals
+        run.names.keep()
+        run.recent.add(self.depths)
+        tail.fresh.update(self.fresh)
+        tail.add(self.places)
+        tail.ended -= self.reopened
+        tail.ended |= self.ended
+        for host in self.stirred:
+            tail.starts.pop(host, None)
+        run.rejected.update(self.rejected)
+        for fingerprint in self.accepted:
+            run.rejected.pop(fingerprint, None)
+        run.staged -= self.unstaged

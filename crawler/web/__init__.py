@@ -1,0 +1,1 @@
+"""Standards, pure: URLs, links, cookies, encodings, robots.txt, limits on HTML."""

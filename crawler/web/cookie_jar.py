@@ -1,0 +1,325 @@
+"""A cookie jar: the storage model of RFC 6265bis, as browsers follow it. No I/O.
+
+Times are wall-clock seconds and come in as arguments. Every quantity that a server
+controls is bounded, and no line of a server can break a later request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Self
+
+import msgspec
+
+from crawler.web.http_dates import parse_date
+from crawler.web.urls import site_of
+
+#: Set-Cookie lines of one response that are read, and characters of one line.
+MAX_LINES, MAX_LINE = 50, 8 * 1024
+#: Octets of a name and its value; of an attribute's value.
+MAX_COOKIE, MAX_ATTRIBUTE = 4096, 1024
+#: Cookies of one domain, of a jar; octets of a Cookie header.
+MAX_PER_DOMAIN, MAX_COOKIES, MAX_HEADER = 50, 3000, 8 * 1024
+#: No cookie lives longer, in seconds (RFC 6265bis §5.5).
+MAX_AGE = 400 * 86400.0
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SECONDS = re.compile(r"-?[0-9]+")
+_IP_ADDRESS = re.compile(r"\[.*|(?:.*\.)?[0-9]+")
+_WHITESPACE = " \t"
+
+
+class _Cookie(msgspec.Struct, array_like=True):
+    domain: str
+    is_host_only: bool
+    path: str
+    name: str
+    value: str
+    is_secure: bool
+    #: When it ends; None: with the session.
+    expires: float | None
+    #: Its place in the order of creation, and of use.
+    created: int = 0
+    used: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        return self.name, self.path, self.is_host_only
+
+    @property
+    def pair(self) -> str:
+        return f"{self.name}={self.value}" if self.name else self.value
+
+    def is_over(self, now: float) -> bool:
+        return self.expires is not None and self.expires <= now
+
+
+class Jar:
+    """The cookies of one session.
+
+    jar = Jar()
+    jar.store("https://example.com/", ["id=7; Path=/shop"], now=0.0)
+    jar.header("https://example.com/shop/cart", now=1.0)  # "id=7"
+    """
+
+    def __init__(self) -> None:
+        self._domains: dict[str, dict[tuple[str, str, bool], _Cookie]] = {}
+        self._count = 0
+        self._tick = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def store(self, url: str, set_cookie: Iterable[str | bytes], now: float) -> int:
+        """Keep what a response from `url` sets; returns how many lines were refused."""
+        refused = 0
+        lines = iter(set_cookie)
+        for line in islice(lines, MAX_LINES):
+            cookie = _parse(url, line, now)
+            if cookie is None or not self._keep(cookie, url, now):
+                refused += 1
+        return refused + sum(1 for _ in lines)
+
+    def header(self, url: str, now: float) -> str | None:
+        """The Cookie field of a request to `url`, at most 8 KiB; None: no cookie.
+
+        What servers set outside ASCII comes as text, to be sent as UTF-8.
+        """
+        if not self._count:
+            return None
+        is_secure, host, path = _split(url)
+        found = [
+            cookie
+            for cookie in self._matching(host, path)
+            if (is_secure or not cookie.is_secure) and not cookie.is_over(now)
+        ]
+        found.sort(key=lambda cookie: (-len(cookie.path), cookie.created))
+        self._tick += 1
+        pairs, size = [], 0
+        for cookie in found:
+            size += len(cookie.pair.encode()) + 2
+            if size - 2 > MAX_HEADER:
+                break
+            cookie.used = self._tick
+            pairs.append(cookie.pair)
+        return "; ".join(pairs) or None
+
+    def to_json(self, domain: str | None = None) -> bytes:
+        """All cookies, or those of a domain, for `from_json` and `add_json`; those
+        that last for the session only, too."""
+        if domain is None:
+            return msgspec.json.encode([*self._all()])
+        return msgspec.json.encode([*self._domains.get(domain, {}).values()])
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """The jar that `to_json` wrote; anything else raises msgspec.DecodeError."""
+        jar = cls()
+        jar.add_json(data)
+        return jar
+
+    def add_json(self, data: bytes | str) -> None:
+        """Take in what `to_json` wrote; anything else raises msgspec.DecodeError."""
+        room = MAX_COOKIES - self._count
+        for cookie in msgspec.json.decode(data, type=list[_Cookie])[:room]:
+            self._domains.setdefault(cookie.domain, {})[cookie.key] = cookie
+            self._tick = max(self._tick, cookie.created, cookie.used)
+        self._count = sum(map(len, self._domains.values()))
+
+    def _keep(self, cookie: _Cookie, url: str, now: float) -> bool:
+        """Put a cookie in its place (RFC 6265bis §5.7), or out if it is over."""
+        is_secure, host, _ = _split(url)
+        if not is_secure and self._overlays_secure(cookie, host):
+            return False
+        cookies = self._domains.setdefault(cookie.domain, {})
+        self._tick += 1
+        cookie.created = cookie.used = self._tick
+        if old := cookies.pop(cookie.key, None):
+            cookie.created = old.created
+            self._count -= 1
+        if not cookie.is_over(now):
+            cookies[cookie.key] = cookie
+            self._count += 1
+            self._evict(cookies, now)
+        elif not cookies:
+            del self._domains[cookie.domain]
+        return True
+
+    def _overlays_secure(self, new: _Cookie, host: str) -> bool:
+        return any(
+            old.is_secure and old.name == new.name
+            for old in self._matching(host, new.path)
+        )
+
+    def _matching(self, host: str, path: str) -> Iterator[_Cookie]:
+        """Cookies of a host and of the domains above it whose path fits."""
+        domain = host
+        while domain:
+            for cookie in self._domains.get(domain, {}).values():
+                if cookie.is_host_only and domain != host:
+                    continue
+                if _is_below(path, cookie.path):
+                    yield cookie
+            if _IP_ADDRESS.fullmatch(host):
+                return
+            domain = domain.partition(".")[2]
+
+    def _all(self) -> Iterator[_Cookie]:
+        for cookies in self._domains.values():
+            yield from cookies.values()
+
+    def _evict(self, cookies: dict[tuple[str, str, bool], _Cookie], now: float) -> None:
+        """Keep the bounds: what is over goes first, then what was not used longest."""
+        if len(cookies) > MAX_PER_DOMAIN:
+            self._drop(cookies.values(), len(cookies) - MAX_PER_DOMAIN, now)
+        if self._count > MAX_COOKIES:
+            self._drop(self._all(), MAX_COOKIES // 10, now)
+
+    def _drop(self, cookies: Iterable[_Cookie], number: int, now: float) -> None:
+        order = sorted(
+            cookies, key=lambda cookie: (not cookie.is_over(now), cookie.used)
+        )
+        for cookie in order[:number]:
+            domain = self._domains[cookie.domain]
+            del domain[cookie.key]
+            self._count -= 1
+            if not domain:
+                del self._domains[cookie.domain]
+
+
+def domains_of(url: str) -> list[str]:
+    """The domains whose cookies a response from `url` may set."""
+    domain = _split(url)[1]
+    found = [domain]
+    while not _IP_ADDRESS.fullmatch(found[0]):
+        domain = domain.partition(".")[2]
+        if "." not in domain:
+            break
+        found.append(domain)
+    return found
+
+
+def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
+    """One Set-Cookie line as a cookie, or None where it is refused (§5.6, §5.7)."""
+    text = _decoded(line)
+    if len(text) > MAX_LINE or _CONTROL.search(text):
+        return None
+    pair, *rest = text.split(";")
+    name, equals, value = pair.partition("=")
+    if not equals:
+        name, value = "", pair
+    name, value = name.strip(_WHITESPACE), value.strip(_WHITESPACE)
+    if not (name or value) or len((name + value).encode()) > MAX_COOKIE:
+        return None
+    attributes = _attributes(rest)
+    is_secure_url, host, request_path = _split(url)
+    domain = _domain(attributes.get("domain", ""), host)
+    if domain is None:
+        return None
+    path = attributes.get("path", "")
+    cookie = _Cookie(
+        domain=domain or host,
+        is_host_only=not domain,
+        path=path if path.startswith("/") else _default_path(request_path),
+        name=name,
+        value=value,
+        is_secure="secure" in attributes,
+        expires=_expires(attributes, now),
+    )
+    if cookie.is_secure and not is_secure_url:
+        return None
+    return cookie if _fits_its_prefix(cookie, attributes) else None
+
+
+def _decoded(line: str | bytes) -> str:
+    if isinstance(line, str):
+        return line.encode("utf-8", "replace").decode()  # no lone surrogates
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def _attributes(parts: list[str]) -> dict[str, str]:
+    """Attributes by lower-case name; of the same name the last counts."""
+    attributes = {}
+    for part in parts:
+        name, _, value = part.partition("=")
+        value = value.strip(_WHITESPACE)
+        if len(value.encode()) <= MAX_ATTRIBUTE:
+            attributes[name.strip(_WHITESPACE).lower()] = value
+    return attributes
+
+
+def _domain(attribute: str, host: str) -> str | None:
+    """The domain a cookie is for; "": this host alone; None: not this host's to set."""
+    domain = attribute.removeprefix(".").lower()
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode()
+        except UnicodeError:
+            return None
+    if not domain or (domain == host and _is_shared(domain)):
+        return ""
+    if domain == host:
+        return "" if _IP_ADDRESS.fullmatch(host) else domain
+    if _IP_ADDRESS.fullmatch(host) or not host.endswith("." + domain):
+        return None
+    return None if _is_shared(domain) else domain
+
+
+def _is_shared(domain: str) -> bool:
+    """Do strangers register names below it, as below co.uk and github.io?"""
+    return site_of("x." + domain) == "x." + domain
+
+
+def _expires(attributes: dict[str, str], now: float) -> float | None:
+    age = attributes.get("max-age", "")
+    if _SECONDS.fullmatch(age):
+        if age.startswith("-") or not age.strip("0"):
+            return float("-inf")
+        return now + min(float(age[:12]), MAX_AGE)
+    moment = parse_date(attributes.get("expires", ""))
+    return None if moment is None else min(moment, now + MAX_AGE)
+
+
+def _fits_its_prefix(cookie: _Cookie, attributes: dict[str, str]) -> bool:
+    """What `__Secure-` and `__Host-` promise must hold (§5.7, steps 20 to 22)."""
+    name = cookie.name.lower()
+    if not name:
+        return not cookie.value.lower().startswith(("__secure-", "__host-"))
+    if name.startswith("__secure-"):
+        return cookie.is_secure
+    if name.startswith("__host-"):
+        has_root = attributes.get("path") == "/" and "domain" not in attributes
+        return cookie.is_secure and has_root
+    return True
+
+
+def _split(url: str) -> tuple[bool, str, str]:
+    """Is it https; the host in lower case without its port; the path."""
+    scheme, _, rest = url.partition("://")
+    rest = rest.partition("#")[0].partition("?")[0]
+    authority, slash, path = rest.partition("/")
+    host = authority.rpartition("@")[2].lower()
+    if not host.endswith("]"):
+        name, colon, port = host.rpartition(":")
+        host = name if (colon and port.isdigit()) or not port else host
+    return scheme.lower() == "https", host, slash + path
+
+
+def _default_path(path: str) -> str:
+    return path[: path.rfind("/")] or "/"
+
+
+def _is_below(path: str, cookie_path: str) -> bool:
+    path = path or "/"
+    if not path.startswith(cookie_path):
+        return False
+    return (
+        len(path) == len(cookie_path)
+        or cookie_path.endswith("/")
+        or path[len(cookie_path)] == "/"
+    )

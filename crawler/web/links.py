@@ -1,0 +1,171 @@
+"""The links of pages: references resolved cheaply, since nearly all were met before.
+
+Pure: `urls.join` says what a reference means, and here is only what spares asking it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from crawler.web.urls import (
+    HTTP,
+    MAX_URL,
+    InvalidUrl,
+    fingerprint,
+    host_of,
+    join,
+    origin_of,
+)
+
+_ROOTED = ("/", *HTTP)
+# How many origins a resolver knows by their spelling.
+_ORIGINS = 4096
+# What resolving can only append to its directory or origin: no dot segment, no
+# scheme, nothing to escape. ("/." and a leading "." are looked for apart.)
+_PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
+# What its directory (or less) decides: an empty reference, a bare query and "http:x"
+# depend on more of the base, and whatever holds controls could be any of them.
+_SHARED = re.compile(
+    r"https?://[^\x00-\x1f]*|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x20?][^\x00-\x1f]*"
+)
+
+
+class Link(NamedTuple):
+    """A canonical URL with what is asked of it again and again."""
+
+    url: str
+    fingerprint: int
+    host: str
+
+
+class _Place(NamedTuple):
+    """Where a page's references begin: its URL, and what is known there."""
+
+    base: str
+    origin: str
+    directory: str
+    near: dict[str, Link]
+    shared: dict[str, Link]
+
+
+class Resolver:
+    """References of pages to links, where nearly all were met before.
+
+    `rejected` counts by reason what could not be followed. A reference is known by
+    the directory of its base, or by the origin if it needs no more; two generations
+    bound the memory to about `maximum` links.
+    """
+
+    def __init__(self, *, maximum: int = 50_000, max_url: int = MAX_URL) -> None:
+        self.rejected: Counter[str] = Counter()
+        self._half = max(maximum // 2, 1)
+        self._max_url = max_url
+        #: Origins whose spelling is canonical: what follows them need not be parsed.
+        self._origins: set[str] = set()
+        self._young: dict[str, dict[str, Link]] = {}
+        self._old: dict[str, dict[str, Link]] = {}
+        self._size = 0
+
+    def resolve(self, base: str, reference: str) -> Link | None:
+        """What `reference` means at the canonical URL `base`; None: not followable."""
+        for link in self.resolve_all(base, (reference,)):
+            return link
+        return None
+
+    def resolve_all(self, base: str, references: Iterable[str]) -> list[Link]:
+        """The links of a page, each once, in the order of their first mention."""
+        path = base.partition("?")[0]
+        directory = path[: path.rindex("/") + 1]
+        origin = origin_of(base)
+        self._note(origin)
+        place = _Place(
+            base, origin, directory, self._table(directory), self._table(origin)
+        )
+        find_near, find_shared = place.near.get, place.shared.get
+        found: dict[int, Link] = {}
+        # Without their fragments many of a page's references are the same. (A space
+        # before "#" belongs to the path; at the end it would not.)
+        cut = [
+            text
+            if "#" not in text
+            else head
+            if (head := text.partition("#")[0])[-1:] > " " or not head
+            else text
+            for text in references
+        ]
+        for reference in dict.fromkeys(cut):
+            link = find_near(reference) or find_shared(reference)
+            if link is None:
+                link = self._meet(place, reference)
+                if link is None:
+                    continue
+            found[link.fingerprint] = link
+        return list(found.values())
+
+    def __len__(self) -> int:
+        """How many references are known."""
+        tables = (*self._young.values(), *self._old.values())
+        return sum(len(table) for table in tables)
+
+    def _meet(self, place: _Place, reference: str) -> Link | None:
+        """A reference that is not known as it is written."""
+        url = self._append(place, reference)
+        is_lasting = True
+        if url is None:
+            reference = reference or place.base
+            try:
+                url = join(place.base, reference, max_url=self._max_url)
+            except InvalidUrl as error:
+                self.rejected[error.reason] += 1
+                return None
+            self._note(origin_of(url))
+            is_lasting = _SHARED.fullmatch(reference) is not None
+        link = Link(url, fingerprint("GET", url), host_of(url))
+        if is_lasting:
+            table = place.shared if reference.startswith(_ROOTED) else place.near
+            table[reference] = link
+            self._size += 1
+        return link
+
+    def _append(self, place: _Place, reference: str) -> str | None:
+        """What `join` would say, where nothing is to be parsed; else None."""
+        start, rest = place.directory, reference
+        if reference.startswith(HTTP):
+            slash = reference.find("/", 8)
+            if slash < 0 or reference[:slash] not in self._origins:
+                return None
+            start, rest = reference[:slash], reference[slash:]
+        elif reference.startswith("/"):
+            start = place.origin
+        else:
+            top = len(place.origin) + 1
+            while rest.startswith("../") and len(start) > top:
+                start, rest = start[: start.rindex("/", 0, -1) + 1], rest[3:]
+        if (
+            not _PLAIN.fullmatch(rest)
+            or rest.startswith((".", "//"))
+            or "/." in rest
+            or len(start) + len(reference) > self._max_url
+        ):
+            return None
+        return start + rest
+
+    def _note(self, origin: str) -> None:
+        if len(self._origins) >= _ORIGINS:
+            self._origins.clear()
+        self._origins.add(origin)
+
+    def _table(self, place: str) -> dict[str, Link]:
+        """The links that are known at a directory or an origin."""
+        if self._size > self._half:
+            self._old, self._young, self._size = self._young, {}, 0
+        table = self._young.get(place)
+        if table is not None:
+            return table
+        table = self._old.pop(place, {})
+        if len(table) > self._half:
+            table = {}  # a place that fills the memory alone would never be let go
+        self._young[place] = table
+        self._size += len(table)
+        return table

@@ -1,0 +1,186 @@
+"""A crawl in words: figures in, text out."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from crawler.cli import run_summary
+from crawler.cli.run_summary import Ending, Pulse
+from crawler.run.engine import Engine, Progress
+from crawler.stats import FinishReason, Report
+
+
+@dataclass
+class Running:
+    """As much of an engine as is looked at."""
+
+    progress: Progress = field(default_factory=Progress)
+    busy_hosts: int = 2
+
+
+def pulse_of(running: Running) -> Pulse:
+    return Pulse(cast("Engine", running))
+
+
+def report(**more: object) -> Report:
+    values: dict[str, object] = {
+        "spider": "books",
+        "job": "books",
+        "run": 7,
+        "started": "",
+        "finished": "",
+        "finish_reason": FinishReason.FINISHED,
+        **more,
+    }
+    return Report(**values)  # type: ignore[arg-type]
+
+
+def test_figures_are_those_of_the_counters() -> None:
+    running = Running()
+    running.progress.counters = {"found": 10, "pages": 4, "failed": 1, "items": 8}
+
+    figures = pulse_of(running).figures(now=100.0, seconds=3.0)
+
+    assert (figures.pages, figures.items, figures.failed) == (4, 8, 1)
+    assert (figures.queue, figures.busy_hosts, figures.seconds) == (5, 2, 3.0)
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    running = Running()
+    pulse = pulse_of(running)
+    rates = []
+    for second in range(41):
+        running.progress.counters["pages"] = min(second, 20) * 10
+        rates.append(pulse.figures(now=float(second), seconds=0).rate)
+
+    assert rates[0] == 0
+    assert rates[20] == pytest.approx(10)
+    assert rates[40] == 0
+
+
+def test_one_line_says_where_a_crawl_stands() -> None:
+    running = Running()
+    running.progress.counters = {"found": 5000, "pages": 1234, "items": 1}
+
+    line = run_summary.progress_line(pulse_of(running).figures(now=0, seconds=302))
+
+    assert line == (
+        "5:02  1,234 pages, 1 items, 0.0 pages/s, 0 failed, 2 hosts busy, 3,766 queued"
+    )
+
+
+def test_a_resumed_run_says_what_is_done_and_what_is_not() -> None:
+    line = run_summary.resume_line(7, {"pages": 301}, {"a": 90, "b": 9}, waiting=2)
+
+    assert line == "resuming run 7: 301 done, 97 pending, 2 waiting"
+
+
+def test_the_table_shows_what_there_is_and_no_more() -> None:
+    lines = run_summary.table(
+        report(
+            pages=1234,
+            item_count=5,
+            failed=3,
+            errors={"http_status": 2, "dns_error": 1},
+            skipped={"scope": 10},
+            bytes=12_300_000,
+            connections=1,
+            hosts=2,
+            http_versions={"HTTP/2": 1237},
+            seconds=61,
+            pages_per_second=20.23,
+        )
+    )
+
+    assert lines == [
+        "books, run 7: finished after 1:01",
+        "  pages         1,234  20.2 a second",
+        "  items             5",
+        "  failed            3  2 http_status, 1 dns_error",
+        "  left out         10  10 scope",
+        "  received    12.3 MB  1 connection, 2 hosts; 1,237 by HTTP/2",
+    ]
+
+
+PART, FILE = {Path("out/books-7.jsonl.part"): 2}, [Path("out/books-7.jsonl")]
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        pytest.param(
+            Ending(report(item_count=1), published=FILE),
+            "1 item in out/books-7.jsonl",
+            id="complete",
+        ),
+        pytest.param(
+            Ending(
+                report(
+                    item_count=2, finish_reason=FinishReason.INTERRUPTED, exit_code=4
+                ),
+                unpublished=PART,
+            ),
+            "so far 2 items, in out/books-7.jsonl.part; go on with: crawl run books",
+            id="stopped",
+        ),
+        pytest.param(
+            Ending(
+                report(
+                    item_count=1_003,
+                    finish_reason=FinishReason.SINK_ERROR,
+                    exit_code=1,
+                ),
+                unpublished={**PART, Path("x.db"): 1_003, Path("y.csv.part"): 0},
+            ),
+            "so far 1,003 items, in out/books-7.jsonl.part (2 of them), x.db, "
+            "y.csv.part (0 of them); go on with: crawl run books",
+            id="an output failed and lacks what the state has",
+        ),
+        pytest.param(
+            Ending(report(finish_reason=FinishReason.SINK_ERROR, exit_code=1)),
+            "so far 0 items, all kept; go on with: crawl run books",
+            id="an output failed before it wrote anything",
+        ),
+        pytest.param(
+            Ending(
+                report(
+                    item_count=2, finish_reason=FinishReason.INTERRUPTED, exit_code=4
+                ),
+                published=FILE,
+                is_kept=False,
+            ),
+            "2 items in out/books-7.jsonl",
+            id="stopped in memory",
+        ),
+        pytest.param(
+            Ending(
+                report(
+                    item_count=2, finish_reason=FinishReason.SINK_ERROR, exit_code=1
+                ),
+                unpublished=PART,
+                is_kept=False,
+            ),
+            "2 items so far, in out/books-7.jsonl.part; it is not complete",
+            id="an output failed in memory",
+        ),
+        pytest.param(
+            Ending(report(item_count=9, finish_reason=FinishReason.INTERRUPTED)),
+            "9 items written",
+            id="whoever read them had enough",
+        ),
+    ],
+)
+def test_the_last_line_says_where_the_items_are_and_how_to_go_on(
+    ending: Ending, expected: str
+) -> None:
+    assert run_summary.last_line(ending, "crawl run books") == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, "0.0 s"), (59.94, "59.9 s"), (60, "1:00"), (3661, "1:01:01")],
+)
+def test_durations_are_said_as_people_read_them(seconds: float, expected: str) -> None:
+    assert run_summary.clock(seconds) == expected

@@ -1,0 +1,659 @@
+"""The frontier: who comes next, and when."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from crawler.frontier.frontier import Frontier, Load
+from crawler.frontier.host_pace import Hosts, Pace
+
+NO_LIMIT = Pace(per_host=1000, rate=0)
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """An entry as the frontier sees it."""
+
+    host: str = "a.example"
+    priority: int = 0
+    depth: int = 0
+    due: float = 0.0
+    scheme: str = "https"
+    fingerprint: int = field(default_factory=count(1).__next__)
+    sequence: int = field(default_factory=count(1).__next__)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.host}/{self.fingerprint}"
+
+    @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.host}"
+
+
+def frontier_of(
+    *pages: Page, pace: Pace = NO_LIMIT, window: int = 64, limit: int = 1_000
+) -> Frontier[Page]:
+    hosts = Hosts(lambda host: pace)
+    frontier: Frontier[Page] = Frontier(hosts, window=window, limit=limit)
+    for page in pages:
+        frontier.push(page)
+    return frontier
+
+
+def drawn(frontier: Frontier[Page], now: float) -> list[Page]:
+    pages = []
+    while (page := frontier.pop(now)) is not None:
+        pages.append(page)
+    return pages
+
+
+def test_an_empty_frontier_gives_nothing_and_waits_for_nothing() -> None:
+    frontier = frontier_of()
+
+    assert frontier.pop(1.0) is None
+    assert frontier.next_time(1.0) is None
+    assert len(frontier) == 0
+
+
+def test_within_a_host_priority_goes_before_depth_and_depth_before_arrival() -> None:
+    last = Page(depth=2)
+    late, later = Page(depth=1), Page(depth=1)
+    first = Page(depth=9, priority=1)
+    frontier = frontier_of(last, late, later, first)
+
+    assert drawn(frontier, 1.0) == [first, late, later, last]
+
+
+def test_an_entry_put_back_keeps_its_place() -> None:
+    first, second = Page(), Page()
+    frontier = frontier_of(first, second)
+
+    popped = frontier.pop(1.0)
+    assert popped is first
+    frontier.release(popped.host, 1.0, asked=False)
+    frontier.push(popped)
+
+    assert drawn(frontier, 1.0) == [first, second]
+
+
+def test_hosts_take_turns() -> None:
+    pages = [Page(host=f"{name}.example") for name in "aaabbbccc"]
+    frontier = frontier_of(*pages)
+
+    assert [page.host[0] for page in drawn(frontier, 1.0)] == list("abcabcabc")
+
+
+def test_a_new_host_waits_for_its_turn_like_the_others() -> None:
+    frontier = frontier_of(Page(host="a"), Page(host="a"), Page(host="b"))
+    frontier.pop(1.0)
+
+    frontier.push(Page(host="c"))
+
+    assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a", "c"]
+
+
+def test_between_hosts_the_highest_priority_goes_first() -> None:
+    frontier = frontier_of(Page(host="a"), Page(host="b"))
+
+    frontier.push(Page(host="b", priority=5))
+
+    assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a", "b"]
+
+
+def test_a_slow_host_holds_no_more_workers_than_its_ceiling() -> None:
+    slow = [Page(host="slow") for _ in range(5)]
+    quick = [Page(host="quick") for _ in range(2)]
+    frontier = frontier_of(*slow, *quick, pace=Pace(per_host=2, rate=0))
+
+    hosts = [page.host for page in drawn(frontier, 1.0)]
+
+    assert sorted(hosts) == ["quick", "quick", "slow", "slow"]
+    assert frontier.next_time(1.0) is None
+    frontier.release("slow", 2.0)
+    assert frontier.next_time(2.0) == 2.0
+    assert len(drawn(frontier, 2.0)) == 1
+
+
+def test_a_host_rests_between_two_requests() -> None:
+    frontier = frontier_of(Page(), Page(), pace=Pace(rate=2.0))
+
+    assert frontier.pop(10.0) is not None
+    assert frontier.pop(10.0) is None
+    assert frontier.next_time(10.0) == 10.5
+    assert frontier.pop(10.4) is None
+    assert frontier.pop(10.5) is not None
+
+
+def test_a_retry_waits_for_its_due_time() -> None:
+    retry, page = Page(due=30.0, priority=1), Page()
+    frontier = frontier_of(retry, page)
+
+    assert frontier.waiting() == 1
+    assert frontier.ready() == 1
+    assert drawn(frontier, 1.0) == [page]
+    assert frontier.next_time(1.0) == 30.0
+    assert drawn(frontier, 29.9) == []
+    assert drawn(frontier, 30.0) == [retry]
+    assert frontier.waiting() == 0
+
+
+def test_a_retry_that_is_due_takes_the_place_of_its_priority() -> None:
+    retry = Page(host="b", due=5.0, priority=1)
+    frontier = frontier_of(Page(host="a"), Page(host="b"), Page(host="a"), retry)
+    frontier.pop(1.0)
+
+    assert frontier.pop(5.0) is retry
+
+
+def test_a_pause_set_by_someone_else_moves_the_next_time() -> None:
+    hosts = Hosts(lambda host: Pace(rate=1.0))
+    frontier: Frontier[Page] = Frontier(hosts)
+    frontier.push(Page())
+    frontier.push(Page())
+    frontier.pop(1.0)
+
+    hosts.pause("a.example", 60.0, 1.5)
+
+    assert frontier.pop(2.0) is None
+    assert frontier.next_time(2.0) == 60.0
+    assert frontier.pop(60.0) is not None
+
+
+def test_a_refused_turn_goes_to_the_next_entry_at_once() -> None:
+    frontier = frontier_of(Page(), Page(), pace=Pace(rate=1.0))
+    page = frontier.pop(1.0)
+    assert page is not None
+
+    frontier.release(page.host, 1.0, asked=False)
+
+    assert frontier.pop(1.0) is not None
+    assert frontier.pop(1.5) is None
+
+
+def test_a_held_origin_gives_nothing_until_it_is_resumed() -> None:
+    secure, plain = Page(), Page(scheme="http")
+    frontier = frontier_of(secure, plain)
+
+    frontier.hold(secure.origin, 1.0)
+
+    assert drawn(frontier, 1.0) == [plain]
+    assert frontier.next_time(1.0) is None
+    frontier.resume(secure.origin, 2.0)
+    assert drawn(frontier, 2.0) == [secure]
+
+
+def test_an_origin_held_until_a_time_opens_by_itself() -> None:
+    page = Page()
+    frontier = frontier_of(page)
+
+    frontier.hold(page.origin, 1.0, until=90.0)
+
+    assert frontier.ready() == 0
+    assert frontier.next_time(1.0) == 90.0
+    assert frontier.pop(89.0) is None
+    assert frontier.pop(90.0) is page
+
+
+def test_a_hold_reaches_entries_that_come_later() -> None:
+    page = Page()
+    frontier = frontier_of()
+    frontier.hold(page.origin, 1.0)
+
+    frontier.push(page)
+
+    assert frontier.pop(1.0) is None
+    frontier.resume(page.origin, 1.0)
+    assert frontier.pop(1.0) is page
+
+
+def test_an_entry_found_again_at_a_lower_depth_takes_it() -> None:
+    deep, other = Page(depth=5), Page(depth=3)
+    frontier = frontier_of(deep, other)
+
+    assert frontier.lower(deep.fingerprint, 1)
+    assert not frontier.lower(deep.fingerprint, 4)
+    assert not frontier.lower(12345678, 0)
+
+    assert drawn(frontier, 1.0) == [deep, other]
+    assert deep.depth == 1
+    assert len(frontier) == 0
+
+
+def test_a_waiting_entry_may_be_lowered_too() -> None:
+    deep, other = Page(depth=5, due=9.0), Page(depth=3, due=9.0)
+    frontier = frontier_of(deep, other)
+
+    frontier.lower(deep.fingerprint, 1)
+
+    assert drawn(frontier, 9.0) == [deep, other]
+
+
+def test_an_entry_lowered_and_pushed_again_comes_out_again() -> None:
+    page, other = Page(depth=5), Page(depth=2)
+    frontier = frontier_of(page, other)
+    frontier.lower(page.fingerprint, 1)
+    assert frontier.pop(1.0) is page
+
+    page.depth = 5
+    frontier.push(page)
+
+    assert drawn(frontier, 1.0) == [other, page]
+
+
+def test_pushing_what_is_here_already_changes_nothing() -> None:
+    page = Page()
+    frontier = frontier_of(page, page)
+
+    assert len(frontier) == 1
+    assert drawn(frontier, 1.0) == [page]
+
+
+def test_ready_leaves_out_hosts_that_rest_for_long() -> None:
+    hosts = Hosts(lambda host: Pace(rate=0))
+    frontier: Frontier[Page] = Frontier(hosts)
+    for host in ("a", "a", "a", "b"):
+        frontier.push(Page(host=host))
+    hosts.pause("a", 600.0, 1.0)
+
+    frontier.pop(1.0)
+
+    assert len(frontier) == 3
+    assert frontier.ready() == 0
+
+
+def test_draining_gives_every_entry_and_leaves_nothing() -> None:
+    pages = {Page(), Page(due=5.0), Page(host="b")}
+    frontier = frontier_of(*pages)
+
+    assert set(frontier.drain()) == pages
+    assert frontier.load() == Load(entries=0, waiting=0, hosts=0, busy=0)
+    assert frontier.next_time(1.0) is None
+
+
+def test_load_counts_entries_hosts_and_requests_out() -> None:
+    frontier = frontier_of(Page(host="a"), Page(host="b"), Page(host="b", due=5.0))
+
+    frontier.pop(1.0)
+
+    assert frontier.load() == Load(entries=2, waiting=1, hosts=1, busy=1)
+
+
+def test_hosts_with_nothing_left_are_forgotten() -> None:
+    hosts = Hosts(lambda host: Pace(rate=0))
+    frontier: Frontier[Page] = Frontier(hosts)
+    for number in range(1000):
+        frontier.push(Page(host=f"h{number}"))
+        page = frontier.pop(float(number))
+        assert page is not None
+        frontier.release(page.host, float(number))
+
+    assert frontier.load().hosts == 0
+    assert len(hosts) < 10
+
+
+# -- a window of what the store holds
+
+
+def test_beyond_its_window_a_host_leaves_new_entries_to_the_store() -> None:
+    frontier = frontier_of(window=3)
+
+    taken = [frontier.offer(Page(depth=1)) for _ in range(5)]
+
+    assert taken == [True, True, True, False, False]
+    assert frontier.offer(Page(depth=0))
+    assert frontier.offer(Page(host="b", depth=1))
+
+
+def test_a_host_whose_window_runs_low_is_hungry_once() -> None:
+    frontier = frontier_of(*(Page() for _ in range(3)), window=8)
+    frontier.stock("a.example", True)
+    assert frontier.hungry(10) == []
+
+    frontier.pop(1.0)
+
+    assert frontier.hungry(10) == ["a.example"]
+    assert frontier.hungry(10) == []
+
+
+def test_hosts_known_only_by_the_store_are_hungry() -> None:
+    frontier = frontier_of()
+    for name in "abc":
+        frontier.stock(name, True)
+
+    assert frontier.has_stock()
+    assert frontier.hungry(2) == ["a", "b"]
+    assert not frontier.offer(Page(host="c"))
+    frontier.stock("c", False)
+    assert frontier.hungry(2) == []
+    assert frontier.offer(Page(host="c"))
+
+
+def test_a_frontier_holds_no_more_than_its_limit() -> None:
+    frontier = frontier_of(limit=20)
+
+    taken = [frontier.offer(Page(host=f"h{number}")) for number in range(30)]
+
+    assert taken == [True] * 20 + [False] * 10
+    assert len(frontier) == 20
+    assert frontier.hungry(100) == []  # there is no room for them
+    drawn(frontier, 1.0)
+    assert frontier.hungry(100) == [f"h{number}" for number in range(20, 30)]
+
+
+def test_the_more_hosts_there_are_the_less_each_has_here() -> None:
+    frontier = frontier_of(limit=80)
+    assert frontier.share == 64
+
+    for number in range(10):
+        frontier.stock(f"h{number}", True)
+
+    assert frontier.share == 8
+    assert len(frontier.hungry(100)) == 10
+
+
+def test_better_entries_push_others_out_of_the_window() -> None:
+    frontier = frontier_of(window=4)
+    pages = [Page(priority=number // 4) for number in range(40)]
+    for page in pages:
+        frontier.offer(page)
+
+    assert len(frontier) <= 8
+    best = drawn(frontier, 1.0)[:4]
+    assert best == pages[36:]
+    assert frontier.hungry(1) == ["a.example"]
+    assert frontier.ready() == 0
+
+
+def test_what_is_left_to_the_store_while_it_is_asked_is_not_forgotten() -> None:
+    frontier = frontier_of(window=4)
+    for _ in range(5):
+        frontier.offer(Page())
+    frontier.held("a.example")  # the store is asked for others
+    for _ in range(8):
+        frontier.offer(Page(priority=1))
+
+    frontier.stock("a.example", False)
+
+    assert frontier.has_stock()
+
+
+class Kept:
+    """A store as small as can be, and the frontier that holds a window of it."""
+
+    def __init__(self, window: int, limit: int) -> None:
+        self.frontier = frontier_of(window=window, limit=limit)
+        self.pending: dict[int, Page] = {}
+        self.asked: tuple[str, set[int]] | None = None
+        self.given: list[Page] = []
+
+    def add(self, page: Page) -> None:
+        self.pending[page.fingerprint] = page
+        self.frontier.offer(page)
+
+    def pop(self) -> bool:
+        page = self.frontier.pop(1.0)
+        if page is None:
+            return False
+        self.frontier.release(page.host, 1.0)
+        self.given.append(page)
+        del self.pending[page.fingerprint]
+        return True
+
+    def ask(self) -> bool:
+        """Begin to load a host that runs low; other things happen before `load`."""
+        names = [] if self.asked else self.frontier.hungry(1)
+        for name in names:
+            self.asked = name, self.frontier.held(name)
+        return bool(names)
+
+    def load(self) -> None:
+        if self.asked is None:
+            return
+        (name, held), self.asked = self.asked, None
+        kept = [it for it in self.pending.values() if it.host == name]
+        kept.sort(key=lambda it: (-it.priority, it.depth, it.sequence))
+        share = self.frontier.share
+        found = [it for it in kept if it.fingerprint not in held][:share]
+        for page in found:
+            self.frontier.push(page)
+        self.frontier.stock(name, len(found) == share)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 5), st.integers(4, 30))
+@settings(max_examples=100, deadline=None)
+def test_what_the_store_keeps_is_all_given_out_once(
+    dice: Random, window: int, limit: int
+) -> None:
+    kept, number = Kept(window, limit), 0
+    for _ in range(dice.randrange(300)):
+        match dice.choice("aaappsl"):
+            case "a":
+                host, priority = dice.choice("abcdefgh"), dice.randrange(3)
+                kept.add(Page(host, priority, dice.randrange(3)))
+                number += 1
+            case "p":
+                kept.pop()
+            case "s":
+                kept.ask()
+            case _:
+                kept.load()
+        assert len(kept.frontier) <= limit + 2 * window
+
+    kept.load()
+    while kept.pop() or kept.ask():
+        kept.load()
+
+    assert not kept.pending
+    assert not kept.frontier.has_stock()
+    assert len(kept.given) == len({page.fingerprint for page in kept.given}) == number
+
+
+def test_entries_that_wait_do_not_keep_others_out() -> None:
+    frontier = frontier_of(*(Page(due=9.0) for _ in range(8)), window=4)
+    frontier.stock("a.example", True)
+    assert frontier.hungry(1) == ["a.example"]
+
+    assert frontier.offer(Page(priority=1))
+    frontier.stock("a.example", True)
+
+    assert frontier.hungry(1) == ["a.example"]
+
+
+def test_held_names_what_is_here_of_a_host() -> None:
+    here, later, other = Page(), Page(due=9.0), Page(host="b")
+    frontier = frontier_of(here, later, other)
+
+    assert frontier.held("a.example") == {here.fingerprint, later.fingerprint}
+    assert frontier.held("nowhere") == set()
+
+
+# -- properties
+
+
+HOSTS = ["a", "b", "c"]
+
+
+class FrontierMachine(RuleBasedStateMachine):
+    """The frontier beside a model that looks at everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1.0
+        self.paces = {"a": Pace(2, 0), "b": Pace(1, 4), "c": Pace(3, 0.5)}
+        self.hosts = Hosts(self.paces.__getitem__)
+        self.frontier: Frontier[Page] = Frontier(self.hosts, window=4)
+        self.pending: dict[int, Page] = {}
+        self.out: list[Page] = []
+        self.last: dict[str, float] = {}
+        self.held: dict[str, float] = {}
+        self.paused: dict[str, float] = {}
+        self.served: dict[str, int] = {}
+        self.turns = count(1)
+
+    @rule(
+        host=st.sampled_from(HOSTS),
+        priority=st.integers(0, 2),
+        depth=st.integers(0, 3),
+        scheme=st.sampled_from(["http", "https"]),
+        due_in=st.sampled_from([None, None, 0.1, 1.0, 7.0]),
+    )
+    def push(
+        self, host: str, priority: int, depth: int, scheme: str, due_in: float | None
+    ) -> None:
+        due = 0.0 if due_in is None else self.now + due_in
+        page = Page(host, priority, depth, due, scheme)
+        self.pending[page.fingerprint] = page
+        self.frontier.push(page)
+
+    @rule(seconds=st.sampled_from([0.0, 0.1, 0.25, 1.0, 10.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(host=st.sampled_from(HOSTS), scheme=st.sampled_from(["http", "https"]))
+    def hold(self, host: str, scheme: str) -> None:
+        self.held[f"{scheme}://{host}"] = float("inf")
+        self.frontier.hold(f"{scheme}://{host}", self.now)
+
+    @rule(host=st.sampled_from(HOSTS), seconds=st.sampled_from([0.3, 3.0]))
+    def hold_for(self, host: str, seconds: float) -> None:
+        self.held[f"https://{host}"] = self.now + seconds
+        self.frontier.hold(f"https://{host}", self.now, self.now + seconds)
+
+    @rule(host=st.sampled_from(HOSTS), scheme=st.sampled_from(["http", "https"]))
+    def resume(self, host: str, scheme: str) -> None:
+        self.held.pop(f"{scheme}://{host}", None)
+        self.frontier.resume(f"{scheme}://{host}", self.now)
+
+    @rule(host=st.sampled_from(HOSTS), seconds=st.sampled_from([0.2, 2.0]))
+    def pause(self, host: str, seconds: float) -> None:
+        until = max(self.paused.get(host, 0.0), self.now + seconds)
+        self.paused[host] = until
+        self.hosts.pause(host, self.now + seconds, self.now)
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data(), depth=st.integers(0, 2))
+    def lower(self, data: st.DataObject, depth: int) -> None:
+        page = data.draw(st.sampled_from(list(self.pending.values())))
+        is_lower = depth < page.depth
+
+        assert self.frontier.lower(page.fingerprint, depth) == is_lower
+        assert page.depth <= depth or not is_lower
+
+    @precondition(lambda self: self.out)
+    @rule(data=st.data(), asked=st.booleans())
+    def release(self, data: st.DataObject, asked: bool) -> None:
+        page = data.draw(st.sampled_from(self.out))
+        self.out.remove(page)
+        self.frontier.release(page.host, self.now, asked=True)
+        if not asked:
+            self.pending[page.fingerprint] = page
+            self.frontier.push(page)
+
+    @rule()
+    def pop(self) -> None:
+        free = [page for page in self.pending.values() if self.may_go(page)]
+        page = self.frontier.pop(self.now)
+        if page is None:
+            assert not free
+            return
+        assert page in free
+        assert page.priority == max(other.priority for other in free)
+        rank = (-page.priority, page.depth, page.sequence)
+        for other in free:
+            if other.host == page.host:
+                assert rank <= (-other.priority, other.depth, other.sequence)
+        del self.pending[page.fingerprint]
+        self.out.append(page)
+        self.last[page.host] = self.now
+
+    def may_go(self, page: Page) -> bool:
+        pace = self.paces[page.host]
+        interval = 1 / pace.rate if pace.rate else 0.0
+        out = sum(other.host == page.host for other in self.out)
+        return (
+            out < pace.per_host
+            and page.due <= self.now
+            and self.held.get(page.origin, 0.0) <= self.now
+            and self.paused.get(page.host, 0.0) <= self.now
+            and self.last.get(page.host, -1e9) + interval <= self.now
+        )
+
+    @invariant()
+    def knows_how_many_it_holds(self) -> None:
+        assert len(self.frontier) == len(self.pending)
+        assert 0 <= self.frontier.ready() <= len(self.pending)
+
+    @invariant()
+    def tells_the_truth_about_the_next_time(self) -> None:
+        time = self.frontier.next_time(self.now)
+        before = self.now
+        free = any(self.may_go(page) for page in self.pending.values())
+        assert free == (time == self.now)
+        if time is not None and time > self.now:
+            self.now = time
+            assert any(self.may_go(page) for page in self.pending.values())
+        elif time is None:
+            self.now += 1e6
+            assert not any(self.may_go(page) for page in self.pending.values())
+        self.now = before
+
+
+TestFrontierMachine = FrontierMachine.TestCase
+TestFrontierMachine.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+@given(
+    rate=st.sampled_from([0.5, 3.0, 10.0, 64.0]),
+    delays=st.lists(st.floats(0, 0.5), min_size=1, max_size=60),
+)
+@settings(max_examples=50)
+def test_no_second_holds_more_than_its_rate_and_one(
+    rate: float, delays: list[float]
+) -> None:
+    pages = [Page() for _ in delays]
+    frontier = frontier_of(*pages, pace=Pace(per_host=1000, rate=rate))
+    now, times = 1.0, []
+    for delay in delays:
+        now = max(now + delay, frontier.next_time(now + delay) or 0.0)
+        assert frontier.pop(now) is not None
+        times.append(now)
+
+    for start in times:
+        assert sum(start <= time < start + 1.0 for time in times) <= rate + 1
+    for number, time in enumerate(times):
+        assert time >= times[0] + number / rate - 1e-6
+
+
+def test_holding_a_host_again_and_again_leaves_no_records_behind() -> None:
+    frontier = frontier_of(Page(), Page(host="b", priority=1))
+    tracemalloc.start()
+    for _ in range(3000):
+        frontier.hold("https://a.example", 1.0)
+        frontier.resume("https://a.example", 1.0)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size < 100_000
+    assert [page.host for page in drawn(frontier, 1.0)] == ["b", "a.example"]
+
+
+def test_outdated_records_do_not_pile_up() -> None:
+    frontier = frontier_of(Page(due=1e6))
+    tracemalloc.start()
+    for _ in range(3000):
+        frontier.push(Page())
+        page = frontier.pop(1.0)
+        assert page is not None
+        frontier.release(page.host, 1.0, asked=False)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size < 100_000

@@ -1,0 +1,393 @@
+"""How many at a time and how soon, for each host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.frontier.host_pace import (
+    LONGEST_INTERVAL,
+    LONGEST_PARK,
+    MEMORY,
+    PARDON,
+    STRAIGHT_FAILURES,
+    Hosts,
+    Pace,
+)
+
+HOST = "a.example"
+
+
+def hosts_of(per_host: int = 4, rate: float = 0.0) -> Hosts:
+    return Hosts(lambda host: Pace(per_host, rate))
+
+
+def fetch(hosts: Hosts, now: float, host: str = HOST) -> None:
+    hosts.take(host, now)
+    hosts.give_back(host, now)
+
+
+def wait(hosts: Hosts, now: float) -> float:
+    """Seconds until the host may be asked after a request now."""
+    fetch(hosts, now)
+    ready = hosts.ready_at(HOST, now)
+    assert ready is not None
+    return ready - now
+
+
+def test_a_host_nobody_asked_may_be_asked_at_once() -> None:
+    assert hosts_of(rate=1.0).ready_at(HOST, 5.0) == 0.0
+
+
+def test_a_host_gives_no_more_turns_than_its_ceiling() -> None:
+    hosts = hosts_of(per_host=2)
+
+    assert hosts.take(HOST, 1.0) is not None
+    assert hosts.take(HOST, 1.0) is None
+    assert hosts.ready_at(HOST, 99.0) is None
+    hosts.give_back(HOST, 2.0)
+    assert hosts.ready_at(HOST, 2.0) is not None
+
+
+def test_a_late_request_does_not_bring_the_next_one_forward() -> None:
+    hosts = hosts_of(rate=10.0)
+    hosts.take(HOST, 1.0)
+
+    assert hosts.take(HOST, 1.35) == pytest.approx(1.45)
+
+
+def test_each_host_has_its_own_pace() -> None:
+    paces = {"slow": Pace(1, 0.5), "quick": Pace(8, 0)}
+    hosts = Hosts(paces.__getitem__)
+
+    assert hosts.take("slow", 10.0) is None
+    hosts.give_back("slow", 10.0)
+    assert hosts.ready_at("slow", 10.0) == 12.0
+    assert hosts.take("quick", 10.0) == 10.0
+
+
+def test_a_turn_that_asked_nothing_is_given_back() -> None:
+    hosts = hosts_of(rate=1.0)
+    fetch(hosts, 1.0)
+    hosts.take(HOST, 2.0)
+
+    hosts.give_back(HOST, 2.4, asked=False)
+
+    assert hosts.ready_at(HOST, 2.4) == 2.0
+
+
+def test_a_turn_is_not_given_back_where_another_one_may_have_asked_since() -> None:
+    hosts = hosts_of(rate=1.0)
+    hosts.take(HOST, 1.0)
+    hosts.take(HOST, 2.0)
+
+    hosts.give_back(HOST, 2.5, asked=False)
+
+    assert hosts.ready_at(HOST, 2.5) == 3.0
+
+
+def test_the_last_turn_is_given_back_by_its_ticket_though_others_are_out() -> None:
+    hosts = hosts_of(rate=1.0)
+    hosts.take(HOST, 1.0, ticket=7)
+    hosts.take(HOST, 2.0, ticket=8)
+
+    hosts.give_back(HOST, 2.5, asked=False, ticket=8)
+    assert hosts.ready_at(HOST, 2.5) == 2.0
+
+    hosts.give_back(HOST, 2.5, asked=False, ticket=7)
+    assert hosts.ready_at(HOST, 2.5) == 2.0
+
+
+def test_a_paused_host_waits_and_no_shorter_pause_ends_it() -> None:
+    hosts = hosts_of()
+
+    hosts.pause(HOST, 70.0, 10.0)
+    hosts.pause(HOST, 30.0, 20.0)
+
+    assert hosts.ready_at(HOST, 20.0) == 70.0
+    assert hosts.is_paused(HOST, 69.9)
+    assert not hosts.is_paused(HOST, 70.0)
+
+
+def test_pauses_that_overlap_count_once() -> None:
+    hosts = hosts_of()
+    hosts.pause(HOST, 20.0, 10.0)
+    hosts.pause(HOST, 25.0, 15.0)
+    assert hosts.paused_for(HOST, 18.0) == pytest.approx(8.0)
+    hosts.pause(HOST, 60.0, 50.0)
+
+    assert hosts.paused_for(HOST, 50.0) == pytest.approx(15.0)
+    assert hosts.paused_for(HOST, 99.0) == pytest.approx(25.0)
+    assert hosts.paused_for("other", 99.0) == 0.0
+
+
+def test_crawl_delay_holds_from_the_request_that_told_it() -> None:
+    hosts = hosts_of(rate=8.0)
+    hosts.take(HOST, 10.0)
+
+    hosts.crawl_delay(HOST, 2.5)
+
+    assert hosts.ready_at(HOST, 10.2) == 12.5
+
+
+def test_crawl_delay_is_bounded_and_never_quickens_a_host() -> None:
+    hosts = hosts_of(rate=0.5)
+    hosts.crawl_delay(HOST, 0.1)
+    assert wait(hosts, 100.0) == 2.0
+
+    hosts.crawl_delay(HOST, 86400.0)
+    assert wait(hosts, 200.0) == 60.0
+
+    hosts.crawl_delay(HOST, 0.0)
+    assert wait(hosts, 300.0) == 2.0
+
+
+def test_crawl_delay_is_remembered_when_the_host_has_rested() -> None:
+    hosts = hosts_of(rate=8.0)
+    fetch(hosts, 1.0)
+    hosts.crawl_delay(HOST, 5.0)
+    for number in range(5):
+        fetch(hosts, 100.0 + number, host=f"h{number}")
+
+    assert wait(hosts, 1000.0) == 5.0
+
+
+def test_trouble_doubles_the_interval_up_to_a_minute() -> None:
+    hosts = hosts_of(rate=2.0)
+    intervals = []
+    now = 1000.0
+    for _ in range(9):
+        hosts.slow_down(HOST, now)
+        intervals.append(wait(hosts, now))
+        now += 100.0
+
+    assert intervals[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert intervals[-1] == LONGEST_INTERVAL
+
+
+def test_failures_that_come_together_double_it_once() -> None:
+    hosts = hosts_of(rate=2.0)
+
+    for _ in range(4):
+        hosts.slow_down(HOST, 1000.0)
+
+    assert wait(hosts, 1000.0) == 1.0
+
+
+def test_a_host_without_a_rate_slows_down_too() -> None:
+    hosts = hosts_of()
+
+    hosts.slow_down(HOST, 1000.0)
+
+    assert 0.1 < wait(hosts, 1000.0) < 1.0
+
+
+def test_a_host_is_itself_again_after_a_quiet_minute() -> None:
+    hosts = hosts_of(rate=8.0)
+    now = 1000.0
+    for _ in range(4):
+        hosts.slow_down(HOST, now)
+        now += 10.0
+    assert wait(hosts, now) == 2.0
+
+    hosts.succeeded(HOST, now + 1.0)
+    hosts.succeeded(HOST, now + 62.0)
+
+    assert wait(hosts, now + 62.0) == 0.125
+
+
+def test_refusals_between_clean_fetches_still_slow_a_host_down() -> None:
+    hosts = hosts_of(rate=8.0)
+    now = 1000.0
+    for _ in range(6):
+        hosts.slow_down(HOST, now)
+        hosts.succeeded(HOST, now + 1.9)
+        now += 2.0
+
+    assert wait(hosts, now) > 1.0
+
+
+def test_clean_fetches_quicken_a_host_step_by_step() -> None:
+    hosts = hosts_of(rate=1.0)
+    for now in (1000.0, 1010.0, 1020.0):
+        hosts.slow_down(HOST, now)
+    before = wait(hosts, 1030.0)
+
+    hosts.succeeded(HOST, 1030.0)
+
+    assert 1.0 < wait(hosts, 1030.0) < before
+
+
+def test_ten_straight_connection_failures_park_a_host() -> None:
+    hosts = hosts_of()
+    for number in range(STRAIGHT_FAILURES):
+        assert not hosts.is_paused(HOST, 1000.0)
+        assert hosts.parks(HOST) == 0
+        hosts.slow_down(HOST, 1000.0 + number / 100, unreachable=True)
+
+    assert hosts.parks(HOST) == 1
+    assert hosts.is_paused(HOST, 1059.0)
+    assert not hosts.is_paused(HOST, 1061.0)
+
+
+def test_a_parked_host_that_stays_away_is_parked_longer_each_time() -> None:
+    hosts = hosts_of()
+    now, pauses = 1000.0, []
+    for _ in range(STRAIGHT_FAILURES + 8):
+        hosts.slow_down(HOST, now, unreachable=True)
+        if hosts.is_paused(HOST, now):
+            ready = hosts.ready_at(HOST, now)
+            assert ready is not None
+            pauses.append(ready - now)
+            now = ready
+
+    assert pauses[:3] == [60.0, 120.0, 240.0]
+    assert pauses[-1] == LONGEST_PARK
+
+
+def test_failures_while_parked_do_not_park_again() -> None:
+    hosts = hosts_of()
+    for _ in range(STRAIGHT_FAILURES + 4):
+        hosts.slow_down(HOST, 1000.0, unreachable=True)
+
+    assert hosts.parks(HOST) == 1
+
+
+def test_an_answer_ends_a_series_of_failures() -> None:
+    hosts = hosts_of()
+    for _ in range(STRAIGHT_FAILURES - 1):
+        hosts.slow_down(HOST, 1000.0, unreachable=True)
+
+    hosts.succeeded(HOST, 1001.0)
+    hosts.slow_down(HOST, 1002.0, unreachable=True)
+
+    assert hosts.parks(HOST) == 0
+
+
+def test_refusals_use_up_no_attempts_for_a_quarter_of_an_hour() -> None:
+    hosts = hosts_of()
+
+    assert hosts.pardons(HOST, 1000.0)
+    assert hosts.pardons(HOST, 1000.0 + PARDON - 1)
+    assert not hosts.pardons(HOST, 1000.0 + PARDON)
+
+
+def test_where_a_host_refuses_one_page_alone_the_refusals_count() -> None:
+    hosts = hosts_of()
+    hosts.take(HOST, 999.0)
+    hosts.succeeded(HOST, 999.0)
+
+    assert not hosts.pardons(HOST, 1000.0, page=7)
+    assert not hosts.pardons(HOST, 1010.0, page=7)
+    assert hosts.pardons(HOST, 1020.0, page=8)
+    assert hosts.pardons(HOST, 1030.0, page=7)
+    assert not hosts.pardons(HOST, 1000.0 + PARDON, page=7)
+
+
+def test_a_host_that_never_answered_is_pardoned_for_its_one_page() -> None:
+    hosts = hosts_of()
+
+    assert hosts.pardons(HOST, 1000.0, page=7)
+    assert hosts.pardons(HOST, 1800.0, page=7)
+    assert not hosts.pardons(HOST, 1000.0 + PARDON, page=7)
+
+
+def test_a_host_that_answers_now_and_then_still_refuses_as_a_whole() -> None:
+    hosts = hosts_of()
+    hosts.pardons(HOST, 1000.0)
+    hosts.succeeded(HOST, 1001.0)
+
+    assert hosts.pardons(HOST, 1002.0)
+
+
+def test_a_refusal_among_clean_fetches_is_the_pages_own() -> None:
+    hosts = hosts_of()
+    hosts.pardons(HOST, 1000.0)
+    for _ in range(3):
+        hosts.succeeded(HOST, 1001.0)
+
+    assert not hosts.pardons(HOST, 1002.0)
+    assert hosts.pardons(HOST, 1003.0)
+    assert not hosts.pardons(HOST, 1002.0 + PARDON)
+
+
+def test_busy_counts_hosts_with_a_request_out() -> None:
+    hosts = hosts_of()
+    hosts.take("a", 1.0)
+    hosts.take("a", 1.0)
+    hosts.take("b", 1.0)
+    assert hosts.busy == 2
+
+    hosts.give_back("a", 2.0)
+    hosts.give_back("b", 2.0)
+    assert hosts.busy == 1
+
+
+def test_hosts_that_have_rested_are_forgotten() -> None:
+    hosts = hosts_of(rate=8.0)
+    for number in range(10_000):
+        fetch(hosts, number / 100, host=f"h{number}")
+
+    assert len(hosts) < 100
+
+
+def test_troubles_are_remembered_for_an_hour() -> None:
+    hosts = hosts_of(rate=8.0)
+    for number in range(100):
+        hosts.pause(f"h{number}", 5.0, 1.0)
+    for number in range(100):
+        fetch(hosts, 10.0 + number, host="other")
+    assert len(hosts) > 100
+
+    for number in range(100):
+        fetch(hosts, 20.0 + MEMORY + number, host=f"o{number}")
+    assert len(hosts) < 10
+
+
+TROUBLES: dict[str, Callable[[Hosts, float], None]] = {
+    "take": lambda hosts, now: None,
+    "back": lambda hosts, now: None,
+    "unasked": lambda hosts, now: None,
+    "slow": lambda hosts, now: hosts.slow_down(HOST, now),
+    "fine": lambda hosts, now: hosts.succeeded(HOST, now),
+    "pause": lambda hosts, now: hosts.pause(HOST, now + 1.0, now),
+}
+
+
+@given(
+    rate=st.sampled_from([0.0, 0.5, 8.0, 64.0]),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from([*TROUBLES]),
+            st.floats(0, 2),
+        ),
+        max_size=60,
+    ),
+)
+def test_the_interval_and_the_ceiling_hold_whatever_happens(
+    rate: float, steps: list[tuple[str, float]]
+) -> None:
+    hosts, now = hosts_of(per_host=3, rate=rate), 1.0
+    asked: list[float] = []
+    out: list[float] = []
+    for number, (step, seconds) in enumerate(steps):
+        now += seconds
+        ready = hosts.ready_at(HOST, now)
+        assert (ready is None) == (len(out) == 3)
+        if step == "take" and ready is not None and ready <= now:
+            hosts.take(HOST, now, ticket=hash(now))
+            out.append(now)
+        elif step in ("back", "unasked") and out:
+            taken = out.pop(number % len(out))
+            is_asked = step == "back"
+            asked += [taken] * is_asked
+            hosts.give_back(HOST, now, asked=is_asked, ticket=hash(taken))
+        else:
+            TROUBLES[step](hosts, now)
+
+    for before, after in pairwise(sorted(asked + out)):
+        assert after - before >= (1 / rate if rate else 0.0) - 1e-9

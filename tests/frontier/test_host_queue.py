@@ -1,0 +1,65 @@
+"""The entries of one host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappush
+from math import inf
+
+from crawler.frontier.host_queue import NOTHING, HostLanes
+
+
+@dataclass(slots=True)
+class Page:
+    fingerprint: int
+    host: str = "a.example"
+    url: str = "https://a.example/"
+    priority: int = 0
+    depth: int = 0
+    sequence: int = 0
+    due: float = 0.0
+
+
+def test_a_host_has_one_lane_for_each_scheme() -> None:
+    host: HostLanes[Page] = HostLanes("a.example", "https")
+
+    plain = host.lane("http:")
+
+    assert host.lane("https") is host
+    assert host.lane("http:") is plain
+    assert [*host.lanes()] == [host, plain]
+
+
+def test_a_held_lane_gives_when_it_opens_and_has_something() -> None:
+    host: HostLanes[Page] = HostLanes("a.example", "https")
+    host.held_until = 50.0
+    assert host.next_time() == inf
+
+    heappush(host.later, (80.0, 1, 7))
+    assert host.next_time() == 80.0
+
+    heappush(host.ready, (0, 0, 1, 1, Page(8)))
+    assert host.next_time() == 50.0
+
+
+def test_a_host_is_empty_without_entries_and_holds() -> None:
+    host: HostLanes[Page] = HostLanes("a.example", "https")
+    assert host.is_empty(1.0)
+
+    host.lane("http:").held_until = 5.0
+
+    assert not host.is_empty(4.9)
+    assert host.is_empty(5.0)
+
+
+def test_the_last_place_is_the_worst_of_all_lanes() -> None:
+    host: HostLanes[Page] = HostLanes("a.example", "https")
+    assert host.last({}) == NOTHING
+
+    first, last = (0, 1, 1, 1, Page(1)), (0, 3, 2, 2, Page(2))
+    heappush(host.ready, first)
+    heappush(host.lane("http:").later, (9.0, 2, 2))
+
+    assert host.last({1: first, 2: last}) == (0, 3, 2)
+    assert host.fingerprints() == {1, 2}
+    assert (host.size(), host.count_ready()) == (2, 1)

@@ -1,0 +1,49 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from crawler.http.h2.frames import DATA, Frame, FrameError
+from crawler.http.h2.streams import Streams
+
+
+def a_transfer() -> Any:
+    return SimpleNamespace(stream=None)
+
+
+def a_frame(stream_id: int) -> Frame:
+    return Frame(DATA, 0, stream_id, b"")
+
+
+def test_numbers_are_odd_and_given_once() -> None:
+    streams = Streams()
+
+    first, second = [streams.open(a_transfer(), 0) for _ in range(2)]
+    del streams[first.id]
+    third = streams.open(a_transfer(), 0)
+
+    assert [first.id, second.id, third.id] == [1, 3, 5]
+    assert streams.opened == 3
+
+
+def test_numbers_run_out_at_the_last_that_has_31_bits() -> None:
+    streams = Streams(2**31 - 3)
+
+    streams.open(a_transfer(), 0)
+    assert not streams.are_used_up
+    last = streams.open(a_transfer(), 0)
+
+    assert last.id == 2**31 - 1
+    assert streams.are_used_up
+
+
+def test_a_frame_finds_its_stream_or_a_closed_one_or_is_an_error() -> None:
+    streams = Streams()
+    closed, stream = [streams.open(a_transfer(), 0) for _ in range(2)]
+    del streams[closed.id]
+
+    assert streams.addressed(a_frame(stream.id)) is stream
+    assert streams.addressed(a_frame(closed.id)) is None
+    for idle in (0, 2, 5):
+        with pytest.raises(FrameError):
+            streams.addressed(a_frame(idle))

@@ -1,0 +1,227 @@
+"""The page as a browser gets it: whole, small, and deaf to what servers sent."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.errors import Reason
+from crawler.jobs.report import page, words
+from crawler.jobs.report.fields import Fill
+from crawler.jobs.report.figures import figures
+from crawler.jobs.report.markup import element, escaped, link
+from crawler.jobs.report.material import Material
+from crawler.stats import FinishReason, Report
+from crawler.store.base import State
+from crawler.store.sqlite.page_log import Changes
+from tests.jobs.report.test_figures import visit
+
+EVIL = '"><script>alert(1)</script><img src=//evil.example/x onerror=alert(2)>\u202e'
+
+
+def report(run: int = 7, **changes: Any) -> Report:
+    made = Report(
+        spider="books",
+        job="nightly",
+        run=run,
+        started="2026-03-29T02:30:00.000+00:00",
+        finished="2026-03-29T03:30:00.000+00:00",
+        finish_reason=FinishReason.FINISHED,
+        pages=100,
+        item_count=90,
+        seconds=3600.0,
+    )
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+class Reader(HTMLParser):
+    """The words of a page, and what it would load."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), name
+            if name in ("href", "src"):
+                self.links.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def evil() -> Material:
+    failed = visit(
+        1,
+        state=State.FAILED,
+        reason="spider_error",
+        detail=EVIL,
+        url=f"https://books.example/{EVIL}",
+        host=EVIL,
+        parent=5,
+    )
+    other = visit(2, url="javascript:alert(3)", state=State.SKIPPED, reason=EVIL)
+    return Material(
+        report(errors={EVIL: 1}, skipped={EVIL: 2}, job=EVIL, spider=EVIL),
+        before=report(6),
+        figures=figures([failed, other, visit(3)]),
+        fills=[Fill(EVIL, 0.5, 0.9)],
+        changes=Changes(1, 2, 3, 4),
+        parents={5: f"https://books.example/{EVIL}"},
+    )
+
+
+def test_what_servers_sent_is_text_and_nothing_else() -> None:
+    made = page(evil())
+    reader = read(made)
+
+    assert "alert(1)" in reader.text
+    assert not {"script", "img", "iframe", "link", "object"} & set(reader.tags)
+    assert not any(url.startswith("javascript") for url in reader.links)
+    assert "\u202e" not in made
+
+
+def test_the_page_loads_nothing_and_forbids_itself_to() -> None:
+    made = page(evil())
+
+    assert "default-src 'none'" in made.replace("&#x27;", "'")
+    style = made.split("<style>")[1].split("</style>")[0]
+    assert not re.search(r"url\(|@import|//", style)
+
+
+def test_five_thousand_pages_of_trouble_are_a_small_page() -> None:
+    visits = [
+        visit(
+            number,
+            state=State.FAILED if number % 3 else State.DONE,
+            reason=f"reason{number % 90}" if number % 3 else "",
+            detail="x" * 2000,
+            url="https://books.example/" + "y" * 3000 + str(number),
+            host=f"host{number}.example",
+        )
+        for number in range(5000)
+    ]
+    material = Material(report(), figures=figures(visits))
+
+    assert len(page(material).encode()) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        pytest.param({}, "It worked. Finished.", id="good"),
+        pytest.param({"exit_code": 3}, "Finished, but badly.", id="bad"),
+        pytest.param(
+            {"exit_code": 4, "finish_reason": FinishReason.INTERRUPTED, "pending": 12},
+            "Stopped before its end.",
+            id="unfinished",
+        ),
+        pytest.param(
+            {"exit_code": 1, "finish_reason": FinishReason.CRASHED},
+            "It did not work. Crashed.",
+            id="crashed",
+        ),
+    ],
+)
+def test_the_first_line_says_whether_it_worked(
+    changes: dict[str, Any], part: str
+) -> None:
+    text = read(page(Material(report(**changes)))).text
+
+    assert part in text
+    assert text.index(part) < text.index("What has changed")
+
+
+def test_a_field_that_the_site_may_have_emptied_is_told_at_once() -> None:
+    material = Material(
+        report(), before=report(6), fills=[Fill("title", 1, 1), Fill("price", 0.3, 1)]
+    )
+
+    text = read(page(material)).text
+
+    assert "a field is emptier than before" in text
+    assert "price is filled in 30 % of the items; it was in 100 %." in text
+
+
+def test_what_changed_stands_beside_what_was() -> None:
+    now = report(pages=50, errors={"dns_error": 4})
+    material = Material(now, before=report(6), changes=Changes(12, 3, 40, 1000))
+
+    text = read(page(material)).text
+
+    assert "Compared with run 6, the last that went well" in text
+    assert "−50 %" in text
+    assert "Did not fail for before: dns_error" in text
+    assert "new items12" in text
+
+
+def test_a_run_whose_pages_are_not_kept_still_has_its_counts() -> None:
+    text = read(page(Material(report(errors={"dns_error": 4})))).text
+
+    assert "not kept any more" in text
+    assert "The name of the host does not resolve." in text
+
+
+def test_every_reason_is_put_into_words() -> None:
+    assert [reason for reason in Reason if not words.about(reason)] == []
+    assert [reason for reason in FinishReason if reason not in words.ENDS] == []
+
+
+@given(st.text())
+def test_text_stays_text(text: str) -> None:
+    made = read(element("p", text, title=text))
+
+    assert made.tags == ["p"]
+    assert not re.search("[\x00-\x08\u202a-\u202e]", made.text)
+
+
+@given(st.text())
+def test_only_web_addresses_are_links(text: str) -> None:
+    reader = read(link(text))
+
+    assert all(url.startswith(("http://", "https://")) for url in reader.links)
+
+
+def test_an_attribute_cannot_be_left() -> None:
+    assert escaped("\" ' < > &") == "&quot; &#x27; &lt; &gt; &amp;"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        (10, 10, "="),
+        (11, 10, "+10 %"),
+        (5, 10, "−50 %"),
+        (5, 0, "new"),
+        (250, 10, "×25"),
+    ],
+)
+def test_a_change_is_said_as_people_say_it(now: int, before: int, said: str) -> None:
+    assert words.change(now, before) == said

@@ -1,0 +1,149 @@
+"""Walls: what gives a cookie and leads back is passed once more where it has gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from tenacity import wait_none
+
+from crawler import Crawl, Report, Response, Results, Spider, crawl
+from crawler.layers.sessions import Sessions
+from crawler.testing import Answer, FakeSite
+
+HOME, WALL = "https://site.example/", "https://site.example/wall"
+COUNT = 20
+Settings = dict[str, dict[str, object]]
+
+
+class Titles(Spider):
+    name = "titles"
+    start_urls = [HOME]
+    wait = staticmethod(wait_none())
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+        yield response.follow_links()
+
+
+class Walled:
+    """A site whose pages want a cookie that is good for `lasting` pages.
+
+    Its wall leads back to where the visitor came from, or always to the first page; it
+    opens `openings` times, and `last` is its answer from then on.
+    """
+
+    def __init__(
+        self,
+        lasting: int,
+        *,
+        leads_back: bool = True,
+        openings: int = 1_000,
+        last: Answer = None,
+    ) -> None:
+        self._lasting, self._left = lasting, 0
+        self._leads_back = leads_back
+        self._openings = openings
+        self._last = last
+        self._wanted = "/"
+        pages = {f"{HOME}{number}": self._page for number in range(COUNT)}
+        self.site = FakeSite({HOME: self._page, WALL: self._wall, **pages})
+
+    def _page(self, request: httpx.Request) -> Answer:
+        if not self._left or "pass" not in request.headers.get("cookie", ""):
+            self._wanted = request.url.path
+            return (302, {"Location": "/wall"}, "")
+        self._left -= 1
+        return "".join(f"<a href=/{number}>x</a>" for number in range(COUNT))
+
+    def _wall(self, request: httpx.Request) -> Answer:
+        if not self._openings:
+            return self._last
+        self._openings -= 1
+        self._left = self._lasting
+        target = self._wanted if self._leads_back else "/"
+        return (302, {"Location": target, "Set-Cookie": "pass=1; Path=/"}, "")
+
+
+def crawled(walled: Walled, workers: int = 1, **terms: object) -> Report:
+    settings: Settings = {"crawl": {"workers": workers}}
+    if folder := terms.pop("folder", None):
+        settings["storage"] = {"dir": str(folder)}
+        terms["job"] = "titles"
+    report = crawl(Titles, settings, transport=walled.site, **terms)
+    ended = report.pages + report.failed + report.redirected + report.pending
+    assert report.found == ended + sum(report.skipped.values())
+    return report
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+@pytest.mark.parametrize("leads_back", [True, False])
+def test_pages_whose_cookie_has_gone_are_seen_behind_the_wall(
+    tmp_path: Path, leads_back: bool, is_durable: bool
+) -> None:
+    folder = tmp_path if is_durable else None
+
+    report = crawled(Walled(4, leads_back=leads_back), folder=folder)
+
+    assert (report.pages, report.redirected, report.pending) == (COUNT + 1, 1, 0)
+    assert len(report.items) == COUNT + 1
+    assert report.exit_code == 0
+
+
+def test_pages_that_stand_before_the_wall_together_all_get_through() -> None:
+    report = crawled(Walled(7), workers=4)
+
+    assert (report.pages, report.redirected, report.pending) == (COUNT + 1, 1, 0)
+
+
+async def test_a_wall_is_known_again_by_the_process_that_goes_on(
+    tmp_path: Path,
+) -> None:
+    walled = Walled(4)
+    settings: Settings = {"crawl": {"workers": 1}, "storage": {"dir": str(tmp_path)}}
+
+    async with Crawl(Titles(), settings, job="titles", transport=walled.site) as first:
+        async for _ in first:
+            if walled.site.urls.count(WALL) == 2:
+                break
+    second = await Crawl(Titles(), settings, job="titles", transport=walled.site).wait()
+
+    assert second.resumed
+    assert 0 < first.report.pages < COUNT
+    assert (second.pages, second.redirected, second.pending) == (COUNT + 1, 1, 0)
+
+
+def test_a_wall_that_lets_nobody_through_is_told_for_each_page() -> None:
+    shut = (302, {"Location": "/"}, "")
+
+    report = crawled(Walled(4, openings=1, last=shut))
+
+    assert report.pages == 4
+    assert report.errors == {"redirect_limit": COUNT + 1 - 4}
+    assert report.exit_code == 3
+
+
+@pytest.mark.parametrize("last", ["a page now", (404, "gone")])
+def test_a_wall_that_is_none_any_more_is_an_end_as_others_are(last: Answer) -> None:
+    report = crawled(Walled(4, openings=1, last=last))
+
+    assert report.pages + report.failed + report.redirected == COUNT + 2
+    assert report.redirected > 0
+
+
+def test_what_is_known_of_walls_is_remembered() -> None:
+    def clock() -> float:
+        return 0.0
+
+    first = Sessions(clock, {})
+    for wall in (-1, 2, 3):
+        first.pass_wall(wall)
+    assert first.reopen_wall(2)
+    first.forget_wall(3)
+    second = Sessions(clock, first.changes())
+
+    assert [second.is_wall(wall) for wall in (-1, 2, 3)] == [True, True, False]
+    assert second.reopen_wall(-1)
+    assert not second.reopen_wall(2)
+    assert first.changes() == {}

@@ -1,0 +1,108 @@
+"""How a run's parts are made: what reaches them of settings, spider and state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler import ConfigError, Response, Results, Spider, crawl
+from crawler.run.assembly import remembered, scope_of
+from crawler.store.base import Opening
+from crawler.testing import FakeSite
+
+HOME = "https://site.example/"
+
+
+class Pages(Spider):
+    name = "pages"
+    start_urls = [HOME]
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+        yield response.follow_links()
+
+
+def spider(**attributes: Any) -> Spider:
+    made = type("Made", (Pages,), attributes)()
+    assert isinstance(made, Spider)
+    return made
+
+
+def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -> None:
+    scope = scope_of(
+        spider(start_urls=["https://www.a.example/", "http://b.example:8080/x"])
+    )
+
+    for url, host, is_in in (
+        ("https://a.example/x", "a.example", True),
+        ("https://www.a.example/x", "www.a.example", True),
+        ("http://b.example:8080/", "b.example:8080", True),
+        ("https://c.example/", "c.example", False),
+    ):
+        assert scope.allows(url, host) is is_in
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        pytest.param({"scope": "nowhere"}, "Spider 'pages': scope: ", id="scope"),
+        pytest.param(
+            {"start_urls": HOME},
+            "Spider 'pages': start_urls is a list of URLs",
+            id="one text",
+        ),
+        pytest.param(
+            {"start_urls": 3},
+            "Spider 'pages': start_urls is a list of URLs",
+            id="number",
+        ),
+        pytest.param(
+            {"start_urls": ["/x"]}, "Spider 'pages': start_urls: ", id="relative"
+        ),
+    ],
+)
+def test_a_spider_that_cannot_be_wired_is_one_line_with_its_name(
+    attributes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        scope_of(spider(**attributes))
+
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_facts_of_one_kind_are_found_among_those_that_a_process_left() -> None:
+    opening = Opening(
+        1, 0.0, remembered={"scope a.example": "", "scope b.example": "", "start x": ""}
+    )
+
+    assert remembered(opening, "scope ") == ["a.example", "b.example"]
+    assert remembered(opening, "cookies ") == []
+
+
+def test_a_total_rate_and_a_bandwidth_reach_their_parts() -> None:
+    pages = {f"{HOME}{number}": "x" * 100 for number in range(3)}
+    links = "".join(f"<a href={url}>x</a>" for url in pages)
+    politeness = {"total_rate": 1000, "bandwidth": "10MB", "robots": False}
+
+    report = crawl(
+        Pages, {"politeness": politeness}, transport=FakeSite({HOME: links, **pages})
+    )
+
+    assert report.pages == 4
+
+
+def test_limits_on_pages_and_time_count_what_earlier_processes_did(
+    tmp_path: Any,
+) -> None:
+    pages = {f"{HOME}{number}": "" for number in range(9)}
+    site = FakeSite({HOME: "".join(f"<a href={url}>x</a>" for url in pages), **pages})
+    durable = {"storage": {"dir": str(tmp_path)}}
+
+    first = crawl(Pages, durable, job="pages", max_runtime=0.0, transport=site)
+    second = crawl(Pages, durable, job="pages", pages=4, time=3600.0, transport=site)
+
+    assert first.exit_code == 4
+    assert (second.resumed, second.pages) == (True, 4)
+    assert str(second.finish_reason) == "pages_limit"

@@ -1,0 +1,122 @@
+"""A run from opening to report, and what of it can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
+from crawler.sinks import Sink, Source
+from crawler.store.base import ItemRow
+from crawler.store.sqlite import history
+from crawler.testing import FakeSite
+
+HOME = "https://site.example/"
+
+
+class Pages(Spider):
+    name = "pages"
+    start_urls = [HOME]
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+class Shelf(Sink):
+    """Takes items, and puts them in place only if there is room."""
+
+    def __init__(self, *, has_room: bool) -> None:
+        self.bodies: list[bytes] = []
+        self.is_published = False
+        self._has_room = has_room
+
+    async def write(self, rows: Sequence[ItemRow]) -> None:
+        self.bodies += [row.body for row in rows]
+
+    async def publish(self, sequence: int) -> None:
+        if not self._has_room:
+            raise TypeError("no room")  # a bug is not tried again
+        self.is_published = True
+
+
+def run(site: FakeSite, folder: Path, shelf: Shelf) -> Report:
+    storage = {"storage": {"dir": str(folder)}}
+    return crawl(Pages, storage, job="pages", outputs=(shelf,), transport=site)
+
+
+def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    site = FakeSite({HOME: ""})
+    full, roomy = Shelf(has_room=False), Shelf(has_room=True)
+
+    first = run(site, tmp_path, full)
+    second = run(site, tmp_path, roomy)
+
+    assert first.finish_reason is FinishReason.SINK_ERROR
+    assert second.finish_reason is FinishReason.FINISHED
+    assert (first.run, second.run, second.resumed) == (1, 1, True)
+    assert roomy.is_published
+    assert site.urls.count(HOME) == 1  # not asked for again
+    assert len(full.bodies + roomy.bodies) == 1
+
+
+class Shut(Shelf):
+    """Says only when it is opened that it takes nothing."""
+
+    async def open(self, source: Source) -> int:
+        raise ConfigError("shut today")
+
+
+def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path: Path) -> None:
+    site = FakeSite({HOME: ""})
+
+    with pytest.raises(ConfigError, match="shut today"):
+        run(site, tmp_path, Shut(has_room=True))
+
+    assert history.runs(tmp_path, "pages") == []
+    assert list((tmp_path / "pages.runs").iterdir()) == []
+    report = run(site, tmp_path, Shelf(has_room=True))
+    assert (report.run, report.resumed) == (1, False)
+
+
+def test_an_unfinished_run_that_cannot_go_on_now_is_kept(tmp_path: Path) -> None:
+    site = FakeSite({HOME: ""})
+    run(site, tmp_path, Shelf(has_room=False))
+
+    with pytest.raises(ConfigError, match="shut today"):
+        run(site, tmp_path, Shut(has_room=True))
+
+    report = run(site, tmp_path, Shelf(has_room=True))
+    assert (report.run, report.resumed, report.pages) == (1, True, 1)
+
+
+def test_an_output_that_is_refused_forgets_no_unfinished_run(tmp_path: Path) -> None:
+    site = FakeSite({HOME: ""})
+    run(site, tmp_path, Shelf(has_room=False))
+    taken = tmp_path / "taken.jsonl"
+    taken.write_text("precious")
+    storage = {"storage": {"dir": str(tmp_path)}}
+
+    with pytest.raises(ConfigError, match="was not written by this job"):
+        crawl(Pages, storage, job="pages", outputs=str(taken), fresh=True)
+
+    assert run(site, tmp_path, Shelf(has_room=True)).resumed
+
+
+def test_one_output_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "pages.jsonl"
+
+    crawl(Pages, outputs=str(path), transport=FakeSite({HOME: ""}))
+
+    assert path.read_text() == '{"url":"https://site.example/"}\n'
+
+
+def test_start_urls_that_are_one_text_are_refused_for_what_they_are() -> None:
+    class One(Pages):
+        start_urls = HOME  # type: ignore[assignment]  # the mistake
+
+    with pytest.raises(ConfigError, match="a list of URLs"):
+        crawl(One, transport=FakeSite({HOME: ""}))

@@ -1,0 +1,205 @@
+"""What a person is told at the end: each line says what is off and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler.errors import BY_PROXY, Reason
+from crawler.request import Entry, Request
+from crawler.run.callbacks import Matches
+from crawler.run.diagnosis import advise
+from crawler.run.observers import Observations
+from crawler.stats import FinishReason, Report
+from crawler.store.base import Outcome, Rejected, State
+
+URL = "https://site.example/a"
+
+
+def report(**values: Any) -> Report:
+    """A good report but for `values`."""
+    good = {"found": 2, "pages": 2, "item_count": 2, "statuses": {"200": 2}}
+    return Report(
+        "books", "books", 1, "", "", FinishReason.FINISHED, **{**good, **values}
+    )
+
+
+def failed(reason: Reason, detail: str) -> Observations:
+    """What is noted where one page failed so."""
+    observations = Observations()
+    entry = Entry(1, Request(URL), "site.example")
+    observations.note(Outcome(entry, State.FAILED, str(reason), detail))
+    return observations
+
+
+def advice(observations: Observations | None = None, **values: Any) -> list[str]:
+    return advise(report(**values), observations or Observations(), {})
+
+
+def test_a_good_run_needs_no_advice() -> None:
+    assert advice() == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "what_to_do"),
+    [
+        (Reason.DNS_ERROR, "check its spelling and the network"),
+        (Reason.CONNECT_REFUSED, "check the port"),
+        (Reason.CONNECT_TIMEOUT, "see http.connect"),
+        (Reason.TLS_ERROR, "name its CA in http.ca_file"),
+        (Reason.BLOCKED_ADDRESS, "http.private_networks"),
+    ],
+)
+def test_a_host_that_is_not_reached_is_told_with_what_to_check(
+    reason: Reason, what_to_do: str
+) -> None:
+    (line,) = advice(failed(reason, "why"), failed=1, errors={str(reason): 1})
+
+    assert line.startswith(f"1 failed as {reason}, such as {URL}: why; ")
+    assert line.endswith(what_to_do)
+
+
+@pytest.mark.parametrize("reason", [Reason.DNS_ERROR, Reason.CONNECT_REFUSED])
+def test_a_proxy_that_is_not_reached_is_not_mistaken_for_the_host(
+    reason: Reason,
+) -> None:
+    noted = failed(reason, f"robots.txt: {BY_PROXY}http://p.example:1: gone")
+
+    (line,) = advice(noted, failed=1, errors={str(reason): 1})
+
+    assert "the proxy http://p.example:1: gone; look after http.proxy" in line
+    assert "port;" not in line
+
+
+@pytest.mark.parametrize("reason", [Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR])
+def test_an_error_of_the_spider_is_told_with_the_command_that_shows_it_again(
+    reason: Reason,
+) -> None:
+    (line,) = advice(failed(reason, "KeyError"), failed=1, errors={str(reason): 1})
+
+    assert line.endswith(f"see it again with: crawl parse {URL} --spider books")
+
+
+def test_a_failure_of_an_earlier_process_is_counted_without_an_example() -> None:
+    assert advice(failed=3, errors={"too_large": 3}) == ["3 failed as too_large"]
+
+
+def test_a_spider_that_asks_for_nothing_is_told_what_it_lacks() -> None:
+    (line,) = advice(found=0, pages=0, item_count=0, statuses={})
+
+    assert "give the spider start_urls" in line
+
+
+def test_a_run_that_was_stopped_before_it_began_lacks_nothing() -> None:
+    stopped = report(found=0, pages=0, item_count=0, statuses={})
+    stopped.finish_reason = FinishReason.INTERRUPTED
+
+    assert advise(stopped, Observations(), {}) == []
+
+
+def test_a_selector_that_never_matched_is_named() -> None:
+    selectors = {
+        ("parse", ".price"): Matches(asked=2, matched=0),
+        ("parse", "h1"): Matches(asked=2, matched=2),
+    }
+
+    (line,) = advise(report(item_count=0), Observations(), selectors)
+
+    assert line.startswith("No items: .price matched nothing on 2 of 2 pages; ")
+
+
+def test_items_that_pipelines_dropped_are_told_with_the_reasons() -> None:
+    (line,) = advice(item_count=0, dropped={"missing title": 2})
+
+    assert line == "No items: all were dropped by pipelines, 2 as missing title"
+
+
+def test_callbacks_that_yield_nothing_are_told() -> None:
+    assert advice(item_count=0) == [
+        "No items: the callbacks yielded none; look with crawl fetch URL"
+    ]
+
+
+def test_a_start_that_robots_txt_forbids_is_named() -> None:
+    observations = Observations()
+    entry = Entry(1, Request(URL), "site.example")
+    observations.note(Outcome(entry, State.SKIPPED, "robots_denied"))
+
+    (line,) = advice(
+        observations, pages=0, item_count=0, statuses={}, skipped={"robots_denied": 1}
+    )
+
+    assert line.startswith(f"robots.txt forbids {URL}; ")
+    assert "politeness.robots=false" in line
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("403", "the site refuses us"), ("429", "the site is asked too fast")],
+)
+def test_a_site_that_turns_us_away_is_told_once_it_does_so_mostly(
+    status: str, said: str
+) -> None:
+    mostly = advice(statuses={status: 6, "200": 4})
+    rarely = advice(statuses={status: 4, "200": 6})
+
+    assert [said in line for line in mostly] == [True]
+    assert "6 of 10 answers" in mostly[0]
+    assert rarely == []
+
+
+def redirected(amount: int) -> Observations:
+    observations = Observations()
+    for number in range(amount):
+        entry = Entry(number, Request(f"{URL}{number}"), "site.example")
+        login = "https://site.example/login"
+        observations.note(Outcome(entry, State.REDIRECTED, detail=login))
+    return observations
+
+
+def test_many_pages_that_lead_to_one_are_told_as_a_wall_might_stand_there() -> None:
+    (line,) = advice(redirected(3), redirected=3)
+
+    assert line.startswith("3 pages redirect to https://site.example/login, which is")
+    assert line.endswith("look with crawl fetch URL")
+
+
+@pytest.mark.parametrize(("amount", "pages"), [(2, 2), (3, 27)])
+def test_a_few_pages_that_lead_to_one_are_usual(amount: int, pages: int) -> None:
+    assert advice(redirected(amount), pages=pages, redirected=amount) == []
+
+
+def test_connections_that_cost_time_are_told_with_their_setting() -> None:
+    lines = advice(http2_fallbacks=2, pool_waits=1_000)
+
+    assert "2 times" in lines[0]
+    assert "http.http2=false" in lines[0]
+    assert "1,000 requests waited" in lines[1]
+    assert "http.connections" in lines[1]
+
+
+def test_links_left_out_are_told_with_the_host_and_the_setting() -> None:
+    observations = Observations()
+    hosts = ["cdn.example"] * 2 + ["other.example"]
+    links = [Rejected(1, f"https://{host}/", "scope", 0) for host in hosts]
+    observations.note(Outcome(None, State.DONE, rejected=links))
+
+    (line,) = advice(observations, skipped={"scope": 3, "depth": 1})
+
+    assert line == (
+        "4 links left out, 3 by scope, most to cdn.example "
+        "(change it by the spider's `scope`)"
+    )
+
+
+def test_what_robots_txt_and_types_leave_out_are_no_links_left_out() -> None:
+    skipped = {"robots_denied": 2, "unwanted_type": 3}
+
+    assert advice(skipped=skipped) == []
+
+
+def test_a_filter_that_no_setting_changes_is_named_as_it_is() -> None:
+    assert advice(skipped={"blocked_scheme": 1}) == [
+        "1 link left out, 1 by blocked_scheme (change it by blocked_scheme)"
+    ]

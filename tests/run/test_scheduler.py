@@ -1,0 +1,217 @@
+"""Turns go to who waits, in order, and the supply ends by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+import pytest
+
+from crawler import Request
+from crawler.frontier.host_pace import Hosts, Pace
+from crawler.request import Entry
+from crawler.run.scheduler import RobotsTurn, Scheduler
+from crawler.store.base import Committed
+
+FREE = Pace(per_host=4, rate=0)
+
+
+def entry(path: str, host: str = "site.example", *, priority: int = 0) -> Entry:
+    request = Request(f"https://{host}/{path}", priority=priority)
+    return Entry(request.fingerprint(), request, host)
+
+
+def scheduler(pace: Pace = FREE, **options: object) -> Scheduler:
+    return Scheduler(Hosts(lambda host: pace), **options)  # type: ignore[arg-type]
+
+
+def add(made: Scheduler, *entries: Entry) -> None:
+    for number, each in enumerate(entries):
+        each.sequence = number
+    made.landed(Committed(added=list(entries)), [], 0)
+
+
+def finish(made: Scheduler, *entries: Entry, is_page: bool = True) -> None:
+    for each in entries:
+        made.done(each, asked=True, is_page=is_page)
+        made.landed(Committed(), [(each, None)], 0)
+
+
+async def take(made: Scheduler) -> Entry:
+    turn = await anext(made)
+    assert isinstance(turn, Entry)
+    return turn
+
+
+async def test_it_ends_when_nothing_waits_and_nothing_is_out() -> None:
+    made = scheduler()
+    add(made, entry("a"))
+
+    first = await take(made)
+    ended = asyncio.ensure_future(anext(made, None))
+    await asyncio.sleep(0)
+
+    assert not ended.done()  # what is out may bring more
+    finish(made, first)
+    assert await ended is None
+
+
+async def test_it_does_not_end_while_a_source_is_open() -> None:
+    made = scheduler()
+    made.open_source()
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+
+    add(made, entry("late"))
+
+    assert (await waiting).url.endswith("/late")
+
+
+async def test_the_best_goes_first() -> None:
+    made = scheduler()
+    add(made, entry("low"), entry("high", priority=5), entry("second"))
+
+    urls = [(await take(made)).url[-4:] for _ in range(3)]
+
+    assert urls == ["high", "/low", "cond"]
+
+
+async def test_a_host_gives_no_more_than_its_ceiling() -> None:
+    made = scheduler(Pace(per_host=2, rate=0))
+    add(made, *(entry(str(n)) for n in range(5)))
+    first, _ = await take(made), await take(made)
+
+    third = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+    assert not third.done()
+    finish(made, first)
+
+    assert (await third).url.endswith("/2")
+
+
+async def test_permits_bound_the_pages_and_come_back_from_failures() -> None:
+    made = scheduler(permits=2)
+    add(made, *(entry(str(n)) for n in range(5)))
+
+    failed, good = await take(made), await take(made)
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    finish(made, failed, is_page=False)
+    last = await waiting
+    finish(made, good, last)
+
+    assert await anext(made, None) is None
+    assert made.is_exhausted
+
+
+async def test_a_request_that_is_tried_again_waits_for_its_time() -> None:
+    made, loop = scheduler(), asyncio.get_running_loop()
+    add(made, entry("a"))
+    first = await take(made)
+    due = loop.time() + 0.05
+
+    made.done(first, asked=True, is_page=False)
+    made.landed(Committed(), [(first, due)], 0)
+    again = await take(made)
+
+    assert again is first
+    assert loop.time() >= due
+
+
+async def test_cancelling_a_worker_loses_no_turn() -> None:
+    made = scheduler()
+    made.open_source()
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+
+    add(made, entry("a"))  # handed over
+    waiting.cancel()  # before it could look
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert (await take(made)).url.endswith("/a")
+
+
+class Gate:
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    def knows(self, origin: str, proxy: str) -> bool:
+        return origin in self.known
+
+
+async def test_an_origin_gives_nothing_before_its_robots_txt_is_answered() -> None:
+    gate = Gate()
+    made = scheduler(gate=gate)
+    add(made, entry("a"), entry("b"), entry("c", "other.example"))
+
+    turns = [await anext(made), await anext(made)]
+    assert {turn.host for turn in turns} == {"site.example", "other.example"}
+    assert all(isinstance(turn, RobotsTurn) for turn in turns)
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    turn = next(turn for turn in turns if turn.host == "other.example")
+    assert isinstance(turn, RobotsTurn)
+    gate.known.add("https://other.example")
+    made.answered(turn, None)
+
+    assert (await waiting).url == "https://other.example/c"
+
+
+async def test_a_robots_txt_that_is_not_there_yet_is_asked_for_again() -> None:
+    made, loop = scheduler(gate=Gate()), asyncio.get_running_loop()
+    add(made, entry("a"))
+    turn = await anext(made)
+    assert isinstance(turn, RobotsTurn)
+    again = loop.time() + 0.05
+
+    made.answered(turn, again)
+    second = await anext(made)
+
+    assert isinstance(second, RobotsTurn)
+    assert loop.time() >= again
+
+
+async def test_closing_ends_who_waits() -> None:
+    made = scheduler()
+    made.open_source()
+    ended = asyncio.ensure_future(anext(made, None))
+    await asyncio.sleep(0)
+
+    made.close()
+
+    assert await ended is None
+    assert await made.hungry(10) is False
+
+
+async def test_the_rate_of_the_whole_crawl_is_spaced() -> None:
+    made, loop = scheduler(total_rate=50), asyncio.get_running_loop()
+    add(made, *(entry("x", f"host{n}.example") for n in range(6)))
+    times = []
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.supply_tokens)
+        for _ in range(6):
+            await take(made)
+            times.append(loop.time())
+        tasks.cancel_scope.cancel()
+
+    assert times[-1] - times[0] >= 5 / 50 * 0.95
+
+
+async def test_an_entry_that_comes_due_while_it_is_looked_at_is_given_out() -> None:
+    made, loop = scheduler(), asyncio.get_running_loop()
+    made.open_source()
+    for number in range(2_000):
+        asked = asyncio.ensure_future(take(made))
+        await asyncio.sleep(0)
+        late = entry(str(number))
+        late.due = loop.time() + (number % 200) * 2.5e-7
+
+        add(made, late)
+
+        with anyio.fail_after(5):
+            finish(made, await asked)

@@ -1,0 +1,73 @@
+"""A store that cannot be written is waited for, but nobody is kept from stopping."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+import pytest
+from tenacity import wait_fixed, wait_none
+
+from crawler.errors import StateError, StoreError
+from crawler.run.store_retry import Patience
+
+
+class Disk:
+    """Fails so many times, and counts what it is asked."""
+
+    def __init__(self, failures: int, error: type[Exception] = StoreError) -> None:
+        self._failures = failures
+        self._error = error
+        self.asked = 0
+        self.is_asked = anyio.Event()
+
+    async def write(self) -> str:
+        self.asked += 1
+        self.is_asked.set()
+        if self.asked <= self._failures:
+            raise self._error("the disk is full")
+        return "written"
+
+
+async def test_what_works_is_asked_once() -> None:
+    disk = Disk(0)
+
+    assert await Patience()(disk.write) == "written"
+    assert disk.asked == 1
+
+
+async def test_what_fails_is_tried_until_it_works_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    assert await Patience(wait_none())(Disk(5).write) == "written"
+
+    assert [record.message for record in caplog.records] == [
+        "The crawl waits, up to 5 minutes: the disk is full"
+    ]
+
+
+async def test_an_error_that_will_not_pass_is_not_waited_for() -> None:
+    disk = Disk(1, StateError)
+
+    with pytest.raises(StateError):
+        await Patience(wait_fixed(86400))(disk.write)
+
+    assert disk.asked == 1
+
+
+async def test_a_hurry_ends_the_pause_with_one_more_try() -> None:
+    disk, patience = Disk(99), Patience(wait_fixed(86400))
+
+    async def hurry() -> None:
+        await disk.is_asked.wait()
+        await anyio.wait_all_tasks_blocked()
+        patience.hurry()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(hurry)
+        with pytest.raises(StoreError, match="the disk is full"):
+            await patience(disk.write)
+
+    assert disk.asked == 3  # at once, before the pause, and behind it

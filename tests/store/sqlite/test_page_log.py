@@ -1,0 +1,75 @@
+"""The page log and the comparison of items, over runs that were really made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crawler import Response, Results, Spider, crawl, settings
+from crawler.errors import StateError
+from crawler.settings import Layer
+from crawler.store.base import State
+from crawler.store.sqlite import page_log
+from crawler.testing import FakeSite
+
+SITE = "https://books.example"
+
+
+class Books(Spider):
+    name = "books"
+    start_urls = (f"{SITE}/",)
+
+    async def parse(self, response: Response) -> Results:
+        yield {"title": response.css("h1")[0].text()}
+        yield response.follow_all("a")
+
+
+def run(folder: Path, **pages: str) -> int:
+    """Crawl these pages as job `books`; the run's number."""
+    root = "<h1>Shop</h1>" + "".join(f"<a href=/{name}>x</a>" for name in pages)
+    site = FakeSite(
+        {f"{SITE}/": root, **{f"{SITE}/{name}": text for name, text in pages.items()}}
+    )
+    kept = settings.build([Layer("test", {"storage": {"dir": str(folder)}})])
+    return crawl(Books, kept, job="books", transport=site).run
+
+
+def test_each_attempt_is_a_line_with_its_page(tmp_path: Path) -> None:
+    number = run(tmp_path, one="<h1>One</h1>", two="no heading")
+
+    found = {each.url: each for each in page_log.visits(tmp_path, "books", number)}
+
+    assert set(found) == {f"{SITE}/", f"{SITE}/one", f"{SITE}/two"}
+    assert found[f"{SITE}/one"].state is State.DONE
+    failed = found[f"{SITE}/two"]
+    assert (failed.state, failed.reason) == (State.FAILED, "spider_error")
+    assert failed.host == "books.example"
+    root = page_log.url_of(tmp_path, "books", number, failed.parent)
+    assert root == f"{SITE}/"
+
+
+def test_items_are_compared_by_the_page_that_gave_them(tmp_path: Path) -> None:
+    before = run(
+        tmp_path, one="<h1>One</h1>", two="<h1>Two</h1>", three="<h1>Three</h1>"
+    )
+    now = run(tmp_path, one="<h1>One</h1>", two="<h1>2</h1>", four="<h1>Four</h1>")
+
+    found = page_log.changes(tmp_path, "books", now, before)
+
+    assert found is not None
+    assert (found.new, found.gone, found.changed, found.same) == (1, 1, 1, 2)
+
+
+def test_a_sample_of_items_is_spread_over_the_run(tmp_path: Path) -> None:
+    number = run(tmp_path, **{f"p{n}": f"<h1>{n}</h1>" for n in range(9)})
+
+    assert len(list(page_log.bodies(tmp_path, "books", number, 100))) == 10
+    assert len(list(page_log.bodies(tmp_path, "books", number, 5))) == 5
+
+
+def test_a_run_that_is_not_kept_is_said_to_be(tmp_path: Path) -> None:
+    run(tmp_path)
+
+    with pytest.raises(StateError, match="not kept"):
+        list(page_log.visits(tmp_path, "books", 9))

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from crawler.store.sqlite.unindexed import Recent, Tail
+
+
+def test_the_oldest_known_urls_make_room() -> None:
+    recent = Recent(limit=8)
+
+    recent.add(dict.fromkeys(range(6), 0))
+    recent.add(dict.fromkeys(range(6, 10), 1))
+
+    assert list(recent) == [2, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_hosts_fresh_pages_come_best_first() -> None:
+    tail = Tail(0)
+    tail.add([(1, (0, 2, 1)), (1, (0, 1, 2)), (2, (0, 0, 3)), (1, (-5, 9, 4))])
+
+    assert tail.best(1, 2) == [(-5, 9, 4), (0, 1, 2)]
+    assert tail.best(3, 2) == []
+
+
+def test_ended_pages_are_passed_by_however_many() -> None:
+    tail = Tail(0)
+    tail.add([(1, (0, 0, number)) for number in range(1, 1_001)])
+    tail.ended.update(range(1, 1_000))
+
+    assert tail.best(1, 5) == [(0, 0, 1_000)]
+    tail.ended.add(1_000)
+    assert tail.best(1, 5) == []
+    tail.add([(1, (0, 0, 1_001))])
+    assert tail.best(1, 5) == [(0, 0, 1_001)]
+
+
+def test_a_cleared_tail_is_empty() -> None:
+    tail = Tail(0)
+    tail.fresh[77] = 1
+    tail.add([(1, (0, 0, 1))])
+    tail.ended.add(1)
+
+    tail.clear(1)
+
+    assert len(tail) == 0
+    assert tail.mark == 1
+    assert tail.best(1, 5) == []

@@ -1,0 +1,272 @@
+"""The cookie jar: the facts of http-state, and what a hostile server sends."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.web.cookie_jar import (
+    MAX_COOKIES,
+    MAX_HEADER,
+    MAX_LINES,
+    MAX_PER_DOMAIN,
+    Jar,
+)
+from tests.web.cookie_facts import FACTS
+
+NOW = 1262304000.0  # 1 January 2010
+HOME = "http://home.example.org:8888"
+SHOP = "https://shop.example.com/basket/list"
+
+
+def jar_of(*lines: str | bytes, url: str = SHOP) -> Jar:
+    jar = Jar()
+    jar.store(url, lines, NOW)
+    return jar
+
+
+@pytest.mark.parametrize(
+    ("lines", "to", "sent"),
+    [
+        pytest.param(*fact, id=f"{' | '.join(fact[0])[:50]} to {fact[1]}")
+        for fact in FACTS
+    ],
+)
+def test_a_jar_sends_what_browsers_send(lines: list[str], to: str, sent: str) -> None:
+    jar = jar_of(*lines, url=HOME + "/cookie-parser")
+
+    url = to if to.startswith("http") else HOME + to
+    assert jar.header(url, NOW + 1) == (sent or None)
+
+
+def test_an_empty_jar_sends_nothing() -> None:
+    assert Jar().header(SHOP, NOW) is None
+    assert len(Jar()) == 0
+
+
+@pytest.mark.parametrize(
+    ("domain", "url"),
+    [
+        ("co.uk", "https://evil.co.uk/"),
+        ("github.io", "https://evil.github.io/"),
+        ("com", SHOP),
+        ("localhost", "https://app.localhost/"),
+        ("127.0.0.1", "https://10.127.0.0.1/"),
+        ("0.1", "https://127.0.0.1/"),
+        ("other.example", SHOP),
+        ("x.shop.example.com", SHOP),
+        ("shop.example.com.", SHOP),
+    ],
+)
+def test_a_host_sets_no_cookie_for_strangers(domain: str, url: str) -> None:
+    jar = Jar()
+
+    assert jar.store(url, [f"a=b; Domain={domain}"], NOW) == 1
+    assert len(jar) == 0
+
+
+def test_a_host_that_is_a_suffix_itself_may_set_its_own() -> None:
+    jar = jar_of("a=b; Domain=github.io", url="https://github.io/")
+
+    assert jar.header("https://github.io/", NOW) == "a=b"
+    assert jar.header("https://other.github.io/", NOW) is None
+
+
+def test_a_domain_outside_ascii_is_the_hosts_own_name() -> None:
+    host = "https://shop.xn--bcher-kva.example/"
+
+    assert (
+        jar_of("a=b; Domain=b\u00fccher.example", url=host).header(host, NOW) == "a=b"
+    )
+    assert len(jar_of("a=b; Domain=\u00fc..example", url=host)) == 0
+
+
+def test_an_address_and_localhost_keep_their_own_cookies() -> None:
+    for host in ("127.0.0.1:8080", "[::1]:8080", "localhost:8080"):
+        name = host.rpartition(":")[0]
+        jar = jar_of("a=b", f"c=d; Domain={name}", url=f"http://{host}/")
+
+        assert jar.header(f"http://{host}/x", NOW) == "a=b; c=d"
+
+
+@pytest.mark.parametrize(
+    ("line", "url", "kept"),
+    [
+        ("__Host-a=b; Secure; Path=/", SHOP, True),
+        ("__Host-a=b; Secure; Path=/; Domain=shop.example.com", SHOP, False),
+        ("__Host-a=b; Secure", SHOP, False),
+        ("__Host-a=b; Secure; Path=/basket", SHOP, False),
+        ("__Host-a=b; Path=/", SHOP, False),
+        ("__hOsT-a=b; Path=/", SHOP, False),
+        ("__Secure-a=b; Secure", SHOP, True),
+        ("__Secure-a=b", SHOP, False),
+        ("=__Secure-a=b", SHOP, False),
+        ("__Secure-a=b; Secure", SHOP.replace("https", "http"), False),
+        ("a=b; Secure", SHOP.replace("https", "http"), False),
+        ("a=b; Secure", SHOP, True),
+    ],
+)
+def test_prefixes_and_secure_keep_their_promise(
+    line: str, url: str, kept: bool
+) -> None:
+    assert len(jar_of(line, url=url)) == kept
+
+
+def test_a_secure_cookie_is_not_sent_and_not_replaced_over_http() -> None:
+    jar = jar_of("a=safe; Secure; Path=/")
+    plain = SHOP.replace("https", "http")
+
+    assert jar.header(plain, NOW) is None
+    assert jar.store(plain, ["a=evil; Path=/"], NOW) == 1
+    assert jar.header(SHOP, NOW) == "a=safe"
+
+
+def test_a_cookie_ends_at_its_time() -> None:
+    jar = jar_of("a=b; Max-Age=10; Expires=Fri, 01 Jan 1999 00:00:00 GMT")
+
+    assert jar.header(SHOP, NOW + 9) == "a=b"
+    assert jar.header(SHOP, NOW + 10) is None
+
+
+def test_no_cookie_lives_longer_than_400_days() -> None:
+    jar = jar_of("a=b; Max-Age=99999999999999999999", "c=d")
+
+    assert jar.header(SHOP, NOW + 401 * 86400) == "c=d"
+
+
+def test_a_new_value_keeps_the_place_of_the_old() -> None:
+    jar = jar_of("a=1", "b=2", "a=3")
+
+    assert jar.header(SHOP, NOW) == "a=3; b=2"
+
+
+def test_of_one_response_only_the_first_fifty_lines_are_kept() -> None:
+    jar = Jar()
+
+    refused = jar.store(SHOP, [f"c{number}=x" for number in range(500)], NOW)
+
+    assert refused == 500 - MAX_LINES
+    assert len(jar) == MAX_LINES
+
+
+def test_a_domain_keeps_its_most_used_cookies() -> None:
+    jar = jar_of(*(f"a{number}=x; Path=/basket" for number in range(30)))
+    jar.store(SHOP, [f"b{number}=x; Path=/other" for number in range(30)], NOW)
+    assert len(jar) == MAX_PER_DOMAIN
+
+    jar.header(SHOP, NOW)
+    jar.store(SHOP, [f"c{number}=x; Path=/" for number in range(20)], NOW)
+
+    assert len(jar) == MAX_PER_DOMAIN
+    sent = jar.header(SHOP, NOW)
+    assert sent is not None
+    assert sent.count("a") == 20
+
+
+def test_ten_thousand_cookies_stay_within_the_bounds() -> None:
+    jar = Jar()
+    for number in range(300):
+        url = f"https://h{number}.example.com/"
+        jar.store(url, [f"c{index}=x" for index in range(40)], NOW)
+
+    assert len(jar) <= MAX_COOKIES
+    assert jar.header("https://h299.example.com/", NOW) is not None
+
+
+def test_what_is_over_makes_room_first() -> None:
+    lines = [f"c{number}=x" for number in range(MAX_PER_DOMAIN - 1)]
+    jar = jar_of("over=x; Max-Age=5", *lines)
+
+    jar.store(SHOP, ["new=x"], NOW + 6)
+    jar.store(SHOP, ["over=y"], NOW + 6)
+
+    sent = jar.header(SHOP, NOW + 6)
+    assert sent is not None
+    assert "c1=x" in sent
+
+
+def test_a_cookie_field_is_at_most_8_kib() -> None:
+    jar = jar_of(*(f"c{number}={'x' * 1000}" for number in range(20)))
+
+    sent = jar.header(SHOP, NOW)
+
+    assert sent is not None
+    assert MAX_HEADER - 1100 < len(sent) <= MAX_HEADER
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x" * 64 * 1024,
+        "a=" + "x" * 5000,
+        "a=\x01",
+        "a=b\x7f",
+        "a=b\r\nSet-Cookie: c=d",
+        b"a=b\x00",
+        "a=b; path=/\n",
+        ";" * 20_000,
+    ],
+)
+def test_a_bad_line_is_refused_and_harms_no_other(line: str | bytes) -> None:
+    jar = jar_of(line, "good=1")
+
+    assert jar.header(SHOP, NOW) == "good=1"
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("a=\u6625".encode(), "a=\u6625"),
+        (b"a=caf\xe9", "a=caf\u00e9"),
+        ("a=\ud800b", "a=?b"),
+        ("a=b; Path=/" + "x" * 2000, "a=b"),
+    ],
+)
+def test_what_is_odd_can_still_be_sent(line: str | bytes, sent: str) -> None:
+    header = jar_of(line).header(SHOP, NOW)
+
+    assert header == sent
+    assert header.encode()
+
+
+def test_a_jar_written_and_read_again_is_the_same() -> None:
+    jar = jar_of("a=1; Max-Age=60", "b=2; Domain=example.com", "c=3; Path=/; Secure")
+
+    again = Jar.from_json(jar.to_json())
+
+    for url in (SHOP, "http://shop.example.com/", "https://other.example.com/basket/"):
+        for now in (NOW, NOW + 61):
+            assert again.header(url, now) == jar.header(url, now)
+    assert again.header("https://sub.shop.example.com/basket/", NOW) == "b=2"
+    again.store(SHOP, ["d=4"], NOW)
+    assert again.header(SHOP, NOW) == "a=1; b=2; d=4; c=3"
+
+
+def test_what_is_no_jar_is_refused() -> None:
+    for data in (b"", b"{}", b"[1]", b'[["a"]]'):
+        with pytest.raises(msgspec.DecodeError):
+            Jar.from_json(data)
+
+
+def test_two_jars_share_nothing() -> None:
+    one, other = jar_of("a=1"), Jar()
+
+    assert one.header(SHOP, NOW) == "a=1"
+    assert other.header(SHOP, NOW) is None
+
+
+@given(
+    st.lists(st.one_of(st.text(), st.binary()), max_size=8),
+    st.sampled_from([SHOP, "http://127.0.0.1/", "https://\u00e9.example/x"]),
+)
+def test_no_line_breaks_the_next_request(lines: list[str | bytes], url: str) -> None:
+    named = [b"n=" + line for line in lines if isinstance(line, bytes)]
+    jar = jar_of(*lines, *named, url=url)
+
+    header = jar.header(url, NOW) or ""
+
+    assert not any(char in header for char in "\r\n\0")
+    header.encode()
+    assert Jar.from_json(jar.to_json()).header(url, NOW) == (header or None)

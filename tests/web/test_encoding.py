@@ -1,0 +1,171 @@
+"""A body means what a browser makes of it; nothing a server says is an error."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.web.encoding import charset_of, codec_of, decode, encode_query, label
+
+RUSSIAN = "Это страница о книгах. Здесь есть романы и повести русских писателей. "
+WHATWG = [
+    "big5", "euc-jp", "euc-kr", "gb18030", "gbk", "ibm866", "iso-2022-jp",
+    "iso-8859-2", "iso-8859-8-i", "koi8-u", "macintosh", "replacement", "shift_jis",
+    "utf-16be", "utf-16le", "utf-8", "windows-1252", "windows-874", "x-mac-cyrillic",
+    "x-user-defined",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("UTF8", "utf-8"),
+        (" latin1\n", "windows-1252"),
+        ("ascii", "windows-1252"),
+        ("iso-8859-9", "windows-1254"),
+        ("gb2312", "gbk"),
+        ("utf-16", "utf-16le"),
+        ("hz-gb-2312", "replacement"),
+        ("base64", None),
+        ("idna", None),
+        ("utf-7", None),
+        ("zlib", None),
+        ("undefined", None),
+        ("cp437", None),
+        ("utf\u20118", None),
+        ("a\0b", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_labels_are_those_of_the_standard(
+    written: str | None, name: str | None
+) -> None:
+    assert label(written) == name
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [
+        ("text/html; charset=utf-8", "utf-8"),
+        ('text/html;CHARSET = "Shift_JIS"; x=y', "Shift_JIS"),
+        ("text/html; charset=", None),
+        ("text/html; xcharset=a", None),
+        ("text/html", None),
+        (None, None),
+    ],
+)
+def test_the_charset_of_a_content_type(
+    content_type: str | None, charset: str | None
+) -> None:
+    assert charset_of(content_type) == charset
+
+
+@pytest.mark.parametrize(
+    ("body", "declared", "text", "name"),
+    [
+        pytest.param(b"\xef\xbb\xbf\xc3\xa9", "latin1", "é", "utf-8", id="BOM wins"),
+        pytest.param(b"\xff\xfea\0", None, "a", "utf-16le", id="UTF-16 BOM"),
+        pytest.param(b"\xfe\xff\0a", "utf-8", "a", "utf-16be", id="big-endian BOM"),
+        pytest.param(b"a\0", "utf-16", "a", "utf-16le", id="UTF-16 in the header"),
+        pytest.param(b"\xe9", "latin1", "é", "windows-1252", id="header"),
+        pytest.param(b"\x80", "iso-8859-1", "€", "windows-1252", id="latin1 is 1252"),
+        pytest.param(b"\xff", "utf-8", "\ufffd", "utf-8", id="a header is believed"),
+        pytest.param(b"\xc3\xa9", "base64", "é", "utf-8", id="an unknown label"),
+        pytest.param(b"abc", "iso-2022-kr", "\ufffd", "replacement", id="replacement"),
+        pytest.param(b"\x81\x30\x81\x30", "gbk", "\x80", "gbk", id="gbk is gb18030"),
+        pytest.param(b"", None, "", "utf-8", id="nothing"),
+    ],
+)
+def test_bom_and_header_decide(
+    body: bytes, declared: str | None, text: str, name: str
+) -> None:
+    assert decode(body, declared) == (text, name)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("<meta charset=windows-1251>", "windows-1251"),
+        ("<META CHARSET='Windows-1251' />", "windows-1251"),
+        ('<meta name=x><meta charset = "koi8-r">', "koi8-r"),
+        (
+            '<meta http-equiv="Content-Type" content="text/html; charset=koi8-r">',
+            "koi8-r",
+        ),
+        ("<meta content='a;charset=koi8-r' http-equiv=content-type>", "koi8-r"),
+        ("<meta content='a;charset=koi8-r'><meta charset=big5>", "big5"),
+        ("<!-- <meta charset=big5> --><meta charset=koi8-r>", "koi8-r"),
+        ("<p title='<meta charset=big5>'><meta charset=koi8-r>", "koi8-r"),
+        ("<meta charset=zlib><meta charset=koi8-r>", "koi8-r"),
+        ("<meta charset=utf-16>", "utf-8"),
+        ("<meta charset=x-user-defined>", "windows-1252"),
+        ("<?xml version='1.0' encoding='koi8-r'?>", "koi8-r"),
+        (" " * 1010 + "<meta charset=koi8-r>", "utf-8"),
+    ],
+)
+def test_a_page_s_own_word_is_taken_where_browsers_look(head: str, name: str) -> None:
+    assert decode(head.encode("ascii"))[1] == name
+
+
+def test_only_html_is_asked_for_meta() -> None:
+    assert decode(b"<meta charset=koi8-r>", html=False)[1] == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("utf-8", "Bücher " * 9),
+        ("windows-1251", RUSSIAN * 3),
+        ("koi8-r", RUSSIAN * 3),
+        ("shift_jis", "これは本についてのページです。日本の小説や雑誌があります。" * 3),
+        ("euc_jp", "これは本についてのページです。日本の小説や雑誌があります。" * 3),
+        ("iso2022_jp", "これは本についてのページです。" * 3),
+        ("gbk", "这是一个关于书籍的页面。在这里您可以找到所有的小说和杂志。" * 3),
+        ("windows-1252", "Schöne Bücher für große Leser, täglich geöffnet. " * 3),
+        ("iso8859_2", "Książki są piękne, można je znaleźć w każdej bibliotece. " * 3),
+        ("utf-16-le", RUSSIAN),
+    ],
+)
+def test_a_page_that_says_nothing_is_told_by_its_bytes(codec: str, text: str) -> None:
+    body = f"<html><body><p>{text}</p></body></html>".encode(codec)
+
+    assert text in decode(body)[0]
+
+
+def test_a_body_that_is_cut_within_a_character_is_still_utf_8() -> None:
+    assert decode("Bücher é".encode()[:-1])[1] == "utf-8"
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"<meta charset=", b"<?xml encoding='", b"\x1b$", b"<meta "]),
+    st.none() | st.text(max_size=20) | st.sampled_from(WHATWG),
+)
+def test_decoding_never_fails(body: bytes, start: bytes, declared: str | None) -> None:
+    text, name = decode(start + body, declared)
+
+    assert label(name) == name
+    assert len(text) <= len(start + body)
+
+
+@pytest.mark.parametrize("name", WHATWG)
+def test_each_encoding_has_a_codec_that_python_takes(name: str) -> None:
+    assert str(b"<p>", codec_of(name), "replace")
+    assert encode_query("?é", name).startswith("?")
+
+
+@pytest.mark.parametrize(
+    ("reference", "name", "expected"),
+    [
+        ("/é?q=кот#ы", "windows-1251", "/é?q=%EA%EE%F2#ы"),
+        ("?q=日", "windows-1252", "?q=%26%2326085%3B"),
+        ("?q=кот", "utf-8", "?q=кот"),
+        ("?q=a&b=%20", "windows-1251", "?q=a&b=%20"),
+        ("/кот", "windows-1251", "/кот"),
+    ],
+)
+def test_a_query_goes_out_in_the_page_s_encoding(
+    reference: str, name: str, expected: str
+) -> None:
+    assert encode_query(reference, name) == expected

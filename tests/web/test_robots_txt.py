@@ -1,0 +1,217 @@
+"""robots.txt: Google's own cases, RFC 9309, and what servers send instead."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.web.robots_txt import MAX_BYTES, MAX_RULES, Robots, product_token
+from tests.web.robots_facts import verdicts
+
+HOST = "http://foo.bar"
+
+
+def rules(*lines: str) -> bytes:
+    return "\n".join(("User-agent: *", *lines)).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "agent", "path", "allowed"),
+    [
+        pytest.param(body, agent, path, allowed, id=f"{name} {agent} {path[:40]}")
+        for name, body, agent, path, allowed in verdicts()
+    ],
+)
+def test_robots_judges_as_google_does(
+    body: bytes, agent: str, path: str, allowed: bool
+) -> None:
+    robots = Robots.parse(body, agent)
+
+    assert robots.allows(HOST + path) is allowed
+    assert robots.allows(path) is allowed or path.startswith("//")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "allowed"),
+    [
+        ("/foo/bar/%62%61%7A", "/foo/bar/baz", False),
+        ("/foo/bar/baz", "/foo/bar/%62%61%7A", False),
+        ("/a%3cd", "/a%3Cd", False),
+        ("/~joe", "/%7ejoe", False),
+        ("/a%2fb", "/a/b", True),
+        ("/a%2fb", "/a%2Fb", False),
+        ("/file-with-a-%2A.html", "/file-with-a-*.html", False),
+        ("/path/foo-%24", "/path/foo-$", False),
+        ("/caf\u00e9", "/caf%C3%A9", False),
+        ("/x?y=", "/x?y=1", False),
+        ("/x?", "/x", True),
+    ],
+)
+def test_escapes_are_compared_as_the_rfc_says(
+    pattern: str, path: str, allowed: bool
+) -> None:
+    assert Robots.parse(rules(f"Disallow: {pattern}"), "bot").allows(path) is allowed
+
+
+@pytest.mark.parametrize(
+    ("group", "agent", "allowed"),
+    [
+        ("crawler", "crawler/1.0 (+https://example.com)", False),
+        ("Crawler/2.0", "crawler", False),
+        ("craw", "crawler", True),
+        ("crawlers", "crawler", True),
+        ("MJ12bot", "MJ99bot", True),
+        ("other", "crawler", True),
+        ("us", "crawler", True),
+        ("mybot", "Mozilla/5.0 (compatible; MyBot/1.0; +https://example.com)", False),
+        ("crawler", "", True),
+    ],
+)
+def test_a_group_is_ours_by_its_whole_product_token(
+    group: str, agent: str, allowed: bool
+) -> None:
+    body = f"User-agent: {group}\nDisallow: /\n".encode()
+
+    assert Robots.parse(body, agent).allows("/x") is allowed
+
+
+def test_product_token_is_the_name_before_the_version() -> None:
+    assert product_token("crawler/0.1 (+https://example.com)") == "crawler"
+    assert product_token("ia_archiver") == "ia_archiver"
+    assert product_token("") == ""
+    assert product_token("two words") == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed", "is_unreachable"),
+    [
+        (200, False, False),
+        (204, False, False),
+        (301, True, False),
+        (401, True, False),
+        (403, True, False),
+        (404, True, False),
+        (410, True, False),
+        (429, False, True),
+        (500, False, True),
+        (503, False, True),
+    ],
+)
+def test_the_status_decides_before_the_body(
+    status: int, allowed: bool, is_unreachable: bool
+) -> None:
+    verdict = Robots.from_answer(status, rules("Disallow: /"), "bot")
+
+    assert verdict.robots.allows("/x") is allowed
+    assert verdict.is_unreachable is is_unreachable
+
+
+def test_where_nothing_is_allowed_robots_txt_itself_is() -> None:
+    for robots in (Robots.parse(rules("Disallow: /"), "bot"), Robots.deny_all()):
+        assert robots.allows("https://example.com/robots.txt")
+        assert not robots.allows("https://example.com/robots.txt.gz")
+
+
+def test_a_url_without_a_path_is_its_root() -> None:
+    robots = Robots.parse(rules("Disallow: /?private", "Disallow: /$"), "bot")
+
+    assert not robots.allows("https://example.com?private=1")
+    assert not robots.allows("https://example.com")
+    assert robots.allows("https://example.com/?public#fragment")
+
+
+def test_crawl_delay_and_sitemaps_are_read() -> None:
+    body = (
+        b"Sitemap: https://other.example/map.xml\n"
+        b"User-agent: bot\nCrawl-delay: 2.5\nDisallow:\n"
+        b"User-agent: *\nCrawl-delay: 90\nSitemap: /relative.xml\n"
+    )
+
+    assert Robots.parse(body, "bot").crawl_delay == 2.5
+    assert Robots.parse(body, "other").crawl_delay == 90
+    assert Robots.parse(body, "bot").sitemaps == [
+        "https://other.example/map.xml",
+        "/relative.xml",
+    ]
+
+
+@pytest.mark.parametrize("delay", ["", "soon", "-1", "nan", "inf", "1e999"])
+def test_a_crawl_delay_that_is_no_number_of_seconds_is_none(delay: str) -> None:
+    assert Robots.parse(rules(f"Crawl-delay: {delay}"), "bot").crawl_delay is None
+
+
+def test_only_the_first_500_kib_count() -> None:
+    head = rules("Disallow: /a", "#")
+    body = head + b"x" * (MAX_BYTES - len(head)) + b"\nDisallow: /b\n"
+    robots = Robots.parse(body, "bot")
+
+    assert not robots.allows("/a")
+    assert robots.allows("/b")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_a_byte_order_mark_tells_the_encoding(encoding: str) -> None:
+    text = "User-agent: *\r\nDisallow: /a\r\n"
+
+    assert not Robots.parse(text.encode(encoding), "bot").allows("/a/b")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<!doctype html><title>Not found</title><p>Disallow: /</p>",
+        b"\xff\xfe\x00",
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        b":\n: :\nuser-agent\ndisallow\n",
+        b"User-agent: \xff\xfe\nDisallow: \xe9\n",
+    ],
+)
+def test_garbage_allows_everything(body: bytes) -> None:
+    assert Robots.parse(body, "bot").allows("/x")
+
+
+@given(st.binary(), st.text(), st.text())
+def test_no_bytes_and_no_url_raise(body: bytes, agent: str, path: str) -> None:
+    for prefix in (b"", b"User-agent: *\nDisallow: /", b"User-agent: *\nAllow: "):
+        robots = Robots.parse(prefix + body, agent)
+        assert robots.allows("/" + path) in (True, False)
+        assert robots.allows("https://example.com/" + path) in (True, False)
+
+
+def test_of_more_rules_than_anyone_needs_the_first_ten_thousand_count() -> None:
+    lines = [f"Disallow: /*a{number}b" for number in range(MAX_RULES + 10)]
+    robots = Robots.parse(rules(*lines), "bot")
+
+    assert not robots.allows("/a7b")
+    assert robots.allows(f"/a{MAX_RULES + 5}b")
+
+
+def test_the_groups_of_others_do_not_count() -> None:
+    others = "".join(f"User-agent: o{n}\nDisallow: /\n" for n in range(MAX_RULES))
+    robots = Robots.parse(others.encode() + rules("Disallow: /a"), "bot")
+
+    assert not robots.allows("/a")
+    assert robots.allows("/b")
+
+
+segments = st.text(alphabet="ab/.?=*$%41", max_size=6)
+
+
+@given(st.lists(st.tuples(st.booleans(), segments), max_size=5), segments)
+def test_the_short_cut_never_changes_a_verdict(
+    lines: list[tuple[bool, str]], path: str
+) -> None:
+    body = rules(*(f"{'Dis' * no}allow: /{pattern}" for no, pattern in lines))
+    always_asks = rules("Disallow: /*zzz", *body.decode().splitlines()[1:])
+
+    quick = Robots.parse(body, "bot").allows("/" + path)
+
+    assert quick == Robots.parse(always_asks, "bot").allows("/" + path)
+
+
+def test_a_pattern_of_many_stars_is_no_bomb() -> None:
+    robots = Robots.parse(rules("Disallow: /" + "*a" * 500 + "b"), "bot")
+
+    assert robots.allows("/" + "a" * 4096)
