@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.host_pace import Hosts, Pace
+from crawler.frontier.host_pace import HostPace, Pace
 
 _HOSTS = [100, 1_000, 10_000, 50_000]
 _ENTRIES = 200_000
@@ -45,7 +45,7 @@ class _Crawl:
     def __init__(self, hosts: int, pace: Pace) -> None:
         self._numbers = count(1)
         self._frontier: Frontier[_Entry] = Frontier(
-            Hosts(lambda _: pace), window=2 * _ENTRIES
+            HostPace(lambda _: pace), window=2 * _ENTRIES
         )
         self._names = [f"host-{number}.example" for number in range(hosts)]
         for number in range(_ENTRIES):

@@ -24,7 +24,7 @@ from crawler.cli.stopping import LAST_SECONDS
 from crawler.cli.streams import complain, say
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.jobs.definition import Job
-from crawler.run.options import Terms
+from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.stats import FinishReason
 from crawler.store.sqlite import history
@@ -32,7 +32,7 @@ from crawler.store.sqlite import history
 #: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
 MARGIN = LAST_SECONDS + 2.0
 
-TermsOf = Callable[[argparse.Namespace, str, Settings], Terms]
+TermsOf = Callable[[argparse.Namespace, str, Settings], RunOptions]
 
 
 def run(args: argparse.Namespace, project: Project, terms_of: TermsOf) -> int:
@@ -131,7 +131,7 @@ class _Work:
         self.is_late = is_stopped and self._left(job) == 0
         return ending
 
-    def _terms(self, job: Job, settings: Settings) -> Terms:
+    def _terms(self, job: Job, settings: Settings) -> RunOptions:
         args, wanted = self._args, job.settings
         terms = self._terms_of(args, job.name, settings)
         rate = args.max_error_rate
@@ -151,7 +151,7 @@ class _Work:
         passed = time.monotonic() - self._began
         return max(0.0, job.settings.max_runtime - passed)
 
-    def _limited(self, settings: Settings, terms: Terms) -> _Limit:
+    def _limited(self, settings: Settings, terms: RunOptions) -> _Limit:
         left = terms.max_runtime
         seconds = None if left is None else left + settings.crawl.grace + MARGIN
         return _Limit(seconds, self._give_up)

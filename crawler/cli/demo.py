@@ -47,11 +47,11 @@ def demo(args: argparse.Namespace) -> int:
     from crawler.cli.running import Manner, conduct
     from crawler.cli.streams import say
     from crawler.demo import Books, Shop
-    from crawler.run.options import Terms
+    from crawler.run.options import RunOptions
     from crawler.settings import Layer
 
     serving = _server()
-    terms = Terms(
+    terms = RunOptions(
         job="demo", outputs=(args.output,), fresh=True, overwrite=args.overwrite
     )
     manner = Manner(args.verbose, args.quiet, args.log_format)

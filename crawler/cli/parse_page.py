@@ -21,7 +21,7 @@ from crawler.response import Response
 from crawler.run.api import private_beside
 from crawler.run.callbacks import CallbackError, Callbacks, Effects, is_users
 from crawler.run.crawl_run import check_spider
-from crawler.run.link_filter import Found
+from crawler.run.link_filter import Discovered
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.store.base import Item
@@ -86,7 +86,7 @@ async def try_page(
             timeout=settings.crawl.callback_timeout,
         )
         callbacks.method(callback)
-        intake.start(request, Found())  # its host is in scope
+        intake.start(request, Discovered())  # its host is in scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         tried.effects = await callbacks.page(entry, tried.response)
     return tried

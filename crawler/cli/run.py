@@ -9,7 +9,7 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from crawler.run.options import Terms
+    from crawler.run.options import RunOptions
     from crawler.settings import Settings
 
 EXAMPLE = """crawl run books
@@ -128,12 +128,12 @@ def run(args: argparse.Namespace) -> int:
     return ending.report.exit_code
 
 
-def _terms(args: argparse.Namespace, job: str, settings: Settings) -> Terms:
-    from crawler.run.options import Terms
+def _terms(args: argparse.Namespace, job: str, settings: Settings) -> RunOptions:
+    from crawler.run.options import RunOptions
 
     job = args.job or job
     outputs = args.outputs or settings.output.default or (f"out/{job}-{{run}}.jsonl",)
-    return Terms(
+    return RunOptions(
         job=job,
         outputs=tuple(outputs),
         pages=args.pages,

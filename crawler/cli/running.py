@@ -25,8 +25,8 @@ from crawler.cli.run_summary import Ending
 from crawler.cli.stopping import Stopper
 from crawler.cli.views import JsonView, LiveView, QuietView, View
 from crawler.errors import CrawlError
-from crawler.run.crawl_run import Session
-from crawler.run.options import Terms
+from crawler.run.crawl_run import CrawlRun
+from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.stats import FinishReason, Report
@@ -42,7 +42,7 @@ class Manner:
     quiet: bool = False
     log_format: logs.Format = "text"
 
-    def view(self, terms: Terms) -> View:
+    def view(self, terms: RunOptions) -> View:
         """What shows it."""
         if self.quiet:
             return QuietView()
@@ -51,7 +51,7 @@ class Manner:
         return LiveView() if _is_live(terms) else View()
 
 
-def _is_live(terms: Terms) -> bool:
+def _is_live(terms: RunOptions) -> bool:
     """Whether figures at the foot of the terminal would disturb nothing."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
@@ -61,7 +61,7 @@ def _is_live(terms: Terms) -> bool:
 def conduct(
     spider: Spider,
     settings: Settings,
-    terms: Terms,
+    terms: RunOptions,
     manner: Manner,
     command: str,
     *,
@@ -98,14 +98,14 @@ def _name_spider(report: Report, name: str) -> None:
 async def perform(
     spider: Spider,
     settings: Settings,
-    terms: Terms,
+    terms: RunOptions,
     view: View,
     hand_in: Callable[[Report], None] | None = None,
 ) -> Ending:
     """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
     begin. Anything else that it dies of is in the ending."""
     stopper = Stopper(view.say, settings.crawl.grace)
-    session = Session(spider, settings, terms, hand_in=hand_in)
+    session = CrawlRun(spider, settings, terms, hand_in=hand_in)
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
         await tasks.start(stopper.listen)
@@ -132,7 +132,7 @@ async def perform(
     return ending
 
 
-async def _run(session: Session, stopper: Stopper) -> tuple[Report, Exception | None]:
+async def _run(session: CrawlRun, stopper: Stopper) -> tuple[Report, Exception | None]:
     try:
         with stopper.scope:
             return await session.run(), None
@@ -144,7 +144,7 @@ async def _run(session: Session, stopper: Stopper) -> tuple[Report, Exception | 
     return session.report(FinishReason.INTERRUPTED), None
 
 
-def _greet(session: Session, view: View) -> None:
+def _greet(session: CrawlRun, view: View) -> None:
     opening = session.opening
     if opening.is_resumed and opening.counters:
         view.say(

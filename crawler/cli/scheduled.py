@@ -28,7 +28,7 @@ from crawler.jobs import state
 from crawler.jobs.definition import Broken, Jobs, jobs_of
 from crawler.jobs.process import Processes
 from crawler.jobs.process_end import Ended
-from crawler.jobs.scheduler import Keeper
+from crawler.jobs.scheduler import JobScheduler
 from crawler.settings import Settings
 from crawler.store.sqlite.lock import Holder, JobLock
 
@@ -119,7 +119,7 @@ async def _main(project: Scheduled, args: argparse.Namespace) -> None:
         lambda job: [*command(project, job), *said],
         is_shown=args.verbose > 0,
     )
-    keeper = Keeper(
+    keeper = JobScheduler(
         jobs,
         project.folder,
         launcher,
@@ -134,14 +134,14 @@ async def _main(project: Scheduled, args: argparse.Namespace) -> None:
         tasks.cancel_scope.cancel()
 
 
-def _greet(jobs: dict[str, Any], keeper: Keeper) -> None:
+def _greet(jobs: dict[str, Any], keeper: JobScheduler) -> None:
     moment = keeper.next()
     number = "1 job" if len(jobs) == 1 else f"{len(jobs):,} jobs"
     when = f"the next at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none is due"
     logger.info("%s, %s; Ctrl-C stops", number, when)
 
 
-async def _listen(keeper: Keeper, *, task_status: TaskStatus[None]) -> None:
+async def _listen(keeper: JobScheduler, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(*SIGNALS) as signals:
         task_status.started()
         heard = 0

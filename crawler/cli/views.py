@@ -17,7 +17,7 @@ from crawler.cli.streams import say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from crawler.run.crawl_run import Session
+    from crawler.run.crawl_run import CrawlRun
 
 #: Seconds between two lines where there is no terminal.
 INTERVAL = 10.0
@@ -35,7 +35,7 @@ class View:
         """A line about what is happening."""
         say(line)
 
-    async def follow(self, session: Session) -> None:
+    async def follow(self, session: CrawlRun) -> None:
         """Show where the crawl stands, until cancelled."""
         pulse = Pulse(session.engine)
         pulse.figures(time.monotonic(), session.seconds)
@@ -62,7 +62,7 @@ class QuietView(View):
     def say(self, line: str) -> None:
         """Not a word."""
 
-    async def follow(self, session: Session) -> None:
+    async def follow(self, session: CrawlRun) -> None:
         """Nothing."""
 
     def end(self, ending: Ending, command: str) -> None:
@@ -96,7 +96,7 @@ class JsonView(View):
 class LiveView(View):
     """A few figures that stay at the foot of the terminal, log lines above them."""
 
-    async def follow(self, session: Session) -> None:
+    async def follow(self, session: CrawlRun) -> None:
         from rich.console import Console
         from rich.live import Live
 

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Generic
 
-from crawler.frontier.host_pace import Hosts
+from crawler.frontier.host_pace import HostPace
 from crawler.frontier.host_queue import (
     FULL,
     IDLE,
@@ -22,12 +22,12 @@ from crawler.frontier.host_queue import (
     READY,
     RESTS,
     E,
-    HostLanes,
-    Lane,
-    Place,
+    HostQueue,
+    OriginQueue,
+    QueueKey,
 )
-from crawler.frontier.ready_queue import Clock, Lines
-from crawler.frontier.window import Stock
+from crawler.frontier.ready_queue import DueQueue, RankedFifo
+from crawler.frontier.window import RefillWindow
 
 #: What a host that may not be asked for longer than this holds is not ready.
 LONG_REST = 5.0
@@ -60,15 +60,15 @@ class Frontier(Generic[E]):
     """
 
     def __init__(
-        self, hosts: Hosts, *, window: int = WINDOW, limit: int = LIMIT
+        self, hosts: HostPace, *, window: int = WINDOW, limit: int = LIMIT
     ) -> None:
         self._hosts = hosts
-        self._queues: dict[str, HostLanes[E]] = {}
-        self._places: dict[int, Place[E]] = {}
+        self._queues: dict[str, HostQueue[E]] = {}
+        self._places: dict[int, QueueKey[E]] = {}
         self._waiting: set[int] = set()
-        self._lines: Lines[HostLanes[E]] = Lines()
-        self._clock: Clock[HostLanes[E]] = Clock()
-        self._stock = Stock(window, limit)
+        self._lines: RankedFifo[HostQueue[E]] = RankedFifo()
+        self._clock: DueQueue[HostQueue[E]] = DueQueue()
+        self._stock = RefillWindow(window, limit)
         self._tick = 0
         self._asleep = 0
         self._outdated = 0  # places that `lower` left in a heap
@@ -87,7 +87,7 @@ class Frontier(Generic[E]):
         scheme = entry.url[:5]
         host = self._queues.get(entry.host)
         if host is None:
-            host = self._queues[entry.host] = HostLanes(entry.host, scheme)
+            host = self._queues[entry.host] = HostQueue(entry.host, scheme)
         lane = host if host.scheme == scheme else host.lane(scheme)
         if entry.due > 0:
             self._waiting.add(fingerprint)
@@ -156,7 +156,7 @@ class Frontier(Generic[E]):
         name = origin.split("/", 3)[2]
         host = self._queues.get(name)
         if host is None:
-            host = self._queues[name] = HostLanes(name, origin[:5])
+            host = self._queues[name] = HostQueue(name, origin[:5])
         host.lane(origin[:5]).held_until = until
         self._file(host, now, self._hosts.ready_at(name, now))
 
@@ -183,7 +183,7 @@ class Frontier(Generic[E]):
     def drain(self) -> list[E]:
         """Every entry, in no order; the frontier is empty after it."""
         entries = [place[4] for place in self._places.values()]
-        self._lines, self._clock = Lines(), Clock()
+        self._lines, self._clock = RankedFifo(), DueQueue()
         for table in (self._queues, self._places, self._waiting, self._stock):
             table.clear()
         self._asleep = self._outdated = 0
@@ -263,7 +263,7 @@ class Frontier(Generic[E]):
             busy=self._hosts.busy,
         )
 
-    def _settle(self, now: float) -> tuple[HostLanes[E], Lane[E]] | None:
+    def _settle(self, now: float) -> tuple[HostQueue[E], OriginQueue[E]] | None:
         """The host whose turn it is, and its lane; its record is the first in line."""
         while (record := self._clock.first()) is not None and record[0] <= now:
             self._clock.drop(record)
@@ -285,7 +285,7 @@ class Frontier(Generic[E]):
             self._file(host, now, at)
         return None
 
-    def _file(self, host: HostLanes[E], now: float, at: float | None) -> None:
+    def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
         """Put a host where it belongs: it may be asked from `at`, or is full (None)."""
         self._tick = host.stamp = self._tick + 1
         if host.asleep:
@@ -312,7 +312,7 @@ class Frontier(Generic[E]):
                 self._lines.tidy(lambda stamp, host: stamp == host.stamp)
             self._look_again(host, later)
 
-    def _file_idle(self, host: HostLanes[E], now: float, later: float) -> None:
+    def _file_idle(self, host: HostQueue[E], now: float, later: float) -> None:
         host.state = IDLE
         if host.is_empty(now):  # nobody wants it
             self._queues.pop(host.name, None)
@@ -321,30 +321,32 @@ class Frontier(Generic[E]):
         self._look_again(host, later)
         self._sleep(host, later - now)
 
-    def _sleep(self, host: HostLanes[E], seconds: float) -> None:
+    def _sleep(self, host: HostQueue[E], seconds: float) -> None:
         if LONG_REST < seconds < inf:
             host.asleep = host.count_ready()
             self._asleep += host.asleep
 
-    def _look_again(self, host: HostLanes[E], time: float) -> None:
+    def _look_again(self, host: HostQueue[E], time: float) -> None:
         """File the host anew when an entry of it is due (inf: none will be)."""
         if time != host.due:
             host.due = time
             if time < inf:
                 self._clock.push(time, host)
 
-    def _strike(self, host: HostLanes[E], time: float) -> None:
+    def _strike(self, host: HostQueue[E], time: float) -> None:
         """Its record of this time is off the clock."""
         if time == host.rest:
             host.rest = inf
         if time == host.due:
             host.due = inf
 
-    def _best(self, host: HostLanes[E], now: float) -> tuple[Lane[E] | None, float]:
+    def _best(
+        self, host: HostQueue[E], now: float
+    ) -> tuple[OriginQueue[E] | None, float]:
         """The lane whose entry is next; when time alone will bring in another one."""
-        best: Lane[E] | None = None
+        best: OriginQueue[E] | None = None
         later = inf
-        lane: Lane[E] | None = host
+        lane: OriginQueue[E] | None = host
         while lane is not None:
             if lane.later or self._outdated:
                 self._ripen(lane, now)
@@ -358,7 +360,7 @@ class Frontier(Generic[E]):
             lane = lane.sibling
         return best, later
 
-    def _ripen(self, lane: Lane[E], now: float) -> None:
+    def _ripen(self, lane: OriginQueue[E], now: float) -> None:
         """Bring what is due to what is ready, and its best valid place to the top."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
@@ -368,14 +370,14 @@ class Frontier(Generic[E]):
             heappop(lane.ready)
             self._outdated -= 1
 
-    def _is_outdated(self, place: Place[E]) -> bool:
+    def _is_outdated(self, place: QueueKey[E]) -> bool:
         return self._places.get(place[4].fingerprint) is not place
 
-    def _is_low(self, host: HostLanes[E]) -> bool:
+    def _is_low(self, host: HostQueue[E]) -> bool:
         # What waits for its time is no supply.
         return host.count_ready() * 4 <= self.share
 
-    def _trim(self, host: HostLanes[E]) -> None:
+    def _trim(self, host: HostQueue[E]) -> None:
         """Leave to the store what better entries have pushed out of the window."""
         share, left = self.share, []
         for lane in host.lanes():

@@ -32,7 +32,7 @@ class Pace:
     rate: float = 8.0
 
 
-class Hosts:
+class HostPace:
     """Each host's turns: `ready_at` tells, `take` charges, `give_back` frees.
 
     Between two requests to a host lies at least its interval, the longest of what its

@@ -34,7 +34,7 @@ class Queued(Protocol):
 E = TypeVar("E", bound=Queued)
 
 #: Minus priority, depth, sequence, a number that makes it unique; the entry.
-Place = tuple[int, int, int, int, E]
+QueueKey = tuple[int, int, int, int, E]
 #: Before every place: all that a host has is in the store.
 NOTHING = (-inf, 0, 0)
 
@@ -52,7 +52,7 @@ class State(Enum):
 IDLE, READY, RESTS, FULL = State
 
 
-class Lane(Generic[E]):
+class OriginQueue(Generic[E]):
     """The entries of one origin: those that may go, those that are due later."""
 
     __slots__ = ("held_until", "later", "ready", "scheme", "sibling")
@@ -60,10 +60,10 @@ class Lane(Generic[E]):
     def __init__(self, scheme: str) -> None:
         #: The first five characters of its URLs; the host's name says the rest.
         self.scheme = scheme
-        self.ready: list[Place[E]] = []
+        self.ready: list[QueueKey[E]] = []
         self.later: list[tuple[float, int, int]] = []
         self.held_until = 0.0
-        self.sibling: Lane[E] | None = None
+        self.sibling: OriginQueue[E] | None = None
 
     def next_time(self) -> float:
         """When it has something to give, being held."""
@@ -72,7 +72,7 @@ class Lane(Generic[E]):
         return max(self.held_until, self.later[0][0]) if self.later else inf
 
 
-class HostLanes(Lane[E]):
+class HostQueue(OriginQueue[E]):
     """A host: the lane of its first origin, and by `sibling` the other's."""
 
     __slots__ = ("asleep", "due", "name", "rank", "rest", "stamp", "state")
@@ -90,16 +90,16 @@ class HostLanes(Lane[E]):
         #: How many of its entries are not ready because it rests for long.
         self.asleep = 0
 
-    def lane(self, scheme: str) -> Lane[E]:
-        lane: Lane[E] = self
+    def lane(self, scheme: str) -> OriginQueue[E]:
+        lane: OriginQueue[E] = self
         while lane.scheme != scheme:
             if lane.sibling is None:
-                lane.sibling = Lane(scheme)
+                lane.sibling = OriginQueue(scheme)
             lane = lane.sibling
         return lane
 
-    def lanes(self) -> Iterator[Lane[E]]:
-        lane: Lane[E] | None = self
+    def lanes(self) -> Iterator[OriginQueue[E]]:
+        lane: OriginQueue[E] | None = self
         while lane is not None:
             yield lane
             lane = lane.sibling
@@ -122,7 +122,7 @@ class HostLanes(Lane[E]):
             found.update(fingerprint for _, _, fingerprint in lane.later)
         return found
 
-    def last(self, places: dict[int, Place[E]]) -> tuple[float, int, int]:
+    def last(self, places: dict[int, QueueKey[E]]) -> tuple[float, int, int]:
         """The place behind which an entry is the store's to keep."""
         ends: list[tuple[float, int, int]] = [NOTHING]
         for lane in self.lanes():

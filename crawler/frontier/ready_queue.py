@@ -1,4 +1,4 @@
-"""Whose turn it is: lines by rank, and a clock of what waits. No I/O, no clock.
+"""Two queues: ready hosts in rank order, resting hosts by due time. No I/O, no clock.
 
 Both keep records that may be outdated by the time they come up; who reads them knows.
 Both are made for the common case, in which what comes in last goes out last: it costs
@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Lines(Generic[T]):
+class RankedFifo(Generic[T]):
     """First in, first out, within each rank; the lowest rank goes first."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Lines(Generic[T]):
             line.extend(kept)
 
 
-class Clock(Generic[T]):
+class DueQueue(Generic[T]):
     """Items by time. Waits of about the same length that end in the order in which
     they began stand in a line; only the others cost a heap's logarithm."""
 

@@ -14,7 +14,7 @@ from crawler.frontier.host_queue import NOTHING
 End = tuple[float, int, int]
 
 
-class Stock:
+class RefillWindow:
     """What is the store's to keep; the frontier holds `limit` entries in all."""
 
     def __init__(self, window: int, limit: int) -> None:

@@ -21,7 +21,7 @@ import httpx
 from crawler.http.errors import OUT_OF_FILES
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Multiplexed, Origin, Statistics
-from crawler.http.timeout_wheel import NEVER, Ticker
+from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 from crawler.http.transfer import Connection, Transfer
 
 if sys.platform != "win32":
@@ -90,7 +90,7 @@ class Pool:
     ) -> None:
         self.options = options
         self._protocols = protocols
-        self.ticker = Ticker(self._sweep)
+        self.ticker = TimeoutWheel(self._sweep)
         self.statistics = Statistics()
         self._connect = connect
         #: Sockets that the process may have open, as far as is known by now.

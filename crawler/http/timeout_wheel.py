@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["NEVER", "Ticker", "Watched"]
+__all__ = ["NEVER", "TimeoutWheel", "Watched"]
 
 NEVER = float("inf")
 
@@ -43,7 +43,7 @@ class Watched(Protocol):
     def expire(self, now: float) -> None: ...
 
 
-class Ticker:
+class TimeoutWheel:
     """A clock that moves in steps, and calls what is due; it stops when unused.
 
     `sweep` is called once a second; the clock goes on while it returns True.

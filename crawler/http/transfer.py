@@ -17,7 +17,7 @@ from crawler.http.body import HIGH_WATER, Body
 from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import DeadlineError, TooLargeError, TooSlowError
 from crawler.http.options import TransportOptions
-from crawler.http.timeout_wheel import NEVER, Ticker
+from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 
 if TYPE_CHECKING:
     from crawler.http.origins import Origin
@@ -69,7 +69,7 @@ _ENCODED = (b"content-encoding", b"content-length")
 class TransferHome(Protocol):
     """The pool, as a transfer sees it."""
 
-    ticker: Ticker
+    ticker: TimeoutWheel
     options: TransportOptions
 
     def forget(self, transfer: Transfer) -> None: ...

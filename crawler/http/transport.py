@@ -10,7 +10,7 @@ How a request passes through it, and where that is written:
    system's limit of open files among them. The oldest idle connection of all origins
    makes room for a new one.
 3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses those
-   that are not public (crawler/addresses.py), races the others, and shakes hands, from
+   that are not public (web/addresses.py), races the others, and shakes hands, from
    where the last handshake with the origin ended; what TLS agrees on decides between
    http1.py and http2.py. The origin remembers it.
 4. The connection writes the request (heads.py, fields.py) and reads the answer

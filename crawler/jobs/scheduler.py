@@ -1,6 +1,6 @@
 """Keeps a schedule: starts each job at its time, looks after it, remembers how it went.
 
-    keeper = Keeper(jobs, folder, launcher)
+    keeper = JobScheduler(jobs, folder, launcher)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(keeper.keep)       # until nothing is ever due again
         ...
@@ -87,7 +87,7 @@ class _Work:
     is_wanted_again: bool = False
 
 
-class Keeper:
+class JobScheduler:
     """The jobs of a project, each at its times."""
 
     def __init__(

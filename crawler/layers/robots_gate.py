@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import msgspec
 
 from crawler.errors import FetchError, Reason
-from crawler.frontier.host_pace import Hosts
+from crawler.frontier.host_pace import HostPace
 from crawler.layers import redirects
 from crawler.layers.retry_policy import Retries
 from crawler.request import DEFAULT_OPTIONS, Request
@@ -51,7 +51,7 @@ class RobotsTable:
         self,
         agent: str,
         fetch: redirects.Fetch,
-        hosts: Hosts,
+        hosts: HostPace,
         retries: Retries,
         *,
         timeout: float,

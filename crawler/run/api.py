@@ -25,9 +25,9 @@ from crawler.layers.redirects import follow
 from crawler.layers.sessions import Sessions
 from crawler.request import Request
 from crawler.response import Response
-from crawler.run.crawl_run import Session, check_spider
+from crawler.run.crawl_run import CrawlRun, check_spider
 from crawler.run.engine import Engine
-from crawler.run.options import Terms
+from crawler.run.options import RunOptions
 from crawler.settings import Layer, Settings
 from crawler.sinks import Channel, Collect, Sink
 from crawler.spider import Spider
@@ -52,7 +52,7 @@ class Crawl:
     Leaving early stops in order. Without a loop over the items, `await run.wait()`
     runs to the end and gives the report. From code the state is kept in memory unless
     `job` names it. Settings as a mapping, {"politeness": {"rate": 2}}, come on top of
-    the spider's own. The terms are those of `Terms`.
+    the spider's own. The terms are those of `RunOptions`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Crawl:
         own = Layer(f"{type(spider).__name__}.settings", spider.settings)
         self.settings = _settled(settings, own)
         try:
-            self.terms = Terms(**terms)
+            self.terms = RunOptions(**terms)
         except TypeError as exc:
             raise ConfigError(f"Crawl(): {exc}") from exc
         self._tasks: TaskGroup
@@ -149,7 +149,9 @@ class Crawl:
     async def _run(self, sink: Sink | None) -> Report:
         """Open, crawl, publish, report, close."""
         try:
-            async with Session(self.spider, self.settings, self.terms, sink) as session:
+            async with CrawlRun(
+                self.spider, self.settings, self.terms, sink
+            ) as session:
                 self._engine = session.engine
                 if self._stop is not None:
                     self._engine.stop(self._stop[0], grace=self._stop[1])
@@ -164,7 +166,7 @@ def crawl(
 ) -> Report:
     """Run a spider to its end and return the report; `.items` are its items.
 
-    `crawl(Books, limit=20)`: what is no term of a crawl (see `Terms`) is an argument
+    `crawl(Books, limit=20)`: a keyword that `RunOptions` does not know is an argument
     of the spider. Works inside a running loop as well, which it blocks.
     """
     run = _made(spider, settings, options)
@@ -240,7 +242,7 @@ def _made(
     return Crawl(spider, settings, **terms)
 
 
-_TERMS = tuple(Terms.__dataclass_fields__)
+_TERMS = tuple(RunOptions.__dataclass_fields__)
 
 
 def _only(error: BaseException) -> BaseException:

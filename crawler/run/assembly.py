@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from crawler.errors import ConfigError
-from crawler.frontier.host_pace import Hosts, Pace
+from crawler.frontier.host_pace import HostPace, Pace
 from crawler.http import Client, is_fake
 from crawler.layers.bandwidth import Bandwidth
 from crawler.layers.retry_policy import Retries
@@ -16,12 +16,12 @@ from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions
 from crawler.pipelines import OpenChain
 from crawler.run.callbacks import Callbacks
-from crawler.run.engine import Engine, Limits, Parts
-from crawler.run.link_filter import SCOPE, START_ORIGIN, Intake
-from crawler.run.options import Terms
+from crawler.run.engine import Engine, EngineParts, Limits
+from crawler.run.link_filter import SCOPE, START_ORIGIN, LinkFilter
+from crawler.run.options import RunOptions
 from crawler.run.scheduler import Scheduler
-from crawler.run.start_requests import Starts
-from crawler.run.visitor import Clocks, Surroundings, Visitor
+from crawler.run.start_requests import StartRequests
+from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.settings import Settings
 from crawler.sinks import Outputs
 from crawler.spider import Spider
@@ -34,12 +34,12 @@ DEFAULT_RATE = 8.0
 
 
 @dataclass(slots=True)
-class Opened:
+class RunResources:
     """What a session has opened, and what the engine's parts stand on."""
 
     spider: Spider
     settings: Settings
-    terms: Terms
+    terms: RunOptions
     store: Store
     opening: Opening
     client: Client
@@ -52,16 +52,16 @@ class Opened:
 class Wiring:
     """Makes the engine of one run, and keeps what the report asks of its parts."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: RunResources) -> None:
         self._opened = opened
-        self._hosts = Hosts(self._pace())
+        self._hosts = HostPace(self._pace())
         self.callbacks: Callbacks
 
     def engine(self) -> Engine:
         """The engine, with all its parts; asked for once."""
         opened = self._opened
         spider, settings, store = opened.spider, opened.settings, opened.store
-        intake = Intake(
+        intake = LinkFilter(
             self._scope(),
             depth=settings.crawl.depth,
             max_url=settings.http.max_url,
@@ -82,8 +82,10 @@ class Wiring:
         around = self._surroundings(retries, robots)
         visitor = Visitor(spider, settings, around, intake, self.callbacks)
         scheduler = self._scheduler(robots)
-        starts = Starts(spider, intake, opened.chain, least=2 * settings.crawl.workers)
-        parts = Parts(store, scheduler, starts, visitor, robots, opened.outputs)
+        starts = StartRequests(
+            spider, intake, opened.chain, least=2 * settings.crawl.workers
+        )
+        parts = EngineParts(store, scheduler, starts, visitor, robots, opened.outputs)
         return Engine(
             parts,
             self._limits(),
@@ -92,12 +94,10 @@ class Wiring:
             counters=opened.opening.counters,
         )
 
-    def _surroundings(
-        self, retries: Retries, robots: RobotsTable | None
-    ) -> Surroundings:
+    def _surroundings(self, retries: Retries, robots: RobotsTable | None) -> VisitParts:
         opened = self._opened
         bandwidth = opened.settings.politeness.bandwidth
-        return Surroundings(
+        return VisitParts(
             client=opened.client,
             sessions=Sessions(time.time, opened.opening.remembered),
             robots=robots,

@@ -29,7 +29,7 @@ from crawler.errors import ConfigError, CrawlError, DropItem, FetchError, Reason
 from crawler.pipelines import OpenChain
 from crawler.request import Entry, Request
 from crawler.response import LinkBatch, Response
-from crawler.run.link_filter import Found, Intake
+from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.progress_body import ProgressBody
 from crawler.spider import Failure, Spider
 from crawler.store.base import Item
@@ -61,7 +61,7 @@ class Effects(msgspec.Struct):
     """What a callback gave; `staged` items of a stream are in the store already."""
 
     items: list[Item] = msgspec.field(default_factory=list)
-    found: Found = msgspec.field(default_factory=Found)
+    found: Discovered = msgspec.field(default_factory=Discovered)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     staged: int = 0
@@ -81,7 +81,7 @@ class Callbacks:
     def __init__(
         self,
         spider: Spider,
-        intake: Intake,
+        intake: LinkFilter,
         chain: OpenChain,
         stage: Stage,
         *,

@@ -20,11 +20,11 @@ from anyio import to_thread
 from crawler.errors import ConfigError, SinkError
 from crawler.http import Client, ClientOptions
 from crawler.pipelines import Chain, Run
-from crawler.run.assembly import Opened, Wiring, remembered, scope_of
+from crawler.run.assembly import RunResources, Wiring, remembered, scope_of
 from crawler.run.diagnosis import advise
 from crawler.run.engine import Engine
 from crawler.run.link_filter import START_NAME
-from crawler.run.options import Terms
+from crawler.run.options import RunOptions
 from crawler.run.start_requests import START_ENDED
 from crawler.run.watchdog import Watchdog
 from crawler.settings import Settings
@@ -50,14 +50,14 @@ from crawler.store.sqlite.store import SqliteStore
 logger = logging.getLogger(__name__)
 
 
-class Session:
+class CrawlRun:
     """Opens what a run needs and closes it in order: `async with`, then `run`."""
 
     def __init__(
         self,
         spider: Spider,
         settings: Settings,
-        terms: Terms,
+        terms: RunOptions,
         sink: Sink | None = None,
         *,
         hand_in: Callable[[Report], None] | None = None,
@@ -82,7 +82,7 @@ class Session:
         self._chain: Chain
         self._wiring: Wiring
 
-    async def __aenter__(self) -> Session:
+    async def __aenter__(self) -> CrawlRun:
         await self._stack.__aenter__()
         try:
             await self._open()
@@ -144,7 +144,7 @@ class Session:
         # What an earlier process committed may be all that there is to write.
         self.outputs.wake(self.opening.sequence)
         self._wiring = Wiring(
-            Opened(
+            RunResources(
                 spider,
                 settings,
                 terms,

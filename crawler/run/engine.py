@@ -27,8 +27,8 @@ from crawler.request import Entry
 from crawler.run.committer import Committer
 from crawler.run.observers import Observations
 from crawler.run.scheduler import RobotsTurn, Scheduler
-from crawler.run.start_requests import Starts
-from crawler.run.store_retry import Patience
+from crawler.run.start_requests import StartRequests
+from crawler.run.store_retry import StoreRetry
 from crawler.run.visitor import Visitor
 from crawler.sinks import Outputs, PipeClosed
 from crawler.stats import FinishReason
@@ -57,12 +57,12 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Parts:
+class EngineParts:
     """What the engine drives; `Session` makes and owns them."""
 
     store: Store
     scheduler: Scheduler
-    starts: Starts
+    starts: StartRequests
     visitor: Visitor
     robots: RobotsTable | None
     outputs: Outputs
@@ -82,7 +82,7 @@ class Engine:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: EngineParts,
         limits: Limits,
         *,
         workers: int,
@@ -106,7 +106,7 @@ class Engine:
         self.observations = Observations()
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
-        self._patience = Patience()
+        self._patience = StoreRetry()
 
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until there is nothing left, a limit is reached or `stop` is called."""

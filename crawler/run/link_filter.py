@@ -26,7 +26,7 @@ SCOPE, START_NAME, START_ORIGIN = "scope ", "start_name ", "start_origin "
 Filter = Callable[[str, str, int], bool]
 
 
-class Found(msgspec.Struct):
+class Discovered(msgspec.Struct):
     """What one page made known: requests to store, links left out, by filter."""
 
     requests: list[Entry] = msgspec.field(default_factory=list)
@@ -37,7 +37,7 @@ class Found(msgspec.Struct):
     cut: dict[str, int] = msgspec.field(default_factory=dict)
 
 
-class Intake:
+class LinkFilter:
     """Judges links and requests, and makes entries of those that may enter."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Intake:
         if depth is not None:
             self._filters.append(("depth", lambda _url, _host, at: at <= depth))
 
-    def start(self, request: Request, found: Found) -> None:
+    def start(self, request: Request, found: Discovered) -> None:
         """A request of `start()`: its host joins the scope."""
         self._grow(request.url, found)
         name = urls.name_of(urls.host_of(request.url))
@@ -82,7 +82,7 @@ class Intake:
         self._add(None, request, found, "start", self._starts)
         self._starts += 1
 
-    def request(self, parent: Entry, request: Request, found: Found) -> None:
+    def request(self, parent: Entry, request: Request, found: Discovered) -> None:
         """A request of a callback: its author's word, unless it follows a link."""
         if not isinstance(request, LinkRequest):
             self._add(parent, request, found, "request", len(found.requests))
@@ -95,7 +95,7 @@ class Intake:
         else:
             self._add(parent, request, found, "link", len(found.requests))
 
-    def links(self, parent: Entry, batch: LinkBatch, found: Found) -> None:
+    def links(self, parent: Entry, batch: LinkBatch, found: Discovered) -> None:
         """Links of a page: those that are new and pass the filters."""
         depth = parent.depth + 1
         known, allow, deny = self._known, batch.allow, batch.deny
@@ -111,7 +111,7 @@ class Intake:
         if too_long:
             found.cut["max_url"] = found.cut.get("max_url", 0) + too_long
 
-    def redirect(self, source: Entry, target: Request, found: Found) -> bool:
+    def redirect(self, source: Entry, target: Request, found: Discovered) -> bool:
         """The target of a redirect, with its source's place; whether it may enter.
 
         The caller has seen to the number of hops. A start URL takes its scope along.
@@ -145,7 +145,7 @@ class Intake:
         return None
 
     def _link(
-        self, parent: Entry, batch: LinkBatch, link: Link, depth: int, found: Found
+        self, parent: Entry, batch: LinkBatch, link: Link, depth: int, found: Discovered
     ) -> None:
         url, fingerprint, host = link
         for name, allows in self._filters:
@@ -175,7 +175,7 @@ class Intake:
         self,
         parent: Entry | None,
         request: Request,
-        found: Found,
+        found: Discovered,
         how: str,
         number: int,
     ) -> None:
@@ -197,14 +197,14 @@ class Intake:
         )
         found.requests.append(entry)
 
-    def _reject(self, parent: Entry, link: Link, rule: str, found: Found) -> None:
+    def _reject(self, parent: Entry, link: Link, rule: str, found: Discovered) -> None:
         fingerprint = link.fingerprint
         if fingerprint not in self._left_out and fingerprint not in self._known:
             found.rejected.append(
                 Rejected(fingerprint, link.url, rule, parent.fingerprint)
             )
 
-    def _grow(self, url: str, found: Found) -> None:
+    def _grow(self, url: str, found: Discovered) -> None:
         member = self._scope.add(url)
         if member is not None:
             found.remember[SCOPE + member] = ""

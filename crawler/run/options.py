@@ -11,7 +11,7 @@ from crawler.sinks import Sink
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class RunOptions:
     """What one run is asked for, beside spider and settings."""
 
     #: The name of the state; None from code: kept in memory.

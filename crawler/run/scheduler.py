@@ -16,7 +16,7 @@ from typing import Protocol
 from aiolimiter import AsyncLimiter
 
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.host_pace import Hosts
+from crawler.frontier.host_pace import HostPace
 from crawler.request import Entry
 from crawler.store.base import Committed
 from crawler.web import urls
@@ -54,7 +54,7 @@ class Scheduler:
 
     def __init__(
         self,
-        hosts: Hosts,
+        hosts: HostPace,
         *,
         gate: Gate | None = None,
         permits: int | None = None,

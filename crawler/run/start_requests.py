@@ -9,7 +9,7 @@ from crawler.errors import ConfigError
 from crawler.pipelines import DropItem, OpenChain
 from crawler.request import Request
 from crawler.run.callbacks import user_frame
-from crawler.run.link_filter import Found, Intake
+from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
 from crawler.spider import Spider
 from crawler.store.base import Item, Outcome
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 START_ENDED = "start_ended"
 
 
-class Starts:
+class StartRequests:
     """Draws a spider's `start()` while fewer than `least` requests are ready to go.
 
     Until it has ended, and what it gave has landed, the scheduler keeps its supply
@@ -28,7 +28,7 @@ class Starts:
     """
 
     def __init__(
-        self, spider: Spider, intake: Intake, chain: OpenChain, *, least: int
+        self, spider: Spider, intake: LinkFilter, chain: OpenChain, *, least: int
     ) -> None:
         self._spider = spider
         self._intake = intake
@@ -61,7 +61,7 @@ class Starts:
         await put(last)
 
     async def _outcome(self, value: object) -> Outcome:
-        outcome, found = Outcome(None), Found()
+        outcome, found = Outcome(None), Discovered()
         if isinstance(value, Request):
             self._intake.start(value, found)
         elif isinstance(value, str | bytes | None):

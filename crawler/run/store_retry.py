@@ -27,7 +27,7 @@ STORE_PATIENCE = 300.0
 _WAIT = wait_exponential(multiplier=0.5, max=10)
 
 
-class Patience:
+class StoreRetry:
     """Tries again what raises StoreError, for five minutes or until there is a hurry;
     then lets the error through."""
 

@@ -18,7 +18,7 @@ from enum import Enum, auto
 import anyio.to_thread
 
 from crawler.errors import CrawlError, FetchError, Reason
-from crawler.frontier.host_pace import Hosts
+from crawler.frontier.host_pace import HostPace
 from crawler.http import Client
 from crawler.layers import redirects
 from crawler.layers.bandwidth import Bandwidth, MeteredBody
@@ -28,7 +28,7 @@ from crawler.layers.sessions import Sessions
 from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.callbacks import CallbackError, Callbacks, Effects, counted
-from crawler.run.link_filter import Found, Intake, identity_behind
+from crawler.run.link_filter import Discovered, LinkFilter, identity_behind
 from crawler.settings import Settings
 from crawler.spider import Failure, Spider
 from crawler.store.base import Outcome, State
@@ -66,13 +66,13 @@ class Clocks:
 
 
 @dataclass(slots=True)
-class Surroundings:
+class VisitParts:
     """What stands around every exchange."""
 
     client: Client
     sessions: Sessions
     robots: RobotsTable | None
-    hosts: Hosts
+    hosts: HostPace
     retries: Retries
     bandwidth: Bandwidth | None
     clocks: Clocks
@@ -85,8 +85,8 @@ class Visitor:
         self,
         spider: Spider,
         settings: Settings,
-        around: Surroundings,
-        intake: Intake,
+        around: VisitParts,
+        intake: LinkFilter,
         callbacks: Callbacks,
     ) -> None:
         self._accepts = frozenset(spider.accepts)
@@ -237,7 +237,7 @@ class Visitor:
 
     def _lead_on(self, entry: Entry, target: Request, outcome: Outcome) -> None:
         """What becomes of the entry and of its target."""
-        found, fingerprint = Found(), identity_behind(entry, target)
+        found, fingerprint = Discovered(), identity_behind(entry, target)
         sessions = self._around.sessions
         if sessions.is_wall(entry.fingerprint):
             sessions.pass_wall(entry.fingerprint)
@@ -260,7 +260,9 @@ class Visitor:
         outcome.requests, outcome.rejected = found.requests, found.rejected
         outcome.remember = found.remember
 
-    def _return_to_wall(self, entry: Entry, outcome: Outcome, found: Found) -> None:
+    def _return_to_wall(
+        self, entry: Entry, outcome: Outcome, found: Discovered
+    ) -> None:
         """The cookie has gone: the wall is passed again, and the page asked behind it.
 
         Its redirects count, so that a wall that lets nobody through ends in an error.

@@ -48,7 +48,7 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, _FINAL)
 
 
-class Crowd(Protocol):
+class SinkGroup(Protocol):
     """What a follower knows of those that it runs among."""
 
     @property
@@ -74,12 +74,12 @@ class Crowd(Protocol):
         ...
 
 
-class Follower:
+class SinkWriter:
     """One output and how far it is."""
 
     def __init__(
         self,
-        crowd: Crowd,
+        crowd: SinkGroup,
         sink: Sink,
         source: Source,
         *,

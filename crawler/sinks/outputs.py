@@ -19,7 +19,7 @@ from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.base import Run
 from crawler.sinks.base import PipeClosed, Sink, Source
-from crawler.sinks.follower import Follower
+from crawler.sinks.follower import SinkWriter
 from crawler.store.base import Store
 
 #: Seconds that items may wait for company before they are written and made safe.
@@ -82,7 +82,7 @@ class Outputs:
         #: Somebody wants the run to stop: an output that fails is not waited for.
         self.hurried = anyio.Event()
         self._followers = [
-            Follower(
+            SinkWriter(
                 self,
                 sink,
                 Source(store, sink.name, run, owns),

@@ -17,7 +17,7 @@ from crawler import Response, Spider
 from crawler.cli.run_summary import Ending, Figures
 from crawler.cli.running import perform
 from crawler.cli.views import JsonView, QuietView, View
-from crawler.run.options import Terms
+from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.sinks import Collect
 from crawler.stats import FinishReason, Report
@@ -122,7 +122,9 @@ async def test_without_a_terminal_figures_come_at_every_interval() -> None:
                     site.held["/two"].set()
 
         view = Watching(interval=0.01)
-        ending = await perform(Books(), Settings(), Terms(outputs=(Collect(),)), view)
+        ending = await perform(
+            Books(), Settings(), RunOptions(outputs=(Collect(),)), view
+        )
 
     held = next(figures for figures in seen if figures.pages == 2)
     assert ending.report.pages == 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crawler.frontier.frontier import Frontier, Load
-from crawler.frontier.host_pace import Hosts, Pace
+from crawler.frontier.host_pace import HostPace, Pace
 
 NO_LIMIT = Pace(per_host=1000, rate=0)
 
@@ -41,7 +41,7 @@ class Page:
 def frontier_of(
     *pages: Page, pace: Pace = NO_LIMIT, window: int = 64, limit: int = 1_000
 ) -> Frontier[Page]:
-    hosts = Hosts(lambda host: pace)
+    hosts = HostPace(lambda host: pace)
     frontier: Frontier[Page] = Frontier(hosts, window=window, limit=limit)
     for page in pages:
         frontier.push(page)
@@ -154,7 +154,7 @@ def test_a_retry_that_is_due_takes_the_place_of_its_priority() -> None:
 
 
 def test_a_pause_set_by_someone_else_moves_the_next_time() -> None:
-    hosts = Hosts(lambda host: Pace(rate=1.0))
+    hosts = HostPace(lambda host: Pace(rate=1.0))
     frontier: Frontier[Page] = Frontier(hosts)
     frontier.push(Page())
     frontier.push(Page())
@@ -257,7 +257,7 @@ def test_pushing_what_is_here_already_changes_nothing() -> None:
 
 
 def test_ready_leaves_out_hosts_that_rest_for_long() -> None:
-    hosts = Hosts(lambda host: Pace(rate=0))
+    hosts = HostPace(lambda host: Pace(rate=0))
     frontier: Frontier[Page] = Frontier(hosts)
     for host in ("a", "a", "a", "b"):
         frontier.push(Page(host=host))
@@ -287,7 +287,7 @@ def test_load_counts_entries_hosts_and_requests_out() -> None:
 
 
 def test_hosts_with_nothing_left_are_forgotten() -> None:
-    hosts = Hosts(lambda host: Pace(rate=0))
+    hosts = HostPace(lambda host: Pace(rate=0))
     frontier: Frontier[Page] = Frontier(hosts)
     for number in range(1000):
         frontier.push(Page(host=f"h{number}"))
@@ -488,7 +488,7 @@ class FrontierMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = 1.0
         self.paces = {"a": Pace(2, 0), "b": Pace(1, 4), "c": Pace(3, 0.5)}
-        self.hosts = Hosts(self.paces.__getitem__)
+        self.hosts = HostPace(self.paces.__getitem__)
         self.frontier: Frontier[Page] = Frontier(self.hosts, window=4)
         self.pending: dict[int, Page] = {}
         self.out: list[Page] = []

@@ -15,23 +15,23 @@ from crawler.frontier.host_pace import (
     MEMORY,
     PARDON,
     STRAIGHT_FAILURES,
-    Hosts,
+    HostPace,
     Pace,
 )
 
 HOST = "a.example"
 
 
-def hosts_of(per_host: int = 4, rate: float = 0.0) -> Hosts:
-    return Hosts(lambda host: Pace(per_host, rate))
+def hosts_of(per_host: int = 4, rate: float = 0.0) -> HostPace:
+    return HostPace(lambda host: Pace(per_host, rate))
 
 
-def fetch(hosts: Hosts, now: float, host: str = HOST) -> None:
+def fetch(hosts: HostPace, now: float, host: str = HOST) -> None:
     hosts.take(host, now)
     hosts.give_back(host, now)
 
 
-def wait(hosts: Hosts, now: float) -> float:
+def wait(hosts: HostPace, now: float) -> float:
     """Seconds until the host may be asked after a request now."""
     fetch(hosts, now)
     ready = hosts.ready_at(HOST, now)
@@ -62,7 +62,7 @@ def test_a_late_request_does_not_bring_the_next_one_forward() -> None:
 
 def test_each_host_has_its_own_pace() -> None:
     paces = {"slow": Pace(1, 0.5), "quick": Pace(8, 0)}
-    hosts = Hosts(paces.__getitem__)
+    hosts = HostPace(paces.__getitem__)
 
     assert hosts.take("slow", 10.0) is None
     hosts.give_back("slow", 10.0)
@@ -348,7 +348,7 @@ def test_troubles_are_remembered_for_an_hour() -> None:
     assert len(hosts) < 10
 
 
-TROUBLES: dict[str, Callable[[Hosts, float], None]] = {
+TROUBLES: dict[str, Callable[[HostPace, float], None]] = {
     "take": lambda hosts, now: None,
     "back": lambda hosts, now: None,
     "unasked": lambda hosts, now: None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from heapq import heappush
 from math import inf
 
-from crawler.frontier.host_queue import NOTHING, HostLanes
+from crawler.frontier.host_queue import NOTHING, HostQueue
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Page:
 
 
 def test_a_host_has_one_lane_for_each_scheme() -> None:
-    host: HostLanes[Page] = HostLanes("a.example", "https")
+    host: HostQueue[Page] = HostQueue("a.example", "https")
 
     plain = host.lane("http:")
 
@@ -31,7 +31,7 @@ def test_a_host_has_one_lane_for_each_scheme() -> None:
 
 
 def test_a_held_lane_gives_when_it_opens_and_has_something() -> None:
-    host: HostLanes[Page] = HostLanes("a.example", "https")
+    host: HostQueue[Page] = HostQueue("a.example", "https")
     host.held_until = 50.0
     assert host.next_time() == inf
 
@@ -43,7 +43,7 @@ def test_a_held_lane_gives_when_it_opens_and_has_something() -> None:
 
 
 def test_a_host_is_empty_without_entries_and_holds() -> None:
-    host: HostLanes[Page] = HostLanes("a.example", "https")
+    host: HostQueue[Page] = HostQueue("a.example", "https")
     assert host.is_empty(1.0)
 
     host.lane("http:").held_until = 5.0
@@ -53,7 +53,7 @@ def test_a_host_is_empty_without_entries_and_holds() -> None:
 
 
 def test_the_last_place_is_the_worst_of_all_lanes() -> None:
-    host: HostLanes[Page] = HostLanes("a.example", "https")
+    host: HostQueue[Page] = HostQueue("a.example", "https")
     assert host.last({}) == NOTHING
 
     first, last = (0, 1, 1, 1, Page(1)), (0, 3, 2, 2, Page(2))

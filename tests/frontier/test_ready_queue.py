@@ -1,14 +1,14 @@
-"""Lines by rank, and the clock of what waits."""
+"""RankedFifo by rank, and the clock of what waits."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.frontier.ready_queue import Clock, Lines
+from crawler.frontier.ready_queue import DueQueue, RankedFifo
 
 
-def taken(lines: Lines[str]) -> list[str]:
+def taken(lines: RankedFifo[str]) -> list[str]:
     items = []
     while (record := lines.first()) is not None:
         items.append(record[1])
@@ -17,7 +17,7 @@ def taken(lines: Lines[str]) -> list[str]:
 
 
 def test_lines_serve_the_lowest_rank_first_and_each_in_order() -> None:
-    lines: Lines[str] = Lines()
+    lines: RankedFifo[str] = RankedFifo()
     for rank, item in [(0, "a"), (-5, "b"), (0, "c"), (-5, "d"), (7, "e")]:
         lines.push(rank, 0, item)
 
@@ -27,7 +27,7 @@ def test_lines_serve_the_lowest_rank_first_and_each_in_order() -> None:
 
 
 def test_a_rank_that_ran_empty_can_be_used_again() -> None:
-    lines: Lines[str] = Lines()
+    lines: RankedFifo[str] = RankedFifo()
     lines.push(1, 0, "a")
     taken(lines)
 
@@ -38,7 +38,7 @@ def test_a_rank_that_ran_empty_can_be_used_again() -> None:
 
 
 def test_tidying_leaves_valid_records_in_their_order() -> None:
-    lines: Lines[str] = Lines()
+    lines: RankedFifo[str] = RankedFifo()
     for stamp, item in enumerate("abcdef"):
         lines.push(stamp % 2, stamp, item)
 
@@ -62,7 +62,7 @@ def test_tidying_leaves_valid_records_in_their_order() -> None:
 def test_the_clock_gives_the_earliest_record_first(
     steps: list[tuple[str, float]],
 ) -> None:
-    clock: Clock[int] = Clock()
+    clock: DueQueue[int] = DueQueue()
     expected: list[tuple[float, int]] = []
     now = 1000.0
     for number, (step, seconds) in enumerate(steps):

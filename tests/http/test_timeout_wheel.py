@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from crawler.http.timeout_wheel import Ticker
+from crawler.http.timeout_wheel import TimeoutWheel
 
 
 class Timer:
@@ -50,8 +50,10 @@ class Thing:
         self.due = float("inf")
 
 
-def ticker(loop: Any, sweep: Callable[[float], bool] = lambda now: False) -> Ticker:
-    return Ticker(sweep, lambda: loop)
+def ticker(
+    loop: Any, sweep: Callable[[float], bool] = lambda now: False
+) -> TimeoutWheel:
+    return TimeoutWheel(sweep, lambda: loop)
 
 
 def test_a_thing_expires_when_it_is_due_and_not_before() -> None:
@@ -129,7 +131,7 @@ async def test_it_runs_on_the_running_loop_by_itself() -> None:
         def expire(self, now: float) -> None:
             expired.set()
 
-    clock = Ticker(lambda now: False)
+    clock = TimeoutWheel(lambda now: False)
     clock.watch(Soon())
 
     await expired.wait()

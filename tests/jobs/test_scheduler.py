@@ -17,7 +17,7 @@ from crawler.errors import CrawlError
 from crawler.jobs import state
 from crawler.jobs.definition import Job, jobs_of
 from crawler.jobs.process_end import Ended
-from crawler.jobs.scheduler import Keeper
+from crawler.jobs.scheduler import JobScheduler
 from crawler.settings import Layer
 from crawler.store.sqlite.lock import JobLock
 
@@ -115,7 +115,7 @@ class Theatre:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Theatre]:
-        self.keeper = Keeper(
+        self.keeper = JobScheduler(
             jobs(**self._tables),
             self.folder,
             self.stage,

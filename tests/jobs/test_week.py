@@ -24,7 +24,7 @@ from crawler.cli import records
 from crawler.jobs import report, state
 from crawler.jobs.process import Processes, Running
 from crawler.jobs.process_end import Ended
-from crawler.jobs.scheduler import Keeper
+from crawler.jobs.scheduler import JobScheduler
 from crawler.jobs.state import JobState
 from crawler.store.sqlite import history
 from tests.cli.sites import PATIENCE, ROOT, SHOP, Site, serving, write_spider
@@ -79,10 +79,10 @@ class Week:
         self.ends: list[tuple[str, int | None]] = []
 
     @asynccontextmanager
-    async def kept(self) -> AsyncIterator[Keeper]:
+    async def kept(self) -> AsyncIterator[JobScheduler]:
         """A scheduler, until the block ends: then it is gone, without a word to its
         jobs."""
-        keeper = Keeper(
+        keeper = JobScheduler(
             jobs(nightly=NIGHTLY),
             self.folder,
             self.launcher,
@@ -98,7 +98,7 @@ class Week:
     async def _alarm(self, ended: Ended) -> None:
         self.alarms.append(ended)
 
-    async def night(self, keeper: Keeper) -> Running:
+    async def night(self, keeper: JobScheduler) -> Running:
         """Let time pass until the job is due, and is at work."""
         due = keeper.next()
         assert due is not None
@@ -187,7 +187,7 @@ async def test_a_week_of_nights(
     assert outputs == [f"night-{number}.jsonl.gz" for number in sorted(finished)]
 
 
-async def _friday(week: Week, keeper: Keeper) -> None:
+async def _friday(week: Week, keeper: JobScheduler) -> None:
     await week.night(keeper)
     known = await week.morning()
 
@@ -195,7 +195,7 @@ async def _friday(week: Week, keeper: Keeper) -> None:
     assert "It worked. Finished." in week.report()
 
 
-async def _saturday(week: Week, keeper: Keeper, site: Site) -> None:
+async def _saturday(week: Week, keeper: JobScheduler, site: Site) -> None:
     hold(site, "/two")
     running = await week.night(keeper)
     await asked(site, "/two")
@@ -207,7 +207,7 @@ async def _saturday(week: Week, keeper: Keeper, site: Site) -> None:
     assert "Stopped before its end." in week.report()
 
 
-async def _sunday(week: Week, keeper: Keeper, site: Site) -> None:
+async def _sunday(week: Week, keeper: JobScheduler, site: Site) -> None:
     run = week.run
     site.held["/two"].set()
     await week.night(keeper)
@@ -219,7 +219,7 @@ async def _sunday(week: Week, keeper: Keeper, site: Site) -> None:
     assert "resumed" in week.report()
 
 
-async def _monday_evening(week: Week, keeper: Keeper, site: Site) -> None:
+async def _monday_evening(week: Week, keeper: JobScheduler, site: Site) -> None:
     hold(site, "/two")
     await week.night(keeper)
     await asked(site, "/two")
@@ -238,7 +238,7 @@ async def _monday_morning(week: Week, site: Site) -> None:
     assert known.exit_code == 0
 
 
-async def _tuesday(week: Week, keeper: Keeper) -> None:
+async def _tuesday(week: Week, keeper: JobScheduler) -> None:
     await week.night(keeper)
     known = await week.morning()
 
@@ -249,7 +249,7 @@ async def _tuesday(week: Week, keeper: Keeper) -> None:
     assert "connect_refused" in report
 
 
-async def _wednesday(week: Week, keeper: Keeper, site: Site) -> None:
+async def _wednesday(week: Week, keeper: JobScheduler, site: Site) -> None:
     await week.night(keeper)
     await asked(site, "/two")
     known = await week.morning()
@@ -258,7 +258,7 @@ async def _wednesday(week: Week, keeper: Keeper, site: Site) -> None:
     assert "1 page" not in week.report().split("Stopped before its end.")[0]
 
 
-async def _thursday(week: Week, keeper: Keeper, site: Site) -> None:
+async def _thursday(week: Week, keeper: JobScheduler, site: Site) -> None:
     site.held["/two"].set()
     week.launcher.largest = "8"
     await week.night(keeper)
@@ -268,7 +268,7 @@ async def _thursday(week: Week, keeper: Keeper, site: Site) -> None:
     assert known.failures == 3
 
 
-async def _friday_again(week: Week, keeper: Keeper) -> None:
+async def _friday_again(week: Week, keeper: JobScheduler) -> None:
     week.launcher.largest = "unlimited"
     await week.night(keeper)
     known = await week.morning()

@@ -9,7 +9,7 @@ import pytest
 from crawler import Request
 from crawler.request import DEFAULT_OPTIONS, Entry, LinkRequest
 from crawler.response import LinkBatch
-from crawler.run.link_filter import Found, Intake
+from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.web import urls
 from crawler.web.urls import Pattern, Patterns, Scope
 
@@ -42,8 +42,8 @@ def intake(
     known: dict[int, int] | None = None,
     left_out: dict[int, str] | None = None,
     depth: int | None = None,
-) -> Intake:
-    return Intake(
+) -> LinkFilter:
+    return LinkFilter(
         Scope("hosts", ["site.example"]),
         depth=depth,
         max_url=100,
@@ -52,8 +52,10 @@ def intake(
     )
 
 
-def found(links: LinkBatch, gate: Intake, parent: Entry | None = None) -> Found:
-    result = Found()
+def found(
+    links: LinkBatch, gate: LinkFilter, parent: Entry | None = None
+) -> Discovered:
+    result = Discovered()
     gate.links(parent or page(), links, result)
     return result
 
@@ -119,7 +121,7 @@ def test_depth_leaves_deeper_links_out() -> None:
 
 
 def test_a_request_that_a_spider_builds_is_its_authors_word() -> None:
-    result = Found()
+    result = Discovered()
 
     intake(depth=0).request(page(), Request("https://other.example/"), result)
 
@@ -129,7 +131,7 @@ def test_a_request_that_a_spider_builds_is_its_authors_word() -> None:
 
 
 def test_scope_and_depth_judge_a_link_that_is_followed_by_itself() -> None:
-    gate, result = intake(depth=1), Found()
+    gate, result = intake(depth=1), Discovered()
 
     gate.request(page(), LinkRequest("https://other.example/"), result)
     gate.request(page(1), LinkRequest(HOME + "deep"), result)
@@ -145,7 +147,7 @@ def test_scope_and_depth_judge_a_link_that_is_followed_by_itself() -> None:
 
 
 def test_a_start_request_widens_scope_and_is_remembered() -> None:
-    gate, result = intake(), Found()
+    gate, result = intake(), Discovered()
 
     gate.start(Request("https://other.example/x"), result)
     gate.links(page(), batch("https://www.other.example/y"), result)
@@ -160,7 +162,7 @@ def test_a_start_request_widens_scope_and_is_remembered() -> None:
 
 def test_requests_that_are_not_made_once_have_their_own_identity() -> None:
     def run() -> list[int]:
-        gate, result = intake(), Found()
+        gate, result = intake(), Discovered()
         for _ in range(2):
             gate.request(page(), Request(HOME, once=False), result)
         return [entry.fingerprint for entry in result.requests]

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from crawler import Request
-from crawler.frontier.host_pace import Hosts, Pace
+from crawler.frontier.host_pace import HostPace, Pace
 from crawler.request import Entry
 from crawler.run.scheduler import RobotsTurn, Scheduler
 from crawler.store.base import Committed
@@ -22,7 +22,7 @@ def entry(path: str, host: str = "site.example", *, priority: int = 0) -> Entry:
 
 
 def scheduler(pace: Pace = FREE, **options: object) -> Scheduler:
-    return Scheduler(Hosts(lambda host: pace), **options)  # type: ignore[arg-type]
+    return Scheduler(HostPace(lambda host: pace), **options)  # type: ignore[arg-type]
 
 
 def add(made: Scheduler, *entries: Entry) -> None:

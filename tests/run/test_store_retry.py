@@ -9,7 +9,7 @@ import pytest
 from tenacity import wait_fixed, wait_none
 
 from crawler.errors import StateError, StoreError
-from crawler.run.store_retry import Patience
+from crawler.run.store_retry import StoreRetry
 
 
 class Disk:
@@ -32,7 +32,7 @@ class Disk:
 async def test_what_works_is_asked_once() -> None:
     disk = Disk(0)
 
-    assert await Patience()(disk.write) == "written"
+    assert await StoreRetry()(disk.write) == "written"
     assert disk.asked == 1
 
 
@@ -41,7 +41,7 @@ async def test_what_fails_is_tried_until_it_works_and_said_once(
 ) -> None:
     caplog.set_level(logging.WARNING)
 
-    assert await Patience(wait_none())(Disk(5).write) == "written"
+    assert await StoreRetry(wait_none())(Disk(5).write) == "written"
 
     assert [record.message for record in caplog.records] == [
         "The crawl waits, up to 5 minutes: the disk is full"
@@ -52,13 +52,13 @@ async def test_an_error_that_will_not_pass_is_not_waited_for() -> None:
     disk = Disk(1, StateError)
 
     with pytest.raises(StateError):
-        await Patience(wait_fixed(86400))(disk.write)
+        await StoreRetry(wait_fixed(86400))(disk.write)
 
     assert disk.asked == 1
 
 
 async def test_a_hurry_ends_the_pause_with_one_more_try() -> None:
-    disk, patience = Disk(99), Patience(wait_fixed(86400))
+    disk, patience = Disk(99), StoreRetry(wait_fixed(86400))
 
     async def hurry() -> None:
         await disk.is_asked.wait()

@@ -24,7 +24,7 @@ from crawler.http.h1.heads import (
     request_head,
 )
 from crawler.http.origins import Origin
-from crawler.http.timeout_wheel import NEVER, Ticker
+from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 from crawler.http.transfer import Fields, Transfer, TransferHome
 
 __all__ = ["Http1Connection"]
@@ -91,7 +91,7 @@ class Http1Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.due = NEVER
         self._home = home
-        self._ticker: Ticker = home.ticker
+        self._ticker: TimeoutWheel = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._parser: Any = None
         self._transfer: Transfer | None = None

@@ -29,15 +29,15 @@ from h2.settings import SettingCodes
 
 from crawler.http.errors import HeaderTooLargeError, ResetError
 from crawler.http.h2 import flow_control, frames, resend
-from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_HEAD, Allowance
+from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_HEAD, FloodGuard
 from crawler.http.h2.flow_control import DEFAULT_WINDOW, MAX_WINDOW, ReceiveWindow
 from crawler.http.h2.frames import Frame, FrameError, StreamError
 from crawler.http.h2.header_blocks import BlockReader
 from crawler.http.h2.header_fields import FieldEncoder
-from crawler.http.h2.keepalive import Pulse
+from crawler.http.h2.keepalive import KeepAlive
 from crawler.http.h2.peer_settings import PeerSettings
 from crawler.http.h2.streams import STREAM_WINDOW, Stream, Streams
-from crawler.http.h2.write_buffer import Outbox
+from crawler.http.h2.write_buffer import WriteBuffer
 from crawler.http.origins import Origin
 from crawler.http.timeout_wheel import NEVER
 from crawler.http.transfer import Fields, Transfer, TransferHome
@@ -84,8 +84,8 @@ class Http2Connection(asyncio.Protocol):
         self._options = home.options
         self._ticker = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        self._outbox: Outbox = None  # type: ignore[assignment]
-        self._pulse = Pulse(self, home.ticker, home.options.silence)
+        self._outbox: WriteBuffer = None  # type: ignore[assignment]
+        self._pulse = KeepAlive(self, home.ticker, home.options.silence)
 
         self._streams = Streams()
         self._resets = 0
@@ -97,7 +97,7 @@ class Http2Connection(asyncio.Protocol):
         self._encoder = FieldEncoder()
         self._blocks = BlockReader(self._options.max_header_bytes)
         self._window = ReceiveWindow(_CONNECTION_WINDOW)
-        self._allowance = Allowance()
+        self._allowance = FloodGuard()
         #: The beginning of a frame.
         self._received = b""
 
@@ -105,7 +105,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._outbox = Outbox(self._transport, self._peer, self._allowance)
+        self._outbox = WriteBuffer(self._transport, self._peer, self._allowance)
         settings: dict[int, int] = {
             SettingCodes.ENABLE_PUSH: 0,
             SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,

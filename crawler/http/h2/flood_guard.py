@@ -9,7 +9,7 @@ from h2.errors import ErrorCodes
 
 from crawler.http.h2.frames import FrameError
 
-__all__ = ["BYTES_FOR_FRAME", "FRAMES_FOR_HEAD", "FRAMES_FOR_PIECE", "Allowance"]
+__all__ = ["BYTES_FOR_FRAME", "FRAMES_FOR_HEAD", "FRAMES_FOR_PIECE", "FloodGuard"]
 
 FRAMES_FOR_HEAD = 50
 #: For window updates: peers send some for each piece of body that they get.
@@ -18,7 +18,7 @@ BYTES_FOR_FRAME = 16
 _MOST = 2_000
 
 
-class Allowance:
+class FloodGuard:
     """The frames that one peer may still send without any progress."""
 
     __slots__ = ("_left",)

@@ -7,12 +7,12 @@ will do for an answer, and no sign for as long again means that nobody is there.
 
 from typing import Protocol
 
-from crawler.http.timeout_wheel import NEVER, Ticker
+from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 
-__all__ = ["Pulse"]
+__all__ = ["KeepAlive"]
 
 
-class Patient(Protocol):
+class KeptAlive(Protocol):
     """A connection whose pulse is taken."""
 
     @property
@@ -26,7 +26,7 @@ class Patient(Protocol):
         """The peer is gone."""
 
 
-class Pulse:
+class KeepAlive:
     """When the peer was heard, and whether it was asked to say something since."""
 
     __slots__ = (
@@ -40,9 +40,11 @@ class Pulse:
         "is_doubted",
     )
 
-    def __init__(self, patient: Patient, ticker: Ticker, silence: float) -> None:
+    def __init__(
+        self, patient: KeptAlive, ticker: TimeoutWheel, silence: float
+    ) -> None:
         # Let go at the end: the two know each other, and should leave no cycle.
-        self._patient: Patient | None = patient
+        self._patient: KeptAlive | None = patient
         self._ticker = ticker
         self._silence = silence
         self._heard_at = ticker.now

@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Iterable
 
 from crawler.http.h2 import frames
-from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_PIECE, Allowance
+from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_PIECE, FloodGuard
 from crawler.http.h2.flow_control import DEFAULT_WINDOW
 from crawler.http.h2.peer_settings import PeerSettings
 from crawler.http.h2.streams import Stream
 
-__all__ = ["Outbox"]
+__all__ = ["WriteBuffer"]
 
 
-class Outbox:
+class WriteBuffer:
     """The bytes that wait for the end of this turn, and the connection's window."""
 
     __slots__ = (
@@ -34,7 +34,7 @@ class Outbox:
         self,
         transport: asyncio.Transport,
         peer: PeerSettings,
-        allowance: Allowance,
+        allowance: FloodGuard,
     ) -> None:
         #: The connection's window: all streams together may send no more.
         self.room = DEFAULT_WINDOW

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from crawler.request import Entry, encode_options
 from crawler.store.base import Outcome, Rejected, State
 from crawler.store.sqlite.item_rows import ItemRows
-from crawler.store.sqlite.write_batch import Group
+from crawler.store.sqlite.write_batch import WriteBatch
 
 #: Links left out that are stored one by one; beyond, they are only counted.
 REJECTED_LIMIT = 100_000
@@ -21,10 +21,10 @@ _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 
-class Landing:
+class OutcomeWriter:
     """Outcomes on their way into the store, in one open transaction."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: WriteBatch) -> None:
         self._group = group
         self._run = group.run
         self._connection = group.connection

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from crawler.store.base import Item, Outcome
-from crawler.store.sqlite.write_batch import Group
+from crawler.store.sqlite.write_batch import WriteBatch
 
 #: Item rows gathered before they are written.
 _MANY = 1_000
@@ -20,7 +20,7 @@ _STAGED = "SELECT keys, body FROM staged WHERE fingerprint = ? ORDER BY ordinal"
 class ItemRows:
     """Takes in the items of outcomes whose page this transaction has ended."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: WriteBatch) -> None:
         self._group = group
 
     def add(self, outcome: Outcome, page: int, limit: int | None) -> int:

@@ -6,8 +6,8 @@ import sqlite3
 
 import msgspec
 
-from crawler.store.sqlite.string_table import Names
-from crawler.store.sqlite.unindexed import Recent, Tail
+from crawler.store.sqlite.string_table import StringTable
+from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
 
 
 class Totals(msgspec.Struct):
@@ -25,13 +25,13 @@ class RunState:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.names = Names(connection)
-        self.recent = Recent()
+        self.names = StringTable(connection)
+        self.recent = SeenCache()
         totals, mark, _ = connection.execute("SELECT * FROM state").fetchone()
         self.totals = msgspec.json.decode(totals, type=Totals)
         #: Seconds that earlier processes took.
         self.earlier = self.totals.seconds
-        self.tail = Tail(mark)
+        self.tail = UnindexedTail(mark)
         #: The last URL, row of the page log and item.
         self.url = _last(connection, "SELECT max(sequence) FROM urls")
         self.visit = _last(connection, "SELECT max(number) FROM visits")

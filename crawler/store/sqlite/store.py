@@ -38,13 +38,13 @@ from crawler.store.base import (
     RunStart,
 )
 from crawler.store.sqlite import rows, schema
-from crawler.store.sqlite.apply_outcomes import Landing
+from crawler.store.sqlite.apply_outcomes import OutcomeWriter
 from crawler.store.sqlite.catalog import RunRecord
 from crawler.store.sqlite.item_rows import encode_keys
 from crawler.store.sqlite.opening import Keep, open_run
 from crawler.store.sqlite.run_state import RunState
 from crawler.store.sqlite.unindexed import BEFORE_ALL
-from crawler.store.sqlite.write_batch import Group
+from crawler.store.sqlite.write_batch import WriteBatch
 
 T = TypeVar("T")
 
@@ -197,7 +197,7 @@ class SqliteStore:
         """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
         the same may be tried again."""
         async with self._busy:
-            group = Group(self._run, self._clock())
+            group = WriteBatch(self._run, self._clock())
             write = partial(self._write, group, outcomes, items_limit)
             if self._staged_rows > _STAGED_ON_LOOP:
                 await self._in_thread(write)
@@ -212,11 +212,11 @@ class SqliteStore:
         return group.committed
 
     def _write(
-        self, group: Group, outcomes: Sequence[Outcome], items_limit: int | None
+        self, group: WriteBatch, outcomes: Sequence[Outcome], items_limit: int | None
     ) -> None:
         with self._transaction():
             self._connection.execute("BEGIN IMMEDIATE")
-            Landing(group).land(outcomes, items_limit)
+            OutcomeWriter(group).land(outcomes, items_limit)
             group.write_totals(self._run.earlier + self._monotonic() - self._begun)
 
     def _commit(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 MAX_WORDS = 500
 
 
-class Names:
+class StringTable:
     """The numbers of hosts and words of a run; new ones count once they are `kept`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

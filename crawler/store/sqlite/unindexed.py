@@ -18,7 +18,7 @@ _MANY = 256
 RECENT = 100_000
 
 
-class Tail:
+class UnindexedTail:
     """URLs and endings since the indexes were brought up to date."""
 
     def __init__(self, mark: int) -> None:
@@ -79,7 +79,7 @@ class Tail:
         self.starts.clear()
 
 
-class Recent(dict[int, int]):
+class SeenCache(dict[int, int]):
     """The latest known fingerprints with their depth; the oldest make room."""
 
     def __init__(self, limit: int = RECENT) -> None:

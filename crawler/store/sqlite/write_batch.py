@@ -31,7 +31,7 @@ _IS_PENDING = """SELECT 1 FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 
-class Group:
+class WriteBatch:
     """The changes of one transaction."""
 
     def __init__(self, run: RunState, now: float) -> None:

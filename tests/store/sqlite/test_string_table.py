@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crawler.store.sqlite.string_table import MAX_WORDS, Names, spelled_words
+from crawler.store.sqlite.string_table import MAX_WORDS, StringTable, spelled_words
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 def test_a_word_has_one_number_for_good(connection: sqlite3.Connection) -> None:
-    names = Names(connection)
+    names = StringTable(connection)
     first = names.word("parse")
     names.keep()
 
-    again = Names(connection)
+    again = StringTable(connection)
 
     assert again.word("parse") == first
     assert again.spelled(first) == "parse"
@@ -33,7 +33,7 @@ def test_a_word_has_one_number_for_good(connection: sqlite3.Connection) -> None:
 def test_words_beyond_the_limit_are_stored_as_they_are(
     connection: sqlite3.Connection,
 ) -> None:
-    names = Names(connection)
+    names = StringTable(connection)
     stored = [names.word(f"word {number}") for number in range(MAX_WORDS + 2)]
     names.keep()
 
@@ -46,7 +46,7 @@ def test_words_beyond_the_limit_are_stored_as_they_are(
 
 
 def test_what_did_not_land_gets_its_number_anew(connection: sqlite3.Connection) -> None:
-    names = Names(connection)
+    names = StringTable(connection)
     connection.execute("BEGIN")
     lost = names.host("a.example")
     connection.execute("ROLLBACK")
@@ -59,7 +59,7 @@ def test_what_did_not_land_gets_its_number_anew(connection: sqlite3.Connection) 
 def test_a_reader_learns_words_that_were_added_meanwhile(
     connection: sqlite3.Connection,
 ) -> None:
-    spelled, names = spelled_words(connection), Names(connection)
+    spelled, names = spelled_words(connection), StringTable(connection)
     number = names.word("late")
 
     assert spelled(number) == "late"

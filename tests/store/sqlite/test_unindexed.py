@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from crawler.store.sqlite.unindexed import Recent, Tail
+from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
 
 
 def test_the_oldest_known_urls_make_room() -> None:
-    recent = Recent(limit=8)
+    recent = SeenCache(limit=8)
 
     recent.add(dict.fromkeys(range(6), 0))
     recent.add(dict.fromkeys(range(6, 10), 1))
@@ -13,7 +13,7 @@ def test_the_oldest_known_urls_make_room() -> None:
 
 
 def test_a_hosts_fresh_pages_come_best_first() -> None:
-    tail = Tail(0)
+    tail = UnindexedTail(0)
     tail.add([(1, (0, 2, 1)), (1, (0, 1, 2)), (2, (0, 0, 3)), (1, (-5, 9, 4))])
 
     assert tail.best(1, 2) == [(-5, 9, 4), (0, 1, 2)]
@@ -21,7 +21,7 @@ def test_a_hosts_fresh_pages_come_best_first() -> None:
 
 
 def test_ended_pages_are_passed_by_however_many() -> None:
-    tail = Tail(0)
+    tail = UnindexedTail(0)
     tail.add([(1, (0, 0, number)) for number in range(1, 1_001)])
     tail.ended.update(range(1, 1_000))
 
@@ -33,7 +33,7 @@ def test_ended_pages_are_passed_by_however_many() -> None:
 
 
 def test_a_cleared_tail_is_empty() -> None:
-    tail = Tail(0)
+    tail = UnindexedTail(0)
     tail.fresh[77] = 1
     tail.add([(1, (0, 0, 1))])
     tail.ended.add(1)
