@@ -56,6 +56,42 @@ class Rejected(msgspec.Struct, frozen=True):
     found_as: str = ""
 
 
+class Facts(msgspec.Struct):
+    """What a resumed run must know beside its requests and items.
+
+    An outcome carries the facts that are new with it, and they land with it. The
+    store keeps the sum of all that landed.
+    """
+
+    #: Hosts that joined the scope while the run went on.
+    scope: set[str] = set()
+    #: Names of hosts, and origins, of the requests that `start()` gave.
+    start_names: set[str] = set()
+    start_origins: set[str] = set()
+    #: Cookies by (session, domain), each as `Jar.to_json` writes them; the last counts.
+    cookies: dict[tuple[str, str], bytes] = {}
+    #: Whether `start()` has given all its requests, and they have landed.
+    start_ended: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to remember."""
+        return bool(
+            self.scope
+            or self.start_names
+            or self.start_origins
+            or self.cookies
+            or self.start_ended
+        )
+
+    def add(self, later: Facts) -> None:
+        """Merge in facts that landed later than these."""
+        self.scope |= later.scope
+        self.start_names |= later.start_names
+        self.start_origins |= later.start_origins
+        self.cookies.update(later.cookies)
+        self.start_ended = self.start_ended or later.start_ended
+
+
 class Outcome(msgspec.Struct):
     """What one visit came to: its effects land together or not at all.
 
@@ -84,6 +120,8 @@ class Outcome(msgspec.Struct):
     counters: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: Facts that a resumed run must know again, such as a host that joined the scope.
     remember: Mapping[str, str] = msgspec.field(default_factory=dict)
+    #: The same, typed; None: there are none.
+    facts: Facts | None = None
     #: For the page log: seconds from the request to the end of the body; bytes.
     elapsed: float = 0.0
     received: int = 0
@@ -130,6 +168,8 @@ class Opening:
     seconds: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
     remembered: dict[str, str] = field(default_factory=dict)
+    #: All facts that have landed.
+    facts: Facts = field(default_factory=Facts)
     #: Hosts with pending entries, and how many.
     hosts: dict[str, int] = field(default_factory=dict)
     sequence: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from crawler.request import Entry, encode_options
 from crawler.store.base import Outcome, Rejected, State
+from crawler.store.sqlite.facts import add_facts
 from crawler.store.sqlite.item_rows import ItemRows
 from crawler.store.sqlite.write_batch import WriteBatch
 
@@ -72,6 +73,8 @@ class OutcomeWriter:
             self._reject(rejected)
         if outcome.remember:
             self._connection.executemany(_REMEMBER, outcome.remember.items())
+        if outcome.facts:
+            add_facts(self._connection, outcome.facts)
 
     def _pending_page(self, entry: Entry) -> int:
         """The sequence number of a page that is pending; 0: it is not."""

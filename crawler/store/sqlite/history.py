@@ -16,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from crawler.errors import StateError
-from crawler.store.base import Explanation, ItemRow
+from crawler.store.base import Explanation, Facts, ItemRow
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.apply_outcomes import reopening
 from crawler.store.sqlite.catalog import Catalog, JobFiles, RunRecord
+from crawler.store.sqlite.facts import read_facts
 from crawler.store.sqlite.lock import JobLock
 from crawler.store.sqlite.run_state import RunState, Totals
 from crawler.store.sqlite.string_table import spelled_words
@@ -118,6 +119,12 @@ def remembered(folder: Path, job: str, run: int | None = None) -> dict[str, str]
     """The facts that a run must know again when it is resumed, such as its scope."""
     with _reader(folder, job, run) as connection:
         return rows.remembered(connection)
+
+
+def facts(folder: Path, job: str, run: int | None = None) -> Facts:
+    """The facts that a run must know again when it is resumed, such as its scope."""
+    with _reader(folder, job, run) as connection:
+        return read_facts(connection)
 
 
 def failed(

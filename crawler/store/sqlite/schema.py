@@ -120,8 +120,39 @@ CREATE TABLE state(
 INSERT INTO state VALUES('{}', 0, 0);
 """
 
+# In version 1 facts were names with a prefix: "scope HOST", "cookies DOMAIN SESSION".
+_FACTS = """
+CREATE {temp} TABLE facts(
+    name TEXT, value TEXT, PRIMARY KEY(name, value)
+) WITHOUT ROWID;
+CREATE {temp} TABLE cookies(
+    session TEXT, domain TEXT, jar BLOB NOT NULL, PRIMARY KEY(session, domain)
+) WITHOUT ROWID;
+INSERT INTO facts SELECT 'scope', substr(name, 7)
+    FROM remembered WHERE name GLOB 'scope *';
+INSERT INTO facts SELECT 'start_names', substr(name, 12)
+    FROM remembered WHERE name GLOB 'start_name *';
+INSERT INTO facts SELECT 'start_origins', substr(name, 14)
+    FROM remembered WHERE name GLOB 'start_origin *';
+INSERT INTO facts SELECT 'start_ended', ''
+    FROM remembered WHERE name = 'start_ended';
+INSERT INTO cookies
+    SELECT substr(rest, instr(rest, ' ') + 1), substr(rest, 1, instr(rest, ' ') - 1),
+        CAST(value AS BLOB)
+    FROM (SELECT substr(name, 9) AS rest, value
+          FROM remembered WHERE name GLOB 'cookies *');
+"""
+
 #: The steps from one version of the schema to the next; the first makes it.
-STEPS: dict[Kind, tuple[str, ...]] = {"job": (_JOB,), "run": (_RUN,)}
+STEPS: dict[Kind, tuple[str, ...]] = {
+    "job": (_JOB,),
+    "run": (_RUN, _FACTS.format(temp="")),
+}
+#: By version: what a reader of an older file makes of it, in tables of its own.
+_CONVERTED: dict[Kind, dict[int, str]] = {
+    "job": {},
+    "run": {2: _FACTS.format(temp="TEMP")},
+}
 
 #: What INDEX needs once a connection.
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
@@ -206,21 +237,19 @@ def connect(
 
 
 def connect_reader(path: Path, kind: Kind) -> sqlite3.Connection:
-    """Open a database to read beside its writer; it must be of this very version."""
+    """Open a database to read beside its writer; one of an older version is read as
+    if it were converted."""
     _check_file(path)
     with translated(path):
         uri = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5)
         try:
             version = _check_version(connection, path, kind, STEPS[kind])
+            for newer in range(version + 1, len(STEPS[kind]) + 1):
+                connection.executescript(_CONVERTED[kind].get(newer, ""))
         except BaseException:
             connection.close()
             raise
-        if version < len(STEPS[kind]):
-            connection.close()
-            raise StateError(
-                f"{path} was written by an older version; `crawl run` converts it"
-            )
     return connection
 
 

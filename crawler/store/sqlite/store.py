@@ -40,6 +40,7 @@ from crawler.store.base import (
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.apply_outcomes import OutcomeWriter
 from crawler.store.sqlite.catalog import RunRecord
+from crawler.store.sqlite.facts import read_facts
 from crawler.store.sqlite.item_rows import encode_keys
 from crawler.store.sqlite.opening import Keep, open_run
 from crawler.store.sqlite.run_state import RunState
@@ -144,6 +145,7 @@ class SqliteStore:
             run.totals.seconds,
             dict(run.totals.counters),
             rows.remembered(connection),
+            read_facts(connection),
             rows.pending_hosts(connection),
             run.item,
             rows.count_waiting(connection, self._clock()),

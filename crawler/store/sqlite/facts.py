@@ -1,0 +1,42 @@
+"""The facts of a run as rows: one row for each member of a set and each cookie jar.
+
+No state: every function takes a connection, a writer's or a reader's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from crawler.store.base import Facts
+
+#: The sets of `Facts`; the rows of a set bear its name.
+_SETS = ("scope", "start_names", "start_origins")
+_START_ENDED = "start_ended"
+
+_ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"
+_SET_COOKIES = "INSERT OR REPLACE INTO cookies VALUES(?, ?, ?)"
+
+
+def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
+    """Write facts in the open transaction, in addition to those that are stored."""
+    rows = [(name, value) for name in _SETS for value in getattr(facts, name)]
+    if facts.start_ended:
+        rows.append((_START_ENDED, ""))
+    connection.executemany(_ADD_FACT, rows)
+    connection.executemany(
+        _SET_COOKIES,
+        [(session, domain, jar) for (session, domain), jar in facts.cookies.items()],
+    )
+
+
+def read_facts(connection: sqlite3.Connection) -> Facts:
+    """All facts that are stored."""
+    facts = Facts()
+    for name, value in connection.execute("SELECT name, value FROM facts"):
+        if name == _START_ENDED:
+            facts.start_ended = True
+        else:
+            getattr(facts, name).add(value)
+    for session, domain, jar in connection.execute("SELECT * FROM cookies"):
+        facts.cookies[session, domain] = jar
+    return facts

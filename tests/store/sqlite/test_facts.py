@@ -1,0 +1,36 @@
+"""Facts as rows: what is written is read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler.store.base import Facts, Outcome
+from crawler.store.sqlite.store import SqliteStore
+from tests.store.values import START, entry, found
+
+
+async def test_the_facts_of_all_outcomes_are_there_when_a_run_is_resumed(
+    tmp_path: Path,
+) -> None:
+    first = Facts({"a.example"}, {"a.example"}, {"https://a.example"})
+    first.cookies["", "a.example"] = b"[1]"
+    second = Facts({"b.example"}, start_ended=True)
+    second.cookies["", "a.example"] = b"[2]"
+    second.cookies["a guest", "a.example"] = b"[3]"
+    store = SqliteStore(tmp_path)
+    assert (await store.open(START)).facts == Facts()
+    await store.commit([found(entry("a")), Outcome(None, facts=first)])
+    await store.commit([Outcome(None, facts=second)])
+    await store.close(1.0)
+
+    store = SqliteStore(tmp_path)
+    opening = await store.open(START)
+    await store.close(2.0)
+
+    assert opening.facts == Facts(
+        {"a.example", "b.example"},
+        {"a.example"},
+        {"https://a.example"},
+        {("", "a.example"): b"[2]", ("a guest", "a.example"): b"[3]"},
+        start_ended=True,
+    )
