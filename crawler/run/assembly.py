@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -91,6 +90,7 @@ class Wiring:
             self._limits(),
             workers=settings.crawl.workers,
             grace=settings.crawl.grace,
+            wall_clock=opened.terms.wall_clock,
             counters=opened.opening.counters,
         )
 
@@ -99,12 +99,12 @@ class Wiring:
         bandwidth = opened.settings.politeness.bandwidth
         return VisitParts(
             client=opened.client,
-            sessions=Sessions(time.time, opened.opening.remembered),
+            sessions=Sessions(opened.terms.wall_clock, opened.opening.remembered),
             robots=robots,
             hosts=self._hosts,
             retries=retries,
             bandwidth=Bandwidth(bandwidth) if bandwidth else None,
-            clocks=Clocks(asyncio.get_running_loop().time, time.time),
+            clocks=Clocks(asyncio.get_running_loop().time, opened.terms.wall_clock),
         )
 
     def _pace(self) -> Callable[[str], Pace]:

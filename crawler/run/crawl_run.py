@@ -188,13 +188,14 @@ class CrawlRun:
 
     def _make_store(self) -> Store:
         if not self.is_durable:
-            return MemoryStore()
+            return MemoryStore(clock=self._terms.wall_clock)
         storage = self._settings.storage
         return SqliteStore(
             storage.dir,
             synchronous=storage.synchronous,
             keep_runs=storage.keep_runs,
             keep_items=storage.keep_items,
+            clock=self._terms.wall_clock,
             monotonic=asyncio.get_running_loop().time,
         )
 
@@ -204,7 +205,7 @@ class CrawlRun:
             job=self._job,
             spider=self._spider.name,
             arguments=arguments.decode(),
-            started=time.time(),
+            started=self._terms.wall_clock(),
             fresh=self._terms.fresh,
         )
 
@@ -226,7 +227,7 @@ class CrawlRun:
     def _check_outputs(self, owns: Callable[[Path], bool]) -> None:
         sinks = []
         for output in self._terms.outputs:
-            sink = self._sink_of(output, time.time(), 1, owns)
+            sink = self._sink_of(output, self._terms.wall_clock(), 1, owns)
             if not isinstance(output, str) or is_fixed(output):
                 sink.check(owns)  # where the others go, only their run can tell
             sinks.append(sink)
@@ -277,7 +278,7 @@ class CrawlRun:
             job=self._job,
             run=self.opening.run,
             started=_utc(self.opening.started),
-            finished=_utc(time.time()),
+            finished=_utc(self._terms.wall_clock()),
             finish_reason=reason,
             seconds=round(seconds, 3),
             connections=self._client.connection_count,

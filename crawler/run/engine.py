@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -87,12 +86,14 @@ class Engine:
         *,
         workers: int,
         grace: float,
+        wall_clock: Callable[[], float],
         counters: Mapping[str, int],
     ) -> None:
         self._parts = parts
         self._limits = limits
         self._worker_count = workers
         self._grace = grace
+        self._wall_clock = wall_clock
         # A group may wait for more as long as every worker has something to do.
         scheduler = parts.scheduler
         self._committer = Committer(
@@ -222,7 +223,7 @@ class Engine:
         for name, amount in committed.counters.items():
             counters[name] = counters.get(name, 0) + amount
         scheduler, settled, sources = self._parts.scheduler, [], 0
-        clock = anyio.current_time() - time.time()
+        clock = anyio.current_time() - self._wall_clock()
         for outcome in group[: committed.landed]:
             if outcome.entry is None:
                 sources += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import time as wall_time
 from typing import Any
 
 from crawler.http import AsyncBaseTransport
@@ -34,6 +36,8 @@ class RunOptions:
     max_error_rate: float | None = None
     min_items: int = 0
     zone: datetime.tzinfo = datetime.UTC
+    #: The wall clock, in seconds since 1970: what due times and expiry dates go by.
+    wall_clock: Callable[[], float] = wall_time
     #: httpx's own middleware for the shared client.
     transport: AsyncBaseTransport | None = None
     event_hooks: Any = None
