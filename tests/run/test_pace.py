@@ -1,0 +1,501 @@
+"""When a crawl asks its hosts: intervals, ceilings, pauses, and what eases them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from tenacity import stop_after_attempt, stop_after_delay, wait_fixed
+
+from crawler import Reason, Request, Response, Results, Spider
+from crawler.testing import Answer, Page
+from tests.run.timed import (
+    HOME,
+    WAIT,
+    TimedSite,
+    crawl,
+    in_turn,
+    numbered,
+    refusal,
+    slowly,
+    starting,
+)
+from tests.virtual_time import WALL_START
+
+OTHER = "https://other.example/"
+#: No time between two requests but what trouble asks for.
+FREE = {"rate": 0}
+#: The first interval of a troubled host that has none.
+FIRST_INTERVAL = 0.25
+#: About how long a host is tried that stays silent: ten failures, then three pauses.
+BREAKER_SECONDS = 180 + 60 + 120 + 240
+
+
+def pages(*answers: Page, home: str = HOME) -> dict[str, Page]:
+    """Pages by number, in this order."""
+    return dict(zip(numbered(len(answers), home), answers, strict=True))
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [round(later - earlier, 3) for earlier, later in pairwise(times)]
+
+
+# -- what was set
+
+
+@pytest.mark.parametrize(
+    ("politeness", "expected"),
+    [
+        pytest.param({"rate": 1}, [0, 1, 2, 3], id="one a second"),
+        pytest.param({"rate": 4}, [0, 0.25, 0.5, 0.75], id="four a second"),
+        pytest.param({"rate": 0.1}, [0, 10, 20, 30], id="one in ten seconds"),
+        pytest.param(FREE, [0, 0, 0, 0], id="any number"),
+    ],
+)
+def test_between_two_requests_to_a_host_lies_its_interval(
+    politeness: dict[str, Any], expected: list[float]
+) -> None:
+    site = TimedSite(pages("", "", "", ""))
+
+    crawl(starting(*numbered(4)), site, politeness=politeness)
+
+    assert site.times() == expected
+
+
+def test_a_host_that_nobody_set_a_rate_for_is_free_where_the_site_is_fake() -> None:
+    site = TimedSite(pages("", "", ""))
+
+    crawl(starting(*numbered(3)), site)
+
+    assert site.times() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("per_host", "expected"),
+    [
+        pytest.param(1, [0, 10, 20, 30], id="one at a time"),
+        pytest.param(3, [0, 0, 0, 10], id="three at a time"),
+    ],
+)
+def test_a_host_has_no_more_requests_out_than_its_ceiling(
+    per_host: int, expected: list[float]
+) -> None:
+    site = TimedSite(pages(*[slowly(10)] * 4))
+
+    crawl(starting(*numbered(4)), site, politeness={"per_host": per_host, **FREE})
+
+    assert site.times() == expected
+
+
+def test_hosts_do_not_wait_for_each_other() -> None:
+    site = TimedSite({**pages("", ""), **pages("", "", home=OTHER)})
+    spider = starting(*numbered(2), *numbered(2, OTHER))
+
+    crawl(spider, site, politeness={"rate": 0.1})
+
+    assert (site.times(HOME), site.times(OTHER)) == ([0, 10], [0, 10])
+
+
+def test_the_rate_of_the_whole_crawl_holds_over_all_hosts() -> None:
+    homes = [f"https://{name}.example/" for name in "abcd"]
+    site = TimedSite(dict.fromkeys(homes, ""))
+
+    crawl(starting(*homes), site, politeness={"total_rate": 2, **FREE})
+
+    assert site.times() == [0, 0.5, 1, 1.5]
+
+
+def test_robots_txt_takes_its_hosts_turn() -> None:
+    site = TimedSite(pages("", ""))
+
+    crawl(starting(*numbered(2)), site, politeness={"robots": True, "rate": 1})
+
+    assert site.log[0].url == HOME + "robots.txt"
+    assert site.times() == [0, 1, 2]
+
+
+def test_a_crawl_delay_of_robots_txt_holds_from_the_first_page_on() -> None:
+    robots = b"User-agent: *\nCrawl-delay: 7"
+    site = TimedSite({HOME + "robots.txt": robots, **pages("", "")})
+
+    crawl(starting(*numbered(2)), site, politeness={"robots": True, "rate": 1})
+
+    assert site.times() == [0, 7, 14]
+
+
+def test_what_robots_txt_denies_takes_no_turn() -> None:
+    robots = b"User-agent: *\nDisallow: /private"
+    site = TimedSite({HOME + "robots.txt": robots, **pages("", "")})
+    first, last = numbered(2)
+    denied = [f"{HOME}private/{number}" for number in range(30)]
+
+    run = crawl(
+        starting(first, *denied, last), site, politeness={"robots": True, "rate": 1}
+    )
+
+    assert run.report.skipped == {"robots_denied": 30}
+    assert site.times() == [0, 1, 2]
+
+
+# -- refusals: 429 and 503
+
+
+REFUSALS = [pytest.param(429, id="429"), pytest.param(503, id="503")]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_pauses_its_host_for_its_retry_after(status: int) -> None:
+    site = TimedSite(
+        {**pages(in_turn(refusal(30, status), ""), "", ""), **pages("", home=OTHER)}
+    )
+    spider = starting(*numbered(3), *numbered(1, OTHER))
+
+    run = crawl(spider, site, politeness={"per_host": 1, **FREE})
+
+    assert site.times(OTHER) == [0]
+    assert site.times(HOME)[:2] == [0, 30]
+    assert len(site.times(HOME)) == 4
+    assert run.report.pages == 4
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_without_retry_after_pauses_its_host_for_the_first_wait(
+    status: int,
+) -> None:
+    site = TimedSite(pages(in_turn(refusal(None, status), ""), ""))
+
+    crawl(starting(*numbered(2)), site, politeness={"per_host": 1, **FREE})
+
+    assert site.times()[:2] == [0, WAIT]
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+def test_a_retry_after_is_cut_to_the_longest_that_is_obeyed(status: int) -> None:
+    site = TimedSite(pages(in_turn(refusal(86_400, status), "")))
+
+    crawl(starting(*numbered(1)), site, retry={"retry_after_max": 600})
+
+    assert site.times() == [0, 600]
+
+
+def test_a_retry_after_may_be_a_date() -> None:
+    moment = formatdate(WALL_START + 90, usegmt=True)
+    site = TimedSite(pages(in_turn(refusal(moment), "")))
+
+    crawl(starting(*numbered(1)), site)
+
+    assert site.times() == [0, 90]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refusal_slows_its_host_down(status: int) -> None:
+    """One page alone is refused, so that its host is not paused."""
+    site = TimedSite(pages("", refusal(60, status), "", ""))
+
+    crawl(starting(*numbered(4)), site, politeness={"rate": 1})
+
+    assert site.times()[:4] == [0, 1, 3, pytest.approx(5, abs=0.5)]
+
+
+def test_clean_answers_ease_a_host_that_was_slowed_down() -> None:
+    site = TimedSite(pages("", refusal(600), *[""] * 20))
+
+    crawl(starting(*numbered(22)), site, politeness={"rate": 1})
+
+    waits = gaps(site.times())[:20]
+    assert waits[:2] == [1, 2]
+    assert waits[1:] == sorted(waits[1:], reverse=True)
+    assert waits[-1] == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param("", id="a page"),
+        pytest.param((404, ""), id="a status that is not tried again"),
+        pytest.param((302, {"location": HOME}, ""), id="a redirect"),
+        pytest.param((200, {"content-type": "image/png"}, ""), id="an unwanted type"),
+    ],
+)
+def test_any_answer_that_is_no_refusal_eases_its_host(answer: Answer) -> None:
+    site = TimedSite({HOME: "", **pages("", refusal(600), *[answer] * 5)})
+
+    crawl(starting(HOME, *numbered(7)), site, politeness={"rate": 1, "per_host": 1})
+
+    waits = gaps(site.times())
+    assert waits[:4] == [1, 1, 2, 2]
+    assert waits[5] < waits[4] < 2
+
+
+def test_a_refused_host_uses_up_no_attempts_for_a_quarter_of_an_hour() -> None:
+    site = TimedSite(pages(in_turn(*[refusal(60)] * 14, "")))
+
+    run = crawl(starting(*numbered(1)), site)
+
+    assert (run.report.pages, run.report.retried) == (1, 14)
+    assert site.times() == [60 * number for number in range(15)]
+
+
+def test_after_a_quarter_of_an_hour_each_refusal_uses_up_an_attempt() -> None:
+    site = TimedSite(pages(refusal(300)))
+
+    run = crawl(starting(*numbered(1), stop=stop_after_attempt(2)), site)
+
+    assert site.times() == [0, 300, 600, 900, 1200]
+    assert run.report.errors == {"http_status": 1}
+
+
+def test_a_page_that_is_refused_alone_uses_up_its_attempts() -> None:
+    site = TimedSite(pages("", refusal(60)))
+
+    run = crawl(starting(*numbered(2)), site, politeness={"per_host": 1})
+
+    assert site.times(HOME + "1") == [0, 60, 120]
+    assert run.report.errors == {"http_status": 1}
+
+
+# -- Retry-After of other statuses
+
+
+def test_a_retry_after_of_a_500_holds_for_its_page_alone() -> None:
+    site = TimedSite(pages(in_turn(refusal(30, 500), ""), "", ""))
+
+    crawl(starting(*numbered(3)), site, politeness={"rate": 1})
+
+    assert site.times(HOME + "0") == [0, 30]
+    assert site.times() == [0, 1, 2, 30]
+
+
+def test_a_retry_after_does_not_shorten_the_usual_wait() -> None:
+    site = TimedSite(pages(in_turn(refusal(1, 500), "")))
+
+    crawl(starting(*numbered(1), wait=wait_fixed(40)), site)
+
+    assert site.times() == [0, 40]
+
+
+# -- time that counts against a request
+
+
+def test_a_request_that_fails_for_too_long_fails_for_good() -> None:
+    site = TimedSite(pages((500, "")))
+    spider = starting(*numbered(1), stop=stop_after_delay(60), wait=wait_fixed(25))
+
+    run = crawl(spider, site)
+
+    assert site.times() == [0, 25, 50, 75]
+    assert run.report.errors == {"http_status": 1}
+
+
+def test_time_while_its_host_is_paused_does_not_count_against_a_request() -> None:
+    site = TimedSite(
+        pages(in_turn((500, ""), (500, ""), ""), in_turn(refusal(300), ""))
+    )
+    spider = starting(*numbered(2), stop=stop_after_delay(60))
+
+    run = crawl(spider, site, politeness=FREE)
+
+    assert site.times(HOME + "0")[1] == 300
+    assert (run.report.pages, run.report.failed) == (2, 0)
+
+
+def test_a_pause_before_its_first_try_does_not_lengthen_a_requests_time() -> None:
+    site = TimedSite(pages(in_turn(refusal(300), ""), (500, "")))
+    spider = starting(*numbered(2), stop=stop_after_delay(60), wait=wait_fixed(25))
+
+    crawl(spider, site, politeness={"per_host": 1, **FREE})
+
+    assert gaps(site.times(HOME + "1")) == [25, 25, 25]
+
+
+# -- a host that does not answer
+
+
+SILENT = [
+    Reason.DNS_ERROR,
+    Reason.CONNECT_REFUSED,
+    Reason.CONNECT_TIMEOUT,
+    Reason.TLS_ERROR,
+    Reason.RESET,
+    Reason.READ_TIMEOUT,
+]
+
+
+@pytest.mark.parametrize("reason", [*SILENT, Reason.TOO_SLOW, Reason.DEADLINE])
+def test_a_host_that_fails_is_asked_half_as_often_each_time(reason: Reason) -> None:
+    site = TimedSite(pages(*[reason] * 5))
+    spider = starting(*numbered(5), stop=stop_after_attempt(1))
+
+    crawl(spider, site, politeness={"rate": 1})
+
+    assert site.times() == [0, 2, 6, 14, 30]
+
+
+@pytest.mark.parametrize("reason", [Reason.PROTO_ERROR, Reason.TRUNCATED, Reason.BOMB])
+def test_a_page_that_fails_does_not_slow_its_host_down(reason: Reason) -> None:
+    site = TimedSite(pages(*[reason] * 4))
+    spider = starting(*numbered(4), stop=stop_after_attempt(1))
+
+    crawl(spider, site, politeness={"rate": 1})
+
+    assert site.times() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("reason", SILENT)
+@pytest.mark.parametrize(
+    ("failures", "rest"),
+    [
+        pytest.param(9, FIRST_INTERVAL, id="nine"),
+        pytest.param(10, 60, id="ten"),
+    ],
+)
+def test_ten_failed_connections_in_a_row_park_a_host_for_a_minute(
+    reason: Reason, failures: int, rest: float
+) -> None:
+    """They fail together, so that they slow the host down only once."""
+    site = TimedSite(pages(*[reason] * failures, ""))
+    spider = starting(*numbered(failures + 1), stop=stop_after_attempt(1))
+
+    run = crawl(spider, site, politeness={"per_host": failures, **FREE})
+
+    assert site.times() == [0] * failures + [rest]
+    assert run.report.pages == 1
+
+
+def test_a_deadline_does_not_park_a_host() -> None:
+    """The host has answered, if too slowly."""
+    site = TimedSite(pages(*[Reason.DEADLINE] * 10, ""))
+    spider = starting(*numbered(11), stop=stop_after_attempt(1))
+
+    crawl(spider, site, politeness={"per_host": 10, **FREE})
+
+    assert site.times() == [0] * 10 + [FIRST_INTERVAL]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_sign"),
+    [
+        pytest.param("", True, id="a page"),
+        pytest.param((404, ""), True, id="a page that is not there"),
+        pytest.param((302, {"location": HOME + "0"}, ""), True, id="a redirect"),
+        pytest.param(
+            (200, {"content-type": "image/png"}, ""), True, id="an unwanted type"
+        ),
+        pytest.param((500, ""), False, id="a status that is tried again"),
+        pytest.param(Reason.TRUNCATED, False, id="a body that breaks off"),
+    ],
+)
+def test_a_sign_of_life_ends_a_row_of_failed_connections(
+    answer: Answer, is_sign: bool
+) -> None:
+    failures = [Reason.CONNECT_REFUSED] * 5
+    site = TimedSite(pages(*failures, answer, *failures, ""))
+    spider = starting(*numbered(12), stop=stop_after_attempt(1))
+
+    crawl(spider, site, politeness={"per_host": 5, **FREE})
+
+    assert (site.times(HOME + "11")[0] < 60) is is_sign
+
+
+def test_a_host_that_stays_silent_is_given_up_and_not_asked_again() -> None:
+    silent = [Reason.CONNECT_REFUSED] * 60
+    site = TimedSite({**pages(*silent), **pages("", home=OTHER)})
+    spider = starting(*numbered(60), *numbered(1, OTHER), stop=stop_after_attempt(1))
+
+    run = crawl(spider, site, politeness={"per_host": 10, **FREE})
+
+    assert site.times(HOME) == [0] * 10 + [60, 180]
+    assert (run.report.pages, run.report.failed) == (1, 60)
+    assert run.report.errors == {"connect_refused": 60}
+
+
+def test_a_host_that_answers_between_its_pauses_is_not_given_up() -> None:
+    silent = [Reason.CONNECT_REFUSED] * 10
+    site = TimedSite(pages(*silent, "", *silent, "", *silent, "", *silent, ""))
+    spider = starting(*numbered(44), stop=stop_after_attempt(1))
+
+    run = crawl(spider, site, politeness={"per_host": 10, **FREE})
+
+    assert len(site.log) == 44
+    assert run.report.pages == 4
+
+
+@pytest.mark.xfail(
+    reason="what is given up without a request is charged like one", strict=True
+)
+@pytest.mark.parametrize(
+    ("robots", "longest"),
+    [
+        pytest.param(False, BREAKER_SECONDS, id="by its pages"),
+        pytest.param(True, 60, id="by its robots.txt"),
+    ],
+)
+def test_a_dead_host_ends_within_the_pauses_of_its_breaker(
+    robots: bool, longest: float
+) -> None:
+    """Its 2,000 URLs, but for those of the first tries, cost no time of their own."""
+    site = TimedSite(
+        {HOME + "robots.txt": Reason.CONNECT_REFUSED}
+        | pages(*[Reason.CONNECT_REFUSED] * 2000)
+    )
+
+    run = crawl(
+        starting(*numbered(2000)), site, politeness={"robots": robots, "rate": 8}
+    )
+
+    assert run.report.failed == 2000
+    assert run.seconds < longest
+
+
+# -- a proxy that does not answer
+
+
+PROXY = "http://proxy.example:3128"
+
+
+class HalfProxied(Spider):
+    """Asks for pages by a proxy or directly, in the order of `by_proxy`."""
+
+    name = "half-proxied"
+    stop = staticmethod(stop_after_attempt(3))
+    wait = staticmethod(wait_fixed(WAIT))
+    by_proxy: tuple[bool, ...] = ()
+
+    async def start(self) -> AsyncIterator[Request]:
+        for number, is_proxied in enumerate(self.by_proxy):
+            yield Request(f"{HOME}{number}", proxy=PROXY if is_proxied else "")
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+def dead_proxy(request: httpx.Request) -> Answer:
+    """A page of a site that is well, behind a proxy that is not."""
+    return Reason.CONNECT_REFUSED if "proxy" in request.extensions else "well"
+
+
+@pytest.mark.xfail(reason="a proxy's failure is taken for its host's", strict=True)
+@pytest.mark.parametrize(
+    "by_proxy",
+    [
+        pytest.param((True,) * 20 + (False,) * 20, id="behind all proxied ones"),
+        pytest.param((True, False) * 20, id="between proxied ones"),
+    ],
+)
+def test_a_dead_proxy_neither_slows_nor_fails_the_direct_pages_of_a_host(
+    by_proxy: tuple[bool, ...],
+) -> None:
+    """At worst each of 60 tries by the proxy has a turn of its own."""
+    site = TimedSite(pages(*[dead_proxy] * 40))
+    spider = type("Half", (HalfProxied,), {"by_proxy": by_proxy})
+
+    run = crawl(spider, site, politeness={"rate": 1})
+
+    direct = [asked.at for asked in site.log if not asked.proxy]
+    assert run.report.pages == len(direct) == 20
+    assert run.report.errors == {"connect_refused": 20}
+    assert direct[-1] <= 80
