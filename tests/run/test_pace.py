@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -256,6 +257,18 @@ def test_a_page_that_is_refused_alone_uses_up_its_attempts() -> None:
 
     assert site.times(HOME + "1") == [0, 60, 120]
     assert run.report.errors == {"http_status": 1}
+
+
+@pytest.mark.parametrize("mode", ["memory", "durable"])
+def test_a_pause_holds_wherever_the_state_is_kept(mode: str, tmp_path: Path) -> None:
+    site = TimedSite(pages(in_turn(refusal(3000), ""), in_turn((500, ""), "")))
+    storage = {"mode": mode, "dir": str(tmp_path)}
+
+    run = crawl(starting(*numbered(2)), site, terms={"job": "job"}, storage=storage)
+
+    assert run.report.pages == 2
+    assert site.times(HOME + "0") == [0, 3000]
+    assert site.times(HOME + "1") == pytest.approx([0, 3000], abs=FIRST_INTERVAL)
 
 
 # -- Retry-After of other statuses

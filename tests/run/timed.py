@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from tenacity import stop_after_attempt, wait_fixed
@@ -19,8 +19,6 @@ HOST = "site.example"
 HOME = f"https://{HOST}/"
 #: Seconds between two tries of the spider below.
 WAIT = 2.0
-
-T = TypeVar("T")
 
 
 class Visits(Spider):
@@ -71,9 +69,6 @@ class Run:
 
     report: Report
     seconds: float
-
-    def failures(self) -> dict[str, int]:
-        return self.report.errors
 
 
 def crawl(
