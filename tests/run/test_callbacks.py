@@ -1,0 +1,390 @@
+"""What a crawl takes from a callback, within which bounds and how long it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from crawler import DropItem, Failure, Map, Request, Response, Results, Spider
+from crawler.testing import FakeSite, Page
+from tests.run.timed import HOME, Visits, crawl, in_turn, starting
+
+MIB = 1024**2
+
+
+def calling(callback: Callable[..., Any], **attributes: Any) -> type[Spider]:
+    """A spider whose start page has this callback: a function of the response."""
+
+    def parse(self: Spider, response: Response) -> Any:
+        return callback(response)
+
+    return starting(HOME, parse=parse, **attributes)
+
+
+class Streams(Spider):
+    """Streams its start page and yields its lines."""
+
+    name = "streams"
+    pause = 0.0
+
+    async def start(self) -> AsyncIterator[Request]:
+        yield Request(HOME, stream=True)
+
+    async def parse(self, response: Response) -> Results:
+        async for line in response.aiter_lines():
+            await asyncio.sleep(self.pause)
+            yield {"line": line}
+
+
+def with_pauses(seconds: float, *lines: bytes) -> Page:
+    async def body() -> AsyncIterator[bytes]:
+        for line in lines:
+            await asyncio.sleep(seconds)
+            yield line
+
+    return lambda request: (200, {}, body())
+
+
+# -- how much
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "is_page"),
+    [
+        pytest.param(10_000, 1, True, id="as many as may be"),
+        pytest.param(10_001, 1, False, id="one too many"),
+        pytest.param(31, MIB, True, id="nearly as large as may be"),
+        pytest.param(33, MIB, False, id="too large"),
+    ],
+)
+def test_a_page_gives_items_up_to_a_number_and_a_size(
+    count: int, size: int, is_page: bool
+) -> None:
+    spider = calling(lambda response: [{"text": "x" * size}] * count)
+
+    run = crawl(spider, FakeSite({HOME: ""}))
+
+    assert run.report.item_count == (count if is_page else 0)
+    assert run.report.errors == ({} if is_page else {"outcome_too_large": 1})
+
+
+@pytest.mark.parametrize(
+    ("count", "size"),
+    [pytest.param(30_000, 1, id="many"), pytest.param(50, MIB, id="large")],
+)
+def test_a_streamed_page_gives_items_beyond_that_once_each_and_in_order(
+    count: int, size: int
+) -> None:
+    class Endless(Streams):
+        async def parse(self, response: Response) -> Results:
+            for number in range(count):
+                yield {"number": number, "text": "x" * size}
+
+    run = crawl(Endless, FakeSite({HOME: b""}))
+
+    assert [item["number"] for item in run.report.items] == list(range(count))
+
+
+def test_a_streamed_page_that_is_tried_again_gives_its_items_once() -> None:
+    class Many(Streams):
+        async def parse(self, response: Response) -> Results:
+            for number in range(2_500):
+                yield {"number": number}
+            async for _ in response.aiter_bytes():
+                yield {"number": 2_500}
+
+    async def torn() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise httpx.ReadError("torn")
+
+    run = crawl(Many, FakeSite({HOME: in_turn((200, {}, torn()), b"x")}))
+
+    assert run.report.retried == 1
+    assert [item["number"] for item in run.report.items] == list(range(2_501))
+
+
+# -- what
+
+
+@pytest.mark.parametrize("value", [None, "text", b"bytes", 3, 2.5, True])
+def test_what_is_no_item_and_no_request_fails_its_page(value: Any) -> None:
+    run = crawl(calling(lambda response: [{"good": 1}, value]), FakeSite({HOME: ""}))
+
+    assert run.report.errors == {"spider_error": 1}
+    assert run.report.items == []
+    assert any("yield items" in line for line in run.report.advice)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"title": "x"}, id="an item"),
+        pytest.param("text", id="text"),
+        pytest.param(b"bytes", id="bytes"),
+        pytest.param(3, id="a number"),
+        pytest.param(Request(HOME + "x"), id="a request"),
+    ],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_callback_that_returns_one_thing_is_told_to_yield_it(
+    value: Any, is_async: bool
+) -> None:
+    async def later(response: Response) -> Any:
+        return value
+
+    spider = calling(later if is_async else lambda response: value)
+
+    run = crawl(spider, FakeSite({HOME: ""}))
+
+    assert run.report.errors == {"spider_error": 1}
+    assert any("yield it, or return a list" in line for line in run.report.advice)
+
+
+async def _generator(response: Response) -> Results:
+    yield {"n": 1}
+
+
+async def _list(response: Response) -> list[Any]:
+    return [{"n": 1}]
+
+
+async def _awaited_generator(response: Response) -> Results:
+    await asyncio.sleep(1)
+    return _generator(response)
+
+
+async def _waiting_list(response: Response) -> list[Any]:
+    await asyncio.sleep(1)
+    return [{"n": 1}]
+
+
+def _sync_generator(response: Response) -> Any:
+    yield {"n": 1}
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        _generator,
+        _list,
+        _awaited_generator,
+        _waiting_list,
+        _sync_generator,
+        lambda response: [{"n": 1}],
+        lambda response: ({"n": 1},),
+        lambda response: _generator(response),
+        lambda response: _list(response),
+    ],
+)
+def test_a_callback_gives_its_results_in_any_of_these_ways(
+    callback: Callable[..., Any],
+) -> None:
+    run = crawl(calling(callback), FakeSite({HOME: ""}))
+
+    assert (run.report.items, run.report.pages) == ([{"n": 1}], 1)
+
+
+async def _nothing(response: Response) -> None:
+    return None
+
+
+@pytest.mark.parametrize("callback", [_nothing, lambda response: None])
+def test_a_callback_may_give_nothing(callback: Callable[..., Any]) -> None:
+    run = crawl(calling(callback), FakeSite({HOME: ""}))
+
+    assert (run.report.items, run.report.pages) == ([], 1)
+
+
+def test_a_request_for_a_callback_that_is_not_there_fails_the_page_that_made_it() -> (
+    None
+):
+    spider = calling(lambda response: [{"n": 1}, Request(HOME + "x", "missing")])
+    site = FakeSite({HOME: "", HOME + "x": ""})
+
+    run = crawl(spider, site)
+
+    assert (site.urls, run.report.items) == ([HOME], [])
+    assert run.report.errors == {"spider_error": 1}
+
+
+def test_dropped_items_are_counted_by_reason() -> None:
+    def judge(item: Any) -> Any:
+        if item["n"] < 5:
+            raise DropItem("small" if item["n"] < 3 else "medium")
+        return item
+
+    spider = calling(
+        lambda response: [{"n": n} for n in range(7)], pipelines=[Map(judge)]
+    )
+
+    run = crawl(spider, FakeSite({HOME: ""}))
+
+    assert run.report.dropped == {"small": 3, "medium": 2}
+    assert run.report.items == [{"n": 5}, {"n": 6}]
+
+
+def test_a_batch_of_links_carries_priority_meta_and_errback() -> None:
+    class Batches(Visits):
+        async def parse(self, response: Response) -> Results:
+            yield response.follow_all(
+                "a", self.linked, priority=3, meta={"shelf": 7}, errback=self.failed
+            )
+
+        async def linked(self, response: Response) -> Results:
+            yield {"meta": response.meta, "priority": response.request.priority}
+
+        async def failed(self, failure: Failure) -> Results:
+            yield {"failed": failure.request.url}
+
+    site = FakeSite({HOME: "<a href=/there><a href=/lost>", HOME + "there": ""})
+
+    run = crawl(starting(HOME, of=Batches), site)
+
+    assert run.report.items == [
+        {"meta": {"shelf": 7}, "priority": 3},
+        {"failed": HOME + "lost"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("depth", "is_followed"),
+    [
+        pytest.param(None, True, id="of its page and one"),
+        pytest.param(1, True, id="as deep as may be"),
+        pytest.param(2, False, id="too deep"),
+    ],
+)
+def test_a_link_that_is_followed_has_the_depth_that_it_is_given(
+    depth: int | None, is_followed: bool
+) -> None:
+    options = {} if depth is None else {"depth": depth}
+    spider = calling(
+        lambda response: [response.follow("/x", "linked", **options)],
+        linked=lambda self, response: [{"n": 1}],
+    )
+
+    run = crawl(spider, FakeSite({HOME: "", HOME + "x": ""}), crawl={"depth": 1})
+
+    assert bool(run.report.items) is is_followed
+    assert run.report.skipped == ({} if is_followed else {"depth": 1})
+
+
+# -- errbacks
+
+
+def test_what_an_errback_asks_for_is_one_level_deeper_and_asked_once() -> None:
+    class Instead(Visits):
+        async def start(self) -> AsyncIterator[Request]:
+            yield Request(HOME, errback=self.failed)
+
+        async def failed(self, failure: Failure) -> Results:
+            yield failure.request
+            yield Request(HOME + "instead")
+
+    site = FakeSite({HOME + "instead": "<a href=/two>", HOME + "two": ""})
+
+    run = crawl(Instead, site, crawl={"depth": 1})
+
+    assert site.urls == [HOME, HOME + "instead"]
+    assert run.report.skipped == {"depth": 1}
+
+
+def test_an_errback_that_fails_leaves_nothing_and_its_request_failed_once() -> None:
+    class Fails(Visits):
+        async def start(self) -> AsyncIterator[Request]:
+            yield Request(HOME, errback=self.failed)
+
+        async def failed(self, failure: Failure) -> Results:
+            yield {"n": 1}
+            raise KeyError("again")
+
+    run = crawl(Fails, FakeSite({}))
+
+    assert run.report.items == []
+    assert (run.report.failed, run.report.errors) == (1, {"http_status": 1})
+
+
+def test_an_errback_is_given_what_its_callback_raised() -> None:
+    class Raises(Visits):
+        async def start(self) -> AsyncIterator[Request]:
+            yield Request(HOME, errback=self.failed)
+
+        async def parse(self, response: Response) -> Results:
+            yield {"lost": 1}
+            raise KeyError("shelf")
+
+        async def failed(self, failure: Failure) -> Results:
+            yield {
+                "reason": str(failure.reason),
+                "raised": repr(failure.exception),
+                "status": failure.response and failure.response.status_code,
+            }
+
+    run = crawl(Raises, FakeSite({HOME: ""}))
+
+    assert run.report.items == [
+        {"reason": "spider_error", "raised": "KeyError('shelf')", "status": 200}
+    ]
+    assert run.report.errors == {"spider_error": 1}
+
+
+# -- how long
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_page"),
+    [pytest.param(59, True, id="within it"), pytest.param(61, False, id="beyond it")],
+)
+def test_an_async_callback_has_a_minute(seconds: float, is_page: bool) -> None:
+    async def slow(response: Response) -> Results:
+        await asyncio.sleep(seconds)
+        yield {"n": 1}
+
+    run = crawl(calling(slow), FakeSite({HOME: ""}))
+
+    assert run.seconds == pytest.approx(59 if is_page else 60)
+    assert run.report.pages == is_page
+    if not is_page:
+        assert run.report.errors == {"spider_error": 1}
+        assert any("parse took over 60 s" in line for line in run.report.advice)
+
+
+def test_a_timeout_of_a_callbacks_own_is_not_taken_for_its_limit() -> None:
+    async def impatient(response: Response) -> Results:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(50)
+        yield {"n": 1}
+
+    run = crawl(calling(impatient), FakeSite({HOME: ""}))
+
+    assert run.report.errors == {"spider_error": 1}
+    assert not any("took over" in line for line in run.report.advice)
+
+
+def test_a_streamed_body_may_take_any_time_between_its_pieces() -> None:
+    lines = [b"line\n"] * 5
+
+    run = crawl(Streams, FakeSite({HOME: with_pauses(50, *lines)}))
+
+    assert run.report.item_count == 5
+    assert run.seconds == pytest.approx(250)
+
+
+def test_a_streamed_body_that_pauses_for_too_long_ends_its_callback() -> None:
+    run = crawl(Streams, FakeSite({HOME: with_pauses(70, b"line\n")}))
+
+    assert run.report.errors == {"spider_error": 1}
+    assert run.seconds == pytest.approx(60)
+
+
+def test_a_callback_that_takes_too_long_over_a_piece_is_ended_too() -> None:
+    class Slow(Streams):
+        pause = 70.0
+
+    run = crawl(Slow, FakeSite({HOME: b"line\n"}))
+
+    assert run.report.errors == {"spider_error": 1}
