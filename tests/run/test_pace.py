@@ -291,8 +291,17 @@ def test_a_retry_after_does_not_shorten_the_usual_wait() -> None:
     assert site.times() == [0, 40]
 
 
-def test_without_retry_after_or_wait_a_request_is_tried_again_at_once() -> None:
-    site = TimedSite(pages((500, "")))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((500, ""), id="a status"),
+        pytest.param(Reason.PROTO_ERROR, id="no answer"),
+    ],
+)
+def test_without_retry_after_or_wait_a_request_is_tried_again_at_once(
+    answer: Answer,
+) -> None:
+    site = TimedSite(pages(answer))
 
     crawl(starting(*numbered(1), wait=wait_fixed(0)), site)
 
