@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from crawler.errors import (
+        Blame,
         ConfigError,
         CrawlError,
         DropItem,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "crawler.run.api": ("Crawl", "crawl", "crawl_items", "fetch"),
     "crawler.errors": (
+        "Blame",
         "ConfigError",
         "CrawlError",
         "DropItem",
@@ -76,6 +78,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Arg",
+    "Blame",
     "ConfigError",
     "Crawl",
     "CrawlError",

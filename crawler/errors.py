@@ -48,6 +48,21 @@ class SinkError(CrawlError):
     """An output could not be opened or written."""
 
 
+class Blame(StrEnum):
+    """Who failed, where a URL did not become a page."""
+
+    #: The answer, the body, or what the page holds.
+    PAGE = "page"
+    #: The host as a whole: it does not answer, or not in time.
+    HOST = "host"
+    #: The way to the host: a proxy, the network, the resolver.
+    WAY = "way"
+    #: The user's code: a callback, a pipeline, a layer.
+    CODE = "code"
+    #: The crawler itself: a bug that should be reported.
+    OURS = "ours"
+
+
 class Reason(StrEnum):
     """Why a URL did not become a page: the same word in store, report and logs."""
 
@@ -78,6 +93,8 @@ class Reason(StrEnum):
     OUTCOME_TOO_LARGE = "outcome_too_large"
     SPIDER_ERROR = "spider_error"
     PIPELINE_ERROR = "pipeline_error"
+    PROXY_ERROR = "proxy_error"
+    INTERNAL_ERROR = "internal_error"
 
     @property
     def is_retried(self) -> bool:
@@ -85,28 +102,31 @@ class Reason(StrEnum):
         return self in _RETRIED
 
     @property
-    def is_host_failure(self) -> bool:
-        """Whether it speaks against the host rather than against the page."""
-        return self in _HOST_FAILURES
+    def blame(self) -> Blame:
+        """Who failed, unless the error says otherwise."""
+        return _BLAME.get(self, Blame.PAGE)
 
     @property
     def is_skip(self) -> bool:
-        """Whether the URL was left out on purpose rather than failed."""
+        """Whether the URL was skipped on purpose rather than failed."""
         return self in _SKIPS
 
 
-_HOST_FAILURES = frozenset(
-    {
-        Reason.DNS_ERROR,
-        Reason.CONNECT_REFUSED,
-        Reason.CONNECT_TIMEOUT,
-        Reason.TLS_ERROR,
-        Reason.RESET,
-        Reason.READ_TIMEOUT,
-        Reason.TOO_SLOW,
-        Reason.DEADLINE,
-    }
-)
+_BLAME = {
+    Reason.DNS_ERROR: Blame.HOST,
+    Reason.CONNECT_REFUSED: Blame.HOST,
+    Reason.CONNECT_TIMEOUT: Blame.HOST,
+    Reason.TLS_ERROR: Blame.HOST,
+    Reason.RESET: Blame.HOST,
+    Reason.READ_TIMEOUT: Blame.HOST,
+    Reason.TOO_SLOW: Blame.HOST,
+    Reason.DEADLINE: Blame.HOST,
+    Reason.ROBOTS_UNREACHABLE: Blame.HOST,
+    Reason.PROXY_ERROR: Blame.WAY,
+    Reason.SPIDER_ERROR: Blame.CODE,
+    Reason.PIPELINE_ERROR: Blame.CODE,
+    Reason.INTERNAL_ERROR: Blame.OURS,
+}
 _RETRIED = frozenset(
     {
         Reason.DNS_ERROR,
@@ -118,23 +138,32 @@ _RETRIED = frozenset(
         Reason.TOO_SLOW,
         Reason.DEADLINE,
         Reason.TRUNCATED,
+        Reason.PROXY_ERROR,
     }
 )
 _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
 
 
-#: Begins the detail of a failure where no target was reached, but a proxy was meant.
-BY_PROXY = "the proxy "
-
-
 class FetchError(CrawlError):
-    """An exchange failed; `reason` is the word that the report counts."""
+    """An exchange failed; `reason` is the word that the report counts, `blame` who
+    failed."""
 
-    def __init__(self, reason: Reason, detail: str, *, url: str = "") -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        url: str = "",
+        blame: Blame | None = None,
+        way: str = "",
+    ) -> None:
         super().__init__(f"{reason}: {detail}" + (f" ({url})" if url else ""))
         self.reason = reason
         self.detail = detail
         self.url = url
+        self.blame = reason.blame if blame is None else blame
+        #: The proxy by which the request went, as the request names it; "": none.
+        self.way = way
 
 
 class SelectorError(CrawlError):

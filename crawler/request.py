@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
@@ -24,6 +24,10 @@ Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Files = Mapping[str, Any]
 
 
+#: What a request is for: a page of the crawl, a robots.txt, or a session's login.
+Purpose = Literal["page", "robots", "login"]
+
+
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """What most requests leave at its default; one value is shared by many."""
 
@@ -37,6 +41,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     once: bool = True
     errback: str = ""
     timeout: float | None = None
+    kind: str = ""
+    purpose: Purpose = "page"
 
 
 DEFAULT_OPTIONS = Options()
@@ -51,7 +57,8 @@ class Request:
     a multipart form. `callback` and `errback` are methods of the spider or their
     names. `meta` is yours: JSON values, given back as `response.meta`. `depth`
     is the page's own plus one unless it is said. With `once=False` the request
-    is made even if an equal one was made before.
+    is made even if an equal one was made before. `kind` names how it is
+    fetched, such as "browser", for layers and for the ceilings of a run.
     """
 
     __slots__ = ("_meta", "callback", "depth", "options", "priority", "url")
@@ -86,6 +93,7 @@ class Request:
         once: bool = True,
         errback: str | Callable[..., Any] | None = None,
         timeout: float | None = None,
+        kind: str = "",
     ) -> None:
         body, content_type = _body(content, data, json, files)
         pairs = _pairs(headers)
@@ -107,6 +115,7 @@ class Request:
             once=once,
             errback=name_of(errback) if errback else "",
             timeout=timeout,
+            kind=kind,
         )
         if proxy:
             _check_proxy(proxy)
@@ -181,6 +190,38 @@ class Request:
     def content(self) -> bytes:
         """The body as it is sent; empty for none."""
         return self.options.content
+
+    @property
+    def purpose(self) -> Purpose:
+        """What it is for: "page", "robots" or "login"."""
+        return self.options.purpose
+
+    def with_headers(self, headers: Mapping[str, str]) -> Request:
+        """An equal request with these headers in place of those of the same name."""
+        added = _pairs(headers)
+        names = {name.lower() for name, _ in added}
+        kept = [pair for pair in self.options.headers if pair[0].lower() not in names]
+        options = msgspec.structs.replace(self.options, headers=(*kept, *added))
+        return self._with_options(options)
+
+    def with_cookie_header(self, value: str) -> Request:
+        """An equal request with this Cookie header, and no cookies beside it."""
+        headers = [p for p in self.options.headers if p[0].lower() != "cookie"]
+        headers.append(("Cookie", value))
+        options = msgspec.structs.replace(
+            self.options, headers=tuple(headers), cookies=()
+        )
+        return self._with_options(options)
+
+    def _with_options(self, options: Options) -> Request:
+        return self.build(
+            self.url,
+            self.callback,
+            priority=self.priority,
+            depth=self.depth,
+            meta=self._meta,
+            options=options,
+        )
 
     def fingerprint(self, ordinal: int = 0) -> int:
         """The request's identity: 64 bits over method, canonical URL and body."""
@@ -303,6 +344,13 @@ def name_of(callback: str | Callable[..., Any]) -> str:
             "pass a method of the spider or its name"
         )
     return str(name)
+
+
+def own_cookies(options: Options) -> str:
+    """The Cookie header that a request brings itself; empty for none."""
+    pairs = [f"{name}={value}" for name, value in options.cookies]
+    pairs += [value for name, value in options.headers if name.lower() == "cookie"]
+    return "; ".join(pairs)
 
 
 def encode_options(options: Options) -> bytes | None:

@@ -63,6 +63,15 @@ class Body(Protocol):
         """The body piece by piece, decoded."""
         ...
 
+    def keep_transferred(self) -> None:
+        """Keep what the wire brings, as it comes."""
+        ...
+
+    @property
+    def transferred(self) -> bytes:
+        """What the wire has brought since `keep_transferred`."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of what is left of it."""
         ...
@@ -74,6 +83,11 @@ class Head(Protocol):
     @property
     def headers(self) -> Headers:
         """All of them, as httpx gives them."""
+        ...
+
+    @property
+    def transferred(self) -> Sequence[tuple[bytes, bytes]]:
+        """All of them as they came over the wire."""
         ...
 
     def value(self, name: bytes) -> str | None:
@@ -113,6 +127,7 @@ class Response:
         "elapsed",
         "head",
         "http_version",
+        "is_from_wire",
         "max_links",
         "request",
         "status_code",
@@ -126,12 +141,18 @@ class Response:
         head: Head,
         body: Body,
         *,
+        url: str | None = None,
         http_version: str = "HTTP/1.1",
         elapsed: float = 0.0,
+        is_from_wire: bool = True,
+        content: bytes | None = None,
     ) -> None:
         self.request = request
-        #: The canonical URL that was asked for; redirects are requests of their own.
-        self.url = request.url
+        #: The canonical URL of what was answered: the request's, unless a layer says
+        #: otherwise. Redirects are requests of their own.
+        self.url = request.url if url is None else url
+        #: Whether the host was asked for it; False: a cache or a recording had it.
+        self.is_from_wire = is_from_wire
         self.status_code = status_code
         #: The fields one by one, without making `headers` of them.
         self.head = head
@@ -143,9 +164,24 @@ class Response:
         self.max_links = 10_000
         #: The body on its way; `content`, `aiter_bytes` and `save` read it.
         self.body = body
-        self._content: bytes | None = None
+        self._content = content
         self._content_type: str | None = None
         self._page: Page | None = None
+
+    def keep_transferred(self) -> None:
+        """Keep the body as it is transferred, too; call it before the body is read."""
+        self.body.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        """The body as it came over the wire, its content codings still applied; whole
+        once the body was read, if `keep_transferred` was called before."""
+        return self.body.transferred
+
+    @property
+    def transferred_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The header fields as they came, those of the codings included."""
+        return self.head.transferred
 
     @property
     def headers(self) -> Headers:

@@ -1,19 +1,7 @@
 """What a run counts, how it ended, and the report that says so.
 
-A counter's name is a word, or a word and what it counts by: `status.200`,
-`error.dns_error`, `skipped.scope`. The store adds them in the transaction that lands
-their cause, so that they survive a crash and add up.
-
-    found            URLs that entered the store
-    pages            URLs that are done: a callback had them and ended well
-    failed           URLs that failed for good, by reason in `error.*`
-    redirected       URLs whose answer was a redirect to another one
-    skipped.*        URLs left out on purpose, by reason or filter
-    items            items written; `dropped.*` those that were not, by reason
-    retried          attempts that will be made again, by reason in `retry.*`
-    bytes            bytes of bodies received
-    status.*         answers by status, `http_version.*` by protocol
-    start_failed     start URLs among the failed
+The store adds to the counters in the transaction that lands their cause, so that they
+survive a crash and add up: found = pages + failed + skipped + redirected + pending.
 """
 
 from __future__ import annotations
@@ -23,8 +11,61 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from crawler.errors import Reason
 from crawler.version import __version__
+
+
+class Counters(msgspec.Struct, omit_defaults=True):
+    """What a run has counted so far; each dict counts by a word, such as a reason."""
+
+    #: URLs that entered the store.
+    found: int = 0
+    #: URLs that are done: a callback had them and ended well.
+    pages: int = 0
+    #: Items written; `dropped` counts those that were not.
+    items: int = 0
+    #: URLs that failed for good; start URLs among them.
+    failed: int = 0
+    start_failed: int = 0
+    #: URLs whose answer was a redirect to another one.
+    redirected: int = 0
+    #: Attempts that are made again.
+    retried: int = 0
+    #: Bytes of bodies received.
+    bytes: int = 0
+    #: URLs skipped on purpose, by reason or filter.
+    skipped: dict[str, int] = {}
+    #: Items that were not written, by reason.
+    dropped: dict[str, int] = {}
+    #: Failed URLs, and attempts that are made again, by reason.
+    errors: dict[str, int] = {}
+    retries: dict[str, int] = {}
+    #: Answers by status, and by version of HTTP.
+    statuses: dict[str, int] = {}
+    http_versions: dict[str, int] = {}
+
+    def copy(self) -> Counters:
+        """The same counts; changing one does not change the other."""
+        return msgspec.structs.replace(
+            self,
+            skipped=dict(self.skipped),
+            dropped=dict(self.dropped),
+            errors=dict(self.errors),
+            retries=dict(self.retries),
+            statuses=dict(self.statuses),
+            http_versions=dict(self.http_versions),
+        )
+
+
+def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
+    """Add to what is counted by a word; a word that comes to nothing is dropped."""
+    total = counts.get(word, 0) + amount
+    if total:
+        counts[word] = total
+    else:
+        counts.pop(word, None)
 
 
 class FinishReason(StrEnum):
@@ -115,39 +156,29 @@ class Report:
         return cls(**{name: values[name] for name in values if name in known})
 
 
-def group(counters: Mapping[str, int], prefix: str) -> dict[str, int]:
-    """The counters of one kind, largest first: `status.200` of "status" as "200"."""
-    start = prefix + "."
-    found = [
-        (name[len(start) :], amount)
-        for name, amount in counters.items()
-        if name.startswith(start) and amount
-    ]
-    return dict(sorted(found, key=lambda pair: (-pair[1], pair[0])))
+def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def totals(counters: Mapping[str, int]) -> dict[str, Any]:
-    """The report's figures that follow from the counters alone; they add up:
-    found = pages + failed + skipped + redirected + pending."""
-    skipped = group(counters, "skipped")
-    pages, failed = counters.get("pages", 0), counters.get("failed", 0)
-    redirected = counters.get("redirected", 0)
+def totals(counters: Counters) -> dict[str, Any]:
+    """The report's figures that follow from the counters alone."""
+    skipped = counters.skipped
     rows = sum(skipped.get(reason, 0) for reason in Reason if reason.is_skip)
-    visited = pages + failed + redirected + rows
+    visited = counters.pages + counters.failed + counters.redirected + rows
     return {
-        "found": counters.get("found", 0) - rows + sum(skipped.values()),
-        "pages": pages,
-        "item_count": counters.get("items", 0),
-        "dropped": group(counters, "dropped"),
-        "failed": failed,
-        "redirected": redirected,
-        "retried": counters.get("retried", 0),
-        "skipped": skipped,
-        "pending": counters.get("found", 0) - visited,
-        "bytes": counters.get("bytes", 0),
-        "statuses": group(counters, "status"),
-        "errors": group(counters, "error"),
-        "http_versions": group(counters, "http_version"),
+        "found": counters.found - rows + sum(skipped.values()),
+        "pages": counters.pages,
+        "item_count": counters.items,
+        "dropped": _largest_first(counters.dropped),
+        "failed": counters.failed,
+        "redirected": counters.redirected,
+        "retried": counters.retried,
+        "skipped": _largest_first(skipped),
+        "pending": counters.found - visited,
+        "bytes": counters.bytes,
+        "statuses": _largest_first(counters.statuses),
+        "errors": _largest_first(counters.errors),
+        "http_versions": _largest_first(counters.http_versions),
     }
 
 

@@ -53,6 +53,8 @@ class Received:
     url: str
     headers: httpx.Headers
     content: bytes
+    #: The proxy that the request was to go by; empty for none.
+    proxy: str = ""
 
     def json(self) -> Any:
         """The request's body as JSON."""
@@ -88,7 +90,13 @@ class FakeSite(httpx.MockTransport):
     async def _respond(self, request: httpx.Request) -> httpx.Response:
         url = urls.canonical(str(request.url))
         self.requests.append(
-            Received(request.method, url, request.headers, request.content)
+            Received(
+                request.method,
+                url,
+                request.headers,
+                request.content,
+                str(request.extensions.get("proxy", "")),
+            )
         )
         page = self.pages.get(url, (404, f"<p>FakeSite has no page {url}</p>"))
         return await _response(request, url, await _answer(page, request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.stats import FinishReason, Report, exit_code, group, totals
+from crawler.stats import Counters, FinishReason, Report, add, exit_code, totals
 
 
 def report(reason: FinishReason = FinishReason.FINISHED, **counts: int) -> Report:
@@ -12,15 +12,13 @@ def report(reason: FinishReason = FinishReason.FINISHED, **counts: int) -> Repor
 
 
 def test_what_was_found_is_the_sum_of_all_that_became_of_it() -> None:
-    counters = {
-        "found": 10,
-        "pages": 4,
-        "failed": 1,
-        "redirected": 2,
-        "skipped.robots_denied": 1,
-        "skipped.scope": 7,
-        "skipped.depth": 0,
-    }
+    counters = Counters(
+        found=10,
+        pages=4,
+        failed=1,
+        redirected=2,
+        skipped={"robots_denied": 1, "scope": 7},
+    )
 
     made = totals(counters)
 
@@ -29,10 +27,26 @@ def test_what_was_found_is_the_sum_of_all_that_became_of_it() -> None:
     assert made["skipped"] == {"scope": 7, "robots_denied": 1}
 
 
-def test_groups_come_largest_first() -> None:
-    counters = {"status.200": 3, "status.404": 5, "status.500": 0, "statusx.1": 9}
+def test_counts_by_word_come_largest_first() -> None:
+    counters = Counters(statuses={"200": 3, "404": 5})
 
-    assert list(group(counters, "status").items()) == [("404", 5), ("200", 3)]
+    assert list(totals(counters)["statuses"].items()) == [("404", 5), ("200", 3)]
+
+
+def test_a_copy_of_counters_does_not_change_with_them() -> None:
+    counters = Counters(pages=1, errors={"reset": 1})
+    copied = counters.copy()
+
+    add(counters.errors, "reset")
+
+    assert copied == Counters(pages=1, errors={"reset": 1})
+
+
+def test_a_word_whose_count_comes_to_nothing_is_dropped() -> None:
+    counts = {"scope": 2}
+    add(counts, "scope", -2)
+
+    assert counts == {}
 
 
 @pytest.mark.parametrize(

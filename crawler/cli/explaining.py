@@ -124,8 +124,8 @@ def _verdict(asked: _Asked, job: str, name: str, record: RunRecord, depth: int) 
         spider = target.spider(**msgspec.json.decode(record.arguments))
     except ConfigError as exc:
         return f"not asked: {exc}"
-    remembered = history.remembered(asked.folder, job, record.number)
-    intake = intake_of(spider, asked.project.settings(target), remembered)
+    facts = history.facts(asked.folder, job, record.number)
+    intake = intake_of(spider, asked.project.settings(target), facts.scope)
     rule = intake.verdict(asked.url, depth)
     return f"would be left out now, by {rule}" if rule else "would let it in now"
 

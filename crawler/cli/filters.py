@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crawler.run.assembly import scope_of
-from crawler.run.link_filter import SCOPE, LinkFilter
+from crawler.run.link_filter import LinkFilter
 from crawler.settings import Settings
 from crawler.spider import Spider
 
 
 def intake_of(
-    spider: Spider, settings: Settings, remembered: Iterable[str] = ()
+    spider: Spider, settings: Settings, scope_members: Iterable[str] = ()
 ) -> LinkFilter:
-    """What judges links as a crawl would, one that knows no URL yet; `remembered` are
-    the facts that an earlier run left."""
+    """The filter of a crawl that knows no URL yet; `scope_members` are what joined the
+    scope in an earlier run."""
     scope = scope_of(spider)
-    scope.restore(
-        [name.removeprefix(SCOPE) for name in remembered if name.startswith(SCOPE)]
-    )
+    scope.restore(scope_members)
     return LinkFilter(
         scope,
         depth=settings.crawl.depth,

@@ -14,7 +14,8 @@ from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason
 from crawler.http import ClientOptions
 from crawler.layers.redirects import follow
-from crawler.layers.sessions import Sessions
+from crawler.layers.sessions import Sessions, WithCookies
+from crawler.layers.wire import Wire
 from crawler.pipelines import Chain, Run
 from crawler.request import Entry, Request
 from crawler.response import Response
@@ -25,7 +26,7 @@ from crawler.run.link_filter import Discovered
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.store.base import Item
-from crawler.web.urls import host_of
+from crawler.web.urls import host_of, origin_of
 
 
 @dataclass
@@ -71,8 +72,9 @@ async def try_page(
         spider.client(ClientOptions(settings, allow_private=allowed)) as client,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
-        sessions = Sessions(time.time, {})
-        tried = Tried(await follow(client.fetch, request, sessions))
+        wire = Wire(client, {origin_of(request.url)})
+        fetch = WithCookies(wire, Sessions(time.time, {}))
+        tried = Tried(await follow(fetch, request))
 
         async def stage(entry: Entry, items: Sequence[Item], ordinal: int) -> None:
             tried.staged.extend(items)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crawler.cli.streams import of_bytes, shown
 from crawler.run.engine import Engine
-from crawler.stats import FinishReason, Report, totals
+from crawler.stats import Counters, FinishReason, Report, totals
 
 #: The rate is that of the last seconds, so that one sees a crawl slow down.
 WINDOW = 10.0
@@ -68,10 +68,10 @@ def progress_line(figures: Figures) -> str:
 
 
 def resume_line(
-    run: int, counters: Mapping[str, int], hosts: Mapping[str, int], waiting: int
+    run: int, counters: Counters, hosts: Mapping[str, int], waiting: int
 ) -> str:
     """What an unfinished run has done, and what it has to do."""
-    done = counters.get("pages", 0)
+    done = counters.pages
     pending = sum(hosts.values())
     return (
         f"resuming run {run}: {done:,} done, {pending - waiting:,} pending, "

@@ -29,7 +29,7 @@ from crawler.run.crawl_run import CrawlRun
 from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.spider import Spider
-from crawler.stats import FinishReason, Report
+from crawler.stats import Counters, FinishReason, Report
 
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ async def _run(session: CrawlRun, stopper: Stopper) -> tuple[Report, Exception |
 
 def _greet(session: CrawlRun, view: View) -> None:
     opening = session.opening
-    if opening.is_resumed and opening.counters:
+    if opening.is_resumed and opening.counters != Counters():
         view.say(
             run_summary.resume_line(
                 opening.run, opening.counters, opening.hosts, opening.waiting

@@ -129,7 +129,11 @@ class Frontier(Generic[E]):
         """
         self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         queue = self._queues.get(host)
-        if queue is not None and (queue.state is FULL or not asked):
+        if queue is None:
+            return
+        # A host that is given up rests no longer: what is left of it fails unasked.
+        is_over = queue.state is RESTS and self._hosts.is_given_up(host)
+        if queue.state is FULL or not asked or is_over:
             self._file(queue, now, self._hosts.ready_at(host, now))
 
     def next_time(self, now: float) -> float | None:

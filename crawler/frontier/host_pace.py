@@ -12,14 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-#: The first interval of a troubled host that has no rate, and the longest of any.
-FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
-#: What a troubled host's interval keeps at each clean fetch; when it has halved.
-KEPT, HALF_LIFE = 0.9, 15.0
-#: Connection failures in a row that park a host; the first pause, and the longest.
-STRAIGHT_FAILURES, FIRST_PARK, LONGEST_PARK = 10, 60.0, 3600.0
-#: How long a series of refusals uses up no attempts; how many clean fetches end one.
-PARDON, CLEAN_FETCHES = 900.0, 3
+from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
+from crawler.frontier.pace_policy import Backoff, HostHealth, PacePolicy
+
 #: How long a host's troubles are remembered after the last of them.
 MEMORY = 3600.0
 
@@ -37,11 +32,15 @@ class HostPace:
 
     Between two requests to a host lies at least its interval, the longest of what its
     rate, its robots.txt and its troubles ask for. A late start never makes up for it:
-    the k-th request goes at least k intervals after the first.
+    the k-th request goes at least k intervals after the first. `observe` is the one
+    way by which exchanges change a pace; `policy` decides how.
     """
 
-    def __init__(self, pace: Callable[[str], Pace]) -> None:
+    def __init__(
+        self, pace: Callable[[str], Pace], policy: PacePolicy = Backoff
+    ) -> None:
         self._pace = pace
+        self._policy = policy
         self._states: dict[str, _State] = {}
         self._resting: list[tuple[float, str]] = []
         self._crawl_delays: dict[str, float] = {}
@@ -107,11 +106,9 @@ class HostPace:
 
     def pause(self, host: str, until: float, now: float) -> None:
         """Give this host no request before `until`; never shortens a longer pause."""
-        self._troubled(host, now).pause(until, now)
-
-    def is_paused(self, host: str, now: float) -> bool:
-        state = self._states.get(host)
-        return state is not None and now < state.paused_until
+        state = self._of(host)
+        state.pause(until, now)
+        self._remember(host, state)
 
     def paused_for(self, host: str, now: float) -> float:
         """Seconds this host has been paused by now; forgotten with its troubles."""
@@ -120,83 +117,51 @@ class HostPace:
             return 0.0
         return state.paused_seconds - max(0.0, state.paused_until - now)
 
-    def slow_down(self, host: str, now: float, *, unreachable: bool = False) -> None:
-        """After a refusal, a timeout or a failed connection: ask more seldom.
-
-        `unreachable` counts towards parking the host. Failures that come together
-        double the interval once.
-        """
-        state = self._troubled(host, now)
-        if state.slowed_at + state.backoff <= now:
-            step = max(2 * state.interval, FIRST_INTERVAL)
-            state.backoff = min(step, LONGEST_INTERVAL)
-            state.slowed_at = state.faded_at = now
-            state.set_interval()
-        if unreachable:
-            state.failures += 1
-            if state.failures >= STRAIGHT_FAILURES and now >= state.paused_until:
-                pause = min(FIRST_PARK * 2**state.parks, LONGEST_PARK)
-                state.pause(now + pause, now)
-                state.parks += 1
-
-    def succeeded(self, host: str, now: float) -> None:
-        """After an answer that was no refusal: troubles fade."""
-        state = self._states.get(host)
+    def observe(self, exchange: Exchange, now: float) -> Verdict:
+        """Let an exchange change the pace of its host; returns what follows for its
+        request."""
+        state = self._states.get(exchange.host)
         if state is None:
-            return
-        state.answered = True
-        if state.troubled_at is None:
-            return
-        state.failures = state.parks = 0
-        state.clean += 1
-        if state.backoff:
-            state.backoff *= KEPT * 0.5 ** ((now - state.faded_at) / HALF_LIFE)
-            state.faded_at = now
-            if state.backoff <= max(state.asked_interval, FIRST_INTERVAL / 2):
-                state.backoff = 0.0
+            if exchange.sign in _WITHOUT_TROUBLE:
+                return NO_CONSEQUENCE
+            state = self._of(exchange.host)
+        health, usual = state.health, state.asked_interval
+        verdict, pause = health.observe(exchange, now, usual)
+        if pause:
+            state.pause(now + pause, now)
+        if health.troubled_at is not None:
             state.set_interval()
+            self._remember(exchange.host, state)
+        return verdict
 
-    def parks(self, host: str) -> int:
-        """How often in a row this host was parked, with no answer in between."""
-        state = self._states.get(host)
-        return 0 if state is None else state.parks
-
-    def pardons(self, host: str, now: float, page: int | None = None) -> bool:
-        """Note a refusal (429, 503); does it use up none of its request's attempts?
-
-        None for 15 minutes from the first of a series, where the host refuses as a
-        whole. Where it has answered and refuses one `page` (its fingerprint) alone, or
-        one among clean fetches, the trouble is the page's: those refusals count.
-        """
-        state = self._troubled(host, now)
-        is_healthy, state.clean = state.clean >= CLEAN_FETCHES, 0
-        is_new = state.refused_at is None
-        if state.refused_at is None or is_healthy:
-            state.refused_at, state.refused_page = now, page
-            state.refuses_many = False
-        elif page != state.refused_page:
-            state.refuses_many = True
-        is_alone = page is not None or (is_healthy and not is_new)
-        if state.answered and is_alone and not state.refuses_many:
+    def charge(self, host: str, now: float) -> bool:
+        """Take one more turn for a request that is out; False: its interval is over a
+        second, or the host is paused, so the caller must wait for a turn of its own."""
+        state = self._states[host]
+        if state.interval > _SHORT_INTERVAL or state.paused_until > now:
             return False
-        return now - state.refused_at < PARDON
+        state.next_at = max(state.next_at, now) + state.interval
+        return True
+
+    def is_given_up(self, host: str) -> bool:
+        """Whether the host has been silent for so long that it is not asked again."""
+        state = self._states.get(host)
+        return state is not None and state.health.is_given_up
 
     def _of(self, host: str) -> _State:
         state = self._states.get(host)
         if state is None:
             delay = self._crawl_delays.get(host, 0.0)
             interval = max(self._rate_interval(host), delay)
-            state = _State(self._pace(host).per_host, interval)
+            state = _State(self._pace(host).per_host, interval, self._policy())
             self._states[host] = state
         return state
 
-    def _troubled(self, host: str, now: float) -> _State:
-        state = self._of(host)
-        state.troubled_at = now
+    def _remember(self, host: str, state: _State) -> None:
+        """Keep a host in trouble that has no request out, for some time."""
         if not state.out and not state.resting:
             state.resting = True
             heappush(self._resting, (state.rested_at(), host))
-        return state
 
     def _rate_interval(self, host: str) -> float:
         rate = self._pace(host).rate
@@ -217,38 +182,34 @@ class HostPace:
                 del self._states[host]
 
 
+_WITHOUT_TROUBLE = (Sign.ANSWERED, Sign.NOTHING)
+#: Seconds up to which a turn may be charged to a visit that is under way.
+_SHORT_INTERVAL = 1.0
+
+
 class _State:
-    """One host in use or in trouble."""
+    """One host in use or in trouble: its turns, and its health."""
 
     __slots__ = (
         "alone",
-        "answered",
         "asked_interval",
-        "backoff",
         "before",
         "ceiling",
-        "clean",
-        "faded_at",
-        "failures",
+        "health",
         "interval",
         "next_at",
         "out",
-        "parks",
         "paused_seconds",
         "paused_until",
-        "refused_at",
-        "refused_page",
-        "refuses_many",
         "resting",
-        "slowed_at",
         "taken_at",
         "ticket",
-        "troubled_at",
     )
 
-    def __init__(self, ceiling: int, interval: float) -> None:
+    def __init__(self, ceiling: int, interval: float, health: HostHealth) -> None:
         self.ceiling = ceiling
-        #: What rate and robots.txt ask for; with the backoff, what holds.
+        self.health = health
+        #: What rate and robots.txt ask for; with the troubles' interval, what holds.
         self.asked_interval = self.interval = interval
         self.out = 0
         self.next_at = self.before = 0.0
@@ -260,15 +221,6 @@ class _State:
         #: It stands in the heap of those to be forgotten.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
-        #: The interval that troubles ask for; when it last grew, and last shrank.
-        self.backoff = self.slowed_at = self.faded_at = 0.0
-        self.failures = self.parks = self.clean = 0
-        self.answered = False
-        #: The series of refusals: its begin, its first page, were there others.
-        self.refused_at: float | None = None
-        self.refused_page: int | None = None
-        self.refuses_many = False
-        self.troubled_at: float | None = None
 
     def ready_at(self) -> float | None:
         if self.out >= self.ceiling:
@@ -278,7 +230,10 @@ class _State:
         return self.next_at
 
     def set_interval(self) -> None:
-        self.interval = max(self.asked_interval, self.backoff)
+        if self.health.is_given_up:  # what is left of it fails without being asked
+            self.interval = self.next_at = self.paused_until = 0.0
+            return
+        self.interval = max(self.asked_interval, self.health.interval)
         self.next_at = max(self.next_at, self.taken_at + self.interval)
 
     def pause(self, until: float, now: float) -> None:
@@ -288,6 +243,5 @@ class _State:
 
     def rested_at(self) -> float:
         rested = max(self.next_at, self.paused_until)
-        if self.troubled_at is None:
-            return rested
-        return max(rested, self.troubled_at + MEMORY)
+        troubled_at = self.health.troubled_at
+        return rested if troubled_at is None else max(rested, troubled_at + MEMORY)

@@ -44,6 +44,7 @@ class Body(httpx.AsyncByteStream):
         "_chunks",
         "_decoder",
         "_error",
+        "_kept",
         "_reader",
         "_source",
         "_taken",
@@ -60,6 +61,7 @@ class Body(httpx.AsyncByteStream):
         self._source: Source | None = source
         self._reader: asyncio.Future[None] | None = None
         self._taken = False
+        self._kept: list[bytes] | None = None
         #: Whether the last byte is here.
         self.is_complete = False
         #: Bytes that are here and not read yet.
@@ -118,6 +120,8 @@ class Body(httpx.AsyncByteStream):
         wire = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         self.queued = 0
+        if self._kept is not None:
+            self._kept.append(wire)
         return wire if self._decoder is None else self._decoder.complete(wire)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -168,9 +172,20 @@ class Body(httpx.AsyncByteStream):
             chunk += b"".join(chunks)
             chunks.clear()
         self.queued -= len(chunk)
+        if self._kept is not None:
+            self._kept.append(chunk)
         if self._source is not None:
             self._source.consumed(len(chunk))
         return chunk
+
+    def keep_transferred(self) -> None:
+        """Keep what the wire brings, as it comes: its encodings not undone."""
+        self._kept = []
+
+    @property
+    def transferred(self) -> bytes:
+        """What the wire has brought since `keep_transferred`, as far as it was read."""
+        return b"".join(self._kept or ())
 
     async def aclose(self) -> None:
         self._taken = True

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from crawler.errors import BY_PROXY, ConfigError, FetchError, Reason
+from crawler.errors import ConfigError, FetchError, Reason
 from crawler.http import fast_models
 from crawler.http.body import Body as OwnBody
 from crawler.http.content_decoding import ACCEPT_ENCODING, Bounds
@@ -30,7 +30,7 @@ from crawler.http.response_body import (
 )
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
-from crawler.request import Options, Request
+from crawler.request import Options, Request, own_cookies
 from crawler.response import Body, Response
 from crawler.settings import HttpSettings, Settings
 from crawler.web import urls
@@ -39,6 +39,8 @@ ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 #: Marks the requests whose redirects and cookies are not httpx's business.
 _OURS = "crawler"
 _UNBOUNDED = 2**62
+#: Fields of a request that are written once, from all that it says of them.
+_WRITTEN_HERE = ("content-length", "cookie")
 #: Methods whose empty body has a length, too (RFC 9110 section 8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 #: What a proxy fails with that is not there; through one that is, nobody dials.
@@ -167,20 +169,20 @@ class Client(httpx.AsyncClient):
         self,
         request: Request,
         *,
-        cookies: str | None = None,
         authorized: bool = True,
     ) -> Response:
         """One exchange, no redirects: the head is here, the body is on its way.
 
-        `cookies` is the Cookie header. The body of a request with `stream` is not
-        bounded. Raises FetchError. The caller closes the response.
+        The body of a request with `stream` is not bounded. Only where `authorized`
+        does it get the client's own credentials. Raises FetchError. The caller closes
+        the response.
         """
         started = time.perf_counter()
         if request.options.proxy and type(self._transport) is httpx.AsyncHTTPTransport:
             # It would go directly, and show the address that the proxy is to hide.
             none = "http.transport=httpx has no proxy for one request; set http.proxy"
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
-        prepared = self._prepare(request, cookies)
+        prepared = self._prepare(request)
         own = None if request.options.proxy or self._is_proxied else self._own
         try:
             if own is not None and not self._is_watched(authorized):
@@ -203,12 +205,14 @@ class Client(httpx.AsyncClient):
         )
 
     def _located(self, error: FetchError, request: Request) -> FetchError:
-        """The error with the proxy named, where it is that cannot be reached."""
+        """The error as the proxy's own, where the proxy cannot be reached."""
         proxy = request.options.proxy or self._proxy
         if not proxy or error.reason not in _UNREACHED:
             return error
-        detail = f"{BY_PROXY}{_public(proxy)}: {error.detail}"
-        return FetchError(error.reason, detail, url=error.url)
+        detail = f"the proxy {_public(proxy)}: {error.detail}"
+        return FetchError(
+            Reason.PROXY_ERROR, detail, url=error.url, way=request.options.proxy
+        )
 
     def _is_watched(self, authorized: bool) -> bool:
         """Whether hooks or auth ask for httpx's own path."""
@@ -241,13 +245,13 @@ class Client(httpx.AsyncClient):
             return request
         return super()._build_redirect_request(request, response)
 
-    def _prepare(self, request: Request, cookies: str | None) -> httpx.Request:
+    def _prepare(self, request: Request) -> httpx.Request:
         options = request.options
         headers = self._headers_for(urls.host_of(request.url))
         has_body = bool(options.content) or options.method in _WITH_BODY
-        if cookies or options.headers or has_body:
+        if options.cookies or options.headers or has_body:
             length = len(options.content) if has_body else None
-            headers = _with(headers, options.headers, cookies, length)
+            headers = _with(headers, options, length)
         extensions: dict[str, object] = {"timeout": self._seconds(options), _OURS: True}
         if options.proxy:
             extensions["proxy"] = options.proxy
@@ -306,7 +310,7 @@ def _lean_response(request: Request, transfer: Transfer, started: float) -> Resp
     return Response(
         request,
         transfer.status,
-        FieldsHead(transfer.shown_fields()),
+        FieldsHead(transfer.shown_fields(), transfer.fields),
         TransportBody(transfer.body, request.url),
         http_version=transfer.http_version.decode(),
         elapsed=time.perf_counter() - started,
@@ -329,18 +333,17 @@ def translated(exc: Exception, url: str) -> FetchError:
 
 def _with(
     headers: list[fast_models.Pair],
-    own: Sequence[tuple[str, str]],
-    cookies: str | None,
+    options: Options,
     length: int | None,
 ) -> list[fast_models.Pair]:
     """The headers with a request's own in place of those of the same name; the length
     is that of the body, whatever the request says."""
     added = [
         (name.encode(), value.encode())
-        for name, value in own
-        if name.lower() != "content-length"
+        for name, value in options.headers
+        if name.lower() not in _WRITTEN_HERE
     ]
-    if cookies:
+    if cookies := own_cookies(options):
         added.append((b"Cookie", cookies.encode()))
     if length is not None:
         added.append((b"Content-Length", b"%d" % length))

@@ -28,10 +28,15 @@ class Pace:
 class FieldsHead:
     """The fields of a head as they came; httpx's Headers only if somebody asks."""
 
-    __slots__ = ("_fields", "_headers")
+    __slots__ = ("_fields", "_headers", "transferred")
 
-    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self,
+        fields: Sequence[tuple[bytes, bytes]],
+        transferred: Sequence[tuple[bytes, bytes]],
+    ) -> None:
         self._fields = fields
+        self.transferred = transferred
         self._headers: httpx.Headers | None = None
 
     def value(self, name: bytes) -> str | None:
@@ -55,6 +60,10 @@ class HeadersHead:
 
     def __init__(self, headers: httpx.Headers) -> None:
         self.headers = headers
+
+    @property
+    def transferred(self) -> Sequence[tuple[bytes, bytes]]:
+        return self.headers.raw
 
     def value(self, name: bytes) -> str | None:
         value: str | None = self.headers.get(name.decode())
@@ -91,6 +100,13 @@ class TransportBody:
         except httpx.HTTPError as exc:
             raise _translated(exc, self._url) from exc
 
+    def keep_transferred(self) -> None:
+        self._stream.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        return self._stream.transferred
+
     async def aclose(self) -> None:
         await self._stream.aclose()
 
@@ -102,6 +118,7 @@ class ExchangeBody:
         self._answer = answer
         self._pace = pace
         self._marked, self._marked_at = time.monotonic(), 0
+        self._kept: bytearray | None = None
         self._url = str(answer.request.url)
         names = answer.headers.get("content-encoding", "")
         if DECODED in answer.extensions or answer.request.method == "HEAD":
@@ -141,6 +158,8 @@ class ExchangeBody:
         try:
             async for chunk in stream:
                 self._check_pace()
+                if self._kept is not None:
+                    self._kept += chunk
                 for piece in decoder.decode(chunk):
                     yield piece
             decoder.finish()
@@ -159,6 +178,13 @@ class ExchangeBody:
             detail = f"{brought:,} bytes in {now - self._marked:.0f} s"
             raise FetchError(Reason.TOO_SLOW, detail, url=self._url)
         self._marked, self._marked_at = now, self.received
+
+    def keep_transferred(self) -> None:
+        self._kept = bytearray()
+
+    @property
+    def transferred(self) -> bytes:
+        return bytes(self._kept or b"")
 
     async def aclose(self) -> None:
         await self._answer.aclose()

@@ -1,4 +1,4 @@
-"""What all bodies together may bring a second, by aiolimiter."""
+"""The bandwidth of the crawl as a whole, by aiolimiter: bodies wait for their share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 from aiolimiter import AsyncLimiter
 
-from crawler.response import Body
+from crawler.layers.fetch import Fetch
+from crawler.request import Request
+from crawler.response import Body, Response
 
 #: A tenth of a second: a larger bucket would let the first second bring double.
 _PERIOD = 0.1
@@ -26,6 +28,19 @@ class Bandwidth:
             step = min(left, self._bucket)
             await self._limiter.acquire(step)
             left -= step
+
+
+class Metered:
+    """A layer: bodies come no faster than the crawl's bandwidth."""
+
+    def __init__(self, fetch: Fetch, bandwidth: Bandwidth) -> None:
+        self._fetch = fetch
+        self._bandwidth = bandwidth
+
+    async def __call__(self, request: Request, /) -> Response:
+        response = await self._fetch(request)
+        response.body = MeteredBody(response.body, self._bandwidth)
+        return response
 
 
 class MeteredBody:
@@ -51,6 +66,13 @@ class MeteredBody:
             owed, self._spent = self.received - self._spent, self.received
             await self._bandwidth.spend(owed)
             yield piece
+
+    def keep_transferred(self) -> None:
+        self._body.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        return self._body.transferred
 
     async def aclose(self) -> None:
         await self._body.aclose()

@@ -5,12 +5,10 @@ Rule: credentials, cookies and bodies never cross an origin. No I/O, no clock.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 
 from crawler.errors import FetchError, Reason
-from crawler.layers.sessions import Sessions
+from crawler.layers.fetch import Fetch
 from crawler.request import DEFAULT_OPTIONS, Options, Request
 from crawler.response import Response
 from crawler.web import urls
@@ -52,24 +50,11 @@ def target(request: Request, status: int, location: str | None) -> Request:
     )
 
 
-class Fetch(Protocol):
-    """The client's `fetch`, as far as it is used here."""
-
-    async def __call__(
-        self, request: Request, *, cookies: str | None = None, authorized: bool
-    ) -> Response: ...
-
-
-async def follow(fetch: Fetch, request: Request, sessions: Sessions) -> Response:
-    """The response, read whole, behind at most ten redirects; credentials are sent to
-    the first origin only, cookies to where they belong."""
-    origin = urls.origin_of(request.url)
+async def follow(fetch: Fetch, request: Request) -> Response:
+    """The response, read whole, behind at most ten redirects."""
     for _ in range(LIMIT + 1):
-        is_own = urls.origin_of(request.url) == origin
-        cookies = sessions.header(request)
-        response = await fetch(request, cookies=cookies, authorized=is_own)
+        response = await fetch(request)
         try:
-            sessions.store(response)
             if response.status_code not in STATUSES:
                 await response.aread()
                 return response

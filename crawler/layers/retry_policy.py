@@ -25,10 +25,17 @@ class Retries:
     def __init__(
         self, settings: RetrySettings, stop: Stop | None, wait: Wait | None
     ) -> None:
+        default = RetrySettings()
+        self._is_default = stop is None and settings.attempts == default.attempts
         self._stop: Stop = stop or stop_after_attempt(settings.attempts)
         self._wait: Wait = wait or wait_exponential_jitter(
             multiplier=settings.wait, max=settings.wait_max, jitter=settings.wait
         )
+
+    @property
+    def excuses_refusals(self) -> bool:
+        """Whether 429 and 503 may use up no attempt: not if a person set how many."""
+        return self._is_default
 
     def first_pause(self) -> float:
         """Seconds that a host rests that gave no Retry-After."""

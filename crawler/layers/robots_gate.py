@@ -3,8 +3,9 @@
 An answer of 5xx or 429, or none at all, forbids everything for now: the origin waits
 and is asked again, as often as the retry policy says; then its URLs fail.
 
-Rule: robots.txt goes the way of the request that needs it. What it says holds for the
-origin; that it could not be had, only for requests by the same proxy.
+Rule: robots.txt goes the way of the request that needs it, through all layers. What was
+learned holds for the origin. That the way failed says nothing about the origin: it
+holds, for a moment, for requests that go the same way.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import msgspec
-
-from crawler.errors import FetchError, Reason
+from crawler.errors import Blame, FetchError, Reason
 from crawler.frontier.host_pace import HostPace
+from crawler.frontier.way_health import WayHealth
 from crawler.layers import redirects
+from crawler.layers.fetch import Fetch
 from crawler.layers.retry_policy import Retries
-from crawler.request import DEFAULT_OPTIONS, Request
+from crawler.request import Options, Request
 from crawler.response import Response
 from crawler.web import urls
 from crawler.web.robots_txt import MAX_BYTES, Robots, Verdict
@@ -40,18 +41,15 @@ class _Known:
     until: float
 
 
-#: An origin; or, where robots.txt could not be had, an origin and the proxy's URL.
-_Place = str | tuple[str, str]
-
-
 class RobotsTable:
     """What robots.txt says for each origin; `ask` is the only thing that waits."""
 
     def __init__(
         self,
         agent: str,
-        fetch: redirects.Fetch,
+        fetch: Fetch,
         hosts: HostPace,
+        ways: WayHealth,
         retries: Retries,
         *,
         timeout: float,
@@ -59,15 +57,18 @@ class RobotsTable:
         self._agent = agent
         self._fetch = fetch
         self._hosts = hosts
+        self._ways = ways
         self._retries = retries
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._known: OrderedDict[_Place, _Known] = OrderedDict()
-        self._tries: dict[_Place, tuple[int, float]] = {}
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        #: Where a way failed: by origin and proxy.
+        self._way_failures: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._tries: dict[str, tuple[int, float]] = {}
 
     def knows(self, origin: str, proxy: str) -> bool:
-        """Whether the origin's robots.txt was answered, and not too long ago."""
-        known = self._known.get(origin) or self._known.get((origin, proxy))
+        """Whether requests of the origin that go by this proxy can be judged now."""
+        known = self._known.get(origin) or self._way_failures.get((origin, proxy))
         return known is not None and self._loop.time() < known.until
 
     def verdict(self, request: Request) -> FetchError | None:
@@ -76,7 +77,7 @@ class RobotsTable:
         origin = urls.origin_of(url)
         known = self._known.get(origin)
         if known is None:
-            known = self._known.get((origin, request.options.proxy))
+            known = self._way_failures.get((origin, request.options.proxy))
         if known is None:
             return None
         if isinstance(known.answer, FetchError):
@@ -87,7 +88,7 @@ class RobotsTable:
 
     async def ask(self, origin: str, proxy: str = "") -> float | None:
         """Fetch an origin's robots.txt; returns when to ask again (loop time), or None
-        when the answer is known."""
+        when its requests can be judged."""
         url = f"{origin}/robots.txt"
         try:
             async with asyncio.timeout(self._timeout):
@@ -98,40 +99,52 @@ class RobotsTable:
         except FetchError as exc:
             failure = exc
         if failure is None:
-            self._tries.pop((origin, proxy), None)
+            self._tries.pop(origin, None)
             self._keep(origin, _Known(verdict.robots, self._loop.time() + LIFETIME))
             delay = verdict.robots.crawl_delay
             if delay:
                 self._hosts.crawl_delay(urls.host_of(url), delay)
             return None
-        return self._again((origin, proxy), failure)
+        if failure.blame is Blame.WAY:
+            self._way_failed(origin, proxy, failure)
+            return None
+        return self._again(origin, failure)
 
-    def _again(self, place: tuple[str, str], failure: FetchError) -> float | None:
+    def _way_failed(self, origin: str, proxy: str, failure: FetchError) -> None:
+        """Nothing was learned of the origin: requests by other ways are free to ask."""
         now = self._loop.time()
-        tries, since = self._tries.get(place, (0, now))
+        self._ways.failed(proxy, now)
+        until = now + max(1.0, self._retries.first_pause())
+        self._way_failures[origin, proxy] = _Known(failure, until)
+        self._way_failures.move_to_end((origin, proxy))
+        while len(self._way_failures) > MAX_ORIGINS:
+            self._way_failures.popitem(last=False)
+
+    def _again(self, origin: str, failure: FetchError) -> float | None:
+        now = self._loop.time()
+        tries, since = self._tries.get(origin, (0, now))
         pause = self._retries.pause(failure.reason, tries + 1, now - since)
         if not (failure.reason.is_retried or _is_unreachable(failure)):
             pause = None
         if pause is not None:
-            self._tries[place] = (tries + 1, since)
+            self._tries[origin] = (tries + 1, since)
             logger.info("%s again in %.0f s: %s", failure.url, pause, failure.detail)
             return now + pause
-        logger.warning("No robots.txt of %s: %s", place[0], failure.detail)
-        self._tries.pop(place, None)
-        self._known.pop(place[0], None)  # over a day old, or nobody had asked
-        self._keep(place, _Known(failure, now + LIFETIME))
+        logger.warning("No robots.txt of %s: %s", origin, failure.detail)
+        self._tries.pop(origin, None)
+        self._keep(origin, _Known(failure, now + LIFETIME))
         return None
 
-    def _keep(self, place: _Place, known: _Known) -> None:
-        self._known[place] = known
-        self._known.move_to_end(place)
+    def _keep(self, origin: str, known: _Known) -> None:
+        self._known[origin] = known
+        self._known.move_to_end(origin)
         while len(self._known) > MAX_ORIGINS:
             self._known.popitem(last=False)
 
     async def _answer(self, request: Request) -> Verdict:
         """The answer after at most five redirects; their rules hold for this origin."""
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._fetch(request, authorized=False)
+            response = await self._fetch(request)
             try:
                 if response.status_code not in redirects.STATUSES:
                     body = await _head_of(response, MAX_BYTES)
@@ -148,15 +161,8 @@ class RobotsTable:
 
 
 def _request(url: str, proxy: str) -> Request:
-    options = msgspec.structs.replace(DEFAULT_OPTIONS, proxy=proxy)
-    return Request.build(
-        url,
-        "",
-        priority=0,
-        depth=0,
-        meta=b"",
-        options=options if proxy else DEFAULT_OPTIONS,
-    )
+    options = Options(proxy=proxy, purpose="robots")
+    return Request.build(url, "", priority=0, depth=0, meta=b"", options=options)
 
 
 async def _head_of(response: Response, limit: int) -> bytes:

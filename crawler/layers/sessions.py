@@ -1,56 +1,40 @@
-"""Cookies of a crawl: one jar a session, none shared, none of httpx's.
-
-Walls are the redirects that give a cookie and lead back. Where a cookie has gone, its
-wall is to be passed once more; pages that lead to it wait, and are asked again.
-"""
+"""Cookies of a crawl: one jar a session, none shared, none of httpx's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from crawler.request import Request
+from crawler.layers.fetch import Fetch
+from crawler.request import Request, own_cookies
 from crawler.response import Response
 from crawler.web.cookie_jar import Jar, domains_of
-
-#: What a resumed run knows again: `cookies DOMAIN SESSION`, and those cookies.
-COOKIES = "cookies "
-#: And `wall FINGERPRINT`, with how it stands.
-WALL = "wall "
-_OPEN, _PASSED, _NONE = "open", "passed", ""
 
 
 class Sessions:
     """The jars by the name that requests give them; "" is everybody's.
 
-    `remembered` are the facts that earlier processes of the run got by `changes`.
+    `cookies` are those that earlier processes of the run got by `changes`, by session
+    and domain.
     """
 
     def __init__(
-        self, clock: Callable[[], float], remembered: Mapping[str, str]
+        self, clock: Callable[[], float], cookies: Mapping[tuple[str, str], bytes]
     ) -> None:
         self._jars: dict[str, Jar] = {}
         self._clock = clock
         self._changed: dict[tuple[str, str], None] = {}
-        #: Walls by fingerprint: to be visited, or visited and redirected.
-        self._walls: dict[int, str] = {}
-        self._walls_changed: dict[str, str] = {}
-        for name, value in remembered.items():
-            if name.startswith(COOKIES):
-                session = name.split(" ", 2)[2]
-                self._jars.setdefault(session, Jar()).add_json(value)
-            elif name.startswith(WALL) and value != _NONE:
-                self._walls[int(name.removeprefix(WALL))] = value
+        for (session, _), value in cookies.items():
+            self._jars.setdefault(session, Jar()).add_json(value)
 
     def header(self, request: Request) -> str | None:
-        """The Cookie header: the jar's cookies, then the request's own."""
-        if not self._jars and not request.options.cookies:
-            return None
-        own = "; ".join(f"{name}={value}" for name, value in request.options.cookies)
+        """The Cookie header: the jar's cookies, then the request's own; None where the
+        request needs no other than it has."""
         jar = self._jars.get(request.options.session)
         kept = jar.header(request.url, self._clock()) if jar is not None else None
-        if kept and own:
-            return f"{kept}; {own}"
-        return kept or own or None
+        if not kept:
+            return None
+        own = own_cookies(request.options)
+        return f"{kept}; {own}" if own else kept
 
     def store(self, response: Response) -> None:
         """Keep what a response sets."""
@@ -63,37 +47,35 @@ class Sessions:
         for domain in domains_of(response.url):
             self._changed[session, domain] = None
 
-    def is_wall(self, fingerprint: int) -> bool:
-        return fingerprint in self._walls
-
-    def pass_wall(self, fingerprint: int) -> None:
-        """It has been visited, and redirects; new ones are noted so."""
-        self._set_wall(fingerprint, _PASSED)
-
-    def reopen_wall(self, fingerprint: int) -> bool:
-        """It is to be visited; False: it was to be already."""
-        if self._walls[fingerprint] == _OPEN:
-            return False
-        self._set_wall(fingerprint, _OPEN)
-        return True
-
-    def forget_wall(self, fingerprint: int) -> None:
-        """It redirects no more."""
-        if self._walls and self._walls.pop(fingerprint, _NONE):
-            self._walls_changed[f"{WALL}{fingerprint}"] = _NONE
-
-    def _set_wall(self, fingerprint: int, state: str) -> None:
-        self._walls[fingerprint] = self._walls_changed[f"{WALL}{fingerprint}"] = state
-
-    def changes(self) -> dict[str, str]:
-        """What has changed since this was asked last, to be remembered with a page
-        that has seen it: its outcome lands before any that was reached by it."""
-        if not self._changed and not self._walls_changed:
+    def changes(self) -> dict[tuple[str, str], bytes]:
+        """The cookies that have changed since this was asked last: they land with a
+        page that has seen them, before any page that was reached by them."""
+        if not self._changed:
             return {}
         changed, self._changed = self._changed, {}
-        walls, self._walls_changed = self._walls_changed, {}
-        cookies = {
-            f"{COOKIES}{domain} {session}": self._jars[session].to_json(domain).decode()
+        return {
+            (session, domain): self._jars[session].to_json(domain)
             for session, domain in changed
         }
-        return {**cookies, **walls}
+
+
+class WithCookies:
+    """A layer: sends the session's cookies, and keeps those that come back."""
+
+    def __init__(self, fetch: Fetch, sessions: Sessions) -> None:
+        self._fetch = fetch
+        self._sessions = sessions
+
+    async def __call__(self, request: Request, /) -> Response:
+        if request.purpose == "robots":
+            return await self._fetch(request)
+        header = self._sessions.header(request)
+        if header is not None:
+            request = request.with_cookie_header(header)
+        response = await self._fetch(request)
+        try:
+            self._sessions.store(response)
+        except BaseException:
+            await response.aclose()
+            raise
+        return response

@@ -22,7 +22,8 @@ from crawler import settings as layers
 from crawler.errors import ConfigError, CrawlError
 from crawler.http import AsyncBaseTransport, Client, ClientOptions
 from crawler.layers.redirects import follow
-from crawler.layers.sessions import Sessions
+from crawler.layers.sessions import Sessions, WithCookies
+from crawler.layers.wire import Wire
 from crawler.request import Request
 from crawler.response import Response
 from crawler.run.crawl_run import CrawlRun, check_spider
@@ -208,7 +209,9 @@ async def fetch(
     allowed = private_beside(settings, request.url)
     made = ClientOptions(settings, transport, allow_private=allowed)
     async with Client(made) as client:
-        return await follow(client.fetch, request, Sessions(time.time, {}))
+        origin = {urls.origin_of(request.url)}
+        fetch = WithCookies(Wire(client, origin), Sessions(time.time, {}))
+        return await follow(fetch, request)
 
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crawler.errors import ConfigError
 from crawler.frontier.host_pace import HostPace, Pace
+from crawler.frontier.pace_policy import Backoff
+from crawler.frontier.way_health import WayHealth
 from crawler.http import Client, is_fake
-from crawler.layers.bandwidth import Bandwidth
+from crawler.layers.bandwidth import Bandwidth, Metered
+from crawler.layers.fetch import Fetch
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
-from crawler.layers.sessions import Sessions
+from crawler.layers.sessions import Sessions, WithCookies
+from crawler.layers.wire import Wire
 from crawler.pipelines import OpenChain
+from crawler.run.acceptance import Acceptance
 from crawler.run.callbacks import Callbacks
+from crawler.run.endings import Endings
 from crawler.run.engine import Engine, EngineParts, Limits
-from crawler.run.link_filter import SCOPE, START_ORIGIN, LinkFilter
+from crawler.run.link_filter import LinkFilter
 from crawler.run.options import RunOptions
+from crawler.run.redirection import Redirection
 from crawler.run.scheduler import Scheduler
 from crawler.run.start_requests import StartRequests
+from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.settings import Settings
 from crawler.sinks import Outputs
@@ -28,143 +36,156 @@ from crawler.store.base import Opening, Store
 from crawler.web import addresses, urls
 from crawler.web.urls import Scope
 
-#: Requests a second to a host whose pace nobody set.
+#: Requests a second to a host whose pace was not set.
 DEFAULT_RATE = 8.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RunResources:
-    """What a session has opened, and what the engine's parts stand on."""
+    """What a run has opened: the parts of its engine stand on it."""
 
     spider: Spider
     settings: Settings
-    terms: RunOptions
+    options: RunOptions
     store: Store
     opening: Opening
     client: Client
     chain: OpenChain
     outputs: Outputs
     #: Names of hosts that a person gave as starts; grows with them.
-    start_names: set[str]
+    start_names: set[str] = field(default_factory=set)
+
+    @property
+    def clocks(self) -> Clocks:
+        """The event loop's time, and the run's wall clock."""
+        return Clocks(asyncio.get_running_loop().time, self.options.wall_clock)
 
 
-class Wiring:
-    """Makes the engine of one run, and keeps what the report asks of its parts."""
-
-    def __init__(self, opened: RunResources) -> None:
-        self._opened = opened
-        self._hosts = HostPace(self._pace())
-        self.callbacks: Callbacks
-
-    def engine(self) -> Engine:
-        """The engine, with all its parts; asked for once."""
-        opened = self._opened
-        spider, settings, store = opened.spider, opened.settings, opened.store
-        intake = LinkFilter(
-            self._scope(),
-            depth=settings.crawl.depth,
-            max_url=settings.http.max_url,
-            known=store.recent,
-            left_out=store.rejected,
-            start_names=opened.start_names,
-            start_origins=set(remembered(opened.opening, START_ORIGIN)),
-        )
-        retries = Retries(settings.retry, spider.stop, spider.wait)
-        robots = self._robots(retries)
-        self.callbacks = Callbacks(
-            spider,
-            intake,
-            opened.chain,
-            store.stage,
-            timeout=settings.crawl.callback_timeout,
-        )
-        around = self._surroundings(retries, robots)
-        visitor = Visitor(spider, settings, around, intake, self.callbacks)
-        scheduler = self._scheduler(robots)
-        starts = StartRequests(
-            spider, intake, opened.chain, least=2 * settings.crawl.workers
-        )
-        parts = EngineParts(store, scheduler, starts, visitor, robots, opened.outputs)
-        return Engine(
-            parts,
-            self._limits(),
-            workers=settings.crawl.workers,
-            grace=settings.crawl.grace,
-            wall_clock=opened.terms.wall_clock,
-            counters=opened.opening.counters,
-        )
-
-    def _surroundings(self, retries: Retries, robots: RobotsTable | None) -> VisitParts:
-        opened = self._opened
-        bandwidth = opened.settings.politeness.bandwidth
-        return VisitParts(
-            client=opened.client,
-            sessions=Sessions(opened.terms.wall_clock, opened.opening.remembered),
-            robots=robots,
-            hosts=self._hosts,
-            retries=retries,
-            bandwidth=Bandwidth(bandwidth) if bandwidth else None,
-            clocks=Clocks(asyncio.get_running_loop().time, opened.terms.wall_clock),
-        )
-
-    def _pace(self) -> Callable[[str], Pace]:
-        politeness = self._opened.settings.politeness
-        default = 0.0 if is_fake(self._opened.terms.transport) else DEFAULT_RATE
-
-        def pace(host: str) -> Pace:
-            rate = politeness.rate
-            if rate is None:
-                rate = (
-                    0.0 if addresses.is_loopback_name(urls.name_of(host)) else default
-                )
-            return Pace(politeness.per_host, rate)
-
-        return pace
-
-    def _scope(self) -> Scope:
-        scope = scope_of(self._opened.spider)
-        scope.restore(remembered(self._opened.opening, SCOPE))
-        return scope
-
-    def _robots(self, retries: Retries) -> RobotsTable | None:
-        settings = self._opened.settings
-        if not settings.politeness.robots:
-            return None
-        return RobotsTable(
-            settings.user_agent(),
-            self._opened.client.fetch,
-            self._hosts,
-            retries,
-            timeout=settings.http.total,
-        )
-
-    def _scheduler(self, robots: RobotsTable | None) -> Scheduler:
-        opened = self._opened
-        pages = opened.terms.pages
-        if pages is not None:
-            pages = max(0, pages - opened.opening.counters.get("pages", 0))
-        scheduler = Scheduler(
-            self._hosts,
-            gate=robots,
-            permits=pages,
-            total_rate=opened.settings.politeness.total_rate,
-            stocked=opened.store.is_stocked,
-        )
-        for host in opened.opening.hosts:
-            scheduler.frontier.stock(host, True)
-        return scheduler
-
-    def _limits(self) -> Limits:
-        terms, seconds = self._opened.terms, self._opened.terms.time
-        if seconds is not None:
-            seconds = max(0.0, seconds - self._opened.opening.seconds)
-        return Limits(terms.items, seconds, terms.max_runtime)
+def assemble(resources: RunResources) -> tuple[Engine, Callbacks]:
+    """The engine with all its parts; and the callbacks, which count selectors."""
+    spider, settings, store = resources.spider, resources.settings, resources.store
+    facts, workers = resources.opening.facts, settings.crawl.workers
+    start_origins = set(facts.start_origins)
+    link_filter = LinkFilter(
+        _scope(resources),
+        depth=settings.crawl.depth,
+        max_url=settings.http.max_url,
+        known=store.recent,
+        left_out=store.rejected,
+        start_names=resources.start_names,
+        start_origins=start_origins,
+    )
+    retries = Retries(settings.retry, spider.stop, spider.wait)
+    hosts = HostPace(_pace(resources), lambda: Backoff(retries.first_pause))
+    ways = WayHealth()
+    sessions = Sessions(resources.options.wall_clock, facts.cookies)
+    fetch = layered(resources, sessions, start_origins)
+    robots = None
+    if settings.politeness.robots:
+        agent, total = settings.user_agent(), settings.http.total
+        robots = RobotsTable(agent, fetch, hosts, ways, retries, timeout=total)
+    callbacks = Callbacks(
+        spider,
+        link_filter,
+        resources.chain,
+        store.stage,
+        timeout=settings.crawl.callback_timeout,
+    )
+    parts = VisitParts(
+        fetch=fetch,
+        deadline=None if resources.client.keeps_deadline else settings.http.total,
+        sessions=sessions,
+        robots=robots,
+        hosts=hosts,
+        ways=ways,
+        redirection=Redirection(link_filter, facts.walls),
+        callbacks=callbacks,
+        endings=_endings(resources, callbacks, retries, hosts),
+        clocks=resources.clocks,
+    )
+    visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
+    scheduler = _scheduler(resources, hosts, robots)
+    starts = StartRequests(spider, link_filter, resources.chain, least=2 * workers)
+    outputs = resources.outputs
+    engine = Engine(
+        EngineParts(store, scheduler, starts, visitor, robots, outputs),
+        _limits(resources),
+        workers=workers,
+        grace=settings.crawl.grace,
+        counters=resources.opening.counters,
+        wall_clock=resources.options.wall_clock,
+    )
+    return engine, callbacks
 
 
-def remembered(opening: Opening, kind: str) -> list[str]:
-    """Facts of one kind that an earlier process left."""
-    known = opening.remembered
-    return [name.removeprefix(kind) for name in known if name.startswith(kind)]
+def layered(
+    resources: RunResources, sessions: Sessions, start_origins: set[str]
+) -> Fetch:
+    """What a request passes on its way to the wire: the last line is asked first."""
+    fetch: Fetch = Wire(resources.client, start_origins)
+    if rate := resources.settings.politeness.bandwidth:
+        fetch = Metered(fetch, Bandwidth(rate))
+    fetch = WithCookies(fetch, sessions)
+    layers = [*resources.options.layers, *resources.spider.layers]
+    for layer in reversed(layers):
+        fetch = layer(fetch)
+    return Translated(fetch) if layers else fetch
+
+
+def _endings(
+    resources: RunResources, callbacks: Callbacks, retries: Retries, hosts: HostPace
+) -> Endings:
+    clocks = resources.clocks
+
+    def paused_for(host: str) -> float:
+        return hosts.paused_for(host, clocks.monotonic())
+
+    return Endings(callbacks, retries, clocks.wall, paused_for)
+
+
+def _pace(resources: RunResources) -> Callable[[str], Pace]:
+    politeness = resources.settings.politeness
+    default = 0.0 if is_fake(resources.options.transport) else DEFAULT_RATE
+
+    def pace(host: str) -> Pace:
+        rate = politeness.rate
+        if rate is None:
+            is_loopback = addresses.is_loopback_name(urls.name_of(host))
+            rate = 0.0 if is_loopback else default
+        return Pace(politeness.per_host, rate)
+
+    return pace
+
+
+def _scope(resources: RunResources) -> Scope:
+    scope = scope_of(resources.spider)
+    scope.restore(resources.opening.facts.scope)
+    return scope
+
+
+def _scheduler(
+    resources: RunResources, hosts: HostPace, robots: RobotsTable | None
+) -> Scheduler:
+    opening, pages = resources.opening, resources.options.pages
+    if pages is not None:
+        pages = max(0, pages - opening.counters.pages)
+    scheduler = Scheduler(
+        hosts,
+        gate=robots,
+        permits=pages,
+        total_rate=resources.settings.politeness.total_rate,
+        stocked=resources.store.is_stocked,
+    )
+    for host in opening.hosts:
+        scheduler.frontier.stock(host, True)
+    return scheduler
+
+
+def _limits(resources: RunResources) -> Limits:
+    options, seconds = resources.options, resources.options.time
+    if seconds is not None:
+        seconds = max(0.0, seconds - resources.opening.seconds)
+    return Limits(options.items, seconds, options.max_runtime)
 
 
 def scope_of(spider: Spider) -> Scope:

@@ -321,11 +321,3 @@ def is_users(frame: FrameType) -> bool:
 
 _PACKAGE = "crawler."
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
-
-
-def counted(effects: Effects) -> Mapping[str, int]:
-    """The counters of what was dropped, and of links that were cut off."""
-    counters = {f"dropped.{why}": amount for why, amount in effects.dropped.items()}
-    for why, amount in effects.found.cut.items():
-        counters[f"skipped.{why}"] = amount
-    return counters

@@ -20,12 +20,11 @@ from anyio import to_thread
 from crawler.errors import ConfigError, SinkError
 from crawler.http import Client, ClientOptions
 from crawler.pipelines import Chain, Run
-from crawler.run.assembly import RunResources, Wiring, remembered, scope_of
+from crawler.run.assembly import RunResources, assemble, scope_of
+from crawler.run.callbacks import Callbacks
 from crawler.run.diagnosis import advise
 from crawler.run.engine import Engine
-from crawler.run.link_filter import START_NAME
 from crawler.run.options import RunOptions
-from crawler.run.start_requests import START_ENDED
 from crawler.run.watchdog import Watchdog
 from crawler.settings import Settings
 from crawler.sinks import (
@@ -80,7 +79,7 @@ class CrawlRun:
         self.engine: Engine
         self._client: Client
         self._chain: Chain
-        self._wiring: Wiring
+        self._callbacks: Callbacks
 
     async def __aenter__(self) -> CrawlRun:
         await self._stack.__aenter__()
@@ -106,7 +105,7 @@ class CrawlRun:
 
     async def run(self) -> Report:
         """Crawl to the end, publish, and report."""
-        draw_start = START_ENDED not in self.opening.remembered
+        draw_start = not self.opening.facts.start_ended
         async with Watchdog():
             reason = await self.engine.run(draw_start=draw_start)
         # Whoever read our output had enough of it: that is an end, too.
@@ -138,12 +137,12 @@ class CrawlRun:
         self.opening = await self.store.open(self._start())
         self._stack.push_async_callback(self._close_store)
         chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
-        self._start_names.update(remembered(self.opening, START_NAME))
+        self._start_names.update(self.opening.facts.start_names)
         await self._stack.enter_async_context(self._client)
         self.outputs = await self._stack.enter_async_context(await self._make_outputs())
         # What an earlier process committed may be all that there is to write.
         self.outputs.wake(self.opening.sequence)
-        self._wiring = Wiring(
+        self.engine, self._callbacks = assemble(
             RunResources(
                 spider,
                 settings,
@@ -156,7 +155,6 @@ class CrawlRun:
                 self._start_names,
             )
         )
-        self.engine = self._wiring.engine()
         self._is_begun = True
 
     async def _prepare(self) -> None:
@@ -292,14 +290,14 @@ class CrawlRun:
         report.pages_per_second = round(report.pages / seconds, 2) if seconds else 0.0
         report.exit_code = exit_code(
             report,
-            start_failed=counters.get("start_failed", 0),
+            start_failed=counters.start_failed,
             max_error_rate=self._terms.max_error_rate,
             min_items=self._terms.min_items,
         )
         if isinstance(self.outputs.error, PipeClosed):
             report.exit_code = 0
         report.advice = advise(
-            report, self.engine.observations, self._wiring.callbacks.selectors
+            report, self.engine.observations, self._callbacks.selectors
         )
         return report
 

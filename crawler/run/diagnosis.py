@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from crawler.errors import BY_PROXY, Reason
+from crawler.errors import Reason
 from crawler.run.callbacks import Matches
 from crawler.run.observers import Observations
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
@@ -22,11 +22,11 @@ _NETWORK = {
     Reason.DNS_ERROR: "the name does not resolve; check its spelling and the network",
     Reason.CONNECT_REFUSED: "nobody listens there; check the port",
     Reason.CONNECT_TIMEOUT: "no connection in time; see http.connect",
+    Reason.PROXY_ERROR: "check http.proxy, or the proxy of the requests",
     Reason.TLS_ERROR: "the certificate is not trusted; name its CA in http.ca_file",
     Reason.BLOCKED_ADDRESS: "the address is private; start there, or allow it in "
     "http.private_networks",
 }
-_PROXY = "look after http.proxy, or the proxy of the requests"
 
 
 def advise(
@@ -60,8 +60,7 @@ def _failures(report: Report, observations: Observations) -> list[str]:
         example = f", such as {url}: {detail}" if url else ""
         line = f"{amount:,} failed as {reason}{example}"
         if reason in _NETWORK:
-            is_proxy = BY_PROXY in detail
-            line += f"; {_PROXY if is_proxy else _NETWORK[Reason(reason)]}"
+            line += f"; {_NETWORK[Reason(reason)]}"
         elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
             command = f"crawl parse {shlex.quote(url)} --spider {report.spider}"
             line += f"; see it again with: {command}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,7 +30,7 @@ from crawler.run.start_requests import StartRequests
 from crawler.run.store_retry import StoreRetry
 from crawler.run.visitor import Visitor
 from crawler.sinks import Outputs, PipeClosed
-from crawler.stats import FinishReason
+from crawler.stats import Counters, FinishReason
 from crawler.store.base import Committed, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 REFILLS = 16
 # By these names for each page: before Python 3.12 an Enum's member costs a call.
 _DONE, _PENDING = State.DONE, State.PENDING
-_ROBOTS_DENIED = Reason.ROBOTS_DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class EngineParts:
 class Progress:
     """Where the crawl stands, for whoever shows it."""
 
-    counters: dict[str, int] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
     #: Hosts that were asked in this process.
     hosts: set[str] = field(default_factory=set)
 
@@ -86,8 +85,8 @@ class Engine:
         *,
         workers: int,
         grace: float,
+        counters: Counters,
         wall_clock: Callable[[], float],
-        counters: Mapping[str, int],
     ) -> None:
         self._parts = parts
         self._limits = limits
@@ -103,7 +102,7 @@ class Engine:
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
         self._is_full = False
-        self.progress = Progress(dict(counters))
+        self.progress = Progress(counters)
         self.observations = Observations()
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
@@ -151,7 +150,7 @@ class Engine:
     @property
     def _has_enough_items(self) -> bool:
         limit = self._limits.items
-        return limit is not None and self.progress.counters.get("items", 0) >= limit
+        return limit is not None and self.progress.counters.items >= limit
 
     @property
     def busy_hosts(self) -> int:
@@ -182,8 +181,7 @@ class Engine:
                 continue
             outcome = await self._visit(turn)
             is_page = outcome.state is _DONE
-            asked = outcome.reason != _ROBOTS_DENIED
-            parts.scheduler.done(turn, asked=asked, is_page=is_page)
+            parts.scheduler.done(turn, asked=outcome.is_asked, is_page=is_page)
             await self._committer.put(outcome)
             with contextlib.suppress(SinkError):  # `_output_failed` has been told
                 await parts.outputs.room()
@@ -192,14 +190,9 @@ class Engine:
         try:
             return await self._parts.visitor.visit(entry)
         except Exception as exc:
-            # A hole in the net below, not the spider's fault: one page, not the crawl.
+            # A fault of the crawler, not of the spider: one page fails, not the crawl.
             logger.exception("Unexpected error while visiting %s", entry.url)
-            outcome = Outcome(entry, State.FAILED, str(Reason.PARSE_ERROR), repr(exc))
-            counters = {"failed": 1, f"error.{Reason.PARSE_ERROR}": 1}
-            if entry.is_start:
-                counters["start_failed"] = 1
-            outcome.counters = counters
-            return outcome
+            return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
         """Land a group; while the disk is full the crawl waits, then stops in order."""
@@ -219,9 +212,8 @@ class Engine:
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: count, feed the scheduler, wake the sinks."""
-        counters = self.progress.counters
-        for name, amount in committed.counters.items():
-            counters[name] = counters.get(name, 0) + amount
+        if committed.landed:
+            self.progress.counters = committed.counters
         scheduler, settled, sources = self._parts.scheduler, [], 0
         clock = anyio.current_time() - self._wall_clock()
         for outcome in group[: committed.landed]:

@@ -14,13 +14,10 @@ import msgspec
 
 from crawler.request import Entry, LinkRequest, Request
 from crawler.response import LinkBatch, is_wanted
-from crawler.store.base import Rejected
+from crawler.store.base import Facts, Rejected
 from crawler.web import urls
 from crawler.web.links import Link, Resolver
 from crawler.web.urls import Scope
-
-#: What a resumed run knows again: members of the scope, hosts of start URLs.
-SCOPE, START_NAME, START_ORIGIN = "scope ", "start_name ", "start_origin "
 
 #: Asks one question of a link: its URL, host and depth; false leaves it out.
 Filter = Callable[[str, str, int], bool]
@@ -31,10 +28,16 @@ class Discovered(msgspec.Struct):
 
     requests: list[Entry] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
-    #: Facts that a resumed run must know again.
-    remember: dict[str, str] = msgspec.field(default_factory=dict)
-    #: Links that were left out before they were URLs, by the setting's name.
+    #: Facts that a resumed run must know; None: there are none.
+    facts: Facts | None = None
+    #: Links that were skipped before they were URLs, by the setting's name.
     cut: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def fact(self) -> Facts:
+        """The facts that were found, to add to."""
+        if self.facts is None:
+            self.facts = Facts()
+        return self.facts
 
 
 class LinkFilter:
@@ -74,11 +77,11 @@ class LinkFilter:
         name = urls.name_of(urls.host_of(request.url))
         if name not in self.start_names:
             self.start_names.add(name)
-            found.remember[START_NAME + name] = ""
+            found.fact().start_names.add(name)
         origin = urls.origin_of(request.url)
         if origin not in self.start_origins:
             self.start_origins.add(origin)
-            found.remember[START_ORIGIN + origin] = ""
+            found.fact().start_origins.add(origin)
         self._add(None, request, found, "start", self._starts)
         self._starts += 1
 
@@ -111,8 +114,10 @@ class LinkFilter:
         if too_long:
             found.cut["max_url"] = found.cut.get("max_url", 0) + too_long
 
-    def redirect(self, source: Entry, target: Request, found: Discovered) -> bool:
-        """The target of a redirect, with its source's place; whether it may enter.
+    def redirect(
+        self, source: Entry, target: Request, fingerprint: int, found: Discovered
+    ) -> None:
+        """The target of a redirect takes its source's place, if it may enter.
 
         The caller has seen to the number of hops. A start URL takes its scope along.
         """
@@ -122,9 +127,9 @@ class LinkFilter:
         elif not self._scope.allows(target.url, host):
             link = Link(target.url, target.fingerprint(), host)
             self._reject(source, link, "scope", found)
-            return False
+            return
         entry = Entry(
-            identity_behind(source, target),
+            fingerprint,
             target,
             host,
             depth=source.depth,
@@ -134,7 +139,6 @@ class LinkFilter:
             chain=(*source.chain, source.fingerprint),
         )
         found.requests.append(entry)
-        return True
 
     def verdict(self, url: str, depth: int = 0) -> str | None:
         """The name of the filter that leaves this URL out now; None: it may enter."""
@@ -207,7 +211,7 @@ class LinkFilter:
     def _grow(self, url: str, found: Discovered) -> None:
         member = self._scope.add(url)
         if member is not None:
-            found.remember[SCOPE + member] = ""
+            found.fact().scope.add(member)
 
 
 def identity_behind(source: Entry, target: Request) -> int:

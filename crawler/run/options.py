@@ -9,6 +9,7 @@ from time import time as wall_time
 from typing import Any
 
 from crawler.http import AsyncBaseTransport
+from crawler.layers import Layer
 from crawler.sinks import Sink
 
 
@@ -40,9 +41,12 @@ class RunOptions:
     wall_clock: Callable[[], float] = wall_time
     #: httpx's own middleware for the shared client.
     transport: AsyncBaseTransport | None = None
+    #: Layers between a visit and the wire, the outermost first; see crawler.layers.
+    layers: tuple[Layer, ...] = ()
     event_hooks: Any = None
     auth: Any = None
 
     def __post_init__(self) -> None:
         if isinstance(self.outputs, str | Sink):  # one is as good as a list of one
             object.__setattr__(self, "outputs", (self.outputs,))
+        object.__setattr__(self, "layers", tuple(self.layers))

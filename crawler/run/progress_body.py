@@ -29,5 +29,12 @@ class ProgressBody:
             self._tell()
             yield piece
 
+    def keep_transferred(self) -> None:
+        self._body.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        return self._body.transferred
+
     async def aclose(self) -> None:
         await self._body.aclose()

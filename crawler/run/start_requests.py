@@ -12,12 +12,9 @@ from crawler.run.callbacks import user_frame
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
 from crawler.spider import Spider
-from crawler.store.base import Item, Outcome
+from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
-
-#: What a run remembers once `start()` has given all it has.
-START_ENDED = "start_ended"
 
 
 class StartRequests:
@@ -53,7 +50,7 @@ class StartRequests:
                 scheduler.open_source()
                 await put(outcome)
             else:
-                last.remember = {START_ENDED: "yes"}
+                last.facts = Facts(start_ended=True)
         except (Exception, SystemExit) as exc:
             # sys.exit() would leave the process's threads, and its state, as they are.
             self.error = exc
@@ -68,12 +65,12 @@ class StartRequests:
             raise ConfigError(f"start() yielded {value!r}; yield Request(url) or items")
         else:
             outcome.items = await self._items(value, outcome)
-        outcome.requests, outcome.remember = found.requests, found.remember
+        outcome.requests, outcome.facts = found.requests, found.facts
         return outcome
 
     async def _items(self, value: object, outcome: Outcome) -> list[Item]:
         try:
             return [await self._chain.process(value)]
         except DropItem as exc:
-            outcome.counters = {f"dropped.{exc.reason}": 1}
+            outcome.dropped = {exc.reason: 1}
             return []

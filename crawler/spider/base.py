@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from crawler.errors import ConfigError, Reason
 from crawler.http import Client, ClientOptions
+from crawler.layers import Layer
 from crawler.request import Request
 from crawler.response import Response
 from crawler.spider import arguments
@@ -90,6 +91,8 @@ class Spider:
     #: tenacity's policies, asked with each failed attempt; None: by [retry].
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None
+    #: Layers between a visit and the wire, the outermost first; see crawler.layers.
+    layers: Sequence[Layer] = ()
     #: Settings that this spider overrides: {"politeness": {"rate": 2}}.
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from crawler.request import Entry
+from crawler.stats import Counters, add
 
 
 class State(IntEnum):
@@ -72,6 +73,8 @@ class Facts(msgspec.Struct):
     cookies: dict[tuple[str, str], bytes] = {}
     #: Whether `start()` has given all its requests, and they have landed.
     start_ended: bool = False
+    #: Cookie walls: URLs that set a cookie and lead back to where a request came from.
+    walls: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
@@ -79,6 +82,7 @@ class Facts(msgspec.Struct):
             self.scope
             or self.start_names
             or self.start_origins
+            or self.walls
             or self.cookies
             or self.start_ended
         )
@@ -88,8 +92,19 @@ class Facts(msgspec.Struct):
         self.scope |= later.scope
         self.start_names |= later.start_names
         self.start_origins |= later.start_origins
+        self.walls |= later.walls
         self.cookies.update(later.cookies)
         self.start_ended = self.start_ended or later.start_ended
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The head of one exchange, as the counters see it."""
+
+    status: int
+    #: "HTTP/1.1" or "HTTP/2".
+    http_version: str
+    #: Bytes of the body that came over the wire.
+    received: int = 0
 
 
 class Outcome(msgspec.Struct):
@@ -105,26 +120,72 @@ class Outcome(msgspec.Struct):
     reason: str = ""
     #: One line for people.
     detail: str = ""
-    status: int = 0
     due: float = 0.0
+    #: Whether the host was asked: if not, its turn is free for the next request.
+    is_asked: bool = True
+    #: The answers of the visit in order: none where no head came.
+    answers: Sequence[Answer] = ()
+    #: For the page log: seconds from the request to the end of the body.
+    elapsed: float = 0.0
     items: Sequence[Item] = ()
     #: The ordinal of the first item: 0 for a page; `start()` counts all it yields, so
     #: that running it again after a crash names the same items.
     first_ordinal: int = 0
     #: New requests; `sequence` is given by the store.
     requests: Sequence[Entry] = ()
-    #: Known requests of this very redirect chain that are asked again.
-    again: Sequence[Entry] = ()
+    #: Links that a filter skipped, each once a run.
     rejected: Sequence[Rejected] = ()
-    #: Added to the run's counters when the outcome lands, and only then.
-    counters: Mapping[str, int] = msgspec.field(default_factory=dict)
-    #: Facts that a resumed run must know again, such as a host that joined the scope.
-    remember: Mapping[str, str] = msgspec.field(default_factory=dict)
-    #: The same, typed; None: there are none.
+    #: Links that were skipped before they were URLs, by the setting's name.
+    cut: Mapping[str, int] = msgspec.field(default_factory=dict)
+    #: Items that a pipeline dropped, by reason.
+    dropped: Mapping[str, int] = msgspec.field(default_factory=dict)
+    #: Facts that a resumed run must know; None: there are none.
     facts: Facts | None = None
-    #: For the page log: seconds from the request to the end of the body; bytes.
-    elapsed: float = 0.0
-    received: int = 0
+
+    @property
+    def status(self) -> int:
+        """The status of the last answer; 0: there was none."""
+        return self.answers[-1].status if self.answers else 0
+
+    @property
+    def received(self) -> int:
+        """Bytes of all bodies that came over the wire."""
+        return sum(answer.received for answer in self.answers)
+
+
+def count_outcome(counters: Counters, outcome: Outcome) -> None:
+    """Add what an outcome says by itself; the store counts items and new URLs."""
+    if outcome.entry is not None:
+        _count_state(counters, outcome.entry, outcome)
+    for answer in outcome.answers:
+        add(counters.statuses, str(answer.status))
+        add(counters.http_versions, answer.http_version)
+        counters.bytes += answer.received
+    for why, amount in outcome.dropped.items():
+        add(counters.dropped, why, amount)
+    for why, amount in outcome.cut.items():
+        add(counters.skipped, why, amount)
+
+
+def _count_state(counters: Counters, entry: Entry, outcome: Outcome) -> None:
+    state = outcome.state
+    if state is _DONE:
+        counters.pages += 1
+    elif state is State.FAILED:
+        counters.failed += 1
+        counters.start_failed += entry.is_start
+        add(counters.errors, outcome.reason)
+    elif state is State.REDIRECTED:
+        counters.redirected += 1
+    elif state is State.SKIPPED:
+        add(counters.skipped, outcome.reason)
+    elif outcome.reason and outcome.is_asked:
+        counters.retried += 1
+        add(counters.retries, outcome.reason)
+
+
+# By this name for each page: before Python 3.12 an Enum's member costs a call.
+_DONE = State.DONE
 
 
 @dataclass(slots=True)
@@ -135,8 +196,8 @@ class Committed:
     added: list[Entry] = field(default_factory=list)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
     lowered: list[tuple[int, str, int]] = field(default_factory=list)
-    #: Counters changed by this commit, the outcomes' own included.
-    counters: dict[str, int] = field(default_factory=dict)
+    #: What the run has counted, this commit included; not changed afterwards.
+    counters: Counters = field(default_factory=Counters)
     #: The last item's sequence number in the run so far.
     sequence: int = 0
     #: Outcomes that landed, from the first on; fewer than given only when the limit
@@ -166,8 +227,7 @@ class Opening:
     is_resumed: bool = False
     #: Seconds that the run has taken in earlier processes.
     seconds: float = 0.0
-    counters: dict[str, int] = field(default_factory=dict)
-    remembered: dict[str, str] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
     #: All facts that have landed.
     facts: Facts = field(default_factory=Facts)
     #: Hosts with pending entries, and how many.

@@ -6,11 +6,12 @@ Rule: the same promises as the durable one, but for surviving the process.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 
 from crawler.request import Entry
+from crawler.stats import Counters, add
 from crawler.store.base import (
     Attempt,
     Committed,
@@ -22,6 +23,7 @@ from crawler.store.base import (
     Rejected,
     RunStart,
     State,
+    count_outcome,
 )
 
 #: Links left out that are remembered one by one; beyond, they are only counted.
@@ -59,6 +61,7 @@ class MemoryStore:
         self._sequence = 0
         self._discovered = 0
         self._positions: dict[str, str] = {}
+        self._counters = Counters()
         self._rejected: dict[int, Rejected] = {}
         self.recent: dict[int, int] = {}
         self.rejected: dict[int, str] = {}
@@ -82,6 +85,7 @@ class MemoryStore:
                 self._land(outcome, committed, items_limit)
             committed.landed += 1
         committed.sequence = self._sequence
+        committed.counters = self._counters.copy()
         return committed
 
     def _is_pending(self, fingerprint: int) -> bool:
@@ -89,9 +93,7 @@ class MemoryStore:
         return row is not None and row.is_pending()
 
     def _land(self, outcome: Outcome, committed: Committed, limit: int | None) -> None:
-        counters = committed.counters
-        for name, amount in outcome.counters.items():
-            counters[name] = counters.get(name, 0) + amount
+        count_outcome(self._counters, outcome)
         if outcome.state in (State.DONE, State.FAILED):
             self._add_items(outcome, committed, limit)
         if outcome.entry is not None:
@@ -99,20 +101,8 @@ class MemoryStore:
             self._staged.pop(outcome.entry.fingerprint, None)
         for entry in outcome.requests:
             self._add(entry, committed)
-        for entry in outcome.again:
-            self._ask_again(entry, committed)
         for rejected in outcome.rejected:
-            self._reject(rejected, counters)
-
-    def _ask_again(self, entry: Entry, committed: Committed) -> None:
-        """Put a page of this redirect chain back; a pending one stays as it is."""
-        row = self._rows.get(entry.fingerprint)
-        if row is None:
-            self._add(entry, committed)
-        elif not row.is_pending():
-            entry.sequence, entry.depth = row.entry.sequence, row.entry.depth
-            row.entry, row.outcome = entry, None
-            committed.added.append(entry)
+            self._reject(rejected)
 
     def _add(self, entry: Entry, committed: Committed) -> None:
         known = self._rows.get(entry.fingerprint)
@@ -122,26 +112,26 @@ class MemoryStore:
             self._rows[entry.fingerprint] = _Row(entry, self._clock())
             self.recent[entry.fingerprint] = entry.depth
             committed.added.append(entry)
-            _count(committed.counters, "found")
+            self._counters.found += 1
             if self.rejected:
-                self._accept_after_all(entry.fingerprint, committed.counters)
+                self._accept_after_all(entry.fingerprint)
         elif known.is_pending() and entry.depth < known.entry.depth:
             self.recent[entry.fingerprint] = known.entry.depth = entry.depth
             committed.lowered.append((entry.fingerprint, entry.host, entry.depth))
 
-    def _accept_after_all(self, fingerprint: int, counters: dict[str, int]) -> None:
+    def _accept_after_all(self, fingerprint: int) -> None:
         rule = self.rejected.pop(fingerprint, None)
         if rule is not None:
             del self._rejected[fingerprint]
-            _count(counters, f"skipped.{rule}", -1)
+            add(self._counters.skipped, rule, -1)
 
-    def _reject(self, rejected: Rejected, counters: dict[str, int]) -> None:
+    def _reject(self, rejected: Rejected) -> None:
         if rejected.fingerprint in self.rejected or rejected.fingerprint in self._rows:
             return
         if len(self.rejected) < REJECTED_LIMIT:
             self.rejected[rejected.fingerprint] = rejected.rule
             self._rejected[rejected.fingerprint] = rejected
-        _count(counters, f"skipped.{rejected.rule}")
+        add(self._counters.skipped, rejected.rule)
 
     def _add_items(
         self, outcome: Outcome, committed: Committed, limit: int | None
@@ -157,17 +147,17 @@ class MemoryStore:
         for ordinal, item in enumerate(items, first):
             if limit is not None and self._sequence >= limit:
                 left = len(items) + first - ordinal
-                _count(committed.counters, "dropped.items_limit", left)
+                add(self._counters.dropped, "items_limit", left)
                 break
             double = next((key for key in item.keys if key in self._keys), None)
             if double is not None:
-                _count(committed.counters, f"dropped.{double[0]}")
+                add(self._counters.dropped, double[0])
                 continue
             self._keys.update(item.keys)
             self._sequence += 1
             row = ItemRow(self._sequence, fingerprint, ordinal, item.body, item.value)
             self._items.append(row)
-            _count(committed.counters, "items")
+            self._counters.items += 1
             if entry is not None:
                 self._rows[fingerprint].items += 1
         committed.is_full = limit is not None and self._sequence >= limit
@@ -230,10 +220,6 @@ class MemoryStore:
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         return None
-
-
-def _count(counters: dict[str, int] | Counter[str], name: str, amount: int = 1) -> None:
-    counters[name] = counters.get(name, 0) + amount
 
 
 def _explain_rejected(rejected: Rejected) -> Explanation:

@@ -9,7 +9,7 @@ import pytest
 from crawler.cli import run_summary
 from crawler.cli.run_summary import Ending, Pulse
 from crawler.run.engine import Engine, Progress
-from crawler.stats import FinishReason, Report
+from crawler.stats import Counters, FinishReason, Report
 
 
 @dataclass
@@ -39,7 +39,7 @@ def report(**more: object) -> Report:
 
 def test_figures_are_those_of_the_counters() -> None:
     running = Running()
-    running.progress.counters = {"found": 10, "pages": 4, "failed": 1, "items": 8}
+    running.progress.counters = Counters(found=10, pages=4, failed=1, items=8)
 
     figures = pulse_of(running).figures(now=100.0, seconds=3.0)
 
@@ -52,7 +52,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     pulse = pulse_of(running)
     rates = []
     for second in range(41):
-        running.progress.counters["pages"] = min(second, 20) * 10
+        running.progress.counters.pages = min(second, 20) * 10
         rates.append(pulse.figures(now=float(second), seconds=0).rate)
 
     assert rates[0] == 0
@@ -62,7 +62,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 
 def test_one_line_says_where_a_crawl_stands() -> None:
     running = Running()
-    running.progress.counters = {"found": 5000, "pages": 1234, "items": 1}
+    running.progress.counters = Counters(found=5000, pages=1234, items=1)
 
     line = run_summary.progress_line(pulse_of(running).figures(now=0, seconds=302))
 
@@ -72,7 +72,7 @@ def test_one_line_says_where_a_crawl_stands() -> None:
 
 
 def test_a_resumed_run_says_what_is_done_and_what_is_not() -> None:
-    line = run_summary.resume_line(7, {"pages": 301}, {"a": 90, "b": 9}, waiting=2)
+    line = run_summary.resume_line(7, Counters(pages=301), {"a": 90, "b": 9}, waiting=2)
 
     assert line == "resuming run 7: 301 done, 97 pending, 2 waiting"
 

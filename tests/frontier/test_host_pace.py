@@ -9,15 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.frontier.host_pace import (
-    LONGEST_INTERVAL,
-    LONGEST_PARK,
-    MEMORY,
-    PARDON,
-    STRAIGHT_FAILURES,
-    HostPace,
-    Pace,
-)
+from crawler.frontier.circuit_breaker import MAX_PAUSES, STRAIGHT_FAILURES
+from crawler.frontier.exchange import Exchange, Sign
+from crawler.frontier.host_pace import MEMORY, HostPace, Pace
+from crawler.frontier.pace_policy import EXCUSED_SECONDS, LONGEST_INTERVAL
 
 HOST = "a.example"
 
@@ -29,6 +24,32 @@ def hosts_of(per_host: int = 4, rate: float = 0.0) -> HostPace:
 def fetch(hosts: HostPace, now: float, host: str = HOST) -> None:
     hosts.take(host, now)
     hosts.give_back(host, now)
+
+
+def answered(hosts: HostPace, now: float) -> None:
+    hosts.observe(Exchange(HOST, Sign.ANSWERED), now)
+
+
+def broken(hosts: HostPace, now: float) -> None:
+    hosts.observe(Exchange(HOST, Sign.BROKEN), now)
+
+
+def silent(hosts: HostPace, now: float) -> bool:
+    """No answer; whether the host is given up by it."""
+    return hosts.observe(Exchange(HOST, Sign.SILENT), now).is_given_up
+
+
+def refused(
+    hosts: HostPace, now: float, page: int | None = None, after: float | None = None
+) -> bool:
+    """429 or 503; whether it is excused."""
+    exchange = Exchange(HOST, Sign.REFUSED, page=page, retry_after=after)
+    return hosts.observe(exchange, now).is_excused
+
+
+def paused_until(hosts: HostPace, now: float) -> float:
+    ready = hosts.ready_at(HOST, now)
+    return 0.0 if ready is None else ready
 
 
 def wait(hosts: HostPace, now: float) -> float:
@@ -109,8 +130,6 @@ def test_a_paused_host_waits_and_no_shorter_pause_ends_it() -> None:
     hosts.pause(HOST, 30.0, 20.0)
 
     assert hosts.ready_at(HOST, 20.0) == 70.0
-    assert hosts.is_paused(HOST, 69.9)
-    assert not hosts.is_paused(HOST, 70.0)
 
 
 def test_pauses_that_overlap_count_once() -> None:
@@ -161,7 +180,7 @@ def test_trouble_doubles_the_interval_up_to_a_minute() -> None:
     intervals = []
     now = 1000.0
     for _ in range(9):
-        hosts.slow_down(HOST, now)
+        broken(hosts, now)
         intervals.append(wait(hosts, now))
         now += 100.0
 
@@ -173,7 +192,7 @@ def test_failures_that_come_together_double_it_once() -> None:
     hosts = hosts_of(rate=2.0)
 
     for _ in range(4):
-        hosts.slow_down(HOST, 1000.0)
+        broken(hosts, 1000.0)
 
     assert wait(hosts, 1000.0) == 1.0
 
@@ -181,7 +200,7 @@ def test_failures_that_come_together_double_it_once() -> None:
 def test_a_host_without_a_rate_slows_down_too() -> None:
     hosts = hosts_of()
 
-    hosts.slow_down(HOST, 1000.0)
+    broken(hosts, 1000.0)
 
     assert 0.1 < wait(hosts, 1000.0) < 1.0
 
@@ -190,12 +209,12 @@ def test_a_host_is_itself_again_after_a_quiet_minute() -> None:
     hosts = hosts_of(rate=8.0)
     now = 1000.0
     for _ in range(4):
-        hosts.slow_down(HOST, now)
+        broken(hosts, now)
         now += 10.0
     assert wait(hosts, now) == 2.0
 
-    hosts.succeeded(HOST, now + 1.0)
-    hosts.succeeded(HOST, now + 62.0)
+    answered(hosts, now + 1.0)
+    answered(hosts, now + 62.0)
 
     assert wait(hosts, now + 62.0) == 0.125
 
@@ -204,8 +223,8 @@ def test_refusals_between_clean_fetches_still_slow_a_host_down() -> None:
     hosts = hosts_of(rate=8.0)
     now = 1000.0
     for _ in range(6):
-        hosts.slow_down(HOST, now)
-        hosts.succeeded(HOST, now + 1.9)
+        broken(hosts, now)
+        answered(hosts, now + 1.9)
         now += 2.0
 
     assert wait(hosts, now) > 1.0
@@ -214,105 +233,175 @@ def test_refusals_between_clean_fetches_still_slow_a_host_down() -> None:
 def test_clean_fetches_quicken_a_host_step_by_step() -> None:
     hosts = hosts_of(rate=1.0)
     for now in (1000.0, 1010.0, 1020.0):
-        hosts.slow_down(HOST, now)
+        broken(hosts, now)
     before = wait(hosts, 1030.0)
 
-    hosts.succeeded(HOST, 1030.0)
+    answered(hosts, 1030.0)
 
     assert 1.0 < wait(hosts, 1030.0) < before
 
 
-def test_ten_straight_connection_failures_park_a_host() -> None:
+def test_ten_straight_silences_pause_a_host_for_a_minute() -> None:
     hosts = hosts_of()
     for number in range(STRAIGHT_FAILURES):
-        assert not hosts.is_paused(HOST, 1000.0)
-        assert hosts.parks(HOST) == 0
-        hosts.slow_down(HOST, 1000.0 + number / 100, unreachable=True)
+        assert paused_until(hosts, 1000.0) < 1001.0
+        silent(hosts, 1000.0 + number / 100)
 
-    assert hosts.parks(HOST) == 1
-    assert hosts.is_paused(HOST, 1059.0)
-    assert not hosts.is_paused(HOST, 1061.0)
+    assert paused_until(hosts, 1001.0) == pytest.approx(1060.09)
 
 
-def test_a_parked_host_that_stays_away_is_parked_longer_each_time() -> None:
+def test_a_host_that_stays_silent_is_paused_longer_each_time_and_then_given_up() -> (
+    None
+):
     hosts = hosts_of()
     now, pauses = 1000.0, []
-    for _ in range(STRAIGHT_FAILURES + 8):
-        hosts.slow_down(HOST, now, unreachable=True)
-        if hosts.is_paused(HOST, now):
-            ready = hosts.ready_at(HOST, now)
-            assert ready is not None
-            pauses.append(ready - now)
-            now = ready
+    for _ in range(STRAIGHT_FAILURES - 1):
+        silent(hosts, now)
+    for _ in range(MAX_PAUSES):
+        assert not silent(hosts, now)
+        until = paused_until(hosts, now)
+        pauses.append(until - now)
+        now = until
 
-    assert pauses[:3] == [60.0, 120.0, 240.0]
-    assert pauses[-1] == LONGEST_PARK
+    assert pauses == [60.0, 120.0, 240.0]
+    assert silent(hosts, now)
+    assert hosts.is_given_up(HOST)
+    assert hosts.ready_at(HOST, now) == 0.0
 
 
-def test_failures_while_parked_do_not_park_again() -> None:
+def test_failures_while_a_host_is_paused_change_nothing() -> None:
     hosts = hosts_of()
-    for _ in range(STRAIGHT_FAILURES + 4):
-        hosts.slow_down(HOST, 1000.0, unreachable=True)
+    for _ in range(STRAIGHT_FAILURES):
+        silent(hosts, 1000.0)
+    until = paused_until(hosts, 1000.0)
+    for _ in range(MAX_PAUSES + 2):
+        assert not silent(hosts, 1001.0)
 
-    assert hosts.parks(HOST) == 1
+    assert paused_until(hosts, 1001.0) == until
 
 
 def test_an_answer_ends_a_series_of_failures() -> None:
     hosts = hosts_of()
     for _ in range(STRAIGHT_FAILURES - 1):
-        hosts.slow_down(HOST, 1000.0, unreachable=True)
+        silent(hosts, 1000.0)
 
-    hosts.succeeded(HOST, 1001.0)
-    hosts.slow_down(HOST, 1002.0, unreachable=True)
+    answered(hosts, 1001.0)
+    silent(hosts, 1002.0)
 
-    assert hosts.parks(HOST) == 0
+    assert paused_until(hosts, 1002.0) < 1060.0
+
+
+def test_an_answer_after_the_pauses_makes_a_host_whole_again() -> None:
+    hosts, now = hosts_of(), 1000.0
+    for _ in range(STRAIGHT_FAILURES):
+        silent(hosts, now)
+    now = paused_until(hosts, now)
+
+    answered(hosts, now)
+    for _ in range(STRAIGHT_FAILURES - 1):
+        assert not silent(hosts, now)
+
+    assert paused_until(hosts, now) < now + 60.0
+
+
+def test_a_refusal_pauses_its_host_for_as_long_as_it_asks() -> None:
+    hosts = hosts_of()
+    answered(hosts, 999.0)
+
+    refused(hosts, 1000.0, page=7, after=120.0)
+
+    assert paused_until(hosts, 1000.0) == 1120.0
+
+
+def test_a_refusal_that_is_the_hosts_own_pauses_it_for_a_moment() -> None:
+    hosts = hosts_of()
+
+    refused(hosts, 1000.0, page=7)
+
+    assert paused_until(hosts, 1000.0) == 1001.0
+
+
+def test_what_is_no_fault_of_the_host_changes_nothing() -> None:
+    hosts = hosts_of(rate=2.0)
+
+    for _ in range(20):
+        hosts.observe(Exchange(HOST, Sign.NOTHING), 1000.0)
+
+    assert wait(hosts, 1000.0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("rate", "is_charged"),
+    [
+        pytest.param(0.5, False, id="two seconds apart"),
+        pytest.param(4.0, True, id="a quarter of a second apart"),
+    ],
+)
+def test_a_turn_is_charged_to_a_visit_only_where_turns_are_close(
+    rate: float, is_charged: bool
+) -> None:
+    hosts = hosts_of(rate=rate)
+    hosts.take(HOST, 1000.0)
+
+    assert hosts.charge(HOST, 1000.1) is is_charged
+    hosts.give_back(HOST, 1000.2)
+
+    assert hosts.ready_at(HOST, 1000.2) == (1000.5 if is_charged else 1002.0)
+
+
+def test_no_turn_is_charged_while_the_host_is_paused() -> None:
+    hosts = hosts_of()
+    hosts.take(HOST, 1000.0)
+    hosts.pause(HOST, 1010.0, 1000.0)
+
+    assert not hosts.charge(HOST, 1001.0)
 
 
 def test_refusals_use_up_no_attempts_for_a_quarter_of_an_hour() -> None:
     hosts = hosts_of()
 
-    assert hosts.pardons(HOST, 1000.0)
-    assert hosts.pardons(HOST, 1000.0 + PARDON - 1)
-    assert not hosts.pardons(HOST, 1000.0 + PARDON)
+    assert refused(hosts, 1000.0)
+    assert refused(hosts, 1000.0 + EXCUSED_SECONDS - 1)
+    assert not refused(hosts, 1000.0 + EXCUSED_SECONDS)
 
 
 def test_where_a_host_refuses_one_page_alone_the_refusals_count() -> None:
     hosts = hosts_of()
     hosts.take(HOST, 999.0)
-    hosts.succeeded(HOST, 999.0)
+    answered(hosts, 999.0)
 
-    assert not hosts.pardons(HOST, 1000.0, page=7)
-    assert not hosts.pardons(HOST, 1010.0, page=7)
-    assert hosts.pardons(HOST, 1020.0, page=8)
-    assert hosts.pardons(HOST, 1030.0, page=7)
-    assert not hosts.pardons(HOST, 1000.0 + PARDON, page=7)
+    assert not refused(hosts, 1000.0, page=7)
+    assert not refused(hosts, 1010.0, page=7)
+    assert refused(hosts, 1020.0, page=8)
+    assert refused(hosts, 1030.0, page=7)
+    assert not refused(hosts, 1000.0 + EXCUSED_SECONDS, page=7)
 
 
 def test_a_host_that_never_answered_is_pardoned_for_its_one_page() -> None:
     hosts = hosts_of()
 
-    assert hosts.pardons(HOST, 1000.0, page=7)
-    assert hosts.pardons(HOST, 1800.0, page=7)
-    assert not hosts.pardons(HOST, 1000.0 + PARDON, page=7)
+    assert refused(hosts, 1000.0, page=7)
+    assert refused(hosts, 1800.0, page=7)
+    assert not refused(hosts, 1000.0 + EXCUSED_SECONDS, page=7)
 
 
 def test_a_host_that_answers_now_and_then_still_refuses_as_a_whole() -> None:
     hosts = hosts_of()
-    hosts.pardons(HOST, 1000.0)
-    hosts.succeeded(HOST, 1001.0)
+    refused(hosts, 1000.0)
+    answered(hosts, 1001.0)
 
-    assert hosts.pardons(HOST, 1002.0)
+    assert refused(hosts, 1002.0)
 
 
 def test_a_refusal_among_clean_fetches_is_the_pages_own() -> None:
     hosts = hosts_of()
-    hosts.pardons(HOST, 1000.0)
+    refused(hosts, 1000.0)
     for _ in range(3):
-        hosts.succeeded(HOST, 1001.0)
+        answered(hosts, 1001.0)
 
-    assert not hosts.pardons(HOST, 1002.0)
-    assert hosts.pardons(HOST, 1003.0)
-    assert not hosts.pardons(HOST, 1002.0 + PARDON)
+    assert not refused(hosts, 1002.0)
+    assert refused(hosts, 1003.0)
+    assert not refused(hosts, 1002.0 + EXCUSED_SECONDS)
 
 
 def test_busy_counts_hosts_with_a_request_out() -> None:
@@ -338,7 +427,7 @@ def test_hosts_that_have_rested_are_forgotten() -> None:
 def test_troubles_are_remembered_for_an_hour() -> None:
     hosts = hosts_of(rate=8.0)
     for number in range(100):
-        hosts.pause(f"h{number}", 5.0, 1.0)
+        hosts.observe(Exchange(f"h{number}", Sign.SILENT), 1.0)
     for number in range(100):
         fetch(hosts, 10.0 + number, host="other")
     assert len(hosts) > 100
@@ -352,8 +441,8 @@ TROUBLES: dict[str, Callable[[HostPace, float], None]] = {
     "take": lambda hosts, now: None,
     "back": lambda hosts, now: None,
     "unasked": lambda hosts, now: None,
-    "slow": lambda hosts, now: hosts.slow_down(HOST, now),
-    "fine": lambda hosts, now: hosts.succeeded(HOST, now),
+    "slow": broken,
+    "fine": answered,
     "pause": lambda hosts, now: hosts.pause(HOST, now + 1.0, now),
 }
 

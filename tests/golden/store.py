@@ -93,7 +93,7 @@ class _Run:
     def content(self) -> dict[str, Any]:
         totals = json.loads(self._all("SELECT totals FROM state")[0][0])
         return {
-            "counters": dict(sorted(totals["counters"].items())),
+            "counters": _flat(totals["counters"]),
             "urls": self._pages(),
             "filtered": self._filtered(),
             "items": self._items(),
@@ -217,17 +217,31 @@ class _Run:
         return dict(sorted(found.items()))
 
     def _remembered(self) -> dict[str, Any]:
-        """Facts for a resumed run; a page is named by its URL."""
-        found = {}
-        for name, value in self._all("SELECT name, value FROM remembered"):
-            kind, _, rest = name.partition(" ")
-            if kind == "wall":
-                rest = self._urls.get(int(rest), rest)
-            shown = json.loads(value) if value[:1] in ("[", "{") else value
-            if kind == "cookies":  # without when each was made and used
-                shown = [cookie[:7] for cookie in shown]
-            found[f"{kind} {rest}".rstrip()] = shown
+        """Facts for a resumed run, each under a name of its kind."""
+        kinds = {"start_names": "start_name", "start_origins": "start_origin"}
+        found: dict[str, Any] = {}
+        for name, value in self._all("SELECT name, value FROM facts"):
+            kind = kinds.get(name, name.removesuffix("s"))
+            found[f"{kind} {value}".rstrip()] = "yes" if name == "start_ended" else ""
+        for session, domain, jar in self._all("SELECT * FROM cookies"):
+            # Without when each cookie was made and used.
+            shown = [cookie[:7] for cookie in json.loads(jar)]
+            found[f"cookies {domain} {session}".rstrip()] = shown
         return dict(sorted(found.items()))
+
+
+def _flat(counters: dict[str, Any]) -> dict[str, int]:
+    """Counters in one level, those of a kind as `kind.word`."""
+    kinds = {"errors": "error", "retries": "retry", "statuses": "status"}
+    kinds["http_versions"] = "http_version"
+    found: dict[str, int] = {}
+    for name, value in counters.items():
+        if isinstance(value, dict):
+            kind = kinds.get(name, name)
+            found |= {f"{kind}.{word}": amount for word, amount in value.items()}
+        else:
+            found[name] = value
+    return dict(sorted(found.items()))
 
 
 def _options(stored: bytes | None) -> dict[str, Any]:

@@ -124,10 +124,10 @@ async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> 
         URL,
         data={"a": 1},
         headers={"Accept": "text/plain", "X-Own": "1"},
-        cookies={"ignored": "by fetch"},
+        cookies={"sid": "1", "name": "ü"},
     )
     async with client(note) as made:
-        await (await made.fetch(request, cookies="sid=1; name=ü")).aclose()
+        await (await made.fetch(request)).aclose()
 
     headers = seen[0]
     assert headers["host"] == "site.example"

@@ -93,9 +93,9 @@ def test_a_proxy_that_reaches_no_robots_txt_forbids_nothing_to_other_ways() -> N
 
     report = crawl(by(BAD, BAD, GOOD, ""), transport=site(asked))
 
-    assert asked == [BAD, BAD, GOOD]
+    assert asked.count(GOOD) == 1
     assert report.pages == 2
-    assert report.errors == {"connect_refused": 2}
+    assert report.errors == {"proxy_error": 2}
 
 
 @pytest.mark.parametrize(

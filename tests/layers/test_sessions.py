@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,6 @@ import pytest
 from tenacity import wait_none
 
 from crawler import Crawl, Report, Response, Results, Spider, crawl
-from crawler.layers.sessions import Sessions
 from crawler.testing import Answer, FakeSite
 
 HOME, WALL = "https://site.example/", "https://site.example/wall"
@@ -47,6 +47,7 @@ class Walled:
         self._openings = openings
         self._last = last
         self._wanted = "/"
+        self.on_opening: Callable[[], object] = lambda: None
         pages = {f"{HOME}{number}": self._page for number in range(COUNT)}
         self.site = FakeSite({HOME: self._page, WALL: self._wall, **pages})
 
@@ -61,6 +62,7 @@ class Walled:
         if not self._openings:
             return self._last
         self._openings -= 1
+        self.on_opening()
         self._left = self._lasting
         target = self._wanted if self._leads_back else "/"
         return (302, {"Location": target, "Set-Cookie": "pass=1; Path=/"}, "")
@@ -103,10 +105,15 @@ async def test_a_wall_is_known_again_by_the_process_that_goes_on(
     walled = Walled(4)
     settings: Settings = {"crawl": {"workers": 1}, "storage": {"dir": str(tmp_path)}}
 
-    async with Crawl(Titles(), settings, job="titles", transport=walled.site) as first:
-        async for _ in first:
-            if walled.site.urls.count(WALL) == 2:
-                break
+    first = Crawl(Titles(), settings, job="titles", transport=walled.site)
+
+    def stop_at_the_second_wall() -> None:
+        if walled.site.urls.count(WALL) == 2:
+            first.stop()
+
+    walled.on_opening = stop_at_the_second_wall
+    await first.wait()
+    walled.on_opening = lambda: None
     second = await Crawl(Titles(), settings, job="titles", transport=walled.site).wait()
 
     assert second.resumed
@@ -130,20 +137,3 @@ def test_a_wall_that_is_none_any_more_is_an_end_as_others_are(last: Answer) -> N
 
     assert report.pages + report.failed + report.redirected == COUNT + 2
     assert report.redirected > 0
-
-
-def test_what_is_known_of_walls_is_remembered() -> None:
-    def clock() -> float:
-        return 0.0
-
-    first = Sessions(clock, {})
-    for wall in (-1, 2, 3):
-        first.pass_wall(wall)
-    assert first.reopen_wall(2)
-    first.forget_wall(3)
-    second = Sessions(clock, first.changes())
-
-    assert [second.is_wall(wall) for wall in (-1, 2, 3)] == [True, True, False]
-    assert second.reopen_wall(-1)
-    assert not second.reopen_wall(2)
-    assert first.changes() == {}

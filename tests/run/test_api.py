@@ -114,7 +114,7 @@ async def test_the_report_comes_at_the_end_and_not_before() -> None:
     assert run.report is report
     assert len(report.items) == len(SITE)
     assert run.engine is not None
-    assert run.engine.progress.counters["pages"] == len(SITE)
+    assert run.engine.progress.counters.pages == len(SITE)
 
 
 async def test_a_crawl_that_is_stopped_before_it_begins_asks_for_nothing() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from crawler import ConfigError, Response, Results, Spider, crawl
-from crawler.run.assembly import remembered, scope_of
-from crawler.store.base import Opening
+from crawler.run.assembly import scope_of
 from crawler.testing import FakeSite
 
 HOME = "https://site.example/"
@@ -70,15 +69,6 @@ def test_a_spider_that_cannot_be_wired_is_one_line_with_its_name(
 
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
-
-
-def test_facts_of_one_kind_are_found_among_those_that_a_process_left() -> None:
-    opening = Opening(
-        1, 0.0, remembered={"scope a.example": "", "scope b.example": "", "start x": ""}
-    )
-
-    assert remembered(opening, "scope ") == ["a.example", "b.example"]
-    assert remembered(opening, "cookies ") == []
 
 
 def test_a_total_rate_and_a_bandwidth_reach_their_parts() -> None:

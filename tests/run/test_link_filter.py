@@ -10,6 +10,7 @@ from crawler import Request
 from crawler.request import DEFAULT_OPTIONS, Entry, LinkRequest
 from crawler.response import LinkBatch
 from crawler.run.link_filter import Discovered, LinkFilter
+from crawler.store.base import Facts
 from crawler.web import urls
 from crawler.web.urls import Pattern, Patterns, Scope
 
@@ -153,11 +154,11 @@ def test_a_start_request_widens_scope_and_is_remembered() -> None:
     gate.links(page(), batch("https://www.other.example/y"), result)
 
     assert [e.depth for e in result.requests] == [0, 1]
-    assert result.remember == {
-        "scope other.example": "",
-        "start_name other.example": "",
-        "start_origin https://other.example": "",
-    }
+    assert result.facts == Facts(
+        scope={"other.example"},
+        start_names={"other.example"},
+        start_origins={"https://other.example"},
+    )
 
 
 def test_requests_that_are_not_made_once_have_their_own_identity() -> None:

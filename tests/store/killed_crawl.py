@@ -35,17 +35,13 @@ def visit(entry: Entry) -> Outcome:
     number = int(entry.url.rpartition("/")[2])
     if number % 5 == 0 and not entry.attempt:
         entry.attempt = 1
-        return Outcome(entry, State.PENDING, "reset", counters={"retried": 1})
+        return Outcome(entry, State.PENDING, "reset")
     links = [page(link) for link in (2 * number, 2 * number + 1, 1) if link <= PAGES]
     key = ("duplicate:number", b"%d" % (number // 2))
     texts = [Item(b"%d a" % number), Item(b"%d b" % (number // 2), (key,))]
     if number % 7 == 0:
-        return Outcome(
-            entry, State.FAILED, "http_status", requests=links, counters={"failed": 1}
-        )
-    return Outcome(
-        entry, State.DONE, items=texts, requests=links, counters={"pages": 1}
-    )
+        return Outcome(entry, State.FAILED, "http_status", requests=links)
+    return Outcome(entry, State.DONE, items=texts, requests=links)
 
 
 def tell(line: str) -> None:
@@ -59,7 +55,7 @@ async def crawl(folder: Path) -> None:
     store = SqliteStore(folder, index_every=500)
     opening = await store.open(START)
     tell("open")
-    if not opening.counters:
+    if not opening.counters.found:
         await store.commit([Outcome(None, requests=[page(1)])])
     while True:
         ready = []

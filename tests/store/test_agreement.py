@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crawler.request import Entry
-from crawler.store.base import Item, Outcome, Rejected, State, Store
+from crawler.store.base import Answer, Item, Outcome, Rejected, State, Store
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, entry
@@ -32,7 +32,6 @@ class Step:
     state: State
     links: list[tuple[int, int]]
     items: list[tuple[int, int | None]]
-    again: list[int]
     rejected: list[int]
     staged: int
 
@@ -43,7 +42,6 @@ steps = st.builds(
     state=st.sampled_from(State),
     links=st.lists(st.tuples(numbers, depths), max_size=4),
     items=st.lists(st.tuples(st.integers(0, 99), st.none() | depths), max_size=3),
-    again=st.lists(numbers, max_size=1),
     rejected=st.lists(numbers, max_size=2),
     staged=st.sampled_from([0, 0, 0, 2]),
 )
@@ -63,11 +61,10 @@ class Player:
         committed = await self.store.commit(outcomes, items_limit=limit)
         for added in committed.added:
             self.entries[int(added.url[-1])] = added
-        counters = {name: it for name, it in committed.counters.items() if it}
         new = sorted((it.url, it.depth, it.sequence) for it in committed.added)
         lowered = sorted(committed.lowered)
         end = (committed.landed, committed.is_full, committed.sequence)
-        return counters, new, lowered, end
+        return committed.counters, new, lowered, end
 
     async def outcome(self, step: Step) -> Outcome:
         page = None if step.page is None else self.entries.get(step.page)
@@ -79,12 +76,11 @@ class Player:
             step.state if page else State.DONE,
             requests=[entry(str(n), depth=depth) for n, depth in step.links],
             rejected=[_rejected(n) for n in step.rejected],
-            counters={"outcomes": 1},
+            answers=[Answer(200, "HTTP/1.1", 10)],
         )
         if page is not None:
             outcome.first_ordinal = step.staged
             outcome.items = [_item(*it) for it in step.items]
-            outcome.again = [entry(str(n), redirects=1) for n in step.again]
             page.attempt += step.state is State.PENDING
         return outcome
 

@@ -46,14 +46,14 @@ def test_a_crawl_killed_at_random_moments_is_exact(tmp_path: Path) -> None:
     failing = [number for number in range(1, PAGES + 1) if number % 7 == 0]
     good = [number for number in range(1, PAGES + 1) if number % 7]
     assert kills >= KILLS // 2
-    assert record.counters["found"] == PAGES
-    assert record.counters["pages"] == len(good)
-    assert record.counters["failed"] == len(failing)
-    assert record.counters["retried"] == PAGES // 5
+    assert record.counters.found == PAGES
+    assert record.counters.pages == len(good)
+    assert record.counters.failed == len(failing)
+    assert record.counters.retried == PAGES // 5
     bodies = [row.body for row in history.items(tmp_path, "tree")]
     expected = {b"%d a" % number for number in good}
     expected |= {b"%d b" % (number // 2) for number in good}
-    assert len(bodies) == len(set(bodies)) == record.counters["items"]
+    assert len(bodies) == len(set(bodies)) == record.counters.items
     assert set(bodies) == expected
     for number in (1, 35, PAGES):
         explained = history.explain(tmp_path, "tree", page(number).fingerprint)

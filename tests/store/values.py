@@ -48,8 +48,6 @@ def done(page: Entry, *texts: str, requests: list[Entry] | None = None) -> Outco
     return Outcome(
         page,
         State.DONE,
-        status=200,
         items=items(*texts),
         requests=requests or [],
-        counters={"pages": 1},
     )

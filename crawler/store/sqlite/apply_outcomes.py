@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from crawler.request import Entry, encode_options
-from crawler.store.base import Outcome, Rejected, State
+from crawler.stats import add
+from crawler.store.base import Outcome, Rejected, State, count_outcome
 from crawler.store.sqlite.facts import add_facts
 from crawler.store.sqlite.item_rows import ItemRows
 from crawler.store.sqlite.write_batch import WriteBatch
@@ -16,7 +17,6 @@ REJECTED_LIMIT = 100_000
 # By these names for each page: before Python 3.12 an Enum's member costs a call.
 _PENDING, _ENDED = State.PENDING, (State.DONE, State.FAILED)
 
-_REMEMBER = "INSERT OR REPLACE INTO remembered VALUES(?, ?)"
 _INSERT_PENDING = "INSERT INTO pending VALUES(?, ?, ?, ?)"
 _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
@@ -30,6 +30,7 @@ class OutcomeWriter:
         self._run = group.run
         self._connection = group.connection
         self._items = ItemRows(group)
+        self._counters = group.committed.counters
 
     def land(self, outcomes: Sequence[Outcome], items_limit: int | None) -> None:
         """Write all that `outcomes` change, up to the one that reaches the limit."""
@@ -54,8 +55,7 @@ class OutcomeWriter:
         page = 0 if entry is None else self._pending_page(entry)
         if entry is not None and not page:
             return  # it has ended before: its effects are here already
-        for name, amount in outcome.counters.items():
-            self._group.count(name, amount)
+        count_outcome(self._counters, outcome)
         items = 0
         if outcome.state in _ENDED:
             items = self._items.add(outcome, page, items_limit)
@@ -67,12 +67,8 @@ class OutcomeWriter:
         """What the visit made known."""
         for request in outcome.requests:
             self._add(request)
-        for request in outcome.again:
-            self._reopen(request)
         for rejected in outcome.rejected:
             self._reject(rejected)
-        if outcome.remember:
-            self._connection.executemany(_REMEMBER, outcome.remember.items())
         if outcome.facts:
             add_facts(self._connection, outcome.facts)
 
@@ -114,33 +110,8 @@ class OutcomeWriter:
             group.set_tries(entry, page, outcome.due)
             return
         group.ended.add(page)
-        group.reopened.discard(page)
         if entry.attempt or entry.redirects:
             self._connection.execute("DELETE FROM tries WHERE page = ?", (page,))
-
-    def _reopen(self, entry: Entry) -> None:
-        """Put a page that has ended back to be asked again."""
-        group, tail = self._group, self._run.tail
-        sequence = group.sequence_of(entry.fingerprint) or entry.sequence
-        if not sequence:
-            self._add(entry)
-            return
-        place = group.place_of(sequence)
-        if group.is_pending(sequence, place):
-            return
-        if sequence > tail.mark:
-            group.places.append((place[0], place[1:]))
-        elif sequence not in tail.ended and sequence not in group.ended:
-            self._connection.execute(_INSERT_PENDING, place)  # its end is indexed
-        group.ended.discard(sequence)
-        group.reopened.add(sequence)
-        group.stirred.add(place[0])
-        group.visit += 1
-        group.visit_rows.append(reopening(group.visit, sequence, group.time))
-        group.set_tries(entry, sequence, 0.0)
-        entry.sequence, entry.depth = sequence, place[2]
-        group.depths[entry.fingerprint] = entry.depth
-        group.committed.added.append(entry)
 
     def _add(self, entry: Entry) -> None:
         """A request that some page made: a new URL, or one that is known."""
@@ -174,7 +145,7 @@ class OutcomeWriter:
         if entry.redirects or entry.attempt or entry.chain:
             group.set_tries(entry, sequence, 0.0)
         group.committed.added.append(entry)
-        group.count("found", 1)
+        self._counters.found += 1
         if self._run.rejected or group.rejected:
             self._accept_after_all(fingerprint)
 
@@ -210,7 +181,7 @@ class OutcomeWriter:
             return
         if fingerprint in run.recent or group.sequence_of(fingerprint):
             return
-        group.count(f"skipped.{rule}", 1)
+        add(self._counters.skipped, rule)
         if len(run.rejected) + len(group.rejected) < REJECTED_LIMIT:
             group.rejected[fingerprint] = rule
             group.rejected_rows[fingerprint] = (
@@ -231,7 +202,7 @@ class OutcomeWriter:
             if rule is None:
                 return
             group.accepted.add(fingerprint)
-        group.count(f"skipped.{rule}", -1)
+        add(self._counters.skipped, rule, -1)
         if group.rejected_rows.pop(fingerprint, None) is None:
             group.rejected_rows[fingerprint] = (
                 fingerprint,
@@ -253,7 +224,7 @@ def _mentioned(outcome: Outcome) -> Iterator[int]:
     entry = outcome.entry
     if entry is not None and not entry.sequence:
         yield entry.fingerprint
-    for found in (outcome.requests, outcome.again, outcome.rejected):
+    for found in (outcome.requests, outcome.rejected):
         for each in found:
             yield each.fingerprint
 

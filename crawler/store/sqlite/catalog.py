@@ -7,7 +7,6 @@ whether a run has ended.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ from typing import Any
 import msgspec
 
 from crawler.errors import ConfigError, StateError
+from crawler.stats import Counters
 from crawler.store.base import RunStart
 from crawler.store.sqlite import schema
+from crawler.store.sqlite.counters import read_counters
 
 #: How a run ended that `--fresh` left behind.
 FORGOTTEN = "forgotten"
@@ -36,7 +37,7 @@ class RunRecord:
     finished: float | None
     reason: str
     seconds: float
-    counters: Mapping[str, int]
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +92,14 @@ class Catalog:
             "INSERT INTO runs(number, spider, arguments, started) VALUES(?, ?, ?, ?)",
             values,
         )
-        return RunRecord(*values, None, "", 0.0, {})
+        return RunRecord(*values, None, "", 0.0, Counters())
 
     def finish(
         self,
         number: int,
         finished: float,
         reason: str,
-        counters: Mapping[str, int] | None = None,
+        counters: Counters | None = None,
         report: bytes | None = None,
     ) -> None:
         """The run is over: it is not resumed."""
@@ -116,7 +117,7 @@ class Catalog:
             (number,),
         )
 
-    def note(self, number: int, seconds: float, counters: Mapping[str, int]) -> None:
+    def note(self, number: int, seconds: float, counters: Counters) -> None:
         """What the run has come to when a process leaves it."""
         self.connection.execute(
             "UPDATE runs SET seconds = ?, counters = ? WHERE number = ?",
@@ -172,9 +173,9 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
         finished,
         reason,
         seconds,
-        msgspec.json.decode(counters, type=dict[str, int]),
+        read_counters(counters),
     )
 
 
-def _json(counters: Mapping[str, int] | None) -> str | None:
-    return None if counters is None else msgspec.json.encode(dict(counters)).decode()
+def _json(counters: Counters | None) -> str | None:
+    return None if counters is None else msgspec.json.encode(counters).decode()

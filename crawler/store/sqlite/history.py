@@ -16,13 +16,14 @@ from pathlib import Path
 import msgspec
 
 from crawler.errors import StateError
+from crawler.stats import add
 from crawler.store.base import Explanation, Facts, ItemRow
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.apply_outcomes import reopening
 from crawler.store.sqlite.catalog import Catalog, JobFiles, RunRecord
 from crawler.store.sqlite.facts import read_facts
 from crawler.store.sqlite.lock import JobLock
-from crawler.store.sqlite.run_state import RunState, Totals
+from crawler.store.sqlite.run_state import RunState, Totals, read_totals
 from crawler.store.sqlite.string_table import spelled_words
 
 #: Items read at a time, so that a long export holds up no writer.
@@ -115,12 +116,6 @@ def last_item(folder: Path, job: str, run: int | None = None) -> int:
     return int(found[0] or 0)
 
 
-def remembered(folder: Path, job: str, run: int | None = None) -> dict[str, str]:
-    """The facts that a run must know again when it is resumed, such as its scope."""
-    with _reader(folder, job, run) as connection:
-        return rows.remembered(connection)
-
-
 def facts(folder: Path, job: str, run: int | None = None) -> Facts:
     """The facts that a run must know again when it is resumed, such as its scope."""
     with _reader(folder, job, run) as connection:
@@ -178,7 +173,7 @@ def _put_back(
 ) -> None:
     """One transaction: each page is pending again and no longer counted as failed."""
     run = RunState(connection)
-    counters = dict(run.totals.counters)
+    counters = run.totals.counters.copy()
     connection.execute("BEGIN IMMEDIATE")
     for visit, page in enumerate(pages, run.visit + 1):
         given = connection.execute(
@@ -191,9 +186,9 @@ def _put_back(
         )
         if page.sequence <= run.tail.mark:
             connection.execute(_PUT_BACK, (page.sequence,))
-        names = ["failed", f"error.{page.reason}"]
-        for name in names + ["start_failed"] * page.is_start:
-            counters[name] = counters.get(name, 0) - 1
+        counters.failed -= 1
+        counters.start_failed -= page.is_start
+        add(counters.errors, page.reason, -1)
     totals = Totals(counters, run.totals.seconds, run.totals.start_items)
     connection.execute("UPDATE state SET totals = ?", (msgspec.json.encode(totals),))
     connection.execute("COMMIT")
@@ -234,7 +229,7 @@ def _as_it_is_now(files: JobFiles, record: RunRecord) -> RunRecord:
             encoded = connection.execute("SELECT totals FROM state").fetchone()[0]
     except StateError:
         return record  # damaged: whoever opens the run is told
-    totals = msgspec.json.decode(encoded, type=Totals)
+    totals = read_totals(encoded)
     return replace(record, seconds=totals.seconds, counters=totals.counters)
 
 

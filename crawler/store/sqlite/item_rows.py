@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from crawler.stats import add
 from crawler.store.base import Item, Outcome
 from crawler.store.sqlite.write_batch import WriteBatch
 
@@ -79,8 +80,10 @@ class ItemRows:
             )
             if len(group.item_rows) >= _MANY:
                 group.write_rows()
-        group.count("items", group.item - before)
-        group.count("dropped.items_limit", surplus)
+        counters = group.committed.counters
+        counters.items += group.item - before
+        if surplus:
+            add(counters.dropped, "items_limit", surplus)
         group.committed.is_full = limit is not None and group.item >= limit
         return judged
 
@@ -93,7 +96,7 @@ class ItemRows:
             if execute(_TAKE_KEY, key).rowcount:
                 taken.append(key)
             elif key not in taken:
-                self._group.count(f"dropped.{rule}", 1)
+                add(self._group.committed.counters.dropped, rule)
                 for other in taken:
                     execute(_GIVE_KEY_BACK, other)
                 return False

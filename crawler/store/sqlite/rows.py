@@ -74,11 +74,6 @@ def items_after(
     return [ItemRow(*row) for row in rows]
 
 
-def remembered(connection: sqlite3.Connection) -> dict[str, str]:
-    """What outcomes asked to remember."""
-    return dict(connection.execute("SELECT name, value FROM remembered"))
-
-
 def pending_hosts(connection: sqlite3.Connection) -> dict[str, int]:
     """Hosts with pending pages, and how many; the indexes must be up to date."""
     return dict(

@@ -6,6 +6,8 @@ import sqlite3
 
 import msgspec
 
+from crawler.stats import Counters
+from crawler.store.sqlite.counters import read_counters
 from crawler.store.sqlite.string_table import StringTable
 from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
 
@@ -13,11 +15,24 @@ from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
 class Totals(msgspec.Struct):
     """What a run adds up: one row, written by every commit."""
 
-    counters: dict[str, int] = {}
+    counters: Counters = msgspec.field(default_factory=Counters)
     #: Seconds that the run has taken, over all its processes.
     seconds: float = 0.0
     #: Items that `start()` has yielded; running it again skips them.
     start_items: int = 0
+
+
+class _Stored(msgspec.Struct):
+    counters: msgspec.Raw = msgspec.Raw(b"{}")
+    seconds: float = 0.0
+    start_items: int = 0
+
+
+def read_totals(encoded: bytes) -> Totals:
+    """The totals that a commit wrote, of this version or an earlier one."""
+    stored = msgspec.json.decode(encoded, type=_Stored)
+    counters = read_counters(bytes(stored.counters))
+    return Totals(counters, stored.seconds, stored.start_items)
 
 
 class RunState:
@@ -28,7 +43,7 @@ class RunState:
         self.names = StringTable(connection)
         self.recent = SeenCache()
         totals, mark, _ = connection.execute("SELECT * FROM state").fetchone()
-        self.totals = msgspec.json.decode(totals, type=Totals)
+        self.totals = read_totals(totals)
         #: Seconds that earlier processes took.
         self.earlier = self.totals.seconds
         self.tail = UnindexedTail(mark)

@@ -37,7 +37,7 @@ class WriteBatch:
     def __init__(self, run: RunState, now: float) -> None:
         self.run = run
         self.connection = run.connection
-        self.committed = Committed()
+        self.committed = Committed(counters=run.totals.counters.copy())
         #: The wall clock; and in milliseconds, as the page log has it.
         self.now = now
         self.time = int(now * 1000)
@@ -50,9 +50,8 @@ class WriteBatch:
         self.depths: dict[int, int] = {}
         #: URLs that the index was asked for, where it knows them.
         self.known: dict[int, int] = {}
-        #: Pages that have ended, and those that were put back.
+        #: Pages that have ended.
         self.ended: set[int] = set()
-        self.reopened: set[int] = set()
         #: Hosts (numbers) with a page that took an earlier place in the index.
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
@@ -62,11 +61,6 @@ class WriteBatch:
         self.visit_rows: list[tuple[Any, ...]] = []
         self.item_rows: list[tuple[Any, ...]] = []
         self.rejected_rows: dict[int, tuple[Any, ...]] = {}
-
-    def count(self, name: str, amount: int) -> None:
-        if amount:
-            counters = self.committed.counters
-            counters[name] = counters.get(name, 0) + amount
 
     def look_up(self, fingerprints: list[int]) -> None:
         """Ask the index for URLs, by one statement."""
@@ -91,15 +85,13 @@ class WriteBatch:
 
     def has_not_ended(self, sequence: int) -> bool:
         """Whether it has not ended since the indexes were brought up to date."""
-        if sequence in self.ended:
-            return False
-        return sequence in self.reopened or sequence not in self.run.tail.ended
+        return sequence not in self.ended and sequence not in self.run.tail.ended
 
     def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
         """Whether a page at this place is pending."""
         if not self.has_not_ended(sequence):
             return False
-        if sequence > self.run.tail.mark or sequence in self.reopened:
+        if sequence > self.run.tail.mark:
             return True
         return self.connection.execute(_IS_PENDING, place).fetchone() is not None
 
@@ -129,10 +121,7 @@ class WriteBatch:
 
     def write_totals(self, seconds: float) -> None:
         """Write what the run adds up to with this group."""
-        counters = dict(self.run.totals.counters)
-        for name, amount in self.committed.counters.items():
-            counters[name] = counters.get(name, 0) + amount
-        self.totals = Totals(counters, seconds, self.start_items)
+        self.totals = Totals(self.committed.counters, seconds, self.start_items)
         encoded = msgspec.json.encode(self.totals)
         self.connection.execute("UPDATE state SET totals = ?", (encoded,))
 
@@ -145,7 +134,6 @@ class WriteBatch:
         run.recent.add(self.depths)
         tail.fresh.update(self.fresh)
         tail.add(self.places)
-        tail.ended -= self.reopened
         tail.ended |= self.ended
         for host in self.stirred:
             tail.starts.pop(host, None)

@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from crawler.errors import JobLocked, StateError
-from crawler.store.base import Explanation, Outcome, State
+from crawler.stats import Counters
+from crawler.store.base import Answer, Explanation, Outcome, State
 from crawler.store.sqlite import history
 from crawler.store.sqlite.catalog import RunRecord
 from crawler.store.sqlite.store import SqliteStore
@@ -17,13 +18,11 @@ HOST = "books.example"
 
 
 def failed(page_path: str, reason: str, status: int = 0, *texts: str) -> Outcome:
-    counters = {"failed": 1, f"error.{reason}": 1, "start_failed": 1}
     return Outcome(
         entry(page_path),
         State.FAILED,
         reason,
-        status=status,
-        counters=counters,
+        answers=[Answer(status, "HTTP/1.1")] if status else [],
         items=items(*texts),
     )
 
@@ -51,7 +50,7 @@ def test_jobs_and_their_runs_are_listed(tmp_path: Path) -> None:
 
     assert history.jobs(tmp_path) == ["books"]
     assert (run.number, run.reason, run.seconds) == (1, "finished", 7.5)
-    assert run.counters == {"found": 2, "pages": 2, "items": 3}
+    assert run.counters == Counters(found=2, pages=2, items=3)
     assert run.finished is not None
 
 
@@ -71,7 +70,7 @@ async def test_a_running_crawl_is_read_beside_it(tmp_path: Path) -> None:
     await store.close(1.0)
 
     assert run.finished is None
-    assert run.counters == {"found": 2, "pages": 1, "items": 1}
+    assert run.counters == Counters(found=2, pages=1, items=1)
     assert explained is not None
     assert explained.state is State.DONE
     assert bodies == [b'"x"']
@@ -134,8 +133,8 @@ async def finds_the_slow_page(folder: Path) -> None:
     store = SqliteStore(folder)
     opening = await store.open(START)
     assert (opening.run, opening.is_resumed) == (1, True)
-    assert opening.counters["failed"] == 1
-    assert opening.counters["error.read_timeout"] == 0
+    assert opening.counters.failed == 1
+    assert "read_timeout" not in opening.counters.errors
     (taken,) = await store.take(HOST, 10, (), 0.0)
     assert taken.attempt == 0
     await store.commit([done(taken, "late")])

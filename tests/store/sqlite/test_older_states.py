@@ -70,7 +70,7 @@ def test_a_run_of_an_earlier_version_is_read_as_it_is(
 
     (record,) = history.runs(tmp_path, "books")
 
-    assert record.counters["pages"] == 4
+    assert record.counters.pages == 4
     assert len(list(history.items(tmp_path, "books"))) == 4
     assert history.facts(tmp_path, "books") == FACTS
 

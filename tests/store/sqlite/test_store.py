@@ -13,7 +13,8 @@ import pytest
 
 from crawler.errors import ConfigError, StateError, StoreError
 from crawler.request import Request
-from crawler.store.base import Item, Opening, Outcome, Rejected, RunStart, State
+from crawler.stats import Counters
+from crawler.store.base import Facts, Item, Opening, Outcome, Rejected, RunStart, State
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, done, entry, found, items
 
@@ -50,7 +51,9 @@ async def test_an_unfinished_run_is_resumed_as_it_was(tmp_path: Path) -> None:
         assert not opening.is_resumed
         await store.commit([found(page, entry("b")), done(page, "x")])
         rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint)
-        await store.commit([Outcome(None, rejected=[rejected], remember={"k": "v"})])
+        await store.commit(
+            [Outcome(None, rejected=[rejected], facts=Facts(scope={"a"}))]
+        )
 
     async with opened(tmp_path) as (store, opening):
         assert opening.is_resumed
@@ -59,13 +62,10 @@ async def test_an_unfinished_run_is_resumed_as_it_was(tmp_path: Path) -> None:
         assert opening.seconds == 1.0
         assert opening.sequence == 1
         assert opening.hosts == {HOST: 1}
-        assert opening.remembered == {"k": "v"}
-        assert opening.counters == {
-            "found": 2,
-            "pages": 1,
-            "items": 1,
-            "skipped.scope": 1,
-        }
+        assert opening.facts == Facts(scope={"a"})
+        assert opening.counters == Counters(
+            found=2, pages=1, items=1, skipped={"scope": 1}
+        )
         assert store.rejected == {link.fingerprint: "scope"}
         assert urls_of([*await store.take(HOST, 10, (), 0.0)]) == ["b"]
 
@@ -81,7 +81,7 @@ async def test_a_link_that_entered_after_all_is_not_left_out_after_a_resume(
 
     async with opened(tmp_path) as (store, opening):
         assert store.rejected == {}
-        assert opening.counters == {"found": 2, "skipped.scope": 0}
+        assert opening.counters == Counters(found=2)
         explained = await store.explain(link.fingerprint)
         assert explained is not None
         assert explained.state is State.PENDING
@@ -96,7 +96,7 @@ async def test_a_finished_run_is_followed_by_a_new_one(tmp_path: Path) -> None:
         assert not opening.is_resumed
         assert opening.run == 2
         committed = await store.commit([found(entry("a"))])
-        assert committed.counters == {"found": 1}
+        assert committed.counters == Counters(found=1)
 
 
 async def test_entries_are_taken_best_first(tmp_path: Path, index_every: int) -> None:
@@ -219,27 +219,8 @@ async def test_a_lowered_page_is_taken_in_its_new_place(
         rest = await store.take(HOST, 10, (), 0.0)
 
     assert [(it.depth, it.request.depth) for it in taken] == [(1, 1), (2, 2)]
-    assert landed.counters == {"pages": 1, "items": 1}
+    assert landed.counters == Counters(found=2, pages=1, items=1)
     assert urls_of([*rest]) == ["a"]
-
-
-async def test_a_page_asked_again_can_be_taken(
-    tmp_path: Path, index_every: int
-) -> None:
-    wall = entry("wall")
-    again = entry("wall", redirects=1, chain=(wall.fingerprint,))
-    async with opened(tmp_path, index_every=index_every) as (store, _):
-        await store.commit([found(wall)])
-        await store.commit([Outcome(wall, State.REDIRECTED)])
-        assert await store.take(HOST, 10, (), 0.0) == []
-        await store.commit([Outcome(None, again=[again])])
-
-        (taken,) = await store.take(HOST, 10, (), 0.0)
-        await store.commit([done(taken)])
-        rest = await store.take(HOST, 10, (), 0.0)
-
-    assert (taken.redirects, taken.chain) == (1, (wall.fingerprint,))
-    assert rest == []
 
 
 async def test_items_of_start_are_there_once_over_a_restart(tmp_path: Path) -> None:
@@ -251,7 +232,7 @@ async def test_items_of_start_are_there_once_over_a_restart(tmp_path: Path) -> N
         await store.commit([Outcome(None, items=items("z"), first_ordinal=2)])
         rows = await store.items_after(0, 10)
 
-    assert first.counters == {}
+    assert first.counters == Counters(items=2)
     assert [row.body for row in rows] == [b'"x"', b'"y"', b'"z"']
 
 
@@ -264,7 +245,7 @@ async def test_keys_of_items_hold_over_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as (store, _):
         committed = await store.commit([found(page), Outcome(page, items=[item])])
 
-    assert committed.counters["dropped.duplicate:url"] == 1
+    assert committed.counters.dropped == {"duplicate:url": 1}
 
 
 async def test_staged_items_are_dropped_with_the_process(tmp_path: Path) -> None:
@@ -290,7 +271,7 @@ async def test_many_staged_items_land_in_one_commit(tmp_path: Path) -> None:
 
         committed = await store.commit([Outcome(page, first_ordinal=3_000)])
 
-        assert committed.counters == {"items": 3_000}
+        assert committed.counters == Counters(found=1, pages=1, items=3000)
         last = await store.items_after(2_999, 10)
     assert [(row.sequence, row.ordinal) for row in last] == [(3_000, 2_999)]
 
@@ -303,7 +284,7 @@ async def test_known_urls_beyond_the_cache_stay_known(tmp_path: Path) -> None:
         assert len(store.recent) == 0
         committed = await store.commit([found(*(entry(str(n)) for n in range(60)))])
 
-    assert committed.counters == {"found": 10}
+    assert committed.counters == Counters(found=60)
     assert len(store.recent) == 60
 
 
@@ -328,7 +309,7 @@ async def test_a_commit_that_is_cancelled_lands_whole(tmp_path: Path) -> None:
 
         again = await store.commit([outcome])
 
-        assert again.counters == {}
+        assert again.counters == Counters(found=2, pages=1, items=1)
         assert entry("b").fingerprint in store.recent
         assert len(await store.items_after(0, 10)) == 1
 
@@ -429,7 +410,7 @@ async def test_a_commit_on_a_full_disk_can_be_tried_again(
 
         committed = await store.commit([outcome])
 
-        assert committed.counters == {"items": 100, "found": 2}
+        assert committed.counters == Counters(found=3, pages=1, items=100)
         assert [it.sequence for it in committed.added] == [2, 3]
     async with opened(tmp_path) as (store, opening):
         assert opening.sequence == 100
@@ -443,18 +424,16 @@ async def test_the_state_of_a_job_is_for_its_owner_alone(tmp_path: Path) -> None
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
 
 
-async def test_pages_that_ended_are_passed_by_and_may_come_back(tmp_path: Path) -> None:
+async def test_pages_that_ended_are_passed_by(tmp_path: Path) -> None:
     pages = [entry(str(number)) for number in range(6)]
     async with opened(tmp_path, index_every=6) as (store, _):
         await store.commit([found(*pages)])  # all six are in the index now
         await store.commit([done(page) for page in pages[:3]])
         first = await store.take(HOST, 2, (), 0.0)
-        await store.commit([Outcome(None, again=[entry("1", redirects=1)])])
-
         second = await store.take(HOST, 2, (), 0.0)
 
     assert urls_of([*first]) == ["3", "4"]
-    assert urls_of([*second]) == ["1", "3"]
+    assert urls_of([*second]) == ["3", "4"]
 
 
 async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
@@ -477,4 +456,4 @@ async def test_a_commit_while_somebody_else_writes_can_be_tried_again(
 
         committed = await store.commit([found(entry("a"))])
 
-    assert committed.counters == {"found": 1}
+    assert committed.counters == Counters(found=1)

@@ -1,0 +1,89 @@
+"""A circuit breaker: stops asking what has not answered, and asks again later.
+
+    CLOSED ──10 failures──► OPEN ──its pause ends──► PROBING ──failure──► OPEN, longer
+       ▲                                                │    └─after 3 pauses─► GIVEN_UP
+       └──────────────── any success ◄──────────────────┘
+
+Rule: no I/O, no clock; times are monotonic seconds. One failure that arrives while the
+breaker is open was asked before it opened, so it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any, ClassVar
+
+_Rule = Callable[[Any, float], float]
+
+#: Failures in a row that open the breaker; pauses after which it gives up.
+STRAIGHT_FAILURES, MAX_PAUSES = 10, 3
+#: Seconds of the first pause; each one is twice the one before, up to the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+
+
+class BreakerState(IntEnum):
+    """What may be asked: all, nothing until the pause ends, one, nothing any more."""
+
+    CLOSED = 0
+    OPEN = 1
+    PROBING = 2
+    GIVEN_UP = 3
+
+
+class CircuitBreaker:
+    """Counts failures in a row, pauses after too many, and gives up in the end."""
+
+    __slots__ = ("_failures", "open_until", "pauses", "state")
+
+    def __init__(self) -> None:
+        self.state = BreakerState.CLOSED
+        #: Until when nothing is asked; in the past once a pause is over.
+        self.open_until = 0.0
+        #: Pauses in a row, with no success in between.
+        self.pauses = 0
+        self._failures = 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing is to be asked any more."""
+        return self.state is BreakerState.GIVEN_UP
+
+    def succeed(self) -> None:
+        """Close: there was an answer."""
+        self.state = BreakerState.CLOSED
+        self._failures = self.pauses = 0
+
+    def fail(self, now: float) -> float:
+        """Count a failure; returns the seconds of the pause that it begins, or 0."""
+        if self.state is BreakerState.OPEN and now >= self.open_until:
+            self.state = BreakerState.PROBING
+        return self._on_failure[self.state](self, now)
+
+    def _count(self, now: float) -> float:
+        self._failures += 1
+        return self._open(now) if self._failures >= STRAIGHT_FAILURES else 0.0
+
+    def _probe_failed(self, now: float) -> float:
+        if self.pauses < MAX_PAUSES:
+            return self._open(now)
+        self.state = BreakerState.GIVEN_UP
+        return 0.0
+
+    def _open(self, now: float) -> float:
+        pause = min(FIRST_PAUSE * 2.0**self.pauses, LONGEST_PAUSE)
+        self.state = BreakerState.OPEN
+        self.open_until = now + pause
+        self.pauses += 1
+        return pause
+
+    def _ignore(self, now: float) -> float:
+        return 0.0
+
+    #: What a failure does in each state.
+    _on_failure: ClassVar[Mapping[BreakerState, _Rule]] = {
+        BreakerState.CLOSED: _count,
+        BreakerState.OPEN: _ignore,
+        BreakerState.PROBING: _probe_failed,
+        BreakerState.GIVEN_UP: _ignore,
+    }

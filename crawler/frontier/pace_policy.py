@@ -1,0 +1,201 @@
+"""How troubles change a host's pace. No I/O, no clock; times are monotonic seconds.
+
+`PacePolicy` makes one `HostHealth` a host. `Backoff`, the policy of every crawl, is
+a table: what each sign does to a host's interval, its circuit breaker and its series
+of refusals.
+
+    sign        interval     breaker     refusals
+    ANSWERED    shrinks      closes      a clean answer
+    REFUSED     doubles      -           counted; the host may be paused
+    BROKEN      doubles      -           -
+    SILENT      doubles      a failure   -
+    NOTHING     -            -           -
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Protocol
+
+from crawler.frontier.circuit_breaker import CircuitBreaker
+from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
+
+#: The first interval of a troubled host that has no rate, and the longest of any.
+FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
+#: What a troubled host's interval keeps at each clean answer; when it has halved.
+KEPT, HALF_LIFE = 0.9, 15.0
+#: How long a series of refusals uses up no attempts; how many clean answers end one.
+EXCUSED_SECONDS, CLEAN_ANSWERS = 900.0, 3
+
+
+class HostHealth(Protocol):
+    """What a policy knows of one host; asked and changed by `HostPace` only."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests that its troubles ask for; 0: none."""
+        ...
+
+    @property
+    def troubled_at(self) -> float | None:
+        """When the last trouble was; None: the host has had none."""
+        ...
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the host is not to be asked any more."""
+        ...
+
+    def observe(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        """Take note of an exchange; returns what follows for its request, and how many
+        seconds the host is to be paused. `usual` is the interval without troubles."""
+        ...
+
+
+PacePolicy = Callable[[], HostHealth]
+
+
+class Slowdown:
+    """The interval that troubles ask for: doubled by each, fading with time."""
+
+    __slots__ = ("_changed_at", "_grown_at", "interval")
+
+    def __init__(self) -> None:
+        self.interval = self._grown_at = self._changed_at = 0.0
+
+    def grow(self, now: float, usual: float) -> None:
+        """Double it; troubles that come together double it once."""
+        if self._grown_at + self.interval > now:
+            return
+        step = max(2 * max(self.interval, usual), FIRST_INTERVAL)
+        self.interval = min(step, LONGEST_INTERVAL)
+        self._grown_at = self._changed_at = now
+
+    def shrink(self, now: float, usual: float) -> None:
+        """A clean answer came: let it fade; it ends when it is no longer than usual."""
+        if not self.interval:
+            return
+        self.interval *= KEPT * 0.5 ** ((now - self._changed_at) / HALF_LIFE)
+        self._changed_at = now
+        if self.interval <= max(usual, FIRST_INTERVAL / 2):
+            self.interval = 0.0
+
+
+class RefusalSeries:
+    """Refusals (429, 503) close together: does the host refuse, or one page of it?
+
+    A host that refuses as a whole uses up no attempts for 15 minutes from the first
+    refusal on. Where the host has answered and refuses one page alone, or one among
+    clean answers, the trouble is the page's, and the refusal is an attempt.
+    """
+
+    __slots__ = ("_clean", "_has_answered", "_is_of_many", "_page", "_since")
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._page: int | None = None
+        self._is_of_many = False
+        self._has_answered = False
+        self._clean = 0
+
+    def answered(self) -> None:
+        """The host gave an answer that was no refusal."""
+        self._has_answered = True
+        self._clean += 1
+
+    def refused(self, page: int | None, now: float) -> bool:
+        """Note a refusal; returns whether it is excused, using up no attempt."""
+        since, is_healthy = self._since, self._clean >= CLEAN_ANSWERS
+        self._clean = 0
+        if since is None or is_healthy:
+            self._since, self._page, self._is_of_many = now, page, False
+        elif page != self._page:
+            self._is_of_many = True
+        is_alone = page is not None or (is_healthy and since is not None)
+        if self._has_answered and is_alone and not self._is_of_many:
+            return False
+        return self._since is not None and now - self._since < EXCUSED_SECONDS
+
+
+class Backoff:
+    """The policy of every crawl; see the table above."""
+
+    __slots__ = ("_breaker", "_first_pause", "_refusals", "_slowdown", "troubled_at")
+
+    def __init__(self, first_pause: Callable[[], float] = lambda: 1.0) -> None:
+        #: Gives the seconds that a refusal pauses the host which said no Retry-After.
+        self._first_pause = first_pause
+        self._slowdown = Slowdown()
+        self._breaker = CircuitBreaker()
+        self._refusals = RefusalSeries()
+        #: When the last trouble was.
+        self.troubled_at: float | None = None
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests that its troubles ask for; 0: none."""
+        return 0.0 if self._breaker.is_given_up else self._slowdown.interval
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the host is not to be asked any more."""
+        return self._breaker.is_given_up
+
+    def observe(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        """Take note of an exchange, by the rule of its sign."""
+        return self._rules[exchange.sign](self, exchange, now, usual)
+
+    def _answered(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        self._refusals.answered()
+        if self.troubled_at is not None:
+            self._breaker.succeed()
+            self._slowdown.shrink(now, usual)
+        return NO_CONSEQUENCE, 0.0
+
+    def _refused(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        self.troubled_at = now
+        is_excused = self._refusals.refused(exchange.page, now)
+        self._slowdown.grow(now, usual)
+        pause = exchange.retry_after
+        if pause is None:
+            pause = self._first_pause() if is_excused else 0.0
+        return Verdict(is_excused), pause
+
+    def _broken(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        self.troubled_at = now
+        self._slowdown.grow(now, usual)
+        return NO_CONSEQUENCE, 0.0
+
+    def _silent(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        self.troubled_at = now
+        self._slowdown.grow(now, usual)
+        pause = self._breaker.fail(now)
+        return Verdict(is_given_up=self._breaker.is_given_up), pause
+
+    def _nothing(
+        self, exchange: Exchange, now: float, usual: float
+    ) -> tuple[Verdict, float]:
+        return NO_CONSEQUENCE, 0.0
+
+    _rules: ClassVar[Mapping[Sign, _Rule]] = {
+        Sign.ANSWERED: _answered,
+        Sign.REFUSED: _refused,
+        Sign.BROKEN: _broken,
+        Sign.SILENT: _silent,
+        Sign.NOTHING: _nothing,
+    }
+
+
+_Rule = Callable[[Backoff, Exchange, float, float], tuple[Verdict, float]]

@@ -1,0 +1,41 @@
+"""The one seam between a visit and the wire: `Fetch`, and the layers around it.
+
+    class Signed:
+        def __init__(self, fetch: Fetch) -> None:
+            self._fetch = fetch
+
+        async def __call__(self, request: Request) -> Response:
+            signature = sign(request.url)
+            return await self._fetch(request.with_headers({"X-Signature": signature}))
+
+A layer takes the next `Fetch` and is one. It sees each request of the crawl, robots.txt
+and logins included (`request.purpose` tells them apart); it may change the request,
+choose a proxy, or answer without asking on (`respond`). The order of layers is the
+order of the lines in `run/assembly.py`.
+
+Rule: a layer never retries and never follows a redirect: the crawl does, by its own
+rules, and both come back through the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from crawler.request import Request
+from crawler.response import Response
+
+__all__ = ["Fetch", "Layer"]
+
+
+class Fetch(Protocol):
+    """One request, one response: its head is here, its body may still be on the wire.
+
+    Raises FetchError. Whoever gets the response closes it.
+    """
+
+    async def __call__(self, request: Request, /) -> Response: ...
+
+
+#: Takes the next fetch and gives one: a class of layers, or a function.
+Layer: TypeAlias = Callable[[Fetch], Fetch]

@@ -1,0 +1,57 @@
+"""What the head of a response leads to: a page, a redirect, or an end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum, auto
+
+from crawler.layers import redirects
+from crawler.request import Request
+from crawler.response import Response
+
+
+class Fate(Enum):
+    """What a head leads to."""
+
+    PAGE = auto()
+    REDIRECT = auto()
+    BAD_STATUS = auto()
+    UNWANTED = auto()
+
+
+# By these names for each page: before Python 3.12 an Enum's member costs a call.
+PAGE, REDIRECT, BAD_STATUS, UNWANTED = Fate
+
+
+class Acceptance:
+    """Which responses a spider wants: its `statuses` and `accepts`."""
+
+    def __init__(self, accepts: Iterable[str], statuses: Iterable[int]) -> None:
+        self._accepts = frozenset(accepts)
+        self._suffixes = tuple(kind for kind in self._accepts if kind.startswith("+"))
+        self._statuses = frozenset(statuses)
+
+    def fate(self, request: Request, response: Response) -> Fate:
+        """What the response's status and type lead to."""
+        status = response.status_code
+        if status in self._statuses:
+            return PAGE
+        if status in redirects.STATUSES:
+            return REDIRECT
+        if not 200 <= status <= 299:
+            return BAD_STATUS
+        if request.options.stream or self._is_accepted(response.content_type):
+            return PAGE
+        return UNWANTED
+
+    def needs_body(self, request: Request, fate: Fate) -> bool:
+        """Whether a callback or errback is to have the whole body."""
+        if fate is PAGE:
+            return not request.options.stream
+        return fate is not REDIRECT and bool(request.options.errback)
+
+    def _is_accepted(self, content_type: str) -> bool:
+        accepts = self._accepts
+        if content_type in accepts or "*/*" in accepts:
+            return True
+        return bool(self._suffixes) and content_type.endswith(self._suffixes)

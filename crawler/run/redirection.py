@@ -1,0 +1,70 @@
+"""What becomes of a redirect: its target enters the frontier in its source's place.
+
+A cookie wall is a redirect back into its own chain on the same origin: the server set a
+cookie and wants to be asked again. The visitor passes it inside the visit, where the
+turns of the host allow that: it asks the target again, and a page that leads to a known
+wall is asked again behind it. Elsewhere the target is asked by a turn of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crawler.errors import FetchError, Reason
+from crawler.layers import redirects
+from crawler.request import Request
+from crawler.response import Response
+from crawler.run.link_filter import Discovered, LinkFilter, identity_behind
+from crawler.run.visit import Visit
+from crawler.store.base import Outcome, State
+from crawler.web import urls
+
+
+class Redirection:
+    """Judges where redirects lead, by the same filters as links."""
+
+    def __init__(self, link_filter: LinkFilter, walls: Iterable[str]) -> None:
+        self._filter = link_filter
+        self._walls = set(walls)
+
+    def target(self, request: Request, response: Response) -> Request:
+        """The request that a redirect asks for; FetchError where it is none."""
+        location = response.head.value(b"location")
+        return redirects.target(request, response.status_code, location)
+
+    def leads_back(self, visit: Visit, target: Request) -> bool:
+        """Whether the target is in the visit's own redirect chain, on its origin."""
+        entry = visit.entry
+        identity = identity_behind(entry, target)
+        if identity != entry.fingerprint and identity not in entry.chain:
+            return False
+        if urls.origin_of(target.url) != urls.origin_of(entry.url):
+            return False
+        if identity != entry.fingerprint and entry.url not in self._walls:
+            self._walls.add(entry.url)
+            visit.wall = entry.url
+        return True
+
+    def is_wall(self, visit: Visit, target: Request) -> bool:
+        """Whether the target is a wall that the visit's page is to be asked behind."""
+        return target.url in self._walls and target.url != visit.entry.url
+
+    def outcome(self, visit: Visit, request: Request, response: Response) -> Outcome:
+        """The source ends, its target enters, both in one commit; FetchError."""
+        entry, target = visit.entry, self.target(request, response)
+        if entry.redirects >= redirects.LIMIT:
+            detail = f"over {redirects.LIMIT} redirects"
+            raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
+        visit.note(response)
+        identity = identity_behind(entry, target)
+        if identity == entry.fingerprint:  # asked again, by a turn of its own
+            entry.redirects += 1
+            return visit.outcome(State.PENDING)
+        if identity in entry.chain:  # asked once more, as a request of its own
+            name = f"{entry.fingerprint}:{entry.redirects}"
+            identity = target.fingerprint(urls.fingerprint("ordinal", name))
+        found = Discovered()
+        self._filter.redirect(entry, target, identity, found)
+        outcome = visit.outcome(State.REDIRECTED, detail=target.url, facts=found.facts)
+        outcome.requests, outcome.rejected = found.requests, found.rejected
+        return outcome

@@ -1,0 +1,31 @@
+"""The outermost fetch of a run with layers of its own: their errors get a name."""
+
+from __future__ import annotations
+
+from crawler.errors import Blame, FetchError, Reason
+from crawler.layers.fetch import Fetch
+from crawler.request import Request
+from crawler.response import Response
+from crawler.run.callbacks import user_frame
+
+
+class Translated:
+    """Turns whatever a user's layer raises into a FetchError that says where."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def __call__(self, request: Request, /) -> Response:
+        try:
+            return await self._fetch(request)
+        except FetchError:
+            raise
+        except Exception as exc:
+            where = user_frame(exc)
+            detail = f"a layer raised {type(exc).__name__}: {exc}"
+            raise FetchError(
+                Reason.SPIDER_ERROR,
+                detail + (f" ({where})" if where else ""),
+                url=request.url,
+                blame=Blame.CODE,
+            ) from exc
