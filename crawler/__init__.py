@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from crawler.request import Request
     from crawler.response import LinkBatch, Response
     from crawler.run.api import Crawl, crawl, crawl_items, fetch
+    from crawler.run.observers import Observer
     from crawler.settings import Settings
     from crawler.sinks import Sink
     from crawler.spider import Arg, Failure, Results, Spider
@@ -68,6 +69,7 @@ _HOMES = {
     "crawler.page": ("Node", "Page"),
     "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
     "crawler.request": ("Request",),
+    "crawler.run.observers": ("Observer",),
     "crawler.response": ("LinkBatch", "Response"),
     "crawler.settings": ("Settings",),
     "crawler.sinks": ("Sink",),
@@ -91,6 +93,7 @@ __all__ = [
     "LinkBatch",
     "Map",
     "Node",
+    "Observer",
     "OutputExists",
     "Page",
     "Pipeline",

@@ -43,5 +43,17 @@ class Verdict(NamedTuple):
     is_given_up: bool = False
 
 
+class PaceChange(NamedTuple):
+    """A host that is asked more slowly, or faster again, than before."""
+
+    host: str
+    #: Seconds between two requests from now on; 0: as many as its ceiling allows.
+    interval: float
+    #: Seconds for which it is not asked at all.
+    pause: float = 0.0
+    #: Whether it is not asked any more: what is left of it fails.
+    is_given_up: bool = False
+
+
 #: The verdict on most exchanges.
 NO_CONSEQUENCE = Verdict()

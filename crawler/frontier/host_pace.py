@@ -12,7 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
+from crawler.frontier.exchange import (
+    NO_CONSEQUENCE,
+    Exchange,
+    PaceChange,
+    Sign,
+    Verdict,
+)
 from crawler.frontier.pace_policy import Backoff, HostHealth, PacePolicy
 
 #: How long a host's troubles are remembered after the last of them.
@@ -37,10 +43,15 @@ class HostPace:
     """
 
     def __init__(
-        self, pace: Callable[[str], Pace], policy: PacePolicy = Backoff
+        self,
+        pace: Callable[[str], Pace],
+        policy: PacePolicy = Backoff,
+        tell: Callable[[PaceChange], None] = lambda change: None,
     ) -> None:
         self._pace = pace
         self._policy = policy
+        #: Told of each host whose pace an exchange has changed.
+        self._tell = tell
         self._states: dict[str, _State] = {}
         self._resting: list[tuple[float, str]] = []
         self._crawl_delays: dict[str, float] = {}
@@ -130,8 +141,12 @@ class HostPace:
         if pause:
             state.pause(now + pause, now)
         if health.troubled_at is not None:
+            before = state.interval
             state.set_interval()
             self._remember(exchange.host, state)
+            if pause or verdict.is_given_up or state.interval != before:
+                host, is_over = exchange.host, verdict.is_given_up
+                self._tell(PaceChange(host, state.interval, pause, is_over))
         return verdict
 
     def charge(self, host: str, now: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from crawler.errors import ConfigError
 from crawler.frontier.host_pace import HostPace, Pace
@@ -23,6 +24,7 @@ from crawler.run.callbacks import Callbacks
 from crawler.run.endings import Endings
 from crawler.run.engine import Engine, EngineParts, Limits
 from crawler.run.link_filter import LinkFilter
+from crawler.run.observers import Observations, Observers, Progress
 from crawler.run.options import RunOptions
 from crawler.run.redirection import Redirection
 from crawler.run.scheduler import Scheduler
@@ -61,8 +63,17 @@ class RunResources:
         return Clocks(asyncio.get_running_loop().time, self.options.wall_clock)
 
 
-def assemble(resources: RunResources) -> tuple[Engine, Callbacks]:
-    """The engine with all its parts; and the callbacks, which count selectors."""
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The engine with all its parts, and those that the report asks."""
+
+    engine: Engine
+    callbacks: Callbacks
+    observations: Observations
+
+
+def assemble(resources: RunResources) -> Assembled:
+    """Make the engine of a run."""
     spider, settings, store = resources.spider, resources.settings, resources.store
     facts, workers = resources.opening.facts, settings.crawl.workers
     start_origins = set(facts.start_origins)
@@ -76,7 +87,12 @@ def assemble(resources: RunResources) -> tuple[Engine, Callbacks]:
         start_origins=start_origins,
     )
     retries = Retries(settings.retry, spider.stop, spider.wait)
-    hosts = HostPace(_pace(resources), lambda: Backoff(retries.first_pause))
+    progress, observations = Progress(resources.opening.counters), Observations()
+    observers = Observers(
+        [progress, observations, *resources.options.observers, *spider.observers]
+    )
+    policy = partial(Backoff, retries.first_pause)
+    hosts = HostPace(_pace(resources), policy, observers.pace_changed)
     ways = WayHealth()
     sessions = Sessions(resources.options.wall_clock, facts.cookies)
     fetch = layered(resources, sessions, start_origins)
@@ -112,10 +128,11 @@ def assemble(resources: RunResources) -> tuple[Engine, Callbacks]:
         _limits(resources),
         workers=workers,
         grace=settings.crawl.grace,
-        counters=resources.opening.counters,
+        observers=observers,
+        progress=progress,
         wall_clock=resources.options.wall_clock,
     )
-    return engine, callbacks
+    return Assembled(engine, callbacks, observations)
 
 
 def layered(

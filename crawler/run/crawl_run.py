@@ -20,8 +20,7 @@ from anyio import to_thread
 from crawler.errors import ConfigError, SinkError
 from crawler.http import Client, ClientOptions
 from crawler.pipelines import Chain, Run
-from crawler.run.assembly import RunResources, assemble, scope_of
-from crawler.run.callbacks import Callbacks
+from crawler.run.assembly import Assembled, RunResources, assemble, scope_of
 from crawler.run.diagnosis import advise
 from crawler.run.engine import Engine
 from crawler.run.options import RunOptions
@@ -79,7 +78,7 @@ class CrawlRun:
         self.engine: Engine
         self._client: Client
         self._chain: Chain
-        self._callbacks: Callbacks
+        self._assembled: Assembled
 
     async def __aenter__(self) -> CrawlRun:
         await self._stack.__aenter__()
@@ -142,7 +141,7 @@ class CrawlRun:
         self.outputs = await self._stack.enter_async_context(await self._make_outputs())
         # What an earlier process committed may be all that there is to write.
         self.outputs.wake(self.opening.sequence)
-        self.engine, self._callbacks = assemble(
+        self._assembled = assemble(
             RunResources(
                 spider,
                 settings,
@@ -155,6 +154,7 @@ class CrawlRun:
                 self._start_names,
             )
         )
+        self.engine = self._assembled.engine
         self._is_begun = True
 
     async def _prepare(self) -> None:
@@ -297,7 +297,7 @@ class CrawlRun:
         if isinstance(self.outputs.error, PipeClosed):
             report.exit_code = 0
         report.advice = advise(
-            report, self.engine.observations, self._callbacks.selectors
+            report, self._assembled.observations, self._assembled.callbacks.selectors
         )
         return report
 

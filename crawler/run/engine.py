@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -24,13 +24,13 @@ from crawler.errors import Reason, SinkError, StoreError
 from crawler.layers.robots_gate import RobotsTable
 from crawler.request import Entry
 from crawler.run.committer import Committer
-from crawler.run.observers import Observations
+from crawler.run.observers import Observers, Progress
 from crawler.run.scheduler import RobotsTurn, Scheduler
 from crawler.run.start_requests import StartRequests
 from crawler.run.store_retry import StoreRetry
 from crawler.run.visitor import Visitor
 from crawler.sinks import Outputs, PipeClosed
-from crawler.stats import Counters, FinishReason
+from crawler.stats import FinishReason
 from crawler.store.base import Committed, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
@@ -66,15 +66,6 @@ class EngineParts:
     outputs: Outputs
 
 
-@dataclass(slots=True)
-class Progress:
-    """Where the crawl stands, for whoever shows it."""
-
-    counters: Counters = field(default_factory=Counters)
-    #: Hosts that were asked in this process.
-    hosts: set[str] = field(default_factory=set)
-
-
 class Engine:
     """Drives one crawl from its first request to its last commit."""
 
@@ -85,7 +76,8 @@ class Engine:
         *,
         workers: int,
         grace: float,
-        counters: Counters,
+        observers: Observers,
+        progress: Progress,
         wall_clock: Callable[[], float],
     ) -> None:
         self._parts = parts
@@ -102,8 +94,8 @@ class Engine:
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
         self._is_full = False
-        self.progress = Progress(counters)
-        self.observations = Observations()
+        self.progress = progress
+        self._observers = observers
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
         self._patience = StoreRetry()
@@ -212,18 +204,18 @@ class Engine:
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: count, feed the scheduler, wake the sinks."""
-        if committed.landed:
-            self.progress.counters = committed.counters
-        scheduler, settled, sources = self._parts.scheduler, [], 0
+        observers, scheduler = self._observers, self._parts.scheduler
+        settled, sources = [], 0
         clock = anyio.current_time() - self._wall_clock()
         for outcome in group[: committed.landed]:
             if outcome.entry is None:
                 sources += 1
                 continue
-            self.observations.note(outcome)
-            self.progress.hosts.add(outcome.entry.host)
+            observers.landed(outcome)
             is_pending = outcome.state is _PENDING
             settled.append((outcome.entry, outcome.due + clock if is_pending else None))
+        if committed.landed:
+            observers.committed(committed.counters)
         self._parts.outputs.wake(committed.sequence)
         if committed.is_full:
             self._is_full = True

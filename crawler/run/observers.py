@@ -1,11 +1,26 @@
-"""What a person should be told at the end that counters do not say."""
+"""Observers: told of every outcome that has landed and of every change of pace.
+
+    class Slow(Observer):
+        def landed(self, outcome: Outcome) -> None:
+            if outcome.elapsed > 5:
+                print(outcome.entry)
+
+    crawl(Books, observers=[Slow()])
+
+The advice at the end and the progress of a run are the first observers.
+
+Rule: an observer looks on. What it raises is logged once, and it is not told again.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Iterable
 
 from crawler.errors import Reason
+from crawler.frontier.exchange import PaceChange
+from crawler.stats import Counters
 from crawler.store.base import Outcome, State
 from crawler.web import urls
 
@@ -15,8 +30,64 @@ logger = logging.getLogger(__name__)
 MAX_HOSTS = 1_000
 
 
-class Observations:
-    """Notes what landed: one sample of each error, hosts of what was left out."""
+class Observer:
+    """Looks on while a run goes on; override what you want to be told of."""
+
+    def landed(self, outcome: Outcome) -> None:
+        """The outcome of a visit was committed: a page, a failure, a later try."""
+
+    def committed(self, counters: Counters) -> None:
+        """A commit is done; these are the run's counts with it."""
+
+    def pace_changed(self, change: PaceChange) -> None:
+        """A host is asked more slowly, or faster again."""
+
+
+class Observers:
+    """The observers of a run, told one after the other."""
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = list(observers)
+
+    def landed(self, outcome: Outcome) -> None:
+        self._tell(lambda observer: observer.landed(outcome))
+
+    def committed(self, counters: Counters) -> None:
+        self._tell(lambda observer: observer.committed(counters))
+
+    def pace_changed(self, change: PaceChange) -> None:
+        self._tell(lambda observer: observer.pace_changed(change))
+
+    def _tell(self, tell: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                tell(observer)
+            except Exception:
+                self._observers.remove(observer)
+                name = type(observer).__name__
+                logger.exception("Observer %s failed and is not told again", name)
+
+
+class Progress(Observer):
+    """Where the crawl stands, for a display."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.counters = counters
+        #: Hosts that were asked in this process.
+        self.hosts: set[str] = set()
+
+    def landed(self, outcome: Outcome) -> None:
+        """Note the host."""
+        if outcome.entry is not None:
+            self.hosts.add(outcome.entry.host)
+
+    def committed(self, counters: Counters) -> None:
+        """Take the counts."""
+        self.counters = counters
+
+
+class Observations(Observer):
+    """Notes what the advice at the end needs: a sample of each error, skipped hosts."""
 
     def __init__(self) -> None:
         #: By reason: the first URL that failed so, and its one-line detail.
@@ -26,8 +97,8 @@ class Observations:
         #: Where redirects led, with how many.
         self.targets: Counter[str] = Counter()
 
-    def note(self, outcome: Outcome) -> None:
-        """Look at an outcome that has landed."""
+    def landed(self, outcome: Outcome) -> None:
+        """Note its failure, its skipped links, or where it redirects."""
         for rejected in outcome.rejected:
             hosts = self.left_out.setdefault(rejected.rule, Counter())
             host = urls.host_of(rejected.url)

@@ -10,6 +10,7 @@ from typing import Any
 
 from crawler.http import AsyncBaseTransport
 from crawler.layers import Layer
+from crawler.run.observers import Observer
 from crawler.sinks import Sink
 
 
@@ -43,6 +44,8 @@ class RunOptions:
     transport: AsyncBaseTransport | None = None
     #: Layers between a visit and the wire, the outermost first; see crawler.layers.
     layers: tuple[Layer, ...] = ()
+    #: Told of every outcome that has landed and of every change of pace.
+    observers: tuple[Observer, ...] = ()
     event_hooks: Any = None
     auth: Any = None
 
@@ -50,3 +53,4 @@ class RunOptions:
         if isinstance(self.outputs, str | Sink):  # one is as good as a list of one
             object.__setattr__(self, "outputs", (self.outputs,))
         object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "observers", tuple(self.observers))

@@ -25,6 +25,7 @@ from crawler.web.urls import Pattern, Scope
 
 if TYPE_CHECKING:
     from crawler.pipelines import Pipeline
+    from crawler.run.observers import Observer
     from crawler.stats import Report
 
 #: What an `async def` callback with `yield` gives: items, Requests, batches of links.
@@ -93,6 +94,8 @@ class Spider:
     wait: Callable[[Any], float] | None = None
     #: Layers between a visit and the wire, the outermost first; see crawler.layers.
     layers: Sequence[Layer] = ()
+    #: Told of every outcome that has landed and of every change of pace.
+    observers: Sequence[Observer] = ()
     #: Settings that this spider overrides: {"politeness": {"rate": 2}}.
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 

@@ -8,7 +8,8 @@ import pytest
 
 from crawler.cli import run_summary
 from crawler.cli.run_summary import Ending, Pulse
-from crawler.run.engine import Engine, Progress
+from crawler.run.engine import Engine
+from crawler.run.observers import Progress
 from crawler.stats import Counters, FinishReason, Report
 
 
@@ -16,7 +17,7 @@ from crawler.stats import Counters, FinishReason, Report
 class Running:
     """As much of an engine as is looked at."""
 
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = field(default_factory=lambda: Progress(Counters()))
     busy_hosts: int = 2
 
 

@@ -29,7 +29,7 @@ def failed(reason: Reason, detail: str) -> Observations:
     """What is noted where one page failed so."""
     observations = Observations()
     entry = Entry(1, Request(URL), "site.example")
-    observations.note(Outcome(entry, State.FAILED, str(reason), detail))
+    observations.landed(Outcome(entry, State.FAILED, str(reason), detail))
     return observations
 
 
@@ -121,7 +121,7 @@ def test_callbacks_that_yield_nothing_are_told() -> None:
 def test_a_start_that_robots_txt_forbids_is_named() -> None:
     observations = Observations()
     entry = Entry(1, Request(URL), "site.example")
-    observations.note(Outcome(entry, State.SKIPPED, "robots_denied"))
+    observations.landed(Outcome(entry, State.SKIPPED, "robots_denied"))
 
     (line,) = advice(
         observations, pages=0, item_count=0, statuses={}, skipped={"robots_denied": 1}
@@ -151,7 +151,7 @@ def redirected(amount: int) -> Observations:
     for number in range(amount):
         entry = Entry(number, Request(f"{URL}{number}"), "site.example")
         login = "https://site.example/login"
-        observations.note(Outcome(entry, State.REDIRECTED, detail=login))
+        observations.landed(Outcome(entry, State.REDIRECTED, detail=login))
     return observations
 
 
@@ -180,7 +180,7 @@ def test_links_left_out_are_told_with_the_host_and_the_setting() -> None:
     observations = Observations()
     hosts = ["cdn.example"] * 2 + ["other.example"]
     links = [Rejected(1, f"https://{host}/", "scope", 0) for host in hosts]
-    observations.note(Outcome(None, State.DONE, rejected=links))
+    observations.landed(Outcome(None, State.DONE, rejected=links))
 
     (line,) = advice(observations, skipped={"scope": 3, "depth": 1})
 

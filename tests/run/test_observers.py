@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tenacity import stop_after_attempt, wait_none
 
+from crawler import Response, Results, Spider, crawl
 from crawler.errors import Reason
+from crawler.frontier.exchange import PaceChange
 from crawler.request import Entry, Request
-from crawler.run.observers import MAX_HOSTS, Observations
+from crawler.run.observers import MAX_HOSTS, Observations, Observer
+from crawler.stats import Counters
 from crawler.store.base import Outcome, Rejected, State
+from crawler.testing import FakeSite, Page
 
 URL = "https://site.example/"
 
@@ -29,8 +34,8 @@ def links(*hosts: str, rule: str = "scope") -> Outcome:
 def test_the_first_failure_of_a_kind_is_its_sample() -> None:
     observations = Observations()
 
-    observations.note(outcome(State.FAILED, Reason.RESET, "first", URL + "a"))
-    observations.note(outcome(State.FAILED, Reason.RESET, "second", URL + "b"))
+    observations.landed(outcome(State.FAILED, Reason.RESET, "first", URL + "a"))
+    observations.landed(outcome(State.FAILED, Reason.RESET, "second", URL + "b"))
 
     assert observations.samples == {"reset": (URL + "a", "first")}
 
@@ -38,7 +43,7 @@ def test_the_first_failure_of_a_kind_is_its_sample() -> None:
 def test_a_page_that_is_tried_again_is_no_sample() -> None:
     observations = Observations()
 
-    observations.note(outcome(State.PENDING, Reason.RESET, "for now"))
+    observations.landed(outcome(State.PENDING, Reason.RESET, "for now"))
 
     assert observations.samples == {}
 
@@ -46,7 +51,7 @@ def test_a_page_that_is_tried_again_is_no_sample() -> None:
 def test_a_good_page_leaves_no_trace() -> None:
     observations = Observations()
 
-    observations.note(outcome(State.DONE))
+    observations.landed(outcome(State.DONE))
 
     assert (observations.samples, observations.targets) == ({}, {})
 
@@ -68,7 +73,7 @@ def test_what_went_wrong_is_logged_as_it_lands(
 ) -> None:
     caplog.set_level(logging.INFO)
 
-    Observations().note(outcome(state, str(reason), "why"))
+    Observations().landed(outcome(state, str(reason), "why"))
 
     assert [(record.levelname, record.message) for record in caplog.records] == [
         (level, said)
@@ -78,7 +83,7 @@ def test_what_went_wrong_is_logged_as_it_lands(
 def test_an_unwanted_type_is_not_worth_a_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
-    Observations().note(outcome(State.SKIPPED, Reason.UNWANTED_TYPE, "image/png"))
+    Observations().landed(outcome(State.SKIPPED, Reason.UNWANTED_TYPE, "image/png"))
 
     assert caplog.records == []
 
@@ -86,8 +91,8 @@ def test_an_unwanted_type_is_not_worth_a_line(caplog: pytest.LogCaptureFixture) 
 def test_hosts_of_links_left_out_are_counted_by_rule() -> None:
     observations = Observations()
 
-    observations.note(links("a.example", "b.example", "a.example"))
-    observations.note(links("a.example", rule="depth"))
+    observations.landed(links("a.example", "b.example", "a.example"))
+    observations.landed(links("a.example", rule="depth"))
 
     assert observations.left_out == {
         "scope": {"a.example": 2, "b.example": 1},
@@ -101,8 +106,8 @@ def test_hosts_beyond_the_bound_are_not_told_apart_but_known_ones_still_counted(
     observations = Observations()
     many = [f"{number}.example" for number in range(MAX_HOSTS + 5)]
 
-    observations.note(links(*many))
-    observations.note(links("0.example", many[-1]))
+    observations.landed(links(*many))
+    observations.landed(links("0.example", many[-1]))
 
     hosts = observations.left_out["scope"]
     assert len(hosts) == MAX_HOSTS
@@ -114,8 +119,78 @@ def test_targets_of_redirects_are_counted_within_the_same_bound() -> None:
     observations = Observations()
 
     for number in range(MAX_HOSTS + 5):
-        observations.note(outcome(State.REDIRECTED, detail=f"{URL}{number}"))
-    observations.note(outcome(State.REDIRECTED, detail=f"{URL}0"))
+        observations.landed(outcome(State.REDIRECTED, detail=f"{URL}{number}"))
+    observations.landed(outcome(State.REDIRECTED, detail=f"{URL}0"))
 
     assert len(observations.targets) == MAX_HOSTS
     assert observations.targets[f"{URL}0"] == 2
+
+
+class Seen(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.states: list[State] = []
+        self.pages = 0
+        self.changes: list[PaceChange] = []
+
+    def landed(self, outcome: Outcome) -> None:
+        self.states.append(outcome.state)
+
+    def committed(self, counters: Counters) -> None:
+        self.pages = counters.pages
+
+    def pace_changed(self, change: PaceChange) -> None:
+        self.changes.append(change)
+
+
+class Broken(Observer):
+    """Fails when it is told of an outcome."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def landed(self, outcome: Outcome) -> None:
+        self.told += 1
+        raise ValueError("no room")
+
+
+class Two(Spider):
+    name = "two"
+    start_urls = [URL, URL + "away"]
+    settings = {"politeness": {"robots": False}}
+    stop = staticmethod(stop_after_attempt(2))
+    wait = staticmethod(wait_none())
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+PAGES: dict[str, Page] = {URL: "<p>x</p>", URL + "away": Reason.CONNECT_REFUSED}
+
+
+@pytest.mark.parametrize("is_of_spider", [True, False])
+def test_an_observer_is_told_of_what_landed_and_of_changes_of_pace(
+    is_of_spider: bool,
+) -> None:
+    seen = Seen()
+    spider = type("Watched", (Two,), {"observers": [seen] if is_of_spider else []})
+    observers = [] if is_of_spider else [seen]
+
+    crawl(spider, transport=FakeSite(PAGES), observers=observers)
+
+    assert sorted(seen.states) == [State.PENDING, State.DONE, State.FAILED]
+    assert seen.pages == 1
+    assert {change.host for change in seen.changes} == {"site.example"}
+    assert seen.changes[0].interval > 0
+
+
+def test_an_observer_that_fails_is_named_once_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken, seen = Broken(), Seen()
+
+    report = crawl(Two, transport=FakeSite(PAGES), observers=[broken, seen])
+
+    assert (report.pages, seen.pages, broken.told) == (1, 1, 1)
+    assert caplog.text.count("Observer Broken failed") == 1
