@@ -29,8 +29,9 @@ from crawler.request import (
     name_of,
 )
 from crawler.web import encoding as encodings
-from crawler.web import urls
+from crawler.web import media_type, urls
 from crawler.web.links import Resolver
+from crawler.web.media_type import MediaType
 from crawler.web.urls import Pattern, Patterns
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ class Head(Protocol):
         """The first field of that name (lower case)."""
         ...
 
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """All fields of that name (lower case), as they came."""
+        ...
+
 
 class LinkBatch(msgspec.Struct, frozen=True):
     """Links to follow, with one callback, priority and meta for all of them.
@@ -121,8 +126,9 @@ class Response:
 
     __slots__ = (
         "_content",
-        "_content_type",
+        "_media_type",
         "_page",
+        "_sniffed",
         "body",
         "elapsed",
         "head",
@@ -165,7 +171,8 @@ class Response:
         #: The body on its way; `content`, `aiter_bytes` and `save` read it.
         self.body = body
         self._content = content
-        self._content_type: str | None = None
+        self._media_type: MediaType | None = None
+        self._sniffed: str | None = None
         self._page: Page | None = None
 
     def keep_transferred(self) -> None:
@@ -222,15 +229,36 @@ class Response:
 
     @property
     def content_type(self) -> str:
-        """The media type, lower case and without parameters; empty for none."""
-        return _media_type(self._type)
+        """The media type, lower case and without parameters.
+
+        If the server declares none, the type is sniffed from the body; it is empty
+        as long as the body is not here.
+        """
+        declared = self._declared.essence
+        if declared or self._content is None:
+            return declared
+        if self._sniffed is None:
+            is_nosniff = media_type.is_nosniff(
+                self.head.values(b"x-content-type-options")
+            )
+            self._sniffed = media_type.sniff(self._content, scriptable=not is_nosniff)
+        return self._sniffed
 
     @property
-    def _type(self) -> str:
-        """Content-Type as it came; looked for once."""
-        if self._content_type is None:
-            self._content_type = self.head.value(b"content-type") or ""
-        return self._content_type
+    def is_type_declared(self) -> bool:
+        """Whether the server named a media type; else `content_type` is sniffed."""
+        return bool(self._declared.essence)
+
+    @property
+    def _declared(self) -> MediaType:
+        """What Content-Type says; read once."""
+        if self._media_type is None:
+            self._media_type = media_type.extract(self.head.values(b"content-type"))
+        return self._media_type
+
+    @property
+    def _charset(self) -> str | None:
+        return self._declared.parameters.get("charset")
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -247,8 +275,9 @@ class Response:
     def page(self) -> Page:
         """The body as a parsed HTML page; parsed once, at first use."""
         if self._page is None:
-            charset = encodings.charset_of(self._type)
-            self._page = Page(self.content, self.url, charset, max_links=self.max_links)
+            self._page = Page(
+                self.content, self.url, self._charset, max_links=self.max_links
+            )
         return self._page
 
     @property
@@ -271,12 +300,14 @@ class Response:
         """The body as text: by BOM, header, `<meta>`, then by its bytes."""
         if self._is_html:
             return self.page.source
-        charset = encodings.charset_of(self._type)
-        return encodings.decode(self.content, charset, html=False)[0]
+        return encodings.decode(self.content, self._charset, html=False)[0]
 
     @property
     def _is_html(self) -> bool:
-        return "html" in self.content_type or not self.content_type
+        kind = self.content_type
+        # Fragments such as "<ul>" are sniffed as text, and are HTML to a spider.
+        is_open = kind in ("", "text/plain") and not self.is_type_declared
+        return "html" in kind or is_open
 
     @overload
     def json(self) -> Any: ...
@@ -413,8 +444,7 @@ class Response:
 
         FetchError for a line of over 32 MiB: it may be one without an end.
         """
-        charset = encodings.charset_of(self._type)
-        codec = encodings.codec_of(charset)
+        codec = encodings.codec_of(self._charset)
         if "16" in codec:
             codec = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
         decode = partial(str, encoding=codec, errors="replace")
@@ -481,11 +511,6 @@ def _patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
     if isinstance(value, str | re.Pattern):
         return _compiled((value,))
     return _compiled(tuple(value))
-
-
-@lru_cache(maxsize=256)
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=256)

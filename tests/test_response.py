@@ -86,6 +86,28 @@ async def test_text_is_decoded_as_the_web_does(
     assert (await read(body, kind=kind)).text.endswith(text)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        ("text/html,text/html", b"", "text/html"),
+        ("", b"<!doctype html><p>x", "text/html"),
+        ("*/*", b"<?xml version='1.0'?><rss/>", "text/xml"),
+        ("unknown/unknown", b"GIF89a", "image/gif"),
+        ("", b"{}", "text/plain"),
+    ],
+)
+async def test_the_type_is_the_declared_one_or_sniffed(
+    kind: str, body: bytes, expected: str
+) -> None:
+    made = response(body, kind=kind)
+    is_declared = made.is_type_declared
+    before = made.content_type
+    await made.aread()
+
+    assert made.content_type == expected
+    assert before == (expected if is_declared else "")
+
+
 async def test_json_is_read_and_checked() -> None:
     made = await read(b'{"a": [1, 2]}', kind="application/json")
 

@@ -46,6 +46,14 @@ class FieldsHead:
                 return _text(value)
         return None
 
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        size = len(name)
+        return tuple(
+            value
+            for field, value in self._fields
+            if len(field) == size and field.lower() == name
+        )
+
     @property
     def headers(self) -> httpx.Headers:
         if self._headers is None:
@@ -68,6 +76,10 @@ class HeadersHead:
     def value(self, name: bytes) -> str | None:
         value: str | None = self.headers.get(name.decode())
         return value
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        raw = self.headers.raw
+        return tuple(value for field, value in raw if field.lower() == name)
 
 
 class TransportBody:

@@ -40,7 +40,7 @@ class Acceptance:
             return REDIRECT
         if not 200 <= status <= 299:
             return BAD_STATUS
-        if request.options.stream or self._is_accepted(response.content_type):
+        if request.options.stream or self._is_accepted(response):
             return PAGE
         return UNWANTED
 
@@ -50,7 +50,10 @@ class Acceptance:
             return not request.options.stream
         return fate is not REDIRECT and bool(request.options.errback)
 
-    def _is_accepted(self, content_type: str) -> bool:
+    def _is_accepted(self, response: Response) -> bool:
+        content_type = response.content_type
+        if content_type == "text/plain" and not response.is_type_declared:
+            content_type = ""  # JSON and fragments of HTML are sniffed as text
         accepts = self._accepts
         if content_type in accepts or "*/*" in accepts:
             return True

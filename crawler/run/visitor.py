@@ -204,6 +204,8 @@ class Visitor:
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate):
                 await _read(response)
+                if fate is PAGE and not response.is_type_declared:
+                    fate = acceptance.fate(request, response)
         except BaseException:
             await response.aclose()
             raise

@@ -15,7 +15,6 @@ _BOMS = (
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
 )
-_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"([^\"]*)\"?|([^\s;\"]+))", re.I)
 _XML = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
 _PRESCAN = 1024  # HTML §13.2.3.2: what a page says about itself stands in here
 # A comment, a tag with its attributes, or any other markup, in this order.
@@ -100,13 +99,6 @@ def label(name: str | None) -> str | None:
     """The WHATWG name that a label stands for; None for an unknown one."""
     found = lookup(name) if name and name.isascii() else None
     return found.name if found else None
-
-
-@lru_cache(maxsize=1024)
-def charset_of(content_type: str | None) -> str | None:
-    """The charset parameter of a Content-Type, as it is written."""
-    found = _CHARSET.search(content_type or "")
-    return (found[1] or found[2] or None) if found else None
 
 
 def codec_of(name: str | None) -> str:

@@ -287,6 +287,23 @@ def test_an_unwanted_type_is_left_out_and_its_body_not_read() -> None:
     assert not was_read
 
 
+@pytest.mark.parametrize("written", ["", "*/*"])
+def test_a_body_without_a_type_is_judged_by_what_it_is(written: str) -> None:
+    declared = {"content-type": written}
+    site = FakeSite(
+        {
+            HOME: (200, declared, linked("/image", "/data").encode()),
+            HOME + "image": (200, declared, b"\x89PNG\r\n\x1a\n\0"),
+            HOME + "data": (200, declared, b'{"a": 1}'),
+        }
+    )
+
+    report = crawl(Titles, transport=site)
+
+    assert report.skipped == {"unwanted_type": 1}
+    assert report.pages == 2
+
+
 def test_a_body_beyond_its_bounds_fails_alone() -> None:
     site = FakeSite({HOME: linked("/big"), HOME + "big": "x" * 5000})
 

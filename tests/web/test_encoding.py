@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.web.encoding import charset_of, codec_of, decode, encode_query, label
+from crawler.web.encoding import codec_of, decode, encode_query, label
 
 RUSSIAN = "Это страница о книгах. Здесь есть романы и повести русских писателей. "
 WHATWG = [
@@ -41,23 +41,6 @@ def test_labels_are_those_of_the_standard(
     written: str | None, name: str | None
 ) -> None:
     assert label(written) == name
-
-
-@pytest.mark.parametrize(
-    ("content_type", "charset"),
-    [
-        ("text/html; charset=utf-8", "utf-8"),
-        ('text/html;CHARSET = "Shift_JIS"; x=y', "Shift_JIS"),
-        ("text/html; charset=", None),
-        ("text/html; xcharset=a", None),
-        ("text/html", None),
-        (None, None),
-    ],
-)
-def test_the_charset_of_a_content_type(
-    content_type: str | None, charset: str | None
-) -> None:
-    assert charset_of(content_type) == charset
 
 
 @pytest.mark.parametrize(
