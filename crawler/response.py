@@ -275,9 +275,10 @@ class Response:
     def page(self) -> Page:
         """The body as a parsed HTML page; parsed once, at first use."""
         if self._page is None:
-            self._page = Page(
-                self.content, self.url, self._charset, max_links=self.max_links
-            )
+            charset = self._charset
+            if media_type.is_xml(self.content_type) and not encodings.label(charset):
+                charset = encodings.xml_encoding(self.content)
+            self._page = Page(self.content, self.url, charset, max_links=self.max_links)
         return self._page
 
     @property
@@ -444,10 +445,10 @@ class Response:
 
         FetchError for a line of over 32 MiB: it may be one without an end.
         """
-        codec = encodings.codec_of(self._charset)
-        if "16" in codec:
-            codec = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
-        decode = partial(str, encoding=codec, errors="replace")
+        name = encodings.label(self._charset) or "utf-8"
+        if name.startswith("utf-16") or name == "replacement":
+            name = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
+        decode = partial(encodings.decode_as, name=name)
         rest: list[bytes] = []
         size = 0
         async for piece in self.aiter_bytes():

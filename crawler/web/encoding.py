@@ -6,9 +6,10 @@ to Python's codecs, which know "zlib" and "idna" too; decoding never fails.
 
 import re
 from functools import lru_cache
-from urllib.parse import quote
 
-from webencodings import Encoding, lookup
+from webencodings import lookup
+
+from crawler.web import legacy_encodings
 
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -17,11 +18,15 @@ _BOMS = (
 )
 _XML = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
 _PRESCAN = 1024  # HTML §13.2.3.2: what a page says about itself stands in here
+_PARSED = 256 * 1024  # or in here, where looking for it takes 0.1 s at most
+_LONGEST_META = 8 * 1024
+# An XML declaration begins so in UTF-16.
+_XML_IN_UTF_16 = ((b"<\0?\0x\0", "utf-16le"), (b"\0<\0?\0x", "utf-16be"))
 # A comment, a tag with its attributes, or any other markup, in this order.
 _MARKUP = re.compile(
-    rb"<!--(?:.*?-->|.*)"
+    rb"<!--(?:-?>|.*?-->|.*)"
     rb"|<(?P<name>/?[a-z][^\s/>]*)(?P<attributes>"
-    rb"(?:[^>\"'=]|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"'][^\s>]*)?|[\"'])*)"
+    rb"(?:[^>\"'=]++|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"'][^\s>]*)?|[\"'])*)"
     rb"|<[!/?][^>]*",
     re.I | re.S,
 )
@@ -29,9 +34,24 @@ _ATTRIBUTE = re.compile(
     rb"([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)))?"
 )
 _IN_CONTENT = re.compile(
-    rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.I
+    rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"'][^\s;]*))", re.I
 )
-# The detector's names (Python's) of what browsers know, and theirs.
+_META, _CHARSET = re.compile(rb"<meta[\s/]", re.I), re.compile(rb"charset", re.I)
+# Elements whose content is text to the parser, whatever it looks like.
+_RAW_TEXT = (
+    b"iframe", b"noembed", b"noframes", b"script", b"style", b"textarea", b"title",
+    b"xmp",
+)  # fmt: skip
+_END_TAGS = {name: re.compile(rb"</" + name + rb"[\s/>]", re.I) for name in _RAW_TEXT}
+# Everything up to the next <meta> or element of raw text.
+_PASSED = re.compile(
+    rb"(?:[^<]++|<!--(?:-?>|.*?-->|.*)|<[!?][^>]*+"
+    rb"|<(?!(?:meta|" + b"|".join(_RAW_TEXT) + rb")[\s/>])(?:/?[a-z]"
+    rb"(?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)?+)*+)?+)*+",
+    re.I | re.S,
+)
+# The detector's names (Python's) of what browsers guess, and theirs. No DOS and no
+# Mac sets: they fit nearly any short text, and no browser guesses them.
 _DETECTED = {
     "utf-8": "utf-8",
     "utf-16-be": "utf-16be",
@@ -43,21 +63,29 @@ _DETECTED = {
     "euc_jis_2004": "euc-jp",
     "gb18030": "gb18030",
     "iso2022_jp_2": "iso-2022-jp",
-    "cp866": "ibm866",
     "cp874": "windows-874",
     "iso8859-1": "windows-1252",
     "iso8859-9": "windows-1254",
     "tis-620": "windows-874",
     "koi8-r": "koi8-r",
     "koi8-u": "koi8-u",
-    "mac-cyrillic": "x-mac-cyrillic",
-    "mac-roman": "macintosh",
     **{f"cp125{number}": f"windows-125{number}" for number in range(9)},
-    **{f"iso8859-{n}": f"iso-8859-{n}" for n in (2, 4, 5, 6, 7, 8, 13, 15)},
+    **{f"iso8859-{n}": f"iso-8859-{n}" for n in (2, 5, 6, 7, 8, 13)},
 }
+# Encodings of Latin letters, where most bytes of a text are ASCII all the same.
+_LATIN = frozenset(
+    {"windows-1250", "windows-1254", "windows-1257", "windows-1258", "iso-8859-2"}
+    | {"iso-8859-13"}
+)
+# So many letters beyond ASCII tell one Latin encoding from another; so many in words
+# of their own, and this share of all, tell another script.
+_LATIN_LETTERS, _SCRIPT_LETTERS, _SCRIPT_SHARE = 20, 5, 0.6
+# Letters beyond ASCII (a no-break space is none), and those in a row.
+_KANA = re.compile(r"[\u3041-\u30ff]")
+_LETTERS = re.compile(rb"[\x80-\x9f\xa1-\xff]+")
 # The first byte that ASCII text does not have.
 _FOREIGN = re.compile(rb"[\x00\x1b\x80-\xff]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ALWAYS_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
 # What a detector reads: enough to decide, few enough to cost 2 ms.
 _SAMPLE = 16_384
 
@@ -74,24 +102,20 @@ def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> st
     """The WHATWG name of a body's encoding.
 
     By its BOM, by what was declared (the header's charset), by what it says itself
-    (`<?xml encoding>`, and `<meta>` if it is HTML), else by its bytes.
+    (`<meta>` if it is HTML, then `<?xml encoding>`), else by its bytes.
     """
     for bom, name in _BOMS:
         if body.startswith(bom):
             return name
-    return label(declared) or _own_word(body[:_PRESCAN], html=html) or _guess(body)
+    return label(declared) or _own_word(body, html=html) or _guess(body)
 
 
 def decode_as(body: bytes, name: str) -> str:
     """The text of a body in the encoding of this WHATWG name, less its BOM."""
-    if name == "utf-8":
-        return body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    if name == "replacement":  # encodings that carry attacks: all of it is one error
-        return "\ufffd" if body else ""
-    if name.startswith("utf-16") and body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        body = body[2:]
-    text: str = _encoding(name).codec_info.decode(body, "replace")[0]
-    return text
+    for bom, its in _BOMS:
+        if its == name:
+            body = body.removeprefix(bom)
+    return legacy_encodings.decode(body, name)
 
 
 @lru_cache(maxsize=1024)
@@ -101,57 +125,70 @@ def label(name: str | None) -> str | None:
     return found.name if found else None
 
 
-def codec_of(name: str | None) -> str:
-    """Python's codec for a WHATWG name or label; utf-8 for what has none."""
-    known = label(name) or "utf-8"
-    if known in ("replacement", "x-user-defined"):
-        return "utf-8"
-    codec: str = _encoding(known).codec_info.name
-    return codec
-
-
 def encode_query(reference: str, name: str) -> str:
     """A reference as a browser sends it from a page in this encoding.
 
     Characters of a query go out in the page's encoding (WHATWG URL, "query state");
     the rest of a URL, and a page in UTF-16, always in UTF-8.
     """
-    if reference.isascii() or name in ("utf-8", "utf-16le", "utf-16be", "replacement"):
+    if reference.isascii() or name in _ALWAYS_UTF_8:
         return reference
     path, mark, query = reference.partition("?")
-    encode = _encoding(name).codec_info.encode
     query, hash_sign, fragment = query.partition("#")
-    query = _NOT_ASCII.sub(
-        lambda run: quote(encode(run[0], "xmlcharrefreplace")[0], safe=""), query
-    )
+    if not query.isascii():
+        query = legacy_encodings.encode_query(query, name)
     return f"{path}{mark}{query}{hash_sign}{fragment}"
 
 
-def _encoding(name: str) -> Encoding:
-    # WHATWG's gbk decoder is gb18030's; Python's gbk knows a part of it.
-    found = lookup("gb18030" if name == "gbk" else name)
-    assert found is not None, f"{name} is not a WHATWG name"
-    return found
+def xml_encoding(body: bytes) -> str | None:
+    """What an XML declaration says (HTML 13.2.3.2, "get an XML encoding")."""
+    for start, name in _XML_IN_UTF_16:
+        if body.startswith(start):
+            return name
+    xml = _XML.match(body[:_PRESCAN])
+    return _usable(xml[1]) if xml else None
 
 
-def _own_word(head: bytes, *, html: bool) -> str | None:
-    """What the first bytes of a document declare (HTML §13.2.3.2, "prescan")."""
-    xml = _XML.match(head)
-    if xml:
-        return _usable(xml[1])
-    if not html:
-        return None
-    for markup in _MARKUP.finditer(head):
+def _own_word(body: bytes, *, html: bool) -> str | None:
+    """What a document declares: `<meta>` before an XML declaration if it is HTML.
+
+    Browsers look for `<meta>` in the first 1,024 bytes (HTML 13.2.3.2, "prescan");
+    farther on the parser changes the encoding where it meets one.
+    """
+    xml = xml_encoding(body)
+    if not html or xml in ("utf-16le", "utf-16be"):  # its bytes show that
+        return xml
+    for markup in _MARKUP.finditer(body[:_PRESCAN]):
         if (markup["name"] or b"").lower() == b"meta":
             name = _meta(markup["attributes"])
             if name:
                 return name
-    return None
+    return _late_meta(body[:_PARSED]) or xml
+
+
+def _late_meta(body: bytes) -> str | None:
+    """What a `<meta>` says that the parser meets: not in scripts and the like."""
+    if not (_META.search(body, _PRESCAN // 2) and _CHARSET.search(body)):
+        return None
+    position = 0
+    while True:
+        passed = _PASSED.match(body, position)
+        markup = _MARKUP.match(body, passed.end() if passed else position)
+        if markup is None:
+            return None
+        name, position = markup["name"].lower(), markup.end()
+        if name == b"meta":
+            if found := _meta(markup["attributes"]):
+                return found
+        elif end := _END_TAGS[name].search(body, position):
+            position = end.start()
+        else:
+            return None
 
 
 def _meta(attributes: bytes) -> str | None:
     found: dict[bytes, bytes] = {}
-    for name, *values in _ATTRIBUTE.findall(attributes):
+    for name, *values in _ATTRIBUTE.findall(attributes[:_LONGEST_META]):
         found.setdefault(name.lower(), b"".join(values))
     if b"charset" in found:
         return _usable(found[b"charset"])
@@ -175,13 +212,42 @@ def _guess(body: bytes) -> str:
         try:
             body.decode("utf-8")
         except UnicodeDecodeError as error:
-            if error.start > len(body) - 4:
+            is_cut = error.start > len(body) - 4 and error.end == len(body)
+            if is_cut and not body[: error.start].isascii():
                 return "utf-8"  # cut within its last character
         else:
             return "utf-8"
     first = _FOREIGN.search(body)
     start = max(first.start() - _SAMPLE // 8, 0) if first else 0
-    return _ask_detector(body[start : start + _SAMPLE])
+    sample = body[start : start + _SAMPLE]
+    if name := _japanese(sample):
+        return name
+    name = _ask_detector(sample)
+    return name if _is_evident(name, sample) else "windows-1252"
+
+
+def _japanese(sample: bytes) -> str | None:
+    """EUC-JP or Shift_JIS, if that makes kana of much of the sample and no errors.
+    The detector takes short Japanese texts for Russian."""
+    letters = len(b"".join(_LETTERS.findall(sample)))
+    for name in ("euc-jp", "shift_jis"):
+        text = decode_as(sample, name)
+        if len(_KANA.findall(text)) * 5 > letters and "\ufffd" not in text[:-1]:
+            return name
+    return None
+
+
+def _is_evident(name: str, sample: bytes) -> bool:
+    """Whether a sample holds enough to believe in an encoding: pages of the West with
+    a few accents are many, and short texts fit anything."""
+    if name in ("utf-16le", "utf-16be", "iso-2022-jp"):
+        return True
+    runs = _LETTERS.findall(sample)
+    letters = sum(map(len, runs))
+    if name in _LATIN:
+        return letters >= _LATIN_LETTERS
+    in_words = sum(len(run) for run in runs if len(run) > 1)
+    return letters >= _SCRIPT_LETTERS and in_words >= _SCRIPT_SHARE * letters
 
 
 def _ask_detector(sample: bytes) -> str:
