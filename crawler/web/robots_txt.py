@@ -1,46 +1,39 @@
 """robots.txt (RFC 9309): bytes and a status in, a verdict out. No I/O, no clock.
 
-Protego matches rules; what it reads differently from the RFC and from Google's parser
-is settled before it sees the file: whose groups are ours, byte order marks, line ends,
-lengths.
+Lines are read as the RFC and Google's parser read them; `robots_rules` matches.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice
+from threading import Lock
 from typing import Self
 
-from protego import Protego
+from crawler.web.robots_rules import Rules
 
 #: A file is read up to here (RFC 9309 §2.5 asks for at least as much).
 MAX_BYTES = 500 * 1024
 #: A line is read up to here, as Google's parser does.
 MAX_LINE = 8 * 2083 - 1
-#: Rules beyond this many are not read: more are there to keep a crawler busy.
-MAX_RULES = 10_000
-#: A file with more rules than this has no short cut, and is long: parsed rules take
-#: forty times a file's size, so that few long ones are kept at a time.
-FEW_RULES, LONG_TEXT = 100, 8 * 1024
+#: Characters of rules that are kept ready for matching: ten times that in memory.
+MAX_READY = 4 * 1024 * 1024
 
 _TOKEN = re.compile(r"[\w-]+", re.ASCII)
 _AGENT = re.compile(r"([\w-]+)(?:$|/|\s+\()", re.ASCII)
 _COMPATIBLE = re.compile(r"\(compatible;\s*([\w-]+)/", re.ASCII)
 _FIELD = re.compile(r"\s*([a-z]+(?:[- ][a-z]+)?)\s*:\s*(.*)|\s*([a-z-]+)\s+(.*)", re.I)
-_LITERAL = re.compile(r"[\w.~/=-]*", re.ASCII)
 _LINE_END = re.compile("\r\n|\r|\n")
 
 _AGENTS = {"user-agent", "useragent", "user agent"}
 _DISALLOWS = {"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"}
-_NAMES = dict.fromkeys(_DISALLOWS, "disallow") | {"crawl delay": "crawl-delay"}
-_GROUP_FIELDS = {"allow", "crawl-delay", "crawl delay", *_DISALLOWS}
-_SITE_FIELDS = {"sitemap", "sitemaps", "site-map"}
-#: The name under which Protego knows our groups.
-_OURS = "us"
+_DELAYS = {"crawl-delay", "crawl delay"}
+_RULES = {"allow", *_DISALLOWS}
+_SITEMAPS = {"sitemap", "sitemaps", "site-map"}
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 
 class Robots:
@@ -50,12 +43,12 @@ class Robots:
     robots.allows("https://example.com/private/x")  # False
     """
 
-    __slots__ = ("_allows_all", "_prefixes", "_text", "crawl_delay", "sitemaps")
+    __slots__ = ("_allows_all", "_text", "crawl_delay", "sitemaps")
 
     def __init__(self) -> None:
         self._allows_all = True
+        #: The rules, a line each; matched in the form that `_ready` keeps.
         self._text = ""
-        self._prefixes: tuple[str, ...] = ("",)
         #: Seconds to keep between two requests, or None.
         self.crawl_delay: float | None = None
         #: URLs as they were written, also for other hosts.
@@ -75,18 +68,15 @@ class Robots:
     def parse(cls, body: bytes, agent: str) -> Self:
         """The rules for this User-Agent, or its product token; garbage has none."""
         robots = cls()
-        token = product_token(agent).lower()
-        lines = list(islice(_lines_for(token, _text(body)), MAX_RULES))
-        text = "\n".join(f"{name}: {value}" for name, value in lines)
-        names = {name for name, _ in lines}
-        robots.sitemaps = [
-            value for name, value in lines if name == "sitemap" and value
-        ]
-        if "crawl-delay" in names:
-            robots.crawl_delay = _rules(text).crawl_delay(_OURS)
-        if "disallow" in names:
-            robots._text = text
-            robots._prefixes = _prefixes(lines)
+        file = _File(product_token(agent).lower())
+        for field, value in _lines(_text(body)):
+            file.read(field, value)
+        group = file.own or file.everyone
+        robots.sitemaps = file.sitemaps
+        robots.crawl_delay = group.crawl_delay
+        if any(rule.startswith("-") for rule in group.rules):
+            robots._text = "\n".join(group.rules)
+            _ready.rules(robots._text)
         return robots
 
     @classmethod
@@ -101,11 +91,9 @@ class Robots:
     def allows(self, url: str) -> bool:
         """May this absolute URL, or path with its query, be fetched?"""
         path = _path(url)
-        if not self._text:
-            return self._allows_all or path == "/robots.txt"
-        if "%" not in path and not path.startswith(self._prefixes):
+        if path == "/robots.txt":
             return True
-        return _rules(self._text).can_fetch("https://_" + path, _OURS)
+        return _ready.rules(self._text).allows(path) if self._text else self._allows_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,60 +120,98 @@ def _text(body: bytes) -> str:
         if body[:1] != bytes([byte]):
             break
         body = body[1:]
-    return body.decode("utf-8", "replace")
+    return body.decode("utf-8", "surrogateescape")  # octets stay octets
 
 
-def _lines_for(token: str, text: str) -> Iterator[tuple[str, str]]:
-    """Fields and values that matter to an agent, whose name becomes `_OURS`."""
-    group_ended, wanted = True, False
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """Fields and values; a line that is none of this form is skipped."""
     for line in _LINE_END.split(text):
-        found = _FIELD.match(line[:MAX_LINE].partition("#")[0])
-        if found is None:
-            continue
-        field = (found[1] or found[3]).lower()
-        value = (found[2] or found[4] or "").strip()
+        if line and (found := _FIELD.match(line[:MAX_LINE].partition("#")[0])):
+            yield (found[1] or found[3]).lower(), (found[2] or found[4] or "").strip()
+
+
+class _Group:
+    """What the groups of one agent say together (RFC 9309 section 2.2.1)."""
+
+    def __init__(self) -> None:
+        #: Patterns in order, each once: "-/private" may not be fetched, "+/" may.
+        self.rules: dict[str, None] = {}
+        self.crawl_delay: float | None = None
+
+
+class _File:
+    """A file as it is read, line by line."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        #: The groups of our agent by its name; None if there is none.
+        self.own: _Group | None = None
+        #: The groups of `*`.
+        self.everyone = _Group()
+        self.sitemaps: list[str] = []
+        #: Whom the lines that follow are for.
+        self._current: list[_Group] = []
+        self._has_rules = False
+
+    def read(self, field: str, value: str) -> None:
+        """Take in one line. Only rules end a group's list of agents: all other lines
+        may stand among them (RFC 9309 section 2.2.4)."""
         if field in _AGENTS:
-            name = _group_name(value, token)
-            wanted = bool(name) or (wanted and not group_ended)
-            group_ended = False
-            if name:
-                yield "user-agent", name
-        elif field in _GROUP_FIELDS:
-            group_ended = True
-            if wanted:
-                yield _NAMES.get(field, field), value
-        elif field in _SITE_FIELDS:
-            yield "sitemap", value
+            self._name(value)
+        elif field in _RULES:
+            self._has_rules = True
+            sign = "+" if field == "allow" else "-"
+            if value.startswith(("/", "*")):  # nothing else begins a path
+                for group in self._current:
+                    group.rules[sign + value] = None
+        elif field in _DELAYS and _SECONDS.fullmatch(value):
+            for group in self._current:
+                group.crawl_delay = group.crawl_delay or float(value)
+        elif field in _SITEMAPS and value:
+            octets = value.encode("utf-8", "surrogateescape")
+            self.sitemaps.append(octets.decode("utf-8", "replace"))
+
+    def _name(self, value: str) -> None:
+        """A line that names an agent. Names agree by their product tokens (section
+        2.2.1), up to a space."""
+        if self._has_rules:
+            self._current, self._has_rules = [], False
+        if value[:1] == "*" and not value[1:].strip():
+            self._current.append(self.everyone)
+            return
+        found = _TOKEN.match(value)
+        if found and found[0].lower() == self._token:
+            self.own = self.own or _Group()
+            self._current.append(self.own)
 
 
-def _group_name(value: str, token: str) -> str:
-    """Whose group it is: ours, "*", or "" for others. Names agree by their product
-    tokens (RFC 9309 §2.2.1), up to a space."""
-    if value[:1] == "*" and not value[1:].strip():
-        return "*"
-    found = _TOKEN.match(value)
-    return _OURS if found and token and found[0].lower() == token else ""
+class _Ready:
+    """Rules in the form that is matched, of the origins that were asked of last. A
+    long file is parsed in a thread, so that two threads may meet here."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[str, Rules] = OrderedDict()
+        self._size = 0
+
+    def rules(self, text: str) -> Rules:
+        """The rules that these lines are."""
+        with self._lock:
+            rules = self._known.get(text)
+            if rules is not None:
+                self._known.move_to_end(text)
+                return rules
+        rules = Rules((line[0] == "+", line[1:]) for line in text.split("\n"))
+        with self._lock:
+            if text not in self._known:
+                self._size += len(text)
+            self._known[text] = rules
+            while self._size > MAX_READY:
+                self._size -= len(self._known.popitem(last=False)[0])
+        return rules
 
 
-def _rules(text: str) -> Protego:
-    return _long_rules(text) if len(text) > LONG_TEXT else _short_rules(text)
-
-
-_short_rules = lru_cache(maxsize=256)(Protego.parse)
-_long_rules = lru_cache(maxsize=4)(Protego.parse)
-
-
-def _prefixes(lines: list[tuple[str, str]]) -> tuple[str, ...]:
-    """With one of these starts every path without escapes that a rule forbids."""
-    patterns = [value for name, value in lines if name == "disallow" and value]
-    if len(patterns) > FEW_RULES:
-        return ("",)
-    return tuple({_literal(pattern) for pattern in patterns})
-
-
-def _literal(pattern: str) -> str:
-    found = _LITERAL.match(pattern) if pattern.startswith("/") else None
-    return found[0] if found else ""
+_ready = _Ready()
 
 
 def _path(url: str) -> str:

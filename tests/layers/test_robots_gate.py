@@ -116,6 +116,14 @@ def test_rules_that_cannot_be_read_forbid_nothing(robots: Answer) -> None:
     assert report.pages == 1
 
 
+def test_a_bound_on_pages_is_none_on_robots_txt() -> None:
+    rules = b"#" * 200_000 + b"\nUser-agent: *\nDisallow: /"
+
+    report = crawl(by(""), {"http": {"max_body": 1000}}, transport=site([], rules))
+
+    assert report.skipped == {"robots_denied": 1}
+
+
 def test_an_origin_whose_robots_txt_does_not_come_is_given_up_with_its_reason() -> None:
     async def never(request: httpx.Request) -> Answer:
         await anyio.sleep_forever()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.web.robots_txt import MAX_BYTES, MAX_RULES, Robots, product_token
+from crawler.web.robots_txt import MAX_BYTES, Robots, product_token
 from tests.web.robots_facts import verdicts
 
 HOST = "http://foo.bar"
@@ -180,35 +180,83 @@ def test_no_bytes_and_no_url_raise(body: bytes, agent: str, path: str) -> None:
         assert robots.allows("https://example.com/" + path) in (True, False)
 
 
-def test_of_more_rules_than_anyone_needs_the_first_ten_thousand_count() -> None:
-    lines = [f"Disallow: /*a{number}b" for number in range(MAX_RULES + 10)]
-    robots = Robots.parse(rules(*lines), "bot")
+@pytest.mark.parametrize("rule", ["Disallow: /*a{}b", "Disallow: /a{}b", "Allow: /{}*"])
+def test_every_rule_of_500_kib_counts(rule: str) -> None:
+    lines = [rule.format(number) for number in range(20_000)]
+    robots = Robots.parse(rules(*lines, "Disallow: /last"), "bot")
 
-    assert not robots.allows("/a7b")
-    assert robots.allows(f"/a{MAX_RULES + 5}b")
+    assert len(rules(*lines)) < MAX_BYTES
+    assert not robots.allows("/last/page")
+    assert robots.allows("/a19999b") is rule.startswith("Allow")
+    assert robots.allows("/a20000")
+
+
+def test_lines_of_no_use_do_not_hide_the_others() -> None:
+    body = b"\n" * 200_000 + b":\n" * 50_000 + rules("Disallow: /a")
+
+    assert not Robots.parse(body, "bot").allows("/a")
 
 
 def test_the_groups_of_others_do_not_count() -> None:
-    others = "".join(f"User-agent: o{n}\nDisallow: /\n" for n in range(MAX_RULES))
+    others = "".join(f"User-agent: o{n}\nDisallow: /\n" for n in range(10_000))
     robots = Robots.parse(others.encode() + rules("Disallow: /a"), "bot")
 
     assert not robots.allows("/a")
     assert robots.allows("/b")
 
 
-segments = st.text(alphabet="ab/.?=*$%41", max_size=6)
+@pytest.mark.parametrize(
+    "between",
+    ["Crawl-delay: 9", "Sitemap: /x", "Host: a", "Clean-param: x", "garbage", "", "#"],
+)
+def test_only_rules_end_the_agents_of_a_group(between: str) -> None:
+    body = f"User-agent: a\n{between}\nUser-agent: b\nDisallow: /\n".encode()
+
+    assert not Robots.parse(body, "a").allows("/x")
+    assert not Robots.parse(body, "b").allows("/x")
+    assert Robots.parse(body, "c").allows("/x")
 
 
-@given(st.lists(st.tuples(st.booleans(), segments), max_size=5), segments)
-def test_the_short_cut_never_changes_a_verdict(
-    lines: list[tuple[bool, str]], path: str
-) -> None:
-    body = rules(*(f"{'Dis' * no}allow: /{pattern}" for no, pattern in lines))
-    always_asks = rules("Disallow: /*zzz", *body.decode().splitlines()[1:])
+def test_a_crawl_delay_is_for_the_agents_before_it() -> None:
+    body = b"User-agent: a\nCrawl-delay: 9\nUser-agent: b\nDisallow: /x\n"
 
-    quick = Robots.parse(body, "bot").allows("/" + path)
+    assert Robots.parse(body, "a").crawl_delay == 9
+    assert Robots.parse(body, "b").crawl_delay is None
 
-    assert quick == Robots.parse(always_asks, "bot").allows("/" + path)
+
+def test_a_rule_ends_the_agents_even_if_it_is_empty() -> None:
+    body = b"User-agent: a\nDisallow:\nUser-agent: b\nDisallow: /\n"
+
+    assert Robots.parse(body, "a").allows("/x")
+    assert not Robots.parse(body, "b").allows("/x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Disallow",
+        b"Disallow /\0: x: y",
+        b"<p>Disallow: /</p>",
+        b"Disallow: private",
+        b"Disallow: https://foo.bar/",
+        b"\xff\xfe: /",
+        b"Crawl-delay: soon",
+        b"User-agent:",
+    ],
+)
+def test_a_line_that_cannot_be_parsed_is_skipped(line: bytes) -> None:
+    body = b"User-agent: bot\n" + line + b"\nDisallow: /a\n" + line + b"\nAllow: /a/b"
+    robots = Robots.parse(body, "bot")
+
+    assert robots.allows("/private")
+    assert not robots.allows("/a")
+
+
+def test_octets_that_are_not_utf_8_stay_octets() -> None:
+    robots = Robots.parse(b"User-agent: *\nDisallow: /caf\xe9\n", "bot")
+
+    assert not robots.allows("/caf%E9/menu")
+    assert robots.allows("/caf%C3%A9")
 
 
 def test_a_pattern_of_many_stars_is_no_bomb() -> None:

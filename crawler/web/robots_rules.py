@@ -1,0 +1,226 @@
+"""The rules of a robots.txt group, matched in time that no file decides. Pure.
+
+A pattern's fixed start, and its fixed end after `$`, are looked up in tables. What is
+left of the patterns with `*` is searched for, within a bound on the whole verdict.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
+
+#: Steps of searching in one verdict; a step is a search in a hundred characters.
+#: Rules that would need more count as matching: the URL is then not asked for.
+MAX_STEPS = 5_000
+# From so many patterns times characters on, the patterns whose rarest characters the
+# path has not are sorted out first.
+_MANY = 16_000
+_CHARACTERS_A_STEP = 100
+_KEY, _KEYS_OF = 3, 16
+
+_SAFE = re.compile(r"[\w.~/?#\[\]@!&'()+,;=:-]*", re.ASCII)
+_UNSAFE = re.compile(r"%[0-9A-Fa-f]{2}|[^\w.~/?#\[\]@!&'()+,;=:-]", re.ASCII)
+# These stay escaped: they mean something else when they are not.
+_KEPT = frozenset({0x2F, 0x2A, 0x24, 0x25})  # / * $ %
+
+
+def normal(text: str) -> str:
+    """A path, or a piece of a pattern, with each character written in one way
+    (RFC 9309 2.2.2): escapes are undone but for `/ * $ %`, and the rest is escaped."""
+    if _SAFE.fullmatch(text):
+        return text
+    return _UNSAFE.sub(lambda match: _normal_character(match[0]), text)
+
+
+@lru_cache(maxsize=4096)
+def _normal_character(text: str) -> str:
+    if len(text) == 3:
+        code = int(text[1:], 16)
+        if code not in _KEPT and code < 0x80 and _SAFE.fullmatch(chr(code)):
+            return chr(code)
+        return text.upper()
+    if "\udc80" <= text <= "\udcff":  # an octet of a file that is not UTF-8
+        return f"%{ord(text) - 0xDC00:02X}"
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
+class _Wild(NamedTuple):
+    """A pattern with `*`: what it begins with, holds in this order, and ends with."""
+
+    rank: int
+    start: str
+    middles: tuple[str, ...]
+    #: None: whatever follows the last of the middles.
+    end: str | None
+
+
+class _Group:
+    """The patterns with `*` that have one start in common."""
+
+    __slots__ = ("ends", "keyed", "size", "sizes")
+
+    def __init__(self) -> None:
+        #: Ranks of "start*end$", by end; and the lengths of the ends.
+        self.ends: dict[str, int] = {}
+        self.sizes: list[int] = []
+        #: Patterns with middles by key: one to three characters of the path.
+        self.keyed: dict[str, list[_Wild]] = {}
+        self.size = 0
+
+    def add(self, wild: _Wild) -> None:
+        """Put a pattern under the key that the fewest others have."""
+        self.size += 1
+        keys = _keys_of(wild.middles)
+        sizes = [len(self.keyed.get(key, ())) for key in keys]
+        self.keyed.setdefault(keys[sizes.index(min(sizes))], []).append(wild)
+
+
+class Rules:
+    """What a group of rules says of a path: the longest pattern that matches decides,
+    and of two equally long ones the one that allows."""
+
+    __slots__ = ("_exact", "_groups", "_prefix_sizes", "_prefixes", "_start_sizes")
+
+    def __init__(self, rules: Iterable[tuple[bool, str]]) -> None:
+        #: Ranks by the whole path (a pattern with `$`), and by a path's beginning.
+        self._exact: dict[str, int] = {}
+        self._prefixes: dict[str, int] = {}
+        self._groups: dict[str, _Group] = {}
+        for allows, pattern in rules:
+            self._add(allows, pattern)
+            if allows and (folder := _folder_of_index(pattern)):
+                self._add(True, folder)
+        self._prefix_sizes = sorted({len(prefix) for prefix in self._prefixes})
+        self._start_sizes = sorted({len(start) for start in self._groups})
+        for group in self._groups.values():
+            group.sizes = sorted({len(end) for end in group.ends})
+
+    def allows(self, path: str) -> bool:
+        """Whether a path with its query may be fetched."""
+        path = normal(path)
+        rank = max(
+            self._exact.get(path, 0), _longest(self._prefixes, self._prefix_sizes, path)
+        )
+        if self._groups:
+            rank = self._wild_rank(path, rank)
+        return rank == 0 or rank % 2 == 1
+
+    def _add(self, allows: bool, pattern: str) -> None:
+        """A rank is the pattern's length, doubled, and one more if it allows."""
+        if _SAFE.fullmatch(pattern):  # as nearly all are: no `*`, no `$`, no escape
+            _raise(self._prefixes, pattern, 2 * len(pattern) + allows)
+            return
+        is_whole = pattern.endswith("$")
+        start, *others = map(normal, pattern.removesuffix("$").split("*"))
+        length = len(start) + sum(map(len, others)) + len(others) + is_whole
+        rank = 2 * length + allows
+        end = others.pop() if others else None
+        middles = tuple(filter(None, others))
+        if end and not is_whole:
+            middles, end = (*middles, end), None
+        if middles:
+            wild = _Wild(rank, start, middles, end if is_whole else None)
+            self._groups.setdefault(start, _Group()).add(wild)
+        elif end:
+            _raise(self._groups.setdefault(start, _Group()).ends, end, rank)
+        else:  # "/a$", or "/a*", which is "/a"
+            is_exact = is_whole and end is None
+            _raise(self._exact if is_exact else self._prefixes, start, rank)
+
+    def _wild_rank(self, path: str, rank: int) -> int:
+        """The rank of the best pattern with `*` that matches, if it is above `rank`."""
+        candidates: list[_Wild] = []
+        keys: set[str] | None = None
+        for size in self._start_sizes:
+            group = self._groups.get(path[:size])
+            if group is None or size > len(path):
+                continue
+            rank = max(rank, _longest_end(group, path, size))
+            is_many = group.size * len(path) > _MANY
+            if is_many and keys is None:
+                keys = _keys(path)
+            candidates += _keyed(group, keys if is_many else None)
+        better = [wild for wild in candidates if wild.rank > rank]
+        better.sort(key=_rank, reverse=True)
+        return _first_match(better, path) or rank
+
+
+_rank = attrgetter("rank")
+
+
+def _raise(table: dict[str, int], text: str, rank: int) -> None:
+    if rank > table.get(text, 0):
+        table[text] = rank
+
+
+def _keys_of(middles: Sequence[str]) -> list[str]:
+    """The keys that a pattern may stand under: of its last middles the last ones."""
+    texts = [text[-_KEYS_OF:] for text in dict.fromkeys(middles[-_KEYS_OF:])]
+    return [
+        text[at : at + _KEY]
+        for text in texts
+        for at in range(max(1, len(text) - _KEY + 1))
+    ]
+
+
+def _keys(path: str) -> set[str]:
+    """All keys that patterns may have which match this path."""
+    starts = range(len(path))
+    return {path[at : at + size] for size in range(1, _KEY + 1) for at in starts}
+
+
+def _keyed(group: _Group, keys: set[str] | None) -> Iterator[_Wild]:
+    found = group.keyed if keys is None else group.keyed.keys() & keys
+    for key in found:
+        yield from group.keyed[key]
+
+
+def _longest(table: dict[str, int], sizes: list[int], path: str) -> int:
+    """The best rank among a path's beginnings."""
+    best = 0
+    for size in sizes:
+        if size > len(path):
+            break
+        best = max(best, table.get(path[:size], 0))
+    return best
+
+
+def _longest_end(group: _Group, path: str, start: int) -> int:
+    best = 0
+    for size in group.sizes:
+        if start + size > len(path):
+            break
+        best = max(best, group.ends.get(path[len(path) - size :], 0))
+    return best
+
+
+def _first_match(candidates: list[_Wild], path: str) -> int:
+    """The rank of the first pattern that matches; 0 for none."""
+    steps = MAX_STEPS
+    for wild in candidates:
+        limit = len(path) - len(wild.end or "")
+        position = len(wild.start)
+        for middle in wild.middles:
+            before = position
+            position = path.find(middle, position, limit)
+            steps -= (
+                1
+                + ((limit if position < 0 else position) - before) // _CHARACTERS_A_STEP
+            )
+            if steps < 0:
+                return 2 * wild.rank  # even: not allowed
+            if position < 0:
+                break
+            position += len(middle)
+        else:
+            if wild.end is None or (position <= limit and path.endswith(wild.end)):
+                return wild.rank
+    return 0
+
+
+def _folder_of_index(pattern: str) -> str:
+    """The folder of an index page, "/a/$" for "/a/index.html"; "" for another page. To
+    allow such a page is to allow its folder, as Google does."""
+    folder, slash, name = pattern.rpartition("/")
+    return f"{folder}/$" if slash and name.startswith("index.htm") else ""
