@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, overload
 
@@ -28,8 +28,8 @@ from crawler.request import (
     encode_meta,
     name_of,
 )
+from crawler.web import cookie_jar, media_type, urls
 from crawler.web import encoding as encodings
-from crawler.web import media_type, urls
 from crawler.web.links import Resolver
 from crawler.web.media_type import MediaType
 from crawler.web.urls import Pattern, Patterns
@@ -262,14 +262,12 @@ class Response:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies that this response sets."""
-        found: dict[str, str] = {}
-        for line in self.headers.get_list("set-cookie"):
-            try:
-                found.update({k: m.value for k, m in SimpleCookie(line).items()})
-            except CookieError:
-                continue  # as browsers do: a bad cookie is no cookie
-        return found
+        """The cookies that this response sets, by name; not those that it deletes.
+
+        They are read as the crawl's own sessions read them (RFC 6265bis 5.6).
+        """
+        lines = self.head.values(b"set-cookie")
+        return cookie_jar.read(self.url, lines, time.time())
 
     @property
     def page(self) -> Page:

@@ -123,6 +123,7 @@ async def test_cookies_are_those_that_it_sets() -> None:
     made = response(b"", set_cookie="a=1; Path=/")
 
     assert made.cookies == {"a": "1"}
+    assert response(b"", set_cookie="a=1; Max-Age=0").cookies == {}
 
 
 async def test_links_are_absolute_and_come_once() -> None:

@@ -189,6 +189,20 @@ class Jar:
                 del self._domains[cookie.domain]
 
 
+def read(url: str, set_cookie: Iterable[str | bytes], now: float) -> dict[str, str]:
+    """The cookies that a response from `url` sets, by name, as a jar would keep them;
+    what the response deletes is not among them."""
+    found: dict[str, str] = {}
+    for line in islice(set_cookie, MAX_LINES):
+        cookie = _parse(url, line, now)
+        if cookie is None:
+            continue
+        found.pop(cookie.name, None)
+        if not cookie.is_over(now):
+            found[cookie.name] = cookie.value
+    return found
+
+
 def domains_of(url: str) -> list[str]:
     """The domains whose cookies a response from `url` may set."""
     domain = _split(url)[1]

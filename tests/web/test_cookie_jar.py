@@ -13,6 +13,7 @@ from crawler.web.cookie_jar import (
     MAX_LINES,
     MAX_PER_DOMAIN,
     Jar,
+    read,
 )
 from tests.web.cookie_facts import FACTS
 
@@ -270,3 +271,26 @@ def test_no_line_breaks_the_next_request(lines: list[str | bytes], url: str) -> 
     assert not any(char in header for char in "\r\n\0")
     header.encode()
     assert Jar.from_json(jar.to_json()).header(url, NOW) == (header or None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "cookies"),
+    [
+        (['a={"b": 1, "c": [2]}'], {"a": '{"b": 1, "c": [2]}'}),
+        (['a="x"; Path=/'], {"a": '"x"'}),
+        (["a=1", "b=2; HttpOnly", "a=3"], {"b": "2", "a": "3"}),
+        (["a=1; Max-Age=0"], {}),
+        (["a=1", "a=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], {}),
+        (["a=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], {"a": "1"}),
+        (["a=1; Domain=other.example"], {}),
+        (["a=1\0"], {}),
+        ([b"a=caf\xe9", b"b=caf\xc3\xa9"], {"a": "café", "b": "café"}),
+        (["a" + "=" * 8_000 + '"'], {}),
+        (["a" + "=" * 4_000 + '"'], {"a": "=" * 3_999 + '"'}),
+        (["a=" + ";" * 8_000], {"a": ""}),
+    ],
+)
+def test_the_cookies_of_one_response_are_what_a_jar_keeps(
+    lines: list[str | bytes], cookies: dict[str, str]
+) -> None:
+    assert read(SHOP, lines, NOW) == cookies
