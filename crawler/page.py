@@ -1,15 +1,16 @@
 """A parsed page: its elements, their text, its links. Pure: bytes in, values out.
 
-Only this file knows selectolax (its lexbor backend). A page is parsed once, at first
+It is parsed by selectolax (its lexbor backend). A page is parsed once, at first
 use, and only after `html_limits.check` found that parsing it cannot take long.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar, overload
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from crawler.errors import SelectorError
+from crawler.references import LINKS, Names, Wanted, base_reference
 from crawler.web import encoding, html_limits
 from crawler.web.lazy import lazy
 from crawler.web.urls import InvalidUrl, join
@@ -19,7 +20,6 @@ T = TypeVar("T")
 _MISSING: Any = object()
 # No script runs here, so that nobody listens to the tree's mutation events.
 _WITHOUT_EVENTS = 1
-_SOURCES = frozenset({"img", "iframe", "script", "source", "video", "audio", "embed"})
 _HIDDEN = frozenset({"script", "style"})
 # Where text breaks: elements that HTML renders as blocks, list items or table parts.
 # fmt: off
@@ -164,9 +164,9 @@ class Page:
         """What the page's links are relative to: its URL, or its `<base href>`."""
         if "base" not in self._tags_with_href:
             return self.url
-        base = self._with_href[self._tags_with_href.index("base")]
+        base = base_reference(self._with_href, self._tags_with_href)
         try:
-            return join(self.url, base.attrs.get("href") or "")
+            return join(self.url, base)
         except InvalidUrl:
             return self.url
 
@@ -208,20 +208,25 @@ class Page:
         return _attr_or(node, name, selector, self.url, default)
 
     def references(
-        self, selector: str | None = None, tags: Sequence[str] = ("a", "area")
+        self,
+        selector: str | None = None,
+        tags: Names = None,
+        attributes: Names = None,
     ) -> list[str]:
         """The addresses of links as they are written, in document order.
 
-        `tags` says which elements are links (`href`, or `src` where HTML has that). A
-        selector takes the links that it matches and those inside what it matches.
+        `tags` says which elements are links, `<a>` and `<area>` by default;
+        `attributes` which of their attributes, by default the one that HTML has for
+        each. A selector takes the links that it matches and those inside what it
+        matches.
         """
+        wanted = Wanted(tags, attributes)
         if selector is not None:
-            found = _addresses(self._links_in(selector, tags), tags)
-        elif _SOURCES.isdisjoint(tags):
-            found = self._hrefs(tags)
+            found = wanted.addresses(self._links_in(selector, wanted))
+        elif wanted.is_href:
+            found = self._hrefs(wanted)
         else:
-            nodes = _select(self.root.lexbor, "[href],[src]", self.url)
-            found = _addresses(nodes, tags)
+            found = wanted.addresses(self._select(wanted.selector))
         if len(found) > self._max_links:
             self.links_cut += len(found) - self._max_links
             del found[self._max_links :]
@@ -233,28 +238,28 @@ class Page:
     def _with_href(self) -> list[LexborNode]:
         return self.root.lexbor.css("[href]")
 
-    def _hrefs(self, tags: Sequence[str]) -> list[str]:
+    def _hrefs(self, wanted: Wanted) -> list[str]:
         pairs = zip(self._tags_with_href, self._with_href, strict=True)
+        is_link = wanted.is_link
         try:
-            return [node.attrs["href"] or "" for tag, node in pairs if tag in tags]
+            return [node.attrs["href"] or "" for tag, node in pairs if is_link(tag)]
         except KeyError:  # what was found is xlink:href, as SVG has it
-            return _addresses(self._with_href, tags)
+            return wanted.addresses(self._with_href)
 
     @lazy
     def _tags_with_href(self) -> list[str | None]:
         return [node.tag for node in self._with_href]
 
-    def _links_in(self, selector: str, tags: Sequence[str]) -> Iterable[LexborNode]:
+    def _links_in(self, selector: str, wanted: Wanted) -> Iterable[LexborNode]:
         """The links among what matches, and inside it: lexbor's search names both."""
         matches = self._select(selector)
         self._note(selector, matched=bool(matches))
-        within = "[href]" if _SOURCES.isdisjoint(tags) else "[href],[src]"
         found: dict[int, LexborNode] = {}
         for match in matches:
-            if match.tag in tags:  # a link holds no other
+            if match.tag in LINKS and wanted.is_link(match.tag):  # holds no other
                 found[match.mem_id] = match
             else:
-                nodes = _select(match, within, self.url)
+                nodes = _select(match, wanted.selector, self.url)
                 found.update((node.mem_id, node) for node in nodes)
         return found.values()
 
@@ -263,20 +268,6 @@ class Page:
 
     def _note(self, selector: str, *, matched: bool) -> None:
         self.asked[selector] = matched or self.asked.get(selector, False)
-
-
-def _addresses(nodes: Iterable[LexborNode], tags: Sequence[str]) -> list[str]:
-    """What those of the nodes that are links have in `href`, or in `src`."""
-    wanted = {tag: "src" if tag in _SOURCES else "href" for tag in tags}
-    found = []
-    for node in nodes:
-        name = wanted.get(node.tag or "")
-        if name is not None:
-            try:
-                found.append(node.attrs[name] or "")
-            except KeyError:
-                continue
-    return found
 
 
 def _select(node: LexborNode, selector: str, url: str) -> list[LexborNode]:

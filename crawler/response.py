@@ -20,6 +20,7 @@ import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.page import Node, Page
+from crawler.references import LINK_ATTRIBUTES, Names
 from crawler.request import (
     DEFAULT_OPTIONS,
     LinkRequest,
@@ -334,11 +335,15 @@ class Response:
         *,
         allow: Iterable[Pattern] | Pattern | None = None,
         deny: Iterable[Pattern] | Pattern | None = None,
-        tags: Sequence[str] = ("a", "area"),
+        tags: Names = None,
+        attributes: Names = None,
     ) -> list[str]:
-        """The page's links as absolute URLs, each once, in order."""
+        """The page's links as absolute URLs, each once, in order.
+
+        `tags` names elements ("img"), `attributes` theirs ("srcset", "data-src").
+        """
         page = self.page
-        references = page.references(selector, tags)
+        references = page.references(selector, tags, attributes)
         links = Resolver().resolve_all(page.base_url, references)
         wanted, unwanted = _patterns(allow), _patterns(deny)
         return [link.url for link in links if is_wanted(link.url, wanted, unwanted)]
@@ -395,13 +400,14 @@ class Response:
         *,
         allow: Iterable[Pattern] | Pattern | None = None,
         deny: Iterable[Pattern] | Pattern | None = None,
-        tags: Sequence[str] = ("a", "area"),
+        tags: Names = None,
+        attributes: Names = None,
         priority: int = 0,
         meta: Mapping[str, Any] | None = None,
         errback: str | Callable[..., Any] | None = None,
     ) -> LinkBatch:
-        """Every link of the page; `tags` may add "link", "iframe" and "img"."""
-        references = self.page.references(None, tags)
+        """Every link of the page; `tags` and `attributes` say what is a link."""
+        references = self.page.references(None, tags, attributes)
         return self._batch(references, callback, allow, deny, priority, meta, errback)
 
     def _batch(
@@ -521,11 +527,12 @@ def _compiled(patterns: tuple[Pattern, ...]) -> Patterns:
 def _reference(node: Node) -> str:
     if not isinstance(node, Node):  # css_first found nothing, as a rule
         raise ConfigError(f"follow({node!r}): give it a URL or an element")
-    for name in ("href", "src"):
+    own = LINK_ATTRIBUTES.get(node.tag, "href")
+    for name in (own, "href", "src"):
         value = node.attr(name, default="")
         if value:
             return value
-    raise ConfigError(f"follow(<{node.tag}>): the element has no href or src")
+    raise ConfigError(f"follow(<{node.tag}>): the element has no {own}")
 
 
 def _open_part(target: Path) -> BinaryIO:

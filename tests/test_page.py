@@ -4,11 +4,12 @@ from typing import assert_type
 
 import pytest
 
-from crawler.errors import SelectorError
+from crawler.errors import ConfigError, SelectorError
 from crawler.page import Node, Page
 from crawler.web.html_limits import PageTooComplex
 
-URL = "https://books.example/shelf/"
+ROOT = "https://books.example/"
+URL = ROOT + "shelf/"
 BOOKS = """
 <!doctype html><html lang=en><head><title> Books
  </title><style>p{}</style></head><body>
@@ -179,6 +180,52 @@ def test_a_selector_takes_links_and_the_links_inside_what_it_matches() -> None:
     ]
 
 
+MEDIA = """
+<a href=1>x</a><frame src=2><object data=3></object><video src=4 poster=5></video>
+<track src=6><input src=7 type=image><form action=8></form><embed src=9>
+<img src=10 srcset="11 2x, 12.png?a,b 3x,13" data-src=14 data-srcset="15 1x">
+<div data-href=16></div><form></form>
+"""
+
+
+@pytest.mark.parametrize(
+    ("tags", "attributes", "expected"),
+    [
+        (None, None, "1"),
+        ("img", None, "10"),
+        ("IMG", None, "10"),
+        (("object", "form", "embed"), None, "3 8 9"),
+        (["track", "input"], None, "6 7"),
+        (None, "poster", "5"),
+        (None, ("data-src", "data-href"), "14 16"),
+        ("img", ("src", "srcset"), "10 11 12.png?a,b 13"),
+        (("a", "img"), ("href", "data-srcset"), "1 15"),
+        ("div", None, ""),
+    ],
+)
+def test_tags_and_attributes_say_what_is_a_link(
+    tags: str | tuple[str, ...] | None,
+    attributes: str | tuple[str, ...] | None,
+    expected: str,
+) -> None:
+    markup = MEDIA.replace("<track src=6>", "<video><track src=6></video>")
+
+    found = page_of(markup).references(None, tags, attributes)
+
+    assert found == expected.split()
+
+
+def test_a_frame_is_a_link_where_html_has_one() -> None:
+    page = page_of("<frameset><frame src=menu><frame src=main></frameset>")
+
+    assert page.references(tags="frame") == ["menu", "main"]
+
+
+def test_what_is_no_name_of_an_attribute_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="is not the name of an HTML attribute"):
+        page_of(MEDIA).references(attributes="a b")
+
+
 def test_references_beyond_the_limit_are_counted() -> None:
     page = page_of("<a href=1>" * 5, max_links=3)
 
@@ -201,6 +248,12 @@ def test_a_query_is_written_in_the_page_s_encoding() -> None:
         ("<base href='data:x'>", URL),
         ("<a href=/x>", URL),
         ("", URL),
+        ("<svg><base href=/svg/></svg>", URL),
+        ("<math><base href=/m/></math><base href=/b/>", "https://books.example/b/"),
+        ("<svg><g><base href=/svg/></g></svg><base href=/b/>", f"{ROOT}b/"),
+        ("<svg><foreignObject><base href=/f/></foreignObject></svg>", f"{ROOT}f/"),
+        ("<svg><desc><base href=/d/></desc></svg>", f"{ROOT}d/"),
+        ("<template><base href=/t/></template>", URL),
     ],
 )
 def test_the_first_base_decides_what_links_are_relative_to(

@@ -5,11 +5,14 @@ to Python's codecs, which know "zlib" and "idna" too; decoding never fails.
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 
 from webencodings import lookup
 
 from crawler.web import legacy_encodings
+from crawler.web.meta_elements import metas, metas_of_prefix
 
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -19,36 +22,11 @@ _BOMS = (
 _XML = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
 _PRESCAN = 1024  # HTML §13.2.3.2: what a page says about itself stands in here
 _PARSED = 256 * 1024  # or in here, where looking for it takes 0.1 s at most
-_LONGEST_META = 8 * 1024
+_METAS = 1000
 # An XML declaration begins so in UTF-16.
 _XML_IN_UTF_16 = ((b"<\0?\0x\0", "utf-16le"), (b"\0<\0?\0x", "utf-16be"))
-# A comment, a tag with its attributes, or any other markup, in this order.
-_MARKUP = re.compile(
-    rb"<!--(?:-?>|.*?-->|.*)"
-    rb"|<(?P<name>/?[a-z][^\s/>]*)(?P<attributes>"
-    rb"(?:[^>\"'=]++|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"'][^\s>]*)?|[\"'])*)"
-    rb"|<[!/?][^>]*",
-    re.I | re.S,
-)
-_ATTRIBUTE = re.compile(
-    rb"([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)))?"
-)
 _IN_CONTENT = re.compile(
     rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"'][^\s;]*))", re.I
-)
-_META, _CHARSET = re.compile(rb"<meta[\s/]", re.I), re.compile(rb"charset", re.I)
-# Elements whose content is text to the parser, whatever it looks like.
-_RAW_TEXT = (
-    b"iframe", b"noembed", b"noframes", b"script", b"style", b"textarea", b"title",
-    b"xmp",
-)  # fmt: skip
-_END_TAGS = {name: re.compile(rb"</" + name + rb"[\s/>]", re.I) for name in _RAW_TEXT}
-# Everything up to the next <meta> or element of raw text.
-_PASSED = re.compile(
-    rb"(?:[^<]++|<!--(?:-?>|.*?-->|.*)|<[!?][^>]*+"
-    rb"|<(?!(?:meta|" + b"|".join(_RAW_TEXT) + rb")[\s/>])(?:/?[a-z]"
-    rb"(?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)?+)*+)?+)*+",
-    re.I | re.S,
 )
 # The detector's names (Python's) of what browsers guess, and theirs. No DOS and no
 # Mac sets: they fit nearly any short text, and no browser guesses them.
@@ -158,43 +136,27 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
     xml = xml_encoding(body)
     if not html or xml in ("utf-16le", "utf-16be"):  # its bytes show that
         return xml
-    for markup in _MARKUP.finditer(body[:_PRESCAN]):
-        if (markup["name"] or b"").lower() == b"meta":
-            name = _meta(markup["attributes"])
-            if name:
-                return name
+    for meta in metas_of_prefix(body[:_PRESCAN]):
+        if name := _charset_of(meta):
+            return name
     return _late_meta(body[:_PARSED]) or xml
 
 
 def _late_meta(body: bytes) -> str | None:
     """What a `<meta>` says that the parser meets: not in scripts and the like."""
-    if not (_META.search(body, _PRESCAN // 2) and _CHARSET.search(body)):
-        return None
-    position = 0
-    while True:
-        passed = _PASSED.match(body, position)
-        markup = _MARKUP.match(body, passed.end() if passed else position)
-        if markup is None:
-            return None
-        name, position = markup["name"].lower(), markup.end()
-        if name == b"meta":
-            if found := _meta(markup["attributes"]):
-                return found
-        elif end := _END_TAGS[name].search(body, position):
-            position = end.start()
-        else:
-            return None
+    if b"charset" in body.lower():
+        for meta in islice(metas(body), _METAS):
+            if name := _charset_of(meta):
+                return name
+    return None
 
 
-def _meta(attributes: bytes) -> str | None:
-    found: dict[bytes, bytes] = {}
-    for name, *values in _ATTRIBUTE.findall(attributes[:_LONGEST_META]):
-        found.setdefault(name.lower(), b"".join(values))
-    if b"charset" in found:
-        return _usable(found[b"charset"])
-    if found.get(b"http-equiv", b"").strip().lower() != b"content-type":
+def _charset_of(meta: Mapping[bytes, bytes]) -> str | None:
+    if b"charset" in meta:
+        return _usable(meta[b"charset"])
+    if meta.get(b"http-equiv", b"").strip().lower() != b"content-type":
         return None
-    charset = _IN_CONTENT.search(found.get(b"content", b""))
+    charset = _IN_CONTENT.search(meta.get(b"content", b""))
     return _usable(b"".join(charset.groups(b""))) if charset else None
 
 

@@ -31,6 +31,11 @@ _SHARED = re.compile(
 )
 
 
+# What a srcset holds: addresses, each with descriptors up to a comma outside of ().
+_ADDRESS = re.compile(r"[ \t\n\f\r,]*+([^ \t\n\f\r]++)")
+_DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+\)?+)*+")
+
+
 class Link(NamedTuple):
     """A canonical URL with what is asked of it again and again."""
 
@@ -169,3 +174,15 @@ class Resolver:
         self._young[place] = table
         self._size += len(table)
         return table
+
+
+def srcset_urls(text: str) -> list[str]:
+    """The addresses in a `srcset` attribute (HTML 4.8.4.3.12)."""
+    found, position = [], 0
+    while address := _ADDRESS.match(text, position):
+        url, position = address[1], address.end()
+        if not url.endswith(","):
+            descriptors = _DESCRIPTORS.match(text, position)
+            position = descriptors.end() if descriptors else position
+        found.append(url.rstrip(","))
+    return found

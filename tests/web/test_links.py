@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.web.links import Link, Resolver
+from crawler.web.links import Link, Resolver, srcset_urls
 from crawler.web.urls import InvalidUrl, fingerprint, host_of, join
 from tests.web.url_pieces import BASE, bases, references
 
@@ -151,3 +151,22 @@ def test_a_resolver_that_sees_one_place_only_stays_within_its_bound() -> None:
         resolver.resolve_all("https://site.example/", references)
 
     assert len(resolver) <= 100 + 10
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("a.png", ["a.png"]),
+        ("a.png 1x, b.png 2x", ["a.png", "b.png"]),
+        ("a.png,b.png 2x", ["a.png,b.png"]),
+        ("a.png, b.png", ["a.png", "b.png"]),
+        (" ,, a.png 100w , b.png 1.5x ,", ["a.png", "b.png"]),
+        ("a.png x(1,2) 2x,b.png", ["a.png", "b.png"]),
+        ("data:,a 1x, b 2x", ["data:,a", "b"]),
+        ("a.png x(1", ["a.png"]),
+        ("", []),
+        (" , ,", []),
+    ],
+)
+def test_a_srcset_is_taken_apart_as_browsers_do(text: str, urls: list[str]) -> None:
+    assert srcset_urls(text) == urls

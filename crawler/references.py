@@ -1,0 +1,111 @@
+"""The links of a parsed page as they are written, and what they are relative to.
+
+Rule: which attribute of an element is a link is HTML's word; other attributes count
+only if they are asked for. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from selectolax.lexbor import LexborNode
+
+from crawler.errors import ConfigError
+from crawler.web.links import srcset_urls
+
+#: Elements that are links unless others are asked for.
+LINKS = ("a", "area")
+#: The attribute that holds an element's link; `href` for those not named here.
+LINK_ATTRIBUTES = {
+    **dict.fromkeys(
+        ("img", "iframe", "frame", "script", "source", "video", "audio", "embed"), "src"
+    ),
+    **dict.fromkeys(("track", "input"), "src"),
+    "object": "data",
+    "form": "action",
+}
+_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+# Inside these an element is SVG's or MathML's own; inside the others HTML's again.
+_FOREIGN = frozenset({"svg", "math"})
+_HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
+
+Names = str | Sequence[str] | None
+
+
+class Wanted:
+    """Which elements are links, and which of their attributes hold them.
+
+    Without `tags` these are `<a>` and `<area>`, or with `attributes` all elements
+    that have one of them. Without `attributes` each element has its own by HTML.
+    """
+
+    def __init__(self, tags: Names = None, attributes: Names = None) -> None:
+        #: None: HTML's attribute of each element.
+        self._attributes = _several(attributes)
+        every = tags is None and self._attributes is not None
+        #: None: all elements.
+        self._tags = None if every else frozenset(_several(tags) or LINKS)
+        names = self._attributes or {
+            LINK_ATTRIBUTES.get(tag, "href") for tag in self._tags or ()
+        }
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise ConfigError(f"{name!r} is not the name of an HTML attribute")
+        #: A selector of all elements that may be links.
+        self.selector = ",".join(f"[{name}]" for name in sorted(names))
+
+    @property
+    def is_href(self) -> bool:
+        """Whether only `href` counts, by which a page keeps its elements ready."""
+        return self.selector == "[href]"
+
+    def is_link(self, tag: str | None) -> bool:
+        """Whether elements of this name are links."""
+        return self._tags is None or tag in self._tags
+
+    def addresses(self, nodes: Iterable[LexborNode]) -> list[str]:
+        """What the links among these elements lead to, as it is written."""
+        found: list[str] = []
+        for node in nodes:
+            tag = node.tag
+            if not self.is_link(tag):
+                continue
+            attributes = node.attrs
+            for name in self._attributes or (LINK_ATTRIBUTES.get(tag or "", "href"),):
+                try:
+                    value = attributes[name] or ""
+                except KeyError:
+                    continue
+                if name.endswith("srcset"):
+                    found += srcset_urls(value)
+                else:
+                    found.append(value)
+        return found
+
+
+def base_reference(nodes: Sequence[LexborNode], tags: Sequence[str | None]) -> str:
+    """What `<base href>` says, "" for none; only the first one of HTML counts, and
+    elements of that name in SVG or MathML are others."""
+    for node, tag in zip(nodes, tags, strict=True):
+        if tag == "base" and "href" in node.attributes and not _is_foreign(node):
+            return node.attributes["href"] or ""
+    return ""
+
+
+def _is_foreign(node: LexborNode) -> bool:
+    parent = node.parent
+    while parent is not None and parent.tag not in _HTML_AGAIN:
+        if parent.tag in _FOREIGN:
+            return True
+        parent = parent.parent
+    return False
+
+
+def _several(names: Names) -> tuple[str, ...] | None:
+    """Names in lower case; one name is not a list of letters."""
+    if names is None:
+        return None
+    return tuple(
+        name.lower() for name in ([names] if isinstance(names, str) else names)
+    )

@@ -1,0 +1,71 @@
+"""The `<meta>` elements of a page, found without parsing all of it. Pure.
+
+Markup is tokenised as HTML says; comments and text that looks like tags are passed.
+"""
+
+import re
+from collections.abc import Iterator
+
+# Attributes are read in so many bytes of an element.
+_LONGEST = 8 * 1024
+# A comment, a tag with its attributes, or any other markup, in this order.
+_MARKUP = re.compile(
+    rb"<!--(?:-?>|.*?-->|.*)"
+    rb"|<(?P<name>/?[a-z][^\s/>]*)(?P<attributes>"
+    rb"(?:[^>\"'=]++|=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"'][^\s>]*)?|[\"'])*)"
+    rb"|<[!/?][^>]*",
+    re.I | re.S,
+)
+_ATTRIBUTE = re.compile(
+    rb"([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)))?"
+)
+_META = re.compile(rb"<meta[\s/]", re.I)
+# Elements whose content is text to a browser, whatever it looks like; `<noscript>` is
+# one of them, as browsers run scripts.
+_RAW_TEXT = (
+    b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea",
+    b"title", b"xmp",
+)  # fmt: skip
+_END_TAGS = {name: re.compile(rb"</" + name + rb"[\s/>]", re.I) for name in _RAW_TEXT}
+# Everything up to the next <meta> or element of raw text.
+_PASSED = re.compile(
+    rb"(?:[^<]++|<!--(?:-?>|.*?-->|.*)|<[!?][^>]*+"
+    rb"|<(?!(?:meta|" + b"|".join(_RAW_TEXT) + rb")[\s/>])(?:/?[a-z]"
+    rb"(?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)?+)*+)?+)*+",
+    re.I | re.S,
+)
+
+
+def metas(markup: bytes) -> Iterator[dict[bytes, bytes]]:
+    """The attributes of each `<meta>` that a browser's parser meets, by name."""
+    if not _META.search(markup):
+        return
+    position = 0
+    while True:
+        passed = _PASSED.match(markup, position)
+        tag = _MARKUP.match(markup, passed.end() if passed else position)
+        if tag is None:
+            return
+        name, position = tag["name"].lower(), tag.end()
+        if name == b"meta":
+            yield _attributes(tag["attributes"])
+        elif end := _END_TAGS[name].search(markup, position):
+            position = end.start()
+        else:
+            return
+
+
+def metas_of_prefix(markup: bytes) -> Iterator[dict[bytes, bytes]]:
+    """The attributes of each `<meta>` in a page's first bytes, also where they are text
+    (HTML 13.2.3.2, "prescan a byte stream")."""
+    for tag in _MARKUP.finditer(markup):
+        if (tag["name"] or b"").lower() == b"meta":
+            yield _attributes(tag["attributes"])
+
+
+def _attributes(text: bytes) -> dict[bytes, bytes]:
+    """Attributes by lower-case name; of the same name the first counts."""
+    found: dict[bytes, bytes] = {}
+    for name, *values in _ATTRIBUTE.findall(text[:_LONGEST]):
+        found.setdefault(name.lower(), b"".join(values))
+    return found

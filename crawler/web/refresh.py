@@ -1,0 +1,85 @@
+"""Where a page sends its reader by itself: the Refresh header, `<meta http-equiv>`.
+
+Pure. Read as HTML says ("shared declarative refresh steps", 4.2.5.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import NamedTuple
+
+from crawler.web.meta_elements import metas
+from crawler.web.urls import InvalidUrl, join
+
+#: Seconds. A page with a longer delay is meant to be read first.
+MAX_DELAY = 10
+#: A `<meta>` is looked for in so many bytes.
+_SEARCHED = 256 * 1024
+
+_REFRESH = re.compile(
+    r"[ \t\n\f\r]*(?P<delay>[0-9]+|(?=\.))[0-9.]*"
+    r"(?:[ \t\n\f\r]*[;,][ \t\n\f\r]*|[ \t\n\f\r]+|\Z)"
+    r"(?:url[ \t\n\f\r]*=[ \t\n\f\r]*)?(?P<rest>.*)",
+    re.I | re.S,
+)
+
+
+class Refresh(NamedTuple):
+    """After so many seconds this reference is shown; empty: the page itself again."""
+
+    delay: int
+    reference: str
+
+
+def parse_refresh(text: str) -> Refresh | None:
+    """What a Refresh field or a `content` says; None if it is not valid."""
+    found = _REFRESH.match(text)
+    if found is None:
+        return None
+    rest = found["rest"]
+    if rest[:1] in ("'", '"'):
+        rest = rest[1:].partition(rest[0])[0]
+    return Refresh(int(found["delay"][:9] or 0), rest)
+
+
+def refresh_target(
+    url: str,
+    header: str | None,
+    markup: bytes,
+    base_url: Callable[[], str],
+    *,
+    max_delay: float = MAX_DELAY,
+) -> str | None:
+    """The canonical URL to which a page at `url` sends its reader soon; None: to none.
+
+    `header` is its Refresh field, `markup` the page in UTF-8. `base_url` gives what
+    the page's links are relative to; it is asked only if a `<meta>` needs it. What
+    stands in `<noscript>`, in a script or in a comment does not count.
+    """
+    refresh = parse_refresh(header) if header else None
+    base = url
+    if refresh is None:
+        refresh = _of_meta(markup[:_SEARCHED])
+        if refresh is None:
+            return None
+        base = base_url()
+    if not refresh.reference or refresh.delay > max_delay:
+        return None
+    try:
+        target = join(base, refresh.reference)
+    except InvalidUrl:
+        return None
+    return None if target == url else target
+
+
+def _of_meta(markup: bytes) -> Refresh | None:
+    if b"refresh" not in markup.lower():
+        return None
+    for meta in metas(markup):
+        if meta.get(b"http-equiv", b"").lower() == b"refresh":
+            content = meta.get(b"content", b"").decode("utf-8", "replace")
+            if refresh := parse_refresh(unescape(content)):
+                return refresh
+    return None
