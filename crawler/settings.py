@@ -20,6 +20,7 @@ import msgspec
 
 from crawler.errors import ConfigError
 from crawler.version import __version__
+from crawler.web.file_extensions import SKIPPED
 
 
 class Seconds(float):
@@ -71,6 +72,8 @@ class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     workers: int = 32
     #: Links followed from a start page at most; none: no limit.
     depth: int | None = None
+    #: Links with these endings are skipped, unless the spider accepts their type.
+    skip_extensions: tuple[str, ...] = SKIPPED
     #: How the crawler names itself; robots.txt groups are matched by its first word.
     user_agent: str = f"crawler/{__version__}"
     #: A URL or mail address added to the User-Agent, so that a site can reach you.

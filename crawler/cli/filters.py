@@ -8,6 +8,7 @@ from crawler.run.assembly import scope_of
 from crawler.run.link_filter import LinkFilter
 from crawler.settings import Settings
 from crawler.spider import Spider
+from crawler.web.file_extensions import unwanted
 
 
 def intake_of(
@@ -21,6 +22,7 @@ def intake_of(
         scope,
         depth=settings.crawl.depth,
         max_url=settings.http.max_url,
+        skip_extensions=unwanted(settings.crawl.skip_extensions, spider.accepts),
         known={},
         left_out={},
         start_names=set(),

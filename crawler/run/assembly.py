@@ -36,6 +36,7 @@ from crawler.sinks import Outputs
 from crawler.spider import Spider
 from crawler.store.base import Opening, Store
 from crawler.web import addresses, urls
+from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
 
 #: Requests a second to a host whose pace was not set.
@@ -81,6 +82,7 @@ def assemble(resources: RunResources) -> Assembled:
         _scope(resources),
         depth=settings.crawl.depth,
         max_url=settings.http.max_url,
+        skip_extensions=unwanted(settings.crawl.skip_extensions, spider.accepts),
         known=store.recent,
         left_out=store.rejected,
         start_names=resources.start_names,

@@ -14,6 +14,7 @@ from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
 _SETTINGS = {
     "scope": "the spider's `scope`",
     "depth": "crawl.depth",
+    "extension": "crawl.skip_extensions",
     "max_links": "http.max_links",
     "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",

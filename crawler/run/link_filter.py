@@ -8,7 +8,7 @@ No I/O, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -16,8 +16,12 @@ from crawler.request import Entry, LinkRequest, Request
 from crawler.response import LinkBatch, is_wanted
 from crawler.store.base import Facts, Rejected
 from crawler.web import urls
+from crawler.web.file_extensions import extension_of
 from crawler.web.links import Link, Resolver
 from crawler.web.urls import Scope
+
+#: The filter that skips links to files; it judges whole batches only.
+EXTENSION = "extension"
 
 #: Asks one question of a link: its URL, host and depth; false leaves it out.
 Filter = Callable[[str, str, int], bool]
@@ -53,6 +57,7 @@ class LinkFilter:
         left_out: Mapping[int, str],
         start_names: set[str] | None = None,
         start_origins: set[str] | None = None,
+        skip_extensions: Collection[str] = (),
     ) -> None:
         self._scope = scope
         #: Names of hosts that a person named as a start; they may be private.
@@ -70,6 +75,10 @@ class LinkFilter:
         ]
         if depth is not None:
             self._filters.append(("depth", lambda _url, _host, at: at <= depth))
+        if skipped := frozenset(skip_extensions):
+            self._filters.append(
+                (EXTENSION, lambda url, _host, _at: extension_of(url) not in skipped)
+            )
 
     def start(self, request: Request, found: Discovered) -> None:
         """A request of `start()`: its host joins the scope."""
@@ -91,7 +100,9 @@ class LinkFilter:
             self._add(parent, request, found, "request", len(found.requests))
             return
         depth = parent.depth + 1 if request.depth is None else request.depth
-        if rule := self.verdict(request.url, depth):
+        rule = self.verdict(request.url, depth)
+        # A file that is followed by itself is wanted; many are, as streams.
+        if rule and rule != EXTENSION:
             host = urls.host_of(request.url)
             link = Link(request.url, request.fingerprint(), host)
             self._reject(parent, link, rule, found)

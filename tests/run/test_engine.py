@@ -287,6 +287,25 @@ def test_an_unwanted_type_is_left_out_and_its_body_not_read() -> None:
     assert not was_read
 
 
+def test_links_to_files_are_counted_and_not_asked_for() -> None:
+    site = FakeSite({HOME: linked("/a.pdf", "/b.zip", "/c"), HOME + "c": linked()})
+
+    report = crawl(Titles, transport=site)
+
+    assert report.skipped == {"extension": 2}
+    assert site.urls == [HOME, HOME + "c"]
+    assert "2 by extension (change it by crawl.skip_extensions)" in report.advice[-1]
+
+
+def test_the_list_of_extensions_can_be_changed() -> None:
+    site = FakeSite({HOME: linked("/a.pdf", "/c.x"), HOME + "a.pdf": linked()})
+
+    report = crawl(Titles, settings(crawl={"skip_extensions": ["x"]}), transport=site)
+
+    assert report.skipped == {"extension": 1}
+    assert site.urls == [HOME, HOME + "a.pdf"]
+
+
 @pytest.mark.parametrize("written", ["", "*/*"])
 def test_a_body_without_a_type_is_judged_by_what_it_is(written: str) -> None:
     declared = {"content-type": written}

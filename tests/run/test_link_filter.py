@@ -43,6 +43,7 @@ def intake(
     known: dict[int, int] | None = None,
     left_out: dict[int, str] | None = None,
     depth: int | None = None,
+    skip_extensions: tuple[str, ...] = (),
 ) -> LinkFilter:
     return LinkFilter(
         Scope("hosts", ["site.example"]),
@@ -50,6 +51,7 @@ def intake(
         max_url=100,
         known=known if known is not None else {},
         left_out=left_out if left_out is not None else {},
+        skip_extensions=skip_extensions,
     )
 
 
@@ -172,3 +174,31 @@ def test_requests_that_are_not_made_once_have_their_own_identity() -> None:
 
     assert first != second
     assert run() == [first, second]  # the same page run again names the same requests
+
+
+def test_links_to_files_are_skipped_in_batches_only() -> None:
+    gate = intake(skip_extensions=("pdf", "zip"))
+
+    result = found(batch("a.pdf", "b.PDF?x=1", "c", "d.zip/e"), gate)
+    gate.request(page(), LinkRequest(HOME + "f.pdf"), result)
+    gate.request(page(), Request(HOME + "g.pdf"), result)
+
+    assert [entry.url.removeprefix(HOME) for entry in result.requests] == [
+        "c",
+        "d.zip/e",
+        "f.pdf",
+        "g.pdf",
+    ]
+    assert [(each.url.removeprefix(HOME), each.rule) for each in result.rejected] == [
+        ("a.pdf", "extension"),
+        ("b.PDF?x=1", "extension"),
+    ]
+    assert gate.verdict(HOME + "a.pdf") == "extension"
+
+
+def test_scope_judges_a_file_that_is_followed_by_itself() -> None:
+    gate, result = intake(skip_extensions=("pdf",)), Discovered()
+
+    gate.request(page(), LinkRequest("https://other.example/f.pdf"), result)
+
+    assert [each.rule for each in result.rejected] == ["scope"]
