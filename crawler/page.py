@@ -118,7 +118,9 @@ class Page:
     """An HTML page, parsed at first use.
 
     `asked` keeps, for each selector that was asked of the page itself, whether it
-    matched; `links_cut` counts the links beyond `max_links` that were left out.
+    matched; `links_cut` counts the links beyond `max_links` that were left out. XML has
+    a `Page`, too, without links; its elements are not HTML's, so that to ask for them
+    is an error.
     """
 
     def __init__(
@@ -128,17 +130,24 @@ class Page:
         charset: str | None = None,
         *,
         max_links: int = 10_000,
+        xml_type: str = "",
     ) -> None:
         self.url = url
         self.asked: dict[str, bool] = {}
         self.links_cut = 0
+        #: Whether links were asked of XML, which has none.
+        self.has_no_links = False
         self._body = body
         self._charset = charset
         self._max_links = max_links
+        #: The media type of XML, which is not parsed here; empty: it is HTML.
+        self._xml_type = xml_type
 
     @lazy
     def root(self) -> Node:
         """The `<html>` element; parses the page, or raises PageTooComplex."""
+        if self._xml_type:
+            raise self._not_html("html")
         if self.encoding == "utf-8":
             body = self._body.removeprefix(b"\xef\xbb\xbf")
         else:
@@ -162,7 +171,7 @@ class Page:
     @lazy
     def base_url(self) -> str:
         """What the page's links are relative to: its URL, or its `<base href>`."""
-        if "base" not in self._tags_with_href:
+        if self._xml_type or "base" not in self._tags_with_href:
             return self.url
         base = base_reference(self._with_href, self._tags_with_href)
         try:
@@ -179,6 +188,8 @@ class Page:
 
     def css_first(self, selector: str) -> Node | None:
         """The first element that matches, or None."""
+        if self._xml_type:
+            raise self._not_html(selector)
         node = _select_first(self.root.lexbor, selector, self.url)
         self._note(selector, matched=node is not None)
         return None if node is None else Node(node, self.url)
@@ -221,6 +232,9 @@ class Page:
         matches.
         """
         wanted = Wanted(tags, attributes)
+        if self._xml_type and selector is None:
+            self.has_no_links = True
+            return []
         if selector is not None:
             found = wanted.addresses(self._links_in(selector, wanted))
         elif wanted.is_href:
@@ -263,7 +277,16 @@ class Page:
                 found.update((node.mem_id, node) for node in nodes)
         return found.values()
 
+    def _not_html(self, selector: str) -> SelectorError:
+        detail = (
+            f"asks for HTML, and {self._xml_type} is XML: read it with response.xml or "
+            "response.xpath(...),"
+        )
+        return SelectorError(selector, self.url, detail)
+
     def _select(self, selector: str) -> list[LexborNode]:
+        if self._xml_type:
+            raise self._not_html(selector)
         return _select(self.root.lexbor, selector, self.url)
 
     def _note(self, selector: str, *, matched: bool) -> None:

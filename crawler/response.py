@@ -275,9 +275,15 @@ class Response:
         """The body as a parsed HTML page; parsed once, at first use."""
         if self._page is None:
             charset = self._charset
-            if media_type.is_xml(self.content_type) and not encodings.label(charset):
+            if self._xml_type and not encodings.label(charset):
                 charset = encodings.xml_encoding(self.content)
-            self._page = Page(self.content, self.url, charset, max_links=self.max_links)
+            self._page = Page(
+                self.content,
+                self.url,
+                charset,
+                max_links=self.max_links,
+                xml_type="" if self._is_html else self._xml_type,
+            )
         return self._page
 
     @property
@@ -289,6 +295,11 @@ class Response:
     def links_cut(self) -> int:
         """Links beyond `max_links` that were not taken."""
         return 0 if self._page is None else self._page.links_cut
+
+    @property
+    def has_no_links(self) -> bool:
+        """Whether links were asked of XML, which has none."""
+        return self._page is not None and self._page.has_no_links
 
     @property
     def encoding(self) -> str:
@@ -307,7 +318,14 @@ class Response:
         kind = self.content_type
         # Fragments such as "<ul>" are sniffed as text, and are HTML to a spider.
         is_open = kind in ("", "text/plain") and not self.is_type_declared
-        return "html" in kind or is_open
+        if "html" in kind or is_open:
+            return True
+        return media_type.is_xml(kind) and media_type.is_xhtml(self._content or b"")
+
+    @property
+    def _xml_type(self) -> str:
+        """The media type if it is XML, else empty."""
+        return self.content_type if media_type.is_xml(self.content_type) else ""
 
     @overload
     def json(self) -> Any: ...

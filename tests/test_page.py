@@ -22,8 +22,8 @@ BOOKS = """
 """
 
 
-def page_of(markup: str, **options: int) -> Page:
-    return Page(markup.encode(), URL, "utf-8", **options)
+def page_of(markup: str, max_links: int = 10_000) -> Page:
+    return Page(markup.encode(), URL, "utf-8", max_links=max_links)
 
 
 def test_elements_are_found_in_document_order_and_each_once() -> None:

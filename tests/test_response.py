@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from crawler import ConfigError, FetchError, Request, Response
+from crawler import ConfigError, FetchError, Request, Response, SelectorError
 from crawler.http.response_body import HeadersHead
 
 URL = "https://site.example/dir/page"
@@ -143,6 +143,51 @@ async def test_a_base_element_is_heeded() -> None:
 
     assert made.links() == ["https://site.example/other/a"]
     assert made.follow("b").url == "https://site.example/other/b"
+
+
+FEED = b"""<?xml version="1.0"?><rss><channel><item><title>One</title>
+<link>https://site.example/1</link><a href="/2">x</a></item></channel></rss>"""
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/rss+xml", "text/xml; charset=utf-8", "image/svg+xml", ""]
+)
+async def test_xml_is_not_read_as_html(kind: str) -> None:
+    made = await read(FEED, kind=kind)
+
+    for ask in (made.css, made.css_first, made.page.text, made.follow_all):
+        with pytest.raises(SelectorError, match=r"response.xml or response.xpath\("):
+            ask("item")
+    with pytest.raises(SelectorError, match=r"is XML.* on https://site.example"):
+        made.page.text()
+
+
+async def test_xml_has_no_links() -> None:
+    made = await read(FEED, kind="application/atom+xml")
+    assert not made.has_no_links
+
+    assert made.links() == []
+    assert made.follow_links().references == []
+    assert made.has_no_links
+    assert made.follow("3").url == "https://site.example/dir/3"
+    assert made.text.startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        ("application/xhtml+xml", ""),
+        ("application/xml", "<?xml version='1.0'?>"),
+        ("text/xml", "\ufeff <!-- <rss> -->\n<!DOCTYPE html [<!ENTITY a 'b'>]>"),
+        ("", "<?xml version='1.0'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0'>"),
+    ],
+)
+async def test_xhtml_is_html(kind: str, head: str) -> None:
+    made = await read(f"{head}<html><a href=2>x</a></html>".encode(), kind=kind)
+
+    assert made.links() == ["https://site.example/dir/2"]
+    assert made.css_first("a") is not None
+    assert not made.has_no_links
 
 
 async def test_follow_takes_a_reference_or_an_element() -> None:

@@ -34,6 +34,8 @@ from crawler.run.progress_body import ProgressBody
 from crawler.spider import Failure, Spider
 from crawler.store.base import Item
 
+#: Counts XML documents in which links were looked for.
+XML = "xml"
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
 #: A stream's items go to the store in portions of at least so many, or so much.
@@ -192,6 +194,8 @@ class Callbacks:
         """Keep what the callback asked its page for, and what it could not have."""
         if page.links_cut:
             effects.found.cut["max_links"] = page.links_cut
+        if page.has_no_links:
+            effects.found.cut[XML] = 1
         for selector, has_matched in page.asked.items():
             matches = self.selectors.get((callback, selector))
             if matches is None:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 
 from crawler.errors import Reason
-from crawler.run.callbacks import Matches
+from crawler.run.callbacks import XML, Matches
 from crawler.run.observers import Observations
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
 
@@ -49,6 +49,11 @@ def advise(
         lines.append(
             f"robots.txt forbids {url}; ask the site's owner, or set "
             "politeness.robots=false where you may"
+        )
+    if amount := report.skipped.get(XML):
+        lines.append(
+            f"{amount:,} XML documents were asked for links, which XML has not; read "
+            "them with response.xml or response.xpath(...)"
         )
     lines += _redirects(report, observations)
     return lines + _connections(report) + _left_out(report, observations)
@@ -132,7 +137,7 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
     by_filter = {
         rule: amount
         for rule, amount in report.skipped.items()
-        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE)
+        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE, XML)
     }
     if not by_filter:
         return []

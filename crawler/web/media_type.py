@@ -16,6 +16,13 @@ SNIFFED_BYTES = 1445
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTED_TOKENS = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _WHITE_SPACE = " \t\n\r"
+# A prologue of XML, of so many bytes at most, and <html>.
+_PROLOGUE = 8 * 1024
+_XHTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--.*?-->"
+    rb"|<!DOCTYPE\s[^>\[]*+(?:\[[^\]]*+\][^>]*+)?>)*+<html[\s>]",
+    re.S,
+)
 # A part of a list field: text up to a comma that stands outside of quotes.
 _PART = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z))*', re.S)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.|\\\Z)*)"?', re.S)
@@ -74,6 +81,11 @@ def parse(text: str) -> MediaType | None:
 def is_xml(essence: str) -> bool:
     """Whether a media type is XML, XHTML and SVG included (MIME Sniffing 4.6)."""
     return essence in ("text/xml", "application/xml") or essence.endswith("+xml")
+
+
+def is_xhtml(body: bytes) -> bool:
+    """Whether the root element of an XML document is `<html>`."""
+    return _XHTML.match(body[:_PROLOGUE]) is not None
 
 
 def sniff(body: bytes, *, scriptable: bool = True) -> str:

@@ -58,6 +58,16 @@ def found_adds_up(report: Report) -> bool:
     return report.found == ended + sum(report.skipped.values())
 
 
+class Followers(Spider):
+    """Follows every link."""
+
+    name = "followers"
+    start_urls = [HOME]
+
+    async def parse(self, response: Response) -> Results:
+        yield response.follow_links()
+
+
 def linked(*paths: str) -> str:
     return "<title>page</title>" + "".join(f"<a href='{path}'>x</a>" for path in paths)
 
@@ -304,6 +314,15 @@ def test_the_list_of_extensions_can_be_changed() -> None:
 
     assert report.skipped == {"extension": 1}
     assert site.urls == [HOME, HOME + "a.pdf"]
+
+
+def test_links_of_a_feed_are_counted_and_no_error() -> None:
+    feed = (200, {"content-type": "application/rss+xml"}, "<rss><a href='/x'/></rss>")
+
+    report = crawl(Followers, transport=FakeSite({HOME: feed}))
+
+    assert (report.pages, report.failed, report.skipped) == (1, 0, {"xml": 1})
+    assert "1 XML documents" in " ".join(report.advice)
 
 
 @pytest.mark.parametrize("written", ["", "*/*"])

@@ -2,7 +2,15 @@
 
 import pytest
 
-from crawler.web.media_type import UNDECLARED, extract, is_nosniff, is_xml, parse, sniff
+from crawler.web.media_type import (
+    UNDECLARED,
+    extract,
+    is_nosniff,
+    is_xhtml,
+    is_xml,
+    parse,
+    sniff,
+)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,22 @@ def test_a_parameter_that_is_no_text_is_skipped() -> None:
 )
 def test_xml_is_told_by_its_essence(essence: str, expected: bool) -> None:
     assert is_xml(essence) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"<html>", True),
+        (b"<?xml version='1.0'?>\n<html xmlns='x'>", True),
+        (b"<!-- <html> --><rss>", False),
+        (b"<htmlx>", False),
+        (b"<!DOCTYPE html><rss>", False),
+        (b"<!-- " + b"<!--" * 5_000, False),
+        (b"", False),
+    ],
+)
+def test_xhtml_is_told_by_its_root(body: bytes, expected: bool) -> None:
+    assert is_xhtml(body) is expected
 
 
 @pytest.mark.parametrize(
