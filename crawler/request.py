@@ -6,22 +6,17 @@ mode, so that what works in memory also works after a restart. No pickle.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
 
+from crawler import request_parts as parts
 from crawler.errors import ConfigError
+from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy
 from crawler.web import urls
-
-#: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
-Files = Mapping[str, Any]
 
 
 #: What a request is for: a page of the crawl, a robots.txt, or a session's login.
@@ -95,19 +90,13 @@ class Request:
         timeout: float | None = None,
         kind: str = "",
     ) -> None:
-        body, content_type = _body(content, data, json, files)
-        pairs = _pairs(headers)
-        if content_type and not any(
-            name.lower() == "content-type" for name, _ in pairs
-        ):
-            pairs = (*pairs, ("Content-Type", content_type))
-        method = (method or ("POST" if body is not None else "GET")).upper()
-        if not _TOKEN.fullmatch(method):
-            raise ConfigError(f"{method!r} is not a method")
+        body, content_type = parts.body(content, data, json, files)
+        pairs = parts.with_type(parts.headers(headers), content_type)
+        method = parts.method(method or ("POST" if body is not None else "GET"))
         options = Options(
             method=method,
             headers=pairs,
-            cookies=tuple((cookies or {}).items()),
+            cookies=parts.cookies(cookies),
             content=body or b"",
             session=session,
             proxy=proxy,
@@ -150,22 +139,32 @@ class Request:
         return request
 
     def replace(self, **changes: Any) -> Request:
-        """An equal request but for `url`, `callback`, `priority`, `depth`, `meta`
-        or any of the options (`method`, `headers`, `content`, `session`, ...)."""
-        own = {name: changes.pop(name) for name in _OWN if name in changes}
-        meta = encode_meta(changes.pop("meta")) if "meta" in changes else self._meta
-        if "errback" in changes:
-            changes["errback"] = name_of(changes["errback"])
-        if changes.get("proxy"):
-            _check_proxy(changes["proxy"])
-        options = msgspec.structs.replace(self.options, **changes)
+        """An equal request but for these arguments, which are those of `Request`."""
+        unknown = changes.keys() - _ARGUMENTS
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise ConfigError(f"Request.replace() has no argument {names}")
+        callback = name_of(changes.get("callback", self.callback))
+        meta = encode_meta(changes["meta"]) if "meta" in changes else self._meta
+        url, params = changes.get("url", self.url), changes.get("params")
         return self.build(
-            _absolute(own["url"], None) if "url" in own else self.url,
-            name_of(own.get("callback", self.callback)),
-            priority=own.get("priority", self.priority),
-            depth=own.get("depth", self.depth),
+            url if url is self.url and not params else _absolute(url, params),
+            callback,
+            priority=changes.get("priority", self.priority),
+            depth=changes.get("depth", self.depth),
             meta=meta,
-            options=options,
+            options=_changed(self.options, changes),
+        )
+
+    def at_depth(self, depth: int) -> Request:
+        """The same request, found at this depth."""
+        return self.build(
+            self.url,
+            self.callback,
+            priority=self.priority,
+            depth=depth,
+            meta=self._meta,
+            options=self.options,
         )
 
     @property
@@ -253,8 +252,14 @@ class LinkRequest(Request):
 
 
 _set = object.__setattr__
-_OWN = ("url", "callback", "priority", "depth")
-_FIELDS = (*_OWN, "_meta", "options")
+_FIELDS = ("url", "callback", "priority", "depth", "_meta", "options")
+_BODIES = ("content", "data", "json", "files")
+#: Options that are taken as they are given.
+_AS_GIVEN = ("session", "stream", "once", "timeout", "kind")
+_ARGUMENTS = frozenset(
+    {"url", "callback", "method", "params", "headers", "cookies", "meta", "priority"}
+    | {"depth", "proxy", "errback", *_BODIES, *_AS_GIVEN}
+)
 
 
 class Entry:
@@ -333,19 +338,6 @@ class Entry:
         return f"<Entry {self.fingerprint:016x} {self.request.url}>"
 
 
-def name_of(callback: str | Callable[..., Any]) -> str:
-    """A callback's name, as it is stored; ConfigError for one without a name."""
-    if isinstance(callback, str):
-        return callback
-    name = getattr(callback, "__name__", "")
-    if not name or name == "<lambda>" or not hasattr(callback, "__self__"):
-        raise ConfigError(
-            f"callback {callback!r} has no name to be stored by; "
-            "pass a method of the spider or its name"
-        )
-    return str(name)
-
-
 def own_cookies(options: Options) -> str:
     """The Cookie header that a request brings itself; empty for none."""
     pairs = [f"{name}={value}" for name, value in options.cookies]
@@ -363,19 +355,45 @@ def decode_options(data: bytes | None) -> Options:
     return DEFAULT_OPTIONS if data is None else _options_decoder.decode(data)
 
 
-def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
-    """`meta` as JSON; ConfigError where a value is not JSON."""
-    if not meta:
-        return b""
-    try:
-        return msgspec.json.encode(dict(meta))
-    except (TypeError, ValueError) as exc:
-        raise ConfigError(f"meta must hold JSON values only: {exc}") from exc
+def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
+    """The options with those of the changes that are options."""
+    new = {name: changes[name] for name in _AS_GIVEN if name in changes}
+    if "headers" in changes:
+        new["headers"] = parts.headers(changes["headers"] or ())
+    if "cookies" in changes:
+        new["cookies"] = parts.cookies(changes["cookies"])
+    if "errback" in changes:
+        new["errback"] = name_of(changes["errback"]) if changes["errback"] else ""
+    if "proxy" in changes:
+        new["proxy"] = changes["proxy"] or ""
+        if new["proxy"]:
+            _check_proxy(new["proxy"])
+    if not changes.keys().isdisjoint(_BODIES):
+        new |= _other_body(options, changes, new.get("headers"))
+    if "method" in changes:
+        new["method"] = parts.method(changes["method"])
+    return msgspec.structs.replace(options, **new)
+
+
+def _other_body(
+    options: Options, changes: Mapping[str, Any], headers: Pairs | None
+) -> dict[str, Any]:
+    """The options that another body changes: its type is another, too, unless it is
+    given with the headers."""
+    body, content_type = parts.body(*map(changes.get, _BODIES))
+    kept = parts.without_type(options.headers) if headers is None else headers
+    new: dict[str, Any] = {
+        "content": body or b"",
+        "headers": parts.with_type(kept, content_type),
+    }
+    if body is not None and options.method == "GET":
+        new["method"] = "POST"
+    return new
 
 
 def _absolute(url: str, params: Params | None) -> str:
     if not isinstance(url, str):
-        raise ConfigError(f"Request({url!r}): a URL is a str, not {_kind(url)}")
+        raise ConfigError(f"Request({url!r}): a URL is a str, not {parts.kind(url)}")
     if params:
         base, _, fragment = url.partition("#")
         pairs = params.items() if isinstance(params, Mapping) else params
@@ -388,79 +406,8 @@ def _absolute(url: str, params: Params | None) -> str:
         raise ConfigError(f"Request({url!r}): {exc}") from exc
 
 
-def _kind(value: object) -> str:
-    return "None" if value is None else type(value).__name__
-
-
 def _check_proxy(proxy: str) -> None:
     try:
         check_proxy(proxy)
     except ValueError as exc:
         raise ConfigError(f"proxy {proxy!r}: {exc}") from exc
-
-
-def _pairs(
-    headers: Mapping[str, str] | Sequence[tuple[str, str]],
-) -> tuple[tuple[str, str], ...]:
-    items = headers.items() if isinstance(headers, Mapping) else headers
-    pairs = tuple((str(name), str(value)) for name, value in items)
-    for name, value in pairs:
-        if any(char in name + value for char in "\r\n\0"):
-            raise ConfigError(f"header {name!r} holds a line break or NUL")
-        if not _TOKEN.fullmatch(name):
-            raise ConfigError(f"{name!r} is not the name of a header")
-    return pairs
-
-
-def _body(
-    content: bytes | str | None, data: Params | None, json: Any, files: Files | None
-) -> tuple[bytes | None, str]:
-    if sum(part is not None for part in (content, data or files, json)) > 1:
-        raise ConfigError("give a Request one of content, data (with files) or json")
-    if content is not None:
-        return content.encode() if isinstance(content, str) else bytes(content), ""
-    if files is not None:
-        return _multipart(data or {}, files)
-    if data is not None:
-        pairs = data.items() if isinstance(data, Mapping) else data
-        form = urlencode(list(pairs), doseq=True).encode()
-        return form, "application/x-www-form-urlencoded"
-    if json is not None:
-        return msgspec.json.encode(json), "application/json"
-    return None, ""
-
-
-def _multipart(data: Params, files: Files) -> tuple[bytes, str]:
-    """A multipart/form-data body (RFC 7578); the boundary is the content's digest,
-    so that equal requests are equal bytes."""
-    pairs = data.items() if isinstance(data, Mapping) else data
-    parts = [
-        (f'name="{_quoted(name)}"', str(value).encode(), "") for name, value in pairs
-    ]
-    for name, value in files.items():
-        filename, content, kind = _file(name, value)
-        head = f'name="{_quoted(name)}"; filename="{_quoted(filename)}"'
-        parts.append((head, content, kind))
-    mark = b"\0".join(head.encode() + body for head, body, _ in parts)
-    boundary = f"{urls.fingerprint('multipart', '', mark) & (2**64 - 1):016x}" * 2
-    lines = []
-    for head, body, kind in parts:
-        lines.append(
-            f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n".encode()
-        )
-        lines.append(f"Content-Type: {kind}\r\n".encode() if kind else b"")
-        lines += [b"\r\n", body, b"\r\n"]
-    lines.append(f"--{boundary}--\r\n".encode())
-    return b"".join(lines), f"multipart/form-data; boundary={boundary}"
-
-
-def _file(name: str, value: Any) -> tuple[str, bytes, str]:
-    filename, content, *rest = value if isinstance(value, tuple) else (name, value)
-    if hasattr(content, "read"):
-        content = content.read()
-    body = content.encode() if isinstance(content, str) else bytes(content)
-    return str(filename), body, str(rest[0] if rest else "application/octet-stream")
-
-
-def _quoted(text: str) -> str:
-    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

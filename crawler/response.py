@@ -21,14 +21,8 @@ import msgspec
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.page import Node, Page
 from crawler.references import LINK_ATTRIBUTES, Names
-from crawler.request import (
-    DEFAULT_OPTIONS,
-    LinkRequest,
-    Options,
-    Request,
-    encode_meta,
-    name_of,
-)
+from crawler.request import DEFAULT_OPTIONS, LinkRequest, Options, Request
+from crawler.request_parts import encode_meta, name_of
 from crawler.web import cookie_jar, media_type, urls
 from crawler.web import encoding as encodings
 from crawler.web.links import Resolver

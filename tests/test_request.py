@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -124,6 +128,101 @@ def test_meta_is_a_copy_of_json_values() -> None:
 def test_meta_that_is_no_json_is_refused_at_once() -> None:
     with pytest.raises(ConfigError, match="JSON"):
         Request(URL, meta={"x": object()})
+
+
+class Text(str):
+    """What lxml and parsel give for text."""
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (date(2026, 1, 2), r"meta\['a'\] is date.* isoformat"),
+        (datetime(2026, 1, 2, tzinfo=UTC), r"meta\['a'\] is datetime.* isoformat"),
+        ({1}, r"meta\['a'\] is set.* a list"),
+        ((1, 2), r"meta\['a'\] is tuple.* a list"),
+        ([{"b": (1,)}], r"meta\['a'\]\[0\]\['b'\] is tuple"),
+        ({"b": {2: 1}}, r"meta\['a'\]\['b'\] has the key 2"),
+        (b"x", r"meta\['a'\] is bytes"),
+        (Decimal("1.5"), r"meta\['a'\] is Decimal.* its str"),
+        (UUID(int=1), r"meta\['a'\] is UUID"),
+        (float("nan"), r"meta\['a'\] is float.* a finite number"),
+        (2**80, r"meta\['a'\] is int"),
+        (Path("x"), r"meta\['a'\] is PosixPath"),
+        ("\ud800", "JSON values only"),
+    ],
+)
+def test_meta_that_json_would_change_is_an_error_that_names_its_key(
+    value: object, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Request(URL, meta={"a": value})
+
+
+def test_meta_that_is_nested_without_an_end_is_refused() -> None:
+    nested: list[Any] = []
+    nested.append(nested)
+
+    with pytest.raises(ConfigError, match="100 deep"):
+        Request(URL, meta={"a": nested})
+
+
+def test_meta_comes_back_as_it_was() -> None:
+    meta = {"a": [1, -2.5, None, True, {"b": "ü"}], "t": Text("x"), "n": 2**62}
+
+    found = Request(URL, meta=meta).meta
+
+    assert found == meta
+    assert type(found["t"]) is str
+
+
+def test_replace_takes_what_a_request_takes() -> None:
+    request = Request(URL, headers={"A": "b"}, meta={"k": 1}, timeout=3)
+
+    headers = request.replace(headers={"C": "d"})
+    posted = request.replace(json={"x": 1})
+    form = posted.replace(data={"y": 2}, method="put", params={"z": 3})
+    cookies = request.replace(cookies={"ab": "cd", "e": "f"})
+
+    assert headers == Request(URL, headers={"C": "d"}, meta={"k": 1}, timeout=3)
+    assert (posted.method, posted.content) == ("POST", b'{"x":1}')
+    assert posted.options.headers == (("A", "b"), ("Content-Type", "application/json"))
+    assert (form.method, form.content, form.url) == ("PUT", b"y=2", URL + "?z=3")
+    assert form.options.headers[1:] == (
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    )
+    assert cookies.options.cookies == (("ab", "cd"), ("e", "f"))
+    assert request.replace(content="ü").content == "ü".encode()
+    assert posted.replace(content=None).content == b""
+    assert request.replace(files={"f": b"x"}).method == "POST"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"headers": {"X": "a\r\nEvil: 1"}}, "line break"),
+        ({"method": "GET / HTTP/1.1\r\nX:"}, "is not a method"),
+        ({"cookies": {"a": "b; c"}}, "semicolon"),
+        ({"cookies": {"a": "b\r\nX: y"}}, "control character"),
+        ({"json": 1, "content": "x"}, "one of"),
+        ({"dont_filter": True}, "no argument dont_filter"),
+        ({"url": "/relative"}, "Not an absolute"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_where_it_is_written(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Request(URL).replace(**changes)
+
+
+def test_a_body_changes_without_the_type_that_is_given_with_it() -> None:
+    request = Request(URL, data={"a": 1})
+
+    changed = request.replace(content=b"x", headers={"content-type": "text/x"})
+
+    assert changed.options.headers == (("content-type", "text/x"),)
+    assert request.replace(content=b"x").options.headers == ()
 
 
 def test_a_lambda_is_no_callback() -> None:

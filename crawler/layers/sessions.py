@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from crawler.layers.fetch import Fetch
-from crawler.request import Request, own_cookies
+from crawler.request import Request
 from crawler.response import Response
 from crawler.web.cookie_jar import Jar, domains_of
 
@@ -27,14 +27,24 @@ class Sessions:
             self._jars.setdefault(session, Jar()).add_json(value)
 
     def header(self, request: Request) -> str | None:
-        """The Cookie header: the jar's cookies, then the request's own; None where the
-        request needs no other than it has."""
-        jar = self._jars.get(request.options.session)
+        """The Cookie header; None if the request needs no other than it has.
+
+        A request's own cookies are kept for its host first, as if the host had set
+        them: requests that follow from its page send them, too.
+        """
+        own, session = request.options.cookies, request.options.session
+        jar = self._jars.get(session)
+        if own:
+            jar = self._jars.setdefault(session, Jar())
+            for name, value in own:
+                jar.put(request.url, name, value, self._clock())
+            self._changed[session, domains_of(request.url)[0]] = None
         kept = jar.header(request.url, self._clock()) if jar is not None else None
         if not kept:
             return None
-        own = own_cookies(request.options)
-        return f"{kept}; {own}" if own else kept
+        headers = request.options.headers
+        given = [value for name, value in headers if name.lower() == "cookie"]
+        return "; ".join([kept, *given])
 
     def store(self, response: Response) -> None:
         """Keep what a response sets."""

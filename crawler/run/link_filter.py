@@ -197,6 +197,7 @@ class LinkFilter:
         depth = request.depth
         if depth is None:
             depth = 0 if parent is None else parent.depth + 1
+            request = request.at_depth(depth)
         origin = parent.fingerprint if parent else 0
         ordinal = 0
         if not request.options.once:

@@ -82,6 +82,11 @@ class Jar:
                 refused += 1
         return refused + sum(1 for _ in lines)
 
+    def put(self, url: str, name: str, value: str, now: float) -> None:
+        """Keep a cookie that the client's own side gives for the host of `url`."""
+        cookie = _Cookie(_split(url)[1], True, "/", name, value, False, None)
+        self._keep(cookie, url, now)
+
     def header(self, url: str, now: float) -> str | None:
         """The Cookie field of a request to `url`, at most 8 KiB; None: no cookie.
 

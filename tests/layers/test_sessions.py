@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from tenacity import wait_none
 
-from crawler import Crawl, Report, Response, Results, Spider, crawl
+from crawler import Crawl, Report, Request, Response, Results, Spider, crawl
 from crawler.testing import Answer, FakeSite
 
 HOME, WALL = "https://site.example/", "https://site.example/wall"
@@ -137,3 +137,51 @@ def test_a_wall_that_is_none_any_more_is_an_end_as_others_are(last: Answer) -> N
 
     assert report.pages + report.failed + report.redirected == COUNT + 2
     assert report.redirected > 0
+
+
+class Given(Spider):
+    """Starts with a cookie of its own."""
+
+    name = "given"
+    scope = "none"
+    sessions = ("", "other")
+
+    async def start(self) -> AsyncIterator[Request]:
+        for session in self.sessions:
+            yield Request(
+                HOME + session,
+                cookies={"age": "18"} if session == "" else None,
+                session=session,
+            )
+
+    async def parse(self, response: Response) -> Results:
+        yield response.follow_links()
+
+
+def test_cookies_of_a_request_are_kept_for_what_follows_from_its_page() -> None:
+    sent: dict[str, str] = {}
+
+    def page(request: httpx.Request) -> Answer:
+        sent[str(request.url)] = request.headers.get("cookie", "")
+        links = "".join(f"<a href={link}>x</a>" for link in ("/a", "//x.example/"))
+        return 200, {"Set-Cookie": "seen=1"}, links
+
+    names = (HOME, HOME + "a", "https://x.example/")
+    crawl(
+        type("One", (Given,), {"sessions": ("",)}),
+        transport=FakeSite(dict.fromkeys(names, page)),
+    )
+
+    assert sent == {HOME: "age=18", HOME + "a": "age=18; seen=1", names[2]: ""}
+
+
+def test_cookies_of_a_request_are_those_of_its_session() -> None:
+    sent: dict[str, str] = {}
+
+    def page(request: httpx.Request) -> Answer:
+        sent[request.url.path] = request.headers.get("cookie", "")
+        return "x"
+
+    crawl(Given, transport=FakeSite({HOME: page, HOME + "other": page}))
+
+    assert sent == {"/": "age=18", "/other": ""}

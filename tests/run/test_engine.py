@@ -316,6 +316,28 @@ def test_the_list_of_extensions_can_be_changed() -> None:
     assert site.urls == [HOME, HOME + "a.pdf"]
 
 
+def test_a_page_knows_its_depth() -> None:
+    class Depths(Spider):
+        name = "depths"
+        start_urls = [HOME]
+
+        async def parse(self, response: Response) -> Results:
+            yield {"at": response.url, "depth": response.request.depth}
+            yield response.follow_links()
+            if response.url == HOME:
+                yield Request(HOME + "own")
+
+    site = FakeSite({HOME: linked("/a"), HOME + "a": "x", HOME + "own": "x"})
+
+    items = crawl(Depths, transport=site).items
+
+    assert {item["at"]: item["depth"] for item in items} == {
+        HOME: 0,
+        HOME + "a": 1,
+        HOME + "own": 1,
+    }
+
+
 def test_links_of_a_feed_are_counted_and_no_error() -> None:
     feed = (200, {"content-type": "application/rss+xml"}, "<rss><a href='/x'/></rss>")
 
@@ -1073,7 +1095,7 @@ async def test_fetching_by_itself_sends_cookies_and_passes_a_cookie_wall() -> No
 
     response = await fetch(HOME, cookies={"own": "2"}, transport=FakeSite({HOME: wall}))
 
-    assert response.text == "seen=1; own=2"
+    assert response.text == "own=2; seen=1"
 
 
 async def test_fetching_by_itself_raises_what_went_wrong() -> None:

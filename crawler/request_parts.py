@@ -1,0 +1,212 @@
+"""What a Request is made of, checked and encoded: headers, cookies, bodies, meta.
+
+Rule: a value that cannot be sent or stored as it is given is an error here, where the
+spider gives it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+from crawler.errors import ConfigError
+from crawler.web import urls
+
+Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
+Files = Mapping[str, Any]
+Pairs = tuple[tuple[str, str], ...]
+
+#: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Types whose values JSON always gives back as they were.
+_PLAIN = frozenset({str, bool, type(None)})
+_MAX_INT = 2**63
+_DEEPEST = 100
+#: What to pass in place of other values.
+_INSTEAD: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    ((date, time), "its isoformat()"),
+    ((tuple, set, frozenset), "a list"),
+    ((bytes, bytearray), "text: its hex(), or base64"),
+    (timedelta, "its total_seconds()"),
+    ((Decimal, UUID, PurePath), "its str()"),
+    (Enum, "its value"),
+    (float, "a finite number"),
+    (int, "its str()"),
+)
+_NO_COOKIE = re.compile(r"[\x00-\x1f\x7f;]")
+
+
+def name_of(callback: str | Callable[..., Any]) -> str:
+    """A callback's name, as it is stored; ConfigError for one without a name."""
+    if isinstance(callback, str):
+        return callback
+    name = getattr(callback, "__name__", "")
+    if not name or name == "<lambda>" or not hasattr(callback, "__self__"):
+        raise ConfigError(
+            f"callback {callback!r} has no name to be stored by; "
+            "pass a method of the spider or its name"
+        )
+    return str(name)
+
+
+def kind(value: object) -> str:
+    """How a value's type is called in a message."""
+    return "None" if value is None else type(value).__name__
+
+
+def method(name: str) -> str:
+    """A method in upper case; ConfigError for what cannot be one."""
+    if not _TOKEN.fullmatch(name):
+        raise ConfigError(f"{name!r} is not a method")
+    return name.upper()
+
+
+def cookies(given: Mapping[str, str] | None) -> Pairs:
+    """Cookies as pairs; ConfigError for one that would break the header."""
+    pairs = tuple((str(name), str(value)) for name, value in (given or {}).items())
+    for name, value in pairs:
+        if _NO_COOKIE.search(name + value) or "=" in name:
+            raise ConfigError(
+                f"cookie {name!r} holds a semicolon or a control character"
+            )
+    return pairs
+
+
+def with_type(fields: Pairs, content_type: str) -> Pairs:
+    """The fields, with a Content-Type unless they hold one."""
+    if not content_type or fields != without_type(fields):
+        return fields
+    return (*fields, ("Content-Type", content_type))
+
+
+def without_type(fields: Pairs) -> Pairs:
+    """The fields less Content-Type."""
+    return tuple(pair for pair in fields if pair[0].lower() != "content-type")
+
+
+def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
+    """`meta` as JSON; ConfigError for a value that JSON would not give back."""
+    if not meta:
+        return b""
+    values = dict(meta)
+    is_plain = all(type(key) is str for key in values) and all(
+        type(value) in _PLAIN for value in values.values()
+    )
+    try:
+        return msgspec.json.encode(values if is_plain else _json(values, "meta", 0))
+    except ValueError as exc:  # a lone surrogate
+        raise ConfigError(f"meta must hold JSON values only: {exc}") from exc
+
+
+def _json(value: Any, where: str, depth: int) -> Any:
+    """The value, if JSON gives it back as it is; `where` names it in the error."""
+    if depth > _DEEPEST:
+        raise ConfigError(f"meta must hold JSON values only: over {_DEEPEST} deep")
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise ConfigError(
+                    f"{where} has the key {key!r}; JSON has only text for keys, so "
+                    "pass a dict with str keys"
+                )
+        return {
+            str(key): _json(each, f"{where}[{key!r}]", depth + 1)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_json(each, f"{where}[{n}]", depth + 1) for n, each in enumerate(value)]
+    if type(value) in _PLAIN or _is_number(value):
+        return value
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return str(value)  # lxml's texts, and others that are more than str
+    instead = next((text for kind, text in _INSTEAD if isinstance(value, kind)), "")
+    raise ConfigError(
+        f"{where} is {kind(value)}, which JSON does not give back as it was; pass "
+        f"{instead or 'JSON values: text, numbers, lists, dicts'}"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that JSON can say."""
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and -_MAX_INT <= value < _MAX_INT
+
+
+def headers(
+    given: Mapping[str, str] | Sequence[tuple[str, str]],
+) -> Pairs:
+    """Header fields as they are sent; ConfigError for one that cannot be."""
+    items = given.items() if isinstance(given, Mapping) else given
+    pairs = tuple((str(name), str(value)) for name, value in items)
+    for name, value in pairs:
+        if any(char in name + value for char in "\r\n\0"):
+            raise ConfigError(f"header {name!r} holds a line break or NUL")
+        if not _TOKEN.fullmatch(name):
+            raise ConfigError(f"{name!r} is not the name of a header")
+    return pairs
+
+
+def body(
+    content: bytes | str | None, data: Params | None, json: Any, files: Files | None
+) -> tuple[bytes | None, str]:
+    """A body as bytes, and the Content-Type that it has by itself; None for no body."""
+    if sum(part is not None for part in (content, data or files, json)) > 1:
+        raise ConfigError("give a Request one of content, data (with files) or json")
+    if content is not None:
+        return content.encode() if isinstance(content, str) else bytes(content), ""
+    if files is not None:
+        return _multipart(data or {}, files)
+    if data is not None:
+        pairs = data.items() if isinstance(data, Mapping) else data
+        form = urlencode(list(pairs), doseq=True).encode()
+        return form, "application/x-www-form-urlencoded"
+    if json is not None:
+        return msgspec.json.encode(json), "application/json"
+    return None, ""
+
+
+def _multipart(data: Params, files: Files) -> tuple[bytes, str]:
+    """A multipart/form-data body (RFC 7578); the boundary is the content's digest,
+    so that equal requests are equal bytes."""
+    pairs = data.items() if isinstance(data, Mapping) else data
+    parts = [
+        (f'name="{_quoted(name)}"', str(value).encode(), "") for name, value in pairs
+    ]
+    for name, value in files.items():
+        filename, content, kind = _file(name, value)
+        head = f'name="{_quoted(name)}"; filename="{_quoted(filename)}"'
+        parts.append((head, content, kind))
+    mark = b"\0".join(head.encode() + body for head, body, _ in parts)
+    boundary = f"{urls.fingerprint('multipart', '', mark) & (2**64 - 1):016x}" * 2
+    lines = []
+    for head, body, kind in parts:
+        lines.append(
+            f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n".encode()
+        )
+        lines.append(f"Content-Type: {kind}\r\n".encode() if kind else b"")
+        lines += [b"\r\n", body, b"\r\n"]
+    lines.append(f"--{boundary}--\r\n".encode())
+    return b"".join(lines), f"multipart/form-data; boundary={boundary}"
+
+
+def _file(name: str, value: Any) -> tuple[str, bytes, str]:
+    filename, content, *rest = value if isinstance(value, tuple) else (name, value)
+    if hasattr(content, "read"):
+        content = content.read()
+    body = content.encode() if isinstance(content, str) else bytes(content)
+    return str(filename), body, str(rest[0] if rest else "application/octet-stream")
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
