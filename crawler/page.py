@@ -4,12 +4,15 @@ It is parsed by selectolax (its lexbor backend). A page is parsed once, at first
 use, and only after `html_limits.check` found that parsing it cannot take long.
 """
 
+import json
+import re
 from collections.abc import Iterable
-from typing import Any, TypeVar, overload
+from typing import Any, NoReturn, TypeVar, overload
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from crawler.errors import SelectorError
+from crawler.foreign_names import NODE, NODES, refuse_attribute
 from crawler.references import LINKS, Names, Wanted, base_reference
 from crawler.web import encoding, html_limits
 from crawler.web.lazy import lazy
@@ -82,14 +85,14 @@ class Node:
         node = self if selector is None else self.css_first(selector)
         return _attr_or(node, name, selector, self._url, default)
 
-    def css(self, selector: str) -> list["Node"]:
+    def css(self, selector: str) -> "Nodes":
         """The elements inside this one that match, each once, in document order."""
         found = _select(self.lexbor, selector, self._url)
         # lexbor asks the element itself too; a browser answers what is inside.
         if found and found[0].mem_id == self.lexbor.mem_id:
             del found[0]
         url = self._url
-        return [Node(node, url) for node in found]
+        return Nodes([Node(node, url) for node in found])
 
     def css_first(self, selector: str) -> "Node | None":
         """The first element inside this one that matches, or None."""
@@ -110,8 +113,20 @@ class Node:
         """The element's name, in lower case: "a"."""
         return self.lexbor.tag or ""
 
+    def __getattr__(self, name: str) -> NoReturn:
+        refuse_attribute(self, name, NODE)
+
     def __repr__(self) -> str:
         return f"<Node {self.tag}>"
+
+
+class Nodes(list[Node]):
+    """Elements in document order: a list, which knows what other lists of them had."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refuse_attribute(self, name, NODES)
 
 
 class Page:
@@ -179,10 +194,10 @@ class Page:
         except InvalidUrl:
             return self.url
 
-    def css(self, selector: str) -> list[Node]:
+    def css(self, selector: str) -> Nodes:
         """The elements that match, each once, in document order."""
         url = self.url
-        found = [Node(node, url) for node in self._select(selector)]
+        found = Nodes([Node(node, url) for node in self._select(selector)])
         self._note(selector, matched=bool(found))
         return found
 
@@ -314,13 +329,33 @@ def _select_first(node: LexborNode, selector: str, url: str) -> LexborNode | Non
 
 def _not_css(selector: str, url: str) -> SelectorError:
     detail = "is not a CSS selector"
-    if "::" in selector:
-        detail += " (for ::text and ::attr there are text() and attr())"
-    elif selector.lstrip().startswith(("/", "./")):
-        detail += " (it looks like XPath)"
+    if instead := _instead_of_pseudo(selector):
+        detail += f": write {instead}"
+    elif selector.lstrip().startswith(("/", "./", "(/")):
+        detail += " (it looks like XPath; css() takes CSS)"
     elif ":contains(" in selector:
         detail += ' (write :lexbor-contains("...") for :contains(...))'
     return SelectorError(selector, url, f"{detail}, asked")
+
+
+# "::text" and "::attr(name)", which select no elements.
+_PSEUDO = re.compile(r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)")
+
+
+def _instead_of_pseudo(selector: str) -> str:
+    """The calls that give what `::text` or `::attr(name)` would; "" for neither."""
+    found = _PSEUDO.search(selector)
+    if found is None:
+        return ""
+    plain = _PSEUDO.sub("", selector).strip()
+    shown = json.dumps(plain, ensure_ascii=False) if plain else ""
+    name = (found[2] or "").strip("\"'")
+    method, argument = ("attr", f'"{name}"') if name else ("text", "")
+    first = f"{method}({', '.join(filter(None, (argument, shown)))})"
+    if not plain:
+        return first
+    every = f"[node.{method}({argument}) for node in css({shown})]"
+    return f"{first} for the first, {every} for all"
 
 
 def _text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:

@@ -7,13 +7,14 @@ mode, so that what works in memory also works after a restart. No pickle.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, Never, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
 
 from crawler import request_parts as parts
 from crawler.errors import ConfigError
+from crawler.foreign_names import refuse_arguments
 from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy
 from crawler.web import urls
@@ -89,7 +90,9 @@ class Request:
         errback: str | Callable[..., Any] | None = None,
         timeout: float | None = None,
         kind: str = "",
+        **unknown: Never,
     ) -> None:
+        refuse_arguments("Request", unknown, _ARGUMENTS)
         body, content_type = parts.body(content, data, json, files)
         pairs = parts.with_type(parts.headers(headers), content_type)
         method = parts.method(method or ("POST" if body is not None else "GET"))
@@ -140,10 +143,8 @@ class Request:
 
     def replace(self, **changes: Any) -> Request:
         """An equal request but for these arguments, which are those of `Request`."""
-        unknown = changes.keys() - _ARGUMENTS
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise ConfigError(f"Request.replace() has no argument {names}")
+        unknown = sorted(changes.keys() - _ARGUMENTS)
+        refuse_arguments("Request.replace", unknown, _ARGUMENTS)
         callback = name_of(changes.get("callback", self.callback))
         meta = encode_meta(changes["meta"]) if "meta" in changes else self._meta
         url, params = changes.get("url", self.url), changes.get("params")

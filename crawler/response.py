@@ -12,13 +12,23 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Never,
+    NoReturn,
+    Protocol,
+    TypeVar,
+    overload,
+)
 
 import anyio
 import anyio.to_thread
 import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
+from crawler.foreign_names import RESPONSE, refuse_arguments, refuse_attribute
 from crawler.page import Node, Page
 from crawler.references import LINK_ATTRIBUTES, Names
 from crawler.request import DEFAULT_OPTIONS, LinkRequest, Options, Request
@@ -124,7 +134,6 @@ class Response:
         "_media_type",
         "_page",
         "_sniffed",
-        "body",
         "elapsed",
         "head",
         "http_version",
@@ -132,6 +141,7 @@ class Response:
         "max_links",
         "request",
         "status_code",
+        "stream",
         "url",
     )
 
@@ -164,7 +174,7 @@ class Response:
         #: Links that are taken of the page at most.
         self.max_links = 10_000
         #: The body on its way; `content`, `aiter_bytes` and `save` read it.
-        self.body = body
+        self.stream = body
         self._content = content
         self._media_type: MediaType | None = None
         self._sniffed: str | None = None
@@ -172,13 +182,13 @@ class Response:
 
     def keep_transferred(self) -> None:
         """Keep the body as it is transferred, too; call it before the body is read."""
-        self.body.keep_transferred()
+        self.stream.keep_transferred()
 
     @property
     def transferred(self) -> bytes:
         """The body as it came over the wire, its content codings still applied; whole
         once the body was read, if `keep_transferred` was called before."""
-        return self.body.transferred
+        return self.stream.transferred
 
     @property
     def transferred_headers(self) -> Sequence[tuple[bytes, bytes]]:
@@ -213,14 +223,14 @@ class Response:
     async def aread(self) -> bytes:
         """Read the whole body, within its bounds."""
         if self._content is None:
-            content = self.body.take_complete()
-            self._content = await self.body.read() if content is None else content
+            content = self.stream.take_complete()
+            self._content = await self.stream.read() if content is None else content
         return self._content
 
     @property
     def received(self) -> int:
         """Bytes of the body that came over the wire so far."""
-        return self.body.received
+        return self.stream.received
 
     @property
     def content_type(self) -> str:
@@ -394,8 +404,10 @@ class Response:
         priority: int = 0,
         meta: Mapping[str, Any] | None = None,
         errback: str | Callable[..., Any] | None = None,
+        **unknown: Never,
     ) -> LinkBatch:
         """Every link that `selector` matches, or that lies inside what it matches."""
+        refuse_arguments("follow_all", unknown)
         return self._batch(
             self.page.references(selector),
             callback,
@@ -417,8 +429,10 @@ class Response:
         priority: int = 0,
         meta: Mapping[str, Any] | None = None,
         errback: str | Callable[..., Any] | None = None,
+        **unknown: Never,
     ) -> LinkBatch:
         """Every link of the page; `tags` and `attributes` say what is a link."""
+        refuse_arguments("follow_links", unknown)
         references = self.page.references(None, tags, attributes)
         return self._batch(references, callback, allow, deny, priority, meta, errback)
 
@@ -453,7 +467,7 @@ class Response:
         if self._content is not None:
             yield self._content
             return
-        async for piece in self.body:
+        async for piece in self.stream:
             yield piece
 
     async def aiter_lines(self) -> AsyncIterator[str]:
@@ -511,7 +525,10 @@ class Response:
 
     async def aclose(self) -> None:
         """Let go of the connection."""
-        await self.body.aclose()
+        await self.stream.aclose()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refuse_attribute(self, name, RESPONSE)
 
     def __repr__(self) -> str:
         return f"<Response {self.status_code} {self.url}>"

@@ -39,7 +39,7 @@ class Metered:
 
     async def __call__(self, request: Request, /) -> Response:
         response = await self._fetch(request)
-        response.body = MeteredBody(response.body, self._bandwidth)
+        response.stream = MeteredBody(response.stream, self._bandwidth)
         return response
 
 

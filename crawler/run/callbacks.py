@@ -178,7 +178,7 @@ class Callbacks:
             async with asyncio.timeout(self._timeout) as limit:
                 if stream is not None:  # a slow body has limits of its own
                     tell = partial(self._prolong, limit)
-                    stream.body = ProgressBody(stream.body, tell)
+                    stream.stream = ProgressBody(stream.stream, tell)
                 await gathering
         except TimeoutError as exc:
             if not limit.expired():

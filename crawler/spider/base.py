@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -12,9 +13,11 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from crawler.errors import ConfigError, Reason
+from crawler.foreign_names import SPIDER
 from crawler.http import Client, ClientOptions
 from crawler.layers import Layer
 from crawler.request import Request
@@ -104,6 +107,7 @@ class Spider:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        _refuse_foreign_names(cls)
         inherited = dict(cls.declared_arguments)
         own = arguments.declared(cls, _RESERVED)
         cls.declared_arguments = {**inherited, **own}
@@ -114,6 +118,11 @@ class Spider:
         #: The value of each declared argument.
         self.arguments: dict[str, Any] = values
         self.__dict__.update(values)
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        """A logger of the spider's name, under "spider."."""
+        return logging.getLogger(f"spider.{self.name or type(self).__name__}")
 
     @property
     def start_urls(self) -> Sequence[str]:
@@ -141,3 +150,14 @@ class Spider:
 
 
 _RESERVED = frozenset(dir(Spider)) | {"arguments"}
+
+
+def _refuse_foreign_names(cls: type[Spider]) -> None:
+    """ConfigError for what another framework would read of the class, and this one
+    would ignore."""
+    for name in vars(cls):
+        if instead := SPIDER.get(name):
+            raise ConfigError(
+                f"{cls.__name__}.{name} is another framework's and would be ignored; "
+                f"write {instead}"
+            )

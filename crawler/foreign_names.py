@@ -1,0 +1,173 @@
+"""Names that other frameworks use, and what stands here in their place. Pure.
+
+Most people who write a first spider have written one elsewhere. A name that would be
+ignored, or fail far from its cause, is an error of one line that says what to write.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import NoReturn
+
+_SETTINGS = 'settings = {"section": {"key": value}}'
+_STATUSES = "statuses = [404] for callbacks, or an errback for one request"
+_PACE = 'settings = {"politeness": {"rate": 0.5}} (requests a second for each host)'
+_FOLLOW = (
+    "response.follow_links(allow=..., deny=...) or follow_all(selector) in parse()"
+)
+_SITEMAP = "a start() that yields Requests, made of the sitemap's <loc>"
+_AUTH = "client(), with the auth of httpx"
+
+#: Attributes and methods of a spider class.
+SPIDER: Mapping[str, str] = {
+    "allowed_domains": 'scope = "hosts" (the start URLs\' hosts), "site", or patterns',
+    "allowed_urls": "scope = [patterns]",
+    "concurrent_requests": 'settings = {"crawl": {"workers": 32}}',
+    "cookies_enabled": "session= of Request, which keeps cookies apart",
+    "crawl_config": _SETTINGS,
+    "custom_settings": _SETTINGS,
+    "deny_domains": "follow_links(deny=...)",
+    "deny_extensions": 'settings = {"crawl": {"skip_extensions": [...]}}',
+    "depth_limit": 'settings = {"crawl": {"depth": 3}}',
+    "download_delay": _PACE,
+    "download_maxsize": 'settings = {"http": {"max_body": "32 MiB"}}',
+    "download_timeout": 'settings = {"http": {"total": "30s"}}',
+    "from_crawler": "Arg(...) for arguments, start() for what comes first",
+    "handle_httpstatus_all": _STATUSES,
+    "handle_httpstatus_list": _STATUSES,
+    "http_auth_domain": _AUTH,
+    "http_pass": _AUTH,
+    "http_user": _AUTH,
+    "item_pipelines": "pipelines = [...]",
+    "make_requests_from_url": "async def start(self), which yields Requests",
+    "max_concurrent_requests": 'settings = {"politeness": {"per_host": 4}}',
+    "on_start": "async def start(self), which yields Requests",
+    "parse_start_url": "parse(), which gets the start pages",
+    "randomize_download_delay": _PACE,
+    "redis_key": "start_urls, or start()",
+    "robotstxt_obey": 'settings = {"politeness": {"robots": True}}',
+    "rules": _FOLLOW,
+    "sitemap_alternate_links": _SITEMAP,
+    "sitemap_follow": _SITEMAP,
+    "sitemap_rules": _SITEMAP,
+    "sitemap_urls": _SITEMAP,
+    "spider_closed": "async def closed(self, report)",
+    "spider_idle": "start(), which is drawn as requests are needed",
+    "spider_opened": "start(), before its first yield",
+    "start_requests": "async def start(self), which yields Requests",
+    "start_url": "start_urls = [...]",
+    "update_settings": _SETTINGS,
+    "user_agent": 'settings = {"crawl": {"user_agent": "name/1.0"}}',
+}
+#: Attributes of a response.
+RESPONSE: Mapping[str, str] = {
+    "body": "response.content (bytes), or response.text",
+    "body_as_unicode": "response.text",
+    "cb_kwargs": "response.meta",
+    "css_one": "response.css_first(selector)",
+    "find": "response.css_first(selector)",
+    "find_all": "response.css(selector)",
+    "follow_urls": "response.follow_all(selector)",
+    "html": "response.text, or response.page",
+    "jmespath": "response.json()",
+    "json_response": "response.json()",
+    "protocol": "response.http_version",
+    "raw": "response.aiter_bytes(), with stream=True",
+    "re": "re.findall(pattern, response.text)",
+    "re_first": "re.search(pattern, response.text)",
+    "select": "response.css(selector)",
+    "select_one": "response.css_first(selector)",
+    "selector": "response.css(selector)",
+    "soup": "response.css(selector)",
+    "status": "response.status_code",
+    "urljoin": "response.follow(reference).url",
+    "xpath": "response.css(selector)",
+}
+#: Attributes of what css() gives: a list, and its elements.
+NODES: Mapping[str, str] = {
+    "attr": "css_first(selector).attr(name)",
+    "attrib": "[node.attr(name) for node in css(selector)]",
+    "attrs": "[node.attr(name) for node in css(selector)]",
+    "css": "css() of one element: [node.css(inner) for node in css(selector)]",
+    "css_first": "css_first(selector) of the response",
+    "eq": "css(selector)[number]",
+    "extract": "[node.text() for node in css(selector)]",
+    "extract_first": "text(selector, default=None)",
+    "first": "css_first(selector)",
+    "follow": "response.follow_all(selector)",
+    "get": "text(selector, default=None), or css_first(selector).html",
+    "get_attribute": "css_first(selector).attr(name)",
+    "getall": "[node.text() for node in css(selector)]",
+    "html": "[node.html for node in css(selector)]",
+    "re": "re.findall(pattern, node.text()) for each node",
+    "re_first": "re.search(pattern, text(selector))",
+    "text": "text(selector), or [node.text() for node in css(selector)]",
+    "xpath": "css(selector)",
+}
+NODE: Mapping[str, str] = {
+    "attrib": "node.attr(name)",
+    "attributes": "node.attr(name), or node.lexbor.attributes",
+    "attrs": "node.attr(name), or node.lexbor.attributes",
+    "extract": "node.text(), or node.html",
+    "extract_first": "node.text(), or node.html",
+    "find": "node.css_first(selector)",
+    "find_all": "node.css(selector)",
+    "get": "node.text(), node.attr(name) or node.html",
+    "get_attribute": "node.attr(name)",
+    "get_text": "node.text()",
+    "getall": "node.text(), node.attr(name) or node.html",
+    "inner_text": "node.text()",
+    "parent": "node.lexbor.parent",
+    "re": "re.findall(pattern, node.text())",
+    "re_first": "re.search(pattern, node.text())",
+    "root": "node.lexbor",
+    "select": "node.css(selector)",
+    "select_one": "node.css_first(selector)",
+    "text_content": "node.text()",
+    "xpath": "node.css(selector)",
+}
+#: Arguments of a Request, and of what makes Requests.
+ARGUMENTS: Mapping[str, str] = {
+    "allow_redirects": "statuses of the spider, so that redirects reach callbacks",
+    "auth": "client(), with the auth of httpx",
+    "body": "content=, data= or json=",
+    "cb_kwargs": "meta=, which comes back as response.meta",
+    "clickdata": "data=",
+    "cookiejar": "session=",
+    "css": "the selector as the first argument",
+    "dont_filter": "once=False",
+    "encoding": "content= in bytes",
+    "flags": "meta=",
+    "formdata": "data=",
+    "kwargs": "meta=, which comes back as response.meta",
+    "label": "callback=",
+    "process_links": "a loop over response.links(...) that yields Requests",
+    "process_request": "a loop over response.links(...) that yields Requests",
+    "restrict_css": "follow_all(selector)",
+    "restrict_xpaths": "follow_all(selector)",
+    "unique_key": "once=False for a request that is to be made again",
+    "user_data": "meta=",
+    "verify": 'settings = {"http": {"verify": False}}',
+    "xpath": "a CSS selector as the first argument",
+}
+
+
+def refuse_attribute(owner: object, name: str, table: Mapping[str, str]) -> NoReturn:
+    """AttributeError for a name that `owner` has not, with what to write if another
+    framework has it."""
+    kind = type(owner).__name__
+    instead = table.get(name)
+    hint = f"; write {instead}" if instead else ""
+    raise AttributeError(f"{kind} has no {name!r}{hint}", name=name, obj=owner)
+
+
+def refuse_arguments(
+    function: str, names: Collection[str], valid: Collection[str] = ()
+) -> None:
+    """TypeError for arguments that a function has not; nothing for no names."""
+    for name in names:
+        near = difflib.get_close_matches(name, valid, 1)
+        instead = ARGUMENTS.get(name) or (f"{near[0]}=" if near else "")
+        hint = f"; write {instead}" if instead else ""
+        raise TypeError(f"{function} has no argument {name!r}{hint}")
