@@ -14,6 +14,7 @@ from crawler.pipelines import items
 from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Validate, is_empty, key_of
 from crawler.pipelines.items import ItemError
+from crawler.pipelines.snapshot import snapshot
 from crawler.store.base import Item
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class OpenChain:
                         f"the item has no {field!r}, which item_key names", field=field
                     )
             keys.append((ITEM_KEY, key_of(value, self._item_key)))
-        return Item(body, tuple(keys), value)
+        return Item(body, tuple(keys), snapshot(value))
 
 
 def _kept(value: Any, pipeline: Pipeline) -> Any:
