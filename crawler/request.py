@@ -19,7 +19,6 @@ from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy
 from crawler.web import urls
 
-
 #: What a request is for: a page of the crawl, a robots.txt, or a session's login.
 Purpose = Literal["page", "robots", "login"]
 
@@ -198,7 +197,7 @@ class Request:
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """An equal request with these headers in place of those of the same name."""
-        added = _pairs(headers)
+        added = parts.headers(headers)
         names = {name.lower() for name, _ in added}
         kept = [pair for pair in self.options.headers if pair[0].lower() not in names]
         options = msgspec.structs.replace(self.options, headers=(*kept, *added))

@@ -51,6 +51,10 @@ class GivenHead:
         value: str | None = self.headers.get(name.decode())
         return value
 
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        raw = self.headers.raw
+        return tuple(value for field, value in raw if field.lower() == name)
+
 
 class GivenBody:
     """The body of a response that did not come over the wire."""

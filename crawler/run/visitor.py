@@ -28,6 +28,7 @@ from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.acceptance import (
     BAD_STATUS,
+    PAGE,
     REDIRECT,
     UNWANTED,
     Acceptance,

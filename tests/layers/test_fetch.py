@@ -115,7 +115,7 @@ def test_a_layer_changes_headers_and_the_spider_sees_its_own_request() -> None:
     crawl(Seen, transport=site, layers=[signed])
 
     assert {asked.headers["x-signature"] for asked in site.requests} == {"7"}
-    assert requests == [Request(HOME, meta={"shelf": "first"})]
+    assert requests == [Request(HOME, meta={"shelf": "first"}, depth=0)]
 
 
 def test_a_layer_chooses_the_proxy_of_a_request() -> None:
