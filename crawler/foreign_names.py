@@ -7,6 +7,8 @@ ignored, or fail far from its cause, is an error of one line that says what to w
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
@@ -171,3 +173,23 @@ def refuse_arguments(
         instead = ARGUMENTS.get(name) or (f"{near[0]}=" if near else "")
         hint = f"; write {instead}" if instead else ""
         raise TypeError(f"{function} has no argument {name!r}{hint}")
+
+
+# "::text" and "::attr(name)", which select no elements.
+_PSEUDO = re.compile(r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)")
+
+
+def instead_of_pseudo(selector: str) -> str:
+    """The calls that give what `::text` or `::attr(name)` would; "" for neither."""
+    found = _PSEUDO.search(selector)
+    if found is None:
+        return ""
+    plain = _PSEUDO.sub("", selector).strip()
+    shown = json.dumps(plain, ensure_ascii=False) if plain else ""
+    name = (found[2] or "").strip("\"'")
+    method, argument = ("attr", f'"{name}"') if name else ("text", "")
+    first = f"{method}({', '.join(filter(None, (argument, shown)))})"
+    if not plain:
+        return first
+    every = f"[node.{method}({argument}) for node in css({shown})]"
+    return f"{first} for the first, {every} for all"

@@ -4,21 +4,25 @@ It is parsed by selectolax (its lexbor backend). A page is parsed once, at first
 use, and only after `html_limits.check` found that parsing it cannot take long.
 """
 
-import json
-import re
-from collections.abc import Iterable
-from typing import Any, NoReturn, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from crawler.errors import SelectorError
-from crawler.foreign_names import NODE, NODES, refuse_attribute
+from crawler.foreign_names import (
+    NODE,
+    NODES,
+    instead_of_pseudo,
+    refuse_attribute,
+)
 from crawler.references import LINKS, Names, Wanted, base_reference
 from crawler.web import encoding, html_limits
-from crawler.web.lazy import lazy
 from crawler.web.urls import InvalidUrl, join
 
 T = TypeVar("T")
+Owner = TypeVar("Owner")
+Value = TypeVar("Value")
 
 _MISSING: Any = object()
 # No script runs here, so that nobody listens to the tree's mutation events.
@@ -127,6 +131,33 @@ class Nodes(list[Node]):
 
     def __getattr__(self, name: str) -> NoReturn:
         refuse_attribute(self, name, NODES)
+
+
+class lazy(Generic[Owner, Value]):
+    """`functools.cached_property` without its lock.
+
+    Before Python 3.12 that one lock is held for all instances of a class while a value
+    is made: a page that is parsed in a thread would hold up the loop's pages.
+    """
+
+    def __init__(self, make: Callable[[Owner], Value]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Owner, owner: type) -> Value: ...
+
+    def __get__(self, instance: Owner | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        # What an instance has by this name is found first from now on.
+        value = instance.__dict__[self._name] = self._make(instance)
+        return value
 
 
 class Page:
@@ -329,33 +360,13 @@ def _select_first(node: LexborNode, selector: str, url: str) -> LexborNode | Non
 
 def _not_css(selector: str, url: str) -> SelectorError:
     detail = "is not a CSS selector"
-    if instead := _instead_of_pseudo(selector):
+    if instead := instead_of_pseudo(selector):
         detail += f": write {instead}"
     elif selector.lstrip().startswith(("/", "./", "(/")):
         detail += " (it looks like XPath; css() takes CSS)"
     elif ":contains(" in selector:
         detail += ' (write :lexbor-contains("...") for :contains(...))'
     return SelectorError(selector, url, f"{detail}, asked")
-
-
-# "::text" and "::attr(name)", which select no elements.
-_PSEUDO = re.compile(r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)")
-
-
-def _instead_of_pseudo(selector: str) -> str:
-    """The calls that give what `::text` or `::attr(name)` would; "" for neither."""
-    found = _PSEUDO.search(selector)
-    if found is None:
-        return ""
-    plain = _PSEUDO.sub("", selector).strip()
-    shown = json.dumps(plain, ensure_ascii=False) if plain else ""
-    name = (found[2] or "").strip("\"'")
-    method, argument = ("attr", f'"{name}"') if name else ("text", "")
-    first = f"{method}({', '.join(filter(None, (argument, shown)))})"
-    if not plain:
-        return first
-    every = f"[node.{method}({argument}) for node in css({shown})]"
-    return f"{first} for the first, {every} for all"
 
 
 def _text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:

@@ -164,11 +164,11 @@ async def test_xml_is_not_read_as_html(kind: str) -> None:
 
 async def test_xml_has_no_links() -> None:
     made = await read(FEED, kind="application/atom+xml")
-    assert not made.has_no_links
+    assert not made.page.has_no_links
 
     assert made.links() == []
     assert made.follow_links().references == []
-    assert made.has_no_links
+    assert made.page.has_no_links
     assert made.follow("3").url == "https://site.example/dir/3"
     assert made.text.startswith("<?xml")
 
@@ -187,7 +187,7 @@ async def test_xhtml_is_html(kind: str, head: str) -> None:
 
     assert made.links() == ["https://site.example/dir/2"]
     assert made.css_first("a") is not None
-    assert not made.has_no_links
+    assert not made.page.has_no_links
 
 
 async def test_follow_takes_a_reference_or_an_element() -> None:
@@ -226,7 +226,7 @@ async def test_a_batch_carries_one_callback_for_all_its_links() -> None:
         ["a"],
     )
     assert list(made.follow_links().references) == ["a", "b"]
-    assert made.asked == {"nav": True}
+    assert made.page.asked == {"nav": True}
 
 
 async def test_lines_are_found_across_pieces() -> None:

@@ -30,8 +30,9 @@ from crawler.http.response_body import (
 )
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
+from crawler.reply import Body
 from crawler.request import Options, Request, own_cookies
-from crawler.response import Body, Response
+from crawler.response import Response
 from crawler.settings import HttpSettings, Settings
 from crawler.web import urls
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from aiolimiter import AsyncLimiter
 
 from crawler.layers.fetch import Fetch
+from crawler.reply import Body
 from crawler.request import Request
-from crawler.response import Body, Response
+from crawler.response import Response
 
 #: A tenth of a second: a larger bucket would let the first second bring double.
 _PERIOD = 0.1

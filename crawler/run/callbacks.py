@@ -192,11 +192,14 @@ class Callbacks:
 
     def _note(self, callback: str, page: Response, effects: Effects) -> None:
         """Keep what the callback asked its page for, and what it could not have."""
-        if page.links_cut:
-            effects.found.cut["max_links"] = page.links_cut
-        if page.has_no_links:
+        parsed = page.parsed
+        if parsed is None:
+            return
+        if parsed.links_cut:
+            effects.found.cut["max_links"] = parsed.links_cut
+        if parsed.has_no_links:
             effects.found.cut[XML] = 1
-        for selector, has_matched in page.asked.items():
+        for selector, has_matched in parsed.asked.items():
             matches = self.selectors.get((callback, selector))
             if matches is None:
                 if len(self.selectors) >= MAX_SELECTORS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from crawler.response import Body
+from crawler.reply import Body
 
 
 class ProgressBody:

@@ -2,7 +2,7 @@
 
 import threading
 
-from crawler.web.lazy import lazy
+from crawler.page import lazy
 
 
 class Word:

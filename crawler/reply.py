@@ -1,0 +1,316 @@
+"""What a host answered: a head, and a body that is read once or streams.
+
+Rule: nothing here does I/O but through the body that the client handed over, and in
+`save`, which writes it to a file.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+import anyio
+import anyio.to_thread
+
+from crawler.errors import ConfigError, FetchError, Reason
+from crawler.request import Request
+from crawler.web import cookie_jar, media_type
+from crawler.web import encoding as encodings
+from crawler.web.media_type import MediaType
+
+if TYPE_CHECKING:
+    from crawler.http import Headers
+
+_SAVE_BATCH = 1024**2
+_LONGEST_LINE = 32 * 1024**2
+
+
+class Body(Protocol):
+    """A body on its way: bounded, decoded, read at most once."""
+
+    @property
+    def received(self) -> int:
+        """Bytes that came over the wire so far."""
+        ...
+
+    def take_complete(self) -> bytes | None:
+        """The whole body if it is here already, else None."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body, within its bounds; FetchError beyond them."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, decoded."""
+        ...
+
+    def keep_transferred(self) -> None:
+        """Keep what the wire brings, as it comes."""
+        ...
+
+    @property
+    def transferred(self) -> bytes:
+        """What the wire has brought since `keep_transferred`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what is left of it."""
+        ...
+
+
+class Head(Protocol):
+    """A head's fields."""
+
+    @property
+    def headers(self) -> Headers:
+        """All of them, as httpx gives them."""
+        ...
+
+    @property
+    def transferred(self) -> Sequence[tuple[bytes, bytes]]:
+        """All of them as they came over the wire."""
+        ...
+
+    def value(self, name: bytes) -> str | None:
+        """The first field of that name (lower case)."""
+        ...
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """All fields of that name (lower case), as they came."""
+        ...
+
+
+class Reply:
+    """A head and a body, under httpx's names.
+
+    Over fifteen methods: they are what httpx's users know, a line or two each.
+    """
+
+    __slots__ = (
+        "_content",
+        "_media_type",
+        "_sniffed",
+        "elapsed",
+        "head",
+        "http_version",
+        "is_from_wire",
+        "request",
+        "status_code",
+        "stream",
+        "url",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        status_code: int,
+        head: Head,
+        body: Body,
+        *,
+        url: str | None = None,
+        http_version: str = "HTTP/1.1",
+        elapsed: float = 0.0,
+        is_from_wire: bool = True,
+        content: bytes | None = None,
+    ) -> None:
+        self.request = request
+        #: The canonical URL of what was answered: the request's, unless a layer says
+        #: otherwise. Redirects are requests of their own.
+        self.url = request.url if url is None else url
+        #: Whether the host was asked for it; False: a cache or a recording had it.
+        self.is_from_wire = is_from_wire
+        self.status_code = status_code
+        #: The fields one by one, without making `headers` of them.
+        self.head = head
+        #: "HTTP/1.1" or "HTTP/2".
+        self.http_version = http_version
+        #: Seconds from the request to the end of the head, of the body once read.
+        self.elapsed = elapsed
+        #: The body on its way; `content`, `aiter_bytes` and `save` read it.
+        self.stream = body
+        self._content = content
+        self._media_type: MediaType | None = None
+        self._sniffed: str | None = None
+
+    def keep_transferred(self) -> None:
+        """Keep the body as it is transferred, too; call it before the body is read."""
+        self.stream.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        """The body as it came over the wire, its content codings still applied; whole
+        once the body was read, if `keep_transferred` was called before."""
+        return self.stream.transferred
+
+    @property
+    def transferred_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """The header fields as they came, those of the codings included."""
+        return self.head.transferred
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, case-insensitive, as httpx gives them."""
+        return self.head.headers
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The request's own values, as its maker gave them."""
+        return self.request.meta
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status_code <= 299
+
+    @property
+    def content(self) -> bytes:
+        """The body, decoded; with `stream=True` only after `await aread()`."""
+        if self._content is None:
+            raise ConfigError(
+                "The body of a streamed response is not here yet; use "
+                "`await response.aread()`, aiter_bytes(), aiter_lines() or save()"
+            )
+        return self._content
+
+    async def aread(self) -> bytes:
+        """Read the whole body, within its bounds."""
+        if self._content is None:
+            content = self.stream.take_complete()
+            self._content = await self.stream.read() if content is None else content
+        return self._content
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body that came over the wire so far."""
+        return self.stream.received
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case and without parameters.
+
+        If the server declares none, the type is sniffed from the body; it is empty
+        as long as the body is not here.
+        """
+        declared = self._declared.essence
+        if declared or self._content is None:
+            return declared
+        if self._sniffed is None:
+            is_nosniff = media_type.is_nosniff(
+                self.head.values(b"x-content-type-options")
+            )
+            self._sniffed = media_type.sniff(self._content, scriptable=not is_nosniff)
+        return self._sniffed
+
+    @property
+    def is_type_declared(self) -> bool:
+        """Whether the server named a media type; else `content_type` is sniffed."""
+        return bool(self._declared.essence)
+
+    @property
+    def _declared(self) -> MediaType:
+        """What Content-Type says; read once."""
+        if self._media_type is None:
+            self._media_type = media_type.extract(self.head.values(b"content-type"))
+        return self._media_type
+
+    @property
+    def _charset(self) -> str | None:
+        return self._declared.parameters.get("charset")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that this response sets, by name; not those that it deletes.
+
+        They are read as the crawl's own sessions read them (RFC 6265bis 5.6).
+        """
+        lines = self.head.values(b"set-cookie")
+        return cookie_jar.read(self.url, lines, time.time())
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, decoded, as it comes."""
+        if self._content is not None:
+            yield self._content
+            return
+        async for piece in self.stream:
+            yield piece
+
+    async def aiter_lines(self) -> AsyncIterator[str]:
+        """The body line by line, without the line ends (LF or CRLF).
+
+        FetchError for a line of over 32 MiB: it may be one without an end.
+        """
+        name = encodings.label(self._charset) or "utf-8"
+        if name.startswith("utf-16") or name == "replacement":
+            name = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
+        decode = partial(encodings.decode_as, name=name)
+        rest: list[bytes] = []
+        size = 0
+        async for piece in self.aiter_bytes():
+            *lines, last = piece.split(b"\n")
+            if lines:
+                lines[0] = b"".join((*rest, lines[0]))
+                rest, size = [], 0
+            for line in lines:
+                yield decode(line.removesuffix(b"\r"))
+            rest.append(last)
+            size += len(last)
+            if size > _LONGEST_LINE:
+                raise FetchError(Reason.TOO_LARGE, "a line over 32 MiB", url=self.url)
+        if size:
+            yield decode(b"".join(rest))
+
+    async def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the body to `path` (by a part file and a rename); returns its size.
+
+        In constant memory; file work is done in a thread.
+        """
+        target = Path(path)
+        part = await anyio.to_thread.run_sync(_open_part, target)
+        try:
+            size = await self._write(part)
+            await anyio.to_thread.run_sync(_publish, part, target)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_discard, part)
+            raise
+        return size
+
+    async def _write(self, part: BinaryIO) -> int:
+        batch: list[bytes] = []
+        size = waiting = 0
+        async for piece in self.aiter_bytes():
+            batch.append(piece)
+            waiting += len(piece)
+            if waiting >= _SAVE_BATCH:
+                await anyio.to_thread.run_sync(part.writelines, batch)
+                size, waiting, batch = size + waiting, 0, []
+        await anyio.to_thread.run_sync(part.writelines, batch)
+        return size + waiting
+
+    async def aclose(self) -> None:
+        """Let go of the connection."""
+        await self.stream.aclose()
+
+
+def _open_part(target: Path) -> BinaryIO:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part").open("xb")
+
+
+def _discard(part: BinaryIO) -> None:
+    part.close()
+    Path(part.name).unlink(missing_ok=True)
+
+
+def _publish(part: BinaryIO, target: Path) -> None:
+    part.flush()
+    os.fsync(part.fileno())
+    name = part.name
+    part.close()
+    Path(name).replace(target)
