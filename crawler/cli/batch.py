@@ -69,7 +69,7 @@ def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
     error = str(ending.error or "")
     return {
         **ending.report.summary(),
-        "outputs": [str(path.absolute()) for path in ending.published],
+        "outputs": ending.published,
         "error": "max_runtime was over" if is_late else error,
     }
 

@@ -71,7 +71,7 @@ def _latest(folder: Path, job: str) -> int:
 
 async def _write(
     place: tuple[Path, str, int], sinks: Sequence[Sink], last: int
-) -> list[Path]:
+) -> list[str]:
     store = cast("Store", _Kept(*place))
     async with Outputs(sinks, store, Run(place[1], place[2])) as outputs:
         outputs.wake(last)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from crawler.cli.streams import of_bytes, shown
 from crawler.run.engine import Engine
@@ -133,9 +132,9 @@ class Ending:
     """All that is to be told at the end of a run."""
 
     report: Report
-    published: list[Path] = field(default_factory=list)
-    #: Parts of files that were not put in place, with how many items each holds.
-    unpublished: dict[Path, int] = field(default_factory=dict)
+    published: list[str] = field(default_factory=list)
+    #: Parts of outputs that are not in place, with how many items each holds.
+    unpublished: dict[str, int] = field(default_factory=dict)
     #: Whether the state is kept, so that the run can be gone on with.
     is_kept: bool = True
     #: What the run died of, where it did.

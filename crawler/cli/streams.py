@@ -40,12 +40,14 @@ def say(message: str) -> None:
     print(clean(message), file=sys.stderr, flush=True)
 
 
-def shown(path: Path) -> str:
-    """A path as short as it can be said here."""
+def shown(place: str | Path) -> str:
+    """A path, relative to the current folder if it is inside; a URL as it is."""
+    if "://" in str(place):
+        return str(place)
     try:
-        return str(path.absolute().relative_to(Path.cwd()))
+        return str(Path(place).absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):
-        return str(path)
+        return str(place)
 
 
 def of_bytes(amount: float) -> str:

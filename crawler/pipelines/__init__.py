@@ -1,9 +1,10 @@
-"""What every item passes between its page and the commit."""
+"""The steps that every item passes between its page and the commit."""
 
 from crawler.errors import DropItem
 from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Required, Validate
 from crawler.pipelines.chain import Chain, OpenChain
+from crawler.pipelines.item_type import ItemField, ItemType
 from crawler.pipelines.items import ItemError, decode, encode, fields_of
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "DropItem",
     "Immediate",
     "ItemError",
+    "ItemField",
+    "ItemType",
     "Map",
     "OpenChain",
     "Pipeline",

@@ -1,16 +1,18 @@
 """What a pipeline is: a description on the spider, and its state in one run.
 
-Rule: processing has no effect outside the item, for after a crash the same page may
-pass again; what acts on the world belongs into a sink.
+Rule: a pipeline changes the item and nothing else, because after a crash the same page
+may pass again. Code that acts on the world belongs in a sink.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from crawler.settings import Settings
 
 if TYPE_CHECKING:
     from crawler.response import Response
@@ -18,29 +20,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Which run of which job an item belongs to."""
+    """One run of a job, as pipelines and sinks see it.
+
+    `(run.job, run.number)` and an item's sequence identify the item for ever.
+    """
 
     job: str
     number: int = 1
+    #: The spider's name.
     spider: str = ""
+    #: The settings in force: file, spider, job, environment and `-s`.
+    settings: Settings = field(default_factory=Settings)
+    #: The run's counters, such as `pages` and `items`, as of the last commit.
+    counters: Mapping[str, int] = field(default_factory=dict)
 
 
 class Process(Protocol):
     """A pipeline's state in one run."""
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """The item as it goes on, or raise `DropItem(reason)`; `page` is None for
-        what `start()` yields."""
+        """The item for the next pipeline, or raise `DropItem(reason)`. `page` is None
+        for an item that `start()` yields."""
         ...
 
 
 class Pipeline(Protocol):
-    """A description of something that every item passes.
+    """A description of a step that every item passes.
 
     class Shop:
         @asynccontextmanager
-        async def open(self, run):
-            async with connect() as prices:
+        async def open(self, run: Run) -> AsyncIterator[Process]:
+            async with connect(run.job) as prices:
                 yield WithPrice(prices)     # has: async def process(item, page)
     """
 
@@ -50,17 +60,17 @@ class Pipeline(Protocol):
 
 
 class Immediate(ABC):
-    """A pipeline that never waits and keeps nothing open: `apply` is all it does.
+    """A pipeline that never waits and keeps nothing open: it has only `apply`.
 
-    Where all pipelines are of this kind an item needs no await on its way.
+    If all pipelines are of this kind, an item needs no await.
     """
 
     @abstractmethod
     def apply(self, item: Any, page: Response | None) -> Any:
-        """The item as it goes on, or raise `DropItem(reason)`."""
+        """The item for the next pipeline, or raise `DropItem(reason)`."""
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """As `apply`, for those that await."""
+        """The same as `apply`, for callers that await."""
         return self.apply(item, page)
 
     @asynccontextmanager
@@ -68,5 +78,5 @@ class Immediate(ABC):
         yield self
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Process]:
-        """Itself: there is nothing to open."""
+        """The pipeline itself: there is nothing to open."""
         return self._opened()

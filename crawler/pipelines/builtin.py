@@ -21,6 +21,7 @@ import msgspec
 from crawler.errors import ConfigError, DropItem
 from crawler.pipelines import items
 from crawler.pipelines.base import Immediate, Process, Run
+from crawler.pipelines.item_type import ItemType
 from crawler.pipelines.items import ItemError
 
 if TYPE_CHECKING:
@@ -60,14 +61,14 @@ def is_empty(value: Any) -> bool:
 class Validate(Immediate):
     """Drops an item that its own type refuses, as `invalid:FIELD`.
 
-    With `Validate(Book)` a dict goes on as a Book, by the fields and rules of that
-    dataclass, msgspec.Struct, attrs or pydantic class; so does a Book itself.
+    `Validate(Book)` makes a dict a Book, by the fields and rules of that dataclass,
+    msgspec.Struct, attrs or pydantic class; it checks a Book in the same way.
     """
 
     def __init__(self, kind: type | None = None) -> None:
         self.kind = kind
-        #: The columns of what passes, where the type is known beforehand.
-        self.fields = items.fields_of(kind) if kind is not None else None
+        #: The type of every item that passes; None if each has its own.
+        self.item_type = ItemType.of(kind) if kind is not None else None
 
     def apply(self, item: Any, page: Response | None) -> Any:
         kind = self.kind or type(item)
@@ -88,7 +89,7 @@ class Validate(Immediate):
         return f"Validate({self.kind.__name__ if self.kind else ''})"
 
 
-#: Values that a type may ask for as they are, rather than as their text in JSON.
+#: Values that reach the type as they are, not as their text in JSON.
 _KEPT = (
     bytes,
     bytearray,
@@ -102,10 +103,10 @@ _KEPT = (
 
 
 def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
-    """`item` as pydantic reads it; its error is known by its shape, so that nobody
-    who does without pydantic imports it."""
+    """`item` as pydantic reads it. pydantic is not imported: its error is recognised
+    by its `errors` method."""
     try:
-        # Not the instance itself: pydantic takes one of its own at its word.
+        # pydantic does not check an instance of its own class again, so pass a dict.
         values = dict(item) if isinstance(item, kind) else item
         return kind.model_validate(values, by_name=True)
     except ValueError as exc:
@@ -117,8 +118,8 @@ def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
         raise DropItem(_invalid(str(next(iter(first["loc"]), "")))) from exc
 
 
-#: Where msgspec says that a value does not fit: "... - at `$.price`", or the field
-#: itself where one is missing.
+#: msgspec's message ends with the place of the value, "... - at `$.price`", or names
+#: the missing field.
 _PLACE = re.compile(r"at `\$\.([^.`\[]+)")
 _ABSENT = re.compile(r"missing required field `([^`]+)`")
 
@@ -140,9 +141,9 @@ class Dedupe(Immediate):
     """Keeps one item for each value of `fields` in a run; others are dropped as
     `duplicate:FIELD,...`.
 
-    It only names the key: the store decides when the page is committed, so that a
-    page that fails, or passes twice, takes no key away. An item that has none of
-    the fields is left alone.
+    This pipeline only names the key. The store decides when it commits the page, so
+    a page that fails, or is visited twice, takes no key. An item that has none of the
+    fields always stays.
     """
 
     def __init__(self, *fields: str) -> None:
@@ -151,7 +152,7 @@ class Dedupe(Immediate):
         self.rule = "duplicate:" + ",".join(fields)
 
     def key(self, item: Any) -> bytes | None:
-        """What no two items of a run may share; None: this one cannot be a double."""
+        """The key that no two items of a run may share; None: the item has no key."""
         if not any(items.has(item, field) for field in self.fields):
             return None
         return key_of(item, self.fields)
@@ -164,7 +165,7 @@ class Dedupe(Immediate):
         return f"Dedupe{self.fields!r}"
 
 
-#: Longer keys are kept as a digest: a unique index should stay small.
+#: A longer key is stored as its digest, which keeps the unique index small.
 _KEY_SIZE = 64
 
 
@@ -177,7 +178,7 @@ def key_of(item: Any, fields: tuple[str, ...]) -> bytes:
 
 
 class Map(Immediate):
-    """Hands every item to `function(item) -> item`, which may be async."""
+    """Passes every item through `function(item) -> item`, which may be async."""
 
     def __init__(self, function: Callable[[Any], Any | Awaitable[Any]]) -> None:
         self.function = function

@@ -13,6 +13,7 @@ from crawler.errors import ConfigError
 from crawler.pipelines import items
 from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Validate, is_empty, key_of
+from crawler.pipelines.item_type import ItemType
 from crawler.pipelines.items import ItemError
 from crawler.pipelines.snapshot import snapshot
 from crawler.store.base import Item
@@ -25,7 +26,7 @@ ITEM_KEY = "duplicate:item_key"
 
 
 class Chain:
-    """The pipelines of a spider as written down; `open` gives their state in a run."""
+    """The pipelines of a spider; `open` gives their state in one run."""
 
     def __init__(
         self,
@@ -36,18 +37,18 @@ class Chain:
         for pipeline in pipelines:
             if isinstance(pipeline, type) or not hasattr(pipeline, "open"):
                 raise ConfigError(
-                    f"{pipeline!r} is no pipeline; did you mean to call it?"
+                    f"{pipeline!r} is not a pipeline; did you mean to call it?"
                 )
         self.pipelines = tuple(pipelines)
         self.item_key = _names(item_key)
 
     @property
-    def fields(self) -> tuple[str, ...] | None:
-        """The fields of every item that comes out, where a `Validate(Type)` says so
-        and nothing behind it may change them."""
+    def item_type(self) -> ItemType | None:
+        """The type of every item that comes out; known if a `Validate(Type)` names it
+        and no pipeline behind that one may change the item."""
         for pipeline in reversed(self.pipelines):
             if isinstance(pipeline, Validate):
-                return pipeline.fields
+                return pipeline.item_type
             if isinstance(pipeline, Map) or not isinstance(pipeline, Immediate):
                 return None
         return None
@@ -64,10 +65,10 @@ class Chain:
 
 
 class OpenChain:
-    """What turns a callback's value into an item of the store.
+    """Turns a value that a callback yields into an item of the store.
 
-    Both ways raise DropItem where a pipeline drops it, and ItemError where it cannot
-    be written; what else a pipeline raises comes through as it is.
+    Both methods raise DropItem if a pipeline drops the item, and ItemError if the item
+    cannot be written as JSON. Any other error of a pipeline passes through unchanged.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class OpenChain:
     ) -> None:
         self._steps = steps
         self._item_key = item_key
-        #: Nothing awaits: `encode_item` does all that `process` does.
+        #: No pipeline awaits, so `encode_item` may be used instead of `process`.
         self.is_plain = all(isinstance(process, Immediate) for _, process in steps)
 
     def encode_item(self, value: Any, page: Response | None = None) -> Item:
@@ -111,7 +112,9 @@ class OpenChain:
 
 def _kept(value: Any, pipeline: Pipeline) -> Any:
     if value is None:
-        raise ItemError(f"{pipeline!r} gave None; return the item, or raise DropItem")
+        raise ItemError(
+            f"{pipeline!r} returned None; return the item, or raise DropItem"
+        )
     return value
 
 

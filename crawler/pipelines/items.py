@@ -1,14 +1,15 @@
 """An item as JSON: one line that any reader parses back to the same values.
 
-Rule: what JSON cannot hold (NaN, a lone surrogate, a key that is no string, an object)
-is an error that names the field, never a silent null.
+Rule: a value that JSON cannot hold (NaN, a lone surrogate, a key that is no string, an
+object) is an error that names the field, never a silent null.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from crawler.errors import CrawlError
 
 
 class ItemError(CrawlError):
-    """An item cannot be written, or lacks what a rule needs; `field` says where."""
+    """An item cannot be written, or lacks a field that a rule needs: `field`."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
@@ -33,7 +34,9 @@ def encode(item: Any) -> bytes:
     """`item` as one line of JSON, without the line's end.
 
     Takes a dict, dataclass, msgspec.Struct, attrs or pydantic instance. Bytes become
-    base64, Decimal and UUID strings, dates RFC 3339; U+2028 and U+2029 are escaped.
+    base64; Decimal, UUID and Path strings; dates RFC 3339; enums their values; sets
+    arrays; numpy scalars and arrays numbers and lists. A pydantic instance is written
+    as its `model_dump(mode="json", by_alias=True)`. U+2028 and U+2029 are escaped.
     Raises ItemError.
     """
     try:
@@ -81,15 +84,28 @@ def has(item: Any, field: str) -> bool:
 
 
 def fields_of(kind: type) -> tuple[str, ...]:
-    """The fields of an item type in order; ItemError where it declares none."""
+    """The fields of an item type as its JSON names them, in order; ItemError if it
+    declares none."""
+    return tuple(declared(kind).values())
+
+
+def declared(kind: Any) -> dict[str, str]:
+    """The name in JSON of each attribute that an item type declares, in order;
+    ItemError if it declares none."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return kind.__struct_encode_fields__
+        attributes = kind.__struct_fields__
+        return dict(zip(attributes, kind.__struct_encode_fields__, strict=True))
     if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind))
-    for own in ("__attrs_attrs__", "model_fields"):
-        declared = getattr(kind, own, None)
-        if declared is not None:
-            return tuple(getattr(field, "name", field) for field in declared)
+        return {field.name: field.name for field in dataclasses.fields(kind)}
+    if hasattr(kind, "__attrs_attrs__"):
+        return {field.name: field.name for field in kind.__attrs_attrs__}
+    if hasattr(kind, "__pydantic_serializer__"):
+        found = {**kind.model_fields, **kind.model_computed_fields}
+        aliases = ("serialization_alias", "alias")  # of a field, of a computed one
+        return {
+            name: next(filter(None, (getattr(field, a, None) for a in aliases)), name)
+            for name, field in found.items()
+        }
     raise ItemError(
         f"{kind!r} declares no fields; use a dataclass, a msgspec.Struct, "
         "an attrs or a pydantic class"
@@ -97,21 +113,32 @@ def fields_of(kind: type) -> tuple[str, ...]:
 
 
 def _hook(value: Any) -> Any:
-    """What msgspec does not know: pydantic models, other mappings, subclasses."""
-    dump = getattr(value, "model_dump", None)
-    if dump is not None and hasattr(value, "__pydantic_serializer__"):
-        return dump()
+    """Values that msgspec does not know, as values that it does."""
+    kind = type(value)
+    if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
+        _refuse_nan(value.model_dump(by_alias=True), "")  # it would become null
+        return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int.__int__(value)
-    if isinstance(value, float):
-        return float.__float__(value)
-    raise TypeError(f"{type(value).__name__} is not a value that JSON can hold")
+    for base, plain in _SUBCLASSED:
+        if isinstance(value, base):
+            return plain(value)
+    # numpy's scalars and arrays; numpy itself is not imported for them.
+    if kind.__module__ == "numpy" and kind.__name__ not in (
+        "datetime64",
+        "timedelta64",
+    ):
+        return value.tolist()
+    raise TypeError(f"{kind.__name__} is not a value that JSON can hold")
 
 
+#: Subclasses of these, and paths, are written as the plain value.
+_SUBCLASSED: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (PurePath, str),
+)
 _encoder = msgspec.json.Encoder(enc_hook=_hook)
 _canonical_encoder = msgspec.json.Encoder(enc_hook=_hook, order="deterministic")
 _decoder = msgspec.json.Decoder(dict[str, Any])
@@ -134,10 +161,21 @@ def _check(value: Any, path: str) -> None:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for place, inner in enumerate(value):
             _check(inner, f"{path}[{place}]")
-    elif isinstance(value, float) and not math.isfinite(value):
+    else:
+        _refuse_nan(value, path)
+
+
+def _refuse_nan(value: Any, path: str) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
         raise ItemError(
             f"field {path!r} is {value}, which JSON cannot hold", field=path
         )
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_nan(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for place, inner in enumerate(value):
+            _refuse_nan(inner, f"{path}[{place}]")
 
 
 def _explained(item: Any, exc: Exception) -> ItemError:
@@ -167,7 +205,7 @@ def _members(item: Any) -> list[tuple[Any, Any]]:
     if isinstance(item, Mapping):
         return list(item.items())
     try:
-        names = fields_of(type(item))
+        names = declared(type(item))
     except ItemError:
         return []
-    return [(name, get(item, name)) for name in names]
+    return [(names[name], get(item, name)) for name in names]

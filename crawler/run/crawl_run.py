@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import anyio
 import msgspec
@@ -27,13 +27,16 @@ from crawler.run.options import RunOptions
 from crawler.run.watchdog import Watchdog
 from crawler.settings import Settings
 from crawler.sinks import (
+    ItemType,
     Mode,
     Outputs,
+    Owns,
     PipeClosed,
     Sink,
     check_distinct,
     dated,
     is_fixed,
+    locate,
     numbered,
     open_sink,
     target_of,
@@ -212,17 +215,23 @@ class CrawlRun:
         return self._terms.job or self._spider.name
 
     def _run_of(self) -> Run:
-        return Run(self._job, self.opening.run, self._spider.name)
+        return Run(
+            self._job,
+            self.opening.run,
+            self._spider.name,
+            self._settings,
+            MappingProxyType(self.opening.counters),
+        )
 
-    async def _ownership(self) -> Callable[[Path], bool]:
-        """Which files the job has put in place."""
+    async def _ownership(self) -> Owns:
+        """Which places the job has filled."""
         positions: list[str] = []
         if self.is_durable:
             folder = Path(self._settings.storage.dir)
             positions = await to_thread.run_sync(sink_positions, folder, self._job)
         return frozenset(map(target_of, positions)).__contains__
 
-    def _check_outputs(self, owns: Callable[[Path], bool]) -> None:
+    def _check_outputs(self, owns: Owns) -> None:
         sinks = []
         for output in self._terms.outputs:
             sink = self._sink_of(output, self._terms.wall_clock(), 1, owns)
@@ -238,27 +247,36 @@ class CrawlRun:
             sinks.append(self._sink)
         return Outputs(sinks, self.store, self._run_of(), owns=owns)
 
-    def _sinks(self, owns: Callable[[Path], bool]) -> list[Sink]:
+    def _sinks(self, owns: Owns) -> list[Sink]:
         started, run = self.opening.started, self.opening.run
         outputs = self._terms.outputs
         return [self._sink_of(each, started, run, owns) for each in outputs]
 
     def _sink_of(
-        self, output: str | Sink, started: float, run: int, owns: Callable[[Path], bool]
+        self, output: str | Sink, started: float, run: int, owns: Owns
     ) -> Sink:
         spider, terms = self._spider, self._terms
         mode: Mode = "overwrite" if terms.overwrite else "refuse"
         if isinstance(output, str):
             began = datetime.datetime.fromtimestamp(started, terms.zone)
             output = dated(output, self._job, began)
-            output = numbered(output, run, is_kept=self.is_durable, owns=owns)
+            output = numbered(
+                output, run, is_kept=self.is_durable, owns=owns, locate=locate
+            )
         return open_sink(
             output,
             mode="append" if terms.append else mode,
-            fields=spider.fields or self._chain.fields,
+            item_type=self._item_type(),
             item_key=spider.item_key,
             guard_formulas=self._settings.output.guard_formulas,
         )
+
+    def _item_type(self) -> ItemType | None:
+        """The items' type as far as it is known; the spider may choose its fields."""
+        known, chosen = self._chain.item_type, self._spider.fields
+        if chosen is None:
+            return known
+        return ItemType.named(chosen) if known is None else known.only(chosen)
 
     def _may_be_private(self, host: str) -> bool:
         """Whether a person named this host: in a start URL, or in the settings."""

@@ -1,26 +1,46 @@
-"""Where committed items go."""
+"""Where committed items go.
 
-from crawler.sinks.base import PipeClosed, Position, Sink, Source, target_of
-from crawler.sinks.files import Mode
+A `Sink` receives committed items as `ItemRow`s. Most outputs are files: a `Format`
+gives their bytes, a `Location` keeps them, `GrowingFile` and `StoredFile` join the two.
+"""
+
+from crawler.pipelines.item_type import ItemField, ItemType
+from crawler.sinks.base import Owns, PipeClosed, Position, Sink, Source, target_of
+from crawler.sinks.disk import OpenFile
+from crawler.sinks.files import GrowingFile, Mode, StoredFile
+from crawler.sinks.formats import Format
+from crawler.sinks.location import LocalFile, Location
 from crawler.sinks.memory import Channel, Collect
 from crawler.sinks.naming import dated, is_fixed, numbered
 from crawler.sinks.outputs import Outputs, check_distinct
 from crawler.sinks.stdout import StandardOutput
-from crawler.sinks.uri import open_sink
+from crawler.sinks.uri import locate, open_sink
+from crawler.store.base import ItemRow
 
 __all__ = [
     "Channel",
     "Collect",
+    "Format",
+    "GrowingFile",
+    "ItemField",
+    "ItemRow",
+    "ItemType",
+    "LocalFile",
+    "Location",
     "Mode",
+    "OpenFile",
     "Outputs",
+    "Owns",
     "PipeClosed",
     "Position",
     "Sink",
     "Source",
     "StandardOutput",
+    "StoredFile",
     "check_distinct",
     "dated",
     "is_fixed",
+    "locate",
     "numbered",
     "open_sink",
     "target_of",

@@ -1,14 +1,13 @@
-"""What a sink is: somewhere that committed items go, in order, each once.
+"""What a sink is: a receiver of committed items, in order, each once.
 
-Rule: a sink follows the store. What it has is what it recorded; what it lacks it
-reads again, so that a crash at any moment costs nothing but a little repetition.
+Rule: a sink follows the store. It records how far it is and reads everything behind
+that again, so a crash costs nothing but a little repetition.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -22,7 +21,7 @@ BATCH = 1000
 
 
 class PipeClosed(SinkError):
-    """Whoever read our output has gone: the run ends in order, and well."""
+    """The reader of our output has gone: the run ends in order, without an error."""
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,12 +29,12 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
     #: All items up to this one are written, and would survive a power cut.
     sequence: int = 0
-    #: Bytes of the file up to there.
+    #: Bytes of the part up to that item.
     size: int = 0
     state: Literal["writing", "publishing", "finished"] = "writing"
-    #: The file that `publishing` puts in place, or that holds the rows already.
+    #: The place that `publishing` fills, or that holds the rows already.
     target: str = ""
-    #: What must be the same for a file to be gone on with, such as its columns.
+    #: Must be equal for a part to be continued: its format and its columns.
     shape: str = ""
     #: Bytes of `target` that were there before this run.
     base: int = 0
@@ -43,30 +42,31 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     run: int = 0
 
 
-def target_of(position: str) -> Path | None:
-    """The file that a recorded position says its job has put in place, for the
-    list of the files that a later run of the job may replace."""
-    target = _decoder.decode(position).target
-    return Path(target) if target else None
+def target_of(position: str) -> str | None:
+    """The place that the job filled by this recorded position: later runs of the job
+    may replace it."""
+    return _decoder.decode(position).target or None
 
 
 _decoder = msgspec.json.Decoder(Position)
 
+#: Whether this job published what is at a place, given as its text.
+Owns = Callable[[str], bool]
+
 
 class Source:
-    """What a sink sees of the store: the committed items, and its own position."""
+    """The part of the store that a sink sees: committed items, and its own position."""
 
-    def __init__(
-        self, store: Store, name: str, run: Run, owns: Callable[[Path], bool]
-    ) -> None:
+    def __init__(self, store: Store, name: str, run: Run, owns: Owns) -> None:
         self._store = store
         self._name = name
+        #: The run that the items are of.
         self.run = run
-        #: Whether this job published that file, so that it may be replaced.
+        #: Whether this job published what is at a place, so that it may be replaced.
         self.owns = owns
 
     async def position(self) -> Position | None:
-        """What was recorded last; None in a new run."""
+        """The position that was recorded last; None in a new run."""
         found = await self._store.sink_position(self._name)
         return _decoder.decode(found) if found is not None else None
 
@@ -76,12 +76,12 @@ class Source:
         await self._store.set_sink_position(self._name, text)
 
     async def rows(self, after: int) -> list[ItemRow]:
-        """The next committed items behind `after`, none at the end."""
+        """The next committed items behind number `after`; none at the end."""
         return await self._store.items_after(after, BATCH)
 
     async def all_rows(self, until: int) -> AsyncIterator[list[ItemRow]]:
-        """Every item from the first to `until`, in batches; SinkError where the
-        store has let some go already."""
+        """Every item from the first to number `until`, in batches; SinkError if the
+        store has dropped one of them."""
         after = 0
         while after < until:
             rows = [row for row in await self.rows(after) if row.sequence <= until]
@@ -94,54 +94,55 @@ class Source:
 
 
 class Sink(ABC):
-    """Somewhere that committed items go; `write` is all that most need.
+    """A receiver of committed items; most need `write` only.
 
     class Queue(Sink):
-        async def write(self, rows):
+        async def write(self, rows: Sequence[ItemRow]) -> None:
             await self.queue.publish([(row.sequence, row.body) for row in rows])
 
-    What `write` or `save` raises is tried again for some minutes, with the same rows,
-    while the crawl waits; bugs (TypeError and its like) end the run at once. After a
-    crash rows may come again: (job, run, sequence) identifies one.
+    If `write`, `save` or `publish` raises, the call is repeated for some minutes while
+    the crawl waits; a bug (TypeError and its like) ends the run at once. After a crash
+    rows may come again: (job, run, sequence) identifies each one.
+
+    The calls come in this order: `check`, `open`, any number of `write` and `save`,
+    then `publish` if the run is complete, then `close`.
     """
 
-    #: Takes rows as they are committed, rather than gathered for up to a second.
+    #: Receives rows as they are committed, instead of gathered for up to a second.
     is_prompt = False
     #: Follows the run; else `publish` writes everything from the store.
     is_growing = True
-    #: The file that holds the items, when it is in place.
-    published: Path | None = None
-    #: The file that holds the items so far.
-    unpublished: Path | None = None
+    #: Where the items are in place: a path or a URL.
+    published: str | None = None
+    #: Where the items are so far.
+    unpublished: str | None = None
 
     @property
     def name(self) -> str:
-        """The key of its position in the store: the same in every process."""
+        """The key of the sink's position in the store; equal in every process."""
         return type(self).__qualname__
 
-    def check(self, owns: Callable[[Path], bool]) -> None:  # noqa: B027  # nor this
-        """ConfigError for what is wrong with it before the job is asked for; `owns`
-        says which files the job has put in place. Changes nothing; may block."""
+    def check(self, owns: Owns) -> None:  # noqa: B027  # few need it
+        """Raise ConfigError for anything that is wrong before the run begins. `owns`
+        tells which places the job has filled. Changes nothing; may block."""
 
     async def open(self, source: Source) -> int:
-        """Make ready before the first request; the last item that it has already.
-
-        ConfigError where it cannot be written.
-        """
+        """Prepare before the first request; the number of the last item that is
+        written already. ConfigError if the target cannot be written."""
         position = await source.position()
         return position.sequence if position is not None else 0
 
     @abstractmethod
     async def write(self, rows: Sequence[ItemRow]) -> None:
-        """Take items, in order."""
+        """Receive items, in order."""
 
     async def save(self, sequence: int) -> Position | None:
-        """Make durable what was taken, up to item `sequence`; the position to go on
-        from after a crash, None to begin anew."""
+        """Make durable everything up to item `sequence`. The position to continue
+        from after a crash; None to begin with the first item again."""
         return Position(sequence)
 
     async def publish(self, sequence: int) -> None:  # noqa: B027  # few need it
         """The run is complete with item `sequence`: put the output in place."""
 
-    async def close(self) -> None:  # noqa: B027  # nor this
-        """Let go of what is open; nothing is published."""
+    async def close(self) -> None:  # noqa: B027  # few need it
+        """Release what is open; nothing is published."""

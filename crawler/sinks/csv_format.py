@@ -1,4 +1,4 @@
-"""Items as a table, RFC 4180: a header, a row an item, values that a sheet shows.
+"""Items as a table, RFC 4180: a header, a row an item, values that a spreadsheet shows.
 
 Rule: columns come in order of first appearance; nested values are JSON in their cell.
 """
@@ -8,75 +8,110 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 
-from crawler.errors import ConfigError
-from crawler.pipelines.items import decode
+from crawler.errors import ConfigError, SinkError
+from crawler.sinks.formats import Format, with_line_end
 from crawler.store.base import ItemRow
 
-#: What a spreadsheet takes for the start of a formula, in narrow and in wide letters.
+logger = logging.getLogger(__name__)
+
+#: A spreadsheet takes these, narrow or wide, for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+#: No header is longer than this many bytes.
+_LONGEST_HEADER = 1 << 20
 _encode = msgspec.json.Encoder().encode
 
 
-class Csv:
+class Csv(Format):
     """The format of a CSV file; with `columns` it has these and no others.
 
-    Text that a spreadsheet would run as a formula gets a `'` before it, unless
-    `guard_formulas` is off; numbers, also as text, stay as they are.
+    A `'` is put before text that a spreadsheet would run as a formula, unless
+    `guard_formulas` is off; numbers, also as text, stay unchanged.
     """
+
+    appends = True
 
     def __init__(
         self, columns: Sequence[str] | None = None, *, guard_formulas: bool = True
     ) -> None:
         self.looks = columns is None
+        self.grows = columns is not None
         self._columns = dict.fromkeys(columns or ())
-        self._adopted = 0
+        #: The columns are those of a file that stays.
+        self._is_adopted = False
+        self._left_out: set[str] = set()
         self._guard = guard_formulas
         named = "" if columns is None else _encode(list(self._columns)).decode()
         self.shape = f"csv {'' if guard_formulas else 'unguarded '}{named}".strip()
 
     def adopt(self, existing: Iterable[bytes]) -> None:
-        """The columns of `existing` come first; ConfigError if it is no table."""
-        head = next(_records(existing), b"").removeprefix(codecs.BOM_UTF8)
+        head = _header(existing).removeprefix(codecs.BOM_UTF8)
         try:
             names = next(csv.reader(io.StringIO(head.decode(), newline="")), [])
         except (UnicodeDecodeError, csv.Error) as exc:
             raise ConfigError(f"--append needs a CSV file in UTF-8: {exc}") from exc
-        known = [self._unguarded(name) for name in names]
-        self._columns = dict.fromkeys((*known, *self._columns))
-        self._adopted = len(dict.fromkeys(known))
+        if not names:
+            return  # an empty file
+        known = dict.fromkeys(self._unguarded(name) for name in names)
+        for column in self._columns:
+            if column not in known:
+                raise ConfigError(
+                    f"--append: the CSV file has no column {column!r}, which the items "
+                    "have; write to another file, or put the file's columns in `fields`"
+                )
+        self._columns = known
+        self._is_adopted = True
 
     def look(self, rows: Sequence[ItemRow]) -> None:
         for row in rows:
-            self._columns.update(dict.fromkeys(decode(row.body)))
+            if self._is_adopted:
+                self._refuse_others(row)
+            else:
+                self._columns.update(dict.fromkeys(row.item))
+
+    def _refuse_others(self, row: ItemRow) -> None:
+        for field in row.item:
+            if field not in self._columns:
+                raise SinkError(
+                    f"--append: the CSV file has no column {field!r}, which item "
+                    f"{row.sequence} has; write the items to another file with "
+                    "`crawl export JOB -o OTHER.csv`"
+                )
 
     def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
-        records = _records(existing)
-        head = next(records, b"")
-        if not head:
-            if self._columns:
-                yield self._lines([[self._cell(name) for name in self._columns]])
-            return
-        # Columns that the file lacks are added to its right, empty where it has rows.
-        names = [self._cell(name) for name in list(self._columns)[self._adopted :]]
-        yield _widened(head, b"," + self._lines([names]).rstrip() if names else b"")
-        for record in records:
-            yield _widened(record, b"," * len(names))
+        pieces = filter(None, existing)
+        first = next(pieces, None)
+        if first is not None:
+            yield from with_line_end(chain([first], pieces), b"\r\n")
+        elif self._columns:
+            yield self._lines([[self._cell(name) for name in self._columns]])
 
     def encode(self, rows: Sequence[ItemRow]) -> bytes:
-        items = [decode(row.body) for row in rows]
-        return self._lines(
-            [[self._cell(item.get(name)) for name in self._columns] for item in items]
-        )
+        columns = self._columns
+        lines = []
+        for row in rows:
+            item = row.item
+            lines.append([self._cell(item.get(name)) for name in columns])
+            if not item.keys() <= columns.keys():
+                self._note_left_out(item)
+        return self._lines(lines)
 
-    def end(self) -> bytes:
-        return b""
+    def _note_left_out(self, item: dict[str, Any]) -> None:
+        for field in item.keys() - self._columns.keys() - self._left_out:
+            self._left_out.add(field)
+            logger.warning(
+                "The csv output has no column for the field %r: its values are left "
+                "out; add it to `fields`",
+                field,
+            )
 
     def _cell(self, value: Any) -> str:
         if value is None:
@@ -96,31 +131,15 @@ class Csv:
         return text.getvalue().encode()
 
 
-def _widened(record: bytes, tail: bytes) -> bytes:
-    line = record.rstrip(b"\r\n")
-    # Another tool may have left its last line open.
-    return line + (tail if line else b"") + (record[len(line) :] or b"\r\n")
-
-
-def _records(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The records of a CSV file with their line ends: a quoted cell may hold some."""
-    record: list[bytes] = []
-    quotes = 0
-    for line in _lines_of(pieces):
-        record.append(line)
-        quotes += line.count(b'"')
-        if quotes % 2 == 0:
-            yield b"".join(record)
-            record.clear()
-    if record:
-        yield b"".join(record)
-
-
-def _lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+def _header(pieces: Iterable[bytes]) -> bytes:
+    """The first record of a CSV file; a quoted cell may hold line ends."""
+    read = b""
     for piece in pieces:
-        # The last may go on in the next piece, if only by the second half of CR LF.
-        *lines, rest = (rest + piece).splitlines(keepends=True) or [b""]
-        yield from lines
-    if rest:
-        yield rest
+        read += piece
+        end = 0
+        while (end := read.find(b"\n", end) + 1) > 0:
+            if read.count(b'"', 0, end) % 2 == 0:
+                return read[:end]
+        if len(read) > _LONGEST_HEADER:
+            break
+    return read

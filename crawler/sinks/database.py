@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from anyio import CancelScope, to_thread
 
 from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.items import canonical, decode
-from crawler.sinks.base import Position, Sink, Source
+from crawler.sinks.base import Owns, Position, Sink, Source
 from crawler.sinks.files import Mode, refusal
 from crawler.store.base import ItemRow
 
@@ -64,10 +64,10 @@ class Database(Sink):
     def name(self) -> str:
         return f"file {self.target}"
 
-    def check(self, owns: Callable[[Path], bool]) -> None:
+    def check(self, owns: Owns) -> None:
         is_there = os.path.exists(self.target)  # noqa: PTH110  # raises nothing
-        if is_there and self._mode == "refuse" and not owns(self.target):
-            raise refusal(self.target)
+        if is_there and self._mode == "refuse" and not owns(str(self.target)):
+            raise refusal(str(self.target))
 
     async def open(self, source: Source) -> int:
         self._source = source
@@ -93,7 +93,7 @@ class Database(Sink):
             with CancelScope(shield=True):
                 await self.close()
             raise
-        self.unpublished = self.target
+        self.unpublished = str(self.target)
         self._taken = self._position.sequence
         return self._taken
 
@@ -109,7 +109,7 @@ class Database(Sink):
         self._is_ours_alone = not exists
         is_known = recorded is not None and bool(recorded.target)
         if exists and not is_known and not self._may_change():
-            raise refusal(self.target)
+            raise refusal(str(self.target))
         self._connection = sqlite3.connect(
             self.target,
             timeout=self._busy_timeout,
@@ -132,7 +132,7 @@ class Database(Sink):
             return Position(target=str(self.target), run=self._number(connection))
 
     def _may_change(self) -> bool:
-        return self._mode != "refuse" or self._source.owns(self.target)
+        return self._mode != "refuse" or self._source.owns(str(self.target))
 
     def _number(self, connection: sqlite3.Connection) -> int:
         """The run's number in this file: a job that keeps no state counts from 1
@@ -205,7 +205,7 @@ class Database(Sink):
             await self._source.record(await self.save(sequence))
         self._position = msgspec.structs.replace(self._position, state="finished")
         await self._source.record(self._position)
-        self.published, self.unpublished = self.target, None
+        self.published, self.unpublished = str(self.target), None
 
     async def close(self) -> None:
         await to_thread.run_sync(self._leave)

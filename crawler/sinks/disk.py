@@ -1,6 +1,6 @@
-"""The few things that sinks ask of a file system, so that a test can fail any of them.
+"""The calls that a local output makes to a file system; a test can fail any of them.
 
-Rule: every call may block; sinks make them in a thread.
+Rule: every call may block, so sinks make them in a thread.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _CHUNK = 1 << 20
 
 
 class OpenFile(Protocol):
-    """A file that is being written."""
+    """The unpublished bytes of an output, open for writing."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put `data` at `offset`; nothing remains behind it."""
+        """Put `data` at `offset` and cut off everything behind it."""
         ...
 
     def sync(self) -> None:
@@ -30,7 +30,7 @@ class OpenFile(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Release the file; its bytes stay."""
         ...
 
 

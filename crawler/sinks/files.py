@@ -1,35 +1,34 @@
-"""Items in a file: written as `NAME.part`, then put in place in one step.
+"""Items in a file or an object: written as a part, then put in place in one step.
 
-Rule: first the bytes reach the disk, then the store hears of them; what is behind the
-recorded offset may be torn and is cut away. A kill between any two steps leaves
-nothing doubled and nothing lost.
+Rule: the bytes reach the location before the store records their position. Bytes behind
+the recorded position may be torn and are cut off. A kill between any two steps neither
+doubles nor loses an item.
 """
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Literal, ParamSpec
 
 import msgspec
 from anyio import to_thread
 
 from crawler.errors import ConfigError, OutputExists, SinkError
-from crawler.sinks.base import Position, Sink, Source
-from crawler.sinks.disk import LOCAL, Disk, OpenFile
+from crawler.sinks.base import Owns, Position, Sink, Source
+from crawler.sinks.disk import OpenFile
 from crawler.sinks.formats import Format
+from crawler.sinks.location import Location
 from crawler.store.base import ItemRow
 
-#: What happens to a file that is there and that this job did not publish.
+#: What happens if something is in place that this job did not publish.
 Mode = Literal["refuse", "overwrite", "append"]
 
 _P = ParamSpec("_P")
 
 
-def refusal(target: Path) -> OutputExists:
-    """Why a file that is there is left alone."""
+def refusal(target: str) -> OutputExists:
+    """The error for a place that holds something of another job."""
     return OutputExists(
         f"Output {target} exists and was not written by this job; "
         "use --overwrite, --append or another name"
@@ -39,7 +38,8 @@ def refusal(target: Path) -> OutputExists:
 def recovered(
     position: Position | None, shape: str, target: int | None, part: int | None
 ) -> Position:
-    """Where to go on: the recorded position, judged by the sizes of the two files."""
+    """Where to continue: the recorded position, checked against the sizes of what is in
+    place and of the part."""
     anew = Position(shape=shape)
     if position is None or position.shape != shape:
         return anew
@@ -53,47 +53,46 @@ def recovered(
 
 
 class FileSink(Sink):
-    """What all files have in common: their place, their recovery, their publishing."""
+    """The common part of all files: their place, their recovery, their publishing."""
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        format: Format,
-        *,
-        mode: Mode = "refuse",
-        disk: Disk = LOCAL,
+        self, location: Location, format: Format, *, mode: Mode = "refuse"
     ) -> None:
-        self.target = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
-        self.part = self.target.with_name(self.target.name + ".part")
+        self.location = location
         self._format = format
         self._mode = mode
-        self._disk = disk
-        self._shape = format.shape + (" append" if mode == "append" else "")
         self._file: OpenFile | None = None
+        #: Rows that are encoded and not written yet, and the number of the last one.
+        self._buffer: list[bytes] = []
+        self._taken = 0
         self._size = self._base = 0
-        #: The target was there when the run began, and may be replaced.
+        #: Something was in place when the run began, and may be replaced.
         self._found = False
-        #: The part is not what was written to it; it is to be written anew.
+        #: The part is not what was written to it; it must be written again.
         self._is_lost = False
 
     @property
     def name(self) -> str:
-        return f"file {self.target}"
+        return f"file {self.location.text}"
 
-    def check(self, owns: Callable[[Path], bool]) -> None:
+    @property
+    def _shape(self) -> str:
+        return self._format.shape + (" append" if self._mode == "append" else "")
+
+    def check(self, owns: Owns) -> None:
         try:
-            if self._disk.size(self.target) is None:
+            if not self.location.exists():
                 return
             if self._mode == "append":
-                self._format.adopt(self._disk.read(self.target))
+                self._format.adopt(self.location.read())
         except OSError as exc:
             raise self._unwritable(exc) from exc
-        if self._mode == "refuse" and not owns(self.target):
-            raise refusal(self.target)
+        if self._mode == "refuse" and not owns(self.location.text):
+            raise refusal(self.location.text)
 
     def _unwritable(self, error: OSError) -> ConfigError:
         why = error.strerror or str(error)
-        return ConfigError(f"Output {self.target} cannot be written: {why}")
+        return ConfigError(f"Output {self.location.text} cannot be written: {why}")
 
     async def open(self, source: Source) -> int:
         self._source = source
@@ -101,7 +100,8 @@ class FileSink(Sink):
         try:
             self._position = await to_thread.run_sync(self._prepare, recorded)
         except BlockingIOError as exc:
-            raise ConfigError(f"{self.part} is being written by another run") from exc
+            part = self.location.part_text
+            raise ConfigError(f"{part} is being written by another run") from exc
         except OSError as exc:
             self._close_file()
             raise self._unwritable(exc) from exc
@@ -109,34 +109,35 @@ class FileSink(Sink):
         if self._position.state == "finished":
             if recorded != self._position:
                 await source.record(self._position)
-            self.published = self.target
+            self.published = self.location.text
         else:
-            self.unpublished = self.part
-        return self._position.sequence
+            self.unpublished = self.location.part_text
+        self._taken = self._position.sequence
+        return self._taken
 
     def _prepare(self, recorded: Position | None) -> Position:
-        self._disk.make_folder(self.target.parent)
-        target = self._disk.size(self.target)
-        part = self._disk.size(self.part)
+        place = self.location
+        place.prepare()
+        target, part = place.size(), place.part_size()
         self._found = target is not None
+        if self._mode == "append" and self._found:
+            self._format.adopt(place.read())
         position = recovered(recorded, self._shape, target, part)
         if position.state == "finished":
             # Recorded next: until now the new name may have been in memory only.
-            self._disk.sync_folder(self.target.parent)
+            place.settle()
             return position
         if self._found and not self._may_replace():
-            raise refusal(self.target)
-        if self._mode == "append" and self._found:
-            self._format.adopt(self._disk.read(self.target))  # whether it can
-        self._file = self._disk.open(self.part)
-        self._file.write(position.size, b"")  # cuts away what may be torn
+            raise refusal(place.text)
+        self._file = place.open()
+        self._file.write(position.size, b"")  # cuts off what may be torn
         return position
 
     def _may_replace(self) -> bool:
-        return self._mode != "refuse" or self._source.owns(self.target)
+        return self._mode != "refuse" or self._source.owns(self.location.text)
 
     async def publish(self, sequence: int) -> None:
-        """Put the file in place; called again after an error it goes on there."""
+        """Put the file in place; called again after an error it continues there."""
         position = self._position
         if position.state == "finished" and position.sequence == sequence:
             return
@@ -146,7 +147,7 @@ class FileSink(Sink):
                 sequence,
                 self._size,
                 "publishing",
-                str(self.target),
+                self.location.text,
                 self._shape,
                 self._base,
             )
@@ -155,31 +156,32 @@ class FileSink(Sink):
         await self._in_thread(self._put_in_place)
         self._position = msgspec.structs.replace(position, state="finished")
         await self._source.record(self._position)
-        self.published, self.unpublished = self.target, None
+        self.published, self.unpublished = self.location.text, None
 
     @abstractmethod
     async def _complete(self, sequence: int) -> None:
-        """Bring the part up to item `sequence`, on the disk."""
+        """Write the part durably up to item `sequence`."""
 
     def _put_in_place(self) -> None:
-        target = self._disk.size(self.target)
-        if self._disk.size(self.part) is not None:
+        place = self.location
+        target = place.size()
+        if place.part_size() is not None:
             if target is not None and not (self._found or self._may_replace()):
                 raise SinkError(
-                    f"{self.target} appeared while the crawl ran; move it away, "
-                    f"the items are in {self.part}"
+                    f"{place.text} appeared while the crawl ran; move it away, "
+                    f"the items are in {place.part_text}"
                 )
-            self._disk.rename(self.part, self.target)
-        elif target != self._size:
-            # Neither there nor in place already: somebody took it away.
+            place.publish()
+        elif target == self._size:
+            place.settle()  # an earlier try has put it in place
+        else:
             self._position, self._is_lost = Position(shape=self._shape), True
-            raise SinkError(f"{self.part} has vanished")
+            raise SinkError(f"{place.part_text} has vanished")
         self._found = True
-        self._disk.sync_folder(self.target.parent)
         self._close_file()
 
     async def _write_all(self, sequence: int) -> None:
-        """Write the part anew, from the run's first item on."""
+        """Write the part again, from the run's first item on."""
         self._is_lost = True
         await self._in_thread(self._begin)
         async for rows in self._source.all_rows(sequence):
@@ -189,7 +191,7 @@ class FileSink(Sink):
 
     def _begin(self) -> None:
         self._close_file()
-        self._file = self._disk.open(self.part)
+        self._file = self.location.open()
         self._size = self._write_start(self._file)
 
     def _write_start(self, file: OpenFile) -> int:
@@ -197,11 +199,11 @@ class FileSink(Sink):
         return self._base
 
     def _existing(self) -> Iterator[bytes]:
-        """What stood in the file before this run, and stays (`--append`)."""
+        """The content from before this run, which stays (`--append`)."""
         if self._mode != "append" or not self._found:
             return
         left = self._base if self._position.target else None
-        for piece in self._disk.read(self.target):
+        for piece in self.location.read():
             yield piece[:left]
             if left is not None:
                 left = max(0, left - len(piece))
@@ -226,7 +228,9 @@ class FileSink(Sink):
             await to_thread.run_sync(lambda: call(*args, **kwargs))
         except OSError as exc:
             why = exc.strerror or str(exc)
-            raise SinkError(f"{self.part} cannot be written: {why}") from exc
+            raise SinkError(
+                f"{self.location.part_text} cannot be written: {why}"
+            ) from exc
 
     def _close_file(self) -> None:
         if self._file is not None:
@@ -240,7 +244,7 @@ class FileSink(Sink):
     def _leave(self) -> None:
         self._close_file()
         if self._size == 0 or self._is_lost:
-            self._disk.remove(self.part)  # nothing in it is worth keeping
+            self.location.remove_part()  # it holds no items
             self.unpublished = None
 
 
@@ -253,23 +257,7 @@ def _write_pieces(file: OpenFile, pieces: Iterable[bytes]) -> int:
 
 
 class GrowingFile(FileSink):
-    """A file that holds all items but those of the last second, as the crawl goes."""
-
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        format: Format,
-        *,
-        mode: Mode = "refuse",
-        disk: Disk = LOCAL,
-    ) -> None:
-        super().__init__(path, format, mode=mode, disk=disk)
-        self._buffer: list[bytes] = []
-        self._taken = 0
-
-    async def open(self, source: Source) -> int:
-        self._taken = await super().open(source)
-        return self._taken
+    """A file that holds all items but those of the last second, while the run goes."""
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
         new = [row for row in rows if row.sequence > self._taken]
@@ -292,7 +280,7 @@ class GrowingFile(FileSink):
         return self._position
 
     def _flush(self) -> None:
-        """One visit to the disk: what is buffered, and the wait until it is safe."""
+        """Write the buffered rows and wait until they are safe."""
         if self._file is None:
             self._reopen()
         assert self._file is not None
@@ -305,11 +293,11 @@ class GrowingFile(FileSink):
         self._buffer.clear()
 
     def _reopen(self) -> None:
-        """The file was put in place, and more items came: they follow in a copy."""
-        file = self._file = self._disk.open(self.part)
-        self.published, self.unpublished = None, self.part
-        if _write_pieces(file, self._disk.read(self.target)) != self._size:
-            raise SinkError(f"{self.target} was changed after it was published")
+        """More items came after publishing: they follow in a copy of the file."""
+        file = self._file = self.location.open()
+        self.published, self.unpublished = None, self.location.part_text
+        if _write_pieces(file, self.location.read()) != self._size:
+            raise SinkError(f"{self.location.text} was changed after it was published")
 
     async def _complete(self, sequence: int) -> None:
         await self.save(sequence)
@@ -318,13 +306,13 @@ class GrowingFile(FileSink):
             await self._write_all(sequence)
 
     def _check(self) -> None:
-        """Whether somebody took the file away under our hands."""
-        if self._disk.size(self.part) != self._size:
+        """Note a part that another program removed or cut."""
+        if self.location.part_size() != self._size:
             self._is_lost = True
 
 
 class StoredFile(FileSink):
-    """A file that cannot be cut and gone on with: written when the run publishes."""
+    """A file that cannot be cut and continued: written when the run publishes."""
 
     is_growing = False
 
@@ -332,14 +320,14 @@ class StoredFile(FileSink):
         sequence = await super().open(source)
         self.unpublished = None
         if self._position.state != "finished":
-            # It could be made: all that was to be known. Its content comes later.
+            # The part could be made; nothing else was to be known. Items come later.
             self._position, self._size = Position(shape=self._shape), 0
             await self._in_thread(self._leave)
             return 0
         return sequence
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
-        """Nothing: the store keeps them until they are wanted."""
+        """Nothing: the store keeps the items until the run publishes."""
 
     async def _complete(self, sequence: int) -> None:
         await self._in_thread(self._adopt)

@@ -8,22 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from crawler.sinks.formats import Format
 from crawler.store.base import ItemRow
 
-#: What zlib calls a gzip header and trailer around the stream; it dates neither.
+#: zlib's number for a gzip header and trailer; neither holds a date.
 _GZIP = 31
 
 
-class Gzip:
-    """`inner`, compressed. A stream cannot be cut and gone on with: it is written
-    whole when the run publishes."""
+class Gzip(Format):
+    """`inner`, compressed. A stream cannot be cut and continued, so it is written whole
+    when the run publishes."""
 
     def __init__(self, inner: Format) -> None:
         self._inner = inner
         self._stream = zlib.compressobj(wbits=_GZIP)
         self.looks = inner.looks
         self.shape = f"{inner.shape} gzip"
-
-    def adopt(self, existing: Iterable[bytes]) -> None:
-        """Never asked: nothing is appended to a compressed file."""
 
     def look(self, rows: Sequence[ItemRow]) -> None:
         self._inner.look(rows)

@@ -1,6 +1,6 @@
-"""Outputs that bear their run's number and date: `out/books-{date}-{run}.jsonl`.
+"""Names of outputs with the run's number and date: `out/books-{date}-{run}.jsonl`.
 
-Rule: a name that somebody else took is left alone; the next one is ours.
+Rule: a name that is taken by something else is skipped; the next number is used.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from itertools import chain, count
-from pathlib import Path
 
-#: What stands for the run's number, and for its day, in an output's name.
+from crawler.sinks.base import Owns
+from crawler.sinks.location import Location
+
+#: Placeholders in an output's name: the run's number, and the day on which it began.
 RUN, DATE = "{run}", "{date}"
 
 
@@ -26,12 +28,17 @@ def dated(output: str, job: str, started: datetime) -> str:
 
 
 def numbered(
-    output: str, run: int, *, is_kept: bool, owns: Callable[[Path], bool]
+    output: str,
+    run: int,
+    *,
+    is_kept: bool,
+    owns: Owns,
+    locate: Callable[[str], Location],
 ) -> str:
-    """`output` with the run's number: 7, or 7-2 where 7 is not this job's.
+    """`output` with the run's number: 7, or 7-2 if 7 is not this job's.
 
-    Without a state that is kept (`is_kept`) runs have no numbers of their own: then
-    it is the first that is free.
+    If no state is kept, runs have no numbers of their own: the first free number is
+    used. `locate` gives the place that an output names.
     """
     if RUN not in output:
         return output
@@ -41,11 +48,11 @@ def numbered(
         else map(str, count(1))
     )
     names = (output.replace(RUN, number) for number in numbers)
-    return next(name for name in names if _is_ours(Path(name), is_kept, owns))
+    return next(name for name in names if _is_ours(locate(name), is_kept, owns))
 
 
-def _is_ours(path: Path, is_kept: bool, owns: Callable[[Path], bool]) -> bool:
-    if path.exists():
-        return owns(path.absolute())
-    # A part is what a run goes on with; without a state it is what another one left.
-    return is_kept or not path.with_name(path.name + ".part").exists()
+def _is_ours(place: Location, is_kept: bool, owns: Owns) -> bool:
+    if place.exists():
+        return owns(place.text)
+    # With a state, a part is what this run continues; without one, it is another run's.
+    return is_kept or place.part_size() is None

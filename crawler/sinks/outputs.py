@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +17,7 @@ from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 
 from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.base import Run
-from crawler.sinks.base import PipeClosed, Sink, Source
+from crawler.sinks.base import Owns, PipeClosed, Sink, Source
 from crawler.sinks.follower import SinkWriter
 from crawler.store.base import Store
 
@@ -36,7 +35,7 @@ def _patience() -> AsyncRetrying:
     )
 
 
-def _owns_nothing(path: Path) -> bool:
+def _owns_nothing(place: str) -> bool:
     return False
 
 
@@ -65,7 +64,7 @@ class Outputs:
         store: Store,
         run: Run,
         *,
-        owns: Callable[[Path], bool] = _owns_nothing,
+        owns: Owns = _owns_nothing,
         interval: float = INTERVAL,
         max_lag: int = MAX_LAG,
         retrying: AsyncRetrying | None = None,
@@ -166,13 +165,13 @@ class Outputs:
                 for follower in self._followers:
                     stack.push_async_callback(follower.close)
 
-    def published(self) -> list[Path]:
-        """Files that are in place."""
-        paths = [follower.sink.published for follower in self._followers]
-        return [path for path in paths if path is not None]
+    def published(self) -> list[str]:
+        """Where items are in place: paths and URLs."""
+        places = [follower.sink.published for follower in self._followers]
+        return [place for place in places if place is not None]
 
-    def unpublished(self) -> dict[Path, int]:
-        """Files that hold items and are not in place yet, with the last item there."""
+    def unpublished(self) -> dict[str, int]:
+        """Where items are that are not in place yet, with the last item there."""
         return {
             follower.sink.unpublished: follower.saved
             for follower in self._followers

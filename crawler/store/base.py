@@ -38,13 +38,25 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class ItemRow(msgspec.Struct, frozen=True):
-    """A committed item: `sequence` is its place in the run's output, from 1."""
+    """A committed item, as sinks receive it."""
 
+    #: The item's number in the run, from 1, without gaps.
     sequence: int
+    #: The page that yielded the item, and the item's number on that page.
     fingerprint: int
     ordinal: int
+    #: The item as one line of JSON, without the line's end.
     body: bytes
+    #: The object that the callback yielded; None for an item of an earlier process.
     value: Any = None
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """The item's fields as JSON has them, decoded at each call."""
+        return _decode_item(self.body)
+
+
+_decode_item = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Rejected(msgspec.Struct, frozen=True):

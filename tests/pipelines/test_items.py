@@ -5,13 +5,16 @@ import collections
 import dataclasses
 import datetime
 import decimal
+import enum
 import json
 import math
+import pathlib
 import uuid
 from typing import Any
 
 import attrs
 import msgspec
+import numpy
 import pydantic
 import pytest
 from hypothesis import given
@@ -91,6 +94,60 @@ def test_mappings_and_subclasses_are_written_as_what_they_are() -> None:
     assert decode(encode(item)) == {"a": "x", "n": {"a": 2}}
 
 
+class Shade(enum.Enum):
+    RED = "red"
+
+
+class Flags(enum.IntFlag):
+    A = 1
+    B = 2
+
+
+class Aliased(pydantic.BaseModel):
+    title: str = pydantic.Field(alias="Title")
+    where: pathlib.PurePosixPath
+    price: decimal.Decimal
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def cheap(self) -> bool:
+        return self.price < 5
+
+
+def test_paths_enums_sets_and_numpy_values_are_written_as_json_has_them() -> None:
+    item = {
+        "path": pathlib.PurePosixPath("a/b"),
+        "enum": [Shade.RED, Flags.A | Flags.B],
+        "sets": [{2, 1}, frozenset("x")],
+        "numpy": [numpy.int64(3), numpy.float32(1.5), numpy.bool_(True)],
+        "array": numpy.array([[1, 2], [3, 4]]),
+        "word": numpy.str_("x"),
+    }
+
+    assert decode(encode(item)) == {
+        "path": "a/b",
+        "enum": ["red", 3],
+        "sets": [[1, 2], ["x"]],
+        "numpy": [3, 1.5, True],
+        "array": [[1, 2], [3, 4]],
+        "word": "x",
+    }
+
+
+def test_a_pydantic_item_is_written_as_it_dumps_itself_for_json() -> None:
+    item = Aliased(
+        Title="A", where=pathlib.PurePosixPath("b"), price=decimal.Decimal("1.10")
+    )
+
+    assert decode(encode(item)) == {
+        "Title": "A",
+        "where": "b",
+        "price": "1.10",
+        "cheap": True,
+    }
+    assert fields_of(Aliased) == ("Title", "where", "price", "cheap")
+
+
 def test_an_item_is_one_line_for_every_reader() -> None:
     body = encode({"a": "1\n2\r3\u2028 4\u2029 5\x85 “x”"})
 
@@ -130,6 +187,15 @@ for _ in range(100_000):
         pytest.param({"a": {(1, 2): 3}}, "a", "cannot be written", id="tuple as key"),
         pytest.param({"ok": 1, "node": object()}, "node", "object", id="object"),
         pytest.param(Struct("A", lambda: 1), "extra", "function", id="function"),
+        pytest.param({"n": numpy.float64("nan")}, "n", "nan", id="numpy's nan"),
+        pytest.param(
+            {"n": numpy.datetime64("2026-01-01")}, "n", "datetime64", id="numpy's date"
+        ),
+        pytest.param({"r": range(3)}, "r", "range", id="range"),
+        pytest.param({"c": 1j}, "c", "complex", id="complex"),
+        pytest.param(
+            Model(title="A", extra=object()), "extra", "object", id="object in pydantic"
+        ),
         pytest.param(LOOP, "a", "within itself", id="loop"),
         pytest.param(DEEP, "in", "too deeply", id="deep"),
     ],

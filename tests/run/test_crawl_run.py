@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
-from crawler.sinks import Sink, Source
-from crawler.store.base import ItemRow
+from crawler.pipelines import Process, Run
+from crawler.sinks import ItemRow, Sink, Source
 from crawler.store.sqlite import history
 from crawler.testing import FakeSite
 
@@ -120,3 +122,40 @@ def test_start_urls_that_are_one_text_are_refused_for_what_they_are() -> None:
 
     with pytest.raises(ConfigError, match="a list of URLs"):
         crawl(One, transport=FakeSite({HOME: ""}))
+
+
+class Watching:
+    """A pipeline that keeps the run it was opened with."""
+
+    def __init__(self) -> None:
+        self.run = Run("")
+        self.pages: list[int] = []
+
+    @asynccontextmanager
+    async def open(self, run: Run) -> AsyncIterator[Process]:
+        self.run = run
+        yield self
+
+    async def process(self, item: Any, page: Response | None) -> Any:
+        self.pages.append(self.run.counters.get("pages", 0))
+        return item
+
+
+def test_a_pipeline_knows_its_run_its_settings_and_its_counters() -> None:
+    watching = Watching()
+
+    class Watched(Pages):
+        pipelines = (watching,)
+
+        async def parse(self, response: Response) -> Results:
+            yield {"url": response.url}
+            yield response.follow_all("a")
+
+    site = FakeSite({HOME: "<a href=/b>b</a>", HOME + "b": ""})
+    crawl(Watched, {"crawl": {"workers": 7}}, transport=site)
+
+    run = watching.run
+    assert (run.job, run.number, run.spider) == ("pages", 1, "pages")
+    assert run.settings.crawl.workers == 7
+    assert watching.pages == [0, 1]
+    assert run.counters["items"] == 2

@@ -30,4 +30,4 @@ class KeptStore(MemoryStore):
 
 
 def source_of(store: MemoryStore, name: str, *owned: Any) -> Source:
-    return Source(store, name, RUN, lambda path: path in owned)
+    return Source(store, name, RUN, lambda place: place in owned)

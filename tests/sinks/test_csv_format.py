@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, SinkError
 from crawler.pipelines import encode
 from crawler.sinks.csv_format import Csv
 from crawler.store.base import ItemRow
@@ -89,28 +89,49 @@ def test_a_header_runs_nothing_either() -> None:
     [
         pytest.param(b"", "a,c\r\n1,2\r\n", id="empty"),
         pytest.param(b"c,a\r\n8,9\r\n", "c,a\r\n8,9\r\n2,1\r\n", id="same columns"),
-        pytest.param(b"a\n9", "a,c\n9,\r\n1,2\r\n", id="a new one, an open line"),
+        pytest.param(b"c,b,a\n9", "c,b,a\n9\r\n2,,1\r\n", id="more, and an open line"),
         pytest.param(
-            b'\xef\xbb\xbfa,"b\r\nb"\r\n9,"x\ny,""z"""\r\n\r\n',
+            b'\xef\xbb\xbfa,"b\r\nb",c\r\n9,"x\ny,""z""",\r\n\r\n',
             '\ufeffa,"b\r\nb",c\r\n9,"x\ny,""z""",\r\n\r\n1,,2\r\n',
             id="quotes and a BOM",
         ),
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_an_existing_table_is_gone_on_with(
-    existing: bytes, expected: str, size: int
+@pytest.mark.parametrize("columns", [None, ["a", "c"]])
+def test_rows_are_appended_to_an_existing_table(
+    existing: bytes, expected: str, size: int, columns: list[str] | None
 ) -> None:
     pieces = [existing[at : at + size] for at in range(0, len(existing), size)]
 
-    assert written(Csv(), rows({"a": 1, "c": 2}), pieces) == expected
+    assert written(Csv(columns), rows({"a": 1, "c": 2}), pieces) == expected
 
 
-def test_what_is_no_table_cannot_be_gone_on_with() -> None:
+def test_a_column_that_an_existing_table_lacks_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"has no column 'c'.*write to another file"):
+        Csv(["a", "c"]).adopt([b"a,b\r\n"])
+    with pytest.raises(
+        SinkError, match=r"no column 'c', which item 2 has; .*OTHER\.csv"
+    ):
+        written(Csv(), rows({"a": 1}, {"c": 2}), [b"a,b\r\n1,2\r\n"])
+
+
+def test_a_field_without_a_column_is_named_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    written(Csv(["a"]), rows({"a": 1, "z": 2}, {"z": 3}))
+
+    assert len(caplog.messages) == 1
+    assert "no column for the field 'z'" in caplog.messages[0]
+
+
+def test_only_a_table_can_be_appended_to() -> None:
     with pytest.raises(ConfigError, match="needs a CSV file in UTF-8"):
         Csv().adopt([b"\xff\xfe\x00\x01\n"])
     with pytest.raises(ConfigError, match="needs a CSV file"):
         Csv().adopt([b"x" * 200_000])
+    with pytest.raises(ConfigError, match="needs a CSV file"):
+        Csv().adopt(b'"' * 65_536 for _ in range(1 << 30))
 
 
 TEXT = st.text(max_size=8) | st.sampled_from(['"', "\r\n", "'", "=", ","])
@@ -121,11 +142,10 @@ def test_any_text_comes_back_from_any_pieces(table: list[list[str]]) -> None:
     items = rows(*[dict(zip("abc", row, strict=True)) for row in table])
     first = written(Csv(["a", "b", "c"], guard_formulas=False), items)
 
-    again = written(
-        Csv(guard_formulas=False), rows({"d": 1}), [bytes([x]) for x in first.encode()]
-    )
+    pieces = [bytes([byte]) for byte in first.encode()]
+    again = written(Csv(guard_formulas=False), rows({"c": 1}), pieces)
 
     back = list(csv.reader(io.StringIO(again, newline="")))
-    assert back[0] == ["a", "b", "c", "d"]
-    assert back[1:-1] == [[*row, ""] for row in table]
-    assert back[-1] == ["", "", "", "1"]
+    assert back[0] == ["a", "b", "c"]
+    assert back[1:-1] == table
+    assert back[-1] == ["", "", "1"]

@@ -30,13 +30,13 @@ async def run(
     """A whole run of the job."""
     store = store or KeptStore()
     sink = open_sink(path, item_key=item_key, mode=mode)
-    outputs = Outputs([sink], store, Run("job", number), owns=lambda path: owned)
+    outputs = Outputs([sink], store, Run("job", number), owns=lambda place: owned)
     async with outputs:
         for group in groups:
             outputs.wake(await store.add(group))
             await outputs.drain()
         await outputs.publish()
-    assert outputs.published() == [path]
+    assert outputs.published() == [str(path)]
 
 
 def table(path: Path, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -126,7 +126,7 @@ async def test_rows_whose_position_was_not_recorded_come_once(tmp_path: Path) ->
         await outputs.publish()
 
     assert table(path, "_run, _sequence, n") == [(3, 1, 1), (3, 2, 2), (3, 3, 3)]
-    assert target_of(opened) == path
+    assert target_of(opened) == str(path)
 
 
 async def test_a_database_that_was_removed_is_written_again(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def test_every_output_gets_every_item_once_in_order(tmp_path: Path) -> Non
 
     assert collect.items == items
     assert target.read_text() == "".join(f'{{"n":{n}}}\n' for n in range(2500))
-    assert outputs.published() == [target]
+    assert outputs.published() == [str(target)]
     assert outputs.unpublished() == {}
     assert names(target.parent) == ["out.jsonl"]
 
@@ -304,7 +304,7 @@ async def test_closing_saves_what_was_given(tmp_path: Path) -> None:
         tasks.cancel_scope.cancel()
 
     part = tmp_path / "out.jsonl.part"
-    assert outputs.unpublished() == {part: 1001}
+    assert outputs.unpublished() == {str(part): 1001}
     assert len(part.read_text().splitlines()) == 1001
     assert not target.exists()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tenacity import AsyncRetrying, stop_after_attempt, wait_none
 
 from crawler.errors import SinkError
-from crawler.sinks import Outputs, open_sink
+from crawler.sinks import ItemType, Outputs, Sink, open_sink
 from crawler.sinks.files import Mode
 from tests.sinks.fake_disk import FakeDisk, Killed, Power
 from tests.sinks.kept import RUN, KeptStore
@@ -42,8 +42,15 @@ OUTPUTS: dict[str, tuple[str, Mode, list[str] | None, bytes | None, bytes]] = {
         "out.csv",
         "append",
         None,
+        b't,more,n\n"0\n",,0',
+        b't,more,n\n"0\n",,0\r\n"a\nb",,1\r\n\'=x,,2\r\n"say ""c""",,3\r\nd,[1],4\r\n',
+    ),
+    "csv append, known": (
+        "out.csv",
+        "append",
+        ["n", "t"],
         b't,n\n"0\n",0\n',
-        b't,n,more\n"0\n",0,\n"a\nb",1,\r\n\'=x,2,\r\n"say ""c""",3,\r\nd,4,[1]\r\n',
+        b't,n\n"0\n",0\n"a\nb",1\r\n\'=x,2\r\n"say ""c""",3\r\nd,4\r\n',
     ),
     "json": (
         "out.json",
@@ -53,6 +60,11 @@ OUTPUTS: dict[str, tuple[str, Mode, list[str] | None, bytes | None, bytes]] = {
         b"[\n" + JSONL.strip().replace(b"\n", b",\n") + b"\n]\n",
     ),
 }
+
+
+def sink_of(file: str, mode: Mode, fields: list[str] | None, disk: FakeDisk) -> Sink:
+    item_type = None if fields is None else ItemType.named(fields)
+    return open_sink(FOLDER / file, mode=mode, item_type=item_type, disk=disk)
 
 
 class MortalStore(KeptStore):
@@ -73,7 +85,7 @@ async def one_life(disk: FakeDisk, store: MortalStore, name: str, power: Power) 
     """A process: goes on where the last one stopped, until the end or its own."""
     disk.power = store.power = power
     file, mode, fields, _, _ = OUTPUTS[name]
-    sink = open_sink(FOLDER / file, mode=mode, fields=fields, disk=disk)
+    sink = sink_of(file, mode, fields, disk)
     async with Outputs([sink], store, RUN) as outputs:
         done = (await store.add([])) if store.committed else 0
         outputs.wake(done)
@@ -83,7 +95,7 @@ async def one_life(disk: FakeDisk, store: MortalStore, name: str, power: Power) 
             outputs.wake(await store.add(group))
             await outputs.drain()
         await outputs.publish()
-    assert outputs.published() == [FOLDER / file]
+    assert outputs.published() == [str(FOLDER / file)]
 
 
 async def lives(
@@ -149,7 +161,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_nothing(
         disk.room += 10
 
     retrying = AsyncRetrying(stop=stop_after_attempt(99), sleep=make_room)
-    sink = open_sink(FOLDER / file, mode=mode, fields=fields, disk=disk)
+    sink = sink_of(file, mode, fields, disk)
     async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
         disk.room = room
         for group in GROUPS:
@@ -170,7 +182,7 @@ async def test_a_disk_that_stays_full_ends_the_run_and_keeps_its_items(
     if before is not None:
         disk.put(FOLDER / file, before)
     retrying = AsyncRetrying(stop=stop_after_attempt(2), wait=wait_none())
-    sink = open_sink(FOLDER / file, mode=mode, fields=fields, disk=disk)
+    sink = sink_of(file, mode, fields, disk)
     async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
         for group in GROUPS:
             store.committed += 1
@@ -193,7 +205,7 @@ async def test_a_part_that_somebody_removed_is_written_again(name: str) -> None:
     disk, store = FakeDisk(), KeptStore()
     if before is not None:
         disk.put(FOLDER / file, before)
-    sink = open_sink(FOLDER / file, mode=mode, fields=fields, disk=disk)
+    sink = sink_of(file, mode, fields, disk)
     async with Outputs([sink], store, RUN) as outputs:
         for group in GROUPS:
             outputs.wake(await store.add(group))
@@ -210,7 +222,7 @@ async def test_items_that_come_after_publishing_follow(name: str) -> None:
     disk, store = FakeDisk(), MortalStore()
     if before is not None:
         disk.put(FOLDER / file, before)
-    sink = open_sink(FOLDER / file, mode=mode, fields=fields, disk=disk)
+    sink = sink_of(file, mode, fields, disk)
     async with Outputs([sink], store, RUN) as outputs:
         outputs.wake(await store.add(GROUPS[0]))
         await outputs.publish()

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from crawler.errors import ConfigError
-from crawler.sinks import Collect, StandardOutput, open_sink
+from crawler.sinks import Collect, ItemType, StandardOutput, open_sink
 from crawler.sinks.database import Database
 from crawler.sinks.files import GrowingFile, StoredFile
+
+TYPE = ItemType.named(["a"])
 
 
 @pytest.mark.parametrize(
@@ -19,12 +21,14 @@ from crawler.sinks.files import GrowingFile, StoredFile
         pytest.param(Path("OUT.JSONL"), {}, GrowingFile, True, id="a path"),
         pytest.param("out.json", {}, StoredFile, False, id="json"),
         pytest.param("out.csv", {}, StoredFile, False, id="csv"),
-        pytest.param("out.csv", {"fields": ["a"]}, GrowingFile, True, id="csv, known"),
+        pytest.param(
+            "out.csv", {"item_type": TYPE}, GrowingFile, True, id="csv, known"
+        ),
         pytest.param(
             "out.csv",
-            {"fields": ["a"], "mode": "append"},
-            StoredFile,
-            False,
+            {"item_type": TYPE, "mode": "append"},
+            GrowingFile,
+            True,
             id="added",
         ),
         pytest.param("out.db", {}, Database, True, id="db"),
@@ -46,14 +50,14 @@ def test_a_sink_is_taken_as_it_is() -> None:
     assert open_sink(sink) is sink
 
 
-@pytest.mark.parametrize("output", ["out.xml", "out", "", "s3://bucket/out"])
+@pytest.mark.parametrize("output", ["out.xml", "out", ""])
 def test_an_unknown_ending_lists_the_valid_ones(output: str) -> None:
     with pytest.raises(ConfigError, match=r"\.jsonl, \.json, \.csv, \.db, \.sqlite"):
         open_sink(output)
 
 
 def test_a_json_array_cannot_be_appended_to() -> None:
-    with pytest.raises(ConfigError, match=r"--append cannot go on with out\.json"):
+    with pytest.raises(ConfigError, match=r"--append cannot continue out\.json"):
         open_sink("out.json", mode="append")
 
 
@@ -69,5 +73,20 @@ def test_what_cannot_be_compressed_is_refused(name: str) -> None:
 
 
 def test_a_compressed_file_is_not_appended_to() -> None:
-    with pytest.raises(ConfigError, match="--append cannot go on"):
+    with pytest.raises(ConfigError, match="--append cannot continue"):
         open_sink("items.jsonl.gz", mode="append")
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["ftp://host/books.jsonl", "S3x://b/x.csv", "c3:/b/x.db", "http://h/x.json"],
+)
+def test_an_unknown_scheme_makes_no_folder_of_that_name(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"no output writes to \w+://"):
+        open_sink(output)
+
+    assert list(tmp_path.iterdir()) == []

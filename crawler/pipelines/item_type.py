@@ -1,0 +1,104 @@
+"""The type of a crawl's items: its name, its fields, and the type of each field.
+
+Rule: names are those of the item's JSON (aliases included), in the order of the class.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from crawler.pipelines.items import ItemError, declared
+
+
+@dataclass(frozen=True, slots=True)
+class ItemField:
+    """One field of an item: its name in JSON and its annotation."""
+
+    name: str
+    #: The annotation, such as `str`, `int | None` or `list[Author]`; Any if unknown.
+    type: Any = Any
+    #: The attribute of the class that holds it, if that has another name.
+    attribute: str = ""
+
+
+@dataclass(frozen=True)
+class ItemType:
+    """What is known of items before the first: outputs take their columns from it."""
+
+    name: str
+    fields: tuple[ItemField, ...]
+    #: The class itself; None if only the names of the fields are known.
+    kind: type | None = None
+
+    @classmethod
+    def of(cls, kind: type) -> ItemType:
+        """The type of a dataclass, msgspec.Struct, attrs or pydantic class."""
+        hints = _annotations(kind)
+        fields = tuple(
+            ItemField(name, hints.get(attribute, Any), attribute)
+            for attribute, name in declared(kind).items()
+        )
+        return cls(kind.__name__, fields, kind)
+
+    @classmethod
+    def named(cls, fields: Iterable[str]) -> ItemType:
+        """A type of which only the fields' names are known."""
+        return cls("", tuple(ItemField(name) for name in fields))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fields, in order."""
+        return tuple(field.name for field in self.fields)
+
+    def only(self, names: Iterable[str]) -> ItemType:
+        """The type with these fields, in this order; an unknown one is of any type."""
+        known = {field.name: field for field in self.fields}
+        fields = tuple(
+            known.get(name) or ItemField(name) for name in self.in_json(names)
+        )
+        return ItemType(self.name, fields, self.kind)
+
+    def in_json(self, attributes: Iterable[str]) -> tuple[str, ...]:
+        """The names in JSON of attributes of the class; other names stay."""
+        known = {field.attribute: field.name for field in self.fields}
+        return tuple(known.get(name, name) for name in attributes)
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema (2020-12) of one item."""
+        if self.kind is None:
+            return {"type": "object", "properties": {name: {} for name in self.names}}
+        own = getattr(self.kind, "model_json_schema", None)
+        schema: dict[str, Any] = (
+            own(mode="serialization") if own else msgspec.json.schema(self.kind)
+        )
+        return schema
+
+
+def item_type(kind: type | Iterable[str] | None) -> ItemType | None:
+    """The type that a class, or a list of fields, describes; None if nothing does."""
+    if kind is None:
+        return None
+    if not isinstance(kind, type):
+        return ItemType.named(kind)
+    try:
+        return ItemType.of(kind)
+    except ItemError:
+        return None
+
+
+def _annotations(kind: Any) -> dict[str, Any]:
+    """The annotation of each attribute, as far as they can be read."""
+    if hasattr(kind, "__pydantic_serializer__"):
+        fields = {name: field.annotation for name, field in kind.model_fields.items()}
+        computed = kind.model_computed_fields.items()
+        return {**fields, **{name: field.return_type for name, field in computed}}
+    try:
+        return typing.get_type_hints(kind, include_extras=True)
+    except (NameError, TypeError):
+        return {}  # an annotation names something that is not there at run time
