@@ -186,6 +186,9 @@ class OutputSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=T
     default: tuple[str, ...] = ()
     #: Put a ' before csv cells that a spreadsheet would take for a formula.
     guard_formulas: bool = True
+    #: Let a bad run (exit code 3, or no items) replace the output of an earlier run;
+    #: else it is published beside it, as NAME.bad-run-7.jsonl.
+    publish_bad: bool = False
 
 
 class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

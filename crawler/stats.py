@@ -182,6 +182,12 @@ def totals(counters: Counters) -> dict[str, Any]:
     }
 
 
+def is_good(report: Report) -> bool:
+    """Whether the run's output may replace that of an earlier run: the run is complete,
+    ended well, and has items."""
+    return report.exit_code == 0 and report.item_count > 0
+
+
 def exit_code(
     report: Report,
     *,

@@ -70,6 +70,7 @@ def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
     return {
         **ending.report.summary(),
         "outputs": ending.published,
+        "kept_outputs": ending.kept,
         "error": "max_runtime was over" if is_late else error,
     }
 

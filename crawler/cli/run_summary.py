@@ -135,6 +135,8 @@ class Ending:
     published: list[str] = field(default_factory=list)
     #: Parts of outputs that are not in place, with how many items each holds.
     unpublished: dict[str, int] = field(default_factory=dict)
+    #: Outputs of an earlier run that this one, a bad one, did not replace.
+    kept: list[str] = field(default_factory=list)
     #: Whether the state is kept, so that the run can be gone on with.
     is_kept: bool = True
     #: What the run died of, where it did.
@@ -154,9 +156,21 @@ def last_line(ending: Ending, command: str) -> str:
     if is_over or not ending.is_kept:
         if parts:
             return f"{count} so far, in {parts}; it is not complete"
-        return f"{count} in {files}" if files else f"{count} written"
+        line = f"{count} in {files}" if files else f"{count} written"
+        return line + _kept(ending.kept)
     where = f"so far {count}, in {parts}" if parts else f"so far {count}, all kept"
     return f"{where}; go on with: {command}"
+
+
+def _kept(places: list[str]) -> str:
+    if not places:
+        return ""
+    names = ", ".join(map(shown, places))
+    verb = "stays" if len(places) == 1 else "stay"
+    return (
+        f"; the run was bad, so {names} of an earlier run {verb} "
+        "(output.publish_bad = true replaces it)"
+    )
 
 
 def of(number: int, what: str) -> str:

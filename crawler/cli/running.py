@@ -123,6 +123,7 @@ async def perform(
                 report,
                 outputs.published(),
                 outputs.unpublished(),
+                outputs.kept(),
                 is_kept=session.is_durable,
                 error=error,
             )

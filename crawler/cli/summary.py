@@ -11,6 +11,9 @@ from pathlib import Path
 import msgspec
 
 from crawler.errors import ConfigError, SinkError
+from crawler.sinks.disk import LOCAL, Disk
+from crawler.sinks.location import LocalFile
+from crawler.sinks.uri import scheme_of
 from crawler.stats import Report
 
 
@@ -25,11 +28,13 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
                 "file"
             )
         return
+    if scheme_of(path):
+        raise ConfigError(f"--summary {path}: the summary is a file; name a path")
     target = Path(path)
     if target.is_dir():
         raise ConfigError(f"--summary {path} is a folder; name a file in it")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        LocalFile(target).prepare()
     except OSError as exc:
         raise ConfigError(f"--summary {path}: {exc.strerror}") from exc
     if not os.access(target.parent, os.W_OK):
@@ -37,25 +42,29 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
 
 
 def write_early(path: str | None, report: Report) -> None:
-    """Put the report there before the run is over for good: killed a moment later, the
-    same command goes on with it. What cannot be written is told at the end."""
+    """Write the report before the run counts as finished: if the process is killed in
+    between, the same command resumes. An error is shown at the end."""
     if path != "-":
         with contextlib.suppress(SinkError):
             write(path, report)
 
 
-def write(path: str | None, report: Report) -> None:
-    """Put the report there, whole or not at all."""
+def write(path: str | None, report: Report, *, disk: Disk = LOCAL) -> None:
+    """Write the report, whole or not at all; it survives a power cut."""
     if path is None:
         return
     data = msgspec.json.format(msgspec.json.encode(report.summary())) + b"\n"
     if path == "-":
         sys.stdout.write(data.decode())
         return
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
+    place = LocalFile(path, disk=disk)
     try:
-        part.write_bytes(data)
-        part.replace(target)
+        part = place.open()
+        try:
+            part.write(0, data)
+            part.sync()
+        finally:
+            part.close()
+        place.publish()
     except OSError as exc:
         raise SinkError(f"--summary {path} was not written: {exc.strerror}") from exc

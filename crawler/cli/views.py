@@ -66,8 +66,8 @@ class QuietView(View):
         """Nothing."""
 
     def end(self, ending: Ending, command: str) -> None:
-        """Only where somebody has to do something."""
-        if ending.report.exit_code:
+        """The last line, if the run needs attention."""
+        if ending.report.exit_code or ending.kept:
             say(run_summary.last_line(ending, command))
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
@@ -39,10 +40,10 @@ from crawler.sinks import (
     locate,
     numbered,
     open_sink,
-    target_of,
+    places_of,
 )
 from crawler.spider import Spider
-from crawler.stats import FinishReason, Report, exit_code, totals
+from crawler.stats import FinishReason, Report, exit_code, is_good, totals
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.positions import sink_positions
@@ -126,11 +127,19 @@ class CrawlRun:
 
     async def _publish(self, reason: FinishReason) -> FinishReason:
         try:
-            await self.outputs.publish()
+            await self.outputs.publish(self._aside(reason))
         except SinkError as exc:
             logger.error("%s", exc)
             return FinishReason.SINK_ERROR
         return reason
+
+    def _aside(self, reason: FinishReason) -> str:
+        """The label under which a bad run is published beside an earlier output; ""
+        if the run may replace that one."""
+        if self._settings.output.publish_bad or is_good(self.report(reason)):
+            return ""
+        word = "bad-run" if reason.is_complete else "incomplete-run"
+        return f"{word}-{self.opening.run}"
 
     async def _open(self) -> None:
         spider, settings, terms = self._spider, self._settings, self._terms
@@ -229,7 +238,7 @@ class CrawlRun:
         if self.is_durable:
             folder = Path(self._settings.storage.dir)
             positions = await to_thread.run_sync(sink_positions, folder, self._job)
-        return frozenset(map(target_of, positions)).__contains__
+        return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def _check_outputs(self, owns: Owns) -> None:
         sinks = []

@@ -5,7 +5,7 @@ gives their bytes, a `Location` keeps them, `GrowingFile` and `StoredFile` join 
 """
 
 from crawler.pipelines.item_type import ItemField, ItemType
-from crawler.sinks.base import Owns, PipeClosed, Position, Sink, Source, target_of
+from crawler.sinks.base import Owns, PipeClosed, Position, Sink, Source, places_of
 from crawler.sinks.disk import OpenFile
 from crawler.sinks.files import GrowingFile, Mode, StoredFile
 from crawler.sinks.formats import Format
@@ -43,5 +43,5 @@ __all__ = [
     "locate",
     "numbered",
     "open_sink",
-    "target_of",
+    "places_of",
 ]

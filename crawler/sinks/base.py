@@ -40,12 +40,17 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     base: int = 0
     #: The number under which a database keeps this run's rows.
     run: int = 0
+    #: The label of `target`, if a bad run was published beside an earlier output.
+    aside: str = ""
+    #: The place of that earlier output, if it is the job's own.
+    kept: str = ""
 
 
-def target_of(position: str) -> str | None:
-    """The place that the job filled by this recorded position: later runs of the job
-    may replace it."""
-    return _decoder.decode(position).target or None
+def places_of(position: str) -> list[str]:
+    """The places that the job has filled as of this recorded position: later runs of
+    the job may replace them."""
+    found = _decoder.decode(position)
+    return [place for place in (found.target, found.kept) if place]
 
 
 _decoder = msgspec.json.Decoder(Position)
@@ -105,7 +110,7 @@ class Sink(ABC):
     rows may come again: (job, run, sequence) identifies each one.
 
     The calls come in this order: `check`, `open`, any number of `write` and `save`,
-    then `publish` if the run is complete, then `close`.
+    then `publish` or `set_aside` if the run is complete, then `close`.
     """
 
     #: Receives rows as they are committed, instead of gathered for up to a second.
@@ -116,6 +121,8 @@ class Sink(ABC):
     published: str | None = None
     #: Where the items are so far.
     unpublished: str | None = None
+    #: Where an earlier output stays, because the run was bad.
+    kept: str | None = None
 
     @property
     def name(self) -> str:
@@ -143,6 +150,12 @@ class Sink(ABC):
 
     async def publish(self, sequence: int) -> None:  # noqa: B027  # few need it
         """The run is complete with item `sequence`: put the output in place."""
+
+    async def set_aside(self, sequence: int, label: str) -> None:
+        """The run is complete, but bad: leave an earlier output as it is, and put this
+        one beside it under a name that holds `label` ("bad-run-7"). A target that
+        cannot keep two outputs does the same as `publish`."""
+        await self.publish(sequence)
 
     async def close(self) -> None:  # noqa: B027  # few need it
         """Release what is open; nothing is published."""

@@ -1,61 +1,63 @@
-"""Items as rows of a SQLite file, in its table `items`.
+"""Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
-Rule: a row is known by its key, so that writing it twice is writing it once. Rows of
-earlier runs stay; an item with the same item key takes the older one's place.
+Rule: a row is committed before the store records its position; a row that comes twice
+replaces itself. Rows of earlier runs stay, unless the mode is "overwrite": then the run
+fills a second table, which takes the place of the first when the run publishes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from anyio import CancelScope, to_thread
 
 from crawler.errors import ConfigError, SinkError
-from crawler.pipelines.items import canonical, decode
+from crawler.pipelines.item_type import ItemType
 from crawler.sinks.base import Owns, Position, Sink, Source
+from crawler.sinks.columns import columns_of
+from crawler.sinks.disk import LOCAL
 from crawler.sinks.files import Mode, refusal
+from crawler.sinks.sqlite_table import RowOwner, Table, by_key, connect
 from crawler.store.base import ItemRow
 
-#: Columns of every table; those of the items follow, named as the fields are.
-_OWN = ("_key", "_job", "_run", "_sequence")
-_CREATE = (
-    "CREATE TABLE IF NOT EXISTS items (_key TEXT PRIMARY KEY, _job TEXT NOT NULL, "
-    "_run INTEGER NOT NULL, _sequence INTEGER NOT NULL)"
-)
-_INTEGERS = range(-(2**63), 2**63)
+TABLE = "items"
 
 
 class Database(Sink):
-    """A SQLite file that is written in place, a transaction a second at most.
+    """A table of a SQLite file, written in place by at most one transaction a second.
 
     With `item_key` an item replaces the one with the same key, of this run or of an
-    earlier one; without it every run adds its own rows.
+    earlier one; without it every run adds its own rows. With mode "overwrite" the table
+    holds the rows of the last run only.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
+        table: str | None = None,
+        item_type: ItemType | None = None,
         item_key: Sequence[str] = (),
         mode: Mode = "refuse",
         busy_timeout: float = 5.0,
     ) -> None:
-        self.target = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
-        self._item_key = tuple(item_key)
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
+        self.target = f"{self.path}?table={table}" if table else str(self.path)
+        self._table_name = table or TABLE
+        #: A database of others may hold a table of ours only if it was named.
+        self._is_named = table is not None
+        self._item_type = item_type
+        self._item_key = item_type.in_json(item_key) if item_type else tuple(item_key)
         self._mode = mode
-        #: Seconds that another program's transaction is waited for at a time.
+        #: Seconds to wait for another program's transaction at a time.
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
-        #: The column of each field; the table's columns, by how SQLite compares them.
-        self._columns: dict[str, str] = {}
-        self._existing: dict[str, str] = {}
+        self._table: Table | None = None
         self._rows: list[ItemRow] = []
         self._taken = 0
         self._is_ours_alone = False
@@ -65,82 +67,112 @@ class Database(Sink):
         return f"file {self.target}"
 
     def check(self, owns: Owns) -> None:
-        is_there = os.path.exists(self.target)  # noqa: PTH110  # raises nothing
-        if is_there and self._mode == "refuse" and not owns(str(self.target)):
-            raise refusal(str(self.target))
+        if self._mode != "refuse" or owns(str(self.path)):
+            return
+        try:
+            is_taken = self.path.exists() and not self._has_room()
+        except (OSError, sqlite3.Error) as exc:
+            raise self._unwritable(exc) from exc
+        if is_taken:
+            raise refusal(self.target)
+
+    def _has_room(self) -> bool:
+        """Whether an existing file has no table of this name, and one was named."""
+        if not self._is_named:
+            return False
+        uri = f"{self.path.as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            return not Table(connection, self._table_name).exists()
+
+    def _unwritable(self, error: Exception) -> ConfigError:
+        why = getattr(error, "strerror", None) or str(error)
+        return ConfigError(f"Output {self.target} cannot be written: {why}")
 
     async def open(self, source: Source) -> int:
         self._source = source
         recorded = await source.position()
-        if recorded is None and not await to_thread.run_sync(self.target.exists):
-            # Said before the file is made, so that a kill leaves none that is nobody's.
-            recorded = Position(target=str(self.target))
+        if recorded is None and not await to_thread.run_sync(self.path.exists):
+            # Recorded before the file is made: a kill leaves no file without an owner.
+            recorded = Position(target=str(self.path))
             await source.record(recorded)
         try:
             self._position = await to_thread.run_sync(self._prepare, recorded)
         except (OSError, sqlite3.Error) as exc:
             await self._give_up(recorded)
-            why = getattr(exc, "strerror", None) or str(exc)
-            raise ConfigError(f"Output {self.target} cannot be written: {why}") from exc
+            raise self._unwritable(exc) from exc
         except ConfigError:
             await self._give_up(recorded)
             raise
-        # From here on the file is this job's, and its rows have their number.
+        # From here on the table is this job's, and its rows have their number.
         try:
             await source.record(self._position)
         except BaseException:
-            self._is_ours_alone = False  # it may have been noted: the file stays
+            self._is_ours_alone = False  # it may have been recorded: the file stays
             with CancelScope(shield=True):
                 await self.close()
             raise
-        self.unpublished = str(self.target)
+        self.unpublished = self.target
         self._taken = self._position.sequence
         return self._taken
 
     async def _give_up(self, recorded: Position | None) -> None:
-        """Nothing was begun: what is at this place later is not this job's."""
+        """Nothing was begun: a file at this place later is not this job's."""
         await self.close()
         if recorded is not None and not recorded.run:
             await self._source.record(Position())
 
     def _prepare(self, recorded: Position | None) -> Position:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        exists = self.target.exists()
+        LOCAL.make_folder(self.path.parent)
+        exists = self.path.exists()
         self._is_ours_alone = not exists
         is_known = recorded is not None and bool(recorded.target)
-        if exists and not is_known and not self._may_change():
-            raise refusal(str(self.target))
-        self._connection = sqlite3.connect(
-            self.target,
-            timeout=self._busy_timeout,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        self._connection.execute("PRAGMA synchronous = FULL")
+        if exists and not is_known and not self._may_change() and not self._has_room():
+            raise refusal(self.target)
+        self._connection = connect(self.path, self._busy_timeout)
         with self._transaction() as connection:
             is_first = recorded is None or not recorded.run or not exists
-            if is_first and self._mode == "overwrite":
-                connection.execute("DROP TABLE IF EXISTS items")
-            connection.execute(_CREATE)
-            if not set(_OWN) <= set(_columns_of(connection)):
+            self._table = self._table_to_fill(connection, recorded, is_first)
+            self._table.create(columns_of(self._item_type) if self._item_type else {})
+            if not self._table.is_ours():
                 raise ConfigError(
-                    f"{self.target} has a table `items` of another kind; "
+                    f"{self.path} has a table `{self._table_name}` of another kind; "
                     "use another file"
                 )
             if recorded is not None and not is_first:
-                return recorded
-            return Position(target=str(self.target), run=self._number(connection))
+                return msgspec.structs.replace(recorded, state="writing", aside="")
+            return Position(target=str(self.path), run=self._number(self._table))
+
+    def _table_to_fill(
+        self, connection: sqlite3.Connection, recorded: Position | None, is_first: bool
+    ) -> Table:
+        """The table that this run writes: a second one, if it replaces the first."""
+        main, second = Table(connection, self._table_name), self._second(connection)
+        if self._mode != "overwrite":
+            return main
+        if is_first:
+            second.drop()
+        elif recorded is not None and recorded.aside:
+            aside = self._aside(connection, recorded.aside)
+            if aside.exists():
+                aside.rename(second.name)  # a bad run that is continued
+        if main.exists() and main.is_ours() and not is_first and not second.exists():
+            return main  # this run has taken its place already
+        return second
+
+    def _second(self, connection: sqlite3.Connection) -> Table:
+        return Table(connection, f"_new_{self._table_name}")
+
+    def _aside(self, connection: sqlite3.Connection, label: str) -> Table:
+        return Table(connection, f"{self._table_name}_{label.replace('-', '_')}")
 
     def _may_change(self) -> bool:
-        return self._mode != "refuse" or self._source.owns(str(self.target))
+        return self._mode != "refuse" or self._source.owns(str(self.path))
 
-    def _number(self, connection: sqlite3.Connection) -> int:
-        """The run's number in this file: a job that keeps no state counts from 1
-        every time, and must not take its older rows for its own."""
-        job = self._source.run.job
-        query = "SELECT coalesce(max(_run), 0) + 1 FROM items WHERE _job = ?"
-        (following,) = connection.execute(query, (job,)).fetchone()
-        return max(int(following), self._source.run.number)
+    def _number(self, table: Table) -> int:
+        """The run's number in this table: a job that keeps no state counts from 1
+        every time, and its older rows are not this run's."""
+        run = self._source.run
+        return max(table.next_run(run.job), run.number)
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
         new = [row for row in rows if row.sequence > self._taken]
@@ -154,58 +186,57 @@ class Database(Sink):
         return self._position
 
     def _insert(self) -> None:
-        try:
-            with self._transaction() as connection:
-                for row in self._rows:
-                    self._insert_one(connection, row, decode(row.body))
-        except (sqlite3.Error, OSError) as exc:
-            self._columns.clear()  # what this transaction added is gone again
-            self._existing.clear()
-            raise SinkError(f"{self.target} cannot be written: {exc}") from exc
+        assert self._table is not None
+        owner = RowOwner(self._source.run.job, self._position.run)
+        with self._writing():
+            for row in self._rows:
+                self._table.insert(owner, self._key(row), row)
         self._rows.clear()
 
-    def _insert_one(
-        self, connection: sqlite3.Connection, row: ItemRow, item: dict[str, Any]
-    ) -> None:
-        run, number = self._source.run, self._position.run
-        key = f"{run.job}/{number}/{row.sequence}"
+    def _key(self, row: ItemRow) -> str:
         if self._item_key:
-            key = canonical([item.get(field) for field in self._item_key]).decode()
-        columns = [self._column(connection, field) for field in item]
-        names = ", ".join(map(_quoted, (*_OWN, *columns)))
-        places = ", ".join("?" * (len(_OWN) + len(columns)))
-        connection.execute(
-            f"INSERT OR REPLACE INTO items ({names}) VALUES ({places})",
-            (key, run.job, number, row.sequence, *map(_cell, item.values())),
-        )
-
-    def _column(self, connection: sqlite3.Connection, field: str) -> str:
-        """The column of a field, which is added where the table lacks it."""
-        known = self._columns.get(field)
-        if known is not None:
-            return known
-        if not self._existing:
-            self._existing = {
-                column.lower(): column for column in _columns_of(connection)
-            }
-        name = field
-        if self._existing.get(field.lower()) != field or field in _OWN:
-            if field.lower() in self._existing or "\0" in field:
-                # SQLite knows no difference between `Title` and `title`.
-                mark = hashlib.blake2b(field.encode(), digest_size=3).hexdigest()
-                name = f"{field}_{mark}".replace("\0", "")
-            if name.lower() not in self._existing:
-                connection.execute(f"ALTER TABLE items ADD COLUMN {_quoted(name)}")
-                self._existing[name.lower()] = name
-        self._columns[field] = name
-        return name
+            return by_key(self._item_key, row.item)
+        return f"{self._source.run.job}/{self._position.run}/{row.sequence}"
 
     async def publish(self, sequence: int) -> None:
+        await self._publish(sequence, "")
+
+    async def set_aside(self, sequence: int, label: str) -> None:
+        """Only a table that would replace another one can be put beside it."""
+        if self._mode != "overwrite":
+            label = ""
+        await self._publish(sequence, label)
+
+    async def _publish(self, sequence: int, label: str) -> None:
         if self._rows or self._taken != self._position.sequence:
             await self._source.record(await self.save(sequence))
-        self._position = msgspec.structs.replace(self._position, state="finished")
+        if label:
+            # Recorded first: after a kill the table is found under its other name.
+            self._position = msgspec.structs.replace(self._position, aside=label)
+            await self._source.record(self._position)
+        place = await to_thread.run_sync(self._put_in_place, label)
+        is_aside = place != self._table_name
+        self._position = msgspec.structs.replace(
+            self._position, state="finished", aside=label if is_aside else ""
+        )
         await self._source.record(self._position)
-        self.published, self.unpublished = str(self.target), None
+        self.published, self.unpublished = self.target, None
+        if is_aside:
+            self.kept, self.published = self.target, f"{self.path}?table={place}"
+
+    def _put_in_place(self, label: str) -> str:
+        """Give a second table its final name; the name of the table with the rows."""
+        table = self._table
+        assert table is not None
+        with self._writing() as connection:
+            main = Table(connection, self._table_name)
+            if table.name != self._second(connection).name:
+                return table.name
+            if label and main.exists():
+                main = self._aside(connection, label)
+            main.drop()
+            table.rename(main.name)
+        return table.name
 
     async def close(self) -> None:
         await to_thread.run_sync(self._leave)
@@ -215,7 +246,20 @@ class Database(Sink):
             self._connection.close()
             self._connection = None
             if self._is_ours_alone and self.published is None and not self._taken:
-                self.target.unlink(missing_ok=True)  # nothing was ever written
+                self.path.unlink(missing_ok=True)  # nothing was ever written
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that writes; SinkError if it fails, and nothing has changed."""
+        assert self._table is not None
+        name = self._table.name
+        try:
+            with self._transaction() as connection:
+                yield connection
+        except (sqlite3.Error, OSError) as exc:
+            self._table.name = name
+            self._table.forget()
+            raise SinkError(f"{self.target} cannot be written: {exc}") from exc
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -229,20 +273,3 @@ class Database(Sink):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-
-def _columns_of(connection: sqlite3.Connection) -> list[str]:
-    return [row[1] for row in connection.execute("PRAGMA table_info(items)")]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _cell(value: Any) -> Any:
-    """A value as SQLite holds it: what nests as JSON, a huge number as text."""
-    if isinstance(value, (list, dict)):
-        return msgspec.json.encode(value).decode()
-    if isinstance(value, int) and value not in _INTEGERS:
-        return msgspec.json.encode(value).decode()
-    return value

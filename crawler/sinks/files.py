@@ -46,14 +46,23 @@ def recovered(
     if position.state == "finished":
         return position if target is not None else anew
     if part is not None and part >= position.size:
-        return msgspec.structs.replace(position, state="writing", target="")
+        if position.state == "writing":
+            return position
+        # The part is there, so it was not put in place.
+        return Position(
+            position.sequence, position.size, shape=shape, base=position.base
+        )
     if position.state == "publishing" and part is None and target == position.size:
         return msgspec.structs.replace(position, state="finished")
     return anew
 
 
 class FileSink(Sink):
-    """The common part of all files: their place, their recovery, their publishing."""
+    """The common part of all files: their place, their recovery, their publishing.
+
+    Its attributes are many, because recovery compares what was recorded, what is in
+    place, what the part holds and what is buffered.
+    """
 
     def __init__(
         self, location: Location, format: Format, *, mode: Mode = "refuse"
@@ -66,6 +75,11 @@ class FileSink(Sink):
         self._buffer: list[bytes] = []
         self._taken = 0
         self._size = self._base = 0
+        #: Where this run publishes: the location, or beside it.
+        self._place = location
+        self._label = ""
+        #: Where an earlier process published this run, beside the location.
+        self._stale: Location | None = None
         #: Something was in place when the run began, and may be replaced.
         self._found = False
         #: The part is not what was written to it; it must be written again.
@@ -120,6 +134,9 @@ class FileSink(Sink):
         place.prepare()
         target, part = place.size(), place.part_size()
         self._found = target is not None
+        if recorded is not None and recorded.aside:
+            # This run was published beside the place: it is written once more.
+            self._stale, target = place.beside(recorded.aside), None
         if self._mode == "append" and self._found:
             self._format.adopt(place.read())
         position = recovered(recorded, self._shape, target, part)
@@ -136,6 +153,14 @@ class FileSink(Sink):
     def _may_replace(self) -> bool:
         return self._mode != "refuse" or self._source.owns(self.location.text)
 
+    async def set_aside(self, sequence: int, label: str) -> None:
+        # What is in place may be this very run's, if pages were retried.
+        is_own = self._position.target == self.location.text
+        if self._found and not is_own and self.kept is None:
+            self.kept, self._label = self.location.text, label
+            self._place = self.location.beside(label)
+        await self.publish(sequence)
+
     async def publish(self, sequence: int) -> None:
         """Put the file in place; called again after an error it continues there."""
         position = self._position
@@ -147,26 +172,33 @@ class FileSink(Sink):
                 sequence,
                 self._size,
                 "publishing",
-                self.location.text,
+                self._place.text,
                 self._shape,
                 self._base,
+                aside=self._label,
+                kept=self._kept_own(),
             )
             await self._source.record(position)
             self._position = position
         await self._in_thread(self._put_in_place)
         self._position = msgspec.structs.replace(position, state="finished")
         await self._source.record(self._position)
-        self.published, self.unpublished = self.location.text, None
+        self.published, self.unpublished = self._place.text, None
+
+    def _kept_own(self) -> str:
+        """The place that is kept, if it is the job's: it remains the job's."""
+        return self.kept if self.kept and self._source.owns(self.kept) else ""
 
     @abstractmethod
     async def _complete(self, sequence: int) -> None:
         """Write the part durably up to item `sequence`."""
 
     def _put_in_place(self) -> None:
-        place = self.location
+        place = self._place
         target = place.size()
         if place.part_size() is not None:
-            if target is not None and not (self._found or self._may_replace()):
+            may_replace = self._found or self._may_replace()
+            if target is not None and not may_replace:
                 raise SinkError(
                     f"{place.text} appeared while the crawl ran; move it away, "
                     f"the items are in {place.part_text}"
@@ -177,6 +209,8 @@ class FileSink(Sink):
         else:
             self._position, self._is_lost = Position(shape=self._shape), True
             raise SinkError(f"{place.part_text} has vanished")
+        if self._stale is not None and self._stale.text != place.text:
+            self._stale.remove()
         self._found = True
         self._close_file()
 

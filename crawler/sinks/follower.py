@@ -165,10 +165,10 @@ class SinkWriter:
                 if self._unsaved:
                     await self._guarded(self._save)
 
-    async def publish(self) -> None:
-        """Put the output in place."""
+    async def publish(self, aside: str = "") -> None:
+        """Put the output in place, or beside an earlier one under this label."""
         async with self._lock:
-            await self._guarded(self._publish)
+            await self._guarded(partial(self._publish, aside))
 
     async def close(self) -> None:
         """Save what was given, if that works at once, and let go."""
@@ -209,8 +209,12 @@ class SinkWriter:
         self.saved = given
         await self._crowd.release()
 
-    async def _publish(self) -> None:
-        await self._patiently(partial(self.sink.publish, self._crowd.sequence))
+    async def _publish(self, aside: str) -> None:
+        last = self._crowd.sequence
+        if aside:
+            await self._patiently(partial(self.sink.set_aside, last, aside))
+        else:
+            await self._patiently(partial(self.sink.publish, last))
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """The result of `call`, tried again as long as patience lasts."""

@@ -151,11 +151,15 @@ class Outputs:
                 tasks.start_soon(follower.settle)
         self._raise_failure()
 
-    async def publish(self) -> None:
-        """The run is complete: put every output in place. May be called again."""
+    async def publish(self, aside: str = "") -> None:
+        """The run is complete: put every output in place. May be called again.
+
+        With a label in `aside` the run was bad: earlier outputs stay as they are, and
+        this run's stand beside them under names that hold the label.
+        """
         await self.drain()
         for follower in self._followers:
-            await follower.publish()
+            await follower.publish(aside)
         self._raise_failure()
 
     async def close(self) -> None:
@@ -168,6 +172,11 @@ class Outputs:
     def published(self) -> list[str]:
         """Where items are in place: paths and URLs."""
         places = [follower.sink.published for follower in self._followers]
+        return [place for place in places if place is not None]
+
+    def kept(self) -> list[str]:
+        """Where earlier outputs stay, because the run was bad."""
+        places = [follower.sink.kept for follower in self._followers]
         return [place for place in places if place is not None]
 
     def unpublished(self) -> dict[str, int]:

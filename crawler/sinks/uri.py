@@ -26,7 +26,7 @@ from crawler.sinks.stdout import StandardOutput
 ENDINGS = (".jsonl", ".json", ".csv", ".db", ".sqlite")
 #: Behind one of the first three: the file is compressed when the run publishes.
 COMPRESSED = ".gz"
-_DATABASES = (".db", ".sqlite")
+_DATABASE = re.compile(r"(.+\.(?:db|sqlite))(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 #: A drive letter of Windows is no scheme, so a scheme has two letters or more.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
@@ -45,7 +45,8 @@ def locate(output: str | os.PathLike[str], *, disk: Disk = LOCAL) -> Location:
             f"Output {text!r}: no output writes to {scheme}://; name a file, or - for "
             "standard output"
         )
-    return LocalFile(text, disk=disk)
+    database = _DATABASE.fullmatch(text)
+    return LocalFile(database[1] if database else text, disk=disk)
 
 
 def open_sink(
@@ -67,9 +68,14 @@ def open_sink(
     if output == "-":
         return StandardOutput()
     location = locate(output, disk=disk)
-    if PurePath(output).suffix.lower() in _DATABASES:
-        key = (item_key,) if isinstance(item_key, str) else item_key or ()
-        return Database(output, item_key=key, mode=mode)
+    if database := _DATABASE.fullmatch(os.fspath(output)):
+        return Database(
+            database[1],
+            table=_table_of(database[2]),
+            item_type=item_type,
+            item_key=(item_key,) if isinstance(item_key, str) else item_key or (),
+            mode=mode,
+        )
     format = _format_of(output, item_type, guard_formulas)
     if mode == "append" and not format.appends:
         raise ConfigError(
@@ -77,6 +83,18 @@ def open_sink(
         )
     kind = GrowingFile if format.grows else StoredFile
     return kind(location, format, mode=mode)
+
+
+def _table_of(query: str | None) -> str | None:
+    """The table that is named behind a database, as in `books.db?table=books`."""
+    if query is None:
+        return None
+    key, _, table = query.partition("=")
+    if key != "table" or not table or "\0" in table or table.startswith("sqlite_"):
+        raise ConfigError(
+            f"Output ...?{query}: write the table as books.db?table=books"
+        )
+    return table
 
 
 def _format_of(

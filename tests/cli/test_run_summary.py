@@ -117,6 +117,17 @@ PART, FILE = {"out/books-7.jsonl.part": 2}, ["out/books-7.jsonl"]
         ),
         pytest.param(
             Ending(
+                report(item_count=2, exit_code=3),
+                published=["out/books.bad-run-7.jsonl"],
+                kept=["out/books.jsonl"],
+            ),
+            "2 items in out/books.bad-run-7.jsonl; the run was bad, so "
+            "out/books.jsonl of an earlier run stays "
+            "(output.publish_bad = true replaces it)",
+            id="bad",
+        ),
+        pytest.param(
+            Ending(
                 report(
                     item_count=2, finish_reason=FinishReason.INTERRUPTED, exit_code=4
                 ),

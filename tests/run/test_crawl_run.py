@@ -159,3 +159,53 @@ def test_a_pipeline_knows_its_run_its_settings_and_its_counters() -> None:
     assert run.settings.crawl.workers == 7
     assert watching.pages == [0, 1]
     assert run.counters["items"] == 2
+
+
+@pytest.mark.parametrize("is_forced", [False, True])
+def test_a_bad_night_does_not_replace_the_output_of_a_good_one(
+    tmp_path: Path, is_forced: bool
+) -> None:
+    output, beside = tmp_path / "out.jsonl", tmp_path / "out.bad-run-2.jsonl"
+    settings: dict[str, dict[str, Any]] = {
+        "storage": {"dir": str(tmp_path / "state")},
+        "output": {"publish_bad": is_forced},
+    }
+    site = FakeSite({HOME: "<a href=/b>b</a>"})
+
+    def night(least: int) -> Report:
+        return crawl(
+            Pages,
+            settings,
+            job="pages",
+            outputs=str(output),
+            min_items=least,
+            transport=site,
+        )
+
+    good, bad = night(1), night(2)
+
+    assert (good.exit_code, bad.exit_code) == (0, 3)
+    assert output.read_text() == f'{{"url":"{HOME}"}}\n'
+    assert beside.exists() is not is_forced
+    assert night(1).exit_code == 0  # the file is still the job's
+
+
+def test_a_run_without_items_does_not_replace_an_earlier_output(tmp_path: Path) -> None:
+    class Nothing(Pages):
+        async def parse(self, response: Response) -> Results:
+            return
+            yield
+
+    output = tmp_path / "out.jsonl"
+    output.write_text("good\n")
+
+    report = crawl(
+        Nothing,
+        outputs=str(output),
+        overwrite=True,
+        transport=FakeSite({HOME: ""}),
+    )
+
+    assert report.exit_code == 0
+    assert output.read_text() == "good\n"
+    assert (tmp_path / "out.bad-run-1.jsonl").read_text() == ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from crawler.errors import SinkError
-from crawler.sinks import Position, Sink, target_of
+from crawler.sinks import Position, Sink, places_of
 from crawler.store.base import ItemRow
 from crawler.store.memory import MemoryStore
 from tests.sinks.kept import KeptStore, source_of
@@ -61,8 +61,6 @@ async def test_rows_that_the_store_has_let_go_are_never_passed_over() -> None:
             pass
 
 
-def test_only_a_file_in_place_belongs_to_its_job() -> None:
-    assert target_of('{"sequence":3}') is None
-    assert (
-        str(target_of('{"state":"finished","target":"/o/out.jsonl"}')) == "/o/out.jsonl"
-    )
+def test_the_places_that_a_job_has_filled_are_on_record() -> None:
+    assert places_of('{"sequence":3}') == []
+    assert places_of('{"target":"/o/a","kept":"/o/b"}') == ["/o/a", "/o/b"]

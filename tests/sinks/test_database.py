@@ -3,6 +3,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from tenacity import AsyncRetrying, stop_after_attempt
 
 from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.pipelines import Run
-from crawler.sinks import Outputs, open_sink, target_of
+from crawler.sinks import ItemType, Outputs, open_sink, places_of
 from crawler.sinks.database import Database
 from crawler.sinks.files import Mode
+from crawler.sinks.sqlite_table import connect
 from tests.sinks.kept import RUN, KeptStore
 
 
@@ -126,7 +129,7 @@ async def test_rows_whose_position_was_not_recorded_come_once(tmp_path: Path) ->
         await outputs.publish()
 
     assert table(path, "_run, _sequence, n") == [(3, 1, 1), (3, 2, 2), (3, 3, 3)]
-    assert target_of(opened) == str(path)
+    assert places_of(opened) == [str(path)]
 
 
 async def test_a_database_that_was_removed_is_written_again(tmp_path: Path) -> None:
@@ -266,3 +269,160 @@ class ForgetfulStore(KeptStore):
         if self.is_killed and '"run"' in position:
             raise ConfigError("killed here")
         await super().set_sink_position(sink, position)
+
+
+@dataclass
+class Book:
+    title: str
+    pages: int | None
+    price: float
+    is_new: bool
+    weight: Decimal
+    tags: list[str]
+    either: int | str
+
+
+def declared(path: Path, name: str = "items") -> dict[str, str]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(f"PRAGMA table_info({name})").fetchall()
+    return {row[1]: row[2] for row in rows if not row[1].startswith("_")}
+
+
+async def run_sink(sink: Database, items: Sequence[Any], aside: str = "") -> Outputs:
+    store = KeptStore()
+    owns = (str(sink.path)).__eq__
+    async with Outputs([sink], store, Run("job", 7), owns=owns) as outputs:
+        outputs.wake(await store.add(items))
+        await outputs.drain()
+        await outputs.publish(aside)
+    return outputs
+
+
+async def test_the_columns_of_a_type_are_there_from_the_beginning_with_their_types(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.db"
+    book = Book("007", None, 3, True, Decimal("1.10"), ["a"], "007")
+
+    await run_sink(Database(path, item_type=ItemType.of(Book)), [])
+    empty = declared(path)
+    await run_sink(Database(path, item_type=ItemType.of(Book)), [book])
+
+    assert empty == declared(path)
+    assert empty == {
+        "title": "TEXT",
+        "pages": "INTEGER",
+        "price": "REAL",
+        "is_new": "BOOLEAN",
+        "weight": "TEXT",
+        "tags": "TEXT",
+        "either": "",
+    }
+    assert table(path, "title, pages, price, is_new, weight, tags, either") == [
+        ("007", None, 3.0, 1, "1.10", '["a"]', "007")
+    ]
+
+
+async def test_no_column_rounds_a_number_or_takes_text_for_one(tmp_path: Path) -> None:
+    path = tmp_path / "out.db"
+    typed = Database(path, item_type=ItemType.of(Book))
+    await run_sink(typed, [{"pages": 2**70, "title": 0.1234567890123456789}])
+    await run_sink(Database(path), [{"x": 7}, {"x": "007"}, {"x": "1e3"}])
+
+    assert table(path, "pages, title")[0] == (
+        str(2**70).encode(),
+        str(0.1234567890123456789),
+    )
+    assert [row[0] for row in table(path, "x")[1:]] == [7, "007", "1e3"]
+
+
+async def test_two_outputs_share_a_file_in_tables_of_their_own(tmp_path: Path) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    sinks = [open_sink(f"{path}?table=books"), open_sink(f"{path}?table=b%22 x")]
+
+    async with Outputs(sinks, store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 1}]))
+        await outputs.publish()
+
+    assert declared(path, "books") == declared(path, '"b%22 x"') == {"n": ""}
+    assert outputs.published() == [f"{path}?table=books", f"{path}?table=b%22 x"]
+
+
+def test_a_database_of_others_is_opened_only_for_a_table_that_it_lacks(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.db"
+    execute(path, "CREATE TABLE books (a)")
+
+    with pytest.raises(OutputExists, match=r"out\.db\?table=books exists"):
+        open_sink(f"{path}?table=books").check(lambda place: False)
+    open_sink(f"{path}?table=more").check(lambda place: False)
+
+
+@pytest.mark.parametrize("query", ["", "table=", "name=x", "table=sqlite_x"])
+def test_a_table_that_cannot_be_is_refused(query: str) -> None:
+    with pytest.raises(ConfigError, match="write the table as"):
+        open_sink(f"out.db?{query}")
+
+
+async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
+    tmp_path: Path,
+) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    await run(path, [{"n": 1}])
+
+    for number in (2, 3):  # the second process continues the first
+        sink = Database(path, mode="overwrite")
+        async with Outputs([sink], store, RUN) as outputs:
+            outputs.wake(await store.add([{"n": number}]))
+            await outputs.drain()
+            before = table(path, "n")
+    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+        outputs.wake(2)
+        await outputs.publish()
+    after = table(path, "n")
+    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 4}]))
+        await outputs.publish()
+
+    assert before == [(1,)]
+    assert after == [(2,), (3,)]
+    assert table(path, "n") == [(2,), (3,), (4,)]
+
+
+async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
+    tmp_path: Path,
+) -> None:
+    path, store = tmp_path / "out.db", KeptStore()
+    await run(path, [{"n": 1}])
+    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 2}]))
+        await outputs.publish("bad-run-7")
+    beside = f"{path}?table=items_bad_run_7"
+    kept, published = outputs.kept(), outputs.published()
+    good = table(path, "n")
+
+    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 3}]))
+        await outputs.publish()  # its failed pages were retried
+
+    assert (kept, published, good) == ([str(path)], [beside], [(1,)])
+    assert table(path, "n") == [(2,), (3,)]
+    assert declared(path, "items_bad_run_7") == {}
+
+
+async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.db"
+    await run_sink(Database(path), [{"n": 1}])
+
+    outputs = await run_sink(Database(path), [{"n": 2}], "bad-run-7")
+
+    assert outputs.kept() == []
+    assert table(path, "n") == [(1,), (2,)]
+
+
+def test_a_commit_is_safe_against_power_cuts(tmp_path: Path) -> None:
+    with closing(connect(tmp_path / "out.db", 1)) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)

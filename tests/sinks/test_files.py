@@ -12,7 +12,7 @@ import pytest
 from tenacity import AsyncRetrying, stop_after_attempt
 
 from crawler.errors import ConfigError, OutputExists, SinkError
-from crawler.sinks import Outputs, Position, open_sink, target_of
+from crawler.sinks import Outputs, Position, open_sink, places_of
 from crawler.sinks.files import Mode, recovered
 from tests.sinks.kept import RUN, KeptStore
 
@@ -145,7 +145,7 @@ async def test_what_was_published_is_on_record(tmp_path: Path) -> None:
     position = await store.sink_position(f"file {path}")
 
     assert position is not None
-    assert target_of(position) == str(path)
+    assert places_of(position) == [str(path)]
 
 
 async def test_a_file_that_appears_while_the_crawl_runs_is_not_replaced(

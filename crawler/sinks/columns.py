@@ -1,0 +1,135 @@
+"""The kind of values in a column, read off the annotation of an item's field.
+
+Rule: kinds describe the values as an item's JSON has them; an annotation that says
+nothing certain is of kind "any".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal, TypeAlias
+
+import msgspec.inspect as types
+
+from crawler.pipelines.item_type import ItemType, item_type
+
+Name: TypeAlias = Literal[
+    "any",
+    "boolean",
+    "bytes",
+    "date",
+    "decimal",
+    "float",
+    "integer",
+    "list",
+    "map",
+    "struct",
+    "text",
+    "time",
+    "timestamp",
+    "uuid",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a column holds; None is always among its values."""
+
+    name: Name = "any"
+    #: The elements of a list, the values of a map.
+    item: Kind | None = None
+    #: The fields of a struct, by their names in JSON.
+    fields: tuple[tuple[str, Kind], ...] = ()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the values are JSON objects or arrays."""
+        return self.name in ("list", "map", "struct")
+
+
+ANY = Kind()
+
+
+def columns_of(found: ItemType) -> dict[str, Kind]:
+    """The kind of each field of an item type."""
+    return {field.name: kind_of(field.type) for field in found.fields}
+
+
+def kind_of(annotation: Any) -> Kind:
+    """The kind of the values that an annotation allows."""
+    try:
+        return _kind(types.type_info(annotation))
+    except (TypeError, ValueError, NameError, RecursionError):
+        return ANY
+
+
+_SIMPLE: dict[type[types.Type], Name] = {
+    types.BoolType: "boolean",
+    types.IntType: "integer",
+    types.FloatType: "float",
+    types.StrType: "text",
+    types.BytesType: "bytes",
+    types.DateTimeType: "timestamp",
+    types.DateType: "date",
+    types.TimeType: "time",
+    types.TimeDeltaType: "text",  # ISO 8601, as in JSON
+    types.DecimalType: "decimal",
+    types.UUIDType: "uuid",
+}
+_LISTS = (types.ListType, types.SetType, types.FrozenSetType, types.VarTupleType)
+_STRUCTS = (
+    types.StructType,
+    types.DataclassType,
+    types.TypedDictType,
+    types.NamedTupleType,
+)
+
+
+def _kind(found: types.Type) -> Kind:
+    if simple := _SIMPLE.get(type(found)):
+        return Kind(simple)
+    if isinstance(found, types.UnionType):
+        return _union(found.types)
+    if isinstance(found, (types.EnumType, types.LiteralType)):
+        return _of_values(found)
+    if isinstance(found, types.CustomType):
+        return _of_class(found.cls)
+    if isinstance(found, types.Metadata):
+        return _kind(found.type)
+    return _nested(found)
+
+
+def _nested(found: types.Type) -> Kind:
+    if isinstance(found, _LISTS):
+        return Kind("list", _kind(found.item_type))
+    if isinstance(found, types.DictType):
+        return Kind("map", _kind(found.value_type))
+    if isinstance(found, _STRUCTS):
+        pairs = ((field.encode_name, _kind(field.type)) for field in found.fields)
+        return Kind("struct", fields=tuple(pairs))
+    return ANY
+
+
+def _union(found: tuple[types.Type, ...]) -> Kind:
+    kinds = {_kind(each) for each in found if not isinstance(each, types.NoneType)}
+    return kinds.pop() if len(kinds) == 1 else ANY
+
+
+def _of_values(found: types.EnumType | types.LiteralType) -> Kind:
+    values = (
+        found.values
+        if isinstance(found, types.LiteralType)
+        else [member.value for member in found.cls]
+    )
+    given = {type(value) for value in values} - {type(None)}
+    if given == {str}:
+        return Kind("text")
+    return Kind("integer") if given == {int} else ANY
+
+
+def _of_class(cls: type) -> Kind:
+    if issubclass(cls, PurePath):
+        return Kind("text")
+    own = item_type(cls)  # a pydantic class within an item
+    return Kind("struct", fields=tuple(columns_of(own).items())) if own else ANY

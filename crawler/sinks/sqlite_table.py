@@ -1,0 +1,181 @@
+"""Items as rows of one table of a SQLite database: its columns and its statements.
+
+Rule: a row has a key, so writing a row twice is the same as writing it once. No column
+rounds a number or takes text for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from crawler.sinks.columns import ANY, Kind
+from crawler.store.base import ItemRow
+
+#: Columns of every table; those of the items follow, named as the fields are.
+OWN = ("_key", "_job", "_run", "_sequence")
+_CREATE = (
+    "CREATE TABLE IF NOT EXISTS {} (_key TEXT PRIMARY KEY, _job TEXT NOT NULL, "
+    "_run INTEGER NOT NULL, _sequence INTEGER NOT NULL)"
+)
+_INTEGERS = range(-(2**63), 2**63)
+
+#: How a column is declared. SQLite converts text in a column of numbers to a number,
+#: so only an item type that is known makes a column of numbers.
+_DECLARED = {
+    "boolean": "BOOLEAN",
+    "integer": "INTEGER",
+    "float": "REAL",
+    "any": "",
+}
+
+
+def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """A connection whose commits survive a power cut; transactions are explicit."""
+    connection = sqlite3.connect(
+        path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+    )
+    # The removal of the journal is the commit. EXTRA waits until the removal, too, is
+    # on the disk; with FULL a power cut brings the journal back, which undoes it.
+    connection.execute("PRAGMA synchronous = EXTRA")
+    return connection
+
+
+class Column(NamedTuple):
+    """A column: its name, and its type as the table declares it."""
+
+    name: str
+    declared: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowOwner:
+    """The run that a row is of, as the table names it."""
+
+    job: str
+    run: int
+
+
+class Table:
+    """One table of a database; every method works within the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self.name = name
+        self._connection = connection
+        #: The column of each field; the table's columns by how SQLite compares names.
+        self._columns: dict[str, Column] = {}
+        self._existing: dict[str, Column] = {}
+
+    def exists(self) -> bool:
+        return bool(self._found())
+
+    def is_ours(self) -> bool:
+        """Whether the table has the columns of every table of items."""
+        return set(OWN) <= {column.name for column in self._found()}
+
+    def create(self, columns: dict[str, Kind]) -> None:
+        """Make the table if it is missing, with a column for each known field."""
+        self._connection.execute(_CREATE.format(quoted(self.name)))
+        self.forget()
+        if self.is_ours():
+            for field, kind in columns.items():
+                self._column(field, kind)
+
+    def forget(self) -> None:
+        """Read the columns again: a transaction was rolled back."""
+        self._columns.clear()
+        self._existing.clear()
+
+    def drop(self) -> None:
+        self._connection.execute(f"DROP TABLE IF EXISTS {quoted(self.name)}")
+
+    def rename(self, name: str) -> None:
+        statement = f"ALTER TABLE {quoted(self.name)} RENAME TO {quoted(name)}"
+        self._connection.execute(statement)
+        self.name = name
+
+    def next_run(self, job: str) -> int:
+        """The number behind the job's last run in this table."""
+        query = f"SELECT max(_run) FROM {quoted(self.name)} WHERE _job = ?"
+        (last,) = self._connection.execute(query, (job,)).fetchone()
+        return int(last or 0) + 1
+
+    def insert(self, owner: RowOwner, key: str, row: ItemRow) -> None:
+        """Write a row; it replaces the one with the same key."""
+        item = row.item
+        columns = [self._column(field, _guess(item[field])) for field in item]
+        names = ", ".join(map(quoted, (*OWN, *(column.name for column in columns))))
+        cells = map(_cell, item.values(), (column.declared for column in columns))
+        places = ", ".join("?" * (len(OWN) + len(columns)))
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO {quoted(self.name)} ({names}) VALUES ({places})",
+            (key, owner.job, owner.run, row.sequence, *cells),
+        )
+
+    def _column(self, field: str, kind: Kind) -> Column:
+        """The column of a field; the table gets it if it has none."""
+        known = self._columns.get(field)
+        if known is not None:
+            return known
+        if not self._existing:
+            self._existing = {each.name.lower(): each for each in self._found()}
+        column = self._existing.get(field.lower())
+        if column is None or column.name != field or field in OWN:
+            name = field
+            if column is not None or "\0" in field:
+                # SQLite does not tell `Title` from `title`.
+                mark = hashlib.blake2b(field.encode(), digest_size=3).hexdigest()
+                name = f"{field}_{mark}".replace("\0", "")
+            column = self._existing.get(name.lower()) or self._add(name, kind)
+        self._columns[field] = column
+        return column
+
+    def _add(self, name: str, kind: Kind) -> Column:
+        column = Column(name, _DECLARED.get(kind.name, "TEXT"))
+        self._connection.execute(
+            f"ALTER TABLE {quoted(self.name)} ADD COLUMN {quoted(name)} "
+            + column.declared
+        )
+        self._existing[name.lower()] = column
+        return column
+
+    def _found(self) -> list[Column]:
+        query = f"PRAGMA table_info({quoted(self.name)})"
+        return [Column(row[1], row[2]) for row in self._connection.execute(query)]
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes any name."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _guess(value: Any) -> Kind:
+    """The kind of a column of which only the first value is known."""
+    return Kind("text") if isinstance(value, (str, list, dict)) else ANY
+
+
+def _cell(value: Any, declared: str) -> Any:
+    """A value as SQLite holds it: nested values, huge integers and what stands in a
+    column of text as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    is_huge = isinstance(value, int) and value not in _INTEGERS
+    if is_huge or declared == "TEXT" or isinstance(value, (list, dict)):
+        text = msgspec.json.encode(value)
+        # A column of numbers would round these digits, but not if they are bytes.
+        return text if is_huge and declared not in ("", "TEXT") else text.decode()
+    return value
+
+
+def by_key(fields: Iterable[str], item: dict[str, Any]) -> str:
+    """The key of an item that is unique by these fields."""
+    return _canonical([item.get(field) for field in fields]).decode()
+
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
