@@ -107,7 +107,9 @@ class OpenChain:
                         f"the item has no {field!r}, which item_key names", field=field
                     )
             keys.append((ITEM_KEY, key_of(value, self._item_key)))
-        return Item(body, tuple(keys), snapshot(value))
+        kind = type(value)
+        name = "" if kind is dict else kind.__name__
+        return Item(body, tuple(keys), snapshot(value), name)
 
 
 def _kept(value: Any, pipeline: Pipeline) -> Any:

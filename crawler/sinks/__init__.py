@@ -13,6 +13,8 @@ from crawler.sinks.location import LocalFile, Location
 from crawler.sinks.memory import Channel, Collect
 from crawler.sinks.naming import dated, is_fixed, numbered
 from crawler.sinks.outputs import Outputs, check_distinct
+from crawler.sinks.selection import Selection
+from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
 from crawler.sinks.uri import locate, open_sink
 from crawler.store.base import ItemRow
@@ -29,10 +31,12 @@ __all__ = [
     "Location",
     "Mode",
     "OpenFile",
+    "OutputSpec",
     "Outputs",
     "Owns",
     "PipeClosed",
     "Position",
+    "Selection",
     "Sink",
     "Source",
     "StandardOutput",

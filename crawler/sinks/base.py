@@ -14,6 +14,7 @@ import msgspec
 
 from crawler.errors import SinkError
 from crawler.pipelines.base import Run
+from crawler.sinks.selection import ALL, Selection
 from crawler.store.base import ItemRow, Store
 
 #: Items read from the store at a time.
@@ -40,6 +41,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     base: int = 0
     #: The number under which a database keeps this run's rows.
     run: int = 0
+    #: The mark of `target` before it was filled.
+    before: str = ""
     #: The label of `target`, if a bad run was published beside an earlier output.
     aside: str = ""
     #: The place of that earlier output, if it is the job's own.
@@ -62,9 +65,12 @@ Owns = Callable[[str], bool]
 class Source:
     """The part of the store that a sink sees: committed items, and its own position."""
 
-    def __init__(self, store: Store, name: str, run: Run, owns: Owns) -> None:
+    def __init__(
+        self, store: Store, name: str, run: Run, owns: Owns, selection: Selection = ALL
+    ) -> None:
         self._store = store
         self._name = name
+        self._selection = selection
         #: The run that the items are of.
         self.run = run
         #: Whether this job published what is at a place, so that it may be replaced.
@@ -81,12 +87,13 @@ class Source:
         await self._store.set_sink_position(self._name, text)
 
     async def rows(self, after: int) -> list[ItemRow]:
-        """The next committed items behind number `after`; none at the end."""
+        """The next committed items behind number `after`, selected or not; none at the
+        end."""
         return await self._store.items_after(after, BATCH)
 
     async def all_rows(self, until: int) -> AsyncIterator[list[ItemRow]]:
-        """Every item from the first to number `until`, in batches; SinkError if the
-        store has dropped one of them."""
+        """Every selected item from the first to number `until`, in batches; SinkError
+        if the store has dropped one of them."""
         after = 0
         while after < until:
             rows = [row for row in await self.rows(after) if row.sequence <= until]
@@ -94,8 +101,12 @@ class Source:
                 raise SinkError(
                     f"item {after + 1} is not kept any more; nothing written"
                 )
-            yield rows
+            yield list(self.selected(rows))
             after = rows[-1].sequence
+
+    def selected(self, rows: Sequence[ItemRow]) -> Sequence[ItemRow]:
+        """The part of these rows that the sink receives."""
+        return self._selection.of(rows)
 
 
 class Sink(ABC):
@@ -117,6 +128,8 @@ class Sink(ABC):
     is_prompt = False
     #: Follows the run; else `publish` writes everything from the store.
     is_growing = True
+    #: The items and fields that the sink receives.
+    selection: Selection = ALL
     #: Where the items are in place: a path or a URL.
     published: str | None = None
     #: Where the items are so far.

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from crawler.errors import ConfigError, SinkError
+from crawler.pipelines.item_type import ItemType
 from crawler.sinks.formats import Format, with_line_end
 from crawler.store.base import ItemRow
 
@@ -31,17 +32,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Csv(Format):
-    """The format of a CSV file; with `columns` it has these and no others.
+    """The format of a CSV file. Its columns are those of the item type, if one is
+    given, and no others.
 
     A `'` is put before text that a spreadsheet would run as a formula, unless
-    `guard_formulas` is off; numbers, also as text, stay unchanged.
+    `guard_formulas` is off; numbers, also as text, stay unchanged. `encoding` is any of
+    Python's, such as "utf-8-sig", which old versions of Excel want.
     """
 
     appends = True
 
     def __init__(
-        self, columns: Sequence[str] | None = None, *, guard_formulas: bool = True
+        self,
+        item_type: ItemType | Sequence[str] | None = None,
+        *,
+        guard_formulas: bool = True,
+        encoding: str = "utf-8",
+        delimiter: str = ",",
     ) -> None:
+        columns = item_type.names if isinstance(item_type, ItemType) else item_type
+        self._encoding = _known_encoding(encoding)
+        self._delimiter = _one_character(delimiter)
         self.looks = columns is None
         self.grows = columns is not None
         self._columns = dict.fromkeys(columns or ())
@@ -50,14 +61,19 @@ class Csv(Format):
         self._left_out: set[str] = set()
         self._guard = guard_formulas
         named = "" if columns is None else _encode(list(self._columns)).decode()
-        self.shape = f"csv {'' if guard_formulas else 'unguarded '}{named}".strip()
+        how = "" if guard_formulas else "unguarded "
+        if (encoding, delimiter) != ("utf-8", ","):
+            how += f"{encoding} {delimiter} "
+        self.shape = f"csv {how}{named}".strip()
 
     def adopt(self, existing: Iterable[bytes]) -> None:
-        head = _header(existing).removeprefix(codecs.BOM_UTF8)
         try:
-            names = next(csv.reader(io.StringIO(head.decode(), newline="")), [])
+            names = self._names(_header(existing))
         except (UnicodeDecodeError, csv.Error) as exc:
-            raise ConfigError(f"--append needs a CSV file in UTF-8: {exc}") from exc
+            encoding = self._encoding.upper()
+            raise ConfigError(
+                f"--append needs a CSV file in {encoding}: {exc}"
+            ) from exc
         if not names:
             return  # an empty file
         known = dict.fromkeys(self._unguarded(name) for name in names)
@@ -69,6 +85,11 @@ class Csv(Format):
                 )
         self._columns = known
         self._is_adopted = True
+
+    def _names(self, header: bytes) -> list[str]:
+        text = header.decode(self._encoding).removeprefix("\ufeff")
+        table = io.StringIO(text, newline="")
+        return next(csv.reader(table, delimiter=self._delimiter), [])
 
     def look(self, rows: Sequence[ItemRow]) -> None:
         for row in rows:
@@ -92,7 +113,9 @@ class Csv(Format):
         if first is not None:
             yield from with_line_end(chain([first], pieces), b"\r\n")
         elif self._columns:
-            yield self._lines([[self._cell(name) for name in self._columns]])
+            header = self._lines([[self._cell(name) for name in self._columns]])
+            yield b"" if self._encoding != "utf-8-sig" else codecs.BOM_UTF8
+            yield header
 
     def encode(self, rows: Sequence[ItemRow]) -> bytes:
         columns = self._columns
@@ -127,8 +150,36 @@ class Csv(Format):
 
     def _lines(self, rows: Sequence[Sequence[str]]) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
-        return text.getvalue().encode()
+        csv.writer(text, delimiter=self._delimiter).writerows(rows)
+        # The mark of utf-8-sig belongs at the beginning of the file only.
+        encoding = "utf-8" if self._encoding == "utf-8-sig" else self._encoding
+        try:
+            return text.getvalue().encode(encoding)
+        except UnicodeEncodeError as exc:
+            wrong = exc.object[exc.start]
+            raise SinkError(
+                f'{self._encoding} has no {wrong!r}; choose encoding = "utf-8"'
+            ) from exc
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        found = codecs.lookup(name).name
+        "a\n".encode(found)
+    except (LookupError, TypeError, AttributeError) as exc:
+        raise ConfigError(f"encoding = {name!r} is not known to Python") from exc
+    if "a\n".encode(found)[-2:] != b"a\n":
+        raise ConfigError(
+            f"encoding = {name!r} cannot be continued; use utf-8, utf-8-sig or one of "
+            "single bytes"
+        )
+    return found
+
+
+def _one_character(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ConfigError(f"delimiter = {delimiter!r} must be one character, such as ;")
+    return delimiter
 
 
 def _header(pieces: Iterable[bytes]) -> bytes:

@@ -77,7 +77,7 @@ class FileSink(Sink):
         self._size = self._base = 0
         #: Where this run publishes: the location, or beside it.
         self._place = location
-        self._label = ""
+        self._label = self._before = ""
         #: Where an earlier process published this run, beside the location.
         self._stale: Location | None = None
         #: Something was in place when the run began, and may be replaced.
@@ -88,6 +88,11 @@ class FileSink(Sink):
     @property
     def name(self) -> str:
         return f"file {self.location.text}"
+
+    @property
+    def _part(self) -> str:
+        """The part as an error names it."""
+        return self.location.part_text or self.location.text
 
     @property
     def _shape(self) -> str:
@@ -114,8 +119,7 @@ class FileSink(Sink):
         try:
             self._position = await to_thread.run_sync(self._prepare, recorded)
         except BlockingIOError as exc:
-            part = self.location.part_text
-            raise ConfigError(f"{part} is being written by another run") from exc
+            raise ConfigError(f"{self._part} is being written by another run") from exc
         except OSError as exc:
             self._close_file()
             raise self._unwritable(exc) from exc
@@ -139,6 +143,9 @@ class FileSink(Sink):
             self._stale, target = place.beside(recorded.aside), None
         if self._mode == "append" and self._found:
             self._format.adopt(place.read())
+        is_half = recorded is not None and recorded.state == "publishing"
+        if recorded and is_half and not self._is_marked_anew(place, recorded.before):
+            target = None  # what is in place was there before
         position = recovered(recorded, self._shape, target, part)
         if position.state == "finished":
             # Recorded next: until now the new name may have been in memory only.
@@ -149,6 +156,10 @@ class FileSink(Sink):
         self._file = place.open()
         self._file.write(position.size, b"")  # cuts off what may be torn
         return position
+
+    @staticmethod
+    def _is_marked_anew(place: Location, before: str) -> bool:
+        return not before or place.mark() != before
 
     def _may_replace(self) -> bool:
         return self._mode != "refuse" or self._source.owns(self.location.text)
@@ -177,6 +188,7 @@ class FileSink(Sink):
                 self._base,
                 aside=self._label,
                 kept=self._kept_own(),
+                before=await to_thread.run_sync(self._mark),
             )
             await self._source.record(position)
             self._position = position
@@ -184,6 +196,10 @@ class FileSink(Sink):
         self._position = msgspec.structs.replace(position, state="finished")
         await self._source.record(self._position)
         self.published, self.unpublished = self._place.text, None
+
+    def _mark(self) -> str:
+        self._before = self._place.mark()
+        return self._before
 
     def _kept_own(self) -> str:
         """The place that is kept, if it is the job's: it remains the job's."""
@@ -198,17 +214,18 @@ class FileSink(Sink):
         target = place.size()
         if place.part_size() is not None:
             may_replace = self._found or self._may_replace()
-            if target is not None and not may_replace:
+            is_other = target != self._size or not place.holds_part()
+            if target is not None and not may_replace and is_other:
                 raise SinkError(
                     f"{place.text} appeared while the crawl ran; move it away, "
-                    f"the items are in {place.part_text}"
+                    f"the items are in {place.part_text or 'the state'}"
                 )
             place.publish()
-        elif target == self._size:
+        elif target == self._size and self._is_marked_anew(place, self._before):
             place.settle()  # an earlier try has put it in place
         else:
             self._position, self._is_lost = Position(shape=self._shape), True
-            raise SinkError(f"{place.part_text} has vanished")
+            raise SinkError(f"{self._part} has vanished")
         if self._stale is not None and self._stale.text != place.text:
             self._stale.remove()
         self._found = True
@@ -262,9 +279,7 @@ class FileSink(Sink):
             await to_thread.run_sync(lambda: call(*args, **kwargs))
         except OSError as exc:
             why = exc.strerror or str(exc)
-            raise SinkError(
-                f"{self.location.part_text} cannot be written: {why}"
-            ) from exc
+            raise SinkError(f"{self._part} cannot be written: {why}") from exc
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -190,7 +190,8 @@ class SinkWriter:
             rows = await self._patiently(partial(self._source.rows, self._given))
             if not rows:
                 break
-            await self._patiently(partial(self.sink.write, rows))
+            if selected := self._source.selected(rows):
+                await self._patiently(partial(self.sink.write, selected))
             self._given = rows[-1].sequence
             self._unsaved += sum(len(row.body) for row in rows)
             self._crowd.note_progress()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
+from crawler.pipelines.item_type import ItemType
 from crawler.store.base import ItemRow
 
 
@@ -24,6 +25,10 @@ class Format(ABC):
     One object writes one file. `start` begins the file, also for a second time if it
     has to be written again.
     """
+
+    def __init__(self, item_type: ItemType | None = None) -> None:  # noqa: B027
+        """`item_type` is what is known of the items; most formats need nothing of it.
+        Keyword-only arguments of a format are its options in [outputs.NAME]."""
 
     #: Equal for formats that may continue each other's files.
     shape: str

@@ -28,9 +28,15 @@ class Location(ABC):
         """The place as a person writes it; two locations with one text are one."""
 
     @property
-    def part_text(self) -> str:
-        """Where the bytes are before they are published."""
-        return self.text
+    def part_text(self) -> str | None:
+        """Where the bytes are before they are published; None if they do not outlive
+        the process."""
+        return None
+
+    def mark(self) -> str:
+        """A text that changes when something else is put in place; "" if the sizes of
+        place and part tell as much."""
+        return ""
 
     def exists(self) -> bool:
         """Whether something is in place."""
@@ -59,6 +65,11 @@ class Location(ABC):
     @abstractmethod
     def publish(self) -> None:
         """Put the part in place in one step; return when that survives a power cut."""
+
+    def holds_part(self) -> bool:
+        """Whether what is in place has the bytes of the part: an earlier `publish` came
+        through, though its answer was lost. False if that cannot happen here."""
+        return False
 
     def settle(self) -> None:  # noqa: B027  # only a file system forgets names
         """Return when an earlier `publish` would survive a power cut."""
@@ -125,6 +136,11 @@ class LocalFile(Location):
     def publish(self) -> None:
         self._disk.rename(self._part, self.path)
         self.settle()
+
+    def holds_part(self) -> bool:
+        """Whether what is in place has the bytes of the part: an earlier `publish` came
+        through, though its answer was lost. False if that cannot happen here."""
+        return False
 
     def settle(self) -> None:
         self._disk.sync_folder(self.path.parent)

@@ -84,7 +84,7 @@ class Outputs:
             SinkWriter(
                 self,
                 sink,
-                Source(store, sink.name, run, owns),
+                Source(store, sink.name, run, owns, sink.selection),
                 interval=interval,
                 max_lag=max_lag,
                 retrying=retrying or _patience(),

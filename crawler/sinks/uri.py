@@ -1,4 +1,4 @@
-"""The sink that an output's name means: by its scheme, and by its ending.
+"""The sink that an output's name or description means.
 
 Rule: a name that means no sink is an error before the first request; no file is made
 for it.
@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from crawler.errors import ConfigError
-from crawler.pipelines.item_type import ItemType
+from crawler.pipelines.item_type import ItemField, ItemType
+from crawler.settings import unknown
+from crawler.sinks import registry
 from crawler.sinks.base import Sink
-from crawler.sinks.csv_format import Csv
 from crawler.sinks.database import Database
 from crawler.sinks.disk import LOCAL, Disk
 from crawler.sinks.files import GrowingFile, Mode, StoredFile
-from crawler.sinks.formats import Format, JsonArray, JsonLines
-from crawler.sinks.gzip_format import Gzip
+from crawler.sinks.formats import Format
 from crawler.sinks.location import LocalFile, Location
+from crawler.sinks.selection import Selection
+from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
 
-ENDINGS = (".jsonl", ".json", ".csv", ".db", ".sqlite")
-#: Behind one of the first three: the file is compressed when the run publishes.
-COMPRESSED = ".gz"
 _DATABASE = re.compile(r"(.+\.(?:db|sqlite))(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 #: A drive letter of Windows is no scheme, so a scheme has two letters or more.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
@@ -37,20 +39,19 @@ def scheme_of(output: str) -> str:
     return found[1].lower() if found else ""
 
 
-def locate(output: str | os.PathLike[str], *, disk: Disk = LOCAL) -> Location:
-    """The place that an output names; ConfigError for an unknown scheme."""
-    text = os.fspath(output)
-    if scheme := scheme_of(text):
-        raise ConfigError(
-            f"Output {text!r}: no output writes to {scheme}://; name a file, or - for "
-            "standard output"
-        )
-    database = _DATABASE.fullmatch(text)
-    return LocalFile(database[1] if database else text, disk=disk)
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a sink depends on beside its own description."""
+
+    mode: Mode = "refuse"
+    item_type: ItemType | None = None
+    item_key: tuple[str, ...] = ()
+    guard_formulas: bool = True
+    disk: Disk = LOCAL
 
 
 def open_sink(
-    output: str | os.PathLike[str] | Sink,
+    output: str | os.PathLike[str] | OutputSpec | Sink,
     *,
     mode: Mode = "refuse",
     item_type: ItemType | None = None,
@@ -58,31 +59,174 @@ def open_sink(
     guard_formulas: bool = True,
     disk: Disk = LOCAL,
 ) -> Sink:
-    """The sink that `output` names: a path by its ending, `-`, or a Sink itself.
+    """The sink that `output` means: a path by its ending, a URI by its scheme, `-`, a
+    description, or a Sink itself.
 
     `item_type` gives the columns of a table, if it is known; `item_key` makes the rows
     of a database unique. ConfigError for anything else.
     """
     if isinstance(output, Sink):
         return output
-    if output == "-":
+    spec = output if isinstance(output, OutputSpec) else OutputSpec(uri=_text(output))
+    key = (item_key,) if isinstance(item_key, str) else tuple(item_key or ())
+    around = Surroundings(
+        mode=mode,
+        item_type=_selected(item_type, spec.renamed),
+        item_key=key,
+        guard_formulas=guard_formulas,
+        disk=disk,
+    )
+    sink = _make(spec, around)
+    if spec.types or spec.fields:
+        sink.selection = Selection(frozenset(spec.types), spec.renamed)
+    return sink
+
+
+def _text(output: str | os.PathLike[str]) -> str:
+    if text := os.fspath(output):
+        return text
+    raise _unknown_ending("")
+
+
+def _selected(found: ItemType | None, fields: Mapping[str, str]) -> ItemType | None:
+    """The item type as the output has it: with the chosen fields, under new names."""
+    if not fields:
+        return found
+    chosen = (found or ItemType.named(())).only(fields)
+    pairs = zip(chosen.fields, fields.values(), strict=True)
+    renamed = tuple(ItemField(name, field.type) for field, name in pairs)
+    return ItemType(chosen.name, renamed)
+
+
+def _make(spec: OutputSpec, around: Surroundings) -> Sink:
+    if spec.sink:
+        return _own(spec, registry.sink_class(spec.sink))
+    if spec.uri == "-":
         return StandardOutput()
-    location = locate(output, disk=disk)
-    if database := _DATABASE.fullmatch(os.fspath(output)):
+    scheme = scheme_of(spec.uri)
+    if offer := registry.DATABASES.get(_ALIASES.get(scheme, scheme)):
+        return _database(spec, around, offer.load())
+    if scheme not in ("", "file", *registry.PLACES):
+        if scheme in registry.installed_sinks():
+            return _own(spec, registry.sink_class(scheme))
+        raise _unknown_scheme(spec.uri, scheme)
+    if not scheme and (database := _DATABASE.fullmatch(spec.uri)):
+        _refuse_options(spec, spec.options, [])
         return Database(
             database[1],
             table=_table_of(database[2]),
-            item_type=item_type,
-            item_key=(item_key,) if isinstance(item_key, str) else item_key or (),
-            mode=mode,
+            item_type=around.item_type,
+            item_key=around.item_key,
+            mode=around.mode,
         )
-    format = _format_of(output, item_type, guard_formulas)
-    if mode == "append" and not format.appends:
-        raise ConfigError(
-            f"--append cannot continue {os.fspath(output)}; .jsonl and .csv can"
-        )
+    return _file(spec, around)
+
+
+_ALIASES = {"postgres": "postgresql"}
+
+
+def _own(spec: OutputSpec, made: Any) -> Sink:
+    """A sink of the user's, or of another package."""
+    options = {**spec.options, **({"uri": spec.uri} if spec.uri else {})}
+    try:
+        sink = made(**options)
+    except TypeError as exc:
+        raise ConfigError(f"Output {spec.sink or spec.uri}: {exc}") from exc
+    if not isinstance(sink, Sink):
+        raise ConfigError(f"Output {spec.sink or spec.uri}: {made!r} makes no Sink")
+    return sink
+
+
+def _database(spec: OutputSpec, around: Surroundings, made: Any) -> Sink:
+    _refuse_options(spec, spec.options, registry.option_names(made))
+    values = {
+        "item_type": around.item_type,
+        "item_key": around.item_key,
+        "mode": around.mode,
+        **spec.options,
+    }
+    sink: Sink = made(spec.uri, **values)
+    return sink
+
+
+def _file(spec: OutputSpec, around: Surroundings) -> Sink:
+    format, left = _format(spec, around)
+    location = locate(spec.uri, disk=around.disk, options=left)
+    if around.mode == "append" and not format.appends:
+        raise ConfigError(f"--append cannot continue {spec.uri}; .jsonl and .csv can")
+    if around.mode == "append" and scheme_of(spec.uri) not in ("", "file"):
+        raise ConfigError(f"--append cannot continue {spec.uri}; local files can")
     kind = GrowingFile if format.grows else StoredFile
-    return kind(location, format, mode=mode)
+    return kind(location, format, mode=around.mode)
+
+
+def locate(
+    output: str | os.PathLike[str],
+    *,
+    disk: Disk = LOCAL,
+    options: Mapping[str, Any] | None = None,
+) -> Location:
+    """The place that an output names; ConfigError for an unknown scheme."""
+    text = os.fspath(output)
+    scheme = scheme_of(text)
+    if offer := registry.PLACES.get(scheme):
+        location: Location = offer.load()(text, options=options or {})
+        return location
+    if options:
+        _refuse_options(OutputSpec(uri=text), options, [])
+    if scheme == "file":
+        text = unquote(urlsplit(text).path)
+    elif scheme:
+        raise _unknown_scheme(text, scheme)
+    database = _DATABASE.fullmatch(text)
+    return LocalFile(database[1] if database else text, disk=disk)
+
+
+def _unknown_scheme(text: str, scheme: str) -> ConfigError:
+    known = [*registry.PLACES, *registry.DATABASES, *registry.installed_sinks()]
+    hint = unknown(f"scheme {scheme}://", scheme, known, f"Output {text!r}")
+    return ConfigError(f"{hint} (crawl outputs lists them)")
+
+
+def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, Any]]:
+    """The format of a file, and the options that it does not take."""
+    ending, packing = _ending(spec)
+    offer = registry.FORMATS.get(ending)
+    if offer is None:
+        raise _unknown_ending(spec.format or spec.uri)
+    made = offer.load()
+    options, left = {}, dict(spec.options)
+    for name in registry.option_names(made):
+        if name in left:
+            options[name] = left.pop(name)
+    if ending == "csv":
+        options.setdefault("guard_formulas", around.guard_formulas)
+    try:
+        format: Format = made(around.item_type, **options)
+    except TypeError as exc:
+        raise ConfigError(f"Output {spec.uri}: {exc}") from exc
+    if packing:
+        format = registry.PACKINGS[packing].load()(format)
+    return format, left
+
+
+def _ending(spec: OutputSpec) -> tuple[str, str]:
+    """The names of the format and of the compression, "" if there is none."""
+    name = PurePath(f"x.{spec.format}" if spec.format else spec.uri)
+    packing = name.suffix.lower().removeprefix(".")
+    if packing not in registry.PACKINGS:
+        return packing, ""
+    return name.with_suffix("").suffix.lower().removeprefix("."), packing
+
+
+def _refuse_options(
+    spec: OutputSpec, options: Mapping[str, Any], known: Sequence[str]
+) -> None:
+    for name in options:
+        if name not in known:
+            valid = known or ["none"]
+            where = f"Output {spec.uri}"
+            raise ConfigError(unknown(f"option {name!r}", name, valid, where))
 
 
 def _table_of(query: str | None) -> str | None:
@@ -97,27 +241,17 @@ def _table_of(query: str | None) -> str | None:
     return table
 
 
-def _format_of(
-    output: str | os.PathLike[str], item_type: ItemType | None, guard_formulas: bool
-) -> Format:
-    name = PurePath(output)
-    is_compressed = name.suffix.lower() == COMPRESSED
-    ending = (name.with_suffix("") if is_compressed else name).suffix.lower()
-    columns = None if item_type is None else item_type.names
-    if ending == ".jsonl":
-        format: Format = JsonLines()
-    elif ending == ".json":
-        format = JsonArray()
-    elif ending == ".csv":
-        format = Csv(columns, guard_formulas=guard_formulas)
-    else:
-        raise _unknown(output)
-    return Gzip(format) if is_compressed else format
-
-
-def _unknown(output: str | os.PathLike[str]) -> ConfigError:
+def _unknown_ending(output: str) -> ConfigError:
+    endings = ", ".join(f".{name}" for name in registry.FORMATS)
+    packings = " or ".join(f".{name}" for name in registry.PACKINGS)
     return ConfigError(
-        f"Output {os.fspath(output)!r} has an unknown ending; "
-        f"valid are {', '.join(ENDINGS)}, the first three also with {COMPRESSED}, "
-        "and - for standard output"
+        f"Output {output!r} has an unknown ending; valid are {endings} (each also with "
+        f"{packings}), .db, .sqlite, and - for standard output"
     )
+
+
+def of_type(output: str | OutputSpec, name: str) -> str | OutputSpec:
+    """The output for the items of one type, if its name holds {type}."""
+    if isinstance(output, str):
+        return OutputSpec(uri=output.replace("{type}", name), types=(name,))
+    return replace(output, uri=output.uri.replace("{type}", name), types=(name,))

@@ -35,6 +35,8 @@ class Item(msgspec.Struct, frozen=True):
     keys: tuple[tuple[str, bytes], ...] = ()
     #: The item itself, for readers in this process; a durable store keeps `body` only.
     value: Any = None
+    #: The name of the item's class; "" for a dict.
+    type: str = ""
 
 
 class ItemRow(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ class ItemRow(msgspec.Struct, frozen=True):
     body: bytes
     #: The object that the callback yielded; None for an item of an earlier process.
     value: Any = None
+    #: The name of the item's class; "" for a dict.
+    type: str = ""
 
     @property
     def item(self) -> dict[str, Any]:

@@ -155,7 +155,14 @@ class MemoryStore:
                 continue
             self._keys.update(item.keys)
             self._sequence += 1
-            row = ItemRow(self._sequence, fingerprint, ordinal, item.body, item.value)
+            row = ItemRow(
+                self._sequence,
+                fingerprint,
+                ordinal,
+                item.body,
+                item.value,
+                item.type,
+            )
             self._items.append(row)
             self._counters.items += 1
             if entry is not None:

@@ -252,7 +252,7 @@ def test_the_exit_code_says_how_well_it_went(
         (["run", "books", "-s", "crawl.workers=0"], "must be at least 1"),
         (["run", "books", "-o", "x.txt"], "valid are .jsonl"),
         (["run", "books", "-o", "spiders"], "has an unknown ending"),
-        (["run", "books", "-o", "ftp://h/x.jsonl"], "no output writes to ftp://"),
+        (["run", "books", "-o", "ftp://h/x.jsonl"], "unknown scheme ftp://"),
         (["run", "books", "--pages", "0"], "is not a number above 0"),
         (["run", "books", "--time", "soon"], "is not a duration"),
         (["run", "books", "--job", "a/b"], "cannot name a job"),

@@ -149,3 +149,45 @@ def test_any_text_comes_back_from_any_pieces(table: list[list[str]]) -> None:
     assert back[0] == ["a", "b", "c"]
     assert back[1:-1] == table
     assert back[-1] == ["", "", "1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1"])
+def test_a_table_in_another_encoding_is_written_and_continued(encoding: str) -> None:
+    def table() -> Csv:
+        return Csv(["é", "b"], encoding=encoding, delimiter=";")
+
+    first = written_bytes(table(), rows({"é": "ü", "b": "x;y"}))
+    again = written_bytes(table(), rows({"é": "ß"}), [first])
+
+    text = again.decode(encoding)
+    assert text == 'é;b\r\nü;"x;y"\r\nß;\r\n'
+    assert first.startswith(b"\xef\xbb\xbf") is (encoding == "utf-8-sig")
+
+
+def written_bytes(
+    table: Csv, items: Sequence[ItemRow], existing: Sequence[bytes] = ()
+) -> bytes:
+    table.adopt(existing)
+    return b"".join([*table.start(existing), table.encode(items), table.end()])
+
+
+def test_a_character_that_an_encoding_lacks_is_named() -> None:
+    with pytest.raises(SinkError, match=r"cp1252 has no '☃'; .*utf-8"):
+        written_bytes(Csv(["a"], encoding="cp1252"), rows({"a": "☃"}))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"encoding": "utf-9"}, "not known to Python"),
+        ({"encoding": "base64"}, "not known to Python"),
+        ({"encoding": "utf-16"}, "cannot be continued"),
+        ({"delimiter": "ab"}, "one character"),
+        ({"delimiter": '"'}, "one character"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(
+    options: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Csv(**options)  # type: ignore[arg-type]

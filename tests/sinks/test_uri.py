@@ -52,7 +52,9 @@ def test_a_sink_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("output", ["out.xml", "out", ""])
 def test_an_unknown_ending_lists_the_valid_ones(output: str) -> None:
-    with pytest.raises(ConfigError, match=r"\.jsonl, \.json, \.csv, \.db, \.sqlite"):
+    with pytest.raises(
+        ConfigError, match=r"\.jsonl, \.json, \.csv, \.parquet .*, \.db, \.sqlite"
+    ):
         open_sink(output)
 
 
@@ -61,14 +63,14 @@ def test_a_json_array_cannot_be_appended_to() -> None:
         open_sink("out.json", mode="append")
 
 
-@pytest.mark.parametrize("name", ["items.jsonl.gz", "items.json.gz", "items.csv.gz"])
+@pytest.mark.parametrize("name", ["items.jsonl.gz", "items.json.zst", "items.csv.gz"])
 def test_compressed_files_are_written_when_the_run_publishes(name: str) -> None:
     assert isinstance(open_sink(name), StoredFile)
 
 
 @pytest.mark.parametrize("name", ["items.gz", "items.db.gz", "items.txt.gz"])
 def test_what_cannot_be_compressed_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"also with \.gz"):
+    with pytest.raises(ConfigError, match=r"each also with \.gz or \.zst"):
         open_sink(name)
 
 
@@ -86,7 +88,7 @@ def test_an_unknown_scheme_makes_no_folder_of_that_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ConfigError, match=r"no output writes to \w+://"):
+    with pytest.raises(ConfigError, match=r"unknown scheme \w+://.*crawl outputs"):
         open_sink(output)
 
     assert list(tmp_path.iterdir()) == []

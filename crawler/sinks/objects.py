@@ -1,0 +1,213 @@
+"""Outputs in object storage: S3, Google Cloud Storage, Azure, by obstore.
+
+Rule: an object appears whole or not at all. Items are gathered in a temporary file,
+which is uploaded when the run publishes; a killed process leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import IO, Any
+
+import obstore
+from obstore import store as stores
+from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
+
+from crawler.errors import ConfigError
+from crawler.sinks.location import Location, labelled
+
+#: A larger object is uploaded in parts of this size, two at a time.
+PART_SIZE = 8 << 20
+_CHUNK = 1 << 20
+#: One request to the storage; the sinks retry for longer.
+_RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
+_CLIENT = {"timeout": "60s", "connect_timeout": "5s"}
+
+
+class StoredObject(Location):
+    """One object: `s3://bucket/key`, `gs://bucket/key`, `az://container/key`.
+
+    `store` is any store of obstore, with its root at the bucket. `options` are its
+    settings, such as `region` or `endpoint`; others come from the environment.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        store: Any = None,
+        options: Mapping[str, Any] | None = None,
+        spool: Spool | None = None,
+    ) -> None:
+        scheme, _, rest = uri.partition("://")
+        bucket, _, self._key = rest.partition("/")
+        if not bucket or not self._key or self._key.endswith("/"):
+            raise ConfigError(
+                f"Output {uri!r}: write it as {scheme}://bucket/name.jsonl"
+            )
+        self._uri = uri
+        self._store = store or _open_store(f"{scheme}://{bucket}", uri, options or {})
+        self._spool = spool or Spool()
+
+    @property
+    def text(self) -> str:
+        return self._uri
+
+    @property
+    def part_text(self) -> None:
+        return None
+
+    def size(self) -> int | None:
+        found = self._head()
+        return None if found is None else int(found["size"])
+
+    def mark(self) -> str:
+        found = self._head()
+        return "" if found is None else str(found["e_tag"] or found["last_modified"])
+
+    def _head(self) -> Any:
+        try:
+            with _translated():
+                return obstore.head(self._store, self._key)
+        except FileNotFoundError:
+            return None
+
+    def read(self) -> Iterator[bytes]:
+        with _translated():
+            pieces = obstore.get(self._store, self._key).stream(min_chunk_size=_CHUNK)
+            yield from map(bytes, pieces)
+
+    def prepare(self) -> None:
+        """Write and delete an empty object beside the key: whether that is allowed."""
+        probe = f"{self._key}.probe"
+        with _translated():
+            obstore.put(self._store, probe, b"")
+        try:
+            with _translated():
+                obstore.delete(self._store, probe)
+        except OSError:
+            return  # writing is allowed, deleting is not: that is enough
+
+    def part_size(self) -> int | None:
+        return self._spool.size()
+
+    def open(self) -> Spool:
+        self._spool.open()
+        return self._spool
+
+    def publish(self) -> None:
+        file, size = self._spool.open(), self._spool.size() or 0
+        with _translated():
+            try:
+                # A small new object is put only if nobody else has put one meanwhile.
+                is_new = self._head() is None and size <= PART_SIZE
+                self._put(file, "create" if is_new else "overwrite")
+            except AlreadyExistsError:
+                if not self.holds_part():
+                    raise
+        self.remove_part()
+
+    def _put(self, file: IO[bytes], mode: Any) -> None:
+        file.seek(0)
+        try:
+            obstore.put(
+                self._store,
+                self._key,
+                file,
+                mode=mode,
+                chunk_size=PART_SIZE,
+                max_concurrency=2,
+            )
+        except NotSupportedError:
+            if mode == "overwrite":
+                raise
+            self._put(file, "overwrite")
+
+    def holds_part(self) -> bool:
+        file = self._spool.open()
+        file.seek(0)
+        for piece in self.read():
+            if file.read(len(piece)) != piece:
+                return False
+        return not file.read(1)
+
+    def remove_part(self) -> None:
+        self._spool.close()
+
+    def remove(self) -> None:
+        with _translated():
+            obstore.delete(self._store, self._key)
+
+    def beside(self, label: str) -> Location:
+        folder, slash, name = self._uri.rpartition("/")
+        uri = f"{folder}{slash}{labelled(name, label)}"
+        return StoredObject(uri, store=self._store, spool=self._spool)
+
+
+class Spool:
+    """A temporary file without a name: gone with the process."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> IO[bytes]:
+        if self._file is None:
+            # Not a context manager: the file lives until `close`.
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        return self._file
+
+    def size(self) -> int | None:
+        return None if self._file is None else self._file.seek(0, os.SEEK_END)
+
+    def write(self, offset: int, data: bytes) -> None:
+        file = self.open()
+        file.seek(offset)
+        file.write(data)
+        file.truncate()
+
+    def sync(self) -> None:
+        self.open().flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _open_store(root: str, uri: str, options: Mapping[str, Any]) -> Any:
+    endpoint = str(options.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""))
+    client = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
+    from_url: Any = stores.from_url  # its options are typed for each scheme alone
+    try:
+        return from_url(
+            root, config=options, client_options=client, retry_config=_RETRY
+        )
+    except (BaseError, ValueError, TypeError) as exc:
+        raise ConfigError(f"Output {uri}: {_first_line(exc)}") from exc
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of obstore as OSError, in one line."""
+    try:
+        yield
+    except AlreadyExistsError as exc:
+        raise FileExistsError(17, "another program has put an object there") from exc
+    except FileNotFoundError as exc:
+        raise FileNotFoundError(2, _first_line(exc)) from exc
+    except BaseError as exc:
+        raise OSError(_first_line(exc)) from exc
+
+
+def _first_line(error: Exception) -> str:
+    """The service's own words, if they are there, else the first line."""
+    found = _MESSAGE.search(str(error))
+    return found[1] if found else str(error).partition("\n")[0]
+
+
+_MESSAGE = re.compile(r"<Message>([^<\n]+)</Message>")

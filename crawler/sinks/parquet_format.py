@@ -1,0 +1,153 @@
+"""Items as a Parquet file, by pyarrow: typed columns, written a row group at a time.
+
+Rule: no value changes. A column whose values differ in kind, or that no Arrow type
+holds exactly, is text: the value's JSON.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow  # type: ignore[import-untyped]
+from pyarrow import parquet
+
+from crawler.errors import ConfigError, SinkError
+from crawler.pipelines.item_type import ItemType
+from crawler.sinks.arrow_columns import Column, column_of
+from crawler.sinks.columns import columns_of
+from crawler.sinks.formats import Format
+from crawler.store.base import ItemRow
+
+#: A row group ends behind so many bytes of JSON, however few rows they are.
+_GROUP_BYTES = 16 << 20
+_COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "brotli", "none")
+#: What a value raises that is not of its column's kind.
+_ODD = (ValueError, ArithmeticError, TypeError, AttributeError)
+
+
+class Parquet(Format):
+    """The format of a Parquet file.
+
+    The schema is that of the item type. Where that does not say enough (no type, Any,
+    Decimal, datetime), all items are looked at before the first is written.
+    """
+
+    def __init__(
+        self,
+        item_type: ItemType | None = None,
+        *,
+        compression: str = "zstd",
+        row_group: int = 50_000,
+    ) -> None:
+        kinds = columns_of(item_type) if item_type else {}
+        self._is_known = item_type is not None
+        self._columns: dict[str, Column] = {
+            name: column_of(kind) for name, kind in kinds.items()
+        }
+        columns = self._columns.values()
+        self.looks = not self._is_known or any(each.looks for each in columns)
+        self.shape = "parquet"
+        self._row_group = row_group
+        self._compression = compression
+        if compression not in _COMPRESSIONS:
+            raise ConfigError(
+                f"compression = {compression!r} is unknown; use one of "
+                + ", ".join(_COMPRESSIONS)
+            )
+        self._rows: list[dict[str, Any]] = []
+        self._bytes = 0
+        self._drain = _Drain()
+        self._writer: parquet.ParquetWriter | None = None
+
+    def look(self, rows: Sequence[ItemRow]) -> None:
+        for row in rows:
+            try:
+                self._look(row.item)
+            except _ODD as exc:
+                raise SinkError(f"Item {row.sequence} does not fit: {exc}") from exc
+
+    def _look(self, item: dict[str, Any]) -> None:
+        for name, value in item.items():
+            column = self._columns.get(name)
+            if column is None:
+                if self._is_known:
+                    continue  # `encode` refuses it
+                column = self._columns[name] = Column()
+            column.look(value)
+
+    def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
+        self._rows.clear()
+        self._bytes = 0
+        self._drain = _Drain()
+        schema = pyarrow.schema(
+            [(name, column.type()) for name, column in self._columns.items()]
+        )
+        self._writer = parquet.ParquetWriter(
+            self._drain, schema, compression=self._compression
+        )
+        yield self._drain.take()
+
+    def encode(self, rows: Sequence[ItemRow]) -> bytes:
+        for row in rows:
+            self._rows.append(self._converted(row))
+            self._bytes += len(row.body)
+            if len(self._rows) >= self._row_group or self._bytes >= _GROUP_BYTES:
+                self._write_group()
+        return self._drain.take()
+
+    def _converted(self, row: ItemRow) -> dict[str, Any]:
+        item = row.item
+        try:
+            if extra := item.keys() - self._columns.keys():
+                raise ValueError(f"the file has no column {min(extra)!r}")
+            return {
+                name: column.convert(item.get(name))
+                for name, column in self._columns.items()
+            }
+        except _ODD as exc:
+            raise SinkError(f"Item {row.sequence} does not fit: {exc}") from exc
+
+    def _write_group(self) -> None:
+        assert self._writer is not None
+        if not self._rows:
+            return
+        try:
+            table = pyarrow.Table.from_pylist(self._rows, schema=self._writer.schema)
+        except (pyarrow.ArrowException, OverflowError) as exc:
+            raise SinkError(f"An item does not fit its type: {exc}") from exc
+        self._writer.write_table(table, row_group_size=len(self._rows))
+        self._rows.clear()
+        self._bytes = 0
+
+    def end(self) -> bytes:
+        self._write_group()
+        assert self._writer is not None
+        self._writer.close()
+        return self._drain.take()
+
+
+class _Drain(io.RawIOBase):
+    """A file that hands on what was written to it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        piece = bytes(data)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        return len(piece)
+
+    def tell(self) -> int:
+        return self._size
+
+    def take(self) -> bytes:
+        pieces = b"".join(self._pieces)
+        self._pieces.clear()
+        return pieces

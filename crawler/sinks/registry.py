@@ -1,0 +1,123 @@
+"""The formats and places that an output may name, and the extra that brings each.
+
+Rule: nothing is imported before an output names it. Other packages add sinks by the
+entry-point group `crawler.sinks`: its names are schemes, and classes of [outputs.NAME].
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from crawler.errors import ConfigError
+from crawler.settings import unknown
+
+GROUP = "crawler.sinks"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that an output may name."""
+
+    name: str
+    #: One line that explains it.
+    about: str
+    #: The class, as "module:Class".
+    target: str
+    #: The module that the extra brings; "": nothing more is needed.
+    needs: str = ""
+    extra: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
+
+    def load(self) -> Any:
+        """The class; ConfigError names the extra that is missing."""
+        if not self.is_installed:
+            raise ConfigError(
+                f"{self.name} outputs need {self.needs}: "
+                f"pip install 'crawler[{self.extra}]'"
+            )
+        module, _, name = self.target.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+def _by_name(*offers: Offer) -> dict[str, Offer]:
+    return {offer.name: offer for offer in offers}
+
+
+_HERE = "crawler.sinks"
+FORMATS: Mapping[str, Offer] = _by_name(
+    Offer("jsonl", "one JSON object a line", f"{_HERE}.formats:JsonLines"),
+    Offer("json", "one JSON array", f"{_HERE}.formats:JsonArray"),
+    Offer("csv", "a table for spreadsheets", f"{_HERE}.csv_format:Csv"),
+    Offer(
+        "parquet",
+        "a typed table for data tools",
+        f"{_HERE}.parquet_format:Parquet",
+        "pyarrow",
+        "parquet",
+    ),
+)
+#: Behind the ending of a format.
+PACKINGS: Mapping[str, Offer] = _by_name(
+    Offer("gz", "compressed by gzip", f"{_HERE}.gzip_format:Gzip"),
+    Offer("zst", "compressed by Zstandard", f"{_HERE}.zstd_format:Zstandard"),
+)
+_OBJECT = f"{_HERE}.objects:StoredObject"
+#: Schemes of places that hold a file of any format.
+PLACES: Mapping[str, Offer] = _by_name(
+    Offer("s3", "Amazon S3 and its like", _OBJECT, "obstore", "objects"),
+    Offer("gs", "Google Cloud Storage", _OBJECT, "obstore", "objects"),
+    Offer("az", "Azure Blob Storage", _OBJECT, "obstore", "objects"),
+)
+#: Schemes of databases.
+DATABASES: Mapping[str, Offer] = _by_name(
+    Offer(
+        "postgresql",
+        "a table of PostgreSQL, exactly once",
+        f"{_HERE}.postgres:Postgres",
+        "psycopg",
+        "postgres",
+    ),
+)
+
+
+def installed_sinks() -> dict[str, EntryPoint]:
+    """The sinks of other packages, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def sink_class(name: str) -> Callable[..., Any]:
+    """The class that "package.module.Class", or an installed name, means."""
+    if point := installed_sinks().get(name):
+        return _loaded(point.load, f"the installed sink {name!r}")
+    module, _, class_name = name.replace(":", ".").rpartition(".")
+    if not module:
+        names = [*installed_sinks()] or ["package.module.Class"]
+        raise ConfigError(unknown(f"sink {name!r}", name, names, "class"))
+    return _loaded(
+        lambda: getattr(importlib.import_module(module), class_name), repr(name)
+    )
+
+
+def _loaded(load: Callable[[], Any], what: str) -> Callable[..., Any]:
+    try:
+        found: Callable[..., Any] = load()
+    except (ImportError, AttributeError) as exc:
+        raise ConfigError(f"class: {what} cannot be imported: {exc}") from exc
+    if not callable(found):
+        raise ConfigError(f"class: {what} is no class")
+    return found
+
+
+def option_names(made: Callable[..., Any]) -> list[str]:
+    """The options that a class takes: its keyword-only arguments."""
+    parameters = inspect.signature(made).parameters.values()
+    return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]

@@ -1,0 +1,40 @@
+"""The part of the items that one output receives: some types, some fields.
+
+Rule: pure; rows in, rows out. A row keeps its number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from crawler.pipelines.items import encode
+from crawler.store.base import ItemRow
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which items an output receives, and which of their fields."""
+
+    #: Names of item types; empty: all items.
+    types: frozenset[str] = frozenset()
+    #: The fields, in order, with the names that they get; empty: all, as they are.
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, rows: Sequence[ItemRow]) -> Sequence[ItemRow]:
+        """The rows that are selected, with the fields that are selected."""
+        if self.types:
+            rows = [row for row in rows if row.type in self.types]
+        if self.fields:
+            rows = [self._shaped(row) for row in rows]
+        return rows
+
+    def _shaped(self, row: ItemRow) -> ItemRow:
+        item = row.item
+        shaped = {new: item[name] for name, new in self.fields.items() if name in item}
+        return msgspec.structs.replace(row, body=encode(shaped), value=None)
+
+
+ALL = Selection()

@@ -1,0 +1,101 @@
+"""What one output is asked for: its place, and what it makes of the items.
+
+Rule: a description opens nothing. It comes from code, or from [outputs.NAME].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from crawler import settings as layers
+from crawler.errors import ConfigError
+from crawler.settings import Bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSpec:
+    """One output, as [outputs.NAME] or `Spider.outputs` describes it.
+
+    OutputSpec(uri="s3://bucket/{type}.parquet", types=("Book", "Author"))
+    OutputSpec(uri="books.csv", fields={"title": "Title", "price": "Price"},
+               options={"delimiter": ";", "encoding": "utf-8-sig"})
+    """
+
+    #: A path or a URI; {job}, {date}, {run} and {type} are filled in.
+    uri: str = ""
+    #: A sink of your own instead: its import path "package.module.Sink", or the name of
+    #: an installed one. It is called with `options`, and with `uri` if that is given.
+    sink: str = ""
+    #: The format, if the ending of `uri` does not say: "jsonl", "csv.gz", "parquet".
+    format: str = ""
+    #: The fields to write, in order; a mapping gives each another name.
+    fields: tuple[str, ...] | Mapping[str, str] = ()
+    #: The item types to write, by the names of their classes; empty: all.
+    types: tuple[str, ...] = ()
+    #: Begin another file behind so many rows, or so many bytes; 0: never.
+    rotate_rows: int = 0
+    rotate_bytes: int = 0
+    #: Write the JSON Schema of the items beside the output.
+    schema: bool = False
+    #: What else the format, the location or the sink is given.
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.uri and not self.sink:
+            raise ConfigError("An output needs a uri, or a class")
+        if self.rotate_rows < 0 or self.rotate_bytes < 0:
+            raise ConfigError("An output's rotate_rows and rotate_bytes are 0 or more")
+        for name in ("fields", "types"):
+            if isinstance(getattr(self, name), str):
+                raise ConfigError(f'An output\'s {name} is a list: {name} = ["..."]')
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The fields to write, in order, with the names that they get; {}: all."""
+        if isinstance(self.fields, Mapping):
+            return dict(self.fields)
+        return {name: name for name in self.fields}
+
+
+def spec_of(name: str, table: object, source: str) -> OutputSpec:
+    """The output that [outputs.NAME] describes; ConfigError names the wrong key."""
+    place = f"{source}: [outputs.{name}]"
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{place} must be a table")
+    known = {each.name for each in fields(OutputSpec)} - {"options", "sink"}
+    values: dict[str, Any] = {"options": {}}
+    for key, value in table.items():
+        if key == "class":
+            values["sink"] = _of_type(place, key, value, str)
+        elif key not in known:
+            values["options"][key] = value
+        else:
+            values[key] = _value(place, key, value)
+    try:
+        return OutputSpec(**values)
+    except ConfigError as exc:
+        raise ConfigError(f"{place}: {exc}") from exc
+
+
+def _value(place: str, key: str, value: Any) -> Any:
+    if key == "types" or (key == "fields" and not isinstance(value, Mapping)):
+        return tuple(_of_type(place, key, value, list))
+    if key == "fields":
+        return value
+    if key == "rotate_bytes":
+        try:
+            return int(Bytes(layers.size(value)))
+        except (ValueError, TypeError) as exc:
+            raise ConfigError(f"{place}: {key} = {value!r}: {exc}") from exc
+    wanted = {"rotate_rows": int, "schema": bool}.get(key, str)
+    return _of_type(place, key, value, wanted)
+
+
+def _of_type(place: str, key: str, value: Any, kind: type) -> Any:
+    is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if not is_right:
+        words = {str: "text", int: "a number", bool: "true or false", list: "a list"}
+        raise ConfigError(f"{place}: {key} = {value!r} must be {words[kind]}")
+    return value
