@@ -7,12 +7,13 @@ may pass again. Code that acts on the world belongs in a sink.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.settings import Settings
+from crawler.stats import Counters
 
 if TYPE_CHECKING:
     from crawler.response import Response
@@ -31,8 +32,13 @@ class Run:
     spider: str = ""
     #: The settings in force: file, spider, job, environment and `-s`.
     settings: Settings = field(default_factory=Settings)
-    #: The run's counters, such as `pages` and `items`, as of the last commit.
-    counters: Mapping[str, int] = field(default_factory=dict)
+    #: Gives the counters; use `counters`.
+    counted: Callable[[], Counters] = Counters
+
+    @property
+    def counters(self) -> Counters:
+        """What the run has counted as of the last commit, such as `counters.pages`."""
+        return self.counted()
 
 
 class Process(Protocol):

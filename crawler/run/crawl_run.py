@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 
 import anyio
 import msgspec
@@ -43,7 +43,7 @@ from crawler.sinks import (
     places_of,
 )
 from crawler.spider import Spider
-from crawler.stats import FinishReason, Report, exit_code, is_good, totals
+from crawler.stats import Counters, FinishReason, Report, exit_code, is_good, totals
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.positions import sink_positions
@@ -229,8 +229,13 @@ class CrawlRun:
             self.opening.run,
             self._spider.name,
             self._settings,
-            MappingProxyType(self.opening.counters),
+            self._counted,
         )
+
+    def _counted(self) -> Counters:
+        if not self._is_begun:  # there is no engine yet
+            return self.opening.counters
+        return self.engine.progress.counters
 
     async def _ownership(self) -> Owns:
         """Which places the job has filled."""

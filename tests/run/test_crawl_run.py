@@ -137,7 +137,7 @@ class Watching:
         yield self
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        self.pages.append(self.run.counters.get("pages", 0))
+        self.pages.append(self.run.counters.pages)
         return item
 
 
@@ -158,7 +158,7 @@ def test_a_pipeline_knows_its_run_its_settings_and_its_counters() -> None:
     assert (run.job, run.number, run.spider) == ("pages", 1, "pages")
     assert run.settings.crawl.workers == 7
     assert watching.pages == [0, 1]
-    assert run.counters["items"] == 2
+    assert run.counters.items == 2
 
 
 @pytest.mark.parametrize("is_forced", [False, True])
