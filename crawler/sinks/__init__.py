@@ -5,7 +5,15 @@ gives their bytes, a `Location` keeps them, `GrowingFile` and `StoredFile` join 
 """
 
 from crawler.pipelines.item_type import ItemField, ItemType
-from crawler.sinks.base import Owns, PipeClosed, Position, Sink, Source, places_of
+from crawler.sinks.base import (
+    Owns,
+    PipeClosed,
+    Position,
+    Sink,
+    Source,
+    UnfitItem,
+    places_of,
+)
 from crawler.sinks.disk import OpenFile
 from crawler.sinks.files import GrowingFile, Mode, StoredFile
 from crawler.sinks.formats import Format
@@ -41,6 +49,7 @@ __all__ = [
     "Source",
     "StandardOutput",
     "StoredFile",
+    "UnfitItem",
     "check_distinct",
     "dated",
     "is_fixed",

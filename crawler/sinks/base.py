@@ -25,6 +25,10 @@ class PipeClosed(SinkError):
     """The reader of our output has gone: the run ends in order, without an error."""
 
 
+class UnfitItem(SinkError):
+    """The target can never take this item as it is: no try is made again."""
+
+
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a sink is, as the store keeps it for the next process."""
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from crawler.errors import ConfigError, SinkError
+from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemType
+from crawler.sinks.base import UnfitItem
 from crawler.sinks.formats import Format, with_line_end
 from crawler.store.base import ItemRow
 
@@ -101,7 +102,7 @@ class Csv(Format):
     def _refuse_others(self, row: ItemRow) -> None:
         for field in row.item:
             if field not in self._columns:
-                raise SinkError(
+                raise UnfitItem(
                     f"--append: the CSV file has no column {field!r}, which item "
                     f"{row.sequence} has; write the items to another file with "
                     "`crawl export JOB -o OTHER.csv`"
@@ -157,7 +158,7 @@ class Csv(Format):
             return text.getvalue().encode(encoding)
         except UnicodeEncodeError as exc:
             wrong = exc.object[exc.start]
-            raise SinkError(
+            raise UnfitItem(
                 f'{self._encoding} has no {wrong!r}; choose encoding = "utf-8"'
             ) from exc
 

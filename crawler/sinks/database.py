@@ -22,7 +22,8 @@ from crawler.sinks.base import Owns, Position, Sink, Source
 from crawler.sinks.columns import columns_of
 from crawler.sinks.disk import LOCAL
 from crawler.sinks.files import Mode, refusal
-from crawler.sinks.sqlite_table import RowOwner, Table, by_key, connect
+from crawler.sinks.row_keys import RowOwner
+from crawler.sinks.sqlite_table import Table, connect
 from crawler.store.base import ItemRow
 
 TABLE = "items"
@@ -190,13 +191,8 @@ class Database(Sink):
         owner = RowOwner(self._source.run.job, self._position.run)
         with self._writing():
             for row in self._rows:
-                self._table.insert(owner, self._key(row), row)
+                self._table.insert(owner, owner.key(row, self._item_key), row)
         self._rows.clear()
-
-    def _key(self, row: ItemRow) -> str:
-        if self._item_key:
-            return by_key(self._item_key, row.item)
-        return f"{self._source.run.job}/{self._position.run}/{row.sequence}"
 
     async def publish(self, sequence: int) -> None:
         await self._publish(sequence, "")

@@ -20,7 +20,7 @@ from tenacity import (
 )
 
 from crawler.errors import ConfigError, SinkError
-from crawler.sinks.base import BATCH, PipeClosed, Sink, Source
+from crawler.sinks.base import BATCH, PipeClosed, Sink, Source, UnfitItem
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ SAVE_BYTES = 1 << 20
 #: What trying again cannot heal.
 _FINAL = (
     PipeClosed,
+    UnfitItem,
     ConfigError,
     TypeError,
     AttributeError,

@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow  # type: ignore[import-untyped]
 from pyarrow import parquet
 
-from crawler.errors import ConfigError, SinkError
+from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemType
 from crawler.sinks.arrow_columns import Column, column_of
+from crawler.sinks.base import UnfitItem
 from crawler.sinks.columns import columns_of
 from crawler.sinks.formats import Format
 from crawler.store.base import ItemRow
@@ -66,7 +67,7 @@ class Parquet(Format):
             try:
                 self._look(row.item)
             except _ODD as exc:
-                raise SinkError(f"Item {row.sequence} does not fit: {exc}") from exc
+                raise UnfitItem(f"Item {row.sequence} does not fit: {exc}") from exc
 
     def _look(self, item: dict[str, Any]) -> None:
         for name, value in item.items():
@@ -107,7 +108,7 @@ class Parquet(Format):
                 for name, column in self._columns.items()
             }
         except _ODD as exc:
-            raise SinkError(f"Item {row.sequence} does not fit: {exc}") from exc
+            raise UnfitItem(f"Item {row.sequence} does not fit: {exc}") from exc
 
     def _write_group(self) -> None:
         assert self._writer is not None
@@ -116,7 +117,7 @@ class Parquet(Format):
         try:
             table = pyarrow.Table.from_pylist(self._rows, schema=self._writer.schema)
         except (pyarrow.ArrowException, OverflowError) as exc:
-            raise SinkError(f"An item does not fit its type: {exc}") from exc
+            raise UnfitItem(f"An item does not fit its type: {exc}") from exc
         self._writer.write_table(table, row_group_size=len(self._rows))
         self._rows.clear()
         self._bytes = 0

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from crawler.sinks.columns import ANY, Kind
+from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
 #: Columns of every table; those of the items follow, named as the fields are.
@@ -52,14 +51,6 @@ class Column(NamedTuple):
 
     name: str
     declared: str
-
-
-@dataclass(frozen=True, slots=True)
-class RowOwner:
-    """The run that a row is of, as the table names it."""
-
-    job: str
-    run: int
 
 
 class Table:
@@ -171,11 +162,3 @@ def _cell(value: Any, declared: str) -> Any:
         # A column of numbers would round these digits, but not if they are bytes.
         return text if is_huge and declared not in ("", "TEXT") else text.decode()
     return value
-
-
-def by_key(fields: Iterable[str], item: dict[str, Any]) -> str:
-    """The key of an item that is unique by these fields."""
-    return _canonical([item.get(field) for field in fields]).decode()
-
-
-_canonical = msgspec.json.Encoder(order="deterministic").encode

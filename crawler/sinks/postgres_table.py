@@ -1,0 +1,214 @@
+"""Items as rows of one table of PostgreSQL: its columns and its statements.
+
+Rule: a row has a key, so writing a row twice is the same as writing it once. The caller
+owns the transaction.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed, Identifier, Placeholder
+
+from crawler.sinks.columns import Kind
+from crawler.sinks.row_keys import RowOwner
+from crawler.store.base import ItemRow
+
+Connection: TypeAlias = AsyncConnection[Any]
+#: Columns of every table, before those of the items.
+OWN = {
+    "_key": "text PRIMARY KEY",
+    "_job": "text NOT NULL",
+    "_run": "bigint NOT NULL",
+    "_sequence": "bigint NOT NULL",
+}
+#: The column of whole items, if nothing is known of them.
+ITEM = "item"
+_INTEGERS = range(-(2**63), 2**63)
+#: PostgreSQL's text cannot hold NUL.
+_NUL, _REPLACEMENT = "\0", "\N{REPLACEMENT CHARACTER}"
+
+
+def _json(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    # `\\u0000` is an escaped backslash, so look before replacing.
+    if "\\u0000" in text:
+        return msgspec.json.encode(_without_nul(value)).decode()
+    return text
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(_NUL, _REPLACEMENT)
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(each) for key, each in value.items()}
+    return value
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text.replace(_NUL, _REPLACEMENT)
+
+
+def _number(value: Any) -> Any:
+    is_huge = isinstance(value, int) and value not in _INTEGERS
+    return str(value) if is_huge else value
+
+
+_Convert: TypeAlias = Callable[[Any], Any]
+#: The type of a column, and how a value of the item's JSON is handed to it.
+_TYPES: Mapping[str, tuple[str, _Convert]] = {
+    "boolean": ("boolean", lambda value: value),
+    "integer": ("bigint", _number),
+    "float": ("double precision", float),
+    "text": ("text", _text),
+    "bytes": ("bytea", base64.b64decode),
+    "timestamp": ("timestamptz", _text),
+    "date": ("date", _text),
+    "time": ("time", _text),
+    "decimal": ("numeric", _text),
+    "uuid": ("uuid", _text),
+}
+_JSONB: tuple[str, _Convert] = ("jsonb", _json)
+
+
+class PostgresTable:
+    """One table; `kinds` None: whole items stand in one column of JSON."""
+
+    def __init__(self, name: Sequence[str], kinds: Mapping[str, Kind] | None) -> None:
+        self._name = tuple(name)
+        self._kinds = kinds
+        #: The columns of the items, with how a value is converted.
+        self._columns: dict[str, _Convert] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Columns that were added in a transaction that failed are not there."""
+        if self._kinds is None:
+            self._columns = {ITEM: _json}
+        else:
+            self._columns = {name: _of(kind)[1] for name, kind in self._kinds.items()}
+
+    @property
+    def name(self) -> str:
+        return ".".join(self._name)
+
+    @property
+    def identifier(self) -> Identifier:
+        return Identifier(*self._name)
+
+    def sibling(self, name: str) -> PostgresTable:
+        """A table of the same columns beside this one."""
+        return PostgresTable((*self._name[:-1], name), self._kinds)
+
+    async def columns(self, connection: Connection) -> dict[str, str]:
+        """The types of the columns by name; {}: there is no such table."""
+        cursor = await connection.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            (self.identifier.as_string(connection),),
+        )
+        return dict(await cursor.fetchall())
+
+    async def create(self, connection: Connection) -> str:
+        """Make the table, or add the columns that it lacks; what is wrong with a table
+        that is there, "" if it fits."""
+        wanted = {name: kind.removesuffix(" PRIMARY KEY") for name, kind in OWN.items()}
+        wanted.update(self._wanted())
+        found = await self.columns(connection)
+        if not found:
+            await self._make(connection)
+            return ""
+        for name in OWN:
+            if name not in found:
+                return f"it has no column {name}, so it is of another kind"
+        for name, kind in wanted.items():
+            kind = kind.removesuffix(" NOT NULL")
+            if name not in found:
+                await self._add(connection, name, kind)
+            elif found[name].replace("time without time zone", "time") != _full(kind):
+                return f"its column {name} is {found[name]}, not {kind}"
+        return ""
+
+    def _wanted(self) -> dict[str, str]:
+        if self._kinds is None:
+            return {ITEM: "jsonb"}
+        return {name: _of(kind)[0] for name, kind in self._kinds.items()}
+
+    async def _make(self, connection: Connection) -> None:
+        columns = SQL(", ").join(
+            SQL("{} {}").format(Identifier(name), SQL(kind))
+            for name, kind in {**OWN, **self._wanted()}.items()
+        )
+        await connection.execute(
+            SQL("CREATE TABLE {} ({})").format(self.identifier, columns)
+        )
+
+    async def _add(self, connection: Connection, name: str, kind: str) -> None:
+        await connection.execute(
+            SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(
+                self.identifier,
+                Identifier(name),
+                SQL(kind),
+            )
+        )
+
+    async def insert(
+        self,
+        connection: Connection,
+        owner: RowOwner,
+        rows: Sequence[tuple[str, ItemRow]],
+    ) -> None:
+        """Write rows under their keys; each replaces the row with the same key."""
+        values = []
+        for key, row in rows:
+            item = {ITEM: row.item} if self._kinds is None else row.item
+            for name in item.keys() - self._columns.keys():
+                await self._add(connection, name, "jsonb")
+                self._columns[name] = _json
+            cells = [
+                None if (value := item.get(name)) is None else convert(value)
+                for name, convert in self._columns.items()
+            ]
+            values.append([_text(key), owner.job, owner.run, row.sequence, *cells])
+        width = len(OWN) + len(self._columns)
+        # Columns that a later row added are null in the earlier ones.
+        padded = [[*row, *[None] * (width - len(row))] for row in values]
+        async with connection.cursor() as cursor:
+            await cursor.executemany(self._upsert(), padded)
+
+    def _upsert(self) -> Composed:
+        names = [*OWN, *self._columns]
+        return SQL(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (_key) DO UPDATE SET {}"
+        ).format(
+            self.identifier,
+            SQL(", ").join(map(Identifier, names)),
+            SQL(", ").join([Placeholder()] * len(names)),
+            SQL(", ").join(
+                SQL("{0} = excluded.{0}").format(Identifier(name)) for name in names[1:]
+            ),
+        )
+
+    async def drop(self, connection: Connection) -> None:
+        await connection.execute(SQL("DROP TABLE IF EXISTS {}").format(self.identifier))
+
+    async def rename(self, connection: Connection, name: str) -> None:
+        await connection.execute(
+            SQL("ALTER TABLE {} RENAME TO {}").format(self.identifier, Identifier(name))
+        )
+
+
+def _of(kind: Kind) -> tuple[str, _Convert]:
+    return _TYPES.get(kind.name, _JSONB)
+
+
+def _full(kind: str) -> str:
+    """A type as PostgreSQL itself calls it."""
+    return {"timestamptz": "timestamp with time zone"}.get(kind, kind)
