@@ -225,6 +225,8 @@ class Layer(msgspec.Struct, frozen=True):
     values: Mapping[str, Mapping[str, Any]]
     #: [jobs.NAME] as they are written; one that is wrong must not hide the others.
     jobs: Mapping[str, Any] = {}
+    #: [outputs.NAME] as they are written.
+    outputs: Mapping[str, Any] = {}
 
 
 def build(layers: Iterable[Layer]) -> Settings:
@@ -375,9 +377,7 @@ def from_file(folder: Path) -> tuple[Layer, Path | None]:
     A config.toml without a section of ours belongs to something else.
     """
     own = _tables(folder / "config.toml")
-    ours = {
-        name: own[name] for name in own if name in type_of_section or name == "jobs"
-    }
+    ours = {name: own[name] for name in own if name in (*type_of_section, *_NAMED)}
     tool = _tables(folder / "pyproject.toml").get("tool", {})
     shared = tool.get("crawl", {}) if isinstance(tool, dict) else {}
     if ours and shared:
@@ -393,10 +393,17 @@ def from_file(folder: Path) -> tuple[Layer, Path | None]:
 
 
 def _layer(source: str, tables: dict[str, Any]) -> Layer:
-    jobs = tables.pop("jobs", {})
-    if not isinstance(jobs, dict):
-        raise ConfigError(f"{source}: jobs must be tables, each as [jobs.NAME]")
-    return Layer(source, tables, jobs)
+    named = {section: tables.pop(section, {}) for section in _NAMED}
+    for section, values in named.items():
+        if not isinstance(values, dict):
+            raise ConfigError(
+                f"{source}: {section} must be tables, each as [{section}.NAME]"
+            )
+    return Layer(source, tables, **named)
+
+
+#: Sections of tables that have names of their own.
+_NAMED = ("jobs", "outputs")
 
 
 def _tables(path: Path) -> dict[str, Any]:

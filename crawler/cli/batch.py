@@ -10,7 +10,7 @@ import argparse
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,16 @@ from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.jobs.definition import Job
 from crawler.run.options import RunOptions
 from crawler.settings import Settings
+from crawler.spider import Spider
 from crawler.stats import FinishReason
 from crawler.store.sqlite import history
 
 #: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
 MARGIN = LAST_SECONDS + 2.0
 
-TermsOf = Callable[[argparse.Namespace, str, Settings], RunOptions]
+TermsOf = Callable[
+    [argparse.Namespace, Project, str, Spider, Settings, Sequence[str]], RunOptions
+]
 
 
 def run(args: argparse.Namespace, project: Project, terms_of: TermsOf) -> int:
@@ -115,8 +118,8 @@ class _Work:
         target = self._project.target(args.name)
         spider = spider_of(target, args.arguments)
         settings = self._project.settings(target)
-        terms = self._terms(job, settings)
-        summary.check(args.summary, terms.outputs)
+        terms = self._terms(job, spider, settings)
+        summary.check(args.summary, terms.outputs or ())
         manner = Manner(args.verbose, args.quiet, args.log_format)
         with self._limited(settings, terms):
             ending = conduct(
@@ -132,13 +135,14 @@ class _Work:
         self.is_late = is_stopped and self._left(job) == 0
         return ending
 
-    def _terms(self, job: Job, settings: Settings) -> RunOptions:
+    def _terms(self, job: Job, spider: Spider, settings: Settings) -> RunOptions:
         args, wanted = self._args, job.settings
-        terms = self._terms_of(args, job.name, settings)
+        terms = self._terms_of(
+            args, self._project, job.name, spider, settings, job.outputs
+        )
         rate = args.max_error_rate
         return replace(
             terms,
-            outputs=tuple(args.outputs) or job.outputs or terms.outputs,
             zone=job.zone,
             max_runtime=self._left(job),
             max_error_rate=wanted.max_error_rate if rate is None else rate,

@@ -19,6 +19,7 @@ from crawler.cli import (
     jobs,
     listing,
     new,
+    outputs,
     pages,
     run,
     schedule,
@@ -30,7 +31,18 @@ from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
 
 #: One module a group of commands, in the order in which help lists them.
-COMMANDS = (demo, new, listing, run, pages, shell, history, jobs, schedule)
+COMMANDS = (
+    demo,
+    new,
+    listing,
+    outputs,
+    run,
+    pages,
+    shell,
+    history,
+    jobs,
+    schedule,
+)
 
 
 def dispatch(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -15,7 +16,7 @@ from crawler.cli.running import run_in_loop
 from crawler.cli.streams import shown
 from crawler.errors import StateError
 from crawler.pipelines import Run
-from crawler.sinks import Mode, Outputs, Sink, open_sink
+from crawler.sinks import Mode, OutputPlan, Outputs, OutputSpec, Sink
 from crawler.store.base import ItemRow, Store
 from crawler.store.sqlite import history
 
@@ -47,7 +48,7 @@ def export(
     folder: Path,
     job: str,
     number: int | None,
-    outputs: Sequence[str],
+    outputs: Sequence[str | OutputSpec],
     *,
     overwrite: bool = False,
 ) -> str:
@@ -55,7 +56,8 @@ def export(
     run = number or _latest(folder, job)
     last = history.last_item(folder, job, run)
     mode: Mode = "overwrite" if overwrite else "refuse"
-    sinks = [open_sink(output, mode=mode) for output in outputs]
+    plan = OutputPlan(outputs=outputs, job=job, mode=mode)
+    sinks = plan.sinks(time.time(), run, lambda place: False)
     place = (folder, job, run)
     files = ", ".join(map(shown, run_in_loop(partial(_write, place, sinks, last))))
     where = f" in {files}" if files else ""

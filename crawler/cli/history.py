@@ -199,7 +199,8 @@ def export(args: argparse.Namespace) -> int:
     project = _project(args)
     folder, job = _folder(project), project.job_named(args.job)
     overwrite = args.overwrite
-    say(exporting.export(folder, job, args.number, args.outputs, overwrite=overwrite))
+    outputs = project.named_outputs(args.outputs)
+    say(exporting.export(folder, job, args.number, outputs, overwrite=overwrite))
     return exits.COMPLETE
 
 

@@ -16,6 +16,8 @@ from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.jobs.definition import Jobs, jobs_of
 from crawler.settings import Layer, Settings
+from crawler.sinks import OutputSpec
+from crawler.sinks.spec import spec_of
 from crawler.spider import Spider
 
 
@@ -59,6 +61,17 @@ class Project:
     def jobs(self) -> Jobs:
         """The jobs of the project's file."""
         return jobs_of(self._file, datetime.now(UTC))
+
+    @cached_property
+    def outputs(self) -> dict[str, OutputSpec]:
+        """The outputs that the project's file describes, by name."""
+        source = self._file.source
+        tables = self._file.outputs.items()
+        return {name: spec_of(name, table, source) for name, table in tables}
+
+    def named_outputs(self, given: Iterable[str]) -> tuple[str | OutputSpec, ...]:
+        """What `-o`, jobs and settings name: [outputs.NAME], else a path or a URI."""
+        return tuple(self.outputs.get(name, name) for name in given)
 
     @property
     def folder(self) -> Path:

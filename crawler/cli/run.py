@@ -9,8 +9,12 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crawler.cli.project import Project
     from crawler.run.options import RunOptions
     from crawler.settings import Settings
+    from crawler.spider import Spider
 
 EXAMPLE = """crawl run books
 crawl run books -o books.jsonl -a shelf=poetry --pages 100
@@ -48,8 +52,9 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="OUTPUT",
-        help="where items go: a file (.jsonl .csv .json .db), or - for standard "
-        "output; may be given again (default: out/NAME-RUN.jsonl)",
+        help="where items go: a file (.jsonl .csv .json .parquet .db), a URI, an "
+        "[outputs.NAME], or - for standard output; may be given again (default: "
+        "out/NAME-RUN.jsonl); see crawl outputs",
     )
     kept = group.add_mutually_exclusive_group()
     kept.add_argument(
@@ -113,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     target = project.target(args.name)
     spider = spider_of(target, args.arguments)
     settings = project.settings(target)
-    terms = _terms(args, target.job, settings)
-    summary.check(args.summary, terms.outputs)
+    terms = _terms(args, project, target.job, spider, settings)
+    summary.check(args.summary, terms.outputs or ())
     manner = Manner(args.verbose, args.quiet, args.log_format)
     ending = conduct(
         spider,
@@ -128,14 +133,25 @@ def run(args: argparse.Namespace) -> int:
     return ending.report.exit_code
 
 
-def _terms(args: argparse.Namespace, job: str, settings: Settings) -> RunOptions:
+def _terms(
+    args: argparse.Namespace,
+    project: Project,
+    job: str,
+    spider: Spider,
+    settings: Settings,
+    job_outputs: Sequence[str] = (),
+) -> RunOptions:
+    """What the command line asks for. The outputs are those of `-o`, the job, the
+    spider, the settings: the first of these that names any."""
     from crawler.run.options import RunOptions
 
     job = args.job or job
-    outputs = args.outputs or settings.output.default or (f"out/{job}-{{run}}.jsonl",)
+    default = settings.output.default or (f"out/{job}-{{run}}.jsonl",)
+    named = args.outputs or job_outputs
+    is_spiders = not named and bool(spider.outputs)
     return RunOptions(
         job=job,
-        outputs=tuple(outputs),
+        outputs=None if is_spiders else project.named_outputs(named or default),
         pages=args.pages,
         items=args.items,
         time=args.time,

@@ -55,7 +55,7 @@ def _is_live(terms: RunOptions) -> bool:
     """Whether figures at the foot of the terminal would disturb nothing."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
-    return not ("-" in terms.outputs and sys.stdout.isatty())
+    return not ("-" in (terms.outputs or ()) and sys.stdout.isatty())
 
 
 def conduct(

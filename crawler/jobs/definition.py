@@ -20,7 +20,7 @@ from crawler.settings import Layer, Seconds, Section
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 #: What an output's name may hold in braces.
-PLACES = ("job", "date", "run")
+PLACES = ("job", "date", "run", "type")
 
 
 class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -33,7 +33,10 @@ class Chain:
         pipelines: Sequence[Pipeline] = (),
         *,
         item_key: str | Sequence[str] | None = None,
+        item_types: Sequence[type] = (),
     ) -> None:
+        #: The types that the spider declares; an item of another one is an error.
+        self.declared = {kind.__name__: ItemType.of(kind) for kind in item_types}
         for pipeline in pipelines:
             if isinstance(pipeline, type) or not hasattr(pipeline, "open"):
                 raise ConfigError(
@@ -41,6 +44,13 @@ class Chain:
                 )
         self.pipelines = tuple(pipelines)
         self.item_key = _names(item_key)
+
+    @property
+    def item_types(self) -> list[ItemType]:
+        """The types of the items that come out, as far as they are known."""
+        if self.declared:
+            return list(self.declared.values())
+        return [] if self.item_type is None else [self.item_type]
 
     @property
     def item_type(self) -> ItemType | None:
@@ -61,7 +71,7 @@ class Chain:
                 (pipeline, await stack.enter_async_context(pipeline.open(run)))
                 for pipeline in self.pipelines
             ]
-            yield OpenChain(steps, self.item_key)
+            yield OpenChain(steps, self.item_key, frozenset(self.declared))
 
 
 class OpenChain:
@@ -75,9 +85,11 @@ class OpenChain:
         self,
         steps: Sequence[tuple[Pipeline, Process]],
         item_key: tuple[str, ...] = (),
+        types: frozenset[str] = frozenset(),
     ) -> None:
         self._steps = steps
         self._item_key = item_key
+        self._types = types
         #: No pipeline awaits, so `encode_item` may be used instead of `process`.
         self.is_plain = all(isinstance(process, Immediate) for _, process in steps)
 
@@ -109,6 +121,9 @@ class OpenChain:
             keys.append((ITEM_KEY, key_of(value, self._item_key)))
         kind = type(value)
         name = "" if kind is dict else kind.__name__
+        if self._types and name not in self._types:
+            known = ", ".join(sorted(self._types))
+            raise ItemError(f"{name or 'a dict'} is none of item_types: {known}")
         return Item(body, tuple(keys), snapshot(value), name)
 
 

@@ -99,7 +99,7 @@ class Crawl:
 
     async def wait(self) -> Report:
         """Run to the end; the report, with the items where no output was named."""
-        collected = None if self.terms.outputs else Collect()
+        collected = None if self.terms.outputs_of(self.spider) else Collect()
         report = await self._run(collected)
         if collected is not None:
             report.items = collected.items

@@ -28,18 +28,12 @@ from crawler.run.options import RunOptions
 from crawler.run.watchdog import Watchdog
 from crawler.settings import Settings
 from crawler.sinks import (
-    ItemType,
     Mode,
+    OutputPlan,
     Outputs,
     Owns,
     PipeClosed,
     Sink,
-    check_distinct,
-    dated,
-    is_fixed,
-    locate,
-    numbered,
-    open_sink,
     places_of,
 )
 from crawler.spider import Spider
@@ -173,7 +167,11 @@ class CrawlRun:
         """All that needs no job: what is wrong with it is said whoever has the job,
         and before a run is begun or forgotten."""
         spider, terms = self._spider, self._terms
-        self._chain = Chain(spider.pipelines, item_key=spider.item_key)
+        self._chain = Chain(
+            spider.pipelines,
+            item_key=spider.item_key,
+            item_types=spider.item_types,
+        )
         self._client = spider.client(
             ClientOptions(
                 self._settings,
@@ -185,7 +183,7 @@ class CrawlRun:
         )
         scope_of(spider)
         owns = await self._ownership()
-        await to_thread.run_sync(self._check_outputs, owns)
+        await to_thread.run_sync(self._plan().check, owns)
 
     async def _close_store(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -245,52 +243,29 @@ class CrawlRun:
             positions = await to_thread.run_sync(sink_positions, folder, self._job)
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
-    def _check_outputs(self, owns: Owns) -> None:
-        sinks = []
-        for output in self._terms.outputs:
-            sink = self._sink_of(output, self._terms.wall_clock(), 1, owns)
-            if not isinstance(output, str) or is_fixed(output):
-                sink.check(owns)  # where the others go, only their run can tell
-            sinks.append(sink)
-        check_distinct(sinks)
-
-    async def _make_outputs(self) -> Outputs:
-        owns = await self._ownership()
-        sinks = await to_thread.run_sync(self._sinks, owns)
-        if self._sink is not None:
-            sinks.append(self._sink)
-        return Outputs(sinks, self.store, self._run_of(), owns=owns)
-
-    def _sinks(self, owns: Owns) -> list[Sink]:
-        started, run = self.opening.started, self.opening.run
-        outputs = self._terms.outputs
-        return [self._sink_of(each, started, run, owns) for each in outputs]
-
-    def _sink_of(
-        self, output: str | Sink, started: float, run: int, owns: Owns
-    ) -> Sink:
+    def _plan(self) -> OutputPlan:
+        """The outputs, and what they need to know."""
         spider, terms = self._spider, self._terms
         mode: Mode = "overwrite" if terms.overwrite else "refuse"
-        if isinstance(output, str):
-            began = datetime.datetime.fromtimestamp(started, terms.zone)
-            output = dated(output, self._job, began)
-            output = numbered(
-                output, run, is_kept=self.is_durable, owns=owns, locate=locate
-            )
-        return open_sink(
-            output,
+        return OutputPlan(
+            outputs=terms.outputs_of(spider),
+            job=self._job,
+            zone=terms.zone,
             mode="append" if terms.append else mode,
-            item_type=self._item_type(),
+            is_durable=self.is_durable,
+            item_types={each.name: each for each in self._chain.item_types},
+            fields=spider.fields,
             item_key=spider.item_key,
             guard_formulas=self._settings.output.guard_formulas,
         )
 
-    def _item_type(self) -> ItemType | None:
-        """The items' type as far as it is known; the spider may choose its fields."""
-        known, chosen = self._chain.item_type, self._spider.fields
-        if chosen is None:
-            return known
-        return ItemType.named(chosen) if known is None else known.only(chosen)
+    async def _make_outputs(self) -> Outputs:
+        owns = await self._ownership()
+        started, run = self.opening.started, self.opening.run
+        sinks = await to_thread.run_sync(self._plan().sinks, started, run, owns)
+        if self._sink is not None:
+            sinks.append(self._sink)
+        return Outputs(sinks, self.store, self._run_of(), owns=owns)
 
     def _may_be_private(self, host: str) -> bool:
         """Whether a person named this host: in a start URL, or in the settings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time as wall_time
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from crawler.http import AsyncBaseTransport
 from crawler.layers import Layer
 from crawler.run.observers import Observer
-from crawler.sinks import Sink
+from crawler.sinks import OutputSpec, Sink
+from crawler.spider import Spider
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,10 @@ class RunOptions:
 
     #: The name of the state; None from code: kept in memory.
     job: str | None = None
-    #: Where items go: paths, "-", or sinks; in a path `{run}` is the run's number,
-    #: `{date}` the day on which it began, in `zone`, and `{job}` the job.
-    outputs: tuple[str | Sink, ...] = ()
+    #: Where items go: paths and URIs, "-", descriptions or sinks; None: as the spider
+    #: says. In a name {run} is the run's number, {date} the day on which it began, in
+    #: `zone`, {job} the job and {type} the item's type.
+    outputs: tuple[str | OutputSpec | Sink, ...] | None = None
     #: Pages and items at most, exactly; seconds at most.
     pages: int | None = None
     items: int | None = None
@@ -50,7 +52,11 @@ class RunOptions:
     auth: Any = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.outputs, str | Sink):  # one is as good as a list of one
+        if isinstance(self.outputs, str | OutputSpec | Sink):  # as a list of one
             object.__setattr__(self, "outputs", (self.outputs,))
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "observers", tuple(self.observers))
+
+    def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
+        """The outputs of a run of `spider`."""
+        return spider.outputs if self.outputs is None else self.outputs

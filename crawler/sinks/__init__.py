@@ -21,6 +21,7 @@ from crawler.sinks.location import LocalFile, Location
 from crawler.sinks.memory import Channel, Collect
 from crawler.sinks.naming import dated, is_fixed, numbered
 from crawler.sinks.outputs import Outputs, check_distinct
+from crawler.sinks.plan import OutputPlan
 from crawler.sinks.selection import Selection
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
@@ -39,6 +40,7 @@ __all__ = [
     "Location",
     "Mode",
     "OpenFile",
+    "OutputPlan",
     "OutputSpec",
     "Outputs",
     "Owns",

@@ -33,12 +33,12 @@ def numbered(
     *,
     is_kept: bool,
     owns: Owns,
-    locate: Callable[[str], Location],
+    locate: Callable[[str], Location | None],
 ) -> str:
     """`output` with the run's number: 7, or 7-2 if 7 is not this job's.
 
     If no state is kept, runs have no numbers of their own: the first free number is
-    used. `locate` gives the place that an output names.
+    used. `locate` gives the place that an output names, None if it is no file.
     """
     if RUN not in output:
         return output
@@ -51,7 +51,9 @@ def numbered(
     return next(name for name in names if _is_ours(locate(name), is_kept, owns))
 
 
-def _is_ours(place: Location, is_kept: bool, owns: Owns) -> bool:
+def _is_ours(place: Location | None, is_kept: bool, owns: Owns) -> bool:
+    if place is None:
+        return True
     if place.exists():
         return owns(place.text)
     # With a state, a part is what this run continues; without one, it is another run's.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -182,6 +182,15 @@ def locate(
     return LocalFile(database[1] if database else text, disk=disk)
 
 
+def locate_spec(spec: OutputSpec) -> Location | None:
+    """The place of a described output; None if it is not a file or an object."""
+    scheme = scheme_of(spec.uri)
+    if spec.sink or spec.uri == "-" or scheme not in ("", "file", *registry.PLACES):
+        return None
+    options = _format(spec, Surroundings())[1] if scheme in registry.PLACES else {}
+    return locate(spec.uri, options=options)
+
+
 def _unknown_scheme(text: str, scheme: str) -> ConfigError:
     known = [*registry.PLACES, *registry.DATABASES, *registry.installed_sinks()]
     hint = unknown(f"scheme {scheme}://", scheme, known, f"Output {text!r}")
@@ -248,10 +257,3 @@ def _unknown_ending(output: str) -> ConfigError:
         f"Output {output!r} has an unknown ending; valid are {endings} (each also with "
         f"{packings}), .db, .sqlite, and - for standard output"
     )
-
-
-def of_type(output: str | OutputSpec, name: str) -> str | OutputSpec:
-    """The output for the items of one type, if its name holds {type}."""
-    if isinstance(output, str):
-        return OutputSpec(uri=output.replace("{type}", name), types=(name,))
-    return replace(output, uri=output.uri.replace("{type}", name), types=(name,))

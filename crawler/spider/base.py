@@ -29,6 +29,7 @@ from crawler.web.urls import Pattern, Scope
 if TYPE_CHECKING:
     from crawler.pipelines import Pipeline
     from crawler.run.observers import Observer
+    from crawler.sinks import OutputSpec, Sink
     from crawler.stats import Report
 
 #: What an `async def` callback with `yield` gives: items, Requests, batches of links.
@@ -92,6 +93,11 @@ class Spider:
     item_key: str | Sequence[str] | None = None
     #: Columns of the items, where an output needs to know them before the first.
     fields: Sequence[str] | None = None
+    #: The classes of the items: outputs take names and types of columns from them.
+    item_types: Sequence[type] = ()
+    #: Where items go unless the command line or the job says: as `-o` names it, an
+    #: OutputSpec, or a Sink.
+    outputs: Sequence[str | OutputSpec | Sink] = ()
     #: tenacity's policies, asked with each failed attempt; None: by [retry].
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None

@@ -1,0 +1,114 @@
+"""From what a run is asked for to its sinks: names filled in, types told apart.
+
+Rule: a plan opens nothing. Everything that is wrong with it is an error before the
+first request.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from crawler.errors import ConfigError
+from crawler.pipelines.item_type import ItemType
+from crawler.sinks.base import Owns, Sink
+from crawler.sinks.files import Mode
+from crawler.sinks.naming import dated, is_fixed, numbered
+from crawler.sinks.outputs import check_distinct
+from crawler.sinks.spec import OutputSpec
+from crawler.sinks.uri import locate_spec, open_sink
+
+#: What stands for the item's type in an output's name.
+TYPE = "{type}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPlan:
+    """The outputs of a run, and what is known about its items."""
+
+    outputs: Sequence[str | OutputSpec | Sink]
+    job: str
+    #: The day of {date} is that of this zone.
+    zone: datetime.tzinfo = datetime.UTC
+    mode: Mode = "refuse"
+    #: Whether the job's state is kept, so that runs have numbers of their own.
+    is_durable: bool = True
+    #: The item types by name, as far as they are known.
+    item_types: Mapping[str, ItemType] = field(default_factory=dict)
+    #: The fields that the spider chooses for every output.
+    fields: Sequence[str] | None = None
+    item_key: str | Sequence[str] | None = None
+    guard_formulas: bool = True
+
+    def check(self, owns: Owns) -> None:
+        """Raise ConfigError for what is wrong whatever run it is; may block."""
+        sinks = []
+        for output in self._expanded():
+            sink = self._sink(output, time.time(), 1, owns)
+            if isinstance(output, Sink) or is_fixed(output.uri):
+                sink.check(owns)  # the places of others depend on the run
+            sinks.append(sink)
+        check_distinct(sinks)
+
+    def sinks(self, started: float, run: int, owns: Owns) -> list[Sink]:
+        """The sinks of run number `run`, which began at `started`; may block."""
+        return [self._sink(each, started, run, owns) for each in self._expanded()]
+
+    def _expanded(self) -> list[OutputSpec | Sink]:
+        """The outputs, with one for each item type where the name holds {type}."""
+        found: list[OutputSpec | Sink] = []
+        for output in self.outputs:
+            spec = OutputSpec(uri=output) if isinstance(output, str) else output
+            if isinstance(spec, Sink) or TYPE not in spec.uri:
+                found.append(spec)
+                continue
+            names = spec.types or tuple(self.item_types)
+            if not names:
+                raise ConfigError(
+                    f"Output {spec.uri}: {TYPE} needs the types of the items: "
+                    "item_types = [Book, Author] on the spider"
+                )
+            found += [
+                replace(spec, uri=spec.uri.replace(TYPE, name), types=(name,))
+                for name in names
+            ]
+        return found
+
+    def _sink(
+        self, output: OutputSpec | Sink, started: float, run: int, owns: Owns
+    ) -> Sink:
+        if isinstance(output, Sink):
+            return output
+        for name in output.types:
+            if self.item_types and name not in self.item_types:
+                known = ", ".join(self.item_types)
+                raise ConfigError(
+                    f"Output {output.uri}: no item type {name!r}: {known}"
+                )
+        began = datetime.datetime.fromtimestamp(started, self.zone)
+        spec = replace(output, uri=dated(output.uri, self.job, began))
+        uri = numbered(
+            spec.uri,
+            run,
+            is_kept=self.is_durable,
+            owns=owns,
+            locate=lambda uri: locate_spec(replace(spec, uri=uri)),
+        )
+        spec = replace(spec, uri=uri)
+        return open_sink(
+            spec,
+            mode=self.mode,
+            item_type=self._item_type(spec),
+            item_key=self.item_key,
+            guard_formulas=self.guard_formulas,
+        )
+
+    def _item_type(self, spec: OutputSpec) -> ItemType | None:
+        """The type of the items that an output receives, if it is one."""
+        names = spec.types or tuple(self.item_types)
+        known = self.item_types.get(names[0]) if len(names) == 1 else None
+        if self.fields is None:
+            return known
+        return ItemType.named(self.fields) if known is None else known.only(self.fields)
