@@ -29,6 +29,20 @@ class UnfitItem(SinkError):
     """The target can never take this item as it is: no try is made again."""
 
 
+class RotatedPart(msgspec.Struct, frozen=True):
+    """One file of an output in several: its first and last item, its size."""
+
+    first: int
+    last: int
+    rows: int
+    bytes: int
+
+    @property
+    def label(self) -> str:
+        """The part of its name that no other file of the run has."""
+        return f"{self.first:09}-{self.last:09}"
+
+
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a sink is, as the store keeps it for the next process."""
 
@@ -45,6 +59,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     base: int = 0
     #: The number under which a database keeps this run's rows.
     run: int = 0
+    #: The files that are in place, of an output in several.
+    parts: tuple[RotatedPart, ...] = ()
     #: The mark of `target` before it was filled.
     before: str = ""
     #: The label of `target`, if a bad run was published beside an earlier output.

@@ -18,7 +18,7 @@ from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.sinks.base import Owns, Position, Sink, Source
 from crawler.sinks.disk import OpenFile
 from crawler.sinks.formats import Format
-from crawler.sinks.location import Location
+from crawler.sinks.location import Location, stem
 from crawler.store.base import ItemRow
 
 #: What happens if something is in place that this job did not publish.
@@ -65,9 +65,16 @@ class FileSink(Sink):
     """
 
     def __init__(
-        self, location: Location, format: Format, *, mode: Mode = "refuse"
+        self,
+        location: Location,
+        format: Format,
+        *,
+        mode: Mode = "refuse",
+        schema: bytes | None = None,
     ) -> None:
         self.location = location
+        #: The JSON Schema that is put beside the file.
+        self._schema = schema
         self._format = format
         self._mode = mode
         self._file: OpenFile | None = None
@@ -220,6 +227,8 @@ class FileSink(Sink):
                     f"{place.text} appeared while the crawl ran; move it away, "
                     f"the items are in {place.part_text or 'the state'}"
                 )
+            if self._schema is not None:
+                put(place.named(f"{stem(place.text)}.schema.json"), self._schema)
             place.publish()
         elif target == self._size and self._is_marked_anew(place, self._before):
             place.settle()  # an earlier try has put it in place
@@ -295,6 +304,17 @@ class FileSink(Sink):
         if self._size == 0 or self._is_lost:
             self.location.remove_part()  # it holds no items
             self.unpublished = None
+
+
+def put(place: Location, content: bytes) -> None:
+    """Put a small file in place, whole."""
+    part = place.open()
+    try:
+        part.write(0, content)
+        part.sync()
+        place.publish()
+    finally:
+        part.close()
 
 
 def _write_pieces(file: OpenFile, pieces: Iterable[bytes]) -> int:

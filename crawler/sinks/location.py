@@ -87,6 +87,10 @@ class Location(ABC):
         """The place of this output's part under another name, which holds `label`:
         `books.jsonl` becomes `books.LABEL.jsonl`."""
 
+    @abstractmethod
+    def named(self, name: str) -> Location:
+        """Another place in the same folder."""
+
 
 class LocalFile(Location):
     """A file, written as `NAME.part` and published by a rename."""
@@ -155,6 +159,9 @@ class LocalFile(Location):
         path = self.path.with_name(labelled(self.path.name, label))
         return LocalFile(path, disk=self._disk, part=self._part)
 
+    def named(self, name: str) -> LocalFile:
+        return LocalFile(self.path.with_name(name), disk=self._disk)
+
 
 #: Endings that stand behind the ending of the format.
 PACKED = (".gz", ".zst")
@@ -162,8 +169,15 @@ PACKED = (".gz", ".zst")
 
 def labelled(name: str, label: str) -> str:
     """A file's name with `label` before its endings."""
+    found = stem(name)
+    return f"{found}.{label}{name.removeprefix(found)}"
+
+
+def stem(text: str) -> str:
+    """The name of a file without its folder and its endings."""
+    name = text.rpartition("/")[2]
     path = PurePath(name)
     endings = path.suffix
     if endings in PACKED:
         endings = path.with_suffix("").suffix + endings
-    return f"{name.removesuffix(endings)}.{label}{endings}"
+    return name.removesuffix(endings)

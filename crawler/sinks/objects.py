@@ -148,6 +148,10 @@ class StoredObject(Location):
         uri = f"{folder}{slash}{labelled(name, label)}"
         return StoredObject(uri, store=self._store, spool=self._spool)
 
+    def named(self, name: str) -> Location:
+        folder, slash, _ = self._uri.rpartition("/")
+        return StoredObject(f"{folder}{slash}{name}", store=self._store)
+
 
 class Spool:
     """A temporary file without a name: gone with the process."""

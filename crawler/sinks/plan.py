@@ -20,6 +20,16 @@ from crawler.sinks.outputs import check_distinct
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.uri import locate_spec, open_sink
 
+
+def _check_rotation(spec: OutputSpec) -> None:
+    """The files of two runs must not mix: one run may have fewer than another."""
+    if (spec.rotate_rows or spec.rotate_bytes) and is_fixed(spec.uri):
+        raise ConfigError(
+            f"Output {spec.uri}: an output in several files needs {{run}} or {{date}} "
+            "in its name"
+        )
+
+
 #: What stands for the item's type in an output's name.
 TYPE = "{type}"
 
@@ -61,6 +71,8 @@ class OutputPlan:
         found: list[OutputSpec | Sink] = []
         for output in self.outputs:
             spec = OutputSpec(uri=output) if isinstance(output, str) else output
+            if not isinstance(spec, Sink):
+                _check_rotation(spec)
             if isinstance(spec, Sink) or TYPE not in spec.uri:
                 found.append(spec)
                 continue

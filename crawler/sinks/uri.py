@@ -14,6 +14,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemField, ItemType
 from crawler.settings import unknown
@@ -23,7 +25,8 @@ from crawler.sinks.database import Database
 from crawler.sinks.disk import LOCAL, Disk
 from crawler.sinks.files import GrowingFile, Mode, StoredFile
 from crawler.sinks.formats import Format
-from crawler.sinks.location import LocalFile, Location
+from crawler.sinks.location import LocalFile, Location, stem
+from crawler.sinks.rotated import RotatedFiles
 from crawler.sinks.selection import Selection
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
@@ -99,11 +102,13 @@ def _selected(found: ItemType | None, fields: Mapping[str, str]) -> ItemType | N
 
 
 def _make(spec: OutputSpec, around: Surroundings) -> Sink:
+    scheme = scheme_of(spec.uri)
+    if spec.sink or spec.uri == "-" or scheme not in ("", "file", *registry.PLACES):
+        _refuse_file_options(spec)
     if spec.sink:
         return _own(spec, registry.sink_class(spec.sink))
     if spec.uri == "-":
         return StandardOutput()
-    scheme = scheme_of(spec.uri)
     if offer := registry.DATABASES.get(_ALIASES.get(scheme, scheme)):
         return _database(spec, around, offer.load())
     if scheme not in ("", "file", *registry.PLACES):
@@ -112,6 +117,7 @@ def _make(spec: OutputSpec, around: Surroundings) -> Sink:
         raise _unknown_scheme(spec.uri, scheme)
     if not scheme and (database := _DATABASE.fullmatch(spec.uri)):
         _refuse_options(spec, spec.options, [])
+        _refuse_file_options(spec)
         return Database(
             database[1],
             table=_table_of(database[2]),
@@ -156,8 +162,27 @@ def _file(spec: OutputSpec, around: Surroundings) -> Sink:
         raise ConfigError(f"--append cannot continue {spec.uri}; .jsonl and .csv can")
     if around.mode == "append" and scheme_of(spec.uri) not in ("", "file"):
         raise ConfigError(f"--append cannot continue {spec.uri}; local files can")
+    schema = _schema(around.item_type) if spec.schema else None
+    if spec.rotate_rows or spec.rotate_bytes:
+        return RotatedFiles(
+            location,
+            lambda: _format(spec, around)[0],
+            rows=spec.rotate_rows,
+            size=spec.rotate_bytes,
+            mode=around.mode,
+            schema=schema,
+        )
     kind = GrowingFile if format.grows else StoredFile
-    return kind(location, format, mode=around.mode)
+    return kind(location, format, mode=around.mode, schema=schema)
+
+
+def _schema(found: ItemType | None) -> bytes:
+    if found is None:
+        raise ConfigError(
+            "schema = true needs the type of the items: item_types = [Book] on the "
+            "spider"
+        )
+    return msgspec.json.format(msgspec.json.encode(found.json_schema())) + b"\n"
 
 
 def locate(
@@ -188,7 +213,10 @@ def locate_spec(spec: OutputSpec) -> Location | None:
     if spec.sink or spec.uri == "-" or scheme not in ("", "file", *registry.PLACES):
         return None
     options = _format(spec, Surroundings())[1] if scheme in registry.PLACES else {}
-    return locate(spec.uri, options=options)
+    place = locate(spec.uri, options=options)
+    if spec.rotate_rows or spec.rotate_bytes:
+        return place.named(f"{stem(place.text)}.manifest.json")
+    return place
 
 
 def _unknown_scheme(text: str, scheme: str) -> ConfigError:
@@ -226,6 +254,14 @@ def _ending(spec: OutputSpec) -> tuple[str, str]:
     if packing not in registry.PACKINGS:
         return packing, ""
     return name.with_suffix("").suffix.lower().removeprefix("."), packing
+
+
+def _refuse_file_options(spec: OutputSpec) -> None:
+    for name in ("rotate_rows", "rotate_bytes", "schema", "format"):
+        if getattr(spec, name):
+            raise ConfigError(
+                f"Output {spec.sink or spec.uri}: {name} is for files and objects only"
+            )
 
 
 def _refuse_options(

@@ -1,0 +1,233 @@
+"""An output in several files, each in place as soon as it is full.
+
+Rule: a file is named by the numbers of its first and its last item, so that writing it
+again after a crash replaces it by the same rows. The manifest names them all, and comes
+last.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+from anyio import to_thread
+
+from crawler.errors import ConfigError, SinkError
+from crawler.sinks.base import Owns, Position, RotatedPart, Sink, Source
+from crawler.sinks.disk import OpenFile
+from crawler.sinks.files import Mode, put, refusal
+from crawler.sinks.formats import Format
+from crawler.sinks.location import Location, stem
+from crawler.store.base import ItemRow
+
+#: Rows that are encoded at a time.
+_CHUNK = 1000
+
+
+class RotatedFiles(Sink):
+    """Files of at most `rows` items, or of about `size` bytes of JSON; 0: no limit.
+
+    `books.jsonl` becomes `books.000000001-000001000.jsonl` and so on, and
+    `books.manifest.json`, which lists them when the run is complete.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        make_format: Callable[[], Format],
+        *,
+        rows: int = 0,
+        size: int = 0,
+        mode: Mode = "refuse",
+        schema: bytes | None = None,
+    ) -> None:
+        self.location = location
+        self.manifest = location.named(f"{stem(location.text)}.manifest.json")
+        self._make_format = make_format
+        self._limits = rows, size
+        self._mode = mode
+        self._schema = schema
+        self._parts: list[RotatedPart] = []
+        #: Items that are not in a file yet.
+        self._rows: deque[ItemRow] = deque()
+        self._taken = 0
+        self._current = _Current(location, make_format)
+
+    @property
+    def name(self) -> str:
+        return f"file {self.location.text}"
+
+    def check(self, owns: Owns) -> None:
+        if self._mode == "append":
+            raise ConfigError(f"--append cannot continue {self.location.text}")
+        try:
+            is_taken = self.manifest.exists()
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
+        if is_taken and self._mode == "refuse" and not owns(self.manifest.text):
+            raise refusal(self.manifest.text)
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        why = error.strerror or str(error)
+        return ConfigError(f"Output {self.location.text} cannot be written: {why}")
+
+    async def open(self, source: Source) -> int:
+        self._source = source
+        recorded = await source.position()
+        try:
+            await to_thread.run_sync(self.location.prepare)
+            if recorded is None:
+                await to_thread.run_sync(self.check, source.owns)
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
+        if recorded is not None:
+            self._parts = list(recorded.parts)
+            self._taken = recorded.sequence
+        self.unpublished = self.location.text
+        return self._taken
+
+    async def write(self, rows: Sequence[ItemRow]) -> None:
+        new = [row for row in rows if row.sequence > self._taken]
+        if new:
+            self._rows += new
+            self._taken = new[-1].sequence
+
+    async def save(self, sequence: int) -> Position:
+        await self._in_thread(self._write_full)
+        return self._position()
+
+    def _position(self) -> Position:
+        last = self._parts[-1].last if self._parts else 0
+        return Position(last, target=self.manifest.text, parts=tuple(self._parts))
+
+    async def publish(self, sequence: int) -> None:
+        await self._in_thread(self._write_rest)
+        await self._source.record(self._position())
+        await self._in_thread(self._write_manifest)
+        self.published, self.unpublished = self.manifest.text, None
+
+    def _write_full(self) -> None:
+        """Put in place every file that is full; encode the rest as far as possible."""
+        while self._rows or self._current.is_full:
+            self._write_current()
+
+    def _write_current(self) -> None:
+        current = self._current
+        while self._rows and not current.is_full:
+            current.take(self._rows.popleft(), self._limits)
+        current.write()
+        if current.is_full:
+            self._parts.append(current.finish())
+            self._current = _Current(self.location, self._make_format)
+
+    def _write_rest(self) -> None:
+        self._write_full()
+        if self._current.rows:
+            self._current.is_full = True
+            self._write_current()
+
+    def _write_manifest(self) -> None:
+        run = self._source.run
+        manifest = {
+            "job": run.job,
+            "run": run.number,
+            "items": sum(part.rows for part in self._parts),
+            "files": [
+                {**msgspec.structs.asdict(part), "name": self._name_of(part)}
+                for part in self._parts
+            ],
+        }
+        if self._schema is not None:
+            place = self.location.named(f"{stem(self.location.text)}.schema.json")
+            put(place, self._schema)
+        put(self.manifest, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+
+    def _name_of(self, part: RotatedPart) -> str:
+        text = self.location.beside(part.label).text
+        return text.rpartition("/")[2]
+
+    async def _in_thread(self, call: Callable[[], None]) -> None:
+        try:
+            await to_thread.run_sync(call)
+        except OSError as exc:
+            why = exc.strerror or str(exc)
+            raise SinkError(f"{self.location.text} cannot be written: {why}") from exc
+
+    async def close(self) -> None:
+        await to_thread.run_sync(self._current.close)
+
+
+class _Current:
+    """The file that is being filled. After an error every call may be repeated."""
+
+    def __init__(self, location: Location, make_format: Callable[[], Format]) -> None:
+        self._location = location
+        self._format = make_format()
+        self._file: OpenFile | None = None
+        #: Rows taken, in all and not yet encoded; bytes of their JSON.
+        self.rows = self._json_size = 0
+        self._waiting: list[ItemRow] = []
+        #: Bytes encoded and not yet written; bytes written.
+        self._pending = b""
+        self._size = self._first = self._last = 0
+        self.is_full = False
+        self._is_ended = False
+
+    def take(self, row: ItemRow, limits: tuple[int, int]) -> None:
+        self._first = self._first or row.sequence
+        self._last = row.sequence
+        self.rows += 1
+        self._json_size += len(row.body)
+        self._waiting.append(row)
+        most_rows, most_bytes = limits
+        self.is_full = self.rows == most_rows or 0 < most_bytes <= self._json_size
+
+    def write(self) -> None:
+        """Encode and write what was taken; all of it once the file is full."""
+        if self._format.looks and not self.is_full:
+            return  # the format sees all rows before the first
+        if self._file is None:
+            self._begin()
+        self._flush()
+        while self._waiting:
+            self._pending = self._format.encode(self._waiting[:_CHUNK])
+            del self._waiting[:_CHUNK]
+            self._flush()
+        if self.is_full and not self._is_ended:
+            self._pending, self._is_ended = self._format.end(), True
+            self._flush()
+
+    def _begin(self) -> None:
+        file = self._location.open()
+        file.write(0, b"")
+        self._file = file
+        if self._format.looks:
+            self._format.look(self._waiting)
+        self._pending = b"".join(self._format.start([]))
+
+    def _flush(self) -> None:
+        assert self._file is not None
+        if self._pending:
+            self._file.write(self._size, self._pending)
+            self._size += len(self._pending)
+            self._pending = b""
+
+    def finish(self) -> RotatedPart:
+        """Put the file in place."""
+        assert self._file is not None
+        self._file.sync()
+        part = RotatedPart(self._first, self._last, self.rows, self._size)
+        place = self._location.beside(part.label)
+        if place.part_size() is None and place.size() == self._size:
+            place.settle()  # an earlier try has put it in place
+        else:
+            place.publish()
+        self.close()
+        return part
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._location.remove_part()
