@@ -1,4 +1,4 @@
-"""Names that other frameworks use, and what stands here in their place. Pure.
+"""Names of other frameworks, and the names that this one has instead. Pure.
 
 Most people who write a first spider have written one elsewhere. A name that would be
 ignored, or fail far from its cause, is an error of one line that says what to write.
@@ -156,8 +156,8 @@ ARGUMENTS: Mapping[str, str] = {
 
 
 def refuse_attribute(owner: object, name: str, table: Mapping[str, str]) -> NoReturn:
-    """AttributeError for a name that `owner` has not, with what to write if another
-    framework has it."""
+    """Raise AttributeError for a missing name; a name of another framework gets a
+    hint."""
     kind = type(owner).__name__
     instead = table.get(name)
     hint = f"; write {instead}" if instead else ""
@@ -167,7 +167,7 @@ def refuse_attribute(owner: object, name: str, table: Mapping[str, str]) -> NoRe
 def refuse_arguments(
     function: str, names: Collection[str], valid: Collection[str] = ()
 ) -> None:
-    """TypeError for arguments that a function has not; nothing for no names."""
+    """Raise TypeError for unknown arguments; do nothing if there are none."""
     for name in names:
         near = difflib.get_close_matches(name, valid, 1)
         instead = ARGUMENTS.get(name) or (f"{near[0]}=" if near else "")

@@ -25,10 +25,10 @@ Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
 _MISSING: Any = object()
-# No script runs here, so that nobody listens to the tree's mutation events.
+# No script runs here, so the tree needs no mutation events.
 _WITHOUT_EVENTS = 1
 _HIDDEN = frozenset({"script", "style"})
-# Where text breaks: elements that HTML renders as blocks, list items or table parts.
+# Elements at which text breaks: HTML renders them as blocks, list items or table parts.
 # fmt: off
 _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "br", "caption", "center",
@@ -47,7 +47,7 @@ class Node:
         for book in response.css("article.book"):
             yield {"title": book.text("h3"), "price": book.text(".price", default="")}
 
-    `lexbor` is the parser's own node, for what is not here.
+    `lexbor` is the parser's own node, for features that Node lacks.
     """
 
     __slots__ = ("_url", "lexbor")
@@ -65,8 +65,8 @@ class Node:
         """The text of this element, or of the first inside it that matches.
 
         Each run of white space is one space, as is the border of a block or a `<br>`;
-        as in HTML, a no-break space is none. Scripts and styles are left out. Nothing
-        matches: `default`, or SelectorError.
+        as in HTML, a no-break space is none. Scripts and styles are skipped. If
+        nothing matches: `default`, or SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
         return _text_or(node, selector, self._url, default)
@@ -92,7 +92,7 @@ class Node:
     def css(self, selector: str) -> "Nodes":
         """The elements inside this one that match, each once, in document order."""
         found = _select(self.lexbor, selector, self._url)
-        # lexbor asks the element itself too; a browser answers what is inside.
+        # lexbor tests the element itself, too; a browser tests only what is inside.
         if found and found[0].mem_id == self.lexbor.mem_id:
             del found[0]
         url = self._url
@@ -109,7 +109,7 @@ class Node:
 
     @property
     def html(self) -> str:
-        """The element as HTML, as the parser understood it."""
+        """The element as HTML, written from the parsed tree."""
         return self.lexbor.html or ""
 
     @property
@@ -125,7 +125,7 @@ class Node:
 
 
 class Nodes(list[Node]):
-    """Elements in document order: a list, which knows what other lists of them had."""
+    """Elements in document order: a list, with hints for names of other frameworks."""
 
     __slots__ = ()
 
@@ -155,7 +155,7 @@ class lazy(Generic[Owner, Value]):
     def __get__(self, instance: Owner | None, owner: type) -> Any:
         if instance is None:
             return self
-        # What an instance has by this name is found first from now on.
+        # From now on the instance's own attribute is found first.
         value = instance.__dict__[self._name] = self._make(instance)
         return value
 
@@ -216,7 +216,7 @@ class Page:
 
     @lazy
     def base_url(self) -> str:
-        """What the page's links are relative to: its URL, or its `<base href>`."""
+        """The URL that links are relative to: the page's own, or its `<base href>`."""
         if self._xml_type or "base" not in self._tags_with_href:
             return self.url
         base = base_reference(self._with_href, self._tags_with_href)
@@ -311,7 +311,7 @@ class Page:
         return [node.tag for node in self._with_href]
 
     def _links_in(self, selector: str, wanted: Wanted) -> Iterable[LexborNode]:
-        """The links among what matches, and inside it: lexbor's search names both."""
+        """The links among the matches, and inside them: lexbor's search finds both."""
         matches = self._select(selector)
         self._note(selector, matched=bool(matches))
         found: dict[int, LexborNode] = {}
@@ -340,13 +340,13 @@ class Page:
 
 
 def _select(node: LexborNode, selector: str, url: str) -> list[LexborNode]:
-    """What matches in the tree at `node`, itself among it."""
+    """The elements that match in the tree at `node`, itself included."""
     try:
         found = node.css(selector)
     except (SelectolaxError, UnicodeEncodeError) as exc:
         raise _not_css(selector, url) from exc
     if "," in selector and len(found) > 1:
-        # lexbor names an element once for each part of the list that it matches.
+        # lexbor returns an element once for each part of the list that it matches.
         found = list({node.mem_id: node for node in found}.values())
     return found
 

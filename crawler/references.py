@@ -1,7 +1,7 @@
-"""The links of a parsed page as they are written, and what they are relative to.
+"""The links of a parsed page as they are written, and its `<base>`.
 
-Rule: which attribute of an element is a link is HTML's word; other attributes count
-only if they are asked for. Pure.
+Rule: HTML says which attribute of an element is a link; other attributes count only if
+they are asked for. Pure.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Wanted:
         return self._tags is None or tag in self._tags
 
     def addresses(self, nodes: Iterable[LexborNode]) -> list[str]:
-        """What the links among these elements lead to, as it is written."""
+        """The addresses of the links among these elements, as they are written."""
         found: list[str] = []
         for node in nodes:
             tag = node.tag
@@ -85,8 +85,8 @@ class Wanted:
 
 
 def base_reference(nodes: Sequence[LexborNode], tags: Sequence[str | None]) -> str:
-    """What `<base href>` says, "" for none; only the first one of HTML counts, and
-    elements of that name in SVG or MathML are others."""
+    """The `<base href>` of a page, "" for none. The first one of HTML counts; elements
+    of that name in SVG or MathML are others."""
     for node, tag in zip(nodes, tags, strict=True):
         if tag == "base" and "href" in node.attributes and not _is_foreign(node):
             return node.attributes["href"] or ""

@@ -1,4 +1,4 @@
-"""What a host answered: a head, and a body that is read once or streams.
+"""The answer of a host: a head, and a body that is read once or streams.
 
 Rule: nothing here does I/O but through the body that the client handed over, and in
 `save`, which writes it to a file.
@@ -51,21 +51,21 @@ class Body(Protocol):
         ...
 
     def keep_transferred(self) -> None:
-        """Keep what the wire brings, as it comes."""
+        """Keep the bytes as they come over the wire, too."""
         ...
 
     @property
     def transferred(self) -> bytes:
-        """What the wire has brought since `keep_transferred`."""
+        """The bytes that came over the wire since `keep_transferred`."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of what is left of it."""
+        """Close the body; the rest of it is not read."""
         ...
 
 
 class Head(Protocol):
-    """A head's fields."""
+    """The header fields of a response."""
 
     @property
     def headers(self) -> Headers:
@@ -243,7 +243,7 @@ class Reply:
     async def aiter_lines(self) -> AsyncIterator[str]:
         """The body line by line, without the line ends (LF or CRLF).
 
-        FetchError for a line of over 32 MiB: it may be one without an end.
+        FetchError for a line of over 32 MiB, which may never end.
         """
         name = encodings.label(self._charset) or "utf-8"
         if name.startswith("utf-16") or name == "replacement":

@@ -1,7 +1,7 @@
-"""What a Request is made of, checked and encoded: headers, cookies, bodies, meta.
+"""The parts of a Request, checked and encoded: headers, cookies, bodies, meta.
 
-Rule: a value that cannot be sent or stored as it is given is an error here, where the
-spider gives it.
+Rule: a value that cannot be sent or stored unchanged is an error when the Request is
+made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A response: a reply whose body is text, JSON or a page, and what to follow of it.
+"""A response: a reply whose body is text, JSON or a page, and the links to follow.
 
 Pure: the body is here already.
 """
@@ -47,7 +47,7 @@ class LinkBatch(msgspec.Struct, frozen=True):
 
 
 class Response(Reply):
-    """What a server answered, under httpx's names: a head, a body, and a page.
+    """The answer of a server, under httpx's names: a head, a body, and a page.
 
     With `stream=True` a callback gets it before the body: use `aiter_bytes`,
     `aiter_lines` or `save` then, once; else `content`, `text`, `css` are at hand.

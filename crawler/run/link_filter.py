@@ -1,8 +1,8 @@
-"""From what a callback yields to entries: links resolved, filtered, met only once.
+"""From the links and Requests of a callback to entries: resolved, filtered, each once.
 
-Rule: filters stand before the store, and what one leaves out is counted by its name.
-They judge links; scope judges redirects, too; a Request that a spider builds itself is
-its author's word.
+Rule: filters stand before the store, and each counts the links that it skips.
+They judge links; scope judges redirects, too. A Request that a spider builds itself is
+not judged.
 No I/O, no clock.
 """
 
@@ -28,7 +28,7 @@ Filter = Callable[[str, str, int], bool]
 
 
 class Discovered(msgspec.Struct):
-    """What one page made known: requests to store, links left out, by filter."""
+    """The requests to store that one page gave, and the links that filters skipped."""
 
     requests: list[Entry] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
@@ -95,13 +95,13 @@ class LinkFilter:
         self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Discovered) -> None:
-        """A request of a callback: its author's word, unless it follows a link."""
+        """A request of a callback; only one that follows a link is filtered."""
         if not isinstance(request, LinkRequest):
             self._add(parent, request, found, "request", len(found.requests))
             return
         depth = parent.depth + 1 if request.depth is None else request.depth
         rule = self.verdict(request.url, depth)
-        # A file that is followed by itself is wanted; many are, as streams.
+        # A single link to a file is followed on purpose, often as a stream.
         if rule and rule != EXTENSION:
             host = urls.host_of(request.url)
             link = Link(request.url, request.fingerprint(), host)
@@ -130,7 +130,7 @@ class LinkFilter:
     ) -> None:
         """The target of a redirect takes its source's place, if it may enter.
 
-        The caller has seen to the number of hops. A start URL takes its scope along.
+        The caller has checked the number of hops. A start URL widens the scope.
         """
         host = urls.host_of(target.url)
         if source.is_start:
@@ -152,7 +152,7 @@ class LinkFilter:
         found.requests.append(entry)
 
     def verdict(self, url: str, depth: int = 0) -> str | None:
-        """The name of the filter that leaves this URL out now; None: it may enter."""
+        """The name of the filter that skips this URL now; None: the URL may enter."""
         host = urls.host_of(url)
         for name, allows in self._filters:
             if not allows(url, host, depth):

@@ -22,7 +22,7 @@ MAX_LINES, MAX_LINE = 50, 8 * 1024
 MAX_COOKIE, MAX_ATTRIBUTE = 4096, 1024
 #: Cookies of one domain, of a jar; octets of a Cookie header.
 MAX_PER_DOMAIN, MAX_COOKIES, MAX_HEADER = 50, 3000, 8 * 1024
-#: No cookie lives longer, in seconds (RFC 6265bis §5.5).
+#: The longest life of a cookie, in seconds (RFC 6265bis §5.5).
 MAX_AGE = 400 * 86400.0
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -83,7 +83,7 @@ class Jar:
         return refused + sum(1 for _ in lines)
 
     def put(self, url: str, name: str, value: str, now: float) -> None:
-        """Keep a cookie that the client's own side gives for the host of `url`."""
+        """Keep a cookie that a spider gives for the host of `url`."""
         cookie = _Cookie(_split(url)[1], True, "/", name, value, False, None)
         self._keep(cookie, url, now)
 
@@ -112,21 +112,21 @@ class Jar:
         return "; ".join(pairs) or None
 
     def to_json(self, domain: str | None = None) -> bytes:
-        """All cookies, or those of a domain, for `from_json` and `add_json`; those
-        that last for the session only, too."""
+        """All cookies, or those of a domain, for `from_json` and `add_json`. Session
+        cookies are included."""
         if domain is None:
             return msgspec.json.encode([*self._all()])
         return msgspec.json.encode([*self._domains.get(domain, {}).values()])
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """The jar that `to_json` wrote; anything else raises msgspec.DecodeError."""
+        """The jar that `to_json` wrote; msgspec.DecodeError for other data."""
         jar = cls()
         jar.add_json(data)
         return jar
 
     def add_json(self, data: bytes | str) -> None:
-        """Take in what `to_json` wrote; anything else raises msgspec.DecodeError."""
+        """Add the cookies that `to_json` wrote; msgspec.DecodeError for other data."""
         room = MAX_COOKIES - self._count
         for cookie in msgspec.json.decode(data, type=list[_Cookie])[:room]:
             self._domains.setdefault(cookie.domain, {})[cookie.key] = cookie
@@ -134,7 +134,7 @@ class Jar:
         self._count = sum(map(len, self._domains.values()))
 
     def _keep(self, cookie: _Cookie, url: str, now: float) -> bool:
-        """Put a cookie in its place (RFC 6265bis §5.7), or out if it is over."""
+        """Store a cookie (RFC 6265bis §5.7); an expired one deletes the old one."""
         is_secure, host, _ = _split(url)
         if not is_secure and self._overlays_secure(cookie, host):
             return False
@@ -176,7 +176,7 @@ class Jar:
             yield from cookies.values()
 
     def _evict(self, cookies: dict[tuple[str, str, bool], _Cookie], now: float) -> None:
-        """Keep the bounds: what is over goes first, then what was not used longest."""
+        """Keep the limits: expired cookies go first, then the least recently used."""
         if len(cookies) > MAX_PER_DOMAIN:
             self._drop(cookies.values(), len(cookies) - MAX_PER_DOMAIN, now)
         if self._count > MAX_COOKIES:
@@ -221,7 +221,7 @@ def domains_of(url: str) -> list[str]:
 
 
 def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
-    """One Set-Cookie line as a cookie, or None where it is refused (§5.6, §5.7)."""
+    """One Set-Cookie line as a cookie; None if it is refused (§5.6, §5.7)."""
     text = _decoded(line)
     if len(text) > MAX_LINE or _CONTROL.search(text):
         return None
@@ -262,7 +262,7 @@ def _decoded(line: str | bytes) -> str:
 
 
 def _attributes(parts: list[str]) -> dict[str, str]:
-    """Attributes by lower-case name; of the same name the last counts."""
+    """Attributes by lower-case name; the last of the same name counts."""
     attributes = {}
     for part in parts:
         name, _, value = part.partition("=")
@@ -273,7 +273,7 @@ def _attributes(parts: list[str]) -> dict[str, str]:
 
 
 def _domain(attribute: str, host: str) -> str | None:
-    """The domain a cookie is for; "": this host alone; None: not this host's to set."""
+    """The domain of a cookie; "": the host only; None: the host may not set it."""
     domain = attribute.removeprefix(".").lower()
     if not domain.isascii():
         try:
@@ -290,7 +290,7 @@ def _domain(attribute: str, host: str) -> str | None:
 
 
 def _is_shared(domain: str) -> bool:
-    """Do strangers register names below it, as below co.uk and github.io?"""
+    """Whether it is a public suffix, such as co.uk and github.io."""
     return site_of("x." + domain) == "x." + domain
 
 
@@ -305,7 +305,7 @@ def _expires(attributes: dict[str, str], now: float) -> float | None:
 
 
 def _fits_its_prefix(cookie: _Cookie, attributes: dict[str, str]) -> bool:
-    """What `__Secure-` and `__Host-` promise must hold (§5.7, steps 20 to 22)."""
+    """Whether the rules of `__Secure-` and `__Host-` hold (§5.7, steps 20 to 22)."""
     name = cookie.name.lower()
     if not name:
         return not cookie.value.lower().startswith(("__secure-", "__host-"))
@@ -318,7 +318,7 @@ def _fits_its_prefix(cookie: _Cookie, attributes: dict[str, str]) -> bool:
 
 
 def _split(url: str) -> tuple[bool, str, str]:
-    """Is it https; the host in lower case without its port; the path."""
+    """Whether a URL is https, its host in lower case without the port, and its path."""
     scheme, _, rest = url.partition("://")
     rest = rest.partition("#")[0].partition("?")[0]
     authority, slash, path = rest.partition("/")

@@ -1,4 +1,4 @@
-"""What the bytes of a body mean: WHATWG's labels and rules (encoding.spec.whatwg.org).
+"""The encoding of a body, by WHATWG's labels and rules (encoding.spec.whatwg.org).
 
 Pure. A server's word is looked up in the standard's table of labels and never handed
 to Python's codecs, which know "zlib" and "idna" too; decoding never fails.
@@ -161,7 +161,8 @@ def _charset_of(meta: Mapping[bytes, bytes]) -> str | None:
 
 
 def _usable(word: bytes) -> str | None:
-    """A document's own word, which was read as ASCII and so cannot say UTF-16."""
+    """The encoding of a label in a document. The label was read as ASCII, so UTF-16
+    cannot be true."""
     name = label(word.decode("latin-1"))
     if name in ("utf-16le", "utf-16be"):
         return "utf-8"
@@ -169,7 +170,7 @@ def _usable(word: bytes) -> str | None:
 
 
 def _guess(body: bytes) -> str:
-    """By the bytes alone: UTF-8 if they can be that, else what a detector says."""
+    """The encoding by the bytes alone: UTF-8 if they are valid, else a detector's."""
     if b"\x1b$" not in body and b"\0" not in body[:_PRESCAN]:
         try:
             body.decode("utf-8")
@@ -200,8 +201,8 @@ def _japanese(sample: bytes) -> str | None:
 
 
 def _is_evident(name: str, sample: bytes) -> bool:
-    """Whether a sample holds enough to believe in an encoding: pages of the West with
-    a few accents are many, and short texts fit anything."""
+    """Whether a sample is evidence enough for an encoding. Western pages with a few
+    accents are common, and a short text fits nearly any encoding."""
     if name in ("utf-16le", "utf-16be", "iso-2022-jp"):
         return True
     runs = _LETTERS.findall(sample)

@@ -70,9 +70,9 @@ def _single_byte(name: str) -> str:
 
 
 class _MultiByte(NamedTuple):
-    """How an encoding of one to four bytes a character is read."""
+    """The decoder of an encoding with one to four bytes a character."""
 
-    #: Python's codec, and what it gives where the standard may say otherwise.
+    #: Python's codec, and the characters for which the standard may have others.
     codec: str
     doubtful: re.Pattern[str]
     #: Everything that is not ASCII, byte sequence by byte sequence.

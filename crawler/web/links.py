@@ -21,11 +21,11 @@ from crawler.web.urls import (
 _ROOTED = ("/", *HTTP)
 # How many origins a resolver knows by their spelling.
 _ORIGINS = 4096
-# What resolving can only append to its directory or origin: no dot segment, no
-# scheme, nothing to escape. ("/." and a leading "." are looked for apart.)
+# A plain reference: no dot segment, no scheme, nothing to escape. It is appended to the
+# directory or origin. ("/." and a leading "." are checked separately.)
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
-# What its directory (or less) decides: an empty reference, a bare query and "http:x"
-# depend on more of the base, and whatever holds controls could be any of them.
+# References that mean the same on each page of a directory. An empty reference, a bare
+# query and "http:x" depend on more of the base; so may one with control characters.
 _SHARED = re.compile(
     r"https?://[^\x00-\x1f]*|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x20?][^\x00-\x1f]*"
 )
@@ -37,7 +37,7 @@ _DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+\)?+)*+")
 
 
 class Link(NamedTuple):
-    """A canonical URL with what is asked of it again and again."""
+    """A canonical URL with its fingerprint and its host."""
 
     url: str
     fingerprint: int
@@ -45,7 +45,7 @@ class Link(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a page's references begin: its URL, and what is known there."""
+    """A page's base, and the links known at its directory and origin."""
 
     base: str
     origin: str
@@ -55,7 +55,7 @@ class _Place(NamedTuple):
 
 
 class Resolver:
-    """References of pages to links, where nearly all were met before.
+    """Turns references of pages into links; most references were seen before.
 
     `rejected` counts by reason what could not be followed. A reference is known by
     the directory of its base, or by the origin if it needs no more; two generations
@@ -66,14 +66,14 @@ class Resolver:
         self.rejected: Counter[str] = Counter()
         self._half = max(maximum // 2, 1)
         self._max_url = max_url
-        #: Origins whose spelling is canonical: what follows them need not be parsed.
+        #: Origins in canonical spelling: a path behind one need not be parsed.
         self._origins: set[str] = set()
         self._young: dict[str, dict[str, Link]] = {}
         self._old: dict[str, dict[str, Link]] = {}
         self._size = 0
 
     def resolve(self, base: str, reference: str) -> Link | None:
-        """What `reference` means at the canonical URL `base`; None: not followable."""
+        """The link of `reference` at the canonical URL `base`; None: not followable."""
         for link in self.resolve_all(base, (reference,)):
             return link
         return None
@@ -114,7 +114,7 @@ class Resolver:
         return sum(len(table) for table in tables)
 
     def _meet(self, place: _Place, reference: str) -> Link | None:
-        """A reference that is not known as it is written."""
+        """The link of a reference that was not seen before; None: not followable."""
         url = self._append(place, reference)
         is_lasting = True
         if url is None:
@@ -134,7 +134,7 @@ class Resolver:
         return link
 
     def _append(self, place: _Place, reference: str) -> str | None:
-        """What `join` would say, where nothing is to be parsed; else None."""
+        """The result of `join` for a plain reference; None if it has to be parsed."""
         start, rest = place.directory, reference
         if reference.startswith(HTTP):
             slash = reference.find("/", 8)

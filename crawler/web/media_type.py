@@ -38,7 +38,7 @@ class MediaType(NamedTuple):
     parameters: Mapping[str, str] = _NO_PARAMETERS
 
 
-#: What a body has that came without a usable type.
+#: The type of a body that came without a usable Content-Type.
 UNDECLARED = MediaType("")
 
 

@@ -1,4 +1,4 @@
-"""Where a page sends its reader by itself: the Refresh header, `<meta http-equiv>`.
+"""Refreshes: the URL that a page shows next, by a Refresh header or a `<meta>`.
 
 Pure. Read as HTML says ("shared declarative refresh steps", 4.2.5.3).
 """
@@ -52,7 +52,7 @@ def refresh_target(
     *,
     max_delay: float = MAX_DELAY,
 ) -> str | None:
-    """The canonical URL to which a page at `url` sends its reader soon; None: to none.
+    """The canonical URL that a page at `url` soon shows instead; None for none.
 
     `header` is its Refresh field, `markup` the page in UTF-8. `base_url` gives what
     the page's links are relative to; it is asked only if a `<meta>` needs it. What

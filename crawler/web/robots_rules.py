@@ -1,7 +1,7 @@
-"""The rules of a robots.txt group, matched in time that no file decides. Pure.
+"""The rules of a robots.txt group, with bounded time for each verdict. Pure.
 
-A pattern's fixed start, and its fixed end after `$`, are looked up in tables. What is
-left of the patterns with `*` is searched for, within a bound on the whole verdict.
+A pattern's fixed start, and the fixed end of a pattern with `$`, are looked up in
+tables. The other parts of patterns with `*` are searched for, within a bound on steps.
 """
 
 import re
@@ -46,12 +46,12 @@ def _normal_character(text: str) -> str:
 
 
 class _Wild(NamedTuple):
-    """A pattern with `*`: what it begins with, holds in this order, and ends with."""
+    """A pattern with `*`: its start, its middle parts in order, and its end."""
 
     rank: int
     start: str
     middles: tuple[str, ...]
-    #: None: whatever follows the last of the middles.
+    #: None: any text may follow the last of the middles.
     end: str | None
 
 
@@ -77,8 +77,8 @@ class _Group:
 
 
 class Rules:
-    """What a group of rules says of a path: the longest pattern that matches decides,
-    and of two equally long ones the one that allows."""
+    """A group of rules. The longest pattern that matches a path decides; of two equally
+    long ones, the one that allows."""
 
     __slots__ = ("_exact", "_groups", "_prefix_sizes", "_prefixes", "_start_sizes")
 

@@ -37,7 +37,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 
 class Robots:
-    """What one origin's robots.txt lets one agent fetch.
+    """The rules of one origin's robots.txt for one agent.
 
     robots = Robots.parse(b"User-agent: *\\nDisallow: /private", "mybot/1.0")
     robots.allows("https://example.com/private/x")  # False
@@ -47,7 +47,7 @@ class Robots:
 
     def __init__(self) -> None:
         self._allows_all = True
-        #: The rules, a line each; matched in the form that `_ready` keeps.
+        #: The rules, one a line; `_ready` compiles them.
         self._text = ""
         #: Seconds to keep between two requests, or None.
         self.crawl_delay: float | None = None
@@ -89,7 +89,7 @@ class Robots:
         return Verdict(cls.deny_all(), True, status)
 
     def allows(self, url: str) -> bool:
-        """May this absolute URL, or path with its query, be fetched?"""
+        """Whether this absolute URL, or path with its query, may be fetched."""
         path = _path(url)
         if path == "/robots.txt":
             return True
@@ -124,14 +124,14 @@ def _text(body: bytes) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
-    """Fields and values; a line that is none of this form is skipped."""
+    """Each line's field and value; a line of another form is skipped."""
     for line in _LINE_END.split(text):
         if line and (found := _FIELD.match(line[:MAX_LINE].partition("#")[0])):
             yield (found[1] or found[3]).lower(), (found[2] or found[4] or "").strip()
 
 
 class _Group:
-    """What the groups of one agent say together (RFC 9309 section 2.2.1)."""
+    """The merged groups of one agent (RFC 9309 section 2.2.1)."""
 
     def __init__(self) -> None:
         #: Patterns in order, each once: "-/private" may not be fetched, "+/" may.
@@ -140,7 +140,7 @@ class _Group:
 
 
 class _File:
-    """A file as it is read, line by line."""
+    """The state of reading a file line by line."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -149,13 +149,13 @@ class _File:
         #: The groups of `*`.
         self.everyone = _Group()
         self.sitemaps: list[str] = []
-        #: Whom the lines that follow are for.
+        #: The groups that the next lines belong to.
         self._current: list[_Group] = []
         self._has_rules = False
 
     def read(self, field: str, value: str) -> None:
-        """Take in one line. Only rules end a group's list of agents: all other lines
-        may stand among them (RFC 9309 section 2.2.4)."""
+        """Read one line. Only rules end a group's list of agents; other lines may stand
+        between the agents (RFC 9309 section 2.2.4)."""
         if field in _AGENTS:
             self._name(value)
         elif field in _RULES:
@@ -186,8 +186,10 @@ class _File:
 
 
 class _Ready:
-    """Rules in the form that is matched, of the origins that were asked of last. A
-    long file is parsed in a thread, so that two threads may meet here."""
+    """A cache of compiled rules, for the origins that were asked for last.
+
+    A long file is parsed in a thread, so a lock guards the cache.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -195,7 +197,7 @@ class _Ready:
         self._size = 0
 
     def rules(self, text: str) -> Rules:
-        """The rules that these lines are."""
+        """The compiled rules of these lines."""
         with self._lock:
             rules = self._known.get(text)
             if rules is not None:

@@ -42,7 +42,7 @@ _UNRESERVED = frozenset(
 
 
 class InvalidUrl(ValueError):
-    """This text is no address that a crawl can visit; `reason` says why."""
+    """The text is not a URL that a crawl can visit; `reason` says why."""
 
     def __init__(self, message: str, reason: Reason) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class InvalidUrl(ValueError):
 
 
 def canonical(url: str, *, max_url: int = MAX_URL) -> str:
-    """The one spelling of an absolute http(s) URL, or InvalidUrl.
+    """The canonical form of an absolute http(s) URL, or InvalidUrl.
 
     Fragment, userinfo, default port and empty query are dropped; dot segments,
     the host (lower case, punycode) and percent-encoding are normalised (RFC 3986
@@ -79,7 +79,7 @@ def fingerprint(method: str, url: str, body: bytes = b"", ordinal: int = 0) -> i
     if method == "GET" and not body and not ordinal:
         text = url.encode()
     else:
-        # A URL never begins with NUL, so that no such text is another's URL.
+        # A URL never begins with NUL, so this text never equals a URL.
         text = f"\0{method}\0{ordinal}\0{url}\0".encode() + body
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
 
@@ -102,7 +102,7 @@ def origin_of(url: str) -> str:
 
 
 def strip_www(host: str) -> str:
-    """The host without its leading "www.", unless nothing but a suffix is left."""
+    """The host without its leading "www."; unchanged if only a suffix would remain."""
     bare = host[4:]
     return bare if host.startswith("www.") and "." in bare else host
 
@@ -123,7 +123,7 @@ def site_of(host: str) -> str:
 
 
 class Patterns:
-    """Which URLs are meant: true of a URL that any pattern matches.
+    """Patterns of URLs; a URL matches if any pattern does.
 
     A string is a glob over the whole absolute URL (`*` is any run of characters), or
     a prefix if it holds no `*`; an `re.Pattern` is searched. No patterns: false.
@@ -157,7 +157,7 @@ class Patterns:
 
 
 class Scope:
-    """Where links may lead. It grows by start URLs, and says what it holds.
+    """The URLs that links may lead to; start URLs add to it.
 
     hosts: the hosts of the start URLs, `www.` aside, the port counts. site: their
     registrable domains. origin: scheme, host and port. patterns: fixed patterns.
@@ -195,8 +195,7 @@ class Scope:
         )
 
     def add(self, url: str) -> str | None:
-        """Let the scope grow by a canonical start URL, where its kind does so; what it
-        grew by."""
+        """Add the host, site or origin of a start URL; returns it if it is new."""
         if self.kind in ("patterns", "none"):
             return None
         member = self._member(url, host_of(url))
@@ -206,11 +205,11 @@ class Scope:
         return member
 
     def restore(self, members: Iterable[str]) -> None:
-        """Take in what `members` gave in an earlier process."""
+        """Add the members of an earlier process, as `members` gave them."""
         self._members.update(members)
 
     def allows(self, url: str, host: str) -> bool:
-        """Whether a canonical URL, whose host is `host`, is inside."""
+        """Whether a canonical URL, whose host is `host`, is in scope."""
         if self.kind == "none":
             return True
         if self.kind == "patterns":
@@ -218,7 +217,7 @@ class Scope:
         return self._member(url, host) in self._members
 
     def members(self) -> list[str]:
-        """What `add` gathered: `Scope(kind, members)` is the same scope again."""
+        """The members that `add` collected; `Scope(kind, members)` equals this."""
         return sorted(self._members)
 
     def _member(self, url: str, host: str) -> str:
@@ -266,7 +265,7 @@ def _unescape(escape: re.Match[str]) -> str:
 
 
 def _complaint(text: str) -> str:
-    """What is wrong with it, for the person who wrote it."""
+    """The message of an InvalidUrl: what is wrong with the text."""
     shown = _excerpt(text)
     scheme = _SCHEME.match(text)
     if scheme is None or "." in scheme[1] or scheme[1] == "localhost":
@@ -277,13 +276,13 @@ def _complaint(text: str) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """The text, short, on one line and without a password."""
+    """The start of the text for a message, without a password."""
     shown = re.sub(r"//[^/?#@]*@", "//", text[:200])
     return repr(shown) + ("..." if len(text) > 200 else "")
 
 
 def _glob(text: str) -> str:
-    """A regular expression for a glob, linear: each part takes its first place."""
+    """A regular expression for a glob; atomic groups keep its matching linear."""
     first, *middle, last = text.split("*")
     _start(first, text)
     between = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
