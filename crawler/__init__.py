@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from crawler.settings import Settings
     from crawler.sinks import Sink
     from crawler.spider import Arg, Failure, Results, Spider
+    from crawler.spider.rules import Rule, RuleSpider
+    from crawler.spider.sitemaps import SitemapSpider
     from crawler.stats import FinishReason, Report
 
 _HOMES = {
@@ -74,6 +76,8 @@ _HOMES = {
     "crawler.settings": ("Settings",),
     "crawler.sinks": ("Sink",),
     "crawler.spider": ("Arg", "Failure", "Results", "Spider"),
+    "crawler.spider.rules": ("Rule", "RuleSpider"),
+    "crawler.spider.sitemaps": ("SitemapSpider",),
     "crawler.stats": ("FinishReason", "Report"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -103,10 +107,13 @@ __all__ = [
     "Required",
     "Response",
     "Results",
+    "Rule",
+    "RuleSpider",
     "SelectorError",
     "Settings",
     "Sink",
     "SinkError",
+    "SitemapSpider",
     "Spider",
     "StateError",
     "Validate",

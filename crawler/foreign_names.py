@@ -15,10 +15,8 @@ from typing import NoReturn
 _SETTINGS = 'settings = {"section": {"key": value}}'
 _STATUSES = "statuses = [404] for callbacks, or an errback for one request"
 _PACE = 'settings = {"politeness": {"rate": 0.5}} (requests a second for each host)'
-_FOLLOW = (
-    "response.follow_links(allow=..., deny=...) or follow_all(selector) in parse()"
-)
-_SITEMAP = "a start() that yields Requests, made of the sitemap's <loc>"
+_FOLLOW = "a RuleSpider with rules = [Rule(selector, callback=...)], or follow_links()"
+_SITEMAP = "a SitemapSpider (crawler.SitemapSpider): sitemap_urls, rules, since"
 _AUTH = "client(), with the auth of httpx"
 
 #: Attributes and methods of a spider class.

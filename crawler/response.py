@@ -235,6 +235,38 @@ class Response(Reply):
         references = self.page.references(None, tags, attributes)
         return self._batch(references, callback, allow, deny, priority, meta, errback)
 
+    def follow_urls(
+        self,
+        references: Sequence[str],
+        callback: str | Callable[..., Any] = "parse",
+        *,
+        allow: Iterable[Pattern] | Pattern | None = None,
+        deny: Iterable[Pattern] | Pattern | None = None,
+        priority: int = 0,
+        meta: Mapping[str, Any] | None = None,
+        errback: str | Callable[..., Any] | None = None,
+        stream: bool = False,
+    ) -> LinkBatch:
+        """Links that stand elsewhere than in a page's elements, such as in a sitemap or
+        in JSON; relative ones are relative to this response. The body is not needed."""
+        own = self.request.options
+        options = Options(
+            session=own.session,
+            proxy=own.proxy,
+            errback=name_of(errback) if errback else "",
+            stream=stream,
+        )
+        return LinkBatch(
+            self.url,
+            references,
+            name_of(callback),
+            _patterns(allow),
+            _patterns(deny),
+            priority,
+            encode_meta(meta),
+            options if options != DEFAULT_OPTIONS else DEFAULT_OPTIONS,
+        )
+
     def _batch(
         self,
         references: Sequence[str],

@@ -3,4 +3,10 @@
 from crawler.spider.arguments import Arg, Argument
 from crawler.spider.base import Failure, Results, Spider
 
-__all__ = ["Arg", "Argument", "Failure", "Results", "Spider"]
+__all__ = [
+    "Arg",
+    "Argument",
+    "Failure",
+    "Results",
+    "Spider",
+]

@@ -161,8 +161,12 @@ _RESERVED = frozenset(dir(Spider)) | {"arguments"}
 def _refuse_foreign_names(cls: type[Spider]) -> None:
     """ConfigError for what another framework would read of the class, and this one
     would ignore."""
+    if cls.__module__.startswith("crawler."):
+        return
     for name in vars(cls):
-        if instead := SPIDER.get(name):
+        # What a base class knows is read: `rules` of a RuleSpider, for one.
+        is_known = any(hasattr(base, name) for base in cls.__bases__)
+        if not is_known and (instead := SPIDER.get(name)):
             raise ConfigError(
                 f"{cls.__name__}.{name} is another framework's and would be ignored; "
                 f"write {instead}"

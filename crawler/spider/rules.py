@@ -1,0 +1,149 @@
+"""Rules: which links a spider follows, and which callback gets what they lead to.
+
+class Books(RuleSpider):
+    name = "books"
+    start_urls = ["https://books.example/"]
+    rules = [
+        Rule("nav a", follow=True),
+        Rule("a.detail", callback="parse_book", deny="*/print/*"),
+    ]
+
+    async def parse_book(self, response: Response) -> Results:
+        yield {"title": response.css("h1")[0].text()}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.errors import ConfigError
+from crawler.request_parts import name_of
+from crawler.response import LinkBatch, Response
+from crawler.spider.base import Results, Spider
+from crawler.web.urls import Pattern
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Some links, and what becomes of them; a link belongs to the first that matches.
+
+    `where` is a CSS selector (of a RuleSpider) or a pattern of URLs: a compiled regular
+    expression is searched; in a SitemapSpider a text is a pattern as in `allow`.
+    """
+
+    where: str | re.Pattern[str] | None = None
+    #: The method that gets the responses; None: their links are followed only.
+    callback: str | Callable[..., Any] | None = None
+    #: Whether the rules are applied to the responses, too; by default where there is
+    #: no callback.
+    follow: bool | None = None
+    allow: Iterable[Pattern] | Pattern | None = None
+    deny: Iterable[Pattern] | Pattern | None = None
+    priority: int = 0
+    meta: Mapping[str, Any] | None = None
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the rules are applied to what this rule leads to."""
+        return self.callback is None if self.follow is None else self.follow
+
+    @property
+    def callback_name(self) -> str:
+        """The callback by name; empty for none."""
+        if self.callback is None:
+            return ""
+        return self.callback if isinstance(self.callback, str) else _name(self.callback)
+
+
+def _name(callback: Callable[..., Any]) -> str:
+    # In a class body a method is a plain function yet.
+    return callback.__name__ if not hasattr(callback, "__self__") else name_of(callback)
+
+
+class RuleSpider(Spider):
+    """Follows links by `rules`; start pages go by the rules alone.
+
+    Responses of a rule with a callback and `follow=True` pass both.
+    """
+
+    #: In the order in which they take links.
+    rules: Sequence[Rule] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_rules(cls, cls.rules)
+        for number, rule in enumerate(cls.rules):
+            if rule.callback_name and rule.is_followed:
+                # A callback is stored by its name, so each rule has one of its own.
+                setattr(cls, _both(number), _callback_and_rules(rule.callback_name))
+
+    async def parse(self, response: Response) -> Results:
+        """Apply the rules: the callback of start pages, and of rules without one."""
+        for batch in self.followed(response):
+            yield batch
+
+    def followed(self, response: Response) -> Iterable[LinkBatch]:
+        """The links of a page that the rules take, rule by rule."""
+        for number, rule in enumerate(self.rules):
+            callback = rule.callback_name or "parse"
+            if rule.callback_name and rule.is_followed:
+                callback = _both(number)
+            if rule.callback_name or rule.is_followed:
+                yield _batch(response, rule, callback)
+
+
+def check_rules(spider: type[Spider], rules: Sequence[Rule]) -> None:
+    """ConfigError unless each is a Rule whose callback the spider has."""
+    for rule in rules:
+        if not isinstance(rule, Rule):
+            name = spider.__name__
+            raise ConfigError(f"{name}.rules holds {rule!r}; write Rule(...)")
+        name = rule.callback_name
+        if name and not callable(getattr(spider, name, None)):
+            raise ConfigError(
+                f"{spider.__name__}.rules names the callback {name!r}; "
+                "the spider has no method of that name"
+            )
+
+
+def _batch(response: Response, rule: Rule, callback: str) -> LinkBatch:
+    options: dict[str, Any] = {
+        "allow": rule.allow,
+        "deny": rule.deny,
+        "priority": rule.priority,
+        "meta": rule.meta,
+    }
+    if isinstance(rule.where, str):
+        return response.follow_all(rule.where, callback, **options)
+    if rule.where is None:
+        return response.follow_links(callback, **options)
+    return response.follow_urls(response.links(allow=rule.where), callback, **options)
+
+
+def _both(number: int) -> str:
+    return f"rule_{number}"
+
+
+def _callback_and_rules(name: str) -> Callable[..., Any]:
+    async def both(self: RuleSpider, response: Response) -> Results:
+        async for value in _values(getattr(self, name)(response)):
+            yield value
+        for batch in self.followed(response):
+            yield batch
+
+    return both
+
+
+async def _values(result: Any) -> AsyncIterator[Any]:
+    """What a callback gives, whatever kind of function it is."""
+    if hasattr(result, "__await__"):
+        result = await result
+    if hasattr(result, "__aiter__"):
+        async for value in result:
+            yield value
+    else:
+        for value in result or ():
+            yield value

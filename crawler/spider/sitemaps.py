@@ -1,0 +1,179 @@
+"""SitemapSpider: the pages that a site's sitemaps name.
+
+    class News(SitemapSpider):
+        name = "news"
+        start_urls = ["https://news.example/"]   # its robots.txt names the sitemaps
+        since = "2026-01-01"
+        rules = [Rule("*/article/*", callback="parse_article")]
+
+Rule: a sitemap is streamed, so that its size does not matter; its URLs are links, which
+scope, depth and the other filters judge.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+
+from crawler.errors import ConfigError
+from crawler.request import Request
+from crawler.response import LinkBatch, Response
+from crawler.spider.base import Failure, Results, Spider
+from crawler.spider.rules import Rule, check_rules
+from crawler.web import sitemaps, urls
+from crawler.web.robots_txt import MAX_BYTES
+from crawler.web.sitemaps import SitemapEntry, SitemapParser
+
+logger = logging.getLogger(__name__)
+
+#: Indexes within indexes, at most; sitemaps.org knows one level.
+MAX_INDEXES = 3
+
+
+class SitemapSpider(Spider):
+    """Asks robots.txt of its start URLs for sitemaps, or takes `sitemap_urls`.
+
+    Without a Sitemap line `/sitemap.xml` is tried. Each URL goes to the callback of the
+    first rule that matches, or to `parse` where there are no rules.
+    """
+
+    #: The sitemaps to read; empty: those that robots.txt names.
+    sitemap_urls: Sequence[str] = ()
+    #: Which URLs go to which callback; none: all to `parse`.
+    rules: Sequence[Rule] = ()
+    #: Only pages that say they changed since then, and those that do not say when.
+    since: str | date | datetime | None = None
+    #: Whether the pages in other languages (hreflang) are followed, too.
+    alternates: bool = False
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        check_rules(cls, cls.rules)
+
+    async def start(self) -> Results:
+        """Requests for the sitemaps, or for the robots.txt files that name them."""
+        for url in self.sitemap_urls:
+            yield Request(url, "parse_sitemap", stream=True)
+        if self.sitemap_urls:
+            return
+        canonical = map(urls.canonical, self.start_urls)
+        for origin in dict.fromkeys(map(urls.origin_of, canonical)):
+            yield Request(
+                f"{origin}/robots.txt",
+                "parse_robots",
+                stream=True,
+                errback="robots_failed",
+            )
+
+    async def parse_robots(self, response: Response) -> Results:
+        """Follow the Sitemap lines of a robots.txt (RFC 9309 section 2.2.4)."""
+        body = b""
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) >= MAX_BYTES:
+                break
+        lines = body[:MAX_BYTES].decode("utf-8", "replace").splitlines()
+        named = [found[1] for line in lines if (found := _SITEMAP.match(line))]
+        for request in self._sitemaps(response, named or ["/sitemap.xml"]):
+            yield request
+
+    async def robots_failed(self, failure: Failure) -> Results:
+        """Without a robots.txt, the usual place."""
+        url = urls.join(failure.request.url, "/sitemap.xml")
+        yield Request(url, "parse_sitemap", stream=True)
+
+    async def parse_sitemap(self, response: Response) -> Results:
+        """Follow what a sitemap, or an index of them, names."""
+        parser = SitemapParser()
+        async for piece in response.aiter_bytes():
+            for batch in self._batches(response, parser.feed(piece)):
+                yield batch
+            if parser.error:
+                break
+        for batch in self._batches(response, parser.close()):
+            yield batch
+        if parser.error:
+            logger.warning("Sitemap %s ends early: %s", response.url, parser.error)
+
+    def _batches(
+        self, response: Response, entries: list[SitemapEntry]
+    ) -> Iterator[LinkBatch | Request]:
+        maps = [entry.url for entry in entries if entry.is_sitemap]
+        yield from self._sitemaps(response, maps)
+        since = moment_of(self.since)
+        pages = [entry for entry in entries if not entry.is_sitemap]
+        references = [
+            url for entry in pages if _is_new(entry, since) for url in self._urls(entry)
+        ]
+        for callback, taken, rule in self._sorted(references):
+            yield response.follow_urls(
+                taken,
+                callback,
+                deny=rule.deny,
+                allow=rule.allow,
+                priority=rule.priority,
+                meta=rule.meta,
+            )
+
+    def _urls(self, entry: SitemapEntry) -> Iterator[str]:
+        yield entry.url
+        if self.alternates:
+            yield from (url for _, url in entry.alternates)
+
+    def _sorted(self, references: list[str]) -> Iterator[tuple[str, list[str], Rule]]:
+        """The references by the rule that takes them; each belongs to the first."""
+        if not self.rules:
+            if references:
+                yield "parse", references, Rule()
+            return
+        left = references
+        for rule in self.rules:
+            where = None if rule.where is None else urls.Patterns((rule.where,))
+            taken = [url for url in left if where is None or where.matches(url)]
+            left = [url for url in left if where is not None and not where.matches(url)]
+            if taken:
+                yield rule.callback_name or "parse", taken, rule
+
+    def _sitemaps(self, response: Response, references: list[str]) -> Iterator[Request]:
+        """Requests for further sitemaps, up to a bound of indexes within indexes."""
+        depth = (response.request.depth or 0) + 1
+        if depth > MAX_INDEXES + 1:
+            logger.warning(
+                "Sitemap %s lies over %d indexes deep; what it names is skipped",
+                response.url,
+                MAX_INDEXES,
+            )
+            return
+        for reference in references:
+            try:
+                url = urls.join(response.url, reference)
+            except urls.InvalidUrl as exc:
+                logger.warning("Sitemap %r of %s: %s", reference, response.url, exc)
+                continue
+            yield Request(url, "parse_sitemap", stream=True, depth=depth)
+
+
+_SITEMAP = re.compile(r"\s*sitemap\s*:\s*(\S+)", re.IGNORECASE)
+
+
+def _is_new(entry: SitemapEntry, since: datetime | None) -> bool:
+    if since is None:
+        return True
+    modified = entry.modified
+    return modified is None or modified >= since
+
+
+def moment_of(since: str | date | datetime | None) -> datetime | None:
+    """What `since` means, in UTC; ConfigError where it is no date."""
+    if since is None or since == "":
+        return None
+    if isinstance(since, str):
+        found = sitemaps.moment(since)
+        if found is None:
+            raise ConfigError(f"since = {since!r} is not a date such as 2026-01-31")
+        return found
+    if not isinstance(since, datetime):
+        since = datetime(since.year, since.month, since.day)  # noqa: DTZ001  # UTC below
+    return since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)

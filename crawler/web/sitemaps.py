@@ -1,0 +1,294 @@
+"""Sitemaps: XML, index, RSS, Atom and plain text, read piece by piece (sitemaps.org).
+
+    parser = SitemapParser()
+    for piece in pieces:
+        for entry in parser.feed(piece):
+            ...
+    rest = parser.close()
+
+Rule: pure, and bounded against any bytes. A declared entity or an external reference
+ends the document; so does XML that is not well-formed. What came before is given all
+the same, and `error` says why it ended.
+"""
+
+from __future__ import annotations
+
+import zlib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from xml.parsers import expat
+
+#: Elements within each other, and characters of one text, at most.
+MAX_DEPTH, MAX_TEXT = 64, 8 * 1024
+#: A line of a plain text sitemap, at most.
+MAX_LINE = 8 * 1024
+#: Bytes that a packed sitemap unpacks to at a time: no bomb fills the memory.
+_STEP = 256 * 1024
+_GZIP = b"\x1f\x8b"
+_SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
+
+
+class SitemapEntry(NamedTuple):
+    """One URL of a sitemap, as it stands there."""
+
+    url: str
+    #: Whether it is another sitemap, named by an index.
+    is_sitemap: bool = False
+    #: When the page changed last, as it is written; empty: not said.
+    lastmod: str = ""
+    #: The page in other languages: (hreflang, URL).
+    alternates: tuple[tuple[str, str], ...] = ()
+    #: How important, and how lively, the site calls it; empty: not said.
+    priority: str = ""
+    changefreq: str = ""
+
+    @property
+    def modified(self) -> datetime | None:
+        """When the page changed last, in UTC; None: not said, or not a date."""
+        return moment(self.lastmod) if self.lastmod else None
+
+
+class Sitemap(NamedTuple):
+    """A whole sitemap: its entries, and why reading it ended early, if it did."""
+
+    entries: list[SitemapEntry]
+    error: str = ""
+
+
+def parse(data: bytes) -> Sitemap:
+    """Read a whole sitemap, packed by gzip or not."""
+    parser = SitemapParser()
+    entries = parser.feed(data)
+    entries += parser.close()
+    return Sitemap(entries, parser.error)
+
+
+class SitemapParser:
+    """Reads a sitemap piece by piece, whatever its form; holds one entry at most."""
+
+    def __init__(self) -> None:
+        #: Why reading ended before the end; empty: it did not.
+        self.error = ""
+        self._unpacker: zlib._Decompress | None = None
+        self._head = b""
+        self._reader: _Xml | _Text | None = None
+
+    def feed(self, data: bytes) -> list[SitemapEntry]:
+        """The entries that this piece completes."""
+        if self.error:
+            return []
+        if self._reader is None:
+            data, self._head = self._head + data, b""
+            if len(data) < 2:
+                self._head = data
+                return []
+            if self._unpacker is None and data.startswith(_GZIP):
+                self._unpacker = zlib.decompressobj(wbits=31)
+        if self._unpacker is None:
+            return self._read(data)
+        return self._unpack(self._unpacker, data)
+
+    def close(self) -> list[SitemapEntry]:
+        """The entries that the end completes."""
+        if self.error:
+            return []
+        if self._reader is None:
+            if not self._head.strip():
+                return []
+            self._reader = _Text()
+            return self._reader.feed(self._head) + self._reader.close()
+        entries = self._reader.close()
+        self.error = self._reader.error
+        return entries
+
+    def _unpack(self, unpacker: zlib._Decompress, data: bytes) -> list[SitemapEntry]:
+        entries: list[SitemapEntry] = []
+        while data and not self.error:
+            try:
+                piece = unpacker.decompress(data, _STEP)
+            except zlib.error as exc:
+                self.error = f"gzip: {exc}"
+                break
+            if piece:
+                entries += self._read(piece)
+            data = unpacker.unconsumed_tail
+        return entries
+
+    def _read(self, data: bytes) -> list[SitemapEntry]:
+        if self._reader is None:
+            start = (self._head + data).lstrip(b"\xef\xbb\xbf \t\r\n")
+            self._head = b""
+            if not start:
+                return []
+            is_xml = start[:1] == b"<" or start[:2] in (b"\xff\xfe", b"\xfe\xff")
+            self._reader = _Xml() if is_xml else _Text()
+            data = start
+        entries = self._reader.feed(data)
+        self.error = self._reader.error
+        return entries
+
+
+class _Text:
+    """One URL a line; what is no URL of the web is passed over."""
+
+    def __init__(self) -> None:
+        self.error = ""
+        self._rest = b""
+        self._is_too_long = False
+
+    def feed(self, data: bytes) -> list[SitemapEntry]:
+        *lines, rest = (self._rest + data).splitlines(keepends=True) or [b""]
+        if rest.endswith((b"\n", b"\r")):
+            lines, rest = [*lines, rest], b""
+        if self._is_too_long and lines:
+            lines, self._is_too_long = lines[1:], False
+        if len(rest) > MAX_LINE:
+            rest, self._is_too_long = b"", True
+        self._rest = rest
+        return [entry for line in lines for entry in self._entry(line)]
+
+    def close(self) -> list[SitemapEntry]:
+        return [] if self._is_too_long else [*self._entry(self._rest)]
+
+    def _entry(self, line: bytes) -> list[SitemapEntry]:
+        url = line.strip().decode("utf-8", "replace")
+        is_url = url.lower().startswith(("http://", "https://")) and " " not in url
+        return [SitemapEntry(url)] if is_url and len(url) <= MAX_LINE else []
+
+
+class _Refused(Exception):
+    """The document wants what a sitemap never needs."""
+
+
+class _Xml:
+    """Sitemaps, indexes, RSS and Atom, by expat's events."""
+
+    def __init__(self) -> None:
+        self.error = ""
+        parser = self._parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.buffer_size = MAX_TEXT
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = _refuse_entity
+        parser.ExternalEntityRefHandler = _refuse_reference
+        self._entries: list[SitemapEntry] = []
+        self._depth = 0
+        #: The text of the element that is open, if it is kept; the fields of the entry.
+        self._text = ""
+        self._fields: dict[str, str] | None = None
+        self._alternates: list[tuple[str, str]] = []
+
+    def feed(self, data: bytes) -> list[SitemapEntry]:
+        return self._parse(data, is_final=False)
+
+    def close(self) -> list[SitemapEntry]:
+        return self._parse(b"", is_final=True)
+
+    def _parse(self, data: bytes, *, is_final: bool) -> list[SitemapEntry]:
+        try:
+            self._parser.Parse(data, is_final)
+        except expat.ExpatError as exc:
+            self.error = f"XML: {exc}"
+        except _Refused as exc:
+            self.error = str(exc)
+        entries, self._entries = self._entries, []
+        return entries
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _Refused(f"elements are nested over {MAX_DEPTH} deep")
+        local = name.rpartition(" ")[2]
+        if local in _ITEMS:
+            self._fields, self._alternates = {}, []
+        elif self._fields is None:
+            return
+        elif attributes and local == "link" and "href" in attributes:
+            self._link(attributes)
+        elif local in _FIELDS:
+            self._text = ""
+            self._parser.CharacterDataHandler = self._characters
+
+    def _link(self, attributes: dict[str, str]) -> None:
+        """Atom's link, or a sitemap's alternate in another language."""
+        assert self._fields is not None
+        relation = attributes.get("rel", "alternate")
+        if "hreflang" in attributes and relation == "alternate":
+            self._alternates.append((attributes["hreflang"], attributes["href"]))
+        elif relation == "alternate":
+            self._fields.setdefault("loc", attributes["href"])
+
+    def _characters(self, data: str) -> None:
+        if len(self._text) <= MAX_TEXT:
+            self._text += data
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._fields is None:
+            return
+        local = name.rpartition(" ")[2]
+        if local in _FIELDS:
+            text, self._text = self._text.strip(), ""
+            if text and len(text) <= MAX_TEXT:
+                self._fields.setdefault(_FIELDS[local], text)
+            self._parser.CharacterDataHandler = None
+        elif local in _ITEMS:
+            self._finish(local == "sitemap", self._fields)
+            self._fields = None
+
+    def _finish(self, is_sitemap: bool, fields: dict[str, str]) -> None:
+        get = fields.get
+        if url := get("loc"):
+            alternates = tuple(self._alternates)
+            self._entries.append(
+                SitemapEntry(
+                    url,
+                    is_sitemap,
+                    get("lastmod", ""),
+                    alternates,
+                    get("priority", ""),
+                    get("changefreq", ""),
+                )
+            )
+
+
+#: The elements that hold an entry; of what is in them, the texts that are kept.
+_ITEMS = frozenset({"url", "sitemap", "item", "entry"})
+_FIELDS = {
+    "loc": "loc",
+    "link": "loc",
+    "lastmod": "lastmod",
+    "pubDate": "lastmod",
+    "updated": "lastmod",
+    "priority": "priority",
+    "changefreq": "changefreq",
+}
+
+
+def _refuse_entity(*_: object) -> None:
+    raise _Refused("the document declares entities")
+
+
+def _refuse_reference(*_: object) -> int:
+    raise _Refused("the document refers to an external entity")
+
+
+def moment(text: str) -> datetime | None:
+    """A W3C date (YYYY, YYYY-MM, YYYY-MM-DD, with a time) or one of RSS, as UTC."""
+    if len(text) in (4, 7):
+        text += "-01" * (2 - text.count("-"))
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            found = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    if found.tzinfo is None:
+        return found.replace(tzinfo=UTC)
+    try:
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
