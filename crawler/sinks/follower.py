@@ -7,7 +7,7 @@ again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from tenacity import (
 
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks.base import BATCH, PipeClosed, Sink, Source, UnfitItem
+from crawler.store.base import ItemRow
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ _FINAL = (
 )
 
 _T = TypeVar("_T")
+
+#: Bytes of items by which an output may lag before the crawl waits for it.
+MAX_LAG_BYTES = 32 * 1024**2
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -107,6 +111,8 @@ class SinkWriter:
         self._is_waiting = False
         self._is_closed = False
         self._given = 0
+        #: About how many bytes an item has, of late.
+        self._row_bytes = 0.0
         self._unsaved = 0
         self._saved_at = -interval
         self._lock = anyio.Lock()
@@ -116,9 +122,13 @@ class SinkWriter:
 
     @property
     def has_room(self) -> bool:
-        return not self._is_waiting and (
-            not self.sink.is_growing or self._lag <= self._max_lag
-        )
+        return not self._is_waiting and (not self.sink.is_growing or self._is_near)
+
+    @property
+    def _is_near(self) -> bool:
+        """Whether it lags by few items, and by few bytes as far as can be told."""
+        lag = self._lag
+        return lag <= self._max_lag and lag * self._row_bytes <= MAX_LAG_BYTES
 
     @property
     def _lag(self) -> int:
@@ -135,7 +145,7 @@ class SinkWriter:
             self._dirty.set()
         if self._lag >= BATCH and not self._urgent.is_set():
             self._urgent.set()
-        if self._lag > self._max_lag:
+        if not self._is_near:
             self._crowd.note_progress()
 
     async def follow(self) -> None:
@@ -191,6 +201,7 @@ class SinkWriter:
             rows = await self._patiently(partial(self._source.rows, self._given))
             if not rows:
                 break
+            self._measure(rows)
             if selected := self._source.selected(rows):
                 await self._patiently(partial(self.sink.write, selected))
             self._given = rows[-1].sequence
@@ -200,6 +211,13 @@ class SinkWriter:
                 await self._save()
         if self._unsaved and anyio.current_time() >= self._saved_at + self._interval:
             await self._save()
+
+    def _measure(self, rows: Sequence[ItemRow]) -> None:
+        """Learn how large items are, to tell by how many bytes the output lags."""
+        size = sum(len(row.body) for row in rows) / len(rows)
+        before, self._row_bytes = self._row_bytes, max(size, self._row_bytes / 2)
+        if self._row_bytes > before and not self._is_near:
+            self._crowd.note_progress()
 
     async def _save(self) -> None:
         given = self._given

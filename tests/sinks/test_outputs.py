@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, stop_after_attempt, wait_fixed, wait_none
 
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks import Collect, Outputs, PipeClosed, Position, Sink, open_sink
+from crawler.sinks.follower import MAX_LAG_BYTES
 from crawler.store.base import ItemRow
 from tests.sinks.kept import RUN, KeptStore
 
@@ -122,6 +123,30 @@ async def test_a_slow_output_holds_the_crawl_back() -> None:
 
     assert waited.cancelled_caught
     assert slow.sequences == [1, 2, 3, 4, 5, 6]
+
+
+async def test_large_items_hold_the_crawl_back_by_their_bytes() -> None:
+    store, slow = KeptStore(), Slow()
+    text = "x" * (MAX_LAG_BYTES // 8)
+    async with (
+        Outputs([slow], store, RUN) as outputs,
+        anyio.create_task_group() as tasks,
+    ):
+        outputs.start(tasks)
+        outputs.wake(await store.add([{"text": text}]))
+        await anyio.wait_all_tasks_blocked()
+        await outputs.room()
+        outputs.wake(await store.add([{"text": text}] * 8))
+
+        with anyio.move_on_after(0.01) as waited:
+            await outputs.room()
+        slow.gate.set()
+        await outputs.room()
+        await outputs.drain()
+        await outputs.close()
+
+    assert waited.cancelled_caught
+    assert len(slow.sequences) == 9
 
 
 async def test_an_output_that_fails_for_a_while_loses_nothing(
