@@ -332,7 +332,7 @@ class Entry:
     @property
     def is_start(self) -> bool:
         """Whether it is a start URL, or where one redirects: no link led to it."""
-        return self.depth == 0 and self.parent == 0
+        return self.parent == 0
 
     def __repr__(self) -> str:
         return f"<Entry {self.fingerprint:016x} {self.request.url}>"
