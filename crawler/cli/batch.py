@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from crawler.cli import exits, summary
@@ -28,7 +27,7 @@ from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.stats import FinishReason
-from crawler.store.sqlite import history
+from crawler.store.open import retry_failed
 
 #: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
 MARGIN = LAST_SECONDS + 2.0
@@ -174,8 +173,7 @@ class _Work:
         any, it is a new run."""
         report = ending.report
         if report.exit_code == exits.POOR and report.failed and ending.is_kept:
-            folder = Path(self._project.settings().storage.dir)
-            number = history.retry(folder, report.job)
+            number = retry_failed(self._project.settings().storage, report.job)
             say(f"{of(number, 'failed page')} put back")
 
     def _pause(self, job: Job, number: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
@@ -14,8 +13,8 @@ from crawler.cli.project import Project, is_file
 from crawler.cli.streams import of_bytes
 from crawler.errors import ConfigError
 from crawler.store.base import Attempt, Explanation, State
-from crawler.store.sqlite import history
-from crawler.store.sqlite.catalog import RunRecord
+from crawler.store.open import open_reader
+from crawler.store.reading import Reader, RunReader, RunRecord
 from crawler.web import urls
 
 #: Items shown, and how much of each.
@@ -39,10 +38,11 @@ def explain(
         url = urls.canonical(text)
     except urls.InvalidUrl as exc:
         raise ConfigError(f"{text!r} is no URL that a crawl could know: {exc}") from exc
-    asked = _Asked(project, Path(project.settings().storage.dir), url, number)
-    jobs = [project.job_named(job)] if job else history.jobs(asked.folder)
+    reader = open_reader(project.settings().storage)
+    asked = _Asked(project, reader, url, number)
+    jobs = [project.job_named(job)] if job else reader.jobs()
     if not jobs:
-        where = f"there is no state in {asked.folder}"
+        where = f"there is no state in {reader.place}"
         raise ConfigError(f"No job has run here yet: {where}")
     yield url
     for each in jobs:
@@ -55,30 +55,31 @@ class _Asked:
     """What is asked of each job; `number` None: of its latest run."""
 
     project: Project
-    folder: Path
+    reader: Reader
     url: str
     number: int | None
 
 
 def _in_job(asked: _Asked, job: str, file: str) -> Iterator[str]:
     """Lines about one job, whose spider is in `file` where that was said."""
-    folder, url, number = asked.folder, asked.url, asked.number
-    records = history.runs(folder, job)
+    url, number = asked.url, asked.number
+    records = asked.reader.runs(job)
     record = next((r for r in records if number in (None, r.number)), None)
     if record is None:
         yield f"  job {job} has no run {number}" if number else f"  job {job}: no runs"
         return
     fingerprint = urls.fingerprint("GET", url)
-    found = history.explain(folder, job, fingerprint, record.number)
+    run = asked.reader.run(job, record.number)
+    found = run.explain(fingerprint)
     yield f"  job {job}, run {record.number}"
     if found is None:
         yield "    never found: no page that was visited links to it"
     else:
         yield from _known(found)
-        yield from _items(folder, job, record.number, found)
+        yield from _items(run, found)
     described = job if job in asked.project.jobs.sound else ""
     spider = file or described or record.spider
-    verdict = _verdict(asked, job, spider, record, found.depth if found else 0)
+    verdict = _verdict(asked, run, spider, record, found.depth if found else 0)
     yield f"    filters  {verdict}"
 
 
@@ -106,26 +107,26 @@ def _attempt(attempt: Attempt) -> str:
     return "  ".join(filter(None, parts))
 
 
-def _items(folder: Path, job: str, run: int, found: Explanation) -> Iterator[str]:
+def _items(run: RunReader, found: Explanation) -> Iterator[str]:
     if not found.items:
         return
     yield f"    items    {found.items:,}"
-    fingerprint = found.fingerprint
-    shown = history.page_items(folder, job, fingerprint, run=run, limit=MAX_ITEMS)
-    for row in shown:
+    for row in run.page_items(found.fingerprint, MAX_ITEMS):
         text = row.body.decode(errors="replace")
         yield f"      {text[:MAX_ITEM]}" + ("..." if len(text) > MAX_ITEM else "")
 
 
-def _verdict(asked: _Asked, job: str, name: str, record: RunRecord, depth: int) -> str:
+def _verdict(
+    asked: _Asked, run: RunReader, name: str, record: RunRecord, depth: int
+) -> str:
     """What the filters say now, where the spider of that name is here to be asked."""
     try:
         target = asked.project.target(name)
         spider = target.spider(**msgspec.json.decode(record.arguments))
     except ConfigError as exc:
         return f"not asked: {exc}"
-    facts = history.facts(asked.folder, job, record.number)
-    intake = intake_of(spider, asked.project.settings(target), facts.scope)
+    settings = asked.project.settings(target)
+    intake = intake_of(spider, settings, run.facts().scope)
     rule = intake.verdict(asked.url, depth)
     return f"would be left out now, by {rule}" if rule else "would let it in now"
 

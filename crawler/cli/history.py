@@ -10,9 +10,8 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crawler.cli.project import Project
+    from crawler.store.reading import Reader
 
 _NO_RUNS = "No job has run here yet"
 _JOB = "its name, or the file of its spider: path.py[:Class]"
@@ -133,22 +132,21 @@ def _project(args: argparse.Namespace) -> Project:
     return Project(Path.cwd(), args.settings)
 
 
-def _folder(project: Project) -> Path:
-    from pathlib import Path
+def _reader(project: Project) -> Reader:
+    from crawler.store.open import open_reader
 
-    return Path(project.settings().storage.dir)
+    return open_reader(project.settings().storage)
 
 
 def runs(args: argparse.Namespace) -> int:
     """A line a run, the latest first."""
     from crawler.cli import records
     from crawler.cli.streams import clean
-    from crawler.store.sqlite import history
 
     project = _project(args)
-    folder = _folder(project)
-    jobs = [project.job_named(args.job)] if args.job else history.jobs(folder)
-    found = [(job, each) for job in jobs for each in history.runs(folder, job)]
+    reader = _reader(project)
+    jobs = [project.job_named(args.job)] if args.job else reader.jobs()
+    found = [(job, each) for job in jobs for each in reader.runs(job)]
     for line in records.lines(found, project.jobs, _file(args)):
         print(clean(line))
     if not found:
@@ -169,12 +167,12 @@ def report(args: argparse.Namespace) -> int:
     from crawler.cli.streams import clean
 
     project = _project(args)
-    folder = _folder(project)
-    found = records.report_of(folder, args.run_name, project.job_named)
+    reader = _reader(project)
+    found = records.report_of(reader, args.run_name, project.job_named)
     if args.html:
         from crawler.cli import report_page
 
-        return report_page.write(folder, found, args.html)
+        return report_page.write(reader, found, args.html)
     for line in records.json_of(found) if args.json else records.table_of(found):
         print(clean(line))
     return exits.COMPLETE
@@ -197,27 +195,27 @@ def export(args: argparse.Namespace) -> int:
     from crawler.cli.streams import say
 
     project = _project(args)
-    folder, job = _folder(project), project.job_named(args.job)
+    reader, job = _reader(project), project.job_named(args.job)
     overwrite = args.overwrite
     outputs = project.named_outputs(args.outputs)
-    say(exporting.export(folder, job, args.number, outputs, overwrite=overwrite))
+    say(exporting.export(reader, job, args.number, outputs, overwrite=overwrite))
     return exits.COMPLETE
 
 
 def retry(args: argparse.Namespace) -> int:
     """Failed pages are pending again; nothing is asked for yet."""
     from crawler.cli import records
-    from crawler.store.sqlite import history
+    from crawler.store.open import retry_failed
 
     project = _project(args)
-    folder, job = _folder(project), project.job_named(args.job)
+    storage, job = project.settings().storage, project.job_named(args.job)
     statuses = records.statuses_of(args.status)
     reasons = records.reasons_of(args.error)
-    number = history.retry(folder, job, statuses=statuses, reasons=reasons)
+    number = retry_failed(storage, job, statuses=statuses, reasons=reasons)
     if not number:
         print(f"No failed page of job {job!r} is of that kind")
         return exits.COMPLETE
-    latest = history.runs(folder, job)[0]
+    latest = _reader(project).runs(job)[0]
     pages = "1 page" if number == 1 else f"{number:,} pages"
     command = records.command_of(job, latest, project.jobs, _file(args))
     print(f"{pages} put back; now: {command}")

@@ -15,8 +15,7 @@ from crawler.jobs.process import Processes
 from crawler.jobs.process_end import CODES
 from crawler.jobs.state import JobState
 from crawler.stats import FinishReason
-from crawler.store.sqlite import history
-from crawler.store.sqlite.catalog import RunRecord
+from crawler.store.reading import Reader, RunRecord
 
 #: A job that nobody ran this long after its time is not run at all.
 OVERDUE = timedelta(hours=1)
@@ -44,12 +43,12 @@ class Standing(msgspec.Struct, kw_only=True):
     is_bad: bool = False
 
 
-def of(jobs: Jobs, folder: Path, now: datetime) -> list[Standing]:
+def of(jobs: Jobs, folder: Path, reader: Reader, now: datetime) -> list[Standing]:
     """All jobs, the next one first, those without a schedule behind."""
     states = state.read(folder)
     launcher = Processes(folder, folder, lambda job: ())
     found = [
-        _sound(job, folder, states.get(name), launcher, now)
+        _sound(job, reader, states.get(name), launcher, now)
         for name, job in jobs.sound.items()
     ]
     found.sort(key=lambda each: each.next or datetime.max.replace(tzinfo=UTC))
@@ -62,7 +61,7 @@ def _broken(broken: Broken) -> Standing:
 
 def _sound(
     job: Job,
-    folder: Path,
+    reader: Reader,
     known: JobState | None,
     launcher: Processes,
     now: datetime,
@@ -78,9 +77,9 @@ def _sound(
     running = launcher.find(job.name)
     if running is not None:
         found.running_since = running.since
-    run = _latest(folder, job.name)
+    run = _latest(reader, job.name)
     if run is not None:
-        _add_run(found, run, folder)
+        _add_run(found, run, reader)
     if known is not None:
         _add_state(found, known, run)
         _add_plan(found, known, job, now)
@@ -88,21 +87,21 @@ def _sound(
     return found
 
 
-def _add_run(found: Standing, run: RunRecord, folder: Path) -> None:
+def _add_run(found: Standing, run: RunRecord, reader: Reader) -> None:
     found.run = run.number
     found.started = datetime.fromtimestamp(run.started, UTC)
     if run.finished is None:
         found.result = "unfinished"
         return
     found.result = run.reason
-    written = history.report(folder, found.job, run.number)
+    written = reader.report(found.job, run.number)
     if written is not None:
         found.exit_code = msgspec.json.decode(written).get("exit_code")
 
 
-def _latest(folder: Path, job: str) -> RunRecord | None:
+def _latest(reader: Reader, job: str) -> RunRecord | None:
     try:
-        return next(iter(history.runs(folder, job)), None)
+        return next(iter(reader.runs(job)), None)
     except CrawlError:
         return None  # never run
 

@@ -36,9 +36,11 @@ def show(args: argparse.Namespace) -> int:
 
     from crawler.cli import job_status, scheduled
     from crawler.cli.streams import clean
+    from crawler.store.open import open_reader
 
     project = scheduled.read(Path.cwd(), args.settings)
-    found = job_status.of(project.jobs, project.folder, datetime.now(UTC))
+    reader = open_reader(project.settings.storage, project.root)
+    found = job_status.of(project.jobs, project.folder, reader, datetime.now(UTC))
     if args.json:
         print(msgspec.json.encode(found).decode())
     else:

@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
@@ -14,8 +13,7 @@ from crawler.cli import run_summary
 from crawler.errors import ConfigError, Reason, StateError
 from crawler.settings import unknown
 from crawler.stats import FinishReason, Report, totals
-from crawler.store.sqlite import history
-from crawler.store.sqlite.catalog import RunRecord
+from crawler.store.reading import Reader, RunRecord
 
 #: What `--error timeout` means: all that took too long.
 _TIMEOUTS = frozenset(
@@ -78,11 +76,13 @@ def command_of(
     return shlex.join(words)
 
 
-def report_of(folder: Path, name: str, job_named: Callable[[str], str] = str) -> Report:
+def report_of(
+    reader: Reader, name: str, job_named: Callable[[str], str] = str
+) -> Report:
     """The report that NUMBER, JOB/NUMBER or JOB names; `job_named` says which job."""
-    job, number = _named(folder, name)
+    job, number = _named(reader, name)
     job = job_named(job)
-    records = history.runs(folder, job)
+    records = reader.runs(job)
     if not records:
         raise StateError(f"Job {job!r} has no runs yet")
     if number is None:
@@ -92,17 +92,17 @@ def report_of(folder: Path, name: str, job_named: Callable[[str], str] = str) ->
         raise StateError(
             f"Job {job!r} has no run {number}; crawl runs {job} lists them"
         )
-    written = history.report(folder, job, record.number)
+    written = reader.report(job, record.number)
     return _unfinished(job, record) if written is None else _read(written)
 
 
-def _named(folder: Path, name: str) -> tuple[str, int | None]:
+def _named(reader: Reader, name: str) -> tuple[str, int | None]:
     job, slash, number = name.rpartition("/")
     if not number.isdigit():
         return name, None
     if slash:
         return job, int(number)
-    jobs = history.jobs(folder)
+    jobs = reader.jobs()
     if len(jobs) != 1:
         known = ", ".join(jobs) or "none yet"
         raise ConfigError(f"Run {name} of which job? Write JOB/{name}; jobs: {known}")

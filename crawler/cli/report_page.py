@@ -10,11 +10,12 @@ from crawler.cli.streams import of_bytes, say, shown
 from crawler.errors import SinkError
 from crawler.jobs import report as html_report
 from crawler.stats import Report
+from crawler.store.reading import Reader
 
 
-def write(folder: Path, report: Report, path: str) -> int:
+def write(reader: Reader, report: Report, path: str) -> int:
     """Write the page, whole or not at all."""
-    text = html_report.page(html_report.gather(folder, report))
+    text = html_report.page(html_report.gather(reader, report))
     if path == "-":
         sys.stdout.write(text)
         return exits.COMPLETE

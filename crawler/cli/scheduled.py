@@ -30,7 +30,8 @@ from crawler.jobs.process import Processes
 from crawler.jobs.process_end import Ended
 from crawler.jobs.scheduler import JobScheduler
 from crawler.settings import Settings
-from crawler.store.sqlite.lock import Holder, JobLock
+from crawler.store.lock import Holder, JobLock
+from crawler.store.open import open_reader
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ async def _main(project: Scheduled, args: argparse.Namespace) -> None:
         jobs,
         project.folder,
         launcher,
+        reader=open_reader(project.settings.storage, project.root),
         alarm=partial(_alarm, project),
         parallel=args.parallel,
         grace=project.settings.crawl.grace,

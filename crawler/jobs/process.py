@@ -23,7 +23,7 @@ import msgspec
 from anyio import CapacityLimiter, to_thread
 
 from crawler.errors import CrawlError
-from crawler.store.sqlite.lock import Holder
+from crawler.store.lock import Holder
 
 #: A log that is longer than this is put aside when the next process begins.
 MAX_LOG = 1 << 20
@@ -196,14 +196,3 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         return  # it has ended
-
-
-async def until_free(lock: Path) -> None:
-    """Return when nobody holds that lock; no looking now and then."""
-    descriptor = os.open(lock, os.O_RDONLY)
-    try:
-        await to_thread.run_sync(
-            fcntl.flock, descriptor, fcntl.LOCK_SH, abandon_on_cancel=True
-        )
-    finally:
-        os.close(descriptor)

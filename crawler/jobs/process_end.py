@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crawler.errors import CrawlError
 from crawler.stats import totals
-from crawler.store.sqlite import history
-from crawler.store.sqlite.catalog import RunRecord
+from crawler.store.reading import Reader, RunRecord
 
 #: Exit codes that no process of ours gives itself.
 _UNFINISHED = 4
@@ -73,11 +71,11 @@ def _count(number: int, what: str) -> str:
 
 
 def last_run(
-    folder: Path, job: str, since: datetime, code: int | None, why: str
+    reader: Reader, job: str, since: datetime, code: int | None, why: str
 ) -> Ended:
     """What the process that began at `since` came to; `code` None: nobody saw it end,
     and its history is asked."""
-    run, report = _run_of(folder, job, since)
+    run, report = _run_of(reader, job, since)
     is_killed = code is not None and code < 0
     if code is None:
         code = _told_by(run, report)
@@ -91,12 +89,12 @@ def last_run(
 
 
 def _run_of(
-    folder: Path, job: str, since: datetime
+    reader: Reader, job: str, since: datetime
 ) -> tuple[RunRecord | None, dict[str, Any] | None]:
     """The latest run, if a process of that time can have worked on it."""
     try:
-        run = history.runs(folder, job)[0]
-        written = history.report(folder, job, run.number)
+        run = reader.runs(job)[0]
+        written = reader.report(job, run.number)
     except (CrawlError, IndexError):
         return None, None
     is_before = run.finished is not None and run.finished < since.timestamp()

@@ -1,6 +1,6 @@
 """Keeps a schedule: starts each job at its time, looks after it, remembers how it went.
 
-    keeper = JobScheduler(jobs, folder, launcher)
+    keeper = JobScheduler(jobs, folder, launcher, reader=reader, alarm=alarm)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(keeper.keep)       # until nothing is ever due again
         ...
@@ -27,11 +27,11 @@ from anyio import CapacityLimiter
 
 from crawler.errors import CrawlError
 from crawler.jobs.definition import Job
-from crawler.jobs.process import Launcher, Running, until_free
+from crawler.jobs.process import Launcher, Running
 from crawler.jobs.process_end import Ended, last_run
 from crawler.jobs.state import Ledger
 from crawler.jobs.timetable import Due, Timetable
-from crawler.store.sqlite.catalog import JobFiles
+from crawler.store.reading import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class JobScheduler:
         folder: Path,
         launcher: Launcher,
         *,
+        reader: Reader,
         alarm: Alarm,
         clock: Clock | None = None,
         parallel: int = 4,
@@ -103,7 +104,7 @@ class JobScheduler:
         closing: float = CLOSING,
     ) -> None:
         self._jobs = jobs
-        self._folder = folder
+        self._reader = reader
         self._launcher = launcher
         self._alarm = alarm
         self._clock = clock or WallClock()
@@ -215,7 +216,7 @@ class JobScheduler:
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
             logger.info("%s: somebody runs it by hand; it runs after that", name)
-            return partial(until_free, JobFiles(self._folder, name).lock)
+            return partial(self._reader.until_free, name)
         await self._ended(name, since, code, why)
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
@@ -251,7 +252,7 @@ class JobScheduler:
     async def _ended(
         self, name: str, since: datetime, code: int | None, why: str
     ) -> None:
-        ended = last_run(self._folder, name, since, code, why)
+        ended = last_run(self._reader, name, since, code, why)
         is_fine = ended.exit_code == 0 or self._is_stopping
         now = self._clock.now()
         self._ledger.ended(name, now, ended.exit_code, ended.note, is_bad=not is_fine)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from itertools import chain
-from pathlib import Path
 from types import TracebackType
 
 import anyio
@@ -39,9 +38,7 @@ from crawler.sinks import (
 from crawler.spider import Spider
 from crawler.stats import Counters, FinishReason, Report, exit_code, is_good, totals
 from crawler.store.base import Opening, RunStart, Store
-from crawler.store.memory import MemoryStore
-from crawler.store.sqlite.positions import sink_positions
-from crawler.store.sqlite.store import SqliteStore
+from crawler.store.open import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -137,8 +134,8 @@ class CrawlRun:
 
     async def _open(self) -> None:
         spider, settings, terms = self._spider, self._settings, self._terms
-        await self._prepare()
         self.store = self._make_store()
+        await self._prepare()
         self.opening = await self.store.open(self._start())
         self._stack.push_async_callback(self._close_store)
         chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
@@ -191,18 +188,15 @@ class CrawlRun:
 
     @property
     def is_durable(self) -> bool:
-        """Whether the run's state is kept, so that it can be gone on with."""
-        return self._terms.job is not None and self._settings.storage.mode == "durable"
+        """Whether the run's state is kept, so that it can be resumed."""
+        return self.store.is_durable
 
     def _make_store(self) -> Store:
-        if not self.is_durable:
-            return MemoryStore(clock=self._terms.wall_clock)
-        storage = self._settings.storage
-        return SqliteStore(
-            storage.dir,
-            synchronous=storage.synchronous,
-            keep_runs=storage.keep_runs,
-            keep_items=storage.keep_items,
+        if self._terms.store is not None:
+            return self._terms.store
+        return open_store(
+            self._settings.storage,
+            self._terms.job,
             clock=self._terms.wall_clock,
             monotonic=asyncio.get_running_loop().time,
         )
@@ -237,10 +231,7 @@ class CrawlRun:
 
     async def _ownership(self) -> Owns:
         """Which places the job has filled."""
-        positions: list[str] = []
-        if self.is_durable:
-            folder = Path(self._settings.storage.dir)
-            positions = await to_thread.run_sync(sink_positions, folder, self._job)
+        positions = await self.store.sink_positions(self._job)
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def _plan(self) -> OutputPlan:

@@ -13,6 +13,7 @@ from crawler.layers import Layer
 from crawler.run.observers import Observer
 from crawler.sinks import OutputSpec, Sink
 from crawler.spider import Spider
+from crawler.store.base import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,9 @@ class RunOptions:
     #: What makes a complete run a bad one (exit code 3).
     max_error_rate: float | None = None
     min_items: int = 0
+    #: Where the run's state is kept, in place of the store that `[storage]` and `job`
+    #: choose; a store serves one run.
+    store: Store | None = None
     zone: datetime.tzinfo = datetime.UTC
     #: The wall clock, in seconds since 1970: what due times and expiry dates go by.
     wall_clock: Callable[[], float] = wall_time

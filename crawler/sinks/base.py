@@ -15,7 +15,7 @@ import msgspec
 from crawler.errors import SinkError
 from crawler.pipelines.base import Run
 from crawler.sinks.selection import ALL, Selection
-from crawler.store.base import ItemRow, Store
+from crawler.store.base import ItemLog, ItemRow
 
 #: Items read from the store at a time.
 BATCH = 1000
@@ -86,7 +86,12 @@ class Source:
     """The part of the store that a sink sees: committed items, and its own position."""
 
     def __init__(
-        self, store: Store, name: str, run: Run, owns: Owns, selection: Selection = ALL
+        self,
+        store: ItemLog,
+        name: str,
+        run: Run,
+        owns: Owns,
+        selection: Selection = ALL,
     ) -> None:
         self._store = store
         self._name = name

@@ -19,7 +19,7 @@ from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.base import Run
 from crawler.sinks.base import Owns, PipeClosed, Sink, Source
 from crawler.sinks.follower import SinkWriter
-from crawler.store.base import Store
+from crawler.store.base import ItemLog
 
 #: Seconds that items may wait for company before they are written and made safe.
 INTERVAL = 1.0
@@ -61,7 +61,7 @@ class Outputs:
     def __init__(
         self,
         sinks: Sequence[Sink],
-        store: Store,
+        store: ItemLog,
         run: Run,
         *,
         owns: Owns = _owns_nothing,

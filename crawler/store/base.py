@@ -284,24 +284,24 @@ class Explanation:
     attempts: tuple[Attempt, ...] = ()
 
 
-class Store(Protocol):
-    """The state of one run of one job; calls may come from several tasks at once."""
+class RequestQueue(Protocol):
+    """The requests of a run: the known URLs, and which of them are pending."""
 
-    #: Whether pending entries are kept here, for `take` to give them when a host's
-    #: queue runs low; else the frontier must hold every one that `commit` names.
     @property
-    def is_stocked(self) -> bool: ...
-    #: Fingerprints known for certain to be committed, with their depth. A cache:
-    #: what it lacks may be known all the same, what it has is known.
-    @property
-    def recent(self) -> Mapping[int, int]: ...
+    def is_stocked(self) -> bool:
+        """Whether pending entries are kept here, for `take` to give them when a host's
+        queue runs low. If not, the frontier must hold all entries of `Committed`."""
+        ...
 
-    #: Links that a filter left out, by rule; bounded.
     @property
-    def rejected(self) -> Mapping[int, str]: ...
+    def recent(self) -> Mapping[int, int]:
+        """Fingerprints that are known to be committed, with their depth. A cache: a
+        fingerprint that is missing may be known all the same."""
+        ...
 
-    async def open(self, start: RunStart) -> Opening:
-        """Open the job's unfinished run, or a new one."""
+    @property
+    def rejected(self) -> Mapping[int, str]:
+        """Links that a filter skipped, with the filter's name; bounded."""
         ...
 
     async def take(
@@ -314,7 +314,8 @@ class Store(Protocol):
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
     ) -> Committed:
-        """Land `outcomes` in one transaction, in order; SinkError-free, shielded."""
+        """Land `outcomes` in one transaction, in order. StoreError: nothing landed, and
+        the same outcomes may be committed again."""
         ...
 
     async def stage(
@@ -325,31 +326,57 @@ class Store(Protocol):
         `first_ordinal` is their number; 0 here begins the page anew."""
         ...
 
+
+class ItemLog(Protocol):
+    """The committed items of a run in order, and how far each sink has written them."""
+
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Committed items in order, from the one after `sequence`."""
+        """At most `limit` committed items in order, from the one after `sequence`."""
         ...
 
     async def release_items(self, sequence: int) -> None:
-        """Nobody will ask again for items up to `sequence` in this process."""
+        """Items up to `sequence` will not be read again by this process."""
         ...
 
     async def sink_position(self, sink: str) -> str | None:
-        """What `set_sink_position` recorded last for `sink`."""
+        """The position that `set_sink_position` recorded last for `sink`."""
         ...
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably how far `sink` is."""
+        """Record durably how far `sink` has written."""
+        ...
+
+
+class Store(RequestQueue, ItemLog, Protocol):
+    """The state of one run of one job, from `open` to `close`.
+
+    Calls may come from several tasks at once. A store of your own serves a crawl as
+    `Crawl(spider, store=...)`.
+    """
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the state outlives the process, so that a run can be resumed."""
+        ...
+
+    async def sink_positions(self, job: str) -> list[str]:
+        """The last positions of all sinks in all runs of the job that are kept: which
+        outputs the job has written. May be called before `open`."""
+        ...
+
+    async def open(self, start: RunStart) -> Opening:
+        """Open the job's unfinished run, or a new one."""
         ...
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """All that is known of one URL; None: never heard of."""
+        """All that is known of one URL; None: nothing."""
         ...
 
     async def finish(self, reason: str, report: bytes) -> None:
-        """The run is complete (its `reason` and its report): it is not resumed."""
+        """Record that the run is complete, with its report: it is not resumed."""
         ...
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close; `seconds` is how long the run has taken in all. An unfinished run
-        is resumed by the next `open`; a new one that was not begun is forgotten."""
+        is resumed by the next `open`; a new run that was not begun is forgotten."""
         ...

@@ -51,6 +51,7 @@ class MemoryStore:
     """A store in this process's memory; nothing is there when it is closed."""
 
     is_stocked = False
+    is_durable = False
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -68,6 +69,9 @@ class MemoryStore:
 
     async def open(self, start: RunStart) -> Opening:
         return Opening(run=1, started=start.started)
+
+    async def sink_positions(self, job: str) -> list[str]:
+        return []
 
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float

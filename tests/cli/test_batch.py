@@ -230,7 +230,7 @@ def test_a_spider_that_hangs_is_ended_and_somebody_hears_of_it(tmp_path: Path) -
 def test_a_job_that_is_at_work_is_not_started_twice_and_nobody_is_alarmed(
     tmp_path: Path,
 ) -> None:
-    from crawler.store.sqlite.lock import JobLock
+    from crawler.store.lock import JobLock
 
     (tmp_path / ".crawl").mkdir()
     lock = JobLock(tmp_path / ".crawl" / "nightly.lock")

@@ -12,8 +12,8 @@ import pytest
 
 from crawler.cli.dispatch import execute
 from crawler.store.base import RunStart
-from crawler.store.sqlite import history
-from crawler.store.sqlite.lock import JobLock
+from crawler.store.lock import JobLock
+from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from tests.cli.sites import (
     SHOP,
@@ -182,7 +182,7 @@ def test_a_kill_behind_the_end_of_a_run_leaves_its_summary(tmp_path: Path) -> No
     assert done.returncode == -9
     summary = json.loads((tmp_path / "s.json").read_text())
     assert (summary["finish_reason"], summary["items"]) == ("finished", 3)
-    (kept,) = history.runs(tmp_path / ".crawl", "books")
+    (kept,) = SqliteReader(tmp_path / ".crawl").runs("books")
     assert kept.reason == "finished"
 
 
@@ -351,7 +351,9 @@ def test_an_output_that_is_refused_leaves_no_run_behind(project: Path) -> None:
     others = execute(["run", "books", "-q", "-a", "shelf=poetry"])
 
     assert (refused, others) == (2, 0)
-    assert [each.number for each in history.runs(project / ".crawl", "books")] == [1]
+    assert [each.number for each in SqliteReader(project / ".crawl").runs("books")] == [
+        1
+    ]
 
 
 def test_a_reader_that_had_enough_ends_the_crawl_well(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from crawler.jobs.definition import Job, jobs_of
 from crawler.jobs.process_end import Ended
 from crawler.jobs.scheduler import JobScheduler
 from crawler.settings import Layer
-from crawler.store.sqlite.lock import JobLock
+from crawler.store.lock import JobLock
+from crawler.store.sqlite.reader import SqliteReader
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -119,6 +120,7 @@ class Theatre:
             jobs(**self._tables),
             self.folder,
             self.stage,
+            reader=SqliteReader(self.folder),
             alarm=self._alarm,
             clock=self.clock,
             **self._options,

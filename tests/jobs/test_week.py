@@ -26,7 +26,7 @@ from crawler.jobs.process import Processes, Running
 from crawler.jobs.process_end import Ended
 from crawler.jobs.scheduler import JobScheduler
 from crawler.jobs.state import JobState
-from crawler.store.sqlite import history
+from crawler.store.sqlite.reader import SqliteReader
 from tests.cli.sites import PATIENCE, ROOT, SHOP, Site, serving, write_spider
 from tests.jobs.test_scheduler import HandClock, jobs
 
@@ -75,6 +75,7 @@ class Week:
         self.folder.mkdir()
         self.clock = HandClock(FRIDAY.astimezone(UTC))
         self.launcher = Watched(root)
+        self.reader = SqliteReader(self.folder)
         self.alarms: list[Ended] = []
         self.ends: list[tuple[str, int | None]] = []
 
@@ -86,6 +87,7 @@ class Week:
             jobs(nightly=NIGHTLY),
             self.folder,
             self.launcher,
+            reader=self.reader,
             alarm=self._alarm,
             clock=self.clock,
         )
@@ -122,12 +124,12 @@ class Week:
     def report(self) -> str:
         """The page about the latest run."""
         return report.page(
-            report.gather(self.folder, records.report_of(self.folder, "nightly"))
+            report.gather(self.reader, records.report_of(self.reader, "nightly"))
         )
 
     @property
     def run(self) -> int:
-        return history.runs(self.folder, "nightly")[0].number
+        return self.reader.runs("nightly")[0].number
 
 
 async def asked(site: Site, path: str) -> None:
@@ -183,7 +185,7 @@ async def test_a_week_of_nights(
 
     assert keeper.next() == datetime(2025, 4, 5, 0, 30, tzinfo=UTC)
     outputs = sorted(path.name for path in (tmp_path / "out").glob("*.gz"))
-    finished = [r.number for r in history.runs(week.folder, "nightly") if r.finished]
+    finished = [r.number for r in week.reader.runs("nightly") if r.finished]
     assert outputs == [f"night-{number}.jsonl.gz" for number in sorted(finished)]
 
 

@@ -12,7 +12,7 @@ import pytest
 from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
 from crawler.pipelines import Process, Run
 from crawler.sinks import ItemRow, Sink, Source
-from crawler.store.sqlite import history
+from crawler.store.sqlite.reader import SqliteReader
 from crawler.testing import FakeSite
 
 HOME = "https://site.example/"
@@ -78,7 +78,7 @@ def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="shut today"):
         run(site, tmp_path, Shut(has_room=True))
 
-    assert history.runs(tmp_path, "pages") == []
+    assert SqliteReader(tmp_path).runs("pages") == []
     assert list((tmp_path / "pages.runs").iterdir()) == []
     report = run(site, tmp_path, Shelf(has_room=True))
     assert (report.run, report.resumed) == (1, False)

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from crawler.store.base import RunStart, State
-from crawler.store.sqlite import history
+from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.killed_crawl import PAGES, page
 
@@ -42,7 +42,8 @@ def test_a_crawl_killed_at_random_moments_is_exact(tmp_path: Path) -> None:
             verdict = connection.execute("PRAGMA integrity_check").fetchone()
         assert verdict == ("ok",)
 
-    (record,) = history.runs(tmp_path, "tree")
+    reader = SqliteReader(tmp_path)
+    (record,) = reader.runs("tree")
     failing = [number for number in range(1, PAGES + 1) if number % 7 == 0]
     good = [number for number in range(1, PAGES + 1) if number % 7]
     assert kills >= KILLS // 2
@@ -50,13 +51,13 @@ def test_a_crawl_killed_at_random_moments_is_exact(tmp_path: Path) -> None:
     assert record.counters.pages == len(good)
     assert record.counters.failed == len(failing)
     assert record.counters.retried == PAGES // 5
-    bodies = [row.body for row in history.items(tmp_path, "tree")]
+    bodies = [row.body for row in reader.run("tree").items()]
     expected = {b"%d a" % number for number in good}
     expected |= {b"%d b" % (number // 2) for number in good}
     assert len(bodies) == len(set(bodies)) == record.counters.items
     assert set(bodies) == expected
     for number in (1, 35, PAGES):
-        explained = history.explain(tmp_path, "tree", page(number).fingerprint)
+        explained = reader.run("tree").explain(page(number).fingerprint)
         assert explained is not None
         state = State.DONE if number % 7 else State.FAILED
         assert explained.state is state

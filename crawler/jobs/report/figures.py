@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from crawler.errors import Reason
 from crawler.store.base import State
-from crawler.store.sqlite.page_log import Visit
+from crawler.store.reading import Visit
 
 #: Bars of the chart over time.
 BARS = 60

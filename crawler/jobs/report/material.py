@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
@@ -15,8 +14,7 @@ from crawler.errors import StateError
 from crawler.jobs.report.fields import SAMPLE, Fill, fills, shares
 from crawler.jobs.report.figures import Figures, figures
 from crawler.stats import Report
-from crawler.store.sqlite import history, page_log
-from crawler.store.sqlite.page_log import Changes
+from crawler.store.reading import Changes, Reader, RunReader
 
 
 @dataclass
@@ -33,41 +31,39 @@ class Material:
     parents: Mapping[int, str] = field(default_factory=dict)
 
 
-def gather(folder: Path, report: Report) -> Material:
+def gather(reader: Reader, report: Report) -> Material:
     """What the page of `report` needs."""
-    job, run = report.job, report.run
-    made = Material(report, before=_before(folder, report))
-    try:
-        made.figures = figures(page_log.visits(folder, job, run))
-        now = shares(page_log.bodies(folder, job, run, SAMPLE))
-    except StateError:
+    made = Material(report, before=_before(reader, report))
+    run = _kept(reader, report)
+    if run is None:
         return made
+    made.figures = figures(run.visits())
+    now = shares(run.sample(SAMPLE))
     wanted = [group.example.parent for group in made.figures.failed]
-    made.parents = {
-        parent: page_log.url_of(folder, job, run, parent) for parent in wanted if parent
-    }
+    made.parents = {parent: run.url_of(parent) for parent in wanted if parent}
     then: dict[str, float] | None = None
-    if made.before is not None:
-        then = _shares(folder, job, made.before.run)
-        if then is not None and report.finish_reason.is_complete:
-            made.changes = page_log.changes(folder, job, run, made.before.run)
+    before = None if made.before is None else _kept(reader, made.before)
+    if before is not None:
+        then = shares(before.sample(SAMPLE))
+        if report.finish_reason.is_complete:
+            made.changes = run.changes(before)
     made.fills = fills(now, then) if now else []  # of nothing, nothing is empty
     return made
 
 
-def _shares(folder: Path, job: str, run: int) -> dict[str, float] | None:
+def _kept(reader: Reader, report: Report) -> RunReader | None:
     try:
-        return shares(page_log.bodies(folder, job, run, SAMPLE))
+        return reader.run(report.job, report.run)
     except StateError:
         return None
 
 
-def _before(folder: Path, report: Report) -> Report | None:
+def _before(reader: Reader, report: Report) -> Report | None:
     """The last run before this one that went well; where none did, the last that
     ended."""
     ended = []
-    for record in history.runs(folder, report.job):
-        written = history.report(folder, report.job, record.number)
+    for record in reader.runs(report.job):
+        written = reader.report(report.job, record.number)
         if record.number < report.run and written is not None:
             ended.append(Report.of_summary(msgspec.json.decode(written)))
     good = (each for each in ended if each.exit_code == 0)

@@ -19,7 +19,7 @@ from crawler.jobs.report.style import STYLE
 from crawler.jobs.report.tables import Cell, number, table
 from crawler.jobs.report.trouble import what_failed
 from crawler.stats import FinishReason, Report
-from crawler.store.sqlite.page_log import Changes
+from crawler.store.reading import Changes
 
 #: Nothing from anywhere, no script; the style is in the page.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -12,7 +12,7 @@ from crawler.jobs.report.markup import Markup, element, link
 from crawler.jobs.report.material import Material
 from crawler.jobs.report.parts import section, tile
 from crawler.jobs.report.tables import Cell, number, table
-from crawler.store.sqlite.page_log import Visit
+from crawler.store.reading import Visit
 
 
 def where_time_went(material: Material) -> Markup:

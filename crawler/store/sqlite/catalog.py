@@ -16,6 +16,7 @@ import msgspec
 from crawler.errors import ConfigError, StateError
 from crawler.stats import Counters
 from crawler.store.base import RunStart
+from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.counters import read_counters
 
@@ -23,21 +24,6 @@ from crawler.store.sqlite.counters import read_counters
 FORGOTTEN = "forgotten"
 
 _COLUMNS = "number, spider, arguments, started, finished, reason, seconds, counters"
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """A line of the job's history. `finished` None: the run can be resumed."""
-
-    number: int
-    spider: str
-    #: The spider's arguments as JSON.
-    arguments: str
-    started: float
-    finished: float | None
-    reason: str
-    seconds: float
-    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from crawler.errors import StateError
 from crawler.store.base import RunStart
+from crawler.store.lock import JobLock
+from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.catalog import (
     FORGOTTEN,
     Catalog,
     JobFiles,
-    RunRecord,
     check_same,
 )
-from crawler.store.sqlite.lock import JobLock
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from typing import TypeVar
 
 import anyio
 import msgspec
+from anyio import to_thread
 
 from crawler.errors import StateError, StoreError
 from crawler.request import Entry
@@ -37,12 +38,13 @@ from crawler.store.base import (
     Outcome,
     RunStart,
 )
+from crawler.store.reading import RunRecord
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.apply_outcomes import OutcomeWriter
-from crawler.store.sqlite.catalog import RunRecord
 from crawler.store.sqlite.facts import read_facts
 from crawler.store.sqlite.item_rows import encode_keys
 from crawler.store.sqlite.opening import Keep, open_run
+from crawler.store.sqlite.positions import sink_positions
 from crawler.store.sqlite.run_state import RunState
 from crawler.store.sqlite.unindexed import BEFORE_ALL
 from crawler.store.sqlite.write_batch import WriteBatch
@@ -76,6 +78,7 @@ class SqliteStore:
     """
 
     is_stocked = True
+    is_durable = True
 
     def __init__(
         self,
@@ -100,6 +103,11 @@ class SqliteStore:
         self._staged_rows = 0
         self.recent: Mapping[int, int] = {}
         self.rejected: Mapping[int, str] = {}
+
+    async def sink_positions(self, job: str) -> list[str]:
+        """The last positions of all sinks, in all runs of the job that are kept; may
+        be called before `open`."""
+        return await to_thread.run_sync(sink_positions, self._folder, job)
 
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from crawler.jobs.report.fields import fills, shares
 from crawler.jobs.report.figures import BARS, figures, histogram, latency, timeline
 from crawler.store.base import State
-from crawler.store.sqlite.page_log import Visit
+from crawler.store.reading import Visit
 
 
 def visit(page: int, **changes: Any) -> Visit:

@@ -18,7 +18,7 @@ from crawler.jobs.report.markup import element, escaped, link
 from crawler.jobs.report.material import Material
 from crawler.stats import FinishReason, Report
 from crawler.store.base import State
-from crawler.store.sqlite.page_log import Changes
+from crawler.store.reading import Changes
 from tests.jobs.report.test_figures import visit
 
 EVIL = '"><script>alert(1)</script><img src=//evil.example/x onerror=alert(2)>\u202e'

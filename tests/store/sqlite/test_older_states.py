@@ -8,7 +8,7 @@ import pytest
 
 from crawler import Response, Results, Spider, crawl
 from crawler.store.base import Facts
-from crawler.store.sqlite import history
+from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from crawler.testing import FakeSite
 from tests.store.sqlite.older_states import VERSIONS, restore
@@ -68,11 +68,12 @@ def test_a_run_of_an_earlier_version_is_read_as_it_is(
 ) -> None:
     restore(version, tmp_path)
 
-    (record,) = history.runs(tmp_path, "books")
+    reader = SqliteReader(tmp_path)
+    (record,) = reader.runs("books")
 
     assert record.counters.pages == 4
-    assert len(list(history.items(tmp_path, "books"))) == 4
-    assert history.facts(tmp_path, "books") == FACTS
+    assert len(list(reader.run("books").items())) == 4
+    assert reader.run("books").facts() == FACTS
 
 
 @pytest.mark.parametrize("version", VERSIONS)

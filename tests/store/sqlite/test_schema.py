@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from crawler.errors import StateError
-from crawler.store.sqlite import history, schema
+from crawler.store.sqlite import schema
+from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, done, entry, found
 
@@ -79,7 +80,7 @@ def test_a_damaged_database_is_refused_and_kept(
 
     assert (path.read_bytes() if path.exists() else None) == before
     with pytest.raises(StateError):
-        history.explain(tmp_path, "books", 1)
+        SqliteReader(tmp_path).run("books").explain(1)
 
 
 @pytest.mark.parametrize("damage", [cut_short, emptied, garbage, zeroed, foreign, gone])

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from crawler.errors import JobLocked, StateError
-from crawler.store.sqlite.lock import JobLock
+from crawler.store.lock import JobLock
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START
 
 HOLDS = """
 import sys
 from pathlib import Path
-from crawler.store.sqlite.lock import JobLock
+from crawler.store.lock import JobLock
 JobLock(Path(sys.argv[1])).acquire("books", 0.0)
 print("held", flush=True)
 sys.stdin.read()

@@ -10,7 +10,7 @@ from crawler import Response, Results, Spider, crawl, settings
 from crawler.errors import StateError
 from crawler.settings import Layer
 from crawler.store.base import State
-from crawler.store.sqlite import page_log
+from crawler.store.sqlite.reader import SqliteReader
 from crawler.testing import FakeSite
 
 SITE = "https://books.example"
@@ -38,14 +38,16 @@ def run(folder: Path, **pages: str) -> int:
 def test_each_attempt_is_a_line_with_its_page(tmp_path: Path) -> None:
     number = run(tmp_path, one="<h1>One</h1>", two="no heading")
 
-    found = {each.url: each for each in page_log.visits(tmp_path, "books", number)}
+    found = {
+        each.url: each for each in SqliteReader(tmp_path).run("books", number).visits()
+    }
 
     assert set(found) == {f"{SITE}/", f"{SITE}/one", f"{SITE}/two"}
     assert found[f"{SITE}/one"].state is State.DONE
     failed = found[f"{SITE}/two"]
     assert (failed.state, failed.reason) == (State.FAILED, "spider_error")
     assert failed.host == "books.example"
-    root = page_log.url_of(tmp_path, "books", number, failed.parent)
+    root = SqliteReader(tmp_path).run("books", number).url_of(failed.parent)
     assert root == f"{SITE}/"
 
 
@@ -55,7 +57,8 @@ def test_items_are_compared_by_the_page_that_gave_them(tmp_path: Path) -> None:
     )
     now = run(tmp_path, one="<h1>One</h1>", two="<h1>2</h1>", four="<h1>Four</h1>")
 
-    found = page_log.changes(tmp_path, "books", now, before)
+    reader = SqliteReader(tmp_path)
+    found = reader.run("books", now).changes(reader.run("books", before))
 
     assert found is not None
     assert (found.new, found.gone, found.changed, found.same) == (1, 1, 1, 2)
@@ -64,12 +67,14 @@ def test_items_are_compared_by_the_page_that_gave_them(tmp_path: Path) -> None:
 def test_a_sample_of_items_is_spread_over_the_run(tmp_path: Path) -> None:
     number = run(tmp_path, **{f"p{n}": f"<h1>{n}</h1>" for n in range(9)})
 
-    assert len(list(page_log.bodies(tmp_path, "books", number, 100))) == 10
-    assert len(list(page_log.bodies(tmp_path, "books", number, 5))) == 5
+    kept = SqliteReader(tmp_path).run("books", number)
+    bodies = [row.body for row in kept.items()]
+    assert list(kept.sample(100)) == bodies
+    assert list(kept.sample(5)) == bodies[1::2]
 
 
 def test_a_run_that_is_not_kept_is_said_to_be(tmp_path: Path) -> None:
     run(tmp_path)
 
     with pytest.raises(StateError, match="not kept"):
-        list(page_log.visits(tmp_path, "books", 9))
+        SqliteReader(tmp_path).run("books", 9)

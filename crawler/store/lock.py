@@ -1,7 +1,7 @@
-"""One process a job: a lock that dies with its holder.
+"""One process a job on this machine: a lock that ends with the process that holds it.
 
-Rule: the kernel's lock decides, never the text in the file, so that a stale process
-number fools nobody; the text only names the holder. Readers take no lock.
+Rule: the kernel's lock decides. The text in the file only names the holder, so a stale
+process number does no harm. Readers take no lock.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from anyio import to_thread
 
 from crawler.errors import JobLocked, StateError
 
@@ -58,6 +59,17 @@ class JobLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+async def until_free(path: Path) -> None:
+    """Return when no process holds the lock at `path`; without polling."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        await to_thread.run_sync(
+            fcntl.flock, descriptor, fcntl.LOCK_SH, abandon_on_cancel=True
+        )
+    finally:
+        os.close(descriptor)
 
 
 def _who(job: str, text: bytes) -> str:

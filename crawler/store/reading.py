@@ -1,0 +1,142 @@
+"""What every store lets be read, beside the crawls that write it.
+
+    reader = open_reader(settings.storage)
+    for record in reader.runs("books"):
+        print(record.number, record.reason)
+    for row in reader.run("books").items():
+        print(row.body)
+
+Rule: reading takes no lock and changes nothing. An iterator reads as it goes, so a log
+of millions of rows is never held in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from crawler.stats import Counters
+from crawler.store.base import Explanation, Facts, ItemRow, State
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A line of the job's history. `finished` None: the run can be resumed."""
+
+    number: int
+    spider: str
+    #: The spider's arguments as JSON.
+    arguments: str
+    started: float
+    finished: float | None
+    reason: str
+    seconds: float
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One attempt at one page."""
+
+    page: int
+    #: Seconds of the wall clock.
+    time: float
+    state: State
+    reason: str
+    detail: str
+    status: int
+    #: Seconds from the request to the end of the body.
+    elapsed: float
+    received: int
+    url: str
+    host: str
+    #: The fingerprint of the page with the link to this one; 0: a start URL.
+    parent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the items of a run differ from those of an earlier run, as counts."""
+
+    new: int
+    gone: int
+    changed: int
+    same: int
+
+
+class RunReader(Protocol):
+    """What one run left, or has so far. StateError: it cannot be read."""
+
+    @property
+    def number(self) -> int:
+        """The run's number in its job."""
+        ...
+
+    def facts(self) -> Facts:
+        """The facts that the run knows again when it is resumed, such as its scope."""
+        ...
+
+    def explain(self, fingerprint: int) -> Explanation | None:
+        """All that the run knows of one URL; None: nothing."""
+        ...
+
+    def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
+        """The first items that one page gave, in order."""
+        ...
+
+    def items(self, after: int = 0) -> Iterator[ItemRow]:
+        """The items in order, from the one after sequence number `after`; items that
+        a running crawl adds meanwhile are among them."""
+        ...
+
+    def last_item(self) -> int:
+        """The sequence number of the last item so far; 0: there is none."""
+        ...
+
+    def sample(self, limit: int) -> Iterator[bytes]:
+        """At most `limit` items as JSON, spread evenly over the run."""
+        ...
+
+    def changes(self, before: RunReader) -> Changes | None:
+        """How the items differ from those of run `before`, of the same store; None:
+        there are too many to compare."""
+        ...
+
+    def visits(self) -> Iterator[Visit]:
+        """All attempts in order: the page log."""
+        ...
+
+    def url_of(self, fingerprint: int) -> str:
+        """The URL with that fingerprint; "" if the run does not know it."""
+        ...
+
+
+class Reader(Protocol):
+    """What the jobs of a project left. StateError: unknown, damaged or not kept."""
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are kept, as a person would write it."""
+        ...
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs that have run here, in alphabetical order."""
+        ...
+
+    def runs(self, job: str) -> list[RunRecord]:
+        """The job's runs that are remembered, the latest first; the counters of an
+        unfinished run are those of now."""
+        ...
+
+    def report(self, job: str, number: int | None = None) -> bytes | None:
+        """The report of a run (None: the latest) as JSON; None: it is unfinished."""
+        ...
+
+    def run(self, job: str, number: int | None = None) -> RunReader:
+        """What a run left (None: the latest)."""
+        ...
+
+    async def until_free(self, job: str) -> None:
+        """Return when no process works on the job."""
+        ...

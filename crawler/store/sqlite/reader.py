@@ -1,0 +1,118 @@
+"""What the jobs in a folder left, read beside a running crawl.
+
+Rule: readers take no lock and write nothing; each method opens the file that it needs,
+and closes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from crawler.errors import StateError
+from crawler.store.lock import until_free
+from crawler.store.reading import RunRecord
+from crawler.store.sqlite import schema
+from crawler.store.sqlite.catalog import Catalog, JobFiles
+from crawler.store.sqlite.run_reader import SqliteRunReader
+from crawler.store.sqlite.run_state import read_totals
+
+
+class SqliteReader:
+    """The jobs that have their databases in `folder`."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self._folder = Path(folder)
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are kept, as a person would write it."""
+        return str(self._folder)
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs that have run here, in alphabetical order."""
+        return known_jobs(self._folder)
+
+    def runs(self, job: str) -> list[RunRecord]:
+        """The job's runs that are remembered, the latest first; the counters of an
+        unfinished run are those of now."""
+        files = JobFiles(self._folder, job)
+        with _catalog(files) as catalog:
+            found = catalog.runs()
+        return [
+            _as_it_is_now(files, record) if record.finished is None else record
+            for record in found
+        ]
+
+    def report(self, job: str, number: int | None = None) -> bytes | None:
+        """The report of a run (None: the latest) as JSON; None: it is unfinished."""
+        with _catalog(JobFiles(self._folder, job)) as catalog:
+            return catalog.report(number or latest_number(catalog, job))
+
+    def run(self, job: str, number: int | None = None) -> SqliteRunReader:
+        """What a run left (None: the latest)."""
+        files = JobFiles(self._folder, job)
+        with _catalog(files) as catalog:
+            number = number or latest_number(catalog, job)
+        return SqliteRunReader(kept(files, number), number)
+
+    async def until_free(self, job: str) -> None:
+        """Return when no process works on the job."""
+        await until_free(JobFiles(self._folder, job).lock)
+
+
+def known_jobs(folder: Path) -> list[str]:
+    """The names of the jobs with a catalog in `folder`."""
+    return sorted(path.name.removesuffix(".db") for path in folder.glob("*.db"))
+
+
+def latest_number(catalog: Catalog, job: str) -> int:
+    """The number of the job's latest run, or StateError."""
+    latest = catalog.latest()
+    if latest is None:
+        raise StateError(f"job {job!r} has no runs yet")
+    return latest.number
+
+
+def kept(files: JobFiles, number: int) -> Path:
+    """The file of a run that is kept, or StateError."""
+    path = files.run(number)
+    if not path.exists():
+        raise StateError(
+            f"run {number} of job {files.job!r} is not kept; "
+            "[storage] keep_items says how many are"
+        )
+    return path
+
+
+def check_known(files: JobFiles) -> None:
+    """StateError unless the job has run here."""
+    if files.database.exists():
+        return
+    known = ", ".join(known_jobs(files.folder))
+    hint = f"known are {known}" if known else "no job has run here yet"
+    raise StateError(f"no job {files.job!r} in {files.folder}; {hint}")
+
+
+@contextmanager
+def _catalog(files: JobFiles) -> Iterator[Catalog]:
+    check_known(files)
+    with (
+        closing(schema.connect_reader(files.database, "job")) as connection,
+        schema.translated(files.database),
+    ):
+        yield Catalog(connection)
+
+
+def _as_it_is_now(files: JobFiles, record: RunRecord) -> RunRecord:
+    """An unfinished run's record with the counters of its own database."""
+    path = files.run(record.number)
+    try:
+        with closing(schema.connect_reader(path, "run")) as connection:
+            encoded = connection.execute("SELECT totals FROM state").fetchone()[0]
+    except StateError:
+        return record  # damaged: the next `crawl run` says so
+    totals = read_totals(encoded)
+    return replace(record, seconds=totals.seconds, counters=totals.counters)

@@ -1,0 +1,141 @@
+"""One run, read from its database beside a crawl that may write it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crawler.store.base import Explanation, Facts, ItemRow, State
+from crawler.store.reading import Changes, Visit
+from crawler.store.sqlite import rows, schema
+from crawler.store.sqlite.facts import read_facts
+from crawler.store.sqlite.string_table import spelled_words
+
+if TYPE_CHECKING:
+    from crawler.store.reading import RunReader
+
+#: Items up to this number are compared one by one.
+MAX_COMPARED = 200_000
+#: Items read at a time, so that a long export does not hold up a writer.
+_ITEMS_AT_ONCE = 1_000
+
+_VISITS = """SELECT visits.page, visits.time, visits.state, visits.reason,
+        visits.detail, visits.status, visits.elapsed, visits.received,
+        urls.url, hosts.name, urls.parent
+    FROM visits JOIN urls ON urls.sequence = visits.page
+    JOIN hosts ON hosts.number = urls.host
+    WHERE visits.elapsed IS NOT NULL ORDER BY visits.number"""
+_URL = "SELECT url FROM urls WHERE fingerprint = ? LIMIT 1"
+#: An item is known again by the page that gave it and its place there.
+_KEYS = "fingerprint INTEGER, ordinal INTEGER, body BLOB"
+_SIDES = (
+    f"CREATE TEMP TABLE before({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
+    f"CREATE TEMP TABLE now({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
+)
+_JOINED = "FROM now JOIN before USING(fingerprint, ordinal)"
+
+
+class SqliteRunReader:
+    """What the run in the database at `path` left, or has so far."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self._path = path
+        self.number = number
+
+    def facts(self) -> Facts:
+        """The facts that the run knows again when it is resumed, such as its scope."""
+        with self._open() as connection:
+            return read_facts(connection)
+
+    def explain(self, fingerprint: int) -> Explanation | None:
+        """All that the run knows of one URL; None: nothing."""
+        with self._open() as connection:
+            return rows.explain(connection, fingerprint, spelled_words(connection))
+
+    def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
+        """The first items that one page gave, in order."""
+        with self._open() as connection:
+            return rows.page_items(connection, fingerprint, limit)
+
+    def items(self, after: int = 0) -> Iterator[ItemRow]:
+        """The items in order, from the one after sequence number `after`; items that
+        a running crawl adds meanwhile are among them."""
+        with self._open() as connection:
+            sequence = after
+            while found := rows.items_after(connection, sequence, _ITEMS_AT_ONCE):
+                yield from found
+                sequence = found[-1].sequence
+
+    def last_item(self) -> int:
+        """The sequence number of the last item so far; 0: there is none."""
+        with self._open() as connection:
+            found = connection.execute("SELECT max(sequence) FROM items").fetchone()
+        return int(found[0] or 0)
+
+    def sample(self, limit: int) -> Iterator[bytes]:
+        """At most `limit` items as JSON, spread evenly over the run."""
+        with self._open() as connection:
+            count = connection.execute("SELECT count(*) FROM items").fetchone()[0]
+            step = max(1, -(-count // limit))
+            query = "SELECT body FROM items WHERE sequence % ? = 0"
+            for (body,) in connection.execute(query, (step,)):
+                yield body
+
+    def changes(self, before: RunReader) -> Changes | None:
+        """How the items differ from those of run `before`, of the same store; None:
+        there are too many to compare."""
+        if max(self.last_item(), before.last_item()) > MAX_COMPARED:
+            return None
+        with closing(sqlite3.connect("", isolation_level=None)) as connection:
+            for statement in _SIDES:
+                connection.execute(statement)
+            for side, run in (("before", before), ("now", self)):
+                connection.executemany(
+                    f"INSERT OR REPLACE INTO {side} VALUES(?, ?, ?)",
+                    ((row.fingerprint, row.ordinal, row.body) for row in run.items()),
+                )
+            return _compared(connection)
+
+    def visits(self) -> Iterator[Visit]:
+        """All attempts in order: the page log."""
+        with self._open() as connection:
+            spell = spelled_words(connection)
+            for row in connection.execute(_VISITS):
+                page, time, state, reason, detail, status, elapsed, received = row[:8]
+                yield Visit(
+                    page,
+                    time / 1000,
+                    State(state),
+                    spell(reason),
+                    detail or "",
+                    status,
+                    elapsed / 1000,
+                    received,
+                    *row[8:],
+                )
+
+    def url_of(self, fingerprint: int) -> str:
+        """The URL with that fingerprint; "" if the run does not know it."""
+        with self._open() as connection:
+            found = connection.execute(_URL, (fingerprint,)).fetchone()
+        return str(found[0]) if found else ""
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with (
+            closing(schema.connect_reader(self._path, "run")) as connection,
+            schema.translated(self._path),
+        ):
+            yield connection
+
+
+def _compared(connection: sqlite3.Connection) -> Changes:
+    same, found = connection.execute(
+        f"SELECT coalesce(sum(now.body = before.body), 0), count(*) {_JOINED}"
+    ).fetchone()
+    now = connection.execute("SELECT count(*) FROM now").fetchone()[0]
+    then = connection.execute("SELECT count(*) FROM before").fetchone()[0]
+    return Changes(now - found, then - found, found - same, same)
