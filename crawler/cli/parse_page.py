@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crawler.cli.filters import intake_of
@@ -25,7 +24,7 @@ from crawler.run.crawl_run import check_spider
 from crawler.run.link_filter import Discovered
 from crawler.settings import Settings
 from crawler.spider import Spider
-from crawler.store.base import Item
+from crawler.store.base import Item, Portion
 from crawler.web.urls import host_of, origin_of
 
 
@@ -35,12 +34,17 @@ class Tried:
 
     response: Response
     effects: Effects = field(default_factory=Effects)
-    #: Items of a stream, which are handed on in pieces.
-    staged: list[Item] = field(default_factory=list)
+    #: What a stream gave, which is handed on in portions.
+    staged: list[Portion] = field(default_factory=list)
 
     @property
     def items(self) -> list[Item]:
-        return self.staged + list(self.effects.items)
+        return [item for portion in self._portions() for item in portion.items]
+
+    def _portions(self) -> list[Portion]:
+        found = self.effects.found
+        rest = Portion(self.effects.items, found.requests, found.rejected)
+        return [*self.staged, rest]
 
     def notes(self) -> list[str]:
         """The links it gave, and what did not pass, for a person."""
@@ -48,15 +52,15 @@ class Tried:
         if not self.response.is_success:
             status = self.response.status_code
             lines.append(f"Status {status}: a crawl shows no callback such a page")
-        for entry in self.effects.found.requests:
-            request = entry.request
-            lines.append(f"-> {request.url}  {request.callback}")
-        rules = Counter(each.rule for each in self.effects.found.rejected)
+        portions = self._portions()
+        requests = [it.request for portion in portions for it in portion.requests]
+        lines += [f"-> {request.url}  {request.callback}" for request in requests]
+        rules = Counter(it.rule for portion in portions for it in portion.rejected)
         lines += [f"{n:,} links left out by {rule}" for rule, n in rules.items()]
         for reason, amount in self.effects.dropped.items():
             lines.append(f"{amount:,} items dropped as {reason}")
         items = of(len(self.items), "item")
-        links = of(len(self.effects.found.requests), "link")
+        links = of(len(requests), "link")
         return [*lines, f"{items}, {links} to follow"]
 
 
@@ -76,8 +80,8 @@ async def try_page(
         fetch = WithCookies(wire, Sessions(time.time, {}))
         tried = Tried(await follow(fetch, request))
 
-        async def stage(entry: Entry, items: Sequence[Item], ordinal: int) -> None:
-            tried.staged.extend(items)
+        async def stage(entry: Entry, portion: Portion, number: int) -> None:
+            tried.staged.append(portion)
 
         intake = intake_of(spider, settings)
         callbacks = Callbacks(

@@ -9,6 +9,8 @@ filed anew.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
@@ -27,7 +29,7 @@ from crawler.frontier.host_queue import (
     QueueKey,
 )
 from crawler.frontier.ready_queue import DueQueue, RankedFifo
-from crawler.frontier.window import RefillWindow
+from crawler.frontier.window import End, RefillWindow
 
 #: What a host that may not be asked for longer than this holds is not ready.
 LONG_REST = 5.0
@@ -221,6 +223,16 @@ class Frontier(Generic[E]):
             self._trim(host)
         return True
 
+    def leave(self, name: str, place: End) -> None:
+        """The store has entries of this host from `place` on that are not here; what
+        is here behind that place is left to the store, too."""
+        self._stock.begin_at(name, place)
+        host = self._queues.get(name)
+        if host is not None:
+            self._shorten(host, lambda ready: bisect_left(ready, place, key=_place))
+        if host is None or self._is_low(host):
+            self._stock.want(name)
+
     def stock(self, host: str, more: bool) -> None:
         """After loading a window of this host: has the store more that is not here?"""
         queue = self._queues.get(host)
@@ -383,17 +395,30 @@ class Frontier(Generic[E]):
 
     def _trim(self, host: HostQueue[E]) -> None:
         """Leave to the store what better entries have pushed out of the window."""
-        share, left = self.share, []
+        left = self._shorten(host, lambda ready: self.share)
+        if left:
+            self._stock.begin_at(host.name, min(left)[:3])
+
+    def _shorten(
+        self, host: HostQueue[E], count: Callable[[list[QueueKey[E]]], int]
+    ) -> list[QueueKey[E]]:
+        """Keep the best entries of each lane, as many as `count` says of all that may
+        go, in order; the others are dropped, and returned."""
+        left: list[QueueKey[E]] = []
         for lane in host.lanes():
             valid = sorted(it for it in lane.ready if not self._is_outdated(it))
             self._outdated -= len(lane.ready) - len(valid)
-            lane.ready = valid[:share]
-            left += valid[share:]
+            kept = count(valid)
+            lane.ready = valid[:kept]
+            left += valid[kept:]
         for place in left:
             del self._places[place[4].fingerprint]
-        if left:
-            self._stock.begin_at(host.name, min(left)[:3])
         if host.asleep:
             self._asleep -= host.asleep
             host.asleep = host.count_ready()
             self._asleep += host.asleep
+        return left
+
+
+def _place(key: QueueKey[E]) -> End:
+    return key[:3]

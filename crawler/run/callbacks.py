@@ -16,7 +16,6 @@ from collections.abc import (
     Generator,
     Iterable,
     Mapping,
-    Sequence,
 )
 from dataclasses import dataclass
 from functools import partial
@@ -32,14 +31,15 @@ from crawler.response import LinkBatch, Response
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.progress_body import ProgressBody
 from crawler.spider import Failure, Spider
-from crawler.store.base import Item
+from crawler.store.base import Item, Portion
 
 #: Counts XML documents in which links were looked for.
 XML = "xml"
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
-#: A stream's items go to the store in portions of at least so many, or so much.
+#: What a stream gives goes to the store in portions of at least so many, or so much.
 STAGE_ITEMS = 1_000
+STAGE_LINKS = 500
 STAGE_BYTES = 1024**2
 #: Selectors that are watched; a spider that builds them has any number.
 MAX_SELECTORS = 1000
@@ -56,17 +56,17 @@ class CallbackError(CrawlError):
         self.cause = cause
 
 
-Stage = Callable[[Entry, Sequence[Item], int], Awaitable[None]]
+Stage = Callable[[Entry, Portion, int], Awaitable[None]]
 
 
 class Effects(msgspec.Struct):
-    """What a callback gave; `staged` items of a stream are in the store already."""
+    """What a callback gave; `portions` of a stream's are in the store already."""
 
     items: list[Item] = msgspec.field(default_factory=list)
     found: Discovered = msgspec.field(default_factory=Discovered)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
-    staged: int = 0
+    portions: int = 0
 
 
 @dataclass(slots=True)
@@ -238,6 +238,9 @@ class Callbacks:
             )
         else:
             await self._take_item(entry, value, page, effects)
+            return
+        if entry.request.options.stream and effects.found.size >= STAGE_LINKS:
+            await self._put_aside(entry, effects)
 
     async def _take_item(
         self, entry: Entry, value: Any, page: Response | None, effects: Effects
@@ -266,10 +269,13 @@ class Callbacks:
             )
 
     async def _put_aside(self, entry: Entry, effects: Effects) -> None:
-        """A stream's items wait in the store, and appear when its page is done."""
-        await self._stage(entry, effects.items, effects.staged)
-        effects.staged += len(effects.items)
+        """What a stream gave waits in the store, and lands when its page is done."""
+        found = effects.found
+        portion = Portion(effects.items, found.requests, found.rejected)
+        await self._stage(entry, portion, effects.portions)
+        effects.portions += 1
         effects.items, effects.size = [], 0
+        found.put_aside()
 
 
 def _several(result: Any) -> Iterable[Any]:

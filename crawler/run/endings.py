@@ -126,7 +126,7 @@ class Endings:
 def _add(outcome: Outcome, effects: Effects) -> None:
     found = effects.found
     outcome.items = effects.items
-    outcome.first_ordinal = effects.staged
+    outcome.portions = effects.portions
     outcome.requests = found.requests
     outcome.rejected = found.rejected
     outcome.cut, outcome.dropped = found.cut, effects.dropped

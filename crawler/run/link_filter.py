@@ -36,6 +36,18 @@ class Discovered(msgspec.Struct):
     facts: Facts | None = None
     #: Links that were skipped before they were URLs, by the setting's name.
     cut: dict[str, int] = msgspec.field(default_factory=dict)
+    #: Requests of the page that are in the store already.
+    staged: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many links there are, skipped ones among them."""
+        return len(self.requests) + len(self.rejected)
+
+    def put_aside(self) -> None:
+        """The links are in the store: begin anew."""
+        self.staged += len(self.requests)
+        self.requests, self.rejected = [], []
 
     def fact(self) -> Facts:
         """The facts that were found, to add to."""
@@ -97,7 +109,8 @@ class LinkFilter:
     def request(self, parent: Entry, request: Request, found: Discovered) -> None:
         """A request of a callback; only one that follows a link is filtered."""
         if not isinstance(request, LinkRequest):
-            self._add(parent, request, found, "request", len(found.requests))
+            number = found.staged + len(found.requests)
+            self._add(parent, request, found, "request", number)
             return
         depth = parent.depth + 1 if request.depth is None else request.depth
         rule = self.verdict(request.url, depth)
@@ -107,7 +120,8 @@ class LinkFilter:
             link = Link(request.url, request.fingerprint(), host)
             self._reject(parent, link, rule, found)
         else:
-            self._add(parent, request, found, "link", len(found.requests))
+            number = found.staged + len(found.requests)
+            self._add(parent, request, found, "link", number)
 
     def links(self, parent: Entry, batch: LinkBatch, found: Discovered) -> None:
         """Links of a page: those that are new and pass the filters."""

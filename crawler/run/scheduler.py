@@ -121,6 +121,8 @@ class Scheduler:
         many `sources` are closed with it."""
         for entry in committed.added:
             self._admit(entry)
+        for host, place in committed.stocked.items():
+            self.frontier.leave(host, place)
         for fingerprint, _, depth in committed.lowered:
             self.frontier.lower(fingerprint, depth)
         for entry, due in settled:

@@ -16,6 +16,9 @@ import msgspec
 from crawler.request import Entry
 from crawler.stats import Counters, add
 
+#: A place in the order of a host's entries: minus priority, depth, sequence.
+Place = tuple[int, int, int]
+
 
 class State(IntEnum):
     """Where a URL stands; all but PENDING are terminal."""
@@ -71,6 +74,14 @@ class Rejected(msgspec.Struct, frozen=True):
     rule: str
     parent: int
     found_as: str = ""
+
+
+class Portion(msgspec.Struct):
+    """A part of what a page gave, kept by the store while the page goes on."""
+
+    items: Sequence[Item] = ()
+    requests: Sequence[Entry] = ()
+    rejected: Sequence[Rejected] = ()
 
 
 class Facts(msgspec.Struct):
@@ -143,9 +154,12 @@ class Outcome(msgspec.Struct):
     answers: Sequence[Answer] = ()
     #: For the page log: seconds from the request to the end of the body.
     elapsed: float = 0.0
+    #: Portions that the attempt has staged: they land before the items and requests
+    #: here if the page is done or failed; else they are dropped. 0: all are dropped.
+    portions: int = 0
     items: Sequence[Item] = ()
-    #: The ordinal of the first item: 0 for a page; `start()` counts all it yields, so
-    #: that running it again after a crash names the same items.
+    #: Of `start()`: how many items it has yielded before these, so that running it
+    #: again after a crash names the same items.
     first_ordinal: int = 0
     #: New requests; `sequence` is given by the store.
     requests: Sequence[Entry] = ()
@@ -210,6 +224,9 @@ class Committed:
 
     #: Entries that are pending now and were not before, with their `sequence`.
     added: list[Entry] = field(default_factory=list)
+    #: Pending entries that only the store has, for `take` to give them: by host, from
+    #: which place on. Staged requests land so in a store that is stocked.
+    stocked: dict[str, Place] = field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
     lowered: list[tuple[int, str, int]] = field(default_factory=list)
     #: What the run has counted, this commit included; not changed afterwards.
@@ -318,12 +335,10 @@ class RequestQueue(Protocol):
         the same outcomes may be committed again."""
         ...
 
-    async def stage(
-        self, entry: Entry, items: Sequence[Item], first_ordinal: int
-    ) -> None:
-        """Keep items of a page that has not ended; they appear before those of its
-        outcome when it is done, and are dropped if it is not. The outcome's
-        `first_ordinal` is their number; 0 here begins the page anew."""
+    async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
+        """Keep a part of what a page gives before it ends. `number` counts the portions
+        of the attempt; 0 begins anew and drops what was staged for the page before.
+        `Outcome.portions` says whether they land."""
         ...
 
 

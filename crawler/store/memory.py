@@ -16,10 +16,10 @@ from crawler.store.base import (
     Attempt,
     Committed,
     Explanation,
-    Item,
     ItemRow,
     Opening,
     Outcome,
+    Portion,
     Rejected,
     RunStart,
     State,
@@ -58,7 +58,7 @@ class MemoryStore:
         self._rows: dict[int, _Row] = {}
         self._items: deque[ItemRow] = deque()
         self._keys: set[tuple[str, bytes]] = set()
-        self._staged: dict[int, list[Item]] = {}
+        self._staged: dict[int, list[Portion]] = {}
         self._sequence = 0
         self._discovered = 0
         self._positions: dict[str, str] = {}
@@ -98,14 +98,31 @@ class MemoryStore:
 
     def _land(self, outcome: Outcome, committed: Committed, limit: int | None) -> None:
         count_outcome(self._counters, outcome)
+        portions = self._portions(outcome)
         if outcome.state in (State.DONE, State.FAILED):
-            self._add_items(outcome, committed, limit)
+            self._add_items(outcome, portions, committed, limit)
         if outcome.entry is not None:
             self._note(outcome.entry, outcome)
-            self._staged.pop(outcome.entry.fingerprint, None)
-        for entry in outcome.requests:
+        for portion in portions:
+            self._add_all(portion.requests, committed)
+        for portion in portions:
+            self._reject_all(portion.rejected)
+
+    def _portions(self, outcome: Outcome) -> list[Portion]:
+        """What lands: what the page has staged, if it has ended, and the rest."""
+        rest = Portion(outcome.items, outcome.requests, outcome.rejected)
+        if outcome.entry is None or not self._staged:
+            return [rest]
+        staged = self._staged.pop(outcome.entry.fingerprint, [])
+        is_ended = outcome.state in (State.DONE, State.FAILED)
+        return [*staged, rest] if is_ended and outcome.portions else [rest]
+
+    def _add_all(self, entries: Sequence[Entry], committed: Committed) -> None:
+        for entry in entries:
             self._add(entry, committed)
-        for rejected in outcome.rejected:
+
+    def _reject_all(self, links: Sequence[Rejected]) -> None:
+        for rejected in links:
             self._reject(rejected)
 
     def _add(self, entry: Entry, committed: Committed) -> None:
@@ -138,16 +155,18 @@ class MemoryStore:
         add(self._counters.skipped, rejected.rule)
 
     def _add_items(
-        self, outcome: Outcome, committed: Committed, limit: int | None
+        self,
+        outcome: Outcome,
+        portions: Sequence[Portion],
+        committed: Committed,
+        limit: int | None,
     ) -> None:
         entry = outcome.entry
         fingerprint = entry.fingerprint if entry else 0
-        # What an attempt put aside that then failed is nobody's.
-        staged = self._staged.get(fingerprint, [])[: outcome.first_ordinal]
-        items = [*staged, *outcome.items] if staged else outcome.items
+        items = [item for portion in portions for item in portion.items]
         if not items:
             return
-        first = outcome.first_ordinal - len(staged)
+        first = outcome.first_ordinal
         for ordinal, item in enumerate(items, first):
             if limit is not None and self._sequence >= limit:
                 left = len(items) + first - ordinal
@@ -190,12 +209,10 @@ class MemoryStore:
             )
         )
 
-    async def stage(
-        self, entry: Entry, items: Sequence[Item], first_ordinal: int
-    ) -> None:
-        if not first_ordinal:
+    async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
+        if not number:
             self._staged[entry.fingerprint] = []
-        self._staged[entry.fingerprint] += items
+        self._staged[entry.fingerprint].append(portion)
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
         if not self._items:

@@ -31,6 +31,9 @@ class Tree(Spider):
     async def lines(self, response: Response) -> Results:
         async for line in response.aiter_lines():
             yield {"id": line, "url": response.url}
+            number = int(line.partition(".")[2]) + 1
+            if number <= self.size and number % 250 != 41:  # a feed is a stream
+                yield response.follow(f"/site/{self.size}/{number}")
 
 
 class Listed(Spider):

@@ -398,6 +398,16 @@ class Kept:
         self.pending[page.fingerprint] = page
         self.frontier.offer(page)
 
+    def keep(self, *pages: Page) -> None:
+        """Pages that come to the store alone."""
+        self.pending.update((page.fingerprint, page) for page in pages)
+        hosts = {page.host for page in pages}
+        for host in hosts:
+            places = [
+                (-it.priority, it.depth, it.sequence) for it in pages if it.host == host
+            ]
+            self.frontier.leave(host, min(places))
+
     def pop(self) -> bool:
         page = self.frontier.pop(1.0)
         if page is None:
@@ -434,7 +444,14 @@ def test_what_the_store_keeps_is_all_given_out_once(
 ) -> None:
     kept, number = Kept(window, limit), 0
     for _ in range(dice.randrange(300)):
-        match dice.choice("aaappsl"):
+        match dice.choice("aaappslk"):
+            case "k":
+                pages = [
+                    Page(dice.choice("abc"), dice.randrange(3), dice.randrange(3))
+                    for _ in range(dice.randrange(1, 9))
+                ]
+                kept.keep(*pages)
+                number += len(pages)
             case "a":
                 host, priority = dice.choice("abcdefgh"), dice.randrange(3)
                 kept.add(Page(host, priority, dice.randrange(3)))
@@ -454,6 +471,28 @@ def test_what_the_store_keeps_is_all_given_out_once(
     assert not kept.pending
     assert not kept.frontier.has_stock()
     assert len(kept.given) == len({page.fingerprint for page in kept.given}) == number
+
+
+def test_a_host_of_which_only_the_store_has_entries_is_hungry() -> None:
+    frontier = frontier_of()
+
+    frontier.leave("a.example", (0, 1, 7))
+
+    assert frontier.has_stock()
+    assert frontier.hungry(10) == ["a.example"]
+    assert not frontier.offer(Page(depth=2))
+
+
+def test_what_is_behind_the_entries_of_the_store_is_left_to_it() -> None:
+    best, worst = Page(priority=2), Page(priority=0)
+    frontier = frontier_of(best, worst)
+
+    frontier.leave("a.example", (-1, 0, 9))
+
+    assert frontier.pop(1.0) is best
+    frontier.release("a.example", 1.0)
+    assert frontier.pop(1.0) is None
+    assert frontier.held("a.example") == set()
 
 
 def test_entries_that_wait_do_not_keep_others_out() -> None:

@@ -98,7 +98,7 @@ class _Run:
             "filtered": self._filtered(),
             "items": self._items(),
             "remembered": self._remembered(),
-            "staged": self._all("SELECT count(*) FROM staged")[0][0],
+            "staged": self._staged(),
             "item_keys": self._all("SELECT count(*) FROM item_keys")[0][0],
             "sinks": self._sinks(),
         }
@@ -215,6 +215,12 @@ class _Run:
             values.pop("size", None)
             found[name] = values
         return dict(sorted(found.items()))
+
+    def _staged(self) -> int:
+        """How many rows wait for the end of their page."""
+        tables = ("staged_items", "staged_urls", "staged_rejected")
+        counts = [self._all(f"SELECT count(*) FROM {table}") for table in tables]
+        return sum(count for ((count,),) in counts)
 
     def _remembered(self) -> dict[str, Any]:
         """Facts for a resumed run, each under a name of its kind."""

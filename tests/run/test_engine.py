@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -940,6 +941,55 @@ def test_a_streamed_page_that_breaks_gives_nothing() -> None:
     report = crawl(Feed, transport=FakeSite({HOME + "feed": b"x"}))
 
     assert (report.item_count, report.failed) == (0, 1)
+
+
+@pytest.mark.parametrize("job", [None, "feed"])
+def test_a_streamed_page_may_give_any_number_of_links(
+    tmp_path: Path, job: str | None
+) -> None:
+    class Feed(Spider):
+        name = "feed"
+
+        async def start(self) -> Results:
+            yield Request(HOME + "feed", stream=True)
+
+        async def parse(self, response: Response) -> Results:
+            async for line in response.aiter_lines():
+                yield Request(HOME + line, "book", once=False)
+
+        async def book(self, response: Response) -> Results:
+            yield {"book": response.url}
+
+    names = [f"book{n % 1_100}" for n in range(1_200)]
+    pages: dict[str, Any] = {HOME + name: "A book" for name in names}
+    site = FakeSite({**pages, HOME + "feed": "\n".join(names).encode()})
+    kept = {"storage": {"dir": str(tmp_path)}}
+    report = crawl(Feed, transport=site, job=job, settings=kept)
+
+    # Each line is a request of its own, the hundred that are there twice among them.
+    assert sorted(it["book"] for it in report.items) == sorted(
+        HOME + name for name in names
+    )
+    assert report.pages == 1_201
+
+
+def test_a_streamed_page_that_breaks_leaves_no_links() -> None:
+    class Feed(Spider):
+        name = "feed"
+
+        async def start(self) -> Results:
+            yield Request(HOME + "feed", stream=True)
+
+        async def parse(self, response: Response) -> Results:
+            for n in range(1_200):
+                yield Request(f"{HOME}{n}")
+            raise ValueError("torn")
+
+    site = FakeSite({HOME + "feed": b"x"})
+    report = crawl(Feed, transport=site)
+
+    assert (report.failed, report.pending) == (1, 0)
+    assert site.urls == [HOME + "feed"]
 
 
 def test_a_pipeline_that_fails_fails_its_page() -> None:

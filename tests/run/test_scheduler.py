@@ -175,6 +175,26 @@ async def test_a_robots_txt_that_is_not_there_yet_is_asked_for_again() -> None:
     assert loop.time() >= again
 
 
+async def test_it_does_not_end_while_the_store_alone_has_entries() -> None:
+    made, page = scheduler(stocked=True), entry("1")
+    made.landed(Committed(stocked={page.host: (0, 0, 1)}), [], 0)
+    given: list[Entry] = []
+
+    async def work() -> None:
+        async for turn in made:
+            assert isinstance(turn, Entry)
+            given.append(turn)
+            finish(made, turn)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        assert await made.wanted_host() == page.host
+        assert made.held(page.host) == set()
+        made.refill(page.host, [page], more=False)
+
+    assert given == [page]
+
+
 async def test_closing_ends_who_waits() -> None:
     made = scheduler()
     made.open_source()

@@ -4,7 +4,7 @@
 databases and little else. A line on stdout says that the store is open.
 
 A page N of the site links to 2N and 2N + 1, up to PAGES, and to page 1; it gives two
-items. Every fifth is tried twice, every seventh fails.
+items. Every fifth is tried twice, every seventh fails, every third is staged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from crawler.request import Entry, Request
-from crawler.store.base import Item, Outcome, RunStart, State
+from crawler.store.base import Item, Outcome, Portion, RunStart, State
 from crawler.store.sqlite.store import SqliteStore
 from crawler.web import urls
 
@@ -44,6 +44,19 @@ def visit(entry: Entry) -> Outcome:
     return Outcome(entry, State.DONE, items=texts, requests=links)
 
 
+async def staged(store: SqliteStore, outcome: Outcome) -> Outcome:
+    """The same outcome, with what it holds staged in two portions before."""
+    entry = outcome.entry
+    assert entry is not None
+    if int(entry.url.rpartition("/")[2]) % 3 or outcome.state is State.PENDING:
+        return outcome
+    first, rest = outcome.items[:1], outcome.items[1:]
+    await store.stage(entry, Portion(first, outcome.requests[:1]), 0)
+    await store.stage(entry, Portion(rest, outcome.requests[1:]), 1)
+    outcome.items, outcome.requests, outcome.portions = (), (), 2
+    return outcome
+
+
 def tell(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -64,7 +77,7 @@ async def crawl(folder: Path) -> None:
             ready += await store.take(name, dice.randrange(1, 20), (), 0.0)
         if not ready:
             break
-        await store.commit([visit(entry) for entry in ready])
+        await store.commit([await staged(store, visit(entry)) for entry in ready])
     await store.close(1.0)
 
 

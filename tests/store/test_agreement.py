@@ -12,7 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crawler.request import Entry
-from crawler.store.base import Answer, Item, Outcome, Rejected, State, Store
+from crawler.store.base import (
+    Answer,
+    Committed,
+    Item,
+    Outcome,
+    Portion,
+    Rejected,
+    State,
+    Store,
+)
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, entry
@@ -34,6 +43,8 @@ class Step:
     items: list[tuple[int, int | None]]
     rejected: list[int]
     staged: int
+    staged_links: list[tuple[int, int]]
+    staged_rejected: list[int]
 
 
 steps = st.builds(
@@ -44,6 +55,8 @@ steps = st.builds(
     items=st.lists(st.tuples(st.integers(0, 99), st.none() | depths), max_size=3),
     rejected=st.lists(numbers, max_size=2),
     staged=st.sampled_from([0, 0, 0, 2]),
+    staged_links=st.lists(st.tuples(numbers, depths), max_size=4),
+    staged_rejected=st.lists(numbers, max_size=2),
 )
 groups = st.lists(st.lists(steps, min_size=1, max_size=4), min_size=1, max_size=8)
 
@@ -54,23 +67,38 @@ class Player:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.entries: dict[int, Entry] = {}
-        self.start_items = 0
+        self.known: set[str] = set()
 
     async def play(self, group: list[Step], limit: int | None) -> object:
         outcomes = [await self.outcome(step) for step in group]
         committed = await self.store.commit(outcomes, items_limit=limit)
-        for added in committed.added:
+        new = committed.added + await self.stocked(committed)
+        for added in new:
             self.entries[int(added.url[-1])] = added
-        new = sorted((it.url, it.depth, it.sequence) for it in committed.added)
-        lowered = sorted(committed.lowered)
+        self.known.update(it.url for it in new)
+        places = sorted((it.url, it.depth, it.sequence) for it in new)
+        # A new entry has its depth already, however it came to it.
+        fresh = {it.fingerprint for it in new}
+        lowered = sorted(it for it in committed.lowered if it[0] not in fresh)
         end = (committed.landed, committed.is_full, committed.sequence)
-        return committed.counters, new, lowered, end
+        return committed.counters, places, lowered, end
+
+    async def stocked(self, committed: Committed) -> list[Entry]:
+        """New entries that only the store has."""
+        if not committed.stocked:
+            return []
+        known = self.known | {it.url for it in committed.added}
+        taken = await self.store.take(HOST, PAGES, (), 0.0)
+        new = [it for it in taken if it.url not in known]
+        places = [(-it.priority, it.depth, it.sequence) for it in new]
+        assert committed.stocked[HOST] <= min(places)
+        return new
 
     async def outcome(self, step: Step) -> Outcome:
         page = None if step.page is None else self.entries.get(step.page)
         if page is not None and step.staged:
-            staged = [Item(b"staged %d" % n) for n in range(step.staged)]
-            await self.store.stage(page, staged, 0)
+            for number, portion in enumerate(_portions(step)):
+                await self.store.stage(page, portion, number)
         outcome = Outcome(
             page,
             step.state if page else State.DONE,
@@ -79,7 +107,7 @@ class Player:
             answers=[Answer(200, "HTTP/1.1", 10)],
         )
         if page is not None:
-            outcome.first_ordinal = step.staged
+            outcome.portions = step.staged
             outcome.items = [_item(*it) for it in step.items]
             page.attempt += step.state is State.PENDING
         return outcome
@@ -105,6 +133,20 @@ class Player:
             for number in range(PAGES)
         ]
         return [it.url for it in explained if it and it.state is State.PENDING]
+
+
+def _portions(step: Step) -> list[Portion]:
+    """What a step stages, in so many portions; each has an item of its own."""
+    links = [entry(str(n), depth=depth) for n, depth in step.staged_links]
+    rejected = [_rejected(n) for n in step.staged_rejected]
+    return [
+        Portion(
+            [Item(b"staged %d" % number)],
+            links[number :: step.staged],
+            rejected[number :: step.staged],
+        )
+        for number in range(step.staged)
+    ]
 
 
 def _item(number: int, key: int | None) -> Item:

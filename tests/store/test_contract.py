@@ -9,7 +9,17 @@ import pytest
 
 from crawler.request import Request
 from crawler.stats import Counters
-from crawler.store.base import Answer, Item, ItemRow, Outcome, Rejected, State, Store
+from crawler.store.base import (
+    Answer,
+    Committed,
+    Item,
+    ItemRow,
+    Outcome,
+    Portion,
+    Rejected,
+    State,
+    Store,
+)
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, done, entry, found, items
@@ -313,11 +323,11 @@ async def test_staged_items_appear_when_their_page_is_done(store: Store) -> None
     page = entry("a")
     key = ("duplicate:title", b"1")
     await store.commit([found(page)])
-    await store.stage(page, [Item(b"0", (key,)), Item(b"1")], 0)
-    await store.stage(page, [Item(b"2", (key,))], 2)
+    await store.stage(page, Portion([Item(b"0", (key,)), Item(b"1")]), 0)
+    await store.stage(page, Portion([Item(b"2", (key,))]), 1)
 
     assert await bodies(store) == []
-    committed = await store.commit([Outcome(page, items=[Item(b"3")], first_ordinal=3)])
+    committed = await store.commit([Outcome(page, items=[Item(b"3")], portions=2)])
 
     assert committed.counters == Counters(
         found=1, pages=1, items=3, dropped={"duplicate:title": 1}
@@ -333,7 +343,7 @@ async def test_staged_items_appear_when_their_page_is_done(store: Store) -> None
 async def test_staged_items_of_a_page_tried_again_are_dropped(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
-    await store.stage(page, items("early"), 0)
+    await store.stage(page, Portion(items("early")), 0)
     await store.commit([Outcome(page, State.PENDING, "reset")])
 
     await store.commit([done(page, "late")])
@@ -344,12 +354,138 @@ async def test_staged_items_of_a_page_tried_again_are_dropped(store: Store) -> N
 async def test_staging_anew_drops_what_was_staged(store: Store) -> None:
     page = entry("a")
     await store.commit([found(page)])
-    await store.stage(page, items("cancelled"), 0)
+    await store.stage(page, Portion(items("cancelled")), 0)
 
-    await store.stage(page, items("whole"), 0)
-    await store.commit([Outcome(page, first_ordinal=1)])
+    await store.stage(page, Portion(items("whole")), 0)
+    await store.commit([Outcome(page, portions=1)])
 
     assert await bodies(store) == [b'"whole"']
+
+
+async def test_staged_requests_are_pending_when_their_page_is_done(
+    store: Store,
+) -> None:
+    page, first, second = entry("a"), entry("b", depth=1), entry("c", depth=1)
+    await store.commit([found(page)])
+    await store.stage(page, Portion(requests=[first]), 0)
+    await store.stage(page, Portion(requests=[second]), 1)
+    assert await store.explain(first.fingerprint) is None
+
+    committed = await store.commit(
+        [Outcome(page, requests=[entry("d", depth=1)], portions=2)]
+    )
+
+    assert committed.counters == Counters(found=4, pages=1)
+    assert await found_in_order(store, committed) == ["b", "c", "d"]
+
+
+async def found_in_order(store: Store, committed: Committed) -> list[str]:
+    """The paths of entries that are pending since this commit, as they were found."""
+    entries = list(committed.added)
+    if store.is_stocked:
+        held = {it.fingerprint for it in entries}
+        assert set(committed.stocked) == {HOST}
+        entries += await store.take(HOST, 1_000, held, 0.0)
+    entries.sort(key=lambda it: it.sequence)
+    return [it.url.rpartition("/")[2] for it in entries]
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.SKIPPED, State.REDIRECTED])
+async def test_staged_requests_of_a_page_without_a_good_end_are_dropped(
+    store: Store, state: State
+) -> None:
+    page, link = entry("a"), entry("b", depth=1)
+    rejected = Rejected(entry("c").fingerprint, "https://c.example/", "scope", 0)
+    await store.commit([found(page)])
+    await store.stage(page, Portion(requests=[link], rejected=[rejected]), 0)
+
+    committed = await store.commit([Outcome(page, state, portions=1)])
+
+    assert committed.counters.found == 1
+    assert committed.counters.skipped.get("scope", 0) == 0
+    assert await store.explain(link.fingerprint) is None
+    assert await store.explain(rejected.fingerprint) is None
+
+
+async def test_staged_requests_that_an_outcome_does_not_count_are_dropped(
+    store: Store,
+) -> None:
+    page, link = entry("a"), entry("b", depth=1)
+    await store.commit([found(page)])
+    await store.stage(page, Portion(requests=[link]), 0)
+
+    await store.commit([Outcome(page, State.FAILED, "spider_error")])
+
+    assert await store.explain(link.fingerprint) is None
+
+
+async def test_a_staged_request_that_is_known_is_found_once(store: Store) -> None:
+    page, known = entry("a"), entry("b", depth=3)
+    await store.commit([found(page, known)])
+    again = Portion(requests=[entry("b", depth=1), entry("b", depth=1), entry("a")])
+    await store.stage(page, again, 0)
+
+    committed = await store.commit([Outcome(page, portions=1)])
+
+    assert committed.counters == Counters(found=2, pages=1)
+    assert committed.lowered == [(known.fingerprint, HOST, 1)]
+    assert not committed.added
+    assert not committed.stocked
+
+
+async def test_a_staged_request_may_be_found_by_others_in_the_same_group(
+    store: Store,
+) -> None:
+    page, before, after, last = map(entry, "abcd")
+    await store.commit([found(page, before, after, last)])
+    links = [entry("new"), entry("newer"), entry("later")]
+    await store.stage(page, Portion(requests=links), 0)
+
+    committed = await store.commit(
+        [
+            done(before, requests=[entry("new")]),
+            Outcome(page, portions=1, requests=[entry("newer")]),
+            done(after, requests=[entry("new"), entry("newer"), entry("newest")]),
+            done(last, requests=[entry("later")]),
+        ]
+    )
+
+    assert committed.counters == Counters(found=8, pages=4)
+    order = await found_in_order(store, committed)
+    assert order == ["new", "newer", "later", "newest"]
+
+
+async def test_staged_links_that_a_filter_skipped_are_counted_when_they_land(
+    store: Store,
+) -> None:
+    page, link = entry("a"), entry("https://other.example/")
+    rejected = Rejected(link.fingerprint, link.url, "scope", page.fingerprint, "link")
+    await store.commit([found(page)])
+    await store.stage(page, Portion(rejected=[rejected]), 0)
+    await store.stage(page, Portion(rejected=[rejected]), 1)
+
+    committed = await store.commit([Outcome(page, portions=2)])
+
+    assert committed.counters == Counters(found=1, pages=1, skipped={"scope": 1})
+    assert store.rejected[link.fingerprint] == "scope"
+    explained = await store.explain(link.fingerprint)
+    assert explained is not None
+    assert (explained.reason, explained.found_as) == ("scope", "link")
+
+
+async def test_a_staged_request_that_was_skipped_before_is_accepted(
+    store: Store,
+) -> None:
+    first, page, link = entry("a"), entry("b"), entry("c")
+    rejected = Rejected(link.fingerprint, link.url, "depth", first.fingerprint)
+    await store.commit([found(first, page)])
+    await store.commit([Outcome(first, rejected=[rejected])])
+    await store.stage(page, Portion(requests=[link]), 0)
+
+    committed = await store.commit([Outcome(page, portions=1)])
+
+    assert committed.counters == Counters(found=3, pages=2)
+    assert link.fingerprint not in store.rejected
 
 
 async def test_a_sinks_position_is_what_was_set_last(store: Store) -> None:

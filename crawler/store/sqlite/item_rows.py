@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from crawler.stats import add
 from crawler.store.base import Item, Outcome
+from crawler.store.sqlite.staging import staged_items
 from crawler.store.sqlite.write_batch import WriteBatch
 
 #: Item rows gathered before they are written.
@@ -15,7 +14,6 @@ _MANY = 1_000
 
 _TAKE_KEY = "INSERT OR IGNORE INTO item_keys VALUES(?, ?)"
 _GIVE_KEY_BACK = "DELETE FROM item_keys WHERE rule = ? AND value = ?"
-_STAGED = "SELECT keys, body FROM staged WHERE fingerprint = ? ORDER BY ordinal"
 
 
 class ItemRows:
@@ -27,9 +25,9 @@ class ItemRows:
     def add(self, outcome: Outcome, page: int, limit: int | None) -> int:
         """Items under (fingerprint, ordinal), up to the limit; returns how many."""
         group, run = self._group, self._group.run
-        before, ordinal = group.item, outcome.first_ordinal
-        items = outcome.items
+        before, items = group.item, outcome.items
         if outcome.entry is None:
+            ordinal = outcome.first_ordinal
             # What an earlier process has landed of `start()` is here already.
             skip = max(0, group.start_items - ordinal)
             ordinal += skip
@@ -38,22 +36,16 @@ class ItemRows:
                 group.start_items = ordinal + judged
             return group.item - before
         fingerprint = outcome.entry.fingerprint
-        # What an attempt put aside that then failed is nobody's.
-        if outcome.first_ordinal and fingerprint in run.staged:
-            self._add_each(self._staged(fingerprint), fingerprint, 0, limit)
-        if run.earlier_items:
-            ordinal += run.earlier_items.get(page, 0)
+        # After `crawl retry`, items follow those that the page gave before.
+        ordinal = run.earlier_items.get(page, 0)
+        staged = run.staged.get(fingerprint)
+        if staged is not None and outcome.portions:
+            waiting = staged_items(group.connection, fingerprint)
+            self._add_each(waiting, fingerprint, ordinal, limit)
+            ordinal += staged.items
         if items:
             self._add_each(items, fingerprint, ordinal, limit)
         return group.item - before
-
-    def drop_staged(self, fingerprint: int) -> None:
-        """The attempt that staged them is over."""
-        if fingerprint in self._group.run.staged:
-            self._group.unstaged.add(fingerprint)
-            self._group.connection.execute(
-                "DELETE FROM staged WHERE fingerprint = ?", (fingerprint,)
-            )
 
     def _add_each(
         self,
@@ -101,18 +93,3 @@ class ItemRows:
                     execute(_GIVE_KEY_BACK, other)
                 return False
         return True
-
-    def _staged(self, fingerprint: int) -> Iterable[Item]:
-        rows = self._group.connection.execute(_STAGED, (fingerprint,))
-        for keys, body in rows:
-            yield Item(body, decode_keys(keys))
-
-
-def encode_keys(keys: Sequence[tuple[str, bytes]]) -> bytes:
-    """An item's keys, for staging it."""
-    return msgspec.json.encode(keys)
-
-
-def decode_keys(data: bytes) -> tuple[tuple[str, bytes], ...]:
-    """The keys that `encode_keys` wrote."""
-    return msgspec.json.decode(data, type=tuple[tuple[str, bytes], ...])

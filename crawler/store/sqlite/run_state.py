@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,6 +11,14 @@ from crawler.stats import Counters
 from crawler.store.sqlite.counters import read_counters
 from crawler.store.sqlite.string_table import StringTable
 from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a page has staged: how many items, and whether there are links."""
+
+    items: int = 0
+    has_links: bool = False
 
 
 class Totals(msgspec.Struct):
@@ -58,8 +67,8 @@ class RunState:
         self.rejected: dict[int, str] = {
             fingerprint: spelled(rule) for fingerprint, rule in rules.items() if rule
         }
-        #: Fingerprints of pages with staged items.
-        self.staged: set[int] = set()
+        #: What pages have staged that have not ended, by fingerprint.
+        self.staged: dict[int, Staged] = {}
         #: Items that pages gave before they were put back to be tried again.
         self.earlier_items: dict[int, int] = dict(
             connection.execute("SELECT page, items FROM tries WHERE items > 0")

@@ -143,16 +143,53 @@ INSERT INTO cookies
           FROM remembered WHERE name GLOB 'cookies *');
 """
 
+# Staged rows hold what a page gave until it ends. Those of `staged_urls` are in the
+# order of their rowid, and are ready to be copied to `urls`.
+_STAGED = """
+DROP TABLE staged;
+CREATE TABLE staged_items(
+    page INTEGER, ordinal INTEGER, keys BLOB, body BLOB NOT NULL,
+    PRIMARY KEY(page, ordinal)
+);
+CREATE TABLE staged_urls(
+    page INTEGER,
+    fingerprint INTEGER,
+    host INTEGER NOT NULL,
+    url TEXT NOT NULL,
+    callback NOT NULL,
+    rank INTEGER NOT NULL,
+    depth INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    found_as NOT NULL,
+    options BLOB,
+    meta BLOB,
+    PRIMARY KEY(page, fingerprint)
+);
+CREATE TABLE staged_rejected(
+    page INTEGER,
+    fingerprint INTEGER,
+    url TEXT NOT NULL,
+    rule NOT NULL,
+    parent INTEGER NOT NULL,
+    found_as NOT NULL,
+    PRIMARY KEY(page, fingerprint)
+);
+"""
+
 #: The steps from one version of the schema to the next; the first makes it.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
-    "run": (_RUN, _FACTS.format(temp="")),
+    "run": (_RUN, _FACTS.format(temp=""), _STAGED),
 }
 #: By version: what a reader of an older file makes of it, in tables of its own.
 _CONVERTED: dict[Kind, dict[int, str]] = {
     "job": {},
     "run": {2: _FACTS.format(temp="TEMP")},
 }
+
+#: SQLite's page cache: 32 MB; 8 MB while pages stage what they give, since staged rows
+#: are read once, when the page ends.
+CACHE, STAGING_CACHE = "PRAGMA cache_size = -32768", "PRAGMA cache_size = -8192"
 
 #: What INDEX needs once a connection.
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
@@ -225,7 +262,7 @@ def connect(
             _check_version(connection, path, kind, steps or STEPS[kind])
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
-            connection.execute("PRAGMA cache_size = -32768")
+            connection.execute(CACHE)
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             _check_pages(connection, path)

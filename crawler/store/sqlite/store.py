@@ -7,7 +7,6 @@ waits for the disk, and the indexes, which take long, in the store's one thread.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import (
@@ -17,11 +16,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import anyio
 import msgspec
@@ -32,24 +29,23 @@ from crawler.request import Entry
 from crawler.store.base import (
     Committed,
     Explanation,
-    Item,
     ItemRow,
     Opening,
     Outcome,
+    Portion,
     RunStart,
 )
 from crawler.store.reading import RunRecord
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.apply_outcomes import OutcomeWriter
 from crawler.store.sqlite.facts import read_facts
-from crawler.store.sqlite.item_rows import encode_keys
 from crawler.store.sqlite.opening import Keep, open_run
 from crawler.store.sqlite.positions import sink_positions
-from crawler.store.sqlite.run_state import RunState
-from crawler.store.sqlite.unindexed import BEFORE_ALL
+from crawler.store.sqlite.run_state import RunState, Staged
+from crawler.store.sqlite.staging import drop_all, stage
+from crawler.store.sqlite.take import take
+from crawler.store.sqlite.thread import StoreThread
 from crawler.store.sqlite.write_batch import WriteBatch
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -57,17 +53,6 @@ logger = logging.getLogger(__name__)
 #: Beyond a hundred times as many URLs it is a hundredth of them, since a batch then
 #: touches nearly as many pages of an index as it has rows.
 INDEX_EVERY = 16_384
-#: Staged items that one page may land on the loop; more land in the thread.
-_STAGED_ON_LOOP = 1_000
-
-_STAGE = "INSERT INTO staged VALUES(?, ?, ?, ?)"
-_PLACES = """SELECT rank, depth, sequence FROM pending
-    WHERE host = ? AND (rank, depth, sequence) > (?, ?, ?)
-    ORDER BY rank, depth, sequence"""
-_TAKE = f"""SELECT {rows.ENTRY_COLUMNS} FROM json_each(?)
-    CROSS JOIN urls ON urls.sequence = value
-    LEFT JOIN tries ON tries.page = value
-    ORDER BY urls.rank, urls.depth, urls.sequence"""
 
 
 class SqliteStore:
@@ -98,9 +83,8 @@ class SqliteStore:
         self._clock = clock
         self._monotonic = monotonic
         self._busy = anyio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="crawler-store")
+        self._thread = StoreThread()
         self._resources = ExitStack()
-        self._staged_rows = 0
         self.recent: Mapping[int, int] = {}
         self.rejected: Mapping[int, str] = {}
 
@@ -113,10 +97,10 @@ class SqliteStore:
         """Open the job's unfinished run, or a new one."""
         async with self._busy:
             try:
-                return await self._in_thread(lambda: self._open(start))
+                return await self._thread.run(lambda: self._open(start))
             except BaseException as exc:
-                await self._in_thread(self._resources.close)
-                self._thread.shutdown(wait=False)
+                await self._thread.run(self._resources.close)
+                self._thread.end()
                 if isinstance(exc, StoreError):  # there is nothing yet to wait with
                     raise StateError(str(exc)) from exc
                 raise
@@ -140,7 +124,7 @@ class SqliteStore:
         # wait here would hold up the loop.
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute(schema.LATEST)
-        connection.execute("DELETE FROM staged")
+        drop_all(connection)
         run = self._run = RunState(connection)
         self._index()
         run.tail.clear(run.url)
@@ -165,40 +149,8 @@ class SqliteStore:
         `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
         async with self._busy:
             with schema.translated(self._path):
-                return self._take(host, limit, without, now)
-
-    def _take(
-        self, host: str, limit: int, without: Collection[int], now: float
-    ) -> list[Entry]:
-        number, names = self._run.names.find_host(host), self._run.names
-        held, wall = frozenset(without), self._clock()
-        best = self._best(number, limit + len(held))
-        entries: list[Entry] = []
-        for start in range(0, len(best), limit):
-            array = msgspec.json.encode(best[start : start + limit]).decode()
-            for row in self._connection.execute(_TAKE, (array,)).fetchall():
-                if row[3] not in held and len(entries) < limit:
-                    entry = rows.entry_of(row, host, names.spelled, wall, now)
-                    entries.append(entry)
-            if len(entries) == limit:
-                break
-        return entries
-
-    def _best(self, host: int, count: int) -> list[int]:
-        """The sequence numbers of a host's best pending pages, in order."""
-        tail = self._run.tail
-        found = tail.best(host, 2 * count)  # a page may be there at two depths
-        start, indexed = tail.starts.get(host, BEFORE_ALL), 0
-        for place in self._connection.execute(_PLACES, (host, *start)):
-            if place[2] not in tail.ended:
-                found.append(place)
-                indexed += 1
-                if indexed == count:
-                    break
-            elif not indexed:
-                tail.starts[host] = place
-        found.sort()
-        return list(dict.fromkeys(place[2] for place in found))[:count]
+                clocks = (self._clock(), now)
+                return take(self._run, host, limit, without, clocks)
 
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
@@ -208,17 +160,26 @@ class SqliteStore:
         async with self._busy:
             group = WriteBatch(self._run, self._clock())
             write = partial(self._write, group, outcomes, items_limit)
-            if self._staged_rows > _STAGED_ON_LOOP:
-                await self._in_thread(write)
+            ends_staged = self._ends_staged(outcomes)
+            if ends_staged:  # there may be much of it
+                await self._thread.run(write)
             else:
                 write()
-            await self._in_thread(self._commit)
+            await self._thread.run(self._commit)
             group.keep()
-            if not self._run.staged:
-                self._staged_rows = 0
+            if ends_staged and not self._run.staged:
+                self._connection.execute(schema.CACHE)
             if len(self._run.tail) >= max(self._index_every, self._run.url // 100):
                 await self._catch_up()
         return group.committed
+
+    def _ends_staged(self, outcomes: Sequence[Outcome]) -> bool:
+        """Whether a page ends that has staged anything."""
+        staged = self._run.staged
+        return bool(staged) and any(
+            outcome.entry is not None and outcome.entry.fingerprint in staged
+            for outcome in outcomes
+        )
 
     def _write(
         self, group: WriteBatch, outcomes: Sequence[Outcome], items_limit: int | None
@@ -235,7 +196,7 @@ class SqliteStore:
     async def _catch_up(self) -> None:
         """Bring the indexes up to date; what has landed has landed if that fails."""
         try:
-            await self._in_thread(self._index)
+            await self._thread.run(self._index)
         except StoreError as exc:
             logger.warning("The indexes have to wait: %s", exc)
         else:
@@ -248,30 +209,21 @@ class SqliteStore:
                 self._connection.execute(statement)
             self._connection.execute("COMMIT")
 
-    async def stage(
-        self, entry: Entry, items: Sequence[Item], first_ordinal: int
-    ) -> None:
-        """Keep items of a page that has not ended; they appear when it is done, and are
-        dropped if it is not. `first_ordinal` 0 begins the page anew."""
-        fingerprint = entry.fingerprint
-        values = [
-            (fingerprint, ordinal, encode_keys(item.keys), item.body)
-            for ordinal, item in enumerate(items, first_ordinal)
-        ]
+    async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
+        """Keep a part of what a page gives before it ends; see `RequestQueue.stage`."""
+        page, run = entry.fingerprint, self._run
 
-        def write() -> None:
+        def write() -> Staged:
             with self._transaction():
-                execute = self._connection.execute
-                execute("BEGIN IMMEDIATE")
-                if not first_ordinal:
-                    execute("DELETE FROM staged WHERE fingerprint = ?", (fingerprint,))
-                self._connection.executemany(_STAGE, values)
-                execute("COMMIT")
+                self._connection.execute(schema.STAGING_CACHE)
+                self._connection.execute("BEGIN IMMEDIATE")
+                staged = stage(run, page, portion, number)
+                self._connection.execute("COMMIT")
+            return staged
 
         async with self._busy:
-            await self._in_thread(write)
-            self._run.staged.add(fingerprint)
-            self._staged_rows += len(values)
+            run.staged[page] = await self._thread.run(write)
+            run.names.keep()
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
         """Committed items in order, from the one after `sequence`."""
@@ -298,7 +250,7 @@ class SqliteStore:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO sinks VALUES(?, ?)", (sink, position)
                 )
-            await self._in_thread(self._commit)
+            await self._thread.run(self._commit)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
         """All that is known of one URL; None: never heard of."""
@@ -320,7 +272,7 @@ class SqliteStore:
                 catalog.finish(number, now, reason, counters, report)
 
         async with self._busy:
-            await self._in_thread(write)
+            await self._thread.run(write)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close; `seconds` is how long the run has taken in all. An unfinished run
@@ -328,10 +280,10 @@ class SqliteStore:
         async with self._busy:
             try:
                 if not (is_begun or self._opened.is_resumed):
-                    await self._in_thread(self._forget)
+                    await self._thread.run(self._forget)
                     return
-                await self._in_thread(lambda: self._note(seconds))
-                if not await self._in_thread(self._path.exists):
+                await self._thread.run(lambda: self._note(seconds))
+                if not await self._thread.run(self._path.exists):
                     logger.error(
                         "%s was removed while the crawl ran: the run has no history, "
                         "and cannot be gone on with",
@@ -340,8 +292,8 @@ class SqliteStore:
             except StoreError as exc:
                 logger.warning("The run's last seconds are not recorded: %s", exc)
             finally:
-                await self._in_thread(self._resources.close)
-                self._thread.shutdown(wait=False)
+                await self._thread.run(self._resources.close)
+                self._thread.end()
 
     def _forget(self) -> None:
         with schema.translated(self._path):
@@ -372,18 +324,3 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Do `work` in the store's thread, to its end: a cancellation waits for it."""
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._thread, work)
-        is_cancelled = False
-        with anyio.CancelScope(shield=True):
-            while not future.done():
-                try:
-                    await asyncio.wait((future,))
-                except asyncio.CancelledError:
-                    is_cancelled = True
-        if is_cancelled and (task := asyncio.current_task()) is not None:
-            task.cancel()  # raised where the caller waits next, the work being booked
-        return future.result()

@@ -12,8 +12,9 @@ import msgspec
 
 from crawler.request import Entry
 from crawler.store.base import Committed
+from crawler.store.sqlite import schema
 from crawler.store.sqlite.run_state import RunState, Totals
-from crawler.store.sqlite.unindexed import Place
+from crawler.store.sqlite.unindexed import Place, UnindexedTail
 
 # Nothing is said by "" or 0: Python's sqlite3 looks for an adapter of each None, and of
 # bytes, which takes longer than the row.
@@ -43,6 +44,8 @@ class WriteBatch:
         self.time = int(now * 1000)
         #: The last URL, row of the page log and item; items of `start()`.
         self.url, self.visit, self.item = run.url, run.visit, run.item
+        #: What the indexes lack; an empty one once they are brought up to date here.
+        self.tail = run.tail
         self.start_items = run.totals.start_items
         #: New URLs: their sequence numbers and places; the depths of all that were met.
         self.fresh: dict[int, int] = {}
@@ -56,6 +59,7 @@ class WriteBatch:
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
+        #: Pages whose staged rows are gone.
         self.unstaged: set[int] = set()
         self.url_rows: list[tuple[Any, ...]] = []
         self.visit_rows: list[tuple[Any, ...]] = []
@@ -71,7 +75,7 @@ class WriteBatch:
         """A known URL's sequence number; 0: it is new."""
         found = (
             self.fresh.get(fingerprint)
-            or self.run.tail.fresh.get(fingerprint)
+            or self.tail.fresh.get(fingerprint)
             or self.known.get(fingerprint)
         )
         return found or 0
@@ -85,13 +89,13 @@ class WriteBatch:
 
     def has_not_ended(self, sequence: int) -> bool:
         """Whether it has not ended since the indexes were brought up to date."""
-        return sequence not in self.ended and sequence not in self.run.tail.ended
+        return sequence not in self.ended and sequence not in self.tail.ended
 
     def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
         """Whether a page at this place is pending."""
         if not self.has_not_ended(sequence):
             return False
-        if sequence > self.run.tail.mark:
+        if sequence > self.tail.mark:
             return True
         return self.connection.execute(_IS_PENDING, place).fetchone() is not None
 
@@ -119,6 +123,17 @@ class WriteBatch:
             write(_REJECT, list(self.rejected_rows.values()))
             self.rejected_rows.clear()
 
+    def index(self) -> None:
+        """Bring the indexes up to date in this transaction, with its own changes."""
+        self.write_rows()
+        for statement in schema.INDEX:
+            self.connection.execute(statement)
+        self.tail = UnindexedTail(self.url)
+        self.known.update(self.fresh)
+        self.fresh.clear()
+        self.places.clear()
+        self.ended.clear()
+
     def write_totals(self, seconds: float) -> None:
         """Write what the run adds up to with this group."""
         self.totals = Totals(self.committed.counters, seconds, self.start_items)
@@ -127,7 +142,8 @@ class WriteBatch:
 
     def keep(self) -> None:
         """The transaction is committed: let the run's state in memory follow."""
-        run, tail = self.run, self.run.tail
+        run, tail = self.run, self.tail
+        run.tail = tail
         run.url, run.visit, run.item = self.url, self.visit, self.item
         run.totals = self.totals
         run.names.keep()
@@ -140,4 +156,5 @@ class WriteBatch:
         run.rejected.update(self.rejected)
         for fingerprint in self.accepted:
             run.rejected.pop(fingerprint, None)
-        run.staged -= self.unstaged
+        for page in self.unstaged:
+            run.staged.pop(page, None)

@@ -1,0 +1,181 @@
+"""Links of a group: new URLs, URLs that are found again, links that a filter skips."""
+
+from __future__ import annotations
+
+from crawler.request import Entry, encode_options
+from crawler.stats import add
+from crawler.store.base import Place, Rejected
+from crawler.store.sqlite.write_batch import WriteBatch
+
+#: Skipped links that are stored one by one; further ones are only counted.
+REJECTED_LIMIT = 100_000
+#: Rows of skipped links that are gathered before they are written.
+_MANY = 1_000
+
+_INSERT_PENDING = "INSERT INTO pending VALUES(?, ?, ?, ?)"
+_DELETE_PENDING = """DELETE FROM pending
+    WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
+
+_KNOWN = "SELECT 1 FROM seen WHERE seen.fingerprint = staged.fingerprint"
+_LOWER = """SELECT staged.fingerprint, hosts.name, staged.depth, seen.sequence
+    FROM staged_urls AS staged
+    JOIN seen ON seen.fingerprint = staged.fingerprint
+    JOIN urls ON urls.sequence = seen.sequence
+    JOIN hosts ON hosts.number = urls.host
+    WHERE page = ? AND staged.depth < urls.depth"""
+# In the order of the rowid, as they were staged; NULL: the next sequence number.
+_LAND_URLS = f"""INSERT INTO urls
+    SELECT NULL, fingerprint, host, url, callback, rank, depth, parent, found_as, ?,
+        options, meta
+    FROM staged_urls AS staged NOT INDEXED
+    WHERE page = ? AND NOT EXISTS ({_KNOWN})"""
+_LANDED = "SELECT fingerprint FROM urls WHERE sequence > ?"
+_PLACES = """SELECT name, rank, depth, min(sequence)
+    FROM urls JOIN hosts ON number = host
+    WHERE sequence > ? GROUP BY host, rank, depth"""
+_REJECTED = f"""SELECT fingerprint, url, rule, parent, found_as
+    FROM staged_rejected AS staged NOT INDEXED
+    WHERE page = ? AND NOT EXISTS ({_KNOWN})"""
+
+
+class LinkRows:
+    """Takes in the requests and the skipped links of outcomes that land."""
+
+    def __init__(self, group: WriteBatch) -> None:
+        self._group = group
+        self._run = group.run
+        self._connection = group.connection
+        self._counters = group.committed.counters
+
+    def add(self, entry: Entry) -> None:
+        """A request that some page made: a new URL, or one that is known."""
+        group, names = self._group, self._run.names
+        fingerprint, depth, request = entry.fingerprint, entry.depth, entry.request
+        known = group.sequence_of(fingerprint)
+        if known:
+            self._meet_again(fingerprint, entry.host, depth, known)
+            return
+        group.url = entry.sequence = sequence = group.url + 1
+        host, rank = names.host(entry.host), -request.priority
+        group.fresh[fingerprint] = sequence
+        group.depths[fingerprint] = depth
+        group.places.append((host, (rank, depth, sequence)))
+        group.url_rows.append(
+            (
+                sequence,
+                fingerprint,
+                host,
+                request.url,
+                names.word(request.callback),
+                rank,
+                depth,
+                entry.parent,
+                names.word(entry.found_as),
+                int(group.now),
+                encode_options(request.options) or "",
+                request.encoded_meta or "",
+            )
+        )
+        if entry.redirects or entry.attempt or entry.chain:
+            group.set_tries(entry, sequence, 0.0)
+        group.committed.added.append(entry)
+        self._counters.found += 1
+        if self._run.rejected or group.rejected:
+            self._accept_after_all(fingerprint)
+
+    def reject(self, rejected: Rejected) -> None:
+        """Count a link that a filter left out once; note it while there is room."""
+        group, run = self._group, self._run
+        fingerprint, rule = rejected.fingerprint, rejected.rule
+        if fingerprint in group.rejected or fingerprint in run.rejected:
+            return
+        if fingerprint in run.recent or group.sequence_of(fingerprint):
+            return
+        add(self._counters.skipped, rule)
+        if len(run.rejected) + len(group.rejected) < REJECTED_LIMIT:
+            group.rejected[fingerprint] = rule
+            group.rejected_rows[fingerprint] = (
+                fingerprint,
+                rejected.url,
+                run.names.word(rule),
+                rejected.parent,
+                run.names.word(rejected.found_as),
+                int(group.now),
+            )
+
+    def add_staged(self, page: int) -> None:
+        """The requests that a page has staged, by SQL: at any number, in little memory.
+        The indexes must be up to date, and lack these requests afterwards."""
+        group, execute = self._group, self._connection.execute
+        for found in execute(_LOWER, (page,)).fetchall():
+            self._meet_again(*found)
+        before = group.url
+        group.url += execute(_LAND_URLS, (int(group.now), page)).rowcount
+        self._counters.found += group.url - before
+        if self._run.rejected or group.rejected:
+            for (fingerprint,) in execute(_LANDED, (before,)):
+                self._accept_after_all(fingerprint)
+        for host, rank, depth, sequence in execute(_PLACES, (before,)):
+            self._stock(host, (rank, depth, sequence))
+
+    def reject_staged(self, page: int) -> None:
+        """The skipped links that a page has staged."""
+        group, spelled = self._group, self._run.names.spelled
+        for fingerprint, url, rule, parent, found_as in self._connection.execute(
+            _REJECTED, (page,)
+        ):
+            link = Rejected(fingerprint, url, spelled(rule), parent, spelled(found_as))
+            self.reject(link)
+            if len(group.rejected_rows) >= _MANY:
+                group.write_rows()
+
+    def _stock(self, host: str, place: Place) -> None:
+        """Only the store has this entry, at this place."""
+        stocked = self._group.committed.stocked
+        stocked[host] = min(place, stocked.get(host, place))
+
+    def _meet_again(self, fingerprint: int, name: str, depth: int, known: int) -> None:
+        """Found again: if it is pending, the lower depth holds."""
+        group, sequence = self._group, known
+        at = group.depths.get(fingerprint, self._run.recent.get(fingerprint))
+        if at is not None and at <= depth:
+            return
+        host, rank, stored, _ = place = group.place_of(sequence)
+        group.depths[fingerprint] = min(stored, depth)
+        if stored <= depth or not group.is_pending(sequence, place):
+            return
+        if sequence > group.tail.mark:
+            group.places.append((host, (rank, depth, sequence)))
+        else:
+            group.stirred.add(host)
+            self._connection.execute(_DELETE_PENDING, place)
+            self._connection.execute(_INSERT_PENDING, (host, rank, depth, sequence))
+        self._connection.execute(
+            "UPDATE urls SET depth = ? WHERE sequence = ?", (depth, sequence)
+        )
+        for added in group.committed.added:
+            if added.sequence == sequence:
+                added.depth = depth
+        group.committed.lowered.append((fingerprint, name, depth))
+        if name in group.committed.stocked:
+            self._stock(name, (rank, depth, sequence))
+
+    def _accept_after_all(self, fingerprint: int) -> None:
+        """A URL that a filter left out has entered by another way."""
+        group = self._group
+        rule = group.rejected.pop(fingerprint, None)
+        if rule is None:
+            rule = self._run.rejected.get(fingerprint)
+            if rule is None:
+                return
+            group.accepted.add(fingerprint)
+        add(self._counters.skipped, rule, -1)
+        if group.rejected_rows.pop(fingerprint, None) is None:
+            group.rejected_rows[fingerprint] = (
+                fingerprint,
+                "",
+                0,
+                0,
+                0,
+                int(group.now),
+            )

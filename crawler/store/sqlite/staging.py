@@ -1,0 +1,94 @@
+"""What a page gives before it ends, as rows that wait for its end.
+
+Rule: every function works in the open transaction of its caller. Nothing here is
+visible to readers or known to the run before the page lands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from crawler.request import Entry, encode_options
+from crawler.store.base import Item, Portion, Rejected
+from crawler.store.sqlite.run_state import RunState, Staged
+from crawler.store.sqlite.string_table import StringTable
+
+_STAGE_ITEM = "INSERT INTO staged_items VALUES(?, ?, ?, ?)"
+# As in the log of URLs, a link that is found again takes the lower depth.
+_STAGE_URL = """INSERT INTO staged_urls
+    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))
+    ON CONFLICT DO UPDATE SET depth = min(depth, excluded.depth)"""
+_STAGE_REJECTED = "INSERT OR IGNORE INTO staged_rejected VALUES(?, ?, ?, ?, ?, ?)"
+_TABLES = ("staged_items", "staged_urls", "staged_rejected")
+
+
+def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
+    """Write a portion of the page with that fingerprint; what the page has staged with
+    it. Number 0 drops what was staged before."""
+    connection, before = run.connection, run.staged.get(page, Staged())
+    if not number:
+        drop(connection, page)
+        before = Staged()
+    connection.executemany(
+        _STAGE_ITEM,
+        [
+            (page, ordinal, msgspec.json.encode(item.keys), item.body)
+            for ordinal, item in enumerate(portion.items, before.items)
+        ],
+    )
+    connection.executemany(_STAGE_URL, _url_rows(page, portion.requests, run.names))
+    connection.executemany(
+        _STAGE_REJECTED, _rejected_rows(page, portion.rejected, run.names)
+    )
+    has_links = bool(portion.requests or portion.rejected)
+    return Staged(before.items + len(portion.items), before.has_links or has_links)
+
+
+def drop(connection: sqlite3.Connection, page: int) -> None:
+    """Remove what the page has staged."""
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
+
+
+def drop_all(connection: sqlite3.Connection) -> None:
+    """Remove what pages had staged when an earlier process ended."""
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table}")
+
+
+def staged_items(connection: sqlite3.Connection, page: int) -> Iterator[Item]:
+    """The items that the page has staged, in order."""
+    query = "SELECT keys, body FROM staged_items WHERE page = ? ORDER BY ordinal"
+    for keys, body in connection.execute(query, (page,)):
+        yield Item(body, msgspec.json.decode(keys, type=tuple[tuple[str, bytes], ...]))
+
+
+def _url_rows(
+    page: int, requests: Sequence[Entry], names: StringTable
+) -> Iterator[tuple[object, ...]]:
+    for entry in requests:
+        request = entry.request
+        yield (
+            page,
+            entry.fingerprint,
+            names.host(entry.host),
+            request.url,
+            names.word(request.callback),
+            -request.priority,
+            entry.depth,
+            entry.parent,
+            names.word(entry.found_as),
+            encode_options(request.options) or "",
+            request.encoded_meta or "",
+        )
+
+
+def _rejected_rows(
+    page: int, rejected: Sequence[Rejected], names: StringTable
+) -> Iterator[tuple[object, ...]]:
+    for link in rejected:
+        rule, found_as = names.word(link.rule), names.word(link.found_as)
+        yield page, link.fingerprint, link.url, rule, link.parent, found_as

@@ -1,0 +1,38 @@
+"""The one thread in which the store does what waits for the disk or takes long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+class StoreThread:
+    """Runs work beside the event loop, one piece at a time."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="crawler-store")
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do `work` to its end: a cancellation waits for it."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._pool, work)
+        is_cancelled = False
+        with anyio.CancelScope(shield=True):
+            while not future.done():
+                try:
+                    await asyncio.wait((future,))
+                except asyncio.CancelledError:
+                    is_cancelled = True
+        if is_cancelled and (task := asyncio.current_task()) is not None:
+            task.cancel()  # raised where the caller waits next
+        return future.result()
+
+    def end(self) -> None:
+        """End the thread when its work is done."""
+        self._pool.shutdown(wait=False)
