@@ -13,10 +13,11 @@ import pytest
 
 import crawler
 import crawler.http
+import crawler.store
 import crawler.testing
 
 #: Modules with an `__all__` that people import from, beside `crawler` itself.
-DOORS = [crawler, crawler.http, crawler.testing]
+DOORS = [crawler, crawler.http, crawler.store, crawler.testing]
 #: Imported by nobody but the one command or feature that needs it.
 HEAVY = ["anyio", "asyncio", "httpx", "msgspec", "rich", "selectolax", "sqlite3", "ssl"]
 

@@ -1,1 +1,54 @@
-"""Where a crawl keeps what is to be visited, what was seen and what came out."""
+"""Where the state of a run is kept, and how it is read.
+
+`Store` is the protocol that a run writes by, `Reader` the one to read what jobs left by.
+A store of your own serves a crawl as `Crawl(spider, store=...)`; `crawler.store.open`
+makes the stores that come with the package.
+"""
+
+from crawler.store.base import (
+    Answer,
+    Attempt,
+    Committed,
+    Explanation,
+    Facts,
+    Item,
+    ItemLog,
+    ItemRow,
+    Opening,
+    Outcome,
+    Place,
+    Portion,
+    Rejected,
+    RequestQueue,
+    RunStart,
+    State,
+    Store,
+    count_outcome,
+)
+from crawler.store.reading import Changes, Reader, RunReader, RunRecord, Visit
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Changes",
+    "Committed",
+    "Explanation",
+    "Facts",
+    "Item",
+    "ItemLog",
+    "ItemRow",
+    "Opening",
+    "Outcome",
+    "Place",
+    "Portion",
+    "Reader",
+    "Rejected",
+    "RequestQueue",
+    "RunReader",
+    "RunRecord",
+    "RunStart",
+    "State",
+    "Store",
+    "Visit",
+    "count_outcome",
+]

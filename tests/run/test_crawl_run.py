@@ -12,8 +12,11 @@ import pytest
 from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
 from crawler.pipelines import Process, Run
 from crawler.sinks import ItemRow, Sink, Source
+from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.reader import SqliteReader
+from crawler.store.sqlite.store import SqliteStore
 from crawler.testing import FakeSite
+from tests.store.wrapped import Wrapped
 
 HOME = "https://site.example/"
 
@@ -209,3 +212,26 @@ def test_a_run_without_items_does_not_replace_an_earlier_output(tmp_path: Path) 
     assert report.exit_code == 0
     assert output.read_text() == "good\n"
     assert (tmp_path / "out.bad-run-1.jsonl").read_text() == ""
+
+
+def test_a_crawl_keeps_its_state_in_the_store_that_it_is_given() -> None:
+    store = Wrapped(MemoryStore())
+
+    report = crawl(Pages, transport=FakeSite({HOME: ""}), store=store)
+
+    assert report.items == [{"url": HOME}]
+    assert store.calls["open"] == store.calls["finish"] == store.calls["close"] == 1
+    assert store.calls["commit"] >= 2
+
+
+def test_a_run_in_a_durable_store_that_is_given_can_be_resumed(tmp_path: Path) -> None:
+    site, full = FakeSite({HOME: ""}), Shelf(has_room=False)
+    first = crawl(
+        Pages, transport=site, outputs=(full,), store=Wrapped(SqliteStore(tmp_path))
+    )
+    second = crawl(Pages, transport=site, store=Wrapped(SqliteStore(tmp_path)))
+
+    assert first.finish_reason is FinishReason.SINK_ERROR
+    assert (second.run, second.resumed) == (1, True)
+    assert second.items == [{"url": HOME}]
+    assert site.urls == [HOME]

@@ -23,6 +23,7 @@ from crawler.store.base import (
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, done, entry, found, items
+from tests.store.wrapped import Wrapped
 
 HOST = "books.example"
 
@@ -40,7 +41,12 @@ def indexed(folder: Path, clock: Clock) -> Store:
     return SqliteStore(folder, clock=clock, index_every=1)
 
 
-@pytest.fixture(params=[memory, durable, indexed])
+def wrapped(folder: Path, clock: Clock) -> Store:
+    """A store that is no class of the package."""
+    return Wrapped(SqliteStore(folder, clock=clock))
+
+
+@pytest.fixture(params=[memory, durable, indexed, wrapped])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Store]:
