@@ -1,6 +1,6 @@
 """Where the state of a run is kept, and how it is read.
 
-`Store` is the protocol that a run writes by, `Reader` the one to read what jobs left by.
+`Store` is the protocol that a run writes by; `Reader` reads what jobs have left.
 A store of your own serves a crawl as `Crawl(spider, store=...)`; `crawler.store.open`
 makes the stores that come with the package.
 """

@@ -8,12 +8,10 @@ import pytest
 
 from crawler.errors import StateError
 from crawler.stats import Counters
-from crawler.store.base import Explanation, State
-from crawler.store.reading import RunRecord
 from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.sqlite.made_runs import crawl, crawled
-from tests.store.values import START, done, entry, found
+from tests.store.values import START, entry
 
 HOST = "books.example"
 
@@ -27,28 +25,6 @@ def test_jobs_and_their_runs_are_listed(tmp_path: Path) -> None:
     assert (run.number, run.reason, run.seconds) == (1, "finished", 7.5)
     assert run.counters == Counters(found=2, pages=2, items=3)
     assert run.finished is not None
-
-
-async def test_a_running_crawl_is_read_beside_it(tmp_path: Path) -> None:
-    page = entry("a")
-    store = SqliteStore(tmp_path)
-    await store.open(START)
-    await store.commit([found(page, entry("b"))])
-    await store.commit([done(page, "x")])
-
-    def read() -> tuple[RunRecord, Explanation | None, list[bytes]]:
-        bodies = [row.body for row in SqliteReader(tmp_path).run("books").items()]
-        explained = SqliteReader(tmp_path).run("books").explain(page.fingerprint)
-        return SqliteReader(tmp_path).runs("books")[0], explained, bodies
-
-    run, explained, bodies = await anyio.to_thread.run_sync(read)
-    await store.close(1.0)
-
-    assert run.finished is None
-    assert run.counters == Counters(found=2, pages=1, items=1)
-    assert explained is not None
-    assert explained.state is State.DONE
-    assert bodies == [b'"x"']
 
 
 def test_the_items_of_one_page_are_found(tmp_path: Path) -> None:
