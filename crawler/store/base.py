@@ -1,4 +1,4 @@
-"""What every store promises: what is to be visited, what was seen, what came out.
+"""The protocols that a run writes by, and their values: requests, outcomes, items.
 
 Rule: a row stays pending until the commit that finishes it, and a commit lands whole
 or not at all. No part but the store may assume that it is alone.
@@ -21,7 +21,7 @@ Place = tuple[int, int, int]
 
 
 class State(IntEnum):
-    """Where a URL stands; all but PENDING are terminal."""
+    """The state of a URL; all but PENDING are terminal."""
 
     PENDING = 0
     DONE = 1
@@ -67,7 +67,7 @@ _decode_item = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """A link that a filter left out, and the filter's name."""
+    """A link that a filter skipped, and the filter's name."""
 
     fingerprint: int
     url: str
@@ -135,7 +135,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct):
-    """What one visit came to: its effects land together or not at all.
+    """The result of one visit: its effects land together or not at all.
 
     `entry` None: what `start()` yielded. `state` PENDING: tried again at `due`
     (wall-clock seconds), with the entry's `attempt` and `first_tried` as they are now.
@@ -150,7 +150,7 @@ class Outcome(msgspec.Struct):
     due: float = 0.0
     #: Whether the host was asked: if not, its turn is free for the next request.
     is_asked: bool = True
-    #: The answers of the visit in order: none where no head came.
+    #: The answers of the visit in order; none if no head came.
     answers: Sequence[Answer] = ()
     #: For the page log: seconds from the request to the end of the body.
     elapsed: float = 0.0
@@ -220,7 +220,7 @@ _DONE = State.DONE
 
 @dataclass(slots=True)
 class Committed:
-    """What a commit changed, beyond what its outcomes asked for."""
+    """What a commit changed, in addition to what its outcomes asked for."""
 
     #: Entries that are pending now and were not before, with their `sequence`.
     added: list[Entry] = field(default_factory=list)
@@ -241,7 +241,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """Which run to open: the job, and what an unfinished run must agree with."""
+    """Which run to open: its job; and spider and arguments, which must be the same."""
 
     job: str
     spider: str
@@ -253,7 +253,7 @@ class RunStart:
 
 @dataclass(slots=True)
 class Opening:
-    """The run as the store has it now: new, or the unfinished one."""
+    """The run that was opened, as the store has it: a new or an unfinished one."""
 
     run: int
     started: float

@@ -1,6 +1,7 @@
 """The store that keeps nothing: for throw-away crawls, tests and notebooks.
 
-Rule: the same promises as the durable one, but for surviving the process.
+Rule: it keeps the promises of the durable store, except that nothing outlives the
+process.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from crawler.store.base import (
     count_outcome,
 )
 
-#: Links left out that are remembered one by one; beyond, they are only counted.
+#: Skipped links that are kept one by one; further ones are only counted.
 REJECTED_LIMIT = 100_000
 
 
 class _Row:
-    """What is remembered of one URL."""
+    """What the store knows of one URL."""
 
     __slots__ = ("attempts", "entry", "found", "items", "outcome")
 
@@ -48,7 +49,10 @@ class _Row:
 
 
 class MemoryStore:
-    """A store in this process's memory; nothing is there when it is closed."""
+    """A store in this process's memory; nothing is there when it is closed.
+
+    Sixteen of its methods are those of the protocol.
+    """
 
     is_stocked = False
     is_durable = False
@@ -109,7 +113,7 @@ class MemoryStore:
             self._reject_all(portion.rejected)
 
     def _portions(self, outcome: Outcome) -> list[Portion]:
-        """What lands: what the page has staged, if it has ended, and the rest."""
+        """The portions that the page has staged, if it has ended, and the rest."""
         rest = Portion(outcome.items, outcome.requests, outcome.rejected)
         if outcome.entry is None or not self._staged:
             return [rest]

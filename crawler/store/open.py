@@ -1,4 +1,7 @@
-"""Which store there is, by the settings: the one place that knows them all."""
+"""Opens the store, or the reader, that the settings choose.
+
+Rule: this is the one module outside of a store's own that knows its class.
+"""
 
 from __future__ import annotations
 

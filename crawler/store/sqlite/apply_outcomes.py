@@ -1,4 +1,4 @@
-"""One transaction: what a group of outcomes changes, in order."""
+"""Writes a group of outcomes in one transaction, in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PENDING, _ENDED = State.PENDING, (State.DONE, State.FAILED)
 
 
 class OutcomeWriter:
-    """Outcomes on their way into the store, in one open transaction."""
+    """Writes outcomes in one open transaction."""
 
     def __init__(self, group: WriteBatch) -> None:
         self._group = group
@@ -45,7 +45,7 @@ class OutcomeWriter:
             if committed.is_full:
                 break
         committed.sequence = group.item
-        group.write_rows()
+        group.rows.write()
 
     def _look_up(self, outcomes: Sequence[Outcome]) -> None:
         """Ask the index for all URLs that `outcomes` mention."""
@@ -79,7 +79,7 @@ class OutcomeWriter:
             drop(self._connection, entry.fingerprint)
 
     def _take_in(self, outcome: Outcome, *, has_staged: bool) -> None:
-        """What the visit made known; links that it staged come first."""
+        """Write the links and facts of a visit; links that it staged come first."""
         page = outcome.entry.fingerprint if outcome.entry and has_staged else 0
         if has_staged:
             self._links.add_staged(page)
@@ -112,7 +112,7 @@ class OutcomeWriter:
         """Write a visit's line of the page log, and how the page stands after it."""
         group = self._group
         group.visit += 1
-        group.visit_rows.append(
+        group.rows.visits.append(
             (
                 group.visit,
                 page,
@@ -136,7 +136,8 @@ class OutcomeWriter:
 
 
 def reopening(visit: int, page: int, time: int) -> tuple[int | str | None, ...]:
-    """The row of the page log that puts a page back; no elapsed time: no attempt."""
+    """The row of the page log that makes a page pending again; it is no attempt, so it
+    has no elapsed time."""
     return (visit, page, time, int(_PENDING), 0, None, 0, None, 0, 0, None)
 
 
@@ -151,5 +152,5 @@ def _mentioned(outcome: Outcome) -> Iterator[int]:
 
 
 def _clean(text: str) -> str:
-    """A line that SQLite takes: no lone surrogates."""
+    """The text without lone surrogates, which SQLite refuses."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

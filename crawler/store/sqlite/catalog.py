@@ -1,4 +1,4 @@
-"""The runs of a job: JOB.db, and where the files of a job are.
+"""The runs of a job: JOB.db, and the paths of a job's files.
 
 Rule: a run's file is whole before the catalog names it, and the catalog alone says
 whether a run has ended.
@@ -20,7 +20,7 @@ from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.counters import read_counters
 
-#: How a run ended that `--fresh` left behind.
+#: The reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
 
 _COLUMNS = "number, spider, arguments, started, finished, reason, seconds, counters"
@@ -28,7 +28,7 @@ _COLUMNS = "number, spider, arguments, started, finished, reason, seconds, count
 
 @dataclass(frozen=True, slots=True)
 class JobFiles:
-    """Where a job's state is."""
+    """The paths of a job's files."""
 
     folder: Path
     job: str
@@ -72,7 +72,7 @@ class Catalog:
         return runs[0] if runs else None
 
     def add(self, number: int, start: RunStart) -> RunRecord:
-        """Name a new run; its file is there."""
+        """Add a new run to the catalog, after its file is made."""
         values = (number, start.spider, start.arguments, start.started)
         self.connection.execute(
             "INSERT INTO runs(number, spider, arguments, started) VALUES(?, ?, ?, ?)",
@@ -96,7 +96,7 @@ class Catalog:
         )
 
     def reopen(self, number: int) -> None:
-        """The run goes on at the next `crawl run`."""
+        """The next `crawl run` resumes the run."""
         self.connection.execute(
             "UPDATE runs SET finished = NULL, reason = '', report = NULL "
             "WHERE number = ?",
@@ -104,7 +104,7 @@ class Catalog:
         )
 
     def note(self, number: int, seconds: float, counters: Counters) -> None:
-        """What the run has come to when a process leaves it."""
+        """Record the run's figures when a process leaves it unfinished."""
         self.connection.execute(
             "UPDATE runs SET seconds = ?, counters = ? WHERE number = ?",
             (seconds, _json(counters), number),
@@ -131,7 +131,7 @@ class Catalog:
                 self.forget(record.number)
 
     def forget(self, number: int) -> None:
-        """Name the run no more."""
+        """Remove the run from the catalog."""
         self.connection.execute("DELETE FROM runs WHERE number = ?", (number,))
 
 
@@ -145,7 +145,7 @@ def check_same(record: RunRecord, start: RunStart) -> None:
         return
     raise StateError(
         f"run {record.number} of job {start.job!r} is unfinished, {what}; give the "
-        "same to go on with it, --fresh to forget it, or --job NAME for another job"
+        "same to resume it, --fresh to forget it, or --job NAME for another job"
     )
 
 

@@ -1,4 +1,4 @@
-"""Items of a group: numbered in order, their keys seen to, cut at the limit."""
+"""Items of a group: numbered in order, unique by their keys, cut at the limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GIVE_KEY_BACK = "DELETE FROM item_keys WHERE rule = ? AND value = ?"
 
 
 class ItemRows:
-    """Takes in the items of outcomes whose page this transaction has ended."""
+    """Writes the items of outcomes whose page ends in this transaction."""
 
     def __init__(self, group: WriteBatch) -> None:
         self._group = group
@@ -54,7 +54,7 @@ class ItemRows:
         ordinal: int,
         limit: int | None,
     ) -> int:
-        """Returns how many were taken in or dropped as doubles."""
+        """Write items; returns how many were written or dropped as duplicates."""
         group = self._group
         judged = surplus = 0
         before = group.item
@@ -67,11 +67,11 @@ class ItemRows:
                 continue
             group.item += 1
             body = bytearray(item.body)
-            group.item_rows.append(
+            group.rows.items.append(
                 (group.item, fingerprint, ordinal + judged - 1, body)
             )
-            if len(group.item_rows) >= _MANY:
-                group.write_rows()
+            if len(group.rows.items) >= _MANY:
+                group.rows.write()
         counters = group.committed.counters
         counters.items += group.item - before
         if surplus:
@@ -80,7 +80,7 @@ class ItemRows:
         return judged
 
     def _take_keys(self, keys: Sequence[tuple[str, bytes]]) -> bool:
-        """Reserve an item's keys, all or none; one that is taken already is counted."""
+        """Reserve an item's keys, all or none; a duplicate is counted by its rule."""
         word, execute = self._group.run.names.word, self._group.connection.execute
         taken: list[tuple[int | str, bytes]] = []
         for rule, value in keys:

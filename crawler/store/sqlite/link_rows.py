@@ -39,7 +39,7 @@ _REJECTED = f"""SELECT fingerprint, url, rule, parent, found_as
 
 
 class LinkRows:
-    """Takes in the requests and the skipped links of outcomes that land."""
+    """Writes the requests and the skipped links of outcomes that land."""
 
     def __init__(self, group: WriteBatch) -> None:
         self._group = group
@@ -48,7 +48,7 @@ class LinkRows:
         self._counters = group.committed.counters
 
     def add(self, entry: Entry) -> None:
-        """A request that some page made: a new URL, or one that is known."""
+        """Write a request of a page: its URL is new, or known."""
         group, names = self._group, self._run.names
         fingerprint, depth, request = entry.fingerprint, entry.depth, entry.request
         known = group.sequence_of(fingerprint)
@@ -60,7 +60,7 @@ class LinkRows:
         group.fresh[fingerprint] = sequence
         group.depths[fingerprint] = depth
         group.places.append((host, (rank, depth, sequence)))
-        group.url_rows.append(
+        group.rows.urls.append(
             (
                 sequence,
                 fingerprint,
@@ -84,7 +84,7 @@ class LinkRows:
             self._accept_after_all(fingerprint)
 
     def reject(self, rejected: Rejected) -> None:
-        """Count a link that a filter left out once; note it while there is room."""
+        """Count a skipped link once; store it while there is room."""
         group, run = self._group, self._run
         fingerprint, rule = rejected.fingerprint, rejected.rule
         if fingerprint in group.rejected or fingerprint in run.rejected:
@@ -94,7 +94,7 @@ class LinkRows:
         add(self._counters.skipped, rule)
         if len(run.rejected) + len(group.rejected) < REJECTED_LIMIT:
             group.rejected[fingerprint] = rule
-            group.rejected_rows[fingerprint] = (
+            group.rows.rejected[fingerprint] = (
                 fingerprint,
                 rejected.url,
                 run.names.word(rule),
@@ -104,8 +104,9 @@ class LinkRows:
             )
 
     def add_staged(self, page: int) -> None:
-        """The requests that a page has staged, by SQL: at any number, in little memory.
-        The indexes must be up to date, and lack these requests afterwards."""
+        """Copy the requests that a page has staged, by SQL, so that any number of them
+        takes little memory. The indexes must be up to date; afterwards they lack these
+        requests."""
         group, execute = self._group, self._connection.execute
         for found in execute(_LOWER, (page,)).fetchall():
             self._meet_again(*found)
@@ -126,16 +127,16 @@ class LinkRows:
         ):
             link = Rejected(fingerprint, url, spelled(rule), parent, spelled(found_as))
             self.reject(link)
-            if len(group.rejected_rows) >= _MANY:
-                group.write_rows()
+            if len(group.rows.rejected) >= _MANY:
+                group.rows.write()
 
     def _stock(self, host: str, place: Place) -> None:
-        """Only the store has this entry, at this place."""
+        """Note that only the store has the entry at this place."""
         stocked = self._group.committed.stocked
         stocked[host] = min(place, stocked.get(host, place))
 
     def _meet_again(self, fingerprint: int, name: str, depth: int, known: int) -> None:
-        """Found again: if it is pending, the lower depth holds."""
+        """A known URL is found again: if it is pending, it takes the lower depth."""
         group, sequence = self._group, known
         at = group.depths.get(fingerprint, self._run.recent.get(fingerprint))
         if at is not None and at <= depth:
@@ -161,7 +162,7 @@ class LinkRows:
             self._stock(name, (rank, depth, sequence))
 
     def _accept_after_all(self, fingerprint: int) -> None:
-        """A URL that a filter left out has entered by another way."""
+        """A URL that a filter skipped has been accepted from another page."""
         group = self._group
         rule = group.rejected.pop(fingerprint, None)
         if rule is None:
@@ -170,8 +171,8 @@ class LinkRows:
                 return
             group.accepted.add(fingerprint)
         add(self._counters.skipped, rule, -1)
-        if group.rejected_rows.pop(fingerprint, None) is None:
-            group.rejected_rows[fingerprint] = (
+        if group.rows.rejected.pop(fingerprint, None) is None:
+            group.rows.rejected[fingerprint] = (
                 fingerprint,
                 "",
                 0,

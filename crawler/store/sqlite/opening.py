@@ -1,6 +1,6 @@
-"""Which run a process works on: the job's folder, lock, catalog and the run's file.
+"""Opens a run: the job's folder, its lock, its catalog and the run's file.
 
-Rule: nothing that cannot be used is overwritten; with `fresh` it is renamed.
+Rule: a file that cannot be used is never overwritten; with `fresh` it is renamed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from crawler.store.sqlite.catalog import (
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How many finished runs are remembered, and how many of them with their data."""
+    """How many finished runs are listed, and how many of them keep their data."""
 
     runs: int = 10
     items: int = 3
@@ -33,7 +33,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is ours until the resources are closed."""
+    """A run that this process holds until the resources are closed."""
 
     catalog: Catalog
     record: RunRecord
@@ -89,7 +89,7 @@ def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:
 
 
 def _set_runs_aside(files: JobFiles) -> None:
-    """Runs without their catalog: the next one begins at number 1."""
+    """Rename the runs of a lost catalog: the next run has number 1."""
     if any(files.runs.iterdir()):
         schema.set_aside(files.runs)
         files.runs.mkdir()

@@ -1,6 +1,6 @@
-"""What the outputs of a job's runs recorded, for those that open the same files again.
+"""The positions that the outputs of a job's runs recorded, over all kept runs.
 
-Rule: reads only, beside whoever writes.
+Rule: it reads only, beside a crawl that may write.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from crawler.store.base import Attempt, Explanation, ItemRow, State
 
 Spell = Callable[[Any], str]
 
-#: No stored time is waited for longer than this: the clock may have been wrong.
+#: The longest wait for a stored time: the clock may have been wrong.
 LONGEST_WAIT = 86_400.0
 
 ENTRY_COLUMNS = """urls.rank, urls.depth, urls.sequence, urls.fingerprint, urls.url,
@@ -57,7 +57,7 @@ def entry_of(
     if row[10] is not None:
         entry.attempt, entry.first_tried, due, delay, entry.redirects, chain = row[10:]
         entry.chain = tuple(map(int, chain.split(","))) if chain else ()
-        # Never longer than it was meant to be, even if the clock was set back.
+        # No longer than the delay that was meant, even if the clock was set back.
         wait = min(due - wall, delay, LONGEST_WAIT)
         entry.due = now + wait if wait > 0 else 0.0
     return entry

@@ -1,4 +1,4 @@
-"""A run as it is committed: what is kept of it in memory."""
+"""What is in memory of a run, as it is committed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Staged:
 
 
 class Totals(msgspec.Struct):
-    """What a run adds up: one row, written by every commit."""
+    """The figures of a run: one row, written by every commit."""
 
     counters: Counters = msgspec.field(default_factory=Counters)
     #: Seconds that the run has taken, over all its processes.
@@ -45,7 +45,7 @@ def read_totals(encoded: bytes) -> Totals:
 
 
 class RunState:
-    """A run as it is committed: what is kept in memory of it."""
+    """A run as it is committed, as far as it is kept in memory."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection

@@ -1,10 +1,10 @@
 """The databases of a job: what is in them, and how one is opened or refused.
 
 JOB.db lists the job's runs; JOB.runs/N.db holds run N, so that a new run starts at once
-and an old one is removed by removing its file. In a run's file `urls`, `visits` and
+and an old run is removed with its file. In a run's file `urls`, `visits` and
 `items` are a log: rows are appended in order and stay. `seen`, `pending` and `visited`
-are indexes of that log, brought up to date in batches by `INDEX`: what they lack is in
-the log's tail, after the marks in `state`.
+are indexes of that log, brought up to date in batches by `INDEX`. The marks in `state`
+say how far; what is after them, the log's tail, is not in the indexes yet.
 
 Rule: a database that is damaged, foreign or newer is refused, never replaced.
 """
@@ -41,7 +41,7 @@ CREATE TABLE runs(
 
 # Small numbers stand for hosts and words. `rank` is minus the priority. Times are
 # seconds (`found`, `due`) or milliseconds (`time`) of the wall clock. `rejected` is a
-# log, too: a fingerprint's last row holds, and by the rule 0 it has entered after all.
+# log, too: a fingerprint's last row counts; rule 0 says that it was accepted later.
 _RUN = """
 CREATE TABLE hosts(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);
@@ -181,7 +181,7 @@ STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
     "run": (_RUN, _FACTS.format(temp=""), _STAGED),
 }
-#: By version: what a reader of an older file makes of it, in tables of its own.
+#: By version: how a reader converts an older file, in temporary tables.
 _CONVERTED: dict[Kind, dict[int, str]] = {
     "job": {},
     "run": {2: _FACTS.format(temp="TEMP")},
@@ -191,11 +191,11 @@ _CONVERTED: dict[Kind, dict[int, str]] = {
 #: are read once, when the page ends.
 CACHE, STAGING_CACHE = "PRAGMA cache_size = -32768", "PRAGMA cache_size = -8192"
 
-#: What INDEX needs once a connection.
+#: The temporary table that INDEX needs on each connection.
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
 
-#: Brings the indexes of a run up to the end of its log; SQL alone, so that it may run
-#: in a thread without holding up Python. A page stands as its last visit left it.
+#: Brings the indexes of a run up to the end of its log. SQL alone, so that it runs in a
+#: thread without the GIL. The last visit of a page decides its state.
 INDEX = (
     """INSERT INTO temp.latest
        SELECT page, state FROM (
@@ -228,7 +228,7 @@ _MAGIC = b"SQLite format 3\0"
 
 
 def create(path: Path, kind: Kind, steps: tuple[str, ...] | None = None) -> None:
-    """Make an empty database at `path`, whole or not at all, in place of any other."""
+    """Make an empty database at `path`, whole or not at all; it replaces any other."""
     unfinished = path.with_name(path.name + ".new")
     for name in (unfinished, *_beside(unfinished), *_beside(path)):
         name.unlink(missing_ok=True)
@@ -310,8 +310,8 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours: StoreError for what may pass, else StateError with a
-    way out."""
+    """Raise SQLite's errors as ours: StoreError for what may pass, else StateError with
+    what to do."""
     try:
         yield
     except sqlite3.OperationalError as exc:
@@ -325,7 +325,7 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-#: What may pass: a full or failing disk, somebody else who writes.
+#: What may pass: a full or failing disk, another process that writes.
 _PASSING = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -336,10 +336,10 @@ _PASSING = {
 
 
 def damaged(path: Path, why: str) -> StateError:
-    """The refusal of a database that cannot be trusted."""
+    """The error for a database that cannot be trusted."""
     return StateError(
-        f"{path} is damaged ({why}). Nothing was changed. Put a copy of it back to go "
-        f"on, use --fresh to start anew (it is kept as {path.name}.damaged-1), or "
+        f"{path} is damaged ({why}). Nothing was changed. Restore a copy of it to "
+        f"resume, use --fresh to start anew (it is kept as {path.name}.damaged-1), or "
         "--job NAME for a job of its own"
     )
 

@@ -1,8 +1,8 @@
 """The durable store: one SQLite database a run, one transaction a group of pages.
 
-Rule: the log is the truth (see schema.py), and memory follows it only after the commit.
-Rows are written on the loop, where they cost less than handing them over; COMMIT, which
-waits for the disk, and the indexes, which take long, in the store's one thread.
+Rule: the log decides (see schema.py), and memory changes only after the commit. Rows
+are written on the event loop, since handing them to a thread would cost more. COMMIT,
+which waits for the disk, and the indexes, which take long, run in the store's thread.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from crawler.store.sqlite.write_batch import WriteBatch
 
 logger = logging.getLogger(__name__)
 
-#: Log rows that wait for the indexes: more is quicker, and a longer pause each time.
+#: Log rows that wait for the indexes: with more, a row costs less and a batch longer.
 #: Beyond a hundred times as many URLs it is a hundredth of them, since a batch then
 #: touches nearly as many pages of an index as it has rows.
 INDEX_EVERY = 16_384
@@ -59,7 +59,8 @@ class SqliteStore:
     """A job's state in `folder`: it survives any crash, and a power cut if
     `synchronous` is "full".
 
-    Once it is open it must be closed, whatever happened.
+    Once it is open it must be closed, whatever happened. Sixteen of its methods are
+    those of the protocol.
     """
 
     is_stocked = True
@@ -120,8 +121,8 @@ class SqliteStore:
 
     def _load(self, record: RunRecord, is_resumed: bool) -> Opening:
         connection = self._connection
-        # A commit that another writer is in the way of is tried again by the engine; to
-        # wait here would hold up the loop.
+        # If another process writes, the engine tries the commit again: waiting here
+        # would hold the loop.
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute(schema.LATEST)
         drop_all(connection)
@@ -235,7 +236,7 @@ class SqliteStore:
         """Nothing to do: items stay, for `crawl export`, and none are in memory."""
 
     async def sink_position(self, sink: str) -> str | None:
-        """What `set_sink_position` recorded last for `sink`."""
+        """The position that `set_sink_position` recorded last for `sink`."""
         query = "SELECT position FROM sinks WHERE name = ?"
         async with self._busy:
             with schema.translated(self._path):
@@ -243,7 +244,7 @@ class SqliteStore:
         return str(found[0]) if found else None
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably how far `sink` is."""
+        """Record durably how far `sink` has written."""
         async with self._busy:
             with self._transaction():
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -253,7 +254,7 @@ class SqliteStore:
             await self._thread.run(self._commit)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """All that is known of one URL; None: never heard of."""
+        """All that is known of one URL; None: nothing."""
         async with self._busy:
             with schema.translated(self._path):
                 spell = self._run.names.spelled
@@ -285,8 +286,8 @@ class SqliteStore:
                 await self._thread.run(lambda: self._note(seconds))
                 if not await self._thread.run(self._path.exists):
                     logger.error(
-                        "%s was removed while the crawl ran: the run has no history, "
-                        "and cannot be gone on with",
+                        "%s was removed while the crawl ran: the run has no history "
+                        "and cannot be resumed",
                         self._path,
                     )
             except StoreError as exc:
@@ -315,7 +316,7 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Whatever is raised, nothing of the open transaction is left."""
+        """Roll the open transaction back if anything is raised."""
         with schema.translated(self._path):
             try:
                 yield

@@ -1,4 +1,4 @@
-"""Small numbers for what rows repeat: hosts, names of callbacks, reasons."""
+"""Small numbers in place of texts that rows repeat: hosts, callbacks, reasons."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StringTable:
         return self._spelled[stored] if isinstance(stored, int) else stored
 
     def keep(self) -> None:
-        """The transaction has landed."""
+        """Keep the new numbers: the transaction is committed."""
         if self._new_hosts:
             self._hosts.update(self._new_hosts)
         if self._new_words:
@@ -63,12 +63,12 @@ class StringTable:
         self.forget()
 
     def forget(self) -> None:
-        """The transaction did not land."""
+        """Drop the new numbers: the transaction was rolled back."""
         self._new_hosts, self._new_words = {}, {}
 
 
 def spelled_words(connection: sqlite3.Connection) -> Callable[[int | str], str]:
-    """What a row's word means, for a reader beside a running crawl."""
+    """A function that gives a row's word, for a reader beside a running crawl."""
     words = _read_words(connection)
 
     def spelled(stored: int | str) -> str:

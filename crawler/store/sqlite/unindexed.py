@@ -1,25 +1,25 @@
-"""What the log of a run holds beyond its indexes, in memory; and the known URLs.
+"""The tail of a run's log, which the indexes lack; and a cache of known URLs.
 
-Rule: only what is committed is here. It is never read back from the log: opening a run
-brings the indexes up to date, and then the tail is empty.
+Rule: only what is committed is here. The tail is never read back from the log: opening
+a run brings the indexes up to date, and then the tail is empty.
 """
 
 from __future__ import annotations
 
 from itertools import islice
 
-#: A place in the order of a host's pending pages: minus priority, depth, sequence.
-Place = tuple[int, int, int]
+from crawler.store.base import Place
+
 BEFORE_ALL: Place = (-(2**63), 0, 0)
 
-#: Places of ended pages that a search passes by before they are removed.
+#: Places of ended pages that a search may skip before they are removed.
 _MANY = 256
-#: The latest known URLs, so that most links of most pages cost one look into a dict.
+#: The size of the cache: most links of most pages are found in it.
 RECENT = 100_000
 
 
 class UnindexedTail:
-    """URLs and endings since the indexes were brought up to date."""
+    """URLs and ended pages since the indexes were brought up to date."""
 
     def __init__(self, mark: int) -> None:
         #: The indexes hold the URLs up to this sequence number.
@@ -31,15 +31,15 @@ class UnindexedTail:
         self._unsorted: set[int] = set()
         #: Pages, fresh or not, that have ended since.
         self.ended: set[int] = set()
-        #: By host: all that the index has up to this place has ended, so that nobody
-        #: need pass it by again.
+        #: By host: all entries of the index up to this place have ended, so a search
+        #: begins after it.
         self.starts: dict[int, Place] = {}
 
     def __len__(self) -> int:
         return len(self.fresh) + len(self.ended)
 
     def add(self, places: list[tuple[int, Place]]) -> None:
-        """Fresh pages that are pending now."""
+        """Add fresh pages that are pending now."""
         for host, place in places:
             known = self._places.get(host)
             if known is None:
@@ -70,7 +70,7 @@ class UnindexedTail:
         return found
 
     def clear(self, mark: int) -> None:
-        """The indexes hold all up to `mark`."""
+        """Forget everything: the indexes hold all URLs up to `mark`."""
         self.mark = mark
         self.fresh.clear()
         self._places.clear()
@@ -87,7 +87,7 @@ class SeenCache(dict[int, int]):
         self._limit = limit
 
     def add(self, known: dict[int, int]) -> None:
-        """URLs that are known for certain now, with their depth."""
+        """Add URLs that are committed, with their depth."""
         self.update(known)
         if len(self) > self._limit:
             for fingerprint in list(islice(self, self._limit // 4)):

@@ -1,4 +1,4 @@
-"""What one transaction has changed so far: rows to write, and what memory will follow.
+"""The changes of one transaction: rows to write, and new values for memory.
 
 Rule: `RunState` is what is committed, and changes only by `keep`, after the commit. A
 group that is thrown away leaves no trace, so that the same one can be landed again.
@@ -6,24 +6,15 @@ group that is thrown away leaves no trace, so that the same one can be landed ag
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from crawler.request import Entry
-from crawler.store.base import Committed
+from crawler.store.base import Committed, Place
 from crawler.store.sqlite import schema
+from crawler.store.sqlite.row_buffer import RowBuffer
 from crawler.store.sqlite.run_state import RunState, Totals
-from crawler.store.sqlite.unindexed import Place, UnindexedTail
+from crawler.store.sqlite.unindexed import UnindexedTail
 
-# Nothing is said by "" or 0: Python's sqlite3 looks for an adapter of each None, and of
-# bytes, which takes longer than the row.
-_INSERT_URL = """INSERT INTO urls
-    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))"""
-_INSERT_VISIT = """INSERT INTO visits
-    VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, NULLIF(?, 0))"""
-_INSERT_ITEM = "INSERT INTO items VALUES(?, ?, ?, ?)"
-_REJECT = "INSERT INTO rejected VALUES(NULL, ?, ?, ?, ?, ?, ?)"
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
 _FIND_SEEN = """SELECT fingerprint, sequence FROM json_each(?)
     CROSS JOIN seen ON fingerprint = value"""
@@ -33,7 +24,10 @@ _IS_PENDING = """SELECT 1 FROM pending
 
 
 class WriteBatch:
-    """The changes of one transaction."""
+    """The changes of one transaction.
+
+    It has many attributes, since `RunState` gets a new value for each after the commit.
+    """
 
     def __init__(self, run: RunState, now: float) -> None:
         self.run = run
@@ -51,7 +45,7 @@ class WriteBatch:
         self.fresh: dict[int, int] = {}
         self.places: list[tuple[int, Place]] = []
         self.depths: dict[int, int] = {}
-        #: URLs that the index was asked for, where it knows them.
+        #: Sequence numbers of known URLs, by fingerprint, as the index gave them.
         self.known: dict[int, int] = {}
         #: Pages that have ended.
         self.ended: set[int] = set()
@@ -61,10 +55,7 @@ class WriteBatch:
         self.accepted: set[int] = set()
         #: Pages whose staged rows are gone.
         self.unstaged: set[int] = set()
-        self.url_rows: list[tuple[Any, ...]] = []
-        self.visit_rows: list[tuple[Any, ...]] = []
-        self.item_rows: list[tuple[Any, ...]] = []
-        self.rejected_rows: dict[int, tuple[Any, ...]] = {}
+        self.rows = RowBuffer(run.connection)
 
     def look_up(self, fingerprints: list[int]) -> None:
         """Ask the index for URLs, by one statement."""
@@ -83,12 +74,12 @@ class WriteBatch:
     def place_of(self, sequence: int) -> tuple[int, int, int, int]:
         """Host, rank, depth and sequence of a URL, as they are stored."""
         if sequence > self.run.url:
-            self.write_rows()
+            self.rows.write()
         host, rank, depth = self.connection.execute(_FIND_PLACE, (sequence,)).fetchone()
         return host, rank, depth, sequence
 
     def has_not_ended(self, sequence: int) -> bool:
-        """Whether it has not ended since the indexes were brought up to date."""
+        """Whether the page has not ended since the indexes were brought up to date."""
         return sequence not in self.ended and sequence not in self.tail.ended
 
     def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
@@ -100,32 +91,16 @@ class WriteBatch:
         return self.connection.execute(_IS_PENDING, place).fetchone() is not None
 
     def set_tries(self, entry: Entry, page: int, due: float) -> None:
-        """Store what a page has been through, and when it is tried again."""
+        """Store how often a page was tried, and when it is tried again."""
         delay = max(0.0, due - self.now) if due else 0.0
         chain = ",".join(map(str, entry.chain))
         earlier = self.run.earlier_items.get(page, 0)
         tries = (page, entry.attempt, entry.first_tried, due, delay, entry.redirects)
         self.connection.execute(_SET_TRIES, (*tries, chain, earlier))
 
-    def write_rows(self) -> None:
-        """Write the rows that have gathered."""
-        write = self.connection.executemany
-        if self.url_rows:
-            write(_INSERT_URL, self.url_rows)
-            self.url_rows.clear()
-        if self.visit_rows:
-            write(_INSERT_VISIT, self.visit_rows)
-            self.visit_rows.clear()
-        if self.item_rows:
-            write(_INSERT_ITEM, self.item_rows)
-            self.item_rows.clear()
-        if self.rejected_rows:
-            write(_REJECT, list(self.rejected_rows.values()))
-            self.rejected_rows.clear()
-
     def index(self) -> None:
         """Bring the indexes up to date in this transaction, with its own changes."""
-        self.write_rows()
+        self.rows.write()
         for statement in schema.INDEX:
             self.connection.execute(statement)
         self.tail = UnindexedTail(self.url)
@@ -141,7 +116,7 @@ class WriteBatch:
         self.connection.execute("UPDATE state SET totals = ?", (encoded,))
 
     def keep(self) -> None:
-        """The transaction is committed: let the run's state in memory follow."""
+        """Update the run's state in memory: the transaction is committed."""
         run, tail = self.run, self.tail
         run.tail = tail
         run.url, run.visit, run.item = self.url, self.visit, self.item
