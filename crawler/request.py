@@ -195,6 +195,11 @@ class Request:
         """What it is for: "page", "robots" or "login"."""
         return self.options.purpose
 
+    @property
+    def kind(self) -> str:
+        """How it is fetched, such as "browser"; "" is the wire."""
+        return self.options.kind
+
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """An equal request with these headers in place of those of the same name."""
         added = parts.headers(headers)
@@ -320,6 +325,10 @@ class Entry:
         self.paused_before = 0.0
         #: When it may be tried: monotonic seconds; 0: now.
         self.due = due
+
+    @property
+    def kind(self) -> str:
+        return self.request.options.kind
 
     @property
     def url(self) -> str:

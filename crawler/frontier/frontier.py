@@ -4,7 +4,7 @@ Within a host: higher priority, then lower depth, then first come. Between hosts
 one whose best entry has the highest priority, then the one that has been ready for the
 longest, so that they take turns. Nothing here looks at all hosts: those that may go
 stand in line, those that wait for a time on a clock, and a host that has changed is
-filed anew.
+filed anew. Kinds of fetches that have ceilings have lines of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from crawler.frontier.host_queue import (
     OriginQueue,
     QueueKey,
 )
+from crawler.frontier.kind_lines import KindLines
 from crawler.frontier.ready_queue import DueQueue, RankedFifo
 from crawler.frontier.window import End, RefillWindow
 
@@ -58,13 +59,20 @@ class Frontier(Generic[E]):
     What `pop` gave is charged to its host until `release`. With a store behind it the
     frontier holds only a window of each host, and `limit` entries in all: `offer` tells
     whether a new entry belongs here, `hungry` names the hosts to load `share` more of,
-    `stock` says whether anything was left there.
+    `stock` says whether anything was left there. With `kinds`, `pop` also charges the
+    entry's kind and passes over kinds that are full; whoever popped gives it back.
     """
 
     def __init__(
-        self, hosts: HostPace, *, window: int = WINDOW, limit: int = LIMIT
+        self,
+        hosts: HostPace,
+        *,
+        window: int = WINDOW,
+        limit: int = LIMIT,
+        kinds: KindLines[E] | None = None,
     ) -> None:
         self._hosts = hosts
+        self._kinds = kinds
         self._queues: dict[str, HostQueue[E]] = {}
         self._places: dict[int, QueueKey[E]] = {}
         self._waiting: set[int] = set()
@@ -90,7 +98,8 @@ class Frontier(Generic[E]):
         host = self._queues.get(entry.host)
         if host is None:
             host = self._queues[entry.host] = HostQueue(entry.host, scheme)
-        lane = host if host.scheme == scheme else host.lane(scheme)
+        is_first = host.scheme == scheme and self._kinds is None
+        lane = host if is_first else self._lane_of(host, entry)
         if entry.due > 0:
             self._waiting.add(fingerprint)
             heappush(lane.later, (entry.due, tick, fingerprint))
@@ -98,20 +107,27 @@ class Frontier(Generic[E]):
             if time < host.due and host.state in (IDLE, READY):
                 self._look_again(host, time)
             return
+        if host.state is IDLE:
+            host.state, host.stamp, host.rank = READY, tick, inf
+        if lane.kind is not None and self._kinds is not None:
+            self._kinds.push(host, lane, lane.kind, place)
+            return
         heappush(lane.ready, place)
-        if host.state is IDLE or (host.state is READY and place[0] < host.rank):
-            host.state, host.rank = READY, place[0]
-            self._lines.push(host.rank, host.stamp, host)
+        if host.state is READY and place[0] < host.rank:
+            host.rank = place[0]
+            self._lines.push(place[0], host.stamp, host)
 
     def pop(self, now: float) -> E | None:
         """The best entry that may go now, its host charged; None: see `next_time`."""
         found = self._settle(now)
         if found is None:
             return None
-        host, lane = found
-        self._lines.drop_first()
+        host, lane, line = found
+        line.drop_first()
         entry = heappop(lane.ready)[4]
         del self._places[entry.fingerprint]
+        if self._kinds is not None:
+            self._kinds.take(entry.kind)
         self._file(host, now, self._hosts.take(host.name, now, entry.fingerprint))
         if host.name in self._stock.ends and self._is_low(host):
             self._stock.want(host.name)
@@ -142,6 +158,7 @@ class Frontier(Generic[E]):
         """When `pop` gives something by time alone: `now`, or later.
 
         None: only a push, a release, a resume or more from the store can change it.
+        While a kind is full, the time may be too early: `pop` gives nothing then.
         """
         if self._settle(now) is not None:
             return now
@@ -163,14 +180,14 @@ class Frontier(Generic[E]):
         host = self._queues.get(name)
         if host is None:
             host = self._queues[name] = HostQueue(name, origin[:5])
-        host.lane(origin[:5]).held_until = until
+        host.hold(origin[:5], until)
         self._file(host, now, self._hosts.ready_at(name, now))
 
     def resume(self, origin: str, now: float) -> None:
         """Give this origin's entries out again."""
         name = origin.split("/", 3)[2]
         if host := self._queues.get(name):
-            host.lane(origin[:5]).held_until = 0.0
+            host.hold(origin[:5], 0.0)
             self._file(host, now, self._hosts.ready_at(name, now))
 
     def lower(self, fingerprint: int, depth: int) -> bool:
@@ -183,13 +200,16 @@ class Frontier(Generic[E]):
         place = self._places[fingerprint] = (place[0], depth, *place[2:])
         if fingerprint not in self._waiting:
             self._outdated += 1
-            heappush(self._queues[entry.host].lane(entry.url[:5]).ready, place)
+            lane = self._lane_of(self._queues[entry.host], entry)
+            heappush(lane.ready, place)
         return True
 
     def drain(self) -> list[E]:
         """Every entry, in no order; the frontier is empty after it."""
         entries = [place[4] for place in self._places.values()]
         self._lines, self._clock = RankedFifo(), DueQueue()
+        if self._kinds is not None:
+            self._kinds.clear()
         for table in (self._queues, self._places, self._waiting, self._stock):
             table.clear()
         self._asleep = self._outdated = 0
@@ -279,27 +299,40 @@ class Frontier(Generic[E]):
             busy=self._hosts.busy,
         )
 
-    def _settle(self, now: float) -> tuple[HostQueue[E], OriginQueue[E]] | None:
-        """The host whose turn it is, and its lane; its record is the first in line."""
+    def _settle(
+        self, now: float
+    ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
+        """The host whose turn it is, its lane, and the line in which it is first."""
+        record, kinds = self._clock.first(), self._kinds
+        if record is not None and record[0] <= now:
+            self._ring(now)
+        while True:
+            line = self._lines if kinds is None else kinds.next_line(self._lines)
+            front = line.first()
+            if front is None:
+                return None
+            stamp, host = front
+            if stamp != host.stamp:
+                line.drop_first()
+                continue
+            at = self._hosts.ready_at(host.name, now)
+            if at is not None and at <= now:
+                lane, _ = self._best(host, now)
+                if lane is not None and kinds is not None:
+                    lane = kinds.open_lane(host, now)
+                if lane is not None:
+                    return host, lane, line
+            line.drop_first()
+            self._file(host, now, at)
+
+    def _ring(self, now: float) -> None:
+        """File anew the hosts whose time has come."""
         while (record := self._clock.first()) is not None and record[0] <= now:
             self._clock.drop(record)
             time, _, host = record
             if time in (host.rest, host.due):
                 self._strike(host, time)
                 self._file(host, now, self._hosts.ready_at(host.name, now))
-        while (front := self._lines.first()) is not None:
-            stamp, host = front
-            if stamp != host.stamp:
-                self._lines.drop_first()
-                continue
-            at = self._hosts.ready_at(host.name, now)
-            if at is not None and at <= now:
-                lane, _ = self._best(host, now)
-                if lane is not None:
-                    return host, lane
-            self._lines.drop_first()
-            self._file(host, now, at)
-        return None
 
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
         """Put a host where it belongs: it may be asked from `at`, or is full (None)."""
@@ -323,8 +356,12 @@ class Frontier(Generic[E]):
             self._file_idle(host, now, max(at, later))
         else:
             host.state, host.rank = READY, lane.ready[0][0]
-            self._lines.push(host.rank, host.stamp, host)
-            if len(self._lines) > CLUTTER + 2 * len(self._queues):
+            most = CLUTTER + 2 * len(self._queues)
+            if self._kinds is None:
+                self._lines.push(host.rank, host.stamp, host)
+            else:
+                self._kinds.line_up(host, now, self._lines, most)
+            if len(self._lines) > most:
                 self._lines.tidy(lambda stamp, host: stamp == host.stamp)
             self._look_again(host, later)
 
@@ -375,6 +412,10 @@ class Frontier(Generic[E]):
                     best = lane
             lane = lane.sibling
         return best, later
+
+    def _lane_of(self, host: HostQueue[E], entry: E) -> OriginQueue[E]:
+        kind = None if self._kinds is None else self._kinds.bounded(entry.kind)
+        return host.lane(entry.url[:5], kind)
 
     def _ripen(self, lane: OriginQueue[E], now: float) -> None:
         """Bring what is due to what is ready, and its best valid place to the top."""

@@ -1,7 +1,8 @@
 """The entries of one host in their order. No I/O, no clock.
 
 A host has a lane for each of its origins (http and https), since each of them answers
-for itself by its robots.txt and may be held back alone.
+for itself by its robots.txt and may be held back alone. Where kinds of fetches have
+ceilings, each of those kinds has lanes of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Queued(Protocol):
     def sequence(self) -> int: ...
     @property
     def due(self) -> float: ...
+    @property
+    def kind(self) -> str: ...
 
     depth: int
 
@@ -55,11 +58,13 @@ IDLE, READY, RESTS, FULL = State
 class OriginQueue(Generic[E]):
     """The entries of one origin: those that may go, those that are due later."""
 
-    __slots__ = ("held_until", "later", "ready", "scheme", "sibling")
+    __slots__ = ("held_until", "kind", "later", "ready", "scheme", "sibling")
 
-    def __init__(self, scheme: str) -> None:
+    def __init__(self, scheme: str, kind: str | None = None) -> None:
         #: The first five characters of its URLs; the host's name says the rest.
         self.scheme = scheme
+        #: The kind of its fetches, if that has a ceiling.
+        self.kind = kind
         self.ready: list[QueueKey[E]] = []
         self.later: list[tuple[float, int, int]] = []
         self.held_until = 0.0
@@ -73,7 +78,7 @@ class OriginQueue(Generic[E]):
 
 
 class HostQueue(OriginQueue[E]):
-    """A host: the lane of its first origin, and by `sibling` the other's."""
+    """A host: the lane of its first origin, and by `sibling` the others."""
 
     __slots__ = ("asleep", "due", "name", "rank", "rest", "stamp", "state")
 
@@ -81,8 +86,9 @@ class HostQueue(OriginQueue[E]):
         super().__init__(scheme)
         self.name = name
         self.state = IDLE
-        #: While ready: minus the priority of its best entry.
-        self.rank = 0
+        #: While ready: minus the priority of its best entry; inf: all its entries
+        #: stand in the lines of kinds.
+        self.rank: float = 0
         #: What its record in a line must carry to be valid.
         self.stamp = 0
         #: The times at which it is looked at again: as it may be asked, as it has more.
@@ -90,13 +96,25 @@ class HostQueue(OriginQueue[E]):
         #: How many of its entries are not ready because it rests for long.
         self.asleep = 0
 
-    def lane(self, scheme: str) -> OriginQueue[E]:
+    def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
+        """The lane of this origin and kind; a new one is held as its origin is."""
         lane: OriginQueue[E] = self
-        while lane.scheme != scheme:
+        held_until = 0.0
+        while lane.scheme != scheme or lane.kind != kind:
+            if lane.scheme == scheme:
+                held_until = lane.held_until
             if lane.sibling is None:
-                lane.sibling = OriginQueue(scheme)
+                lane.sibling = OriginQueue(scheme, kind)
+                lane.sibling.held_until = held_until
             lane = lane.sibling
         return lane
+
+    def hold(self, scheme: str, until: float) -> None:
+        """Hold all lanes of this origin, whatever their kind."""
+        self.lane(scheme)
+        for lane in self.lanes():
+            if lane.scheme == scheme:
+                lane.held_until = until
 
     def lanes(self) -> Iterator[OriginQueue[E]]:
         lane: OriginQueue[E] | None = self

@@ -44,6 +44,11 @@ class RankedFifo(Generic[T]):
             del self._lines[heappop(self._ranks)]
         return None
 
+    def first_place(self) -> tuple[int, int] | None:
+        """The rank and the stamp of what `first` gives."""
+        record = self.first()
+        return None if record is None else (self._ranks[0], record[0])
+
     def drop_first(self) -> None:
         """Take out what `first` gave."""
         self._lines[self._ranks[0]].popleft()

@@ -194,6 +194,7 @@ def _scheduler(
         permits=pages,
         total_rate=resources.settings.politeness.total_rate,
         stocked=resources.store.is_stocked,
+        ceilings=resources.options.ceilings,
     )
     for host in opening.hosts:
         scheduler.frontier.stock(host, True)

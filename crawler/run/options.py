@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from time import time as wall_time
 from typing import Any
 
+from crawler.errors import ConfigError
 from crawler.http import AsyncBaseTransport
 from crawler.layers import Layer
 from crawler.run.observers import Observer
@@ -52,6 +53,9 @@ class RunOptions:
     layers: tuple[Layer, ...] = ()
     #: Told of every outcome that has landed and of every change of pace.
     observers: tuple[Observer, ...] = ()
+    #: How many requests of a kind may be out at a time, by `Request.kind`: no more
+    #: than two of {"browser": 2}. Kinds that are not named have no ceiling.
+    ceilings: Mapping[str, int] = field(default_factory=dict)
     event_hooks: Any = None
     auth: Any = None
 
@@ -60,6 +64,13 @@ class RunOptions:
             object.__setattr__(self, "outputs", (self.outputs,))
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "observers", tuple(self.observers))
+        object.__setattr__(self, "ceilings", dict(self.ceilings))
+        for kind, ceiling in self.ceilings.items():
+            if type(ceiling) is not int or ceiling < 1:
+                raise ConfigError(
+                    f"ceilings: {kind!r}: {ceiling!r} is no number of requests; "
+                    "give a whole number from 1 on"
+                )
 
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
         """The outputs of a run of `spider`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from aiolimiter import AsyncLimiter
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
+from crawler.frontier.kind_lines import KindLines
 from crawler.request import Entry
 from crawler.store.base import Committed
 from crawler.web import urls
@@ -50,6 +51,7 @@ class Scheduler:
     Times are the event loop's. `permits` is how many pages may still be handed out
     (None: any number); one is taken with each entry and given back by `done`. With
     `stocked` the store has more entries than are here, and is asked for them.
+    `ceilings` gives how many entries may be out, by the kind of their fetch.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Scheduler:
         permits: int | None = None,
         total_rate: float = 0.0,
         stocked: bool = False,
+        ceilings: Mapping[str, int] | None = None,
     ) -> None:
-        self.frontier: Frontier[Entry] = Frontier(hosts)
+        self._kinds = KindLines[Entry](ceilings) if ceilings else None
+        self.frontier: Frontier[Entry] = Frontier(hosts, kinds=self._kinds)
         # A store that keeps the entries itself needs only a window of them here.
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
@@ -143,6 +147,8 @@ class Scheduler:
         self.frontier.release(
             entry.host, now, asked=asked, fingerprint=entry.fingerprint
         )
+        if self._kinds is not None:
+            self._kinds.give_back(entry.kind)
         if self._permits is not None and not is_page:
             self._permits += 1
 
@@ -262,13 +268,19 @@ class Scheduler:
             origin = urls.origin_of(entry.url)
             proxy = entry.request.options.proxy
             if not self._gate.knows(origin, proxy):
-                self.frontier.push(entry)
-                self.frontier.hold(origin, now)
-                return RobotsTurn(origin, entry.host, proxy)
+                return self._robots_first(entry, origin, now)
         self.in_flight[entry.fingerprint] = entry
         if self._permits is not None:
             self._permits -= 1
         return entry
+
+    def _robots_first(self, entry: Entry, origin: str, now: float) -> RobotsTurn:
+        """The entry's turn goes to its origin's robots.txt, which is of no kind."""
+        if self._kinds is not None:
+            self._kinds.give_back(entry.kind)
+        self.frontier.push(entry)
+        self.frontier.hold(origin, now)
+        return RobotsTurn(origin, entry.host, entry.request.options.proxy)
 
     def _take_back(self, turn: Turn) -> None:
         now = self._loop.time()
@@ -280,6 +292,8 @@ class Scheduler:
         fingerprint = turn.fingerprint
         self.frontier.release(turn.host, now, asked=False, fingerprint=fingerprint)
         del self.in_flight[turn.fingerprint]
+        if self._kinds is not None:
+            self._kinds.give_back(turn.kind)
         if self._permits is not None:
             self._permits += 1
         self.frontier.push(turn)

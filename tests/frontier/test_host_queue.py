@@ -18,6 +18,7 @@ class Page:
     depth: int = 0
     sequence: int = 0
     due: float = 0.0
+    kind: str = ""
 
 
 def test_a_host_has_one_lane_for_each_scheme() -> None:
@@ -28,6 +29,26 @@ def test_a_host_has_one_lane_for_each_scheme() -> None:
     assert host.lane("https") is host
     assert host.lane("http:") is plain
     assert [*host.lanes()] == [host, plain]
+
+
+def test_each_kind_with_a_ceiling_has_a_lane_of_its_own() -> None:
+    host: HostQueue[Page] = HostQueue("a.example", "https")
+
+    lane = host.lane("https", "browser")
+
+    assert host.lane("https", "browser") is lane
+    assert host.lane("http:", "browser") is not lane
+    assert len([*host.lanes()]) == 3
+
+
+def test_a_hold_is_of_all_lanes_of_an_origin_and_of_those_that_come() -> None:
+    host: HostQueue[Page] = HostQueue("a.example", "https")
+    known = host.lane("http:", "browser")
+
+    host.hold("http:", 50.0)
+
+    assert host.held_until == host.lane("https", "browser").held_until == 0.0
+    assert known.held_until == host.lane("http:", "player").held_until == 50.0
 
 
 def test_a_held_lane_gives_when_it_opens_and_has_something() -> None:

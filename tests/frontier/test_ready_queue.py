@@ -37,6 +37,16 @@ def test_a_rank_that_ran_empty_can_be_used_again() -> None:
     assert taken(lines) == ["c", "b"]
 
 
+def test_the_first_place_is_the_rank_and_stamp_of_what_goes_first() -> None:
+    lines: RankedFifo[str] = RankedFifo()
+    assert lines.first_place() is None
+
+    lines.push(4, 1, "a")
+    lines.push(2, 9, "b")
+
+    assert lines.first_place() == (2, 9)
+
+
 def test_tidying_leaves_valid_records_in_their_order() -> None:
     lines: RankedFifo[str] = RankedFifo()
     for stamp, item in enumerate("abcdef"):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
 
 import anyio
 import pytest
 
-from crawler import Request
+from crawler import Request, Response, Spider
+from crawler.errors import ConfigError
 from crawler.frontier.host_pace import HostPace, Pace
+from crawler.layers import Fetch
 from crawler.request import Entry
+from crawler.run.options import RunOptions
 from crawler.run.scheduler import RobotsTurn, Scheduler
 from crawler.store.base import Committed
+from tests.run.timed import TimedSite, crawl
 
 FREE = Pace(per_host=4, rate=0)
 
@@ -235,3 +241,122 @@ async def test_an_entry_that_comes_due_while_it_is_looked_at_is_given_out() -> N
 
         with anyio.fail_after(5):
             finish(made, await asked)
+
+
+# -- ceilings by kind of fetch
+
+
+def browsed(path: str, host: str = "site.example") -> Entry:
+    request = Request(f"https://{host}/{path}", kind="browser")
+    return Entry(request.fingerprint(), request, host)
+
+
+async def test_a_full_kind_holds_no_worker_and_frees_its_place_with_its_visit() -> None:
+    made = scheduler(ceilings={"browser": 1})
+    add(made, browsed("1"), browsed("2"), entry("plain"))
+    first, plain = await take(made), await take(made)
+    assert (first.url[-1], plain.url[-5:]) == ("1", "plain")
+
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    finish(made, first)
+
+    assert (await waiting).url.endswith("/2")
+
+
+async def test_robots_txt_takes_no_place_of_a_kind() -> None:
+    gate = Gate()
+    made = scheduler(gate=gate, ceilings={"browser": 1})
+    add(made, browsed("a", "a.example"), browsed("b", "b.example"))
+
+    turns = [await anext(made), await anext(made)]
+    assert all(isinstance(turn, RobotsTurn) for turn in turns)
+    for turn in turns:
+        assert isinstance(turn, RobotsTurn)
+        gate.known.add(turn.origin)
+        made.answered(turn, None)
+    taken = await take(made)
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+
+    assert not waiting.done()
+    finish(made, taken)
+    assert (await waiting).host == "b.example"
+
+
+async def test_cancelling_a_worker_loses_no_place_of_a_kind() -> None:
+    made = scheduler(ceilings={"browser": 1})
+    made.open_source()
+    waiting = asyncio.ensure_future(take(made))
+    await asyncio.sleep(0)
+
+    add(made, browsed("a"))  # handed over
+    waiting.cancel()  # before it could look
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert (await take(made)).url.endswith("/a")
+
+
+class Counting:
+    """A layer that counts the requests of each kind that are out, and those in all."""
+
+    def __init__(self) -> None:
+        self.out: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    def __call__(self, fetch: Fetch) -> Fetch:
+        async def counted(request: Request) -> Response:
+            self.out[request.kind] += 1
+            self.most[request.kind] = max(
+                self.most[request.kind], self.out[request.kind]
+            )
+            await asyncio.sleep(1)
+            self.out[request.kind] -= 1
+            return await fetch(request)
+
+        return counted
+
+
+class Browsing(Spider):
+    """Asks for many pages of each kind, all at once."""
+
+    name = "browsing"
+    scope = "**"
+
+    async def start(self) -> AsyncIterator[Request]:
+        for number in range(12):
+            url = f"https://h{number % 4}.example/{number}"
+            yield Request(url + "b", "parse", kind="browser")
+            yield Request(url + "p", "parse", kind="player")
+            yield Request(url, "parse")
+
+    async def parse(self, response: Response) -> None:
+        pass
+
+
+def test_a_crawl_keeps_to_the_ceilings_of_its_kinds() -> None:
+    counting = Counting()
+    pages = {
+        f"https://h{number % 4}.example/{number}{end}": ""
+        for number in range(12)
+        for end in ("", "b", "p")
+    }
+
+    run = crawl(
+        Browsing,
+        TimedSite(dict(pages)),
+        terms={"layers": [counting], "ceilings": {"browser": 2, "player": 3}},
+        politeness={"per_host": 50, "rate": 0},
+    )
+
+    assert run.report.pages == 36
+    assert counting.most == {"browser": 2, "player": 3, "": 12}
+    assert run.seconds == pytest.approx(6.0, abs=0.5)
+
+
+@pytest.mark.parametrize("ceiling", [0, -1, 1.5, "2", True, None])
+def test_a_ceiling_is_a_number_of_requests(ceiling: object) -> None:
+    with pytest.raises(ConfigError, match=r"ceilings: 'browser': .*whole number"):
+        RunOptions(ceilings={"browser": ceiling})  # type: ignore[dict-item]

@@ -1,0 +1,103 @@
+"""Ceilings by kind of fetch: how many are out, and the hosts that have more of it.
+
+A kind is `Request.kind`, such as "browser". Each kind with a ceiling has a line of
+hosts of its own. While the kind is full, its line is not looked at: no host is tried in
+vain, and a place that becomes free costs the same however many hosts wait for it.
+
+Rule: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from heapq import heappush
+from math import inf
+from typing import Generic
+
+from crawler.frontier.host_queue import READY, E, HostQueue, OriginQueue, QueueKey
+from crawler.frontier.ready_queue import RankedFifo
+
+
+class KindLines(Generic[E]):
+    """Counts the fetches of each kind that are out, and keeps a line for each kind.
+
+    `ceilings` gives the number of fetches that may be out, by kind. A kind without a
+    ceiling has no line here: its fetches stand in the line of all others.
+    """
+
+    def __init__(self, ceilings: Mapping[str, int]) -> None:
+        self._free = dict(ceilings)
+        self._lines: dict[str, RankedFifo[HostQueue[E]]] = {}
+        self.clear()
+
+    def bounded(self, kind: str) -> str | None:
+        """The kind if it has a ceiling, else None."""
+        return kind if kind in self._free else None
+
+    def take(self, kind: str) -> None:
+        """A fetch of this kind begins."""
+        if kind in self._free:
+            self._free[kind] -= 1
+
+    def give_back(self, kind: str) -> None:
+        """A fetch of this kind is over."""
+        if kind in self._free:
+            self._free[kind] += 1
+
+    def push(
+        self, host: HostQueue[E], lane: OriginQueue[E], kind: str, place: QueueKey[E]
+    ) -> None:
+        """Queue an entry that may go now; a host that is ready stands in line."""
+        is_best = not lane.ready or place[0] < lane.ready[0][0]
+        heappush(lane.ready, place)
+        if is_best and host.state is READY:
+            self._lines[kind].push(place[0], host.stamp, host)
+
+    def line_up(
+        self,
+        host: HostQueue[E],
+        now: float,
+        others: RankedFifo[HostQueue[E]],
+        most: int,
+    ) -> None:
+        """Let a host stand in the line of each kind of its entries; those without a
+        ceiling stand in `others`. Lines longer than `most` are tidied."""
+        host.rank = inf
+        for lane in host.lanes():
+            if not lane.ready or lane.held_until > now:
+                continue
+            rank = lane.ready[0][0]
+            if lane.kind is not None:
+                line = self._lines[lane.kind]
+                line.push(rank, host.stamp, host)
+                if len(line) > most:
+                    line.tidy(lambda stamp, host: stamp == host.stamp)
+            elif rank < host.rank:
+                host.rank = rank
+                others.push(rank, host.stamp, host)
+
+    def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
+        """The line whose first record goes next: of the `others`, or of a kind that is
+        not full. The best rank goes first, then the oldest stamp."""
+        best, found = others.first_place(), others
+        for kind, line in self._lines.items():
+            if self._free[kind] > 0:
+                place = line.first_place()
+                if place is not None and (best is None or place < best):
+                    best, found = place, line
+        return found
+
+    def open_lane(self, host: HostQueue[E], now: float) -> OriginQueue[E] | None:
+        """The lane whose entry is next, of those whose kind is not full."""
+        best: OriginQueue[E] | None = None
+        for lane in host.lanes():
+            is_full = lane.kind is not None and self._free[lane.kind] <= 0
+            if not lane.ready or lane.held_until > now or is_full:
+                continue
+            if best is None or lane.ready[0] < best.ready[0]:
+                best = lane
+        return best
+
+    def clear(self) -> None:
+        """Forget the lines; what is out stays out."""
+        self._lines = {kind: RankedFifo() for kind in self._free}
