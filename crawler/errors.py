@@ -146,7 +146,7 @@ _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
 
 class FetchError(CrawlError):
     """An exchange failed; `reason` is the word that the report counts, `blame` who
-    failed."""
+    failed. With `is_final` the same request will fail again, whatever its reason."""
 
     def __init__(
         self,
@@ -156,6 +156,7 @@ class FetchError(CrawlError):
         url: str = "",
         blame: Blame | None = None,
         way: str = "",
+        is_final: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {detail}" + (f" ({url})" if url else ""))
         self.reason = reason
@@ -164,6 +165,12 @@ class FetchError(CrawlError):
         self.blame = reason.blame if blame is None else blame
         #: The proxy by which the request went, as the request names it; "": none.
         self.way = way
+        self.is_final = is_final
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether the same request may succeed a little later."""
+        return self.reason.is_retried and not self.is_final
 
 
 class SelectorError(CrawlError):

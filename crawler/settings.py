@@ -7,6 +7,7 @@ the nearest valid one. No key exists before it works.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 import os
 import re
@@ -352,6 +353,19 @@ def check_proxy(value: str) -> None:
         is_one = False
     if not is_one:
         raise ValueError("write it as http://host:port, or socks5://host:port")
+    if value.startswith("socks") and not has_socks():
+        raise ValueError(SOCKS_NEEDS)
+
+
+SOCKS_NEEDS = "SOCKS proxy needs the extra `socks`: pip install 'crawler[socks]'"
+
+
+def has_socks() -> bool:
+    """Whether the extra `socks` is installed."""
+    try:
+        return importlib.util.find_spec("socksio") is not None
+    except ValueError:  # its entry in sys.modules is None
+        return False
 
 
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:

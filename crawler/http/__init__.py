@@ -5,9 +5,17 @@
 
 from httpx import AsyncBaseTransport, Headers, MockTransport
 
+from crawler.http.address_guard import check_target
 from crawler.http.client import Client, ClientOptions
 
-__all__ = ["AsyncBaseTransport", "Client", "ClientOptions", "Headers", "is_fake"]
+__all__ = [
+    "AsyncBaseTransport",
+    "Client",
+    "ClientOptions",
+    "Headers",
+    "check_target",
+    "is_fake",
+]
 
 
 def is_fake(transport: AsyncBaseTransport | None) -> bool:

@@ -19,8 +19,9 @@ from crawler.errors import ConfigError, FetchError, Reason
 from crawler.http import fast_models
 from crawler.http.body import Body as OwnBody
 from crawler.http.content_decoding import ACCEPT_ENCODING, Bounds
-from crawler.http.errors import reason_of
+from crawler.http.errors import is_refusal, reason_of
 from crawler.http.options import Timeouts, TransportOptions, nobody
+from crawler.http.proxy.server import proxy_server
 from crawler.http.response_body import (
     ExchangeBody,
     FieldsHead,
@@ -44,7 +45,7 @@ _UNBOUNDED = 2**62
 _WRITTEN_HERE = ("content-length", "cookie")
 #: Methods whose empty body has a length, too (RFC 9110 section 8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-#: What a proxy fails with that is not there; through one that is, nobody dials.
+#: How the stock transport fails if it cannot reach its proxy.
 _UNREACHED = (Reason.DNS_ERROR, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT)
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
@@ -59,6 +60,8 @@ class ClientOptions:
     auth: Any = None
     #: Whether a host may have an address of a private network.
     allow_private: Callable[[str], bool] = nobody
+    #: Whether a person named this host as a start: it keeps its first addresses.
+    is_start: Callable[[str], bool] = nobody
 
 
 class Client(httpx.AsyncClient):
@@ -79,6 +82,7 @@ class Client(httpx.AsyncClient):
             max_ratio=http.max_ratio,
             max_encodings=http.max_encodings,
         )
+        #: The proxy of all requests, without credentials.
         self._proxy = ""
         if arguments["transport"] is None:
             arguments["transport"] = self._make_transport(options, arguments)
@@ -101,8 +105,6 @@ class Client(httpx.AsyncClient):
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
-        #: Proxies are asked by httpx's own path, never by the short one.
-        self._is_proxied = self._own is not None and self._own.has_proxy
 
     @property
     def keeps_deadline(self) -> bool:
@@ -117,7 +119,8 @@ class Client(httpx.AsyncClient):
         http2 = arguments.pop("http2", http.http2)
         limits = arguments.pop("limits", None)
         proxy = arguments.pop("proxy", http.proxy or None)
-        self._proxy = str(proxy.url if isinstance(proxy, httpx.Proxy) else proxy or "")
+        if proxy is not None:
+            self._proxy = str(proxy_server(proxy))
         connections = http.connections
         if limits is not None and limits.max_connections is not None:
             connections = limits.max_connections
@@ -145,6 +148,7 @@ class Client(httpx.AsyncClient):
                 max_header_bytes=http.max_headers,
                 max_header_count=http.max_header_count,
                 allow_private=options.allow_private,
+                is_start=options.is_start,
                 proxy=proxy,
             ),
         )
@@ -184,7 +188,7 @@ class Client(httpx.AsyncClient):
             none = "http.transport=httpx has no proxy for one request; set http.proxy"
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         prepared = self._prepare(request)
-        own = None if request.options.proxy or self._is_proxied else self._own
+        own = self._own
         try:
             if own is not None and not self._is_watched(authorized):
                 return _lean_response(request, await own.exchange(prepared), started)
@@ -206,14 +210,14 @@ class Client(httpx.AsyncClient):
         )
 
     def _located(self, error: FetchError, request: Request) -> FetchError:
-        """The error as the proxy's own, where the proxy cannot be reached."""
-        proxy = request.options.proxy or self._proxy
-        if not proxy or error.reason not in _UNREACHED:
-            return error
-        detail = f"the proxy {_public(proxy)}: {error.detail}"
-        return FetchError(
-            Reason.PROXY_ERROR, detail, url=error.url, way=request.options.proxy
-        )
+        """The error with its proxy; the stock transport does not tell proxy and host
+        apart, if nothing was reached."""
+        if self._own is None and self._proxy and error.reason in _UNREACHED:
+            detail = f"The proxy {self._proxy} cannot be reached: {error.detail}"
+            error = FetchError(Reason.PROXY_ERROR, detail, url=error.url)
+        if error.reason is Reason.PROXY_ERROR:
+            error.way = request.options.proxy
+        return error
 
     def _is_watched(self, authorized: bool) -> bool:
         """Whether hooks or auth ask for httpx's own path."""
@@ -318,18 +322,13 @@ def _lean_response(request: Request, transfer: Transfer, started: float) -> Resp
     )
 
 
-def _public(proxy: str) -> str:
-    """A proxy's URL without its password."""
-    scheme, _, rest = proxy.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
 def translated(exc: Exception, url: str) -> FetchError:
     """Any error of the transport as a FetchError, with its reason."""
     if isinstance(exc, FetchError):
         return exc
     detail = str(exc) or type(exc).__name__
-    return FetchError(Reason(reason_of(exc)), detail, url=url)
+    is_final = isinstance(exc, httpx.ProxyError) and is_refusal(exc)
+    return FetchError(Reason(reason_of(exc)), detail, url=url, is_final=is_final)
 
 
 def _with(

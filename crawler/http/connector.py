@@ -1,7 +1,7 @@
-"""From an origin to a connection that speaks its protocol.
+"""From an origin to a connection that speaks its protocol, directly or by a proxy.
 
-This is the one place where an address is allowed or refused: what was checked is what
-is dialled, after every redirect and every answer of the DNS.
+Every direct connection passes the address guard here: the address that was checked is
+the one that is dialled, after every redirect and every answer of the DNS.
 """
 
 from __future__ import annotations
@@ -9,196 +9,205 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from aiohappyeyeballs import start_connection
 
+from crawler.http.address_guard import AddressGuard
 from crawler.http.errors import (
     OUT_OF_FILES,
-    BlockedAddressError,
-    BlockedPortError,
     BrokenOffError,
+    ProxyError,
     RefusedError,
     TlsError,
 )
-from crawler.http.h1.connection import Http1Connection
-from crawler.http.h2.connection import Http2Connection
-from crawler.http.options import TransportOptions
-from crawler.http.origins import Origin
+from crawler.http.handshake import Negotiation, Offer
+from crawler.http.origins import Dialling, Origin
 from crawler.http.pool import Pool
+from crawler.http.proxy.server import ProxyServer
+from crawler.http.proxy.tunnel import open_tunnel
+from crawler.http.proxy.wire import Wire
 from crawler.http.resolver import Resolver
-from crawler.http.transfer import Connection
-from crawler.web.addresses import Address, is_public
+from crawler.web.addresses import Address
 
 __all__ = ["Connector"]
 
 #: RFC 8305 section 5: how long one address is tried before the next one joins.
 _STAGGER_SECONDS = 0.25
-#: How long a closing TLS connection waits for the peer to say goodbye as well.
-_GOODBYE_SECONDS = 2.0
-
-#: Takes the connection, and whether it is HTTP/2; False if nobody wants it.
-Adopt = Callable[[Connection, bool], bool]
 
 
 class Connector:
-    """Dials: name, address, socket, TLS, protocol."""
+    """Dials: name, address, socket, proxy, TLS, protocol."""
 
     def __init__(
         self,
         context: ssl.SSLContext,
         protocols: Sequence[str],
-        options: TransportOptions,
+        guard: AddressGuard,
         resolver: Resolver,
     ) -> None:
-        #: Set by the transport: the two know each other.
+        #: Set by the transport: pool and connector refer to each other.
         self.pool: Pool
         self._context = context
-        #: What is spoken, best first: "h2", "http/1.1".
+        #: Protocols to offer, best first: "h2", "http/1.1".
         self._protocols = list(protocols)
-        self._options = options
+        self._guard = guard
         self._resolver = resolver
 
-    async def connect(self, origin: Origin, with_http2: bool, adopt: Adopt) -> None:
-        """Make a connection and hand it to `adopt`, or raise httpx.TransportError."""
-        if origin.port in self._options.bad_ports:
-            raise BlockedPortError(f"Port {origin.port} is not a port for HTTP")
-        addresses = await self._allowed(origin.host)
+    async def connect(self, dial: Dialling, with_http2: bool) -> None:
+        """Make a connection for the dial, or raise httpx.TransportError."""
+        origin, proxy = dial.origin, dial.origin.proxy
+        if proxy is None:
+            connected = await self._reach(origin)
+        else:
+            connected = await self._reach_proxy(proxy)
         try:
-            connected = await self._race(addresses, origin.port)
+            await self._speak(connected, dial, self._offers(origin, with_http2))
+        except (OSError, ProxyError) as exc:
+            if proxy is not None and (origin.is_forwarding or not dial.is_through):
+                raise _proxy_failed(proxy, exc) from exc
+            raise _handshake_failed(origin, exc) from exc
+
+    async def _reach(self, origin: Origin) -> socket.socket:
+        self._guard.check_port(origin.port)
+        addresses = await self._resolver.addresses(origin.host)
+        allowed = self._guard.allowed(origin.host, addresses)
+        try:
+            return await _race(allowed, origin.port)
         except OSError as exc:
             raise _connect_error(exc, origin) from exc
+
+    async def _reach_proxy(self, proxy: ProxyServer) -> socket.socket:
+        # A person named the proxy, so its address may be private.
         try:
-            await self._speak(connected, origin, with_http2, adopt)
-        except ssl.SSLError as exc:
-            raise TlsError(f"{origin.host}: {exc}") from exc
-        except OSError as exc:
-            raise _connect_error(exc, origin) from exc
+            addresses = await self._resolver.addresses(proxy.host)
+            return await _race(addresses, proxy.port)
+        except (OSError, httpx.TransportError) as exc:
+            raise _proxy_failed(proxy, exc) from exc
 
-    async def _allowed(self, host: str) -> list[Address]:
-        addresses = await self._resolver.addresses(host)
-        if self._options.allow_private(host):
-            return list(addresses)
-        allowed = [address for address in addresses if is_public(address)]
-        if not allowed:
-            raise BlockedAddressError(
-                f"{host} leads to an address that is not public, {addresses[0]}; "
-                "private_networks names hosts that may have one"
-            )
-        return allowed
-
-    async def _race(self, addresses: list[Address], port: int) -> socket.socket:
-        return await start_connection(
-            [_addr_info(address, port) for address in addresses],
-            happy_eyeballs_delay=_STAGGER_SECONDS,
-            interleave=1,
-        )
-
-    async def _speak(
-        self, connected: socket.socket, origin: Origin, with_http2: bool, adopt: Adopt
-    ) -> None:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        tls: dict[str, Any] = {}
-        # Where nothing but HTTP/2 is spoken there is nothing to fall back to.
-        offers = [
+    def _offers(self, origin: Origin, with_http2: bool) -> list[str]:
+        """The protocols to offer by ALPN, best first."""
+        if origin.is_forwarding:
+            return ["http/1.1"]
+        # Without HTTP/1.1 there is nothing to fall back to.
+        return [
             name for name in self._protocols if with_http2 or name != "h2"
         ] or self._protocols
-        if origin.scheme == "https":
-            tls = {
-                "ssl": cast(
-                    ssl.SSLContext, _Offering(self._context, offers, origin.tls_session)
-                ),
-                "server_hostname": origin.host.rstrip("."),
-                "ssl_shutdown_timeout": _GOODBYE_SECONDS,
-                # The pool's own timer ends a handshake that takes too long.
-                "ssl_handshake_timeout": 3600.0,
-            }
-        default = "h2" if offers == ["h2"] else "http/1.1"
 
-        def begin() -> _Negotiation:
-            return _Negotiation(self.pool, origin, default, adopt)
-
-        loop = asyncio.get_running_loop()
-        making = loop.create_task(loop.create_connection(begin, sock=connected, **tls))
+    async def _speak(
+        self, connected: socket.socket, dial: Dialling, offers: list[str]
+    ) -> None:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        negotiation = Negotiation(self.pool, dial, offers)
+        making = asyncio.get_running_loop().create_task(
+            self._open(connected, dial, negotiation, offers)
+        )
         try:
             await asyncio.wait([making])
         except asyncio.CancelledError:
-            # Cancelled itself, asyncio may lose sight of a socket in its handshake.
-            # Without its peer the handshake fails at once, and cleans up.
+            # A cancelled asyncio handshake may lose its socket. With the socket shut
+            # down the handshake fails at once, and cleans up.
             if not making.done():
                 with suppress(OSError):
                     connected.shutdown(socket.SHUT_RDWR)
                 await asyncio.wait([making])
             raise
         finally:
-            _settle(making, connected)
+            _settle(making, negotiation, connected)
         making.result()
+
+    async def _open(
+        self,
+        connected: socket.socket,
+        dial: Dialling,
+        negotiation: Negotiation,
+        offers: list[str],
+    ) -> None:
+        """Bring the negotiation onto the socket: TLS, and before it the tunnel."""
+        origin, proxy = dial.origin, dial.origin.proxy
+        target = Offer(self._context, origin.host, offers, origin.tls_session)
+        if proxy is None:
+            tls = target.arguments() if origin.scheme == "https" else {}
+            await _connect(negotiation, connected, tls)
+            return
+        tls = {}
+        if proxy.scheme == "https":
+            context = proxy.context or self._context
+            session = origin.tls_session if origin.is_forwarding else None
+            tls = Offer(context, proxy.host, ["http/1.1"], session).arguments()
+        if origin.is_forwarding:
+            await _connect(negotiation, connected, tls)
+            return
+        wire = Wire()
+        await _connect(wire, connected, tls)
+        try:
+            await _go_through(wire, dial, negotiation, target)
+        except BaseException:
+            wire.transport.abort()
+            raise
+
+
+async def _race(addresses: Sequence[Address], port: int) -> socket.socket:
+    return await start_connection(
+        [_addr_info(address, port) for address in addresses],
+        happy_eyeballs_delay=_STAGGER_SECONDS,
+        interleave=1,
+    )
+
+
+async def _connect(
+    protocol: asyncio.Protocol, connected: socket.socket, tls: dict[str, Any]
+) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: protocol, sock=connected, **tls)
+
+
+async def _go_through(
+    wire: Wire, dial: Dialling, negotiation: Negotiation, target: Offer
+) -> None:
+    """Open the tunnel, and speak to the target through it."""
+    origin = dial.origin
+    assert origin.proxy is not None
+    has_body = await open_tunnel(wire, origin.proxy, origin.host, origin.port)
+    early = wire.take_rest()
+    if origin.scheme == "http":
+        dial.is_through = True
+        wire.transport.set_protocol(negotiation)
+        if early:
+            negotiation.data_received(early)
+        negotiation.begin(wire.transport)
+        return
+    if early:
+        raise ProxyError("sent more than its answer before the TLS handshake")
+    dial.is_through = True
+    try:
+        transport = await target.start_tls(wire.transport, negotiation)
+    except ssl.SSLError as exc:
+        if has_body:
+            dial.is_through = False
+            raise ProxyError("answered CONNECT with a page of its own") from exc
+        raise
+    negotiation.begin(transport)
 
 
 def _settle(
-    making: asyncio.Task[tuple[asyncio.Transport, _Negotiation]],
-    connected: socket.socket,
+    making: asyncio.Task[None], negotiation: Negotiation, connected: socket.socket
 ) -> None:
-    """Leave neither a connection that nobody wants nor a socket that is closed."""
+    """Leave neither a connection without an owner nor a socket that is closed."""
     if not making.done():
-        return  # cancelled twice: the loop goes down
-    if making.exception() is None:
-        transport, negotiation = making.result()
-        if not negotiation.is_adopted:
-            transport.abort()
+        return  # cancelled twice: the loop is shutting down
+    # Asked for, so that asyncio does not report it as unseen.
+    if not making.cancelled():
+        making.exception()
+    if negotiation.transport is not None and not negotiation.is_adopted:
+        negotiation.transport.abort()
     if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
         # uvloop closes the file below the socket by itself, at times before it knows
         # the socket: its number may then be another connection's when that is closed.
         connected.detach()
-
-
-class _Negotiation(asyncio.Protocol):
-    """Stands in until it is known what the peer speaks, which is at once."""
-
-    def __init__(self, pool: Pool, origin: Origin, default: str, adopt: Adopt) -> None:
-        self._pool = pool
-        self._origin = origin
-        self._default = default
-        self._adopt = adopt
-        self.is_adopted = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        tls = transport.get_extra_info("ssl_object")
-        agreed = tls.selected_alpn_protocol() if tls is not None else None
-        is_http2 = (agreed or self._default) == "h2"
-        kind = Http2Connection if is_http2 else Http1Connection
-        connection = kind(self._pool, self._origin)
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-        self.is_adopted = self._adopt(connection, is_http2)
-
-
-class _Offering:
-    """A shared SSLContext, for one handshake: what it offers, what it goes on from.
-
-    The offers are a property of the context. They are set and used in one step, so
-    that origins in HTTP/1.1 and others can share its certificates and its memory.
-    """
-
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        protocols: list[str],
-        session: ssl.SSLSession | None,
-    ) -> None:
-        self._context = context
-        self._protocols = protocols
-        self._session = session
-
-    def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **kwargs: Any
-    ) -> ssl.SSLObject:
-        self._context.set_alpn_protocols(self._protocols)
-        kwargs["session"] = self._session
-        return self._context.wrap_bio(incoming, outgoing, **kwargs)
 
 
 def _addr_info(address: Address, port: int) -> tuple[int, int, int, str, Any]:
@@ -207,6 +216,12 @@ def _addr_info(address: Address, port: int) -> tuple[int, int, int, str, Any]:
         return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place)
     place = (str(address), port, 0, 0)
     return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place)
+
+
+def _handshake_failed(origin: Origin, exc: Exception) -> Exception:
+    if isinstance(exc, ssl.SSLError):
+        return TlsError(f"{origin.host}: {exc}")
+    return _connect_error(exc, origin) if isinstance(exc, OSError) else exc
 
 
 def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
@@ -222,3 +237,18 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
     if isinstance(exc, TimeoutError):
         return httpx.ConnectTimeout(message)
     return httpx.ConnectError(message)
+
+
+def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
+    """The error of a way that ended at the proxy."""
+    if isinstance(exc, OSError) and exc.errno in OUT_OF_FILES:
+        return httpx.ConnectError(f"{proxy}: {exc}; ulimit -n allows more")
+    if isinstance(exc, ProxyError):
+        return ProxyError(
+            f"The proxy {proxy} {exc}", status=exc.status, is_final=exc.is_final
+        )
+    if isinstance(exc, ssl.SSLError):
+        return ProxyError(f"No TLS connection to the proxy {proxy}: {exc}")
+    if isinstance(exc, ConnectionResetError | BrokenPipeError):
+        return ProxyError(f"The proxy {proxy} hung up before it answered")
+    return ProxyError(f"The proxy {proxy} cannot be reached: {exc}")

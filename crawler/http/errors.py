@@ -9,6 +9,8 @@
     │   │   ├── TlsError            tls_error
     │   │   ├── BlockedAddressError blocked_address
     │   │   └── BlockedPortError    blocked_port
+    │   ├── httpx.ProxyError
+    │   │   └── ProxyError          proxy_error
     │   ├── httpx.ReadError
     │   │   └── ResetError          reset
     │   ├── httpx.ReadTimeout
@@ -41,12 +43,14 @@ __all__ = [
     "DeadlineError",
     "DnsError",
     "HeaderTooLargeError",
+    "ProxyError",
     "RefusedError",
     "ResetError",
     "TlsError",
     "TooLargeError",
     "TooSlowError",
     "TruncatedError",
+    "is_refusal",
     "reason_of",
 ]
 
@@ -92,6 +96,23 @@ class BlockedPortError(httpx.ConnectError):
     reason = "blocked_port"
 
 
+class ProxyError(httpx.ProxyError):
+    """The proxy failed, so the target was not asked.
+
+    `status` is the HTTP status that the proxy answered, if any. With `is_final`
+    another try will fail in the same way: the proxy refuses us.
+    """
+
+    reason = "proxy_error"
+
+    def __init__(
+        self, message: str, *, status: int | None = None, is_final: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.is_final = is_final
+
+
 class ResetError(httpx.ReadError):
     """The peer reset the connection, or the stream on it."""
 
@@ -134,6 +155,13 @@ class TooLargeError(httpx.DecodingError):
     reason = "too_large"
 
 
+def is_refusal(error: httpx.ProxyError) -> bool:
+    """Whether the proxy refuses us or the target, so that another try fails, too."""
+    if isinstance(error, ProxyError):
+        return error.is_final
+    return str(error).startswith(("403", "407"))  # as httpx words a refused CONNECT
+
+
 def reason_of(exc: BaseException) -> str:
     """Give the word for a failed exchange, whichever transport raised it."""
     for cause in _causes(exc):
@@ -167,7 +195,7 @@ _REASONS_BY_CLASS: list[tuple[type[BaseException], str]] = [
     (httpx.PoolTimeout, "connect_timeout"),
     (httpx.TimeoutException, "read_timeout"),
     (httpx.ConnectError, "connect_refused"),
-    (httpx.ProxyError, "connect_refused"),
+    (httpx.ProxyError, "proxy_error"),
     (httpx.NetworkError, "reset"),
     (httpx.DecodingError, "decode_error"),
     (httpx.UnsupportedProtocol, "blocked_scheme"),

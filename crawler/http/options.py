@@ -76,12 +76,13 @@ class TransportOptions:
     max_header_count: int = 500
     #: Whether a host, as the URL spells it, may have an address that is not public.
     allow_private: Callable[[str], bool] = nobody
+    #: Whether a person named this host as a start. It may have private addresses: those
+    #: that it had when it was first resolved, and no others later.
+    is_start: Callable[[str], bool] = nobody
     bad_ports: frozenset[int] = BAD_PORTS
     #: Asked for a host's addresses in place of the system, and cached like it.
     resolve: Resolve | None = None
     #: The proxy of requests that name none.
     proxy: httpx.Proxy | str | None = None
-    #: Proxies whose connections are kept.
-    max_proxies: int = 64
     #: Seconds that an origin whose HTTP/2 fails is spoken to in HTTP/1.1.
     http2_pause: float = 600.0

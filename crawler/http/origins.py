@@ -8,6 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import httpx
+
+from crawler.http.errors import ProxyError
+from crawler.http.proxy.server import ProxyServer
 from crawler.http.transfer import Connection, Transfer
 
 __all__ = ["Dialling", "Multiplexed", "Origin", "Statistics"]
@@ -27,9 +31,15 @@ class Multiplexed(Connection, Protocol):
 
 
 class Dialling(Protocol):
-    """A connection in the making."""
+    """A connection that is being made."""
 
+    origin: Origin
     task: asyncio.Task[None]
+    #: Whether the proxy has done its part: from now on only the target can fail.
+    is_through: bool
+
+    def adopt(self, connection: Connection, is_http2: bool) -> bool:
+        """Hand the connection to the pool; False if the dial was cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -55,7 +65,11 @@ class Statistics:
 
 
 class Origin:
-    """A scheme, host and port, and what stands towards it."""
+    """A scheme, host and port, the way to it, and its connections.
+
+    Plain http:// requests through an HTTP proxy all go to the proxy itself, so their
+    origin is the proxy (`is_forwarding`).
+    """
 
     __slots__ = (
         "dials",
@@ -64,16 +78,30 @@ class Origin:
         "http2_failures",
         "http2_from",
         "idle",
+        "is_forwarding",
         "is_http2",
         "open",
         "port",
+        "proxy",
         "scheme",
         "tls_session",
         "waiting",
     )
 
-    def __init__(self, scheme: str, host: str, port: int) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        proxy: ProxyServer | None = None,
+        *,
+        is_forwarding: bool = False,
+    ) -> None:
         self.scheme, self.host, self.port = scheme, host, port
+        #: The proxy that connections go through; None: they go directly.
+        self.proxy = proxy
+        #: Whether requests are in absolute-form, for the proxy to pass on.
+        self.is_forwarding = is_forwarding
         #: Transfers without a connection, in the order in which they came.
         self.waiting: dict[Transfer, None] = {}
         #: Free HTTP/1.1 connections; the last one is the warmest.
@@ -105,6 +133,13 @@ class Origin:
                 del self.waiting[transfer]
                 return transfer
         return None
+
+    def timeout_error(self, seconds: float | None) -> httpx.TransportError:
+        """The error of a dial that took too long: the host's, or the proxy's."""
+        if self.proxy is None or any(dial.is_through for dial in self.dials):
+            return httpx.ConnectTimeout(f"No connection to {self.host} in {seconds} s")
+        what = "" if self.is_forwarding else f" to {self.host}"
+        return ProxyError(f"The proxy {self.proxy} gave no way{what} in {seconds} s")
 
     @property
     def is_unused(self) -> bool:

@@ -11,7 +11,7 @@ import asyncio
 import sys
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import islice
 from typing import Protocol, cast
@@ -20,7 +20,8 @@ import httpx
 
 from crawler.http.errors import OUT_OF_FILES
 from crawler.http.options import TransportOptions
-from crawler.http.origins import Multiplexed, Origin, Statistics
+from crawler.http.origins import Dialling, Multiplexed, Origin, Statistics
+from crawler.http.proxy.server import ProxyServer
 from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 from crawler.http.transfer import Connection, Transfer
 
@@ -28,6 +29,8 @@ if sys.platform != "win32":
     import resource
 
 __all__ = ["Connect", "Pool"]
+
+_Key = tuple[str, str, int, ProxyServer | None, str]
 
 _KEPT_ORIGINS = 10_000
 #: Origins whose TLS sessions are kept: each takes up to 20 kB, with its certificates.
@@ -43,29 +46,37 @@ _RESERVED_FILES = 32
 
 
 class Connect(Protocol):
-    """Makes a connection to an origin; `adopt` is called as soon as it stands."""
+    """Makes the connection of a dial, and calls `dial.adopt` as soon as it is open."""
 
-    async def __call__(
-        self,
-        origin: Origin,
-        with_http2: bool,
-        adopt: Callable[[Connection, bool], bool],
-    ) -> None: ...
+    async def __call__(self, dial: Dialling, with_http2: bool) -> None: ...
 
 
 class _Dial:
     """A connection in the making, on behalf of a transfer that may not get it."""
 
-    __slots__ = ("due", "is_cancelled", "is_late", "origin", "task", "transfer")
+    __slots__ = (
+        "_pool",
+        "due",
+        "is_cancelled",
+        "is_late",
+        "is_through",
+        "origin",
+        "task",
+        "transfer",
+    )
 
     def __init__(self, pool: Pool, origin: Origin, transfer: Transfer) -> None:
+        self._pool = pool
         self.origin, self.transfer = origin, transfer
-        self.is_late = self.is_cancelled = False
+        self.is_late = self.is_cancelled = self.is_through = False
         seconds = transfer.connect_seconds
         self.due = NEVER if seconds is None else pool.ticker.now + seconds
         # A task of its own: a dial outlives the request that gives up waiting for it.
         self.task = asyncio.get_running_loop().create_task(pool.run_dial(self))
         self.task.add_done_callback(lambda _: pool.dial_ended(self))
+
+    def adopt(self, connection: Connection, is_http2: bool) -> bool:
+        return not self.is_cancelled and self._pool.dialled(self, connection, is_http2)
 
     def expire(self, now: float) -> None:
         self.is_late = True
@@ -95,7 +106,7 @@ class Pool:
         self._connect = connect
         #: Sockets that the process may have open, as far as is known by now.
         self._files = self._most_files = _spare_files()
-        self._origins: OrderedDict[tuple[str, str, int], Origin] = OrderedDict()
+        self._origins: OrderedDict[_Key, Origin] = OrderedDict()
         #: Connections that carry nothing, of all origins; the first is the oldest.
         self._idle: OrderedDict[Connection, None] = OrderedDict()
         self._standing: set[Connection] = set()
@@ -116,18 +127,37 @@ class Pool:
             f"{self._dialling} in the making>"
         )
 
-    def origin(self, scheme: str, host: str, port: int) -> Origin:
-        """Give the place where all that concerns an origin is kept."""
-        key = (scheme, host, port)
+    def origin(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        proxy: ProxyServer | None = None,
+        partition: str = "",
+    ) -> Origin:
+        """Give the place where all that concerns an origin is kept.
+
+        Another proxy or another partition is another origin: they share no connection.
+        """
+        key = (scheme, host, port, proxy, partition)
         origin = self._origins.get(key)
         if origin is None:
-            origin = self._origins[key] = Origin(scheme, host, port)
-            if "http/1.1" not in self._protocols:
-                origin.is_http2 = True
-            elif scheme == "http" or "h2" not in self._protocols:
-                origin.is_http2 = False
+            origin = self._origins[key] = self._new_origin(scheme, host, port, proxy)
         else:
             self._origins.move_to_end(key)
+        return origin
+
+    def _new_origin(
+        self, scheme: str, host: str, port: int, proxy: ProxyServer | None
+    ) -> Origin:
+        is_forwarding = proxy is not None and scheme == "http" and not proxy.is_socks
+        origin = Origin(scheme, host, port, proxy, is_forwarding=is_forwarding)
+        if is_forwarding:
+            origin.is_http2 = False
+        elif "http/1.1" not in self._protocols:
+            origin.is_http2 = True
+        elif scheme == "http" or "h2" not in self._protocols:
+            origin.is_http2 = False
         return origin
 
     # A request comes
@@ -227,15 +257,15 @@ class Pool:
 
     async def run_dial(self, dial: _Dial) -> None:
         """Make one connection."""
-        origin = dial.origin
+        with_http2 = time.monotonic() >= dial.origin.http2_from
+        await self._connect(dial, with_http2)
 
-        def adopt(connection: Connection, is_http2: bool) -> bool:
-            if dial.is_cancelled or not self._end_dial(dial):
-                return False  # given up in the very same moment
-            self._adopt(connection, is_http2)
-            return True
-
-        await self._connect(origin, time.monotonic() >= origin.http2_from, adopt)
+    def dialled(self, dial: _Dial, connection: Connection, is_http2: bool) -> bool:
+        """Take the connection of a dial; False if the dial has ended before."""
+        if not self._end_dial(dial):
+            return False
+        self._adopt(connection, is_http2)
+        return True
 
     def dial_ended(self, dial: _Dial) -> None:
         """See to it that the counts are right and nobody waits in vain.
@@ -245,9 +275,7 @@ class Pool:
         task, origin = dial.task, dial.origin
         error: Exception | None = None
         if dial.is_late:
-            error = httpx.ConnectTimeout(
-                f"No connection to {origin.host} in {dial.transfer.connect_seconds} s"
-            )
+            error = origin.timeout_error(dial.transfer.connect_seconds)
         elif not task.cancelled():
             error = _connect_error(task.exception(), origin.host)
         if self._end_dial(dial):

@@ -334,11 +334,10 @@ class Transfer:
             self._expire_reading(now)
 
     def _expire_waiting(self, now: float) -> None:
+        error: httpx.TransportError
         if self.origin.dials:
             seconds = self.connect_seconds
-            error: httpx.TimeoutException = httpx.ConnectTimeout(
-                f"Not connected after {seconds} s"
-            )
+            error = self.origin.timeout_error(seconds)
         else:
             seconds = self._pool_seconds
             error = httpx.PoolTimeout(f"No connection became free within {seconds} s")

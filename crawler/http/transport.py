@@ -4,15 +4,15 @@ How a request passes through it, and where that is written:
 
 1. `Transport.handle_async_request` makes a `Transfer` of the request (transfer.py):
    its timeouts, its answer as far as it is here, and the future that its caller
-   awaits. A request with `extensions["proxy"]` goes to proxies.py instead.
+   awaits. Its origin is a scheme, host and port, by a proxy or directly.
 2. The `Pool` (pool.py) finds it a connection by its origin. A free one takes it at
    once; else it waits, and a dial is begun for it while the limits allow that, the
    system's limit of open files among them. The oldest idle connection of all origins
    makes room for a new one.
 3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses those
-   that are not public (web/addresses.py), races the others, and shakes hands, from
-   where the last handshake with the origin ended; what TLS agrees on decides between
-   http1.py and http2.py. The origin remembers it.
+   that are not public (address_guard.py), and races the others. By a proxy (proxy/) it
+   opens a tunnel. The TLS handshake (handshake.py) resumes the origin's last session;
+   ALPN decides between h1/ and h2/, and the origin remembers the decision.
 4. The connection writes the request (heads.py, fields.py) and reads the answer
    (httptools; frames.py, blocks.py), and feeds it to the transfer. What surely was not
    processed is given back to the pool and sent again: a kept-alive connection that
@@ -36,11 +36,13 @@ from typing import Any
 
 import httpx
 
+from crawler.http.address_guard import AddressGuard
 from crawler.http.connector import Connector
+from crawler.http.errors import ProxyError
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Origin, Statistics
 from crawler.http.pool import Pool
-from crawler.http.proxies import Proxies
+from crawler.http.proxy.server import ProxyServer, proxy_server
 from crawler.http.resolver import Resolver
 from crawler.http.transfer import Transfer
 
@@ -48,6 +50,7 @@ __all__ = ["Transport"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DEFAULT_OPTIONS = TransportOptions()
+_PROXY_AUTHENTICATION_REQUIRED = 407
 
 CertificateFiles = str | tuple[str, str] | tuple[str, str, str]
 
@@ -62,7 +65,8 @@ class Transport(httpx.AsyncBaseTransport):
     Timeouts are httpx's, in `request.extensions["timeout"]`, with one more: "total".
     `verify` is a context, a file of certificates to trust, or whether to check them.
     `extensions["proxy"]` sends a request through a proxy; `extensions["bounds"]`
-    gives its body other `Bounds`. Errors are httpx's, told apart in errors.py.
+    gives its body other `Bounds`. Requests of different `extensions["partition"]`, a
+    name, share no connection. Errors are httpx's, told apart in errors.py.
 
     Bodies come decoded: the response has neither Content-Encoding nor the length of
     what was encoded; they are in `response.extensions["crawler"]`.
@@ -83,31 +87,25 @@ class Transport(httpx.AsyncBaseTransport):
         context = _context(verify, cert)
         self._options = options
         self._resolver = Resolver(options.resolve)
-        self._proxies = Proxies(context, protocols, options)
-        connector = Connector(context, protocols, options, self._resolver)
+        self._guard = AddressGuard(options)
+        self._proxy = proxy_server(options.proxy) if options.proxy else None
+        connector = Connector(context, protocols, self._guard, self._resolver)
         self._pool = connector.pool = Pool(options, protocols, connector.connect)
 
     def __repr__(self) -> str:
         return f"<Transport {self._pool!r}>"
 
-    @property
-    def has_proxy(self) -> bool:
-        """Whether requests go through a proxy unless they say otherwise."""
-        return self._options.proxy is not None
-
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and give the answer once its head is here."""
-        proxy = request.extensions.get("proxy", self._options.proxy)
-        if proxy:
-            response = await self._proxies.send(request, proxy)
-            self._pool.statistics.http_versions[response.http_version] += 1
-            return response
         return _response(await self.exchange(request))
 
     async def exchange(self, request: httpx.Request) -> Transfer:
-        """Send the request by a connection of this transport's own, and give the
-        transfer whose head is here: the same without httpx's Response around it."""
-        transfer = Transfer(request, self._origin(request.url), self._pool)
+        """Send the request, and give the transfer once its head is here.
+
+        The same as `handle_async_request` without httpx's Response around it.
+        """
+        origin = self._origin(request)
+        transfer = Transfer(request, origin, self._pool)
         if transfer.content is None:
             transfer.started = asyncio.get_running_loop().create_future()
         self._pool.submit(transfer)
@@ -119,15 +117,33 @@ class Transport(httpx.AsyncBaseTransport):
             # A cancellation, mostly. What failed by itself is over already.
             transfer.abandon()
             raise
+        if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:
+            transfer.abandon()
+            raise ProxyError(
+                f"The proxy {origin.proxy} refused the request: 407",
+                status=transfer.status,
+                is_final=True,
+            )
         self._pool.statistics.http_versions[transfer.http_version.decode()] += 1
         return transfer
 
-    def _origin(self, url: httpx.URL) -> Origin:
+    def _origin(self, request: httpx.Request) -> Origin:
+        url, extensions = request.url, request.extensions
         scheme, host = url.scheme, url.raw_host.decode("ascii")
         default = _DEFAULT_PORTS.get(scheme)
         if default is None or not host:
             raise httpx.UnsupportedProtocol(f"Neither http:// nor https://: {url}")
-        return self._pool.origin(scheme, host, url.port or default)
+        port = url.port or default
+        partition = extensions.get("partition", "")
+        given = extensions.get("proxy", self._proxy)
+        if not given:
+            return self._pool.origin(scheme, host, port, None, partition)
+        proxy = given if isinstance(given, ProxyServer) else proxy_server(given)
+        # A pooled connection carries requests for many targets: each is judged.
+        self._guard.check_name(host, port)
+        if scheme == "http" and not proxy.is_socks:
+            host, port = proxy.host, proxy.port
+        return self._pool.origin(scheme, host, port, proxy, partition)
 
     async def _upload(self, transfer: Transfer) -> None:
         """Stream the request's body; a complete answer may come before its end."""
@@ -154,7 +170,6 @@ class Transport(httpx.AsyncBaseTransport):
         """Close all connections; requests under way fail."""
         await self._pool.aclose()
         self._resolver.close()
-        await self._proxies.aclose()
         # The loop tells the protocols in its next turns, TLS in some more.
         for _ in range(5):
             await asyncio.sleep(0)

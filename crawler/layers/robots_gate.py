@@ -129,7 +129,7 @@ class RobotsTable:
         now = self._loop.time()
         tries, since = self._tries.get(origin, (0, now))
         pause = self._retries.pause(failure.reason, tries + 1, now - since)
-        if not (failure.reason.is_retried or _is_unreachable(failure)):
+        if not (failure.is_retried or _is_unreachable(failure)):
             pause = None
         if pause is not None:
             self._tries[origin] = (tries + 1, since)

@@ -176,6 +176,7 @@ class CrawlRun:
                 terms.event_hooks,
                 terms.auth,
                 self._may_be_private,
+                self._start_names.__contains__,
             )
         )
         scope_of(spider)
@@ -259,11 +260,9 @@ class CrawlRun:
         return Outputs(sinks, self.store, self._run_of(), owns=owns)
 
     def _may_be_private(self, host: str) -> bool:
-        """Whether a person named this host: in a start URL, or in the settings."""
+        """Whether the settings allow this host private addresses."""
         allowed = self._settings.http.private_networks
-        if isinstance(allowed, bool):
-            return allowed
-        return host in allowed or host in self._start_names
+        return allowed if isinstance(allowed, bool) else host in allowed
 
     def report(self, reason: FinishReason) -> Report:
         """How the run stands; `reason` is why it is over."""

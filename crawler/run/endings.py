@@ -95,7 +95,7 @@ class Endings:
         if verdict.is_excused and self._retries.excuses_refusals:
             return self._retries.first_pause()
         entry.attempt += 1
-        if not exc.reason.is_retried and exc.reason is not Reason.HTTP_STATUS:
+        if not exc.is_retried and exc.reason is not Reason.HTTP_STATUS:
             return None
         paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
         elapsed = max(0.0, self._wall() - entry.first_tried - paused)

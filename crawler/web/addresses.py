@@ -13,7 +13,13 @@ from ipaddress import (
     ip_network,
 )
 
-__all__ = ["Address", "is_public", "parse_address"]
+__all__ = [
+    "Address",
+    "is_loopback_name",
+    "is_private_name",
+    "is_public",
+    "parse_address",
+]
 
 Address = IPv4Address | IPv6Address
 
@@ -98,6 +104,19 @@ def is_loopback_name(name: str) -> bool:
         return True
     address = parse_address(name)
     return address is not None and address.is_loopback
+
+
+def is_private_name(name: str) -> bool:
+    """Say whether a canonical host name is for local networks by its very spelling.
+
+    `localhost` (RFC 6761), `.local` (RFC 6762), `home.arpa` (RFC 8375), `.internal`
+    (reserved by ICANN), and names without a dot, which public DNS does not have.
+    """
+    labels = name.rstrip(".").lower().split(".")
+    return len(labels) == 1 or labels[-1] in _LOCAL or labels[-2:] == ["home", "arpa"]
+
+
+_LOCAL = frozenset({"internal", "local", "localdomain", "localhost"})
 
 
 def _parse_ipv4(host: str) -> IPv4Address:

@@ -15,6 +15,7 @@ from crawler import ConfigError, FetchError, Reason, Request
 from crawler.http import Client, ClientOptions, is_fake
 from crawler.settings import Layer, Settings, build
 from crawler.testing import FakeSite
+from tests.http.servers import answer, scripted, serve
 
 URL = "https://site.example/"
 
@@ -252,15 +253,35 @@ async def test_a_proxy_that_is_not_there_is_named_in_place_of_the_target(
     with pytest.raises(FetchError) as caught:
         await body_of(Client(ClientOptions(http)))
 
-    assert caught.value.reason is Reason.CONNECT_REFUSED
-    assert caught.value.detail.startswith("the proxy http://127.0.0.1:1: ")
+    assert caught.value.reason is Reason.PROXY_ERROR
+    assert caught.value.is_retried
+    assert caught.value.detail.startswith(
+        "The proxy http://127.0.0.1:1 cannot be reached: "
+    )
 
 
 async def test_the_proxy_of_one_request_is_named_too() -> None:
     request = Request(URL, proxy="http://127.0.0.1:1")
 
-    with pytest.raises(FetchError, match=r"the proxy http://127\.0\.0\.1:1: "):
+    with pytest.raises(
+        FetchError, match=r"proxy_error: The proxy http://127\.0\.0\.1:1"
+    ):
         await body_of(Client(), request)
+
+
+@pytest.mark.parametrize("transport", ["own", "httpx"])
+@pytest.mark.parametrize("status", [403, 407])
+async def test_a_proxy_that_refuses_us_is_not_asked_again(
+    status: int, transport: str
+) -> None:
+    async with serve(scripted([answer(status=f"{status} No")])) as proxy:
+        http = settings(proxy=f"http://127.0.0.1:{proxy.port}", transport=transport)
+        with pytest.raises(FetchError) as caught:
+            await body_of(Client(ClientOptions(http)), Request("https://site.example/"))
+
+    assert caught.value.reason is Reason.PROXY_ERROR
+    assert not caught.value.is_retried
+    assert str(status) in caught.value.detail
 
 
 async def test_what_fails_beyond_the_proxy_is_not_put_down_to_it() -> None:

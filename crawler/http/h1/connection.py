@@ -18,6 +18,7 @@ from crawler.http.body import HIGH_WATER, LOW_WATER
 from crawler.http.errors import HeaderTooLargeError, ResetError, TruncatedError
 from crawler.http.h1.heads import (
     Framing,
+    forwarded_head,
     framing_of,
     is_whole_head,
     repaired_head,
@@ -131,7 +132,11 @@ class Http1Connection(asyncio.Protocol):
 
     def start(self, transfer: Transfer) -> None:
         """Send the request, and its body if it is in memory."""
-        head = request_head(transfer.request)
+        proxy = self.origin.proxy
+        if proxy is not None and self.origin.is_forwarding:
+            head = forwarded_head(transfer.request, proxy.own_fields)
+        else:
+            head = request_head(transfer.request)
         if self._parser is None:
             self._parser = _new_parser(self)
             self._forget_answer()

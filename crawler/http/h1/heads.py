@@ -5,13 +5,23 @@ is repaired only where no two readers can disagree about where the message ends.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import httpx
 
 from crawler.http.transfer import Fields
 
-__all__ = ["Framing", "framing_of", "is_whole_head", "repaired_head", "request_head"]
+__all__ = [
+    "Framing",
+    "forwarded_head",
+    "framing_of",
+    "is_whole_head",
+    "repaired_head",
+    "request_head",
+]
+
+Field = tuple[bytes, bytes]
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
@@ -19,12 +29,26 @@ _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 
 def request_head(request: httpx.Request) -> bytes:
     """Give the bytes of a request's head, or raise LocalProtocolError."""
-    target = request.url.raw_path
+    return _head(request, request.url.raw_path, tuple(request.headers.raw))
+
+
+def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
+    """Give the head of a request that a proxy passes on (RFC 9112 section 3.2.2).
+
+    The target is in absolute-form; `fields` are for the proxy.
+    """
+    url = request.url
+    own = {name.lower() for name, _ in fields}
+    kept = [pair for pair in request.headers.raw if pair[0].lower() not in own]
+    absolute = b"%b://%b%b" % (url.raw_scheme, url.netloc, url.raw_path)
+    return _head(request, absolute, (*kept, *fields))
+
+
+def _head(request: httpx.Request, target: bytes, fields: tuple[Field, ...]) -> bytes:
     method = request.method.encode("ascii", "replace")
     if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(method)):
         raise httpx.LocalProtocolError("A blank or control splits the request line")
-    lines = _field_lines(tuple(request.headers.raw))
-    return b"%b %b HTTP/1.1\r\n%b" % (method, target, lines)
+    return b"%b %b HTTP/1.1\r\n%b" % (method, target, _field_lines(fields))
 
 
 @lru_cache(maxsize=256)

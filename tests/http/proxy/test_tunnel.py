@@ -1,8 +1,8 @@
-"""Proxies, real ones on loopback: each keeps a log, and gets exactly its own pages."""
+"""Requests through proxies: each proxy gets exactly its own, by whatever it speaks."""
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -11,6 +11,8 @@ import pytest
 from crawler.http.content_decoding import Bounds
 from crawler.http.errors import BombError, DeadlineError, TooLargeError, TruncatedError
 from crawler.http.transport import Transport
+from tests.http.peers import Peer, peer
+from tests.http.proxy.proxies import Handler, http_proxy, socks_proxy
 from tests.http.servers import (
     HANG,
     Served,
@@ -20,81 +22,12 @@ from tests.http.servers import (
     options,
     scripted,
     serve,
+    until,
 )
 
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
-
-
-async def relay(client: Stream, target: Stream) -> None:
-    """Pass bytes on in both directions until either side ends."""
-    ways = [
-        asyncio.ensure_future(copy(client[0], target[1])),
-        asyncio.ensure_future(copy(target[0], client[1])),
-    ]
-    for way in ways:
-        way.set_name("a connection of a test's server")
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        target[1].transport.abort()
-
-
-async def http_proxy(
-    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """Plain requests are forwarded, CONNECT opens a tunnel."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    served.requests.append(head.split(b"\r\n")[0].decode())
-    served.requests += [
-        line.decode()
-        for line in head.split(b"\r\n")
-        if line.lower().startswith(b"proxy-authorization")
-    ]
-    method, target = head.split()[:2]
-    place = target if method == b"CONNECT" else target.split(b"/")[2]
-    port = place.decode().partition(":")[2]
-    onward = await asyncio.open_connection("127.0.0.1", int(port))
-    if method == b"CONNECT":
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    else:
-        path = b"/" + target.split(b"/", 3)[3]
-        onward[1].write(head.replace(target, path, 1))
-    await relay((reader, writer), onward)
-
-
-async def socks_proxy(
-    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """SOCKS5 (RFC 1928) without authentication."""
-    _, count = await reader.readexactly(2)
-    await reader.readexactly(count)
-    writer.write(b"\x05\x00")
-    _, _, _, kind = await reader.readexactly(4)
-    if kind == 3:
-        (length,) = await reader.readexactly(1)
-        host = (await reader.readexactly(length)).decode()
-    else:
-        host = ".".join(map(str, await reader.readexactly(4)))
-    port = int.from_bytes(await reader.readexactly(2), "big")
-    served.requests.append(f"{host}:{port}")
-    onward = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"\x05\x00\x00\x01" + bytes(6))
-    await relay((reader, writer), onward)
-
-
-Handler = Callable[
-    [Served, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
-]
+async def well(peer: Peer) -> None:
+    await (await peer.start()).go_on()
 
 
 @asynccontextmanager
@@ -132,17 +65,6 @@ async def test_each_proxy_gets_exactly_its_own_pages(tls: bool) -> None:
             said = [f"GET {site.url}/a HTTP/1.1"]
         assert first.requests == second.requests == said
         assert len(site.requests) == 3
-
-
-async def test_socks_is_spoken_where_socksio_is_installed() -> None:
-    pytest.importorskip("socksio")
-    async with site_and_proxies(socks_proxy, [answer()]) as (site, first, second, http):
-        proxy = f"socks5://127.0.0.1:{second.port}"
-        response = await http.get(site.url, extensions={"proxy": proxy})
-
-        assert response.text == "page"
-        assert first.requests == []
-        assert second.requests == [f"localhost:{site.port}"]
 
 
 async def test_a_proxys_credentials_go_to_the_proxy_alone() -> None:
@@ -214,15 +136,94 @@ async def test_a_deadline_holds_through_a_proxy(script: list[bytes | str]) -> No
             await http.get(site.url, extensions=through(first, timeout=timeout))
 
 
-async def test_a_proxy_that_nobody_uses_any_more_is_let_go() -> None:
-    async with serve(scripted([answer()])) as site:
-        transport = Transport(options=options(max_proxies=1))
-        async with (
-            serve(http_proxy) as first,
-            serve(http_proxy) as second,
-            client(transport) as http,
-        ):
-            for proxy in (first, second, first):
-                await http.get(site.url, extensions=through(proxy))
+KINDS = [
+    pytest.param(http_proxy, "http", id="http"),
+    pytest.param(http_proxy, "https", id="https"),
+    pytest.param(socks_proxy(), "socks5", id="socks5"),
+    pytest.param(socks_proxy(), "socks5h", id="socks5h"),
+]
 
-            assert [first.connections, second.connections] == [2, 1]
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http://", "https://"])
+@pytest.mark.parametrize(("proxy", "scheme"), KINDS)
+async def test_every_kind_of_proxy_leads_to_every_kind_of_site(
+    proxy: Handler, scheme: str, tls: bool
+) -> None:
+    own = certificates()
+    async with (
+        serve(scripted([answer()]), own.server() if tls else None) as site,
+        serve(proxy, own.server() if scheme == "https" else None) as served,
+        client(Transport(own.client(), options=options())) as http,
+    ):
+        way = {"proxy": f"{scheme}://localhost:{served.port}"}
+        for _ in range(2):
+            assert (await http.get(f"{site.url}/a", extensions=way)).text == "page"
+
+        assert served.connections == site.connections == 1
+
+
+@pytest.mark.parametrize(("proxy", "scheme"), KINDS)
+async def test_http2_goes_through_a_tunnel(proxy: Handler, scheme: str) -> None:
+    own = certificates()
+    transport = Transport(own.client(), options=options())
+    async with (
+        peer(well, own.server("h2")) as site,
+        serve(proxy, own.server() if scheme == "https" else None) as served,
+        client(transport) as http,
+    ):
+        way = {"proxy": f"{scheme}://localhost:{served.port}"}
+        await http.get(site.url, extensions=way)
+        got = await asyncio.gather(
+            *(http.get(f"{site.url}/{n}", extensions=way) for n in range(5))
+        )
+
+        assert {each.http_version for each in got} == {"HTTP/2"}
+        assert served.connections == site.connections == 1
+        assert transport.statistics().pool_waits == 0
+
+
+async def test_partitions_share_no_connection() -> None:
+    own = certificates()
+    async with (
+        peer(well, own.server("h2")) as site,
+        client(Transport(own.client(), options=options())) as http,
+    ):
+        for partition in ("ann", "bob", "ann"):
+            await http.get(site.url, extensions={"partition": partition})
+
+        assert site.connections == 2
+
+
+async def test_two_credentials_for_one_proxy_share_no_connection() -> None:
+    async with site_and_proxies(http_proxy, [answer()]) as (site, first, _, http):
+        for user in ("ann", "bob", "ann"):
+            proxy = f"http://{user}:secret@127.0.0.1:{first.port}"
+            await http.get(f"{site.url}/", extensions={"proxy": proxy})
+
+        assert first.connections == 2
+
+
+async def test_a_request_is_cancelled_at_every_step_of_a_tunnel() -> None:
+    own = certificates()
+
+    async def slow(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        served.requests.append(head.split()[1].decode())
+        if "step1" in served.requests[-1]:
+            await asyncio.Event().wait()
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async with (
+        serve(slow, own.server()) as proxy,
+        client(Transport(own.client(), options=options())) as http,
+    ):
+        for host in ("step1.example", "step2.example"):
+            way = {"proxy": f"https://localhost:{proxy.port}"}
+            task = asyncio.ensure_future(http.get(f"https://{host}/", extensions=way))
+            await until(lambda: any(host in each for each in proxy.requests))  # noqa: B023
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task

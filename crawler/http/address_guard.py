@@ -1,0 +1,116 @@
+"""Which hosts a request may reach: no private network, no port of another service.
+
+The guard judges twice. A connection without a proxy is judged by its resolved
+addresses, each time that it is made. Through a proxy the crawl does not see addresses,
+so the URL alone is judged: a literal address, the name, the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from crawler.errors import FetchError, Reason
+from crawler.http.errors import BlockedAddressError, BlockedPortError
+from crawler.http.options import BAD_PORTS, TransportOptions, nobody
+from crawler.web import urls
+from crawler.web.addresses import Address, is_private_name, is_public, parse_address
+
+__all__ = ["AddressGuard", "check_target"]
+
+#: Start hosts whose first addresses are remembered. A later one gets no exception:
+#: `http.private_networks` can name it.
+_MOST_STARTS = 100_000
+_NOTHING: frozenset[Address] = frozenset()
+_ADVICE = "http.private_networks names hosts that may have one"
+
+
+class AddressGuard:
+    """Allows or refuses hosts, ports and resolved addresses for one transport."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._allow_private = options.allow_private
+        self._is_start = options.is_start
+        self._bad_ports = options.bad_ports
+        #: The private addresses that a start host had when it was first resolved.
+        self._first: dict[str, frozenset[Address]] = {}
+
+    def check_port(self, port: int) -> None:
+        """Raise BlockedPortError for the port of a service that is not HTTP."""
+        if port in self._bad_ports:
+            raise BlockedPortError(
+                f"Port {port} belongs to a service that does not speak HTTP"
+            )
+
+    def check_name(self, host: str, port: int) -> None:
+        """Judge a target that a proxy will resolve: by its port and its spelling."""
+        self.check_port(port)
+        literal = parse_address(host)
+        is_private = (
+            is_private_name(host) if literal is None else not is_public(literal)
+        )
+        if is_private and not (self._allow_private(host) or self._is_start(host)):
+            raise BlockedAddressError(
+                f"{host} is not a public {'address' if literal else 'name'}; {_ADVICE}"
+            )
+
+    def allowed(self, host: str, addresses: Iterable[Address]) -> list[Address]:
+        """Give the addresses that may be connected to, or raise BlockedAddressError.
+
+        A start host keeps the private addresses of its first resolution. Any other
+        private address means that the name was changed to lead inside (DNS rebinding).
+        """
+        found = list(addresses)
+        if self._allow_private(host):
+            return found
+        private = frozenset(each for each in found if not is_public(each))
+        if not private:
+            self._settle(host, _NOTHING)
+            return found
+        excepted = self._settle(host, private)
+        allowed = [each for each in found if each not in private or each in excepted]
+        if not allowed:
+            raise BlockedAddressError(
+                f"{host} resolves to {found[0]}, which is not public; {_ADVICE}"
+            )
+        return allowed
+
+    def _settle(self, host: str, private: frozenset[Address]) -> frozenset[Address]:
+        """Remember the first private addresses of a start host, and give them."""
+        known = self._first.get(host)
+        if known is not None:
+            return known
+        if len(self._first) >= _MOST_STARTS or not self._is_start(host):
+            return _NOTHING
+        self._first[host] = private
+        return private
+
+
+def check_target(
+    url: str,
+    addresses: Iterable[Address] = (),
+    *,
+    allow_private: Callable[[str], bool] = nobody,
+    bad_ports: frozenset[int] = BAD_PORTS,
+) -> None:
+    """Raise FetchError if a crawl must not ask for this URL.
+
+        check_target("http://169.254.169.254/latest/meta-data/")  # blocked_address
+
+    For whatever connects by itself, such as a browser. `addresses` are those that the
+    host was resolved to, if that is known. `allow_private` is asked for a host.
+    """
+    try:
+        parts = urlsplit(urls.canonical(url))
+    except urls.InvalidUrl as exc:
+        raise FetchError(Reason.BLOCKED_SCHEME, str(exc), url=url) from exc
+    host, port = parts.hostname or "", parts.port
+    options = TransportOptions(allow_private=allow_private, bad_ports=bad_ports)
+    guard = AddressGuard(options)
+    try:
+        guard.check_name(host, port or (443 if parts.scheme == "https" else 80))
+        guard.allowed(host, addresses)
+    except BlockedPortError as exc:
+        raise FetchError(Reason.BLOCKED_PORT, str(exc), url=url) from exc
+    except BlockedAddressError as exc:
+        raise FetchError(Reason.BLOCKED_ADDRESS, str(exc), url=url) from exc

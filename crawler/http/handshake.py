@@ -1,0 +1,175 @@
+"""TLS and ALPN: from a byte stream to the connection class of the agreed protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Any, cast
+
+from crawler.http.h1.connection import Http1Connection
+from crawler.http.h2.connection import Http2Connection
+from crawler.http.origins import Dialling
+from crawler.http.pool import Pool
+
+__all__ = ["Negotiation", "Offer"]
+
+#: How long a closing TLS connection waits for the peer's close_notify.
+_GOODBYE_SECONDS = 2.0
+#: The pool's own timer ends a handshake that takes too long.
+_NEVER_SECONDS = 3600.0
+
+
+class Negotiation(asyncio.Protocol):
+    """The protocol of a byte stream until ALPN has decided between HTTP/1.1 and HTTP/2.
+
+    On a new socket or TLS stream that is in `connection_made`. A tunnel calls `begin`
+    later, and what arrived in between is kept for the connection.
+    """
+
+    def __init__(self, pool: Pool, dial: Dialling, offers: Sequence[str]) -> None:
+        self._pool = pool
+        self._dial = dial
+        #: What is spoken if the peer does not take part in ALPN.
+        self._default = "h2" if list(offers) == ["h2"] else "http/1.1"
+        self._early: list[bytes] = []
+        self._is_over = False
+        #: Kept for clean-up, if the connection was not adopted.
+        self.transport: asyncio.Transport | None = None
+        self.is_adopted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.begin(transport)
+
+    def begin(self, transport: asyncio.BaseTransport) -> None:
+        """Make the connection of the agreed protocol, and hand it to the dial."""
+        # uvloop's transports are not subclasses of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
+        if self._is_over:
+            raise ConnectionResetError
+        tls = transport.get_extra_info("ssl_object")
+        agreed = tls.selected_alpn_protocol() if tls is not None else None
+        is_http2 = (agreed or self._default) == "h2"
+        kind = Http2Connection if is_http2 else Http1Connection
+        connection = kind(self._pool, self._dial.origin)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        self.is_adopted = self._dial.adopt(connection, is_http2)
+        for data in self._early:
+            connection.data_received(data)
+
+    def data_received(self, data: bytes) -> None:
+        self._early.append(data)
+
+    def eof_received(self) -> None:
+        self._is_over = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over = True
+
+
+class Offer:
+    """One TLS handshake on a shared SSLContext: its protocols and its earlier session.
+
+    The protocols are a property of the context. They are set and used in one step, so
+    that origins in HTTP/1.1 and others can share its certificates and its memory.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        host: str,
+        protocols: Sequence[str],
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        self._context = context
+        self._host = host
+        self._protocols = list(protocols)
+        self._session = session
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `create_connection`."""
+        return {"ssl": cast(ssl.SSLContext, self), **self._limits()}
+
+    async def start_tls(
+        self, transport: asyncio.Transport, protocol: asyncio.Protocol
+    ) -> asyncio.Transport:
+        """Begin TLS on a stream that exists, a tunnel."""
+        loop = asyncio.get_running_loop()
+        is_nested = transport.get_extra_info("ssl_object") is not None
+        if is_nested and isinstance(loop, asyncio.BaseEventLoop):
+            transport = _OuterTls(transport)
+        made = await loop.start_tls(
+            transport, protocol, _OfferContext(self), **self._limits()
+        )
+        if made is None:
+            raise ConnectionResetError
+        return made
+
+    def _limits(self) -> dict[str, Any]:
+        return {
+            "server_hostname": self._host.rstrip("."),
+            "ssl_shutdown_timeout": _GOODBYE_SECONDS,
+            "ssl_handshake_timeout": _NEVER_SECONDS,
+        }
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, **kwargs: Any
+    ) -> ssl.SSLObject:
+        self._context.set_alpn_protocols(self._protocols)
+        kwargs["session"] = self._session
+        return self._context.wrap_bio(incoming, outgoing, **kwargs)
+
+
+class _OfferContext(ssl.SSLContext):
+    """An Offer for `start_tls`, which checks for the class."""
+
+    def __new__(cls, offer: Offer) -> _OfferContext:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+
+    def wrap_bio(self, *bios: Any, **kwargs: Any) -> ssl.SSLObject:
+        return self._offer.wrap_bio(*bios, **kwargs)
+
+
+class _OuterTls(asyncio.Transport):
+    """A TLS stream that carries another one, between the two of asyncio.
+
+    CPython before 3.11.8 and 3.12.2 cannot abort such a stream (gh-113214): a failed
+    inner handshake would not end. `abort` works in all of them.
+    """
+
+    _start_tls_compatible = True
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def _force_close(self, exc: BaseException | None) -> None:
+        self._transport.abort()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._transport.set_protocol(protocol)
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._transport.write(data)

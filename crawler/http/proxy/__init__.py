@@ -1,0 +1,1 @@
+"""The way through a proxy: who it is, and how a tunnel is opened."""

@@ -1,0 +1,58 @@
+"""A tunnel through an HTTP proxy, by CONNECT (RFC 9110 section 9.3.6)."""
+
+from __future__ import annotations
+
+import re
+
+from crawler.http.errors import ProxyError
+from crawler.http.proxy.server import ProxyServer, bracketed
+from crawler.http.proxy.wire import Wire
+
+__all__ = ["connect"]
+
+#: The largest head that an answer to CONNECT may have.
+_MOST_HEAD = 32 * 1024
+_MOST_INTERIM = 8
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
+_BODY = re.compile(
+    rb"\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)", re.IGNORECASE
+)
+_UNPRINTABLE = re.compile(r"[^ -~]")
+_TARGET = re.compile(r"[!-~]+")
+#: The proxy refuses us (407) or the target (403): it will do so again.
+_FINAL_STATUSES = (403, 407)
+
+
+async def connect(wire: Wire, proxy: ProxyServer, host: str, port: int) -> bool:
+    """Have the proxy connect to the target.
+
+    Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
+    True means that the answer promised a body, which a tunnel does not have.
+    """
+    target = f"{bracketed(host)}:{port}"
+    if not _TARGET.fullmatch(target):
+        raise ProxyError(f"cannot be asked for the host {host!r}", is_final=True)
+    authority = target.encode("ascii")
+    fields = [(b"Host", authority), *proxy.own_fields]
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    wire.write(b"CONNECT %b HTTP/1.1\r\n%b\r\n" % (authority, lines))
+    for _ in range(_MOST_INTERIM):
+        head = await wire.read_head(_MOST_HEAD)
+        line = _STATUS_LINE.match(head)
+        if line is None:
+            raise ProxyError("answered CONNECT with something that is not HTTP/1.1")
+        status = int(line[1])
+        if status >= 200:
+            break
+    else:
+        raise ProxyError(
+            f"sent {_MOST_INTERIM} interim answers to CONNECT, no final one"
+        )
+    if status >= 300:
+        reason = _UNPRINTABLE.sub("?", (line[2] or b"").decode("latin-1"))[:80].strip()
+        raise ProxyError(
+            f"refused a tunnel to {target}: {f'{status} {reason}'.strip()}",
+            status=status,
+            is_final=status in _FINAL_STATUSES,
+        )
+    return _BODY.search(head) is not None

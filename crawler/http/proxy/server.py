@@ -1,0 +1,97 @@
+"""A proxy as a value: where it is, what it speaks, and who we are to it.
+
+Two requests share a connection only if their proxies are equal, credentials included.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import httpx
+
+from crawler.errors import ConfigError
+from crawler.settings import SOCKS_NEEDS, has_socks
+
+__all__ = ["ProxyServer", "bracketed", "proxy_server"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
+#: A user name or a password in SOCKS5 has its length in one byte (RFC 1929).
+_MOST_SOCKS_BYTES = 255
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProxyServer:
+    """One proxy; its credentials are shown nowhere."""
+
+    #: "http", "https" or "socks5"; a SOCKS proxy resolves the target's name.
+    scheme: str
+    host: str
+    port: int
+    username: bytes = b""
+    password: bytes = b""
+    #: Fields for the proxy alone.
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    #: Checks the certificate of an https:// proxy; None: the transport's own context.
+    context: ssl.SSLContext | None = None
+
+    def __repr__(self) -> str:
+        return f"<ProxyServer {self}>"
+
+    def __str__(self) -> str:
+        """The URL without credentials, for messages."""
+        return f"{self.scheme}://{bracketed(self.host)}:{self.port}"
+
+    @property
+    def is_socks(self) -> bool:
+        return self.scheme == "socks5"
+
+    @property
+    def own_fields(self) -> Sequence[tuple[bytes, bytes]]:
+        """The fields of a request that are for this proxy (RFC 9110 section 11.7)."""
+        if not self.username and not self.password:
+            return self.fields
+        token = base64.b64encode(self.username + b":" + self.password)
+        return [*self.fields, (b"Proxy-Authorization", b"Basic " + token)]
+
+
+def proxy_server(given: httpx.Proxy | str) -> ProxyServer:
+    """Read a proxy's URL, or httpx's own value; ConfigError if it is neither."""
+    return _read_text(given) if isinstance(given, str) else _read(given)
+
+
+@lru_cache(maxsize=1024)
+def _read_text(url: str) -> ProxyServer:
+    try:
+        return _read(httpx.Proxy(url))
+    except (ValueError, httpx.InvalidURL) as exc:
+        # The URL is not repeated: it may hold a password.
+        raise ConfigError(
+            "The proxy is not a URL such as http://host:port or socks5://host:port"
+        ) from exc
+
+
+def _read(proxy: httpx.Proxy) -> ProxyServer:
+    scheme = "socks5" if proxy.url.scheme.startswith("socks5") else proxy.url.scheme
+    username, password = proxy.raw_auth or (b"", b"")
+    if scheme == "socks5" and not has_socks():
+        raise ConfigError(f"A {SOCKS_NEEDS}")
+    if scheme == "socks5" and max(len(username), len(password)) > _MOST_SOCKS_BYTES:
+        raise ConfigError("A SOCKS5 user name or password is longer than 255 bytes")
+    return ProxyServer(
+        scheme,
+        proxy.url.raw_host.decode("ascii"),
+        proxy.url.port or _DEFAULT_PORTS[scheme],
+        username,
+        password,
+        tuple(proxy.headers.raw),
+        proxy.ssl_context,
+    )
+
+
+def bracketed(host: str) -> str:
+    """A host as URLs and CONNECT spell it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,98 @@
+"""A tunnel through a SOCKS5 proxy (RFC 1928), by socksio, the extra `socks`.
+
+The proxy resolves the target's name, as it does for httpx.
+"""
+
+from __future__ import annotations
+
+from socksio import SOCKSError
+from socksio.socks5 import (
+    SOCKS5AuthMethod,
+    SOCKS5AuthMethodsRequest,
+    SOCKS5AuthReply,
+    SOCKS5Command,
+    SOCKS5CommandRequest,
+    SOCKS5Connection,
+    SOCKS5Reply,
+    SOCKS5ReplyCode,
+    SOCKS5UsernamePasswordReply,
+    SOCKS5UsernamePasswordRequest,
+)
+
+from crawler.http.errors import ProxyError
+from crawler.http.proxy.server import ProxyServer, bracketed
+from crawler.http.proxy.wire import Wire
+
+__all__ = ["connect"]
+
+#: Bytes of an address by its type; a name (type 3) has its length before it.
+_ADDRESS_BYTES = {1: 4, 4: 16}
+_NAME = 3
+_SUCCEEDED = 0
+_VERSION = 5
+
+
+async def connect(wire: Wire, proxy: ProxyServer, host: str, port: int) -> None:
+    """Have the proxy connect to the target.
+
+    Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
+    """
+    try:
+        dialogue = SOCKS5Connection()
+        await _authenticate(wire, proxy, dialogue)
+        dialogue.send(
+            SOCKS5CommandRequest.from_address(SOCKS5Command.CONNECT, (host, port))
+        )
+        wire.write(dialogue.data_to_send())
+        reply = dialogue.receive_data(await _reply(wire))
+    except (SOCKSError, ValueError, OverflowError) as exc:
+        raise ProxyError(f"did not answer in SOCKS5: {exc}") from exc
+    assert isinstance(reply, SOCKS5Reply)
+    if reply.reply_code is not SOCKS5ReplyCode.SUCCEEDED:
+        what = reply.reply_code.name.lower().replace("_", " ")
+        raise ProxyError(
+            f"refused a tunnel to {bracketed(host)}:{port}: {what}",
+            is_final=reply.reply_code
+            is SOCKS5ReplyCode.CONNECTION_NOT_ALLOWED_BY_RULESET,
+        )
+
+
+async def _authenticate(
+    wire: Wire, proxy: ProxyServer, dialogue: SOCKS5Connection
+) -> None:
+    """Agree on a method, and give our credentials if the proxy asks (RFC 1929)."""
+    offered = [SOCKS5AuthMethod.NO_AUTH_REQUIRED]
+    if proxy.username or proxy.password:
+        offered.append(SOCKS5AuthMethod.USERNAME_PASSWORD)
+    dialogue.send(SOCKS5AuthMethodsRequest(offered))
+    wire.write(dialogue.data_to_send())
+    received = await wire.read(2)
+    if received[0] != _VERSION:
+        raise ProxyError(f"did not answer in SOCKS5: version {received[0]}")
+    answer = dialogue.receive_data(received)
+    assert isinstance(answer, SOCKS5AuthReply)
+    if answer.method not in offered:
+        raise ProxyError(
+            "accepts no way to authenticate that was offered", is_final=True
+        )
+    if answer.method is SOCKS5AuthMethod.USERNAME_PASSWORD:
+        dialogue.send(SOCKS5UsernamePasswordRequest(proxy.username, proxy.password))
+        wire.write(dialogue.data_to_send())
+        verdict = dialogue.receive_data(await wire.read(2))
+        assert isinstance(verdict, SOCKS5UsernamePasswordReply)
+        if not verdict.success:
+            raise ProxyError("refused the user name or the password", is_final=True)
+
+
+async def _reply(wire: Wire) -> bytes:
+    """Read the whole answer to a command: not a byte of what the target sends."""
+    head = await wire.read(4)
+    if head[1] != _SUCCEEDED:
+        # Some proxies end a refusal here, or have no address in it.
+        return head[:3] + b"\x01" + bytes(6)
+    if head[3] == _NAME:
+        length = await wire.read(1)
+        return head + length + await wire.read(length[0] + 2)
+    if head[3] not in _ADDRESS_BYTES:
+        raise ProxyError("did not answer in SOCKS5: an unknown type of address")
+    return head + await wire.read(_ADDRESS_BYTES[head[3]] + 2)

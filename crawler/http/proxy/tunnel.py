@@ -1,0 +1,26 @@
+"""Opens a tunnel through a proxy of either kind.
+
+The dialogue with the proxy is over before the first byte goes to the target.
+"""
+
+from crawler.http.proxy import http_connect
+from crawler.http.proxy.server import ProxyServer
+from crawler.http.proxy.wire import Wire
+from crawler.settings import has_socks
+
+if has_socks():
+    from crawler.http.proxy import socks5
+
+__all__ = ["open_tunnel"]
+
+
+async def open_tunnel(wire: Wire, proxy: ProxyServer, host: str, port: int) -> bool:
+    """Have the proxy connect to the target.
+
+    Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
+    True means that the answer promised a body, which a tunnel does not have.
+    """
+    if proxy.is_socks:
+        await socks5.connect(wire, proxy, host, port)
+        return False
+    return await http_connect.connect(wire, proxy, host, port)
