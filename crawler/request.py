@@ -16,7 +16,7 @@ from crawler import request_parts as parts
 from crawler.errors import ConfigError
 from crawler.foreign_names import refuse_arguments
 from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
-from crawler.settings import check_proxy
+from crawler.settings import check_proxy, without_password
 from crawler.web import urls
 
 #: What a request is for: a page of the crawl, a robots.txt, or a session's login.
@@ -419,4 +419,4 @@ def _check_proxy(proxy: str) -> None:
     try:
         check_proxy(proxy)
     except ValueError as exc:
-        raise ConfigError(f"proxy {proxy!r}: {exc}") from exc
+        raise ConfigError(f"proxy {without_password(proxy)!r}: {exc}") from exc

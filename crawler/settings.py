@@ -273,8 +273,17 @@ def settled(
         if choices := get_args(get_type_hints(kind)[key]):
             words = [repr(word) for word in choices if isinstance(word, str)]
             why += f"; use {' or '.join(words)}" if words else ""
-        raise ConfigError(f"{source}: {section}.{key} = {value!r}: {why}") from exc
+        shown = without_password(value) if key == "proxy" else value
+        raise ConfigError(f"{source}: {section}.{key} = {shown!r}: {why}") from exc
     return value
+
+
+def without_password(url: object) -> object:
+    """A proxy's URL with `***` in place of user name and password."""
+    if not isinstance(url, str) or "@" not in url:
+        return url
+    scheme, slashes, _ = url.partition("//")
+    return f"{scheme}//***@{url.rpartition('@')[2]}" if slashes else "***"
 
 
 def converted(kind: type[SectionT], values: Mapping[str, Any]) -> SectionT:

@@ -1,5 +1,7 @@
 """Settings: where they come from, what ranks first, and what is refused, and how."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +268,35 @@ def test_the_user_agent_holds_the_contact() -> None:
     built = settings.build([layer("crawl", "contact", "https://x.example/bot")])
 
     assert built.user_agent().endswith(" (+https://x.example/bot)")
+
+
+def test_a_socks_proxy_without_its_extra_is_refused_before_the_run() -> None:
+    # The child has no socksio, whatever is installed here.
+    code = (
+        "import sys; sys.modules['socksio'] = None\n"
+        "from crawler import Request, settings\n"
+        "from crawler.errors import ConfigError\n"
+        "proxy = 'socks5://ann:secret@p.example:1'\n"
+        "for make in (lambda: settings.build([settings.Layer('file',"
+        " {'http': {'proxy': proxy}})]),"
+        " lambda: Request('https://a.example/', proxy=proxy)):\n"
+        "    try: make()\n"
+        "    except ConfigError as exc: print(exc)\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    first, second = run.stdout.splitlines()
+    needs = "SOCKS proxy needs the extra `socks`: pip install 'crawler[socks]'"
+    assert first == f"file: http.proxy = 'socks5://***@p.example:1': {needs}"
+    assert second == f"proxy 'socks5://***@p.example:1': {needs}"
+
+
+@pytest.mark.parametrize("value", ["http://ann:se#cret@p", "//ann:secret@p", "x:y@p"])
+def test_no_message_shows_the_password_of_a_proxy(value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.build([Layer("file", {"http": {"proxy": value}})])
+
+    assert "cret" not in str(caught.value)
