@@ -1,4 +1,7 @@
-"""HTTP/2 servers for tests: hand-made frames, so that they can do what h2 will not."""
+"""HTTP/2 servers for tests, frame by frame, so that they can do what h2 will not.
+
+hyperframe writes and reads the frames, hpack the fields.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +12,7 @@ from typing import Self
 from h2.settings import SettingCodes
 from hpack import Decoder, Encoder
 
-from crawler.http.h2 import frames
+from tests.http import frames
 from tests.http.servers import Served, serve
 
 Fields = list[tuple[bytes, bytes]]
@@ -25,8 +28,7 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
 
 
 def goaway(last_id: int, code: int = 0) -> bytes:
-    payload = last_id.to_bytes(4, "big") + code.to_bytes(4, "big")
-    return frame(frames.GOAWAY, 0, 0, payload)
+    return frames.goaway(last_id, code)
 
 
 class Peer:
@@ -41,7 +43,7 @@ class Peer:
         #: Which of the connections to this server it is, from 1.
         self.number = served.connections
         #: Frames that came and were not requests, by type and stream.
-        self.seen: list[frames.Frame] = []
+        self.seen: list[frames.Got] = []
 
     async def start(self, values: dict[int, int] | None = None) -> Self:
         """Exchange prefaces."""
@@ -53,12 +55,11 @@ class Peer:
     def send(self, *parts: bytes) -> None:
         self.writer.write(b"".join(parts))
 
-    async def frame(self) -> frames.Frame:
+    async def frame(self) -> frames.Got:
         """The client's next frame."""
         head = await self.reader.readexactly(9)
         payload = await self.reader.readexactly(int.from_bytes(head[:3], "big"))
-        stream_id = int.from_bytes(head[5:], "big")
-        return frames.Frame(head[3], head[4], stream_id, payload)
+        return frames.read(head, payload)
 
     async def request(self) -> tuple[int, dict[bytes, bytes]]:
         """The client's next request: its stream, and its fields."""
@@ -76,7 +77,7 @@ class Peer:
                 self.send(frame(frames.PING, 1, 0, got.payload))
             self.seen.append(got)
 
-    async def until(self, kind: int) -> frames.Frame:
+    async def until(self, kind: int) -> frames.Got:
         """The next frame of this type, others aside."""
         while (got := await self.frame()).type != kind:
             self.seen.append(got)

@@ -17,8 +17,8 @@ import pytest
 
 from crawler.http.content_decoding import Bounds
 from crawler.http.errors import BombError, HeaderTooLargeError, TooLargeError
-from crawler.http.h2 import frames
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import Peer, peer
 from tests.http.servers import Served, client, options, serve
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from crawler.http.errors import TruncatedError
-from crawler.http.h2 import frames
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import Peer, at_first, peer
 from tests.http.servers import (
     HALF_CLOSE,

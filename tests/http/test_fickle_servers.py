@@ -10,8 +10,8 @@ import pytest
 from h2.errors import ErrorCodes
 
 from crawler.http.errors import ResetError, TruncatedError
-from crawler.http.h2 import frames
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import CONCURRENT, Peer, peer
 from tests.http.servers import (
     Served,

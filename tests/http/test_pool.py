@@ -11,10 +11,10 @@ import httptools
 import httpx
 import pytest
 
-from crawler.http.h2 import frames
 from crawler.http.options import Timeouts
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import CONCURRENT, Peer, peer
 from tests.http.servers import (
     Served,

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from h2.errors import ErrorCodes
 
-from crawler.http.h2 import frames
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import CONCURRENT, Behaviour, Peer, at_first, goaway, peer
 from tests.http.servers import (
     CLOSE,

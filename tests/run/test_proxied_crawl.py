@@ -21,7 +21,10 @@ class Pages(Spider):
 
 
 async def crawled(url: str, proxy: str) -> Report:
-    settings = {"http": {"proxy": proxy}, "retry": {"attempts": 2, "wait": 0.01}}
+    settings: dict[str, dict[str, object]] = {
+        "http": {"proxy": proxy},
+        "retry": {"attempts": 2, "wait": 0.01},
+    }
     return await to_thread.run_sync(lambda: crawl(Pages(url=url), settings))
 
 

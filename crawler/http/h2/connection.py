@@ -24,11 +24,10 @@ import asyncio
 from typing import Any, ClassVar, Protocol, cast
 
 import httpx
-from h2.errors import ErrorCodes
-from h2.settings import SettingCodes
 
 from crawler.http.errors import HeaderTooLargeError, ResetError
 from crawler.http.h2 import flow_control, frames, resend
+from crawler.http.h2.codes import ErrorCode, Setting
 from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_HEAD, FloodGuard
 from crawler.http.h2.flow_control import DEFAULT_WINDOW, MAX_WINDOW, ReceiveWindow
 from crawler.http.h2.frames import Frame, FrameError, StreamError
@@ -107,9 +106,9 @@ class Http2Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._outbox = WriteBuffer(self._transport, self._peer, self._allowance)
         settings: dict[int, int] = {
-            SettingCodes.ENABLE_PUSH: 0,
-            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-            SettingCodes.MAX_HEADER_LIST_SIZE: self._options.max_header_bytes,
+            Setting.ENABLE_PUSH: 0,
+            Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            Setting.MAX_HEADER_LIST_SIZE: self._options.max_header_bytes,
         }
         self._outbox.write(
             frames.PREFACE
@@ -217,9 +216,9 @@ class Http2Connection(asyncio.Protocol):
 
     def _handle(self, frame: Frame) -> None:
         if not self._peer.is_known and frame.type != frames.SETTINGS:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "The peer speaks no HTTP/2")
+            raise FrameError(ErrorCode.PROTOCOL_ERROR, "The peer speaks no HTTP/2")
         if self._blocks.open is not None and frame.type != frames.CONTINUATION:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A header block is cut in two")
+            raise FrameError(ErrorCode.PROTOCOL_ERROR, "A header block is cut in two")
         self._allowance.spend(1)
         handler = self._HANDLERS.get(frame.type)
         if handler is None:
@@ -274,7 +273,7 @@ class Http2Connection(asyncio.Protocol):
             return
         if len(fields) > self._options.max_header_count:
             error = HeaderTooLargeError("Too many header lines")
-            raise StreamError(ErrorCodes.PROTOCOL_ERROR, str(error), error)
+            raise StreamError(ErrorCode.PROTOCOL_ERROR, str(error), error)
         is_last = bool(frame.flags & frames.END_STREAM)
         stream.take_fields(fields, is_last=is_last)
         self._allowance.earn(FRAMES_FOR_HEAD)
@@ -295,7 +294,7 @@ class Http2Connection(asyncio.Protocol):
         if stream is None:
             return
         self._forget(stream)
-        if code == ErrorCodes.HTTP_1_1_REQUIRED:
+        if code == ErrorCode.HTTP_1_1_REQUIRED:
             self._home.avoid_http2(self.origin)
             self._retire()
         if stream.transfer is not None:
@@ -308,7 +307,7 @@ class Http2Connection(asyncio.Protocol):
         settings = frames.settings_of(frame)
         if not self._peer.is_known:
             if frame.flags & frames.ACK:
-                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "An ACK for a preface")
+                raise FrameError(ErrorCode.PROTOCOL_ERROR, "An ACK for a preface")
             self._peer.begin()
         if frame.flags & frames.ACK:
             return
@@ -316,7 +315,7 @@ class Http2Connection(asyncio.Protocol):
         window = self._peer.window
         for code, value in settings:
             self._peer.apply(code, value)
-            if code == SettingCodes.HEADER_TABLE_SIZE:
+            if code == Setting.HEADER_TABLE_SIZE:
                 self._encoder.limit_table(value)
         difference = self._peer.window - window
         for stream in self._streams.values():
@@ -328,7 +327,7 @@ class Http2Connection(asyncio.Protocol):
     # PUSH_PROMISE (section 6.6), PING (section 6.7)
 
     def _on_push_promise(self, frame: Frame) -> None:
-        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A push, which was ruled out")
+        raise FrameError(ErrorCode.PROTOCOL_ERROR, "A push, which was ruled out")
 
     def _on_ping(self, frame: Frame) -> None:
         payload = frames.ping_of(frame)
@@ -344,7 +343,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _on_goaway(self, frame: Frame) -> None:
         last_id, code = frames.goaway_of(frame)
-        if code == ErrorCodes.HTTP_1_1_REQUIRED:
+        if code == ErrorCode.HTTP_1_1_REQUIRED:
             self._home.avoid_http2(self.origin)
         self._retire()
         for stream in [each for each in self._streams.values() if each.id > last_id]:
@@ -390,7 +389,7 @@ class Http2Connection(asyncio.Protocol):
         if is_short and not transfer.is_sending:
             self._drain(stream)
         else:
-            self._reset(stream, ErrorCodes.CANCEL)
+            self._reset(stream, ErrorCode.CANCEL)
         if timed_out:
             self._pulse.doubt()
         self._home.has_room_again(self)
@@ -404,7 +403,7 @@ class Http2Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """Drained streams had their time."""
         for stream in [each for each in self._streams.values() if each.due <= now]:
-            self._reset(stream, ErrorCodes.CANCEL)
+            self._reset(stream, ErrorCode.CANCEL)
         self.due = min((each.due for each in self._streams.values()), default=NEVER)
         if self.due == NEVER:
             self._ticker.unwatch(self)
@@ -423,7 +422,7 @@ class Http2Connection(asyncio.Protocol):
             return
         if stream.transfer is not None and stream.transfer.is_sending:
             # It answers without having heard all, and need not hear the rest.
-            self._outbox.write(frames.reset(stream.id, ErrorCodes.NO_ERROR))
+            self._outbox.write(frames.reset(stream.id, ErrorCode.NO_ERROR))
         self._forget(stream)
         stream.finish()
         self._home.has_room_again(self)
@@ -438,7 +437,7 @@ class Http2Connection(asyncio.Protocol):
             stream.transfer.fail(exc.told or httpx.RemoteProtocolError(str(exc)))
         self._home.has_room_again(self)
 
-    def _reset(self, stream: Stream, code: ErrorCodes) -> None:
+    def _reset(self, stream: Stream, code: ErrorCode) -> None:
         self._outbox.write(frames.reset(stream.id, code))
         self._forget(stream)
         self._resets += 1
@@ -468,7 +467,7 @@ class Http2Connection(asyncio.Protocol):
     def close(self) -> None:
         """Say goodbye."""
         if not self._is_closed:
-            self._outbox.write(frames.goaway(ErrorCodes.NO_ERROR))
+            self._outbox.write(frames.goaway(ErrorCode.NO_ERROR))
             self._outbox.flush()
             self._is_closed = True
             self._transport.close()

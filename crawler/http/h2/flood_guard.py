@@ -5,8 +5,7 @@ of body that went out, and the bytes of bodies either way. So a flood comes to a
 be it of PING, of SETTINGS, or of a kind that nobody has thought of yet.
 """
 
-from h2.errors import ErrorCodes
-
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.frames import FrameError
 
 __all__ = ["BYTES_FOR_FRAME", "FRAMES_FOR_HEAD", "FRAMES_FOR_PIECE", "FloodGuard"]
@@ -30,7 +29,7 @@ class FloodGuard:
         """So many frames came, or what is as dear; too many are a connection error."""
         self._left -= count
         if self._left < 0:
-            raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, "Frames that bring nothing")
+            raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, "Frames that bring nothing")
 
     def earn(self, count: int) -> None:
         """There was progress, which is worth so many frames."""

@@ -4,8 +4,7 @@ Windows count bytes of DATA, its padding included. There is one for each directi
 each stream, and of the connection; what is sent or comes has to fit into both. No I/O.
 """
 
-from h2.errors import ErrorCodes
-
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.frames import FrameError, StreamError
 
 __all__ = ["DEFAULT_WINDOW", "MAX_WINDOW", "ReceiveWindow", "grown", "moved"]
@@ -18,9 +17,9 @@ MAX_WINDOW = 2**31 - 1
 def grown(room: int, size: int) -> int:
     """Give what the peer takes from us after a WINDOW_UPDATE (section 6.9.1)."""
     if not size:
-        raise StreamError(ErrorCodes.PROTOCOL_ERROR, "A window that does not grow")
+        raise StreamError(ErrorCode.PROTOCOL_ERROR, "A window that does not grow")
     if room + size > MAX_WINDOW:
-        raise StreamError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+        raise StreamError(ErrorCode.FLOW_CONTROL_ERROR, "A window too large")
     return room + size
 
 
@@ -30,7 +29,7 @@ def moved(room: int, difference: int) -> int:
     That may be less than nothing (section 6.9.2).
     """
     if room + difference > MAX_WINDOW:
-        raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+        raise FrameError(ErrorCode.FLOW_CONTROL_ERROR, "A window too large")
     return room + difference
 
 
@@ -48,7 +47,7 @@ class ReceiveWindow:
         """So much has come; it takes its room until it is consumed."""
         self._room -= size
         if self._room < 0:
-            raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "More than the window")
+            raise FrameError(ErrorCode.FLOW_CONTROL_ERROR, "More than the window")
 
     def consume(self, size: int) -> int:
         """So much is out of the way; give by how much to let the window grow now.

@@ -7,7 +7,7 @@ is about a stream or the connection. What it means is in http2.py.
 from struct import Struct, error
 from typing import NamedTuple
 
-from h2.errors import ErrorCodes
+from crawler.http.h2.codes import ErrorCode
 
 __all__ = [
     "ACK",
@@ -59,7 +59,7 @@ class ProtocolError(Exception):
     """The peer broke the protocol; `told` is for whoever waits for the stream."""
 
     def __init__(
-        self, code: ErrorCodes, message: str, told: Exception | None = None
+        self, code: ErrorCode, message: str, told: Exception | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -106,7 +106,7 @@ def check_size(received: bytes) -> None:
     length = int.from_bytes(received[:3], "big")
     if len(received) >= 3 and length > MAX_FRAME_SIZE:
         raise FrameError(
-            ErrorCodes.FRAME_SIZE_ERROR, f"A frame announces {length:,} bytes"
+            ErrorCode.FRAME_SIZE_ERROR, f"A frame announces {length:,} bytes"
         )
 
 
@@ -116,13 +116,13 @@ def payload_of(frame: Frame) -> bytes:
     padding = 0
     if frame.flags & PADDED:
         if not payload:
-            raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "A frame has no padding")
+            raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "A frame has no padding")
         padding, start = payload[0], 1
     if frame.type == HEADERS and frame.flags & PRIORITY_FLAG:
         start += 5
     stop = len(payload) - padding
     if stop < start:
-        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame is all padding and more")
+        raise FrameError(ErrorCode.PROTOCOL_ERROR, "A frame is all padding and more")
     return payload[start:stop]
 
 
@@ -132,7 +132,7 @@ def number_of(frame: Frame) -> int:
         (number,) = _LONG.unpack(frame.payload)
     except error:
         raise FrameError(
-            ErrorCodes.FRAME_SIZE_ERROR, "A frame of a number is not four bytes"
+            ErrorCode.FRAME_SIZE_ERROR, "A frame of a number is not four bytes"
         ) from None
     return int(number)
 
@@ -140,9 +140,9 @@ def number_of(frame: Frame) -> int:
 def check_priority(frame: Frame) -> None:
     """Raise FrameError unless it is a PRIORITY, of which nothing else is wanted."""
     if not frame.stream_id:
-        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "PRIORITY on no stream")
+        raise FrameError(ErrorCode.PROTOCOL_ERROR, "PRIORITY on no stream")
     if len(frame.payload) != 5:
-        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PRIORITY of a broken size")
+        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of a broken size")
 
 
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
@@ -150,7 +150,7 @@ def settings_of(frame: Frame) -> list[tuple[int, int]]:
     _check_is_the_connections(frame)
     is_ack = frame.flags & ACK
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
-        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "SETTINGS of a broken size")
+        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of a broken size")
     return list(_SETTING.iter_unpack(frame.payload))
 
 
@@ -158,7 +158,7 @@ def ping_of(frame: Frame) -> bytes:
     """Give what PING wants to have back."""
     _check_is_the_connections(frame)
     if len(frame.payload) != _PING_BYTES:
-        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "PING of a broken size")
+        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "PING of a broken size")
     return frame.payload
 
 
@@ -166,7 +166,7 @@ def goaway_of(frame: Frame) -> tuple[int, int]:
     """Give the last stream that was or may be processed, and the error's code."""
     _check_is_the_connections(frame)
     if len(frame.payload) < 8:
-        raise FrameError(ErrorCodes.FRAME_SIZE_ERROR, "GOAWAY is too short")
+        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY is too short")
     (last,) = _LONG.unpack_from(frame.payload)
     (code,) = _LONG.unpack_from(frame.payload, 4)
     return last & 0x7FFFFFFF, code
@@ -174,7 +174,7 @@ def goaway_of(frame: Frame) -> tuple[int, int]:
 
 def _check_is_the_connections(frame: Frame) -> None:
     if frame.stream_id:
-        raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A stream's that is for all")
+        raise FrameError(ErrorCode.PROTOCOL_ERROR, "A stream's that is for all")
 
 
 def _frame(kind: int, flags: int, stream_id: int, payload: bytes | memoryview) -> bytes:
@@ -199,7 +199,7 @@ def headers(
     return b"".join(parts)
 
 
-def reset(stream_id: int, code: ErrorCodes) -> bytes:
+def reset(stream_id: int, code: ErrorCode) -> bytes:
     return _frame(RST_STREAM, 0, stream_id, _LONG.pack(code))
 
 
@@ -216,7 +216,7 @@ def ping(payload: bytes = bytes(_PING_BYTES), *, is_ack: bool = False) -> bytes:
     return _frame(PING, ACK if is_ack else 0, 0, payload)
 
 
-def goaway(code: ErrorCodes) -> bytes:
+def goaway(code: ErrorCode) -> bytes:
     # A client has processed no stream of the peer's.
     return _frame(GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))
 

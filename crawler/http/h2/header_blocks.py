@@ -7,10 +7,9 @@ both ends keep; one that cannot be ends the connection.
 
 from typing import NoReturn
 
-from h2.errors import ErrorCodes
-
 from crawler.http.errors import HeaderTooLargeError
 from crawler.http.h2 import frames
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.frames import Frame, FrameError
 from crawler.http.h2.hpack_decoder import (
     CompressionError,
@@ -54,7 +53,7 @@ class BlockReader:
         """
         first, parts = self.open, self._parts
         if first is None or frame.stream_id != first.stream_id:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "CONTINUATION of nothing")
+            raise FrameError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
         parts.append(frame.payload)
         if len(parts) > _MAX_CONTINUATIONS or sum(map(len, parts)) > self._max_bytes:
             self._refuse()
@@ -70,11 +69,11 @@ class BlockReader:
         except OversizedError:
             self._refuse()
         except CompressionError as exc:
-            raise FrameError(ErrorCodes.COMPRESSION_ERROR, f"HPACK: {exc}") from exc
+            raise FrameError(ErrorCode.COMPRESSION_ERROR, f"HPACK: {exc}") from exc
 
     def _refuse(self) -> NoReturn:
         # What is not decoded would be missing in the table.
         error = HeaderTooLargeError(
             f"The head is larger than {self._max_bytes:,} bytes"
         )
-        raise FrameError(ErrorCodes.ENHANCE_YOUR_CALM, str(error), error)
+        raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, str(error), error)

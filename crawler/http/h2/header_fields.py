@@ -7,9 +7,9 @@ from then on cost a look-up; what changes is sent beside them, unindexed. No I/O
 import re
 
 import httpx
-from h2.errors import ErrorCodes
 from hpack import Encoder
 
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.frames import StreamError
 from crawler.http.transfer import Fields
 
@@ -61,7 +61,7 @@ class MalformedError(StreamError):
     """It is nothing that an answer may be: its stream's error (section 8.1.1)."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(ErrorCodes.PROTOCOL_ERROR, message)
+        super().__init__(ErrorCode.PROTOCOL_ERROR, message)
 
 
 class FieldEncoder:

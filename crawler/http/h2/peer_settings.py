@@ -1,8 +1,6 @@
 """What an HTTP/2 peer has asked of us by SETTINGS (RFC 9113 section 6.5.2)."""
 
-from h2.errors import ErrorCodes
-from h2.settings import SettingCodes
-
+from crawler.http.h2.codes import ErrorCode, Setting
 from crawler.http.h2.flow_control import DEFAULT_WINDOW, MAX_WINDOW
 from crawler.http.h2.frames import MAX_FRAME_SIZE, FrameError
 
@@ -40,15 +38,15 @@ class PeerSettings:
 
     def apply(self, code: int, value: int) -> None:
         """Apply one setting; others are the encoder's, or unknown and ignored."""
-        if code == SettingCodes.MAX_CONCURRENT_STREAMS:
+        if code == Setting.MAX_CONCURRENT_STREAMS:
             self.streams = min(value, self._our_streams)
-        elif code == SettingCodes.INITIAL_WINDOW_SIZE:
+        elif code == Setting.INITIAL_WINDOW_SIZE:
             if value > MAX_WINDOW:
-                raise FrameError(ErrorCodes.FLOW_CONTROL_ERROR, "A window too large")
+                raise FrameError(ErrorCode.FLOW_CONTROL_ERROR, "A window too large")
             self.window = value
-        elif code == SettingCodes.MAX_FRAME_SIZE:
+        elif code == Setting.MAX_FRAME_SIZE:
             if not MAX_FRAME_SIZE <= value < 2**24:
-                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame size out of range")
+                raise FrameError(ErrorCode.PROTOCOL_ERROR, "A frame size out of range")
             self.frame_size = value
-        elif code == SettingCodes.ENABLE_PUSH and value:
-            raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A server asks for push")
+        elif code == Setting.ENABLE_PUSH and value:
+            raise FrameError(ErrorCode.PROTOCOL_ERROR, "A server asks for push")

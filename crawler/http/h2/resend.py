@@ -7,9 +7,8 @@ half an answer is not asked for twice.
 
 from typing import Protocol
 
-from h2.errors import ErrorCodes
-
 from crawler.http.errors import ResetError, TruncatedError
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.transfer import Transfer
 
 __all__ = ["after_goaway", "after_loss", "after_reset"]
@@ -37,10 +36,10 @@ def after_goaway(pool: Pool, transfer: Transfer, last_id: int, code: int) -> Non
 
 def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
     """RST_STREAM has ended it; REFUSED_STREAM means that it was not processed."""
-    if code == ErrorCodes.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
+    if code == ErrorCode.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
         pool.send_again(transfer)
     elif (
-        code == ErrorCodes.REFUSED_STREAM
+        code == ErrorCode.REFUSED_STREAM
         and not transfer.refused
         and _is_whole(transfer)
     ):
@@ -71,6 +70,6 @@ def _is_whole(transfer: Transfer) -> bool:
 
 def _name_of(code: int) -> str:
     try:
-        return ErrorCodes(code).name
+        return ErrorCode(code).name
     except ValueError:
         return f"error {code}"

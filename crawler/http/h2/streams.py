@@ -15,9 +15,9 @@ from __future__ import annotations
 import asyncio
 
 import httpx
-from h2.errors import ErrorCodes
 
 from crawler.http.errors import TruncatedError
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.flow_control import ReceiveWindow
 from crawler.http.h2.frames import Frame, FrameError
 from crawler.http.h2.header_fields import (
@@ -69,7 +69,7 @@ class Streams(dict[int, "Stream"]):
         if stream is None:
             is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
             if not is_ours:
-                raise FrameError(ErrorCodes.PROTOCOL_ERROR, "A frame on an idle stream")
+                raise FrameError(ErrorCode.PROTOCOL_ERROR, "A frame on an idle stream")
         return stream
 
 

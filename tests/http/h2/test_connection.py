@@ -19,9 +19,9 @@ from crawler.http.errors import (
     TooSlowError,
     TruncatedError,
 )
-from crawler.http.h2 import frames
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import (
     CONCURRENT,
     Behaviour,

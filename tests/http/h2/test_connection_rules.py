@@ -13,9 +13,9 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
 from crawler.http.errors import ResetError, TruncatedError
-from crawler.http.h2 import frames
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.h2.test_connection import h2c, well
 from tests.http.peers import CONCURRENT, Peer, at_first, frame, goaway, peer
 from tests.http.servers import (

@@ -1,8 +1,8 @@
 import pytest
-from h2.errors import ErrorCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.flow_control import MAX_WINDOW, ReceiveWindow, grown, moved
 from crawler.http.h2.frames import FrameError, StreamError
 
@@ -33,7 +33,7 @@ def test_more_than_the_window_is_an_error(size: int, more: int) -> None:
 
     with pytest.raises(FrameError) as raised:
         window.receive(more)
-    assert raised.value.code == ErrorCodes.FLOW_CONTROL_ERROR
+    assert raised.value.code == ErrorCode.FLOW_CONTROL_ERROR
 
 
 def test_a_window_grows_up_to_its_limit() -> None:
@@ -42,10 +42,10 @@ def test_a_window_grows_up_to_its_limit() -> None:
 
     with pytest.raises(StreamError) as raised:
         grown(MAX_WINDOW, 1)
-    assert raised.value.code == ErrorCodes.FLOW_CONTROL_ERROR
+    assert raised.value.code == ErrorCode.FLOW_CONTROL_ERROR
     with pytest.raises(StreamError) as raised:
         grown(5, 0)
-    assert raised.value.code == ErrorCodes.PROTOCOL_ERROR
+    assert raised.value.code == ErrorCode.PROTOCOL_ERROR
 
 
 def test_a_window_moves_below_nothing_but_not_beyond_its_limit() -> None:
@@ -53,4 +53,4 @@ def test_a_window_moves_below_nothing_but_not_beyond_its_limit() -> None:
 
     with pytest.raises(FrameError) as raised:
         moved(MAX_WINDOW, 1)
-    assert raised.value.code == ErrorCodes.FLOW_CONTROL_ERROR
+    assert raised.value.code == ErrorCode.FLOW_CONTROL_ERROR

@@ -1,12 +1,12 @@
 from contextlib import suppress
 
 import pytest
-from h2.errors import ErrorCodes
 from hyperframe.frame import Frame as Reference
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.http.h2 import frames
+from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.frames import Frame, FrameError
 
 FRAMES = st.lists(
@@ -56,11 +56,11 @@ def test_the_reserved_bit_is_no_part_of_a_streams_number() -> None:
     ("wire", "name", "stream_id"),
     [
         (frames.data(1, b"x", is_last=True), "DataFrame", 1),
-        (frames.reset(3, ErrorCodes.CANCEL), "RstStreamFrame", 3),
+        (frames.reset(3, ErrorCode.CANCEL), "RstStreamFrame", 3),
         (frames.settings({2: 0, 4: 100}), "SettingsFrame", 0),
         (frames.settings_ack(), "SettingsFrame", 0),
         (frames.ping(), "PingFrame", 0),
-        (frames.goaway(ErrorCodes.NO_ERROR), "GoAwayFrame", 0),
+        (frames.goaway(ErrorCode.NO_ERROR), "GoAwayFrame", 0),
         (frames.window_update(5, 100), "WindowUpdateFrame", 5),
         (
             frames.headers(7, b"block", is_last=True, max_frame_size=100),

@@ -8,9 +8,9 @@ import pytest
 from h2.settings import SettingCodes
 
 from crawler.http.errors import DeadlineError
-from crawler.http.h2 import frames
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
+from tests.http import frames
 from tests.http.peers import Peer, at_first, frame, peer
 from tests.http.servers import (
     Served,

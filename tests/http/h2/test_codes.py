@@ -1,0 +1,19 @@
+"""The numbers of HTTP/2, against h2's."""
+
+from h2.errors import ErrorCodes
+from h2.settings import SettingCodes
+
+from crawler.http.h2.codes import ErrorCode, Setting
+
+
+def test_the_error_codes_are_h2s() -> None:
+    assert {code.name: int(code) for code in ErrorCode} == {
+        code.name: int(code) for code in ErrorCodes
+    }
+
+
+def test_the_settings_are_h2s() -> None:
+    theirs = {code.name: int(code) for code in SettingCodes}
+
+    for setting in Setting:
+        assert theirs[setting.name] == setting
