@@ -5,100 +5,23 @@ that the test sees. The peers that misbehave are in test_connection_rules.py.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import h2.config
-import h2.connection
-import h2.events
 import h2.exceptions
 import httpx
 import pytest
 from h2.settings import SettingCodes
 
 from crawler.http.transport import Transport
+from tests.http.h2.judge import Answer, Fields, Judge, Settings
 from tests.http.h2.test_connection import h2c
 from tests.http.servers import Served, client, serve
 
 
-class Judge:
-    """One connection of a server that is h2 throughout."""
-
-    def __init__(
-        self, served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.served, self.reader, self.writer = served, reader, writer
-        self.h2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=False, header_encoding=None)
-        )
-        #: Bodies of requests, as far as they are here.
-        self.bodies: dict[int, bytes] = {}
-        #: Bodies of answers that wait for the client's window.
-        self.unsent: dict[int, bytes] = {}
-        self.resets: list[int] = []
-
-    async def run(
-        self, answer: "Answer", settings: dict[SettingCodes | int, int]
-    ) -> None:
-        self.h2.initiate_connection()
-        self.flush()
-        fields: dict[int, dict[bytes, bytes]] = {}
-        while data := await self.reader.read(65_536):
-            for event in self.h2.receive_data(data):
-                if isinstance(event, h2.events.RequestReceived):
-                    fields[event.stream_id] = dict(event.headers)
-                    self.bodies[event.stream_id] = b""
-                    self.served.requests.append(
-                        fields[event.stream_id][b":path"].decode()
-                    )
-                elif isinstance(event, h2.events.DataReceived):
-                    self.bodies[event.stream_id] += event.data
-                    size = event.flow_controlled_length
-                    self.h2.acknowledge_received_data(size, event.stream_id)
-                elif isinstance(event, h2.events.SettingsAcknowledged) and settings:
-                    # Not before: h2 takes the first acknowledgement for all settings.
-                    self.h2.update_settings(settings)
-                    settings = {}
-                elif isinstance(event, h2.events.StreamEnded):
-                    await answer(self, event.stream_id, fields[event.stream_id])
-                elif isinstance(event, h2.events.StreamReset):
-                    self.resets.append(event.stream_id)
-                    self.unsent.pop(event.stream_id, None)
-            self.send_bodies()
-            self.flush()
-
-    def flush(self) -> None:
-        self.writer.write(self.h2.data_to_send())
-
-    def respond(
-        self, stream_id: int, body: bytes = b"page", *fields: tuple[bytes, bytes]
-    ) -> None:
-        length = (b"content-length", b"%d" % len(body))
-        self.h2.send_headers(stream_id, [(b":status", b"200"), length, *fields])
-        self.unsent[stream_id] = body
-
-    def send_bodies(self) -> None:
-        """Send what the windows allow, in frames of the size that the client takes."""
-        for stream_id, body in list(self.unsent.items()):
-            while body:
-                room = self.h2.local_flow_control_window(stream_id)
-                size = min(room, self.h2.max_outbound_frame_size, len(body))
-                if not size:
-                    break
-                self.h2.send_data(stream_id, body[:size])
-                body = body[size:]
-            self.unsent[stream_id] = body
-            if not body:
-                del self.unsent[stream_id]
-                self.h2.end_stream(stream_id)
-
-
-Answer = Callable[[Judge, int, dict[bytes, bytes]], Awaitable[None]]
-
-
 @asynccontextmanager
 async def judged(
-    answer: Answer, settings: dict[SettingCodes | int, int] | None = None
+    answer: Answer, settings: Settings | None = None
 ) -> AsyncIterator[tuple[Served, httpx.AsyncClient, Transport]]:
     """A client and an h2 server; a breach of the protocol fails the block."""
     breaches: list[Exception] = []
@@ -118,7 +41,7 @@ async def judged(
     assert breaches == []
 
 
-async def page(judge: Judge, stream_id: int, fields: dict[bytes, bytes]) -> None:
+async def page(judge: Judge, stream_id: int, fields: Fields) -> None:
     judge.respond(stream_id, fields[b":path"] + judge.bodies[stream_id])
 
 
@@ -134,7 +57,7 @@ async def test_many_requests_at_a_time() -> None:
 
 
 async def test_a_limit_of_streams_is_kept() -> None:
-    limit: dict[SettingCodes | int, int] = {SettingCodes.MAX_CONCURRENT_STREAMS: 3}
+    limit: Settings = {SettingCodes.MAX_CONCURRENT_STREAMS: 3}
     async with judged(page, limit) as (served, http, _):
         got = await asyncio.gather(*(http.get(f"{served.url}/{n}") for n in range(20)))
 
@@ -151,7 +74,7 @@ async def test_a_request_body_keeps_to_the_windows(size: int) -> None:
 
 
 async def test_a_small_window_and_large_frames_of_the_server_are_kept_to() -> None:
-    odd: dict[SettingCodes | int, int] = {
+    odd: Settings = {
         SettingCodes.INITIAL_WINDOW_SIZE: 1_000,
         SettingCodes.MAX_FRAME_SIZE: 100_000,
         SettingCodes.HEADER_TABLE_SIZE: 64,
@@ -165,7 +88,7 @@ async def test_a_small_window_and_large_frames_of_the_server_are_kept_to() -> No
 
 
 async def test_a_large_answer_comes_through_the_windows() -> None:
-    async def large(judge: Judge, stream_id: int, _: dict[bytes, bytes]) -> None:
+    async def large(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.respond(stream_id, bytes(3_000_000))
 
     async with judged(large) as (served, http, _):
@@ -175,7 +98,7 @@ async def test_a_large_answer_comes_through_the_windows() -> None:
 
 
 async def test_bodies_that_are_left_unread_are_reset_and_cost_no_window() -> None:
-    async def large(judge: Judge, stream_id: int, _: dict[bytes, bytes]) -> None:
+    async def large(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.respond(stream_id, bytes(2_000_000))
 
     async with judged(large) as (served, http, _):
@@ -189,7 +112,7 @@ async def test_bodies_that_are_left_unread_are_reset_and_cost_no_window() -> Non
 
 
 async def test_interim_answers_and_trailers_are_passed_over() -> None:
-    async def chatty(judge: Judge, stream_id: int, _: dict[bytes, bytes]) -> None:
+    async def chatty(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.h2.send_headers(stream_id, [(b":status", b"103"), (b"link", b"</a>")])
         judge.h2.send_headers(stream_id, [(b":status", b"200")])
         judge.h2.send_data(stream_id, b"page")
@@ -202,7 +125,7 @@ async def test_interim_answers_and_trailers_are_passed_over() -> None:
 async def test_a_header_block_of_many_frames_is_read() -> None:
     fields = [(b"x-%d" % n, b"v" * 200) for n in range(150)]
 
-    async def wordy(judge: Judge, stream_id: int, _: dict[bytes, bytes]) -> None:
+    async def wordy(judge: Judge, stream_id: int, _: Fields) -> None:
         judge.respond(stream_id, b"page", *fields)
 
     async with judged(wordy) as (served, http, _):
@@ -212,7 +135,7 @@ async def test_a_header_block_of_many_frames_is_read() -> None:
 
 
 async def test_requests_go_on_elsewhere_after_a_goaway() -> None:
-    async def tired(judge: Judge, stream_id: int, fields: dict[bytes, bytes]) -> None:
+    async def tired(judge: Judge, stream_id: int, fields: Fields) -> None:
         await page(judge, stream_id, fields)
         if len(judge.served.requests) % 7 == 0:
             judge.send_bodies()
@@ -229,7 +152,7 @@ async def test_requests_go_on_elsewhere_after_a_goaway() -> None:
 
 
 async def test_a_ping_is_answered() -> None:
-    async def curious(judge: Judge, stream_id: int, fields: dict[bytes, bytes]) -> None:
+    async def curious(judge: Judge, stream_id: int, fields: Fields) -> None:
         judge.h2.ping(b"12345678")
         await page(judge, stream_id, fields)
 
