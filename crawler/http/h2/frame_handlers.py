@@ -1,0 +1,278 @@
+"""What each HTTP/2 frame of the peer does, in the order of RFC 9113 section 6.
+
+A handler returns when everything that follows from its frame has happened. It raises
+StreamError if only the frame's stream is at fault, and FrameError for the connection.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+import httpx
+
+from crawler.http.errors import HeaderTooLargeError
+from crawler.http.h2 import flow_control, frames, resend
+from crawler.http.h2.codes import ErrorCode, Setting
+from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_HEAD, FloodGuard
+from crawler.http.h2.flow_control import MAX_WINDOW, ReceiveWindow
+from crawler.http.h2.frames import Frame, FrameError, StreamError
+from crawler.http.h2.header_blocks import BlockReader
+from crawler.http.h2.header_fields import FieldEncoder
+from crawler.http.h2.peer_settings import PeerSettings
+from crawler.http.h2.stream_endings import StreamEndings
+from crawler.http.h2.write_buffer import WriteBuffer
+from crawler.http.origins import Origin
+from crawler.http.transfer import Fields, Transfer
+
+__all__ = ["CONNECTION_WINDOW", "FrameHandlers"]
+
+#: Bytes that the peer may send on all streams before a WINDOW_UPDATE.
+CONNECTION_WINDOW = 16 * 1024 * 1024
+
+
+class Http2Pool(Protocol):
+    """The pool, as far as frames concern it."""
+
+    def send_again(self, transfer: Transfer) -> None: ...
+
+    def avoid_http2(self, origin: Origin) -> None: ...
+
+
+class HandledConnection(Protocol):
+    """The connection whose frames are handled."""
+
+    origin: Origin
+    max_header_bytes: int
+    max_header_count: int
+
+    def has_room_again(self) -> None: ...
+
+    def retire(self) -> None: ...
+
+    def abandon(self, transfer: Transfer) -> None: ...
+
+
+class FrameHandlers:
+    """Applies frames to the streams of one connection."""
+
+    __slots__ = (
+        "_allowance",
+        "_blocks",
+        "_connection",
+        "_encoder",
+        "_endings",
+        "_outbox",
+        "_peer",
+        "_pool",
+        "_streams",
+        "_window",
+    )
+
+    def __init__(
+        self,
+        connection: HandledConnection,
+        pool: Http2Pool,
+        peer: PeerSettings,
+        encoder: FieldEncoder,
+        endings: StreamEndings,
+        outbox: WriteBuffer,
+        allowance: FloodGuard,
+    ) -> None:
+        self._connection = connection
+        self._pool = pool
+        self._peer = peer
+        self._encoder = encoder
+        self._endings = endings
+        self._streams = endings.streams
+        self._outbox = outbox
+        self._allowance = allowance
+        self._blocks = BlockReader(connection.max_header_bytes)
+        self._window = ReceiveWindow(CONNECTION_WINDOW)
+
+    def handle(self, frame: Frame) -> None:
+        """Apply one frame, or raise FrameError."""
+        if not self._peer.is_known and frame.type != frames.SETTINGS:
+            raise FrameError(
+                ErrorCode.PROTOCOL_ERROR,
+                "The first frame is not SETTINGS (RFC 9113 section 3.4)",
+            )
+        if self._blocks.open is not None and frame.type != frames.CONTINUATION:
+            raise FrameError(
+                ErrorCode.PROTOCOL_ERROR,
+                "A frame interrupts a header block (RFC 9113 section 6.10)",
+            )
+        self._allowance.spend(1)
+        handler = self._HANDLERS.get(frame.type)
+        if handler is None:
+            return  # unknown types are ignored (section 5.5)
+        try:
+            handler(self, frame)
+        except StreamError as exc:
+            self._refuse(frame, exc)
+        except FrameError as exc:
+            if exc.told is not None:
+                self._tell(frame, exc.told)
+            raise
+
+    def _refuse(self, frame: Frame, exc: StreamError) -> None:
+        """End a stream in error (section 5.4.2), mostly for a malformed answer."""
+        stream = self._streams.get(frame.stream_id)
+        if stream is None:  # stream 0 is the connection
+            raise FrameError(exc.code, str(exc)) from exc
+        self._endings.reset(stream, exc.code)
+        if stream.transfer is not None:
+            stream.transfer.fail(exc.told or httpx.RemoteProtocolError(str(exc)))
+        self._connection.has_room_again()
+
+    def _tell(self, frame: Frame, error: Exception) -> None:
+        stream = self._streams.get(frame.stream_id)
+        if stream is not None and stream.transfer is not None:
+            stream.transfer.fail(error)
+
+    def _on_data(self, frame: Frame) -> None:
+        # DATA, section 6.1
+        size = len(frame.payload)
+        # It counts against the connection's window on closed streams, too.
+        self._window.receive(size)
+        more = self._window.consume(size)
+        if more:
+            self._outbox.write(frames.window_update(0, more))
+        stream = self._streams.addressed(frame)
+        if stream is None:
+            return
+        stream.receive_window.receive(size)
+        piece = frame.payload
+        if frame.flags & frames.PADDED:
+            piece = frames.payload_of(frame)
+        self._allowance.earn(len(piece) // BYTES_FOR_FRAME)
+        consumed = stream.take_data(piece, size - len(piece))
+        if consumed:
+            self._endings.consumed(stream, consumed)
+        if frame.flags & frames.END_STREAM:
+            self._endings.end(stream)
+
+    def _on_headers(self, frame: Frame) -> None:
+        # HEADERS, section 6.2
+        fields = self._blocks.begin(frame)
+        if fields is not None:
+            self._on_fields(frame, fields)
+
+    def _on_continuation(self, frame: Frame) -> None:
+        # CONTINUATION, section 6.10
+        block = self._blocks.go_on(frame)
+        if block is not None:
+            self._on_fields(*block)
+
+    def _on_fields(self, frame: Frame, fields: Fields) -> None:
+        """Take a complete header block: a head, or trailers."""
+        stream = self._streams.addressed(frame)
+        if stream is None:
+            # Decoding a block that no stream needs took time all the same.
+            self._allowance.spend(self._blocks.size // BYTES_FOR_FRAME)
+            return
+        most = self._connection.max_header_count
+        if len(fields) > most:
+            error = HeaderTooLargeError(
+                f"The head has {len(fields):,} fields; max_header_count is {most:,}"
+            )
+            raise StreamError(ErrorCode.PROTOCOL_ERROR, str(error), error)
+        is_last = bool(frame.flags & frames.END_STREAM)
+        stream.take_fields(fields, is_last=is_last)
+        self._allowance.earn(FRAMES_FOR_HEAD)
+        transfer = stream.transfer
+        if is_last:
+            self._endings.end(stream)
+        elif transfer is not None and transfer.is_done:
+            self._connection.abandon(transfer)  # an answer without a body
+
+    def _on_priority(self, frame: Frame) -> None:
+        # PRIORITY, section 6.3: deprecated, so only its form is checked
+        frames.check_priority(frame)
+
+    def _on_reset(self, frame: Frame) -> None:
+        # RST_STREAM, section 6.4
+        code = frames.number_of(frame)
+        stream = self._streams.addressed(frame)
+        if stream is None:
+            return
+        self._endings.forget(stream)
+        if code == ErrorCode.HTTP_1_1_REQUIRED:
+            self._pool.avoid_http2(self._connection.origin)
+            self._connection.retire()
+        if stream.transfer is not None:
+            resend.after_reset(self._pool, stream.transfer, code)
+        self._connection.has_room_again()
+
+    def _on_settings(self, frame: Frame) -> None:
+        # SETTINGS, section 6.5
+        settings = frames.settings_of(frame)
+        if not self._peer.is_known:
+            if frame.flags & frames.ACK:
+                raise FrameError(
+                    ErrorCode.PROTOCOL_ERROR,
+                    "The first SETTINGS frame is an ACK (RFC 9113 section 3.4)",
+                )
+            self._peer.begin()
+        if frame.flags & frames.ACK:
+            return
+        self._allowance.spend(len(settings))
+        window = self._peer.window
+        for code, value in settings:
+            self._peer.apply(code, value)
+            if code == Setting.HEADER_TABLE_SIZE:
+                self._encoder.limit_table(value)
+        difference = self._peer.window - window
+        for stream in self._streams.values():
+            stream.send_room = flow_control.moved(stream.send_room, difference)
+        self._outbox.write(frames.settings_ack())
+        self._outbox.send_bodies(self._streams.values())
+        self._connection.has_room_again()
+
+    def _on_push_promise(self, frame: Frame) -> None:
+        # PUSH_PROMISE, section 6.6: our SETTINGS have disabled it
+        raise FrameError(
+            ErrorCode.PROTOCOL_ERROR,
+            "PUSH_PROMISE although push is disabled (RFC 9113 section 6.6)",
+        )
+
+    def _on_ping(self, frame: Frame) -> None:
+        # PING, section 6.7
+        payload = frames.ping_of(frame)
+        if not frame.flags & frames.ACK:
+            self._outbox.write(frames.ping(payload, is_ack=True))
+
+    def _on_goaway(self, frame: Frame) -> None:
+        # GOAWAY, section 6.8: streams up to the last one may still finish
+        last_id, code = frames.goaway_of(frame)
+        if code == ErrorCode.HTTP_1_1_REQUIRED:
+            self._pool.avoid_http2(self._connection.origin)
+        self._connection.retire()
+        for stream in [each for each in self._streams.values() if each.id > last_id]:
+            self._endings.forget(stream)
+            if stream.transfer is not None:
+                resend.after_goaway(self._pool, stream.transfer, last_id, code)
+
+    def _on_window_update(self, frame: Frame) -> None:
+        # WINDOW_UPDATE, section 6.9
+        size = frames.number_of(frame) & MAX_WINDOW
+        if not frame.stream_id:
+            self._outbox.room = flow_control.grown(self._outbox.room, size)
+            self._outbox.send_bodies(self._streams.values())
+            return
+        stream = self._streams.addressed(frame)
+        if stream is not None:
+            stream.send_room = flow_control.grown(stream.send_room, size)
+            self._outbox.send_body(stream)
+
+    _HANDLERS: ClassVar = {
+        frames.DATA: _on_data,
+        frames.HEADERS: _on_headers,
+        frames.PRIORITY: _on_priority,
+        frames.RST_STREAM: _on_reset,
+        frames.SETTINGS: _on_settings,
+        frames.PUSH_PROMISE: _on_push_promise,
+        frames.PING: _on_ping,
+        frames.GOAWAY: _on_goaway,
+        frames.WINDOW_UPDATE: _on_window_update,
+        frames.CONTINUATION: _on_continuation,
+    }

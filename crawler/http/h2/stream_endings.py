@@ -1,0 +1,122 @@
+"""How the streams of an HTTP/2 connection end (RFC 9113 section 5.1).
+
+A stream ends by END_STREAM, by RST_STREAM of either side, or with its connection. A
+stream that the crawl has abandoned is drained if little of its body is missing, and
+reset otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from crawler.http.h2 import frames
+from crawler.http.h2.codes import ErrorCode
+from crawler.http.h2.streams import Stream, Streams
+from crawler.http.h2.write_buffer import WriteBuffer
+from crawler.http.timeout_wheel import NEVER, TimeoutWheel
+
+__all__ = ["StreamEndings"]
+
+#: An abandoned body with at most this much missing is read to its end within these
+#: seconds, because servers punish resets. Larger ones are reset.
+_DRAINED_BYTES = 64 * 1024
+_DRAINED_SECONDS = 5.0
+#: The share of its streams that a connection resets before it is retired.
+_MAX_RESET_SHARE = 0.3
+_FREE_RESETS = 20
+
+
+class EndingConnection(Protocol):
+    """The connection whose streams end."""
+
+    is_retired: bool
+
+    def has_room_again(self) -> None: ...
+
+    def retire(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class StreamEndings:
+    """Ends streams, and frees what they hold on the connection."""
+
+    __slots__ = ("_connection", "_outbox", "_resets", "_ticker", "due", "streams")
+
+    def __init__(
+        self,
+        connection: EndingConnection,
+        streams: Streams,
+        outbox: WriteBuffer,
+        ticker: TimeoutWheel,
+    ) -> None:
+        self._connection = connection
+        self.streams = streams
+        self._outbox = outbox
+        self._ticker = ticker
+        self._resets = 0
+        #: The ticker's time at which the first drained stream is reset.
+        self.due = NEVER
+
+    def end(self, stream: Stream) -> None:
+        """Take END_STREAM: the answer is complete, unless the stream is closed."""
+        if stream.id not in self.streams:
+            return
+        if stream.transfer is not None and stream.transfer.is_sending:
+            # The server answers early, and does not need the rest (section 8.1).
+            self._outbox.write(frames.reset(stream.id, ErrorCode.NO_ERROR))
+        self.forget(stream)
+        stream.finish()
+        self._connection.has_room_again()
+
+    def reset(self, stream: Stream, code: ErrorCode) -> None:
+        """Send RST_STREAM, and close the stream."""
+        self._outbox.write(frames.reset(stream.id, code))
+        self.forget(stream)
+        self._resets += 1
+        if self._resets > max(_FREE_RESETS, self.streams.opened * _MAX_RESET_SHARE):
+            # Servers take a connection of mostly resets for an attack, and cut it.
+            self._connection.retire()
+
+    def forget(self, stream: Stream) -> None:
+        """Remove a stream that is closed on both sides."""
+        self.streams.pop(stream.id, None)
+        if stream.transfer is not None:
+            stream.transfer.stream = None
+        stream.stop_sending()
+        if self._connection.is_retired and not self.streams:
+            self._connection.close()
+
+    def consumed(self, stream: Stream, size: int) -> None:
+        """Give bytes of a stream's window back to the peer, in large steps."""
+        more = stream.receive_window.consume(size)
+        if more:
+            self._outbox.write(frames.window_update(stream.id, more))
+
+    def abandon(self, stream: Stream, *, is_sending: bool) -> None:
+        """End a stream whose answer the crawl does not want."""
+        stream.transfer = None
+        stream.stop_sending()
+        is_short = stream.left is not None and stream.left <= _DRAINED_BYTES
+        if is_short and not is_sending:
+            self._drain(stream)
+        else:
+            self.reset(stream, ErrorCode.CANCEL)
+
+    def _drain(self, stream: Stream) -> None:
+        more = stream.receive_window.consume_all()
+        if more:
+            self._outbox.write(frames.window_update(stream.id, more))
+        stream.due = self._ticker.now + _DRAINED_SECONDS
+        self.due = min(self.due, stream.due)
+        self._ticker.watch(self)
+
+    def expire(self, now: float) -> None:
+        """Reset the drained streams that took too long."""
+        streams = self.streams
+        for stream in [each for each in streams.values() if each.due <= now]:
+            self.reset(stream, ErrorCode.CANCEL)
+        self.due = min((each.due for each in streams.values()), default=NEVER)
+        if self.due == NEVER:
+            self._ticker.unwatch(self)
+        self._connection.has_room_again()
