@@ -210,10 +210,12 @@ class Client(httpx.AsyncClient):
         )
 
     def _located(self, error: FetchError, request: Request) -> FetchError:
-        """The error with its proxy; the stock transport does not tell proxy and host
-        apart, if nothing was reached."""
-        if self._own is None and self._proxy and error.reason in _UNREACHED:
-            detail = f"The proxy {self._proxy} cannot be reached: {error.detail}"
+        """The error with its proxy. Only the crawler's transport tells proxy and host
+        apart: for others, it was the proxy that could not be reached."""
+        given = request.options.proxy
+        proxy = str(proxy_server(given)) if given else self._proxy
+        if self._own is None and proxy and error.reason in _UNREACHED:
+            detail = f"The proxy {proxy} cannot be reached: {error.detail}"
             error = FetchError(Reason.PROXY_ERROR, detail, url=error.url)
         if error.reason is Reason.PROXY_ERROR:
             error.way = request.options.proxy

@@ -115,9 +115,13 @@ class Visitor:
             if denied.reason.is_skip:
                 return denied
             detail = f"robots.txt: {denied.detail}"
-            blame, way = denied.blame, denied.way
             return FetchError(
-                denied.reason, detail, url=denied.url, blame=blame, way=way
+                denied.reason,
+                detail,
+                url=denied.url,
+                blame=denied.blame,
+                way=denied.way,
+                is_final=denied.is_final,
             )
         if self._given_up and parts.hosts.is_given_up(entry.host):
             last = self._given_up[entry.host]
