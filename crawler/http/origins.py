@@ -134,6 +134,15 @@ class Origin:
                 return transfer
         return None
 
+    def kept_back(self, is_starved: bool) -> int:
+        """How many requests, the latest, wait for more than a handshake."""
+        if self.is_http2 and self.http2:
+            is_full = all(connection.is_full for connection in self.http2)
+            return len(self.waiting) if is_full and not self.dials else 0
+        if self.is_http2 is False or is_starved:
+            return max(0, len(self.waiting) - len(self.dials))
+        return 0  # the first handshake tells how many more it takes
+
     def timeout_error(self, seconds: float | None) -> httpx.TransportError:
         """The error of a dial that took too long: the host's, or the proxy's."""
         if self.proxy is None or any(dial.is_through for dial in self.dials):

@@ -1,7 +1,7 @@
-"""One request on its way, from the wish for a connection to the answer's last byte.
+"""One request in flight, from the wait for a connection to the answer's last byte.
 
-A transfer is what the parts pass among themselves: the pool finds it a connection,
-the connection fills it, the ticker tells it the time, the caller waits for its head.
+The parts pass a transfer on to each other: the pool finds it a connection, the
+connection fills it, its clock ends what takes too long, the caller awaits its head.
 Every change of its state is synchronous, so that a cancellation finds it whole.
 """
 
@@ -15,9 +15,10 @@ import httpx
 
 from crawler.http.body import HIGH_WATER, Body
 from crawler.http.content_decoding import Bounds, Decoder
-from crawler.http.errors import DeadlineError, TooLargeError, TooSlowError
+from crawler.http.errors import TooLargeError
 from crawler.http.options import TransportOptions
-from crawler.http.timeout_wheel import NEVER, TimeoutWheel
+from crawler.http.timeout_wheel import TimeoutWheel
+from crawler.http.transfer_clock import TransferClock
 
 if TYPE_CHECKING:
     from crawler.http.origins import Origin
@@ -27,16 +28,15 @@ __all__ = ["Connection", "Fields", "Transfer", "TransferHome"]
 Fields = list[tuple[bytes, bytes]]
 
 _IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
-#: How often one request is sent again because of what its connection went through.
+#: How often one request is sent again because its connection failed.
 _MAX_RESENT = 2
-_NO_TIMEOUTS: dict[str, float | None] = {}
 
 
 class Connection(Protocol):
-    """What carries a transfer."""
+    """What carries transfers: over HTTP/1.1 one at a time, over HTTP/2 many."""
 
     origin: Origin
-    #: The ticker's time at which the last transfer ended.
+    #: The timeout wheel's time at which the last transfer ended.
     idle_since: float
 
     @property
@@ -63,6 +63,7 @@ class Connection(Protocol):
     def get_extra_info(self, name: str) -> Any: ...
 
 
+#: Fields that describe the encoded body; wrong once it is decoded.
 _ENCODED = (b"content-encoding", b"content-length")
 
 
@@ -76,23 +77,19 @@ class TransferHome(Protocol):
 
 
 class Transfer:
-    """A request, its timeouts, and the answer as far as it is here."""
+    """A request, and the answer as far as it is here.
+
+    Over 15 methods and 12 attributes: connection, caller and pool each have their few,
+    and another object for each exchange would cost one percent of it.
+    """
 
     __slots__ = (
-        "_deadline",
-        "_deadline_seconds",
         "_home",
-        "_left_unsent",
-        "_limits",
-        "_rate_due",
-        "_rate_mark",
-        "_since",
-        "_unsent",
         "body",
         "bounds",
+        "clock",
         "connection",
         "content",
-        "due",
         "fields",
         "has_waited",
         "head",
@@ -147,36 +144,23 @@ class Transfer:
         #: Whether an idle connection would not do, since one has just failed it.
         self.wants_fresh = False
         self._home = home
-        self._limits: dict[str, float | None] = (
-            request.extensions.get("timeout") or _NO_TIMEOUTS
-        )
-        now = home.ticker.now
-        self._since = now
-        self._rate_due, self._rate_mark = NEVER, 0
-        self._unsent: Callable[[], int] | None = None
-        self._left_unsent = 0
-        self._deadline_seconds = self._limits.get("total", options.timeouts.total)
-        self._deadline = (
-            NEVER if self._deadline_seconds is None else now + self._deadline_seconds
-        )
-        self.due = self._deadline
-        self._wait_until(now, _shorter(self.connect_seconds, self._pool_seconds))
-        home.ticker.watch(self)
+        limits: dict[str, float | None] | None = request.extensions.get("timeout")
+        self.clock = TransferClock(self, limits, options, home.ticker)
 
     def shown_fields(self) -> Fields:
-        """The head's fields, less those that speak of an encoding that was undone."""
+        """The head's fields, without those of an encoding that was undone."""
         if not self.original:
             return self.fields
         return [field for field in self.fields if field[0].lower() not in _ENCODED]
 
     @property
-    def connect_seconds(self) -> float | None:
-        """How long a connection may take to stand."""
-        return self._limits.get("connect", self._home.options.timeouts.connect)
+    def has_head(self) -> bool:
+        """Whether the head is here, or will never be."""
+        return self.head.done()
 
     @property
     def may_be_sent_again(self) -> bool:
-        """Whether another try, unasked, cannot do harm, and none was wasted yet."""
+        """Whether it may be sent again unasked: harmless, and not done too often."""
         return (
             not self.head.done()
             and self.content is not None
@@ -192,35 +176,30 @@ class Transfer:
         if self.started is not None and not self.started.done():
             self.started.set_result(None)
         self.informational = 0
-        self.note_progress()
-        seconds = self._read_seconds
-        if self.content != b"":
-            seconds = _shorter(seconds, self._write_seconds)
-        self._wait_until(self._since, seconds)
+        self.clock.begin(has_body=self.content != b"")
 
     def sends_by_itself(self, unsent: Callable[[], int]) -> None:
-        """All of it is the system's to send; `unsent` tells how much is left."""
+        """The system sends the rest; `unsent` tells how many bytes are left."""
         self.is_sending = True
-        self._unsent, self._left_unsent = unsent, unsent()
+        self.clock.watch_unsent(unsent)
 
     def wait_anew(self) -> None:
-        """It has to be sent on another connection."""
+        """The request has to be sent on another connection."""
         self.connection = None
         self.wants_fresh = True
-        self.note_progress()
-        self._wait_until(self._since, self.connect_seconds)
+        self.clock.wait_anew()
 
     def note_progress(self) -> None:
         """The peer did something for this request."""
-        self._since = self._home.ticker.now
+        self.clock.note_progress()
 
     def answer(
         self, status: int, fields: Fields, encodings: list[bytes], length: int | None
     ) -> bool:
-        """Take the final head; False when the body that follows is not wanted."""
+        """Take the final head; False if the body that follows is refused."""
         self.status = status
         self.fields = fields
-        self.note_progress()
+        self.clock.note_progress()
         options = self._home.options
         if encodings and options.decode and self.request.method != "HEAD":
             names = b",".join(encodings).decode("latin-1")
@@ -230,8 +209,7 @@ class Transfer:
             except httpx.DecodingError as exc:
                 self.body.fail(exc)
         if options.min_rate:
-            self._rate_due = self._since + options.min_rate_window
-            self.due = min(self.due, self._rate_due)
+            self.clock.watch_rate()
         if length is not None and length > self.bounds.max_body:
             self.body.fail(_too_large(f"{length:,} bytes are announced", self.bounds))
         if not self.head.done():
@@ -239,22 +217,22 @@ class Transfer:
         return not self.body.is_failed
 
     def feed(self, data: bytes) -> bool:
-        """Pass a piece of the body on; False when it has become too large."""
-        self._since = self._home.ticker.now
+        """Take a piece of the body; False if the body has become too large."""
+        self.clock.note_progress()
         body = self.body
         body.feed(data)
         if body.received > self.bounds.max_body:
-            body.fail(_too_large("The body goes on", self.bounds))
+            body.fail(_too_large("The body is too large", self.bounds))
             return False
         return True
 
     def complete(self) -> None:
-        """The body's last byte was fed."""
+        """Take the end of the body."""
         self.body.end()
         self._finish()
 
     def fail(self, error: Exception) -> None:
-        """The connection cannot go on with it; whoever waits gets the error."""
+        """End it with an error, because its connection cannot go on."""
         if self.is_done:
             return
         if self.head.done():
@@ -266,21 +244,19 @@ class Transfer:
     def _finish(self) -> None:
         self.is_done = True
         self.connection = None
-        self._home.ticker.unwatch(self)
+        self.clock.stop()
 
     # The caller's side
 
     def consumed(self, size: int) -> None:
-        """The consumer has read so many bytes of the wire."""
+        """The consumer has read this many bytes of the wire."""
         if self.connection is not None:
             if self.body.queued + size > HIGH_WATER:
-                # It was held back by us; its time starts anew.
-                self.note_progress()
-                self._rate_mark = -1
+                self.clock.restart_rate()
             self.connection.consumed(self, size)
 
     def abandon(self, *, timed_out: bool = False) -> None:
-        """Nobody waits for it any more."""
+        """End it without an error: the caller does not wait any more."""
         if self.is_done:
             return
         connection = self.connection
@@ -291,7 +267,7 @@ class Transfer:
             self._home.forget(self)
 
     def stop(self, error: Exception, *, timed_out: bool = False) -> None:
-        """End it from our side, with an error for whoever waits."""
+        """End it from the crawl's side, with an error for the caller."""
         if self.is_done:
             return
         if self.head.done():
@@ -300,100 +276,13 @@ class Transfer:
             self.head.set_exception(error)
         self.abandon(timed_out=timed_out)
 
-    # The ticker's side
-
-    @property
-    def _pool_seconds(self) -> float | None:
-        return self._limits.get("pool", self._home.options.timeouts.pool)
-
-    @property
-    def _write_seconds(self) -> float | None:
-        return self._limits.get("write", self._home.options.timeouts.write)
-
-    @property
-    def _read_seconds(self) -> float | None:
-        return self._limits.get("read", self._home.options.timeouts.read)
-
-    def _wait_until(self, since: float, seconds: float | None) -> None:
-        self.due = min(
-            self._deadline,
-            self._rate_due,
-            NEVER if seconds is None else since + seconds,
-        )
-
-    def expire(self, now: float) -> None:
-        """Some time is over: which one, and is it really?"""
-        if now >= self._deadline:
-            self.stop(
-                DeadlineError(f"The exchange took {self._deadline_seconds:g} s"),
-                timed_out=True,
-            )
-        elif self.connection is None:
-            self._expire_waiting(now)
-        else:
-            self._expire_reading(now)
-
-    def _expire_waiting(self, now: float) -> None:
-        error: httpx.TransportError
-        if self.origin.dials:
-            seconds = self.connect_seconds
-            error = self.origin.timeout_error(seconds)
-        else:
-            seconds = self._pool_seconds
-            error = httpx.PoolTimeout(f"No connection became free within {seconds} s")
-        if seconds is not None and now >= self._since + seconds:
-            self.stop(error, timed_out=True)
-        else:
-            # Once the dial is over, the other limit holds: look again soon.
-            left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
-            self._wait_until(now, left)
-
-    def _expire_reading(self, now: float) -> None:
-        seconds = self._read_seconds
-        if self.is_sending and not self.head.done():
-            seconds = self._write_seconds
-            if self._has_sent_more():
-                self._since = now
-        if self.body.queued > HIGH_WATER:
-            self._since = now  # it is the consumer who lets us wait
-        if seconds is not None and now >= self._since + seconds:
-            kind = httpx.WriteTimeout if self.is_sending else httpx.ReadTimeout
-            self.stop(kind(f"Nothing came for {seconds:g} s"), timed_out=True)
-            return
-        if now >= self._rate_due and self._is_too_slow(now):
-            rate = self._home.options.min_rate
-            self.stop(TooSlowError(f"The body comes below {rate:g} bytes a second"))
-            return
-        self._wait_until(self._since, seconds)
-
-    def _has_sent_more(self) -> bool:
-        if self._unsent is None:
-            return False
-        before, self._left_unsent = self._left_unsent, self._unsent()
-        return self._left_unsent < before
-
-    def _is_too_slow(self, now: float) -> bool:
-        options = self._home.options
-        body, mark = self.body, self._rate_mark
-        self._rate_due = now + options.min_rate_window
-        self._rate_mark = body.received
-        if mark < 0 or body.queued > HIGH_WATER:
-            return False
-        return body.received - mark < options.min_rate * options.min_rate_window
-
-
-def _shorter(first: float | None, second: float | None) -> float | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return min(first, second)
-
 
 def _too_large(what: str, bounds: Bounds) -> TooLargeError:
     return TooLargeError(f"{what}; max_body is {bounds.max_body:,} bytes")
 
 
 def _content(request: httpx.Request) -> bytes | None:
-    """The request's body if it is in memory; None if it has to be streamed."""
+    """The request's body if it is in memory; None if it is a stream."""
     try:
         return request.content
     except httpx.RequestNotRead:

@@ -91,6 +91,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._proxy = proxy_server(options.proxy) if options.proxy else None
         connector = Connector(context, protocols, self._guard, self._resolver)
         self._pool = connector.pool = Pool(options, protocols, connector.connect)
+        self._origins = self._pool.origins
 
     def __repr__(self) -> str:
         return f"<Transport {self._pool!r}>"
@@ -137,13 +138,13 @@ class Transport(httpx.AsyncBaseTransport):
         partition = extensions.get("partition", "")
         given = extensions.get("proxy", self._proxy)
         if not given:
-            return self._pool.origin(scheme, host, port, None, partition)
+            return self._origins.get(scheme, host, port, None, partition)
         proxy = given if isinstance(given, ProxyServer) else proxy_server(given)
         # A pooled connection carries requests for many targets: each is judged.
         self._guard.check_name(host, port)
         if scheme == "http" and not proxy.is_socks:
             host, port = proxy.host, proxy.port
-        return self._pool.origin(scheme, host, port, proxy, partition)
+        return self._origins.get(scheme, host, port, proxy, partition)
 
     async def _upload(self, transfer: Transfer) -> None:
         """Stream the request's body; a complete answer may come before its end."""

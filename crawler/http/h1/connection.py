@@ -132,9 +132,9 @@ class Http1Connection(asyncio.Protocol):
 
     def start(self, transfer: Transfer) -> None:
         """Send the request, and its body if it is in memory."""
-        proxy = self.origin.proxy
-        if proxy is not None and self.origin.is_forwarding:
-            head = forwarded_head(transfer.request, proxy.own_fields)
+        if self.origin.is_forwarding:
+            assert self.origin.proxy is not None
+            head = forwarded_head(transfer.request, self.origin.proxy.own_fields)
         else:
             head = request_head(transfer.request)
         if self._parser is None:

@@ -1,0 +1,57 @@
+"""Idle connections of all origins, the one that was idle for longest first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from crawler.http.timeout_wheel import TimeoutWheel
+from crawler.http.transfer import Connection
+
+__all__ = ["IdleConnections"]
+
+#: Seconds after which an idle connection frees what the next request makes anew.
+_SLIM_SECONDS = 1.0
+
+
+class IdleConnections:
+    """Keeps idle connections in the order in which they became idle."""
+
+    __slots__ = ("_connections", "_slimmed", "_ticker")
+
+    def __init__(self, ticker: TimeoutWheel) -> None:
+        self._ticker = ticker
+        self._connections: OrderedDict[Connection, None] = OrderedDict()
+        #: Connections that became idle before this time have been slimmed.
+        self._slimmed = 0.0
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        connection.idle_since = self._ticker.now
+        self._connections[connection] = None
+        self._ticker.start()
+
+    def discard(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
+
+    def oldest(self) -> Connection:
+        """Give the connection that was idle for longest; there must be one."""
+        return next(iter(self._connections))
+
+    def expired(self, now: float, seconds: float) -> Connection | None:
+        """Give a connection that was idle for so many seconds, if there is one."""
+        if not self._connections:
+            return None
+        oldest = self.oldest()
+        return oldest if oldest.idle_since + seconds <= now else None
+
+    def slim(self, now: float) -> None:
+        """Free memory of the connections that have been idle for a second."""
+        settled = now - _SLIM_SECONDS
+        for connection in reversed(self._connections):
+            if connection.idle_since <= self._slimmed:
+                break
+            if connection.idle_since <= settled:
+                connection.slim()
+        self._slimmed = settled

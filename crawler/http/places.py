@@ -1,0 +1,76 @@
+"""How many connections a transport may have: by its own limit and by open files."""
+
+from __future__ import annotations
+
+import sys
+
+from crawler.http.transfer import Connection
+
+if sys.platform != "win32":
+    import resource
+
+__all__ = ["Places"]
+
+#: Open files that are not the transport's: databases, outputs, the loop's own.
+_RESERVED_FILES = 32
+_NO_LIMIT = 2**31
+
+
+class Places:
+    """Counts connections that are open, being made, or being closed."""
+
+    __slots__ = (
+        "_files",
+        "_max_connections",
+        "_most_files",
+        "closing",
+        "dials",
+        "open",
+    )
+
+    def __init__(self, max_connections: int) -> None:
+        self._max_connections = max_connections
+        #: Sockets that the process may have open, as far as is known by now.
+        self._files = self._most_files = _spare_files()
+        self.open: set[Connection] = set()
+        #: Connections that are being made.
+        self.dials = 0
+        #: Connections whose socket is closed in a moment, and since when it should be.
+        self.closing: dict[Connection, float] = {}
+
+    @property
+    def used(self) -> int:
+        return len(self.open) + self.dials
+
+    @property
+    def is_below_limit(self) -> bool:
+        """Whether the transport's own limit allows another connection."""
+        return self.used < self._max_connections
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another connection may be made now."""
+        files = self.used + len(self.closing)
+        return self.is_below_limit and files < self._files
+
+    def run_out(self) -> None:
+        """Lower the limit: the process has fewer files to spare than it seemed."""
+        self._files = max(1, self.used + len(self.closing))
+
+    def recover(self) -> bool:
+        """Raise a lowered limit again; whether there was one to raise."""
+        if self._files >= self._most_files:
+            return False
+        # Something else in the process may have had the files open.
+        self._files = min(2 * self._files, self._most_files)
+        return True
+
+
+def _spare_files() -> int:
+    """How many sockets may be open, by the process's limit of open files."""
+    if sys.platform == "win32":
+        return _NO_LIMIT
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _NO_LIMIT
+    return max(1, soft - _RESERVED_FILES)

@@ -1,0 +1,39 @@
+"""TLS sessions, which shorten the next handshake with an origin (RFC 8446 2.2)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from crawler.http.origins import Origin
+from crawler.http.transfer import Connection
+
+__all__ = ["TlsSessions"]
+
+#: Origins whose session is kept: each takes up to 20 kB, with its certificates.
+_KEPT_SESSIONS = 500
+
+
+class TlsSessions:
+    """Remembers the last session of the origins that were used last."""
+
+    __slots__ = ("_origins",)
+
+    def __init__(self) -> None:
+        #: Origins with a session, the oldest session first.
+        self._origins: OrderedDict[Origin, None] = OrderedDict()
+
+    def keep(self, connection: Connection) -> None:
+        """Take the session of a connection that ends."""
+        tls = connection.get_extra_info("ssl_object")
+        if tls is None:
+            return
+        origin = connection.origin
+        origin.tls_session = tls.session
+        self._origins[origin] = None
+        self._origins.move_to_end(origin)
+        if len(self._origins) > _KEPT_SESSIONS:
+            oldest, _ = self._origins.popitem(last=False)
+            oldest.tls_session = None
+
+    def clear(self) -> None:
+        self._origins.clear()

@@ -1,0 +1,221 @@
+"""The timeouts of one transfer: which of them runs now, and what ends when it is over.
+
+The timeout wheel looks at `due` and calls `expire`. No timer is set for a single read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import httpx
+
+from crawler.http.body import HIGH_WATER, Body
+from crawler.http.errors import DeadlineError, TooSlowError
+from crawler.http.options import TransportOptions
+from crawler.http.timeout_wheel import NEVER, TimeoutWheel
+
+__all__ = ["TransferClock"]
+
+_NO_LIMITS: dict[str, float | None] = {}
+
+
+class TimedOrigin(Protocol):
+    @property
+    def dials(self) -> object: ...
+
+    def timeout_error(self, seconds: float | None) -> httpx.TransportError: ...
+
+
+class Timed(Protocol):
+    """The transfer whose time runs."""
+
+    body: Body
+    is_sending: bool
+
+    @property
+    def origin(self) -> TimedOrigin: ...
+
+    @property
+    def connection(self) -> object: ...
+
+    @property
+    def has_head(self) -> bool: ...
+
+    def stop(self, error: Exception, *, timed_out: bool = False) -> None: ...
+
+
+class TransferClock:
+    """Ends a transfer that takes too long in one phase, or in all."""
+
+    __slots__ = (
+        "_deadline",
+        "_left_unsent",
+        "_limits",
+        "_options",
+        "_rate_due",
+        "_rate_mark",
+        "_since",
+        "_ticker",
+        "_transfer",
+        "_unsent",
+        "due",
+    )
+
+    def __init__(
+        self,
+        transfer: Timed,
+        limits: dict[str, float | None] | None,
+        options: TransportOptions,
+        ticker: TimeoutWheel,
+    ) -> None:
+        #: None once the transfer is over: the two refer to each other.
+        self._transfer: Timed | None = transfer
+        self._limits = _NO_LIMITS if limits is None else limits
+        self._options = options
+        self._ticker = ticker
+        #: The wheel's time of the last progress, for the phase that runs.
+        self._since = now = ticker.now
+        self._rate_due, self._rate_mark = NEVER, 0
+        self._unsent: Callable[[], int] | None = None
+        self._left_unsent = 0
+        total = self._limits.get("total", options.timeouts.total)
+        self._deadline = NEVER if total is None else now + total
+        #: The wheel's time at which `expire` is called.
+        self.due = self._deadline
+        ticker.watch(self)
+
+    @property
+    def connect_seconds(self) -> float | None:
+        """How long it may take to open a connection."""
+        return self._limits.get("connect", self._options.timeouts.connect)
+
+    def wait(self) -> None:
+        """The request waits for a connection."""
+        seconds = _shorter(self.connect_seconds, self._seconds("pool"))
+        self._wait_until(self._since, seconds)
+
+    def begin(self, *, has_body: bool) -> None:
+        """The request is being written."""
+        self._since = now = self._ticker.now
+        limits = self._limits
+        seconds = limits["read"] if "read" in limits else self._options.timeouts.read
+        if has_body:
+            seconds = _shorter(seconds, self._seconds("write"))
+        due = self._deadline
+        if seconds is not None and now + seconds < due:
+            due = now + seconds
+        self.due = due if due < self._rate_due else self._rate_due
+
+    def wait_anew(self) -> None:
+        """The request needs another connection."""
+        self._since = self._ticker.now
+        self._wait_until(self._since, self.connect_seconds)
+
+    def watch_unsent(self, unsent: Callable[[], int]) -> None:
+        """The system sends the request; `unsent` tells how many bytes are left."""
+        self._unsent, self._left_unsent = unsent, unsent()
+
+    def note_progress(self) -> None:
+        """The peer did something for this request."""
+        self._since = self._ticker.now
+
+    def watch_rate(self) -> None:
+        """The body comes now: from here on it must not be too slow."""
+        self._rate_due = self._since + self._options.min_rate_window
+        self.due = min(self.due, self._rate_due)
+
+    def restart_rate(self) -> None:
+        """The crawl itself held the body back: do not count that time."""
+        self._since = self._ticker.now
+        self._rate_mark = -1
+
+    def stop(self) -> None:
+        """The transfer is over."""
+        self._ticker.unwatch(self)
+        self._transfer = None
+
+    def expire(self, now: float) -> None:
+        """A time is over: find out which, and whether the transfer has to end."""
+        transfer = self._transfer
+        if transfer is None:
+            return
+        if now >= self._deadline:
+            total = self._limits.get("total", self._options.timeouts.total)
+            transfer.stop(
+                DeadlineError(f"The exchange took over {total:g} s in all"),
+                timed_out=True,
+            )
+        elif transfer.connection is None:
+            self._expire_waiting(transfer, now)
+        else:
+            self._expire_reading(transfer, now)
+
+    def _expire_waiting(self, transfer: Timed, now: float) -> None:
+        error: httpx.TransportError
+        if transfer.origin.dials:
+            seconds = self.connect_seconds
+            error = transfer.origin.timeout_error(seconds)
+        else:
+            seconds = self._seconds("pool")
+            error = httpx.PoolTimeout(f"No connection became free within {seconds} s")
+        if seconds is not None and now >= self._since + seconds:
+            transfer.stop(error, timed_out=True)
+        else:
+            # Once the dial is over the other limit applies: look again soon.
+            left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
+            self._wait_until(now, left)
+
+    def _expire_reading(self, transfer: Timed, now: float) -> None:
+        seconds = self._seconds("read")
+        if transfer.is_sending and not transfer.has_head:
+            seconds = self._seconds("write")
+            if self._has_sent_more():
+                self._since = now
+        if transfer.body.queued > HIGH_WATER:
+            self._since = now  # the crawl holds the body back, not the peer
+        if seconds is not None and now >= self._since + seconds:
+            kind = httpx.WriteTimeout if transfer.is_sending else httpx.ReadTimeout
+            what = "was sent" if transfer.is_sending else "came"
+            transfer.stop(kind(f"Nothing {what} for {seconds:g} s"), timed_out=True)
+            return
+        if now >= self._rate_due and self._is_too_slow(transfer.body, now):
+            rate = self._options.min_rate
+            transfer.stop(TooSlowError(f"The body comes below {rate:g} bytes a second"))
+            return
+        self._wait_until(self._since, seconds)
+
+    def _wait_until(self, since: float, seconds: float | None) -> None:
+        self.due = min(
+            self._deadline,
+            self._rate_due,
+            NEVER if seconds is None else since + seconds,
+        )
+
+    def _seconds(self, phase: str) -> float | None:
+        """The limit of a phase: the request's own, or the transport's."""
+        limits = self._limits
+        if phase in limits:
+            return limits[phase]
+        usual: float | None = getattr(self._options.timeouts, phase)
+        return usual
+
+    def _has_sent_more(self) -> bool:
+        if self._unsent is None:
+            return False
+        before, self._left_unsent = self._left_unsent, self._unsent()
+        return self._left_unsent < before
+
+    def _is_too_slow(self, body: Body, now: float) -> bool:
+        options, mark = self._options, self._rate_mark
+        self._rate_due = now + options.min_rate_window
+        self._rate_mark = body.received
+        if mark < 0 or body.queued > HIGH_WATER:
+            return False
+        return body.received - mark < options.min_rate * options.min_rate_window
+
+
+def _shorter(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
