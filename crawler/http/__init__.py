@@ -1,4 +1,4 @@
-"""The shared client and what stands below it: all that knows httpx.
+"""The shared HTTP client and its transport; only this package imports httpx.
 
 `Client` is the crawl's `httpx.AsyncClient`; `ClientOptions` is what a crawl asks of it.
 """
@@ -19,5 +19,5 @@ __all__ = [
 
 
 def is_fake(transport: AsyncBaseTransport | None) -> bool:
-    """Whether a transport answers by itself: nobody is there to be polite to."""
+    """Whether a transport is a fake, so that no real server needs politeness."""
     return isinstance(transport, MockTransport)

@@ -1,7 +1,7 @@
-"""The body of an answer: filled by a connection, read by one consumer.
+"""The body of an answer: a connection fills it, one consumer reads it.
 
-What is here already is given without waiting; what is not read is not fetched for
-ever: beyond a quarter of a MiB unread, the connection is told to hold back.
+Received bytes are given without waiting. Beyond 256 KiB of unread bytes the connection
+stops reading, so that a slow consumer holds the peer back.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from crawler.http.content_decoding import Decoder
 
 __all__ = ["HIGH_WATER", "LOW_WATER", "Body", "Source"]
 
-#: Unread bytes above which the peer is held back, and below which it goes on.
+#: Unread bytes above which the connection stops reading, and below which it resumes.
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
-#: A wire chunk from this size on, or what it unpacks to, is decoded in a thread.
+#: A chunk of this size or more, received or decoded, is decoded in a thread.
 _LARGE = 256 * 1024
 _STEP = 1024 * 1024
-#: An encoded body up to this size is decoded at once: most unpack to a few times it.
+#: An encoded body up to this size is decoded at once: few grow by more than ten times.
 _SMALL_ENCODED = 64 * 1024
 
 
 class Source(Protocol):
-    """Where a body comes from: told what becomes of it."""
+    """The transfer of a body: it learns what was read, and when the rest is not."""
 
     def consumed(self, size: int) -> None: ...
 
@@ -57,16 +57,16 @@ class Body(httpx.AsyncByteStream):
         self._chunks: deque[bytes] = deque()
         self._decoder: Decoder | None = None
         self._error: Exception | None = None
-        # Let go at the end: the two know each other, and should leave no cycle.
+        # None at the end: the two refer to each other, and should leave no cycle.
         self._source: Source | None = source
         self._reader: asyncio.Future[None] | None = None
         self._taken = False
         self._kept: list[bytes] | None = None
-        #: Whether the last byte is here.
+        #: Whether the last byte has been received.
         self.is_complete = False
-        #: Bytes that are here and not read yet.
+        #: Bytes that were received and not read yet.
         self.queued = 0
-        #: Bytes of the wire so far.
+        #: Bytes received so far, before decoding.
         self.received = 0
 
     # The connection's side
@@ -76,7 +76,7 @@ class Body(httpx.AsyncByteStream):
         self._decoder = decoder
 
     def feed(self, data: bytes) -> None:
-        """Take what the wire brought."""
+        """Take received bytes."""
         self._chunks.append(data)
         size = len(data)
         self.queued += size
@@ -85,14 +85,14 @@ class Body(httpx.AsyncByteStream):
             self._wake()
 
     def end(self) -> None:
-        """The last byte was fed."""
+        """The last byte has been fed."""
         self.is_complete = True
         self._source = None
         if self._reader is not None:
             self._wake()
 
     def fail(self, error: Exception) -> None:
-        """There will be no more; the consumer gets the error after what is here."""
+        """End with an error, which the consumer gets after the received bytes."""
         if not self.is_complete and self._error is None:
             self._error = error
             self._source = None
@@ -111,7 +111,7 @@ class Body(httpx.AsyncByteStream):
         return self._error is not None
 
     def take_complete(self) -> bytes | None:
-        """Give the whole decoded body if it is here and small, else None."""
+        """Give the whole decoded body if it is complete and small, else None."""
         limit = _LARGE if self._decoder is None else _SMALL_ENCODED
         if not self.is_complete or self._taken or self.received > limit:
             return None
@@ -168,7 +168,7 @@ class Body(httpx.AsyncByteStream):
                 self._reader = None
         chunk = chunks.popleft()
         if len(chunks) > 16:
-            # Many small pieces: one call of each layer above for all of them.
+            # Many small pieces become one, for one call of each layer above.
             chunk += b"".join(chunks)
             chunks.clear()
         self.queued -= len(chunk)
@@ -200,7 +200,7 @@ class Body(httpx.AsyncByteStream):
 
 
 async def _in_steps(pieces: Iterator[bytes], size: int) -> AsyncIterator[bytes]:
-    """Decode on the loop while it is little, and in a thread from then on."""
+    """Decode small amounts on the loop, and the rest in a thread."""
     produced = size
     for piece in pieces:
         yield piece

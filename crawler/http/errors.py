@@ -1,4 +1,4 @@
-"""What can go wrong in an exchange: httpx's own classes, told apart more finely.
+"""The errors of an exchange: subclasses of httpx's own, one for each reason.
 
     httpx.RequestError
     ├── httpx.TransportError
@@ -23,8 +23,8 @@
         ├── BombError               bomb
         └── TooLargeError           too_large
 
-Every class is one of httpx's, so that code written for httpx goes on to work;
-`reason_of` gives the word under which a crawl files a failure of any transport.
+Code that catches httpx's errors works as before. `reason_of` gives the reason of a
+failure of any transport.
 """
 
 import errno
@@ -55,37 +55,37 @@ __all__ = [
 ]
 
 
-#: What the system says when the process, or all of them, may open no more files;
-#: glibc's getaddrinfo calls it busy.
+#: Error numbers if the process or the system has no more files to open; glibc's
+#: getaddrinfo reports EBUSY.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.EBUSY)
 
 
 class DnsError(httpx.ConnectError):
-    """The host's name has no address, or nobody could be asked for it."""
+    """The host's name has no address, or no name server could be asked."""
 
     reason = "dns_error"
 
 
 class RefusedError(httpx.ConnectError):
-    """Nobody listens at the host's addresses."""
+    """No server listens at the host's addresses."""
 
     reason = "connect_refused"
 
 
 class BrokenOffError(httpx.ConnectError):
-    """The peer hung up before the connection stood, in the TLS handshake mostly."""
+    """The peer closed the connection while it was made, mostly in the TLS handshake."""
 
     reason = "reset"
 
 
 class TlsError(httpx.ConnectError):
-    """No trustworthy TLS connection could be made."""
+    """TLS failed, or the certificate is not trusted."""
 
     reason = "tls_error"
 
 
 class BlockedAddressError(httpx.ConnectError):
-    """The host's addresses lie in a network that a page must not lead into."""
+    """The host's addresses are in a network that a page must not lead into."""
 
     reason = "blocked_address"
 
@@ -120,37 +120,37 @@ class ResetError(httpx.ReadError):
 
 
 class TooSlowError(httpx.ReadTimeout):
-    """The body came in, but below the lowest rate that is waited for."""
+    """The body came more slowly than the lowest allowed rate."""
 
     reason = "too_slow"
 
 
 class DeadlineError(httpx.ReadTimeout):
-    """The exchange as a whole took longer than it may."""
+    """The exchange took longer than its total timeout."""
 
     reason = "deadline"
 
 
 class HeaderTooLargeError(httpx.RemoteProtocolError):
-    """The head, or the trailers, are larger than is read."""
+    """The head or the trailers are larger than allowed."""
 
     reason = "header_too_large"
 
 
 class TruncatedError(httpx.RemoteProtocolError, httpx.DecodingError):
-    """The body ended before its end, on the wire or inside its encoding."""
+    """The body is incomplete: it ended early on the wire or inside its encoding."""
 
     reason = "truncated"
 
 
 class BombError(httpx.DecodingError):
-    """The body unpacks to far more than its size on the wire can mean."""
+    """The body decodes to far more bytes than were received."""
 
     reason = "bomb"
 
 
 class TooLargeError(httpx.DecodingError):
-    """The body is larger than is read, on the wire or unpacked."""
+    """The body is larger than allowed, as received or decoded."""
 
     reason = "too_large"
 
@@ -163,10 +163,10 @@ def is_refusal(error: httpx.ProxyError) -> bool:
 
 
 def reason_of(exc: BaseException) -> str:
-    """Give the word for a failed exchange, whichever transport raised it."""
+    """Give the reason of a failed exchange, whichever transport raised the error."""
     for cause in _causes(exc):
         reason = getattr(cause, "reason", None)
-        # ssl's errors have a `reason` too, in OpenSSL's words.
+        # ssl's errors have a `reason` too, but OpenSSL's.
         if isinstance(cause, httpx.HTTPError) and isinstance(reason, str):
             return reason
         for kind, word in _REASONS_BY_CAUSE:
@@ -181,7 +181,7 @@ def reason_of(exc: BaseException) -> str:
     return "proto_error"
 
 
-#: What lies below an error tells more than its own class.
+#: The cause of an error is more precise than its class.
 _REASONS_BY_CAUSE: list[tuple[type[BaseException], str]] = [
     (socket.gaierror, "dns_error"),
     (ssl.SSLError, "tls_error"),
@@ -204,7 +204,7 @@ _REASONS_BY_CLASS: list[tuple[type[BaseException], str]] = [
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """The error and all that it came from, each once."""
+    """The error and all its causes, each once."""
     seen: set[int] = set()
     rest: list[BaseException | None] = [exc]
     while rest:

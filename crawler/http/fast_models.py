@@ -1,8 +1,8 @@
-"""httpx's values without the work that a canonical request does not need.
+"""httpx's URL and Request without the checks that a canonical request does not need.
 
-httpx parses, checks and normalises a URL and each header, for whoever calls it; here
-they come from the store, checked already. This is the one place that writes httpx's
-private fields, and tests/http/test_lean.py says at once when they have moved.
+httpx parses and normalises each URL and header. Those of a crawl are checked before
+they are stored. Only this module writes httpx's private fields;
+tests/http/test_fast_models.py fails if httpx has changed them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ _NOTHING = httpx.ByteStream(b"")
 
 
 def url(canonical: str) -> httpx.URL:
-    """The httpx.URL of a canonical URL; equal to `httpx.URL(canonical)` but for what
-    httpx would escape beyond the WHATWG."""
+    """The httpx.URL of a canonical URL, as `httpx.URL(canonical)` would make it.
+
+    httpx escapes some characters that the WHATWG's URL standard leaves alone.
+    """
     scheme, _, rest = canonical.partition("://")
     authority, slash, target = rest.partition("/")
     path, mark, query = target.partition("?")
@@ -42,7 +44,7 @@ def request(
     content: bytes,
     extensions: dict[str, object],
 ) -> httpx.Request:
-    """The httpx.Request of these parts; `headers` are taken as they are."""
+    """The httpx.Request of these parts, with the headers as given."""
     made = httpx.Request.__new__(httpx.Request)
     made.method = method
     made.url = to

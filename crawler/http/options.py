@@ -1,4 +1,4 @@
-"""What a transport may be told; every field has a default that suits a crawl."""
+"""The options of a transport; every field has a default that suits a crawl."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,65 +24,65 @@ BAD_PORTS = frozenset(
 
 
 def nobody(host: str) -> bool:
-    """Allow no host an address of the private network."""
+    """False for every host."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds that a request waits in each phase when it does not say so itself.
+    """Seconds that a request waits in each phase, unless it has timeouts of its own.
 
-    They are looked at ten times a second; None waits for ever.
+    They are checked ten times a second. None means no limit.
     """
 
-    #: For a connection, with its name looked up and its TLS handshake.
+    #: To open a connection: name lookup and TLS handshake included.
     connect: float | None = 10.0
-    #: For the next piece of the answer.
+    #: For the next bytes of the answer.
     read: float | None = 15.0
-    #: For the peer to take more of the request.
+    #: For the peer to receive more of the request.
     write: float | None = 15.0
-    #: For a place among the connections.
+    #: For a free connection, if all are in use.
     pool: float | None = 60.0
-    #: For all of it together, until the last byte of the body.
+    #: For the whole exchange, until the last byte of the body.
     total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How many connections, how long, how much, and where to."""
+    """Limits of connections, time, size and targets."""
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     bounds: Bounds = field(default_factory=Bounds)
-    #: Undo Content-Encoding; otherwise bodies are given as they come.
+    #: Whether to undo Content-Encoding; otherwise bodies are given as received.
     decode: bool = True
     #: Connections in all; lowered to what the open files of the process allow.
     max_connections: int = 100
     #: HTTP/1.1 connections to one origin.
     max_per_origin: int = 100
-    #: HTTP/2 connections to one origin, for when the peer's streams are used up.
+    #: HTTP/2 connections to one origin: more than one if its streams do not suffice.
     max_http2_per_origin: int = 1
-    #: Streams on one HTTP/2 connection, if the peer allows as many.
+    #: Streams on one HTTP/2 connection; the peer may allow fewer.
     max_streams: int = 100
     #: Seconds that an idle connection is kept.
     keepalive: float = 30.0
-    #: Seconds of silence, with requests waiting, after which an HTTP/2 peer is asked
-    #: by a PING whether it is there; and that it has to answer.
+    #: Seconds without a frame, while requests wait, after which an HTTP/2 peer gets a
+    #: PING; and seconds that it has to answer.
     silence: float = 5.0
-    #: A body may not come more slowly: bytes a second, measured over `min_rate_window`.
+    #: The lowest rate of a body in bytes a second, measured over `min_rate_window`.
     min_rate: float = 0.0
     min_rate_window: float = 30.0
-    #: Bytes and lines of a head, and of the trailers.
+    #: The most bytes and fields of a head, and of the trailers.
     max_header_bytes: int = 64 * 1024
     max_header_count: int = 500
-    #: Whether a host, as the URL spells it, may have an address that is not public.
+    #: Whether a host (as in the URL) may have private addresses.
     allow_private: Callable[[str], bool] = nobody
     #: Whether a person named this host as a start. It may have private addresses: those
     #: that it had when it was first resolved, and no others later.
     is_start: Callable[[str], bool] = nobody
     bad_ports: frozenset[int] = BAD_PORTS
-    #: Asked for a host's addresses in place of the system, and cached like it.
+    #: Resolves names in place of the system; its answers are cached as well.
     resolve: Resolve | None = None
     #: The proxy of requests that name none.
     proxy: httpx.Proxy | str | None = None
-    #: Seconds that an origin whose HTTP/2 fails is spoken to in HTTP/1.1.
+    #: Seconds that an origin is asked by HTTP/1.1 after its HTTP/2 has failed.
     http2_pause: float = 600.0

@@ -1,4 +1,4 @@
-"""An origin, all that stands towards it, and what a transport counts."""
+"""An origin with its connections, and the counters of a transport."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Dialling", "Multiplexed", "Origin", "Statistics"]
 
 
 class Multiplexed(Connection, Protocol):
-    """A connection that carries several transfers at a time."""
+    """A connection that carries several transfers at a time (HTTP/2)."""
 
     @property
     def has_room(self) -> bool: ...
@@ -46,19 +46,19 @@ class Dialling(Protocol):
 
 @dataclass(slots=True)
 class Statistics:
-    """What a transport did so far."""
+    """Counters of a transport."""
 
-    #: Connections that were made, and those that stand now.
+    #: Connections made so far, and those that are open or idle now.
     connections: int = 0
     open_connections: int = 0
     idle_connections: int = 0
     #: Responses by HTTP version.
     http_versions: Counter[str] = field(default_factory=Counter)
-    #: Requests that found no place because of a limit: with a scheduler, a bug.
+    #: Requests that waited because of a limit of connections.
     pool_waits: int = 0
-    #: Requests that were sent again unasked, since they were surely not processed.
+    #: Requests that were sent again because they were surely not processed.
     resent: int = 0
-    #: Times that an origin was put back to HTTP/1.1.
+    #: Times that an origin fell back to HTTP/1.1.
     fallbacks: int = 0
     #: Names that had to be looked up.
     lookups: int = 0
@@ -68,7 +68,8 @@ class Origin:
     """A scheme, host and port, the way to it, and its connections.
 
     Plain http:// requests through an HTTP proxy all go to the proxy itself, so their
-    origin is the proxy (`is_forwarding`).
+    origin is the proxy (`is_forwarding`). Over 12 attributes: pool, dialler and
+    connector keep here what they know of it, so that it is found by one lookup.
     """
 
     __slots__ = (
@@ -109,14 +110,14 @@ class Origin:
         #: HTTP/2 connections that take new streams.
         self.http2: list[Multiplexed] = []
         self.dials: dict[Dialling, None] = {}
-        #: Connections that stand.
+        #: Open connections.
         self.open = 0
-        #: What the last handshake agreed on; None before the first.
+        #: Whether the last handshake chose HTTP/2; None before the first.
         self.is_http2: bool | None = None
         self.http2_failures = 0
-        #: The clock's time from which HTTP/2 is offered.
+        #: The monotonic time from which HTTP/2 is offered again.
         self.http2_from = 0.0
-        #: What the next handshake can go on from; it takes half as long for both.
+        #: The last TLS session, which halves the cost of the next handshake.
         self.tls_session: ssl.SSLSession | None = None
 
     def __repr__(self) -> str:
@@ -126,9 +127,9 @@ class Origin:
         )
 
     def first_waiting(self, *, is_fresh: bool = True) -> Transfer | None:
-        """Take the transfer that waits longest, of those that the connection suits."""
+        """Take the transfer that has waited longest and that the connection suits."""
         for transfer in self.waiting:
-            # One that another connection has just failed waits for the dial it has.
+            # A transfer whose connection just failed waits for a new one.
             if is_fresh or not (transfer.wants_fresh and self.dials):
                 del self.waiting[transfer]
                 return transfer

@@ -1,7 +1,7 @@
-"""Names into addresses: asked once, remembered, in threads of its own.
+"""Resolves names to addresses, with a cache and threads of its own.
 
-The loop's default threads are few and shared with all blocking work, so that a few
-slow names would stop everything else. One lookup at a time for each name.
+The loop's default threads are few and do all blocking work: a few slow names would stop
+the rest. Each name is looked up once at a time.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from crawler.web.addresses import Address, parse_address
 
 __all__ = ["Resolve", "Resolver"]
 
-#: Gives a name's addresses, in order of preference, or raises OSError.
+#: Gives the addresses of a name in order of preference, or raises OSError.
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 
 _THREADS = 32
 _KEPT_NAMES = 10_000
-#: getaddrinfo does not tell how long an answer holds.
+#: Seconds that an answer is kept: getaddrinfo does not tell the TTL.
 _FOUND_SECONDS = 60.0
 _MISSING_SECONDS = 30.0
 _UNSURE_SECONDS = 5.0
@@ -32,10 +32,10 @@ _Answer = tuple[Address, ...] | DnsError
 
 
 class Resolver:
-    """A cache over the system's resolver, or over another one that is handed in.
+    """A cache over the system's resolver, or over the given one.
 
-    Found names are kept for a minute, missing ones for half of it, failures for five
-    seconds; beyond 10,000 names the least recently used is forgotten.
+    Addresses are kept for a minute, missing names for half a minute, failures for five
+    seconds. Beyond 10,000 names the least recently used one is dropped.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Resolver:
         self._kept: OrderedDict[str, tuple[float, _Answer]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Answer]] = {}
         self._threads: ThreadPoolExecutor | None = None
-        #: Names that had to be asked for.
+        #: Lookups so far, without those that the cache answered.
         self.lookups = 0
 
     async def addresses(self, host: str) -> tuple[Address, ...]:
@@ -59,14 +59,14 @@ class Resolver:
         answer = self._remembered(host)
         if answer is None:
             task = self._asking.get(host) or self._begin(host)
-            # Who gives up waiting does not spoil the answer for the others.
+            # Shielded: a cancelled request must not cancel the lookup of others.
             answer = await asyncio.shield(task)
         if isinstance(answer, DnsError):
             raise DnsError(str(answer)) from answer.__cause__
         return answer
 
     def close(self) -> None:
-        """Forget all; lookups under way end unheard."""
+        """Drop the cache, and cancel the lookups."""
         for task in self._asking.values():
             task.cancel()
         self._asking.clear()
@@ -83,7 +83,7 @@ class Resolver:
         return entry[1]
 
     def _begin(self, host: str) -> "asyncio.Task[_Answer]":
-        # A task, for it outlives the request that asked first.
+        # A task, because it outlives the request that asked first.
         task = asyncio.get_running_loop().create_task(self._lookup(host))
         self._asking[host] = task
         task.add_done_callback(lambda _: self._asking.pop(host, None))
@@ -117,10 +117,10 @@ class Resolver:
 
 
 def _seconds_for(exc: Exception) -> float:
-    """How long the failure to find a name holds."""
+    """How many seconds a failed lookup is kept."""
     if isinstance(exc, socket.gaierror):
         return _MISSING_SECONDS if exc.errno in _MISSING else _UNSURE_SECONDS
-    # That there is no file to ask by says nothing of the name.
+    # A lack of open files is not a property of the name: do not cache it.
     is_ours = isinstance(exc, OSError) and exc.errno in OUT_OF_FILES
     return 0.0 if is_ours else _UNSURE_SECONDS
 

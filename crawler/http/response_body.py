@@ -1,4 +1,4 @@
-"""The body of one exchange: decoded and bounded, whatever transport it came by."""
+"""The body of one exchange, decoded and bounded, from any transport."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from crawler.http.body import Body as OwnBody
 from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import reason_of
 
-#: A transport that has decoded already leaves this key in `response.extensions`.
+#: The key in `response.extensions` of a transport that has decoded the body.
 DECODED = "crawler"
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The least that a body must bring: bytes a second over a window of seconds."""
+    """The lowest rate of a body: bytes a second over a window of seconds."""
 
     rate: int = 1000
     window: float = 30.0
 
 
 class FieldsHead:
-    """The fields of a head as they came; httpx's Headers only if somebody asks."""
+    """The fields of a head as received; httpx's Headers are made on first use."""
 
     __slots__ = ("_fields", "_headers", "transferred")
 
@@ -181,7 +181,7 @@ class ExchangeBody:
             await self.aclose()
 
     def _check_pace(self) -> None:
-        """Look back once a window, so that a burst at first buys no idleness later."""
+        """Check each window alone: an early burst does not excuse a stall."""
         now, pace = time.monotonic(), self._pace
         if now - self._marked < pace.window:
             return
@@ -203,7 +203,7 @@ class ExchangeBody:
 
 
 def _text(value: bytes) -> str:
-    # As httpx reads a field: what is no UTF-8 is Latin-1 (RFC 9110 section 5.5).
+    # As httpx reads a field: Latin-1 if it is not UTF-8 (RFC 9110 section 5.5).
     try:
         return value.decode()
     except UnicodeDecodeError:

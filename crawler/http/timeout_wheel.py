@@ -1,7 +1,7 @@
-"""Coarse time: one timer for all timeouts of a transport.
+"""One coarse timer for all timeouts of a transport.
 
-A timer or a cancel scope for each read costs more than the read; looking ten times a
-second over what is in flight costs nearly nothing.
+A timer or a cancel scope for each read costs more than the read. Checking all due times
+ten times a second costs nearly nothing.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ __all__ = ["NEVER", "TimeoutWheel", "Watched"]
 NEVER = float("inf")
 
 _INTERVAL = 0.1
-#: Time in which this process did not run (stopped, swapped out, a callback that
-#: blocked) is nobody's delay: what it left unread lies in the socket's buffer.
+#: The most seconds that one step counts. While the process did not run (stopped,
+#: swapped out, a blocking callback), answers waited in the socket's buffer.
 _LONGEST_STEP = 1.0
 
 
 class Timer(Protocol):
-    """What a clock gives for a call that is to come."""
+    """A scheduled call of a clock."""
 
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """As much of an event loop as time needs."""
+    """The part of an event loop that tells time."""
 
     def time(self) -> float: ...
 
@@ -35,18 +35,18 @@ class Clock(Protocol):
 
 
 class Watched(Protocol):
-    """Something whose time may run out."""
+    """Something with a due time."""
 
-    #: The ticker's time at which `expire` is to be called.
+    #: The wheel's time at which `expire` is called.
     due: float
 
     def expire(self, now: float) -> None: ...
 
 
 class TimeoutWheel:
-    """A clock that moves in steps, and calls what is due; it stops when unused.
+    """A clock that moves in steps and calls what is due; it stops when unused.
 
-    `sweep` is called once a second; the clock goes on while it returns True.
+    `sweep` is called once a second; the clock runs on while it returns True.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class TimeoutWheel:
         sweep: Callable[[float], bool],
         running_loop: Callable[[], Clock] = asyncio.get_running_loop,
     ) -> None:
-        #: Seconds since some moment, as of the last step.
+        #: Seconds since the first start, as of the last step.
         self.now = 0.0
         self._sweep = sweep
         self._running_loop = running_loop
         self._next_sweep = 0.0
-        #: Whether the last sweep found something that will have to be swept.
+        #: Whether the last sweep returned True.
         self._is_swept_for = True
         self._watched: set[Watched] = set()
         self._timer: Timer | None = None
@@ -67,7 +67,7 @@ class TimeoutWheel:
         self._stepped_at = 0.0
 
     def watch(self, thing: Watched) -> None:
-        """Look at the thing's due time until it is unwatched."""
+        """Check the thing's due time until it is unwatched."""
         self._watched.add(thing)
         if self._timer is None:
             self.start()
@@ -76,7 +76,7 @@ class TimeoutWheel:
         self._watched.discard(thing)
 
     def start(self) -> None:
-        """Let time go on, if it stands."""
+        """Start the clock if it stands still."""
         self._is_swept_for = True
         if self._timer is None:
             self._loop = self._running_loop()

@@ -99,7 +99,7 @@ class TransferClock:
         """The request is being written."""
         self._since = now = self._ticker.now
         limits = self._limits
-        seconds = limits["read"] if "read" in limits else self._options.timeouts.read
+        seconds = limits.get("read", self._options.timeouts.read)
         if has_body:
             seconds = _shorter(seconds, self._seconds("write"))
         due = self._deadline

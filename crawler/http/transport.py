@@ -1,31 +1,30 @@
 """The transport of a crawl, for any `httpx.AsyncClient`.
 
-How a request passes through it, and where that is written:
+The path of a request, and the modules on it:
 
-1. `Transport.handle_async_request` makes a `Transfer` of the request (transfer.py):
-   its timeouts, its answer as far as it is here, and the future that its caller
-   awaits. Its origin is a scheme, host and port, by a proxy or directly.
-2. The `Pool` (pool.py) finds it a connection by its origin. A free one takes it at
-   once; else it waits, and a dial is begun for it while the limits allow that, the
-   system's limit of open files among them. The oldest idle connection of all origins
-   makes room for a new one.
+1. `Transport.handle_async_request` makes a `Transfer` of the request (transfer.py): its
+   timeouts, its answer as far as it is here, and the future that its caller awaits.
+   The request's origin is a scheme, host and port, and the proxy to it if any.
+2. The `Pool` (pool.py) finds it a connection of its origin. If none is free it waits,
+   and a dial is begun (dialler.py) if the limits allow one (places.py), among them the
+   limit of open files. The oldest idle connection makes room for a new one.
 3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses those
    that are not public (address_guard.py), and races the others. By a proxy (proxy/) it
    opens a tunnel. The TLS handshake (handshake.py) resumes the origin's last session;
    ALPN decides between h1/ and h2/, and the origin remembers the decision.
-4. The connection writes the request (heads.py, fields.py) and reads the answer
-   (httptools; frames.py, blocks.py), and feeds it to the transfer. What surely was not
-   processed is given back to the pool and sent again: a kept-alive connection that
-   died, a refused stream, all that a GOAWAY leaves out.
-5. With the head the caller goes on. The `Body` (body.py) is an httpx stream: decoded
-   in bounded steps (decoding.py), holding the peer back when it is not read, and
-   complete without another await when it is small. Closed early, the little that is
-   to come is drained; otherwise the stream is reset, or the connection closed.
-6. One coarse clock (ticker.py) looks ten times a second after all timeouts, after
-   peers of HTTP/2 that have fallen silent, and after sockets that will not close.
+4. The connection writes the request (h1/heads.py, h2/header_fields.py), reads the
+   answer (httptools, h2/frames.py), and feeds it to the transfer. A request that was
+   surely not processed is sent again: its kept-alive connection died, its stream was
+   refused, or a GOAWAY excludes it.
+5. The caller resumes with the head. The `Body` (body.py) is an httpx stream. It is
+   decoded in bounded steps (content_decoding.py), holds the peer back if it is not
+   read, and is complete without another await if it is small. If the caller closes it
+   early, a short rest is drained; else the stream is reset or the connection closed.
+6. One coarse clock (timeout_wheel.py) checks ten times a second all timeouts
+   (transfer_clock.py), silent HTTP/2 peers, and sockets that do not close.
 
 Everything between two awaits of the caller is synchronous, so that a cancellation
-finds every request, connection and counter in a state that has a name.
+finds every request, connection and counter in a consistent state.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ class Transport(httpx.AsyncBaseTransport):
                 await self._upload(transfer)
             await transfer.head
         except BaseException:
-            # A cancellation, mostly. What failed by itself is over already.
+            # Mostly a cancellation; a transfer that failed is over already.
             transfer.abandon()
             raise
         if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:
@@ -133,7 +132,7 @@ class Transport(httpx.AsyncBaseTransport):
         scheme, host = url.scheme, url.raw_host.decode("ascii")
         default = _DEFAULT_PORTS.get(scheme)
         if default is None or not host:
-            raise httpx.UnsupportedProtocol(f"Neither http:// nor https://: {url}")
+            raise httpx.UnsupportedProtocol(f"{url} is neither http:// nor https://")
         port = url.port or default
         partition = extensions.get("partition", "")
         given = extensions.get("proxy", self._proxy)
@@ -147,7 +146,7 @@ class Transport(httpx.AsyncBaseTransport):
         return self._origins.get(scheme, host, port, proxy, partition)
 
     async def _upload(self, transfer: Transfer) -> None:
-        """Stream the request's body; a complete answer may come before its end."""
+        """Stream the request's body; the answer may be complete before its end."""
         stream, started = transfer.request.stream, transfer.started
         assert isinstance(stream, httpx.AsyncByteStream)
         assert started is not None
@@ -164,14 +163,14 @@ class Transport(httpx.AsyncBaseTransport):
         connection.send_end(transfer)
 
     def statistics(self) -> Statistics:
-        """Give what was done so far, as of now."""
+        """Give the counters as of now."""
         return self._pool.snapshot(lookups=self._resolver.lookups)
 
     async def aclose(self) -> None:
-        """Close all connections; requests under way fail."""
+        """Close all connections; requests in flight fail."""
         await self._pool.aclose()
         self._resolver.close()
-        # The loop tells the protocols in its next turns, TLS in some more.
+        # The loop calls `connection_lost` in its next turns, later for TLS.
         for _ in range(5):
             await asyncio.sleep(0)
 

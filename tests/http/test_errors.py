@@ -50,7 +50,7 @@ def test_an_error_of_our_own_is_httpxs_and_has_a_reason_of_the_crawls(
         (httpx.LocalProtocolError(""), "proto_error"),
         (httpx.DecodingError(""), "decode_error"),
         (httpx.UnsupportedProtocol(""), "blocked_scheme"),
-        (httpx.ProxyError(""), "connect_refused"),
+        (httpx.ProxyError(""), "proxy_error"),
         (TimeoutError(), "deadline"),
         (ValueError("anything else"), "proto_error"),
         (

@@ -56,7 +56,12 @@ class Http1Home(TransferHome, Protocol):
 
 
 class Http1Connection(asyncio.Protocol):
-    """Carries one transfer at a time, and goes back to the pool in between."""
+    """Carries one transfer at a time, and is idle in the pool in between.
+
+    Over 15 methods and 12 attributes, because four interfaces meet here: the pool's and
+    the transfer's (12 methods), asyncio's (6), the parser's callbacks (6). Another
+    object between parser and connection would cost each answer two percent.
+    """
 
     __slots__ = (
         "_drain_left",

@@ -1,7 +1,7 @@
-"""Flow control: how much may be sent, and how much may come (RFC 9113 section 5.2).
+"""Flow control: how much either side may send (RFC 9113 section 5.2). No I/O.
 
-Windows count bytes of DATA, its padding included. There is one for each direction of
-each stream, and of the connection; what is sent or comes has to fit into both. No I/O.
+A window counts bytes of DATA frames, padding included. Each direction of each stream
+has one, and each direction of the connection. A frame has to fit into both.
 """
 
 from crawler.http.h2.codes import ErrorCode
@@ -9,50 +9,64 @@ from crawler.http.h2.frames import FrameError, StreamError
 
 __all__ = ["DEFAULT_WINDOW", "MAX_WINDOW", "ReceiveWindow", "grown", "moved"]
 
-#: Every window before anybody has said something else (section 6.9.2).
+#: The size of every window at first (section 6.9.2).
 DEFAULT_WINDOW = 65_535
 MAX_WINDOW = 2**31 - 1
 
 
 def grown(room: int, size: int) -> int:
-    """Give what the peer takes from us after a WINDOW_UPDATE (section 6.9.1)."""
+    """Give the room to send after a WINDOW_UPDATE (section 6.9.1)."""
     if not size:
-        raise StreamError(ErrorCode.PROTOCOL_ERROR, "A window that does not grow")
+        raise StreamError(
+            ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 section 6.9)"
+        )
     if room + size > MAX_WINDOW:
-        raise StreamError(ErrorCode.FLOW_CONTROL_ERROR, "A window too large")
+        raise StreamError(
+            ErrorCode.FLOW_CONTROL_ERROR,
+            f"WINDOW_UPDATE by {size:,} makes a window over 2**31 - 1 "
+            "(RFC 9113 section 6.9.1)",
+        )
     return room + size
 
 
 def moved(room: int, difference: int) -> int:
-    """Give what it takes after SETTINGS_INITIAL_WINDOW_SIZE has changed by so much.
+    """Give the room to send after SETTINGS_INITIAL_WINDOW_SIZE changed by `difference`.
 
-    That may be less than nothing (section 6.9.2).
+    It may be negative (section 6.9.2).
     """
     if room + difference > MAX_WINDOW:
-        raise FrameError(ErrorCode.FLOW_CONTROL_ERROR, "A window too large")
+        raise FrameError(
+            ErrorCode.FLOW_CONTROL_ERROR,
+            "INITIAL_WINDOW_SIZE makes a window over 2**31 - 1 "
+            "(RFC 9113 section 6.9.2)",
+        )
     return room + difference
 
 
 class ReceiveWindow:
-    """What the peer may still send us, and what we have not yet allowed it again."""
+    """What the peer may still send, and what was consumed but not credited yet."""
 
     __slots__ = ("_consumed", "_room", "_size")
 
     def __init__(self, size: int) -> None:
         self._size = self._room = size
-        #: Bytes that were consumed and not yet credited.
+        #: Consumed bytes that no WINDOW_UPDATE has credited yet.
         self._consumed = 0
 
     def receive(self, size: int) -> None:
-        """So much has come; it takes its room until it is consumed."""
+        """Count received bytes; they take room until they are consumed."""
         self._room -= size
         if self._room < 0:
-            raise FrameError(ErrorCode.FLOW_CONTROL_ERROR, "More than the window")
+            raise FrameError(
+                ErrorCode.FLOW_CONTROL_ERROR,
+                "DATA beyond the flow-control window (RFC 9113 section 6.9.1)",
+            )
 
     def consume(self, size: int) -> int:
-        """So much is out of the way; give by how much to let the window grow now.
+        """Count consumed bytes; give by how much to enlarge the window now, or 0.
 
-        In large steps: each is a frame, and the peer has the other half meanwhile.
+        It grows by half of its size at a time: each step is a frame, and the peer has
+        the other half meanwhile.
         """
         self._consumed += size
         if self._consumed < self._size // 2:
@@ -62,5 +76,5 @@ class ReceiveWindow:
         return more
 
     def consume_all(self) -> int:
-        """All that has come is out of the way."""
+        """Count everything received as consumed."""
         return self.consume(self._size - self._room - self._consumed)

@@ -1,7 +1,7 @@
 """HTTP/2 frames as bytes (RFC 9113 sections 4 and 6): split, read and built. No state.
 
-Here stands what section 6 wants of a frame by itself: how long it is, and whether it
-is about a stream or the connection. What it means is in http2.py.
+A frame by itself is checked here: its length, and whether it is on a stream or on the
+connection (stream 0). frame_handlers.py applies it.
 """
 
 from struct import Struct, error
@@ -38,11 +38,24 @@ __all__ = [
 ]
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-#: The largest payload that a peer may send unless it is told otherwise.
+#: The largest payload that a peer may send, by default and to us.
 MAX_FRAME_SIZE = 16_384
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9
+
+_NAMES = (
+    "DATA",
+    "HEADERS",
+    "PRIORITY",
+    "RST_STREAM",
+    "SETTINGS",
+    "PUSH_PROMISE",
+    "PING",
+    "GOAWAY",
+    "WINDOW_UPDATE",
+    "CONTINUATION",
+)
 
 END_STREAM = ACK = 0x1
 END_HEADERS = 0x4
@@ -56,7 +69,7 @@ _PING_BYTES = 8
 
 
 class ProtocolError(Exception):
-    """The peer broke the protocol; `told` is for whoever waits for the stream."""
+    """The peer broke the protocol; `told` is the error for the stream's request."""
 
     def __init__(
         self, code: ErrorCode, message: str, told: Exception | None = None
@@ -67,15 +80,15 @@ class ProtocolError(Exception):
 
 
 class FrameError(ProtocolError):
-    """A connection error: all of the connection ends with it (section 5.4.1)."""
+    """A connection error: the whole connection ends (section 5.4.1)."""
 
 
 class StreamError(ProtocolError):
-    """A stream error: the others go on (section 5.4.2)."""
+    """A stream error: only its stream ends (section 5.4.2)."""
 
 
 class Frame(NamedTuple):
-    """One frame; the reserved bit of the stream's number is dropped."""
+    """One frame, without the reserved bit of its stream's number."""
 
     type: int
     flags: int
@@ -84,7 +97,7 @@ class Frame(NamedTuple):
 
 
 def split(received: bytes) -> tuple[list[Frame], bytes]:
-    """Cut what came into whole frames and the beginning of the next one."""
+    """Cut received bytes into whole frames and the rest, the next frame's beginning."""
     frames: list[Frame] = []
     new = tuple.__new__
     start, end = 0, len(received)
@@ -95,18 +108,19 @@ def split(received: bytes) -> tuple[list[Frame], bytes]:
         if stop > end or length > MAX_FRAME_SIZE:
             break
         payload = received[start + 9 : stop]
-        # As Frame(...) does, at half its price: there are three in a page.
+        # As Frame(...) does, at half its cost: there are three frames a page.
         frames.append(new(Frame, (kind, flags, stream_id & 0x7FFFFFFF, payload)))
         start = stop
     return frames, received[start:] if start else received
 
 
 def check_size(received: bytes) -> None:
-    """Raise FrameError if the frame that begins here is larger than we take."""
+    """Raise FrameError if the frame that begins here is larger than allowed."""
     length = int.from_bytes(received[:3], "big")
     if len(received) >= 3 and length > MAX_FRAME_SIZE:
         raise FrameError(
-            ErrorCode.FRAME_SIZE_ERROR, f"A frame announces {length:,} bytes"
+            ErrorCode.FRAME_SIZE_ERROR,
+            f"A frame of {length:,} bytes; the limit is 16,384 (RFC 9113 section 4.2)",
         )
 
 
@@ -116,13 +130,19 @@ def payload_of(frame: Frame) -> bytes:
     padding = 0
     if frame.flags & PADDED:
         if not payload:
-            raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "A frame has no padding")
+            raise FrameError(
+                ErrorCode.FRAME_SIZE_ERROR,
+                f"{_name(frame)} is padded and empty (RFC 9113 section 6.1)",
+            )
         padding, start = payload[0], 1
     if frame.type == HEADERS and frame.flags & PRIORITY_FLAG:
         start += 5
     stop = len(payload) - padding
     if stop < start:
-        raise FrameError(ErrorCode.PROTOCOL_ERROR, "A frame is all padding and more")
+        raise FrameError(
+            ErrorCode.PROTOCOL_ERROR,
+            f"{_name(frame)} has more padding than payload (RFC 9113 section 6.1)",
+        )
     return payload[start:stop]
 
 
@@ -132,49 +152,74 @@ def number_of(frame: Frame) -> int:
         (number,) = _LONG.unpack(frame.payload)
     except error:
         raise FrameError(
-            ErrorCode.FRAME_SIZE_ERROR, "A frame of a number is not four bytes"
+            ErrorCode.FRAME_SIZE_ERROR,
+            f"{_name(frame)} has {len(frame.payload)} bytes, not 4 "
+            "(RFC 9113 sections 6.4 and 6.9)",
         ) from None
     return int(number)
 
 
 def check_priority(frame: Frame) -> None:
-    """Raise FrameError unless it is a PRIORITY, of which nothing else is wanted."""
+    """Raise FrameError if a PRIORITY frame is malformed; it has no effect."""
     if not frame.stream_id:
-        raise FrameError(ErrorCode.PROTOCOL_ERROR, "PRIORITY on no stream")
+        raise FrameError(
+            ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0 (RFC 9113 section 6.3)"
+        )
     if len(frame.payload) != 5:
-        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of a broken size")
+        raise FrameError(
+            ErrorCode.FRAME_SIZE_ERROR,
+            f"PRIORITY has {len(frame.payload)} bytes, not 5 (RFC 9113 section 6.3)",
+        )
 
 
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
-    """Give the settings in the order in which they are to be applied."""
-    _check_is_the_connections(frame)
+    """Give the settings in the order in which they apply."""
+    _check_on_connection(frame)
     is_ack = frame.flags & ACK
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
-        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of a broken size")
+        raise FrameError(
+            ErrorCode.FRAME_SIZE_ERROR,
+            f"SETTINGS has {len(frame.payload)} bytes, not a multiple of 6, or none in "
+            "an ACK (RFC 9113 section 6.5)",
+        )
     return list(_SETTING.iter_unpack(frame.payload))
 
 
 def ping_of(frame: Frame) -> bytes:
-    """Give what PING wants to have back."""
-    _check_is_the_connections(frame)
+    """Give the bytes that the ACK of a PING must repeat."""
+    _check_on_connection(frame)
     if len(frame.payload) != _PING_BYTES:
-        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "PING of a broken size")
+        raise FrameError(
+            ErrorCode.FRAME_SIZE_ERROR,
+            f"PING has {len(frame.payload)} bytes, not 8 (RFC 9113 section 6.7)",
+        )
     return frame.payload
 
 
 def goaway_of(frame: Frame) -> tuple[int, int]:
-    """Give the last stream that was or may be processed, and the error's code."""
-    _check_is_the_connections(frame)
+    """Give the last stream that the peer may have processed, and the error code."""
+    _check_on_connection(frame)
     if len(frame.payload) < 8:
-        raise FrameError(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY is too short")
+        raise FrameError(
+            ErrorCode.FRAME_SIZE_ERROR,
+            f"GOAWAY has {len(frame.payload)} bytes, under 8 (RFC 9113 section 6.8)",
+        )
     (last,) = _LONG.unpack_from(frame.payload)
     (code,) = _LONG.unpack_from(frame.payload, 4)
     return last & 0x7FFFFFFF, code
 
 
-def _check_is_the_connections(frame: Frame) -> None:
+def _check_on_connection(frame: Frame) -> None:
     if frame.stream_id:
-        raise FrameError(ErrorCode.PROTOCOL_ERROR, "A stream's that is for all")
+        raise FrameError(
+            ErrorCode.PROTOCOL_ERROR,
+            f"{_name(frame)} on stream {frame.stream_id}; it must be on stream 0 "
+            "(RFC 9113 section 6)",
+        )
+
+
+def _name(frame: Frame) -> str:
+    return _NAMES[frame.type] if frame.type < len(_NAMES) else f"Frame {frame.type}"
 
 
 def _frame(kind: int, flags: int, stream_id: int, payload: bytes | memoryview) -> bytes:
@@ -189,7 +234,7 @@ def data(stream_id: int, payload: bytes | memoryview, *, is_last: bool) -> bytes
 def headers(
     stream_id: int, block: bytes, *, is_last: bool, max_frame_size: int
 ) -> bytes:
-    """Give HEADERS, and CONTINUATIONs where the block is larger than a frame."""
+    """Give HEADERS, and CONTINUATIONs if the block is larger than a frame."""
     first, rest = block[:max_frame_size], block[max_frame_size:]
     flags = END_STREAM if is_last else 0
     parts = [_frame(HEADERS, flags if rest else flags | END_HEADERS, stream_id, first)]
@@ -217,7 +262,7 @@ def ping(payload: bytes = bytes(_PING_BYTES), *, is_ack: bool = False) -> bytes:
 
 
 def goaway(code: ErrorCode) -> bytes:
-    # A client has processed no stream of the peer's.
+    # The last stream of the peer is 0: a server opens none without push.
     return _frame(GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))
 
 

@@ -1,8 +1,8 @@
-"""Header blocks as they come: frames put together, and what they say.
+"""Reads header blocks: joins their frames, and decodes them.
 
-A block is HEADERS and the CONTINUATIONs that follow without a gap (RFC 9113 sections
-4.3, 6.2 and 6.10). Every one is decoded, wanted or not, for it changes the table that
-both ends keep; one that cannot be ends the connection.
+A block is a HEADERS frame and the CONTINUATION frames that follow it directly (RFC 9113
+sections 4.3, 6.2 and 6.10). Every block is decoded, needed or not, because it changes
+the table of both sides. One that cannot be decoded ends the connection.
 """
 
 from typing import NoReturn
@@ -24,20 +24,20 @@ _MAX_CONTINUATIONS = 64
 
 
 class BlockReader:
-    """Reads the blocks of one connection's answers."""
+    """Reads the header blocks of one connection."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._decoder = HeaderDecoder(max_bytes)
-        #: The HEADERS of a block that goes on, so that nothing but CONTINUATION may
-        #: follow, and what it has brought so far.
+        #: The HEADERS frame of an unfinished block, which only CONTINUATION may follow;
+        #: and the parts of the block so far.
         self.open: Frame | None = None
         self._parts: list[bytes] = []
-        #: How long the last one was, packed.
+        #: Bytes of the last block, as received.
         self.size = 0
 
     def begin(self, frame: Frame) -> Fields | None:
-        """Take HEADERS; give the fields unless they are to be continued."""
+        """Take HEADERS; give the fields if the block is complete."""
         block = frame.payload
         if frame.flags & (frames.PADDED | frames.PRIORITY_FLAG):
             block = frames.payload_of(frame)
@@ -47,13 +47,17 @@ class BlockReader:
         return None
 
     def go_on(self, frame: Frame) -> tuple[Frame, Fields] | None:
-        """Take CONTINUATION; at its end give the HEADERS of the block, and its fields.
+        """Take CONTINUATION; if it ends the block, give its HEADERS and its fields.
 
-        It was HEADERS that said whether the stream ends.
+        Whether the stream ends is a flag of the HEADERS frame.
         """
         first, parts = self.open, self._parts
         if first is None or frame.stream_id != first.stream_id:
-            raise FrameError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
+            raise FrameError(
+                ErrorCode.PROTOCOL_ERROR,
+                f"CONTINUATION on stream {frame.stream_id} follows no HEADERS "
+                "(RFC 9113 section 6.10)",
+            )
         parts.append(frame.payload)
         if len(parts) > _MAX_CONTINUATIONS or sum(map(len, parts)) > self._max_bytes:
             self._refuse()
@@ -69,10 +73,13 @@ class BlockReader:
         except OversizedError:
             self._refuse()
         except CompressionError as exc:
-            raise FrameError(ErrorCode.COMPRESSION_ERROR, f"HPACK: {exc}") from exc
+            raise FrameError(
+                ErrorCode.COMPRESSION_ERROR,
+                f"HPACK: {exc} (RFC 9113 section 4.3)",
+            ) from exc
 
     def _refuse(self) -> NoReturn:
-        # What is not decoded would be missing in the table.
+        # A connection error: an undecoded block leaves the table wrong.
         error = HeaderTooLargeError(
             f"The head is larger than {self._max_bytes:,} bytes"
         )

@@ -1,7 +1,7 @@
-"""HTTP/2 header fields: a request's written, an answer's checked (RFC 9113 section 8).
+"""HTTP/2 header fields: writes a request's, checks an answer's (RFC 9113 section 8).
 
-A crawl sends the same fields with nearly every request. They are indexed once, and
-from then on cost a look-up; what changes is sent beside them, unindexed. No I/O.
+A crawl sends the same fields with nearly every request. They are indexed once, and then
+cost one lookup. Fields that change are sent unindexed. No I/O.
 """
 
 import re
@@ -21,7 +21,7 @@ __all__ = [
     "read_head",
 ]
 
-#: Fields that belong to the connection (section 8.2.2), or are said otherwise.
+#: Fields of the connection (section 8.2.2), and Host, which is `:authority`.
 _DROPPED = frozenset(
     [
         b"host",
@@ -51,29 +51,29 @@ _NAMES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n)*")
 _SPLITTING = re.compile(rb"[\0\r\n]")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
-#: Digits of a length that is believed; int() would refuse some thousands.
+#: The most digits of a Content-Length; int() refuses some thousands.
 _MAX_DIGITS = 18
-#: Sets of fields whose blocks are remembered.
+#: Sets of fields whose encoded blocks are kept.
 _KEPT_BLOCKS = 64
 
 
 class MalformedError(StreamError):
-    """It is nothing that an answer may be: its stream's error (section 8.1.1)."""
+    """A malformed answer, which is a stream error (section 8.1.1)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.PROTOCOL_ERROR, message)
 
 
 class FieldEncoder:
-    """Writes the header blocks of one connection's requests."""
+    """Encodes the header blocks of one connection's requests."""
 
     def __init__(self) -> None:
         self._encoder = Encoder()
-        #: Blocks of which all is in the peer's table, by what they say.
+        #: Encoded blocks whose fields are all in the peer's table.
         self._blocks: dict[tuple[bytes, ...], tuple[bytes, bytes]] = {}
 
     def limit_table(self, size: int) -> None:
-        """The peer keeps no more than this of what is indexed."""
+        """Apply the peer's limit of its table, in bytes."""
         self._encoder.header_table_size = min(size, 4096)
         self._blocks.clear()
 
@@ -94,8 +94,10 @@ class FieldEncoder:
                 constant += (lower, value)
         constant.append(authority or url.netloc)
         if not _TARGET.fullmatch(target):
-            raise httpx.LocalProtocolError("The URL has a blank or a control in it")
-        # Once a field is indexed the block has to be sent: all is checked before.
+            raise httpx.LocalProtocolError(
+                f"{target[:100]!r} has a blank or a control character; escape it"
+            )
+        # Check all fields first: once one is indexed the block must be sent.
         _check_request(changing)
         key = tuple(constant)
         # Pseudo-fields come first (RFC 9113 section 8.3), the path with them.
@@ -108,7 +110,9 @@ class FieldEncoder:
     def _constant_blocks(self, key: tuple[bytes, ...]) -> tuple[bytes, bytes]:
         method, scheme, *rest, authority = key
         if not _METHOD.fullmatch(method):
-            raise httpx.LocalProtocolError(f"{method!r} is no method")
+            raise httpx.LocalProtocolError(
+                f"{method!r} is not a method (RFC 9110 section 9.1)"
+            )
         fields = list(zip(rest[::2], rest[1::2], strict=True))
         _check_request([*fields, (b"host", authority)])
         pseudo = [
@@ -120,7 +124,7 @@ class FieldEncoder:
         newest = table[0] if table else None
         blocks = self._encoder.encode(pseudo), self._encoder.encode(fields)
         if (table[0] if table else None) is not newest:
-            # Something was indexed, and all the indices have moved.
+            # A field was indexed, so all indices have moved.
             self._blocks.clear()
         elif len(self._blocks) < _KEPT_BLOCKS:
             self._blocks[key] = blocks
@@ -131,7 +135,8 @@ def _check_request(fields: Fields) -> None:
     for name, value in fields:
         if not _NAMES.fullmatch(name + b"\n") or _SPLITTING.search(value):
             raise httpx.LocalProtocolError(
-                f"The header {name!r} has a character that a header cannot have"
+                f"The header {name!r} has a forbidden character "
+                "(RFC 9113 section 8.2.1)"
             )
 
 
@@ -157,32 +162,39 @@ def _string(text: bytes) -> bytes:
 def read_head(fields: Fields) -> tuple[int, Fields]:
     """Give status and fields of an answer, or raise MalformedError."""
     if not fields or fields[0][0] != b":status":
-        raise MalformedError("The head does not begin with :status")
+        raise MalformedError(
+            "The head does not begin with :status (RFC 9113 section 8.3.2)"
+        )
     status, rest = fields[0][1], fields[1:]
     if len(status) != 3 or not status.isdigit() or status < b"100":
-        raise MalformedError(f"The status is {status!r}")
+        raise MalformedError(
+            f":status is {status[:20]!r}, not three digits (RFC 9110 section 15)"
+        )
     return int(status), check_fields(rest)
 
 
 def check_fields(fields: Fields) -> Fields:
-    """Give what follows the pseudo-fields, or trailers; raise MalformedError.
+    """Check regular fields or trailers, and give them; raise MalformedError.
 
-    Fields of the connection, which are an error by the letter, are left out: there
-    are servers that pass them on from behind.
+    Fields of the connection are dropped. Section 8.2.2 makes them an error, but servers
+    pass them on from HTTP/1.1 servers behind them.
     """
     names = [name for name, _ in fields]
     lines = b"\n".join([*names, b""])
     values = b" ".join([value for _, value in fields])
     are_names = lines.count(b"\n") == len(fields) and _NAMES.fullmatch(lines)
     if not are_names or _SPLITTING.search(values):
-        raise MalformedError("A field has a character that a field cannot have")
+        raise MalformedError(
+            "A field has a forbidden character, or is a pseudo-field out of place "
+            "(RFC 9113 section 8.2.1)"
+        )
     if not _DROPPED.isdisjoint(names):
         return [field for field in fields if field[0] not in _DROPPED]
     return fields
 
 
 def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
-    """Give the announced length of the body, and how it is encoded."""
+    """Give Content-Length, and the values of Content-Encoding."""
     length: int | None = None
     encodings: list[bytes] = []
     for name, value in fields:

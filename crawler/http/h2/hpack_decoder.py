@@ -1,4 +1,4 @@
-"""Header fields as HPACK packs them: the receiving side (RFC 7541).
+"""The HPACK decoder: reads compressed header fields (RFC 7541).
 
 No I/O. A server says nearly the same in each answer, coded anew each time, so that a
 string which was read before is not read again; and codes are read by the byte, not by
@@ -16,27 +16,27 @@ from crawler.http.transfer import Fields
 __all__ = ["CompressionError", "HeaderDecoder", "OversizedError"]
 
 _STATIC: tuple[tuple[bytes, bytes], ...] = tuple(HeaderTable.STATIC_TABLE)
-#: Section 4.2: what SETTINGS_HEADER_TABLE_SIZE says as long as nobody changes it.
+#: Section 4.2: the default of SETTINGS_HEADER_TABLE_SIZE, which stays.
 _MAX_TABLE = 4_096
-#: Section 4.1: what an entry counts beside its name and value.
+#: Section 4.1: bytes that an entry counts in addition to name and value.
 _ENTRY = 32
-#: No integer of a block that is to be read needs more bits.
+#: The most bits of an integer: no block that is read needs more.
 _MAX_SHIFT = 28
-#: Longer strings are seldom the same twice.
+#: The longest string that is kept decoded: longer ones are seldom repeated.
 _REMEMBERED = 128
 _END_OF_STRING = 256
 
 
 class CompressionError(Exception):
-    """The block cannot be read, nor any later one of the connection."""
+    """The block cannot be decoded, nor any later one of the connection."""
 
 
 class OversizedError(CompressionError):
-    """The block holds more than was allowed."""
+    """The decoded block is larger than allowed."""
 
 
 class HeaderDecoder:
-    """Reads the header blocks of one connection, in the order in which they came."""
+    """Decodes the header blocks of one connection, in the order of their arrival."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -46,7 +46,7 @@ class HeaderDecoder:
         self._max_size = _MAX_TABLE
 
     def decode(self, block: bytes) -> Fields:
-        """Give a whole block's fields, or raise CompressionError."""
+        """Give the fields of a whole block, or raise CompressionError."""
         fields: Fields = []
         at = size = 0
         try:
@@ -75,7 +75,7 @@ class HeaderDecoder:
         return fields
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
-        """Section 2.3.3: the static table, then the dynamic one."""
+        """Give an entry by its index: static table, then dynamic (section 2.3.3)."""
         if 0 < index <= len(_STATIC):
             return _STATIC[index - 1]
         index -= len(_STATIC) + 1
@@ -86,7 +86,7 @@ class HeaderDecoder:
     def _literal(
         self, block: bytes, at: int, mask: int
     ) -> tuple[tuple[bytes, bytes], int]:
-        """Section 6.2: a field whose name may be an entry's."""
+        """Read a literal field, whose name may be an entry's (section 6.2)."""
         index, at = _integer(block, at, mask)
         if index:
             name = self._entry(index)[0]
@@ -96,7 +96,7 @@ class HeaderDecoder:
         return (name, value), at
 
     def _add(self, field: tuple[bytes, bytes]) -> None:
-        """Section 4.4: what is older makes room; an entry too large empties all."""
+        """Add an entry; older ones make room, a too large one empties all (4.4)."""
         self._entries.appendleft(field)
         self._size += len(field[0]) + len(field[1]) + _ENTRY
         if self._size > self._max_size:
@@ -111,7 +111,7 @@ class HeaderDecoder:
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Section 5.1: the integer that begins here, and where it ends."""
+    """Give the integer that begins here, and its end (section 5.1)."""
     value = block[at] & mask
     at += 1
     if value < mask:
@@ -129,7 +129,7 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
-    """Section 5.2: the string that begins here, and where it ends."""
+    """Give the string that begins here, and its end (section 5.2)."""
     is_coded = block[at] >= 0x80
     length, at = _integer(block, at, 0x7F)
     end = at + length
@@ -142,23 +142,23 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
 
 
 class _State:
-    """Where in the tree of codes a byte may end, and what each next byte gives."""
+    """A node of the code tree at a byte's end, with what each next byte decodes to."""
 
     __slots__ = ("is_padding", "node", "steps")
 
     def __init__(self, node: "_Node", *, is_padding: bool) -> None:
         self.node = node
-        #: Whether a string may end here: there are but leading bits of EOS.
+        #: Whether a string may end here: only leading bits of EOS are left.
         self.is_padding = is_padding
         self.steps: list[tuple[_State, bytes] | None] = [None] * 256
 
 
-#: What follows a 0 and a 1: another choice, or the byte that is meant.
+#: What follows a 0 and a 1: another node, or the decoded byte.
 _Node = list["_Node | int"]
 
 
 class _Codes:
-    """The tree of codes, and those of its states that were met."""
+    """The tree of Huffman codes, with the nodes that were needed so far."""
 
     def __init__(self) -> None:
         self._root: _Node = [0, 0]
@@ -185,7 +185,7 @@ class _Codes:
         node[code & 1] = byte
 
     def step(self, state: _State, byte: int) -> tuple[_State, bytes]:
-        """What a byte of code gives, and the state after it; kept."""
+        """Decode one byte at a node: the decoded bytes and the next node; kept."""
         node, found = state.node, bytearray()
         for place in range(7, -1, -1):
             branch = node[byte >> place & 1]
@@ -209,7 +209,7 @@ def _codes() -> _Codes:
 
 
 def _decoded(code: bytes) -> bytes:
-    """Section 5.2 and appendix B: what a Huffman-coded string says."""
+    """Decode a Huffman-coded string (section 5.2 and appendix B)."""
     codes = _codes()
     state = codes.start
     found: list[bytes] = []

@@ -1,8 +1,8 @@
-"""Whether the peer of an HTTP/2 connection is still there.
+"""Finds dead peers of HTTP/2 connections by PING (RFC 9113 section 6.7).
 
-A machine that lost its power, or a middlebox its table, says nothing. After a time of
-silence the peer is asked by a PING (RFC 9113 section 6.7); a sign of life of any kind
-will do for an answer, and no sign for as long again means that nobody is there.
+A server that lost its power, or a NAT its table, sends no error. After some seconds
+without a frame the peer gets a PING. Any frame counts as an answer. Without one for as
+long again the connection is dead.
 """
 
 from typing import Protocol
@@ -13,21 +13,21 @@ __all__ = ["KeepAlive"]
 
 
 class KeptAlive(Protocol):
-    """A connection whose pulse is taken."""
+    """A connection whose peer is checked."""
 
     @property
     def is_waiting(self) -> bool:
-        """Whether anybody waits for an answer."""
+        """Whether any request waits for an answer."""
 
     def ping(self) -> None:
-        """Ask the peer to say something."""
+        """Send PING."""
 
     def die(self) -> None:
-        """The peer is gone."""
+        """End the connection: the peer is dead."""
 
 
 class KeepAlive:
-    """When the peer was heard, and whether it was asked to say something since."""
+    """When the last frame came, and whether a PING is unanswered."""
 
     __slots__ = (
         "_asked_at",
@@ -43,20 +43,20 @@ class KeepAlive:
     def __init__(
         self, patient: KeptAlive, ticker: TimeoutWheel, silence: float
     ) -> None:
-        # Let go at the end: the two know each other, and should leave no cycle.
+        # None at the end: the two refer to each other, and should leave no cycle.
         self._patient: KeptAlive | None = patient
         self._ticker = ticker
         self._silence = silence
         self._heard_at = ticker.now
         self._has_spoken = False
         self._asked_at: float | None = None
-        #: Whether nobody shall join those who wait until the peer is heard again.
+        #: Whether no new request is sent until the peer's next frame.
         self.is_doubted = False
-        #: When to look whether there is still nothing.
+        #: When to check for silence.
         self.due = NEVER
 
     def hear(self) -> bool:
-        """Something came; say whether that was the answer to a question."""
+        """Note received bytes; say whether a PING was unanswered until now."""
         self._heard_at = self._ticker.now
         self._has_spoken = True
         if self._asked_at is None:
@@ -66,26 +66,26 @@ class KeepAlive:
         return True
 
     def listen(self, *, is_alone: bool) -> None:
-        """Somebody is about to wait, as the only one or not: will he be answered?"""
+        """A request is about to be sent, alone on the connection or not."""
         if is_alone and self._is_silent():
-            # It may have died while it was idle; the answer, or the PING's, will tell.
+            # The peer may have died while the connection was idle.
             self._ask()
         if self.due == NEVER:
             self._look_at(self._ticker.now + self._silence)
 
     def doubt(self) -> None:
-        """Somebody has waited for too long: if all is silent, nobody shall join."""
+        """A request has timed out: if the peer is silent, send no new ones."""
         if self._is_silent():
             self.is_doubted = True
             self._ask()
 
     def stop(self) -> None:
-        """The connection is gone."""
+        """Stop: the connection has ended."""
         self._ticker.unwatch(self)
         self._patient = None
 
     def expire(self, now: float) -> None:
-        """It is time to look: is anybody waiting, and who is silent?"""
+        """Check for silence, and end the connection if a PING stays unanswered."""
         patient = self._patient
         self.due = NEVER
         self._ticker.unwatch(self)
@@ -94,7 +94,7 @@ class KeepAlive:
         if self._asked_at is not None and now >= self._asked_at + self._silence:
             patient.die()
         elif patient.is_waiting or self._asked_at is not None:
-            # A peer that never spoke is left to the timeouts of those who wait for it.
+            # For a peer that never sent a frame the requests' own timeouts are enough.
             if self._has_spoken:
                 self.doubt()
             since = now

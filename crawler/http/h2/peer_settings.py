@@ -1,4 +1,4 @@
-"""What an HTTP/2 peer has asked of us by SETTINGS (RFC 9113 section 6.5.2)."""
+"""The settings of an HTTP/2 peer, from its SETTINGS frames (RFC 9113 section 6.5.2)."""
 
 from crawler.http.h2.codes import ErrorCode, Setting
 from crawler.http.h2.flow_control import DEFAULT_WINDOW, MAX_WINDOW
@@ -6,12 +6,12 @@ from crawler.http.h2.frames import MAX_FRAME_SIZE, FrameError
 
 __all__ = ["PeerSettings"]
 
-#: Streams that are opened before the peer has said how many it takes.
+#: Streams that are opened before the peer's first SETTINGS frame.
 _STREAMS_BEFORE_SETTINGS = 10
 
 
 class PeerSettings:
-    """The settings as of now, which before the peer's preface are those of the RFC."""
+    """The settings as of now; the RFC's defaults until the first SETTINGS frame."""
 
     __slots__ = (
         "_our_streams",
@@ -22,31 +22,42 @@ class PeerSettings:
     )
 
     def __init__(self, max_streams: int) -> None:
-        #: Whether the peer's first SETTINGS are here.
+        #: Whether the first SETTINGS frame was received.
         self.is_known = False
-        #: Streams at a time, by the peer's limit and ours.
+        #: The most open streams, by the peer's limit and ours.
         self.streams = min(_STREAMS_BEFORE_SETTINGS, max_streams)
-        #: What of a body it takes on a new stream, and in one frame.
+        #: Bytes of a body that may be sent on a new stream, and in one frame.
         self.window = DEFAULT_WINDOW
         self.frame_size = MAX_FRAME_SIZE
         self._our_streams = max_streams
 
     def begin(self) -> None:
-        """The first SETTINGS: without a limit in it there is only ours."""
+        """The first SETTINGS frame has come: without a limit of streams, ours holds."""
         self.is_known = True
         self.streams = self._our_streams
 
     def apply(self, code: int, value: int) -> None:
-        """Apply one setting; others are the encoder's, or unknown and ignored."""
+        """Apply one setting; the encoder has its own, and unknown ones are ignored."""
         if code == Setting.MAX_CONCURRENT_STREAMS:
             self.streams = min(value, self._our_streams)
         elif code == Setting.INITIAL_WINDOW_SIZE:
             if value > MAX_WINDOW:
-                raise FrameError(ErrorCode.FLOW_CONTROL_ERROR, "A window too large")
+                raise FrameError(
+                    ErrorCode.FLOW_CONTROL_ERROR,
+                    f"INITIAL_WINDOW_SIZE {value:,} is over 2**31 - 1 "
+                    "(RFC 9113 section 6.5.2)",
+                )
             self.window = value
         elif code == Setting.MAX_FRAME_SIZE:
             if not MAX_FRAME_SIZE <= value < 2**24:
-                raise FrameError(ErrorCode.PROTOCOL_ERROR, "A frame size out of range")
+                raise FrameError(
+                    ErrorCode.PROTOCOL_ERROR,
+                    f"MAX_FRAME_SIZE {value:,} is not from 16,384 to 16,777,215 "
+                    "(RFC 9113 section 6.5.2)",
+                )
             self.frame_size = value
         elif code == Setting.ENABLE_PUSH and value:
-            raise FrameError(ErrorCode.PROTOCOL_ERROR, "A server asks for push")
+            raise FrameError(
+                ErrorCode.PROTOCOL_ERROR,
+                f"ENABLE_PUSH {value} from a server (RFC 9113 section 6.5.2)",
+            )

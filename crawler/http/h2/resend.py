@@ -1,8 +1,8 @@
-"""What becomes of a request whose stream is gone (RFC 9113 section 8.7).
+"""Which requests are sent again after their stream has ended (RFC 9113 section 8.7).
 
-What the peer surely did not process is sent again, whatever its method; what it may
-have begun only if doing it twice does no harm. A body that was streamed is spent, and
-half an answer is not asked for twice.
+A request that the peer surely did not process is sent again, whatever its method. One
+that the peer may have processed is sent again only if its method is idempotent. A
+streamed body cannot be sent twice, and after the head nothing is sent again.
 """
 
 from typing import Protocol
@@ -13,29 +13,29 @@ from crawler.http.transfer import Transfer
 
 __all__ = ["after_goaway", "after_loss", "after_reset"]
 
-#: Connections on which a request is tried though the peer left it out of all.
+#: Times that a request is sent again although each GOAWAY excluded it.
 _MAX_LEFT_OUT = 3
 
 
 class Pool(Protocol):
-    """What sends a transfer once more."""
+    """Sends transfers again."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 
 
 def after_goaway(pool: Pool, transfer: Transfer, last_id: int, code: int) -> None:
-    """GOAWAY has left it out: it was not processed."""
+    """GOAWAY excludes the stream: the request was not processed."""
     if last_id:
-        # Others were: it will have its turn, and this was no try.
+        # The peer processed others, so this does not count as a try.
         transfer.resent -= 1
     if _is_whole(transfer) and transfer.resent < _MAX_LEFT_OUT:
         pool.send_again(transfer)
     else:
-        transfer.fail(ResetError(f"The server goes away: {_name_of(code)}"))
+        transfer.fail(ResetError(f"GOAWAY: the server goes away, {_name_of(code)}"))
 
 
 def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
-    """RST_STREAM has ended it; REFUSED_STREAM means that it was not processed."""
+    """RST_STREAM; with REFUSED_STREAM the request was not processed."""
     if code == ErrorCode.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
         pool.send_again(transfer)
     elif (
@@ -46,17 +46,17 @@ def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
         transfer.refused += 1
         pool.send_again(transfer)
     elif transfer.head.done():
-        transfer.fail(TruncatedError(f"The body was cut off: {_name_of(code)}"))
+        transfer.fail(TruncatedError(f"RST_STREAM in the body: {_name_of(code)}"))
     else:
-        transfer.fail(ResetError(f"The stream was reset: {_name_of(code)}"))
+        transfer.fail(ResetError(f"RST_STREAM before the head: {_name_of(code)}"))
 
 
 def after_loss(pool: Pool, transfer: Transfer, error: Exception) -> None:
-    """Its connection is gone, and nobody knows what was done."""
+    """The connection broke: the request may have been processed."""
     if transfer.may_be_sent_again:
         pool.send_again(transfer)
     elif transfer.head.done():
-        cut = TruncatedError(f"The body is cut: {error}")
+        cut = TruncatedError(f"The body is incomplete: {error}")
         cut.__cause__ = error
         transfer.fail(cut)
     else:
@@ -64,7 +64,7 @@ def after_loss(pool: Pool, transfer: Transfer, error: Exception) -> None:
 
 
 def _is_whole(transfer: Transfer) -> bool:
-    """Whether all of the request is here still, and nothing of an answer."""
+    """Whether the request can be repeated, and no head has come."""
     return transfer.content is not None and not transfer.head.done()
 
 

@@ -1,13 +1,12 @@
 """The streams of an HTTP/2 connection (RFC 9113 sections 5.1 and 8.1). No I/O.
 
-The states of section 5.1 are what `Streams` holds. Idle are the numbers that were not
-given yet, and all even ones, which would be the server's. A stream is open while we
-send, half-closed (local) once we have said all, and closed as soon as it is not held
-any more. Half-closed (remote) it never is: what the peer has answered to the end is
-not sent on.
+`Streams` holds the open streams; its numbers tell the states of section 5.1. Numbers
+not given yet are idle, and so are even ones, which are the server's. A stream is open
+while the request is sent, half-closed (local) afterwards, and closed once it is not in
+`Streams`. It is never half-closed (remote): after a complete answer nothing is sent.
 
-What section 8.1 wants of an answer is in `Stream`: interim heads, one head, as much
-body as was announced, trailers. MalformedError ends the stream, and no other.
+`Stream` checks the order of section 8.1: interim heads, one head, the announced length
+of body, trailers. MalformedError ends the stream alone.
 """
 
 from __future__ import annotations
@@ -31,22 +30,22 @@ from crawler.http.transfer import Fields, Transfer
 
 __all__ = ["STREAM_WINDOW", "Stream", "Streams"]
 
-#: What a stream may bring unread: the memory that a stalled one takes.
+#: Unread bytes of a stream: the memory that a stalled stream takes.
 STREAM_WINDOW = 512 * 1024
 _MAX_INFORMATIONAL = 16
 _MAX_ID = 2**31 - 1
 
 
 class Streams(dict[int, "Stream"]):
-    """The streams that are open, or half-closed (local), by number."""
+    """The open and half-closed (local) streams, by number."""
 
     def __init__(self, first_id: int = 1) -> None:
         super().__init__()
-        #: A client's numbers are odd, and none is given twice (section 5.1.1).
+        #: A client's numbers are odd, and used once (section 5.1.1).
         self._next_id = first_id
 
     def open(self, transfer: Transfer, send_room: int) -> Stream:
-        """Give the transfer a stream."""
+        """Open a stream for the transfer."""
         stream = Stream(self._next_id, transfer, send_room)
         self._next_id += 2
         self[stream.id] = stream
@@ -55,26 +54,29 @@ class Streams(dict[int, "Stream"]):
 
     @property
     def opened(self) -> int:
-        """How many there have been so far."""
+        """Streams opened so far."""
         return self._next_id // 2
 
     @property
     def are_used_up(self) -> bool:
-        """Whether there are no more numbers."""
+        """Whether no number is left (section 5.1.1)."""
         return self._next_id > _MAX_ID
 
     def addressed(self, frame: Frame) -> Stream | None:
-        """Give the stream of a frame; None if it is closed, for it may just be late."""
+        """Give the stream of a frame; None if it is closed: the frame is late."""
         stream = self.get(frame.stream_id)
         if stream is None:
             is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
             if not is_ours:
-                raise FrameError(ErrorCode.PROTOCOL_ERROR, "A frame on an idle stream")
+                raise FrameError(
+                    ErrorCode.PROTOCOL_ERROR,
+                    f"A frame on idle stream {frame.stream_id} (RFC 9113 section 5.1)",
+                )
         return stream
 
 
 class Stream:
-    """The connection's part of one transfer."""
+    """One stream: the HTTP/2 state of a transfer."""
 
     __slots__ = (
         "_has_head",
@@ -90,29 +92,29 @@ class Stream:
 
     def __init__(self, stream_id: int, transfer: Transfer, send_room: int) -> None:
         self.id = stream_id
-        #: None once the transfer is abandoned and the rest is only drained.
+        #: None once the transfer is abandoned and the stream drained.
         self.transfer: Transfer | None = transfer
-        #: The ticker's time until which it may be drained.
+        #: The timeout wheel's time until which it may be drained.
         self.due = NEVER
-        #: What the peer takes of the body; a setting may make it negative.
+        #: The window for the request's body; a setting may make it negative.
         self.send_room = send_room
         self.receive_window = ReceiveWindow(STREAM_WINDOW)
-        #: What of the request's body waits for room in the windows.
+        #: The part of the request's body that waits for the windows.
         self.to_send: bytes | memoryview = b""
         self.writable: asyncio.Future[None] | None = None
         self._has_head = False
-        #: Bytes of the body that Content-Length announces and that are not here.
+        #: Missing bytes of the body, if Content-Length announces them.
         self.left: int | None = None
 
     # The request goes out
 
     def next_piece(self, room: int) -> tuple[bytes | memoryview, bool]:
-        """Take what fits from the body to be sent; say whether that was its end."""
+        """Take a piece of the body that fits, and whether it is the last."""
         transfer = self.transfer
-        assert transfer is not None  # an abandoned one has nothing to send
+        assert transfer is not None  # an abandoned stream sends nothing
         piece, self.to_send = self.to_send[:room], self.to_send[room:]
         self.send_room -= len(piece)
-        # A streamed body goes on after this, and is ended by the connection.
+        # A streamed body is ended by the connection's `send_end`.
         is_last = not self.to_send and transfer.content is not None
         transfer.is_sending = not is_last
         transfer.note_progress()
@@ -121,7 +123,7 @@ class Stream:
         return piece, is_last
 
     def stop_sending(self) -> None:
-        """There is no point in sending the rest."""
+        """Drop the rest of the request's body."""
         self.to_send = b""
         self._wake()
 
@@ -133,15 +135,15 @@ class Stream:
     # The answer comes in (section 8.1)
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
-        """Take a block of fields: a head, or what comes before or after it."""
+        """Take a header block: an interim head, the head, or trailers."""
         transfer = self.transfer
         if transfer is None:
             return
         if self._has_head:
-            # Trailers are checked, and left out.
+            # Trailers are checked, and dropped.
             check_fields(fields)
             if not is_last:
-                raise MalformedError("A second head")
+                raise MalformedError("A second head (RFC 9113 section 8.1)")
             return
         status, fields = read_head(fields)
         if status >= 200:
@@ -149,9 +151,12 @@ class Stream:
             self._take_head(transfer, status, fields, is_last)
             return
         transfer.informational += 1
-        # 101 is none of HTTP/2's (section 8.6), and no interim head is the last.
+        # HTTP/2 has no 101 (section 8.6), and an interim head cannot end a stream.
         if is_last or status == 101 or transfer.informational > _MAX_INFORMATIONAL:
-            raise MalformedError(f"An unasked {status}, or too many of it")
+            raise MalformedError(
+                f"Interim status {status} is forbidden here, or too frequent "
+                "(RFC 9113 section 8.1)"
+            )
         transfer.note_progress()
 
     def _take_head(
@@ -160,7 +165,7 @@ class Stream:
         transfer.http_version = b"HTTP/2"
         length, encodings = length_and_encodings(fields)
         if transfer.request.method == "HEAD" or status in (204, 304):
-            # There is no content, whatever comes (RFC 9110 section 6.4.1).
+            # Such an answer has no content (RFC 9110 section 6.4.1).
             self.left = 0
             transfer.answer(status, fields, [], None)
             transfer.complete()
@@ -168,33 +173,38 @@ class Stream:
         if not is_last:
             self.left = length
         elif length:
-            raise MalformedError("The answer announces a body and has none")
+            raise MalformedError(
+                f"Content-Length is {length:,}, but there is no body "
+                "(RFC 9113 section 8.1.1)"
+            )
         if not transfer.answer(status, fields, encodings, length):
             transfer.abandon()
 
     def take_data(self, piece: bytes, padding: int) -> int:
-        """Take a piece of the body; give how much of the window is free at once."""
+        """Take a piece of the body; give how many bytes of the window are free now."""
         transfer = self.transfer
         if self.left is not None:
             self.left -= len(piece)
         if transfer is None:
             return len(piece) + padding
         if not self._has_head:
-            raise MalformedError("The body comes before its head")
+            raise MalformedError("DATA before the head (RFC 9113 section 8.1)")
         if self.left is not None and self.left < 0:
-            raise MalformedError("The body is longer than its Content-Length")
+            raise MalformedError(
+                "The body is longer than Content-Length (RFC 9113 section 8.1.1)"
+            )
         if piece and not transfer.feed(piece):
             transfer.abandon()
         return padding
 
     def finish(self) -> None:
-        """END_STREAM: the peer has said all (section 8.1.1 about what is missing)."""
+        """Take END_STREAM, and check that the answer is complete (section 8.1.1)."""
         transfer = self.transfer
         if transfer is None:
             return
         if not self._has_head:
             transfer.fail(httpx.RemoteProtocolError("The answer has no head"))
         elif self.left:
-            transfer.fail(TruncatedError("The body is shorter than announced"))
+            transfer.fail(TruncatedError("The body is shorter than Content-Length"))
         else:
             transfer.complete()

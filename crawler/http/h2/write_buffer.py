@@ -1,7 +1,7 @@
-"""What an HTTP/2 connection sends: all of a loop's turn in one write.
+"""The write buffer of an HTTP/2 connection: one write for each turn of the loop.
 
-Bodies go as far as the windows (RFC 9113 section 6.9) and the socket allow; everything
-else goes at once, for only DATA is flow-controlled.
+Bodies are sent as far as the windows (RFC 9113 section 6.9) and the socket allow. Other
+frames are sent at once: only DATA is flow-controlled.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ __all__ = ["WriteBuffer"]
 
 
 class WriteBuffer:
-    """The bytes that wait for the end of this turn, and the connection's window."""
+    """Frames that wait for the end of this turn, and the connection's window."""
 
     __slots__ = (
         "_allowance",
@@ -36,27 +36,27 @@ class WriteBuffer:
         peer: PeerSettings,
         allowance: FloodGuard,
     ) -> None:
-        #: The connection's window: all streams together may send no more.
+        #: The connection's window: what all streams together may send.
         self.room = DEFAULT_WINDOW
         self._transport = transport
         self._peer = peer
         self._allowance = allowance
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
-        #: Whether `flush` will be called anyhow.
+        #: Whether a call of `flush` is due.
         self._is_awaited = False
-        #: Whether the socket takes no more for now.
+        #: Whether the socket's own buffer is full.
         self._is_paused = False
 
     def write(self, data: bytes) -> None:
-        """Send this with what else this turn of the loop brings."""
+        """Send bytes at the end of this turn of the loop."""
         self._parts.append(data)
         if not self._is_awaited:
             self._is_awaited = True
             self._loop.call_soon(self.flush)
 
     def hold(self) -> None:
-        """Collect what is written until `flush`."""
+        """Do not schedule `flush`: the caller will call it."""
         self._is_awaited = True
 
     def flush(self) -> None:
@@ -67,7 +67,7 @@ class WriteBuffer:
             self._parts.clear()
 
     async def send_piece(self, stream: Stream, piece: bytes) -> None:
-        """Send a piece of a body, and return when there was room for all of it."""
+        """Send a piece of a body; return once the windows took all of it."""
         stream.to_send = memoryview(piece)
         self.send_body(stream)
         while stream.to_send:
@@ -75,7 +75,7 @@ class WriteBuffer:
             await stream.writable
 
     def send_body(self, stream: Stream) -> None:
-        """Send of a stream's body what there is room for."""
+        """Send as much of a stream's body as the windows allow."""
         while stream.to_send and not self._is_paused:
             room = min(self.room, stream.send_room, self._peer.frame_size)
             if room <= 0:
@@ -83,12 +83,12 @@ class WriteBuffer:
             piece, is_last = stream.next_piece(room)
             self.room -= len(piece)
             self.write(frames.data(stream.id, piece, is_last=is_last))
-            # Each frame at once, for the socket to say when it takes no more.
+            # Written at once, so that a full socket buffer is noticed.
             self.flush()
             self._allowance.earn(FRAMES_FOR_PIECE + len(piece) // BYTES_FOR_FRAME)
 
     def send_bodies(self, streams: Iterable[Stream]) -> None:
-        """There may be room for those who wait for it."""
+        """Send waiting bodies: windows or socket may have room again."""
         for stream in list(streams):
             if stream.to_send:
                 self.send_body(stream)
