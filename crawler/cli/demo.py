@@ -76,7 +76,7 @@ def _server() -> Callable[[Shop], AbstractContextManager[Running]]:
         from crawler.demo.server import serving
     except ModuleNotFoundError as exc:
         raise ConfigError(
-            f"The demo's server needs {exc.name}: pip install hypercorn trustme"
+            f"The demo's server needs {exc.name}: pip install 'exact-crawler[demo]'"
         ) from exc
     return serving
 
@@ -93,7 +93,7 @@ def _say_what_next(output: str) -> None:
         started_as = Path(sys.argv[0])
         is_script = started_as.name == name
         name = shlex.quote(shown(started_as if is_script else Path(sys.executable)))
-        name += "" if is_script else " -m crawler.cli"
+        name += "" if is_script else " -m crawler"
     commands = {
         f"head -n 3 {shlex.quote(output)}": "what it found",
         f"{name} fetch https://example.com/": "a page of the web, as it comes",

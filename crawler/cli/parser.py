@@ -144,7 +144,9 @@ def parser_of(add: Sequence[Callable[[Commands], None]], version: str) -> Parser
         description="Crawl web sites and keep what they hold.",
         epilog="`crawl COMMAND --help` shows a command's options, with an example.",
     )
-    parser.add_argument("--version", action="version", version=f"crawler {version}")
+    parser.add_argument(
+        "--version", action="version", version=f"exact-crawler {version}"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     for each in add:
         each(commands)

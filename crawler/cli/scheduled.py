@@ -63,7 +63,7 @@ def read(root: Path, flags: Sequence[str]) -> Scheduled:
 
 def command(project: Scheduled, job: str) -> list[str]:
     """What runs a job, from anywhere."""
-    words = [sys.executable, "-m", "crawler.cli", "run", job]
+    words = [sys.executable, "-m", "crawler", "run", job]
     for flag in project.flags:
         words += ["-s", flag]
     return words

@@ -25,7 +25,7 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
         raise ConfigError("No job of config.toml has a schedule")
     place = Place(
         folder=str(project.root.absolute()),
-        command=[sys.executable, "-m", "crawler.cli", "run"],
+        command=[sys.executable, "-m", "crawler", "run"],
         grace=project.settings.crawl.grace,
         image=args.image,
     )

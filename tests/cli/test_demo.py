@@ -86,5 +86,5 @@ def test_it_says_in_one_line_what_is_not_installed(
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert "pip install hypercorn trustme" in done.stderr
+    assert "pip install 'exact-crawler[demo]'" in done.stderr
     assert list(tmp_path.iterdir()) == []

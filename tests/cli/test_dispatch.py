@@ -42,7 +42,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["--version"]) == 0
-    assert capsys.readouterr().out == f"crawler {__version__}\n"
+    assert capsys.readouterr().out == f"exact-crawler {__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["rnu"]])
@@ -130,4 +130,4 @@ def test_an_output_that_takes_nothing_is_told_in_one_line(
 def test_it_can_be_started_as_a_module(tmp_path: Path) -> None:
     done = crawl(tmp_path, "--version")
 
-    assert (done.returncode, done.stdout) == (0, f"crawler {__version__}\n")
+    assert (done.returncode, done.stdout) == (0, f"exact-crawler {__version__}\n")

@@ -28,7 +28,7 @@ class Place:
 
     #: The project's folder.
     folder: str
-    #: What comes before the job's name: `python -m crawler.cli run`.
+    #: What comes before the job's name: `python -m crawler run`.
     command: Sequence[str]
     grace: float
     image: str = ""
