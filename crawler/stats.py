@@ -7,7 +7,7 @@ survive a crash and add up: found = pages + failed + skipped + redirected + pend
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -97,6 +97,19 @@ _COMPLETE = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A bound that a complete run did not keep: the reason for exit code 3."""
+
+    #: "start_urls", "max_error_rate" or "min_items".
+    bound: str
+    #: The most, or the least, that the bound asks for; and what the run came to.
+    allowed: float
+    came: float
+    #: The same as a sentence.
+    text: str
+
+
 @dataclass
 class Report:
     """How a run went; `summary()` gives the keys of `--summary`."""
@@ -109,6 +122,8 @@ class Report:
     finished: str
     finish_reason: FinishReason
     exit_code: int = 0
+    #: Why the run is a bad one (exit code 3); empty for a good one.
+    shortfalls: tuple[Shortfall, ...] = ()
     found: int = 0
     pages: int = 0
     #: The items themselves where the crawl had no other output; else empty.
@@ -143,6 +158,7 @@ class Report:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         values["items"] = values.pop("item_count")
         values["finish_reason"] = str(self.finish_reason)
+        values["shortfalls"] = [asdict(each) for each in self.shortfalls]
         del values["advice"]
         return values
 
@@ -152,6 +168,8 @@ class Report:
         values = dict(summary)
         values["item_count"] = values.pop("items")
         values["finish_reason"] = FinishReason(values["finish_reason"])
+        missed = values.get("shortfalls", ())
+        values["shortfalls"] = tuple(Shortfall(**each) for each in missed)
         known = {each.name for each in fields(cls)}
         return cls(**{name: values[name] for name in values if name in known})
 
@@ -188,13 +206,43 @@ def is_good(report: Report) -> bool:
     return report.exit_code == 0 and report.item_count > 0
 
 
-def exit_code(
+def shortfalls(
     report: Report,
     *,
     start_failed: int,
     max_error_rate: float | None,
     min_items: int,
-) -> int:
+) -> tuple[Shortfall, ...]:
+    """The bounds that a run does not keep; without a `max_error_rate` every start URL
+    must become a page, and nine in ten of the others."""
+    found = []
+    if start_failed and max_error_rate is None:
+        urls = "1 start URL" if start_failed == 1 else f"{start_failed:,} start URLs"
+        text = f"{urls} failed, and none may, unless --max-error-rate allows it"
+        found.append(Shortfall("start_urls", 0, start_failed, text))
+    allowed = DEFAULT_ERROR_RATE if max_error_rate is None else max_error_rate
+    tried = report.pages + report.failed
+    rate = report.failed / tried if tried else 0.0
+    if rate > allowed:
+        pages = "page" if tried == 1 else "pages"
+        text = (
+            f"{report.failed:,} of {tried:,} {pages} failed, {_percent(rate)}; "
+            f"--max-error-rate allows {_percent(allowed)}"
+        )
+        found.append(Shortfall("max_error_rate", allowed, round(rate, 6), text))
+    items = report.item_count
+    if items < min_items:
+        text = f"{items:,} of the {min_items:,} items that --min-items asks for"
+        found.append(Shortfall("min_items", min_items, items, text))
+    return tuple(found)
+
+
+def _percent(share: float) -> str:
+    """Two digits at least: 0.1 % is not 0 %."""
+    return f"{share * 100:.3g}%"
+
+
+def exit_code(report: Report) -> int:
     """The exit code of a run that ended in order: 0, 1, 3 or 4, the first of
     1, 4 and 3 that applies."""
     reason = report.finish_reason
@@ -206,14 +254,10 @@ def exit_code(
         return 1
     if reason is FinishReason.INTERRUPTED:
         return 4
-    tried = report.pages + report.failed
-    rate = report.failed / tried if tried else 0.0
-    if max_error_rate is None:
-        is_bad = start_failed > 0 or rate > DEFAULT_ERROR_RATE
-    else:
-        is_bad = rate > max_error_rate
-    return 3 if is_bad or report.item_count < min_items else 0
+    return POOR if report.shortfalls else 0
 
 
+#: The exit code of a run that is complete, but has a shortfall.
+POOR = 3
 #: More failures than this among pages and failures make a run a bad one.
 DEFAULT_ERROR_RATE = 0.1

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.stats import Counters, FinishReason, Report, add, exit_code, totals
+from crawler.stats import (
+    Counters,
+    FinishReason,
+    Report,
+    Shortfall,
+    add,
+    exit_code,
+    shortfalls,
+    totals,
+)
 
 
 def report(reason: FinishReason = FinishReason.FINISHED, **counts: int) -> Report:
@@ -68,11 +77,63 @@ def test_a_word_whose_count_comes_to_nothing_is_dropped() -> None:
 def test_the_exit_code_says_how_it_ended(
     made: Report, start_failed: int, rate: float | None, least: int, expected: int
 ) -> None:
-    code = exit_code(
+    made.shortfalls = shortfalls(
         made, start_failed=start_failed, max_error_rate=rate, min_items=least
     )
 
-    assert code == expected
+    assert exit_code(made) == expected
+
+
+@pytest.mark.parametrize(
+    ("made", "start_failed", "rate", "least", "texts"),
+    [
+        (
+            report(pages=7, failed=3),
+            0,
+            None,
+            0,
+            ["3 of 10 pages failed, 30%; --max-error-rate allows 10%"],
+        ),
+        (
+            report(pages=999, failed=1),
+            0,
+            0.0,
+            0,
+            ["1 of 1,000 pages failed, 0.1%; --max-error-rate allows 0%"],
+        ),
+        (
+            report(pages=0, failed=2, item_count=0),
+            2,
+            1.0,
+            1_000,
+            ["0 of the 1,000 items that --min-items asks for"],
+        ),
+        (
+            report(pages=0, failed=1),
+            1,
+            None,
+            0,
+            [
+                "1 start URL failed, and none may, unless --max-error-rate allows it",
+                "1 of 1 page failed, 100%; --max-error-rate allows 10%",
+            ],
+        ),
+    ],
+)
+def test_a_bad_run_says_which_bound_what_it_allows_and_what_came(
+    made: Report, start_failed: int, rate: float | None, least: int, texts: list[str]
+) -> None:
+    found = shortfalls(
+        made, start_failed=start_failed, max_error_rate=rate, min_items=least
+    )
+
+    assert [each.text for each in found] == texts
+
+
+def test_a_summary_that_is_read_again_has_its_shortfalls() -> None:
+    made = report(shortfalls=(Shortfall("min_items", 5, 0, "0 of 5"),))
+
+    assert Report.of_summary(made.summary()).shortfalls == made.shortfalls
 
 
 def test_the_summary_has_the_keys_of_the_contract() -> None:

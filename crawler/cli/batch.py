@@ -68,7 +68,8 @@ def _conclude(project: Project, job: str, ending: Ending, *, is_late: bool) -> i
 
 def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
     """The summary, and what only this process knows."""
-    error = str(ending.error or "")
+    shortfalls = "; ".join(each.text for each in ending.report.shortfalls)
+    error = str(ending.error or "") or shortfalls
     return {
         **ending.report.summary(),
         "outputs": ending.published,

@@ -54,9 +54,7 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more; -vv: everything"
     )
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="say nothing but errors"
-    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     parser.add_argument(
         "--log-format",
         choices=("text", "json"),

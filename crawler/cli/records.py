@@ -130,7 +130,8 @@ def _unfinished(job: str, record: RunRecord) -> Report:
 def table_of(report: Report) -> list[str]:
     """The table, and when the run began."""
     head, *rows = run_summary.table(report)
-    return [head, f"  {'started':<10}  {report.started}", *rows]
+    bad = [f"! {line}" for line in run_summary.bad_lines(report)]
+    return [head, f"  {'started':<10}  {report.started}", *rows, *bad]
 
 
 def json_of(report: Report) -> list[str]:

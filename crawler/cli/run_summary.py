@@ -127,6 +127,11 @@ def _parts(amounts: Mapping[str, int]) -> str:
     return ", ".join(shown) + (", ..." if len(amounts) > 4 else "")
 
 
+def bad_lines(report: Report) -> list[str]:
+    """Why the run is a bad one: a line for each bound that it does not keep."""
+    return [f"exit code 3: {each.text}" for each in report.shortfalls]
+
+
 @dataclass(frozen=True)
 class Ending:
     """All that is to be told at the end of a run."""

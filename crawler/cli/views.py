@@ -12,7 +12,7 @@ import anyio
 from crawler.cli import run_summary
 from crawler.cli.logs import json_line
 from crawler.cli.run_summary import Ending, Figures, Pulse
-from crawler.cli.streams import say
+from crawler.cli.streams import complain, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,13 +51,13 @@ class View:
         """How it went, and where the items are."""
         for line in run_summary.table(ending.report):
             say(line)
-        for line in ending.report.advice:
+        for line in [*run_summary.bad_lines(ending.report), *ending.report.advice]:
             say(f"! {line}")
         say(run_summary.last_line(ending, command))
 
 
 class QuietView(View):
-    """Nothing but what went wrong."""
+    """Errors only."""
 
     def say(self, line: str) -> None:
         """Not a word."""
@@ -66,8 +66,11 @@ class QuietView(View):
         """Nothing."""
 
     def end(self, ending: Ending, command: str) -> None:
-        """The last line, if the run needs attention."""
-        if ending.report.exit_code or ending.kept:
+        """Why the run is a bad one, how to resume it, or where a bad output is."""
+        report = ending.report
+        for line in run_summary.bad_lines(report):
+            complain(line)
+        if (report.exit_code and not report.shortfalls) or ending.kept:
             say(run_summary.last_line(ending, command))
 
 
@@ -82,13 +85,16 @@ class JsonView(View):
         self._put("progress", **fields)
 
     def end(self, ending: Ending, command: str) -> None:
+        for each in ending.report.shortfalls:
+            bound = {"bound": each.bound, "allowed": each.allowed, "came": each.came}
+            self._put(each.text, "error", event="shortfall", **bound)
         for line in ending.report.advice:
             self._put(line, event="advice")
         self._put("ended", event="ended", report=ending.report.summary())
         self._put(run_summary.last_line(ending, command))
 
-    def _put(self, message: str, **fields: Any) -> None:
-        line = json_line("info", message, datetime.now(UTC), **fields)
+    def _put(self, message: str, level: str = "info", **fields: Any) -> None:
+        line = json_line(level, message, datetime.now(UTC), **fields)
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 

@@ -36,7 +36,16 @@ from crawler.sinks import (
     places_of,
 )
 from crawler.spider import Spider
-from crawler.stats import Counters, FinishReason, Report, exit_code, is_good, totals
+from crawler.stats import (
+    POOR,
+    Counters,
+    FinishReason,
+    Report,
+    exit_code,
+    is_good,
+    shortfalls,
+    totals,
+)
 from crawler.store.base import Opening, RunStart, Store
 from crawler.store.open import open_store
 
@@ -285,14 +294,17 @@ class CrawlRun:
             **totals(counters),
         )
         report.pages_per_second = round(report.pages / seconds, 2) if seconds else 0.0
-        report.exit_code = exit_code(
+        report.shortfalls = shortfalls(
             report,
             start_failed=counters.start_failed,
             max_error_rate=self._terms.max_error_rate,
             min_items=self._terms.min_items,
         )
-        if isinstance(self.outputs.error, PipeClosed):
-            report.exit_code = 0
+        # A reader that had enough of standard output is a good end.
+        had_enough = isinstance(self.outputs.error, PipeClosed)
+        report.exit_code = 0 if had_enough else exit_code(report)
+        if report.exit_code != POOR:
+            report.shortfalls = ()
         report.advice = advise(
             report, self._assembled.observations, self._assembled.callbacks.selectors
         )

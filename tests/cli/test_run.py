@@ -558,3 +558,19 @@ def test_a_start_that_raises_is_told_with_its_line(
     assert code == summary["exit_code"] == 1
     assert summary["finish_reason"] == "start_error"
     assert "start() failed: no list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["-q"], ["--log-format", "json"]])
+def test_exit_code_three_says_which_bound_it_is_about(
+    project: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["run", "books", "--min-items", "5", *more])
+
+    told = capsys.readouterr().err
+    text = "3 of the 5 items that --min-items asks for"
+    assert code == 3
+    assert told.count(text) == (2 if "json" in more else 1)  # a line, and the report
+    if "-q" in more:
+        assert told == f"crawl: exit code 3: {text}\n"
+    execute(["report", "books"])
+    assert f"! exit code 3: {text}" in capsys.readouterr().out
