@@ -7,6 +7,7 @@ mode, so that what works in memory also works after a restart. No pickle.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Literal, Never, NoReturn
 from urllib.parse import urlencode
 
@@ -18,6 +19,19 @@ from crawler.foreign_names import refuse_arguments
 from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy, without_password
 from crawler.web import urls
+
+#: What the `url` of a Request begins with whose URL is none; the reason follows. No
+#: other Request has such a URL.
+BAD_URL = "bad-url: "
+#: In `start()` one bad URL of many must not raise, for that would end the generator.
+_notes_bad_urls: ContextVar[bool] = ContextVar("notes_bad_urls", default=False)
+
+
+def note_bad_urls() -> None:
+    """From now on, in this task, a Request notes that its URL is bad: it does not
+    raise."""
+    _notes_bad_urls.set(True)
+
 
 #: What a request is for: a page of the crawl, a robots.txt, or a session's login.
 Purpose = Literal["page", "robots", "login"]
@@ -110,7 +124,7 @@ class Request:
         )
         if proxy:
             _check_proxy(proxy)
-        _set(self, "url", _absolute(url, params))
+        _set(self, "url", _absolute_or_noted(url, params))
         _set(self, "callback", name_of(callback))
         _set(self, "priority", priority)
         _set(self, "depth", depth)
@@ -413,6 +427,15 @@ def _absolute(url: str, params: Params | None) -> str:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
         raise ConfigError(f"Request({url!r}): {exc}") from exc
+
+
+def _absolute_or_noted(url: str, params: Params | None) -> str:
+    try:
+        return _absolute(url, params)
+    except ConfigError as exc:
+        if not _notes_bad_urls.get():
+            raise
+        return f"{BAD_URL}{exc}"
 
 
 def _check_proxy(proxy: str) -> None:

@@ -131,7 +131,8 @@ def test_a_bad_run_says_which_bound_what_it_allows_and_what_came(
 
 
 def test_a_summary_that_is_read_again_has_its_shortfalls() -> None:
-    made = report(shortfalls=(Shortfall("min_items", 5, 0, "0 of 5"),))
+    made = report()
+    made.shortfalls = (Shortfall("min_items", 5, 0, "0 of 5"),)
 
     assert Report.of_summary(made.summary()).shortfalls == made.shortfalls
 

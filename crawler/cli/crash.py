@@ -1,4 +1,8 @@
-"""An error that is not the user's: one line for them, the rest for who mends it."""
+"""An error that ended a crawl: one line for a person, and a file with the traceback.
+
+Rule: an error that the user's own code raised (a pipeline's `open`, `closed`, `client`)
+is told with its file and line, and never as a crash of the crawler.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,24 @@ from pathlib import Path
 
 from crawler.cli.logs import json_line
 from crawler.cli.streams import clean_lines, say, shown
+from crawler.run.user_code import user_frame
 from crawler.version import __version__
 
 
 def tell(
     error: Exception, folder: Path | None, *, is_verbose: bool, as_json: bool = False
 ) -> None:
-    """Say that the crawl crashed, and where the traceback is: in `folder`, or among
-    the temporary files."""
+    """Say what ended the crawl, and where the traceback is: in `folder`, or among the
+    temporary files."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     trace = clean_lines("".join(traceback.format_exception(error)))
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     log = _write(f"crawler {__version__}, {moment}\n{trace}\n", folder)
     where = f", see {shown(log)}" if log is not None else ""
-    message = f"crawl crashed: {type(error).__name__}: {error}{where}"
+    place = user_frame(error)
+    blame = f"crawl: {place}" if place else "crawl crashed"
+    message = f"{blame}: {type(error).__name__}: {error}{where}"
     shown_trace = trace if is_verbose or log is None else ""
     if as_json:
         say(json_line("critical", message, datetime.now(UTC), exception=shown_trace))

@@ -162,6 +162,16 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
+def names(path: Path, name: str) -> bool:
+    """Whether the text of a file that does not load says `name = "NAME"`."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    quoted = f"['\"]{re.escape(name)}['\"]"
+    return re.search(rf"^\s*name\b[^=\n]*=\s*{quoted}", text, re.M) is not None
+
+
 def _make_importable(folder: Path) -> None:
     """Let the files of a folder import one another; last, for a spider named json.py
     must not stand in for the library."""

@@ -116,7 +116,7 @@ class Project:
         if name in loaded.spiders:
             return loaded.spiders[name]
         for path, error in loaded.broken.items():
-            if path.stem == name.replace("-", "_"):
+            if path.stem == name.replace("-", "_") or loading.names(path, name):
                 raise error
         raise ConfigError(self._unknown(name, loaded))
 
@@ -133,8 +133,8 @@ class Project:
             hint = f"{folder} holds no spider; crawl new NAME URL makes one"
         where = f"No spider {name!r} in {folder}"
         if loaded.broken:
-            files = ", ".join(shown(path) for path in loaded.broken)
-            hint += f"; not loaded: {files}"
+            errors = "; ".join(str(error) for error in loaded.broken.values())
+            hint += f"; not loaded: {errors}"
         return f"{where}; {hint}"
 
     def _elsewhere(self) -> str:

@@ -123,7 +123,9 @@ def assemble(resources: RunResources) -> Assembled:
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
     scheduler = _scheduler(resources, hosts, robots)
-    starts = StartRequests(spider, link_filter, resources.chain, least=2 * workers)
+    starts = StartRequests(
+        spider, link_filter, resources.chain, callbacks, least=2 * workers
+    )
     outputs = resources.outputs
     engine = Engine(
         EngineParts(store, scheduler, starts, visitor, robots, outputs),

@@ -7,19 +7,20 @@ on together; a callback that raises leaves nothing behind.
 from __future__ import annotations
 
 import asyncio
-import sysconfig
+import difflib
 import types
 from collections.abc import (
+    AsyncIterator,
     Awaitable,
     Callable,
     Coroutine,
     Generator,
     Iterable,
+    Iterator,
     Mapping,
 )
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from crawler.request import Entry, Request
 from crawler.response import LinkBatch, Response
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.progress_body import ProgressBody
+from crawler.run.user_code import user_frame, yield_place
 from crawler.spider import Failure, Spider
 from crawler.store.base import Item, Portion
 
@@ -54,6 +56,37 @@ class CallbackError(CrawlError):
         )
         self.reason = reason
         self.cause = cause
+
+
+class WrongYield(ConfigError):
+    """What a callback or `start()` gave can be no item and no request."""
+
+
+#: No item is one of these, whatever a pipeline might make of it.
+NO_ITEMS = (
+    *(type(None), str, bytes, bytearray, int, float),
+    *(list, tuple, set, frozenset, Iterator, AsyncIterator, Awaitable, type),
+)
+
+
+def what_was_yielded(value: object) -> str:
+    """`yielded None; ...`: what it was, and what to write in its place."""
+    kind = type(value).__name__.replace("_", " ")
+    advice = "yield items, Requests or batches of links"
+    if isinstance(value, list | tuple | set | frozenset):
+        advice = "yield what it holds, one by one"
+    elif isinstance(value, AsyncIterator):
+        advice = "write `async for each in ...: yield each`"
+    elif isinstance(value, Iterator):
+        advice = "write `for each in ...: yield each`"
+    elif isinstance(value, Awaitable):
+        advice = "await it"
+    elif isinstance(value, str) and value.startswith(("http:", "https:", "/")):
+        advice = f"yield Request({value!r}), or response.follow({value!r})"
+    text = repr(value)
+    if not isinstance(value, str | bytes | int | float | None) or len(text) > 80:
+        text = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+    return f"yielded {text}; {advice}"
 
 
 Stage = Callable[[Entry, Portion, int], Awaitable[None]]
@@ -104,11 +137,16 @@ class Callbacks:
         if method is None:
             method = getattr(self._spider, name, None)
             if not callable(method):
-                raise ConfigError(
-                    f"Spider {self._spider.name!r} has no callback {name!r}"
-                )
+                raise WrongYield(self._unknown(name))
             self._methods[name] = method
         return method
+
+    def _unknown(self, name: str) -> str:
+        own = [each for each in dir(self._spider) if not each.startswith("_")]
+        own = [each for each in own if callable(getattr(self._spider, each, None))]
+        near = difflib.get_close_matches(name, own, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"Spider {self._spider.name!r} has no callback {name!r}{hint}"
 
     async def page(self, entry: Entry, response: Response) -> Effects:
         """What the entry's callback gives for a response."""
@@ -148,14 +186,21 @@ class Callbacks:
         page: Response | None,
         effects: Effects,
     ) -> None:
-        result = self.method(name)(argument)
-        if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
-            gathering = self._gather_async(entry, result, page, effects)
-            is_stream = entry.request.options.stream
-            await self._run(name, gathering, page if is_stream else None)
-        elif result is not None:
-            for value in _several(result):
-                await self._take(entry, value, page, effects)
+        method = self.method(name)
+        result = method(argument)
+        try:
+            if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
+                gathering = self._gather_async(entry, result, page, effects)
+                is_stream = entry.request.options.stream
+                await self._run(name, gathering, page if is_stream else None)
+            elif result is not None:
+                for value in _several(result):
+                    await self._take(entry, value, page, effects)
+        except WrongYield as exc:
+            # Its own traceback begins here: the generator only stands at its `yield`.
+            where = yield_place(result, method)
+            cause = ConfigError(str(exc))
+            raise CallbackError(Reason.SPIDER_ERROR, cause, where) from exc
 
     async def _run(
         self, name: str, gathering: Coroutine[Any, Any, None], stream: Response | None
@@ -227,20 +272,24 @@ class Callbacks:
         self, entry: Entry, value: Any, page: Response | None, effects: Effects
     ) -> None:
         if isinstance(value, LinkBatch):
+            self.check(value.callback, value.options.errback)
             self._intake.links(entry, value, effects.found)
         elif isinstance(value, Request):
-            self.method(value.callback)
+            self.check(value.callback, value.options.errback)
             self._intake.request(entry, value, effects.found)
-        elif value is None or isinstance(value, str | bytes | int | float):
-            raise ConfigError(
-                f"a callback yielded {value!r}; yield items (dict, dataclass, ...), "
-                "Requests or batches of links"
-            )
+        elif type(value) is not dict and isinstance(value, NO_ITEMS):
+            raise WrongYield(f"a callback {what_was_yielded(value)}")
         else:
             await self._take_item(entry, value, page, effects)
             return
         if entry.request.options.stream and effects.found.size >= STAGE_LINKS:
             await self._put_aside(entry, effects)
+
+    def check(self, callback: str, errback: str = "") -> None:
+        """WrongYield unless the spider has these methods."""
+        self.method(callback)
+        if errback:
+            self.method(errback)
 
     async def _take_item(
         self, entry: Entry, value: Any, page: Response | None, effects: Effects
@@ -310,27 +359,3 @@ def _is_for_the_worker(exc: BaseException) -> bool:
     task = asyncio.current_task()
     is_cancelled = task is not None and task.cancelling() > 0
     return is_cancelled and isinstance(exc, asyncio.CancelledError)
-
-
-def user_frame(exc: BaseException) -> str:
-    """File, line and function of the innermost frame that is the user's own code."""
-    found = ""
-    trace = exc.__traceback__
-    while trace is not None:
-        if is_users(trace.tb_frame):
-            code = trace.tb_frame.f_code
-            found = f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
-        trace = trace.tb_next
-    return found
-
-
-def is_users(frame: FrameType) -> bool:
-    """Whether a frame runs a spider's or a project's code, not a library's."""
-    if frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        return False
-    path = frame.f_code.co_filename
-    return not path.startswith((*_LIBRARIES, "<"))
-
-
-_PACKAGE = "crawler."
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})

@@ -8,10 +8,11 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import chain
 from types import TracebackType
+from typing import Any
 
 import anyio
 import msgspec
@@ -24,6 +25,7 @@ from crawler.run.assembly import Assembled, RunResources, assemble, scope_of
 from crawler.run.diagnosis import advise
 from crawler.run.engine import Engine
 from crawler.run.options import RunOptions
+from crawler.run.user_code import defined_at
 from crawler.run.watchdog import Watchdog
 from crawler.settings import Settings
 from crawler.sinks import (
@@ -122,8 +124,15 @@ class CrawlRun:
             if self._hand_in is not None:
                 await to_thread.run_sync(self._hand_in, report)
             await self.store.finish(str(reason), msgspec.json.encode(report.summary()))
-        await self._spider.closed(report)
+        await self._closed(report)
         return report
+
+    async def _closed(self, report: Report) -> None:
+        """Call the spider's `closed`, which may be a plain `def`."""
+        closed: Callable[[Report], Any] = self._spider.closed
+        result = closed(report)
+        if isinstance(result, Awaitable):
+            await result
 
     async def _publish(self, reason: FinishReason) -> FinishReason:
         try:
@@ -173,6 +182,7 @@ class CrawlRun:
         """All that needs no job: what is wrong with it is said whoever has the job,
         and before a run is begun or forgotten."""
         spider, terms = self._spider, self._terms
+        check_spider(spider)
         self._chain = Chain(
             spider.pipelines,
             item_key=spider.item_key,
@@ -318,6 +328,12 @@ def check_spider(spider: object) -> None:
     if not spider.name:
         raise ConfigError(
             f"Spider {type(spider).__name__} has no name; give it one: name = '...'"
+        )
+    if "arguments" not in vars(spider):
+        raise ConfigError(
+            f"Spider {spider.name!r}: its __init__ "
+            f"({defined_at(type(spider).__init__)}) must begin with "
+            "super().__init__(**arguments), as in def __init__(self, **arguments)"
         )
 
 

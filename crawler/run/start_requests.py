@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any
 
 from crawler.errors import ConfigError
 from crawler.pipelines import DropItem, OpenChain
-from crawler.request import Request
-from crawler.run.callbacks import user_frame
+from crawler.request import BAD_URL, Request, note_bad_urls
+from crawler.response import LinkBatch
+from crawler.run.callbacks import (
+    NO_ITEMS,
+    Callbacks,
+    WrongYield,
+    what_was_yielded,
+)
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
+from crawler.run.user_code import user_frame, yield_place
 from crawler.spider import Spider
 from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
+
+#: The rule under which URLs of `start()` that are none are counted.
+BAD_START = "bad_url"
+#: Bad URLs that are named in the log, each; of the others only their number is known.
+MAX_NAMED = 10
 
 
 class StartRequests:
@@ -25,12 +39,20 @@ class StartRequests:
     """
 
     def __init__(
-        self, spider: Spider, intake: LinkFilter, chain: OpenChain, *, least: int
+        self,
+        spider: Spider,
+        intake: LinkFilter,
+        chain: OpenChain,
+        callbacks: Callbacks,
+        *,
+        least: int,
     ) -> None:
         self._spider = spider
         self._intake = intake
         self._chain = chain
+        self._callbacks = callbacks
         self._least = least
+        self._bad_urls = 0
         #: What `start()` raised, where it did.
         self.error: Exception | SystemExit | None = None
 
@@ -39,34 +61,52 @@ class StartRequests:
     ) -> None:
         """Put an outcome for each value; the source that the caller opened is closed
         when the last one has landed."""
-        last, ordinal = Outcome(None), 0
+        note_bad_urls()
+        last, ordinal, given = Outcome(None), 0, None
         try:
-            async for value in self._spider.start():
-                if not await scheduler.hungry(self._least):
-                    break
-                outcome = await self._outcome(value)
-                outcome.first_ordinal = ordinal
-                ordinal += len(outcome.items)
-                scheduler.open_source()
-                await put(outcome)
-            else:
-                last.facts = Facts(start_ended=True)
+            given = self._spider.start()
+            async with aclosing(_values(given)) as values:
+                async for value in values:
+                    if not await scheduler.hungry(self._least):
+                        break
+                    outcome = await self._outcome(value, given)
+                    outcome.first_ordinal = ordinal
+                    ordinal += len(outcome.items)
+                    scheduler.open_source()
+                    await put(outcome)
+                else:
+                    last.facts = Facts(start_ended=True)
         except (Exception, SystemExit) as exc:
             # sys.exit() would leave the process's threads, and its state, as they are.
             self.error = exc
-            logger.error("start() failed: %s %s", exc, user_frame(exc))
+            where = user_frame(exc) or yield_place(given, self._spider.start)
+            logger.error("start() failed: %s (%s)", _told(exc), where)
         await put(last)
 
-    async def _outcome(self, value: object) -> Outcome:
+    async def _outcome(self, value: object, given: object) -> Outcome:
         outcome, found = Outcome(None), Discovered()
         if isinstance(value, Request):
-            self._intake.start(value, found)
-        elif isinstance(value, str | bytes | None):
-            raise ConfigError(f"start() yielded {value!r}; yield Request(url) or items")
+            if value.url.startswith(BAD_URL):
+                self._skip(value, given, found)
+            else:
+                self._callbacks.check(value.callback, value.options.errback)
+                self._intake.start(value, found)
+        elif isinstance(value, (LinkBatch, *NO_ITEMS)):
+            raise WrongYield(f"it {what_was_yielded(value)}")
         else:
             outcome.items = await self._items(value, outcome)
         outcome.requests, outcome.facts = found.requests, found.facts
+        outcome.cut = found.cut
         return outcome
+
+    def _skip(self, request: Request, given: object, found: Discovered) -> None:
+        """One bad URL of many is counted, and is not the end."""
+        self._bad_urls += 1
+        found.cut[BAD_START] = 1
+        if self._bad_urls <= MAX_NAMED:
+            where = yield_place(given, self._spider.start)
+            why = request.url.removeprefix(BAD_URL)
+            logger.warning("start(): %s; skipped (%s)", why, where)
 
     async def _items(self, value: object, outcome: Outcome) -> list[Item]:
         try:
@@ -74,3 +114,25 @@ class StartRequests:
         except DropItem as exc:
             outcome.dropped = {exc.reason: 1}
             return []
+
+
+async def _values(given: Any) -> AsyncGenerator[Any, None]:
+    """What `start()` gives, one by one: of a generator of either kind, of a coroutine
+    that returns a list, or of a list."""
+    if hasattr(given, "__await__"):
+        given = await given
+    if hasattr(given, "__aiter__"):
+        async for value in given:
+            yield value
+    elif isinstance(given, Iterable) and not isinstance(given, Mapping | str | bytes):
+        for value in given:
+            yield value
+    elif given is not None:
+        raise ConfigError(f"it returned one {type(given).__name__}; return a list")
+
+
+def _told(exc: BaseException) -> str:
+    """The error in one line; errors of ours say all by themselves."""
+    if isinstance(exc, ConfigError):
+        return str(exc)
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

@@ -6,7 +6,7 @@ from crawler.errors import Blame, FetchError, Reason
 from crawler.layers.fetch import Fetch
 from crawler.request import Request
 from crawler.response import Response
-from crawler.run.callbacks import user_frame
+from crawler.run.user_code import user_frame
 
 
 class Translated:

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import anyio.to_thread
 
-from crawler.run.callbacks import is_users
+from crawler.run.user_code import is_users
 
 logger = logging.getLogger(__name__)
 

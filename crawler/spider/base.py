@@ -130,13 +130,14 @@ class Spider:
         """A logger of the spider's name, under "spider."."""
         return logging.getLogger(f"spider.{self.name or type(self).__name__}")
 
-    @property
+    @cached_property  # not `property`, which an assignment in __init__ cannot replace
     def start_urls(self) -> Sequence[str]:
-        """Where the crawl starts; a class attribute does as well."""
+        """Where the crawl starts: a class attribute, a property, or set in __init__."""
         return ()
 
     async def start(self) -> Results:
-        """The first requests; drawn as they are needed. May yield items too."""
+        """The first requests; drawn as they are needed. May yield items too. A plain
+        `def` with `yield`, or a returned list, does as well."""
         for url in self.start_urls:
             yield Request(url)
 
@@ -152,7 +153,7 @@ class Spider:
         return Client(options)
 
     async def closed(self, report: Report) -> None:
-        """Called once, at the end of a run."""
+        """Called once, at the end of a run; a plain `def` does as well."""
 
 
 _RESERVED = frozenset(dir(Spider)) | {"arguments"}

@@ -458,21 +458,23 @@ def test_json_messages_are_one_object_a_line(
     assert error["level"] == "error"
 
 
-def test_what_nobody_expected_is_one_line_and_a_file_with_the_traceback(
-    project: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("keyword", ["async def", "def"])
+def test_an_error_of_the_user_s_own_code_is_one_line_and_a_file_with_the_traceback(
+    project: Path, keyword: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = project / "spiders" / "books.py"
     path.write_text(
         path.read_text()
-        + "\n    async def closed(self, report):\n        raise LookupError('gone')\n"
+        + f"\n    {keyword} closed(self, report):\n        raise LookupError('gone')\n"
     )
 
     code = execute(["run", "books"])
 
-    told = [line for line in capsys.readouterr().err.splitlines() if "crashed:" in line]
+    told = [line for line in capsys.readouterr().err.splitlines() if "gone" in line]
     assert code == 1
     assert len(told) == 1
-    assert told[0].startswith("crawl crashed: LookupError: gone, see .crawl/crash-")
+    place = "spiders/books.py:14 in closed"
+    assert told[0].startswith(f"crawl: {place}: LookupError: gone, see .crawl/crash-")
     log = Path(told[0].rpartition(" ")[2])
     assert "Traceback" in log.read_text()
 
@@ -557,7 +559,10 @@ def test_a_start_that_raises_is_told_with_its_line(
     summary = json.loads((project / "s.json").read_text())
     assert code == summary["exit_code"] == 1
     assert summary["finish_reason"] == "start_error"
-    assert "start() failed: no list" in capsys.readouterr().err
+    assert (
+        "start() failed: LookupError: no list (spiders/books.py:"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("more", [[], ["-q"], ["--log-format", "json"]])

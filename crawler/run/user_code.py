@@ -1,0 +1,64 @@
+"""The user's own code in tracebacks: which frame is theirs, and where they yielded."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+_PACKAGE = "crawler."
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
+
+
+def user_frame(exc: BaseException) -> str:
+    """File, line and function of the innermost frame that is the user's own code."""
+    found = ""
+    trace = exc.__traceback__
+    while trace is not None:
+        if is_users(trace.tb_frame):
+            found = _place(trace.tb_frame.f_code, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs a spider's or a project's code, not a library's."""
+    if frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        return False
+    path = frame.f_code.co_filename
+    return not path.startswith((*_LIBRARIES, "<"))
+
+
+def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
+    """Where a generator stands at its `yield`; of anything else where the method that
+    returned it is defined."""
+    frame = getattr(result, "ag_frame", None) or getattr(result, "gi_frame", None)
+    while (inner := getattr(result, "gi_yieldfrom", None)) is not None:
+        result = inner
+        frame = getattr(inner, "gi_frame", None) or frame
+    if frame is not None:
+        return _place(frame.f_code, frame.f_lineno)
+    code = getattr(method, "__code__", None)
+    return _place(code, code.co_firstlineno) if isinstance(code, CodeType) else ""
+
+
+def defined_at(function: object) -> str:
+    """File and line of a function; its own name where it has none."""
+    code = getattr(function, "__code__", None)
+    if not isinstance(code, CodeType):
+        return str(function)
+    return f"{_shown(code.co_filename)}:{code.co_firstlineno}"
+
+
+def _place(code: CodeType, line: int) -> str:
+    return f"{_shown(code.co_filename)}:{line} in {code.co_name}"
+
+
+def _shown(path: str) -> str:
+    """As short as it can be said from the current folder."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return path
