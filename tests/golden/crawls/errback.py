@@ -52,7 +52,6 @@ CALLBACKS = {
     "json": "reads_json",
     "selector": "selects",
     "large": "gives_many",
-    "unknown": "no_such_callback",
     "poison": "poisons",
 }
 
