@@ -257,6 +257,6 @@ def test_a_run_has_a_page_that_tells_how_it_went(tmp_path: Path) -> None:
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
     text = (tmp_path / "pages" / "first.html").read_text()
     assert "It worked. Finished." in text
-    assert "first run that is kept" in text
+    assert "first run" in text
     assert "Compared with run 1" in second.stdout
     assert f"{site.url}/two" in second.stdout

@@ -41,6 +41,14 @@ class Group:
     example: Visit
     count: int = 0
 
+    @property
+    def is_status(self) -> bool:
+        return self.reason == Reason.HTTP_STATUS
+
+    @property
+    def name(self) -> str:
+        return f"{self.reason} {self.status}" if self.is_status else self.reason
+
 
 @dataclass
 class Bar:
@@ -92,6 +100,11 @@ class Figures:
     retried: list[tuple[str, int]] = field(default_factory=list)
     slowest: list[Visit] = field(default_factory=list)
     biggest: list[Visit] = field(default_factory=list)
+
+    @property
+    def highest(self) -> int:
+        """The most pages in one bar."""
+        return max((bar.done + bar.failed for bar in self.bars), default=0) or 1
 
 
 def figures(visits: Iterable[Visit]) -> Figures:

@@ -1,0 +1,64 @@
+"""Amounts as a person reads them: 12 ms, 1.2 MB, +12 %."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(amount: float) -> str:
+    """A whole number: `1,234`."""
+    return f"{amount:,.0f}"
+
+
+def decimal(amount: float) -> str:
+    """A number with one decimal place: `1,234.5`."""
+    return f"{amount:,.1f}"
+
+
+def plural(amount: int, noun: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A duration: 12 ms, 1.2 s, 5:02 min, 1:05 h."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02} h" if hours else f"{minute}:{second:02} min"
+
+
+def size(amount: float) -> str:
+    """A number of bytes: 12 B, 1.2 MB."""
+    if amount < 1:
+        return "0 B"
+    power = min(int(math.log10(amount) // 3), 4)
+    unit = ("B", "kB", "MB", "GB", "TB")[power]
+    return f"{amount / 1000**power:.1f} {unit}" if power else f"{amount:.0f} {unit}"
+
+
+def percent(share: float) -> str:
+    """A share; a share that is not quite 0 % or 100 % is not rounded to it."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
+
+
+def change(now: float, before: float) -> str:
+    """The relative change: `+12 %`, `×15`, `new`, or `=`."""
+    if now == before:
+        return "="
+    if not before:
+        return "new"
+    ratio = now / before
+    if ratio >= 10:
+        return f"×{ratio:,.0f}"
+    sign = "+" if ratio > 1 else "−"
+    return (
+        f"{sign} < 0.1 %" if abs(ratio - 1) < 0.001 else sign + percent(abs(ratio - 1))
+    )
