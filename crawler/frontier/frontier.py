@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
 from typing import Generic
@@ -40,17 +39,6 @@ CLUTTER = 256
 LIMIT = 50_000
 #: Entries of one host: as many as one load brings in without being felt.
 WINDOW = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a frontier holds: entries, those that wait for a due time, their hosts, and
-    the hosts that have a request out."""
-
-    entries: int
-    waiting: int
-    hosts: int
-    busy: int
 
 
 class Frontier(Generic[E]):
@@ -204,17 +192,6 @@ class Frontier(Generic[E]):
             heappush(lane.ready, place)
         return True
 
-    def drain(self) -> list[E]:
-        """Every entry, in no order; the frontier is empty after it."""
-        entries = [place[4] for place in self._places.values()]
-        self._lines, self._clock = RankedFifo(), DueQueue()
-        if self._kinds is not None:
-            self._kinds.clear()
-        for table in (self._queues, self._places, self._waiting, self._stock):
-            table.clear()
-        self._asleep = self._outdated = 0
-        return entries
-
     @property
     def share(self) -> int:
         """How many entries of one host belong here: fewer, the more hosts there are."""
@@ -261,6 +238,11 @@ class Frontier(Generic[E]):
         if host in self._stock.ends and (queue is None or self._is_low(queue)):
             self._stock.want(host)
 
+    @property
+    def is_hungry(self) -> bool:
+        """Whether `hungry` has a host to name."""
+        return self._stock.is_hungry and len(self._places) < self._stock.limit
+
     def hungry(self, limit: int) -> list[str]:
         """Hosts to load more of, as far as there is room; each is named once until the
         next `stock` or `pop`."""
@@ -285,19 +267,6 @@ class Frontier(Generic[E]):
     def ready(self) -> int:
         """About how many entries have no due time and no long rest before them."""
         return max(0, len(self._places) - len(self._waiting) - self._asleep)
-
-    def waiting(self) -> int:
-        """How many entries have a due time to wait for."""
-        return len(self._waiting)
-
-    def load(self) -> Load:
-        """The counts that a display shows."""
-        return Load(
-            entries=len(self._places),
-            waiting=len(self._waiting),
-            hosts=len(self._queues),
-            busy=self._hosts.busy,
-        )
 
     def _settle(
         self, now: float

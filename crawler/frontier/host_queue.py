@@ -130,9 +130,6 @@ class HostQueue(OriginQueue[E]):
     def count_ready(self) -> int:
         return sum(len(lane.ready) for lane in self.lanes())
 
-    def size(self) -> int:
-        return sum(len(lane.ready) + len(lane.later) for lane in self.lanes())
-
     def fingerprints(self) -> set[int]:
         found: set[int] = set()
         for lane in self.lanes():

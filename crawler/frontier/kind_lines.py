@@ -97,7 +97,3 @@ class KindLines(Generic[E]):
             if best is None or lane.ready[0] < best.ready[0]:
                 best = lane
         return best
-
-    def clear(self) -> None:
-        """Forget the lines; what is out stays out."""
-        self._lines = {kind: RankedFifo() for kind in self._free}

@@ -62,8 +62,3 @@ class RefillWindow:
     @property
     def is_hungry(self) -> bool:
         return bool(self._hungry)
-
-    def clear(self) -> None:
-        self.ends.clear()
-        self._hungry.clear()
-        self._left.clear()

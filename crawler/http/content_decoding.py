@@ -83,11 +83,6 @@ class Decoder:
         self._layers = [_Layer(_FORMATS[name]) for name in reversed(names)]
 
     @property
-    def is_identity(self) -> bool:
-        """Whether the body passes as it is."""
-        return not self._layers
-
-    @property
     def has_junk(self) -> bool:
         """Whether bytes that belong to no encoding followed the body's end."""
         return any(layer.has_junk for layer in self._layers)

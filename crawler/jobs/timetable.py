@@ -123,10 +123,6 @@ class Timetable:
         else:
             self._next[name] = time
 
-    def next_of(self, name: str) -> datetime | None:
-        """When that job is due next."""
-        return self._next.get(name)
-
     def next(self) -> datetime | None:
         """When anything is due next; None: never again."""
         return min(self._next.values(), default=None)

@@ -172,17 +172,9 @@ class Scheduler:
         """More may come from outside, such as from `start()`: do not end yet."""
         self._sources += 1
 
-    def close_source(self) -> None:
-        self._sources -= 1
-        self.wake()
-
     def close(self) -> None:
         """Give nothing out any more; waiting workers end."""
         self._end()
-
-    @property
-    def is_closed(self) -> bool:
-        return self._is_closed
 
     @property
     def is_exhausted(self) -> bool:
@@ -244,7 +236,8 @@ class Scheduler:
                 break
             waiters.popleft().set_result(turn)
         self._hungry.set()
-        self._wanted.set()
+        if self.frontier.is_hungry:
+            self._wanted.set()
         if waiters:
             if self._is_over():
                 self._end()

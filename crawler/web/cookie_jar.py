@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Self
 
 import msgspec
 
@@ -112,18 +111,11 @@ class Jar:
         return "; ".join(pairs) or None
 
     def to_json(self, domain: str | None = None) -> bytes:
-        """All cookies, or those of a domain, for `from_json` and `add_json`. Session
+        """All cookies, or those of a domain, for `add_json`. Session
         cookies are included."""
         if domain is None:
             return msgspec.json.encode([*self._all()])
         return msgspec.json.encode([*self._domains.get(domain, {}).values()])
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Self:
-        """The jar that `to_json` wrote; msgspec.DecodeError for other data."""
-        jar = cls()
-        jar.add_json(data)
-        return jar
 
     def add_json(self, data: bytes | str) -> None:
         """Add the cookies that `to_json` wrote; msgspec.DecodeError for other data."""

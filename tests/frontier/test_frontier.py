@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from crawler.frontier.frontier import Frontier, Load
+from crawler.frontier.frontier import WINDOW, Frontier
 from crawler.frontier.host_pace import HostPace, Pace
 from crawler.frontier.kind_lines import KindLines
 
@@ -138,13 +138,11 @@ def test_a_retry_waits_for_its_due_time() -> None:
     retry, page = Page(due=30.0, priority=1), Page()
     frontier = frontier_of(retry, page)
 
-    assert frontier.waiting() == 1
     assert frontier.ready() == 1
     assert drawn(frontier, 1.0) == [page]
     assert frontier.next_time(1.0) == 30.0
     assert drawn(frontier, 29.9) == []
     assert drawn(frontier, 30.0) == [retry]
-    assert frontier.waiting() == 0
 
 
 def test_a_retry_that_is_due_takes_the_place_of_its_priority() -> None:
@@ -271,23 +269,6 @@ def test_ready_leaves_out_hosts_that_rest_for_long() -> None:
     assert frontier.ready() == 0
 
 
-def test_draining_gives_every_entry_and_leaves_nothing() -> None:
-    pages = {Page(), Page(due=5.0), Page(host="b")}
-    frontier = frontier_of(*pages)
-
-    assert set(frontier.drain()) == pages
-    assert frontier.load() == Load(entries=0, waiting=0, hosts=0, busy=0)
-    assert frontier.next_time(1.0) is None
-
-
-def test_load_counts_entries_hosts_and_requests_out() -> None:
-    frontier = frontier_of(Page(host="a"), Page(host="b"), Page(host="b", due=5.0))
-
-    frontier.pop(1.0)
-
-    assert frontier.load() == Load(entries=2, waiting=1, hosts=1, busy=1)
-
-
 def test_hosts_with_nothing_left_are_forgotten() -> None:
     hosts = HostPace(lambda host: Pace(rate=0))
     frontier: Frontier[Page] = Frontier(hosts)
@@ -297,7 +278,7 @@ def test_hosts_with_nothing_left_are_forgotten() -> None:
         assert page is not None
         frontier.release(page.host, float(number))
 
-    assert frontier.load().hosts == 0
+    assert frontier.share == WINDOW  # as for one host
     assert len(hosts) < 10
 
 
@@ -321,8 +302,20 @@ def test_a_host_whose_window_runs_low_is_hungry_once() -> None:
 
     frontier.pop(1.0)
 
+    assert frontier.is_hungry
     assert frontier.hungry(10) == ["a.example"]
     assert frontier.hungry(10) == []
+    assert not frontier.is_hungry
+
+
+def test_a_frontier_that_is_full_is_not_hungry() -> None:
+    frontier = frontier_of(limit=1)
+    frontier.stock("b.example", True)
+    assert frontier.is_hungry
+
+    frontier.push(Page())
+
+    assert not frontier.is_hungry
 
 
 def test_hosts_known_only_by_the_store_are_hungry() -> None:
@@ -630,14 +623,6 @@ def test_the_plain_wire_may_have_a_ceiling_as_well() -> None:
         frontier.push(page)
 
     assert drawn(frontier, 1.0) == [pages[0], pages[2]]
-
-
-def test_a_drained_frontier_has_nothing_of_any_kind() -> None:
-    page = browsed()
-    frontier, _ = bounded(page, browser=2)
-
-    assert frontier.drain() == [page]
-    assert frontier.pop(1.0) is None
 
 
 def test_hosts_that_wait_for_a_kind_cost_nothing_when_others_go() -> None:
