@@ -7,7 +7,8 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -123,8 +124,12 @@ def _resolved(cls: type, name: str, annotation: Any) -> Any:
     if not isinstance(annotation, str):
         return annotation
     module = sys.modules.get(cls.__module__)
+    # Only this annotation: those of other attributes may name types that are imported
+    # under TYPE_CHECKING.
+    holder = SimpleNamespace(__annotations__={name: annotation})
+    names = vars(module) if module else {}
     try:
-        return eval(annotation, vars(module) if module else {}, dict(vars(cls)))
+        return get_type_hints(holder, names, dict(vars(cls)), include_extras=True)[name]
     except NameError as exc:
         raise ConfigError(
             f"{cls.__name__}.{name}: its type {annotation!r} is not known: {exc}"

@@ -84,3 +84,19 @@ def test_an_argument_needs_a_type() -> None:
 
         class Bad(Spider):
             shelf = Arg("x")
+
+
+def test_a_type_that_is_not_known_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"Bad\.shelf: its type 'Shelf' is not known"):
+
+        class Bad(Spider):
+            shelf: Shelf = Arg("x")  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_the_types_of_other_attributes_need_not_be_known() -> None:
+    class Typed(Spider):
+        name = "typed"
+        shop: TypeCheckedOnly  # type: ignore[name-defined]  # noqa: F821
+        limit: int | None = Arg(None)
+
+    assert Typed(limit="3").arguments["limit"] == 3
