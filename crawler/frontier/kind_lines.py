@@ -27,8 +27,9 @@ class KindLines(Generic[E]):
 
     def __init__(self, ceilings: Mapping[str, int]) -> None:
         self._free = dict(ceilings)
-        self._lines: dict[str, RankedFifo[HostQueue[E]]] = {}
-        self.clear()
+        self._lines: dict[str, RankedFifo[HostQueue[E]]] = {
+            kind: RankedFifo() for kind in ceilings
+        }
 
     def bounded(self, kind: str) -> str | None:
         """The kind if it has a ceiling, else None."""

@@ -19,10 +19,6 @@ class Fate(Enum):
     UNWANTED = auto()
 
 
-# By these names for each page: before Python 3.12 an Enum's member costs a call.
-PAGE, REDIRECT, BAD_STATUS, UNWANTED = Fate
-
-
 class Acceptance:
     """Which responses a spider wants: its `statuses` and `accepts`."""
 
@@ -35,20 +31,20 @@ class Acceptance:
         """What the response's status and type lead to."""
         status = response.status_code
         if status in self._statuses:
-            return PAGE
+            return Fate.PAGE
         if status in redirects.STATUSES:
-            return REDIRECT
+            return Fate.REDIRECT
         if not 200 <= status <= 299:
-            return BAD_STATUS
+            return Fate.BAD_STATUS
         if request.options.stream or self._is_accepted(response):
-            return PAGE
-        return UNWANTED
+            return Fate.PAGE
+        return Fate.UNWANTED
 
     def needs_body(self, request: Request, fate: Fate) -> bool:
         """Whether a callback or errback is to have the whole body."""
-        if fate is PAGE:
+        if fate is Fate.PAGE:
             return not request.options.stream
-        return fate is not REDIRECT and bool(request.options.errback)
+        return fate is not Fate.REDIRECT and bool(request.options.errback)
 
     def _is_accepted(self, response: Response) -> bool:
         content_type = response.content_type

@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 
 #: Hosts whose entries are loaded between two commits; others wait for the next one.
 REFILLS = 16
-# By these names for each page: before Python 3.12 an Enum's member costs a call.
-_DONE, _PENDING = State.DONE, State.PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +170,7 @@ class Engine:
                 parts.scheduler.answered(turn, retry_at)
                 continue
             outcome = await self._visit(turn)
-            is_page = outcome.state is _DONE
+            is_page = outcome.state is State.DONE
             parts.scheduler.done(turn, asked=outcome.is_asked, is_page=is_page)
             await self._committer.put(outcome)
             with contextlib.suppress(SinkError):  # `_output_failed` has been told
@@ -212,7 +210,7 @@ class Engine:
                 sources += 1
                 continue
             observers.landed(outcome)
-            is_pending = outcome.state is _PENDING
+            is_pending = outcome.state is State.PENDING
             settled.append((outcome.entry, outcome.due + clock if is_pending else None))
         if committed.landed:
             observers.committed(committed.counters)

@@ -27,10 +27,6 @@ from crawler.layers.sessions import Sessions
 from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.acceptance import (
-    BAD_STATUS,
-    PAGE,
-    REDIRECT,
-    UNWANTED,
     Acceptance,
     Fate,
 )
@@ -143,7 +139,7 @@ class Visitor:
             except FetchError as exc:
                 return await self._failed(visit, exc)
             try:
-                if behind is None and fate is not REDIRECT:
+                if behind is None and fate is not Fate.REDIRECT:
                     return await self._judge(visit, response, fate)
                 self._observe(visit, Sign.ANSWERED)
                 if behind is not None:
@@ -209,7 +205,7 @@ class Visitor:
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate):
                 await _read(response)
-                if fate is PAGE and not response.is_type_declared:
+                if fate is Fate.PAGE and not response.is_type_declared:
                     fate = acceptance.fate(request, response)
         except BaseException:
             await response.aclose()
@@ -219,10 +215,10 @@ class Visitor:
 
     async def _judge(self, visit: Visit, response: Response, fate: Fate) -> Outcome:
         endings = self._parts.endings
-        if fate is BAD_STATUS:
+        if fate is Fate.BAD_STATUS:
             return await self._bad_status(visit, response)
         self._observe(visit, Sign.ANSWERED)
-        if fate is UNWANTED:
+        if fate is Fate.UNWANTED:
             shown = response.content_type or "no type"
             url = visit.entry.url
             unwanted = FetchError(Reason.UNWANTED_TYPE, shown, url=url)

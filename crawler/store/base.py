@@ -199,7 +199,7 @@ def count_outcome(counters: Counters, outcome: Outcome) -> None:
 
 def _count_state(counters: Counters, entry: Entry, outcome: Outcome) -> None:
     state = outcome.state
-    if state is _DONE:
+    if state is State.DONE:
         counters.pages += 1
     elif state is State.FAILED:
         counters.failed += 1
@@ -212,10 +212,6 @@ def _count_state(counters: Counters, entry: Entry, outcome: Outcome) -> None:
     elif outcome.reason and outcome.is_asked:
         counters.retried += 1
         add(counters.retries, outcome.reason)
-
-
-# By this name for each page: before Python 3.12 an Enum's member costs a call.
-_DONE = State.DONE
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from crawler.store.sqlite.link_rows import LinkRows
 from crawler.store.sqlite.staging import drop
 from crawler.store.sqlite.write_batch import WriteBatch
 
-# By these names for each page: before Python 3.12 an Enum's member costs a call.
-_PENDING, _ENDED = State.PENDING, (State.DONE, State.FAILED)
+#: States in which a page's items and links land.
+_ENDED = (State.DONE, State.FAILED)
 
 
 class OutcomeWriter:
@@ -127,7 +127,7 @@ class OutcomeWriter:
                 group.item if items else 0,
             )
         )
-        if outcome.state is _PENDING:
+        if outcome.state is State.PENDING:
             group.set_tries(entry, page, outcome.due)
             return
         group.ended.add(page)
@@ -138,7 +138,7 @@ class OutcomeWriter:
 def reopening(visit: int, page: int, time: int) -> tuple[int | str | None, ...]:
     """The row of the page log that makes a page pending again; it is no attempt, so it
     has no elapsed time."""
-    return (visit, page, time, int(_PENDING), 0, None, 0, None, 0, 0, None)
+    return (visit, page, time, int(State.PENDING), 0, None, 0, None, 0, 0, None)
 
 
 def _mentioned(outcome: Outcome) -> Iterator[int]:
