@@ -1,6 +1,6 @@
-"""[jobs.NAME] of the project's settings: what runs, when, how well, and who is told.
+"""[jobs.NAME] of the project's settings: spider, schedule, bounds and hooks of a job.
 
-Rule: a job that is written wrongly is one error with its place; the others stand.
+Rule: an invalid job is one error with its place; the other jobs stay valid.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from crawler.errors import ConfigError
 from crawler.jobs import timetable, zones
 from crawler.settings import Layer, Seconds, Section
 
-#: A job's name names files, units and containers.
+#: A job's name becomes the name of files, systemd units and containers.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PLACE = re.compile(r"\{([^{}]*)\}")
-#: What an output's name may hold in braces.
+#: The placeholders that an output's name may have.
 PLACES = ("job", "date", "run", "type")
 
 
@@ -36,36 +36,36 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     schedule: str = ""
     #: The time zone of `schedule`, and of {date}.
     timezone: str = "UTC"
-    #: Times that were missed while no scheduler ran: one run for them all, or none.
+    #: After due times were missed: one run for all of them, or none.
     catch_up: Literal["once", "skip"] = "once"
-    #: What happens at a due time while the job still runs.
+    #: If a job is due while it runs: skip this time, or run once more afterwards.
     overlap: Literal["skip", "queue"] = "skip"
     #: Where items go; {job}, {date} and {run} are filled in.
     output: str | tuple[str, ...] = ()
-    #: The longest that a process may take; what is left is for the next run.
+    #: Seconds that one process may take; then it stops, and the next one resumes.
     max_runtime: Seconds | None = None
-    #: More failures than this among all pages make a run a bad one.
+    #: The highest share of failed pages in a good run.
     max_error_rate: float | None = None
-    #: Fewer items than this make a run a bad one.
+    #: The fewest items in a good run.
     min_items: int = 0
-    #: How often a run that crashed or was a bad one is tried again.
+    #: How often a crashed or bad run is retried.
     retries: int = 0
-    #: The pause before that; it doubles.
+    #: The pause before the first retry; it doubles each time.
     retry_wait: Seconds = Seconds(60)
-    #: A command, or a URL, that is given the summary of a run that went well.
+    #: A command or a URL that gets the summary of a good run.
     on_finish: str | tuple[str, ...] = ()
-    #: The same for a run that did not.
+    #: A command or a URL that gets the summary of any other run.
     on_failure: str | tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that can be run."""
+    """A valid job of the project."""
 
     name: str
     settings: JobSettings
     zone: tzinfo
-    #: None: it is run by hand, or by another scheduler.
+    #: None: a person or another scheduler starts it.
     cron: timetable.Cron | None
 
     @property
@@ -79,22 +79,22 @@ class Job:
 
     @property
     def layer(self) -> Layer:
-        """Its settings, to rank after the spider's own."""
+        """The job's settings; they override the spider's own."""
         return Layer(f"[jobs.{self.name}.settings]", self.settings.settings)
 
     def timing(self) -> timetable.Timing:
-        """When it is due; only for a job that has a schedule."""
+        """The job's due times; only for a job with a schedule."""
         assert self.cron is not None
         return timetable.Timing(self.cron, self.settings.catch_up)
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A job that is written wrongly."""
+    """An invalid job."""
 
     name: str
     error: ConfigError
-    #: Who wants to know, as far as that can be read.
+    #: The job's `on_failure`, if it can be read.
     on_failure: str | tuple[str, ...] = ()
 
 
@@ -109,19 +109,18 @@ class Jobs:
         return name in self.sound or name in self.broken
 
     def find(self, name: str) -> Job | None:
-        """The job of that name, None where there is none; ConfigError where it is
-        written wrongly."""
+        """The job of that name, or None; ConfigError if the job is invalid."""
         if name in self.broken:
             raise self.broken[name].error
         return self.sound.get(name)
 
     def scheduled(self) -> dict[str, Job]:
-        """Those that have a schedule."""
+        """The jobs that have a schedule."""
         return {name: job for name, job in self.sound.items() if job.cron is not None}
 
 
 def jobs_of(layer: Layer, now: datetime) -> Jobs:
-    """The jobs that a project's file describes."""
+    """The jobs of a project's file."""
     jobs = Jobs()
     for name, values in layer.jobs.items():
         try:
@@ -135,11 +134,11 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     place = f"jobs.{name}"
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{source}: [{place}]: a job's name is made of letters, digits, and - _ . "
-            "inside of it, for it names files"
+            f"{source}: [{place}]: name the job with letters, digits, and - _ . "
+            "after the first; the name is used for files"
         )
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{source}: {place} must be a table, [{place}]")
+        raise ConfigError(f"{source}: {place} must be a table: write [{place}]")
     read = {
         key: layers.settled(JobSettings, place, key, value, source)
         for key, value in values.items()
@@ -163,9 +162,11 @@ def _check(settings: JobSettings) -> None:
         unknown = [name for name in _PLACE.findall(output) if name not in PLACES]
         if unknown:
             known = ", ".join(f"{{{name}}}" for name in PLACES)
-            raise ValueError(f"output {output!r}: {{{unknown[0]}}} is none of {known}")
+            raise ValueError(
+                f"output {output!r}: {{{unknown[0]}}} is not a placeholder; use {known}"
+            )
     if settings.max_error_rate is not None and settings.max_error_rate > 1:
-        raise ValueError("max_error_rate is a share, such as 0.05")
+        raise ValueError("max_error_rate must be a share from 0 to 1, such as 0.05")
     for name in ("on_finish", "on_failure"):
         _check_hook(name, getattr(settings, name))
 
@@ -179,7 +180,7 @@ def _check_hook(name: str, hook: str | Iterable[str]) -> None:
 
 
 def _on_failure(values: object) -> str | tuple[str, ...]:
-    """Whom a broken job would have told, as far as that can be read."""
+    """The `on_failure` of an invalid job, if it can be read."""
     hook = values.get("on_failure", ()) if isinstance(values, Mapping) else ()
     if isinstance(hook, list) and all(isinstance(each, str) for each in hook):
         return tuple(hook)

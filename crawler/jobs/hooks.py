@@ -1,7 +1,7 @@
-"""Telling somebody how a run went: a command, or a webhook, that gets the summary.
+"""Hooks: a command or a webhook that gets the summary of a run.
 
 Rule: no shell; a command is a list of arguments and reads the summary as JSON from its
-standard input. A hook that fails is an answer, never an exception.
+standard input. A failed hook returns a message and raises nothing.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ Hook = str | tuple[str, ...]
 
 #: Seconds that a command may take.
 COMMAND_TIME = 600.0
-#: Seconds that a webhook is tried again.
+#: Seconds for which a webhook is retried.
 PATIENCE = 60.0
 
 
 class _Refused(Exception):
-    """The other side answered, but not well."""
+    """The webhook answered with an error status."""
 
 
 def patience(seconds: float = PATIENCE) -> AsyncRetrying:
-    """How long, and how often, a webhook is tried."""
+    """How long a webhook is retried, and with which pauses."""
     return AsyncRetrying(
         retry=retry_if_exception_type((FetchError, _Refused)),
         stop=stop_after_delay(seconds),
@@ -57,7 +57,7 @@ async def call(
     retrying: AsyncRetrying | None = None,
     seconds: float = COMMAND_TIME,
 ) -> str:
-    """Tell `hook`; what went wrong with that, in one line, or nothing."""
+    """Call `hook` with the summary; the error as one line, or nothing."""
     message = msgspec.json.encode(summary)
     if isinstance(hook, str):
         return await _post(hook, message, settings, retrying or patience())
@@ -92,12 +92,12 @@ async def _run(
             await _hand_over(process, message)
             code = await process.wait()
     except TimeoutError:
-        return f"{command[0]} took over {seconds:g} s"
+        return f"{command[0]} took over {seconds:g} s and was killed"
     finally:
         _end(process)
         with anyio.CancelScope(shield=True):
             await process.aclose()
-    return f"{command[0]} ended with {code}" if code else ""
+    return f"{command[0]} ended with exit code {code}" if code else ""
 
 
 async def _hand_over(process: anyio.abc.Process, message: bytes) -> None:
@@ -106,17 +106,17 @@ async def _hand_over(process: anyio.abc.Process, message: bytes) -> None:
         await process.stdin.send(message + b"\n")
         await process.stdin.aclose()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        return  # it does not care for the summary
+        return  # the command does not read the summary
 
 
 def _end(process: anyio.abc.Process) -> None:
-    """Whatever is left of the command and of what it started."""
+    """Kill the command and every process that it started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
     except PermissionError:
-        return  # it became somebody else's
+        return  # the process number now belongs to another user
 
 
 async def _post(
@@ -128,7 +128,7 @@ async def _post(
         content=message,
         headers={"Content-Type": "application/json"},
     )
-    # Its host was named by a person, who may well mean one of the own network.
+    # A person wrote this URL, and it may be in a private network.
     options = ClientOptions(settings, allow_private=lambda host: True)
     try:
         async with Client(options) as client:

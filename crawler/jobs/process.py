@@ -1,7 +1,7 @@
-"""A job's process: started in a group of its own, and found again by who comes later.
+"""A job's process: started in its own process group, and found by later schedulers.
 
-Rule: a process holds a lock from its very beginning to its end, whoever started it.
-The lock is inherited, so that there is no moment at which a job runs and seems not to.
+Rule: a process holds a lock from its start to its end. The process inherits the lock,
+so a running job always holds it.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ from anyio import CapacityLimiter, to_thread
 from crawler.errors import CrawlError
 from crawler.store.lock import Holder
 
-#: A log that is longer than this is put aside when the next process begins.
+#: Before a process starts, a log larger than this is renamed to JOB.log.1.
 MAX_LOG = 1 << 20
 
 
 class Running(Protocol):
-    """A job at work."""
+    """The running process of a job."""
 
-    #: Wall clock.
+    #: When it started, by the wall clock.
     since: datetime
     pid: int
 
     async def wait(self) -> int | None:
-        """Its exit code when it has ended; None where that is not known."""
+        """Wait for the end; the exit code, or None if it is not known."""
         ...
 
     def send(self, number: signal.Signals) -> None:
-        """A signal to the process and to all that it started."""
+        """Send a signal to the process and to every process that it started."""
         ...
 
 
 class Launcher(Protocol):
-    """How jobs are started, and found."""
+    """Starts the processes of jobs, and finds running ones."""
 
     async def start(self, job: str) -> Running:
-        """Start a job that does not run; CrawlError, OSError."""
+        """Start a job; CrawlError if it already runs, OSError if it cannot start."""
         ...
 
     def find(self, job: str) -> Running | None:
-        """The job's process that an earlier scheduler left at work."""
+        """The job's running process that an earlier scheduler started, or None."""
         ...
 
 
 class Processes:
-    """Starts `crawl run JOB`; what it says goes to JOB.log, or to our own output."""
+    """Starts `crawl run JOB`; its output goes to JOB.log, or is shown."""
 
     def __init__(
         self,
@@ -80,11 +80,11 @@ class Processes:
         log = self._open_log(job)
         try:
             if not _take(lock):
-                await anyio.sleep(
-                    0.2
-                )  # somebody may only have looked whether it is free
+                await anyio.sleep(0.2)  # `find` holds a free lock for a moment
             if not _take(lock):
-                raise CrawlError(f"job {job!r} is at work in another process")
+                raise CrawlError(
+                    f"job {job!r} already runs in another process; wait for its end"
+                )
             os.ftruncate(lock, 0)
             process = await anyio.open_process(
                 self._command_of(job),
@@ -100,7 +100,7 @@ class Processes:
             os.pwrite(lock, msgspec.json.encode(holder), 0)
             return _Child(process, now)
         finally:
-            os.close(lock)  # the process has it now
+            os.close(lock)  # the process has inherited it
             if log is not None:
                 os.close(log)
 
@@ -110,7 +110,7 @@ class Processes:
         except FileNotFoundError:
             return None
         if _take(lock):
-            os.close(lock)  # which gives it back
+            os.close(lock)  # releases the lock
             return None
         pid, since = _holder(lock)
         return _Found(lock, pid, since or datetime.fromtimestamp(self._clock(), UTC))
@@ -128,13 +128,13 @@ class Processes:
 
 
 def log_of(folder: Path, job: str) -> Path:
-    """Where a job's processes write what they say."""
+    """The log file of a job's processes."""
     return folder / f"{job}.log"
 
 
 def _holder(lock: int) -> tuple[int, datetime | None]:
-    """Process and beginning; none where its scheduler was killed in the act of
-    starting it."""
+    """The process number and its start; 0 and None if its scheduler was killed while
+    it started the process."""
     try:
         holder = msgspec.json.decode(os.pread(lock, 4096, 0), type=Holder)
     except msgspec.DecodeError:
@@ -143,7 +143,7 @@ def _holder(lock: int) -> tuple[int, datetime | None]:
 
 
 def _take(lock: int) -> bool:
-    """Take the lock; False where a process holds it."""
+    """Take the lock; False if a process holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -152,7 +152,7 @@ def _take(lock: int) -> bool:
 
 
 class _Child:
-    """A process that we started."""
+    """A process that this scheduler started."""
 
     def __init__(self, process: anyio.abc.Process, since: datetime) -> None:
         self._process = process
@@ -167,11 +167,13 @@ class _Child:
 
 
 class _Found:
-    """A process that an earlier scheduler started; it ends when its lock is free."""
+    """A process that an earlier scheduler started; its end releases its lock."""
 
     def __init__(self, lock: int, pid: int, since: datetime) -> None:
         self._lock = lock
-        self._limiter = CapacityLimiter(1)  # those of all others are not used up
+        self._limiter = CapacityLimiter(
+            1
+        )  # its thread takes no slot of the default limiter
         self.pid = pid
         self.since = since
 
@@ -195,4 +197,4 @@ def _send(pid: int, number: signal.Signals) -> None:
     try:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
-        return  # it has ended
+        return  # the process has ended

@@ -1,4 +1,4 @@
-"""How a job's last process ended, as far as its code and its history tell."""
+"""How a job's last process ended, read from its exit code and the job's history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crawler.errors import CrawlError
 from crawler.stats import totals
 from crawler.store.reading import Reader, RunRecord
 
-#: Exit codes that no process of ours gives itself.
+#: Exit codes for a process that was killed, by whether it had begun a run.
 _UNFINISHED = 4
 _KILLED = 1
 
@@ -22,7 +22,7 @@ CODES = {
     2: "could not run",
     3: "finished badly",
     4: "unfinished",
-    5: "was at work already",
+    5: "already running",
 }
 
 
@@ -34,14 +34,14 @@ class Ended:
     exit_code: int
     #: One line for the list of jobs.
     note: str
-    #: The run that it worked on, where it came so far.
+    #: Its run; None if the process ended before it began a run.
     run: RunRecord | None
-    #: Its process could not call its hooks itself.
+    #: The process was killed, so it could not call its hooks.
     is_untold: bool
 
     @property
     def line(self) -> str:
-        """What happened, for a log."""
+        """The end as one log line."""
         if self.run is None:
             return self.note
         found = totals(self.run.counters)
@@ -53,7 +53,7 @@ class Ended:
         return f"run {self.run.number} {self.note}: {pages}, {items}, {failed}"
 
     def summary(self) -> dict[str, Any]:
-        """What a hook is told; the keys of `--summary` as far as they are known."""
+        """The summary for hooks; the known keys of `--summary`."""
         values: dict[str, Any] = {
             "job": self.job,
             "exit_code": self.exit_code,
@@ -73,8 +73,8 @@ def _count(number: int, what: str) -> str:
 def last_run(
     reader: Reader, job: str, since: datetime, code: int | None, why: str
 ) -> Ended:
-    """What the process that began at `since` came to; `code` None: nobody saw it end,
-    and its history is asked."""
+    """The end of the process that started at `since`. Without a `code` the job's
+    history gives it."""
     run, report = _run_of(reader, job, since)
     is_killed = code is not None and code < 0
     if code is None:
@@ -91,7 +91,7 @@ def last_run(
 def _run_of(
     reader: Reader, job: str, since: datetime
 ) -> tuple[RunRecord | None, dict[str, Any] | None]:
-    """The latest run, if a process of that time can have worked on it."""
+    """The latest run, if it was not over before `since`."""
     try:
         run = reader.runs(job)[0]
         written = reader.report(job, run.number)
@@ -105,5 +105,5 @@ def _run_of(
 
 def _told_by(run: RunRecord | None, report: dict[str, Any] | None) -> int:
     if run is None:
-        return _KILLED  # it did not come so far as to begin a run
+        return _KILLED  # it ended before it began a run
     return _UNFINISHED if report is None else int(report.get("exit_code", 0))

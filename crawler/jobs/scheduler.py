@@ -1,13 +1,13 @@
-"""Keeps a schedule: starts each job at its time, looks after it, remembers how it went.
+"""Runs jobs on their schedules: starts each at its time, watches it, records its end.
 
     keeper = JobScheduler(jobs, folder, launcher, reader=reader, alarm=alarm)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(keeper.keep)       # until nothing is ever due again
+        tasks.start_soon(keeper.keep)       # until no job is due again
         ...
-        keeper.stop()                       # jobs are told to stop, and waited for
+        keeper.stop()                       # stops the jobs and waits for them
 
-Rule: never two processes of one job. What a job's end means is decided here; when it
-is due, in `plan`; how it is started, in `process`.
+Rule: one process of a job at a time. `timetable` says when a job is due, `process`
+starts it, and this module decides what follows from its end.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from crawler.store.reading import Reader
 
 logger = logging.getLogger(__name__)
 
-#: Exit codes with a meaning here; see the command line's contract.
+#: Exit codes that this module handles; docs/command-line.md lists all.
 CRASHED, STOPPED, LOCKED = 1, 4, 5
-#: Seconds after `max_runtime` in which a job stops by itself.
+#: Seconds beyond `max_runtime` in which a job can stop by itself.
 HEAD_START = 5.0
-#: Seconds beyond its grace in which a job closes, and tells whoever wants to know.
+#: Seconds beyond its grace in which a job closes its files and calls its hooks.
 CLOSING = 30.0
-#: The longest sleep: the machine's clock may be set, or the machine may be suspended.
+#: The longest sleep, because the clock may be set or the machine suspended.
 LONGEST_SLEEP = 600.0
 
 
 class Clock(Protocol):
-    """The wall clock, and the only thing that waits for it."""
+    """The wall clock; all waiting for a time goes through it."""
 
     def now(self) -> datetime:
         """The time, in UTC."""
         ...
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Return at `moment`, or before it."""
+        """Sleep until `moment`; may return earlier."""
         ...
 
 
@@ -68,27 +68,27 @@ class WallClock:
         await anyio.sleep(max(0.0, min(seconds, LONGEST_SLEEP)))
 
 
-#: What a job waits for before it is tried again.
+#: The wait before a job is retried.
 Rest = Callable[[], Awaitable[None]]
-#: Told of ends of which the job's own process could not tell.
+#: Called for each end that the job's own process could not report.
 Alarm = Callable[[Ended], Awaitable[None]]
 
 
 @dataclass
 class _Work:
-    """A job that is at work, or waits for its turn."""
+    """A job that runs, or waits for a free place."""
 
     running: Running | None = None
-    #: Cancelled where the process is to be ended before it ends by itself.
+    #: Cancelled to stop the process.
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    #: Processes that were killed, and began anew.
+    #: Retries after a killed process.
     tries: int = 0
-    #: It is due again, and comes next.
+    #: The job became due while it runs, so it runs once more.
     is_wanted_again: bool = False
 
 
 class JobScheduler:
-    """The jobs of a project, each at its times."""
+    """Runs the jobs of a project on their schedules."""
 
     def __init__(
         self,
@@ -123,22 +123,21 @@ class JobScheduler:
         self._table = Timetable(timings, self._ledger.seen, now)
 
     def next(self) -> datetime | None:
-        """When anything is due next."""
+        """The next due time of any job."""
         return self._table.next()
 
     @property
     def at_work(self) -> list[str]:
-        """The jobs that are at work, or wait for their turn."""
+        """The jobs that run, or wait for a free place."""
         return list(self._work)
 
     async def keep(self) -> None:
-        """Start jobs at their times, until `stop`; those that are at work are waited
-        for."""
+        """Start jobs at their times until `stop`, then wait for the running ones."""
         async with anyio.create_task_group() as tasks:
             for name in self._jobs:
                 running = self._launcher.find(name)
                 if running is not None:
-                    logger.info("%s: found at work, %s", name, _who(running))
+                    logger.info("%s: already running, %s", name, _who(running))
                     self._work[name] = _Work(running)
                     tasks.start_soon(self._perform, name, self._work[name])
             self._ledger.save()
@@ -146,29 +145,29 @@ class JobScheduler:
                 while (moment := self._table.next()) is not None:
                     await self._clock.sleep_until(moment)
                     for due in self._table.due(self._clock.now()):
-                        note = self._deal_with(due, tasks)
+                        note = self._handle(due, tasks)
                         seen = self._table.seen[due.job]
-                        self._ledger.dealt_with(due.job, seen, note)
+                        self._ledger.handled(due.job, seen, note)
 
     def stop(self) -> None:
-        """No new jobs; those at work stop in order, and can be gone on with."""
+        """Start no more jobs; the running ones stop and can be resumed."""
         self._is_stopping = True
         self._sleep.cancel()
         for work in self._work.values():
             work.patience.cancel()
 
     def kill(self) -> None:
-        """End what is at work now."""
+        """Kill the running jobs now."""
         for work in self._work.values():
             if work.running is not None:
                 work.running.send(signal.SIGKILL)
 
-    def _deal_with(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
-        """Start the job, or not; what a person should know."""
+    def _handle(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
+        """Start the job if it is to run; a note for a person, or nothing."""
         name, work = due.job, self._work.get(due.job)
         note = ""
         if due.missed:
-            what = "caught up by one run" if due.is_run else "left out"
+            what = "caught up by one run" if due.is_run else "skipped"
             note = f"{due.missed} missed, {what}"
         if due.is_run and work is None:
             self._work[name] = _Work()
@@ -176,15 +175,15 @@ class JobScheduler:
         elif due.is_run and self._jobs[name].settings.overlap == "queue":
             assert work is not None
             work.is_wanted_again = True
-            note = "due while it is at work: it runs once more after that"
+            note = "due while it runs: it runs once more afterwards"
         elif due.is_run:
-            note = "due while it is at work: skipped"
+            note = "due while it runs: skipped"
         if note:
             logger.warning("%s: %s", name, note)
         return note
 
     async def _perform(self, name: str, work: _Work) -> None:
-        """A job from its turn to its end, and again where it came to be due."""
+        """Run a job, and again if it is to be retried or became due meanwhile."""
         try:
             while not self._is_stopping:
                 work.is_wanted_again = False
@@ -201,26 +200,27 @@ class JobScheduler:
             del self._work[name]
 
     async def _run(self, name: str, work: _Work) -> Rest | None:
-        """One process of a job; what to wait for before the next one, if it is to be
-        tried again."""
+        """Run one process of a job; the wait before its retry, or None for no retry."""
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
                 logger.info("%s: started, %s", name, _who(work.running))
         except (CrawlError, OSError) as exc:
-            await self._ended(name, self._clock.now(), CRASHED, f"no start: {exc}")
+            await self._ended(
+                name, self._clock.now(), CRASHED, f"could not start: {exc}"
+            )
             return None
         since = work.running.since
         self._ledger.began(name, since)
         code, why = await self._watch(name, work, work.running)
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
-            logger.info("%s: somebody runs it by hand; it runs after that", name)
+            logger.info("%s: already running by hand; it runs afterwards", name)
             return partial(self._reader.until_free, name)
         await self._ended(name, since, code, why)
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
-            work.tries += 1  # all other ends try again by themselves
+            work.tries += 1  # after other ends the process retries by itself
             seconds = settings.retry_wait * 2 ** (work.tries - 1)
             return partial(_sleep, self._clock, seconds)
         return None
@@ -228,19 +228,19 @@ class JobScheduler:
     async def _watch(
         self, name: str, work: _Work, running: Running
     ) -> tuple[int | None, str]:
-        """Wait for the end, which comes: by itself, by a request, or by force."""
+        """Wait for the end; after the time limit or `stop`: SIGTERM, then SIGKILL."""
         work.patience.deadline = anyio.current_time() + self._left(name, running)
         with work.patience:
             return await running.wait(), ""
-        why = "" if self._is_stopping else "max_runtime was over"
-        logger.info("%s: told to stop; %s", name, why or "the scheduler stops")
+        why = "" if self._is_stopping else "max_runtime is over"
+        logger.info("%s: stopping; %s", name, why or "the scheduler stops")
         running.send(signal.SIGTERM)
         with anyio.move_on_after(self._patience):
             return await running.wait(), why
-        logger.warning("%s: did not stop, killed", name)
+        logger.warning("%s: did not stop in time, so it was killed", name)
         running.send(signal.SIGKILL)
         await running.wait()
-        return -signal.SIGKILL, f"{why or 'told to stop'}, but did not stop: killed"
+        return -signal.SIGKILL, f"{why or 'stopping'}, killed because it did not stop"
 
     def _left(self, name: str, running: Running) -> float:
         longest = self._jobs[name].settings.max_runtime

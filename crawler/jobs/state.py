@@ -1,7 +1,7 @@
-"""What a scheduler must know again when it is started anew: `.schedule.json`.
+"""The scheduler's state between two starts: `.schedule.json`.
 
-Rule: the file is whole or not there at all, and losing it loses no run: jobs are then
-due at their next times.
+Rule: the file is replaced as a whole. Without it no run is lost: jobs are then due at
+their next times.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from crawler.errors import StateError
 
 logger = logging.getLogger(__name__)
 
-#: The names begin with a dot, which no job's name does.
+#: These names begin with a dot, and a job's name never does.
 STATE = ".schedule.json"
 LOCK = ".schedule.lock"
 
 
 class JobState(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a scheduler remembers of one job."""
+    """The scheduler's state of one job."""
 
-    #: The lines by which `seen` was planned; others begin anew.
+    #: The schedule that `seen` belongs to; a changed schedule starts from now.
     schedule: str
     timezone: str
-    #: The last due time that was dealt with.
+    #: The last due time that was handled.
     seen: datetime
-    #: When the last process began and ended, and how.
+    #: When the last process started and ended, and its exit code.
     started: datetime | None = None
     ended: datetime | None = None
     exit_code: int | None = None
-    #: What a person should know of the last due time, such as that it was skipped.
+    #: A note on the last due time or run for a person, such as "skipped".
     note: str = ""
-    #: Bad ends since the last good one.
+    #: Failed runs since the last good one.
     failures: int = 0
 
 
 class Ledger:
-    """What is remembered of all jobs, kept on the disk where it changes.
+    """The state of all jobs, written to disk after each change.
 
-    A job whose times were planned by other lines begins anew at `now`.
+    A job whose schedule or time zone has changed starts from `now`.
     """
 
     def __init__(
@@ -64,41 +64,43 @@ class Ledger:
 
     @property
     def seen(self) -> dict[str, datetime]:
-        """The last due time of each job that was dealt with."""
+        """The last handled due time of each job."""
         return {name: known.seen for name, known in self._jobs.items()}
 
-    def dealt_with(self, name: str, due: datetime, note: str) -> None:
-        """A due time is over; `note` says what a person should know of it."""
+    def handled(self, name: str, due: datetime, note: str) -> None:
+        """Record that a due time was handled, with a note for a person."""
         self._jobs[name].seen = due
         if note:
             self._jobs[name].note = note
         self.save()
 
     def began(self, name: str, since: datetime) -> None:
-        """A process of the job is at work."""
+        """Record that a process of the job has started."""
         self._jobs[name].started = since
         self.save()
 
     def ended(
         self, name: str, moment: datetime, code: int, note: str, *, is_bad: bool
     ) -> None:
-        """The job's process has ended."""
+        """Record that the job's process has ended."""
         known = self._jobs[name]
         known.ended, known.exit_code, known.note = moment, code, note
         known.failures = 0 if code == 0 else known.failures + is_bad
         self.save()
 
     def save(self) -> None:
-        """Write all of it; where the disk is full, the next change tries again."""
+        """Write the state; after a disk error the next change tries again."""
         try:
             write(self._folder, self._jobs)
         except OSError as exc:
-            logger.warning("the schedule's state is not written: %s", exc.strerror)
+            logger.warning(
+                "The schedule's state was not written: %s; the next change tries again",
+                exc.strerror,
+            )
 
 
 def read(folder: Path) -> dict[str, JobState]:
-    """What was written last; nothing where nothing was. StateError for a file that is
-    no such thing."""
+    """The state of each job; empty without a file. StateError if it cannot be read."""
     path = folder / STATE
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, JobState])
@@ -106,13 +108,13 @@ def read(folder: Path) -> dict[str, JobState]:
         return {}
     except (msgspec.DecodeError, OSError) as exc:
         raise StateError(
-            f"{path} cannot be read ({exc}); remove it to begin anew: jobs are then "
+            f"{path} cannot be read ({exc}); remove it to start afresh: jobs are then "
             "due at their next times"
         ) from exc
 
 
 def write(folder: Path, states: dict[str, JobState]) -> None:
-    """Keep `states`, durably; OSError where the disk does not let us."""
+    """Write `states` durably; OSError if that fails."""
     path = folder / STATE
     part = path.with_name(STATE + ".part")
     with part.open("wb") as file:

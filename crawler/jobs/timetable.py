@@ -1,8 +1,8 @@
 """When jobs are due. Pure: no clock, no I/O; `now` comes in as an argument.
 
-Rule: each due time is dealt with once. What was dealt with is remembered as a due time,
-not as the time at which somebody woke up, so that a clock that is set back repeats
-nothing, and one that jumps ahead leaves out nothing without a word.
+Rule: each due time is handled once. The last handled due time is kept, not the time of
+the clock. So a clock that is set back repeats nothing. If a clock jumps ahead, the
+missed times are counted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 
-#: Seconds after which a due time is not being kept any more, but was missed.
+#: A due time that is handled later than this counts as missed.
 LATE = timedelta(seconds=60)
-#: Missed times that are counted one by one.
+#: The most missed times that are counted.
 MAX_COUNTED = 1_000
-#: A clock that was ahead by more than this was wrong: what it saw is forgotten.
+#: A handled time further ahead than this came from a wrong clock and is ignored.
 MAX_AHEAD = timedelta(days=1)
 
 
@@ -36,8 +36,8 @@ MAX_AHEAD = timedelta(days=1)
 class Cron:
     """A cron line of five fields, as Debian's cron reads it, in a time zone.
 
-    A time that daylight saving skips is due at the next one that exists; one that
-    comes twice is due once; a line with `*` for minutes or hours follows real time.
+    A time that daylight saving skips is due at the next existing time. A time that
+    comes twice is due once. A line with `*` for minutes or hours follows elapsed time.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Cron:
 
 
 def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
-    """What a cron line means; ValueError with what is wrong where it means nothing."""
+    """The parsed cron line; ValueError says what is wrong with it."""
     line = NICKNAMES.get(text.strip().lower(), " ".join(text.split()))
     number = len(line.split())
     if number != 5:
@@ -70,13 +70,13 @@ def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
     except CronSimError as exc:
         raise ValueError(f"{str(exc).lower()} in the cron line") from exc
     if not is_ever:
-        raise ValueError("this cron line names a day that never comes")
+        raise ValueError("no date ever matches this cron line")
     return made
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a job is due, and what happens to due times that were missed."""
+    """When a job is due, and whether missed due times are caught up."""
 
     cron: Cron
     catch_up: Literal["once", "skip"] = "once"
@@ -84,21 +84,21 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A job whose time has come."""
+    """A job that is due now."""
 
     job: str
     #: The latest of the due times.
     time: datetime
-    #: Due times that nobody kept; with `is_run`, the run stands for them as well.
+    #: Due times that were missed; if `is_run`, this one run replaces them.
     missed: int
     is_run: bool
 
 
 class Timetable:
-    """The due times of all jobs, and those that were dealt with.
+    """The next due time of each job, and the last one that was handled.
 
-    `seen` is what was dealt with before; a job that is not in it is new, and is first
-    due at its next time.
+    `seen` has the due times that were handled last. A job that is not in it is new:
+    it is first due at its next time.
     """
 
     def __init__(
@@ -124,23 +124,23 @@ class Timetable:
             self._next[name] = time
 
     def next(self) -> datetime | None:
-        """When anything is due next; None: never again."""
+        """The next due time of any job; None: no job is due again."""
         return min(self._next.values(), default=None)
 
     def due(self, now: datetime) -> list[Due]:
-        """The jobs that are due by `now`, those that wait longest first; each due
-        time is named once."""
+        """The jobs that are due by `now`, the longest overdue first. Each due time is
+        returned once."""
         ready = sorted((time, name) for name, time in self._next.items() if time <= now)
-        return [self._deal_with(name, now) for _, name in ready]
+        return [self._handle(name, now) for _, name in ready]
 
-    def _deal_with(self, name: str, now: datetime) -> Due:
+    def _handle(self, name: str, now: datetime) -> Due:
         count, last = 0, self._next[name]
         time: datetime | None = last
         while time is not None and time <= now and count < MAX_COUNTED:
             last, count = time, count + 1
             time = self._timings[name].cron.after(time)
         is_late = now - last > LATE
-        # Where counting was given up, all that is left of it is over, too.
+        # After the highest count, skip all later missed times too.
         self.seen[name] = now if count == MAX_COUNTED else last
         self._plan(name)
         return Due(

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of that name; ValueError with what to do where there is none."""
+    """The time zone of that name; ValueError if it is not known."""
     if name in ("UTC", "Etc/UTC"):
-        return UTC  # is there even where no time zones are installed
+        return UTC  # works without any installed time zones
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -21,8 +21,8 @@ def _unknown(name: str) -> str:
     names = available_timezones()
     if not names:
         return (
-            f"time zone {name!r} is not known, for none are installed here; install "
-            "them: pip install tzdata, or the package tzdata of the system"
+            f"time zone {name!r} is not known, because this system has no time "
+            "zones; install them: pip install tzdata, or the system's package tzdata"
         )
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "write it as Europe/Berlin"

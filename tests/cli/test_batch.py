@@ -153,7 +153,7 @@ def test_what_nobody_took_is_no_good_end(tmp_path: Path) -> None:
         done = crawl(tmp_path, "run", "nightly")
 
     assert done.returncode == 1
-    assert "ended with 7" in told(tmp_path, "bad.json")["error"]
+    assert "ended with exit code 7" in told(tmp_path, "bad.json")["error"]
 
 
 def test_failed_pages_alone_are_tried_again(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def test_a_job_says_what_runs_when_and_how_well() -> None:
         pytest.param({"overlap": "kill"}, "overlap", id="overlap"),
         pytest.param({"max_error_rate": 5}, "a share", id="rate"),
         pytest.param({"retries": -1}, "from 0 on", id="retries"),
-        pytest.param({"output": "out/{day}.csv"}, "{day} is none of", id="a place"),
+        pytest.param(
+            {"output": "out/{day}.csv"}, "{day} is not a placeholder", id="a place"
+        ),
         pytest.param({"on_failure": "rm -rf x"}, "as a list", id="a shell line"),
         pytest.param(
             {"settings": {"politeness": {"rat": 1}}}, "'rate'?", id="its settings"
@@ -83,7 +85,7 @@ def test_what_is_wrong_with_a_job_is_one_line_with_its_place(
 
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a b", "-x"])
 def test_a_name_that_could_not_name_files_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="names files"):
+    with pytest.raises(ConfigError, match="used for files"):
         jobs_of(Layer("config.toml", {}, {name: {}}), NOW).find(name)
 
 

@@ -78,7 +78,7 @@ async def test_a_command_reads_the_summary_and_knows_its_job(tmp_path: Path) -> 
     [
         pytest.param(("no-such-program",), "cannot be started", id="missing"),
         pytest.param(
-            (sys.executable, "-c", "raise SystemExit(7)"), "with 7", id="fails"
+            (sys.executable, "-c", "raise SystemExit(7)"), "exit code 7", id="fails"
         ),
     ],
 )
@@ -95,7 +95,7 @@ async def test_a_command_that_hangs_is_ended_with_all_that_it_started() -> None:
         (sys.executable, "-c", program), SUMMARY, Settings(), seconds=0.5
     )
 
-    assert "took over 0.5 s" in wrong
+    assert "took over 0.5 s and was killed" in wrong
 
 
 async def test_a_webhook_gets_the_summary_as_json(retrying: AsyncRetrying) -> None:

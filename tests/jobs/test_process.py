@@ -78,7 +78,7 @@ async def test_a_process_at_work_is_found_by_another_scheduler(
 async def test_a_job_at_work_is_not_started_again(launched: Launched) -> None:
     running = await launched.launcher().start("nightly")
 
-    with pytest.raises(CrawlError, match="is at work"):
+    with pytest.raises(CrawlError, match="already runs"):
         await launched.launcher().start("nightly")
     running.send(signal.SIGKILL)
     await running.wait()

@@ -230,7 +230,7 @@ async def test_a_job_that_hears_nothing_is_killed_and_somebody_is_told(
         await anyio.wait_all_tasks_blocked()
 
     assert puppet.heard == [signal.SIGTERM, signal.SIGKILL]
-    assert "max_runtime was over" in play.known().note
+    assert "max_runtime is over" in play.known().note
     assert [ended.job for ended in play.alarms] == ["nightly"]
 
 
@@ -313,7 +313,7 @@ async def test_what_was_missed_is_left_out_where_the_job_says_so(
         await clock.move(minutes=1)
 
     assert play.stage.names == []
-    assert "5 missed, left out" in play.known().note
+    assert "5 missed, skipped" in play.known().note
 
 
 async def test_a_job_whose_line_was_changed_is_not_due_for_the_past(

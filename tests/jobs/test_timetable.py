@@ -213,7 +213,7 @@ def test_what_a_wrong_clock_saw_far_ahead_is_forgotten() -> None:
     ),
     steps=st.lists(st.integers(1, 3 * 86_400), min_size=1, max_size=20),
 )
-def test_every_due_time_is_dealt_with_exactly_once(line: str, steps: list[int]) -> None:
+def test_every_due_time_is_handled_exactly_once(line: str, steps: list[int]) -> None:
     start = datetime(2026, 3, 25, tzinfo=UTC)
     made = Timetable({"a": Timing(cron(line, BERLIN, NOW))}, {}, start)
     expected, time = 0, cron(line, BERLIN, NOW).after(start)

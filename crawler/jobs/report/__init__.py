@@ -1,4 +1,4 @@
-"""A run's report as one page of HTML that needs nothing else."""
+"""A run's report as one HTML page that loads nothing."""
 
 from crawler.jobs.report.material import gather
 from crawler.jobs.report.page import page

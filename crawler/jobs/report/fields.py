@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-#: Items that are looked at.
+#: The most items that are read.
 SAMPLE = 20_000
-#: A name that is one among so many is no field, but a key.
+#: The most fields; items with more have keys of data, not names of fields.
 MAX_FIELDS = 100
-#: A share that fell by more than this is worth a word.
+#: A field counts as emptier if its share fell by more than this.
 DROP = 0.05
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})
@@ -19,11 +19,11 @@ _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 @dataclass(frozen=True)
 class Fill:
-    """A field: the share of items that have a value there, now and before."""
+    """The share of items in which a field has a value, now and before."""
 
     name: str
     now: float
-    #: None: there is no run to compare with.
+    #: None: there is no earlier run to compare with.
     before: float | None = None
 
     @property
@@ -47,7 +47,7 @@ def shares(items: Iterable[bytes]) -> dict[str, float]:
 
 
 def fills(now: Mapping[str, float], before: Mapping[str, float] | None) -> list[Fill]:
-    """Each field beside what it was; one that has gone is there with 0."""
+    """Each field with its share now and before; a missing field has 0."""
     names = list(dict.fromkeys([*now, *(before or {})]))
     return [
         Fill(

@@ -17,26 +17,26 @@ from crawler.errors import Reason
 from crawler.store.base import State
 from crawler.store.reading import Visit
 
-#: Bars of the chart over time.
+#: About the number of bars in the chart over time.
 BARS = 60
-#: Seconds without any page, from which on the chart leaves a gap out.
+#: Seconds without any page that count as a pause, which the chart does not draw.
 PAUSE = 120.0
-#: Rows of each list.
+#: The most rows of each list.
 MAX_GROUPS = 20
 MAX_HOSTS = 20
 MAX_PAGES = 8
 
-#: The upper ends of the bars of the chart of latencies, in seconds.
+#: The upper bounds of the bars in the latency chart, in seconds.
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass
 class Group:
-    """Pages that ended for the same reason, with one of them."""
+    """Pages that ended for the same reason, with an example."""
 
     reason: str
     status: int
-    #: Where a spider's own code raised, and what; else nothing.
+    #: The exception and the line of the spider's code that raised it, or "".
     place: str
     example: Visit
     count: int = 0
@@ -52,18 +52,18 @@ class Group:
 
 @dataclass
 class Bar:
-    """A stretch of time: when it began, and the pages in it."""
+    """One bar of the chart: its start, and the pages in it."""
 
     start: float
     done: int = 0
     failed: int = 0
-    #: Seconds in which nothing happened just before it, left out of the chart.
+    #: Seconds of a pause just before it.
     pause: float = 0.0
 
 
 @dataclass
 class Latency:
-    """How long answers took, in seconds."""
+    """Percentiles of the time to answer, in seconds."""
 
     median: float = 0.0
     p90: float = 0.0
@@ -73,7 +73,7 @@ class Latency:
 
 @dataclass
 class HostFigures:
-    """What one host was asked, and how it did."""
+    """The pages, failures, bytes and latency of one host."""
 
     name: str
     pages: int = 0
@@ -84,13 +84,13 @@ class HostFigures:
 
 @dataclass
 class Figures:
-    """All that a report shows of the page log."""
+    """The figures that a report takes from the page log."""
 
     bars: list[Bar] = field(default_factory=list)
-    #: Seconds that one bar stands for.
+    #: Seconds of one bar.
     width: float = 1.0
     latency: Latency = field(default_factory=Latency)
-    #: Answers by the steps of `STEPS`, and those beyond the last.
+    #: Answers per step of `STEPS`, and the slower ones.
     histogram: list[int] = field(default_factory=list)
     statuses: list[tuple[int, int]] = field(default_factory=list)
     hosts: list[HostFigures] = field(default_factory=list)
@@ -115,14 +115,14 @@ def figures(visits: Iterable[Visit]) -> Figures:
     return collector.figures()
 
 
-#: What pages of one group have in common: state, reason, status, place.
+#: Pages of one group have the same state, reason, status and place.
 _Key = tuple[State, str, int, str]
 
 _PLACE = re.compile(r"(\w+)\b.*\((.+:\d+ in .+)\)", re.S)
 
 
 def place_of(visit: Visit) -> str:
-    """What a spider's own code raised, and in which line; of all else nothing."""
+    """The exception of a spider's own code with its line; "" for other reasons."""
     if visit.reason not in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR):
         return ""
     match = _PLACE.fullmatch(visit.detail)
@@ -138,7 +138,7 @@ class _Collector:
         self._statuses: Counter[int] = Counter()
         self._retried: Counter[str] = Counter()
         self._examples: dict[_Key, Visit] = {}
-        #: How each page stands that is not done: a later try may mend it.
+        #: The group of each failed or skipped page; a later try may remove it.
         self._standing: dict[int, _Key] = {}
         self._slowest: list[tuple[float, int, Visit]] = []
         self._biggest: list[tuple[float, int, Visit]] = []
@@ -204,7 +204,7 @@ class _Collector:
 
 
 def _keep(heap: list[tuple[float, int, Visit]], size: float, visit: Visit) -> None:
-    """Keep the visit if it is among the largest; each page once."""
+    """Keep the visit if it is among the largest; a page is kept once."""
     if len(heap) == MAX_PAGES and size <= heap[0][0]:
         return
     for place, (known, _, other) in enumerate(heap):
@@ -219,11 +219,11 @@ def _keep(heap: list[tuple[float, int, Visit]], size: float, visit: Visit) -> No
 
 
 def timeline(ends: Sequence[tuple[float, bool]]) -> tuple[list[Bar], float]:
-    """Pages over time, pauses left out, and how many seconds a bar stands for."""
+    """Pages over time without the pauses, and the seconds of one bar."""
     if not ends:
         return [], 1.0
     moments = sorted(ends)
-    pauses: list[tuple[float, float]] = []  # when one ended, and how long it was
+    pauses: list[tuple[float, float]] = []  # the end and the length of each
     last = moments[0][0]
     for moment, _ in moments:
         if moment - last > PAUSE:
@@ -254,7 +254,7 @@ def _place(seconds: float, width: float, count: int) -> int:
 
 
 def _round(seconds: float) -> float:
-    """A width that people can name."""
+    """The next round width."""
     for nice in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900):
         if seconds <= nice:
             return float(nice)
@@ -262,7 +262,7 @@ def _round(seconds: float) -> float:
 
 
 def latency(elapsed: Sequence[float]) -> Latency:
-    """How long answers took."""
+    """The percentiles of the times."""
     if not elapsed:
         return Latency()
     ordered = sorted(elapsed)
@@ -274,7 +274,7 @@ def latency(elapsed: Sequence[float]) -> Latency:
 
 
 def histogram(elapsed: Iterable[float]) -> list[int]:
-    """Answers by the steps of `STEPS`."""
+    """The number of answers per step of `STEPS`."""
     counts = [0] * (len(STEPS) + 1)
     for seconds in elapsed:
         counts[bisect_right(STEPS, seconds)] += 1

@@ -1,6 +1,6 @@
-"""All that a report shows, gathered from what a job keeps.
+"""The data of a report's page, read from the job's state.
 
-Rule: what is not kept any more is left out of the page, and said to be.
+Rule: data that is no longer kept is missing from the page, and the page says so.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from crawler.store.reading import Changes, Reader, RunReader
 
 @dataclass
 class Material:
-    """What is known of a run, and of the one before it."""
+    """The data on a run, and on the run before it."""
 
     report: Report
     before: Report | None = None
-    #: None: the run's pages are not kept any more.
+    #: None: the run's pages are no longer kept.
     figures: Figures | None = None
     fills: list[Fill] = field(default_factory=list)
     changes: Changes | None = None
-    #: The pages on which examples were found, by their fingerprints.
+    #: The URLs of the pages that link to the examples, by fingerprint.
     parents: Mapping[int, str] = field(default_factory=dict)
 
 
 def gather(reader: Reader, report: Report) -> Material:
-    """What the page of `report` needs."""
+    """The data for the page of `report`."""
     made = Material(report, before=_before(reader, report))
     run = _kept(reader, report)
     if run is None:
@@ -47,7 +47,7 @@ def gather(reader: Reader, report: Report) -> Material:
         then = shares(before.sample(SAMPLE))
         if report.finish_reason.is_complete:
             made.changes = run.changes(before)
-    made.fills = fills(now, then) if now else []  # of nothing, nothing is empty
+    made.fills = fills(now, then) if now else []  # without items no field is empty
     return made
 
 
@@ -59,8 +59,7 @@ def _kept(reader: Reader, report: Report) -> RunReader | None:
 
 
 def _before(reader: Reader, report: Report) -> Report | None:
-    """The last run before this one that went well; where none did, the last that
-    ended."""
+    """The last good run before this one; without any, the last one that ended."""
     ended = []
     for record in reader.runs(report.job):
         written = reader.report(report.job, record.number)

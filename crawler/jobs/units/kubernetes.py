@@ -26,7 +26,7 @@ def cron_job(job: Job, place: Place) -> dict[str, Any]:
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
     job_spec: dict[str, Any] = {
-        "backoffLimit": 0,  # the job tries again by itself
+        "backoffLimit": 0,  # the job retries by itself
         "template": {"spec": _pod(job, place, name)},
     }
     if max_runtime is not None:
@@ -38,7 +38,7 @@ def cron_job(job: Job, place: Place) -> dict[str, Any]:
         "spec": {
             "schedule": _plain_cron(job),
             "timeZone": _zone_name(job),
-            # Another run of a job that is at work would end at its lock.
+            # A second process of a running job would end at the job's lock.
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": _deadline(job),
             "jobTemplate": {"spec": job_spec},
@@ -68,7 +68,7 @@ def _pod(job: Job, place: Place, name: str) -> dict[str, Any]:
 
 
 def claim(job: Job) -> dict[str, Any]:
-    """The volume that a job's CronJob keeps its state on."""
+    """The volume claim for the state of a job's CronJob."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -81,7 +81,7 @@ def claim(job: Job) -> dict[str, Any]:
 
 
 def yaml(documents: Iterable[dict[str, Any]]) -> str:
-    """Documents of YAML; scalars as JSON, which is YAML too."""
+    """YAML documents; scalars are written as JSON, which is valid YAML."""
     return "---\n".join("\n".join(_yaml(each, 0)) + "\n" for each in documents)
 
 
@@ -102,12 +102,12 @@ def _yaml(value: dict[str, Any], depth: int) -> Iterator[str]:
 
 
 def _plain_cron(job: Job) -> str:
-    """The line for Kubernetes, whose Sunday is 0 alone and which knows no `L`."""
+    """The cron line for Kubernetes: Sunday is always 0, and `L` is not supported."""
     refuse_extensions(job, "Kubernetes")
     fields = fields_of(job)
     is_stepped = fields.day_and and not (is_any_day(fields) or is_any_weekday(fields))
     if is_stepped:
-        raise unsayable(job, "Kubernetes", "a day and a weekday at once")
+        raise unsayable(job, "Kubernetes", "a day of the month and a weekday together")
     weekdays = {day % 7 for day in fields.weekdays if isinstance(day, int)}
     return " ".join(
         [
@@ -132,12 +132,12 @@ def _zone_name(job: Job) -> str:
 
 
 def _deadline(job: Job) -> int:
-    """Seconds after which Kubernetes gives a due time up."""
+    """Seconds after which Kubernetes skips a due time."""
     is_kept = job.settings.catch_up == "once" or job.settings.overlap == "queue"
     return 43_200 if is_kept else 60
 
 
 def _dns_name(name: str) -> str:
-    """A name as Kubernetes takes it: small letters, digits and `-`, 52 at most."""
+    """A valid Kubernetes name: lower-case letters, digits and `-`, at most 52."""
     found = re.sub(r"[^a-z0-9]+", "-", name.lower())
     return f"crawl-{found}"[:46].strip("-")

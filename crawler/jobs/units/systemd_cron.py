@@ -1,7 +1,6 @@
-"""What other schedulers need to run a job: systemd units and cron lines. Pure.
+"""Jobs as systemd units and cron lines. Pure.
 
-Rule: whatever the other side reads in another way than cron is said so that it means
-the same, or refused with the reason.
+Rule: a schedule keeps its meaning in the other syntax, or is refused with the reason.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from cronsim import CronSim
 from crawler.errors import ConfigError
 from crawler.jobs.definition import Job
 
-#: Seconds beyond max_runtime and grace in which a job closes and tells.
+#: Seconds beyond max_runtime and grace to close files and call hooks.
 CLOSING = 30
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -24,18 +23,18 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how a job is run."""
+    """The folder, command and grace of a job's process."""
 
     #: The project's folder.
     folder: str
-    #: What comes before the job's name: `python -m crawler run`.
+    #: The command before the job's name: `python -m crawler run`.
     command: Sequence[str]
     grace: float
     image: str = ""
 
 
 def systemd(job: Job, place: Place) -> dict[str, str]:
-    """A service and a timer, by the names of their files."""
+    """The text of the service and the timer, by file name."""
     limit = job.settings.max_runtime
     seconds = "infinity" if limit is None else longest(limit, place)
     words = " ".join(map(_quoted, [*place.command, job.name]))
@@ -50,7 +49,7 @@ After=network-online.target
 Type=oneshot
 WorkingDirectory={_escaped(place.folder)}
 ExecStart={words}
-# max_runtime, the grace, and {CLOSING} s to close; then all that is left is killed.
+# max_runtime, the grace, and {CLOSING} s to close; then its processes are killed.
 TimeoutStartSec={seconds}
 TimeoutStopSec={closing(place)}
 KillMode=mixed
@@ -62,7 +61,7 @@ Description=When crawl run {job.name} is due: {_escaped(job.settings.schedule)}
 
 [Timer]
 {times}
-# After the machine was off, one run for all that was missed.
+# Whether one run replaces the due times missed while the machine was off.
 Persistent={"true" if is_caught_up else "false"}
 AccuracySec=1s
 
@@ -74,8 +73,8 @@ WantedBy=timers.target
 
 
 def calendar(job: Job) -> Iterator[str]:
-    """The job's times as systemd's OnCalendar= says them; two lines where cron means
-    `the 13th or a Friday`, for which systemd has no word."""
+    """The job's times for OnCalendar=. A cron line that means `the 13th or a Friday`
+    needs two, because systemd has no `or`."""
     fields = fields_of(job)
     clock = f"{_set(fields.hours, 0, 23, 2)}:{_set(fields.minutes, 0, 59, 2)}:00"
     months = _set(fields.months, 1, 12, 2)
@@ -86,7 +85,11 @@ def calendar(job: Job) -> Iterator[str]:
     if fields.day_and or all_days or all_weekdays:
         for weekday, limit in weekdays:
             if limit and not all_days:
-                raise unsayable(job, "systemd", "a weekday's number and a day")
+                raise unsayable(
+                    job,
+                    "systemd",
+                    "a numbered weekday together with a day of the month",
+                )
             for day in [limit] if limit else days:
                 yield f"{weekday}*-{months}{day} {clock} {zone}"
         return
@@ -97,14 +100,13 @@ def calendar(job: Job) -> Iterator[str]:
 
 
 def cron_lines(jobs: Iterable[Job], place: Place) -> str:
-    """A crontab: each time zone, and the lines of its jobs."""
+    """A crontab, with the jobs grouped by time zone."""
     by_zone: dict[str, list[Job]] = {}
     for job in jobs:
         by_zone.setdefault(job.settings.timezone, []).append(job)
     lines = [
-        "# Lines for `crontab -e`. CRON_TZ is read by cronie (Fedora, Arch, Alpine's",
-        "# too); Debian's cron takes no notice of it: there the machine's own zone is",
-        "# the one that counts.",
+        "# Lines for `crontab -e`. cronie (Fedora, Arch, Alpine) reads CRON_TZ.",
+        "# Debian's cron ignores it and uses the machine's own time zone.",
     ]
     for zone, jobs_there in by_zone.items():
         lines += ["", f"CRON_TZ={zone}"]
@@ -128,7 +130,7 @@ def fields_of(job: Job) -> CronSim:
 
 
 def longest(max_runtime: float, place: Place) -> int:
-    """Seconds after which a process of the job is nothing but hanging."""
+    """Seconds after which a process of the job must have ended."""
     return int(max_runtime + place.grace + CLOSING) + 1
 
 
@@ -138,12 +140,12 @@ def closing(place: Place) -> int:
 
 
 def is_any_day(fields: CronSim) -> bool:
-    """Whether the day of the month does not matter."""
+    """Whether every day of the month matches."""
     return set(range(1, 32)) <= set(fields.days)
 
 
 def is_any_weekday(fields: CronSim) -> bool:
-    """Whether the day of the week does not matter."""
+    """Whether every day of the week matches."""
     return {day % 7 for day in fields.weekdays if isinstance(day, int)} == set(range(7))
 
 
@@ -156,7 +158,7 @@ def _days(fields: CronSim) -> list[str]:
 
 
 def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
-    """Weekdays, each with the days of the month that limit it."""
+    """Weekdays, each with its days of the month ('': all)."""
     if CronSim.LAST_WEEKDAY in fields.days:
         raise unsayable(job, "systemd", "the last weekday of a month")
     if is_any_weekday(fields):
@@ -194,7 +196,7 @@ def _set(numbers: set[int], low: int, high: int, width: int) -> str:
 
 
 def ranges(numbers: set[int]) -> list[tuple[int, int]]:
-    """Numbers that follow on each other as (first, last)."""
+    """Consecutive numbers as pairs (first, last)."""
     found: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if found and found[-1][1] == number - 1:
@@ -205,7 +207,7 @@ def ranges(numbers: set[int]) -> list[tuple[int, int]]:
 
 
 def refuse_extensions(job: Job, whom: str) -> None:
-    """ConfigError for a line with words that cron itself does not know."""
+    """ConfigError for a schedule with L, LW or #, which plain cron does not support."""
     fields = fields_of(job)
     is_plain = all(isinstance(day, int) for day in fields.weekdays)
     if not is_plain or any(day < 0 for day in fields.days):
@@ -213,10 +215,10 @@ def refuse_extensions(job: Job, whom: str) -> None:
 
 
 def unsayable(job: Job, whom: str, what: str) -> ConfigError:
-    """The refusal of a line that would mean something else there."""
+    """The error for a schedule that the other scheduler cannot express."""
     return ConfigError(
-        f"[jobs.{job.name}]: {whom} cannot say {what} ({job.settings.schedule!r}); "
-        "crawl schedule can"
+        f"[jobs.{job.name}]: {whom} does not support {what} "
+        f"(schedule = {job.settings.schedule!r}); use crawl schedule"
     )
 
 
@@ -225,7 +227,7 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word of ExecStart=, where % and $ mean something."""
+    """A word of ExecStart=, with % and $ escaped."""
     word = _escaped(word).replace("$", "$$")
     if re.fullmatch(r"[A-Za-z0-9_./:=@%+,-]+", word):
         return word
