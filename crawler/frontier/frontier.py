@@ -91,9 +91,11 @@ class Frontier(Generic[E]):
         if entry.due > 0:
             self._waiting.add(fingerprint)
             heappush(lane.later, (entry.due, tick, fingerprint))
-            time = max(entry.due, lane.held_until)
-            if time < host.due and host.state in (IDLE, READY):
-                self._look_again(host, time)
+            self._expect(host, max(entry.due, lane.held_until))
+            return
+        if lane.held_until:  # it gives its host no place in line before the hold ends
+            heappush(lane.ready, place)
+            self._expect(host, lane.held_until)
             return
         if host.state is IDLE:
             host.state, host.stamp, host.rank = READY, tick, inf
@@ -348,6 +350,11 @@ class Frontier(Generic[E]):
             host.asleep = host.count_ready()
             self._asleep += host.asleep
 
+    def _expect(self, host: HostQueue[E], time: float) -> None:
+        """An entry of the host may go from this time on, as far as its lane goes."""
+        if time < host.due and host.state in (IDLE, READY):
+            self._look_again(host, time)
+
     def _look_again(self, host: HostQueue[E], time: float) -> None:
         """File the host anew when an entry of it is due (inf: none will be)."""
         if time != host.due:
@@ -375,6 +382,7 @@ class Frontier(Generic[E]):
             if lane.held_until > now:
                 later = min(later, lane.next_time())
             else:
+                lane.held_until = 0.0
                 if lane.later:
                     later = min(later, lane.later[0][0])
                 if lane.ready and (best is None or lane.ready[0] < best.ready[0]):

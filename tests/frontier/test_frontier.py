@@ -214,6 +214,29 @@ def test_a_hold_reaches_entries_that_come_later() -> None:
     assert frontier.pop(1.0) is page
 
 
+def test_an_entry_of_a_held_origin_brings_its_host_no_turn_before_others() -> None:
+    held = Page("a", priority=2, scheme="http")
+    urgent, plain = Page("b", priority=1), Page("a")
+    frontier = frontier_of(plain, urgent)
+    frontier.hold(held.origin, 1.0)
+
+    frontier.push(held)
+
+    assert drawn(frontier, 1.0) == [urgent, plain]
+
+
+def test_an_entry_pushed_into_a_hold_goes_when_it_ends() -> None:
+    held, plain = Page("a", scheme="http"), Page("a")
+    frontier = frontier_of(plain)
+    frontier.hold(held.origin, 1.0, until=9.0)
+
+    frontier.push(held)
+
+    assert drawn(frontier, 1.0) == [plain]
+    assert frontier.next_time(1.0) == 9.0
+    assert frontier.pop(9.0) is held
+
+
 def test_an_entry_found_again_at_a_lower_depth_takes_it() -> None:
     deep, other = Page(depth=5), Page(depth=3)
     frontier = frontier_of(deep, other)
