@@ -17,6 +17,7 @@ from crawler.cli.loading import load_spider
 from crawler.cli.parser import parser_of
 from crawler.jobs.definition import JobSettings, jobs_of
 from crawler.settings import type_of_section
+from crawler.sinks.spec import spec_of
 from crawler.stats import FinishReason, Report
 from crawler.testing import FakeSite
 from crawler.version import __version__
@@ -74,9 +75,13 @@ def test_the_configuration_of_a_page_is_valid(page: Path, tmp_path: Path) -> Non
             (tmp_path / name).write_text(block.text, encoding="utf-8")
             layer = settings.from_file(tmp_path)[0]
             (tmp_path / name).unlink()
-            assert layer.values or layer.jobs, f"{page.name}:{block.line}"
+            assert layer.values or layer.jobs or layer.outputs, (
+                f"{page.name}:{block.line}"
+            )
             settings.build([layer])
             assert jobs_of(layer, datetime.now(UTC)).broken == {}
+            for output, table in layer.outputs.items():
+                spec_of(output, table, name)
 
 
 @pages

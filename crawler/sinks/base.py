@@ -153,6 +153,8 @@ class Sink(ABC):
     is_prompt = False
     #: Follows the run; else `publish` writes everything from the store.
     is_growing = True
+    #: The run that the items are of; known from `open` on.
+    run: Run
     #: The items and fields that the sink receives.
     selection: Selection = ALL
     #: Where the items are in place: a path or a URL.
@@ -174,12 +176,17 @@ class Sink(ABC):
     async def open(self, source: Source) -> int:
         """Prepare before the first request; the number of the last item that is
         written already. ConfigError if the target cannot be written."""
+        self.run = source.run
         position = await source.position()
         return position.sequence if position is not None else 0
 
     @abstractmethod
     async def write(self, rows: Sequence[ItemRow]) -> None:
         """Receive items, in order."""
+
+    def key(self, row: ItemRow) -> str:
+        """A text that identifies the item for ever: job, run and number."""
+        return f"{self.run.job}/{self.run.number}/{row.sequence}"
 
     async def save(self, sequence: int) -> Position | None:
         """Make durable everything up to item `sequence`. The position to continue
