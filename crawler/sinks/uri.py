@@ -232,10 +232,11 @@ def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, A
     if offer is None:
         raise _unknown_ending(spec.format or spec.uri)
     made = offer.load()
-    options, left = {}, dict(spec.options)
-    for name in registry.option_names(made):
-        if name in left:
-            options[name] = left.pop(name)
+    known = registry.option_names(made)
+    options = {name: value for name, value in spec.options.items() if name in known}
+    left = {name: value for name, value in spec.options.items() if name not in known}
+    if scheme_of(spec.uri) not in registry.PLACES:
+        _refuse_options(spec, left, known)  # a path has no options of its own
     if ending == "csv":
         options.setdefault("guard_formulas", around.guard_formulas)
     try:
@@ -269,9 +270,10 @@ def _refuse_options(
 ) -> None:
     for name in options:
         if name not in known:
-            valid = known or ["none"]
             where = f"Output {spec.uri}"
-            raise ConfigError(unknown(f"option {name!r}", name, valid, where))
+            if not known:
+                raise ConfigError(f"{where}: unknown option {name!r}; it takes none")
+            raise ConfigError(unknown(f"option {name!r}", name, known, where))
 
 
 def _table_of(query: str | None) -> str | None:
