@@ -11,11 +11,13 @@ import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.errors import ConfigError
 from crawler.settings import unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "crawler.sinks"
 
@@ -91,7 +93,9 @@ DATABASES: Mapping[str, Offer] = _by_name(
 
 def installed_sinks() -> dict[str, EntryPoint]:
     """The sinks of other packages, by name."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    # Imported here by name: a run that names no such sink does without it.
+    metadata = importlib.import_module("importlib.metadata")
+    return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 
 def sink_class(name: str) -> Callable[..., Any]:
