@@ -15,7 +15,8 @@ from crawler.sinks.base import (
     places_of,
 )
 from crawler.sinks.disk import OpenFile
-from crawler.sinks.files import GrowingFile, Mode, StoredFile
+from crawler.sinks.file_sink import Mode
+from crawler.sinks.files import GrowingFile, StoredFile
 from crawler.sinks.formats import Format
 from crawler.sinks.location import LocalFile, Location
 from crawler.sinks.memory import Channel, Collect

@@ -21,7 +21,7 @@ from crawler.pipelines.item_type import ItemType
 from crawler.sinks.base import Owns, Position, Sink, Source
 from crawler.sinks.columns import columns_of
 from crawler.sinks.disk import LOCAL
-from crawler.sinks.files import Mode, refusal
+from crawler.sinks.file_sink import Mode, refusal
 from crawler.sinks.row_keys import RowOwner
 from crawler.sinks.sqlite_table import Table, connect
 from crawler.store.base import ItemRow

@@ -1,7 +1,7 @@
-"""One output of a run: how far it is, when it writes, and how patient it is.
+"""One output of a run: its position, when it writes, how long it is retried.
 
-Rule: an error is kept, never raised into the crawl; what could not be given is given
-again.
+Rule: an error is kept, never raised into the crawl; a call that failed is repeated with
+the same rows.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from crawler.store.base import ItemRow
 
 logger = logging.getLogger(__name__)
 
-#: Bytes that are given to an output until they are made safe.
+#: Bytes that are handed to an output before they are made durable.
 SAVE_BYTES = 1 << 20
 
-#: What trying again cannot heal.
+#: Errors that a retry cannot mend.
 _FINAL = (
     PipeClosed,
     UnfitItem,
@@ -54,7 +54,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 class SinkGroup(Protocol):
-    """What a follower knows of those that it runs among."""
+    """The outputs of the run, as one of them sees them."""
 
     @property
     def sequence(self) -> int:
@@ -63,24 +63,24 @@ class SinkGroup(Protocol):
 
     @property
     def hurried(self) -> anyio.Event:
-        """Set when an output that fails is to be given up at its next try."""
+        """Set when a failing output gets only one more try."""
         ...
 
     def note_progress(self) -> None:
-        """A follower fell behind, caught up, waits or goes on."""
+        """An output fell behind, caught up, fails or works again."""
         ...
 
     def note_failure(self, error: SinkError) -> None:
-        """A follower has failed for good."""
+        """An output has failed for good."""
         ...
 
     async def release(self) -> None:
-        """A follower has made more items safe."""
+        """An output has made more items durable."""
         ...
 
 
 class SinkWriter:
-    """One output and how far it is."""
+    """Hands committed items to one output, and records its position."""
 
     def __init__(
         self,
@@ -94,7 +94,8 @@ class SinkWriter:
     ) -> None:
         self.sink = sink
         self.error: SinkError | None = None
-        #: The last item that is safe there; what a stored file needs is never.
+        #: The last item that is durable there; 0 for an output that is written from
+        #: the store at the end.
         self.saved = 0
         self._crowd = crowd
         self._source = source
@@ -149,7 +150,7 @@ class SinkWriter:
             self._crowd.note_progress()
 
     async def follow(self) -> None:
-        """Give the output what is committed, until it fails or is cancelled."""
+        """Hand committed items to the output, until it fails or is cancelled."""
         with self._scope:
             while self.error is None:
                 await self._anything_to_do()
@@ -157,7 +158,7 @@ class SinkWriter:
                     await self._guarded(self._catch_up)
 
     async def _anything_to_do(self) -> None:
-        """Wait for items, and then for more of them as long as that is no hurry."""
+        """Wait for items, and then for more of them until `interval` has passed."""
         due = self._saved_at + self._interval
         if self._unsaved:
             with anyio.CancelScope(deadline=due):
@@ -169,7 +170,7 @@ class SinkWriter:
                 await self._urgent.wait()
 
     async def settle(self) -> None:
-        """All that is committed is there, and safe."""
+        """Make everything that is committed durable there."""
         if self.sink.is_growing:
             async with self._lock:
                 await self._guarded(self._catch_up)
@@ -182,9 +183,9 @@ class SinkWriter:
             await self._guarded(partial(self._publish, aside))
 
     async def close(self) -> None:
-        """Save what was given, if that works at once, and let go."""
+        """Save what was handed over, if that works at once, and close."""
         self._scope.cancel()
-        async with self._lock:  # what is on its way to the disk arrives first
+        async with self._lock:  # a write that has begun ends first
             if self._is_closed:
                 return
             self._is_closed = True
@@ -237,7 +238,7 @@ class SinkWriter:
             await self._patiently(partial(self.sink.publish, last))
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of `call`, tried again as long as patience lasts."""
+        """The result of `call`, repeated as the retry policy says."""
         try:
             result: _T = await self._retrying(call)
         except SinkError:
@@ -252,7 +253,7 @@ class SinkWriter:
         return result
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait before the next try, as long as there is no hurry."""
+        """Wait before the next try, but no longer than until `hurried` is set."""
         async with anyio.create_task_group() as tasks:
 
             async def end_in_hurry() -> None:
@@ -269,13 +270,13 @@ class SinkWriter:
         error = state.outcome.exception() if state.outcome else None
         if not self._is_waiting:
             logger.warning(
-                "The crawl waits for an output, and tries it again: %s", error
+                "An output failed; the crawl waits and tries it again: %s", error
             )
         self._is_waiting = True
         self._crowd.note_progress()
 
     async def _guarded(self, call: Callable[[], Awaitable[None]]) -> None:
-        """`call`, and its error kept: an output never takes the crawl down."""
+        """Await `call` and keep its error: an output never ends the crawl itself."""
         if self.error is not None:
             return
         try:

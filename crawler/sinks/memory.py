@@ -14,7 +14,7 @@ from crawler.store.base import ItemRow
 
 
 def value_of(row: ItemRow) -> Any:
-    """The item as its page yielded it, or as JSON has it once it left the process."""
+    """The item as its page yielded it; decoded JSON if an earlier process did."""
     return row.value if row.value is not None else decode(row.body)
 
 
@@ -38,9 +38,9 @@ class Collect(Sink):
 
 
 class Channel(Sink):
-    """Hands items to whoever iterates over it, and waits where nobody takes them.
+    """Hands items to a loop over it, and waits while the loop does not take them.
 
-    An item counts as taken when the next one is asked for; a resumed run goes on
+    An item counts as taken when the next one is asked for; a resumed run continues
     behind the last of those.
     """
 
@@ -73,12 +73,12 @@ class Channel(Sink):
         return Position(self._taken)
 
     async def close(self) -> None:
-        """No item follows: iteration ends behind those that are here."""
+        """No item follows: the loop ends behind those that are here."""
         self._is_closed = True
         self._change()
 
     def leave(self) -> None:
-        """Nobody reads any more: items are let pass, so that the run can end."""
+        """The loop has ended: items are dropped, so that the run can end."""
         self._is_left = True
         self._rows.clear()
         self._change()

@@ -104,7 +104,7 @@ class StoredObject(Location):
         file, size = self._spool.open(), self._spool.size() or 0
         with _translated():
             try:
-                # A small new object is put only if nobody else has put one meanwhile.
+                # A small new object is put only if there is still no object.
                 is_new = self._head() is None and size <= PART_SIZE
                 self._put(file, "create" if is_new else "overwrite")
             except AlreadyExistsError:

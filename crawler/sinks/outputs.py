@@ -1,7 +1,7 @@
 """All outputs of one run: each follows the store at its own pace.
 
-Rule: the crawl never waits for an output but through `room`, and no output ever
-takes the crawl down: an error is kept in `error`, and raised where the engine asks.
+Rule: the crawl waits for an output only in `room`. An error of an output does not end
+the crawl at once: it is kept in `error` and raised when the engine asks.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from crawler.sinks.base import Owns, PipeClosed, Sink, Source
 from crawler.sinks.follower import SinkWriter
 from crawler.store.base import ItemLog
 
-#: Seconds that items may wait for company before they are written and made safe.
+#: Seconds for which items are gathered before they are written and made durable.
 INTERVAL = 1.0
-#: Items that an output may be behind before the crawl waits for it.
+#: Items by which an output may lag before the crawl waits for it.
 MAX_LAG = 10_000
-#: Seconds that an output that fails is tried again, while the crawl waits.
+#: Seconds for which a failing output is retried, while the crawl waits.
 PATIENCE = 300.0
 
 
@@ -40,7 +40,7 @@ def _owns_nothing(place: str) -> bool:
 
 
 def check_distinct(sinks: Sequence[Sink]) -> None:
-    """ConfigError where two of them are one."""
+    """ConfigError if two of them are the same."""
     names = [sink.name for sink in sinks]
     for name in names:
         if names.count(name) > 1:
@@ -55,7 +55,7 @@ class Outputs:
         outputs.start(task_group)
         outputs.wake(committed.sequence)                # after every commit
         await outputs.room()                            # before more is fetched
-        await outputs.publish()                         # where the run is complete
+        await outputs.publish()                         # if the run is complete
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class Outputs:
         self._room = anyio.Event()
         self._room.set()
         self._on_error: Callable[[SinkError], None] | None = None
-        #: The first error that patience did not heal; a PipeClosed, too.
+        #: The first error that lasted longer than the retries; also a PipeClosed.
         self.error: SinkError | None = None
-        #: Somebody wants the run to stop: an output that fails is not waited for.
+        #: The run is to stop now: a failing output is not waited for.
         self.hurried = anyio.Event()
         self._followers = [
             SinkWriter(
@@ -97,7 +97,7 @@ class Outputs:
             for follower in self._followers:
                 await follower.open()
                 stack.push_async_callback(follower.close)
-            stack.pop_all()  # all are open: from here on `close` is responsible
+            stack.pop_all()  # all are open: from here on `close` closes them
         return self
 
     async def __aexit__(
@@ -121,19 +121,19 @@ class Outputs:
                 tasks.start_soon(follower.follow, name=f"output {follower.sink.name}")
 
     def wake(self, sequence: int) -> None:
-        """Items up to `sequence` are committed; costs next to nothing."""
+        """Items up to `sequence` are committed; a cheap call."""
         if sequence > self._sequence:
             self._sequence = sequence
             for follower in self._followers:
                 follower.wake()
 
     def hurry(self) -> None:
-        """From now on what fails is tried no more than once again, and at once."""
+        """From now on a failing call is repeated at most once, without a pause."""
         self.hurried.set()
 
     async def room(self) -> None:
-        """Return while no output is far behind or failing, at once as a rule;
-        SinkError once one has failed for good."""
+        """Return as soon as no output lags far behind or is failing; SinkError once an
+        output has failed for good."""
         while True:
             if self.error is not None:
                 raise self.error
@@ -142,10 +142,8 @@ class Outputs:
             await self._room.wait()
 
     async def drain(self) -> None:
-        """Every output has every committed item, safely; SinkError where one failed.
-
-        An output whose reader has gone is no failure here.
-        """
+        """Wait until every output has made every committed item durable; SinkError if
+        one failed. A closed pipe is not a failure here."""
         async with anyio.create_task_group() as tasks:
             for follower in self._followers:
                 tasks.start_soon(follower.settle)
@@ -163,9 +161,9 @@ class Outputs:
         self._raise_failure()
 
     async def close(self) -> None:
-        """Make safe what can be made safe at once, and let go; parts remain."""
+        """Save what can be saved at once, and close; parts remain."""
         with anyio.CancelScope(shield=True):
-            async with AsyncExitStack() as stack:  # whatever one of them raises
+            async with AsyncExitStack() as stack:  # all are closed, also if one raises
                 for follower in self._followers:
                     stack.push_async_callback(follower.close)
 
@@ -206,7 +204,7 @@ class Outputs:
         self.note_progress()
 
     def note_progress(self) -> None:
-        """An output fell behind, caught up, waits or goes on: is there room?"""
+        """An output fell behind, caught up, fails or works again: set `room` by it."""
         has_room = self.error is not None or all(
             follower.has_room for follower in self._followers
         )
@@ -216,7 +214,7 @@ class Outputs:
             self._room = anyio.Event()
 
     async def release(self) -> None:
-        """Let the store forget items that every output has."""
+        """Let the store drop items that every output has."""
         everyone = min(follower.saved for follower in self._followers)
         if everyone > self._released:
             self._released = everyone

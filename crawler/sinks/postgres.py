@@ -19,7 +19,7 @@ from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.item_type import ItemType
 from crawler.sinks.base import Owns, Position, Sink, Source, UnfitItem
 from crawler.sinks.columns import columns_of
-from crawler.sinks.files import Mode, refusal
+from crawler.sinks.file_sink import Mode, refusal
 from crawler.sinks.postgres_table import Connection, PostgresTable
 from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow

@@ -16,7 +16,7 @@ from anyio import to_thread
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks.base import Owns, Position, RotatedPart, Sink, Source
 from crawler.sinks.disk import OpenFile
-from crawler.sinks.files import Mode, put, refusal
+from crawler.sinks.file_sink import Mode, put, refusal
 from crawler.sinks.formats import Format
 from crawler.sinks.location import Location, stem
 from crawler.store.base import ItemRow

@@ -17,7 +17,7 @@ from crawler.store.base import ItemRow
 class StandardOutput(Sink):
     """JSON lines to `stream`, by default the process's standard output.
 
-    A resumed run goes on behind the last line that was recorded as written; after a
+    A resumed run continues behind the last line that was recorded as written; after a
     crash the lines of the last second may come twice.
     """
 
@@ -38,12 +38,13 @@ class StandardOutput(Sink):
         return self._given
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
-        """Write rows; called again after an error it goes on where that struck."""
+        """Write rows; called again after an error, it continues behind the bytes that
+        were written."""
         new = [row.body for row in rows if row.sequence > self._given]
         if new:
             self._left += b"\n".join(new) + b"\n"
             self._given = rows[-1].sequence
-        # A reader that takes nothing must not keep the crawl from being cancelled.
+        # The crawl can be cancelled although the reader takes nothing.
         await to_thread.run_sync(self._write, abandon_on_cancel=True)
 
     def _write(self) -> None:
@@ -55,7 +56,7 @@ class StandardOutput(Sink):
                 self._left = b""
             self._stream.flush()
             while self._left and descriptor is not None:
-                # Past the stream's buffer, which would keep a piece after an error.
+                # Not through the stream's buffer: it would keep a piece after an error.
                 self._left = self._left[os.write(descriptor, self._left[:_PIECE]) :]
         except BrokenPipeError as exc:
             raise PipeClosed("Standard output was closed by its reader") from exc
@@ -69,7 +70,7 @@ _PIECE = 1 << 16
 
 
 def _descriptor(stream: TextIO) -> int | None:
-    """The stream's file, None where it is none (a notebook, a test)."""
+    """The stream's file descriptor; None if it has none (a notebook, a test)."""
     try:
         return stream.fileno()
     except (OSError, AttributeError, ValueError):

@@ -23,7 +23,8 @@ from crawler.sinks import registry
 from crawler.sinks.base import Sink
 from crawler.sinks.database import Database
 from crawler.sinks.disk import LOCAL, Disk
-from crawler.sinks.files import GrowingFile, Mode, StoredFile
+from crawler.sinks.file_sink import Mode
+from crawler.sinks.files import GrowingFile, StoredFile
 from crawler.sinks.formats import Format
 from crawler.sinks.location import LocalFile, Location, stem
 from crawler.sinks.rotated import RotatedFiles

@@ -492,7 +492,7 @@ def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None
             with starting(tmp_path, "run", "books", "-o", "small/x.jsonl") as process:
                 assert process.stderr is not None
                 said = ""
-                while "waits for an output" not in said:
+                while "An output failed; the crawl waits" not in said:
                     line = process.stderr.readline()
                     assert line, said
                     said += line

@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, stop_after_attempt
 
 from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.sinks import Outputs, Position, open_sink, places_of
-from crawler.sinks.files import Mode, recovered
+from crawler.sinks.file_sink import Mode, recovered
 from tests.sinks.kept import RUN, KeptStore
 
 ENDINGS = ["jsonl", "json", "csv", "db"]
@@ -241,6 +241,6 @@ def test_a_real_limit_on_files_is_survived(tmp_path: Path, ending: str) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("The crawl waits for an output") == 1
+    assert done.stderr.count("An output failed; the crawl waits") == 1
     assert f"out.{ending}.part cannot be written: File too large" in done.stderr
     assert path.read_text().count("x" * 1000) == 10

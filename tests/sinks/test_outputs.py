@@ -160,7 +160,7 @@ async def test_an_output_that_fails_for_a_while_loses_nothing(
         await run_through(KeptStore(), [failing], [{"n": 1}], retrying=quick(3))
 
     assert failing.sequences == [1]
-    assert "The crawl waits for an output" in caplog.messages[0]
+    assert "An output failed; the crawl waits" in caplog.messages[0]
     assert "No space left on device" in caplog.messages[0]
     assert caplog.messages[1:] == ["The output works again: Failing"]
 
