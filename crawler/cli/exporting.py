@@ -52,7 +52,7 @@ def export(
     """Write the items of a run (None: the latest); one line says where they are."""
     run = reader.run(job, number)
     last = run.last_item()
-    mode: Mode = "overwrite" if overwrite else "refuse"
+    mode: Mode = "replace" if overwrite else "refuse"
     plan = OutputPlan(outputs=outputs, job=job, mode=mode)
     sinks = plan.sinks(time.time(), run.number, lambda place: False)
     files = ", ".join(map(shown, run_in_loop(partial(_write, run, job, sinks, last))))

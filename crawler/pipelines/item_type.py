@@ -62,7 +62,7 @@ class ItemType:
         fields = tuple(
             known.get(name) or ItemField(name) for name in self.in_json(names)
         )
-        return ItemType(self.name, fields, self.kind)
+        return ItemType(self.name, fields)
 
     def in_json(self, attributes: Iterable[str]) -> tuple[str, ...]:
         """The names in JSON of attributes of the class; other names stay."""
@@ -72,12 +72,24 @@ class ItemType:
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of one item."""
         if self.kind is None:
-            return {"type": "object", "properties": {name: {} for name in self.names}}
+            return self._schema_of_fields()
         own = getattr(self.kind, "model_json_schema", None)
         schema: dict[str, Any] = (
             own(mode="serialization") if own else msgspec.json.schema(self.kind)
         )
         return schema
+
+    def _schema_of_fields(self) -> dict[str, Any]:
+        kinds = [field.type for field in self.fields]
+        try:
+            schemas, defined = msgspec.json.schema_components(
+                kinds, ref_template="#/$defs/{name}"
+            )
+        except (TypeError, ValueError):  # a type that only its own library knows
+            schemas, defined = tuple({} for _ in kinds), {}
+        properties = dict(zip(self.names, schemas, strict=True))
+        schema: dict[str, Any] = {"type": "object", "properties": properties}
+        return {**schema, "$defs": defined} if defined else schema
 
 
 def item_type(kind: type | Iterable[str] | None) -> ItemType | None:

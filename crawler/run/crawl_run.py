@@ -257,7 +257,7 @@ class CrawlRun:
     def _plan(self) -> OutputPlan:
         """The outputs, and what they need to know."""
         spider, terms = self._spider, self._terms
-        mode: Mode = "overwrite" if terms.overwrite else "refuse"
+        mode: Mode = "replace" if terms.overwrite else "refuse"
         return OutputPlan(
             outputs=terms.outputs_of(spider),
             job=self._job,

@@ -1,7 +1,7 @@
 """Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
 Rule: a row is committed before the store records its position; a row that comes twice
-replaces itself. Rows of earlier runs stay, unless the mode is "overwrite": then the run
+replaces itself. Rows of earlier runs stay, unless the mode is "replace": then the run
 fills a second table, which takes the place of the first when the run publishes.
 """
 
@@ -33,7 +33,7 @@ class Database(Sink):
     """A table of a SQLite file, written in place by at most one transaction a second.
 
     With `item_key` an item replaces the one with the same key, of this run or of an
-    earlier one; without it every run adds its own rows. With mode "overwrite" the table
+    earlier one; without it every run adds its own rows. With mode "replace" the table
     holds the rows of the last run only.
     """
 
@@ -148,7 +148,7 @@ class Database(Sink):
     ) -> Table:
         """The table that this run writes: a second one, if it replaces the first."""
         main, second = Table(connection, self._table_name), self._second(connection)
-        if self._mode != "overwrite":
+        if self._mode != "replace":
             return main
         if is_first:
             second.drop()
@@ -199,7 +199,7 @@ class Database(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Only a table that would replace another one can be put beside it."""
-        if self._mode != "overwrite":
+        if self._mode != "replace":
             label = ""
         await self._publish(sequence, label)
 

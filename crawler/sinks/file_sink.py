@@ -22,7 +22,7 @@ from crawler.sinks.location import Location, stem
 from crawler.store.base import ItemRow
 
 #: What happens if something is in place that this job did not publish.
-Mode = Literal["refuse", "overwrite", "append"]
+Mode = Literal["refuse", "replace", "append"]
 
 _P = ParamSpec("_P")
 

@@ -54,7 +54,7 @@ class Postgres(Sink):
 
     The columns are those of the item type; without one, whole items stand in a column
     `item` of type jsonb. With `item_key` an item replaces the row with the same key, of
-    this run or of an earlier one. With mode "overwrite" the run fills a second table,
+    this run or of an earlier one. With mode "replace" the run fills a second table,
     which takes the place of the first when the run publishes.
     """
 
@@ -139,7 +139,7 @@ class Postgres(Sink):
 
     async def _begin(self, connection: Connection) -> None:
         self._table = self._main
-        if self._mode == "overwrite":
+        if self._mode == "replace":
             await self._second.drop(connection)
             self._table = self._second
 
@@ -198,7 +198,7 @@ class Postgres(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Only a table that would replace another one can be put beside it."""
-        await self._publish(sequence, label if self._mode == "overwrite" else "")
+        await self._publish(sequence, label if self._mode == "replace" else "")
 
     async def _publish(self, sequence: int, label: str) -> None:
         await self._source.record(await self.save(sequence))

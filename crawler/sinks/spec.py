@@ -12,6 +12,7 @@ from typing import Any
 from crawler import settings as layers
 from crawler.errors import ConfigError
 from crawler.settings import Bytes
+from crawler.sinks.file_sink import Mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class OutputSpec:
     fields: tuple[str, ...] | Mapping[str, str] = ()
     #: The item types to write, by the names of their classes; empty: all.
     types: tuple[str, ...] = ()
+    #: What happens if something is in place that is not this run's: "refuse" what is
+    #: not the job's, "append" to it, or "replace" it when the run publishes.
+    mode: Mode = "refuse"
     #: Begin another file behind so many rows, or so many bytes; 0: never.
     rotate_rows: int = 0
     rotate_bytes: int = 0
@@ -47,6 +51,10 @@ class OutputSpec:
             raise ConfigError("An output needs a uri, or a class")
         if self.rotate_rows < 0 or self.rotate_bytes < 0:
             raise ConfigError("An output's rotate_rows and rotate_bytes are 0 or more")
+        if self.mode not in ("refuse", "append", "replace"):
+            raise ConfigError(
+                f'An output has mode "refuse", "append" or "replace", not {self.mode!r}'
+            )
         for name in ("fields", "types"):
             if isinstance(getattr(self, name), str):
                 raise ConfigError(f'An output\'s {name} is a list: {name} = ["..."]')

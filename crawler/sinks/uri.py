@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from crawler.errors import ConfigError
-from crawler.pipelines.item_type import ItemField, ItemType
+from crawler.pipelines.item_type import ItemType
 from crawler.settings import unknown
 from crawler.sinks import registry
 from crawler.sinks.base import Sink
@@ -29,6 +29,7 @@ from crawler.sinks.formats import Format
 from crawler.sinks.location import LocalFile, Location, stem
 from crawler.sinks.rotated import RotatedFiles
 from crawler.sinks.selection import Selection
+from crawler.sinks.shape import Shape
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
 
@@ -73,16 +74,17 @@ def open_sink(
         return output
     spec = output if isinstance(output, OutputSpec) else OutputSpec(uri=_text(output))
     key = (item_key,) if isinstance(item_key, str) else tuple(item_key or ())
+    shape = Shape.of(spec.renamed, item_type, key, f"Output {spec.uri or spec.sink}")
     around = Surroundings(
-        mode=mode,
-        item_type=_selected(item_type, spec.renamed),
-        item_key=key,
+        mode=mode if mode != "refuse" else spec.mode,
+        item_type=shape.item_type,
+        item_key=shape.item_key,
         guard_formulas=guard_formulas,
         disk=disk,
     )
     sink = _make(spec, around)
     if spec.types or spec.fields:
-        sink.selection = Selection(frozenset(spec.types), spec.renamed)
+        sink.selection = Selection(frozenset(spec.types), shape.fields)
     return sink
 
 
@@ -90,16 +92,6 @@ def _text(output: str | os.PathLike[str]) -> str:
     if text := os.fspath(output):
         return text
     raise _unknown_ending("")
-
-
-def _selected(found: ItemType | None, fields: Mapping[str, str]) -> ItemType | None:
-    """The item type as the output has it: with the chosen fields, under new names."""
-    if not fields:
-        return found
-    chosen = (found or ItemType.named(())).only(fields)
-    pairs = zip(chosen.fields, fields.values(), strict=True)
-    renamed = tuple(ItemField(name, field.type) for field, name in pairs)
-    return ItemType(chosen.name, renamed)
 
 
 def _make(spec: OutputSpec, around: Surroundings) -> Sink:

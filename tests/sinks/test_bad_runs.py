@@ -28,7 +28,7 @@ async def publish(
     *,
     aside: str = "",
     store: KeptStore | None = None,
-    mode: Mode = "overwrite",
+    mode: Mode = "replace",
 ) -> Outputs:
     store = store or KeptStore()
     sink = open_sink(path, mode=mode)
@@ -107,7 +107,7 @@ async def test_the_good_output_remains_the_jobs(tmp_path: Path) -> None:
 
 async def bad_life(disk: FakeDisk, store: MortalStore, power: Power, file: str) -> None:
     disk.power = store.power = power
-    sink = open_sink(f"/out/{file}", mode="overwrite", disk=disk)
+    sink = open_sink(f"/out/{file}", mode="replace", disk=disk)
     async with Outputs([sink], store, RUN) as outputs:
         if not store.committed:
             store.committed = 1

@@ -110,7 +110,7 @@ async def test_overwrite_begins_an_empty_table(tmp_path: Path) -> None:
     path = tmp_path / "out.db"
     await run(path, [{"n": 1}])
 
-    await run(path, [{"m": 2}], mode="overwrite")
+    await run(path, [{"m": 2}], mode="replace")
 
     assert [row[4:] for row in table(path)] == [(2,)]
 
@@ -372,16 +372,16 @@ async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
     await run(path, [{"n": 1}])
 
     for number in (2, 3):  # the second process continues the first
-        sink = Database(path, mode="overwrite")
+        sink = Database(path, mode="replace")
         async with Outputs([sink], store, RUN) as outputs:
             outputs.wake(await store.add([{"n": number}]))
             await outputs.drain()
             before = table(path, "n")
-    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+    async with Outputs([Database(path, mode="replace")], store, RUN) as outputs:
         outputs.wake(2)
         await outputs.publish()
     after = table(path, "n")
-    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+    async with Outputs([Database(path, mode="replace")], store, RUN) as outputs:
         outputs.wake(await store.add([{"n": 4}]))
         await outputs.publish()
 
@@ -395,14 +395,14 @@ async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
 ) -> None:
     path, store = tmp_path / "out.db", KeptStore()
     await run(path, [{"n": 1}])
-    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+    async with Outputs([Database(path, mode="replace")], store, RUN) as outputs:
         outputs.wake(await store.add([{"n": 2}]))
         await outputs.publish("bad-run-7")
     beside = f"{path}?table=items_bad_run_7"
     kept, published = outputs.kept(), outputs.published()
     good = table(path, "n")
 
-    async with Outputs([Database(path, mode="overwrite")], store, RUN) as outputs:
+    async with Outputs([Database(path, mode="replace")], store, RUN) as outputs:
         outputs.wake(await store.add([{"n": 3}]))
         await outputs.publish()  # its failed pages were retried
 

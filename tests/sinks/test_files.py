@@ -87,7 +87,7 @@ async def test_a_file_that_is_there_is_refused_before_the_first_request(
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv"])
-@pytest.mark.parametrize("how", ["overwrite", "owned"])
+@pytest.mark.parametrize("how", ["replace", "owned"])
 async def test_a_file_is_replaced_where_that_is_allowed(
     tmp_path: Path, ending: str, how: str
 ) -> None:
@@ -97,7 +97,7 @@ async def test_a_file_is_replaced_where_that_is_allowed(
     if how == "owned":
         await publish(path, owned=[path])
     else:
-        await publish(path, mode="overwrite")
+        await publish(path, mode="replace")
 
     assert "old" not in path.read_text()
     assert names(tmp_path) == [path.name]
@@ -128,7 +128,7 @@ async def test_append_goes_on_with_a_file(
 async def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path, store = tmp_path / "out.jsonl", KeptStore()
     path.write_text("old\n")
-    async with Outputs([open_sink(path, mode="overwrite")], store, RUN) as outputs:
+    async with Outputs([open_sink(path, mode="replace")], store, RUN) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         await outputs.drain()
 
@@ -189,7 +189,7 @@ async def test_a_folder_in_the_place_of_the_file_is_named(
     path.mkdir()
 
     with pytest.raises(ConfigError, match=f"out.{ending}"):
-        await publish(path, mode="overwrite")
+        await publish(path, mode="replace")
 
 
 async def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:

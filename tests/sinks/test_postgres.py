@@ -239,7 +239,7 @@ async def test_a_commit_whose_answer_is_lost_counts_once(
     assert sorted(found) == [("A", 0), ("B", 1)]
 
 
-@pytest.mark.parametrize("mode", ["append", "overwrite"])
+@pytest.mark.parametrize("mode", ["append", "replace"])
 async def test_what_the_database_has_counts_not_what_the_store_recorded(
     server: Server, table: str, mode: Mode
 ) -> None:
@@ -296,7 +296,7 @@ async def test_overwriting_keeps_the_old_rows_until_the_run_publishes(
     server: Server, table: str
 ) -> None:
     def sink() -> Postgres:
-        return sink_of(server, table, item_type=TYPE, mode="overwrite")
+        return sink_of(server, table, item_type=TYPE, mode="replace")
 
     store = KeptStore()
     await run(sink(), [Book("old")])
@@ -317,7 +317,7 @@ async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
     server: Server, table: str
 ) -> None:
     def sink() -> Postgres:
-        return sink_of(server, table, item_type=TYPE, mode="overwrite")
+        return sink_of(server, table, item_type=TYPE, mode="replace")
 
     store = KeptStore()
     await run(sink(), [Book("good")])

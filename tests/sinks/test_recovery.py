@@ -34,7 +34,7 @@ KNOWN = b"n,t\r\n" + ROWS % (b"", b"", b"", b"")
 UNKNOWN = b"n,t,more\r\n" + ROWS % (b",", b",", b",", b",[1]")
 OUTPUTS: dict[str, tuple[str, Mode, list[str] | None, bytes | None, bytes]] = {
     "jsonl": ("out.jsonl", "refuse", None, None, JSONL),
-    "jsonl over": ("out.jsonl", "overwrite", None, b"old\n", JSONL),
+    "jsonl over": ("out.jsonl", "replace", None, b"old\n", JSONL),
     "jsonl append": ("out.jsonl", "append", None, b'{"n":0}', b'{"n":0}\n' + JSONL),
     "csv": ("out.csv", "refuse", ["n", "t"], None, KNOWN),
     "csv unknown": ("out.csv", "refuse", None, None, UNKNOWN),

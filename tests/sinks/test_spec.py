@@ -52,6 +52,7 @@ def test_a_class_gets_all_other_keys() -> None:
         ({"uri": "x.csv", "schema": 1}, "schema = 1 must be true or false"),
         ({"uri": "x.csv", "rotate_rows": True}, "must be a number"),
         ({"uri": "x.csv", "rotate_rows": -1}, "0 or more"),
+        ({"uri": "x.csv", "mode": "overwrite"}, '"refuse", "append" or "replace"'),
         ({"uri": "x.csv", "rotate_bytes": "1 hour"}, "is not a size"),
     ],
 )

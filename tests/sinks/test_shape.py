@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawler.errors import ConfigError
+from crawler.sinks import ItemField, ItemType, Outputs, OutputSpec, open_sink
+from crawler.sinks.shape import Shape
+from tests.sinks.kept import RUN, KeptStore
+
+
+class Book(msgspec.Struct, rename="camel"):
+    page_url: str
+    title: str
+    page_count: int = 0
+
+
+TYPE = ItemType.of(Book)
+
+
+def test_without_a_choice_all_stays_as_it_is() -> None:
+    shape = Shape.of({}, TYPE, ["page_url"], "Output")
+
+    assert shape == Shape({}, TYPE, ("pageUrl",))
+
+
+def test_fields_and_key_get_their_new_names() -> None:
+    shape = Shape.of(
+        {"title": "Title", "page_url": "URL"}, TYPE, ["page_url"], "Output"
+    )
+
+    assert shape.fields == {"title": "Title", "pageUrl": "URL"}
+    assert shape.item_key == ("URL",)
+    assert shape.item_type is not None
+    assert shape.item_type.fields == (ItemField("Title", str), ItemField("URL", str))
+    assert shape.item_type.json_schema() == {
+        "type": "object",
+        "properties": {"Title": {"type": "string"}, "URL": {"type": "string"}},
+    }
+
+
+def test_of_unknown_items_the_names_are_known() -> None:
+    shape = Shape.of({"a": "A"}, None, [], "Output")
+
+    assert shape.item_type is not None
+    assert shape.item_type.names == ("A",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key", "words"),
+    [
+        ({"titel": "x"}, [], "x.csv: unknown field 'titel'; did you mean 'title'"),
+        ({"title": "x", "page_count": "x"}, [], "two of its fields"),
+        ({"title": "x"}, ["page_url"], "fields lacks 'pageUrl', which item_key names"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_an_error(
+    fields: Mapping[str, str], key: list[str], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Shape.of(fields, TYPE, key, "Output x.csv")
+
+
+async def test_the_key_of_a_database_follows_the_new_names(tmp_path: Path) -> None:
+    path, store = tmp_path / "b.db", KeptStore()
+    spec = OutputSpec(uri=str(path), fields={"page_url": "URL", "title": "Title"})
+    sink = open_sink(spec, item_type=TYPE, item_key="page_url")
+    async with Outputs([sink], store, RUN) as outputs:
+        outputs.wake(await store.add([Book("a", "A"), Book("b", "B"), Book("a", "C")]))
+        await outputs.publish()
+
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT URL, Title FROM items ORDER BY 1").fetchall()
+    assert found == [("a", "C"), ("b", "B")]
+
+
+async def test_a_described_output_may_replace_what_is_there(tmp_path: Path) -> None:
+    path, store = tmp_path / "b.jsonl", KeptStore()
+    path.write_text("old\n")
+    sink = open_sink(OutputSpec(uri=str(path), mode="replace"))
+    async with Outputs([sink], store, RUN) as outputs:
+        outputs.wake(await store.add([{"n": 1}]))
+        await outputs.publish()
+
+    assert path.read_text() == '{"n":1}\n'
