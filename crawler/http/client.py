@@ -68,7 +68,8 @@ class Client(httpx.AsyncClient):
     """An `httpx.AsyncClient` for crawling: HTTP/2 by ALPN, bounded, counted.
 
     Takes ClientOptions and whatever else httpx's class takes. `fetch` is what the
-    crawl uses; `get`, `stream`, `send` and the rest work as in httpx.
+    crawl uses; `get`, `stream`, `send` and the rest work as in httpx. Over 15 methods,
+    for half of them are steps of `fetch`, which needs httpx's client at each.
     """
 
     def __init__(self, options: ClientOptions | None = None, **arguments: Any) -> None:

@@ -66,7 +66,7 @@ class _Dial:
         self._dialler = dialler
         self.origin, self.transfer = origin, transfer
         self.is_late = self.is_cancelled = self.is_through = False
-        seconds = transfer.clock.connect_seconds
+        seconds = transfer.clock.seconds("connect")
         self.due = NEVER if seconds is None else now + seconds
         # A dial outlives the request that gives up waiting for it: hence a task.
         self.task = asyncio.get_running_loop().create_task(dialler.run(self))
@@ -143,7 +143,7 @@ class Dialler:
         task, origin = dial.task, dial.origin
         error: Exception | None = None
         if dial.is_late:
-            error = origin.timeout_error(dial.transfer.clock.connect_seconds)
+            error = origin.timeout_error(dial.transfer.clock.seconds("connect"))
         elif not task.cancelled():
             error = _connect_error(task.exception(), origin.host)
         if self._end(dial):

@@ -49,7 +49,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """Limits of connections, time, size and targets."""
+    """Limits of connections, time, size and targets: one field an option."""
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     bounds: Bounds = field(default_factory=Bounds)

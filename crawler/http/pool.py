@@ -80,8 +80,7 @@ class Pool:
             _start(connection, transfer)
             return
         origin.waiting[transfer] = None
-        if not transfer.wants_fresh:
-            transfer.clock.wait()
+        transfer.clock.wait()
         self._dialler.grow(origin)
         self.count_waits(origin)
 

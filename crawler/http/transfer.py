@@ -187,7 +187,6 @@ class Transfer:
         """The request has to be sent on another connection."""
         self.connection = None
         self.wants_fresh = True
-        self.clock.wait_anew()
 
     def note_progress(self) -> None:
         """The peer did something for this request."""

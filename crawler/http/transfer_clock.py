@@ -85,14 +85,18 @@ class TransferClock:
         self.due = self._deadline
         ticker.watch(self)
 
-    @property
-    def connect_seconds(self) -> float | None:
-        """How long it may take to open a connection."""
-        return self._limits.get("connect", self._options.timeouts.connect)
+    def seconds(self, phase: str) -> float | None:
+        """The limit of a phase: the request's own, or the transport's."""
+        limits = self._limits
+        if phase in limits:
+            return limits[phase]
+        usual: float | None = getattr(self._options.timeouts, phase)
+        return usual
 
     def wait(self) -> None:
-        """The request waits for a connection."""
-        seconds = _shorter(self.connect_seconds, self._seconds("pool"))
+        """The request waits for a connection, or for another one."""
+        self._since = self._ticker.now
+        seconds = _shorter(self.seconds("connect"), self.seconds("pool"))
         self._wait_until(self._since, seconds)
 
     def begin(self, *, has_body: bool) -> None:
@@ -101,16 +105,11 @@ class TransferClock:
         limits = self._limits
         seconds = limits.get("read", self._options.timeouts.read)
         if has_body:
-            seconds = _shorter(seconds, self._seconds("write"))
+            seconds = _shorter(seconds, self.seconds("write"))
         due = self._deadline
         if seconds is not None and now + seconds < due:
             due = now + seconds
         self.due = due if due < self._rate_due else self._rate_due
-
-    def wait_anew(self) -> None:
-        """The request needs another connection."""
-        self._since = self._ticker.now
-        self._wait_until(self._since, self.connect_seconds)
 
     def watch_unsent(self, unsent: Callable[[], int]) -> None:
         """The system sends the request; `unsent` tells how many bytes are left."""
@@ -154,10 +153,10 @@ class TransferClock:
     def _expire_waiting(self, transfer: Timed, now: float) -> None:
         error: httpx.TransportError
         if transfer.origin.dials:
-            seconds = self.connect_seconds
+            seconds = self.seconds("connect")
             error = transfer.origin.timeout_error(seconds)
         else:
-            seconds = self._seconds("pool")
+            seconds = self.seconds("pool")
             error = httpx.PoolTimeout(f"No connection became free within {seconds} s")
         if seconds is not None and now >= self._since + seconds:
             transfer.stop(error, timed_out=True)
@@ -167,9 +166,9 @@ class TransferClock:
             self._wait_until(now, left)
 
     def _expire_reading(self, transfer: Timed, now: float) -> None:
-        seconds = self._seconds("read")
+        seconds = self.seconds("read")
         if transfer.is_sending and not transfer.has_head:
-            seconds = self._seconds("write")
+            seconds = self.seconds("write")
             if self._has_sent_more():
                 self._since = now
         if transfer.body.queued > HIGH_WATER:
@@ -191,14 +190,6 @@ class TransferClock:
             self._rate_due,
             NEVER if seconds is None else since + seconds,
         )
-
-    def _seconds(self, phase: str) -> float | None:
-        """The limit of a phase: the request's own, or the transport's."""
-        limits = self._limits
-        if phase in limits:
-            return limits[phase]
-        usual: float | None = getattr(self._options.timeouts, phase)
-        return usual
 
     def _has_sent_more(self) -> bool:
         if self._unsent is None:
