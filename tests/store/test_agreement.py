@@ -102,7 +102,7 @@ class Player:
         outcome = Outcome(
             page,
             step.state if page else State.DONE,
-            requests=[entry(str(n), depth=depth) for n, depth in step.links],
+            requests=[_link(*it) for it in step.links],
             rejected=[_rejected(n) for n in step.rejected],
             answers=[Answer(200, "HTTP/1.1", 10)],
         )
@@ -137,7 +137,7 @@ class Player:
 
 def _portions(step: Step) -> list[Portion]:
     """What a step stages, in so many portions; each has an item of its own."""
-    links = [entry(str(n), depth=depth) for n, depth in step.staged_links]
+    links = [_link(*it) for it in step.staged_links]
     rejected = [_rejected(n) for n in step.staged_rejected]
     return [
         Portion(
@@ -147,6 +147,12 @@ def _portions(step: Step) -> list[Portion]:
         )
         for number in range(step.staged)
     ]
+
+
+def _link(number: int, depth: int) -> Entry:
+    """A link of some page: never a start URL, even if it is lowered to depth 0, since
+    the entry that lands would be counted as it is in memory."""
+    return entry(str(number), depth=depth, parent=1)
 
 
 def _item(number: int, key: int | None) -> Item:
