@@ -15,7 +15,7 @@ from crawler.jobs.report import amounts, page
 from crawler.jobs.report.fields import Fill
 from crawler.jobs.report.figures import figures
 from crawler.jobs.report.material import Material
-from crawler.stats import FinishReason, Report
+from crawler.stats import FinishReason, Report, Shortfall
 from crawler.store.base import State
 from crawler.store.reading import Changes
 from tests.jobs.report.test_figures import visit
@@ -156,6 +156,17 @@ def test_the_first_line_says_whether_it_worked(
 
     assert part in text
     assert text.index(part) < text.index("What has changed")
+
+
+def test_a_bad_run_says_which_bounds_it_missed() -> None:
+    missed = (
+        Shortfall("max_error_rate", 0.1, 0.3, "30 % failed; 10 % may"),
+        Shortfall("min_items", 100, 90, "90 items; at least 100"),
+    )
+
+    text = read(page(Material(report(exit_code=3, shortfalls=missed)))).text
+
+    assert "30 % failed; 10 % may; 90 items; at least 100" in text
 
 
 def test_a_field_that_the_site_may_have_emptied_is_told_at_once() -> None:
