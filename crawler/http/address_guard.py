@@ -35,6 +35,12 @@ class AddressGuard:
         #: The private addresses that a start host had when it was first resolved.
         self._first: dict[str, frozenset[Address]] = {}
 
+    def adopt(self, options: TransportOptions) -> None:
+        """Judge by these options from now on."""
+        self._allow_private = options.allow_private
+        self._is_start = options.is_start
+        self._bad_ports = options.bad_ports
+
     def check_port(self, port: int) -> None:
         """Raise BlockedPortError for the port of a service that is not HTTP."""
         if port in self._bad_ports:

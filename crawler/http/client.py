@@ -106,6 +106,11 @@ class Client(httpx.AsyncClient):
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
+        #: For a transport of ours that another one wraps; see `Transport`.
+        self._limits: TransportOptions | None = None
+        if self._own is None:
+            proxy = http.proxy or None
+            self._limits = self._limits_of(options, http.connections, proxy)
 
     @property
     def keeps_deadline(self) -> bool:
@@ -139,19 +144,29 @@ class Client(httpx.AsyncClient):
             cert=arguments.pop("cert", None),
             http1=arguments.pop("http1", True),
             http2=http2,
-            options=TransportOptions(
-                timeouts=Timeouts(http.connect, http.read, http.read, http.total),
-                bounds=self._bounds,
-                max_connections=connections,
-                max_per_origin=connections,
-                min_rate=http.min_rate,
-                min_rate_window=http.min_rate_window,
-                max_header_bytes=http.max_headers,
-                max_header_count=http.max_header_count,
-                allow_private=options.allow_private,
-                is_start=options.is_start,
-                proxy=proxy,
-            ),
+            options=self._limits_of(options, connections, proxy),
+        )
+
+    def _limits_of(
+        self,
+        options: ClientOptions,
+        connections: int,
+        proxy: httpx.Proxy | str | None,
+    ) -> TransportOptions:
+        """The limits of [http], and which hosts may be private, for a transport."""
+        http = options.settings.http
+        return TransportOptions(
+            timeouts=Timeouts(http.connect, http.read, http.read, http.total),
+            bounds=self._bounds,
+            max_connections=connections,
+            max_per_origin=connections,
+            min_rate=http.min_rate,
+            min_rate_window=http.min_rate_window,
+            max_header_bytes=http.max_headers,
+            max_header_count=http.max_header_count,
+            allow_private=options.allow_private,
+            is_start=options.is_start,
+            proxy=proxy,
         )
 
     @property
@@ -261,6 +276,8 @@ class Client(httpx.AsyncClient):
             length = len(options.content) if has_body else None
             headers = _with(headers, options, length)
         extensions: dict[str, object] = {"timeout": self._seconds(options), _OURS: True}
+        if self._limits is not None:
+            extensions["limits"] = self._limits
         if options.proxy:
             extensions["proxy"] = options.proxy
         if options.stream:

@@ -21,15 +21,16 @@ class Places:
 
     __slots__ = (
         "_files",
-        "_max_connections",
         "_most_files",
         "closing",
         "dials",
+        "max_connections",
         "open",
     )
 
     def __init__(self, max_connections: int) -> None:
-        self._max_connections = max_connections
+        #: The transport's own limit.
+        self.max_connections = max_connections
         #: Sockets that the process may have open, as far as is known by now.
         self._files = self._most_files = _spare_files()
         self.open: set[Connection] = set()
@@ -45,7 +46,7 @@ class Places:
     @property
     def is_below_limit(self) -> bool:
         """Whether the transport's own limit allows another connection."""
-        return self.used < self._max_connections
+        return self.used < self.max_connections
 
     @property
     def is_free(self) -> bool:

@@ -67,6 +67,11 @@ class Pool:
             f"{places.dials} in the making>"
         )
 
+    def keep_to(self, options: TransportOptions) -> None:
+        """Keep to these limits from now on; called before the first request."""
+        self.options = options
+        self._places.max_connections = options.max_connections
+
     # A request comes
 
     def submit(self, transfer: Transfer) -> None:

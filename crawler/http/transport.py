@@ -65,7 +65,9 @@ class Transport(httpx.AsyncBaseTransport):
     `verify` is a context, a file of certificates to trust, or whether to check them.
     `extensions["proxy"]` sends a request through a proxy; `extensions["bounds"]`
     gives its body other `Bounds`. Requests of different `extensions["partition"]`, a
-    name, share no connection. Errors are httpx's, told apart in errors.py.
+    name, share no connection. A transport that was made without options takes those in
+    `extensions["limits"]` of its first request. Errors are httpx's, told apart in
+    errors.py.
 
     Bodies come decoded: the response has neither Content-Encoding nor the length of
     what was encoded; they are in `response.extensions["crawler"]`.
@@ -84,7 +86,7 @@ class Transport(httpx.AsyncBaseTransport):
         if not protocols:
             raise ValueError("A transport speaks HTTP/1.1, HTTP/2 or both")
         context = _context(verify, cert)
-        self._options = options
+        self._has_default_options = options is _DEFAULT_OPTIONS
         self._resolver = Resolver(options.resolve)
         self._guard = AddressGuard(options)
         self._proxy = proxy_server(options.proxy) if options.proxy else None
@@ -104,6 +106,8 @@ class Transport(httpx.AsyncBaseTransport):
 
         The same as `handle_async_request` without httpx's Response around it.
         """
+        if self._has_default_options and (given := request.extensions.get("limits")):
+            self._adopt(given)
         origin = self._origin(request)
         transfer = Transfer(request, origin, self._pool)
         if transfer.content is None:
@@ -126,6 +130,17 @@ class Transport(httpx.AsyncBaseTransport):
             )
         self._pool.statistics.http_versions[transfer.http_version.decode()] += 1
         return transfer
+
+    def _adopt(self, options: TransportOptions) -> None:
+        """Take the options of the client whose request comes first.
+
+        Code that wraps `Transport()` for a crawl cannot know the crawl's limits.
+        """
+        self._has_default_options = False
+        self._guard.adopt(options)
+        self._pool.keep_to(options)
+        if self._proxy is None and options.proxy:
+            self._proxy = proxy_server(options.proxy)
 
     def _origin(self, request: httpx.Request) -> Origin:
         url, extensions = request.url, request.extensions
