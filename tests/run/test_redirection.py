@@ -1,0 +1,213 @@
+"""Where redirects lead: to an entry in their source's place, or behind a wall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler import Request, Response
+from crawler.errors import FetchError, Reason
+from crawler.layers import respond
+from crawler.layers.redirects import LIMIT
+from crawler.request import Entry
+from crawler.run.link_filter import LinkFilter
+from crawler.run.redirection import Redirection
+from crawler.run.visit import Visit
+from crawler.store.base import State
+from crawler.web.urls import Scope
+
+HOME = "https://site.example/"
+PAGE, WALL = HOME + "page", HOME + "wall"
+
+
+def entry_of(url: str = PAGE, **options: Any) -> Entry:
+    places = ("redirects", "chain", "depth")
+    place = {name: options.pop(name) for name in places if name in options}
+    request = Request(url, **options)
+    # Found on another page: it is no start, which would widen the scope.
+    return Entry(request.fingerprint(), request, "site.example", parent=1, **place)
+
+
+def prints(*urls: str) -> tuple[int, ...]:
+    return tuple(Request(url).fingerprint() for url in urls)
+
+
+def to(location: str | None, source: Request | None = None) -> Response:
+    headers = [("Location", location)] if location is not None else []
+    return respond(source or Request(PAGE), 302, headers)
+
+
+def redirection(*walls: str) -> Redirection:
+    scope = Scope("hosts", ["site.example"])
+    judge = LinkFilter(scope, depth=None, max_url=100, known={}, left_out={})
+    return Redirection(judge, walls)
+
+
+# -- where it leads
+
+
+def test_a_target_is_resolved_against_the_request() -> None:
+    target = redirection().target(Request(HOME + "a/b", "parse"), to("../c"))
+
+    assert (target.url, target.callback) == (HOME + "c", "parse")
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        (None, Reason.REDIRECT_INVALID),
+        ("", Reason.REDIRECT_INVALID),
+        ("https://[", Reason.REDIRECT_INVALID),
+        ("ftp://site.example/", Reason.BLOCKED_SCHEME),
+    ],
+)
+def test_a_redirect_to_nowhere_is_an_error(
+    location: str | None, reason: Reason
+) -> None:
+    with pytest.raises(FetchError) as caught:
+        redirection().target(Request(PAGE), to(location))
+
+    assert caught.value.reason is reason
+
+
+# -- walls
+
+
+@pytest.mark.parametrize(
+    ("url", "chain", "target", "is_back"),
+    [
+        pytest.param(PAGE, (), PAGE, True, id="to itself"),
+        pytest.param(WALL, (PAGE,), PAGE, True, id="to where it came from"),
+        pytest.param(WALL, (HOME, PAGE), HOME, True, id="to the chain's beginning"),
+        pytest.param(PAGE, (), WALL, False, id="to another page"),
+        pytest.param(
+            "http://site.example/wall",
+            (PAGE,),
+            PAGE,
+            False,
+            id="into its chain, from another origin",
+        ),
+    ],
+)
+def test_a_redirect_leads_back_into_its_own_chain_on_its_origin(
+    url: str, chain: tuple[str, ...], target: str, is_back: bool
+) -> None:
+    visit = Visit(entry_of(url, chain=prints(*chain)))
+
+    assert redirection().leads_back(visit, Request(target)) is is_back
+
+
+def test_what_leads_back_to_where_it_was_reached_from_is_a_wall_from_then_on() -> None:
+    judge, visit = redirection(), Visit(entry_of(WALL, chain=prints(PAGE)))
+
+    judge.leads_back(visit, Request(PAGE))
+
+    assert visit.wall == WALL
+    assert judge.is_wall(Visit(entry_of(PAGE)), Request(WALL))
+
+
+def test_a_wall_is_named_by_the_visit_that_met_it_first_and_by_no_other() -> None:
+    judge = redirection()
+    for expected in (WALL, ""):
+        visit = Visit(entry_of(WALL, chain=prints(PAGE)))
+        judge.leads_back(visit, Request(PAGE))
+
+        assert visit.wall == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "chain", "target"),
+    [
+        pytest.param(PAGE, (), PAGE, id="a page that leads to itself"),
+        pytest.param(PAGE, (), WALL, id="a page that leads on"),
+        pytest.param("http://site.example/wall", (PAGE,), PAGE, id="another origin"),
+    ],
+)
+def test_no_other_redirect_makes_a_wall(
+    url: str, chain: tuple[str, ...], target: str
+) -> None:
+    judge, visit = redirection(), Visit(entry_of(url, chain=prints(*chain)))
+
+    judge.leads_back(visit, Request(target))
+
+    assert visit.wall == ""
+    assert not judge.is_wall(Visit(entry_of(HOME)), Request(url))
+
+
+def test_walls_of_an_earlier_process_are_known() -> None:
+    judge = redirection(WALL)
+
+    assert judge.is_wall(Visit(entry_of(PAGE)), Request(WALL))
+    assert not judge.is_wall(Visit(entry_of(PAGE)), Request(HOME))
+
+
+def test_a_wall_is_none_for_itself() -> None:
+    assert not redirection(WALL).is_wall(Visit(entry_of(WALL)), Request(WALL))
+
+
+# -- what becomes of it
+
+
+def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
+    visit = Visit(entry_of(PAGE, depth=3, redirects=2, chain=(5,), priority=7))
+
+    outcome = redirection().outcome(visit, visit.entry.request, to("/c"))
+
+    assert (outcome.state, outcome.detail) == (State.REDIRECTED, HOME + "c")
+    assert [answer.status for answer in outcome.answers] == [302]
+    (entered,) = outcome.requests
+    assert (entered.url, entered.depth, entered.priority) == (HOME + "c", 3, 7)
+    assert entered.redirects == 3
+    assert entered.chain == (5, visit.entry.fingerprint)
+    assert entered.fingerprint == Request(HOME + "c").fingerprint()
+
+
+def test_a_target_out_of_scope_does_not_enter() -> None:
+    visit = Visit(entry_of())
+
+    outcome = redirection().outcome(
+        visit, visit.entry.request, to("https://b.example/")
+    )
+
+    assert outcome.state is State.REDIRECTED
+    assert not outcome.requests
+    assert [rejected.rule for rejected in outcome.rejected] == ["scope"]
+
+
+@pytest.mark.parametrize(
+    ("redirects", "is_over"), [(LIMIT - 1, False), (LIMIT, True), (LIMIT + 1, True)]
+)
+def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> None:
+    visit = Visit(entry_of(redirects=redirects))
+
+    if not is_over:
+        outcome = redirection().outcome(visit, visit.entry.request, to("/c"))
+        assert outcome.state is State.REDIRECTED
+        return
+    with pytest.raises(FetchError, match="over 10 redirects") as caught:
+        redirection().outcome(visit, visit.entry.request, to("/c"))
+    assert caught.value.reason is Reason.REDIRECT_LIMIT
+    assert not visit.answers
+
+
+def test_a_page_that_leads_to_itself_is_asked_again_by_a_turn_of_its_own() -> None:
+    visit = Visit(entry_of(redirects=4))
+
+    outcome = redirection().outcome(visit, visit.entry.request, to(PAGE))
+
+    assert (outcome.state, outcome.due) == (State.PENDING, 0.0)
+    assert visit.entry.redirects == 5
+    assert not outcome.requests
+
+
+def test_a_target_in_the_chain_is_a_request_of_its_own_each_time() -> None:
+    found = set()
+    for redirects in (1, 2):
+        visit = Visit(entry_of(WALL, chain=prints(PAGE), redirects=redirects))
+        outcome = redirection().outcome(visit, visit.entry.request, to(PAGE))
+        (entered,) = outcome.requests
+        assert entered.url == PAGE
+        found.add(entered.fingerprint)
+
+    assert len(found | {*prints(PAGE)}) == 3
