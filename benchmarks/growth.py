@@ -31,7 +31,7 @@ from pathlib import Path
 
 from benchmarks import svg
 from crawler.request import DEFAULT_OPTIONS, Entry, Request
-from crawler.store.base import Item, Outcome, RunStart, State
+from crawler.store.base import Answer, Item, Outcome, RunStart, State
 from crawler.store.sqlite.store import SqliteStore
 from crawler.web import urls
 
@@ -146,11 +146,9 @@ class Growth:
                 Outcome(
                     page,
                     State.DONE,
-                    status=200,
+                    answers=[Answer(200, "HTTP/1.1", 20_000)],
                     requests=[next(self.entries) for _ in range(URLS_A_PAGE)],
-                    counters={"pages": 1, "status.200": 1, "bytes": 20_000},
                     elapsed=0.04,
-                    received=20_000,
                 )
                 for page in group
             ]
@@ -185,7 +183,12 @@ class Growth:
                 held = {entry.fingerprint for entry in group}
                 group += await self.store.take(name, wanted, held, 0.0)
             outcomes = [
-                Outcome(page, State.DONE, status=200, items=[Item(BODY)])
+                Outcome(
+                    page,
+                    State.DONE,
+                    answers=[Answer(200, "HTTP/1.1")],
+                    items=[Item(BODY)],
+                )
                 for page in group
             ]
             begun = time.process_time()
