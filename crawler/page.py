@@ -1,13 +1,13 @@
 """A parsed page: its elements, their text, its links. Pure: bytes in, values out.
 
-It is parsed by selectolax (its lexbor backend). A page is parsed once, at first
-use, and only after `html_limits.check` found that parsing it cannot take long.
+A page is parsed once, at first use, by selectolax (its lexbor backend). A page that
+could take the parser long is parsed only after a trial process has parsed it.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+from selectolax.lexbor import LexborNode, SelectolaxError
 
 from crawler.errors import SelectorError
 from crawler.foreign_names import (
@@ -17,7 +17,10 @@ from crawler.foreign_names import (
     refuse_attribute,
 )
 from crawler.references import LINKS, Names, Wanted, base_reference
-from crawler.web import encoding, html_limits
+from crawler.web import encoding
+from crawler.web.html_limits import PageTooComplex, suspicion
+from crawler.web.html_parser import parse
+from crawler.web.selectors import TooCostly, Tree, select
 from crawler.web.urls import InvalidUrl, join
 
 T = TypeVar("T")
@@ -25,8 +28,10 @@ Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
 _MISSING: Any = object()
-# No script runs here, so the tree needs no mutation events.
-_WITHOUT_EVENTS = 1
+# Bytes of a page above which its selectors are looked at more closely.
+_LARGE = 256 * 1024
+# Characters of URLs that are taken of one page: 10,000 links of 400 each.
+_LINK_TEXT = 4 * 1024**2
 _HIDDEN = frozenset({"script", "style"})
 # Elements at which text breaks: HTML renders them as blocks, list items or table parts.
 # fmt: off
@@ -50,11 +55,11 @@ class Node:
     `lexbor` is the parser's own node, for features that Node lacks.
     """
 
-    __slots__ = ("_url", "lexbor")
+    __slots__ = ("_tree", "lexbor")
 
-    def __init__(self, lexbor: LexborNode, url: str) -> None:
+    def __init__(self, lexbor: LexborNode, tree: Tree) -> None:
         self.lexbor = lexbor
-        self._url = url
+        self._tree = tree
 
     @overload
     def text(self, selector: str | None = None) -> str: ...
@@ -69,7 +74,7 @@ class Node:
         nothing matches: `default`, or SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
-        return _text_or(node, selector, self._url, default)
+        return _text_or(node, selector, self._tree.url, default)
 
     @overload
     def attr(self, name: str, selector: str | None = None) -> str: ...
@@ -87,25 +92,25 @@ class Node:
         `default`, or SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
-        return _attr_or(node, name, selector, self._url, default)
+        return _attr_or(node, name, selector, self._tree.url, default)
 
     def css(self, selector: str) -> "Nodes":
         """The elements inside this one that match, each once, in document order."""
-        found = _select(self.lexbor, selector, self._url)
+        found = _select(self.lexbor, selector, self._tree)
         # lexbor tests the element itself, too; a browser tests only what is inside.
         if found and found[0].mem_id == self.lexbor.mem_id:
             del found[0]
-        url = self._url
-        return Nodes([Node(node, url) for node in found])
+        tree = self._tree
+        return Nodes([Node(node, tree) for node in found])
 
     def css_first(self, selector: str) -> "Node | None":
         """The first element inside this one that matches, or None."""
-        node = _select_first(self.lexbor, selector, self._url)
+        node = _select_first(self.lexbor, selector, self._tree)
         if node is None:
             return None
         if node.mem_id == self.lexbor.mem_id:
             return next(iter(self.css(selector)), None)
-        return Node(node, self._url)
+        return Node(node, self._tree)
 
     @property
     def html(self) -> str:
@@ -176,6 +181,7 @@ class Page:
         charset: str | None = None,
         *,
         max_links: int = 10_000,
+        max_nodes: int = 1_000_000,
         xml_type: str = "",
     ) -> None:
         self.url = url
@@ -186,6 +192,10 @@ class Page:
         self._body = body
         self._charset = charset
         self._max_links = max_links
+        self._max_nodes = max_nodes
+        #: Why the page must not be parsed: empty if a trial has shown that it may be,
+        #: None if there was no trial.
+        self.verdict: str | None = None
         #: The media type of XML, which is not parsed here; empty: it is HTML.
         self._xml_type = xml_type
 
@@ -194,15 +204,30 @@ class Page:
         """The `<html>` element; parses the page, or raises PageTooComplex."""
         if self._xml_type:
             raise self._not_html("html")
-        if self.encoding == "utf-8":
-            body = self._body.removeprefix(b"\xef\xbb\xbf")
-        else:
-            body = self.source.encode("utf-8", "replace")
-        html_limits.check(body, url=self.url)
-        root = LexborHTMLParser(body, options=_WITHOUT_EVENTS).root
+        verdict = self.verdict
+        if verdict is None and self.suspicion:
+            verdict = f"{self.suspicion}, and no trial has shown that it can be parsed"
+        if verdict:
+            raise PageTooComplex(verdict, self.url)
+        root = parse(self.markup)
         if root is None:
             raise SelectorError("html", self.url)
-        return Node(root, self.url)
+        is_odd = verdict is not None or len(self.markup) > _LARGE
+        return Node(root, Tree(root, self.url, is_odd=is_odd))
+
+    @lazy
+    def markup(self) -> bytes:
+        """The page in UTF-8, as the parser gets it."""
+        if self.encoding == "utf-8":
+            return self._body.removeprefix(b"\xef\xbb\xbf")
+        return self.source.encode("utf-8", "replace")
+
+    @lazy
+    def suspicion(self) -> str:
+        """Why the page could take the parser too long; empty if it cannot."""
+        if self._xml_type:
+            return ""
+        return suspicion(self.markup, max_nodes=self._max_nodes)
 
     @lazy
     def encoding(self) -> str:
@@ -217,18 +242,27 @@ class Page:
     @lazy
     def base_url(self) -> str:
         """The URL that links are relative to: the page's own, or its `<base href>`."""
-        if self._xml_type or "base" not in self._tags_with_href:
-            return self.url
-        base = base_reference(self._with_href, self._tags_with_href)
+        base = "" if self._xml_type else self._base
         try:
-            return join(self.url, base)
+            return join(self.url, base) if base else self.url
         except InvalidUrl:
             return self.url
 
+    @property
+    def _base(self) -> str:
+        """The first `<base href>`; found among the links, unless they are many."""
+        if self.has_many_links:
+            bases = self._tree.root.css("base[href]")
+            return base_reference(bases, ["base"] * len(bases))
+        if "base" not in self._tags_with_href:
+            return ""
+        return base_reference(self._with_href, self._tags_with_href)
+
     def css(self, selector: str) -> Nodes:
         """The elements that match, each once, in document order."""
-        url = self.url
-        found = Nodes([Node(node, url) for node in self._select(selector)])
+        matches = self._select(selector)
+        tree = self._tree
+        found = Nodes([Node(node, tree) for node in matches])
         self._note(selector, matched=bool(found))
         return found
 
@@ -236,9 +270,10 @@ class Page:
         """The first element that matches, or None."""
         if self._xml_type:
             raise self._not_html(selector)
-        node = _select_first(self.root.lexbor, selector, self.url)
+        tree = self._tree
+        node = _select_first(tree.root, selector, tree)
         self._note(selector, matched=node is not None)
-        return None if node is None else Node(node, self.url)
+        return None if node is None else Node(node, tree)
 
     @overload
     def text(self, selector: str | None = None) -> str: ...
@@ -281,18 +316,52 @@ class Page:
         if self._xml_type and selector is None:
             self.has_no_links = True
             return []
+        cut = 0
         if selector is not None:
             found = wanted.addresses(self._links_in(selector, wanted))
+        elif self.has_many_links:
+            is_usual = tags is None and attributes is None
+            found, cut = self.first_links if is_usual else self._walk(wanted)
         elif wanted.is_href:
             found = self._hrefs(wanted)
         else:
             found = wanted.addresses(self._select(wanted.selector))
-        if len(found) > self._max_links:
-            self.links_cut += len(found) - self._max_links
-            del found[self._max_links :]
+        room = _room(found, self._max_links, len(self.base_url)) if found else 0
+        self.links_cut += cut + len(found) - room
+        found = found[:room]
         if self.encoding == "utf-8":
             return found
         return [encoding.encode_query(text, self.encoding) for text in found]
+
+    @lazy
+    def has_many_links(self) -> bool:
+        """Whether there may be so many links that not all are made nodes of."""
+        # A link takes eight bytes at least: "<a href>".
+        if len(self.markup) <= max(_LARGE, 8 * self._max_links):
+            return False
+        return self.markup.lower().count(b"href") > self._max_links
+
+    @lazy
+    def first_links(self) -> tuple[list[str], int]:
+        """The links that are taken of a page of very many, and how many are left."""
+        return self._walk(Wanted())
+
+    def _walk(self, wanted: Wanted) -> tuple[list[str], int]:
+        """The first links, and how many are left: one node is held at a time."""
+        found: list[str] = []
+        cut = 0
+        for node in self._tree.root.traverse():
+            if not wanted.is_link(node.tag):
+                continue
+            if len(found) < self._max_links:
+                found += wanted.addresses((node,))
+            else:
+                cut += len(wanted.addresses((node,)))
+        return found, cut
+
+    @property
+    def _tree(self) -> Tree:
+        return self.root._tree  # noqa: SLF001 - a page and its nodes are one
 
     @lazy
     def _with_href(self) -> list[LexborNode]:
@@ -319,7 +388,7 @@ class Page:
             if match.tag in LINKS and wanted.is_link(match.tag):  # holds no other
                 found[match.mem_id] = match
             else:
-                nodes = _select(match, wanted.selector, self.url)
+                nodes = _select(match, wanted.selector, self._tree)
                 found.update((node.mem_id, node) for node in nodes)
         return found.values()
 
@@ -333,29 +402,56 @@ class Page:
     def _select(self, selector: str) -> list[LexborNode]:
         if self._xml_type:
             raise self._not_html(selector)
-        return _select(self.root.lexbor, selector, self.url)
+        return _select(self._tree.root, selector, self._tree)
 
     def _note(self, selector: str, *, matched: bool) -> None:
         self.asked[selector] = matched or self.asked.get(selector, False)
 
 
-def _select(node: LexborNode, selector: str, url: str) -> list[LexborNode]:
+def _room(references: list[str], number: int, base: int) -> int:
+    """How many references are taken: so many, and URLs of `_LINK_TEXT` in all."""
+    number = min(number, len(references))
+    if base * number + sum(map(len, references)) <= _LINK_TEXT:
+        return number
+    text = 0
+    for index, reference in enumerate(references[:number]):
+        text += base + len(reference)
+        if text > _LINK_TEXT:
+            return index
+    return number
+
+
+def _select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode]:
     """The elements that match in the tree at `node`, itself included."""
     try:
-        found = node.css(selector)
+        found = _stepwise(node, selector, tree)
+        if found is None:
+            found = node.css(selector)
     except (SelectolaxError, UnicodeEncodeError) as exc:
-        raise _not_css(selector, url) from exc
+        raise _not_css(selector, tree.url) from exc
     if "," in selector and len(found) > 1:
         # lexbor returns an element once for each part of the list that it matches.
         found = list({node.mem_id: node for node in found}.values())
     return found
 
 
-def _select_first(node: LexborNode, selector: str, url: str) -> LexborNode | None:
+def _select_first(node: LexborNode, selector: str, tree: Tree) -> LexborNode | None:
     try:
-        return node.css_first(selector)
+        found = _stepwise(node, selector, tree)
+        if found is None:
+            return node.css_first(selector)
     except (SelectolaxError, UnicodeEncodeError) as exc:
-        raise _not_css(selector, url) from exc
+        raise _not_css(selector, tree.url) from exc
+    return found[0] if found else None
+
+
+def _stepwise(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
+    """What matches, where lexbor itself could take long; else None."""
+    try:
+        return select(node, selector, tree)
+    except TooCostly as exc:
+        detail = f"the selector {selector!r} would take too long on a page {exc}"
+        raise PageTooComplex(detail, tree.url) from exc
 
 
 def _not_css(selector: str, url: str) -> SelectorError:

@@ -178,6 +178,11 @@ class Reply:
             )
         return self._content
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the whole body is here."""
+        return self._content is not None
+
     async def aread(self) -> bytes:
         """Read the whole body, within its bounds."""
         if self._content is None:

@@ -6,7 +6,7 @@ Pure: the body is here already.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Never, NoReturn, TypeVar, overload
 
@@ -53,7 +53,7 @@ class Response(Reply):
     `aiter_lines` or `save` then, once; else `content`, `text`, `css` are at hand.
     """
 
-    __slots__ = ("_page", "max_links")
+    __slots__ = ("_page", "examine", "max_links", "max_nodes")
 
     def __init__(
         self,
@@ -81,7 +81,19 @@ class Response(Reply):
         )
         #: Links that are taken of the page at most.
         self.max_links = 10_000
+        #: Nodes that the page may have at most.
+        self.max_nodes = 1_000_000
+        #: Sees to a page that is large or suspicious, once the body has been read.
+        self.examine: Callable[[Response], Awaitable[None]] | None = None
         self._page: Page | None = None
+
+    async def aread(self) -> bytes:
+        """Read the whole body, within its bounds."""
+        is_new = not self.is_read
+        content = await super().aread()
+        if is_new and self.examine is not None:
+            await self.examine(self)
+        return content
 
     @property
     def page(self) -> Page:
@@ -95,6 +107,7 @@ class Response(Reply):
                 self.url,
                 charset,
                 max_links=self.max_links,
+                max_nodes=self.max_nodes,
                 xml_type="" if self._is_html else self._xml_type,
             )
         return self._page

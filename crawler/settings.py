@@ -123,6 +123,10 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_url: Bytes = Bytes(8 * 1024)
     #: Links taken from one page.
     max_links: int = 10_000
+    #: Nodes of one page: elements, texts and attributes. Beyond it is a parse_error.
+    max_nodes: int = 1_000_000
+    #: Nodes of all large pages (over 256 kB) at a time; other pages wait for room.
+    max_nodes_total: int = 1_000_000
     #: A file of certificates to trust in place of the usual ones.
     ca_file: str = ""
     #: Check certificates.

@@ -314,3 +314,46 @@ def test_a_page_that_would_stall_the_parser_is_not_parsed() -> None:
 
     with pytest.raises(PageTooComplex, match=URL):
         page.css("div")
+
+
+def test_a_selector_that_would_take_too_long_names_itself_and_the_page() -> None:
+    page = page_of("<p>x</p>" * 20_000)
+
+    with pytest.raises(PageTooComplex, match=URL) as caught:
+        page.css("p:nth-child(3n)")
+
+    assert "'p:nth-child(3n)' would take too long" in str(caught.value)
+
+
+def test_a_selector_finds_the_same_on_a_deep_page() -> None:
+    page = page_of("<div class='item price'>" * 300 + "<span>x</span>" * 100)
+
+    assert len(page.css(".item .price .item span")) == 100
+    assert len(page.css("div")[150].css(".item .price .item span")) == 100
+    assert page.css(".results .item .price span") == []
+    assert page.css_first(".results .item .price span") is None
+    assert page.text(".item .price span") == "x"
+
+
+def test_of_a_page_of_very_many_links_the_first_are_taken() -> None:
+    page = page_of("<base href=/b/><a href=1>x</a><A HREF=2>y</a><img src=3>" * 15_000)
+
+    assert page.has_many_links
+    assert page.references()[:3] == ["1", "2", "1"]
+    assert page.links_cut == 20_000
+    assert page.references(tags=("img",))[:2] == ["3", "3"]
+    assert page.links_cut == 20_000 + 5_000
+    assert page.base_url == "https://books.example/b/"
+
+
+def test_the_text_of_a_page_s_urls_is_bounded() -> None:
+    page = page_of(f"<a href=/{'x' * 8_000}>x</a>" * 1_000)
+
+    assert len(page.references()) == 522  # of 4 MiB
+    assert page.links_cut == 1_000 - 522
+
+
+def test_the_text_of_a_base_counts_for_each_link() -> None:
+    page = page_of(f"<base href=/{'x' * 8_000}/>" + "<a href=1>x</a>" * 1_000)
+
+    assert len(page.references()) == 522

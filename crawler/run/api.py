@@ -29,6 +29,7 @@ from crawler.response import Response
 from crawler.run.crawl_run import CrawlRun, check_spider
 from crawler.run.engine import Engine
 from crawler.run.options import RunOptions
+from crawler.run.page_loader import PageLoader
 from crawler.settings import Layer, Settings
 from crawler.sinks import Channel, Collect, Sink
 from crawler.spider import Spider
@@ -208,10 +209,12 @@ async def fetch(
     settings = _settled(settings)
     allowed = private_beside(settings, request.url)
     made = ClientOptions(settings, transport, allow_private=allowed)
-    async with Client(made) as client:
+    async with Client(made) as client, PageLoader(settings.http) as pages:
         origin = {urls.origin_of(request.url)}
         fetch = WithCookies(Wire(client, origin), Sessions(time.time, {}))
-        return await follow(fetch, request)
+        response = await follow(fetch, request)
+        await pages.examine(response)
+        return response
 
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:

@@ -26,6 +26,7 @@ from crawler.run.engine import Engine, EngineParts, Limits
 from crawler.run.link_filter import LinkFilter
 from crawler.run.observers import Observations, Observers, Progress
 from crawler.run.options import RunOptions
+from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
 from crawler.run.scheduler import Scheduler
 from crawler.run.start_requests import StartRequests
@@ -53,6 +54,7 @@ class RunResources:
     store: Store
     opening: Opening
     client: Client
+    pages: PageLoader
     chain: OpenChain
     outputs: Outputs
     #: Names of hosts that a person gave as starts; grows with them.
@@ -119,6 +121,7 @@ def assemble(resources: RunResources) -> Assembled:
         redirection=Redirection(link_filter, facts.walls),
         callbacks=callbacks,
         endings=_endings(resources, callbacks, retries, hosts),
+        pages=resources.pages,
         clocks=resources.clocks,
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)

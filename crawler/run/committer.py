@@ -19,8 +19,8 @@ MAX_GROUP = 250
 #: A group waits for more up to so many outcomes, or seconds, at most.
 ENOUGH = 100
 GATHER_SECONDS = 0.025
-#: About what a new request takes in memory.
-REQUEST_BYTES = 600
+#: About what a new request, and a link that was left out, take besides their URL.
+REQUEST_BYTES, LEFT_OUT_BYTES = 500, 200
 
 Commit = Callable[[Sequence[Outcome]], Awaitable[Committed]]
 Landed = Callable[[Sequence[Outcome], Committed], None]
@@ -114,7 +114,13 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    size = REQUEST_BYTES * len(outcome.requests)
+    size = REQUEST_BYTES * len(outcome.requests) + LEFT_OUT_BYTES * len(
+        outcome.rejected
+    )
+    for entry in outcome.requests:
+        size += len(entry.request.url)
+    for link in outcome.rejected:
+        size += len(link.url)
     for item in outcome.items:
         size += len(item.body)
     return size

@@ -22,9 +22,11 @@ from crawler.errors import ConfigError, SinkError
 from crawler.http import Client, ClientOptions
 from crawler.pipelines import Chain, Run
 from crawler.run.assembly import Assembled, RunResources, assemble, scope_of
+from crawler.run.crash_marks import CrashMarks
 from crawler.run.diagnosis import advise
 from crawler.run.engine import Engine
 from crawler.run.options import RunOptions
+from crawler.run.page_loader import PageLoader
 from crawler.run.user_code import defined_at
 from crawler.run.watchdog import Watchdog
 from crawler.settings import Settings
@@ -49,7 +51,7 @@ from crawler.stats import (
     totals,
 )
 from crawler.store.base import Opening, RunStart, Store
-from crawler.store.open import open_store
+from crawler.store.open import crash_marks, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -159,6 +161,8 @@ class CrawlRun:
         chain = await self._stack.enter_async_context(self._chain.open(self._run_of()))
         self._start_names.update(self.opening.facts.start_names)
         await self._stack.enter_async_context(self._client)
+        marks = await to_thread.run_sync(self._marks)
+        pages = await self._stack.enter_async_context(PageLoader(settings.http, marks))
         self.outputs = await self._stack.enter_async_context(await self._make_outputs())
         # What an earlier process committed may be all that there is to write.
         self.outputs.wake(self.opening.sequence)
@@ -170,6 +174,7 @@ class CrawlRun:
                 self.store,
                 self.opening,
                 self._client,
+                pages,
                 chain,
                 self.outputs,
                 self._start_names,
@@ -220,6 +225,13 @@ class CrawlRun:
             clock=self._terms.wall_clock,
             monotonic=asyncio.get_running_loop().time,
         )
+
+    def _marks(self) -> CrashMarks:
+        """Which pages were being parsed when an earlier process ended."""
+        if not self.is_durable or self._terms.store is not None:
+            return CrashMarks(None)
+        path = crash_marks(self._settings.storage, self._job)
+        return CrashMarks(path, is_resumed=self.opening.is_resumed)
 
     def _start(self) -> RunStart:
         arguments = msgspec.json.encode(self._spider.arguments, order="sorted")

@@ -10,13 +10,10 @@ What must wait goes back to the frontier with a due time.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import anyio.to_thread
-
-from crawler.errors import Blame, CrawlError, FetchError, Reason
+from crawler.errors import Blame, FetchError, Reason
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.way_health import WayHealth
@@ -32,14 +29,13 @@ from crawler.run.acceptance import (
 )
 from crawler.run.callbacks import CallbackError, Callbacks
 from crawler.run.endings import Endings
+from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
 from crawler.run.visit import Visit
 from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
 
-#: Bytes of HTML above which parsing would hold the loop for too long.
-PARSE_IN_THREAD = 512 * 1024
 #: How often a redirect back into its own chain is asked again inside the visit.
 MAX_ASKED_AGAIN = 3
 #: Statuses by which a host as a whole asks to be asked later.
@@ -68,6 +64,7 @@ class VisitParts:
     redirection: Redirection
     callbacks: Callbacks
     endings: Endings
+    pages: PageLoader
     clocks: Clocks
 
 
@@ -204,7 +201,7 @@ class Visitor:
         try:
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate):
-                await _read(response)
+                await response.aread()
                 if fate is Fate.PAGE and not response.is_type_declared:
                     fate = acceptance.fate(request, response)
         except BaseException:
@@ -215,6 +212,7 @@ class Visitor:
 
     async def _judge(self, visit: Visit, response: Response, fate: Fate) -> Outcome:
         endings = self._parts.endings
+        await self._parts.pages.examine(response)
         if fate is Fate.BAD_STATUS:
             return await self._bad_status(visit, response)
         self._observe(visit, Sign.ANSWERED)
@@ -284,12 +282,3 @@ def _sign_of(exc: FetchError, has_head: bool) -> Sign:
     if has_head or exc.reason is Reason.DEADLINE:
         return Sign.BROKEN
     return Sign.SILENT
-
-
-async def _read(response: Response) -> None:
-    """The whole body; a large page is parsed in a thread, so that the loop goes on."""
-    content = await response.aread()
-    if len(content) > PARSE_IN_THREAD and "html" in response.content_type:
-        # What is wrong with the page comes up again where the callback asks for it.
-        with contextlib.suppress(CrawlError, ValueError):
-            await anyio.to_thread.run_sync(lambda: response.page.root)

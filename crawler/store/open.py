@@ -13,6 +13,7 @@ from crawler.settings import StorageSettings
 from crawler.store.base import Store
 from crawler.store.memory import MemoryStore
 from crawler.store.reading import Reader
+from crawler.store.sqlite.catalog import JobFiles
 from crawler.store.sqlite.put_back import put_back
 from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
@@ -42,6 +43,11 @@ def open_store(
 def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
     """What the jobs of the project in `root` left."""
     return SqliteReader(root / storage.dir)
+
+
+def crash_marks(storage: StorageSettings, job: str) -> Path:
+    """The file that names the pages which a process of the job is parsing."""
+    return JobFiles(Path(storage.dir), job).marks
 
 
 def retry_failed(

@@ -1,237 +1,196 @@
-"""How deep and how wide a page is, told before it is parsed.
+"""Finds pages that could keep the HTML parser busy for long, without parsing them.
 
-The parser is quadratic in places: in the depth of open elements, in the attributes of
-one element, and in formatting elements that are left open (a `<b>` in each of 2,000
-paragraphs makes two million). It cannot be stopped, so that such a page must not
-reach it. Pure, linear, and nothing but a count for an ordinary page.
+The parser is fast, but quadratic in places: in the depth of open elements, in the
+attributes of one element, and in formatting elements that stay open. A page that
+looks so is `suspicious`: it is parsed in a child process first, under a deadline
+(html_trial.py). The sieve is linear and costs a few percent of parsing. It reads
+samples at random places, so that an author cannot write around them.
 """
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from random import random
-from typing import NamedTuple
+
+from selectolax.lexbor import LexborNode
 
 from crawler.errors import FetchError, Reason
-from crawler.web.open_elements import TEXT, Nesting
+from crawler.web.html_parser import parse
 
-# Below these a page takes the parser 0.2 s at the very worst, whatever it holds.
-_FEW_TAGS = 3_000
-_FEW_BYTES = 24_576
-# Beyond them: more unclosed elements than this, or a sample deeper than that, are
-# counted. (Unclosed: images and line breaks too, so that it is no verdict.)
-_UNCLOSED = 1_500
-_SAMPLED, _WINDOW, _WINDOW_DEPTH = 65_536, 768, 24
-# They are counted where a probe in each cell of the page has found many.
-_CELL, _PROBE = 4_096, 256
+# Below this a page takes the parser 30 ms at most, whatever it holds.
+_SMALL = 2_560
+# With so few tags a page is neither deep nor full of formatting that stays open.
+_FEW_TAGS = 400
+# A page above this, or above two bytes for each node that a page may have, is tried in
+# any case: an error of the sieve would cost too much there.
+_LARGE = 1024**2
+_MANY_TAGS = 2_000
 
-_ATTRIBUTES = (
-    rb"(?:[\s/]++|[^\s/>][^\s/>=]*+"
-    rb"(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>\"'][^\s>]*+)?)?)"
+# One sample in each cell. Samples are parsed some at a time: parsing a sample of the
+# worst page must not take long either.
+_CELL, _SAMPLE, _TOGETHER = 16_384, 512, 6
+# Ends what a sample may have cut: a quoted value, a tag, a comment, text without tags.
+_END = (
+    b"x\"'>-->]]></script></style></title></textarea></xmp></iframe></noembed>"
+    b"</noframes></select></table>"
 )
-# The tokenizer's states as one expression: a comment, CDATA, a tag, other markup.
-_TOKEN = re.compile(
-    rb"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"
-    rb"|!\[cdata\[(?P<cdata>.*?)(?:\]\]>|\Z)"
-    rb"|(?P<name>/?[a-z][^\s/>]*+)(?P<attributes>" + _ATTRIBUTES + rb"*+)>?"
-    rb"|[!/?][^>]*+>?)",
+# Elements that stay open in a sample by name alone, on average, before the parser is
+# asked; ordinary pages have three.
+_UNMATCHED = 5
+# What hides tags: elements that hold text alone, quoted brackets.
+_TEXT = frozenset(
+    {
+        b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
+        b"noframes", b"plaintext",
+    }
+)  # fmt: skip
+_QUOTED = re.compile(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
+_TAG = re.compile(rb"<(/?[a-z][^\s/>]*+)")
+# fmt: off
+_VOID = frozenset({
+    b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link",
+    b"meta", b"param", b"source", b"track", b"wbr",
+})
+# fmt: on
+# Elements that stay open by the parser, formatting weighed: in all samples, and more
+# for each. Ordinary pages leave up to 38 open in six samples.
+_OPEN, _OPEN_EACH = 24, 5
+# These are opened again in each block until their end tag comes (HTML §13.2.4.3).
+_FORMATTING = frozenset(
+    {"b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"}
+)
+_REOPENED = 4
+_SLASH = 47
+
+_ATTRIBUTE = (
+    rb"[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>\"'][^\s>]*+)?)?+"
+)
+# A row of attributes up to the end of the sample. Text reads like one, too.
+_ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
+# A longer row than text between two tags is, as a rule.
+_LONG = 4_096
+_MAX_ATTRIBUTES = 1_000
+# All of a page up to the first tag with too many attributes.
+_NARROW = re.compile(
+    rb"(?:[^<]++"
+    rb"|<!--(?:-?>|.*?(?:--!?>|\Z))"
+    rb"|<[a-zA-Z][^\s/>]*+(?:[\s/]*+" + _ATTRIBUTE + rb"){0,%d}+[\s/]*+(?:>|\Z)"
+    rb"|<(?![a-zA-Z]|!--))*+" % _MAX_ATTRIBUTES,
     re.S,
 )
-_ATTRIBUTE = re.compile(
-    rb"[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>\"'][^\s>]*+)?)?"
-)
-# A tag that costs much is longer than two of these steps.
-_STEP = 16_384
-_ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE.pattern + rb"){500}+")
-_SHORTEST_ROW = 999
-_DOCUMENT = re.compile(rb"<(?:body|html)[\s/]", re.I)
-_SCRIPT = re.compile(rb"<!--|-->|<script(?=[\s/>])|</script(?=[\s/>])")
-
-
-class Shape(NamedTuple):
-    """What `measure` found: counts of a page's markup."""
-
-    tags: int
-    depth: int
-    attributes: int
 
 
 class PageTooComplex(FetchError):
-    """The page would take the parser too long."""
+    """Parsing the page would take too much time or memory."""
 
     def __init__(self, detail: str, url: str = "") -> None:
         super().__init__(Reason.PARSE_ERROR, detail, url=url)
 
 
-def check(
-    body: bytes,
-    *,
-    max_depth: int = 512,
-    max_attributes: int = 1_000,
-    url: str = "",
-    chance: Callable[[], float] = random,
-) -> None:
-    """Raise PageTooComplex where parsing this (UTF-8) page could take seconds.
+def suspicion(
+    body: bytes, *, max_nodes: int = 1_000_000, chance: Callable[[], float] = random
+) -> str:
+    """Why parsing this (UTF-8) page could take long or much memory; "" if it cannot.
 
-    A page of few tags and few bytes is let through whatever its shape. `chance` gives
-    numbers in [0, 1): where open elements are counted is not for a page's author to
-    know. (Samples of depth and of wide tags are taken at fixed places.)
+    `chance` gives numbers in [0, 1): the places of samples.
     """
-    # A tag takes three bytes: of a short page they need not be counted.
-    deep = len(body) > 3 * _FEW_TAGS and _may_be_deep(body, chance)
-    wide = len(body) > _FEW_BYTES and _may_be_wide(body, max_attributes)
-    if not deep and not wide:
-        return
-    shape = measure(body, enough=max_depth)
-    if shape.attributes > max_attributes:
-        raise PageTooComplex(
-            f"an element has {shape.attributes:,} attributes "
-            f"(at most {max_attributes:,})",
-            url,
-        )
-    if deep and shape.depth > max_depth:
-        raise PageTooComplex(f"elements are nested over {max_depth:,} deep", url)
+    size = len(body)
+    if size <= _SMALL:
+        return ""
+    if size > min(_LARGE, 2 * max_nodes):
+        # With few tags only their attributes matter.
+        if _has_tags(body, _MANY_TAGS):
+            return "it is large"
+    elif size > _CELL or _has_tags(body, _FEW_TAGS):
+        samples = [
+            cell + int(chance() * max(0, min(_CELL, size - cell) - _SAMPLE))
+            for cell in range(0, size, _CELL)
+        ]
+        if _leaves_open(body, samples):
+            return "it leaves many elements open"
+    return "an element has many attributes" if _is_wide(body, chance) else ""
 
 
-def measure(body: bytes, *, enough: int = 1_000_000) -> Shape:
-    """Count the tags, the depth of nesting and the most attributes of one element.
-
-    It stops beyond a depth of `enough`. In doubt it counts too deep: an end tag that
-    the parser could ignore closes nothing.
-    """
-    lowered = body.lower()
-    foreign = b"<svg" in lowered or b"<math" in lowered
-    nesting = Nesting()
-    position = tags = widest = document = 0
-    while nesting.depth <= enough and (token := _TOKEN.search(lowered, position)):
-        if token.start() > position:
-            nesting.text()
-        position = token.end()
-        name, attributes = token["name"], token["attributes"]
-        if name is None:
-            nesting.open_all(token["cdata"])
-            continue
-        tags += 1
-        nesting.tag(name, attributes)
-        if len(attributes) > 2 * widest:
-            widest = max(widest, _width(attributes))
-        if attributes and name in (b"html", b"body"):
-            document += _width(attributes)
-        if name in TEXT:
-            end = _end_of_text(lowered, name, position)
-            if foreign:  # within <svg> a <style> holds markup
-                nesting.open_all(lowered[position:end])
-            position = end
-    return Shape(tags, nesting.deepest, max(widest, document))
-
-
-def _width(attributes: bytes) -> int:
-    return len(_ATTRIBUTE.findall(attributes))
-
-
-def _may_be_deep(body: bytes, chance: Callable[[], float]) -> bool:
-    """Whether many elements stay open: by all end tags, or by those of a sample.
-
-    A sieve: what passes has few unclosed elements for its size, or hides them well.
-    """
-    if _leaves_open(body, chance):
-        tags = body.count(b"<")
-        if tags <= _FEW_TAGS:
-            return False
-        if tags - 2 * body.count(b"</") > _UNCLOSED:
+def _has_tags(body: bytes, number: int) -> bool:
+    """Whether there are more tags; counted piece by piece, up to that number."""
+    count = 0
+    for at in range(0, len(body), _CELL):
+        count += body.count(b"<", at, at + _CELL)
+        if count > number:
             return True
-    return any(
-        _is_deep_at(body, at) for at in range(_SAMPLED // 4, len(body), _SAMPLED)
-    )
-
-
-def _leaves_open(body: bytes, chance: Callable[[], float]) -> bool:
-    """Whether half of the unclosed elements that matter may be there, by probes.
-
-    There is one at a random place of each cell. Three thousand tags in a row fill a
-    whole cell; ten thousand in clumps are met by some of so many probes.
-    """
-    count = body.count
-    unclosed = 0
-    for cell in range(0, len(body), _CELL):
-        start = cell + int(chance() * (_CELL - _PROBE))
-        end = start + _PROBE
-        unclosed += count(b"<", start, end) - 2 * count(b"</", start, end)
-    return unclosed * _CELL // _PROBE > _UNCLOSED // 2
-
-
-def _is_deep_at(body: bytes, at: int) -> bool:
-    """Whether a sample is deep; one of few start tags need not be measured."""
-    end = at + _WINDOW
-    if body.count(b"<", at, end) - body.count(b"</", at, end) <= _WINDOW_DEPTH:
-        return False
-    return measure(body[at:end]).depth > _WINDOW_DEPTH
-
-
-def _may_be_wide(body: bytes, max_attributes: int) -> bool:
-    """Whether some tag may have too many attributes; what looks like a tag counts."""
-    steps = range(0, len(body), _STEP)
-    if any(_is_in_wide_tag(body, at) for at in steps):
-        return _wide(max_attributes).search(body.lower()) is not None
-    # Each further <body> adds its attributes to the first.
-    return any(len(_DOCUMENT.findall(body, at, at + _WINDOW)) > 2 for at in steps)
-
-
-def _is_in_wide_tag(body: bytes, at: int) -> bool:
-    """Whether a long row of attributes may pass here: none is short of a whole step.
-
-    What stands here may be in a quoted value; the row goes on behind its second quote
-    at the latest.
-    """
-    if _is_row(body, at):
-        return True
-    for quote in (b'"', b"'"):
-        start = at
-        for _ in range(2):
-            start = body.find(quote, start) + 1
-            if not start:
-                break
-            if _is_row(body, start):
-                return True
     return False
 
 
-def _is_row(body: bytes, at: int) -> bool:
-    """Whether hundreds of attributes begin here."""
-    # They take two bytes each, and only in a quoted value does ">" end nothing.
-    end = body.find(b">", at, at + _SHORTEST_ROW)
-    if end >= 0 and body.find(b"=", at, end) < 0:
+def _leaves_open(body: bytes, samples: list[int]) -> bool:
+    """Whether elements stay open: by the names in samples, then by the parser."""
+    pieces = [body[at : at + _SAMPLE].lower() for at in samples]
+    if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
         return False
-    return _ROW.match(body, at) is not None
+    left = _OPEN + _OPEN_EACH * len(pieces)
+    for first in range(0, len(pieces), _TOGETHER):
+        # Before the last text all formatting that was left open is opened again.
+        markup = _END.join([*pieces[first : first + _TOGETHER], b"."])
+        if b"plaintext" in markup:  # nothing ends it
+            return True
+        left -= _open_at_end(parse(markup))
+        if left < 0:
+            return True
+    return False
 
 
-@lru_cache(maxsize=8)
-def _wide(attributes: int) -> re.Pattern[bytes]:
-    return re.compile(
-        rb"<[a-z][^\s/>]*+(?:[\s/]*+" + _ATTRIBUTE.pattern + b"){%d}+" % attributes
-    )
+def _unmatched(piece: bytes) -> int:
+    """How many start tags have no end tag in a sample; too many rather than too few.
+
+    An end tag closes the element that was opened last, or none. Where tags may be
+    hidden, all start tags count.
+    """
+    names = _TAG.findall(piece)
+    if b"<!" in piece or not _TEXT.isdisjoint(names) or _QUOTED.search(piece):
+        return len([name for name in names if name[0] != _SLASH])
+    opened: list[bytes] = []
+    for name in names:
+        if name[0] != _SLASH:
+            if name not in _VOID:
+                opened.append(name)
+        elif opened and opened[-1] == name[1:]:
+            opened.pop()
+    return len(opened)
 
 
-def _end_of_text(lowered: bytes, name: bytes, position: int) -> int:
-    """Where the content of an element that holds text alone ends."""
-    if name == b"script":
-        return _end_of_script(lowered, position)
-    end = re.compile(rb"</" + name + rb"(?=[\s/>])").search(lowered, position)
-    return end.start() if end else len(lowered)
+def _open_at_end(root: LexborNode | None) -> int:
+    """How many elements are open at the end of a tree; formatting weighs more."""
+    count = 0
+    node = root
+    while node is not None:
+        tag = node.tag
+        if tag == "body":
+            # Each further <body> adds its attributes to the first.
+            count += len(node.attributes)
+        count += _REOPENED if tag in _FORMATTING else 1
+        node = node.last_child
+    return count
 
 
-def _end_of_script(lowered: bytes, position: int) -> int:
-    """HTML §13.2.5.17: within `<!-- <script>` the first end tag ends nothing."""
-    commented = doubled = False
-    for mark in _SCRIPT.finditer(lowered, position):
-        if mark[0] == b"<!--":
-            commented = True
-        elif mark[0] == b"-->":
-            commented = doubled = False
-        elif mark[0] == b"<script":
-            doubled = commented
-        elif doubled:
-            doubled = False
-        else:
-            return mark.start()
-    return len(lowered)
+def _is_wide(body: bytes, chance: Callable[[], float]) -> bool:
+    """Whether a tag has too many attributes."""
+    for cell in range(0, len(body), _CELL):
+        room = max(0, min(_CELL, len(body) - cell) - _SAMPLE)
+        if _may_be_in_tag(body, cell + int(chance() * room)):
+            narrow = _NARROW.match(body)
+            return narrow is None or narrow.end() < len(body)
+    return False
+
+
+def _may_be_in_tag(body: bytes, at: int) -> bool:
+    """Whether a long row of attributes may pass here.
+
+    The place may be within a quoted value: the row goes on behind its end.
+    """
+    for quote in (b"", b'"', b"'"):
+        start = body.find(quote, at, at + _SAMPLE) + len(quote) if quote else at
+        if (
+            start >= at
+            and _ROW.match(body, start, at + _SAMPLE)
+            and _ROW.match(body, start, at + _LONG)
+        ):
+            return True
+    return False

@@ -21,6 +21,8 @@ from crawler.web.urls import (
 _ROOTED = ("/", *HTTP)
 # How many origins a resolver knows by their spelling.
 _ORIGINS = 4096
+# Longer references are not kept: they hardly come again, and would fill the memory.
+_LONGEST = 512
 # A plain reference: no dot segment, no scheme, nothing to escape. It is appended to the
 # directory or origin. ("/." and a leading "." are checked separately.)
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
@@ -127,7 +129,7 @@ class Resolver:
             self._note(origin_of(url))
             is_lasting = _SHARED.fullmatch(reference) is not None
         link = Link(url, fingerprint("GET", url), host_of(url))
-        if is_lasting:
+        if is_lasting and len(url) <= _LONGEST:
             table = place.shared if reference.startswith(_ROOTED) else place.near
             table[reference] = link
             self._size += 1

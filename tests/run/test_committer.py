@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from crawler.request import Entry, Request
 from crawler.run import committer
 from crawler.run.committer import Committer
-from crawler.store.base import Committed, Item, Outcome
+from crawler.store.base import Committed, Item, Outcome, Rejected
 
 
 def outcome(number: int, size: int = 0) -> Outcome:
@@ -68,6 +69,27 @@ async def test_who_puts_waits_while_too_much_is_queued() -> None:
         tasks.cancel_scope.cancel()
 
     assert recorder.landed[-1] == "9"
+
+
+async def test_the_text_of_urls_counts_as_what_is_queued() -> None:
+    recorder = Recorder()
+    made = Committer(recorder.commit, recorder.note, lambda: False)
+    long = "https://a.example/" + "x" * 8_000
+    number = committer.MAX_WAITING_BYTES // 2 // 8_000
+    found = Outcome(None, rejected=[Rejected(1, long, "scope", 0)] * number)
+    asked = Outcome(None, requests=[Entry(2, Request(long), "a.example")] * number)
+
+    async with anyio.create_task_group() as tasks:
+        await made.put(found)
+        await made.put(asked)
+        with anyio.move_on_after(0.01) as scope:
+            await made.put(outcome(9))
+        recorder.gate.set()
+        tasks.start_soon(made.run)
+        await made.drain()
+        tasks.cancel_scope.cancel()
+
+    assert scope.cancelled_caught
 
 
 @asynccontextmanager

@@ -263,7 +263,7 @@ def test_a_large_page_is_parsed_in_a_thread_while_others_go_on() -> None:
         large: without_threads,
         others[0]: "small",
         others[1]: (200, {"content-type": "application/json"}, b" " * 600_000 + b"{}"),
-        others[2]: "<p>" + "x" * (512 * 1024 - 3),
+        others[2]: "<p>" + "x" * (256 * 1024 - 3),
     }
     run = crawl(starting(large, *others), FakeSite(pages))
 

@@ -1,18 +1,17 @@
-"""What would keep the parser busy for seconds is told before it is parsed."""
+"""A page that could keep the parser busy for long is found before it is parsed."""
 
 from random import Random
 
 import pytest
 
-from crawler.errors import Reason
-from crawler.web.html_limits import PageTooComplex, check, measure
+from crawler.web.html_limits import suspicion
 
 TROUBLE = [
     pytest.param("<div>", id="nested blocks"),
     pytest.param("<ul><li>", id="nested lists"),
     pytest.param("<span>", id="nested spans"),
     pytest.param("<b><i>", id="formatting"),
-    pytest.param("<a><b></a>", id="misnested formatting"),
+    pytest.param("<optgroup>", id="nested option groups"),
     pytest.param("<i><div></i>", id="adoption"),
     pytest.param("<table><tr><td>", id="nested tables"),
     pytest.param("<svg><g>", id="svg"),
@@ -31,6 +30,7 @@ TROUBLE = [
         "<div><script><!--<script></script></div></script>", id="a doubled script"
     ),
     pytest.param("<div><svg><![CDATA[</div>]]></svg>", id="an end tag in CDATA"),
+    pytest.param("<div><!--<plaintext>-->", id="plain text in a comment"),
 ]
 
 SLOPPY = [
@@ -48,59 +48,53 @@ SLOPPY = [
     pytest.param("<script>if (a<b) x='<div>'</script>", id="markup in scripts"),
     pytest.param("<!-- <div> -->", id="markup in comments"),
     pytest.param("</x>", id="end tags alone"),
+    pytest.param("<p title='a > b < c'>x</p>", id="quoted brackets"),
+    pytest.param('<a data-x="{&quot;a&quot;: 1, &quot;b&quot;: 2}">x</a>', id="JSON"),
 ]
+SEEDS = range(10)
 
 
 @pytest.mark.parametrize("unit", TROUBLE)
-def test_a_page_that_grows_with_each_unit_is_refused(unit: str) -> None:
-    with pytest.raises(PageTooComplex, match="nested over 512 deep") as caught:
-        check((unit * 8_000).encode(), url="https://books.example/")
+@pytest.mark.parametrize("number", [5_000, 8_000])
+def test_a_page_that_grows_with_each_unit_is_suspicious(unit: str, number: int) -> None:
+    page = (unit * number).encode()
 
-    assert caught.value.reason is Reason.PARSE_ERROR
-    assert "https://books.example/" in str(caught.value)
-
-
-@pytest.mark.parametrize("before", [0, 3_000, 41_000, 100_000])
-@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
-def test_a_deep_part_of_a_long_page_is_found_wherever_it_is(
-    before: int, chance: float
-) -> None:
-    page = bytearray(b"<p>Plain text.</p>\n" * 8_000)
-    page[before:before] = b"<b>" * 3_000
-
-    with pytest.raises(PageTooComplex, match="nested"):
-        check(bytes(page), chance=lambda: chance)
-
-
-@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
-def test_a_short_page_of_little_else_than_open_elements_is_found(chance: float) -> None:
-    with pytest.raises(PageTooComplex, match="nested"):
-        check(b"<b>" * 3_100, chance=lambda: chance)
-
-
-@pytest.mark.parametrize("clump", [1, 20, 160, 1_000])
-@pytest.mark.parametrize("seed", range(10))
-def test_clumps_of_open_elements_are_found_in_a_long_page(
-    clump: int, seed: int
-) -> None:
-    rest = b"<p>Plain text.</p>\n" * (24_000 * clump // 12_000)
-    page = (b"<div>" * clump + rest) * (12_000 // clump)
-
-    with pytest.raises(PageTooComplex, match="nested"):
-        check(page, chance=Random(seed).random)
+    for seed in SEEDS:
+        assert suspicion(page, chance=Random(seed).random)
 
 
 @pytest.mark.parametrize("unit", SLOPPY)
-def test_a_large_page_of_sloppy_markup_is_let_through(unit: str) -> None:
-    check(("<html><body>" + unit * 8_000).encode())
+def test_a_page_of_sloppy_markup_is_not(unit: str) -> None:
+    page = f"<html><body>{unit * 8_000}".encode()
+
+    for seed in SEEDS:
+        assert not suspicion(page, chance=Random(seed).random)
+
+
+@pytest.mark.parametrize("before", [0, 3_000, 41_000, 100_000])
+def test_a_deep_part_of_a_long_page_is_found_wherever_it_is(before: int) -> None:
+    page = bytearray(b"<p>Plain text.</p>\n" * 8_000)
+    page[before:before] = b"<div>" * 7_000
+
+    for seed in SEEDS:
+        assert suspicion(bytes(page), chance=Random(seed).random)
+
+
+@pytest.mark.parametrize("clump", [1, 20, 160, 1_000])
+def test_clumps_of_open_elements_are_found_in_a_long_page(clump: int) -> None:
+    rest = b"<p>Plain text.</p>\n" * (12_000 * clump // 12_000)
+    page = (b"<div>" * clump + rest) * (12_000 // clump)
+
+    for seed in SEEDS:
+        assert suspicion(page, chance=Random(seed).random)
 
 
 @pytest.mark.parametrize("block", ["p", "div", "p><span"])
-def test_formatting_that_each_block_opens_again_is_refused(block: str) -> None:
-    page = "".join(f"<{block}><b x={n}></{block[:3]}>" for n in range(4_000))
+def test_formatting_that_each_block_opens_again_is_suspicious(block: str) -> None:
+    page = "".join(f"<{block}><b x={n}></{block[:3]}>" for n in range(400))
 
-    with pytest.raises(PageTooComplex):
-        check(page.encode())
+    for seed in SEEDS:
+        assert suspicion(page.encode(), chance=Random(seed).random)
 
 
 @pytest.mark.parametrize(
@@ -108,29 +102,49 @@ def test_formatting_that_each_block_opens_again_is_refused(block: str) -> None:
     [
         pytest.param("<div {}>", id="plain"),
         pytest.param("<p>x</p><a title='>' {}>", id="behind a quoted bracket"),
+        pytest.param("<a title='<b>' {}>", id="behind a quoted tag"),
         pytest.param('<a x="' + "y>" * 9_000 + '" {}>', id="behind a long value"),
     ],
 )
-@pytest.mark.parametrize("attribute", ["a{}", "a{}=1", "a{}='>'", 'a{}="<"'])
-def test_an_element_of_too_many_attributes_is_refused(tag: str, attribute: str) -> None:
+@pytest.mark.parametrize(
+    "attribute", ["a{}", "a{}=1", "a{}='>'", 'a{}="<"', "a{}='<b></b>'", "<a{}"]
+)
+def test_an_element_of_many_attributes_is_suspicious(tag: str, attribute: str) -> None:
     attributes = " ".join(attribute.format(n) for n in range(9_000))
+    page = tag.format(attributes).encode()
 
-    with pytest.raises(PageTooComplex, match="attributes"):
-        check(tag.format(attributes).encode())
+    for seed in SEEDS:
+        assert suspicion(page, chance=Random(seed).random)
 
 
 def test_attributes_of_further_bodies_count_for_the_first() -> None:
-    page = "".join(f"<body a{n} b{n}>" for n in range(8_000))
+    page = "".join(f"<body a{n} b{n}>" for n in range(4_000)).encode()
 
-    with pytest.raises(PageTooComplex, match="16,000 attributes"):
-        check(page.encode())
-
-
-def test_a_page_of_few_tags_is_let_through() -> None:
-    check(b"<div>" * 1_000 + b"<p " + b"a " * 2_000 + b">")
+    for seed in SEEDS:
+        assert suspicion(page, chance=Random(seed).random)
 
 
-def test_measure_counts_tags_depth_and_attributes() -> None:
-    page = b"<ul><li><a href=x class='y>' hidden>z</a></ul><p><br></p>"
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(b"<div>" * 500, id="short"),
+        pytest.param(b"<div>" * 300 + b"x" * 9_000, id="few tags"),
+        pytest.param(b'<p a="' + b"QUJ/Rw x" * 500_000 + b'">', id="a long value"),
+        pytest.param(
+            b"<!--" + b"x - > <b> " * 100 + b"-->" + b"word " * 600_000, id="text"
+        ),
+        pytest.param(
+            b"<script>" + b"if (a > b) a['x'] = \"y\"; " * 9_000, id="a script"
+        ),
+        pytest.param(b"<script>" + b'"a": "/b/c", ' * 9_000, id="JSON in a script"),
+    ],
+)
+def test_a_page_of_few_tags_is_not_suspicious(page: bytes) -> None:
+    for seed in SEEDS:
+        assert not suspicion(page, chance=Random(seed).random)
 
-    assert measure(page) == (8, 3, 3)
+
+def test_a_large_page_of_many_tags_is_tried_in_any_case() -> None:
+    assert suspicion(b"<br>" * 300_000) == "it is large"
+    assert not suspicion(b"<br>" * 30_000)
+    assert suspicion(b"<br>" * 30_000, max_nodes=50_000) == "it is large"

@@ -49,6 +49,11 @@ class JobFiles:
         return self.folder / f"{self.job}.lock"
 
     @property
+    def marks(self) -> Path:
+        """Pages that are being parsed: see run/crash_marks.py."""
+        return self.folder / f"{self.job}.pages"
+
+    @property
     def runs(self) -> Path:
         return self.folder / f"{self.job}.runs"
 

@@ -1,0 +1,188 @@
+"""Makes a page ready for its callback: tried if suspicious, parsed off the loop.
+
+Rule: the loop never waits for a page's shape. Small ordinary pages are parsed where the
+callback asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from types import TracebackType
+
+import anyio
+from anyio import to_thread
+
+from crawler.errors import CrawlError
+from crawler.page import Page
+from crawler.reply import Body
+from crawler.response import Response
+from crawler.run.crash_marks import CrashMarks
+from crawler.run.page_trials import PageTrials, seconds_for
+from crawler.settings import HttpSettings
+from crawler.web.html_trial import Verdict
+
+#: Bytes of HTML above which parsing would hold the loop for too long.
+PARSE_IN_THREAD = 256 * 1024
+#: A page with which the process has ended so often is not parsed again.
+MAX_ENDS = 2
+#: No node takes fewer bytes of a page, as a rule.
+BYTES_PER_NODE = 2
+
+
+class PageLoader:
+    """Loads the pages of one crawl: `async with PageLoader(settings.http)`."""
+
+    def __init__(self, http: HttpSettings, marks: CrashMarks | None = None) -> None:
+        self._marks = CrashMarks(None) if marks is None else marks
+        self._max_nodes = http.max_nodes
+        self._room = NodeRoom(http.max_nodes_total)
+        self._trials = PageTrials()
+        # More threads than processors would only share them; the others are for all.
+        self._turns = anyio.Semaphore(max(2, os.cpu_count() or 1))
+
+    async def __aenter__(self) -> PageLoader:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._trials.close)
+            await to_thread.run_sync(self._marks.close)
+
+    async def examine(self, response: Response) -> None:
+        """See to a page that is large or suspicious; to a stream's once it is read."""
+        if not response.is_read:
+            response.examine = self.examine
+            return
+        content = response.content
+        if response.content_type and "ml" not in response.content_type:
+            return
+        response.max_nodes = self._max_nodes
+        page = response.page
+        is_large = len(content) > PARSE_IN_THREAD
+        ends = self._marks.ends(page.url)
+        if not is_large and not ends and not page.suspicion:
+            return
+        if ends >= MAX_ENDS:
+            page.verdict = f"the process has ended {ends} times while it was parsed"
+            return
+        nodes = min(len(content) // BYTES_PER_NODE, self._max_nodes) if is_large else 0
+        leave = await self._room.take(nodes)
+        slot = self._marks.begin(page.url)
+
+        def release() -> None:
+            leave()
+            self._marks.end(slot)
+
+        response.stream = HeldBody(response.stream, release)
+        parse = partial(self._parse, page, must_be_tried=ends > 0)
+        async with self._turns:
+            await to_thread.run_sync(parse, abandon_on_cancel=True)
+
+    def _parse(self, page: Page, *, must_be_tried: bool) -> None:
+        """Try and parse a page, in a thread."""
+        if must_be_tried or page.suspicion:
+            page.verdict = self._tried(page)
+        # What is wrong with the page comes up again where the callback asks for it.
+        with contextlib.suppress(CrawlError, ValueError):
+            if page.root and page.has_many_links:
+                page.first_links  # noqa: B018 - it goes through the page
+
+    def _tried(self, page: Page) -> str:
+        """Why the page must not be parsed; empty if it may be."""
+        why = page.suspicion or "the process has ended with it before"
+        try:
+            verdict = self._trials.verdict(page.markup, self._max_nodes)
+        except OSError as exc:
+            return f"{why}, and no process could be started to try it: {exc}"
+        match verdict:
+            case Verdict.FINE:
+                return ""
+            case Verdict.NODES:
+                return f"it has over {self._max_nodes:,} nodes (http.max_nodes)"
+            case Verdict.TIME:
+                limit = seconds_for(page.markup)
+                return f"parsing takes over {limit:.1f} s: {why}"
+            case Verdict.CRASH:
+                return f"the parser crashed: {why}"
+
+
+class NodeRoom:
+    """Bounds the nodes of all large trees at a time; first come, first served."""
+
+    def __init__(self, total: int) -> None:
+        self._total = self._free = total
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def take(self, nodes: int) -> Callable[[], None]:
+        """Wait until there is room for a tree; returns what gives the room back."""
+        nodes = min(nodes, self._total)
+        if self._waiting or nodes > self._free:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append((nodes, turn))
+            try:
+                await turn
+            except BaseException:
+                if turn.done() and not turn.cancelled():
+                    self._give_back(nodes)
+                else:
+                    self._waiting.remove((nodes, turn))
+                    self._let_in()
+                raise
+        else:
+            self._free -= nodes
+        return lambda: self._give_back(nodes)
+
+    def _give_back(self, nodes: int) -> None:
+        self._free += nodes
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            nodes, turn = self._waiting.popleft()
+            self._free -= nodes
+            turn.set_result(None)
+
+
+class HeldBody:
+    """A body whose page holds room for its tree until the response is closed."""
+
+    def __init__(self, body: Body, release: Callable[[], None]) -> None:
+        self._body = body
+        self._release: Callable[[], None] | None = release
+
+    @property
+    def received(self) -> int:
+        return self._body.received
+
+    def take_complete(self) -> bytes | None:
+        return self._body.take_complete()
+
+    async def read(self) -> bytes:
+        return await self._body.read()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            yield piece
+
+    def keep_transferred(self) -> None:
+        self._body.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        return self._body.transferred
+
+    async def aclose(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+        await self._body.aclose()

@@ -1,0 +1,115 @@
+"""The process that suspicious pages are parsed in first: started, asked, killed.
+
+Rule: what happens to a page there never reaches this process. The trial process is our
+own module, run by `python -m`: the program that started the crawl is not run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+from crawler.web import html_trial
+from crawler.web.html_trial import HEADER, Verdict
+
+#: CPU time for any page, and for each of its bytes: ten times what pages take.
+SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
+#: Real time, where the machine is busy with other things, is longer by this.
+_PATIENCE, _START_SECONDS = 10, 10
+
+
+class PageTrials:
+    """Asks the trial process for verdicts, one page at a time; blocking.
+
+    The process is started for the first page, kept for the next ones, and ends with
+    `close`. Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
+
+    def verdict(self, body: bytes, max_nodes: int) -> Verdict:
+        """How parsing this page ends, by CPU time and memory."""
+        seconds = seconds_for(body)
+        with self._lock:
+            process = self._process = self._process or _started()
+            patience = _START_SECONDS + _PATIENCE * seconds
+            timer = threading.Timer(patience, _kill, (process,))
+            timer.daemon = True
+            timer.start()
+            try:
+                return _asked(process, body, max_nodes, seconds)
+            finally:
+                timer.cancel()
+                if self._is_closed or process.poll() is not None:
+                    self._end()
+
+    def close(self) -> None:
+        """End the process; a page that is being tried ends with it."""
+        self._is_closed = True
+        if (process := self._process) is not None:
+            _kill(process)
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _kill(process)
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # what it has not read is lost
+                if pipe is not None:
+                    pipe.close()
+        process.wait()
+
+
+def seconds_for(body: bytes) -> float:
+    """CPU seconds that parsing a page may take."""
+    return SECONDS + SECONDS_PER_BYTE * len(body)
+
+
+def _started() -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C is for the crawl, and a kill is for all of it. The
+    # path is this process's own, so that no `site` is needed (-S), which takes long.
+    return subprocess.Popen(
+        [sys.executable, "-S", "-P", "-m", html_trial.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+def _asked(
+    process: subprocess.Popen[bytes], body: bytes, max_nodes: int, seconds: float
+) -> Verdict:
+    pages, verdicts = process.stdin, process.stdout
+    assert pages is not None
+    assert verdicts is not None
+    try:
+        pages.write(HEADER.pack(len(body), max_nodes, seconds))
+        pages.write(body)
+        pages.flush()
+        line = verdicts.readline()
+    except OSError:  # it was killed
+        line = b""
+    if not line:
+        _kill(process)
+        process.wait()
+        return Verdict.TIME
+    return Verdict(line.decode().strip())
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and its forks, unless it has ended and was waited for."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)

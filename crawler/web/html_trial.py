@@ -1,0 +1,122 @@
+"""Parses pages in a process of its own, for a verdict on time and memory.
+
+    python -m crawler.web.html_trial
+
+The parent writes pages to stdin, each behind a `HEADER`, and reads one line for each:
+a word of `Verdict`. Every page is parsed in a fork of this process, so that a page that
+is killed costs no new start. The process ends when its stdin ends.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import struct
+import sys
+from enum import StrEnum
+
+from selectolax.lexbor import LexborNode
+
+from crawler.web.html_parser import parse
+
+#: Bytes of the page, its nodes at most, CPU seconds at most.
+HEADER = struct.Struct("<QQd")
+# What a node takes in memory: an element, a text or an attribute with its name.
+_LEAST_BYTES, _MOST_BYTES = 130, 270
+# What the parser takes for any page.
+_SPARE_BYTES = 32 * 1024**2
+# A process that the first signal does not end has a second limit, so much later.
+_LATE_SECONDS = 2
+
+
+class Verdict(StrEnum):
+    """How a page did; a word a line."""
+
+    FINE = "fine"
+    TIME = "time"
+    NODES = "nodes"
+    CRASH = "crash"
+
+
+_BY_SIGNAL: dict[int, Verdict] = {
+    signal.SIGPROF: Verdict.TIME,
+    signal.SIGXCPU: Verdict.TIME,
+}
+_BY_CODE = {0: Verdict.FINE, 3: Verdict.NODES}
+_CODES = {verdict: code for code, verdict in _BY_CODE.items()}
+
+
+def main() -> None:
+    """Try page after page until stdin ends."""
+    pages, verdicts = sys.stdin.buffer, sys.stdout.buffer
+    with contextlib.suppress(OSError):
+        os.nice(5)  # the crawl goes first
+    while len(header := pages.read(HEADER.size)) == HEADER.size:
+        size, max_nodes, seconds = HEADER.unpack(header)
+        body = pages.read(size)
+        if len(body) < size:
+            return
+        verdicts.write(f"{_tried(body, max_nodes, seconds)}\n".encode())
+        verdicts.flush()
+
+
+def _tried(body: bytes, max_nodes: int, seconds: float) -> Verdict:
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = _CODES[_parsed(body, max_nodes, seconds)]
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return _BY_SIGNAL.get(os.WTERMSIG(status), Verdict.CRASH)
+    return _BY_CODE.get(os.WEXITSTATUS(status), Verdict.CRASH)
+
+
+def _parsed(body: bytes, max_nodes: int, seconds: float) -> Verdict:
+    """Parse under limits; a signal ends this process where parsing takes too long."""
+    before = _memory()
+    tree = max_nodes * _MOST_BYTES + 4 * len(body)
+    _limit(resource.RLIMIT_AS, before + tree + _SPARE_BYTES)
+    _limit(resource.RLIMIT_CPU, int(seconds) + _LATE_SECONDS)
+    _limit(resource.RLIMIT_CORE, 0)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        root = parse(body)
+    except Exception:
+        return Verdict.NODES  # any bytes are a page: nothing but memory can lack
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    may_have_too_many = _memory() - before > max_nodes * _LEAST_BYTES
+    if may_have_too_many and root is not None and _has_nodes(root, max_nodes):
+        return Verdict.NODES
+    return Verdict.FINE
+
+
+def _has_nodes(root: LexborNode, number: int) -> bool:
+    """Whether a tree has more nodes; elements, texts, comments and attributes count."""
+    count = 0
+    for node in root.traverse(include_text=True):
+        count += 1 + len(node.attrs) if node.is_element_node else 1
+        if count > number:
+            return True
+    return False
+
+
+def _memory() -> int:
+    """The bytes of address space in use; a large number where nobody says."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - one system call
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 1 << 40
+
+
+def _limit(kind: int, value: int) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a lower one holds already
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (value, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+"""Runs CSS selectors within bounds of time. Pure: nodes of the parser in, nodes out.
+
+The parser's engine matches from right to left and tries every ancestor or sibling for
+each combinator: `.a .b .c d` costs the third power of a page's depth, and nothing can
+stop it. On pages where that could take long such a selector is run step by step: a step
+finds the elements of one compound, and keeps those that stand in the right relation to
+the elements of the step before. That is linear in the page.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from math import isqrt
+from typing import NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+# Above these the engine could take 0.1 s for the selectors that they are asked for.
+_DEEP = 32
+_BROAD, _BROAD_TWICE = 4_000, 400
+# About what a step of the engine takes, to an ancestor and to a sibling; and how long
+# one selector may take.
+_ANCESTOR_SECONDS, _SIBLING_SECONDS, _SECONDS = 20e-9, 3e-9, 0.2
+# A page with more nodes is not measured, and more matches are not gone through.
+_MEASURED, _MATCHES = 400_000, 120_000
+
+_TOKEN = re.compile(
+    r"(?P<text>(?:\\.|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')+)"
+    r"|(?P<open>[\[(])|(?P<close>[\])])"
+    r"|\s*(?P<sign>[>+~,])\s*(?!=)|(?P<space>\s+)|.",
+    re.S,
+)
+_COUNTING = re.compile(
+    r":(?:nth-(?:last-)?(?:child|of-type)\([^()]*\)|(?:last|only)-of-type)", re.I
+)
+_FUNCTION = re.compile(r":(?:has|is|not|where|current)\(", re.I)
+_SEARCH = re.compile(r":has\(|(?<=[^\s,(>+~])[\s~]+(?=[^\s,)>+~])", re.I)
+_DEEP_PATH = " > ".join(["*"] * _DEEP + [":first-child"])
+
+
+class Complex(NamedTuple):
+    """Compounds and the combinators between them: (a, b), (" ",) of `a b`."""
+
+    compounds: tuple[str, ...]
+    combinators: tuple[str, ...]
+
+
+class Plan(NamedTuple):
+    """A selector whose cost depends on the page's shape.
+
+    The engine tries all ancestors to the power of `ancestors`, all siblings to that of
+    `siblings`; in functions such as `:has(a b)` both to that of `inner`.
+    """
+
+    parts: tuple[Complex, ...]
+    ancestors: int
+    siblings: int
+    counts: bool
+    inner: int
+
+
+class TooCostly(Exception):
+    """A selector would take too long on a page, and cannot be run in steps."""
+
+
+class Tree:
+    """A parsed page, and what is known of its shape; measured only when asked."""
+
+    __slots__ = ("_is_deep", "_shape", "_tags", "is_odd", "root", "url")
+
+    def __init__(self, root: LexborNode, url: str, *, is_odd: bool = False) -> None:
+        self.root = root
+        self.url = url
+        #: Large, or suspicious: selectors of one combinator are looked at, too.
+        self.is_odd = is_odd
+        self._is_deep: bool | None = None
+        self._shape: Shape | None = None
+        self._tags: int | None = None
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether elements are nested so deep that some selectors take long."""
+        if self._is_deep is None:
+            self._is_deep = self.root.css_first(_DEEP_PATH) is not None
+        return self._is_deep
+
+    @property
+    def shape(self) -> "Shape":
+        """The numbers of nodes, by a walk through all of them."""
+        if self._shape is None:
+            self._shape = _measured(self.root)
+        return self._shape
+
+    def has_tags(self, number: int) -> bool:
+        """Whether the page has more tags: no element has more children then."""
+        if self._tags is None:
+            self._tags = self.root.parser.raw_html.count(b"<")
+        return self._tags > number
+
+
+class Shape(NamedTuple):
+    """A tree's measures."""
+
+    nodes: int
+    depth: int
+
+
+def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
+    """What matches in the tree at `node`; None where the engine itself is quick.
+
+    TooCostly for a selector that is neither quick nor to be run in steps.
+    """
+    plan = plan_of(selector)
+    if plan is None:
+        return None
+    if plan.counts and tree.has_tags(_BROAD):
+        _check_counting(plan, tree)
+    if not _is_slow(plan, tree):
+        return None
+    if plan.inner:
+        _check_inner(plan, tree)
+    return in_steps(node, plan.parts, tree.root)
+
+
+@lru_cache(maxsize=4096)
+def plan_of(selector: str) -> Plan | None:
+    """How a selector can be run; None if the page's shape hardly matters."""
+    parts = parts_of(selector)
+    ancestors = max(part.combinators.count(" ") for part in parts)
+    siblings = max(part.combinators.count("~") for part in parts)
+    inner = sum(map(_inner, parts))
+    counts = _COUNTING.search(selector) is not None
+    if not ancestors and not siblings and not inner and not counts:
+        return None
+    return Plan(parts, ancestors, siblings, counts, inner)
+
+
+def _inner(part: Complex) -> int:
+    """How many searches functions may start within one another."""
+    return sum(
+        len(_SEARCH.findall(compound))
+        for compound in part.compounds
+        if _FUNCTION.search(compound)
+    )
+
+
+def _is_slow(plan: Plan, tree: Tree) -> bool:
+    """Whether the engine could take long for this selector on this page."""
+    least = 1 if tree.is_odd else 2
+    if plan.ancestors + plan.inner >= least and (plan.ancestors > 3 or tree.is_deep):
+        return True
+    if plan.siblings + plan.inner > 1 and plan.siblings:
+        return tree.has_tags(_BROAD_TWICE)
+    return plan.siblings > 0 and tree.has_tags(_BROAD)
+
+
+def _check_inner(plan: Plan, tree: Tree) -> None:
+    """TooCostly unless the engine is quick with functions such as `:has(a b)`."""
+    nodes, depth = tree.shape
+    if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
+        raise TooCostly(f"of {nodes:,} nodes, {depth:,} deep")
+
+
+def _check_counting(plan: Plan, tree: Tree) -> None:
+    """TooCostly unless the engine is quick with `:nth-child(2)` and its like.
+
+    For each element that is asked it counts the siblings.
+    """
+    steps = 0
+    for compound in {each for part in plan.parts for each in part.compounds}:
+        rest = _COUNTING.sub("", compound)
+        if rest != compound:
+            steps += sum(map(_siblings, _by_parent(tree.root.css(rest or "*"))))
+    if steps * _SIBLING_SECONDS > _SECONDS:
+        raise TooCostly(f"where they are one of {isqrt(steps):,} siblings")
+
+
+def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
+    """The parents of some elements, and how many each has of them."""
+    if len(nodes) > _MATCHES:
+        raise TooCostly(f"with over {_MATCHES:,} matches")
+    parents = {
+        parent.mem_id: parent for node in nodes if (parent := node.parent) is not None
+    }
+    numbers = Counter(node.parent.mem_id for node in nodes if node.parent is not None)
+    return [(parents[key], number) for key, number in numbers.items()]
+
+
+def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
+    """Steps to count all children of a parent, for each of a number of them."""
+    parent, number = parent_and_number
+    children = 0
+    child = parent.first_child
+    while child is not None:
+        children += 1
+        child = child.next
+    return children * number
+
+
+def parts_of(selector: str) -> tuple[Complex, ...]:
+    """The complex selectors of a list, cut at their combinators."""
+    parts: list[Complex] = []
+    compounds, combinators, text, level = [], [], "", 0  # type: ignore[var-annotated]
+    for token in _TOKEN.finditer(selector.strip()):
+        level += bool(token["open"]) - bool(token["close"])
+        sign = token["sign"] or (" " if token["space"] else "")
+        if level or not sign:
+            text += token[0]
+            continue
+        compounds.append(text)
+        text = ""
+        if sign == ",":
+            parts.append(Complex(tuple(compounds), tuple(combinators)))
+            compounds, combinators = [], []
+        else:
+            combinators.append(sign)
+    compounds.append(text)
+    parts.append(Complex(tuple(compounds), tuple(combinators)))
+    return tuple(parts)
+
+
+def in_steps(
+    node: LexborNode, parts: tuple[Complex, ...], root: LexborNode
+) -> list[LexborNode]:
+    """What matches in the tree at `node`, in document order."""
+    last = ", ".join(dict.fromkeys(part.compounds[-1] for part in parts))
+    matching: set[int] = set()
+    for part in parts:
+        matching |= _matching(node, part, root)
+    found = {each.mem_id: each for each in node.css(last)}
+    return [each for key, each in found.items() if key in matching]
+
+
+def _matching(node: LexborNode, part: Complex, root: LexborNode) -> set[int]:
+    """The elements in the tree at `node` that match one complex selector."""
+    kept: set[int] = set()
+    matches = 0
+    steps = len(part.combinators)
+    for index, compound in enumerate(part.compounds):
+        found = (node if index == steps else root).css(compound)
+        matches += len(found)
+        if index:
+            if matches > _MATCHES:
+                raise TooCostly(f"with over {_MATCHES:,} matches")
+            found = _RELATIONS[part.combinators[index - 1]](found, kept)
+        kept = {each.mem_id for each in found}
+        if not kept:
+            break
+    return kept
+
+
+def _within(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
+    """Those that have one of `kept` as an ancestor."""
+    known: dict[int, bool] = {}
+    found = []
+    for node in nodes:
+        path: list[int] = []
+        above = node.parent
+        verdict = False
+        while above is not None:
+            key = above.mem_id
+            if key in kept:
+                verdict = True
+                break
+            if key in known:
+                verdict = known[key]
+                break
+            path.append(key)
+            above = above.parent
+        known.update(dict.fromkeys(path, verdict))
+        if verdict:
+            found.append(node)
+    return found
+
+
+def _inside(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
+    """Those whose parent is one of `kept`."""
+    return [
+        node
+        for node in nodes
+        if (parent := node.parent) is not None and parent.mem_id in kept
+    ]
+
+
+def _behind(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
+    """Those whose element before is one of `kept`."""
+    found = []
+    for node in nodes:
+        before = node.prev
+        while before is not None and not before.is_element_node:
+            before = before.prev
+        if before is not None and before.mem_id in kept:
+            found.append(node)
+    return found
+
+
+def _after(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
+    """Those with one of `kept` anywhere before them under the same parent."""
+    later: dict[int, set[int]] = {}
+    found = []
+    for node in nodes:
+        parent = node.parent
+        if parent is None:
+            continue
+        if parent.mem_id not in later:
+            later[parent.mem_id] = _later(parent, kept)
+        if node.mem_id in later[parent.mem_id]:
+            found.append(node)
+    return found
+
+
+def _later(parent: LexborNode, kept: set[int]) -> set[int]:
+    """The children behind the first that is one of `kept`."""
+    behind: set[int] = set()
+    has_begun = False
+    child = parent.first_child
+    while child is not None:
+        if has_begun:
+            behind.add(child.mem_id)
+        elif child.mem_id in kept:
+            has_begun = True
+        child = child.next
+    return behind
+
+
+_RELATIONS: dict[str, Callable[[list[LexborNode], set[int]], list[LexborNode]]] = {
+    " ": _within,
+    ">": _inside,
+    "+": _behind,
+    "~": _after,
+}
+
+
+def _measured(root: LexborNode) -> Shape:
+    """Count elements and depth; TooCostly beyond `_MEASURED` elements."""
+    nodes = depth = 0
+    level = [root]
+    while level:
+        depth += 1
+        nodes += len(level)
+        if nodes > _MEASURED:
+            raise TooCostly(f"of over {_MEASURED:,} nodes")
+        level = [child for node in level for child in node.iter(include_text=False)]
+    return Shape(nodes, depth)

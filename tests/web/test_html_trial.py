@@ -1,0 +1,53 @@
+"""The trial process judges pages by time and memory, and outlives all of them."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from crawler.web.html_trial import HEADER, Verdict
+
+Process = subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def process() -> Iterator[Process]:
+    command = [sys.executable, "-m", "crawler.web.html_trial"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        yield process
+        if process.stdin is not None and not process.stdin.closed:
+            process.stdin.close()
+
+
+def verdict(
+    process: Process, page: bytes, *, max_nodes: int = 100_000, seconds: float = 0.3
+) -> Verdict:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(HEADER.pack(len(page), max_nodes, seconds) + page)
+    process.stdin.flush()
+    return Verdict(process.stdout.readline().decode().strip())
+
+
+def test_pages_are_judged_one_after_the_other_by_one_process(process: Process) -> None:
+    assert verdict(process, b"<p>plain") is Verdict.FINE
+    assert verdict(process, b"<div>" * 40_000) is Verdict.TIME
+    assert verdict(process, b"<p a b c d e f g h>" * 500_000) is Verdict.NODES
+    assert verdict(process, b"") is Verdict.FINE
+
+
+def test_elements_texts_and_attributes_count_as_nodes(process: Process) -> None:
+    # Besides, there are html, head and body.
+    assert verdict(process, b"<p a b>x" * 1_000, max_nodes=4_003) is Verdict.FINE
+    assert verdict(process, b"<p a b>x" * 1_000, max_nodes=4_002) is Verdict.NODES
+
+
+def test_the_process_ends_when_its_input_ends(process: Process) -> None:
+    assert process.stdin is not None
+    process.stdin.write(HEADER.pack(100, 1, 1.0) + b"less")
+    process.stdin.close()
+
+    assert process.wait() == 0
