@@ -56,6 +56,8 @@ class Statistics:
     http_versions: Counter[str] = field(default_factory=Counter)
     #: Requests that waited because of a limit of connections.
     pool_waits: int = 0
+    #: Whether open files run out before the transport's own limit is reached.
+    is_short_of_files: bool = False
     #: Requests that were sent again because they were surely not processed.
     resent: int = 0
     #: Times that an origin fell back to HTTP/1.1.

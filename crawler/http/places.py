@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
+from crawler.http.open_files import spare_files
 from crawler.http.transfer import Connection
 
-if sys.platform != "win32":
-    import resource
-
 __all__ = ["Places"]
-
-#: Open files that are not the transport's: databases, outputs, the loop's own.
-_RESERVED_FILES = 32
-_NO_LIMIT = 2**31
 
 
 class Places:
@@ -32,7 +24,7 @@ class Places:
         #: The transport's own limit.
         self.max_connections = max_connections
         #: Sockets that the process may have open, as far as is known by now.
-        self._files = self._most_files = _spare_files()
+        self._files = self._most_files = spare_files()
         self.open: set[Connection] = set()
         #: Connections that are being made.
         self.dials = 0
@@ -54,6 +46,11 @@ class Places:
         files = self.used + len(self.closing)
         return self.is_below_limit and files < self._files
 
+    @property
+    def is_short_of_files(self) -> bool:
+        """Whether open files run out before the transport's own limit is reached."""
+        return self._files < self._max_connections
+
     def run_out(self) -> None:
         """Lower the limit: the process has fewer files to spare than it seemed."""
         self._files = max(1, self.used + len(self.closing))
@@ -65,13 +62,3 @@ class Places:
         # Something else in the process may have had the files open.
         self._files = min(2 * self._files, self._most_files)
         return True
-
-
-def _spare_files() -> int:
-    """How many sockets may be open, by the process's limit of open files."""
-    if sys.platform == "win32":
-        return _NO_LIMIT
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return _NO_LIMIT
-    return max(1, soft - _RESERVED_FILES)

@@ -328,7 +328,10 @@ class CrawlRun:
         if report.exit_code != POOR:
             report.shortfalls = ()
         report.advice = advise(
-            report, self._assembled.observations, self._assembled.callbacks.selectors
+            report,
+            self._assembled.observations,
+            self._assembled.callbacks.selectors,
+            file_advice=self._client.file_advice,
         )
         return report
 

@@ -34,8 +34,11 @@ def advise(
     report: Report,
     observations: Observations,
     selectors: Mapping[tuple[str, str], Matches],
+    *,
+    file_advice: str = "",
 ) -> list[str]:
-    """What a person should look at, the gravest first."""
+    """What a person should look at, the gravest first; `file_advice` says which limit
+    of open files keeps connections back, if one does."""
     lines = [*_failures(report, observations), *_statuses(report)]
     if not report.found and report.finish_reason is FinishReason.FINISHED:
         lines.append(
@@ -56,7 +59,7 @@ def advise(
             "them with response.xml or response.xpath(...)"
         )
     lines += _redirects(report, observations)
-    return lines + _connections(report) + _left_out(report, observations)
+    return lines + _connections(report, file_advice) + _left_out(report, observations)
 
 
 def _failures(report: Report, observations: Observations) -> list[str]:
@@ -100,7 +103,7 @@ def _redirects(report: Report, observations: Observations) -> list[str]:
     return [f"{amount:,} pages redirect to {where}; {what}"]
 
 
-def _connections(report: Report) -> list[str]:
+def _connections(report: Report, file_advice: str) -> list[str]:
     lines = []
     if report.http2_fallbacks:
         lines.append(
@@ -108,10 +111,8 @@ def _connections(report: Report) -> list[str]:
             "errors of its HTTP/2; if it always fails, set http.http2=false"
         )
     if report.pool_waits:
-        lines.append(
-            f"{report.pool_waits:,} requests waited for a connection; raise "
-            "http.connections above crawl.workers"
-        )
+        what = file_advice or "raise http.connections above crawl.workers"
+        lines.append(f"{report.pool_waits:,} requests waited for a connection; {what}")
     return lines
 
 

@@ -1,7 +1,9 @@
 """A process that may open no more files goes on with the connections that it has."""
 
 import asyncio
+import errno
 import json
+import resource
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -9,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.http.servers import HANG, Script, answer, scripted, serve
+from crawler.http.open_files import how_to_raise, spare_files
+from crawler.http.transport import Transport
+from tests.http.few_files import out_of_files
+from tests.http.servers import (
+    HANG,
+    Script,
+    answer,
+    client,
+    options,
+    scripted,
+    serve,
+)
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\npa"
 SCRIPTS: Mapping[str, Script] = {"/": [answer()], "/held": [CHUNKED, HANG]}
@@ -47,7 +60,8 @@ async def test_without_a_file_and_a_connection_to_wait_for_it_is_an_error() -> N
     results = await what_comes_of("none_stands")
 
     assert "ConnectError" in results["error"]
-    assert "Too many open files; ulimit -n allows more" in results["error"]
+    assert "Too many open files; " in results["error"]
+    assert "open files; raise ulimit -n" in results["error"]
     assert results["text"] == "page"
     assert "1 open, 1 idle, 0 in the making" in results["state"]
 
@@ -57,3 +71,23 @@ async def test_all_requests_are_served_by_the_few_connections_that_can_be() -> N
 
     assert results["texts"] == results["later"] == ["page"]
     assert results["most"] <= 6
+
+
+async def test_a_low_limit_of_open_files_is_noticed_and_named() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with out_of_files(spare=2):
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        low = Transport(options=options(max_connections=10_000))
+        advice = how_to_raise(errno.EMFILE)
+    enough = Transport(options=options(max_connections=1))
+
+    async with client(low), client(enough):
+        assert low.statistics().is_short_of_files
+        assert not enough.statistics().is_short_of_files
+    assert f"{soft:,} open files; raise ulimit -n" in advice
+    assert f"up to {hard:,}" in advice or soft == hard
+
+
+def test_a_limit_of_the_system_is_another_one() -> None:
+    assert "fs.file-max" in how_to_raise(errno.ENFILE)
+    assert spare_files() >= 1

@@ -176,6 +176,13 @@ def test_connections_that_cost_time_are_told_with_their_setting() -> None:
     assert "http.connections" in lines[1]
 
 
+def test_a_limit_of_open_files_is_told_by_its_name() -> None:
+    files = "the process may have 24 open files; raise ulimit -n (up to 4,096)"
+    (line,) = advise(report(pool_waits=9), Observations(), {}, file_advice=files)
+
+    assert line == f"9 requests waited for a connection; {files}"
+
+
 def test_links_left_out_are_told_with_the_host_and_the_setting() -> None:
     observations = Observations()
     hosts = ["cdn.example"] * 2 + ["other.example"]
