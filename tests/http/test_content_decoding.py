@@ -86,10 +86,72 @@ def test_where_the_wire_is_cut_changes_nothing(
 def test_a_cut_body_is_truncated(name: str, compress: Compress) -> None:
     wire = compress(b"<p>a page</p>" * 1000)
 
+    # The checksum alone may be missing: 8 bytes for gzip, none or 4 for the others.
+    for length in (1, len(wire) // 2, len(wire) - 9):
+        with pytest.raises(TruncatedError):
+            decoded([name], wire[:length])
+
+
+@pytest.mark.parametrize(
+    ("name", "compress", "checksum"),
+    [("gzip", gzip.compress, 8), ("deflate", zlib.compress, 4)],
+)
+def test_a_body_that_lacks_only_its_checksum_is_whole(
+    name: str, compress: Compress, checksum: int
+) -> None:
+    page = b"<p>a page</p>" * 1000
+    wire = compress(page)
+
+    for missing in range(1, checksum + 1):
+        assert decoded([name], wire[:-missing]) == page
     with pytest.raises(TruncatedError):
-        decoded([name], wire[:-1])
-    with pytest.raises(TruncatedError):
-        decoded([name], wire[:1])
+        decoded([name], wire[: -checksum - 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_wrong_checksum_is_an_error(name: str, compress: Compress) -> None:
+    wire = compress(b"<p>a page</p>" * 1000)
+
+    for place in (-1, -4):
+        broken = bytearray(wire)
+        broken[place] ^= 0xFF
+        with pytest.raises(httpx.DecodingError, match="check"):
+            decoded([name], bytes(broken))
+
+
+@given(
+    st.binary(max_size=40).map(lambda name: name.replace(b"\0", b"")),
+    st.binary(max_size=40).map(lambda text: text.replace(b"\0", b"")),
+    st.binary(max_size=40),
+    st.integers(0, 0x1F),
+    st.integers(1, 30),
+)
+def test_every_gzip_header_is_read(
+    name: bytes, comment: bytes, extra: bytes, flags: int, step: int
+) -> None:
+    page = b"<p>a page</p>" * 10
+    header = bytes((0x1F, 0x8B, 8, flags)) + bytes(6)
+    if flags & 4:
+        header += len(extra).to_bytes(2, "little") + extra
+    header += name + b"\0" if flags & 8 else b""
+    header += comment + b"\0" if flags & 16 else b""
+    header += b"\x12\x34" if flags & 2 else b""
+    wire = header + gzip.compress(page)[10:]
+
+    assert decoded(["gzip"], *cut(wire, step)) == page
+
+
+def cut(wire: bytes, step: int) -> list[bytes]:
+    return [wire[start : start + step] for start in range(0, len(wire), step)]
+
+
+def test_a_gzip_header_without_end_is_an_error() -> None:
+    header = bytes((0x1F, 0x8B, 8, 8)) + bytes(6)
+
+    with pytest.raises(httpx.DecodingError, match="does not end"):
+        decoded(["gzip"], header, *[b"name" * 1000] * 100)
 
 
 @encodings
@@ -104,6 +166,42 @@ def test_an_empty_body_is_empty_in_every_encoding(
 def test_a_page_that_is_not_encoded_at_all_is_an_error(name: str) -> None:
     with pytest.raises(httpx.DecodingError):
         decoded([name], b"<!doctype html><title>plain</title>" * 10)
+
+
+def table(rows: int) -> bytes:
+    """A page that packs well, and not too well."""
+    cells = (b"%d" % (row * 7919 % 1_000_003) for row in range(rows))
+    return b"".join(b"<tr><td>%b</td></tr>\n" % cell for cell in cells)
+
+
+@pytest.mark.parametrize("quality", [0, 1, 5, 9, 11])
+@pytest.mark.parametrize("step", [1000, 16_384, 2**30])
+def test_large_brotli_pages_come_back_whole(quality: int, step: int) -> None:
+    page = table(100_000 if quality < 11 else 30_000)
+    wire = brotli.compress(page, quality=quality)
+
+    assert decoded(["br"], *cut(wire, step)) == page
+
+
+@pytest.mark.parametrize("junk", [b"\n", b"\r\n", b"\0\0\0", b"<!-- 0.1 s -->" * 9])
+@pytest.mark.parametrize("step", [1, 1000, 2**30])
+def test_junk_behind_a_brotli_body_is_left_out(junk: bytes, step: int) -> None:
+    page = table(20_000) if step > 1 else table(100)
+    wire = brotli.compress(page, quality=5)
+    decoder = Decoder(["br"], Bounds())
+
+    pieces = [p for chunk in cut(wire + junk, step) for p in decoder.decode(chunk)]
+    decoder.finish()
+
+    assert b"".join(pieces) == page
+    assert decoder.has_junk
+
+
+def test_a_brotli_bomb_with_junk_behind_it_is_stopped_as_well() -> None:
+    wire = brotli.compress(bytes(64 * MiB), quality=3) + b"\n"
+
+    with pytest.raises(BombError):
+        decoded(["br"], wire)
 
 
 @encodings
@@ -173,7 +271,12 @@ def test_all_members_are_read(name: str, compress: Compress) -> None:
 
 @pytest.mark.parametrize(
     ("name", "compress"),
-    [("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd.compress)],
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", raw_deflate),
+        ("zstd", zstd.compress),
+    ],
 )
 def test_junk_after_the_end_is_noted_and_left_out(
     name: str, compress: Compress
@@ -196,6 +299,32 @@ def test_two_encodings_are_undone_in_reverse_order() -> None:
 def test_more_encodings_than_allowed_are_refused_unread() -> None:
     with pytest.raises(httpx.DecodingError, match="stacked"):
         Decoder(["gzip"] * 3, Bounds())
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["gzip", "utf-8"],
+        ["none", "gzip"],
+        ["gzip;q=1.0"],
+        [" GZIP ; q=1.0 "],
+        ["chunked", "gzip"],
+        ["gzip", ""],
+        ['"gzip"'],
+        ["identity", "x-gzip", "identity"],
+        ["utf-8", "binary", "iso-8859-1", "gzip"],
+    ],
+)
+def test_a_wrong_name_does_not_switch_off_the_known_ones(names: list[str]) -> None:
+    assert decoded(names, gzip.compress(b"page")) == b"page"
+
+
+@pytest.mark.parametrize(
+    "name", ["compress", "x-compress", "exi", "dcb", "aes128gcm", "XZ", "lzma"]
+)
+def test_a_body_that_cannot_be_unpacked_is_no_text(name: str) -> None:
+    with pytest.raises(httpx.DecodingError, match=f"{name.lower()[2:]}.* gzip"):
+        Decoder([name], Bounds())
 
 
 @pytest.mark.parametrize("name", ["identity", "", "utf-8", "none"])

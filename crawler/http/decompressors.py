@@ -1,0 +1,317 @@
+"""Decompressors for the content codings, all with the interface of zstd's.
+
+No call gives much more than it is asked for, so that a bomb is met before it has
+grown. No I/O, no clock.
+"""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+try:
+    import brotli  # type: ignore[import-untyped]
+except ImportError:  # PyPy has no brotli that can be bounded
+    brotli = None
+
+__all__ = ["ERRORS", "FORMATS", "REGISTERED", "Decompressor", "Format"]
+
+#: RFC 9659: a window above 8 MiB is not for the web.
+_ZSTD_WINDOW_LOG = 23
+#: A file's name and comment have no limit of their own.
+_MAX_GZIP_HEADER = 72 * 1024
+#: Brotli input that is kept to be decoded a second time.
+_MAX_KEPT = 2 * 1024 * 1024
+
+
+class Decompressor(Protocol):
+    """One member of an encoded body on its way back."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+        ...
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether all output of the input so far was given."""
+        ...
+
+    @property
+    def unused_data(self) -> bytes:
+        """Input behind the member's end."""
+        ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A content coding: how its members begin, and what they are undone by."""
+
+    name: str
+    #: Bytes that must be seen before a member can be opened.
+    head: int
+    open: Callable[[bytes], Decompressor]
+    #: Whether what follows a member is another one, rather than junk.
+    continues: Callable[[bytes], bool] = lambda head: False
+    #: Whether a body may end here, though the member has not: it lacks no data.
+    may_stop: Callable[[Decompressor], bool] = lambda member: False
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands around a deflate stream."""
+
+    #: Where the header ends; None while it is not complete.
+    header_end: Callable[[bytes], int | None]
+    #: Adds a piece of the body to its checksum.
+    checksum: Callable[..., int]
+    #: Bytes of the trailer.
+    trailer: int
+    #: Compares the trailer with the checksum and the size of the body.
+    verify: Callable[[bytes, int, int], None]
+
+
+class _Inflate:
+    """A deflate stream, with a header before it and a checksum behind it.
+
+    zlib is given the bare deflate stream, because only then does it tell where the
+    last block ends. A body that is cut there lacks its checksum, but no data.
+    """
+
+    __slots__ = (
+        "_check",
+        "_frame",
+        "_head",
+        "_object",
+        "_size",
+        "_tail",
+        "needs_input",
+    )
+
+    def __init__(self, frame: _Frame) -> None:
+        self._frame = frame
+        self._object = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._check, self._size = frame.checksum(b""), 0
+        #: The header as far as it is here; None once it is complete.
+        self._head: bytes | None = b""
+        #: What follows the last block.
+        self._tail = b""
+        self.needs_input = True
+
+    @property
+    def has_all_data(self) -> bool:
+        """Whether the last block has ended."""
+        return self._object.eof
+
+    @property
+    def eof(self) -> bool:
+        return self._object.eof and len(self._tail) >= self._frame.trailer
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._tail[self._frame.trailer :]
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if self._head is not None:
+            self._head += data
+            end = self._frame.header_end(self._head)
+            if end is None:
+                return b""
+            data, self._head = self._head[end:], None
+        if self._object.eof:
+            self._take_tail(data)
+            return b""
+        left = self._object.unconsumed_tail
+        piece = self._object.decompress(left + data, max_length)
+        self._check = self._frame.checksum(piece, self._check)
+        self._size += len(piece)
+        # A full piece may have left output inside, though all input was taken.
+        self.needs_input = len(piece) < max_length
+        if self._object.eof:
+            self._take_tail(self._object.unused_data)
+        return piece
+
+    def _take_tail(self, data: bytes) -> None:
+        self.needs_input = True
+        self._tail += data
+        length = self._frame.trailer
+        if len(self._tail) >= length:
+            self._frame.verify(self._tail[:length], self._check, self._size)
+
+
+def _gzip_header_end(head: bytes) -> int | None:
+    """Where a gzip header ends (RFC 1952 section 2.3)."""
+    if head[:3] != b"\x1f\x8b\x08"[: len(head)]:
+        raise zlib.error("incorrect header check")
+    if len(head) > _MAX_GZIP_HEADER:
+        raise zlib.error("the header does not end")
+    if len(head) < 12:
+        # Ten bytes, and the length of an extra field: no member is shorter.
+        return None
+    flags, end = head[3], 10
+    if flags & _EXTRA_FIELD:
+        end = 12 + int.from_bytes(head[10:12], "little")
+    for _ in range(bool(flags & _FILE_NAME) + bool(flags & _COMMENT)):
+        end = head.find(b"\0", end) + 1
+        if not end:
+            return None
+    if flags & _HEADER_CHECK:
+        end += 2
+    return end if len(head) >= end else None
+
+
+def _verify_gzip(trailer: bytes, check: int, size: int) -> None:
+    if trailer[:4] != check.to_bytes(4, "little"):
+        raise zlib.error("incorrect data check")
+    if trailer[4:] != (size & 0xFFFFFFFF).to_bytes(4, "little"):
+        raise zlib.error("incorrect length check")
+
+
+def _zlib_header_end(head: bytes) -> int | None:
+    """Where a zlib header ends (RFC 1950 section 2.2)."""
+    if len(head) < 2:
+        return None
+    if head[1] & _PRESET_DICTIONARY:
+        raise zlib.error("a preset dictionary is needed")
+    return 2
+
+
+def _verify_zlib(trailer: bytes, check: int, size: int) -> None:
+    if trailer != check.to_bytes(4, "big"):
+        raise zlib.error("incorrect data check")
+
+
+_HEADER_CHECK, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 0x02, 0x04, 0x08, 0x10
+_PRESET_DICTIONARY = 0x20
+_GZIP = _Frame(_gzip_header_end, zlib.crc32, 8, _verify_gzip)
+_ZLIB = _Frame(_zlib_header_end, zlib.adler32, 4, _verify_zlib)
+_NO_FRAME = _Frame(lambda _: 0, lambda *_: 0, 0, lambda *_: None)
+
+
+def _open_deflate(head: bytes) -> Decompressor:
+    is_zlib = head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    # Many senders leave the zlib frame out; browsers read both.
+    return _Inflate(_ZLIB if is_zlib else _NO_FRAME)
+
+
+def _has_all_data(member: Decompressor) -> bool:
+    return isinstance(member, _Inflate) and member.has_all_data
+
+
+class _Brotli:
+    """A brotli stream.
+
+    The library fails at bytes behind the stream's end, and its output is lost then.
+    The input is kept, up to a limit, to decode such a body once more.
+    """
+
+    __slots__ = (
+        "_given",
+        "_kept",
+        "_kept_size",
+        "_object",
+        "_second",
+        "needs_input",
+        "unused_data",
+    )
+
+    def __init__(self) -> None:
+        self._object = brotli.Decompressor()
+        #: Input so far; None where it will not be decoded again.
+        self._kept: list[bytes] | None = []
+        self._kept_size = 0
+        #: Bytes of output that were given.
+        self._given = 0
+        #: What the second attempt adds.
+        self._second: Iterator[bytes] | None = None
+        self.needs_input = True
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._object.is_finished())
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        if self._second is not None:
+            return next(self._second)
+        self._keep(data)
+        try:
+            piece: bytes = self._object.process(data, output_buffer_limit=max_length)
+        except brotli.error:
+            if not self._kept:
+                raise
+            self._second = self._decode_again(self._kept, max_length)
+            self._kept, self.needs_input = None, False
+            return next(self._second)
+        self._given += len(piece)
+        # The library's `can_accept_more_data` forgets output that is still inside.
+        self.needs_input = not piece
+        return piece
+
+    def _keep(self, data: bytes) -> None:
+        if self._kept is not None and data:
+            self._kept.append(data)
+            self._kept_size += len(data)
+            if self._kept_size > _MAX_KEPT:
+                self._kept = None
+
+    def _decode_again(self, kept: list[bytes], max_length: int) -> Iterator[bytes]:
+        """Decode to the stream's end, the last piece byte by byte; brotli.error if it
+        has none. Output that was given before is left out."""
+        self._object = brotli.Decompressor()
+        *before, last = kept
+        given, steps = self._given, [last[i : i + 1] for i in range(len(last))]
+        for number, data in enumerate((*before, *steps), 1 - len(before)):
+            self.unused_data = last[max(number, 0) :]
+            rest = data
+            while piece := self._object.process(rest, output_buffer_limit=max_length):
+                rest = b""
+                yield piece[given:]
+                given -= min(given, len(piece))
+            if self.eof:
+                yield b""
+        raise brotli.error("the stream does not end")
+
+
+def _open_zstd(head: bytes) -> Decompressor:
+    limit = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW_LOG}
+    return zstd.ZstdDecompressor(options=limit)
+
+
+def _continues_zstd(head: bytes) -> bool:
+    is_skippable = head[0] & 0xF0 == 0x50 and head[1:4] == b"\x2a\x4d\x18"
+    return is_skippable or head[:4] == b"\x28\xb5\x2f\xfd"
+
+
+FORMATS = {
+    "gzip": Format(
+        "gzip",
+        head=2,
+        open=lambda head: _Inflate(_GZIP),
+        continues=lambda head: head[:2] == b"\x1f\x8b",
+        may_stop=_has_all_data,
+    ),
+    "deflate": Format("deflate", 2, _open_deflate, may_stop=_has_all_data),
+    "zstd": Format("zstd", 4, _open_zstd, _continues_zstd),
+}
+ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError)
+if brotli:
+    FORMATS["br"] = Format("br", 1, open=lambda head: _Brotli())
+    ERRORS = (*ERRORS, brotli.error)
+
+#: Names of packings (the IANA's list of content codings, and three more in use): a
+#: body in one of those that are not undone here is no text.
+REGISTERED = frozenset(
+    {
+        "aes128gcm", "br", "bzip2", "compress", "dcb", "dcz", "deflate", "exi", "gzip",
+        "lzma", "pack200-gzip", "sdch", "xz", "zstd",
+    }
+)  # fmt: skip
