@@ -156,6 +156,8 @@ class FetchError(CrawlError):
         url: str = "",
         blame: Blame | None = None,
         way: str = "",
+        is_lasting: bool | None = None,
+        is_free: bool = False,
         is_final: bool = False,
     ) -> None:
         super().__init__(f"{reason}: {detail}" + (f" ({url})" if url else ""))
@@ -166,6 +168,13 @@ class FetchError(CrawlError):
         #: The proxy by which the request went, as the request names it; "": none.
         self.way = way
         self.is_final = is_final
+
+        #: Whether the next try will hardly go better, so that one more is enough.
+        self.is_lasting = (
+            reason is Reason.DNS_ERROR if is_lasting is None else is_lasting
+        )
+        #: Whether the try does not count, since no server has seen the request.
+        self.is_free = is_free
 
     @property
     def is_retried(self) -> bool:

@@ -4,6 +4,8 @@
     ├── httpx.TransportError
     │   ├── httpx.ConnectError
     │   │   ├── DnsError            dns_error
+    │   │   │   └── TemporaryDnsError
+    │   │   │       └── ResolverAwayError
     │   │   ├── RefusedError        connect_refused
     │   │   ├── BrokenOffError      reset
     │   │   ├── TlsError            tls_error
@@ -13,11 +15,13 @@
     │   │   └── ProxyError          proxy_error
     │   ├── httpx.ReadError
     │   │   └── ResetError          reset
+    │   │       └── UnprocessedError
     │   ├── httpx.ReadTimeout
     │   │   ├── TooSlowError        too_slow
     │   │   └── DeadlineError       deadline
     │   └── httpx.RemoteProtocolError
     │       ├── HeaderTooLargeError header_too_large
+    │       ├── UnreadableError     proto_error
     │       └── TruncatedError      truncated (a DecodingError as well)
     └── httpx.DecodingError         decode_error
         ├── BombError               bomb
@@ -34,6 +38,8 @@ from collections.abc import Iterator
 
 import httpx
 
+from crawler.errors import Blame, FetchError, Reason
+
 __all__ = [
     "OUT_OF_FILES",
     "BlockedAddressError",
@@ -46,10 +52,15 @@ __all__ = [
     "ProxyError",
     "RefusedError",
     "ResetError",
+    "ResolverAwayError",
+    "TemporaryDnsError",
     "TlsError",
     "TooLargeError",
     "TooSlowError",
     "TruncatedError",
+    "UnprocessedError",
+    "UnreadableError",
+    "fetch_error_of",
     "is_refusal",
     "reason_of",
 ]
@@ -64,6 +75,14 @@ class DnsError(httpx.ConnectError):
     """The host's name has no address, or no name server could be asked."""
 
     reason = "dns_error"
+
+
+class TemporaryDnsError(DnsError):
+    """No answer came, which says nothing of the name."""
+
+
+class ResolverAwayError(TemporaryDnsError):
+    """No name at all is answered, though some were before."""
 
 
 class RefusedError(httpx.ConnectError):
@@ -119,6 +138,10 @@ class ResetError(httpx.ReadError):
     reason = "reset"
 
 
+class UnprocessedError(ResetError):
+    """The peer left the request out, and says so: it was surely not processed."""
+
+
 class TooSlowError(httpx.ReadTimeout):
     """The body came more slowly than the lowest allowed rate."""
 
@@ -137,6 +160,12 @@ class HeaderTooLargeError(httpx.RemoteProtocolError):
     reason = "header_too_large"
 
 
+class UnreadableError(httpx.RemoteProtocolError):
+    """The peer's bytes cannot be read; the same will hardly come out better."""
+
+    reason = "proto_error"
+
+
 class TruncatedError(httpx.RemoteProtocolError, httpx.DecodingError):
     """The body is incomplete: it ended early on the wire or inside its encoding."""
 
@@ -153,6 +182,34 @@ class TooLargeError(httpx.DecodingError):
     """The body is larger than allowed, as received or decoded."""
 
     reason = "too_large"
+
+
+def fetch_error_of(exc: BaseException, url: str) -> FetchError:
+    """Any error of a transport as a FetchError, with its reason."""
+    if isinstance(exc, FetchError):
+        return exc
+    reason = Reason(reason_of(exc))
+    is_missing = reason is Reason.DNS_ERROR and not _is_temporary(exc)
+    is_away = isinstance(exc, ResolverAwayError)
+    is_refused = isinstance(exc, httpx.ProxyError) and is_refusal(exc)
+    return FetchError(
+        reason,
+        str(exc) or type(exc).__name__,
+        url=url,
+        blame=Blame.OURS if is_away else None,
+        is_lasting=is_missing or isinstance(exc, UnreadableError),
+        is_free=is_away or isinstance(exc, UnprocessedError),
+        is_final=is_refused,
+    )
+
+
+def _is_temporary(exc: BaseException) -> bool:
+    """Whether a name was not found only because nobody answered."""
+    return any(
+        isinstance(cause, TemporaryDnsError)
+        or (isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN)
+        for cause in _causes(exc)
+    )
 
 
 def is_refusal(error: httpx.ProxyError) -> bool:

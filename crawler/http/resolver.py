@@ -11,7 +11,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from crawler.http.errors import OUT_OF_FILES, DnsError
+from crawler.http.errors import (
+    OUT_OF_FILES,
+    DnsError,
+    ResolverAwayError,
+    TemporaryDnsError,
+)
+from crawler.http.open_files import how_to_raise
 from crawler.web.addresses import Address, parse_address
 
 __all__ = ["Resolve", "Resolver"]
@@ -24,7 +30,10 @@ _KEPT_NAMES = 10_000
 #: Seconds that an answer is kept: getaddrinfo does not tell the TTL.
 _FOUND_SECONDS = 60.0
 _MISSING_SECONDS = 30.0
-_UNSURE_SECONDS = 5.0
+#: An old answer is used for so long where no new one is to be had (RFC 8767).
+_STALE_SECONDS = 5.0
+#: Names in a row without an answer, after which it is not the names that are at fault.
+_AWAY_AFTER = 3
 
 _MISSING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
@@ -34,8 +43,9 @@ _Answer = tuple[Address, ...] | DnsError
 class Resolver:
     """A cache over the system's resolver, or over the given one.
 
-    Addresses are kept for a minute, missing names for half a minute, failures for five
-    seconds. Beyond 10,000 names the least recently used one is dropped.
+    Addresses are kept for a minute, missing names for half a minute. Beyond 10,000
+    names the least recently used one is dropped. A lookup without an answer is not
+    kept: the next request asks again.
     """
 
     def __init__(
@@ -48,6 +58,9 @@ class Resolver:
         self._kept: OrderedDict[str, tuple[float, _Answer]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Answer]] = {}
         self._threads: ThreadPoolExecutor | None = None
+        #: Whether any name was answered, and the names without an answer since then.
+        self._has_answered = False
+        self._unanswered: set[str] = set()
         #: Lookups so far, without those that the cache answered.
         self.lookups = 0
 
@@ -62,7 +75,7 @@ class Resolver:
             # Shielded: a cancelled request must not cancel the lookup of others.
             answer = await asyncio.shield(task)
         if isinstance(answer, DnsError):
-            raise DnsError(str(answer)) from answer.__cause__
+            raise type(answer)(str(answer)) from answer.__cause__
         return answer
 
     def close(self) -> None:
@@ -91,20 +104,45 @@ class Resolver:
 
     async def _lookup(self, host: str) -> _Answer:
         self.lookups += 1
-        answer: _Answer
         try:
-            answer, seconds = tuple(await self._ask(host)), _FOUND_SECONDS
+            addresses = tuple(await self._ask(host))
         except (OSError, UnicodeError) as exc:
-            seconds = _seconds_for(exc)
-            answer = DnsError(f"{host}: {exc}")
-            answer.__cause__ = exc
-        if not answer:
-            answer, seconds = DnsError(f"{host} has no address"), _MISSING_SECONDS
+            if _is_temporary(exc):
+                return self._without_answer(host, exc)
+            missing = DnsError(f"{host}: {exc}")
+            missing.__cause__ = exc
+            return self._answered(host, missing, _MISSING_SECONDS)
+        if not addresses:
+            missing = DnsError(f"{host} has no address")
+            return self._answered(host, missing, _MISSING_SECONDS)
+        return self._answered(host, addresses, _FOUND_SECONDS)
+
+    def _answered(self, host: str, answer: _Answer, seconds: float) -> _Answer:
+        self._has_answered = True
+        self._unanswered.clear()
+        self._keep(host, answer, seconds)
+        return answer
+
+    def _keep(self, host: str, answer: _Answer, seconds: float) -> None:
         self._kept[host] = (self._clock() + seconds, answer)
         self._kept.move_to_end(host)
         if len(self._kept) > _KEPT_NAMES:
             self._kept.popitem(last=False)
-        return answer
+
+    def _without_answer(self, host: str, exc: Exception) -> _Answer:
+        """An old answer if there is one, else the error; nothing new is kept."""
+        if len(self._unanswered) < _AWAY_AFTER:
+            self._unanswered.add(host)
+        _, old = self._kept.get(host, (0.0, None))
+        if isinstance(old, tuple):
+            self._keep(host, old, _STALE_SECONDS)
+            return old
+        is_away = self._has_answered and len(self._unanswered) >= _AWAY_AFTER
+        kind = ResolverAwayError if is_away else TemporaryDnsError
+        is_ours = isinstance(exc, OSError) and exc.errno in OUT_OF_FILES
+        error = kind(f"{host}: {exc}" + (f"; {how_to_raise()}" if is_ours else ""))
+        error.__cause__ = exc
+        return error
 
     async def _ask_system(self, host: str) -> list[Address]:
         if self._threads is None:
@@ -116,13 +154,12 @@ class Resolver:
         return list(dict.fromkeys(filter(None, addresses)))
 
 
-def _seconds_for(exc: Exception) -> float:
-    """How many seconds a failed lookup is kept."""
+def _is_temporary(exc: Exception) -> bool:
+    """Whether the failure says nothing of the name: nobody answered, or no file was
+    left to ask by."""
     if isinstance(exc, socket.gaierror):
-        return _MISSING_SECONDS if exc.errno in _MISSING else _UNSURE_SECONDS
-    # A lack of open files is not a property of the name: do not cache it.
-    is_ours = isinstance(exc, OSError) and exc.errno in OUT_OF_FILES
-    return 0.0 if is_ours else _UNSURE_SECONDS
+        return exc.errno not in _MISSING
+    return isinstance(exc, OSError)
 
 
 def _getaddrinfo(host: str) -> list[str]:

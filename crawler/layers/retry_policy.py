@@ -9,11 +9,14 @@ from typing import Any
 
 from tenacity import RetryCallState, stop_after_attempt, wait_exponential_jitter
 
-from crawler.errors import Reason
+from crawler.errors import FetchError
 from crawler.settings import RetrySettings
 
-#: A name that does not exist will hardly do so in a minute.
-DNS_ATTEMPTS = 2
+#: A name that does not exist will hardly do so in a minute; bytes that cannot be read
+#: are as a rule the same the next time.
+LASTING_ATTEMPTS = 2
+#: Seconds for which tries that no server has seen count as none.
+FREE_SECONDS = 900.0
 
 Stop = Callable[[Any], bool]
 Wait = Callable[[Any], float]
@@ -41,12 +44,16 @@ class Retries:
         """Seconds that a host rests that gave no Retry-After."""
         return max(0.0, float(self._wait(_state(1, 0.0))))
 
-    def pause(self, reason: Reason, attempt: int, elapsed: float) -> float | None:
+    def counts(self, failure: FetchError, elapsed: float) -> bool:
+        """Whether the try that failed so is one of those that `stop` counts."""
+        return not failure.is_free or elapsed >= FREE_SECONDS
+
+    def pause(self, failure: FetchError, attempt: int, elapsed: float) -> float | None:
         """Seconds until the next try after `attempt` tries in `elapsed` seconds; None:
         there is none."""
-        if reason is Reason.DNS_ERROR and attempt >= DNS_ATTEMPTS:
+        if failure.is_lasting and attempt >= LASTING_ATTEMPTS:
             return None
-        state = _state(attempt, elapsed)
+        state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None
         return max(0.0, float(self._wait(state)))

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: Answers are used for a day (RFC 9309 section 2.4).
 LIFETIME = 24 * 3600.0
+#: A file that did not come is asked for again within minutes.
+FAILURE_LIFETIME = 300.0
 MAX_ORIGINS = 20_000
 MAX_REDIRECTS = 5
 #: A file of this size takes 10 ms to parse.
@@ -128,16 +130,18 @@ class RobotsTable:
     def _again(self, origin: str, failure: FetchError) -> float | None:
         now = self._loop.time()
         tries, since = self._tries.get(origin, (0, now))
-        pause = self._retries.pause(failure.reason, tries + 1, now - since)
+        tries += self._retries.counts(failure, now - since)
+        pause = self._retries.pause(failure, tries, now - since)
         if not (failure.is_retried or _is_unreachable(failure)):
             pause = None
         if pause is not None:
-            self._tries[origin] = (tries + 1, since)
+            self._tries[origin] = (tries, since)
             logger.info("%s again in %.0f s: %s", failure.url, pause, failure.detail)
             return now + pause
         logger.warning("No robots.txt of %s: %s", origin, failure.detail)
         self._tries.pop(origin, None)
-        self._keep(origin, _Known(failure, now + LIFETIME))
+        lifetime = LIFETIME if _is_unreachable(failure) else FAILURE_LIFETIME
+        self._keep(origin, _Known(failure, now + lifetime))
         return None
 
     def _keep(self, origin: str, known: _Known) -> None:
@@ -154,7 +158,7 @@ class RobotsTable:
                 if response.status_code not in redirects.STATUSES:
                     body = await _head_of(response, MAX_BYTES)
                     return await self._parsed(response.status_code, body)
-                location = response.headers.get("location")
+                location = redirects.location_of(response)
                 try:
                     request = redirects.target(request, response.status_code, location)
                 except FetchError:

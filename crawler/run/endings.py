@@ -94,12 +94,13 @@ class Endings:
             return None
         if verdict.is_excused and self._retries.excuses_refusals:
             return self._retries.first_pause()
-        entry.attempt += 1
-        if not exc.is_retried and exc.reason is not Reason.HTTP_STATUS:
-            return None
         paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
         elapsed = max(0.0, self._wall() - entry.first_tried - paused)
-        return self._retries.pause(exc.reason, entry.attempt, elapsed)
+        if self._retries.counts(exc, elapsed):
+            entry.attempt += 1
+        if not exc.is_retried and exc.reason is not Reason.HTTP_STATUS:
+            return None
+        return self._retries.pause(exc, entry.attempt, elapsed)
 
     async def failed(
         self, visit: Visit, exc: FetchError | CallbackError, response: Response | None

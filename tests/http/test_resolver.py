@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from crawler.http.errors import DnsError
+from crawler.http.errors import DnsError, ResolverAwayError, TemporaryDnsError
 from crawler.http.resolver import Resolver
 from crawler.web.addresses import Address
 
@@ -67,36 +67,72 @@ async def test_all_who_ask_at_the_same_time_share_one_lookup() -> None:
     assert names.asked == ["a.example"]
 
 
-@pytest.mark.parametrize(
-    ("code", "kept"), [(socket.EAI_NONAME, 30), (socket.EAI_AGAIN, 5)]
-)
-async def test_a_failure_is_remembered_for_a_while(code: int, kept: int) -> None:
-    names = Names(failing(code))
+async def test_a_missing_name_is_remembered_for_a_while() -> None:
+    names = Names(failing(socket.EAI_NONAME))
 
-    for now in (0, kept - 1, kept + 1):
+    for now in (0, 29, 31):
         names.now = now
-        with pytest.raises(DnsError, match=r"a\.example"):
+        with pytest.raises(DnsError, match=r"a\.example") as caught:
             await names.resolver.addresses("a.example")
+        assert type(caught.value) is DnsError
 
     assert len(names.asked) == 2
 
 
 @pytest.mark.parametrize(
-    ("trouble", "lookups"),
-    [(OSError(errno.EMFILE, "no files"), 2), (TimeoutError("no answer"), 1)],
+    "trouble",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "try again"),
+        socket.gaierror(socket.EAI_FAIL, "failed"),
+        OSError(errno.EMFILE, "no files"),
+        TimeoutError("no answer"),
+    ],
 )
-async def test_that_we_have_no_file_to_ask_by_is_not_remembered(
-    trouble: OSError, lookups: int
-) -> None:
+async def test_that_no_answer_came_is_not_remembered(trouble: OSError) -> None:
     def fails(host: str) -> list[Address]:
         raise trouble
 
     names = Names(fails)
     for _ in range(2):
-        with pytest.raises(DnsError):
+        with pytest.raises(TemporaryDnsError):
             await names.resolver.addresses("a.example")
 
-    assert len(names.asked) == lookups
+    assert len(names.asked) == 2
+
+
+async def test_an_old_answer_is_used_where_there_is_no_new_one() -> None:
+    names = Names(found)
+    await names.resolver.addresses("a.example")
+    names.answer = failing(socket.EAI_AGAIN)
+
+    for now in (61, 65, 67, 10_000):
+        names.now = now
+        assert await names.resolver.addresses("a.example") == (HERE,)
+
+    assert len(names.asked) == 4
+
+
+async def test_the_resolver_is_away_when_no_name_is_answered_any_more() -> None:
+    async def kind(host: str) -> type[Exception]:
+        with pytest.raises(DnsError) as caught:
+            await names.resolver.addresses(host)
+        return caught.type
+
+    names = Names(failing(socket.EAI_AGAIN))
+    before = [await kind(f"{number}.example") for number in range(5)]
+    names.answer = found
+    await names.resolver.addresses("good.example")
+    names.answer = failing(socket.EAI_AGAIN)
+    one_name = [await kind("bad.example") for _ in range(5)]
+    many = [await kind(f"{number}.example") for number in range(4)]
+    names.answer = failing(socket.EAI_NONAME)
+    assert await kind("missing.example") is DnsError
+    names.answer = failing(socket.EAI_AGAIN)
+
+    assert before == [TemporaryDnsError] * 5  # it may never have been there
+    assert one_name == [TemporaryDnsError] * 5
+    assert many == [TemporaryDnsError, *[ResolverAwayError] * 3]
+    assert await kind("bad.example") is TemporaryDnsError
 
 
 async def test_a_name_without_addresses_is_missing() -> None:

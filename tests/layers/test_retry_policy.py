@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from tenacity import stop_after_attempt, stop_after_delay, wait_fixed
 
-from crawler import Reason
+from crawler import FetchError, Reason
 from crawler.layers.retry_policy import Retries
 from crawler.settings import RetrySettings
+
+
+def failed(reason: Reason, *, is_lasting: bool = False) -> FetchError:
+    return FetchError(reason, "in a test", is_lasting=is_lasting)
 
 
 def test_the_default_doubles_with_jitter_and_ends_after_its_attempts() -> None:
     retries = Retries(RetrySettings(), None, None)
 
-    pauses = [retries.pause(Reason.RESET, attempt, 0) for attempt in range(1, 6)]
+    pauses = [
+        retries.pause(failed(Reason.RESET), attempt, 0) for attempt in range(1, 6)
+    ]
 
     assert pauses[4] is None
     for base, pause in zip((1, 2, 4, 8), pauses[:4], strict=True):
@@ -24,13 +30,35 @@ def test_a_spiders_own_policies_are_asked_with_attempt_and_elapsed_time() -> Non
     stop = stop_after_attempt(3) | stop_after_delay(60)
     retries = Retries(RetrySettings(), stop, wait_fixed(7))
 
-    assert retries.pause(Reason.RESET, 2, 59) == 7
-    assert retries.pause(Reason.RESET, 3, 0) is None
-    assert retries.pause(Reason.RESET, 1, 61) is None
+    assert retries.pause(failed(Reason.RESET), 2, 59) == 7
+    assert retries.pause(failed(Reason.RESET), 3, 0) is None
+    assert retries.pause(failed(Reason.RESET), 1, 61) is None
 
 
-def test_a_name_that_does_not_resolve_is_asked_for_twice() -> None:
+def test_a_name_that_does_not_exist_is_asked_for_twice() -> None:
     retries = Retries(RetrySettings(), None, None)
+    missing = FetchError(Reason.DNS_ERROR, "in a test")
+    unanswered = FetchError(Reason.DNS_ERROR, "in a test", is_lasting=False)
 
-    assert retries.pause(Reason.DNS_ERROR, 1, 0) is not None
-    assert retries.pause(Reason.DNS_ERROR, 2, 0) is None
+    assert retries.pause(missing, 1, 0) is not None
+    assert retries.pause(missing, 2, 0) is None
+    assert retries.pause(unanswered, 4, 0) is not None
+
+
+def test_what_will_not_get_better_is_tried_once_more() -> None:
+    retries = Retries(RetrySettings(), None, None)
+    failure = failed(Reason.PROTO_ERROR, is_lasting=True)
+
+    assert retries.pause(failure, 1, 0) is not None
+    assert retries.pause(failure, 2, 0) is None
+    assert retries.pause(failed(Reason.PROTO_ERROR), 2, 0) is not None
+
+
+def test_a_try_that_no_server_saw_is_free_for_a_quarter_of_an_hour() -> None:
+    retries = Retries(RetrySettings(), None, None)
+    unseen = FetchError(Reason.RESET, "in a test", is_free=True)
+
+    assert not retries.counts(unseen, 0)
+    assert retries.pause(unseen, 0, 0) is not None
+    assert retries.counts(unseen, 900)
+    assert retries.counts(failed(Reason.RESET), 0)
