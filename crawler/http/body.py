@@ -91,6 +91,13 @@ class Body(httpx.AsyncByteStream):
         if self._reader is not None:
             self._wake()
 
+    def end_by_coding(self) -> bool:
+        """The wire may have been cut; False if no coding tells whether it was."""
+        if self._decoder is None or self._decoder.is_identity:
+            return False
+        self._decoder.may_be_cut = True
+        return True
+
     def fail(self, error: Exception) -> None:
         """End with an error, which the consumer gets after the received bytes."""
         if not self.is_complete and self._error is None:

@@ -74,6 +74,9 @@ class TransportOptions:
     #: The most bytes and fields of a head, and of the trailers.
     max_header_bytes: int = 64 * 1024
     max_header_count: int = 500
+    #: Take a body that ends with its TLS connection for cut if the peer did not say
+    #: so; a coding that has ended is proof enough.
+    require_close_notify: bool = True
     #: Whether a host (as in the URL) may have private addresses.
     allow_private: Callable[[str], bool] = nobody
     #: Whether a person named this host as a start. It may have private addresses: those

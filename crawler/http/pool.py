@@ -18,6 +18,7 @@ from typing import cast
 import httpx
 
 from crawler.http.dialler import Connect, Dialler
+from crawler.http.failed_reuse import FailedReuse
 from crawler.http.idle_connections import IdleConnections
 from crawler.http.options import TransportOptions
 from crawler.http.origin_table import OriginTable
@@ -57,6 +58,7 @@ class Pool:
         self._places = Places(options.max_connections)
         self._dialler = Dialler(self, self._places, connect)
         self._sessions = TlsSessions()
+        self._failed_reuse = FailedReuse()
         #: Origins that wait for the connection of another one to end.
         self._starved: OrderedDict[Origin, None] = OrderedDict()
 
@@ -80,12 +82,17 @@ class Pool:
         if self.is_closed:
             transfer.fail(httpx.ConnectError("The transport is closed"))
             return
+        if self._failed_reuse.takes(transfer):
+            transfer.wants_fresh = True
         connection = None if transfer.wants_fresh else self._free_connection(origin)
         if connection is not None:
             _start(connection, transfer)
             return
         origin.waiting[transfer] = None
         transfer.clock.wait()
+        if transfer.wants_fresh and origin.open >= self.options.max_per_origin:
+            for oldest in [*origin.idle][:1]:
+                self._close(oldest)  # the fresh connection takes its place
         self._dialler.grow(origin)
         self.count_waits(origin)
 
@@ -104,6 +111,10 @@ class Pool:
         transfer.resent += 1
         transfer.wait_anew()
         self.submit(transfer)
+
+    def failed_reuse(self, transfer: Transfer) -> None:
+        """An idle connection died under a request that is not sent again unasked."""
+        self._failed_reuse.note(transfer)
 
     def forget(self, transfer: Transfer) -> None:
         """Remove a waiting transfer, and cancel a dial that is not needed now."""
@@ -294,6 +305,7 @@ class Pool:
             lookups=lookups,
             open_connections=len(self._places.open),
             idle_connections=len(self._idle),
+            is_short_of_files=self._places.is_short_of_files,
             http_versions=Counter(self.statistics.http_versions),
         )
 

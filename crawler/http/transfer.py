@@ -91,6 +91,7 @@ class Transfer:
         "connection",
         "content",
         "fields",
+        "first_error",
         "has_waited",
         "head",
         "http_version",
@@ -138,6 +139,8 @@ class Transfer:
         #: Whether a part of the request is still to be sent.
         self.is_sending = False
         self.resent = 0
+        #: What was wrong with the peer's HTTP/2, if it was sent again for that.
+        self.first_error: Exception | None = None
         self.refused = 0
         #: Whether a limit has kept it waiting.
         self.has_waited = False
@@ -159,14 +162,18 @@ class Transfer:
         return self.head.done()
 
     @property
-    def may_be_sent_again(self) -> bool:
-        """Whether it may be sent again unasked: harmless, and not done too often."""
+    def is_unanswered(self) -> bool:
+        """Whether all of it is here and could be sent again, not done too often."""
         return (
             not self.head.done()
             and self.content is not None
             and self.resent < _MAX_RESENT
-            and self.request.method in _IDEMPOTENT
         )
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """Whether it may be sent again unasked: harmless, and not done too often."""
+        return self.is_unanswered and self.request.method in _IDEMPOTENT
 
     # The connection's side
 
@@ -237,8 +244,17 @@ class Transfer:
         if self.head.done():
             self.body.fail(error)
         else:
-            self.head.set_exception(error)
+            self.head.set_exception(self._with_first(error))
         self._finish()
+
+    def _with_first(self, error: Exception) -> Exception:
+        """The error that tells why another try was made, and how that ended."""
+        first = self.first_error
+        if first is None or str(first) == str(error):
+            return error
+        told = type(first)(f"{first}; another connection: {error}")
+        told.__cause__ = error
+        return told
 
     def _finish(self) -> None:
         self.is_done = True
@@ -272,7 +288,7 @@ class Transfer:
         if self.head.done():
             self.body.fail(error)
         else:
-            self.head.set_exception(error)
+            self.head.set_exception(self._with_first(error))
         self.abandon(timed_out=timed_out)
 
 

@@ -1,10 +1,12 @@
 """How a connection ends, and what that says of the body it carried."""
 
 import asyncio
+import gzip
 import socket
 import ssl
 from collections.abc import Callable
 
+import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
 
@@ -27,7 +29,9 @@ from tests.http.servers import (
     until,
 )
 
-UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+UNTIL_CLOSE = OK + b"\r\n"
 PAGE = b"<p>a page</p>" * 50_000
 
 End = Callable[[asyncio.StreamWriter], object]
@@ -108,8 +112,57 @@ def test_a_body_without_a_length_ends_with_tls_on_uvloop_too() -> None:
             uvloop.run(fetch_until(is_cut_off, server(version)))
 
 
-OK = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+async def cut_off(sent: bytes, **changes: object) -> bytes | type[Exception]:
+    """What comes of an answer whose TLS ends without a goodbye."""
+
+    async def handler(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        await writer.drain()
+        is_cut_off(writer)
+        await reader.read()
+
+    transport = Transport(certificates().client(), options=options(**changes))
+    context = certificates().server()
+    async with serve(handler, context) as served, client(transport) as http:
+        try:
+            return (await http.get(served.url)).content
+        except httpx.HTTPError as exc:
+            return type(exc)
+
+
+@pytest.mark.parametrize(
+    ("coding", "wire", "expected"),
+    [
+        pytest.param("gzip", gzip.compress(PAGE), PAGE, id="gzip"),
+        pytest.param("gzip", gzip.compress(PAGE)[:-8], PAGE, id="no checksum"),
+        pytest.param("gzip", gzip.compress(PAGE)[:-9], TruncatedError, id="gzip, cut"),
+        pytest.param("gzip", b"", TruncatedError, id="gzip, nothing of it"),
+        pytest.param("br", brotli.compress(PAGE), PAGE, id="br"),
+        pytest.param("br", brotli.compress(PAGE)[:-1], TruncatedError, id="br, cut"),
+        pytest.param("utf-8", PAGE, TruncatedError, id="no coding"),
+    ],
+)
+async def test_a_coding_tells_whether_a_body_was_cut(
+    coding: str, wire: bytes, expected: bytes | type[Exception]
+) -> None:
+    head = OK + b"Content-Encoding: %b\r\n\r\n" % coding.encode()
+
+    assert await cut_off(head + wire) == expected
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [answer(b"page"), CHUNKED + b"4\r\npage\r\n0\r\n\r\n", CHUNKED + b"4\npage\n0\n"],
+)
+async def test_framing_tells_whether_a_body_was_cut(sent: bytes) -> None:
+    assert await cut_off(sent) == b"page"
+
+
+async def test_a_server_that_never_says_goodbye_may_be_believed() -> None:
+    assert await cut_off(UNTIL_CLOSE + PAGE, require_close_notify=False) == PAGE
 
 
 @pytest.mark.parametrize(

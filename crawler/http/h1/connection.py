@@ -15,17 +15,26 @@ import httptools
 import httpx
 
 from crawler.http.body import HIGH_WATER, LOW_WATER
-from crawler.http.errors import HeaderTooLargeError, ResetError, TruncatedError
+from crawler.http.errors import (
+    HeaderTooLargeError,
+    ResetError,
+    TlsError,
+    TruncatedError,
+    UnreadableError,
+)
+from crawler.http.h1.chunks import ChunkReader
 from crawler.http.h1.heads import (
     Framing,
+    body_start,
     forwarded_head,
     framing_of,
-    is_whole_head,
+    may_be_repaired,
     repaired_head,
     request_head,
 )
 from crawler.http.origins import Origin
 from crawler.http.timeout_wheel import NEVER, TimeoutWheel
+from crawler.http.tls import was_refused_by
 from crawler.http.transfer import Fields, Transfer, TransferHome
 
 __all__ = ["Http1Connection"]
@@ -54,6 +63,8 @@ class Http1Home(TransferHome, Protocol):
 
     def send_again(self, transfer: Transfer) -> None: ...
 
+    def failed_reuse(self, transfer: Transfer) -> None: ...
+
 
 class Http1Connection(asyncio.Protocol):
     """Carries one transfer at a time, and is idle in the pool in between.
@@ -64,6 +75,7 @@ class Http1Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_chunks",
         "_drain_left",
         "_error",
         "_fields",
@@ -113,6 +125,8 @@ class Http1Connection(asyncio.Protocol):
         self._fields: Fields = []
         self._trailers: Fields = []
         self._framing: Framing | None = None
+        #: Reads a chunked body that does not come with its head.
+        self._chunks: ChunkReader | None = None
         self._reason = b""
         self._pieces: list[bytes] = []
         #: Bytes of the body to come that go past the parser.
@@ -249,6 +263,8 @@ class Http1Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._left_raw:
             self._receive_raw(data)
+        elif self._chunks is not None:
+            self._receive_chunks(self._chunks, data)
         elif self._transfer is None and self._drain_left < 0:
             # Unasked: a 408, an alert, or an answer to nobody's request.
             self.abort()
@@ -263,14 +279,48 @@ class Http1Connection(asyncio.Protocol):
                 raise httptools.HttpParserError("The head is broken")
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
-            if not self._is_answered and not self._read_leniently():
-                self._fail(self._error or _protocol_error(f"{exc}"))
+            if not self._goes_on_after(exc, len(data)):
                 return
-            self._is_faulty = True
-        if self._framing is not None:
+        framing = self._framing
+        if framing is not None and framing.is_chunked and not self._is_answered:
+            self._go_on_in_chunks()
+        elif framing is not None:
             self._pass_on(len(data))
         elif self._transfer is not None:
             self._wait_for_head(self._transfer)
+
+    def _goes_on_after(self, error: Exception, added: int) -> bool:
+        """Whether the answer can be read, though the parser has given up."""
+        is_headed = self._framing is not None and self._framing.is_chunked
+        may_go_on = self._error is None and (is_headed or self._is_answered)
+        if may_go_on or self._read_leniently(added):
+            self._is_faulty = True
+            return True
+        self._fail(self._error or UnreadableError(f"{error}"))
+        return False
+
+    def _go_on_in_chunks(self) -> None:
+        """Read the chunks that are here again, without the parser, and all others.
+
+        It refuses some that browsers read, and does not say where it stopped.
+        """
+        options = self._home.options
+        self._pieces.clear()
+        self._chunks = ChunkReader(options.max_header_count, options.max_header_bytes)
+        self._keeps_alive = self._parser.should_keep_alive()
+        self._is_spent = True
+        self._receive_chunks(self._chunks, self._head[body_start(self._head) :])
+
+    def _receive_chunks(self, chunks: ChunkReader, data: bytes) -> None:
+        """Take a piece of a chunked body that goes past the parser."""
+        try:
+            self._pieces += chunks.feed(data)
+        except httpx.RemoteProtocolError as exc:
+            self._fail(exc)
+            return
+        self._is_answered = chunks.is_ended
+        self._is_faulty |= bool(chunks.surplus)
+        self._pass_on(len(data))
 
     def _receive_raw(self, data: bytes) -> None:
         """Take what can be nothing but body: no parser has to look at it."""
@@ -288,24 +338,29 @@ class Http1Connection(asyncio.Protocol):
         if len(self._head) > self._home.options.max_header_bytes:
             self._fail(HeaderTooLargeError("The head does not end"))
 
-    def _read_leniently(self) -> bool:
-        """Read the head again without what browsers skip; False if that is nothing."""
+    def _read_leniently(self, added: int) -> bool:
+        """Read the head again as browsers would; False if they could not, either."""
         if self._framing is not None or self._error is not None:
             return False
-        if not is_whole_head(self._head):
+        since = len(self._head) - added if self._is_broken else 0
+        if body_start(self._head, since) is None:
             # What can be left out is seen when all of it is here.
-            self._is_broken = self._head.startswith(b"HTTP/1.")
+            self._is_broken = may_be_repaired(self._head, since)
             return self._is_broken
         repaired = repaired_head(self._head)
         if repaired is None:
             return False
         self._is_broken = False
+        self._head = repaired
         self._fields, self._reason = [], b""
-        self._parser = _new_parser(self)
+        self._parser = _new_parser(self, lenient_headers=True)
         try:
             self._parser.feed_data(repaired)
         except httptools.HttpParserError:
-            return self._is_answered
+            if self._head is not repaired and self._framing is None:
+                # That was an informational one; the next head has faults, too.
+                return self._read_leniently(0)
+            return self._framing is not None
         return True
 
     def _pass_on(self, received: int) -> None:
@@ -342,7 +397,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _hold_back(self, transfer: Transfer) -> None:
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * transfer.body.received:
-            self._fail(_protocol_error("The chunks carry next to nothing"))
+            self._fail(UnreadableError("The chunks carry next to nothing"))
         elif transfer.body.queued > HIGH_WATER and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
@@ -383,14 +438,19 @@ class Http1Connection(asyncio.Protocol):
         transfer, framing = self._transfer, self._framing
         if transfer is None:
             self._home.lost(self)
-        elif (
-            framing
-            and framing.length is None
-            and not framing.is_chunked
-            and _was_said_goodbye(self._transport)
-        ):
+        elif framing is not None and self._is_ended_by_close(framing, transfer):
             self._transfer = None
             transfer.complete()
+
+    def _is_ended_by_close(self, framing: Framing, transfer: Transfer) -> bool:
+        """Whether the body is whole, now that nothing more comes."""
+        if self._chunks is not None:
+            return self._chunks.has_last_chunk
+        if framing.length is not None:
+            return False
+        if not self._home.options.require_close_notify:
+            return True
+        return _was_said_goodbye(self._transport) or transfer.body.end_by_coding()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.resume_writing()
@@ -400,11 +460,16 @@ class Http1Connection(asyncio.Protocol):
         self._parser = None
         if transfer is None:
             return
-        if self._is_reused and not self._head and transfer.may_be_sent_again:
+        if self._is_reused and not self._head and self._framing is None:
             # It closed in the very moment in which it was used again.
-            self._home.send_again(transfer)
-        elif self._framing is not None:
+            if transfer.may_be_sent_again:
+                self._home.send_again(transfer)
+                return
+            self._home.failed_reuse(transfer)
+        if self._framing is not None:
             transfer.fail(_caused(TruncatedError("The body ends too early"), exc))
+        elif was_refused_by(exc):
+            transfer.fail(_caused(TlsError(f"{self.origin.host}: {exc}"), exc))
         elif isinstance(exc, OSError):
             transfer.fail(_caused(ResetError(f"The connection broke: {exc}"), exc))
         else:
@@ -436,10 +501,25 @@ class Http1Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200:
             self._take_informational(transfer, status)
+        else:
+            self._take_final(transfer, status)
+
+    def _take_final(self, transfer: Transfer, status: int) -> None:
+        try:
+            framing = framing_of(self._fields)
+        except UnreadableError as exc:
+            self._error = exc
+            raise
+        if status == 408 and self._is_reused and transfer.is_unanswered:
+            # The server was tired of the idle connection; the request crossed its
+            # answer (RFC 9110 section 15.5.9).
+            self._transfer = None
+            self.abort()
+            self._home.send_again(transfer)
             return
-        framing = self._framing = framing_of(self._fields)
+        self._framing = framing
         if status in (204, 304):
-            framing.length, framing.encodings = 0, []
+            framing.length, framing.encodings, framing.is_chunked = 0, [], False
         transfer.reason_phrase = self._reason
         transfer.http_version = (
             b"HTTP/1.0" if self._parser.get_http_version() == "1.0" else b"HTTP/1.1"
@@ -447,9 +527,8 @@ class Http1Connection(asyncio.Protocol):
         if transfer.request.method == "HEAD":
             transfer.answer(status, self._fields, [], None)
             self._end_without_body(transfer, framing)
-        elif not transfer.answer(
-            status, self._fields, framing.encodings, framing.length
-        ):
+            return
+        if not transfer.answer(status, self._fields, framing.encodings, framing.length):
             transfer.abandon()
 
     def _measure_head(self) -> None:
@@ -469,10 +548,10 @@ class Http1Connection(asyncio.Protocol):
     def _take_informational(self, transfer: Transfer, status: int) -> None:
         transfer.informational += 1
         if status == 101 or transfer.informational > _MAX_INFORMATIONAL:
-            self._error = _protocol_error(f"An unasked {status}, or too many of it")
+            self._error = UnreadableError(f"An unasked {status}, or too many of it")
             raise self._error
-        self._fields = []
-        self._reason = b""
+        self._fields, self._reason = [], b""
+        self._head = self._head[body_start(self._head) :]
 
     def on_body(self, piece: bytes) -> None:
         if self._is_answered:
@@ -511,10 +590,13 @@ _NO_FIELDS: Fields = []
 _NO_PIECES: list[bytes] = []
 
 
-def _new_parser(connection: Http1Connection) -> Any:
+def _new_parser(connection: Http1Connection, *, lenient_headers: bool = False) -> Any:
+    """A parser; the lenient one lets control characters pass in values."""
     parser = httptools.HttpResponseParser(connection)
     # Browsers end a line at its LF; a CR that stands alone stays an error.
-    parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+    parser.set_dangerous_leniencies(
+        lenient_headers=lenient_headers, lenient_optional_cr_before_lf=True
+    )
     return parser
 
 

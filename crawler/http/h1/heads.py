@@ -5,18 +5,20 @@ is repaired only where no two readers can disagree about where the message ends.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import httpx
 
+from crawler.http.errors import UnreadableError
 from crawler.http.transfer import Fields
 
 __all__ = [
     "Framing",
+    "body_start",
     "forwarded_head",
     "framing_of",
-    "is_whole_head",
+    "may_be_repaired",
     "repaired_head",
     "request_head",
 ]
@@ -24,6 +26,16 @@ __all__ = [
 Field = tuple[bytes, bytes]
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+#: The only bytes about which readers disagree where a line, or a field, ends.
+_FATAL = re.compile(rb"\0|\r(?=[^\n])")
+_BLANK_START = b" \t\r\n"
+#: Shoutcast's "ICY 200 OK" is HTTP/1.0.
+_STATUS_LINE = re.compile(
+    rb"(?:HTTP(?:/(?P<major>\d)(?:\.(?P<minor>\d+))?)?|ICY)"
+    rb"[ \t]+(?P<code>[1-9]\d\d)(?!\d)[ \t]*(?P<reason>.*)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 
 
@@ -78,7 +90,7 @@ class Framing:
 
 
 def framing_of(fields: Fields) -> Framing:
-    """Read what matters for the connection; the parser has checked the syntax."""
+    """Read what matters for the connection; UnreadableError if the end is not known."""
     framing = Framing()
     codings: list[bytes] = []
     for name, value in fields:
@@ -94,11 +106,17 @@ def framing_of(fields: Fields) -> Framing:
         elif lower == b"connection":
             framing.is_closing |= b"close" in value.lower()
     if codings:
-        *others, last = b",".join(codings).split(b",")
-        framing.is_chunked = last.strip().lower() == b"chunked"
-        # RFC 9112 section 6.1: codings below "chunked" are undone like the content's.
-        framing.encodings += others
+        _add_transfer_codings(framing, _transfer_codings(codings))
     return framing
+
+
+def _add_transfer_codings(framing: Framing, names: list[bytes]) -> None:
+    framing.is_chunked = names[-1:] == [b"chunked"]
+    # RFC 9112 section 6.1: codings below "chunked" are undone like the content's.
+    others = names[:-1] if framing.is_chunked else names
+    if b"chunked" in others:
+        raise UnreadableError("Transfer-Encoding: chunked is not the last coding")
+    framing.encodings += others
 
 
 _LENGTHS = frozenset(
@@ -112,40 +130,109 @@ _LENGTHS = frozenset(
 )
 
 
-def is_whole_head(received: bytes) -> bool:
-    """Say whether the empty line is there that ends a head."""
-    return _END_OF_HEAD.search(received) is not None
+def _transfer_codings(values: Iterable[bytes]) -> list[bytes]:
+    """The names in Transfer-Encoding that mean something, in order.
+
+    Parameters, "identity" and a second "chunked" in a row change nothing: chunked is
+    applied once (RFC 9112 section 7).
+    """
+    names = [
+        value.partition(b";")[0].strip(b' \t"').lower()
+        for value in b",".join(values).split(b",")
+    ]
+    names = [name for name in names if name not in (b"", b"identity")]
+    return [
+        name
+        for name, before in zip(names, [b"", *names], strict=False)
+        if not name == before == b"chunked"
+    ]
+
+
+def body_start(received: bytes, since: int = 0) -> int | None:
+    """Where the first head ends; None while the empty line is not here.
+
+    The bytes before `since` were looked at before.
+    """
+    # Empty lines before a head belong to nothing (RFC 9112 section 2.2).
+    skipped = len(received) - len(received.lstrip(b"\r\n"))
+    end = _END_OF_HEAD.search(received, max(skipped, since - 3))
+    return end.end() if end else None
+
+
+def may_be_repaired(received: bytes, since: int = 0) -> bool:
+    """Whether this begins a head that `repaired_head` may read once it is whole."""
+    if _FATAL.search(received, max(0, since - 1)):
+        return False
+    first, is_here, _ = received.lstrip(_BLANK_START).partition(b"\n")
+    if is_here:
+        return _STATUS_LINE.fullmatch(first.rstrip(b"\r")) is not None
+    start = first[:4].upper()
+    return b"HTTP".startswith(start) or b"ICY ".startswith(start)
 
 
 def repaired_head(received: bytes) -> bytes | None:
-    """Drop from a head what browsers skip; None if nothing can be dropped.
+    """Give a strict reader's version of a head that was refused, and what follows it;
+    None if there is none.
 
-    These are lines without a colon, a Content-Length that is said again with the same
-    value, and one beside Transfer-Encoding, which wins (RFC 9112 section 6.3). A
-    connection that brought such a head is not used again.
+    It is read as browsers do: folded lines are one (RFC 9112 section 5.2), blanks
+    behind a name are no part of it (5.1), lines that are no field are skipped, and so
+    is a Content-Length beside Transfer-Encoding (6.3). A connection that brought such
+    a head is not used again.
     """
-    end = _END_OF_HEAD.search(received)
-    if end is None:
+    start = body_start(received)
+    if start is None or _FATAL.search(received, 0, start):
         return None
-    first, *lines = received[: end.start()].split(b"\n")
-    is_chunked = any(_name(line) == b"transfer-encoding" for line in lines)
-    kept: list[bytes] = []
-    lengths: set[bytes] = set()
+    lines = received[:start].lstrip(_BLANK_START).rstrip(b"\r\n").split(b"\n")
+    first, *lines = [line.removesuffix(b"\r") for line in lines]
+    status = _STATUS_LINE.fullmatch(first)
+    if status is None:
+        return None
+    is_old = status["major"] in (None, b"0") or (
+        status["major"] == b"1" and status["minor"] in (None, b"0")
+    )
+    version = b"1.0" if is_old else b"1.1"
+    fields = _with_one_framing(_unfolded(lines))
+    if fields is None:
+        return None
+    head = b"HTTP/%b %b %b\r\n" % (version, status["code"], status["reason"])
+    head += b"".join([b"%b: %b\r\n" % field for field in fields])
+    return head + b"\r\n" + received[start:]
+
+
+def _unfolded(lines: Iterable[bytes]) -> Fields:
+    """The lines that are fields, each with those that continue it."""
+    fields: Fields = []
+    is_field = False
     for line in lines:
-        # A line that begins with a blank would continue the one before it.
-        if b":" not in line and line[:1] not in b" \t":
+        if line.startswith((b" ", b"\t")):
+            # Before the first field it continues nothing (RFC 9112 section 2.2).
+            if is_field:
+                name, value = fields[-1]
+                fields[-1] = name, b"%b %b" % (value, line.strip(b" \t"))
             continue
-        if _name(line) == b"content-length":
-            length = line.partition(b":")[2].strip()
-            if is_chunked or length in lengths:
-                continue
-            lengths.add(length)
-        kept.append(line.removesuffix(b"\r"))
-    if len(kept) == len(lines):
+        name, colon, value = line.partition(b":")
+        name = name.rstrip(b" \t")
+        is_field = bool(colon) and _NAME.fullmatch(name) is not None
+        if is_field:
+            fields.append((name, value.strip(b" \t")))
+    return fields
+
+
+def _with_one_framing(fields: Fields) -> Fields | None:
+    """The fields with the body's length said once; None if it is said in two ways."""
+    lengths: set[bytes] = set()
+    codings: list[bytes] = []
+    others: Fields = []
+    for name, value in fields:
+        if name.lower() == b"transfer-encoding":
+            codings.append(value)
+        elif name.lower() == b"content-length":
+            lengths.update(length.strip() for length in value.split(b","))
+        else:
+            others.append((name, value))
+    if names := _transfer_codings(codings):
+        return [*others, (b"Transfer-Encoding", b", ".join(names))]
+    lengths.discard(b"")
+    if len(lengths) > 1:
         return None
-    head = b"\r\n".join([first.removesuffix(b"\r"), *kept])
-    return head + b"\r\n\r\n" + received[end.end() :]
-
-
-def _name(line: bytes) -> bytes:
-    return line.partition(b":")[0].lower()
+    return [*others, *((b"Content-Length", length) for length in lengths)]

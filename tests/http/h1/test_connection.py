@@ -16,6 +16,7 @@ from crawler.http.errors import (
     TooLargeError,
     TooSlowError,
     TruncatedError,
+    UnreadableError,
 )
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
@@ -144,6 +145,113 @@ async def outcome(script: Script, **changes: object) -> httpx.Response | Excepti
         pytest.param(
             [bytes([byte]) for byte in answer(b"page")], b"page", id="dripping"
         ),
+        pytest.param(
+            [answer(b"page", "A: b\x01\x1b[0m\x7f\x80")], b"page", id="controls"
+        ),
+        pytest.param([answer(b"page", "A : b", "B\t: c")], b"page", id="blank, colon"),
+        pytest.param(
+            [OK + b"Content-Length : 4\r\n\r\npage"], b"page", id="length, blank"
+        ),
+        pytest.param([answer(b"page", "A B: c", "A(b): c")], b"page", id="no token"),
+        pytest.param([answer(b"page", ": b", ":")], b"page", id="no name"),
+        pytest.param([answer(b"page", "A: b\r\n c\r\n\td")], b"page", id="folded"),
+        pytest.param(
+            [OK + b" folded: x\r\nContent-Length: 4\r\n\r\npage"],
+            b"page",
+            id="folded, though nothing comes before",
+        ),
+        pytest.param(
+            [OK + b"Content-Length:\r\n 4\r\n\r\npage"], b"page", id="folded length"
+        ),
+        pytest.param(
+            [OK + b"no colon\r\n Content-Length: 9\r\nContent-Length: 4\r\n\r\npage"],
+            b"page",
+            id="what continues a line that is skipped",
+        ),
+        pytest.param([OK + b"Content-Length: 4, 4\r\n\r\npage"], b"page", id="4, 4"),
+        pytest.param(
+            [OK + b"Content-Length:\r\n\r\npage", CLOSE], b"page", id="empty length"
+        ),
+        *[
+            pytest.param(
+                [line + b"\r\nContent-Length: 4\r\n\r\npage"], b"page", id=f"{line!r}"
+            )
+            for line in (
+                b"HTTP/1.1  200 OK",
+                b"HTTP/1.1\t200 OK",
+                b"HTTP/1.1 200  OK ",
+                b"HTTP/1.1 200OK",
+                b"HTTP/1.1 200 \x1b\xe9",
+                b"http/1.1 200 OK",
+                b"HTTP/1 200 OK",
+                b"HTTP/1.2 200 OK",
+                b"HTTP/2.0 200 OK",
+                b"HTTP 200 OK",
+                b"ICY 200 OK",
+                b" HTTP/1.1 200 OK",
+                b"\r\n\r\nHTTP/1.1 200 OK",
+            )
+        ],
+        pytest.param(
+            [b"HTTP/1.1 103 Hints\r\nLink : a\r\n\r\n" + answer(b"page", "A : b")],
+            b"page",
+            id="103 with faults, too",
+        ),
+        *[
+            pytest.param(
+                [OK + b"".join(lines) + b"\r\n4\r\npage\r\n0\r\n\r\n"],
+                b"page",
+                id=f"chunked: {lines!r}",
+            )
+            for lines in (
+                [b"Transfer-Encoding: chunked\r\n"] * 2,
+                [b"Transfer-Encoding: chunked, chunked\r\n"],
+                [b"Transfer-Encoding: chunked;a=b\r\n"],
+                [b"Transfer-Encoding: chunked,\r\n"],
+                [b"Transfer-Encoding: \r\n", b"Transfer-Encoding: chunked\r\n"],
+                [b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n"],
+                [b"Transfer-Encoding: chunked\r\n", b"A : b\r\n"],
+            )
+        ],
+        pytest.param(
+            [OK + b"Transfer-Encoding: identity\r\nContent-Length: 4\r\n\r\npage"],
+            b"page",
+            id="identity and a length",
+        ),
+        pytest.param(
+            [OK + b"Transfer-Encoding: gzip\r\n\r\n" + gzip.compress(b"page"), CLOSE],
+            b"page",
+            id="gzip as the only transfer coding",
+        ),
+        pytest.param(
+            [
+                OK + b"Transfer-Encoding: chunked\r\n" * 2 + b"Content-Encoding: gzip"
+                b"\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+                % (len(gzip.compress(b"page")), gzip.compress(b"page"))
+            ],
+            b"page",
+            id="chunked twice, and gzip",
+        ),
+        *[
+            pytest.param([CHUNKED + body], b"page", id=f"{body!r}")
+            for body in (
+                b"4 \r\npage\r\n0 \r\n\r\n",
+                b"4\t ;a=b\r\npage\r\n0;a\r\n\r\n",
+                b"4\npage\n0\n\n",
+                b"4\npage\r\n0\r\n\r\n",
+                b"2\r\npa\n2\nge\r\n0\n\r\n",
+                b'4;a="\x01"\r\npage\r\n000\r\nA\x01 : b\r\n\r\n',
+                b"00004\r\npage\r\n0\r\n\r\n",
+            )
+        ],
+        pytest.param(
+            [CHUNKED, *[bytes((byte,)) for byte in b"4 \npage\n0 \n\n"]],
+            b"page",
+            id="chunks with faults, dripping",
+        ),
+        pytest.param(
+            [CHUNKED + b"4\r\npage\r\n0\r\n", CLOSE], b"page", id="no empty line"
+        ),
     ],
 )
 async def test_an_answer_is_read(script: Script, body: bytes) -> None:
@@ -160,8 +268,21 @@ async def test_an_answer_is_read(script: Script, body: bytes) -> None:
         pytest.param([CLOSE], PROTOCOL, id="nothing at all"),
         pytest.param([RESET], ResetError, id="a reset"),
         pytest.param([OK + b"Content-Le", CLOSE], PROTOCOL, id="mid-head"),
-        pytest.param([b"hello\r\n\r\n"], PROTOCOL, id="no HTTP"),
-        pytest.param([b"HTTP/1.1 99 X\r\n\r\n"], PROTOCOL, id="99"),
+        pytest.param([b"hello\r\n\r\n"], UnreadableError, id="no HTTP"),
+        pytest.param([b"<html>\r\n", HANG], UnreadableError, id="HTTP/0.9"),
+        pytest.param([OK + b"A: b\0c\r\n", HANG], UnreadableError, id="NUL, no end"),
+        pytest.param([OK + b"A\0: b\r\n\r\n"], UnreadableError, id="NUL in a name"),
+        pytest.param([b"HTTP/1.1 2000 OK\r\n\r\n"], UnreadableError, id="2000"),
+        pytest.param(
+            [OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n4\r\npage"],
+            UnreadableError,
+            id="chunked is not the last coding",
+        ),
+        pytest.param(
+            [CHUNKED + b"4\r\npages\r\n0\r\n\r\n"], UnreadableError, id="long chunk"
+        ),
+        pytest.param([CHUNKED + b"4" * 20_000, HANG], UnreadableError, id="444..."),
+        pytest.param([b"HTTP/1.1 99 X\r\n\r\n"], UnreadableError, id="99"),
         pytest.param(
             [OK + b"Content-Length: 9\r\n\r\npage", CLOSE], TruncatedError, id="short"
         ),
@@ -175,32 +296,33 @@ async def test_an_answer_is_read(script: Script, body: bytes) -> None:
             [CHUNKED + b"4\r\npage\r\n", CLOSE], TruncatedError, id="no last chunk"
         ),
         pytest.param(
-            [answer(gzip.compress(b"page")[:-3], "Content-Encoding: gzip")],
+            [answer(gzip.compress(b"page")[:-9], "Content-Encoding: gzip")],
             TruncatedError,
             id="cut inside its encoding",
         ),
-        pytest.param([CHUNKED + b"ZZ\r\npage"], PROTOCOL, id="size ZZ"),
-        pytest.param([CHUNKED + b"-4\r\npage"], PROTOCOL, id="size -4"),
-        pytest.param([CHUNKED + b"f" * 20 + b"\r\npage"], PROTOCOL, id="size fff..."),
-        pytest.param([OK + b"Content-Length: -1\r\n\r\n"], PROTOCOL, id="length -1"),
+        pytest.param([CHUNKED + b"ZZ\r\npage"], UnreadableError, id="size ZZ"),
+        pytest.param([CHUNKED + b"-4\r\npage"], UnreadableError, id="size -4"),
+        pytest.param(
+            [CHUNKED + b"f" * 20 + b"\r\npage"], UnreadableError, id="size fff..."
+        ),
+        pytest.param(
+            [OK + b"Content-Length: -1\r\n\r\n"], UnreadableError, id="length -1"
+        ),
         pytest.param(
             [answer(b"page", "Content-Length: 5")],
-            PROTOCOL,
+            UnreadableError,
             id="two different lengths",
         ),
-        pytest.param([answer(b"page", "A : b")], PROTOCOL, id="blank before colon"),
-        pytest.param([answer(b"page", "A: b\r\n c")], PROTOCOL, id="obs-fold"),
-        pytest.param([answer(b"page", "A: b\rc")], PROTOCOL, id="bare CR"),
-        pytest.param([answer(b"page", "A: b\0c")], PROTOCOL, id="NUL"),
-        pytest.param([answer(b"page", ": b")], PROTOCOL, id="no name"),
+        pytest.param([answer(b"page", "A: b\rc")], UnreadableError, id="bare CR"),
+        pytest.param([answer(b"page", "A: b\0c")], UnreadableError, id="NUL"),
         pytest.param(
             [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"],
-            PROTOCOL,
+            UnreadableError,
             id="101",
         ),
         pytest.param(
             [b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17],
-            PROTOCOL,
+            UnreadableError,
             id="103 without end",
         ),
         pytest.param(
@@ -237,7 +359,7 @@ async def test_an_answer_is_read(script: Script, body: bytes) -> None:
         ),
         pytest.param(
             [CHUNKED] + [b"1;%b\r\nx\r\n" % (b"e" * 9000)] * 100 + [HANG],
-            PROTOCOL,
+            UnreadableError,
             id="chunks that are all extension",
         ),
     ],
@@ -438,6 +560,65 @@ async def test_a_connection_that_dies_when_it_is_used_again_is_replaced() -> Non
 
         assert served.requests == ["GET", "GET", "POST"]
         assert transport.statistics().resent == 2
+
+
+async def tired(
+    served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answer the first request of each connection, and hang up at the second."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(answer())
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def test_a_post_that_a_kept_connection_failed_gets_a_fresh_one_next() -> None:
+    transport = Transport(options=options())
+    async with serve(tired) as served, client(transport) as http:
+        await asyncio.gather(*(http.get(served.url) for _ in range(20)))
+        failed = 0
+        for number in range(20):
+            url = f"{served.url}/{number}"
+            try:
+                await http.post(url, content=b"once")
+            except httpx.TransportError:
+                failed += 1
+                assert (await http.post(url, content=b"twice")).text == "page"
+
+        assert failed
+
+
+async def test_a_fresh_connection_is_made_even_where_all_places_are_taken() -> None:
+    transport = Transport(options=options(max_per_origin=2))
+    async with serve(tired) as served, client(transport) as http:
+        await asyncio.gather(*(http.get(served.url) for _ in range(2)))
+        with pytest.raises(httpx.TransportError):
+            await http.post(served.url, content=b"once")
+        await http.get(served.url)
+
+        assert (await http.post(served.url, content=b"twice")).text == "page"
+
+
+async def test_a_408_that_crossed_the_request_is_no_answer_to_it() -> None:
+    async def impatient(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(b"", "Connection: close", status="408 Request Timeout"))
+
+    transport = Transport(options=options())
+    async with serve(impatient) as served, client(transport) as http:
+        for _ in range(4):
+            assert (await http.post(served.url, content=b"a")).status_code == 200
+
+
+async def test_a_408_on_a_fresh_connection_is_an_answer() -> None:
+    async with (
+        serve(scripted([answer(b"", status="408 Request Timeout")])) as served,
+        client(Transport(options=options())) as http,
+    ):
+        assert (await http.get(served.url)).status_code == 408
 
 
 async def test_a_connection_that_is_closed_while_idle_is_noticed() -> None:

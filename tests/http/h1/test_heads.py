@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.http.h1.heads import framing_of, is_whole_head, repaired_head, request_head
+from crawler.http.errors import UnreadableError
+from crawler.http.h1.heads import (
+    body_start,
+    framing_of,
+    may_be_repaired,
+    repaired_head,
+    request_head,
+)
 
 
 def test_a_request_is_written_line_by_line() -> None:
@@ -33,7 +40,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 @pytest.mark.parametrize(
     ("received", "repaired"),
     [
-        (OK + b"A: b\r\n\r\nrest", None),
+        (OK + b"A: b\r\n\r\nrest", OK + b"A: b\r\n\r\nrest"),
         (OK + b"junk\r\nA: b\r\n\r\nrest", OK + b"A: b\r\n\r\nrest"),
         (OK + b"junk\nA: b\n\nrest", OK + b"A: b\r\n\r\nrest"),
         (OK + b"junk\r\nA: b\r\n", None),
@@ -46,19 +53,55 @@ OK = b"HTTP/1.1 200 OK\r\n"
             OK + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             OK + b"Transfer-Encoding: chunked\r\n\r\n",
         ),
-        (OK + b"A: b\r\n junk\r\n\r\n", None),
+        (OK + b"A: b\r\n junk\r\n\t more \r\n\r\n", OK + b"A: b junk more\r\n\r\n"),
+        (OK + b"A : b \r\n:c\r\nD E: f\r\n\r\n", OK + b"A: b\r\n\r\n"),
+        (OK + b"A: b\x01\x7f\r\n\r\n", OK + b"A: b\x01\x7f\r\n\r\n"),
+        (OK + b"A: b\rc\r\n\r\n", None),
+        (OK + b"A: b\0\r\n\r\n", None),
+        (OK + b"A: b\r\n\r\nbody\0\rmore", OK + b"A: b\r\n\r\nbody\0\rmore"),
+        (b"HTTP/1.0  404 \r\n\r\n", b"HTTP/1.0 404 \r\n\r\n"),
+        (b"hello\r\n\r\n", None),
     ],
 )
-def test_only_what_cannot_be_misread_is_dropped(
-    received: bytes, repaired: bytes | None
-) -> None:
+def test_a_head_is_read_as_browsers_do(received: bytes, repaired: bytes | None) -> None:
     assert repaired_head(received) == repaired
 
 
 def test_a_head_ends_with_an_empty_line() -> None:
-    assert is_whole_head(b"A: b\r\n\r\nbody")
-    assert is_whole_head(b"A: b\n\nbody")
-    assert not is_whole_head(b"A: b\r\n")
+    assert body_start(b"A: b\r\n\r\nbody") == 8
+    assert body_start(b"A: b\n\nbody") == 6
+    assert body_start(b"\r\n\r\nA: b\r\n\r\n") == 12
+    assert body_start(b"A: b\r\n") is None
+
+
+@given(st.text(alphabet="AB:\r\n \t", max_size=30), st.integers(1, 8))
+def test_a_head_is_found_to_end_in_the_same_place_piece_by_piece(
+    text: str, step: int
+) -> None:
+    received = b"HTTP" + text.encode()
+
+    found = None
+    for end in range(step, len(received) + step, step):
+        found = found or body_start(received[:end], end - step)
+
+    assert found == body_start(received)
+
+
+@pytest.mark.parametrize(
+    ("received", "may_be"),
+    [
+        (b"H", True),
+        (b"HTTP/1.1 200", True),
+        (OK + b"A : b", True),
+        (OK + b"A: b\r", True),
+        (OK + b"A: b\rc", False),
+        (OK + b"A: \0", False),
+        (b"<html>", False),
+        (b"HTTP/1.1 20 OK\r\n", False),
+    ],
+)
+def test_what_can_be_no_head_is_not_waited_for(received: bytes, may_be: bool) -> None:
+    assert may_be_repaired(received) is may_be
 
 
 def test_framing_is_read_whatever_the_case() -> None:
@@ -77,8 +120,27 @@ def test_framing_is_read_whatever_the_case() -> None:
     assert not framing.is_chunked
 
 
-def test_transfer_codings_below_chunked_are_encodings() -> None:
-    framing = framing_of([(b"Transfer-Encoding", b"gzip, chunked")])
+@pytest.mark.parametrize(
+    ("values", "is_chunked", "encodings"),
+    [
+        ([b"gzip, chunked"], True, [b"gzip"]),
+        ([b"GZIP;q=1", b"Chunked;a=b"], True, [b"gzip"]),
+        ([b"chunked", b"chunked"], True, []),
+        ([b"identity, chunked, "], True, []),
+        ([b"identity"], False, []),
+        ([b"gzip"], False, [b"gzip"]),
+    ],
+)
+def test_transfer_codings_below_chunked_are_encodings(
+    values: list[bytes], is_chunked: bool, encodings: list[bytes]
+) -> None:
+    framing = framing_of([(b"Transfer-Encoding", value) for value in values])
 
-    assert framing.is_chunked
-    assert framing.encodings == [b"gzip"]
+    assert framing.is_chunked is is_chunked
+    assert framing.encodings == encodings
+
+
+@pytest.mark.parametrize("value", [b"chunked, gzip", b"chunked, gzip, chunked"])
+def test_chunks_inside_another_coding_are_not_guessed_at(value: bytes) -> None:
+    with pytest.raises(UnreadableError, match="last"):
+        framing_of([(b"Transfer-Encoding", value)])

@@ -1,0 +1,124 @@
+"""Chunked bodies (RFC 9112 section 7.1), read as leniently as curl and browsers do.
+
+Blanks or an extension may follow a size, and a line may end with its LF alone. llhttp
+refuses both in places, and does not say how far it came. No I/O, no clock.
+"""
+
+import re
+
+from crawler.http.errors import HeaderTooLargeError, UnreadableError
+
+__all__ = ["ChunkReader"]
+
+#: A size, and what may stand behind it: blanks, an extension.
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t;].*)?", re.DOTALL)
+_BLANKS = b" \t\r"
+#: A line that is longer, with its extension, is not waited for.
+_MAX_LINE = 16 * 1024
+#: Lines that were seen before, and their sizes: one-byte chunks come by the thousand.
+_known_sizes: dict[bytes, int] = {}
+
+
+class ChunkReader:
+    """Takes a chunked body as it comes, and gives what the chunks carry."""
+
+    __slots__ = (
+        "_is_behind_chunk",
+        "_left",
+        "_max_trailer_bytes",
+        "_max_trailers",
+        "_rest",
+        "_trailer_bytes",
+        "_trailers",
+        "has_last_chunk",
+        "is_ended",
+    )
+
+    def __init__(self, max_trailers: int, max_trailer_bytes: int) -> None:
+        self._max_trailers = max_trailers
+        self._max_trailer_bytes = max_trailer_bytes
+        self._trailers = self._trailer_bytes = 0
+        #: Bytes of the current chunk to come.
+        self._left = 0
+        #: Whether the line end behind a chunk is to come.
+        self._is_behind_chunk = False
+        #: The beginning of a line.
+        self._rest = b""
+        #: Whether the chunk of size 0 is here: all of the body is.
+        self.has_last_chunk = False
+        #: Whether the empty line behind the trailers is here, too.
+        self.is_ended = False
+
+    @property
+    def surplus(self) -> bytes:
+        """Bytes that came behind the end."""
+        return self._rest if self.is_ended else b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes; give the pieces of the body that they bring.
+
+        UnreadableError where it is not clear what a chunk is; HeaderTooLargeError for
+        trailers beyond the limits.
+        """
+        pieces: list[bytes] = []
+        data, at, left = self._rest + data, 0, self._left
+        find, size_of = data.find, _known_sizes.get
+        while not self.is_ended:
+            if left:
+                piece = data[at : at + left]
+                pieces.append(piece)
+                at += len(piece)
+                left -= len(piece)
+                if left:
+                    break
+                self._is_behind_chunk = data[at : at + 2] != b"\r\n"
+                if not self._is_behind_chunk:
+                    at += 2
+            end = find(b"\n", at)
+            if end < 0:
+                if len(data) - at > _MAX_LINE:
+                    raise UnreadableError("A line between the chunks does not end")
+                break
+            line, at = data[at:end], end + 1
+            if self._is_behind_chunk or self.has_last_chunk:
+                self._take_line(line)
+            else:
+                left = size_of(line) or self._size(line)
+        self._left, self._rest = left, data[at:]
+        return pieces
+
+    def _take_line(self, line: bytes) -> None:
+        """Take a line that is not a chunk's size."""
+        is_empty = not line.strip(_BLANKS)
+        if self._is_behind_chunk and not is_empty:
+            raise UnreadableError("A chunk is longer than its size")
+        if self._is_behind_chunk:
+            self._is_behind_chunk = False
+        elif is_empty:
+            self.is_ended = True
+        else:
+            self._take_trailer(line)
+
+    def _size(self, line: bytes) -> int:
+        found = _SIZE_LINE.fullmatch(line.rstrip(_BLANKS))
+        if found is None:
+            raise UnreadableError(f"{line[:20]!r} is no chunk size")
+        size = int(found[1], 16)
+        if not size:
+            self.has_last_chunk = True
+        elif len(line) < 6 and len(_known_sizes) < 1000:
+            _known_sizes[line] = size
+        return size
+
+    def _take_trailer(self, line: bytes) -> None:
+        """Trailers are counted, and left out."""
+        self._trailers += 1
+        self._trailer_bytes += len(line)
+        if self._trailers > self._max_trailers:
+            raise HeaderTooLargeError(
+                f"There are more than {self._max_trailers} trailer lines"
+            )
+        if self._trailer_bytes > self._max_trailer_bytes:
+            raise HeaderTooLargeError(
+                f"The trailers have {self._trailer_bytes:,} bytes"
+            )
