@@ -26,7 +26,7 @@ from typing import Any, Protocol, cast
 
 import httpx
 
-from crawler.http.errors import ResetError
+from crawler.http.errors import ResetError, TlsError, UnreadableError
 from crawler.http.h2 import frames, resend
 from crawler.http.h2.codes import ErrorCode, Setting
 from crawler.http.h2.flood_guard import FloodGuard
@@ -40,6 +40,7 @@ from crawler.http.h2.stream_endings import StreamEndings
 from crawler.http.h2.streams import STREAM_WINDOW, Stream, Streams
 from crawler.http.h2.write_buffer import WriteBuffer
 from crawler.http.origins import Origin
+from crawler.http.tls import was_refused_by
 from crawler.http.transfer import Transfer, TransferHome
 
 __all__ = ["Http2Connection"]
@@ -281,7 +282,7 @@ class Http2Connection(asyncio.Protocol):
         self._outbox.write(frames.goaway(exc.code))
         self._outbox.flush()
         self._home.http2_failed(self.origin)
-        self._lose(httpx.RemoteProtocolError(str(exc)))
+        self._lose(UnreadableError(str(exc)))
 
     def pause_writing(self) -> None:
         self._outbox.pause()
@@ -294,6 +295,8 @@ class Http2Connection(asyncio.Protocol):
         self._lose(ResetError("The server closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if was_refused_by(exc) and not self._peer.is_known:
+            self._lose(TlsError(f"{self.origin.host}: {exc}"))
         cause = exc or "the server closed it"
         self._lose(ResetError(f"The connection broke: {cause}"))
         self._home.gone(self)

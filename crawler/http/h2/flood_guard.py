@@ -8,13 +8,23 @@ connection.
 from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.frames import FrameError
 
-__all__ = ["BYTES_FOR_FRAME", "FRAMES_FOR_HEAD", "FRAMES_FOR_PIECE", "FloodGuard"]
+__all__ = [
+    "BLOCK_BYTES_FOR_FRAME",
+    "BYTES_FOR_FRAME",
+    "FRAMES_FOR_HEAD",
+    "FRAMES_FOR_PIECE",
+    "FloodGuard",
+]
 
 FRAMES_FOR_HEAD = 50
 #: For window updates: peers send some for each piece of body that they receive.
 FRAMES_FOR_PIECE = 4
-BYTES_FOR_FRAME = 16
-_MOST = 2_000
+#: A frame costs as much as so many bytes: 32 MiB of small frames take seconds of CPU,
+#: and those of 16 bytes took a minute.
+BYTES_FOR_FRAME = 64
+#: Packed bytes of a header block take as long to read as a frame.
+BLOCK_BYTES_FOR_FRAME = 16
+_MOST = 4_000
 
 
 class FloodGuard:
@@ -23,9 +33,9 @@ class FloodGuard:
     __slots__ = ("_left",)
 
     def __init__(self) -> None:
-        self._left = _MOST
+        self._left: float = _MOST
 
-    def spend(self, count: int) -> None:
+    def spend(self, count: float) -> None:
         """Count frames, or work that costs as much; too many are a connection error."""
         self._left -= count
         if self._left < 0:
@@ -34,7 +44,7 @@ class FloodGuard:
                 f"Over {_MOST:,} frames without progress (RFC 9113 section 10.5)",
             )
 
-    def earn(self, count: int) -> None:
+    def earn(self, count: float) -> None:
         """Count progress as worth this many frames."""
         left = self._left + count
         self._left = left if left < _MOST else _MOST

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol
 
-import httpx
-
-from crawler.http.errors import HeaderTooLargeError
+from crawler.http.errors import HeaderTooLargeError, UnreadableError
 from crawler.http.h2 import flow_control, frames, resend
 from crawler.http.h2.codes import ErrorCode, Setting
-from crawler.http.h2.flood_guard import BYTES_FOR_FRAME, FRAMES_FOR_HEAD, FloodGuard
+from crawler.http.h2.flood_guard import (
+    BLOCK_BYTES_FOR_FRAME,
+    BYTES_FOR_FRAME,
+    FRAMES_FOR_HEAD,
+    FloodGuard,
+)
 from crawler.http.h2.flow_control import MAX_WINDOW, ReceiveWindow
 from crawler.http.h2.frames import Frame, FrameError, StreamError
 from crawler.http.h2.header_blocks import BlockReader
@@ -121,7 +124,7 @@ class FrameHandlers:
             raise FrameError(exc.code, str(exc)) from exc
         self._endings.reset(stream, exc.code)
         if stream.transfer is not None:
-            stream.transfer.fail(exc.told or httpx.RemoteProtocolError(str(exc)))
+            stream.transfer.fail(exc.told or UnreadableError(str(exc)))
         self._connection.has_room_again()
 
     def _tell(self, frame: Frame, error: Exception) -> None:
@@ -144,7 +147,7 @@ class FrameHandlers:
         piece = frame.payload
         if frame.flags & frames.PADDED:
             piece = frames.payload_of(frame)
-        self._allowance.earn(len(piece) // BYTES_FOR_FRAME)
+        self._allowance.earn(len(piece) / BYTES_FOR_FRAME)
         consumed = stream.take_data(piece, size - len(piece))
         if consumed:
             self._endings.consumed(stream, consumed)
@@ -153,6 +156,7 @@ class FrameHandlers:
 
     def _on_headers(self, frame: Frame) -> None:
         # HEADERS, section 6.2
+        self._streams.addressed(frame)  # on stream 0 the block need not end
         fields = self._blocks.begin(frame)
         if fields is not None:
             self._on_fields(frame, fields)
@@ -168,7 +172,7 @@ class FrameHandlers:
         stream = self._streams.addressed(frame)
         if stream is None:
             # Decoding a block that no stream needs took time all the same.
-            self._allowance.spend(self._blocks.size // BYTES_FOR_FRAME)
+            self._allowance.spend(self._blocks.size / BLOCK_BYTES_FOR_FRAME)
             return
         most = self._connection.max_header_count
         if len(fields) > most:

@@ -201,6 +201,8 @@ def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
         if name == b"content-encoding":
             encodings.append(value)
         elif name == b"content-length":
+            # The same value said twice is one (RFC 9110 section 8.6).
+            value = b",".join({part.strip() for part in value.split(b",")})
             if not value.isdigit() or len(value) > _MAX_DIGITS:
                 raise MalformedError("Content-Length is no number")
             if length not in (None, int(value)):

@@ -7,7 +7,13 @@ streamed body cannot be sent twice, and after the head nothing is sent again.
 
 from typing import Protocol
 
-from crawler.http.errors import ResetError, TruncatedError
+from crawler.http.errors import (
+    ResetError,
+    TlsError,
+    TruncatedError,
+    UnprocessedError,
+    UnreadableError,
+)
 from crawler.http.h2.codes import ErrorCode
 from crawler.http.transfer import Transfer
 
@@ -31,7 +37,9 @@ def after_goaway(pool: Pool, transfer: Transfer, last_id: int, code: int) -> Non
     if _is_whole(transfer) and transfer.resent < _MAX_LEFT_OUT:
         pool.send_again(transfer)
     else:
-        transfer.fail(ResetError(f"GOAWAY: the server goes away, {_name_of(code)}"))
+        transfer.fail(
+            UnprocessedError(f"GOAWAY: the server goes away, {_name_of(code)}")
+        )
 
 
 def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
@@ -48,12 +56,18 @@ def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
     elif transfer.head.done():
         transfer.fail(TruncatedError(f"RST_STREAM in the body: {_name_of(code)}"))
     else:
-        transfer.fail(ResetError(f"RST_STREAM before the head: {_name_of(code)}"))
+        is_refused = code == ErrorCode.REFUSED_STREAM
+        kind = UnprocessedError if is_refused else ResetError
+        transfer.fail(kind(f"RST_STREAM before the head: {_name_of(code)}"))
 
 
 def after_loss(pool: Pool, transfer: Transfer, error: Exception) -> None:
     """The connection broke: the request may have been processed."""
-    if transfer.may_be_sent_again:
+    if isinstance(error, TlsError):
+        transfer.fail(error)  # the peer wants a certificate, of other connections too
+    elif transfer.may_be_sent_again:
+        if isinstance(error, UnreadableError):
+            transfer.first_error = transfer.first_error or error
         pool.send_again(transfer)
     elif transfer.head.done():
         cut = TruncatedError(f"The body is incomplete: {error}")

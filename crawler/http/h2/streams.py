@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
-
-from crawler.http.errors import TruncatedError
+from crawler.http.errors import TruncatedError, UnreadableError
 from crawler.http.h2.codes import ErrorCode
 from crawler.http.h2.flow_control import ReceiveWindow
 from crawler.http.h2.frames import Frame, FrameError
@@ -203,7 +201,7 @@ class Stream:
         if transfer is None:
             return
         if not self._has_head:
-            transfer.fail(httpx.RemoteProtocolError("The answer has no head"))
+            transfer.fail(UnreadableError("The answer has no head"))
         elif self.left:
             transfer.fail(TruncatedError("The body is shorter than Content-Length"))
         else:

@@ -85,7 +85,7 @@ class WriteBuffer:
             self.write(frames.data(stream.id, piece, is_last=is_last))
             # Written at once, so that a full socket buffer is noticed.
             self.flush()
-            self._allowance.earn(FRAMES_FOR_PIECE + len(piece) // BYTES_FOR_FRAME)
+            self._allowance.earn(FRAMES_FOR_PIECE + len(piece) / BYTES_FOR_FRAME)
 
     def send_bodies(self, streams: Iterable[Stream]) -> None:
         """Send waiting bodies: windows or socket may have room again."""

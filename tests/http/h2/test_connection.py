@@ -18,6 +18,8 @@ from crawler.http.errors import (
     TooLargeError,
     TooSlowError,
     TruncatedError,
+    UnprocessedError,
+    UnreadableError,
 )
 from crawler.http.options import Timeouts
 from crawler.http.transport import Transport
@@ -43,7 +45,7 @@ from tests.http.servers import (
     until,
 )
 
-PROTOCOL = httpx.RemoteProtocolError
+PROTOCOL = UnreadableError
 
 
 def h2c(**changes: object) -> Transport:
@@ -381,7 +383,7 @@ async def test_a_refused_stream_is_sent_again_once() -> None:
         assert (await http.post(served.url, content=b"x")).text == "page"
         assert len(served.requests) == 2
     async with peer(refusing(2)) as served, client(h2c()) as http:
-        with pytest.raises(ResetError, match="REFUSED_STREAM"):
+        with pytest.raises(UnprocessedError, match="REFUSED_STREAM"):
             await http.get(served.url)
 
 
@@ -593,6 +595,13 @@ HEAD = bytes([0x88])  # :status 200, indexed
             frame(frames.HEADERS, 4, 1, HEAD) + frame(frames.DATA, 0, 1, b"x") * 50_000,
             id="a flood of single bytes",
         ),
+        pytest.param(
+            frame(frames.HEADERS, 4, 1, HEAD)
+            + frame(frames.DATA, 0, 1, b"x" * 16) * 20_000,
+            id="a flood of small frames",
+        ),
+        pytest.param(frame(frames.HEADERS, 0, 0, HEAD), id="a block on stream 0"),
+        pytest.param(frame(frames.HEADERS, 0, 9, HEAD), id="a block on no stream"),
     ],
 )
 async def test_a_peer_that_breaks_the_protocol_is_left_for_another_connection(
@@ -930,6 +939,40 @@ async def test_an_origin_whose_http2_is_broken_is_spoken_to_in_http1() -> None:
         assert first.http_version == "HTTP/1.1"
         assert served.connections == 3
         assert transport.statistics().fallbacks == 1
+
+
+async def test_what_was_wrong_with_http2_is_told_where_http1_fails_too() -> None:
+    async def behaviour(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        agreed = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        if agreed == "h2":
+            peer = await Peer(served, reader, writer).start()
+            await peer.request()
+            peer.send(frame(frames.PING, 0, 0, bytes(8)) * 5000)
+            await peer.until(frames.GOAWAY)
+
+    context = certificates().server("h2", "http/1.1")
+    transport = Transport(certificates().client(), options=options())
+    async with serve(behaviour, context) as served, client(transport) as http:
+        with pytest.raises(UnreadableError, match=r"without progress.*; .* hung up"):
+            await http.get(served.url)
+
+    assert served.connections == 3
+
+
+async def test_a_body_in_frames_of_a_hundred_bytes_is_no_flood() -> None:
+    async def behaviour(peer: Peer) -> None:
+        await peer.start()
+        stream_id, _ = await peer.request()
+        peer.head(stream_id)
+        for _ in range(9000):
+            peer.send(frames.data(stream_id, bytes(100), is_last=False))
+        peer.send(frames.data(stream_id, b"", is_last=True))
+        await peer.reader.read()
+
+    async with peer(behaviour) as served, client(h2c()) as http:
+        assert len((await http.get(served.url)).content) == 900_000
 
 
 async def test_http_1_1_required_is_obeyed() -> None:
