@@ -25,12 +25,14 @@ from crawler.http.errors import (
     TlsError,
 )
 from crawler.http.handshake import Negotiation, Offer
+from crawler.http.open_files import how_to_raise
 from crawler.http.origins import Dialling, Origin
 from crawler.http.pool import Pool
 from crawler.http.proxy.server import ProxyServer
 from crawler.http.proxy.tunnel import open_tunnel
 from crawler.http.proxy.wire import Wire
 from crawler.http.resolver import Resolver
+from crawler.http.tls import older_version
 from crawler.web.addresses import Address
 
 __all__ = ["Connector"]
@@ -69,7 +71,21 @@ class Connector:
         except (OSError, ProxyError) as exc:
             if proxy is not None and (origin.is_forwarding or not dial.is_through):
                 raise _proxy_failed(proxy, exc) from exc
+            if proxy is None and (version := await self._older_version(exc, origin)):
+                raise TlsError(
+                    f"{origin.host} speaks {version} at most; TLS 1.2 is the least"
+                ) from exc
             raise _handshake_failed(origin, exc) from exc
+
+    async def _older_version(self, exc: Exception, origin: Origin) -> str:
+        """The TLS version of a server that hung up on ours, if it is too old."""
+        if origin.scheme != "https" or not isinstance(exc, ConnectionResetError):
+            return ""
+        try:
+            connected = await self._reach(origin)
+        except httpx.TransportError:
+            return ""
+        return await older_version(connected, origin.host.rstrip("."))
 
     async def _reach(self, origin: Origin) -> socket.socket:
         self._guard.check_port(origin.port)
@@ -227,7 +243,7 @@ def _handshake_failed(origin: Origin, exc: Exception) -> Exception:
 def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
     message = f"{origin.host}:{origin.port}: {exc}"
     if exc.errno in OUT_OF_FILES:
-        return httpx.ConnectError(f"{message}; ulimit -n allows more")
+        return httpx.ConnectError(f"{message}; {how_to_raise(exc.errno)}")
     if isinstance(exc, ConnectionRefusedError):
         return RefusedError(message)
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
@@ -242,7 +258,7 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
 def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
     """The error of a way that ended at the proxy."""
     if isinstance(exc, OSError) and exc.errno in OUT_OF_FILES:
-        return httpx.ConnectError(f"{proxy}: {exc}; ulimit -n allows more")
+        return httpx.ConnectError(f"{proxy}: {exc}; {how_to_raise(exc.errno)}")
     if isinstance(exc, ProxyError):
         return ProxyError(
             f"The proxy {proxy} {exc}", status=exc.status, is_final=exc.is_final

@@ -43,6 +43,7 @@ from crawler.http.origins import Origin, Statistics
 from crawler.http.pool import Pool
 from crawler.http.proxy.server import ProxyServer, proxy_server
 from crawler.http.resolver import Resolver
+from crawler.http.tls import CertificateFiles, tls_context
 from crawler.http.transfer import Transfer
 
 __all__ = ["Transport"]
@@ -50,8 +51,6 @@ __all__ = ["Transport"]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DEFAULT_OPTIONS = TransportOptions()
 _PROXY_AUTHENTICATION_REQUIRED = 407
-
-CertificateFiles = str | tuple[str, str] | tuple[str, str, str]
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -85,7 +84,7 @@ class Transport(httpx.AsyncBaseTransport):
         protocols = ["h2"] * http2 + ["http/1.1"] * http1
         if not protocols:
             raise ValueError("A transport speaks HTTP/1.1, HTTP/2 or both")
-        context = _context(verify, cert)
+        context = tls_context(verify, cert)
         self._has_default_options = options is _DEFAULT_OPTIONS
         self._resolver = Resolver(options.resolve)
         self._guard = AddressGuard(options)
@@ -205,18 +204,3 @@ def _response(transfer: Transfer) -> httpx.Response:
         stream=transfer.body,
         extensions=extensions,
     )
-
-
-def _context(
-    verify: ssl.SSLContext | str | bool, cert: CertificateFiles | None
-) -> ssl.SSLContext:
-    if isinstance(verify, ssl.SSLContext):
-        return verify
-    if isinstance(verify, str):
-        context = ssl.create_default_context(cafile=verify)
-    else:
-        context = httpx.create_ssl_context(verify=verify, trust_env=False)
-    if cert is not None:
-        files = (cert,) if isinstance(cert, str) else cert
-        context.load_cert_chain(*files)
-    return context
