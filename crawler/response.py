@@ -21,6 +21,7 @@ from crawler.request import DEFAULT_OPTIONS, LinkRequest, Options, Request
 from crawler.request_parts import encode_meta, name_of
 from crawler.web import encoding as encodings
 from crawler.web import media_type, urls
+from crawler.web.json_text import as_utf8
 from crawler.web.links import Resolver
 from crawler.web.urls import Pattern, Patterns
 
@@ -149,11 +150,24 @@ class Response(Reply):
     def json(self, kind: type[T]) -> T: ...
 
     def json(self, kind: Any = Any) -> Any:
-        """The body as JSON (RFC 8259), checked against `kind` where it is given."""
+        """The body as JSON (RFC 8259), checked against `kind` where it is given.
+
+        A BOM, UTF-16 and UTF-32 are read, too; half a surrogate pair becomes U+FFFD.
+        """
+        try:
+            return self._decoded_json(kind)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise FetchError(Reason.PARSE_ERROR, f"JSON: {exc}", url=self.url) from exc
+
+    def _decoded_json(self, kind: Any) -> Any:
         try:
             return msgspec.json.decode(self.content, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise FetchError(Reason.PARSE_ERROR, f"JSON: {exc}", url=self.url) from exc
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Most bodies are what JSON has to be; others are looked at once more.
+            text = as_utf8(self.content, self._charset)
+            return msgspec.json.decode(text, type=kind)
 
     def css(self, selector: str) -> list[Node]:
         """The elements that match a CSS selector, in document order."""

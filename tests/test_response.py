@@ -10,7 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from crawler import ConfigError, FetchError, Request, Response, SelectorError
+from crawler import (
+    ConfigError,
+    FetchError,
+    Reason,
+    Request,
+    Response,
+    SelectorError,
+)
 from crawler.http.response_body import HeadersHead
 
 URL = "https://site.example/dir/page"
@@ -106,6 +113,29 @@ async def test_the_type_is_the_declared_one_or_sniffed(
 
     assert made.content_type == expected
     assert before == (expected if is_declared else "")
+
+
+DEEP = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP, b"", b"{", b"[NaN]"],
+)
+async def test_what_is_no_json_is_a_parse_error(body: bytes) -> None:
+    made = await read(body, kind="application/json")
+
+    with pytest.raises(FetchError) as caught:
+        made.json()
+    assert caught.value.reason is Reason.PARSE_ERROR
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"])
+async def test_json_is_read_in_other_encodings_of_unicode(encoding: str) -> None:
+    made = await read('{"a": "ü"}'.encode(encoding), kind="application/json")
+
+    assert made.json() == {"a": "ü"}
+    assert made.json(dict[str, str]) == {"a": "ü"}
 
 
 async def test_json_is_read_and_checked() -> None:
