@@ -11,7 +11,7 @@ import httpx
 from crawler.errors import FetchError, Reason
 from crawler.http.body import Body as OwnBody
 from crawler.http.content_decoding import Bounds, Decoder
-from crawler.http.errors import reason_of
+from crawler.http.errors import fetch_error_of
 
 #: The key in `response.extensions` of a transport that has decoded the body.
 DECODED = "crawler"
@@ -99,7 +99,7 @@ class TransportBody:
         try:
             return self._stream.take_complete()
         except httpx.HTTPError as exc:
-            raise _translated(exc, self._url) from exc
+            raise fetch_error_of(exc, self._url) from exc
 
     async def read(self) -> bytes:
         pieces = [piece async for piece in self]
@@ -110,7 +110,7 @@ class TransportBody:
             async for piece in self._stream:
                 yield piece
         except httpx.HTTPError as exc:
-            raise _translated(exc, self._url) from exc
+            raise fetch_error_of(exc, self._url) from exc
 
     def keep_transferred(self) -> None:
         self._stream.keep_transferred()
@@ -142,7 +142,7 @@ class ExchangeBody:
         try:
             self._decoder = Decoder(names.split(",") if names else (), bounds)
         except httpx.DecodingError as exc:
-            raise _translated(exc, self._url) from exc
+            raise fetch_error_of(exc, self._url) from exc
 
     @property
     def received(self) -> int:
@@ -176,7 +176,7 @@ class ExchangeBody:
                     yield piece
             decoder.finish()
         except httpx.HTTPError as exc:
-            raise _translated(exc, self._url) from exc
+            raise fetch_error_of(exc, self._url) from exc
         finally:
             await self.aclose()
 
@@ -208,7 +208,3 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def _translated(exc: Exception, url: str) -> FetchError:
-    return FetchError(Reason(reason_of(exc)), str(exc), url=url)

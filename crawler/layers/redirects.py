@@ -5,6 +5,8 @@ Rule: credentials, cookies and bodies never cross an origin. No I/O, no clock.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from crawler.errors import FetchError, Reason
@@ -20,6 +22,7 @@ LIMIT = 10
 _HARMLESS = frozenset(
     {"accept", "accept-language", "cache-control", "pragma", "user-agent"}
 )
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _OF_A_BODY = ("content-", "transfer-encoding")
 
 
@@ -50,6 +53,14 @@ def target(request: Request, status: int, location: str | None) -> Request:
     )
 
 
+def location_of(response: Response) -> str | None:
+    """What Location says. Its octets are kept, as escapes: no encoding is told."""
+    values = response.head.values(b"location")
+    if not values:
+        return None
+    return _NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], values[0]).decode()
+
+
 async def follow(fetch: Fetch, request: Request) -> Response:
     """The response, read whole, behind at most ten redirects."""
     for _ in range(LIMIT + 1):
@@ -58,7 +69,7 @@ async def follow(fetch: Fetch, request: Request) -> Response:
             if response.status_code not in STATUSES:
                 await response.aread()
                 return response
-            location = response.headers.get("location")
+            location = location_of(response)
             request = target(request, response.status_code, location)
         finally:
             await response.aclose()
@@ -90,4 +101,6 @@ def _for_another_origin(options: Options, url: str) -> Options:
     headers = tuple(
         (name, value) for name, value in options.headers if name.lower() in _HARMLESS
     )
-    return msgspec.structs.replace(options, headers=headers, cookies=())
+    return msgspec.structs.replace(
+        options, headers=headers, cookies=(), authorization=""
+    )

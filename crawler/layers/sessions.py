@@ -42,15 +42,17 @@ class Sessions:
         kept = jar.header(request.url, self._clock()) if jar is not None else None
         if not kept:
             return None
+        # Octets that are no UTF-8 come out again where the header is written.
+        text = kept.decode("utf-8", "surrogateescape")
         headers = request.options.headers
         given = [value for name, value in headers if name.lower() == "cookie"]
-        return "; ".join([kept, *given])
+        return "; ".join([text, *given])
 
     def store(self, response: Response) -> None:
         """Keep what a response sets."""
-        if response.head.value(b"set-cookie") is None:
+        lines = response.head.values(b"set-cookie")
+        if not lines:
             return
-        lines = response.headers.get_list("set-cookie")
         session = response.request.options.session
         jar = self._jars.setdefault(session, Jar())
         jar.store(response.url, lines, self._clock())

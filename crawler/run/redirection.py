@@ -29,7 +29,7 @@ class Redirection:
 
     def target(self, request: Request, response: Response) -> Request:
         """The request that a redirect asks for; FetchError where it is none."""
-        location = response.head.value(b"location")
+        location = redirects.location_of(response)
         return redirects.target(request, response.status_code, location)
 
     def leads_back(self, visit: Visit, target: Request) -> bool:

@@ -42,14 +42,18 @@ class _Cookie(msgspec.Struct, array_like=True):
     #: Its place in the order of creation, and of use.
     created: int = 0
     used: int = 0
+    #: Whether it came in octets that are no UTF-8; they are sent as they came.
+    is_latin: bool = False
 
     @property
     def key(self) -> tuple[str, str, bool]:
         return self.name, self.path, self.is_host_only
 
     @property
-    def pair(self) -> str:
-        return f"{self.name}={self.value}" if self.name else self.value
+    def pair(self) -> bytes:
+        """Its octets, as they came."""
+        text = f"{self.name}={self.value}" if self.name else self.value
+        return text.encode("latin-1" if self.is_latin else "utf-8")
 
     def is_over(self, now: float) -> bool:
         return self.expires is not None and self.expires <= now
@@ -60,7 +64,7 @@ class Jar:
 
     jar = Jar()
     jar.store("https://example.com/", ["id=7; Path=/shop"], now=0.0)
-    jar.header("https://example.com/shop/cart", now=1.0)  # "id=7"
+    jar.header("https://example.com/shop/cart", now=1.0)  # b"id=7"
     """
 
     def __init__(self) -> None:
@@ -86,10 +90,10 @@ class Jar:
         cookie = _Cookie(_split(url)[1], True, "/", name, value, False, None)
         self._keep(cookie, url, now)
 
-    def header(self, url: str, now: float) -> str | None:
+    def header(self, url: str, now: float) -> bytes | None:
         """The Cookie field of a request to `url`, at most 8 KiB; None: no cookie.
 
-        What servers set outside ASCII comes as text, to be sent as UTF-8.
+        Octets outside ASCII are those that the server set.
         """
         if not self._count:
             return None
@@ -103,12 +107,12 @@ class Jar:
         self._tick += 1
         pairs, size = [], 0
         for cookie in found:
-            size += len(cookie.pair.encode()) + 2
+            size += len(cookie.pair) + 2
             if size - 2 > MAX_HEADER:
                 break
             cookie.used = self._tick
             pairs.append(cookie.pair)
-        return "; ".join(pairs) or None
+        return b"; ".join(pairs) or None
 
     def to_json(self, domain: str | None = None) -> bytes:
         """All cookies, or those of a domain, for `add_json`. Session
@@ -214,7 +218,7 @@ def domains_of(url: str) -> list[str]:
 
 def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
     """One Set-Cookie line as a cookie; None if it is refused (§5.6, §5.7)."""
-    text = _decoded(line)
+    text, is_latin = _decoded(line)
     if len(text) > MAX_LINE or _CONTROL.search(text):
         return None
     pair, *rest = text.split(";")
@@ -238,19 +242,21 @@ def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
         value=value,
         is_secure="secure" in attributes,
         expires=_expires(attributes, now),
+        is_latin=is_latin,
     )
     if cookie.is_secure and not is_secure_url:
         return None
     return cookie if _fits_its_prefix(cookie, attributes) else None
 
 
-def _decoded(line: str | bytes) -> str:
+def _decoded(line: str | bytes) -> tuple[str, bool]:
+    """The line as text, and whether its octets are Latin-1 rather than UTF-8."""
     if isinstance(line, str):
-        return line.encode("utf-8", "replace").decode()  # no lone surrogates
+        return line.encode("utf-8", "replace").decode(), False  # no lone surrogates
     try:
-        return line.decode()
+        return line.decode(), False
     except UnicodeDecodeError:
-        return line.decode("latin-1")
+        return line.decode("latin-1"), True
 
 
 def _attributes(parts: list[str]) -> dict[str, str]:
