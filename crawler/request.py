@@ -19,6 +19,7 @@ from crawler.foreign_names import refuse_arguments
 from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy, without_password
 from crawler.web import urls
+from crawler.web.credentials import basic_of, redacted
 
 #: What the `url` of a Request begins with whose URL is none; the reason follows. No
 #: other Request has such a URL.
@@ -52,6 +53,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout: float | None = None
     kind: str = ""
     purpose: Purpose = "page"
+    #: The Authorization header for the user and password that the URL was given with.
+    authorization: str = ""
 
 
 DEFAULT_OPTIONS = Options()
@@ -121,6 +124,7 @@ class Request:
             errback=name_of(errback) if errback else "",
             timeout=timeout,
             kind=kind,
+            authorization=basic_of(url) if isinstance(url, str) else "",
         )
         if proxy:
             _check_proxy(proxy)
@@ -161,13 +165,17 @@ class Request:
         callback = name_of(changes.get("callback", self.callback))
         meta = encode_meta(changes["meta"]) if "meta" in changes else self._meta
         url, params = changes.get("url", self.url), changes.get("params")
+        options = _changed(self.options, changes)
+        if url is not self.url or params:
+            given, url = url, _absolute(url, params)
+            options = _for_url(options, self.url, given, url)
         return self.build(
-            url if url is self.url and not params else _absolute(url, params),
+            url,
             callback,
             priority=changes.get("priority", self.priority),
             depth=changes.get("depth", self.depth),
             meta=meta,
-            options=_changed(self.options, changes),
+            options=options,
         )
 
     def at_depth(self, depth: int) -> Request:
@@ -224,6 +232,8 @@ class Request:
 
     def with_cookie_header(self, value: str) -> Request:
         """An equal request with this Cookie header, and no cookies beside it."""
+        if any(char in value for char in "\r\n\0"):
+            raise ConfigError("header 'Cookie' holds a line break or NUL")
         headers = [p for p in self.options.headers if p[0].lower() != "cookie"]
         headers.append(("Cookie", value))
         options = msgspec.structs.replace(
@@ -414,6 +424,14 @@ def _other_body(
     return new
 
 
+def _for_url(options: Options, before: str, given: str, url: str) -> Options:
+    """The options with the credentials of a new URL; those of its origin stay."""
+    authorization = basic_of(given)
+    if not authorization and urls.origin_of(url) == urls.origin_of(before):
+        return options
+    return msgspec.structs.replace(options, authorization=authorization)
+
+
 def _absolute(url: str, params: Params | None) -> str:
     if not isinstance(url, str):
         raise ConfigError(f"Request({url!r}): a URL is a str, not {parts.kind(url)}")
@@ -426,7 +444,7 @@ def _absolute(url: str, params: Params | None) -> str:
     try:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
-        raise ConfigError(f"Request({url!r}): {exc}") from exc
+        raise ConfigError(f"Request({redacted(url)!r}): {exc}") from exc
 
 
 def _absolute_or_noted(url: str, params: Params | None) -> str:

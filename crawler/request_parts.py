@@ -28,6 +28,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 #: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Types whose values JSON always gives back as they were.
 _PLAIN = frozenset({str, bool, type(None)})
 _MAX_INT = 2**63
@@ -154,6 +155,8 @@ def headers(
             raise ConfigError(f"header {name!r} holds a line break or NUL")
         if not _TOKEN.fullmatch(name):
             raise ConfigError(f"{name!r} is not the name of a header")
+        if _SURROGATE.search(value):
+            raise ConfigError(f"header {name!r} holds half a surrogate pair")
     return pairs
 
 
@@ -205,7 +208,10 @@ def _file(name: str, value: Any) -> tuple[str, bytes, str]:
     if hasattr(content, "read"):
         content = content.read()
     body = content.encode() if isinstance(content, str) else bytes(content)
-    return str(filename), body, str(rest[0] if rest else "application/octet-stream")
+    kind = str(rest[0] if rest else "application/octet-stream")
+    if any(char in kind for char in "\r\n\0"):
+        raise ConfigError(f"file {name!r}: its type holds a line break or NUL")
+    return str(filename), body, kind
 
 
 def _quoted(text: str) -> str:

@@ -21,6 +21,7 @@ import msgspec
 
 from crawler.errors import ConfigError
 from crawler.version import __version__
+from crawler.web.credentials import redacted
 from crawler.web.file_extensions import SKIPPED
 
 
@@ -129,6 +130,13 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_nodes_total: int = 1_000_000
     #: A file of certificates to trust in place of the usual ones.
     ca_file: str = ""
+    #: A PEM file with the certificate, and its key, for servers that ask for one.
+    cert: str = ""
+    #: The certificate's key, if it is in a file of its own.
+    key: str = ""
+    #: A body without a length, cut off without TLS's goodbye, is truncated; false: it
+    #: is taken for whole, for servers that never say goodbye.
+    require_close_notify: bool = True
     #: Check certificates.
     verify: bool = True
     #: Send every request through this proxy.
@@ -277,7 +285,9 @@ def settled(
         if choices := get_args(get_type_hints(kind)[key]):
             words = [repr(word) for word in choices if isinstance(word, str)]
             why += f"; use {' or '.join(words)}" if words else ""
-        shown = without_password(value) if key == "proxy" else value
+        shown = value
+        if isinstance(value, str):
+            shown = without_password(value) if key == "proxy" else redacted(value)
         raise ConfigError(f"{source}: {section}.{key} = {shown!r}: {why}") from exc
     return value
 
@@ -320,6 +330,8 @@ _MAY_BE_EMPTY = frozenset(
     {
         "crawl.contact",
         "http.ca_file",
+        "http.cert",
+        "http.key",
         "http.proxy",
         "jobs.on_failure",
         "jobs.on_finish",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -201,6 +202,8 @@ def test_replace_takes_what_a_request_takes() -> None:
     ("changes", "message"),
     [
         ({"headers": {"X": "a\r\nEvil: 1"}}, "line break"),
+        ({"headers": {"X": "a\ud800"}}, "surrogate"),
+        ({"files": {"f": ("n", b"x", "text/html\r\nEvil: 1")}}, "line break"),
         ({"method": "GET / HTTP/1.1\r\nX:"}, "is not a method"),
         ({"cookies": {"a": "b; c"}}, "semicolon"),
         ({"cookies": {"a": "b\r\nX: y"}}, "control character"),
@@ -254,3 +257,30 @@ def test_options_survive_the_store() -> None:
 
     assert decode_options(encode_options(options)) == options
     assert encode_options(Request(URL).options) is None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Request("http://user:se#cret@"),
+        lambda: Request("http://user:secret@ho st/"),
+        lambda: Request("ftp://user:secret@host/"),
+        lambda: Request(URL, proxy="http://user:se#cret@proxy"),
+    ],
+)
+def test_no_message_shows_a_password(make: Callable[[], Request]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+
+    assert "cret" not in str(caught.value)
+
+
+def test_the_credentials_of_a_url_stay_with_its_origin() -> None:
+    request = Request("https://me:secret@a.example/")
+
+    assert request.url == "https://a.example/"
+    assert request.options.authorization.startswith("Basic ")
+    assert "secret" not in repr(request)
+    assert request.replace(url="https://a.example/b").options == request.options
+    assert not request.replace(url="https://b.example/").options.authorization
+    assert request.fingerprint() == Request("https://a.example/").fingerprint()

@@ -29,6 +29,7 @@ from crawler.cli import (
 from crawler.cli.parser import parser_of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
+from crawler.web.credentials import redacted
 
 #: One module a group of commands, in the order in which help lists them.
 COMMANDS = (
@@ -75,7 +76,7 @@ def execute(arguments: Sequence[str]) -> int:
         return int(exc.code or 0)
     again = [each for each in arguments if each != "--fresh"]
     as_json = getattr(parsed, "log_format", "text") == "json"
-    parsed.command_line = shlex.join(["crawl", *again])
+    parsed.command_line = redacted(shlex.join(["crawl", *again]))
     try:
         code = parsed.run(parsed) if "run" in parsed else _welcome()
     except CrawlError as exc:

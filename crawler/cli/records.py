@@ -14,6 +14,7 @@ from crawler.errors import ConfigError, Reason, StateError
 from crawler.settings import unknown
 from crawler.stats import FinishReason, Report, totals
 from crawler.store.reading import Reader, RunRecord
+from crawler.web.credentials import redacted
 
 #: What `--error timeout` means: all that took too long.
 _TIMEOUTS = frozenset(
@@ -72,7 +73,7 @@ def command_of(
         words += ["--job", job]
     for name, value in msgspec.json.decode(record.arguments).items():
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        words += ["-a", f"{name}={text}"]
+        words += ["-a", f"{name}={redacted(text)}"]
     return shlex.join(words)
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
+from crawler import request_parts
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.http import fast_models
 from crawler.http.body import Body as OwnBody
+from crawler.http.bound_headers import BoundTo
 from crawler.http.content_decoding import ACCEPT_ENCODING, Bounds
-from crawler.http.errors import is_refusal, reason_of
+from crawler.http.errors import fetch_error_of
+from crawler.http.open_files import how_to_raise
 from crawler.http.options import Timeouts, TransportOptions, nobody
 from crawler.http.proxy.server import proxy_server
 from crawler.http.response_body import (
@@ -29,6 +32,7 @@ from crawler.http.response_body import (
     Pace,
     TransportBody,
 )
+from crawler.http.tls import add_certificate, tls_context
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
 from crawler.reply import Body
@@ -70,9 +74,20 @@ class Client(httpx.AsyncClient):
     Takes ClientOptions and whatever else httpx's class takes. `fetch` is what the
     crawl uses; `get`, `stream`, `send` and the rest work as in httpx. Over 15 methods,
     for half of them are steps of `fetch`, which needs httpx's client at each.
+
+    In a crawl, headers and cookies given here, and `auth`, go to the origins that the
+    spider starts from, and to the hosts that `hosts` names ("api.example.org",
+    "*.example.org"): all but User-Agent and Accept and its like.
     """
 
-    def __init__(self, options: ClientOptions | None = None, **arguments: Any) -> None:
+    # Over forty lines: it hands out httpx's arguments, each to its part.
+    def __init__(
+        self,
+        options: ClientOptions | None = None,
+        *,
+        hosts: Iterable[str] = (),
+        **arguments: Any,
+    ) -> None:
         options = options or ClientOptions()
         http = options.settings.http
         for name in ("transport", "event_hooks", "auth"):
@@ -91,18 +106,23 @@ class Client(httpx.AsyncClient):
         arguments.setdefault("timeout", httpx.Timeout(
             http.read, connect=http.connect, pool=http.total
         ))  # fmt: skip
-        arguments["headers"] = {
-            "User-Agent": options.settings.user_agent(),
-            "Accept": ACCEPT,
-            "Accept-Encoding": ACCEPT_ENCODING,
-            **dict(arguments.get("headers") or {}),
-        }
+        given = httpx.Headers(arguments.get("headers"))
+        request_parts.headers(given.multi_items())
+        arguments["headers"] = httpx.Headers(
+            {
+                "User-Agent": options.settings.user_agent(),
+                "Accept": ACCEPT,
+                "Accept-Encoding": ACCEPT_ENCODING,
+            }
+        )
+        arguments["headers"].update(given)
+        self._bound = BoundTo(hosts, arguments.get("cookies"))
         super().__init__(**arguments)
         self._pace = Pace(http.min_rate, http.min_rate_window)
         self._total = http.total
         self._usual_seconds: tuple[httpx.Timeout, dict[str, float | None]] | None = None
         self._connections: set[object] = set()
-        self._lean_headers: dict[str, list[fast_models.Pair]] = {}
+        self._lean_headers: dict[tuple[str, bool], list[fast_models.Pair]] = {}
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
@@ -121,7 +141,9 @@ class Client(httpx.AsyncClient):
         self, options: ClientOptions, arguments: dict[str, Any]
     ) -> httpx.AsyncBaseTransport:
         http = options.settings.http
-        verify = arguments.pop("verify", _ssl_context(http))
+        verify = (
+            arguments.pop("verify") if "verify" in arguments else _tls_context(http)
+        )
         http2 = arguments.pop("http2", http.http2)
         limits = arguments.pop("limits", None)
         proxy = arguments.pop("proxy", http.proxy or None)
@@ -164,6 +186,7 @@ class Client(httpx.AsyncClient):
             min_rate_window=http.min_rate_window,
             max_header_bytes=http.max_headers,
             max_header_count=http.max_header_count,
+            require_close_notify=http.require_close_notify,
             allow_private=options.allow_private,
             is_start=options.is_start,
             proxy=proxy,
@@ -186,6 +209,12 @@ class Client(httpx.AsyncClient):
         """Requests that a limit of the transport made wait; with a scheduler, a bug."""
         return self._own.statistics().pool_waits if self._own else 0
 
+    @property
+    def file_advice(self) -> str:
+        """Which limit of open files to raise, if one is below `http.connections`."""
+        is_short = self._own is not None and self._own.statistics().is_short_of_files
+        return how_to_raise() if is_short else ""
+
     async def fetch(
         self,
         request: Request,
@@ -203,14 +232,15 @@ class Client(httpx.AsyncClient):
             # It would go directly, and show the address that the proxy is to hide.
             none = "http.transport=httpx has no proxy for one request; set http.proxy"
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
-        prepared = self._prepare(request)
+        authorized = self._bound.allows(request, is_start=authorized)
+        prepared = self._prepare(request, authorized=authorized)
         own = self._own
         try:
             if own is not None and not self._is_watched(authorized):
                 return _lean_response(request, await own.exchange(prepared), started)
             answer = await self._exchange(prepared, authorized=authorized)
         except Exception as exc:
-            raise self._located(translated(exc, request.url), request) from exc
+            raise self._located(fetch_error_of(exc, request.url), request) from exc
         try:
             body = self._body(answer, request)
         except FetchError:
@@ -268,9 +298,9 @@ class Client(httpx.AsyncClient):
             return request
         return super()._build_redirect_request(request, response)
 
-    def _prepare(self, request: Request) -> httpx.Request:
+    def _prepare(self, request: Request, *, authorized: bool) -> httpx.Request:
         options = request.options
-        headers = self._headers_for(urls.host_of(request.url))
+        headers = self._headers_for(urls.host_of(request.url), authorized)
         has_body = bool(options.content) or options.method in _WITH_BODY
         if options.cookies or options.headers or has_body:
             length = len(options.content) if has_body else None
@@ -301,15 +331,16 @@ class Client(httpx.AsyncClient):
         seconds = timeout.as_dict()
         return seconds if options.stream else {**seconds, "total": self._total}
 
-    def _headers_for(self, host: str) -> list[fast_models.Pair]:
+    def _headers_for(self, host: str, authorized: bool) -> list[fast_models.Pair]:
         """The client's own headers with the host's name before them; not changed."""
-        headers = self._lean_headers.get(host)
+        headers = self._lean_headers.get((host, authorized))
         if headers is None:
             if len(self._lean_headers) >= 10_000:
                 self._lean_headers.clear()
-            own = httpx.Headers([("Host", host), *self.headers.multi_items()])
-            headers = [(name, name.lower(), value) for name, value in own.raw]
-            self._lean_headers[host] = headers
+            own = self._bound.headers(self.headers, authorized=authorized)
+            all_of_them = httpx.Headers([("Host", host), *own])
+            headers = [(name, name.lower(), value) for name, value in all_of_them.raw]
+            self._lean_headers[host, authorized] = headers
         return list(headers) if self._may_change else headers
 
     @property
@@ -342,29 +373,24 @@ def _lean_response(request: Request, transfer: Transfer, started: float) -> Resp
     )
 
 
-def translated(exc: Exception, url: str) -> FetchError:
-    """Any error of the transport as a FetchError, with its reason."""
-    if isinstance(exc, FetchError):
-        return exc
-    detail = str(exc) or type(exc).__name__
-    is_final = isinstance(exc, httpx.ProxyError) and is_refusal(exc)
-    return FetchError(Reason(reason_of(exc)), detail, url=url, is_final=is_final)
-
-
 def _with(
     headers: list[fast_models.Pair],
     options: Options,
     length: int | None,
 ) -> list[fast_models.Pair]:
-    """The headers with a request's own in place of those of the same name; the length
-    is that of the body, whatever the request says."""
+    """The headers with a request's own in place of those of the same name.
+
+    The length is that of the body, whatever the request says; there is one Cookie
+    header (RFC 6265 section 5.4).
+    """
     added = [
         (name.encode(), value.encode())
         for name, value in options.headers
         if name.lower() not in _WRITTEN_HERE
     ]
-    if cookies := own_cookies(options):
-        added.append((b"Cookie", cookies.encode()))
+    if cookies := own_cookies(options).encode("utf-8", "surrogateescape"):
+        usual = [value for _, name, value in headers if name == b"cookie"]
+        added.append((b"Cookie", b"; ".join([*usual, cookies])))
     if length is not None:
         added.append((b"Content-Length", b"%d" % length))
     names = {name.lower() for name, _ in added}
@@ -372,10 +398,20 @@ def _with(
     return kept + [(name, name.lower(), value) for name, value in added]
 
 
-def _ssl_context(http: HttpSettings) -> ssl.SSLContext | bool:
-    if not http.verify or not http.ca_file:
-        return http.verify
+def _tls_context(http: HttpSettings) -> ssl.SSLContext:
+    """The context that the settings ask for; ConfigError for a file that is none."""
+    if http.key and not http.cert:
+        raise ConfigError("http.key is set without http.cert; name the certificate")
     try:
-        return ssl.create_default_context(cafile=http.ca_file)
+        trusted = http.ca_file if http.verify and http.ca_file else http.verify
+        context = tls_context(trusted)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(f"http.ca_file {http.ca_file}: {exc}") from exc
+    if http.cert:
+        try:
+            add_certificate(context, (http.cert, http.key) if http.key else http.cert)
+        except (OSError, ssl.SSLError) as exc:
+            names = f"http.cert {http.cert}"
+            names += f", http.key {http.key}" if http.key else ""
+            raise ConfigError(f"{names}: {exc}") from exc
+    return context

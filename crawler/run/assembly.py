@@ -80,6 +80,7 @@ def assemble(resources: RunResources) -> Assembled:
     spider, settings, store = resources.spider, resources.settings, resources.store
     facts, workers = resources.opening.facts, settings.crawl.workers
     start_origins = set(facts.start_origins)
+    credentials = dict(each.split(" ", 1) for each in facts.start_credentials)
     link_filter = LinkFilter(
         _scope(resources),
         depth=settings.crawl.depth,
@@ -89,6 +90,7 @@ def assemble(resources: RunResources) -> Assembled:
         left_out=store.rejected,
         start_names=resources.start_names,
         start_origins=start_origins,
+        start_credentials=credentials,
     )
     retries = Retries(settings.retry, spider.stop, spider.wait)
     progress, observations = Progress(resources.opening.counters), Observations()
@@ -99,7 +101,8 @@ def assemble(resources: RunResources) -> Assembled:
     hosts = HostPace(_pace(resources), policy, observers.pace_changed)
     ways = WayHealth()
     sessions = Sessions(resources.options.wall_clock, facts.cookies)
-    fetch = layered(resources, sessions, start_origins)
+    wire = Wire(resources.client, start_origins, credentials)
+    fetch = layered(resources, sessions, wire)
     robots = None
     if settings.politeness.robots:
         agent, total = settings.user_agent(), settings.http.total
@@ -142,11 +145,9 @@ def assemble(resources: RunResources) -> Assembled:
     return Assembled(engine, callbacks, observations)
 
 
-def layered(
-    resources: RunResources, sessions: Sessions, start_origins: set[str]
-) -> Fetch:
+def layered(resources: RunResources, sessions: Sessions, wire: Fetch) -> Fetch:
     """What a request passes on its way to the wire: the last line is asked first."""
-    fetch: Fetch = Wire(resources.client, start_origins)
+    fetch = wire
     if rate := resources.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
     fetch = WithCookies(fetch, sessions)

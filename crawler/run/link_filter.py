@@ -69,6 +69,7 @@ class LinkFilter:
         left_out: Mapping[int, str],
         start_names: set[str] | None = None,
         start_origins: set[str] | None = None,
+        start_credentials: dict[str, str] | None = None,
         skip_extensions: Collection[str] = (),
     ) -> None:
         self._scope = scope
@@ -76,6 +77,8 @@ class LinkFilter:
         self.start_names = set() if start_names is None else start_names
         #: Origins of the starts: the client's credentials go to no other.
         self.start_origins = set() if start_origins is None else start_origins
+        #: Authorization headers by origin, from user and password of start URLs.
+        self.start_credentials = {} if start_credentials is None else start_credentials
         self._resolver = Resolver(max_url=max_url)
         self._known = known
         self._left_out = left_out
@@ -103,6 +106,9 @@ class LinkFilter:
         if origin not in self.start_origins:
             self.start_origins.add(origin)
             found.fact().start_origins.add(origin)
+        if value := request.options.authorization:
+            self.start_credentials[origin] = value
+            found.fact().start_credentials.add(f"{origin} {value}")
         self._add(None, request, found, "start", self._starts)
         self._starts += 1
 

@@ -102,6 +102,8 @@ class Facts(msgspec.Struct):
     start_ended: bool = False
     #: Cookie walls: URLs that set a cookie and lead back to where a request came from.
     walls: set[str] = set()
+    #: Users and passwords of start URLs: `ORIGIN AUTHORIZATION`.
+    start_credentials: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
@@ -109,6 +111,7 @@ class Facts(msgspec.Struct):
             self.scope
             or self.start_names
             or self.start_origins
+            or self.start_credentials
             or self.walls
             or self.cookies
             or self.start_ended
@@ -119,6 +122,7 @@ class Facts(msgspec.Struct):
         self.scope |= later.scope
         self.start_names |= later.start_names
         self.start_origins |= later.start_origins
+        self.start_credentials |= later.start_credentials
         self.walls |= later.walls
         self.cookies.update(later.cookies)
         self.start_ended = self.start_ended or later.start_ended

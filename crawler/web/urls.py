@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ada_url import join_url, normalize_url
 
+from crawler.web.credentials import redacted
+
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
@@ -277,8 +279,8 @@ def _complaint(text: str) -> str:
 
 def _excerpt(text: str) -> str:
     """The start of the text for a message, without a password."""
-    shown = re.sub(r"//[^/?#@]*@", "//", text[:200])
-    return repr(shown) + ("..." if len(text) > 200 else "")
+    shown = redacted(text)
+    return repr(shown[:200]) + ("..." if len(shown) > 200 else "")
 
 
 def _glob(text: str) -> str:

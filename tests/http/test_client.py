@@ -140,6 +140,32 @@ async def test_the_request_carries_its_own_headers_in_place_of_the_clients() -> 
 
 
 @pytest.mark.parametrize(
+    ("request_", "sent"),
+    [
+        (Request(URL), b"kept=2"),
+        (Request(URL, cookies={"sid": "1"}), b"kept=2; sid=1"),
+        (Request(URL, headers={"cookie": "own=3"}), b"kept=2; own=3"),
+        (
+            Request(URL, cookies={"sid": "1"}, headers={"Cookie": "own=3"}),
+            b"kept=2; sid=1; own=3",
+        ),
+    ],
+)
+async def test_there_is_one_cookie_field(request_: Request, sent: bytes) -> None:
+    seen: list[httpx.Headers] = []
+
+    def note(request: httpx.Request) -> Any:
+        seen.append(request.headers)
+        return "ok"
+
+    async with client(note, headers={"Cookie": "kept=2"}) as made:
+        await (await made.fetch(request_)).aclose()
+
+    fields = [value for name, value in seen[0].raw if name.lower() == b"cookie"]
+    assert fields == [sent]
+
+
+@pytest.mark.parametrize(
     ("request_", "lengths"),
     [
         pytest.param(Request(URL, method="POST"), ["0"], id="empty post"),

@@ -10,7 +10,7 @@ import sqlite3
 from crawler.store.base import Facts
 
 #: The sets of `Facts`; the rows of a set bear its name.
-_SETS = ("scope", "start_names", "start_origins", "walls")
+_SETS = ("scope", "start_names", "start_origins", "start_credentials", "walls")
 _START_ENDED = "start_ended"
 
 _ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"

@@ -112,7 +112,7 @@ async def test_an_answer_through_a_proxy_is_decoded_and_bounded() -> None:
             id="a bomb",
         ),
         pytest.param(
-            [answer(gzip.compress(b"page")[:-2], "Content-Encoding: gzip")],
+            [answer(gzip.compress(b"page")[:-9], "Content-Encoding: gzip")],
             TruncatedError,
             id="cut short",
         ),

@@ -1,0 +1,67 @@
+"""Which of a client's headers a host may see: secrets stay with those they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+
+from crawler.errors import ConfigError
+from crawler.request import Request
+from crawler.web import urls
+
+__all__ = ["BoundTo"]
+
+#: Headers for everybody, beside those that begin with "accept".
+_FOR_ALL = frozenset({"connection", "user-agent"})
+
+
+class BoundTo:
+    """The hosts for which a client's headers, cookies and auth are meant.
+
+    These are the origins that a crawl starts from, which the crawl knows, and `hosts`.
+    No robots.txt gets any.
+    """
+
+    def __init__(self, hosts: Iterable[str], cookies: Any) -> None:
+        if isinstance(hosts, str):
+            raise ConfigError(f"Client(hosts={hosts!r}): give a list of host names")
+        self._hosts = frozenset(map(str.lower, hosts))
+        self._cookies = httpx.Cookies(cookies)
+
+    def allows(self, request: Request, *, is_start: bool) -> bool:
+        """Whether a request may show what is bound."""
+        if request.purpose == "robots":
+            return False
+        return is_start or (bool(self._hosts) and self._names(request.url))
+
+    def _names(self, url: str) -> bool:
+        host = urls.host_of(url)
+        name = urls.name_of(host)
+        if name in self._hosts or host in self._hosts:
+            return True
+        while "." in name:
+            name = name.partition(".")[2]
+            if f"*.{name}" in self._hosts:
+                return True
+        return False
+
+    def headers(
+        self, headers: httpx.Headers, *, authorized: bool
+    ) -> list[tuple[str, str]]:
+        """Those of the client's headers that a host may see."""
+        pairs = headers.multi_items()
+        if not authorized:
+            return [pair for pair in pairs if _is_for_all(pair[0])]
+        crumbs = [f"{each.name}={each.value}" for each in self._cookies.jar]
+        if crumbs:
+            given = [value for name, value in pairs if name.lower() == "cookie"]
+            pairs = [pair for pair in pairs if pair[0].lower() != "cookie"]
+            pairs.append(("Cookie", "; ".join([*given, *crumbs])))
+        return pairs
+
+
+def _is_for_all(name: str) -> bool:
+    name = name.lower()
+    return name in _FOR_ALL or name.startswith("accept")
