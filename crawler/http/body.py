@@ -93,7 +93,7 @@ class Body(httpx.AsyncByteStream):
 
     def end_by_coding(self) -> bool:
         """The wire may have been cut; False if no coding tells whether it was."""
-        if self._decoder is None or self._decoder.is_identity:
+        if self._decoder is None or not self._decoder.has_codings:
             return False
         self._decoder.may_be_cut = True
         return True

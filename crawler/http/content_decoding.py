@@ -78,6 +78,11 @@ class Decoder:
         self._layers = [_Layer(FORMATS[name]) for name in reversed(names)]
 
     @property
+    def has_codings(self) -> bool:
+        """Whether there is anything to undo."""
+        return bool(self._layers)
+
+    @property
     def has_junk(self) -> bool:
         """Whether bytes that belong to no encoding followed the body's end."""
         return any(layer.has_junk for layer in self._layers)

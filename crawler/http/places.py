@@ -49,7 +49,7 @@ class Places:
     @property
     def is_short_of_files(self) -> bool:
         """Whether open files run out before the transport's own limit is reached."""
-        return self._files < self._max_connections
+        return self._files < self.max_connections
 
     def run_out(self) -> None:
         """Lower the limit: the process has fewer files to spare than it seemed."""

@@ -370,4 +370,4 @@ def test_a_policy_without_a_wait_tries_again_at_once() -> None:
     retries = Retries(RetrySettings(), None, wait_none())
 
     assert retries.first_pause() == 0.0
-    assert retries.pause(Reason.RESET, 1, 0.0) == 0.0
+    assert retries.pause(FetchError(Reason.RESET, ""), 1, 0.0) == 0.0
