@@ -119,6 +119,7 @@ class RobotsTable:
 
     def _way_failed(self, origin: str, proxy: str, failure: FetchError) -> None:
         """Nothing was learned of the origin: requests by other ways are free to ask."""
+        self._known.pop(origin, None)  # outdated, or it would not have been asked again
         now = self._loop.time()
         self._ways.failed(proxy, now)
         until = now + max(1.0, self._retries.first_pause())

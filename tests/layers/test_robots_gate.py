@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
 import anyio
 import httpx
 import pytest
-from tenacity import stop_after_attempt, wait_none
+from tenacity import stop_after_attempt, wait_fixed, wait_none
 
 from crawler import Reason, Request, Response, Results, Spider, crawl
+from crawler.errors import FetchError
+from crawler.frontier.host_pace import HostPace, Pace
+from crawler.frontier.way_health import WayHealth
+from crawler.layers import respond
+from crawler.layers.retry_policy import Retries
+from crawler.layers.robots_gate import RobotsTable
+from crawler.settings import RetrySettings
 from crawler.testing import Answer, FakeSite
 from crawler.web.robots_txt import MAX_BYTES
+from tests.virtual_time import run_virtual
 
 HOME = "https://site.example/"
 ROBOTS = HOME + "robots.txt"
@@ -116,6 +125,22 @@ def test_rules_that_cannot_be_read_forbid_nothing(robots: Answer) -> None:
     assert report.pages == 1
 
 
+def test_robots_txt_is_read_no_further_than_its_bound() -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        yield b"User-agent: *\nDisallow: /0\n"
+        for _ in range(1000):
+            taken += 1
+            yield b"#" * 100_000
+
+    report = crawl(by("", ""), transport=site([], (200, {}, endless())))
+
+    assert (report.pages, report.skipped) == (1, {"robots_denied": 1})
+    assert taken <= MAX_BYTES // 100_000 + 1
+
+
 def test_a_bound_on_pages_is_none_on_robots_txt() -> None:
     rules = b"#" * 200_000 + b"\nUser-agent: *\nDisallow: /"
 
@@ -151,3 +176,243 @@ def test_a_crawl_delay_is_the_host_s_pace() -> None:
     crawl(by("", "", ""), transport=slow)
 
     assert asked[2] - asked[0] >= 0.1
+
+
+# -- the table, in virtual time
+
+
+ORIGIN = "https://site.example"
+DAY, WAIT = 24 * 3600.0, 7.0
+DENYING = b"User-agent: *\nDisallow: /private"
+UNREACHED = FetchError(Reason.PROXY_ERROR, "no way", way=BAD)
+Given = tuple[int, bytes] | tuple[int, str] | FetchError
+
+
+class Table:
+    """A table, and the answers that its requests get in turn; the last one stays.
+
+    An answer is a status with a body, a redirect with its target, or an error.
+    """
+
+    def __init__(self, *answers: Given, wait: float = WAIT) -> None:
+        self._answers = list(answers)
+        self.asked: list[Request] = []
+        self.ways = WayHealth()
+        self.hosts = HostPace(lambda host: Pace(4, 0))
+        retries = Retries(RetrySettings(), stop_after_attempt(3), wait_fixed(wait))
+        self.robots = RobotsTable(
+            "crawler", self._fetch, self.hosts, self.ways, retries, timeout=30.0
+        )
+
+    async def _fetch(self, request: Request, /) -> Response:
+        self.asked.append(request)
+        answer = self._answers[0]
+        if len(self._answers) > 1:
+            self._answers.pop(0)
+        if isinstance(answer, FetchError):
+            raise answer
+        status, content = answer
+        if isinstance(content, str):
+            return respond(request, status, [("Location", content)])
+        return respond(request, status, content=content)
+
+    async def ask(self, proxy: str = "") -> float | None:
+        """How many seconds later to ask again; None: requests can be judged."""
+        at = await self.robots.ask(ORIGIN, proxy)
+        return None if at is None else at - asyncio.get_running_loop().time()
+
+    def knows(self, proxy: str = "") -> bool:
+        return self.robots.knows(ORIGIN, proxy)
+
+    def reason(self, path: str = "/", proxy: str = "") -> Reason | None:
+        """Why a request may not be made."""
+        denied = self.robots.verdict(Request(ORIGIN + path, proxy=proxy))
+        return None if denied is None else denied.reason
+
+
+def test_what_robots_txt_says_holds_for_a_day() -> None:
+    async def main() -> None:
+        table = Table((200, DENYING))
+        assert not table.knows()
+
+        assert await table.ask() is None
+        await asyncio.sleep(DAY - 1)
+        assert table.knows()
+        assert table.knows(GOOD)
+        assert table.reason("/private/1") is Reason.ROBOTS_DENIED
+        assert table.reason("/") is None
+
+        await asyncio.sleep(1)
+        assert not table.knows()
+
+    run_virtual(main)
+
+
+def test_an_origin_that_was_not_asked_denies_nothing() -> None:
+    async def main() -> None:
+        assert Table((200, DENYING)).reason("/private") is None
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_an_unreachable_robots_txt_is_asked_again_and_denies_all_in_the_end(
+    status: int,
+) -> None:
+    async def main() -> None:
+        table = Table((status, b""))
+
+        assert [await table.ask() for _ in range(3)] == [WAIT, WAIT, None]
+        assert table.reason() is Reason.ROBOTS_UNREACHABLE
+        await asyncio.sleep(DAY - 1)
+        assert table.knows()
+        await asyncio.sleep(1)
+        assert not table.knows()
+        assert await table.ask() == WAIT  # it has all its tries again
+
+    run_virtual(main)
+
+
+def test_an_answer_makes_up_for_the_tries_before_it() -> None:
+    async def main() -> None:
+        table = Table((500, b""), (500, b""), (404, b""), (500, b""))
+        assert [await table.ask() for _ in range(3)] == [WAIT, WAIT, None]
+
+        assert [await table.ask() for _ in range(3)] == [WAIT, WAIT, None]
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(
+    ("reason", "pauses"),
+    [
+        pytest.param(Reason.RESET, [WAIT, WAIT, None], id="may succeed later"),
+        pytest.param(Reason.HEADER_TOO_LARGE, [None] * 3, id="will not succeed"),
+    ],
+)
+def test_a_robots_txt_that_does_not_come_is_tried_as_its_reason_allows(
+    reason: Reason, pauses: list[float | None]
+) -> None:
+    async def main() -> None:
+        table = Table(FetchError(reason, "what happened"))
+
+        assert [await table.ask() for _ in range(3)] == pauses
+        assert table.reason() is reason
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(
+    ("hops", "is_denied"), [(0, True), (5, True), (6, False), (7, False)]
+)
+def test_five_redirects_of_robots_txt_are_followed(hops: int, is_denied: bool) -> None:
+    async def main() -> None:
+        moves: list[Given] = [(301, f"/{number}.txt") for number in range(hops)]
+        table = Table(*moves, (200, DENYING))
+
+        assert await table.ask() is None
+        assert len(table.asked) == min(hops, 5) + 1
+        assert (table.reason("/private") is not None) is is_denied
+
+    run_virtual(main)
+
+
+def test_a_redirect_of_robots_txt_to_nowhere_is_asked_once_and_denies_nothing() -> None:
+    async def main() -> None:
+        table = Table((301, "ftp://site.example/"), (200, DENYING))
+
+        assert await table.ask() is None
+        assert (len(table.asked), table.reason("/private")) == (1, None)
+
+    run_virtual(main)
+
+
+def test_requests_for_robots_txt_say_so_and_are_not_bounded_as_pages_are() -> None:
+    async def main() -> None:
+        table = Table((302, "/other.txt"), (200, b""))
+        await table.ask(GOOD)
+
+        for request in table.asked:
+            assert (request.purpose, request.options.proxy) == ("robots", GOOD)
+            assert request.options.stream
+        assert table.asked[0].url == ROBOTS
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [pytest.param(WAIT, WAIT, id="first wait"), pytest.param(0.1, 1.0, id="a second")],
+)
+def test_a_way_that_fails_is_asked_again_after_a_moment_and_others_at_once(
+    wait: float, seconds: float
+) -> None:
+    async def main() -> None:
+        table = Table(UNREACHED, wait=wait)
+
+        assert await table.ask(BAD) is None
+        assert table.knows(BAD)
+        assert table.reason(proxy=BAD) is Reason.PROXY_ERROR
+        assert not table.knows(GOOD)
+        assert table.reason(proxy=GOOD) is None
+        await asyncio.sleep(seconds - 0.01)
+        assert table.knows(BAD)
+        await asyncio.sleep(0.01)
+        assert not table.knows(BAD)
+
+    run_virtual(main)
+
+
+def test_ways_that_fail_for_robots_txt_rest_as_for_pages() -> None:
+    async def main() -> None:
+        table = Table(UNREACHED)
+        for _ in range(10):
+            assert table.ways.usable_at(BAD) == 0.0
+            await table.ask(BAD)
+
+        assert table.ways.usable_at(BAD) == asyncio.get_running_loop().time() + 60
+
+    run_virtual(main)
+
+
+def test_a_way_that_fails_after_a_day_holds_though_the_origin_was_known() -> None:
+    async def main() -> None:
+        table = Table((200, DENYING), UNREACHED)
+        await table.ask(BAD)
+        await asyncio.sleep(DAY)
+        assert not table.knows(BAD)
+
+        await table.ask(BAD)
+
+        assert table.knows(BAD)  # not asked again at once, and again
+        assert table.reason(proxy=BAD) is Reason.PROXY_ERROR
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_a_long_robots_txt_says_as_much_as_a_short_one(size: int) -> None:
+    async def main() -> None:
+        table = Table((200, DENYING + b"\n#" + b"x" * size))
+
+        assert await table.ask() is None
+        assert table.reason("/private") is Reason.ROBOTS_DENIED
+
+    run_virtual(main)
+
+
+def test_of_many_origins_the_one_that_was_asked_longest_ago_is_forgotten() -> None:
+    async def main() -> None:
+        table = Table((404, b""))
+        for number in range(20_000):
+            await table.robots.ask(f"https://h{number}.example")
+        await table.robots.ask("https://h0.example")
+        assert table.robots.knows("https://h1.example", "")
+
+        await table.robots.ask("https://another.example")
+
+        assert not table.robots.knows("https://h1.example", "")
+        assert table.robots.knows("https://h0.example", "")
+        assert table.robots.knows("https://h2.example", "")
+
+    run_virtual(main)
