@@ -18,8 +18,8 @@ _Rule = Callable[[Any, float], float]
 
 #: Failures in a row that open the breaker; pauses after which it gives up.
 STRAIGHT_FAILURES, MAX_PAUSES = 10, 3
-#: Seconds of the first pause; each one is twice the one before, up to the longest.
-FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+#: Seconds of the first pause; each one is twice the one before.
+FIRST_PAUSE = 60.0
 
 
 class BreakerState(IntEnum):
@@ -71,7 +71,7 @@ class CircuitBreaker:
         return 0.0
 
     def _open(self, now: float) -> float:
-        pause = min(FIRST_PAUSE * 2.0**self.pauses, LONGEST_PAUSE)
+        pause = FIRST_PAUSE * 2.0**self.pauses
         self.state = BreakerState.OPEN
         self.open_until = now + pause
         self.pauses += 1

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.frontier.circuit_breaker import MAX_PAUSES, STRAIGHT_FAILURES
-from crawler.frontier.exchange import Exchange, Sign
-from crawler.frontier.host_pace import MEMORY, HostPace, Pace
+from crawler.frontier.exchange import Exchange, PaceChange, Sign
+from crawler.frontier.host_pace import HostPace, Pace
 from crawler.frontier.pace_policy import EXCUSED_SECONDS, LONGEST_INTERVAL
 
 HOST = "a.example"
+#: Troubles are remembered for an hour.
+MEMORY = 3600.0
 
 
 def hosts_of(per_host: int = 4, rate: float = 0.0) -> HostPace:
@@ -355,6 +357,33 @@ def test_no_turn_is_charged_while_the_host_is_paused() -> None:
     hosts.pause(HOST, 1010.0, 1000.0)
 
     assert not hosts.charge(HOST, 1001.0)
+
+
+def test_whoever_listens_is_told_of_each_change_of_pace_and_of_nothing_else() -> None:
+    told: list[PaceChange] = []
+    hosts = HostPace(lambda host: Pace(4, 1.0), tell=told.append)
+
+    answered(hosts, 1000.0)
+    broken(hosts, 1000.0)
+    broken(hosts, 1000.5)  # together with the one before
+    refused(hosts, 1001.0, after=30.0)
+    answered(hosts, 1040.0)
+
+    slowed, paused, eased = told
+    assert slowed == PaceChange(HOST, 2.0)
+    assert paused == PaceChange(HOST, 2.0, pause=30.0)
+    assert (eased.host, eased.interval, eased.pause) == (HOST, 1.0, 0.0)
+
+
+def test_whoever_listens_is_told_that_a_host_is_given_up() -> None:
+    told: list[PaceChange] = []
+    hosts, now = HostPace(lambda host: Pace(4, 1.0), tell=told.append), 1000.0
+
+    while not silent(hosts, now):
+        now += 1000.0
+
+    assert told[-1] == PaceChange(HOST, 0.0, is_given_up=True)
+    assert [change.is_given_up for change in told[:-1]] == [False] * (len(told) - 1)
 
 
 def test_refusals_use_up_no_attempts_for_a_quarter_of_an_hour() -> None:

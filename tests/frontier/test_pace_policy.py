@@ -8,19 +8,13 @@ from hypothesis import strategies as st
 
 from crawler.frontier.circuit_breaker import MAX_PAUSES, STRAIGHT_FAILURES
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
-from crawler.frontier.pace_policy import (
-    CLEAN_ANSWERS,
-    EXCUSED_SECONDS,
-    FIRST_INTERVAL,
-    HALF_LIFE,
-    KEPT,
-    LONGEST_INTERVAL,
-    Backoff,
-    RefusalSeries,
-    Slowdown,
-)
+from crawler.frontier.pace_policy import Backoff, RefusalSeries, Slowdown
 
 FIRST_PAUSE = 5.0
+#: What the policy promises, in numbers.
+FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
+KEPT, HALF_LIFE = 0.9, 15.0
+EXCUSED_SECONDS, CLEAN_ANSWERS = 15 * 60.0, 3
 
 
 def exchange(
@@ -318,6 +312,10 @@ def test_a_refusal_pauses_a_host_for_as_long_as_it_asks_or_for_the_first_wait(
     verdict, pause = health.observe(exchange(Sign.REFUSED, 7, after), 100.0, 1.0)
 
     assert (verdict, pause) == (Verdict(is_excused=expected[0]), expected[1])
+
+
+def test_a_policy_that_knows_no_wait_pauses_a_host_for_a_second() -> None:
+    assert Backoff().observe(exchange(Sign.REFUSED), 100.0, 1.0)[1] == 1.0
 
 
 @given(st.lists(st.sampled_from([Sign.ANSWERED, Sign.NOTHING])))
