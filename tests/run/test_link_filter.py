@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from crawler import Request
-from crawler.request import DEFAULT_OPTIONS, Entry, LinkRequest
+from crawler.request import DEFAULT_OPTIONS, Entry, LinkRequest, Options
 from crawler.response import LinkBatch
-from crawler.run.link_filter import Discovered, LinkFilter
+from crawler.run.link_filter import Discovered, LinkFilter, identity_behind
 from crawler.store.base import Facts
 from crawler.web import urls
 from crawler.web.urls import Pattern, Patterns, Scope
@@ -202,3 +203,165 @@ def test_scope_judges_a_file_that_is_followed_by_itself() -> None:
     gate.request(page(), LinkRequest("https://other.example/f.pdf"), result)
 
     assert [each.rule for each in result.rejected] == ["scope"]
+
+
+def test_a_link_has_all_that_its_batch_says() -> None:
+    options = Options(session="basket")
+    links = msgspec.structs.replace(
+        batch("a"), callback="shelf", priority=3, meta=b'{"n":1}', options=options
+    )
+
+    (entry,) = found(links, intake(), page(2)).requests
+
+    request = entry.request
+    assert (request.callback, request.priority, request.depth) == ("shelf", 3, 3)
+    assert (request.meta, request.options) == ({"n": 1}, options)
+    assert (entry.host, entry.found_as) == ("site.example", "link")
+    assert entry.fingerprint == Request(HOME + "a").fingerprint()
+
+
+def test_links_that_are_too_long_are_counted() -> None:
+    result = found(batch("a" * 100, "b"), intake())
+    found_too = found(batch("c" * 200, "d" * 200), intake())
+
+    assert (len(result.requests), result.cut) == (1, {"max_url": 1})
+    assert found_too.cut == {"max_url": 2}
+
+
+def test_links_that_are_too_long_add_up_over_the_batches_of_a_page() -> None:
+    gate, result = intake(), Discovered()
+
+    gate.links(page(), batch("a" * 100), result)
+    gate.links(page(), batch("b" * 100, "c" * 100), result)
+    gate.links(page(), batch("d"), result)
+
+    assert result.cut == {"max_url": 3}
+
+
+def test_a_start_request_has_no_page_behind_it() -> None:
+    gate, result = intake(), Discovered()
+
+    gate.start(Request(HOME), result)
+
+    (entry,) = result.requests
+    assert (entry.depth, entry.parent, entry.found_as) == (0, 0, "start")
+    assert entry.is_start
+
+
+def test_start_requests_that_are_not_made_once_are_named_by_their_number() -> None:
+    def run() -> list[int]:
+        gate, result = intake(), Discovered()
+        for _ in range(3):
+            gate.start(Request(HOME, once=False), result)
+        return [entry.fingerprint for entry in result.requests]
+
+    assert len({*run()}) == 3
+    assert run() == run()
+
+
+def test_the_same_start_host_is_a_new_fact_once() -> None:
+    gate, first, second = intake(), Discovered(), Discovered()
+
+    gate.start(Request("https://other.example/x"), first)
+    gate.start(Request("https://other.example/y"), second)
+
+    assert first.facts
+    assert second.facts is None
+
+
+def test_requests_are_named_by_their_number_though_earlier_ones_were_put_aside() -> (
+    None
+):
+    def run(*, aside: bool) -> list[int]:
+        gate, result, prints = intake(), Discovered(), []
+        for _ in range(4):
+            gate.request(page(), Request(HOME, once=False), result)
+            prints += [entry.fingerprint for entry in result.requests[-1:]]
+            if aside:
+                result.put_aside()
+        assert result.staged == (4 if aside else 0)
+        return prints
+
+    assert len({*run(aside=False)}) == 4
+    assert run(aside=True) == run(aside=False)
+
+
+def test_the_size_of_what_was_found_counts_links_that_filters_skipped() -> None:
+    result = found(batch("a", "b", "https://other.example/"), intake())
+    assert result.size == 3
+
+    result.put_aside()
+
+    assert (result.size, result.requests, result.rejected) == (0, [], [])
+    assert result.staged == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "depth", "rule"),
+    [
+        pytest.param(HOME + "a", 1, None, id="may enter"),
+        pytest.param(HOME + "a", 2, "depth", id="too deep"),
+        pytest.param("https://other.example/", 9, "scope", id="scope judges first"),
+        pytest.param(HOME + "a.pdf", 1, "extension", id="a file"),
+        pytest.param(HOME + "a.pdf", 2, "depth", id="depth judges before the name"),
+    ],
+)
+def test_the_first_filter_that_skips_a_url_is_named(
+    url: str, depth: int, rule: str | None
+) -> None:
+    gate = intake(depth=1, skip_extensions=("pdf",))
+
+    assert gate.verdict(url, depth) == rule
+
+
+def test_a_url_is_judged_as_a_start_unless_its_depth_is_given() -> None:
+    assert intake(depth=0).verdict(HOME) is None
+
+
+# -- redirects
+
+
+def redirected(source: Entry, url: str, gate: LinkFilter) -> Discovered:
+    target, result = Request(url), Discovered()
+    gate.redirect(source, target, 77, result)
+    return result
+
+
+def test_the_target_of_a_redirect_takes_its_sources_place() -> None:
+    source = page(3)
+    source.parent, source.redirects, source.chain = 5, 2, (8,)
+
+    (entry,) = redirected(source, HOME + "new", intake(depth=0)).requests
+
+    assert (entry.fingerprint, entry.url) == (77, HOME + "new")
+    assert (entry.depth, entry.parent, entry.found_as) == (3, 5, "redirect")
+    assert (entry.redirects, entry.chain) == (3, (8, source.fingerprint))
+    assert entry.host == "site.example"
+
+
+def test_a_page_may_not_redirect_out_of_scope_but_a_start_takes_its_scope_along() -> (
+    None
+):
+    other, linked = "https://other.example/", page()
+    linked.parent = 5
+
+    rejected = redirected(linked, other, intake())
+    assert not rejected.requests
+    assert [r.rule for r in rejected.rejected] == ["scope"]
+    assert rejected.rejected[0].parent == linked.fingerprint
+
+    gate = intake()
+    grown = redirected(page(), other, gate)
+    assert [entry.url for entry in grown.requests] == [other]
+    assert grown.facts == Facts(scope={"other.example"})
+    assert gate.verdict(other) is None
+
+
+def test_what_a_repeated_request_redirects_to_is_asked_as_often() -> None:
+    first, second = page(), page()
+    second.fingerprint = 1
+    again, once = Request(HOME, once=False), Request(HOME)
+
+    assert identity_behind(first, once) == identity_behind(second, once)
+    assert identity_behind(first, again) != identity_behind(second, again)
+    assert identity_behind(first, again) == identity_behind(page(), again)
