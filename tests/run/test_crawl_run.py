@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,55 @@ def test_a_run_in_a_durable_store_that_is_given_can_be_resumed(tmp_path: Path) -
     assert (second.run, second.resumed) == (1, True)
     assert second.items == [{"url": HOME}]
     assert site.urls == [HOME]
+
+
+@dataclass
+class Book:
+    title: str
+
+
+@dataclass
+class Author:
+    name: str
+
+
+class Shop(Pages):
+    item_types = (Book, Author)
+
+    async def parse(self, response: Response) -> Results:
+        yield Book("Emma")
+        yield Author("Austen")
+        if response.url != HOME:
+            yield {"neither": 1}
+        yield response.follow_all("a")
+
+
+def test_each_type_of_item_goes_to_a_file_of_its_own(tmp_path: Path) -> None:
+    site = FakeSite({HOME: "<a href=/b>b</a>", HOME + "b": ""})
+
+    report = crawl(
+        Shop,
+        {"storage": {"dir": str(tmp_path / "state")}},
+        job="shop",
+        outputs=f"{tmp_path}/{{type}}.csv",
+        transport=site,
+    )
+
+    assert (tmp_path / "Book.csv").read_bytes() == b"title\r\nEmma\r\n"
+    assert (tmp_path / "Author.csv").read_bytes() == b"name\r\nAusten\r\n"
+    assert report.failed == 1  # an item of no declared type fails its page
+
+
+def test_a_spider_names_its_outputs_and_code_may_leave_them_out(tmp_path: Path) -> None:
+    class Named(Pages):
+        outputs = (str(tmp_path / "a.jsonl"),)
+
+    site = FakeSite({HOME: ""})
+    collected = crawl(Named, outputs=(), transport=site).items
+    before = list(tmp_path.iterdir())
+    report = crawl(Named, transport=site)
+
+    assert collected == [{"url": HOME}]
+    assert before == []
+    assert report.items == []
+    assert (tmp_path / "a.jsonl").exists()

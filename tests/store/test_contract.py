@@ -169,6 +169,18 @@ async def test_items_come_in_order_from_any_sequence_number(store: Store) -> Non
     assert [row.sequence for row in rows] == [2, 3]
 
 
+async def test_an_item_keeps_the_name_of_its_type(store: Store) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    await store.stage(page, Portion([Item(b"0", type="Book")]), 0)
+    last = [Item(b"1", type="Author"), Item(b"2")]
+    await store.commit([Outcome(page, items=last, portions=1)])
+
+    rows = await store.items_after(0, 10)
+
+    assert [row.type for row in rows] == ["Book", "Author", ""]
+
+
 async def test_items_of_start_have_the_ordinals_that_it_names(store: Store) -> None:
     await store.commit([Outcome(None, items=items("x"))])
     await store.commit([Outcome(None, items=items("y"), first_ordinal=1)])

@@ -68,7 +68,7 @@ class ItemRows:
             group.item += 1
             body = bytearray(item.body)
             group.rows.items.append(
-                (group.item, fingerprint, ordinal + judged - 1, body)
+                (group.item, fingerprint, ordinal + judged - 1, body, item.type)
             )
             if len(group.rows.items) >= _MANY:
                 group.rows.write()

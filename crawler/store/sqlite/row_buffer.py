@@ -11,7 +11,7 @@ _INSERT_URL = """INSERT INTO urls
     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))"""
 _INSERT_VISIT = """INSERT INTO visits
     VALUES(?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?, ?, NULLIF(?, 0))"""
-_INSERT_ITEM = "INSERT INTO items VALUES(?, ?, ?, ?)"
+_INSERT_ITEM = "INSERT INTO items VALUES(?, ?, ?, ?, ?)"
 _REJECT = "INSERT INTO rejected VALUES(NULL, ?, ?, ?, ?, ?, ?)"
 
 Row = tuple[Any, ...]

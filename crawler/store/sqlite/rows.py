@@ -68,7 +68,8 @@ def items_after(
 ) -> list[ItemRow]:
     """Items in order, from the one after `sequence`."""
     rows = connection.execute(
-        "SELECT * FROM items WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        "SELECT sequence, fingerprint, ordinal, body, NULL, type FROM items "
+        "WHERE sequence > ? ORDER BY sequence LIMIT ?",
         (sequence, limit),
     )
     return [ItemRow(*row) for row in rows]

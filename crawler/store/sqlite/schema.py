@@ -176,15 +176,23 @@ CREATE TABLE staged_rejected(
 );
 """
 
+# The name of the item's class: outputs choose items by it.
+_TYPES = """
+ALTER TABLE items ADD COLUMN type TEXT NOT NULL DEFAULT '';
+ALTER TABLE staged_items ADD COLUMN type TEXT NOT NULL DEFAULT '';
+"""
+# The temporary view stands before the table of that name.
+_UNTYPED = "CREATE TEMP VIEW items AS SELECT *, '' AS type FROM main.items;"
+
 #: The steps from one version of the schema to the next; the first makes it.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
-    "run": (_RUN, _FACTS.format(temp=""), _STAGED),
+    "run": (_RUN, _FACTS.format(temp=""), _STAGED, _TYPES),
 }
 #: By version: how a reader converts an older file, in temporary tables.
 _CONVERTED: dict[Kind, dict[int, str]] = {
     "job": {},
-    "run": {2: _FACTS.format(temp="TEMP")},
+    "run": {2: _FACTS.format(temp="TEMP"), 4: _UNTYPED},
 }
 
 #: SQLite's page cache: 32 MB; 8 MB while pages stage what they give, since staged rows

@@ -16,7 +16,7 @@ from crawler.store.base import Item, Portion, Rejected
 from crawler.store.sqlite.run_state import RunState, Staged
 from crawler.store.sqlite.string_table import StringTable
 
-_STAGE_ITEM = "INSERT INTO staged_items VALUES(?, ?, ?, ?)"
+_STAGE_ITEM = "INSERT INTO staged_items VALUES(?, ?, ?, ?, ?)"
 # As in the log of URLs, a link that is found again takes the lower depth.
 _STAGE_URL = """INSERT INTO staged_urls
     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))
@@ -35,7 +35,7 @@ def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
     connection.executemany(
         _STAGE_ITEM,
         [
-            (page, ordinal, msgspec.json.encode(item.keys), item.body)
+            (page, ordinal, msgspec.json.encode(item.keys), item.body, item.type)
             for ordinal, item in enumerate(portion.items, before.items)
         ],
     )
@@ -61,9 +61,10 @@ def drop_all(connection: sqlite3.Connection) -> None:
 
 def staged_items(connection: sqlite3.Connection, page: int) -> Iterator[Item]:
     """The items that the page has staged, in order."""
-    query = "SELECT keys, body FROM staged_items WHERE page = ? ORDER BY ordinal"
-    for keys, body in connection.execute(query, (page,)):
-        yield Item(body, msgspec.json.decode(keys, type=tuple[tuple[str, bytes], ...]))
+    query = "SELECT keys, body, type FROM staged_items WHERE page = ? ORDER BY ordinal"
+    for packed, body, kind in connection.execute(query, (page,)):
+        keys = msgspec.json.decode(packed, type=tuple[tuple[str, bytes], ...])
+        yield Item(body, keys, type=kind)
 
 
 def _url_rows(
