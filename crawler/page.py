@@ -28,7 +28,7 @@ Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
 _MISSING: Any = object()
-# Bytes of a page above which its selectors are looked at more closely.
+# Bytes of a page above which its links may be too many.
 _LARGE = 256 * 1024
 # Characters of URLs that are taken of one page: 10,000 links of 400 each.
 _LINK_TEXT = 4 * 1024**2
@@ -212,8 +212,7 @@ class Page:
         root = parse(self.markup)
         if root is None:
             raise SelectorError("html", self.url)
-        is_odd = verdict is not None or len(self.markup) > _LARGE
-        return Node(root, Tree(root, self.url, is_odd=is_odd))
+        return Node(root, Tree(root, self.url, is_odd=verdict is not None))
 
     @lazy
     def markup(self) -> bytes:

@@ -336,13 +336,16 @@ def test_a_selector_finds_the_same_on_a_deep_page() -> None:
 
 
 def test_of_a_page_of_very_many_links_the_first_are_taken() -> None:
-    page = page_of("<base href=/b/><a href=1>x</a><A HREF=2>y</a><img src=3>" * 15_000)
+    page = page_of(
+        "<base href=/b/><a href=1>x</a><A HREF=2>y</a><img src=3>" * 9_000,
+        max_links=5_000,
+    )
 
     assert page.has_many_links
     assert page.references()[:3] == ["1", "2", "1"]
-    assert page.links_cut == 20_000
+    assert page.links_cut == 13_000
     assert page.references(tags=("img",))[:2] == ["3", "3"]
-    assert page.links_cut == 20_000 + 5_000
+    assert page.links_cut == 13_000 + 4_000
     assert page.base_url == "https://books.example/b/"
 
 

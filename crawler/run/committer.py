@@ -117,10 +117,6 @@ def _size(outcome: Outcome) -> int:
     size = REQUEST_BYTES * len(outcome.requests) + LEFT_OUT_BYTES * len(
         outcome.rejected
     )
-    for entry in outcome.requests:
-        size += len(entry.request.url)
-    for link in outcome.rejected:
-        size += len(link.url)
-    for item in outcome.items:
-        size += len(item.body)
-    return size
+    size += sum([len(entry.request.url) for entry in outcome.requests])
+    size += sum([len(link.url) for link in outcome.rejected])
+    return size + sum([len(item.body) for item in outcome.items])

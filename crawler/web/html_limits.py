@@ -22,7 +22,7 @@ _SMALL = 2_560
 _FEW_TAGS = 400
 # A page above this, or above two bytes for each node that a page may have, is tried in
 # any case: an error of the sieve would cost too much there.
-_LARGE = 1024**2
+_LARGE = 512 * 1024
 _MANY_TAGS = 2_000
 
 # One sample in each cell. Samples are parsed some at a time: parsing a sample of the
@@ -53,7 +53,7 @@ _VOID = frozenset({
 # fmt: on
 # Elements that stay open by the parser, formatting weighed: in all samples, and more
 # for each. Ordinary pages leave up to 38 open in six samples.
-_OPEN, _OPEN_EACH = 24, 5
+_OPEN, _OPEN_EACH = 24, 4
 # These are opened again in each block until their end tag comes (HTML §13.2.4.3).
 _FORMATTING = frozenset(
     {"b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"}

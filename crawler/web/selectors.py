@@ -72,7 +72,7 @@ class Tree:
     def __init__(self, root: LexborNode, url: str, *, is_odd: bool = False) -> None:
         self.root = root
         self.url = url
-        #: Large, or suspicious: selectors of one combinator are looked at, too.
+        #: Large or suspicious: selectors of one combinator are looked at, too.
         self.is_odd = is_odd
         self._is_deep: bool | None = None
         self._shape: Shape | None = None
