@@ -510,7 +510,8 @@ class Http1Connection(asyncio.Protocol):
         except UnreadableError as exc:
             self._error = exc
             raise
-        if status == 408 and self._is_reused and transfer.is_unanswered:
+        is_late = status == 408 and framing.is_closing and self._is_reused
+        if is_late and transfer.is_unanswered:
             # The server was tired of the idle connection; the request crossed its
             # answer (RFC 9110 section 15.5.9).
             self._transfer = None
