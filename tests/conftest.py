@@ -5,10 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+from chardet import EncodingEra, detect
 
 #: The methods of the durable store that read or write rows on the event loop.
 ROWS_ON_THE_LOOP = {"take", "commit", "items_after", "explain"}
 ROWS_ON_THE_LOOP |= {"sink_position", "set_sink_position"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def detector_is_loaded() -> None:
+    """chardet reads its models from files, once a process: not within a test's loop."""
+    detect(b"<p>Gr\xfc\xdfe" * 20, encoding_era=EncodingEra.ALL)
+    detect(b"<p>\xfc")
 
 
 @pytest.fixture
