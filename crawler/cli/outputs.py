@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from crawler.sinks import OutputSpec
-    from crawler.sinks.registry import Offer
+    from crawler.sinks.registry import OutputOffer
 
 
 def add(commands: Commands) -> None:
@@ -56,7 +56,7 @@ def show(args: argparse.Namespace) -> int:
     return exits.COMPLETE
 
 
-def _offers(offers: Iterable[Offer], pattern: str) -> Iterable[tuple[str, str]]:
+def _offers(offers: Iterable[OutputOffer], pattern: str) -> Iterable[tuple[str, str]]:
     for offer in offers:
         need = f" (pip install 'crawler[{offer.extra}]')"
         yield (

@@ -15,13 +15,13 @@ from crawler.sinks.base import (
     places_of,
 )
 from crawler.sinks.disk import OpenFile
-from crawler.sinks.file_sink import Mode
 from crawler.sinks.files import GrowingFile, StoredFile
 from crawler.sinks.formats import Format
 from crawler.sinks.location import LocalFile, Location
 from crawler.sinks.memory import Channel, Collect
 from crawler.sinks.naming import dated, is_fixed, numbered
 from crawler.sinks.outputs import Outputs, check_distinct
+from crawler.sinks.placement import Mode
 from crawler.sinks.plan import OutputPlan
 from crawler.sinks.selection import Selection
 from crawler.sinks.spec import OutputSpec

@@ -25,7 +25,7 @@ _MOST_FIELDS = 200
 _DIGITS, _MOST_DIGITS = 38, 76
 
 
-class Column:
+class ArrowColumn:
     """A column of which nothing is known but its values."""
 
     looks = True
@@ -35,8 +35,8 @@ class Column:
         #: Set by `type`: the values are written as their JSON.
         self._is_text = False
         self._is_wide = False
-        self._item: Column | None = None
-        self._fields: dict[str, Column] = {}
+        self._item: ArrowColumn | None = None
+        self._fields: dict[str, ArrowColumn] = {}
 
     def look(self, value: Any) -> None:
         """Take note of a value."""
@@ -46,12 +46,12 @@ class Column:
         if isinstance(value, int) and value not in _EXACT:
             self._seen.add("huge" if value not in _INTEGERS else "long")
         elif isinstance(value, list):
-            self._item = self._item or Column()
+            self._item = self._item or ArrowColumn()
             for each in value:
                 self._item.look(each)
         elif isinstance(value, dict) and not self._is_wide:
             for name, each in value.items():
-                self._fields.setdefault(name, Column()).look(each)
+                self._fields.setdefault(name, ArrowColumn()).look(each)
             self._is_wide = len(self._fields) > _MOST_FIELDS
 
     def type(self) -> pyarrow.DataType:
@@ -100,7 +100,7 @@ _SIMPLE = {
 }
 
 
-class Known(Column):
+class Known(ArrowColumn):
     """A column of a certain kind."""
 
     looks = False
@@ -122,7 +122,7 @@ class Known(Column):
         return value if value is None or not self._convert else self._convert(value)
 
 
-class Timestamps(Column):
+class Timestamps(ArrowColumn):
     """Moments: in UTC if all of them have a zone, without a zone if none has."""
 
     def look(self, value: Any) -> None:
@@ -140,7 +140,7 @@ class Timestamps(Column):
         return value if is_kept else datetime.datetime.fromisoformat(value)
 
 
-class Decimals(Column):
+class Decimals(ArrowColumn):
     """Decimals, with the digits of the longest."""
 
     def __init__(self) -> None:
@@ -171,8 +171,8 @@ class Decimals(Column):
         return value if value is None or self._is_text else Decimal(str(value))
 
 
-class Lists(Column):
-    def __init__(self, item: Column) -> None:
+class Lists(ArrowColumn):
+    def __init__(self, item: ArrowColumn) -> None:
         super().__init__()
         self.looks = item.looks
         self._element = item
@@ -201,8 +201,8 @@ class Maps(Lists):
         return [(name, self._element.convert(each)) for name, each in value.items()]
 
 
-class Structs(Column):
-    def __init__(self, fields: dict[str, Column]) -> None:
+class Structs(ArrowColumn):
+    def __init__(self, fields: dict[str, ArrowColumn]) -> None:
         super().__init__()
         self.looks = any(each.looks for each in fields.values())
         self._fields = fields
@@ -228,7 +228,7 @@ _KNOWN: dict[str, tuple[pyarrow.DataType, Callable[[Any], Any] | None]] = {
 }
 
 
-def column_of(kind: Kind) -> Column:
+def column_of(kind: Kind) -> ArrowColumn:
     """The column for values of a kind."""
     if kind.name in _KNOWN:
         return Known(*_KNOWN[kind.name])
@@ -241,4 +241,4 @@ def column_of(kind: Kind) -> Column:
         return Maps(item) if kind.name == "map" else Lists(item)
     if kind.name == "struct" and kind.fields:
         return Structs({name: column_of(each) for name, each in kind.fields})
-    return Column()
+    return ArrowColumn()

@@ -21,9 +21,10 @@ from crawler.pipelines.item_type import ItemType
 from crawler.sinks.base import Owns, Position, Sink, Source
 from crawler.sinks.columns import columns_of
 from crawler.sinks.disk import LOCAL
-from crawler.sinks.file_sink import Mode, refusal
+from crawler.sinks.placement import Mode, refusal
 from crawler.sinks.row_keys import RowOwner
-from crawler.sinks.sqlite_table import Table, connect
+from crawler.sinks.sqlite_file import SqliteFile
+from crawler.sinks.sqlite_table import Table, TableSwap
 from crawler.store.base import ItemRow
 
 TABLE = "items"
@@ -31,6 +32,8 @@ TABLE = "items"
 
 class Database(Sink):
     """A table of a SQLite file, written in place by at most one transaction a second.
+
+    Its methods are many, because every step may fail and is repeated by itself.
 
     With `item_key` an item replaces the one with the same key, of this run or of an
     earlier one; without it every run adds its own rows. With mode "replace" the table
@@ -49,15 +52,13 @@ class Database(Sink):
     ) -> None:
         self.path = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
         self.target = f"{self.path}?table={table}" if table else str(self.path)
-        self._table_name = table or TABLE
+        self._swap = TableSwap(table or TABLE, is_replacing=mode == "replace")
         #: A database of others may hold a table of ours only if it was named.
         self._is_named = table is not None
         self._item_type = item_type
         self._item_key = item_type.in_json(item_key) if item_type else tuple(item_key)
         self._mode = mode
-        #: Seconds to wait for another program's transaction at a time.
-        self._busy_timeout = busy_timeout
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(self.path, busy_timeout)
         self._table: Table | None = None
         self._rows: list[ItemRow] = []
         self._taken = 0
@@ -83,7 +84,7 @@ class Database(Sink):
             return False
         uri = f"{self.path.as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            return not Table(connection, self._table_name).exists()
+            return not Table(connection, self._swap.name).exists()
 
     def _unwritable(self, error: Exception) -> ConfigError:
         why = getattr(error, "strerror", None) or str(error)
@@ -129,42 +130,21 @@ class Database(Sink):
         is_known = recorded is not None and bool(recorded.target)
         if exists and not is_known and not self._may_change() and not self._has_room():
             raise refusal(self.target)
-        self._connection = connect(self.path, self._busy_timeout)
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             is_first = recorded is None or not recorded.run or not exists
-            self._table = self._table_to_fill(connection, recorded, is_first)
+            aside = recorded.aside if recorded is not None else ""
+            self._table = self._swap.table_to_fill(
+                connection, is_first=is_first, aside=aside
+            )
             self._table.create(columns_of(self._item_type) if self._item_type else {})
             if not self._table.is_ours():
                 raise ConfigError(
-                    f"{self.path} has a table `{self._table_name}` of another kind; "
+                    f"{self.path} has a table `{self._swap.name}` of another kind; "
                     "use another file"
                 )
             if recorded is not None and not is_first:
                 return msgspec.structs.replace(recorded, state="writing", aside="")
             return Position(target=str(self.path), run=self._number(self._table))
-
-    def _table_to_fill(
-        self, connection: sqlite3.Connection, recorded: Position | None, is_first: bool
-    ) -> Table:
-        """The table that this run writes: a second one, if it replaces the first."""
-        main, second = Table(connection, self._table_name), self._second(connection)
-        if self._mode != "replace":
-            return main
-        if is_first:
-            second.drop()
-        elif recorded is not None and recorded.aside:
-            aside = self._aside(connection, recorded.aside)
-            if aside.exists():
-                aside.rename(second.name)  # a bad run that is continued
-        if main.exists() and main.is_ours() and not is_first and not second.exists():
-            return main  # this run has taken its place already
-        return second
-
-    def _second(self, connection: sqlite3.Connection) -> Table:
-        return Table(connection, f"_new_{self._table_name}")
-
-    def _aside(self, connection: sqlite3.Connection, label: str) -> Table:
-        return Table(connection, f"{self._table_name}_{label.replace('-', '_')}")
 
     def _may_change(self) -> bool:
         return self._mode != "refuse" or self._source.owns(str(self.path))
@@ -211,7 +191,7 @@ class Database(Sink):
             self._position = msgspec.structs.replace(self._position, aside=label)
             await self._source.record(self._position)
         place = await to_thread.run_sync(self._put_in_place, label)
-        is_aside = place != self._table_name
+        is_aside = place != self._swap.name
         self._position = msgspec.structs.replace(
             self._position, state="finished", aside=label if is_aside else ""
         )
@@ -221,28 +201,19 @@ class Database(Sink):
             self.kept, self.published = self.target, f"{self.path}?table={place}"
 
     def _put_in_place(self, label: str) -> str:
-        """Give a second table its final name; the name of the table with the rows."""
-        table = self._table
-        assert table is not None
+        """The name under which the rows are in place."""
+        assert self._table is not None
         with self._writing() as connection:
-            main = Table(connection, self._table_name)
-            if table.name != self._second(connection).name:
-                return table.name
-            if label and main.exists():
-                main = self._aside(connection, label)
-            main.drop()
-            table.rename(main.name)
-        return table.name
+            self._swap.put_in_place(connection, self._table, label)
+        return self._table.name
 
     async def close(self) -> None:
         await to_thread.run_sync(self._leave)
 
     def _leave(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-            if self._is_ours_alone and self.published is None and not self._taken:
-                self.path.unlink(missing_ok=True)  # nothing was ever written
+        is_empty = self._is_ours_alone and self.published is None and not self._taken
+        if self._file.close() and is_empty:
+            self.path.unlink(missing_ok=True)  # nothing was ever written
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -250,22 +221,9 @@ class Database(Sink):
         assert self._table is not None
         name = self._table.name
         try:
-            with self._transaction() as connection:
+            with self._file.transaction() as connection:
                 yield connection
         except (sqlite3.Error, OSError) as exc:
             self._table.name = name
             self._table.forget()
             raise SinkError(f"{self.target} cannot be written: {exc}") from exc
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection
-        assert connection is not None
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise

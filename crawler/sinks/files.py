@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crawler.errors import SinkError
 from crawler.sinks.base import Position, Source
-from crawler.sinks.file_sink import FileSink, write_pieces
+from crawler.sinks.file_sink import FileSink
 from crawler.store.base import ItemRow
 
 
@@ -26,7 +26,7 @@ class GrowingFile(FileSink):
             await self._in_thread(self._flush)
             self._position = Position(
                 self._taken,
-                self._size,
+                self._part.size,
                 target=self._position.target,
                 shape=self._shape,
                 base=self._base,
@@ -35,23 +35,24 @@ class GrowingFile(FileSink):
 
     def _flush(self) -> None:
         """Write the buffered rows and wait until they are safe."""
-        if self._file is None:
+        if not self._part.is_open:
             self._reopen()
-        assert self._file is not None
-        if self._size == 0:
-            self._size = self._write_start(self._file)
-        data = b"".join(self._buffer)
-        self._file.write(self._size, data)
-        self._file.sync()
-        self._size += len(data)
+        if self._part.size == 0:
+            self._base = self._part.begin(self._format.start(self._existing()))
+        self._part.append_durably(b"".join(self._buffer))
         self._buffer.clear()
 
     def _reopen(self) -> None:
         """More items came after publishing: they follow in a copy of the file."""
-        file = self._file = self.location.open()
+        self._part.open()
         self.published, self.unpublished = None, self.location.part_text
-        if write_pieces(file, self.location.read()) != self._size:
-            raise SinkError(f"{self.location.text} was changed after it was published")
+        try:
+            if self._part.begin(self.location.read()) != self._position.size:
+                name = self.location.text
+                raise SinkError(f"{name} was changed after it was published")
+        except (OSError, SinkError):
+            self._part.close()  # the copy is made again
+            raise
 
     async def _complete(self, sequence: int) -> None:
         await self.save(sequence)
@@ -61,7 +62,7 @@ class GrowingFile(FileSink):
 
     def _check(self) -> None:
         """Note a part that another program removed or cut."""
-        if self.location.part_size() != self._size:
+        if not self._part.is_intact():
             self._is_lost = True
 
 
@@ -75,7 +76,7 @@ class StoredFile(FileSink):
         self.unpublished = None
         if self._position.state != "finished":
             # The part could be made; nothing else was to be known. Items come later.
-            self._position, self._size = Position(shape=self._shape), 0
+            self._position, self._part.size = Position(shape=self._shape), 0
             await self._in_thread(self._leave)
             return 0
         return sequence

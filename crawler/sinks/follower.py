@@ -80,7 +80,10 @@ class SinkGroup(Protocol):
 
 
 class SinkWriter:
-    """Hands committed items to one output, and records its position."""
+    """Hands committed items to one output, and records its position.
+
+    One object, because waiting, saving and retrying share its lock and its progress.
+    """
 
     def __init__(
         self,

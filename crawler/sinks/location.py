@@ -17,6 +17,8 @@ from crawler.sinks.disk import LOCAL, Disk, OpenFile
 class Location(ABC):
     """One place for one output. Every method may block and raises OSError.
 
+    Its methods are many and short: a part and a place have each their own.
+
     `GrowingFile` and `StoredFile` write any format to any location. A location of your
     own implements the abstract methods; `StoredFile` needs no part that survives the
     process, so `part_size` may always be None.

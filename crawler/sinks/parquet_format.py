@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemType
-from crawler.sinks.arrow_columns import Column, column_of
+from crawler.sinks.arrow_columns import ArrowColumn, column_of
 from crawler.sinks.base import UnfitItem
 from crawler.sinks.columns import columns_of
 from crawler.sinks.formats import Format
@@ -44,7 +44,7 @@ class Parquet(Format):
     ) -> None:
         kinds = columns_of(item_type) if item_type else {}
         self._is_known = item_type is not None
-        self._columns: dict[str, Column] = {
+        self._columns: dict[str, ArrowColumn] = {
             name: column_of(kind) for name, kind in kinds.items()
         }
         columns = self._columns.values()
@@ -75,7 +75,7 @@ class Parquet(Format):
             if column is None:
                 if self._is_known:
                     continue  # `encode` refuses it
-                column = self._columns[name] = Column()
+                column = self._columns[name] = ArrowColumn()
             column.look(value)
 
     def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:

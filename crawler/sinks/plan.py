@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemType
 from crawler.sinks.base import Owns, Sink
-from crawler.sinks.file_sink import Mode
 from crawler.sinks.naming import dated, is_fixed, numbered
 from crawler.sinks.outputs import check_distinct
+from crawler.sinks.placement import Mode
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.uri import locate_spec, open_sink
 

@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
-from psycopg import AsyncConnection
 from psycopg.sql import SQL, Composed, Identifier, Placeholder
 
 from crawler.sinks.columns import Kind
+from crawler.sinks.postgres_server import Connection
 from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
-Connection: TypeAlias = AsyncConnection[Any]
 #: Columns of every table, before those of the items.
 OWN = {
     "_key": "text PRIMARY KEY",
@@ -203,6 +202,58 @@ class PostgresTable:
         await connection.execute(
             SQL("ALTER TABLE {} RENAME TO {}").format(self.identifier, Identifier(name))
         )
+
+
+class PostgresSwap:
+    """Which table a run fills, and how it comes to its name.
+
+    A run that replaces the rows of earlier runs fills a second table. When the run
+    publishes, that one takes the place of the first; after a bad run it stands beside.
+    """
+
+    def __init__(self, main: PostgresTable, *, is_replacing: bool) -> None:
+        self.main = main
+        self._second = main.sibling(f"_new_{_last(main.name)}"[:_LONGEST])
+        self._is_replacing = is_replacing
+
+    async def begin(self, connection: Connection) -> PostgresTable:
+        """The table that a new run fills."""
+        if not self._is_replacing:
+            return self.main
+        await self._second.drop(connection)
+        return self._second
+
+    async def resume(self, connection: Connection, place: str) -> PostgresTable:
+        """The table that an earlier process of the run has filled, named `place`."""
+        if place == self.main.name:
+            return self.main
+        if place != self._second.name:  # a bad run was put beside the first table
+            aside = self.main.sibling(_last(place))
+            await aside.rename(connection, _last(self._second.name))
+        return self._second
+
+    async def put_in_place(
+        self, connection: Connection, place: str, label: str
+    ) -> PostgresTable:
+        """Give a second table its final name; the table that holds the rows now."""
+        if place != self._second.name:
+            return self.main.sibling(_last(place))  # done, perhaps by an earlier try
+        final = self.main
+        if label and await self.main.columns(connection):
+            name = f"{_last(self.main.name)}_{label.replace('-', '_')}"
+            final = self.main.sibling(name[:_LONGEST])
+        await final.drop(connection)
+        await self._second.rename(connection, _last(final.name))
+        return final
+
+
+#: A longer name is cut by PostgreSQL.
+_LONGEST = 63
+
+
+def _last(name: str) -> str:
+    """The table's name without its schema."""
+    return name.rpartition(".")[2]
 
 
 def _of(kind: Kind) -> tuple[str, _Convert]:

@@ -23,7 +23,7 @@ GROUP = "crawler.sinks"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OutputOffer:
     """Something that an output may name."""
 
     name: str
@@ -50,16 +50,16 @@ class Offer:
         return getattr(importlib.import_module(module), name)
 
 
-def _by_name(*offers: Offer) -> dict[str, Offer]:
+def _by_name(*offers: OutputOffer) -> dict[str, OutputOffer]:
     return {offer.name: offer for offer in offers}
 
 
 _HERE = "crawler.sinks"
-FORMATS: Mapping[str, Offer] = _by_name(
-    Offer("jsonl", "one JSON object a line", f"{_HERE}.formats:JsonLines"),
-    Offer("json", "one JSON array", f"{_HERE}.formats:JsonArray"),
-    Offer("csv", "a table for spreadsheets", f"{_HERE}.csv_format:Csv"),
-    Offer(
+FORMATS: Mapping[str, OutputOffer] = _by_name(
+    OutputOffer("jsonl", "one JSON object a line", f"{_HERE}.formats:JsonLines"),
+    OutputOffer("json", "one JSON array", f"{_HERE}.formats:JsonArray"),
+    OutputOffer("csv", "a table for spreadsheets", f"{_HERE}.csv_format:Csv"),
+    OutputOffer(
         "parquet",
         "a typed table for data tools",
         f"{_HERE}.parquet_format:Parquet",
@@ -68,20 +68,20 @@ FORMATS: Mapping[str, Offer] = _by_name(
     ),
 )
 #: Behind the ending of a format.
-PACKINGS: Mapping[str, Offer] = _by_name(
-    Offer("gz", "compressed by gzip", f"{_HERE}.gzip_format:Gzip"),
-    Offer("zst", "compressed by Zstandard", f"{_HERE}.zstd_format:Zstandard"),
+PACKINGS: Mapping[str, OutputOffer] = _by_name(
+    OutputOffer("gz", "compressed by gzip", f"{_HERE}.gzip_format:Gzip"),
+    OutputOffer("zst", "compressed by Zstandard", f"{_HERE}.zstd_format:Zstandard"),
 )
 _OBJECT = f"{_HERE}.objects:StoredObject"
 #: Schemes of places that hold a file of any format.
-PLACES: Mapping[str, Offer] = _by_name(
-    Offer("s3", "Amazon S3 and its like", _OBJECT, "obstore", "objects"),
-    Offer("gs", "Google Cloud Storage", _OBJECT, "obstore", "objects"),
-    Offer("az", "Azure Blob Storage", _OBJECT, "obstore", "objects"),
+PLACES: Mapping[str, OutputOffer] = _by_name(
+    OutputOffer("s3", "Amazon S3 and its like", _OBJECT, "obstore", "objects"),
+    OutputOffer("gs", "Google Cloud Storage", _OBJECT, "obstore", "objects"),
+    OutputOffer("az", "Azure Blob Storage", _OBJECT, "obstore", "objects"),
 )
 #: Schemes of databases.
-DATABASES: Mapping[str, Offer] = _by_name(
-    Offer(
+DATABASES: Mapping[str, OutputOffer] = _by_name(
+    OutputOffer(
         "postgresql",
         "a table of PostgreSQL, exactly once",
         f"{_HERE}.postgres:Postgres",

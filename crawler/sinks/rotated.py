@@ -16,9 +16,9 @@ from anyio import to_thread
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks.base import Owns, Position, RotatedPart, Sink, Source
 from crawler.sinks.disk import OpenFile
-from crawler.sinks.file_sink import Mode, put, refusal
 from crawler.sinks.formats import Format
 from crawler.sinks.location import Location, stem
+from crawler.sinks.placement import Mode, put, refusal
 from crawler.store.base import ItemRow
 
 #: Rows that are encoded at a time.

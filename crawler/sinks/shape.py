@@ -14,7 +14,7 @@ from crawler.settings import unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class OutputShape:
     """What an output makes of the items."""
 
     #: The name that each chosen field gets, by its name in JSON; {}: all, as they are.
@@ -30,7 +30,7 @@ class Shape:
         item_type: ItemType | None,
         item_key: Sequence[str],
         place: str,
-    ) -> Shape:
+    ) -> OutputShape:
         """The shape of an output that chooses `fields`; ConfigError names `place`."""
         key = item_type.in_json(item_key) if item_type else tuple(item_key)
         if not fields:

@@ -12,7 +12,7 @@ from typing import Any
 from crawler import settings as layers
 from crawler.errors import ConfigError
 from crawler.settings import Bytes
-from crawler.sinks.file_sink import Mode
+from crawler.sinks.placement import Mode
 
 
 @dataclass(frozen=True, kw_only=True)

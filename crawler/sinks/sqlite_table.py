@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,18 +34,7 @@ _DECLARED = {
 }
 
 
-def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """A connection whose commits survive a power cut; transactions are explicit."""
-    connection = sqlite3.connect(
-        path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
-    )
-    # The removal of the journal is the commit. EXTRA waits until the removal, too, is
-    # on the disk; with FULL a power cut brings the journal back, which undoes it.
-    connection.execute("PRAGMA synchronous = EXTRA")
-    return connection
-
-
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column: its name, and its type as the table declares it."""
 
     name: str
@@ -60,8 +48,8 @@ class Table:
         self.name = name
         self._connection = connection
         #: The column of each field; the table's columns by how SQLite compares names.
-        self._columns: dict[str, Column] = {}
-        self._existing: dict[str, Column] = {}
+        self._columns: dict[str, TableColumn] = {}
+        self._existing: dict[str, TableColumn] = {}
 
     def exists(self) -> bool:
         return bool(self._found())
@@ -109,7 +97,7 @@ class Table:
             (key, owner.job, owner.run, row.sequence, *cells),
         )
 
-    def _column(self, field: str, kind: Kind) -> Column:
+    def _column(self, field: str, kind: Kind) -> TableColumn:
         """The column of a field; the table gets it if it has none."""
         known = self._columns.get(field)
         if known is not None:
@@ -127,8 +115,8 @@ class Table:
         self._columns[field] = column
         return column
 
-    def _add(self, name: str, kind: Kind) -> Column:
-        column = Column(name, _DECLARED.get(kind.name, "TEXT"))
+    def _add(self, name: str, kind: Kind) -> TableColumn:
+        column = TableColumn(name, _DECLARED.get(kind.name, "TEXT"))
         self._connection.execute(
             f"ALTER TABLE {quoted(self.name)} ADD COLUMN {quoted(name)} "
             + column.declared
@@ -136,9 +124,54 @@ class Table:
         self._existing[name.lower()] = column
         return column
 
-    def _found(self) -> list[Column]:
+    def _found(self) -> list[TableColumn]:
         query = f"PRAGMA table_info({quoted(self.name)})"
-        return [Column(row[1], row[2]) for row in self._connection.execute(query)]
+        return [TableColumn(row[1], row[2]) for row in self._connection.execute(query)]
+
+
+class TableSwap:
+    """Which table a run fills, and how it comes to its name.
+
+    A run that replaces the rows of earlier runs fills a second table. When the run
+    publishes, that one takes the place of the first; after a bad run it stands beside.
+    """
+
+    def __init__(self, name: str, *, is_replacing: bool) -> None:
+        self.name = name
+        self.second = f"_new_{name}"
+        self._is_replacing = is_replacing
+
+    def aside(self, label: str) -> str:
+        """The name of the table of a bad run."""
+        return f"{self.name}_{label.replace('-', '_')}"
+
+    def table_to_fill(
+        self, connection: sqlite3.Connection, *, is_first: bool, aside: str
+    ) -> Table:
+        """The table of this run: a new one (`is_first`), or the one that an earlier
+        process has filled, also if that is beside under the label `aside`."""
+        main, second = Table(connection, self.name), Table(connection, self.second)
+        if not self._is_replacing:
+            return main
+        if is_first:
+            second.drop()
+            return second
+        if aside and (beside := Table(connection, self.aside(aside))).exists():
+            beside.rename(second.name)
+        has_swapped = main.exists() and main.is_ours() and not second.exists()
+        return main if has_swapped else second
+
+    def put_in_place(
+        self, connection: sqlite3.Connection, table: Table, label: str
+    ) -> None:
+        """Give a second table its final name."""
+        if table.name != self.second:
+            return
+        final = Table(connection, self.name)
+        if label and final.exists():
+            final = Table(connection, self.aside(label))
+        final.drop()
+        table.rename(final.name)
 
 
 def quoted(name: str) -> str:

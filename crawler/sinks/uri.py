@@ -23,13 +23,13 @@ from crawler.sinks import registry
 from crawler.sinks.base import Sink
 from crawler.sinks.database import Database
 from crawler.sinks.disk import LOCAL, Disk
-from crawler.sinks.file_sink import Mode
 from crawler.sinks.files import GrowingFile, StoredFile
 from crawler.sinks.formats import Format
 from crawler.sinks.location import LocalFile, Location, stem
+from crawler.sinks.placement import Mode
 from crawler.sinks.rotated import RotatedFiles
 from crawler.sinks.selection import Selection
-from crawler.sinks.shape import Shape
+from crawler.sinks.shape import OutputShape
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
 
@@ -74,7 +74,9 @@ def open_sink(
         return output
     spec = output if isinstance(output, OutputSpec) else OutputSpec(uri=_text(output))
     key = (item_key,) if isinstance(item_key, str) else tuple(item_key or ())
-    shape = Shape.of(spec.renamed, item_type, key, f"Output {spec.uri or spec.sink}")
+    shape = OutputShape.of(
+        spec.renamed, item_type, key, f"Output {spec.uri or spec.sink}"
+    )
     around = Surroundings(
         mode=mode if mode != "refuse" else spec.mode,
         item_type=shape.item_type,

@@ -16,8 +16,8 @@ from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.pipelines import Run
 from crawler.sinks import ItemType, Outputs, open_sink, places_of
 from crawler.sinks.database import Database
-from crawler.sinks.file_sink import Mode
-from crawler.sinks.sqlite_table import connect
+from crawler.sinks.placement import Mode
+from crawler.sinks.sqlite_file import connect
 from tests.sinks.kept import RUN, KeptStore
 
 

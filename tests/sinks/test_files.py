@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, stop_after_attempt
 
 from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.sinks import Outputs, Position, open_sink, places_of
-from crawler.sinks.file_sink import Mode, recovered
+from crawler.sinks.placement import Mode, recovered
 from tests.sinks.kept import RUN, KeptStore
 
 ENDINGS = ["jsonl", "json", "csv", "db"]

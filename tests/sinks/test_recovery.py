@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, stop_after_attempt, wait_none
 
 from crawler.errors import SinkError
 from crawler.sinks import ItemType, Outputs, Sink, open_sink
-from crawler.sinks.file_sink import Mode
+from crawler.sinks.placement import Mode
 from tests.sinks.fake_disk import FakeDisk, Killed, Power
 from tests.sinks.kept import RUN, KeptStore
 

@@ -9,7 +9,7 @@ import pytest
 
 from crawler.errors import ConfigError
 from crawler.sinks import ItemRow, OutputSpec, Sink, open_sink
-from crawler.sinks.registry import DATABASES, FORMATS, PACKINGS, PLACES, Offer
+from crawler.sinks.registry import DATABASES, FORMATS, PACKINGS, PLACES, OutputOffer
 
 OFFERS = [
     offer
@@ -30,14 +30,14 @@ class NoSink:
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.name)
-def test_everything_that_is_offered_can_be_loaded(offer: Offer) -> None:
+def test_everything_that_is_offered_can_be_loaded(offer: OutputOffer) -> None:
     if not offer.is_installed:
         pytest.skip(f"needs the extra {offer.extra}")
     assert callable(offer.load())
 
 
 def test_a_missing_extra_is_named() -> None:
-    offer = Offer("x", "", "x:X", "no_such_module", "lake")
+    offer = OutputOffer("x", "", "x:X", "no_such_module", "lake")
 
     with pytest.raises(
         ConfigError, match=r"need no_such_module: pip .*crawler\[lake\]"

@@ -10,7 +10,7 @@ import pytest
 
 from crawler.errors import ConfigError
 from crawler.sinks import ItemField, ItemType, Outputs, OutputSpec, open_sink
-from crawler.sinks.shape import Shape
+from crawler.sinks.shape import OutputShape
 from tests.sinks.kept import RUN, KeptStore
 
 
@@ -24,13 +24,13 @@ TYPE = ItemType.of(Book)
 
 
 def test_without_a_choice_all_stays_as_it_is() -> None:
-    shape = Shape.of({}, TYPE, ["page_url"], "Output")
+    shape = OutputShape.of({}, TYPE, ["page_url"], "Output")
 
-    assert shape == Shape({}, TYPE, ("pageUrl",))
+    assert shape == OutputShape({}, TYPE, ("pageUrl",))
 
 
 def test_fields_and_key_get_their_new_names() -> None:
-    shape = Shape.of(
+    shape = OutputShape.of(
         {"title": "Title", "page_url": "URL"}, TYPE, ["page_url"], "Output"
     )
 
@@ -45,7 +45,7 @@ def test_fields_and_key_get_their_new_names() -> None:
 
 
 def test_of_unknown_items_the_names_are_known() -> None:
-    shape = Shape.of({"a": "A"}, None, [], "Output")
+    shape = OutputShape.of({"a": "A"}, None, [], "Output")
 
     assert shape.item_type is not None
     assert shape.item_type.names == ("A",)
@@ -63,7 +63,7 @@ def test_a_choice_that_cannot_be_is_an_error(
     fields: Mapping[str, str], key: list[str], words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        Shape.of(fields, TYPE, key, "Output x.csv")
+        OutputShape.of(fields, TYPE, key, "Output x.csv")
 
 
 async def test_the_key_of_a_database_follows_the_new_names(tmp_path: Path) -> None:

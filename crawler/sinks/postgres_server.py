@@ -1,0 +1,121 @@
+"""A PostgreSQL server as a sink uses it: a connection, and the positions kept there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
+
+from crawler.errors import ConfigError
+
+Connection: TypeAlias = AsyncConnection[Any]
+
+#: Unless the URI says otherwise: a server that does not answer is an error in time.
+_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 30_000,
+    "application_name": "crawler",
+}
+_TABLE = "table="
+
+
+class Server:
+    """A database and at most one connection to it; a lost one is made again."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: Connection | None = None
+
+    @property
+    def text(self) -> str:
+        """The database without user and password."""
+        values: dict[str, Any] = conninfo_to_dict(self._conninfo)
+        host = values.get("host") or values.get("service") or "localhost"
+        port = f":{values['port']}" if values.get("port") else ""
+        return f"postgresql://{host}{port}/{values.get('dbname') or ''}"
+
+    def check(self) -> None:
+        """psycopg.Error unless the database answers; blocks."""
+        psycopg.connect(self._conninfo, **_OPTIONS).close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction that is committed at the end of the block."""
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(
+                self._conninfo, options="-c timezone=UTC", **_OPTIONS
+            )
+        async with self._connection.transaction():
+            yield self._connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """The URI as libpq takes it, and the table that it names, "" if none."""
+    parts = urlsplit(uri)
+    pairs = [pair for pair in parts.query.split("&") if pair]
+    named = [pair[len(_TABLE) :] for pair in pairs if pair.startswith(_TABLE)]
+    rest = "&".join(pair for pair in pairs if not pair.startswith(_TABLE))
+    conninfo = f"postgresql://{parts.netloc}{parts.path}" + (f"?{rest}" if rest else "")
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.Error as exc:
+        raise ConfigError(f"Output {parts.scheme}://...: {one_line(exc)}") from exc
+    return conninfo, unquote(named[-1]) if named else ""
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class Kept(NamedTuple):
+    """How far an output is, as the database has it; run 0: it has never been."""
+
+    run: int = 0
+    #: The last item of the run that is there.
+    sequence: int = 0
+    #: The name of the table that holds the rows.
+    place: str = ""
+
+
+class PositionTable:
+    """The table `crawler_positions`: how far each output of each job is. It changes in
+    the transaction that writes the rows."""
+
+    def __init__(self, job: str, output: str) -> None:
+        self._key = (job, output)
+
+    async def create(self, connection: Connection) -> None:
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS crawler_positions ("
+            "job text, output text, run bigint NOT NULL, sequence bigint NOT NULL, "
+            "place text NOT NULL, PRIMARY KEY (job, output))"
+        )
+
+    async def read(self, connection: Connection) -> Kept:
+        """The position, which no other transaction can change until this one ends."""
+        cursor = await connection.execute(
+            "SELECT run, sequence, place FROM crawler_positions "
+            "WHERE job = %s AND output = %s FOR UPDATE",
+            self._key,
+        )
+        found = await cursor.fetchone()
+        return Kept(*found) if found else Kept()
+
+    async def write(self, connection: Connection, kept: Kept) -> None:
+        await connection.execute(
+            "INSERT INTO crawler_positions (job, output, run, sequence, place) "
+            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (job, output) DO UPDATE SET "
+            "run = excluded.run, sequence = excluded.sequence, place = excluded.place",
+            (*self._key, *kept),
+        )

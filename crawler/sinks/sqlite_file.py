@@ -1,0 +1,52 @@
+"""One SQLite file that a sink writes: its connection and its transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """A connection whose commits survive a power cut; transactions are explicit."""
+    connection = sqlite3.connect(
+        path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+    )
+    # The removal of the journal is the commit. EXTRA waits until the removal, too, is
+    # on the disk; with FULL a power cut brings the journal back, which undoes it.
+    connection.execute("PRAGMA synchronous = EXTRA")
+    return connection
+
+
+class SqliteFile:
+    """A file and at most one connection to it. Every call may block."""
+
+    def __init__(self, path: Path, busy_timeout: float) -> None:
+        self.path = path
+        #: Seconds to wait for another program's transaction at a time.
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is committed at the end of the block."""
+        if self._connection is None:
+            self._connection = connect(self.path, self._busy_timeout)
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> bool:
+        """Close the connection; whether there was one."""
+        if self._connection is None:
+            return False
+        self._connection.close()
+        self._connection = None
+        return True
