@@ -17,7 +17,6 @@ from crawler.pipelines import Run
 from crawler.sinks import ItemType, Outputs, open_sink, places_of
 from crawler.sinks.database import Database
 from crawler.sinks.placement import Mode
-from crawler.sinks.sqlite_file import connect
 from tests.sinks.kept import RUN, KeptStore
 
 
@@ -421,8 +420,3 @@ async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
 
     assert outputs.kept() == []
     assert table(path, "n") == [(1,), (2,)]
-
-
-def test_a_commit_is_safe_against_power_cuts(tmp_path: Path) -> None:
-    with closing(connect(tmp_path / "out.db", 1)) as connection:
-        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)

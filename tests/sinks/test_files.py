@@ -12,8 +12,8 @@ import pytest
 from tenacity import AsyncRetrying, stop_after_attempt
 
 from crawler.errors import ConfigError, OutputExists, SinkError
-from crawler.sinks import Outputs, Position, open_sink, places_of
-from crawler.sinks.placement import Mode, recovered
+from crawler.sinks import Outputs, open_sink, places_of
+from crawler.sinks.placement import Mode
 from tests.sinks.kept import RUN, KeptStore
 
 ENDINGS = ["jsonl", "json", "csv", "db"]
@@ -38,38 +38,6 @@ async def publish(
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-WRITING = Position(sequence=3, size=10, shape="jsonl")
-PUBLISHING = Position(3, 10, "publishing", "/out", "jsonl")
-FINISHED = Position(3, 10, "finished", "/out", "jsonl")
-ANEW = Position(shape="jsonl")
-
-
-@pytest.mark.parametrize(
-    ("position", "target", "part", "expected"),
-    [
-        pytest.param(None, None, None, ANEW, id="a new run"),
-        pytest.param(None, None, 10, ANEW, id="a part of another run"),
-        pytest.param(WRITING, None, 10, WRITING, id="as it was recorded"),
-        pytest.param(WRITING, 5, 99, WRITING, id="with a torn end"),
-        pytest.param(WRITING, None, 9, ANEW, id="too short"),
-        pytest.param(WRITING, 10, None, ANEW, id="gone"),
-        pytest.param(PUBLISHING, None, 10, WRITING, id="killed before the rename"),
-        pytest.param(PUBLISHING, 10, 10, WRITING, id="over an older one"),
-        pytest.param(PUBLISHING, 10, None, FINISHED, id="killed after the rename"),
-        pytest.param(PUBLISHING, 9, None, ANEW, id="renamed, and not ours"),
-        pytest.param(PUBLISHING, None, None, ANEW, id="both gone"),
-        pytest.param(FINISHED, 10, None, FINISHED, id="finished"),
-        pytest.param(FINISHED, 12, 3, FINISHED, id="finished, and changed since"),
-        pytest.param(FINISHED, None, None, ANEW, id="finished, and moved away"),
-        pytest.param(Position(3, 10, shape="csv"), 1, 10, ANEW, id="another shape"),
-    ],
-)
-def test_recovery_believes_what_both_record_and_disk_say(
-    position: Position | None, target: int | None, part: int | None, expected: Position
-) -> None:
-    assert recovered(position, "jsonl", target, part) == expected
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

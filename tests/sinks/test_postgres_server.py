@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("psycopg", reason="needs the extra postgres")
+
+from crawler.errors import ConfigError
+from crawler.sinks.postgres_server import Server, one_line, split_uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "conninfo", "table"),
+    [
+        ("postgres://h/db", "postgresql://h/db", ""),
+        ("postgresql://h/db?table=b", "postgresql://h/db", "b"),
+        (
+            "postgresql://u:p%40w@h1,h2:5/db?sslmode=require&table=s.b%20c",
+            "postgresql://u:p%40w@h1,h2:5/db?sslmode=require",
+            "s.b c",
+        ),
+        (
+            "postgresql:///db?host=/tmp/a%20b&table=t",
+            "postgresql:///db?host=/tmp/a%20b",
+            "t",
+        ),
+    ],
+)
+def test_the_table_is_ours_and_the_rest_is_libpqs(
+    uri: str, conninfo: str, table: str
+) -> None:
+    assert split_uri(uri) == (conninfo, table)
+
+
+def test_an_option_that_libpq_does_not_know_is_refused_without_the_password() -> None:
+    with pytest.raises(ConfigError, match="nope") as caught:
+        split_uri("postgresql://u:secret@h/db?nope=1")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_is_shown_without_its_user() -> None:
+    assert Server("postgresql://u:secret@h:5433/db").text == "postgresql://h:5433/db"
+    assert Server("postgresql:///db").text == "postgresql://localhost/db"
+
+
+def test_an_error_is_one_line() -> None:
+    assert one_line(ValueError("a\n  b\tc")) == "a b c"
