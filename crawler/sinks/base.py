@@ -6,6 +6,7 @@ that again, so a crash costs nothing but a little repetition.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal
@@ -16,6 +17,8 @@ from crawler.errors import SinkError
 from crawler.pipelines.base import Run
 from crawler.sinks.selection import ALL, Selection
 from crawler.store.base import ItemLog, ItemRow
+
+logger = logging.getLogger(__name__)
 
 #: Items read from the store at a time.
 BATCH = 1000
@@ -153,7 +156,7 @@ class Sink(ABC):
     is_prompt = False
     #: Follows the run; else `publish` writes everything from the store.
     is_growing = True
-    #: The run that the items are of; known from `open` on.
+    #: The run that the items are of; set before `open` is called.
     run: Run
     #: The items and fields that the sink receives.
     selection: Selection = ALL
@@ -176,7 +179,6 @@ class Sink(ABC):
     async def open(self, source: Source) -> int:
         """Prepare before the first request; the number of the last item that is
         written already. ConfigError if the target cannot be written."""
-        self.run = source.run
         position = await source.position()
         return position.sequence if position is not None else 0
 
@@ -199,7 +201,11 @@ class Sink(ABC):
     async def set_aside(self, sequence: int, label: str) -> None:
         """The run is complete, but bad: leave an earlier output as it is, and put this
         one beside it under a name that holds `label` ("bad-run-7"). A target that
-        cannot keep two outputs does the same as `publish`."""
+        cannot keep two outputs does the same as `publish`, and says so."""
+        if not self.is_prompt:  # else the items are out already
+            logger.warning(
+                "Output %s cannot set a bad run aside: its items are there", self.name
+            )
         await self.publish(sequence)
 
     async def close(self) -> None:  # noqa: B027  # few need it

@@ -179,9 +179,10 @@ class Database(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Only a table that would replace another one can be put beside it."""
-        if self._mode != "replace":
-            label = ""
-        await self._publish(sequence, label)
+        if self._mode == "replace":
+            await self._publish(sequence, label)
+        else:
+            await super().set_aside(sequence, label)
 
     async def _publish(self, sequence: int, label: str) -> None:
         if self._rows or self._taken != self._position.sequence:

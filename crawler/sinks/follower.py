@@ -139,6 +139,7 @@ class SinkWriter:
         return self._crowd.sequence - self._given
 
     async def open(self) -> None:
+        self.sink.run = self._source.run
         self._given = await self.sink.open(self._source)
         self.saved = self._given if self.sink.is_growing else 0
 

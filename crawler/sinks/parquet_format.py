@@ -52,13 +52,16 @@ class Parquet(Format):
         self.shape = "parquet"
         self._row_group = row_group
         self._compression = compression
+        if row_group < 1:
+            raise ConfigError(f"row_group = {row_group} must be 1 row or more")
         if compression not in _COMPRESSIONS:
             raise ConfigError(
                 f"compression = {compression!r} is unknown; use one of "
                 + ", ".join(_COMPRESSIONS)
             )
-        self._rows: list[dict[str, Any]] = []
-        self._bytes = 0
+        #: Tables that are to become row groups; their rows, and bytes of JSON.
+        self._waiting: list[Any] = []
+        self._waiting_rows = self._waiting_bytes = 0
         self._drain = _Drain()
         self._writer: parquet.ParquetWriter | None = None
 
@@ -79,8 +82,7 @@ class Parquet(Format):
             column.look(value)
 
     def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
-        self._rows.clear()
-        self._bytes = 0
+        self._forget()
         self._drain = _Drain()
         schema = pyarrow.schema(
             [(name, column.type()) for name, column in self._columns.items()]
@@ -91,11 +93,20 @@ class Parquet(Format):
         yield self._drain.take()
 
     def encode(self, rows: Sequence[ItemRow]) -> bytes:
-        for row in rows:
-            self._rows.append(self._converted(row))
-            self._bytes += len(row.body)
-            if len(self._rows) >= self._row_group or self._bytes >= _GROUP_BYTES:
-                self._write_group()
+        assert self._writer is not None
+        values = [self._converted(row) for row in rows]
+        try:
+            table = pyarrow.Table.from_pylist(values, schema=self._writer.schema)
+        except (pyarrow.ArrowException, OverflowError) as exc:
+            raise UnfitItem(f"An item does not fit its type: {exc}") from exc
+        self._waiting.append(table)
+        self._waiting_rows += len(rows)
+        self._waiting_bytes += sum(len(row.body) for row in rows)
+        whole = self._waiting_rows - self._waiting_rows % self._row_group
+        if self._waiting_bytes >= _GROUP_BYTES:
+            whole = self._waiting_rows
+        if whole:
+            self._write_groups(whole)
         return self._drain.take()
 
     def _converted(self, row: ItemRow) -> dict[str, Any]:
@@ -110,20 +121,23 @@ class Parquet(Format):
         except _ODD as exc:
             raise UnfitItem(f"Item {row.sequence} does not fit: {exc}") from exc
 
-    def _write_group(self) -> None:
+    def _write_groups(self, rows: int) -> None:
+        """Write the first of the waiting rows."""
         assert self._writer is not None
-        if not self._rows:
-            return
-        try:
-            table = pyarrow.Table.from_pylist(self._rows, schema=self._writer.schema)
-        except (pyarrow.ArrowException, OverflowError) as exc:
-            raise UnfitItem(f"An item does not fit its type: {exc}") from exc
-        self._writer.write_table(table, row_group_size=len(self._rows))
-        self._rows.clear()
-        self._bytes = 0
+        table = pyarrow.concat_tables(self._waiting)
+        self._writer.write_table(table.slice(0, rows), row_group_size=self._row_group)
+        self._forget()
+        if rest := table.num_rows - rows:
+            self._waiting.append(table.slice(rows))
+            self._waiting_rows = rest
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._waiting_rows = self._waiting_bytes = 0
 
     def end(self) -> bytes:
-        self._write_group()
+        if self._waiting_rows:
+            self._write_groups(self._waiting_rows)
         assert self._writer is not None
         self._writer.close()
         return self._drain.take()

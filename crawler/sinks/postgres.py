@@ -147,7 +147,10 @@ class Postgres(Sink):
 
     async def set_aside(self, sequence: int, label: str) -> None:
         """Only a table that would replace another one can be put beside it."""
-        await self._publish(sequence, label if self._mode == "replace" else "")
+        if self._mode == "replace":
+            await self._publish(sequence, label)
+        else:
+            await super().set_aside(sequence, label)
 
     async def _publish(self, sequence: int, label: str) -> None:
         await self._source.record(await self.save(sequence))

@@ -101,6 +101,10 @@ class RotatedFiles(Sink):
         last = self._parts[-1].last if self._parts else 0
         return Position(last, target=self.manifest.text, parts=tuple(self._parts))
 
+    async def set_aside(self, sequence: int, label: str) -> None:
+        """The files of every run have names of their own: nothing is replaced."""
+        await self.publish(sequence)
+
     async def publish(self, sequence: int) -> None:
         await self._in_thread(self._write_rest)
         await self._source.record(self._position())

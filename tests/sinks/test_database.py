@@ -411,7 +411,7 @@ async def test_a_bad_run_that_would_replace_a_table_is_put_beside_it(
 
 
 async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "out.db"
     await run_sink(Database(path), [{"n": 1}])
@@ -420,3 +420,4 @@ async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
 
     assert outputs.kept() == []
     assert table(path, "n") == [(1,), (2,)]
+    assert "cannot set a bad run aside" in caplog.messages[0]
