@@ -218,6 +218,7 @@ def test_a_page_that_lacks_what_the_readmes_spider_needs_is_named_in_the_report(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_the_spider_of_the_readme_passes_the_strict_type_checker(
     spider_of_the_readme: Path,
 ) -> None:

@@ -190,7 +190,12 @@ async def _agree(
 
 
 @given(groups, st.none() | st.integers(1, 12), st.sampled_from([1, 3, 1_000]))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    derandomize=True,
+)
 def test_the_stores_agree(
     played: list[list[Step]], limit: int | None, every: int
 ) -> None:
