@@ -24,7 +24,9 @@ def faults():
 for number in range(8):
     if number == 4:
         before = faults()
-    Page(body, "https://books.example/").root
+    page = Page(body, "https://books.example/")
+    page.verdict = ""  # as after a trial: a page of this size is tried before
+    page.root
 print(faults() - before)
 """
 
