@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crawler.run.assembly import scope_of
 from crawler.run.link_filter import LinkFilter
+from crawler.run.run_plan import scope_of
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.web.file_extensions import unwanted

@@ -20,8 +20,8 @@ from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.api import private_beside
 from crawler.run.callbacks import CallbackError, Callbacks, Effects
-from crawler.run.crawl_run import check_spider
 from crawler.run.link_filter import Discovered
+from crawler.run.run_plan import check_spider
 from crawler.run.user_code import is_users
 from crawler.settings import Settings
 from crawler.spider import Spider

@@ -2,7 +2,7 @@
 
     ending = conduct(spider, settings, terms, Manner(), "crawl run books")
 
-Rule: the session does the work; here it is only watched, and stopped.
+Rule: the run does the work; here it is only watched, and stopped.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from crawler.cli.stopping import Stopper
 from crawler.cli.views import JsonView, LiveView, QuietView, View
 from crawler.errors import CrawlError
 from crawler.run.crawl_run import CrawlRun
+from crawler.run.opening import open_run
 from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.spider import Spider
@@ -105,26 +106,24 @@ async def perform(
     """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
     begin. Anything else that it dies of is in the ending."""
     stopper = Stopper(view.say, settings.crawl.grace)
-    session = CrawlRun(spider, settings, terms, hand_in=hand_in)
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
         await tasks.start(stopper.listen)
         try:
-            async with session:
-                _greet(session, view)
-                stopper.attend(session.engine)
-                tasks.start_soon(view.follow, session)
-                report, error = await _run(session, stopper)
+            async with open_run(spider, settings, terms, hand_in=hand_in) as run:
+                _greet(run, view)
+                stopper.attend(run.engine)
+                tasks.start_soon(view.follow, run)
+                report, error = await _run(run, stopper)
         except Exception as exc:  # told apart outside of the group of tasks
             ending = exc
         else:
-            outputs = session.outputs
             ending = Ending(
                 report,
-                outputs.published(),
-                outputs.unpublished(),
-                outputs.kept(),
-                is_kept=session.is_durable,
+                run.outputs.published(),
+                run.outputs.unpublished(),
+                run.outputs.kept(),
+                is_kept=run.is_durable,
                 error=error,
             )
         tasks.cancel_scope.cancel()
@@ -133,20 +132,20 @@ async def perform(
     return ending
 
 
-async def _run(session: CrawlRun, stopper: Stopper) -> tuple[Report, Exception | None]:
+async def _run(run: CrawlRun, stopper: Stopper) -> tuple[Report, Exception | None]:
     try:
         with stopper.scope:
-            return await session.run(), None
+            return await run.run(), None
     except Exception as exc:
         error = _only(exc)
         if isinstance(error, CrawlError):
             raise error from exc
-        return session.report(FinishReason.CRASHED), error
-    return session.report(FinishReason.INTERRUPTED), None
+        return run.report(FinishReason.CRASHED), error
+    return run.report(FinishReason.INTERRUPTED), None
 
 
-def _greet(session: CrawlRun, view: View) -> None:
-    opening = session.opening
+def _greet(run: CrawlRun, view: View) -> None:
+    opening = run.opening
     if opening.is_resumed and opening.counters != Counters():
         view.say(
             run_summary.resume_line(

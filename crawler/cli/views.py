@@ -35,13 +35,13 @@ class View:
         """A line about what is happening."""
         say(line)
 
-    async def follow(self, session: CrawlRun) -> None:
+    async def follow(self, run: CrawlRun) -> None:
         """Show where the crawl stands, until cancelled."""
-        pulse = Pulse(session.engine)
-        pulse.figures(time.monotonic(), session.seconds)
+        pulse = Pulse(run.engine)
+        pulse.figures(time.monotonic(), run.seconds)
         while True:
             await anyio.sleep(self._interval)
-            self.show(pulse.figures(time.monotonic(), session.seconds))
+            self.show(pulse.figures(time.monotonic(), run.seconds))
 
     def show(self, figures: Figures) -> None:
         """Where the crawl stands now."""
@@ -62,7 +62,7 @@ class QuietView(View):
     def say(self, line: str) -> None:
         """Not a word."""
 
-    async def follow(self, session: CrawlRun) -> None:
+    async def follow(self, run: CrawlRun) -> None:
         """Nothing."""
 
     def end(self, ending: Ending, command: str) -> None:
@@ -102,12 +102,12 @@ class JsonView(View):
 class LiveView(View):
     """A few figures that stay at the foot of the terminal, log lines above them."""
 
-    async def follow(self, session: CrawlRun) -> None:
+    async def follow(self, run: CrawlRun) -> None:
         from rich.console import Console
         from rich.live import Live
 
         console = Console(file=sys.stderr, force_terminal=True, highlight=False)
-        pulse = Pulse(session.engine)
+        pulse = Pulse(run.engine)
         live = Live(
             console=console,
             auto_refresh=False,  # a thread would look at figures while they change
@@ -116,7 +116,7 @@ class LiveView(View):
         )
         with live:
             while True:
-                figures = pulse.figures(time.monotonic(), session.seconds)
+                figures = pulse.figures(time.monotonic(), run.seconds)
                 live.update(_panel(figures), refresh=True)
                 await anyio.sleep(BEAT)
 

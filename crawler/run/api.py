@@ -26,10 +26,11 @@ from crawler.layers.sessions import Sessions, WithCookies
 from crawler.layers.wire import Wire
 from crawler.request import Request
 from crawler.response import Response
-from crawler.run.crawl_run import CrawlRun, check_spider
 from crawler.run.engine import Engine
+from crawler.run.opening import open_run
 from crawler.run.options import RunOptions
 from crawler.run.page_loader import PageLoader
+from crawler.run.run_plan import check_spider
 from crawler.settings import Layer, Settings
 from crawler.sinks import Channel, Collect, Sink
 from crawler.spider import Spider
@@ -68,7 +69,8 @@ class Crawl:
             self.terms = RunOptions(**terms)
         except TypeError as exc:
             raise ConfigError(f"Crawl(): {exc}") from exc
-        self._tasks: TaskGroup
+        #: What produces items; there while the crawl is entered.
+        self._tasks: TaskGroup | None = None
         self._channel: Channel | None = None
         self._engine: Engine | None = None
         self._error: Exception | None = None
@@ -107,8 +109,7 @@ class Crawl:
         return report
 
     async def __aenter__(self) -> Crawl:
-        self._tasks = anyio.create_task_group()
-        await self._tasks.__aenter__()
+        self._tasks = await anyio.create_task_group().__aenter__()
         return self
 
     async def __aexit__(
@@ -123,6 +124,7 @@ class Crawl:
                 # Who is cancelled has no time for what is in flight.
                 is_cancelled = isinstance(error, asyncio.CancelledError)
                 self.stop(grace=0 if is_cancelled else None)
+        assert self._tasks is not None
         # The body's own error goes on as it is, not in a group with that of the run.
         await self._tasks.__aexit__(None, None, None)
         if error is None and self._error is not None:
@@ -132,6 +134,8 @@ class Crawl:
         """The items as they are committed; the crawl runs while they are taken."""
         if self._channel is not None:
             raise CrawlError("A crawl's items can be gone through once")
+        if self._tasks is None:
+            raise CrawlError("Open the crawl first: async with Crawl(...) as run")
         self._channel = Channel()
         self._tasks.start_soon(self._produce, self._channel)
         async for item in self._channel:
@@ -151,13 +155,11 @@ class Crawl:
     async def _run(self, sink: Sink | None) -> Report:
         """Open, crawl, publish, report, close."""
         try:
-            async with CrawlRun(
-                self.spider, self.settings, self.terms, sink
-            ) as session:
-                self._engine = session.engine
+            async with open_run(self.spider, self.settings, self.terms, sink) as run:
+                self._engine = run.engine
                 if self._stop is not None:
                     self._engine.stop(self._stop[0], grace=self._stop[1])
-                self._report = await session.run()
+                self._report = await run.run()
                 return self._report
         except BaseExceptionGroup as group:
             raise _only(group) from None

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
-from crawler.errors import ConfigError
 from crawler.frontier.host_pace import HostPace, Pace
 from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
-from crawler.http import Client, is_fake
+from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
 from crawler.layers.fetch import Fetch
 from crawler.layers.retry_policy import Retries
@@ -25,17 +24,15 @@ from crawler.run.endings import Endings
 from crawler.run.engine import Engine, EngineParts, Limits
 from crawler.run.link_filter import LinkFilter
 from crawler.run.observers import Observations, Observers, Progress
-from crawler.run.options import RunOptions
 from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
+from crawler.run.run_plan import RunPlan, scope_of
 from crawler.run.scheduler import Scheduler
 from crawler.run.start_requests import StartRequests
 from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
-from crawler.settings import Settings
 from crawler.sinks import Outputs
-from crawler.spider import Spider
-from crawler.store.base import Opening, Store
+from crawler.store.base import Opening
 from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
@@ -48,22 +45,17 @@ DEFAULT_RATE = 8.0
 class RunResources:
     """What a run has opened: the parts of its engine stand on it."""
 
-    spider: Spider
-    settings: Settings
-    options: RunOptions
-    store: Store
+    plan: RunPlan
     opening: Opening
-    client: Client
     pages: PageLoader
     chain: OpenChain
     outputs: Outputs
-    #: Names of hosts that a person gave as starts; grows with them.
-    start_names: set[str] = field(default_factory=set)
+    progress: Progress
 
     @property
     def clocks(self) -> Clocks:
         """The event loop's time, and the run's wall clock."""
-        return Clocks(asyncio.get_running_loop().time, self.options.wall_clock)
+        return Clocks(asyncio.get_running_loop().time, self.plan.options.wall_clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,8 @@ class Assembled:
 
 def assemble(resources: RunResources) -> Assembled:
     """Make the engine of a run."""
-    spider, settings, store = resources.spider, resources.settings, resources.store
+    plan = resources.plan
+    spider, settings, store = plan.spider, plan.settings, plan.store
     facts, workers = resources.opening.facts, settings.crawl.workers
     start_origins = set(facts.start_origins)
     credentials = dict(each.split(" ", 1) for each in facts.start_credentials)
@@ -88,20 +81,20 @@ def assemble(resources: RunResources) -> Assembled:
         skip_extensions=unwanted(settings.crawl.skip_extensions, spider.accepts),
         known=store.recent,
         left_out=store.rejected,
-        start_names=resources.start_names,
+        start_names=plan.start_names,
         start_origins=start_origins,
         start_credentials=credentials,
     )
     retries = Retries(settings.retry, spider.stop, spider.wait)
-    progress, observations = Progress(resources.opening.counters), Observations()
+    progress, observations = resources.progress, Observations()
     observers = Observers(
-        [progress, observations, *resources.options.observers, *spider.observers]
+        [progress, observations, *plan.options.observers, *spider.observers]
     )
     policy = partial(Backoff, retries.first_pause)
     hosts = HostPace(_pace(resources), policy, observers.pace_changed)
     ways = WayHealth()
-    sessions = Sessions(resources.options.wall_clock, facts.cookies)
-    wire = Wire(resources.client, start_origins, credentials)
+    sessions = Sessions(plan.options.wall_clock, facts.cookies)
+    wire = Wire(plan.client, start_origins, credentials)
     fetch = layered(resources, sessions, wire)
     robots = None
     if settings.politeness.robots:
@@ -116,7 +109,7 @@ def assemble(resources: RunResources) -> Assembled:
     )
     parts = VisitParts(
         fetch=fetch,
-        deadline=None if resources.client.keeps_deadline else settings.http.total,
+        deadline=None if plan.client.keeps_deadline else settings.http.total,
         sessions=sessions,
         robots=robots,
         hosts=hosts,
@@ -140,7 +133,7 @@ def assemble(resources: RunResources) -> Assembled:
         grace=settings.crawl.grace,
         observers=observers,
         progress=progress,
-        wall_clock=resources.options.wall_clock,
+        wall_clock=plan.options.wall_clock,
     )
     return Assembled(engine, callbacks, observations)
 
@@ -148,10 +141,10 @@ def assemble(resources: RunResources) -> Assembled:
 def layered(resources: RunResources, sessions: Sessions, wire: Fetch) -> Fetch:
     """What a request passes on its way to the wire: the last line is asked first."""
     fetch = wire
-    if rate := resources.settings.politeness.bandwidth:
+    if rate := resources.plan.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
     fetch = WithCookies(fetch, sessions)
-    layers = [*resources.options.layers, *resources.spider.layers]
+    layers = [*resources.plan.options.layers, *resources.plan.spider.layers]
     for layer in reversed(layers):
         fetch = layer(fetch)
     return Translated(fetch) if layers else fetch
@@ -169,8 +162,8 @@ def _endings(
 
 
 def _pace(resources: RunResources) -> Callable[[str], Pace]:
-    politeness = resources.settings.politeness
-    default = 0.0 if is_fake(resources.options.transport) else DEFAULT_RATE
+    politeness = resources.plan.settings.politeness
+    default = 0.0 if is_fake(resources.plan.options.transport) else DEFAULT_RATE
 
     def pace(host: str) -> Pace:
         rate = politeness.rate
@@ -183,7 +176,7 @@ def _pace(resources: RunResources) -> Callable[[str], Pace]:
 
 
 def _scope(resources: RunResources) -> Scope:
-    scope = scope_of(resources.spider)
+    scope = scope_of(resources.plan.spider)
     scope.restore(resources.opening.facts.scope)
     return scope
 
@@ -191,16 +184,16 @@ def _scope(resources: RunResources) -> Scope:
 def _scheduler(
     resources: RunResources, hosts: HostPace, robots: RobotsTable | None
 ) -> Scheduler:
-    opening, pages = resources.opening, resources.options.pages
+    opening, pages = resources.opening, resources.plan.options.pages
     if pages is not None:
         pages = max(0, pages - opening.counters.pages)
     scheduler = Scheduler(
         hosts,
         gate=robots,
         permits=pages,
-        total_rate=resources.settings.politeness.total_rate,
-        stocked=resources.store.is_stocked,
-        ceilings=resources.options.ceilings,
+        total_rate=resources.plan.settings.politeness.total_rate,
+        stocked=resources.plan.store.is_stocked,
+        ceilings=resources.plan.options.ceilings,
     )
     for host in opening.hosts:
         scheduler.frontier.stock(host, True)
@@ -208,25 +201,7 @@ def _scheduler(
 
 
 def _limits(resources: RunResources) -> Limits:
-    options, seconds = resources.options, resources.options.time
+    options, seconds = resources.plan.options, resources.plan.options.time
     if seconds is not None:
         seconds = max(0.0, seconds - resources.opening.seconds)
     return Limits(options.items, seconds, options.max_runtime)
-
-
-def scope_of(spider: Spider) -> Scope:
-    """As the spider says; the hosts of its start URLs are in from the beginning."""
-    try:
-        scope = Scope.parse(spider.scope)
-    except ValueError as exc:
-        raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
-    if isinstance(spider.start_urls, str) or not isinstance(
-        spider.start_urls, Iterable
-    ):
-        raise ConfigError(f"Spider {spider.name!r}: start_urls is a list of URLs")
-    for url in spider.start_urls:
-        try:
-            scope.add(urls.canonical(url))
-        except urls.InvalidUrl as exc:
-            raise ConfigError(f"Spider {spider.name!r}: start_urls: {exc}") from exc
-    return scope

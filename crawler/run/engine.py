@@ -54,7 +54,7 @@ class Limits:
 
 @dataclass(slots=True)
 class EngineParts:
-    """What the engine drives; `Session` makes and owns them."""
+    """What the engine drives; `open_run` opens what of it must be closed."""
 
     store: Store
     scheduler: Scheduler

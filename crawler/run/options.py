@@ -72,6 +72,10 @@ class RunOptions:
                     "give a whole number from 1 on"
                 )
 
+    def job_of(self, spider: Spider) -> str:
+        """The name of the job: the spider's, unless another one is given."""
+        return self.job or spider.name
+
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
         """The outputs of a run of `spider`."""
         return spider.outputs if self.outputs is None else self.outputs

@@ -146,6 +146,13 @@ async def test_items_can_be_gone_through_once() -> None:
     assert len(items) == len(SITE)
 
 
+async def test_the_items_of_a_crawl_that_was_not_opened_say_how_to_open_it() -> None:
+    run = Crawl(Pages(), transport=FakeSite(SITE))
+
+    with pytest.raises(CrawlError, match=r"async with Crawl\(\.\.\.\) as run"):
+        await anext(aiter(run))
+
+
 async def take(
     spider: Spider, into: list[Any], *, most: int = 99, error: Exception | None = None
 ) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from crawler import ConfigError, Response, Results, Spider, crawl
-from crawler.run.assembly import scope_of
+from crawler import Response, Results, Spider, crawl
 from crawler.testing import FakeSite
 
 HOME = "https://site.example/"
@@ -20,55 +17,6 @@ class Pages(Spider):
     async def parse(self, response: Response) -> Results:
         yield {"url": response.url}
         yield response.follow_links()
-
-
-def spider(**attributes: Any) -> Spider:
-    made = type("Made", (Pages,), attributes)()
-    assert isinstance(made, Spider)
-    return made
-
-
-def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -> None:
-    scope = scope_of(
-        spider(start_urls=["https://www.a.example/", "http://b.example:8080/x"])
-    )
-
-    for url, host, is_in in (
-        ("https://a.example/x", "a.example", True),
-        ("https://www.a.example/x", "www.a.example", True),
-        ("http://b.example:8080/", "b.example:8080", True),
-        ("https://c.example/", "c.example", False),
-    ):
-        assert scope.allows(url, host) is is_in
-
-
-@pytest.mark.parametrize(
-    ("attributes", "message"),
-    [
-        pytest.param({"scope": "nowhere"}, "Spider 'pages': scope: ", id="scope"),
-        pytest.param(
-            {"start_urls": HOME},
-            "Spider 'pages': start_urls is a list of URLs",
-            id="one text",
-        ),
-        pytest.param(
-            {"start_urls": 3},
-            "Spider 'pages': start_urls is a list of URLs",
-            id="number",
-        ),
-        pytest.param(
-            {"start_urls": ["/x"]}, "Spider 'pages': start_urls: ", id="relative"
-        ),
-    ],
-)
-def test_a_spider_that_cannot_be_wired_is_one_line_with_its_name(
-    attributes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        scope_of(spider(**attributes))
-
-    assert str(caught.value).startswith(message)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_total_rate_and_a_bandwidth_reach_their_parts() -> None:

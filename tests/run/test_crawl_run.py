@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from crawler import ConfigError, FinishReason, Report, Response, Results, Spider, crawl
+from crawler import FinishReason, Report, Response, Results, Spider, crawl
 from crawler.pipelines import Process, Run
-from crawler.sinks import ItemRow, Sink, Source
+from crawler.sinks import ItemRow, Sink
 from crawler.store.memory import MemoryStore
-from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from crawler.testing import FakeSite
 from tests.store.wrapped import Wrapped
@@ -69,63 +68,12 @@ def test_a_run_whose_output_was_not_put_in_place_is_gone_on_with(
     assert len(full.bodies + roomy.bodies) == 1
 
 
-class Shut(Shelf):
-    """Says only when it is opened that it takes nothing."""
-
-    async def open(self, source: Source) -> int:
-        raise ConfigError("shut today")
-
-
-def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path: Path) -> None:
-    site = FakeSite({HOME: ""})
-
-    with pytest.raises(ConfigError, match="shut today"):
-        run(site, tmp_path, Shut(has_room=True))
-
-    assert SqliteReader(tmp_path).runs("pages") == []
-    assert list((tmp_path / "pages.runs").iterdir()) == []
-    report = run(site, tmp_path, Shelf(has_room=True))
-    assert (report.run, report.resumed) == (1, False)
-
-
-def test_an_unfinished_run_that_cannot_go_on_now_is_kept(tmp_path: Path) -> None:
-    site = FakeSite({HOME: ""})
-    run(site, tmp_path, Shelf(has_room=False))
-
-    with pytest.raises(ConfigError, match="shut today"):
-        run(site, tmp_path, Shut(has_room=True))
-
-    report = run(site, tmp_path, Shelf(has_room=True))
-    assert (report.run, report.resumed, report.pages) == (1, True, 1)
-
-
-def test_an_output_that_is_refused_forgets_no_unfinished_run(tmp_path: Path) -> None:
-    site = FakeSite({HOME: ""})
-    run(site, tmp_path, Shelf(has_room=False))
-    taken = tmp_path / "taken.jsonl"
-    taken.write_text("precious")
-    storage = {"storage": {"dir": str(tmp_path)}}
-
-    with pytest.raises(ConfigError, match="was not written by this job"):
-        crawl(Pages, storage, job="pages", outputs=str(taken), fresh=True)
-
-    assert run(site, tmp_path, Shelf(has_room=True)).resumed
-
-
 def test_one_output_needs_no_list(tmp_path: Path) -> None:
     path = tmp_path / "pages.jsonl"
 
     crawl(Pages, outputs=str(path), transport=FakeSite({HOME: ""}))
 
     assert path.read_text() == '{"url":"https://site.example/"}\n'
-
-
-def test_start_urls_that_are_one_text_are_refused_for_what_they_are() -> None:
-    class One(Pages):
-        start_urls = HOME  # type: ignore[assignment]  # the mistake
-
-    with pytest.raises(ConfigError, match="a list of URLs"):
-        crawl(One, transport=FakeSite({HOME: ""}))
 
 
 class Watching:

@@ -1,0 +1,96 @@
+"""Opens what a run needs, in the order of the lines; closes it in reverse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+from anyio import to_thread
+
+from crawler.pipelines import Run
+from crawler.run.assembly import RunResources, assemble
+from crawler.run.crash_marks import CrashMarks
+from crawler.run.crawl_run import CrawlRun, HandIn, RunTime
+from crawler.run.observers import Progress
+from crawler.run.options import RunOptions
+from crawler.run.page_loader import PageLoader
+from crawler.run.run_plan import RunPlan, plan_run
+from crawler.settings import Settings
+from crawler.sinks import Outputs, Sink
+from crawler.spider import Spider
+from crawler.store.base import Opening, Store
+from crawler.store.open import crash_marks
+
+
+@asynccontextmanager
+async def open_run(
+    spider: Spider,
+    settings: Settings,
+    options: RunOptions,
+    sink: Sink | None = None,
+    *,
+    hand_in: HandIn | None = None,
+) -> AsyncIterator[CrawlRun]:
+    """A run that is ready to go; `sink` takes its items beside the outputs."""
+    begun = time.monotonic()
+    plan = plan_run(spider, settings, options)
+    await plan.check()
+    opening = await plan.store.open(plan.start())
+    run_time = RunTime(opening.seconds, begun)
+    async with AsyncExitStack() as stack:
+        use = await stack.enter_async_context(StoreUse(plan.store, run_time))
+        progress = Progress(opening.counters)
+        run = Run(
+            plan.job, opening.run, spider.name, settings, lambda: progress.counters
+        )
+        chain = await stack.enter_async_context(plan.chain.open(run))
+        plan.start_names.update(opening.facts.start_names)
+        await stack.enter_async_context(plan.client)
+        marks = await to_thread.run_sync(_marks, plan, opening)
+        pages = await stack.enter_async_context(PageLoader(settings.http, marks))
+        outputs = await stack.enter_async_context(
+            await _outputs(plan, opening, run, sink)
+        )
+        # What an earlier process committed may be all that there is to write.
+        outputs.wake(opening.sequence)
+        resources = RunResources(plan, opening, pages, chain, outputs, progress)
+        assembled = assemble(resources)
+        use.has_begun = True
+        yield CrawlRun(resources, assembled, run_time, hand_in)
+
+
+class StoreUse:
+    """Closes the store of a run: as one that has begun, or as one that could not."""
+
+    def __init__(self, store: Store, run_time: RunTime) -> None:
+        self._store = store
+        self._run_time = run_time
+        self.has_begun = False
+
+    async def __aenter__(self) -> StoreUse:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._store.close(self._run_time.seconds, is_begun=self.has_begun)
+
+
+def _marks(plan: RunPlan, opening: Opening) -> CrashMarks:
+    """Which pages were being parsed when an earlier process ended; reads a file."""
+    if not plan.store.is_durable or plan.options.store is not None:
+        return CrashMarks(None)
+    path = crash_marks(plan.settings.storage, plan.job)
+    return CrashMarks(path, is_resumed=opening.is_resumed)
+
+
+async def _outputs(
+    plan: RunPlan, opening: Opening, run: Run, sink: Sink | None
+) -> Outputs:
+    owns = await plan.ownership()
+    make = plan.outputs().sinks
+    sinks = await to_thread.run_sync(make, opening.started, opening.run, owns)
+    if sink is not None:
+        sinks.append(sink)
+    return Outputs(sinks, plan.store, run, owns=owns)

@@ -1,0 +1,159 @@
+"""What is known of a run before its store is opened, and whether it can run so.
+
+Rule: what is wrong with it is an error here, whoever has the job, and before a run is
+begun or forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+
+import msgspec
+from anyio import to_thread
+
+from crawler.errors import ConfigError
+from crawler.http import Client, ClientOptions
+from crawler.pipelines import Chain
+from crawler.run.options import RunOptions
+from crawler.run.user_code import defined_at
+from crawler.settings import Settings
+from crawler.sinks import Mode, OutputPlan, Owns, places_of
+from crawler.spider import Spider
+from crawler.store.base import RunStart, Store
+from crawler.store.open import open_store
+from crawler.web import urls
+from crawler.web.urls import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """The spider with all that its run stands on; nothing of it is opened yet."""
+
+    spider: Spider
+    settings: Settings
+    options: RunOptions
+    store: Store
+    chain: Chain
+    client: Client
+    #: Names of hosts that a person gave as starts; grows with them.
+    start_names: set[str]
+
+    @property
+    def job(self) -> str:
+        """The name of the job."""
+        return self.options.job_of(self.spider)
+
+    async def check(self) -> None:
+        """ConfigError for what is wrong with the scope or the outputs."""
+        scope_of(self.spider)
+        owns = await self.ownership()
+        await to_thread.run_sync(self.outputs().check, owns)
+
+    async def ownership(self) -> Owns:
+        """Which places the job has filled."""
+        positions = await self.store.sink_positions(self.job)
+        return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
+
+    def outputs(self) -> OutputPlan:
+        """The outputs, and what they need to know."""
+        spider, options = self.spider, self.options
+        mode: Mode = "replace" if options.overwrite else "refuse"
+        return OutputPlan(
+            outputs=options.outputs_of(spider),
+            job=self.job,
+            zone=options.zone,
+            mode="append" if options.append else mode,
+            is_durable=self.store.is_durable,
+            item_types={each.name: each for each in self.chain.item_types},
+            fields=spider.fields,
+            item_key=spider.item_key,
+            guard_formulas=self.settings.output.guard_formulas,
+        )
+
+    def start(self) -> RunStart:
+        """What the store keeps of the run from its beginning."""
+        arguments = msgspec.json.encode(self.spider.arguments, order="sorted")
+        return RunStart(
+            job=self.job,
+            spider=self.spider.name,
+            arguments=arguments.decode(),
+            started=self.options.wall_clock(),
+            fresh=self.options.fresh,
+        )
+
+
+def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan:
+    """The plan of a run; ConfigError for a spider that cannot run."""
+    check_spider(spider)
+    allowed = settings.http.private_networks
+    start_names: set[str] = set()
+
+    def may_be_private(host: str) -> bool:
+        return allowed if isinstance(allowed, bool) else host in allowed
+
+    return RunPlan(
+        spider,
+        settings,
+        options,
+        _store(settings, options),
+        Chain(spider.pipelines, item_key=spider.item_key, item_types=spider.item_types),
+        spider.client(
+            ClientOptions(
+                settings,
+                options.transport,
+                options.event_hooks,
+                options.auth,
+                may_be_private,
+                start_names.__contains__,
+            )
+        ),
+        start_names,
+    )
+
+
+def _store(settings: Settings, options: RunOptions) -> Store:
+    if options.store is not None:
+        return options.store
+    return open_store(
+        settings.storage,
+        options.job,
+        clock=options.wall_clock,
+        monotonic=asyncio.get_running_loop().time,
+    )
+
+
+def check_spider(spider: object) -> None:
+    """ConfigError unless this is a spider that can run."""
+    if not isinstance(spider, Spider):
+        raise ConfigError(f"A crawl needs a Spider object, not {spider!r}")
+    if not spider.name:
+        raise ConfigError(
+            f"Spider {type(spider).__name__} has no name; give it one: name = '...'"
+        )
+    if "arguments" not in vars(spider):
+        raise ConfigError(
+            f"Spider {spider.name!r}: its __init__ "
+            f"({defined_at(type(spider).__init__)}) must begin with "
+            "super().__init__(**arguments), as in def __init__(self, **arguments)"
+        )
+
+
+def scope_of(spider: Spider) -> Scope:
+    """As the spider says; the hosts of its start URLs are in from the beginning."""
+    try:
+        scope = Scope.parse(spider.scope)
+    except ValueError as exc:
+        raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
+    if isinstance(spider.start_urls, str) or not isinstance(
+        spider.start_urls, Iterable
+    ):
+        raise ConfigError(f"Spider {spider.name!r}: start_urls is a list of URLs")
+    for url in spider.start_urls:
+        try:
+            scope.add(urls.canonical(url))
+        except urls.InvalidUrl as exc:
+            raise ConfigError(f"Spider {spider.name!r}: start_urls: {exc}") from exc
+    return scope
