@@ -160,7 +160,7 @@ class Visitor:
         is_back = redirection.leads_back(visit, target)
         if not is_back and not redirection.is_wall(visit, target):
             return None
-        if entry.redirects >= redirects.LIMIT or len(visit.answers) > MAX_ASKED_AGAIN:
+        if entry.redirects >= redirects.LIMIT or len(visit.answers) >= MAX_ASKED_AGAIN:
             if is_back:
                 return None
             detail = f"the cookie wall {target.url} leads back without end"

@@ -351,6 +351,48 @@ def test_an_eleventh_redirect_is_one_too_many() -> None:
     assert crawl(starting(HOME), chain(11)).report.errors == {"redirect_limit": 1}
 
 
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        pytest.param(2, [0] * 4 + [2] * 4 + [4] * 3, id="turns close together"),
+        pytest.param(1, [0] * 4 + [4] * 4 + [8] * 3, id="turns a second apart"),
+        pytest.param(0.5, [2 * number for number in range(11)], id="turns far apart"),
+    ],
+)
+def test_a_page_that_leads_to_itself_is_asked_again_in_its_visit_three_times(
+    rate: float, expected: list[float]
+) -> None:
+    """Each request is charged to its host's turns, and each is a redirect of ten."""
+    site = TimedSite({HOME: (302, {"location": "/"}, "")})
+
+    run = crawl(starting(HOME), site, politeness={"rate": rate})
+
+    assert site.times() == expected
+    assert run.report.errors == {"redirect_limit": 1}
+
+
+def test_a_page_behind_a_known_wall_is_asked_again_in_its_visit_twice() -> None:
+    """The first page makes the wall known; then the wall lets no one through."""
+    site = TimedSite(
+        {
+            HOME: in_turn((302, {"location": "/wall"}, ""), linked("/page")),
+            HOME + "wall": in_turn(
+                (302, {"location": "/"}, ""), (302, {"location": "/page"}, "")
+            ),
+            HOME + "page": (302, {"location": "/wall"}, ""),
+        }
+    )
+
+    run = crawl(starting(HOME), site, politeness={"rate": 2})
+
+    assert [asked.url.removeprefix(HOME) for asked in site.log] == [
+        *("", "wall", ""),
+        *("page", "wall", "page", "wall", "page"),
+    ]
+    assert site.times("page") == [1.5] * 3
+    assert run.report.errors == {"redirect_limit": 1}
+
+
 # -- what is tried again, and how a run ends by it
 
 
