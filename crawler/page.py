@@ -10,16 +10,16 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 from selectolax.lexbor import LexborNode, SelectolaxError
 
 from crawler.errors import SelectorError
-from crawler.foreign_names import (
+from crawler.errors.foreign_names import (
     NODE,
     NODES,
     instead_of_pseudo,
     refuse_attribute,
 )
-from crawler.references import LINKS, Names, Wanted, base_reference
 from crawler.web import encoding
 from crawler.web.html_limits import PageTooComplex, suspicion
 from crawler.web.html_parser import parse
+from crawler.web.references import LINKS, Names, Wanted, base_reference
 from crawler.web.selectors import TooCostly, Tree, select
 from crawler.web.urls import InvalidUrl, join
 

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from crawler import request_parts as parts
 from crawler.errors import ConfigError
-from crawler.foreign_names import refuse_arguments
-from crawler.request_parts import Files, Pairs, Params, encode_meta, name_of
+from crawler.errors.foreign_names import refuse_arguments
+from crawler.message import request_parts as parts
+from crawler.message.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy, without_password
 from crawler.web import urls
 from crawler.web.credentials import basic_of, redacted

@@ -13,16 +13,17 @@ from typing import Any, Never, NoReturn, TypeVar, overload
 import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
-from crawler.foreign_names import RESPONSE, refuse_arguments, refuse_attribute
+from crawler.errors.foreign_names import RESPONSE, refuse_arguments, refuse_attribute
+from crawler.message.received import BodyStream, Head
+from crawler.message.reply import Reply
+from crawler.message.request_parts import encode_meta, name_of
 from crawler.page import Node, Page
-from crawler.references import LINK_ATTRIBUTES, Names
-from crawler.reply import Body, Head, Reply
 from crawler.request import DEFAULT_OPTIONS, LinkRequest, Options, Request
-from crawler.request_parts import encode_meta, name_of
 from crawler.web import encoding as encodings
 from crawler.web import media_type, urls
 from crawler.web.json_text import as_utf8
 from crawler.web.links import Resolver
+from crawler.web.references import LINK_ATTRIBUTES, Names
 from crawler.web.urls import Pattern, Patterns
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Response(Reply):
         request: Request,
         status_code: int,
         head: Head,
-        body: Body,
+        body: BodyStream,
         *,
         url: str | None = None,
         http_version: str = "HTTP/1.1",

@@ -15,10 +15,9 @@ from typing import Any
 
 import httpx
 
-from crawler import request_parts
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.http import fast_models
-from crawler.http.body import Body as OwnBody
+from crawler.http.body import Body
 from crawler.http.bound_headers import BoundTo
 from crawler.http.content_decoding import ACCEPT_ENCODING, Bounds
 from crawler.http.errors import fetch_error_of
@@ -35,7 +34,8 @@ from crawler.http.response_body import (
 from crawler.http.tls import add_certificate, tls_context
 from crawler.http.transfer import Transfer
 from crawler.http.transport import Transport
-from crawler.reply import Body
+from crawler.message import request_parts
+from crawler.message.received import BodyStream
 from crawler.request import Options, Request, own_cookies
 from crawler.response import Response
 from crawler.settings import HttpSettings, Settings
@@ -350,10 +350,10 @@ class Client(httpx.AsyncClient):
     def _unbounded(self) -> Bounds:
         return replace(self._bounds, max_body=_UNBOUNDED, max_decoded=_UNBOUNDED)
 
-    def _body(self, answer: httpx.Response, request: Request) -> Body:
+    def _body(self, answer: httpx.Response, request: Request) -> BodyStream:
         # A client that httpx has seen to wraps the stream once more.
         stream = getattr(answer.stream, "_stream", answer.stream)
-        if isinstance(stream, OwnBody):
+        if isinstance(stream, Body):
             return TransportBody(stream, request.url)
         network = answer.extensions.get("network_stream")
         if network is not None:

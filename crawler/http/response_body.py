@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from crawler.errors import FetchError, Reason
-from crawler.http.body import Body as OwnBody
+from crawler.http.body import Body
 from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import fetch_error_of
 
@@ -87,7 +87,7 @@ class TransportBody:
 
     __slots__ = ("_stream", "_url")
 
-    def __init__(self, stream: OwnBody, url: str) -> None:
+    def __init__(self, stream: Body, url: str) -> None:
         self._stream = stream
         self._url = url
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from aiolimiter import AsyncLimiter
 
 from crawler.layers.fetch import Fetch
-from crawler.reply import Body
+from crawler.message.received import BodyStream
 from crawler.request import Request
 from crawler.response import Response
 
@@ -47,7 +47,7 @@ class Metered:
 class MeteredBody:
     """A body that comes no faster than the crawl's bandwidth."""
 
-    def __init__(self, body: Body, bandwidth: Bandwidth) -> None:
+    def __init__(self, body: BodyStream, bandwidth: Bandwidth) -> None:
         self._body = body
         self._bandwidth = bandwidth
         self._spent = 0

@@ -18,8 +18,8 @@ import anyio
 from anyio import to_thread
 
 from crawler.errors import CrawlError
+from crawler.message.received import BodyStream
 from crawler.page import Page
-from crawler.reply import Body
 from crawler.response import Response
 from crawler.run.crash_marks import CrashMarks
 from crawler.run.page_trials import PageTrials, seconds_for
@@ -156,7 +156,7 @@ class NodeRoom:
 class HeldBody:
     """A body whose page holds room for its tree until the response is closed."""
 
-    def __init__(self, body: Body, release: Callable[[], None]) -> None:
+    def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:
         self._body = body
         self._release: Callable[[], None] | None = release
 

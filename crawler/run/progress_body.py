@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-from crawler.reply import Body
+from crawler.message.received import BodyStream
 
 
 class ProgressBody:
     """A body that calls `tell` with each piece, before it hands it on."""
 
-    def __init__(self, body: Body, tell: Callable[[], None]) -> None:
+    def __init__(self, body: BodyStream, tell: Callable[[], None]) -> None:
         self._body = body
         self._tell = tell
 

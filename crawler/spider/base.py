@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from crawler.errors import ConfigError, Reason
-from crawler.foreign_names import SPIDER
+from crawler.errors.foreign_names import SPIDER
 from crawler.http import Client, ClientOptions
 from crawler.layers import Layer
 from crawler.request import Request

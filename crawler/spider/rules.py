@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.errors import ConfigError
-from crawler.request_parts import name_of
+from crawler.message.request_parts import name_of
 from crawler.response import LinkBatch, Response
 from crawler.spider.base import Results, Spider
 from crawler.web.urls import Pattern

@@ -1,89 +1,29 @@
 """The answer of a host: a head, and a body that is read once or streams.
 
-Rule: nothing here does I/O but through the body that the client handed over, and in
-`save`, which writes it to a file.
+Rule: nothing here does I/O but through the body that the client handed over.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
-
-import anyio
-import anyio.to_thread
+from typing import TYPE_CHECKING, Any
 
 from crawler.errors import ConfigError, FetchError, Reason
-from crawler.request import Request
+from crawler.message.received import BodyStream, Head
+from crawler.message.saving import save
 from crawler.web import cookie_jar, media_type
 from crawler.web import encoding as encodings
 from crawler.web.media_type import MediaType
 
 if TYPE_CHECKING:
     from crawler.http import Headers
+    from crawler.request import Request
 
-_SAVE_BATCH = 1024**2
 _LONGEST_LINE = 32 * 1024**2
-
-
-class Body(Protocol):
-    """A body on its way: bounded, decoded, read at most once."""
-
-    @property
-    def received(self) -> int:
-        """Bytes that came over the wire so far."""
-        ...
-
-    def take_complete(self) -> bytes | None:
-        """The whole body if it is here already, else None."""
-        ...
-
-    async def read(self) -> bytes:
-        """The whole body, within its bounds; FetchError beyond them."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body piece by piece, decoded."""
-        ...
-
-    def keep_transferred(self) -> None:
-        """Keep the bytes as they come over the wire, too."""
-        ...
-
-    @property
-    def transferred(self) -> bytes:
-        """The bytes that came over the wire since `keep_transferred`."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close the body; the rest of it is not read."""
-        ...
-
-
-class Head(Protocol):
-    """The header fields of a response."""
-
-    @property
-    def headers(self) -> Headers:
-        """All of them, as httpx gives them."""
-        ...
-
-    @property
-    def transferred(self) -> Sequence[tuple[bytes, bytes]]:
-        """All of them as they came over the wire."""
-        ...
-
-    def value(self, name: bytes) -> str | None:
-        """The first field of that name (lower case)."""
-        ...
-
-    def values(self, name: bytes) -> tuple[bytes, ...]:
-        """All fields of that name (lower case), as they came."""
-        ...
 
 
 class Reply:
@@ -111,7 +51,7 @@ class Reply:
         request: Request,
         status_code: int,
         head: Head,
-        body: Body,
+        body: BodyStream,
         *,
         url: str | None = None,
         http_version: str = "HTTP/1.1",
@@ -275,47 +215,8 @@ class Reply:
 
         In constant memory; file work is done in a thread.
         """
-        target = Path(path)
-        part = await anyio.to_thread.run_sync(_open_part, target)
-        try:
-            size = await self._write(part)
-            await anyio.to_thread.run_sync(_publish, part, target)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(_discard, part)
-            raise
-        return size
-
-    async def _write(self, part: BinaryIO) -> int:
-        batch: list[bytes] = []
-        size = waiting = 0
-        async for piece in self.aiter_bytes():
-            batch.append(piece)
-            waiting += len(piece)
-            if waiting >= _SAVE_BATCH:
-                await anyio.to_thread.run_sync(part.writelines, batch)
-                size, waiting, batch = size + waiting, 0, []
-        await anyio.to_thread.run_sync(part.writelines, batch)
-        return size + waiting
+        return await save(self.aiter_bytes(), Path(path))
 
     async def aclose(self) -> None:
         """Let go of the connection."""
         await self.stream.aclose()
-
-
-def _open_part(target: Path) -> BinaryIO:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part").open("xb")
-
-
-def _discard(part: BinaryIO) -> None:
-    part.close()
-    Path(part.name).unlink(missing_ok=True)
-
-
-def _publish(part: BinaryIO, target: Path) -> None:
-    part.flush()
-    os.fsync(part.fileno())
-    name = part.name
-    part.close()
-    Path(name).replace(target)

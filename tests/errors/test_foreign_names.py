@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crawler import ConfigError, Request, Response, SelectorError, Spider
-from crawler.foreign_names import SPIDER
+from crawler.errors.foreign_names import SPIDER
 from crawler.page import Page
 from tests.test_response import read
 

@@ -1,0 +1,1 @@
+"""What requests and responses are made of: parts, checked and encoded; replies."""
