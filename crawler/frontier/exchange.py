@@ -53,6 +53,8 @@ class PaceChange(NamedTuple):
     pause: float = 0.0
     #: Whether it is not asked any more: what is left of it fails.
     is_given_up: bool = False
+    #: How the host took the request that has changed its pace.
+    sign: Sign = Sign.NOTHING
 
 
 #: The verdict on most exchanges.

@@ -146,7 +146,8 @@ class HostPace:
             self._remember(exchange.host, state)
             if pause or verdict.is_given_up or state.interval != before:
                 host, is_over = exchange.host, verdict.is_given_up
-                self._tell(PaceChange(host, state.interval, pause, is_over))
+                change = (host, state.interval, pause, is_over, exchange.sign)
+                self._tell(PaceChange(*change))
         return verdict
 
     def charge(self, host: str, now: float) -> bool:

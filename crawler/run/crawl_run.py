@@ -17,6 +17,7 @@ from anyio import to_thread
 from crawler.errors import SinkError
 from crawler.run.assembly import Assembled, RunResources
 from crawler.run.diagnosis import advise
+from crawler.run.pulse import Pulse, StatusNotes
 from crawler.run.watchdog import Watchdog
 from crawler.sinks import PipeClosed
 from crawler.stats import (
@@ -28,6 +29,7 @@ from crawler.stats import (
     shortfalls,
     totals,
 )
+from crawler.store.status import MAX_RUNTIME
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +83,25 @@ class CrawlRun:
 
     async def run(self) -> Report:
         """Crawl to the end, publish, and report."""
+        async with StatusNotes(self.pulse(), self._plan.store) as notes:
+            report, is_complete = await self._run()
+            reason = MAX_RUNTIME if self.engine.is_late else str(report.finish_reason)
+            notes.end = "" if is_complete else reason
+        await self._closed(report)
+        return report
+
+    def pulse(self) -> Pulse:
+        """What takes the figures of the run while it is at work."""
+        clock, client = self._plan.options.wall_clock, self._plan.client
+        return Pulse(
+            self.engine,
+            clock,
+            lambda: self.seconds,
+            lambda: client.connection_count,
+        )
+
+    async def _run(self) -> tuple[Report, bool]:
+        """The report, and whether the run is complete."""
         draw_start = not self.opening.facts.start_ended
         async with Watchdog():
             reason = await self.engine.run(draw_start=draw_start)
@@ -96,8 +117,7 @@ class CrawlRun:
                 await to_thread.run_sync(self._hand_in, report)
             summary = msgspec.json.encode(report.summary())
             await self._plan.store.finish(str(reason), summary)
-        await self._closed(report)
-        return report
+        return report, is_complete
 
     async def _closed(self, report: Report) -> None:
         """Call the spider's `closed`, which may be a plain `def`."""

@@ -25,6 +25,7 @@ from crawler.layers.robots_gate import RobotsTable
 from crawler.request import Entry
 from crawler.run.committer import Committer
 from crawler.run.observers import Observers, Progress
+from crawler.run.resting_hosts import ROBOTS
 from crawler.run.scheduler import RobotsTurn, Scheduler
 from crawler.run.start_requests import StartRequests
 from crawler.run.store_retry import StoreRetry
@@ -94,6 +95,8 @@ class Engine:
         self._is_full = False
         self.progress = progress
         self._observers = observers
+        #: Whether it was stopped because `max_runtime` was over.
+        self.is_late = False
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
         self._patience = StoreRetry()
@@ -167,6 +170,9 @@ class Engine:
             if isinstance(turn, RobotsTurn):
                 assert parts.robots is not None
                 retry_at = await parts.robots.ask(turn.origin, turn.proxy)
+                if retry_at is not None:
+                    seconds = retry_at - anyio.current_time()
+                    self.progress.rests(turn.host, seconds, ROBOTS)
                 parts.scheduler.answered(turn, retry_at)
                 continue
             outcome = await self._visit(turn)
@@ -238,6 +244,7 @@ class Engine:
     async def _keep_time(self, seconds: float | None, reason: FinishReason) -> None:
         if seconds is not None:
             await anyio.sleep(seconds)
+            self.is_late = reason is FinishReason.INTERRUPTED
             self.stop(reason)
 
     def _verdict(self) -> FinishReason:

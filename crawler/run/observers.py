@@ -15,11 +15,13 @@ Rule: an observer looks on. What it raises is logged once, and it is not told ag
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from crawler.errors import Reason
 from crawler.frontier.exchange import PaceChange
+from crawler.run.resting_hosts import WAY, RestingHosts
 from crawler.stats import Counters
 from crawler.store.base import Outcome, State
 from crawler.web import urls
@@ -71,15 +73,33 @@ class Observers:
 class Progress(Observer):
     """Where the crawl stands, for a display."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(
+        self, counters: Counters, clock: Callable[[], float] = time.time
+    ) -> None:
         self.counters = counters
         #: Hosts that were asked in this process.
         self.hosts: set[str] = set()
+        #: Hosts that are not asked for a while.
+        self.resting = RestingHosts()
+        #: The wall clock.
+        self._clock = clock
 
     def landed(self, outcome: Outcome) -> None:
-        """Note the host."""
-        if outcome.entry is not None:
-            self.hosts.add(outcome.entry.host)
+        """Note the host, and whether the way to it rests."""
+        if outcome.entry is None:
+            return
+        self.hosts.add(outcome.entry.host)
+        if outcome.state is State.PENDING and not outcome.reason:
+            self.rests(outcome.entry.host, outcome.due - self._clock(), WAY)
+
+    def pace_changed(self, change: PaceChange) -> None:
+        """Note a pause."""
+        self.resting.changed(change, self._clock())
+
+    def rests(self, host: str, seconds: float, why: str) -> None:
+        """A host is not asked for so long."""
+        now = self._clock()
+        self.resting.note(host, now + seconds, why, now)
 
     def committed(self, counters: Counters) -> None:
         """Take the counts."""

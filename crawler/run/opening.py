@@ -41,7 +41,7 @@ async def open_run(
     run_time = RunTime(opening.seconds, begun)
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(StoreUse(plan.store, run_time))
-        progress = Progress(opening.counters)
+        progress = Progress(opening.counters, options.wall_clock)
         run = Run(
             plan.job, opening.run, spider.name, settings, lambda: progress.counters
         )

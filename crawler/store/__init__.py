@@ -26,6 +26,7 @@ from crawler.store.base import (
     count_outcome,
 )
 from crawler.store.reading import Changes, Reader, RunReader, RunRecord, Visit
+from crawler.store.status import RestingHost, Status
 
 __all__ = [
     "Answer",
@@ -44,10 +45,12 @@ __all__ = [
     "Reader",
     "Rejected",
     "RequestQueue",
+    "RestingHost",
     "RunReader",
     "RunRecord",
     "RunStart",
     "State",
+    "Status",
     "Store",
     "Visit",
     "count_outcome",

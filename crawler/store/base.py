@@ -15,6 +15,7 @@ import msgspec
 
 from crawler.request import Entry
 from crawler.stats import Counters, add
+from crawler.store.status import Status
 
 #: A place in the order of a host's entries: minus priority, depth, sequence.
 Place = tuple[int, int, int]
@@ -385,6 +386,11 @@ class Store(RequestQueue, ItemLog, Protocol):
 
     async def explain(self, fingerprint: int) -> Explanation | None:
         """All that is known of one URL; None: nothing."""
+        ...
+
+    async def note(self, status: Status) -> None:
+        """Record where the run stands, for readers; called about once a second. It may
+        be written later, with the next commit: it may be lost."""
         ...
 
     async def finish(self, reason: str, report: bytes) -> None:

@@ -26,6 +26,7 @@ from crawler.store.base import (
     State,
     count_outcome,
 )
+from crawler.store.status import Status
 
 #: Skipped links that are kept one by one; further ones are only counted.
 REJECTED_LIMIT = 100_000
@@ -51,7 +52,7 @@ class _Row:
 class MemoryStore:
     """A store in this process's memory; nothing is there when it is closed.
 
-    Sixteen of its methods are those of the protocol.
+    Seventeen of its methods are those of the protocol.
     """
 
     is_stocked = False
@@ -246,6 +247,9 @@ class MemoryStore:
             parent.entry.url if parent else "", entry.found_as, row.found, due,
             row.items, tuple(row.attempts or ()),
         )  # fmt: skip
+
+    async def note(self, status: Status) -> None:
+        """Nothing to do: no other process can read this run."""
 
     async def finish(self, reason: str, report: bytes) -> None:
         return None

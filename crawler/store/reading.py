@@ -18,6 +18,7 @@ from typing import Protocol
 
 from crawler.stats import Counters
 from crawler.store.base import Explanation, Facts, ItemRow, State
+from crawler.store.status import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ class RunReader(Protocol):
 
     def facts(self) -> Facts:
         """The facts that the run knows again when it is resumed, such as its scope."""
+        ...
+
+    def status(self) -> Status | None:
+        """Where the run stood when its process wrote it last; None: it never did."""
         ...
 
     def explain(self, fingerprint: int) -> Explanation | None:

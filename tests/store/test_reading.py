@@ -11,6 +11,7 @@ from crawler.store.base import Explanation, State
 from crawler.store.reading import RunRecord
 from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
+from crawler.store.status import RestingHost, Status
 from tests.store.values import START, done, entry, found
 
 
@@ -34,3 +35,40 @@ async def test_a_running_crawl_is_read_beside_it(tmp_path: Path) -> None:
     assert explained is not None
     assert explained.state is State.DONE
     assert bodies == [b'"x"']
+
+
+def status_of(folder: Path) -> Status | None:
+    return SqliteReader(folder).run("books").status()
+
+
+async def test_a_status_is_read_once_a_commit_has_taken_it(tmp_path: Path) -> None:
+    rest = RestingHost("books.example", 99.0, "it does not answer")
+    status = Status(time=1.0, rate=2.5, resting=(rest,))
+    store = SqliteStore(tmp_path)
+    await store.open(START)
+
+    await store.note(status)
+    before = await anyio.to_thread.run_sync(status_of, tmp_path)
+    await store.commit([found(entry("a"))])
+    after = await anyio.to_thread.run_sync(status_of, tmp_path)
+    await store.close(1.0)
+
+    assert before is None
+    assert after == status
+
+
+async def test_a_status_is_written_by_itself_where_no_commit_comes(
+    tmp_path: Path,
+) -> None:
+    store = SqliteStore(tmp_path)
+    await store.open(START)
+
+    await store.note(Status(time=1.0))
+    await store.note(Status(time=2.0))
+    second = await anyio.to_thread.run_sync(status_of, tmp_path)
+    await store.note(Status(time=3.0, end="interrupted"))
+    last = await anyio.to_thread.run_sync(status_of, tmp_path)
+    await store.close(1.0)
+
+    assert second == Status(time=2.0)
+    assert last == Status(time=3.0, end="interrupted")

@@ -14,6 +14,7 @@ from crawler.store import (
     Outcome,
     Portion,
     RunStart,
+    Status,
     Store,
 )
 
@@ -84,6 +85,10 @@ class Wrapped:
     async def explain(self, fingerprint: int) -> Explanation | None:
         self.calls["explain"] += 1
         return await self._inner.explain(fingerprint)
+
+    async def note(self, status: Status) -> None:
+        self.calls["note"] += 1
+        await self._inner.note(status)
 
     async def finish(self, reason: str, report: bytes) -> None:
         self.calls["finish"] += 1

@@ -8,11 +8,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from crawler.store.base import Explanation, Facts, ItemRow, State
 from crawler.store.reading import Changes, Visit
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.facts import read_facts
 from crawler.store.sqlite.string_table import spelled_words
+from crawler.store.status import Status
 
 if TYPE_CHECKING:
     from crawler.store.reading import RunReader
@@ -49,6 +52,12 @@ class SqliteRunReader:
         """The facts that the run knows again when it is resumed, such as its scope."""
         with self._open() as connection:
             return read_facts(connection)
+
+    def status(self) -> Status | None:
+        """Where the run stood when its process wrote it last; None: it never did."""
+        with self._open() as connection:
+            row = connection.execute("SELECT value FROM status").fetchone()
+        return None if row is None else msgspec.json.decode(row[0], type=Status)
 
     def explain(self, fingerprint: int) -> Explanation | None:
         """All that the run knows of one URL; None: nothing."""

@@ -184,15 +184,30 @@ ALTER TABLE staged_items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 # The temporary view stands before the table of that name.
 _UNTYPED = "CREATE TEMP VIEW items AS SELECT *, '' AS type FROM main.items;"
 
+# One row: where the run stands, as JSON.
+_STATUS = """
+CREATE {temp} TABLE status(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
+"""
+
 #: The steps from one version of the schema to the next; the first makes it.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
-    "run": (_RUN, _FACTS.format(temp=""), _STAGED, _TYPES),
+    "run": (
+        _RUN,
+        _FACTS.format(temp=""),
+        _STAGED,
+        _TYPES,
+        _STATUS.format(temp=""),
+    ),
 }
 #: By version: how a reader converts an older file, in temporary tables.
 _CONVERTED: dict[Kind, dict[int, str]] = {
     "job": {},
-    "run": {2: _FACTS.format(temp="TEMP"), 4: _UNTYPED},
+    "run": {
+        2: _FACTS.format(temp="TEMP"),
+        4: _UNTYPED,
+        5: _STATUS.format(temp="TEMP"),
+    },
 }
 
 #: SQLite's page cache: 32 MB; 8 MB while pages stage what they give, since staged rows

@@ -46,6 +46,7 @@ from crawler.store.sqlite.staging import drop_all, stage
 from crawler.store.sqlite.take import take
 from crawler.store.sqlite.thread import StoreThread
 from crawler.store.sqlite.write_batch import WriteBatch
+from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +55,14 @@ logger = logging.getLogger(__name__)
 #: touches nearly as many pages of an index as it has rows.
 INDEX_EVERY = 16_384
 
+_SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
+
 
 class SqliteStore:
     """A job's state in `folder`: it survives any crash, and a power cut if
     `synchronous` is "full".
 
-    Once it is open it must be closed, whatever happened. Sixteen of its methods are
+    Once it is open it must be closed, whatever happened. Seventeen of its methods are
     those of the protocol.
     """
 
@@ -86,6 +89,8 @@ class SqliteStore:
         self._busy = anyio.Lock()
         self._thread = StoreThread()
         self._resources = ExitStack()
+        #: The status that the next commit is to write; None: the last one is written.
+        self._status: Status | None = None
         self.recent: Mapping[int, int] = {}
         self.rejected: Mapping[int, str] = {}
 
@@ -189,10 +194,34 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             OutcomeWriter(group).land(outcomes, items_limit)
             group.write_totals(self._run.earlier + self._monotonic() - self._begun)
+            if self._status is not None:
+                self._put_status()
 
     def _commit(self) -> None:
         with self._transaction():
             self._connection.execute("COMMIT")
+
+    def _put_status(self) -> None:
+        """Write the status that waits, in the open transaction."""
+        status, self._status = self._status, None
+        self._connection.execute(_SET_STATUS, (msgspec.json.encode(status),))
+
+    async def note(self, status: Status) -> None:
+        """Record where the run stands: with the next commit, so that it costs no wait
+        for the disk; by itself once no commit has come between two calls."""
+        is_quiet, self._status = self._status is not None, status
+        if not (is_quiet or status.end):
+            return
+
+        def write() -> None:
+            with self._transaction():
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._put_status()
+                self._connection.execute("COMMIT")
+
+        async with self._busy:
+            if self._status is not None:  # no commit has taken it meanwhile
+                await self._thread.run(write)
 
     async def _catch_up(self) -> None:
         """Bring the indexes up to date; what has landed has landed if that fails."""

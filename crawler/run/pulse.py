@@ -1,0 +1,140 @@
+"""Where a run at work stands: taken each second for readers, and for a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol
+
+import anyio
+
+from crawler.errors import StateError, StoreError
+from crawler.run.observers import Progress
+from crawler.stats import FinishReason
+from crawler.store.base import Store
+from crawler.store.status import Status
+
+logger = logging.getLogger(__name__)
+
+#: Rates are those of the last seconds, so that a crawl is seen to slow down.
+WINDOW = 10.0
+#: Resting hosts that a status names.
+MAX_RESTING = 5
+#: Seconds between two statuses.
+BEAT = 1.0
+
+
+class Running(Protocol):
+    """What the pulse looks at; the engine is one."""
+
+    progress: Progress
+
+    @property
+    def busy_hosts(self) -> int: ...
+
+
+class Pulse:
+    """Takes the status of a running crawl.
+
+    `clock` is the wall clock, `seconds` says how long the run has taken; the rates go
+    by the `now` of each call, which only grows.
+    """
+
+    def __init__(
+        self,
+        running: Running,
+        clock: Callable[[], float],
+        seconds: Callable[[], float],
+        connections: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._running = running
+        self._clock = clock
+        self._seconds = seconds
+        self._connections = connections
+        self._seen: deque[tuple[float, int, int]] = deque()
+        self._here = (os.getpid(), socket.gethostname())
+
+    def status(self, now: float, end: str = "") -> Status:
+        """Where the run stands at this moment."""
+        running, seen = self._running, self._seen
+        progress = running.progress
+        pages, received = progress.counters.pages, progress.counters.bytes
+        seen.append((now, pages, received))
+        while now - seen[0][0] > WINDOW and now - seen[1][0] >= WINDOW / 2:
+            seen.popleft()
+        began, pages_then, received_then = seen[0]
+        passed = now - began
+        process, machine = self._here
+        wall = self._clock()
+        return Status(
+            time=wall,
+            seconds=self._seconds(),
+            rate=(pages - pages_then) / passed if passed else 0.0,
+            byte_rate=(received - received_then) / passed if passed else 0.0,
+            hosts=len(progress.hosts),
+            busy_hosts=running.busy_hosts,
+            connections=self._connections(),
+            resting=progress.resting.first(MAX_RESTING, wall),
+            process=process,
+            machine=machine,
+            end=end,
+        )
+
+
+class StatusNotes:
+    """Leaves the run's status in its store each second while the block runs, and at its
+    end why the process leaves the run.
+
+    A store that is not durable gets none: no other process can read it.
+    """
+
+    def __init__(self, pulse: Pulse, store: Store) -> None:
+        self._pulse = pulse
+        self._store = store
+        self._tasks = anyio.create_task_group()
+        #: Why the process leaves the run; "": the run is complete.
+        self.end = str(FinishReason.INTERRUPTED)
+
+    async def __aenter__(self) -> StatusNotes:
+        await self._tasks.__aenter__()
+        if self._store.is_durable:
+            self._tasks.start_soon(self._note_each_second)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        if isinstance(error, Exception):
+            self.end = str(FinishReason.CRASHED)
+        try:
+            if not isinstance(error, Exception):
+                return await self._tasks.__aexit__(kind, error, trace)
+            # The group would wrap the error in an ExceptionGroup.
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            if self.end and self._store.is_durable:
+                with anyio.CancelScope(shield=True):
+                    await self._note(self.end)
+        return False
+
+    async def _note_each_second(self) -> None:
+        while True:
+            await self._note()
+            await anyio.sleep(BEAT)
+
+    async def _note(self, end: str = "") -> None:
+        """Write a status; one that cannot be written is no harm to the run."""
+        status = self._pulse.status(time.monotonic(), end)
+        try:
+            await self._store.note(status)
+        except (StoreError, StateError) as exc:
+            logger.debug("Where the run stands was not written: %s", exc)

@@ -1,0 +1,59 @@
+"""Which hosts are not asked for a while, until when, and why.
+
+Rule: no I/O and no clock; times are those of the wall clock, and `now` is an argument.
+"""
+
+from __future__ import annotations
+
+from crawler.frontier.exchange import PaceChange, Sign
+from crawler.store.status import RestingHost
+
+#: Hosts that are told apart; with more, rests that are over are dropped first.
+MAX_HOSTS = 1_000
+#: A shorter pause is no standstill: it is not worth a line.
+SHORTEST = 2.0
+
+_WHY = {
+    Sign.REFUSED: "it answers 429 or 503",
+    Sign.SILENT: "it does not answer",
+    Sign.BROKEN: "its answers break off",
+}
+ROBOTS = "its robots.txt did not come"
+WAY = "its proxy does not answer"
+
+
+class RestingHosts:
+    """The hosts that rest, by name."""
+
+    def __init__(self) -> None:
+        self._rests: dict[str, RestingHost] = {}
+
+    def changed(self, change: PaceChange, now: float) -> None:
+        """The pace of a host has changed: it may be paused."""
+        if change.is_given_up:
+            self._rests.pop(change.host, None)
+        elif change.pause:
+            self.note(change.host, now + change.pause, _WHY.get(change.sign, ""), now)
+
+    def note(self, host: str, until: float, why: str, now: float) -> None:
+        """A host is not asked before `until`; a longer rest stays as it is."""
+        known = self._rests.get(host)
+        if until - now < SHORTEST or (known is not None and known.until >= until):
+            return
+        if known is None and len(self._rests) >= MAX_HOSTS:
+            self._drop_over(now)
+        if known is not None or len(self._rests) < MAX_HOSTS:
+            self._rests[host] = RestingHost(host, until, why)
+
+    def first(self, limit: int, now: float) -> tuple[RestingHost, ...]:
+        """At most `limit` hosts that rest, the next one to be asked first."""
+        if not self._rests:
+            return ()
+        self._drop_over(now)
+        found = sorted(self._rests.values(), key=lambda rest: (rest.until, rest.host))
+        return tuple(found[:limit])
+
+    def _drop_over(self, now: float) -> None:
+        over = [host for host, rest in self._rests.items() if rest.until <= now]
+        for host in over:
+            del self._rests[host]
