@@ -291,6 +291,10 @@ _ARGUMENTS = frozenset(
 )
 
 
+#: `Entry.found_as` of the requests that `start()` gave.
+START = "start"
+
+
 class Entry:
     """A request with its place in the crawl: a row of the store, a node of the
     frontier. The engine changes it only between being taken and being committed."""

@@ -31,8 +31,6 @@ from crawler.frontier.kind_lines import KindLines
 from crawler.frontier.ready_queue import DueQueue, RankedFifo
 from crawler.frontier.window import End, RefillWindow
 
-#: What a host that may not be asked for longer than this holds is not ready.
-LONG_REST = 5.0
 #: Outdated records are cleared out beyond this many, and as many as there are hosts.
 CLUTTER = 256
 #: Entries that are here at most where the store has the others; about a kB each.
@@ -68,7 +66,8 @@ class Frontier(Generic[E]):
         self._clock: DueQueue[HostQueue[E]] = DueQueue()
         self._stock = RefillWindow(window, limit)
         self._tick = 0
-        self._asleep = 0
+        self._ready = 0  # hosts in the state READY
+        self._made_room_at = 0  # the tick of the last `_make_room`
         self._outdated = 0  # places that `lower` left in a heap
 
     def __len__(self) -> int:
@@ -99,6 +98,7 @@ class Frontier(Generic[E]):
             return
         if host.state is IDLE:
             host.state, host.stamp, host.rank = READY, tick, inf
+            self._ready += 1
         if lane.kind is not None and self._kinds is not None:
             self._kinds.push(host, lane, lane.kind, place)
             return
@@ -120,7 +120,7 @@ class Frontier(Generic[E]):
             self._kinds.take(entry.kind)
         self._file(host, now, self._hosts.take(host.name, now, entry.fingerprint))
         if host.name in self._stock.ends and self._is_low(host):
-            self._stock.want(host.name)
+            self._want(host.name)
         return entry
 
     def release(
@@ -215,11 +215,11 @@ class Frontier(Generic[E]):
         if len(self._places) >= self._stock.limit:
             self._stock.begin_at(name, place)
             if host is None or self._is_low(host):
-                self._stock.want(name)
+                self._want(name)
             return False
         self.push(entry)
         if host and name in ends and host.count_ready() > 2 * self.share:
-            self._trim(host)
+            self._trim(host, self.share)
         return True
 
     def leave(self, name: str, place: End) -> None:
@@ -230,7 +230,7 @@ class Frontier(Generic[E]):
         if host is not None:
             self._shorten(host, lambda ready: bisect_left(ready, place, key=_place))
         if host is None or self._is_low(host):
-            self._stock.want(name)
+            self._want(name)
 
     def stock(self, host: str, more: bool) -> None:
         """After loading a window of this host: has the store more that is not here?"""
@@ -238,7 +238,7 @@ class Frontier(Generic[E]):
         end = queue.last(self._places) if queue else NOTHING
         self._stock.loaded(host, end if more else None)
         if host in self._stock.ends and (queue is None or self._is_low(queue)):
-            self._stock.want(host)
+            self._want(host)
 
     @property
     def is_hungry(self) -> bool:
@@ -266,9 +266,14 @@ class Frontier(Generic[E]):
         queue = self._queues.get(host)
         return queue.fingerprints() & self._places.keys() if queue else set()
 
-    def ready(self) -> int:
-        """About how many entries have no due time and no long rest before them."""
-        return max(0, len(self._places) - len(self._waiting) - self._asleep)
+    def open_hosts(self) -> int:
+        """About how many hosts have an entry that may go now: at least so many as do.
+
+        A host that rests, is full, or waits for its robots.txt is none of them.
+        """
+        if self._kinds is None:
+            return self._ready
+        return min(self._ready, self._kinds.count_open(self._lines))
 
     def _settle(
         self, now: float
@@ -308,9 +313,8 @@ class Frontier(Generic[E]):
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
         """Put a host where it belongs: it may be asked from `at`, or is full (None)."""
         self._tick = host.stamp = self._tick + 1
-        if host.asleep:
-            self._asleep -= host.asleep
-            host.asleep = 0
+        if host.state is READY:
+            self._ready -= 1
         if at is None:
             host.state, host.rest = FULL, inf
             return
@@ -320,13 +324,13 @@ class Frontier(Generic[E]):
             if at != host.rest:
                 host.rest = at
                 self._clock.push(at, host, at - now)
-            self._sleep(host, at - now)
             return
         host.rest = inf
         if lane is None:
             self._file_idle(host, now, max(at, later))
         else:
             host.state, host.rank = READY, lane.ready[0][0]
+            self._ready += 1
             most = CLUTTER + 2 * len(self._queues)
             if self._kinds is None:
                 self._lines.push(host.rank, host.stamp, host)
@@ -343,12 +347,6 @@ class Frontier(Generic[E]):
             host.due = inf
             return
         self._look_again(host, later)
-        self._sleep(host, later - now)
-
-    def _sleep(self, host: HostQueue[E], seconds: float) -> None:
-        if LONG_REST < seconds < inf:
-            host.asleep = host.count_ready()
-            self._asleep += host.asleep
 
     def _expect(self, host: HostQueue[E], time: float) -> None:
         """An entry of the host may go from this time on, as far as its lane goes."""
@@ -411,9 +409,32 @@ class Frontier(Generic[E]):
         # What waits for its time is no supply.
         return host.count_ready() * 4 <= self.share
 
-    def _trim(self, host: HostQueue[E]) -> None:
-        """Leave to the store what better entries have pushed out of the window."""
-        left = self._shorten(host, lambda ready: self.share)
+    def _want(self, name: str) -> None:
+        """This host runs low: let there be room for more of it."""
+        self._stock.want(name)
+        if len(self._places) >= self._stock.limit:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Leave half of the full windows to the store: hosts that have many entries
+        here, and rest, must not keep out hosts that have none here.
+
+        It looks at all hosts, so it lets a quarter of the frontier change in between.
+        """
+        if self._tick - self._made_room_at < self._stock.limit // 4:
+            return
+        self._made_room_at = self._tick
+        most = max(1, self.share // 2)
+        for host in self._queues.values():
+            if host.count_ready() > most:
+                self._trim(host, most)
+
+    def _trim(self, host: HostQueue[E], most: int) -> None:
+        """Leave all but the best entries of a host, `most` of each lane, to the store.
+
+        Better entries have pushed them out of the window, or others need the room.
+        """
+        left = self._shorten(host, lambda ready: most)
         if left:
             self._stock.begin_at(host.name, min(left)[:3])
 
@@ -431,10 +452,6 @@ class Frontier(Generic[E]):
             left += valid[kept:]
         for place in left:
             del self._places[place[4].fingerprint]
-        if host.asleep:
-            self._asleep -= host.asleep
-            host.asleep = host.count_ready()
-            self._asleep += host.asleep
         return left
 
 

@@ -80,7 +80,7 @@ class OriginQueue(Generic[E]):
 class HostQueue(OriginQueue[E]):
     """A host: the lane of its first origin, and by `sibling` the others."""
 
-    __slots__ = ("asleep", "due", "name", "rank", "rest", "stamp", "state")
+    __slots__ = ("due", "name", "rank", "rest", "stamp", "state")
 
     def __init__(self, name: str, scheme: str) -> None:
         super().__init__(scheme)
@@ -93,8 +93,6 @@ class HostQueue(OriginQueue[E]):
         self.stamp = 0
         #: The times at which it is looked at again: as it may be asked, as it has more.
         self.rest = self.due = inf
-        #: How many of its entries are not ready because it rests for long.
-        self.asleep = 0
 
     def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
         """The lane of this origin and kind; a new one is held as its origin is."""

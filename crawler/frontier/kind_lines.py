@@ -77,6 +77,14 @@ class KindLines(Generic[E]):
                 host.rank = rank
                 others.push(rank, host.stamp, host)
 
+    def count_open(self, others: RankedFifo[HostQueue[E]]) -> int:
+        """About how many hosts stand in the line of the `others`, and in the lines of
+        kinds that are not full: outdated records count, too."""
+        open_lines = (
+            line for kind, line in self._lines.items() if self._free[kind] > 0
+        )
+        return len(others) + sum(map(len, open_lines))
+
     def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
         """The line whose first record goes next: of the `others`, or of a kind that is
         not full. The best rank goes first, then the oldest stamp."""

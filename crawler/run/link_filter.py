@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from crawler.request import Entry, LinkRequest, Request
+from crawler.request import START, Entry, LinkRequest, Request
 from crawler.response import LinkBatch, is_wanted
 from crawler.store.base import Facts, Rejected
 from crawler.web import urls
@@ -109,7 +109,7 @@ class LinkFilter:
         if value := request.options.authorization:
             self.start_credentials[origin] = value
             found.fact().start_credentials.add(f"{origin} {value}")
-        self._add(None, request, found, "start", self._starts)
+        self._add(None, request, found, START, self._starts)
         self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Discovered) -> None:

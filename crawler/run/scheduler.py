@@ -18,7 +18,7 @@ from aiolimiter import AsyncLimiter
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
-from crawler.request import Entry
+from crawler.request import START, Entry
 from crawler.store.base import Committed
 from crawler.web import urls
 
@@ -44,6 +44,9 @@ class RobotsTurn:
 
 Turn = Entry | RobotsTurn
 
+#: Requests of `start()` that wait at most: with more, `start()` rests, whoever waits.
+MAX_STARTS = 250_000
+
 
 class Scheduler:
     """Hands each free worker the best request of a host that may be asked now.
@@ -51,7 +54,8 @@ class Scheduler:
     Times are the event loop's. `permits` is how many pages may still be handed out
     (None: any number); one is taken with each entry and given back by `done`. With
     `stocked` the store has more entries than are here, and is asked for them.
-    `ceilings` gives how many entries may be out, by the kind of their fetch.
+    `ceilings` gives how many entries may be out, by the kind of their fetch. At most
+    `most_starts` requests of `start()` wait here and in the store.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Scheduler:
         total_rate: float = 0.0,
         stocked: bool = False,
         ceilings: Mapping[str, int] | None = None,
+        most_starts: int = MAX_STARTS,
     ) -> None:
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
         self.frontier: Frontier[Entry] = Frontier(hosts, kinds=self._kinds)
@@ -79,6 +84,8 @@ class Scheduler:
         self._timer_at = 0.0
         self._out = 0
         self._sources = 0
+        self._starts = 0  # requests of `start()` that wait, or are out
+        self._most_starts = most_starts
         self._is_closed = False
         self._hungry = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -125,6 +132,8 @@ class Scheduler:
         many `sources` are closed with it."""
         for entry in committed.added:
             self._admit(entry)
+        if sources:
+            self._starts += sum(entry.found_as == START for entry in committed.added)
         for host, place in committed.stocked.items():
             self.frontier.leave(host, place)
         for fingerprint, _, depth in committed.lowered:
@@ -135,6 +144,8 @@ class Scheduler:
             if due is not None:
                 entry.due = due
                 self.frontier.push(entry)
+            elif entry.found_as == START and self._starts:
+                self._starts -= 1
         self._sources -= sources
         self.wake()
 
@@ -182,11 +193,20 @@ class Scheduler:
         return self._permits == 0 and not self._out
 
     async def hungry(self, least: int) -> bool:
-        """True when fewer than `least` entries are ready to go; False: none will."""
-        while not self._is_closed and self.frontier.ready() + self._sources > least:
+        """True when fewer than `least` entries may go now; False: none will.
+
+        Each host that may be asked now counts as one entry. A host that rests counts
+        as none, whatever it has: others must not wait for it.
+        """
+        while not self._is_closed and not self._may_draw(least):
             self._hungry.clear()
             await self._hungry.wait()
         return not self._is_closed
+
+    def _may_draw(self, least: int) -> bool:
+        if self._starts >= self._most_starts:
+            return False
+        return self.frontier.open_hosts() + self._sources <= least
 
     async def wanted_host(self) -> str:
         """A host of which the store has more, when one runs low."""

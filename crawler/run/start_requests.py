@@ -32,7 +32,7 @@ MAX_NAMED = 10
 
 
 class StartRequests:
-    """Draws a spider's `start()` while fewer than `least` requests are ready to go.
+    """Draws a spider's `start()` while fewer than `least` hosts may be asked now.
 
     Until it has ended, and what it gave has landed, the scheduler keeps its supply
     open.

@@ -138,7 +138,6 @@ def test_a_retry_waits_for_its_due_time() -> None:
     retry, page = Page(due=30.0, priority=1), Page()
     frontier = frontier_of(retry, page)
 
-    assert frontier.ready() == 1
     assert drawn(frontier, 1.0) == [page]
     assert frontier.next_time(1.0) == 30.0
     assert drawn(frontier, 29.9) == []
@@ -196,7 +195,7 @@ def test_an_origin_held_until_a_time_opens_by_itself() -> None:
 
     frontier.hold(page.origin, 1.0, until=90.0)
 
-    assert frontier.ready() == 0
+    assert frontier.open_hosts() == 0
     assert frontier.next_time(1.0) == 90.0
     assert frontier.pop(89.0) is None
     assert frontier.pop(90.0) is page
@@ -279,17 +278,39 @@ def test_pushing_what_is_here_already_changes_nothing() -> None:
     assert drawn(frontier, 1.0) == [page]
 
 
-def test_ready_leaves_out_hosts_that_rest_for_long() -> None:
-    hosts = HostPace(lambda host: Pace(rate=0))
+def test_a_host_is_open_while_an_entry_of_it_may_go() -> None:
+    paces = {"rests": Pace(rate=2.0), "full": Pace(1, 0), "free": Pace(4, 0)}
+    hosts = HostPace(paces.__getitem__)
     frontier: Frontier[Page] = Frontier(hosts)
-    for host in ("a", "a", "a", "b"):
+    for host in paces:
         frontier.push(Page(host=host))
-    hosts.pause("a", 600.0, 1.0)
+        frontier.push(Page(host=host))
+    assert frontier.open_hosts() == 3
+
+    for _ in paces:
+        frontier.pop(1.0)
+
+    assert frontier.open_hosts() == 1
+    frontier.release("full", 1.0)
+    assert frontier.open_hosts() == 2
+    frontier.next_time(1.5)
+    assert frontier.open_hosts() == 3
+    drawn(frontier, 1.5)
+    assert frontier.open_hosts() == 0
+
+
+def test_a_host_that_has_entries_of_a_full_kind_only_is_not_open() -> None:
+    hosts = HostPace(lambda host: NO_LIMIT)
+    frontier = Frontier(hosts, kinds=kinds_of(browser=1))
+    for host in "abc":
+        frontier.push(Page(host, kind="browser"))
+    assert frontier.open_hosts() == 3
 
     frontier.pop(1.0)
 
-    assert len(frontier) == 3
-    assert frontier.ready() == 0
+    assert frontier.open_hosts() == 0
+    frontier.push(Page("d"))
+    assert frontier.open_hosts() == 1
 
 
 def test_hosts_with_nothing_left_are_forgotten() -> None:
@@ -366,6 +387,19 @@ def test_a_frontier_holds_no_more_than_its_limit() -> None:
     assert frontier.hungry(100) == [f"h{number}" for number in range(20, 30)]
 
 
+def test_large_hosts_that_rest_do_not_keep_out_a_host_that_has_nothing_here() -> None:
+    frontier = frontier_of(window=40, limit=80)
+    for number in range(80):
+        frontier.offer(Page(host=f"large{number % 2}"))
+    assert len(frontier) == 80
+
+    for number in range(5):
+        frontier.offer(Page(host=f"small{number}"))
+
+    assert 10 < len(frontier) < 60
+    assert frontier.hungry(1) == ["small0"]
+
+
 def test_the_more_hosts_there_are_the_less_each_has_here() -> None:
     frontier = frontier_of(limit=80)
     assert frontier.share == 64
@@ -387,7 +421,6 @@ def test_better_entries_push_others_out_of_the_window() -> None:
     best = drawn(frontier, 1.0)[:4]
     assert best == pages[36:]
     assert frontier.hungry(1) == ["a.example"]
-    assert frontier.ready() == 0
 
 
 def test_what_is_left_to_the_store_while_it_is_asked_is_not_forgotten() -> None:
@@ -794,7 +827,9 @@ class FrontierMachine(RuleBasedStateMachine):
     @invariant()
     def knows_how_many_it_holds(self) -> None:
         assert len(self.frontier) == len(self.pending)
-        assert 0 <= self.frontier.ready() <= len(self.pending)
+        free = {page.host for page in self.pending.values() if self.may_go(page)}
+        self.frontier.next_time(self.now)  # hosts that have rested are filed anew
+        assert len(free) <= self.frontier.open_hosts() <= len(HOSTS)
 
     @invariant()
     def tells_the_truth_about_the_next_time(self) -> None:

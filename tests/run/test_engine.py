@@ -730,7 +730,7 @@ class Starting(Spider):
     async def start(self) -> Results:
         for n in range(100_000):
             type(self).drawn = n
-            yield Request(f"{HOME}{n}")
+            yield Request(f"https://host{n}.example/")
 
     async def parse(self, response: Response) -> Results:
         yield {"url": response.url}

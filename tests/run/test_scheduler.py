@@ -13,7 +13,7 @@ from crawler import Request, Response, Spider
 from crawler.errors import ConfigError
 from crawler.frontier.host_pace import HostPace, Pace
 from crawler.layers import Fetch
-from crawler.request import Entry
+from crawler.request import START, Entry
 from crawler.run.options import RunOptions
 from crawler.run.scheduler import RobotsTurn, Scheduler
 from crawler.store.base import Committed
@@ -211,6 +211,32 @@ async def test_closing_ends_who_waits() -> None:
 
     assert await ended is None
     assert await made.hungry(10) is False
+
+
+async def test_start_rests_while_so_many_of_its_requests_wait() -> None:
+    made = scheduler(Pace(per_host=1, rate=1), most_starts=3)
+    starts = [entry(str(number)) for number in range(3)]
+    for number, each in enumerate(starts):
+        each.found_as, each.sequence = START, number
+        made.open_source()
+        assert await made.hungry(10)
+        made.landed(Committed(added=[each]), [], 1)
+    drawn = asyncio.ensure_future(made.hungry(10))
+    first = await take(made)
+    await asyncio.sleep(0)
+
+    assert not drawn.done()
+    finish(made, first)
+    assert await drawn
+
+
+async def test_hosts_that_rest_keep_no_start_waiting() -> None:
+    made = scheduler(Pace(per_host=4, rate=1))
+    add(made, *(entry(str(number)) for number in range(100)))
+    await take(made)
+    made.wake()
+
+    assert await asyncio.wait_for(made.hungry(0), 1)
 
 
 async def test_the_rate_of_the_whole_crawl_is_spaced() -> None:
