@@ -37,6 +37,10 @@ class Counters(msgspec.Struct, omit_defaults=True):
     bytes: int = 0
     #: URLs skipped on purpose, by reason or filter.
     skipped: dict[str, int] = {}
+    #: Visited URLs that a callback skipped, by the spider's own reasons.
+    own_skips: dict[str, int] = {}
+    #: What the spider counts itself, by `count`.
+    own: dict[str, int] = {}
     #: Items that were not written, by reason.
     dropped: dict[str, int] = {}
     #: Failed URLs, and attempts that are made again, by reason.
@@ -51,6 +55,8 @@ class Counters(msgspec.Struct, omit_defaults=True):
         return msgspec.structs.replace(
             self,
             skipped=dict(self.skipped),
+            own_skips=dict(self.own_skips),
+            own=dict(self.own),
             dropped=dict(self.dropped),
             errors=dict(self.errors),
             retries=dict(self.retries),
@@ -75,6 +81,7 @@ class FinishReason(StrEnum):
     PAGES_LIMIT = "pages_limit"
     ITEMS_LIMIT = "items_limit"
     TIME_LIMIT = "time_limit"
+    STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     START_ERROR = "start_error"
     SINK_ERROR = "sink_error"
@@ -92,6 +99,7 @@ _COMPLETE = frozenset(
         FinishReason.PAGES_LIMIT,
         FinishReason.ITEMS_LIMIT,
         FinishReason.TIME_LIMIT,
+        FinishReason.STOPPED,
         FinishReason.START_ERROR,
     }
 )
@@ -121,6 +129,8 @@ class Report:
     started: str
     finished: str
     finish_reason: FinishReason
+    #: What the spider said by `raise StopCrawl(...)`; else empty.
+    stop_reason: str = ""
     exit_code: int = 0
     #: Why the run is a bad one (exit code 3); empty for a good one.
     shortfalls: tuple[Shortfall, ...] = ()
@@ -135,6 +145,8 @@ class Report:
     retried: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     pending: int = 0
+    #: What the spider counted itself, by `count`.
+    counts: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
     pages_per_second: float = 0.0
@@ -180,8 +192,11 @@ def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
 
 def totals(counters: Counters) -> dict[str, Any]:
     """The report's figures that follow from the counters alone."""
-    skipped = counters.skipped
+    skipped = dict(counters.skipped)
     rows = sum(skipped.get(reason, 0) for reason in Reason if reason.is_skip)
+    for reason, amount in counters.own_skips.items():
+        add(skipped, reason, amount)
+        rows += amount
     visited = counters.pages + counters.failed + counters.redirected + rows
     return {
         "found": counters.found - rows + sum(skipped.values()),
@@ -193,6 +208,7 @@ def totals(counters: Counters) -> dict[str, Any]:
         "retried": counters.retried,
         "skipped": _largest_first(skipped),
         "pending": counters.found - visited,
+        "counts": dict(sorted(counters.own.items())),
         "bytes": counters.bytes,
         "statuses": _largest_first(counters.statuses),
         "errors": _largest_first(counters.errors),

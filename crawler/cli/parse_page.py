@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from crawler.cli.filters import intake_of
 from crawler.cli.run_summary import of
 from crawler.cli.streams import clean_lines, complain
-from crawler.errors import Reason
+from crawler.errors import Reason, Retry, Skip
 from crawler.http import ClientOptions
 from crawler.layers.redirects import follow
 from crawler.layers.sessions import Sessions, WithCookies
@@ -37,6 +37,8 @@ class Tried:
     effects: Effects = field(default_factory=Effects)
     #: What a stream gave, which is handed on in portions.
     staged: list[Portion] = field(default_factory=list)
+    #: What the callback decided in place of giving anything; empty: it gave.
+    decision: str = ""
 
     @property
     def items(self) -> list[Item]:
@@ -53,6 +55,8 @@ class Tried:
         if not self.response.is_success:
             status = self.response.status_code
             lines.append(f"Status {status}: a crawl shows no callback such a page")
+        if self.decision:
+            return [*lines, self.decision]
         portions = self._portions()
         requests = [it.request for portion in portions for it in portion.requests]
         lines += [f"-> {request.url}  {request.callback}" for request in requests]
@@ -60,6 +64,10 @@ class Tried:
         lines += [f"{n:,} links left out by {rule}" for rule, n in rules.items()]
         for reason, amount in self.effects.dropped.items():
             lines.append(f"{amount:,} items dropped as {reason}")
+        counts = self.effects.counts or {}
+        lines += [f"{amount:,} counted as {name}" for name, amount in counts.items()]
+        if self.effects.stop:
+            lines.append(f"StopCrawl: the crawl ends here: {self.effects.stop}")
         items = of(len(self.items), "item")
         links = of(len(requests), "link")
         return [*lines, f"{items}, {links} to follow"]
@@ -95,7 +103,12 @@ async def try_page(
         callbacks.method(callback)
         intake.start(request, Discovered())  # its host is in scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
-        tried.effects = await callbacks.page(entry, tried.response)
+        try:
+            tried.effects = await callbacks.page(entry, tried.response)
+        except Retry as exc:
+            tried.decision = f"Retry: a crawl asks for the page again: {exc.reason}"
+        except Skip as exc:
+            tried.decision = f"Skip: the page is skipped: {exc.reason}"
     return tried
 
 

@@ -84,6 +84,7 @@ _ENDS = {
     FinishReason.ITEMS_LIMIT: "ended by the limit on items",
     FinishReason.TIME_LIMIT: "ended by the limit on time",
     FinishReason.INTERRUPTED: "stopped",
+    FinishReason.STOPPED: "stopped by the spider",
     FinishReason.START_ERROR: "start() failed",
     FinishReason.SINK_ERROR: "stopped: an output failed",
     FinishReason.CRASHED: "crashed",
@@ -94,10 +95,14 @@ def table(report: Report) -> list[str]:
     """How a run went, as a short table."""
     job = "" if report.job == report.spider else f" (job {report.job})"
     end = _ENDS[report.finish_reason]
+    if report.stop_reason:
+        end += f" ({report.stop_reason})"
     head = (
         f"{report.spider}{job}, run {report.run}: {end} after {clock(report.seconds)}"
     )
-    rows = [(name, amount, more) for name, amount, more in _rows(report) if amount]
+    rows = [
+        (name, amount, more) for name, amount, more in _rows(report) if amount or more
+    ]
     width = max((len(amount) for _, amount, _ in rows), default=0)
     lines = [f"  {name:<10}  {amount:>{width}}  {more}" for name, amount, more in rows]
     return [head, *map(str.rstrip, lines)]
@@ -112,6 +117,7 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     yield "redirected", _amount(report.redirected), ""
     yield "left out", _amount(skipped), _parts(report.skipped)
     yield "retried", _amount(report.retried), ""
+    yield "counted", "", _parts(report.counts)
     yield "pending", _amount(report.pending), ""
     versions = ", ".join(f"{n:,} by {name}" for name, n in report.http_versions.items())
     connections = f"{of(report.connections, 'connection')}, {of(report.hosts, 'host')}"

@@ -9,13 +9,18 @@
     ├── SinkError              an output could not be written
     ├── FetchError             an exchange failed; carries a Reason
     ├── SelectorError          a selector matched nothing, or is not CSS
-    └── DropItem               raised by a pipeline: this item ends here
+    ├── DropItem               raised by a pipeline: this item ends here
+    └── raised by a spider's callback:
+        ├── Retry              ask for this page again
+        ├── Skip               this page is no page of ours
+        └── StopCrawl          the whole crawl has enough
 
 Rule: a message is one line that says what happened, where, and what to do.
 """
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 
@@ -199,3 +204,58 @@ class DropItem(CrawlError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Retry(CrawlError):
+    """Raised by a callback: ask for this page again, `after` so many seconds.
+
+    `raise Retry("captcha", after=30, session="second")`. What the callback yielded is
+    discarded, and the try counts under `reason`. Tries are bounded by `[retry]`, or by
+    the spider's `stop`; after the last one the page fails under `reason`. Without
+    `after` the pause is that of other retries. `session` names the session of the next
+    tries.
+    """
+
+    def __init__(
+        self, reason: str, *, after: float | None = None, session: str | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = own_word("Retry", reason)
+        if after is not None and not (math.isfinite(after) and after >= 0):
+            raise ConfigError(f"Retry(after={after!r}): give a number of seconds")
+        self.after = after
+        self.session = session
+
+
+class Skip(CrawlError):
+    """Raised by a callback: this page is skipped, and counts under `reason`.
+
+    `raise Skip("sold out")`. What the callback yielded is discarded.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = own_word("Skip", reason)
+
+
+class StopCrawl(CrawlError):
+    """Raised by a callback or `start()`: the crawl has enough, and ends in order.
+
+    `raise StopCrawl("quota")`. What was yielded before lands; requests in flight have
+    `crawl.grace` seconds; the run is complete, with `reason` in its summary.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = own_word("StopCrawl", reason)
+
+
+def own_word(what: str, word: str) -> str:
+    """A word of a spider's own to count by: one short line; ConfigError."""
+    if not isinstance(word, str) or not word.strip():
+        raise ConfigError(f"{what}({word!r}): give a short reason, such as 'captcha'")
+    return " ".join(word.split())[:MAX_WORD]
+
+
+#: Characters of a spider's own reasons and counters that are kept.
+MAX_WORD = 100

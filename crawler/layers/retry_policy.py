@@ -53,6 +53,10 @@ class Retries:
         there is none."""
         if failure.is_lasting and attempt >= LASTING_ATTEMPTS:
             return None
+        return self.next_pause(attempt, elapsed)
+
+    def next_pause(self, attempt: int, elapsed: float) -> float | None:
+        """The same, whatever the failure was."""
         state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.settings import Settings
+from crawler.spider import counting
 from crawler.stats import Counters
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Run:
     def counters(self) -> Counters:
         """What the run has counted as of the last commit, such as `counters.pages`."""
         return self.counted()
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of your own, in `process`: it lands with the item's page,
+        and stands in the report as `counts`."""
+        counting.count(name, amount)
 
 
 class Process(Protocol):

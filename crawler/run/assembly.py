@@ -204,4 +204,5 @@ def _limits(resources: RunResources) -> Limits:
     options, seconds = resources.plan.options, resources.plan.options.time
     if seconds is not None:
         seconds = max(0.0, seconds - resources.opening.seconds)
-    return Limits(options.items, seconds, options.max_runtime)
+    stopped = resources.opening.facts.stopped
+    return Limits(options.items, seconds, options.max_runtime, stopped)

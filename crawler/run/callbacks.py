@@ -9,30 +9,31 @@ from __future__ import annotations
 import asyncio
 import difflib
 import types
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-)
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from crawler.errors import ConfigError, CrawlError, DropItem, FetchError, Reason
+from crawler.errors import (
+    ConfigError,
+    CrawlError,
+    DropItem,
+    FetchError,
+    Reason,
+    Retry,
+    Skip,
+    StopCrawl,
+)
 from crawler.pipelines import OpenChain
 from crawler.request import Entry, Request
 from crawler.response import LinkBatch, Response
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.progress_body import ProgressBody
 from crawler.run.user_code import user_frame, yield_place
-from crawler.spider import Failure, Spider
+from crawler.run.yielded import NO_ITEMS, WrongYield, several, what_was_yielded
+from crawler.spider import Failure, Spider, counting
 from crawler.store.base import Item, Portion
 
 #: Counts XML documents in which links were looked for.
@@ -58,35 +59,8 @@ class CallbackError(CrawlError):
         self.cause = cause
 
 
-class WrongYield(ConfigError):
-    """What a callback or `start()` gave can be no item and no request."""
-
-
-#: No item is one of these, whatever a pipeline might make of it.
-NO_ITEMS = (
-    *(type(None), str, bytes, bytearray, int, float),
-    *(list, tuple, set, frozenset, Iterator, AsyncIterator, Awaitable, type),
-)
-
-
-def what_was_yielded(value: object) -> str:
-    """`yielded None; ...`: what it was, and what to write in its place."""
-    kind = type(value).__name__.replace("_", " ")
-    advice = "yield items, Requests or batches of links"
-    if isinstance(value, list | tuple | set | frozenset):
-        advice = "yield what it holds, one by one"
-    elif isinstance(value, AsyncIterator):
-        advice = "write `async for each in ...: yield each`"
-    elif isinstance(value, Iterator):
-        advice = "write `for each in ...: yield each`"
-    elif isinstance(value, Awaitable):
-        advice = "await it"
-    elif isinstance(value, str) and value.startswith(("http:", "https:", "/")):
-        advice = f"yield Request({value!r}), or response.follow({value!r})"
-    text = repr(value)
-    if not isinstance(value, str | bytes | int | float | None) or len(text) > 80:
-        text = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-    return f"yielded {text}; {advice}"
+#: What a callback decides about its page: it gives nothing then.
+DECISIONS = (Retry, Skip)
 
 
 Stage = Callable[[Entry, Portion, int], Awaitable[None]]
@@ -100,6 +74,10 @@ class Effects(msgspec.Struct):
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     portions: int = 0
+    #: What the spider counted itself; None: nothing.
+    counts: dict[str, int] | None = None
+    #: Why the spider ends the crawl with this page; empty: it does not.
+    stop: str = ""
 
 
 @dataclass(slots=True)
@@ -128,6 +106,7 @@ class Callbacks:
         self._stage = stage
         self._timeout = timeout
         self._methods: dict[str, Callable[..., Any]] = {}
+        self._counted: set[str] = set()
         #: Selectors that callbacks asked pages for, by (callback, selector).
         self.selectors: dict[tuple[str, str], Matches] = {}
 
@@ -162,9 +141,14 @@ class Callbacks:
         self, entry: Entry, name: str, argument: Any, page: Response | None
     ) -> Effects:
         effects = Effects()
+        counting.begin(effects)
         try:
             await self._gather(entry, name, argument, page, effects)
-        except (CallbackError, FetchError):
+            if effects.counts:
+                self.check_counts(effects.counts)
+        except StopCrawl as exc:
+            effects.stop = exc.reason
+        except (CallbackError, FetchError, *DECISIONS):
             raise
         except Exception as exc:
             raise CallbackError(Reason.SPIDER_ERROR, exc, user_frame(exc)) from exc
@@ -194,7 +178,7 @@ class Callbacks:
                 is_stream = entry.request.options.stream
                 await self._run(name, gathering, page if is_stream else None)
             elif result is not None:
-                for value in _several(result):
+                for value in several(result):
                     await self._take(entry, value, page, effects)
         except WrongYield as exc:
             # Its own traceback begins here: the generator only stands at its `yield`.
@@ -265,7 +249,7 @@ class Callbacks:
             async for value in result:
                 await self._take(entry, value, page, effects)
         else:
-            for value in _several(result):
+            for value in several(result):
                 await self._take(entry, value, page, effects)
 
     async def _take(
@@ -285,6 +269,15 @@ class Callbacks:
         if entry.request.options.stream and effects.found.size >= STAGE_LINKS:
             await self._put_aside(entry, effects)
 
+    def check_counts(self, counts: Mapping[str, int]) -> None:
+        """ConfigError if the spider counts by more names than a report can hold."""
+        self._counted.update(counts)
+        if len(self._counted) > counting.MAX_NAMES:
+            raise ConfigError(
+                f"count({next(iter(counts))!r}): over {counting.MAX_NAMES:,} names of "
+                "counters; count by few names, and put the rest into items"
+            )
+
     def check(self, callback: str, errback: str = "") -> None:
         """WrongYield unless the spider has these methods."""
         self.method(callback)
@@ -303,6 +296,8 @@ class Callbacks:
         except DropItem as exc:
             effects.dropped[exc.reason] = effects.dropped.get(exc.reason, 0) + 1
             return
+        except (StopCrawl, *DECISIONS):
+            raise
         except Exception as exc:
             raise CallbackError(Reason.PIPELINE_ERROR, exc, user_frame(exc)) from exc
         effects.items.append(item)
@@ -325,14 +320,6 @@ class Callbacks:
         effects.portions += 1
         effects.items, effects.size = [], 0
         found.put_aside()
-
-
-def _several(result: Any) -> Iterable[Any]:
-    """What a callback returned, if that is several things and not one of them."""
-    if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
-        return result
-    kind = type(result).__name__
-    raise ConfigError(f"a callback returned one {kind}; yield it, or return a list")
 
 
 @types.coroutine

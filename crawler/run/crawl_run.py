@@ -153,6 +153,7 @@ class CrawlRun:
             started=_utc(self.opening.started),
             finished=_utc(plan.options.wall_clock()),
             finish_reason=reason,
+            stop_reason=self.engine.stop_reason,
             seconds=round(seconds, 3),
             connections=plan.client.connection_count,
             http2_fallbacks=plan.client.fallback_count,

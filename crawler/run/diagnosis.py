@@ -139,6 +139,7 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
         rule: amount
         for rule, amount in report.skipped.items()
         if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE, XML)
+        and rule not in observations.own_skips
     }
     if not by_filter:
         return []

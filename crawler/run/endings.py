@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crawler.errors import Blame, FetchError, Reason
+from crawler.errors import Blame, FetchError, Reason, Retry, Skip
 from crawler.frontier.exchange import NO_CONSEQUENCE, Verdict
 from crawler.layers.retry_policy import Retries
 from crawler.request import Entry
@@ -16,6 +16,14 @@ from crawler.run.callbacks import CallbackError, Callbacks, Effects
 from crawler.run.visit import Visit
 from crawler.spider import Failure
 from crawler.store.base import Outcome, State
+
+#: Reasons of a spider's own that are counted one by one; the others are one.
+MAX_WORDS = 500
+OTHER = "other"
+NO_RETRY = (
+    "the errback raised Retry, which is for callbacks: the page was tried as often as "
+    "it may; let its status through by `statuses`"
+)
 
 
 class Endings:
@@ -36,6 +44,7 @@ class Endings:
         self._retries = retries
         self._wall = wall
         self._paused_for = paused_for
+        self._words: set[str] = set()
 
     def begin(self, entry: Entry) -> None:
         """Note when an entry is tried for the first time."""
@@ -70,6 +79,38 @@ class Endings:
         visit.note(response)
         return visit.outcome(State.SKIPPED, str(why.reason), why.detail)
 
+    async def again(self, visit: Visit, asked: Retry, response: Response) -> Outcome:
+        """The callback asks for the page again: as often as the policy allows."""
+        entry = visit.entry
+        entry.attempt += 1
+        pause = self._retries.next_pause(entry.attempt, self._elapsed(entry))
+        word = self._word(asked.reason)
+        if pause is None:
+            detail = f"asked for {entry.attempt} times"
+            return await self._failed(visit, word, detail, None, response)
+        visit.note(response)
+        due = self._wall() + (pause if asked.after is None else asked.after)
+        outcome = visit.outcome(State.PENDING, word, asked.reason, due=due)
+        session = entry.request.options.session
+        if asked.session is not None and asked.session != session:
+            entry.request = entry.request.replace(session=asked.session)
+            outcome.is_changed = True
+        return outcome
+
+    def left(self, visit: Visit, skip: Skip, response: Response | None) -> Outcome:
+        """The callback skips the page."""
+        if response is not None:
+            visit.note(response)
+        return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
+
+    def _word(self, reason: str) -> str:
+        """A reason of the spider's own, to count by: of too many, one for the rest."""
+        if reason not in self._words:
+            if len(self._words) >= MAX_WORDS:
+                return OTHER
+            self._words.add(reason)
+        return reason
+
     async def tried(
         self,
         visit: Visit,
@@ -88,14 +129,18 @@ class Endings:
         due = self._wall() + max(pause, at_least)
         return visit.outcome(State.PENDING, str(exc.reason), exc.detail, due=due)
 
+    def _elapsed(self, entry: Entry) -> float:
+        """Seconds since the entry was tried first, less those of a paused host."""
+        paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
+        return max(0.0, self._wall() - entry.first_tried - paused)
+
     def _pause(self, entry: Entry, exc: FetchError, verdict: Verdict) -> float | None:
         """Seconds until the next try; None: there is none."""
         if verdict.is_given_up:
             return None
         if verdict.is_excused and self._retries.excuses_refusals:
             return self._retries.first_pause()
-        paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
-        elapsed = max(0.0, self._wall() - entry.first_tried - paused)
+        elapsed = self._elapsed(entry)
         if self._retries.counts(exc, elapsed):
             entry.attempt += 1
         if not exc.is_retried and exc.reason is not Reason.HTTP_STATUS:
@@ -106,19 +151,33 @@ class Endings:
         self, visit: Visit, exc: FetchError | CallbackError, response: Response | None
     ) -> Outcome:
         """The URL has failed; its errback is called once, in the same outcome."""
-        entry = visit.entry
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
+        cause = exc.cause if isinstance(exc, CallbackError) else None
+        return await self._failed(visit, exc.reason, detail, cause, response)
+
+    async def _failed(
+        self,
+        visit: Visit,
+        reason: Reason | str,
+        detail: str,
+        cause: Exception | None,
+        response: Response | None,
+    ) -> Outcome:
+        entry = visit.entry
         effects: Effects | None = None
         if entry.request.options.errback:
-            cause = exc.cause if isinstance(exc, CallbackError) else None
-            failure = Failure(entry.request, exc.reason, detail, response, cause)
+            failure = Failure(entry.request, reason, detail, response, cause)
             try:
                 effects = await self._callbacks.failure(entry, failure, response)
+            except Skip as skip:
+                return self.left(visit, skip, response)
+            except Retry:
+                detail = f"{detail}; {NO_RETRY}"
             except (FetchError, CallbackError) as second:
                 detail = f"{detail}; the errback failed: {second}"
         if response is not None:
             visit.note(response)
-        outcome = visit.outcome(State.FAILED, str(exc.reason), detail)
+        outcome = visit.outcome(State.FAILED, str(reason), detail)
         if effects is not None:
             _add(outcome, effects)
         return outcome
@@ -131,4 +190,7 @@ def _add(outcome: Outcome, effects: Effects) -> None:
     outcome.requests = found.requests
     outcome.rejected = found.rejected
     outcome.cut, outcome.dropped = found.cut, effects.dropped
-    outcome.facts = found.facts
+    outcome.facts, outcome.counts = found.facts, effects.counts
+    if effects.stop:
+        found.fact().stopped = effects.stop
+        outcome.facts = found.facts

@@ -51,6 +51,8 @@ class Limits:
     seconds: float | None = None
     #: Not an end, but a stop after which the run can be gone on with.
     max_runtime: float | None = None
+    #: Why the spider has stopped the run in an earlier process; empty: it has not.
+    stopped: str = ""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,8 @@ class Engine:
         self._observers = observers
         #: Whether it was stopped because `max_runtime` was over.
         self.is_late = False
+        #: Why the spider stopped the run; empty: it did not.
+        self.stop_reason = ""
         #: Why the store could not be written for as long as patience lasts.
         self.store_error: StoreError | None = None
         self._patience = StoreRetry()
@@ -106,6 +110,8 @@ class Engine:
         parts = self._parts
         if self._has_enough_items:  # as an earlier process left it
             self.stop(FinishReason.ITEMS_LIMIT)
+        if self._limits.stopped:
+            self._stopped(self._limits.stopped)
         async with anyio.create_task_group() as helpers:
             parts.outputs.start(helpers, self._output_failed)
             for helper in (
@@ -212,6 +218,8 @@ class Engine:
         settled, sources = [], 0
         clock = anyio.current_time() - self._wall_clock()
         for outcome in group[: committed.landed]:
+            if outcome.facts is not None and outcome.facts.stopped:
+                self._stopped(outcome.facts.stopped)
             if outcome.entry is None:
                 sources += 1
                 continue
@@ -225,6 +233,11 @@ class Engine:
             self._is_full = True
             self.stop(FinishReason.ITEMS_LIMIT, grace=0)
         scheduler.landed(committed, settled, sources)
+
+    def _stopped(self, why: str) -> None:
+        """The spider has raised StopCrawl, and what it yielded has landed."""
+        self.stop_reason = self.stop_reason or why
+        self.stop(FinishReason.STOPPED)
 
     async def _refill(self) -> None:
         """Load more of the hosts whose queues run low, where the store keeps them."""

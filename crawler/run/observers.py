@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 MAX_HOSTS = 1_000
 
 
+_REASONS = frozenset(map(str, Reason))
+
+
 class Observer:
     """Looks on while a run goes on; override what you want to be told of."""
 
@@ -114,6 +117,8 @@ class Observations(Observer):
         self.samples: dict[str, tuple[str, str]] = {}
         #: By filter: hosts of the links it left out, with how many.
         self.left_out: dict[str, Counter[str]] = {}
+        #: Reasons of the spider's own for which it skipped pages.
+        self.own_skips: set[str] = set()
         #: Where redirects led, with how many.
         self.targets: Counter[str] = Counter()
 
@@ -136,6 +141,8 @@ class Observations(Observer):
             logger.info("Again %s: %s: %s", url, outcome.reason, outcome.detail)
             return
         self.samples.setdefault(outcome.reason, (url, outcome.detail))
+        if outcome.state is State.SKIPPED and outcome.reason not in _REASONS:
+            self.own_skips.add(outcome.reason)
         if outcome.state is State.FAILED:
             logger.warning("Failed %s: %s: %s", url, outcome.reason, outcome.detail)
         elif outcome.reason == Reason.ROBOTS_DENIED:

@@ -7,20 +7,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from typing import Any
 
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, StopCrawl
 from crawler.pipelines import DropItem, OpenChain
 from crawler.request import BAD_URL, Request, note_bad_urls
 from crawler.response import LinkBatch
-from crawler.run.callbacks import (
-    NO_ITEMS,
-    Callbacks,
-    WrongYield,
-    what_was_yielded,
-)
+from crawler.run.callbacks import Callbacks
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
 from crawler.run.user_code import user_frame, yield_place
-from crawler.spider import Spider
+from crawler.run.yielded import NO_ITEMS, WrongYield, what_was_yielded
+from crawler.spider import Spider, counting
 from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
@@ -53,6 +49,8 @@ class StartRequests:
         self._callbacks = callbacks
         self._least = least
         self._bad_urls = 0
+        #: All that `start()` has counted itself; None: nothing.
+        self.counts: dict[str, int] | None = None
         #: What `start()` raised, where it did.
         self.error: Exception | SystemExit | None = None
 
@@ -62,6 +60,7 @@ class StartRequests:
         """Put an outcome for each value; the source that the caller opened is closed
         when the last one has landed."""
         note_bad_urls()
+        counting.begin(self)
         last, ordinal, given = Outcome(None), 0, None
         try:
             given = self._spider.start()
@@ -76,12 +75,22 @@ class StartRequests:
                     await put(outcome)
                 else:
                     last.facts = Facts(start_ended=True)
+        except StopCrawl as exc:
+            last.facts = Facts(start_ended=True, stopped=exc.reason)
         except (Exception, SystemExit) as exc:
             # sys.exit() would leave the process's threads, and its state, as they are.
             self.error = exc
             where = user_frame(exc) or yield_place(given, self._spider.start)
             logger.error("start() failed: %s (%s)", _told(exc), where)
+        last.counts = self._counted()
         await put(last)
+
+    def _counted(self) -> dict[str, int] | None:
+        """All that `start()` has counted so far, for the outcome that lands next."""
+        if not self.counts:
+            return None
+        self._callbacks.check_counts(self.counts)
+        return dict(self.counts)
 
     async def _outcome(self, value: object, given: object) -> Outcome:
         outcome, found = Outcome(None), Discovered()
@@ -96,7 +105,7 @@ class StartRequests:
         else:
             outcome.items = await self._items(value, outcome)
         outcome.requests, outcome.facts = found.requests, found.facts
-        outcome.cut = found.cut
+        outcome.cut, outcome.counts = found.cut, self._counted()
         return outcome
 
     def _skip(self, request: Request, given: object, found: Discovered) -> None:

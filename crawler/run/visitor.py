@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crawler.errors import Blame, FetchError, Reason
+from crawler.errors import Blame, FetchError, Reason, Retry, Skip
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.way_health import WayHealth
@@ -225,6 +225,10 @@ class Visitor:
             effects = await self._parts.callbacks.page(visit.entry, response)
         except CallbackError as exc:
             return await endings.failed(visit, exc, response)
+        except Retry as again:
+            return await endings.again(visit, again, response)
+        except Skip as skip:
+            return endings.left(visit, skip, response)
         return endings.done(visit, response, effects)
 
     async def _bad_status(self, visit: Visit, response: Response) -> Outcome:

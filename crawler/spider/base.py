@@ -22,7 +22,7 @@ from crawler.http import Client, ClientOptions
 from crawler.layers import Layer
 from crawler.request import Request
 from crawler.response import Response
-from crawler.spider import arguments
+from crawler.spider import arguments, counting
 from crawler.spider.arguments import Argument
 from crawler.web.urls import Pattern, Scope
 
@@ -55,7 +55,8 @@ class Failure:
     """What an errback gets: the request that failed for good, and why."""
 
     request: Request
-    reason: Reason
+    #: A Reason, or what the spider's own Retry said.
+    reason: Reason | str
     detail: str
     #: The answer, where there was one (a status, an unwanted type).
     response: Response | None = None
@@ -151,6 +152,11 @@ class Spider:
     def client(self, options: ClientOptions) -> Client:
         """The shared client; override it to add hooks, auth or a transport."""
         return Client(options)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of your own: it lands with the page, exactly, and stands in
+        the report as `counts`."""
+        counting.count(name, amount)
 
     async def closed(self, report: Report) -> None:
         """Called once, at the end of a run; a plain `def` does as well."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from crawler.errors import Reason
 from crawler.request import Entry
 from crawler.stats import Counters, add
 from crawler.store.status import Status
@@ -105,6 +106,8 @@ class Facts(msgspec.Struct):
     walls: set[str] = set()
     #: Users and passwords of start URLs: `ORIGIN AUTHORIZATION`.
     start_credentials: set[str] = set()
+    #: Why the spider has ended the crawl by StopCrawl; empty: it has not.
+    stopped: str = ""
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
@@ -116,6 +119,7 @@ class Facts(msgspec.Struct):
             or self.walls
             or self.cookies
             or self.start_ended
+            or self.stopped
         )
 
     def add(self, later: Facts) -> None:
@@ -127,6 +131,7 @@ class Facts(msgspec.Struct):
         self.walls |= later.walls
         self.cookies.update(later.cookies)
         self.start_ended = self.start_ended or later.start_ended
+        self.stopped = self.stopped or later.stopped
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -176,6 +181,12 @@ class Outcome(msgspec.Struct):
     dropped: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: Facts that a resumed run must know; None: there are none.
     facts: Facts | None = None
+    #: Whether the entry waits with other options than those that are stored, such as
+    #: another session: they are stored with it.
+    is_changed: bool = False
+    #: What the spider counted itself. Of `start()`: all that it has counted since its
+    #: beginning, so that running it again after a crash counts nothing twice.
+    counts: Mapping[str, int] | None = None
 
     @property
     def status(self) -> int:
@@ -189,7 +200,8 @@ class Outcome(msgspec.Struct):
 
 
 def count_outcome(counters: Counters, outcome: Outcome) -> None:
-    """Add what an outcome says by itself; the store counts items and new URLs."""
+    """Add what an outcome says by itself; the store counts items and new URLs, and by
+    `count_start` what `start()` counts."""
     if outcome.entry is not None:
         _count_state(counters, outcome.entry, outcome)
     for answer in outcome.answers:
@@ -200,6 +212,23 @@ def count_outcome(counters: Counters, outcome: Outcome) -> None:
         add(counters.dropped, why, amount)
     for why, amount in outcome.cut.items():
         add(counters.skipped, why, amount)
+    if outcome.counts and outcome.entry is not None:
+        for name, amount in outcome.counts.items():
+            add(counters.own, name, amount)
+
+
+def count_start(
+    counters: Counters, outcome: Outcome, landed: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Add what `start()` has counted beyond what has `landed`; what has landed now."""
+    if outcome.entry is not None or not outcome.counts:
+        return landed
+    for name, amount in outcome.counts.items():
+        before = landed.get(name, 0)
+        if amount > before:
+            add(counters.own, name, amount - before)
+            landed = {**landed, name: amount}
+    return landed
 
 
 def _count_state(counters: Counters, entry: Entry, outcome: Outcome) -> None:
@@ -213,10 +242,14 @@ def _count_state(counters: Counters, entry: Entry, outcome: Outcome) -> None:
     elif state is State.REDIRECTED:
         counters.redirected += 1
     elif state is State.SKIPPED:
-        add(counters.skipped, outcome.reason)
+        is_own = outcome.reason not in _REASONS
+        add(counters.own_skips if is_own else counters.skipped, outcome.reason)
     elif outcome.reason and outcome.is_asked:
         counters.retried += 1
         add(counters.retries, outcome.reason)
+
+
+_REASONS = frozenset(map(str, Reason))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 
 from crawler.request import Entry
@@ -25,6 +25,7 @@ from crawler.store.base import (
     RunStart,
     State,
     count_outcome,
+    count_start,
 )
 from crawler.store.status import Status
 
@@ -68,6 +69,7 @@ class MemoryStore:
         self._discovered = 0
         self._positions: dict[str, str] = {}
         self._counters = Counters()
+        self._start_counts: Mapping[str, int] = {}
         self._rejected: dict[int, Rejected] = {}
         self.recent: dict[int, int] = {}
         self.rejected: dict[int, str] = {}
@@ -103,6 +105,8 @@ class MemoryStore:
 
     def _land(self, outcome: Outcome, committed: Committed, limit: int | None) -> None:
         count_outcome(self._counters, outcome)
+        landed = count_start(self._counters, outcome, self._start_counts)
+        self._start_counts = landed
         portions = self._portions(outcome)
         if outcome.state in (State.DONE, State.FAILED):
             self._add_items(outcome, portions, committed, limit)

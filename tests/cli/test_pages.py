@@ -136,3 +136,30 @@ def test_parse_says_where_a_crawl_would_not_show_the_page(
 
     told = capfd.readouterr().err
     assert "Status 404: a crawl shows no callback such a page" in told
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise crawler.Retry('captcha')", "Retry: a crawl asks for the page again"),
+        ("raise crawler.Skip('sold out')", "Skip: the page is skipped: sold out"),
+        ("self.count('rows', 3); raise crawler.StopCrawl('quota')", "ends here: quota"),
+        ("self.count('rows', 3); yield {}", "3 counted as rows"),
+    ],
+)
+def test_parse_says_what_a_callback_decides_and_counts(
+    shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str], body: str, told: str
+) -> None:
+    path = write_spider(tmp_path, shop.url)
+    path.write_text(
+        "import crawler\n"
+        + path.read_text()
+        + "\n    async def decides(self, response):\n"
+        + f"        {body}\n        yield {{}}\n"
+    )
+
+    parse = ["parse", f"{shop.url}/", "--spider", "books", "--callback", "decides"]
+    code = execute(parse)
+
+    assert code == 0
+    assert told in capfd.readouterr().err

@@ -195,3 +195,16 @@ def test_the_last_line_says_where_the_items_are_and_how_to_go_on(
 )
 def test_durations_are_said_as_people_read_them(seconds: float, expected: str) -> None:
     assert run_summary.clock(seconds) == expected
+
+
+def test_a_run_that_the_spider_stopped_says_why_and_what_it_counted() -> None:
+    lines = run_summary.table(
+        report(
+            finish_reason=FinishReason.STOPPED,
+            stop_reason="quota",
+            counts={"rows": 1_234},
+        )
+    )
+
+    assert "stopped by the spider (quota)" in lines[0]
+    assert any("1,234 rows" in line for line in lines)

@@ -574,3 +574,60 @@ async def test_requests_that_differ_in_their_body_are_two(store: Store) -> None:
     committed = await store.commit([found(*entries)])
 
     assert committed.counters == Counters(found=2)
+
+
+async def test_a_page_that_waits_with_other_options_is_given_out_with_them(
+    store: Store,
+) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    page.request = page.request.replace(session="second")
+
+    await store.commit([Outcome(page, State.PENDING, "captcha", is_changed=True)])
+
+    # A store that is stocked gives its own rows; the others hold the entry itself.
+    entries = await store.take(HOST, 10, (), 0.0) if store.is_stocked else [page]
+    assert [each.request.options.session for each in entries] == ["second"]
+
+
+async def test_options_may_change_in_the_commit_that_adds_the_page(
+    store: Store,
+) -> None:
+    page = entry("a")
+    changed = entry("a")
+    changed.request = changed.request.replace(session="second")
+
+    await store.commit(
+        [found(page), Outcome(changed, State.PENDING, "captcha", is_changed=True)]
+    )
+
+    if store.is_stocked:
+        (taken,) = await store.take(HOST, 10, (), 0.0)
+        assert taken.request.options.session == "second"
+
+
+async def test_own_skips_stand_beside_those_of_filters(store: Store) -> None:
+    pages = [entry("a"), entry("b")]
+    await store.commit([found(*pages)])
+
+    committed = await store.commit(
+        [
+            Outcome(pages[0], State.SKIPPED, "sold out"),
+            Outcome(pages[1], State.SKIPPED, "robots_denied"),
+        ]
+    )
+
+    assert committed.counters.own_skips == {"sold out": 1}
+    assert committed.counters.skipped == {"robots_denied": 1}
+
+
+async def test_a_page_counts_once_and_start_counts_what_is_new(store: Store) -> None:
+    page = entry("a")
+
+    await store.commit([Outcome(None, requests=[page], counts={"rows": 2})])
+    await store.commit([Outcome(None, counts={"rows": 1})])  # run again: not counted
+    await store.commit([Outcome(None, counts={"rows": 5, "more": 1})])
+    ended = Outcome(page, State.DONE, counts={"rows": 10})
+    committed = await store.commit([ended, ended])
+
+    assert committed.counters.own == {"rows": 15, "more": 1}

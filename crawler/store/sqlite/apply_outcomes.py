@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from crawler.request import Entry
-from crawler.store.base import Outcome, State, count_outcome
+from crawler.store.base import Outcome, State, count_outcome, count_start
 from crawler.store.sqlite.facts import add_facts
 from crawler.store.sqlite.item_rows import ItemRows
 from crawler.store.sqlite.link_rows import LinkRows
@@ -68,6 +68,11 @@ class OutcomeWriter:
         if entry is not None and not page:
             return  # it has ended before: its effects are here already
         count_outcome(self._counters, outcome)
+        if outcome.counts:
+            group = self._group
+            group.start_counts = count_start(
+                self._counters, outcome, group.start_counts
+            )
         items = 0
         if outcome.state in _ENDED:
             items = self._items.add(outcome, page, items_limit)
@@ -129,6 +134,8 @@ class OutcomeWriter:
         )
         if outcome.state is State.PENDING:
             group.set_tries(entry, page, outcome.due)
+            if outcome.is_changed:
+                group.set_options(entry, page)
             return
         group.ended.add(page)
         if entry.attempt or entry.redirects:

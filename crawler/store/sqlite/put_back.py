@@ -20,7 +20,7 @@ from crawler.store.sqlite import schema
 from crawler.store.sqlite.apply_outcomes import reopening
 from crawler.store.sqlite.catalog import Catalog, JobFiles
 from crawler.store.sqlite.reader import check_known, kept, latest_number
-from crawler.store.sqlite.run_state import RunState, Totals
+from crawler.store.sqlite.run_state import RunState
 from crawler.store.sqlite.string_table import spelled_words
 
 #: The last visit of each page that has one, if that visit failed.
@@ -97,7 +97,7 @@ def _write(
         counters.failed -= 1
         counters.start_failed -= page.is_start
         add(counters.errors, page.reason, -1)
-    totals = Totals(counters, run.totals.seconds, run.totals.start_items)
+    totals = msgspec.structs.replace(run.totals, counters=counters)
     connection.execute("UPDATE state SET totals = ?", (msgspec.json.encode(totals),))
     connection.execute("COMMIT")
 

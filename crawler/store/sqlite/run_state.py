@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -29,19 +30,23 @@ class Totals(msgspec.Struct):
     seconds: float = 0.0
     #: Items that `start()` has yielded; running it again skips them.
     start_items: int = 0
+    #: What `start()` has counted.
+    start_counts: Mapping[str, int] = {}
 
 
 class _Stored(msgspec.Struct):
     counters: msgspec.Raw = msgspec.Raw(b"{}")
     seconds: float = 0.0
     start_items: int = 0
+    start_counts: dict[str, int] = {}
 
 
 def read_totals(encoded: bytes) -> Totals:
     """The totals that a commit wrote, of this version or an earlier one."""
     stored = msgspec.json.decode(encoded, type=_Stored)
     counters = read_counters(bytes(stored.counters))
-    return Totals(counters, stored.seconds, stored.start_items)
+    items, counts = stored.start_items, stored.start_counts
+    return Totals(counters, stored.seconds, items, counts)
 
 
 class RunState:

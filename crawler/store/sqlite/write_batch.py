@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.request import Entry
+from crawler.request import Entry, encode_options
 from crawler.store.base import Committed, Place
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.row_buffer import RowBuffer
@@ -16,6 +16,7 @@ from crawler.store.sqlite.run_state import RunState, Totals
 from crawler.store.sqlite.unindexed import UnindexedTail
 
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
+_SET_OPTIONS = "UPDATE urls SET options = ? WHERE sequence = ?"
 _FIND_SEEN = """SELECT fingerprint, sequence FROM json_each(?)
     CROSS JOIN seen ON fingerprint = value"""
 _FIND_PLACE = "SELECT host, rank, depth FROM urls WHERE sequence = ?"
@@ -41,6 +42,7 @@ class WriteBatch:
         #: What the indexes lack; an empty one once they are brought up to date here.
         self.tail = run.tail
         self.start_items = run.totals.start_items
+        self.start_counts = run.totals.start_counts
         #: New URLs: their sequence numbers and places; the depths of all that were met.
         self.fresh: dict[int, int] = {}
         self.places: list[tuple[int, Place]] = []
@@ -98,6 +100,13 @@ class WriteBatch:
         tries = (page, entry.attempt, entry.first_tried, due, delay, entry.redirects)
         self.connection.execute(_SET_TRIES, (*tries, chain, earlier))
 
+    def set_options(self, entry: Entry, page: int) -> None:
+        """Store the options with which a page is asked from now on."""
+        if page > self.run.url:
+            self.rows.write()
+        options = encode_options(entry.request.options)
+        self.connection.execute(_SET_OPTIONS, (options, page))
+
     def index(self) -> None:
         """Bring the indexes up to date in this transaction, with its own changes."""
         self.rows.write()
@@ -111,7 +120,9 @@ class WriteBatch:
 
     def write_totals(self, seconds: float) -> None:
         """Write what the run adds up to with this group."""
-        self.totals = Totals(self.committed.counters, seconds, self.start_items)
+        self.totals = Totals(
+            self.committed.counters, seconds, self.start_items, self.start_counts
+        )
         encoded = msgspec.json.encode(self.totals)
         self.connection.execute("UPDATE state SET totals = ?", (encoded,))
 

@@ -244,3 +244,13 @@ def test_only_web_addresses_are_links(text: str) -> None:
 )
 def test_a_change_is_said_as_people_say_it(now: int, before: int, said: str) -> None:
     assert amounts.change(now, before) == said
+
+
+def test_what_the_spider_counted_stands_beside_the_run_before() -> None:
+    material = Material(report(counts={"<rows>": 1_234}), before=report(6))
+
+    text = page(material)
+
+    assert "What the spider counted" in text
+    assert "&lt;rows&gt;" in text
+    assert "1,234" in text
