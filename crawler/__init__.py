@@ -43,10 +43,11 @@ if TYPE_CHECKING:
         StateError,
         StopCrawl,
     )
-    from crawler.page import Node, Page
+    from crawler.page import Page
+    from crawler.page.node import Node
     from crawler.pipelines import Dedupe, Map, Pipeline, Required, Validate
     from crawler.request import Request
-    from crawler.response import LinkBatch, Response
+    from crawler.response import LinkBatch, LinkElement, Response
     from crawler.run.api import Crawl, crawl, crawl_items, fetch
     from crawler.run.observers import Observer
     from crawler.settings import Settings
@@ -74,11 +75,12 @@ _HOMES = {
         "StateError",
         "StopCrawl",
     ),
-    "crawler.page": ("Node", "Page"),
+    "crawler.page.node": ("Node",),
+    "crawler.page": ("Page",),
     "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
     "crawler.request": ("Request",),
     "crawler.run.observers": ("Observer",),
-    "crawler.response": ("LinkBatch", "Response"),
+    "crawler.response": ("LinkBatch", "LinkElement", "Response"),
     "crawler.settings": ("Settings",),
     "crawler.sinks": ("Sink",),
     "crawler.spider": ("Arg", "Failure", "Results", "Spider"),
@@ -101,6 +103,7 @@ __all__ = [
     "FinishReason",
     "JobLocked",
     "LinkBatch",
+    "LinkElement",
     "Map",
     "Node",
     "Observer",

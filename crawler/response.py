@@ -1,4 +1,4 @@
-"""A response: a reply whose body is text, JSON or a page, and the links to follow.
+"""A response: a reply whose body can be read, and the links to follow.
 
 Pure: the body is here already.
 """
@@ -6,27 +6,23 @@ Pure: the body is here already.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Never, NoReturn, TypeVar, overload
+from typing import Any, Never, NoReturn
 
 import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.errors.foreign_names import RESPONSE, refuse_arguments, refuse_attribute
-from crawler.message.received import BodyStream, Head
-from crawler.message.reply import Reply
 from crawler.message.request_parts import encode_meta, name_of
-from crawler.page import Node, Page
+from crawler.page.node import Node
+from crawler.page.readable import Readable
 from crawler.request import DEFAULT_OPTIONS, LinkRequest, Options, Request
 from crawler.web import encoding as encodings
-from crawler.web import media_type, urls
-from crawler.web.json_text import as_utf8
+from crawler.web import urls
 from crawler.web.links import Resolver
 from crawler.web.references import LINK_ATTRIBUTES, Names
 from crawler.web.urls import Pattern, Patterns
-
-T = TypeVar("T")
 
 _NO_PATTERNS = Patterns(None)
 
@@ -48,135 +44,26 @@ class LinkBatch(msgspec.Struct, frozen=True):
     options: Options
 
 
-class Response(Reply):
+class LinkElement(msgspec.Struct, frozen=True):
+    """A link of a page with its element: what `response.link_elements` gives."""
+
+    #: The absolute URL that it leads to.
+    url: str
+    #: The text of the element, as a person reads it.
+    text: str
+    #: The words of its `rel` attribute in lower case, such as "nofollow".
+    rel: tuple[str, ...]
+    node: Node
+
+
+class Response(Readable):
     """The answer of a server, under httpx's names: a head, a body, and a page.
 
     With `stream=True` a callback gets it before the body: use `aiter_bytes`,
     `aiter_lines` or `save` then, once; else `content`, `text`, `css` are at hand.
     """
 
-    __slots__ = ("_page", "examine", "max_links", "max_nodes")
-
-    def __init__(
-        self,
-        request: Request,
-        status_code: int,
-        head: Head,
-        body: BodyStream,
-        *,
-        url: str | None = None,
-        http_version: str = "HTTP/1.1",
-        elapsed: float = 0.0,
-        is_from_wire: bool = True,
-        content: bytes | None = None,
-    ) -> None:
-        super().__init__(
-            request,
-            status_code,
-            head,
-            body,
-            url=url,
-            http_version=http_version,
-            elapsed=elapsed,
-            is_from_wire=is_from_wire,
-            content=content,
-        )
-        #: Links that are taken of the page at most.
-        self.max_links = 10_000
-        #: Nodes that the page may have at most.
-        self.max_nodes = 1_000_000
-        #: Sees to a page that is large or suspicious, once the body has been read.
-        self.examine: Callable[[Response], Awaitable[None]] | None = None
-        self._page: Page | None = None
-
-    async def aread(self) -> bytes:
-        """Read the whole body, within its bounds."""
-        is_new = not self.is_read
-        content = await super().aread()
-        if is_new and self.examine is not None:
-            await self.examine(self)
-        return content
-
-    @property
-    def page(self) -> Page:
-        """The body as a parsed HTML page; parsed once, at first use."""
-        if self._page is None:
-            charset = self._charset
-            if self._xml_type and not encodings.label(charset):
-                charset = encodings.xml_encoding(self.content)
-            self._page = Page(
-                self.content,
-                self.url,
-                charset,
-                max_links=self.max_links,
-                max_nodes=self.max_nodes,
-                xml_type="" if self._is_html else self._xml_type,
-            )
-        return self._page
-
-    @property
-    def parsed(self) -> Page | None:
-        """The page if it was asked for, else None."""
-        return self._page
-
-    @property
-    def encoding(self) -> str:
-        """The name of the body's encoding, as the WHATWG calls it."""
-        return self.page.encoding
-
-    @property
-    def text(self) -> str:
-        """The body as text: by BOM, header, `<meta>`, then by its bytes."""
-        if self._is_html:
-            return self.page.source
-        return encodings.decode(self.content, self._charset, html=False)[0]
-
-    @property
-    def _is_html(self) -> bool:
-        kind = self.content_type
-        # Fragments such as "<ul>" are sniffed as text, and are HTML to a spider.
-        is_open = kind in ("", "text/plain") and not self.is_type_declared
-        if "html" in kind or is_open:
-            return True
-        return media_type.is_xml(kind) and media_type.is_xhtml(self._content or b"")
-
-    @property
-    def _xml_type(self) -> str:
-        """The media type if it is XML, else empty."""
-        return self.content_type if media_type.is_xml(self.content_type) else ""
-
-    @overload
-    def json(self) -> Any: ...
-    @overload
-    def json(self, kind: type[T]) -> T: ...
-
-    def json(self, kind: Any = Any) -> Any:
-        """The body as JSON (RFC 8259), checked against `kind` where it is given.
-
-        A BOM, UTF-16 and UTF-32 are read, too; half a surrogate pair becomes U+FFFD.
-        """
-        try:
-            return self._decoded_json(kind)
-        except (msgspec.DecodeError, RecursionError) as exc:
-            raise FetchError(Reason.PARSE_ERROR, f"JSON: {exc}", url=self.url) from exc
-
-    def _decoded_json(self, kind: Any) -> Any:
-        try:
-            return msgspec.json.decode(self.content, type=kind)
-        except msgspec.ValidationError:
-            raise
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            # Most bodies are what JSON has to be; others are looked at once more.
-            text = as_utf8(self.content, self._charset)
-            return msgspec.json.decode(text, type=kind)
-
-    def css(self, selector: str) -> list[Node]:
-        """The elements that match a CSS selector, in document order."""
-        return self.page.css(selector)
-
-    def css_first(self, selector: str) -> Node | None:
-        """The first element that matches, or None."""
-        return self.page.css_first(selector)
+    __slots__ = ()
 
     def links(
         self,
@@ -197,6 +84,50 @@ class Response(Reply):
         wanted, unwanted = _patterns(allow), _patterns(deny)
         return [link.url for link in links if is_wanted(link.url, wanted, unwanted)]
 
+    def link_elements(
+        self,
+        selector: str | None = None,
+        *,
+        allow: Iterable[Pattern] | Pattern | None = None,
+        deny: Iterable[Pattern] | Pattern | None = None,
+        tags: Names = None,
+        attributes: Names = None,
+    ) -> list[LinkElement]:
+        """The links that `links` gives, with text, `rel` and element: each element is
+        one, so that a URL may come more than once."""
+        page = self.page
+        wanted, unwanted = _patterns(allow), _patterns(deny)
+        resolver = Resolver()
+        base = page.base_url
+        found = []
+        for reference, node in page.link_elements(selector, tags, attributes):
+            link = resolver.resolve(base, reference)
+            if link is not None and is_wanted(link.url, wanted, unwanted):
+                rel = tuple(node.attr("rel", default="").lower().split())
+                found.append(LinkElement(link.url, node.text(), rel, node))
+        return found
+
+    def urljoin(self, reference: str) -> str:
+        """The absolute URL that a reference means on this page, as a browser's
+        `new URL(reference, document.baseURI)` gives it; FetchError if it is no URL.
+
+        The `<base>` of the page is heeded. Other schemes and fragments are kept.
+        """
+        base, reference = self._against_base(reference)
+        try:
+            return urls.absolute(base, reference)
+        except ValueError as exc:
+            detail = f"urljoin({reference!r}): {exc}"
+            raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
+
+    def _against_base(self, reference: str) -> tuple[str, str]:
+        """What references are relative to, and a reference in the page's encoding."""
+        if not self._is_html or not self._content:
+            return self.url, reference
+        if self.encoding != "utf-8":
+            reference = encodings.encode_query(reference, self.encoding)
+        return self.page.base_url, reference
+
     def follow(
         self,
         target: str | Node,
@@ -207,12 +138,9 @@ class Response(Reply):
 
         Scope and depth judge it like any link; `Request` asks neither.
         """
-        reference = target if isinstance(target, str) else _reference(target)
-        base = self.url
-        if self._is_html and self._content:
-            base = self.page.base_url
-            if self.encoding != "utf-8":
-                reference = encodings.encode_query(reference, self.encoding)
+        base, reference = self._against_base(
+            target if isinstance(target, str) else _reference(target)
+        )
         try:
             url = urls.join(base, reference)
         except urls.InvalidUrl as exc:

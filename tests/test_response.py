@@ -175,6 +175,69 @@ async def test_a_base_element_is_heeded() -> None:
     assert made.follow("b").url == "https://site.example/other/b"
 
 
+BASED = (
+    "<base href='/other/'><a href='a?q=é#f' rel='Next nofollow'>An <b>a</b></a>"
+    "<a href='a?q=é'></a><a href='https://x.example'>X</a><a href='mailto:a@b'>M</a>"
+    "<img srcset='1.png, 2.png 2x'>"
+)
+
+
+async def test_links_come_with_text_rel_and_element() -> None:
+    made = await read(BASED.encode("latin-1"), kind="text/html; charset=latin1")
+
+    first, again, other = made.link_elements()
+
+    assert first.url == again.url == "https://site.example/other/a?q=%E9"
+    assert (first.text, first.rel) == ("An a", ("next", "nofollow"))
+    assert first.node.attr("href") == "a?q=é#f"
+    assert (other.url, other.rel) == ("https://x.example/", ())
+    assert made.link_elements(allow="https://x.example/", deny="*y*") == [other]
+    assert [link.url for link in made.link_elements("a[rel]")] == [first.url]
+    images = made.link_elements(tags="img", attributes="srcset")
+    assert [link.url[-5:] for link in images] == ["1.png", "2.png"]
+
+
+async def test_links_with_elements_are_bounded_as_links_are() -> None:
+    made = await read(b"<a href=1></a><a href=2></a><a href=3></a>")
+    made.max_links = 2
+
+    assert [link.url[-1] for link in made.link_elements()] == ["1", "2"]
+    assert made.page.links_cut == 1
+
+    many = await read(b"<a href=x></a>" * 20_000 + b"<a href=y></a>")
+    many.page.verdict = ""
+    assert len(many.link_elements()) == 10_000
+    assert many.page.links_cut == 10_001
+
+
+@pytest.mark.parametrize(
+    ("reference", "url"),
+    [
+        ("a/../b?x=é", "https://site.example/other/b?x=%E9"),
+        ("", "https://site.example/other/"),
+        ("#top", "https://site.example/other/#top"),
+        ("//cdn.example/x", "https://cdn.example/x"),
+        ("mailto:a@b.example", "mailto:a@b.example"),
+        ("HTTP://A.example/ü", "http://a.example/%C3%BC"),
+    ],
+)
+async def test_a_reference_is_made_absolute_as_in_a_browser(
+    reference: str, url: str
+) -> None:
+    made = await read(BASED.encode("latin-1"), kind="text/html; charset=latin1")
+
+    assert made.urljoin(reference) == url
+
+
+async def test_a_reference_in_json_is_relative_to_the_response() -> None:
+    made = await read(b"{}", kind="application/json")
+
+    assert made.urljoin("x") == "https://site.example/dir/x"
+    with pytest.raises(FetchError, match="parse_error: urljoin") as caught:
+        made.urljoin("https://[x")
+    assert caught.value.url == URL
+
+
 FEED = b"""<?xml version="1.0"?><rss><channel><item><title>One</title>
 <link>https://site.example/1</link><a href="/2">x</a></item></channel></rss>"""
 
@@ -197,6 +260,7 @@ async def test_xml_has_no_links() -> None:
     assert not made.page.has_no_links
 
     assert made.links() == []
+    assert made.link_elements() == []
     assert made.follow_links().references == []
     assert made.page.has_no_links
     assert made.follow("3").url == "https://site.example/dir/3"

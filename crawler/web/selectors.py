@@ -67,16 +67,43 @@ class TooCostly(Exception):
 class Tree:
     """A parsed page, and what is known of its shape; measured only when asked."""
 
-    __slots__ = ("_is_deep", "_shape", "_tags", "is_odd", "root", "url")
+    __slots__ = (
+        "_is_deep",
+        "_shape",
+        "_tags",
+        "asked",
+        "is_odd",
+        "matching",
+        "root",
+        "url",
+    )
 
-    def __init__(self, root: LexborNode, url: str, *, is_odd: bool = False) -> None:
+    def __init__(
+        self,
+        root: LexborNode,
+        url: str,
+        *,
+        is_odd: bool = False,
+        asked: dict[str, bool] | None = None,
+    ) -> None:
         self.root = root
         self.url = url
+        #: The selectors that were asked, and whether they matched anywhere.
+        self.asked = {} if asked is None else asked
+        #: The elements of the whole page that match a selector, by their `mem_id`.
+        self.matching: dict[str, frozenset[int]] = {}
         #: Large or suspicious: selectors of one combinator are looked at, too.
         self.is_odd = is_odd
         self._is_deep: bool | None = None
         self._shape: Shape | None = None
         self._tags: int | None = None
+
+    def note(self, selector: str, *, matched: bool) -> None:
+        """Keep that a selector was asked, and whether it matched."""
+        if matched:
+            self.asked[selector] = True
+        else:
+            self.asked.setdefault(selector, False)
 
     @property
     def is_deep(self) -> bool:

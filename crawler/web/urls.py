@@ -76,6 +76,15 @@ def join(base: str, reference: str, *, max_url: int = MAX_URL) -> str:
     return _finish(parsed, reference, max_url)
 
 
+def absolute(base: str, reference: str) -> str:
+    """The URL that `reference` means at `base`, of any scheme, as browsers write it;
+    InvalidUrl if there is none."""
+    try:
+        return join_url(_scalar(base), _scalar(reference))
+    except ValueError:
+        raise InvalidUrl(_complaint(reference), "invalid_url") from None
+
+
 def fingerprint(method: str, url: str, body: bytes = b"", ordinal: int = 0) -> int:
     """64 bits (signed) that name a request: method, canonical URL, body, ordinal."""
     if method == "GET" and not body and not ordinal:

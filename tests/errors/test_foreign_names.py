@@ -57,8 +57,7 @@ def test_a_spider_has_a_logger() -> None:
     [
         ("body", "response.content"),
         ("status", "status_code"),
-        ("urljoin", r"response.follow\(reference\).url"),
-        ("xpath", "response.css"),
+        ("jmespath", r"response.json\(\)"),
         ("re", "re.findall"),
         ("nothing", "has no 'nothing'$"),
     ],
@@ -77,7 +76,7 @@ async def test_a_response_says_what_to_write(name: str, instead: str) -> None:
         ("get", r"text\(selector, default=None\)"),
         ("getall", r"\[node.text\(\) for node in css\(selector\)\]"),
         ("attrib", "node.attr"),
-        ("re", "re.findall"),
+        ("re", "node.re"),
         ("xpath", "css"),
         ("nothing", "has no 'nothing'$"),
     ],
@@ -91,7 +90,7 @@ def test_what_css_gives_says_what_to_write(name: str, instead: str) -> None:
             getattr(nodes, name)
 
 
-@pytest.mark.parametrize("name", ["get", "getall", "attrib", "re", "xpath"])
+@pytest.mark.parametrize("name", ["get", "getall", "attrib", "next_sibling", "xpath"])
 def test_an_element_says_what_to_write(name: str) -> None:
     with pytest.raises(AttributeError, match=r"Node has no '\w+'; write "):
         getattr(Page(b"<p>", URL).root, name)

@@ -5,137 +5,29 @@ could take the parser long is parsed only after a trial process has parsed it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, NoReturn, Self, TypeVar, overload
+from itertools import islice
+from typing import Any, Generic, Self, TypeVar, overload
 
-from selectolax.lexbor import LexborNode, SelectolaxError
+from selectolax.lexbor import LexborNode
 
 from crawler.errors import SelectorError
-from crawler.errors.foreign_names import (
-    NODE,
-    NODES,
-    instead_of_pseudo,
-    refuse_attribute,
-)
+from crawler.page.node import MISSING, Node, Nodes, attr_or, text_or
 from crawler.web import encoding
+from crawler.web.finding import find_all, find_first
 from crawler.web.html_limits import PageTooComplex, suspicion
 from crawler.web.html_parser import parse
 from crawler.web.references import LINKS, Names, Wanted, base_reference
-from crawler.web.selectors import TooCostly, Tree, select
+from crawler.web.selectors import Tree
 from crawler.web.urls import InvalidUrl, join
 
 T = TypeVar("T")
 Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
-_MISSING: Any = object()
 # Bytes of a page above which its links may be too many.
 _LARGE = 256 * 1024
 # Characters of URLs that are taken of one page: 10,000 links of 400 each.
 _LINK_TEXT = 4 * 1024**2
-_HIDDEN = frozenset({"script", "style"})
-# Elements at which text breaks: HTML renders them as blocks, list items or table parts.
-# fmt: off
-_BLOCKS = frozenset({
-    "address", "article", "aside", "blockquote", "body", "br", "caption", "center",
-    "dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption",
-    "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head",
-    "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol",
-    "optgroup", "option", "p", "pre", "search", "section", "summary", "table",
-    "tbody", "td", "tfoot", "th", "thead", "title", "tr", "ul",
-})
-# fmt: on
-
-
-class Node:
-    """An element of a page.
-
-        for book in response.css("article.book"):
-            yield {"title": book.text("h3"), "price": book.text(".price", default="")}
-
-    `lexbor` is the parser's own node, for features that Node lacks.
-    """
-
-    __slots__ = ("_tree", "lexbor")
-
-    def __init__(self, lexbor: LexborNode, tree: Tree) -> None:
-        self.lexbor = lexbor
-        self._tree = tree
-
-    @overload
-    def text(self, selector: str | None = None) -> str: ...
-    @overload
-    def text(self, selector: str | None = None, *, default: T) -> str | T: ...
-
-    def text(self, selector: str | None = None, *, default: Any = _MISSING) -> Any:
-        """The text of this element, or of the first inside it that matches.
-
-        Each run of white space is one space, as is the border of a block or a `<br>`;
-        as in HTML, a no-break space is none. Scripts and styles are skipped. If
-        nothing matches: `default`, or SelectorError.
-        """
-        node = self if selector is None else self.css_first(selector)
-        return _text_or(node, selector, self._tree.url, default)
-
-    @overload
-    def attr(self, name: str, selector: str | None = None) -> str: ...
-    @overload
-    def attr(
-        self, name: str, selector: str | None = None, *, default: T
-    ) -> str | T: ...
-
-    def attr(
-        self, name: str, selector: str | None = None, *, default: Any = _MISSING
-    ) -> Any:
-        """An attribute of this element, or of the first inside it that matches.
-
-        Empty for one without a value. No such element, or not this attribute:
-        `default`, or SelectorError.
-        """
-        node = self if selector is None else self.css_first(selector)
-        return _attr_or(node, name, selector, self._tree.url, default)
-
-    def css(self, selector: str) -> "Nodes":
-        """The elements inside this one that match, each once, in document order."""
-        found = _select(self.lexbor, selector, self._tree)
-        # lexbor tests the element itself, too; a browser tests only what is inside.
-        if found and found[0].mem_id == self.lexbor.mem_id:
-            del found[0]
-        tree = self._tree
-        return Nodes([Node(node, tree) for node in found])
-
-    def css_first(self, selector: str) -> "Node | None":
-        """The first element inside this one that matches, or None."""
-        node = _select_first(self.lexbor, selector, self._tree)
-        if node is None:
-            return None
-        if node.mem_id == self.lexbor.mem_id:
-            return next(iter(self.css(selector)), None)
-        return Node(node, self._tree)
-
-    @property
-    def html(self) -> str:
-        """The element as HTML, written from the parsed tree."""
-        return self.lexbor.html or ""
-
-    @property
-    def tag(self) -> str:
-        """The element's name, in lower case: "a"."""
-        return self.lexbor.tag or ""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        refuse_attribute(self, name, NODE)
-
-    def __repr__(self) -> str:
-        return f"<Node {self.tag}>"
-
-
-class Nodes(list[Node]):
-    """Elements in document order: a list, with hints for names of other frameworks."""
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        refuse_attribute(self, name, NODES)
 
 
 class lazy(Generic[Owner, Value]):
@@ -168,10 +60,10 @@ class lazy(Generic[Owner, Value]):
 class Page:
     """An HTML page, parsed at first use.
 
-    `asked` keeps, for each selector that was asked of the page itself, whether it
-    matched; `links_cut` counts the links beyond `max_links` that were left out. XML has
-    a `Page`, too, without links; its elements are not HTML's, so that to ask for them
-    is an error.
+    `asked` keeps, for each selector that was asked of the page or of its elements,
+    whether it matched anywhere; `links_cut` counts the links beyond `max_links` that
+    were left out. XML has a `Page`, too, without links; its elements are not HTML's, so
+    that to ask for them is an error.
     """
 
     def __init__(
@@ -204,15 +96,20 @@ class Page:
         """The `<html>` element; parses the page, or raises PageTooComplex."""
         if self._xml_type:
             raise self._not_html("html")
+        self.check()
+        root = parse(self.markup)
+        if root is None:
+            raise SelectorError("html", self.url)
+        is_odd = self.verdict is not None
+        return Node(root, Tree(root, self.url, is_odd=is_odd, asked=self.asked))
+
+    def check(self) -> None:
+        """PageTooComplex if parsing the page could take too long or too much memory."""
         verdict = self.verdict
         if verdict is None and self.suspicion:
             verdict = f"{self.suspicion}, and no trial has shown that it can be parsed"
         if verdict:
             raise PageTooComplex(verdict, self.url)
-        root = parse(self.markup)
-        if root is None:
-            raise SelectorError("html", self.url)
-        return Node(root, Tree(root, self.url, is_odd=verdict is not None))
 
     @lazy
     def markup(self) -> bytes:
@@ -262,7 +159,7 @@ class Page:
         matches = self._select(selector)
         tree = self._tree
         found = Nodes([Node(node, tree) for node in matches])
-        self._note(selector, matched=bool(found))
+        tree.note(selector, matched=bool(found))
         return found
 
     def css_first(self, selector: str) -> Node | None:
@@ -270,8 +167,8 @@ class Page:
         if self._xml_type:
             raise self._not_html(selector)
         tree = self._tree
-        node = _select_first(tree.root, selector, tree)
-        self._note(selector, matched=node is not None)
+        node = find_first(tree.root, selector, tree)
+        tree.note(selector, matched=node is not None)
         return None if node is None else Node(node, tree)
 
     @overload
@@ -279,10 +176,10 @@ class Page:
     @overload
     def text(self, selector: str | None = None, *, default: T) -> str | T: ...
 
-    def text(self, selector: str | None = None, *, default: Any = _MISSING) -> Any:
+    def text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
         """The text of the page, or of its first element that matches; as Node.text."""
         node = self.root if selector is None else self.css_first(selector)
-        return _text_or(node, selector, self.url, default)
+        return text_or(node, selector, self.url, default)
 
     @overload
     def attr(self, name: str, selector: str | None = None) -> str: ...
@@ -292,11 +189,11 @@ class Page:
     ) -> str | T: ...
 
     def attr(
-        self, name: str, selector: str | None = None, *, default: Any = _MISSING
+        self, name: str, selector: str | None = None, *, default: Any = MISSING
     ) -> Any:
         """An attribute of the first element that matches, or of `<html>`."""
         node = self.root if selector is None else self.css_first(selector)
-        return _attr_or(node, name, selector, self.url, default)
+        return attr_or(node, name, selector, self.url, default)
 
     def references(
         self,
@@ -331,6 +228,41 @@ class Page:
         if self.encoding == "utf-8":
             return found
         return [encoding.encode_query(text, self.encoding) for text in found]
+
+    def link_elements(
+        self,
+        selector: str | None = None,
+        tags: Names = None,
+        attributes: Names = None,
+    ) -> list[tuple[str, Node]]:
+        """The addresses that `references` gives, each with its element."""
+        wanted = Wanted(tags, attributes)
+        if self._xml_type and selector is None:
+            self.has_no_links = True
+            return []
+        nodes: Iterable[LexborNode]
+        if selector is not None:
+            nodes = self._links_in(selector, wanted)
+        elif self.has_many_links:
+            nodes = self._tree.root.traverse()
+        else:
+            nodes = self._select(wanted.selector)
+        pairs = (
+            (address, node) for node in nodes for address in wanted.addresses((node,))
+        )
+        found = list(islice(pairs, self._max_links))
+        self.links_cut += sum(1 for _ in pairs)
+        room = _room([address for address, _ in found], self._max_links, len(self.url))
+        self.links_cut += len(found) - room
+        return [
+            (self._in_encoding(text), Node(n, self._tree)) for text, n in found[:room]
+        ]
+
+    def _in_encoding(self, reference: str) -> str:
+        """A reference with its query in the page's encoding."""
+        if self.encoding == "utf-8":
+            return reference
+        return encoding.encode_query(reference, self.encoding)
 
     @lazy
     def has_many_links(self) -> bool:
@@ -381,13 +313,13 @@ class Page:
     def _links_in(self, selector: str, wanted: Wanted) -> Iterable[LexborNode]:
         """The links among the matches, and inside them: lexbor's search finds both."""
         matches = self._select(selector)
-        self._note(selector, matched=bool(matches))
+        self._tree.note(selector, matched=bool(matches))
         found: dict[int, LexborNode] = {}
         for match in matches:
             if match.tag in LINKS and wanted.is_link(match.tag):  # holds no other
                 found[match.mem_id] = match
             else:
-                nodes = _select(match, wanted.selector, self._tree)
+                nodes = find_all(match, wanted.selector, self._tree)
                 found.update((node.mem_id, node) for node in nodes)
         return found.values()
 
@@ -401,10 +333,7 @@ class Page:
     def _select(self, selector: str) -> list[LexborNode]:
         if self._xml_type:
             raise self._not_html(selector)
-        return _select(self._tree.root, selector, self._tree)
-
-    def _note(self, selector: str, *, matched: bool) -> None:
-        self.asked[selector] = matched or self.asked.get(selector, False)
+        return find_all(self._tree.root, selector, self._tree)
 
 
 def _room(references: list[str], number: int, base: int) -> int:
@@ -418,104 +347,3 @@ def _room(references: list[str], number: int, base: int) -> int:
         if text > _LINK_TEXT:
             return index
     return number
-
-
-def _select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode]:
-    """The elements that match in the tree at `node`, itself included."""
-    try:
-        found = _stepwise(node, selector, tree)
-        if found is None:
-            found = node.css(selector)
-    except (SelectolaxError, UnicodeEncodeError) as exc:
-        raise _not_css(selector, tree.url) from exc
-    if "," in selector and len(found) > 1:
-        # lexbor returns an element once for each part of the list that it matches.
-        found = list({node.mem_id: node for node in found}.values())
-    return found
-
-
-def _select_first(node: LexborNode, selector: str, tree: Tree) -> LexborNode | None:
-    try:
-        found = _stepwise(node, selector, tree)
-        if found is None:
-            return node.css_first(selector)
-    except (SelectolaxError, UnicodeEncodeError) as exc:
-        raise _not_css(selector, tree.url) from exc
-    return found[0] if found else None
-
-
-def _stepwise(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
-    """What matches, where lexbor itself could take long; else None."""
-    try:
-        return select(node, selector, tree)
-    except TooCostly as exc:
-        detail = f"the selector {selector!r} would take too long on a page {exc}"
-        raise PageTooComplex(detail, tree.url) from exc
-
-
-def _not_css(selector: str, url: str) -> SelectorError:
-    detail = "is not a CSS selector"
-    if instead := instead_of_pseudo(selector):
-        detail += f": write {instead}"
-    elif selector.lstrip().startswith(("/", "./", "(/")):
-        detail += " (it looks like XPath; css() takes CSS)"
-    elif ":contains(" in selector:
-        detail += ' (write :lexbor-contains("...") for :contains(...))'
-    return SelectorError(selector, url, f"{detail}, asked")
-
-
-def _text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:
-    if node is not None:
-        return _text(node.lexbor)
-    if default is _MISSING:
-        raise SelectorError(selector or "", url)
-    return default
-
-
-def _attr_or(
-    node: Node | None, name: str, selector: str | None, url: str, default: Any
-) -> Any:
-    if node is not None:
-        try:
-            return node.lexbor.attrs[name] or ""
-        except KeyError:
-            pass
-    if default is not _MISSING:
-        return default
-    if node is None:
-        raise SelectorError(selector or "", url)
-    raise SelectorError(selector or node.tag, url, f"has no attribute {name!r}")
-
-
-def _text(node: LexborNode) -> str:
-    """The text inside an element, as a person would read it in one line."""
-    child = node.first_child
-    if child is None or (child.next is None and child.is_text_node):
-        text = node.text()
-        return " ".join(text.split()) if text.isascii() else _folded(text)
-    pieces: list[str] = []
-    hidden = False
-    for each in node.traverse(include_text=True):
-        tag = each.tag or ""
-        if tag == "-text":
-            parent = each.parent
-            if hidden and parent is not None and parent.tag in _HIDDEN:
-                continue
-            before = each.prev
-            if before is not None and before.tag in _BLOCKS:
-                pieces.append(" ")
-            pieces.append(each.text_content or "")
-        elif tag in _BLOCKS:
-            pieces.append(" ")
-        hidden = tag in _HIDDEN
-    return _folded("".join(pieces))
-
-
-def _folded(text: str) -> str:
-    """`text` with each run of HTML's white space as one space: that is ASCII alone, so
-    that a no-break space stays."""
-    if text.isascii():
-        return " ".join(text.split())
-    # Bytes are split at ASCII white space only, and quicker than by a pattern.
-    words = text.encode("utf-8", "surrogatepass").split()
-    return b" ".join(words).decode("utf-8", "surrogatepass")

@@ -5,7 +5,8 @@ from typing import assert_type
 import pytest
 
 from crawler.errors import ConfigError, SelectorError
-from crawler.page import Node, Page
+from crawler.page import Page
+from crawler.page.node import Node
 from crawler.web.html_limits import PageTooComplex
 
 ROOT = "https://books.example/"
@@ -271,7 +272,12 @@ def test_the_page_keeps_whether_its_selectors_matched() -> None:
     page.text(".gone", default="")
     page.references("a.next")
 
-    assert page.asked == {"article": True, ".gone": False, "a.next": True}
+    assert page.asked == {
+        "article": True,
+        "h9": False,
+        ".gone": False,
+        "a.next": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,308 @@
+"""An element of a parsed page: its text, its attributes, the elements around it.
+
+Pure. The parser's own node is wrapped, so that spiders do not depend on its releases.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NoReturn, TypeVar, overload
+
+from selectolax.lexbor import LexborNode
+
+from crawler.errors import SelectorError
+from crawler.errors.foreign_names import NODE, NODES, refuse_attribute
+from crawler.web.finding import find_all, find_first, matches
+from crawler.web.selectors import Tree
+from crawler.web.urls import Pattern
+from crawler.web.visible_text import own_text_of, text_after, text_of
+
+T = TypeVar("T")
+
+MISSING: Any = object()
+# What `repr` shows: so many attributes, and so many characters of each.
+_SHOWN, _EXCERPT = 5, 40
+
+
+class Node:
+    """An element of a page.
+
+        for book in response.css("article.book"):
+            yield {"title": book.text("h3"), "price": book.text(".price", default="")}
+
+    `lexbor` is the parser's own node, for features that Node lacks. Over fifteen
+    methods: they are what people ask an element, most of them a few lines.
+    """
+
+    __slots__ = ("_tree", "lexbor")
+
+    def __init__(self, lexbor: LexborNode, tree: Tree) -> None:
+        self.lexbor = lexbor
+        self._tree = tree
+
+    @overload
+    def text(self, selector: str | None = None) -> str: ...
+    @overload
+    def text(self, selector: str | None = None, *, default: T) -> str | T: ...
+
+    def text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
+        """The text of this element, or of the first inside it that matches.
+
+        Each run of white space is one space, as is the border of a block or a `<br>`;
+        as in HTML, a no-break space is none. Scripts and styles are skipped. If
+        nothing matches: `default`, or SelectorError.
+        """
+        node = self if selector is None else self.css_first(selector)
+        return text_or(node, selector, self._tree.url, default)
+
+    @overload
+    def own_text(self, selector: str | None = None) -> str: ...
+    @overload
+    def own_text(self, selector: str | None = None, *, default: T) -> str | T: ...
+
+    def own_text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
+        """As `text`, without the text of the elements inside: of
+        `<p>from <b>9</b> euros</p>` it is "from euros"."""
+        node = self if selector is None else self.css_first(selector)
+        if node is not None:
+            return own_text_of(node.lexbor)
+        return default_or_error(default, selector or "", self._tree.url)
+
+    @property
+    def tail(self) -> str:
+        """The text behind this element, up to the next one: of
+        `<b>Price</b> 9 euros<br>` the tail of `<b>` is "9 euros"."""
+        return text_after(self.lexbor)
+
+    @overload
+    def attr(self, name: str, selector: str | None = None) -> str: ...
+    @overload
+    def attr(
+        self, name: str, selector: str | None = None, *, default: T
+    ) -> str | T: ...
+
+    def attr(
+        self, name: str, selector: str | None = None, *, default: Any = MISSING
+    ) -> Any:
+        """An attribute of this element, or of the first inside it that matches.
+
+        Empty for one without a value. No such element, or not this attribute:
+        `default`, or SelectorError.
+        """
+        node = self if selector is None else self.css_first(selector)
+        return attr_or(node, name, selector, self._tree.url, default)
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """All attributes by name; empty for one without a value."""
+        return {name: value or "" for name, value in self.lexbor.attrs.items()}
+
+    def css(self, selector: str) -> "Nodes":
+        """The elements inside this one that match, each once, in document order."""
+        tree = self._tree
+        found = find_all(self.lexbor, selector, tree)
+        # lexbor tests the element itself, too; a browser tests only what is inside.
+        if found and found[0].mem_id == self.lexbor.mem_id:
+            del found[0]
+        tree.note(selector, matched=bool(found))
+        return Nodes([Node(node, tree) for node in found])
+
+    def css_first(self, selector: str) -> "Node | None":
+        """The first element inside this one that matches, or None."""
+        tree = self._tree
+        node = find_first(self.lexbor, selector, tree)
+        if node is not None and node.mem_id == self.lexbor.mem_id:
+            return next(iter(self.css(selector)), None)
+        tree.note(selector, matched=node is not None)
+        return None if node is None else Node(node, tree)
+
+    def re(
+        self,
+        pattern: Pattern,
+        selector: str | None = None,
+        *,
+        attribute: str | None = None,
+    ) -> list[str]:
+        """What a regular expression finds in the text, or in an attribute: of this
+        element, or of all inside it that match.
+
+        Where the pattern has groups, each group is a result; else the whole match is.
+        """
+        nodes = [self] if selector is None else self.css(selector)
+        found: list[str] = []
+        for node in nodes:
+            text = node.text() if attribute is None else node.attrs.get(attribute, "")
+            for match in re.finditer(pattern, text):
+                found += match.groups("") or (match[0],)
+        return found
+
+    @overload
+    def re_first(
+        self,
+        pattern: Pattern,
+        selector: str | None = None,
+        *,
+        attribute: str | None = None,
+    ) -> str: ...
+    @overload
+    def re_first(
+        self,
+        pattern: Pattern,
+        selector: str | None = None,
+        *,
+        attribute: str | None = None,
+        default: T,
+    ) -> str | T: ...
+
+    def re_first(
+        self,
+        pattern: Pattern,
+        selector: str | None = None,
+        *,
+        attribute: str | None = None,
+        default: Any = MISSING,
+    ) -> Any:
+        """The first result of `re`; else `default`, or SelectorError."""
+        for text in self.re(pattern, selector, attribute=attribute):
+            return text
+        shown = pattern if isinstance(pattern, str) else pattern.pattern
+        return default_or_error(default, shown, self._tree.url)
+
+    @property
+    def parent(self) -> "Node | None":
+        """The element that this one is in; None for `<html>`."""
+        above = self.lexbor.parent
+        if above is None or not above.is_element_node:
+            return None
+        return Node(above, self._tree)
+
+    @property
+    def children(self) -> "Nodes":
+        """The elements that are directly in this one."""
+        first = self.lexbor.first_child
+        return Nodes([Node(each, self._tree) for each in _elements(first, "next")])
+
+    @property
+    def next(self) -> "Node | None":
+        """The element behind this one under the same parent, or None."""
+        for each in _elements(self.lexbor.next, "next"):
+            return Node(each, self._tree)
+        return None
+
+    @property
+    def previous(self) -> "Node | None":
+        """The element before this one under the same parent, or None."""
+        for each in _elements(self.lexbor.prev, "prev"):
+            return Node(each, self._tree)
+        return None
+
+    def next_siblings(self, selector: str | None = None) -> "Nodes":
+        """The elements behind this one under the same parent, nearest first; of them
+        those that match."""
+        return self._of_those(_elements(self.lexbor.next, "next"), selector)
+
+    def previous_siblings(self, selector: str | None = None) -> "Nodes":
+        """The elements before this one under the same parent, nearest first; of them
+        those that match."""
+        return self._of_those(_elements(self.lexbor.prev, "prev"), selector)
+
+    def closest(self, selector: str) -> "Node | None":
+        """This element if it matches, else the nearest around it that does, or None."""
+        node: LexborNode | None = self.lexbor
+        while node is not None and not matches(node, selector, self._tree):
+            node = node.parent
+        self._tree.note(selector, matched=node is not None)
+        return None if node is None else Node(node, self._tree)
+
+    def matches(self, selector: str) -> bool:
+        """Whether this element matches a selector, as it is written for the page."""
+        return matches(self.lexbor, selector, self._tree)
+
+    @property
+    def html(self) -> str:
+        """The element as HTML, written from the parsed tree."""
+        return self.lexbor.html or ""
+
+    @property
+    def tag(self) -> str:
+        """The element's name, in lower case: "a"."""
+        return self.lexbor.tag or ""
+
+    def _of_those(self, nodes: Iterable[LexborNode], selector: str | None) -> "Nodes":
+        tree = self._tree
+        if selector is None:
+            return Nodes([Node(each, tree) for each in nodes])
+        found = Nodes(
+            [Node(each, tree) for each in nodes if matches(each, selector, tree)]
+        )
+        tree.note(selector, matched=bool(found))
+        return found
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refuse_attribute(self, name, NODE)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same element of the same page."""
+        if not isinstance(other, Node):
+            return NotImplemented
+        return self._tree is other._tree and self.lexbor.mem_id == other.lexbor.mem_id
+
+    def __hash__(self) -> int:
+        return self.lexbor.mem_id
+
+    def __repr__(self) -> str:
+        pairs = [
+            f'{name}="{value if len(value) <= _EXCERPT else value[:_EXCERPT] + "…"}"'
+            for name, value in self.attrs.items()
+        ]
+        more = ["…"] if len(pairs) > _SHOWN else []
+        return f"<Node {' '.join([self.tag, *pairs[:_SHOWN], *more])}>"
+
+
+class Nodes(list[Node]):
+    """Elements in document order: a list, with hints for names of other frameworks."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        refuse_attribute(self, name, NODES)
+
+
+def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:
+    """The text of an element that was looked for; `default` or an error for none."""
+    if node is not None:
+        return text_of(node.lexbor)
+    return default_or_error(default, selector or "", url)
+
+
+def attr_or(
+    node: Node | None, name: str, selector: str | None, url: str, default: Any
+) -> Any:
+    """An attribute of an element that was looked for; `default` or an error for
+    none."""
+    if node is not None:
+        try:
+            return node.lexbor.attrs[name] or ""
+        except KeyError:
+            pass
+    if default is not MISSING:
+        return default
+    if node is None:
+        raise SelectorError(selector or "", url)
+    raise SelectorError(selector or node.tag, url, f"has no attribute {name!r}")
+
+
+def default_or_error(default: Any, selector: str, url: str) -> Any:
+    """The default, or SelectorError if there is none."""
+    if default is MISSING:
+        raise SelectorError(selector, url)
+    return default
+
+
+def _elements(
+    node: LexborNode | None, direction: Literal["next", "prev"]
+) -> Iterator[LexborNode]:
+    """The elements from a node on, among its siblings."""
+    while node is not None:
+        if node.is_element_node:
+            yield node
+        node = node.next if direction == "next" else node.prev

@@ -1,0 +1,150 @@
+"""What the body of a reply says: text, JSON, a page of HTML.
+
+Pure: the body is here already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, overload
+
+import msgspec
+
+from crawler.errors import FetchError, Reason
+from crawler.message.received import BodyStream, Head
+from crawler.message.reply import Reply
+from crawler.page import Page
+from crawler.page.node import Node, Nodes
+from crawler.request import Request
+from crawler.web import encoding as encodings
+from crawler.web import media_type
+from crawler.web.json_text import as_utf8
+
+T = TypeVar("T")
+
+
+class Readable(Reply):
+    """A reply whose body can be read: as text, JSON, or a page of HTML."""
+
+    __slots__ = ("_page", "examine", "max_links", "max_nodes")
+
+    def __init__(
+        self,
+        request: Request,
+        status_code: int,
+        head: Head,
+        body: BodyStream,
+        *,
+        url: str | None = None,
+        http_version: str = "HTTP/1.1",
+        elapsed: float = 0.0,
+        is_from_wire: bool = True,
+        content: bytes | None = None,
+    ) -> None:
+        super().__init__(
+            request,
+            status_code,
+            head,
+            body,
+            url=url,
+            http_version=http_version,
+            elapsed=elapsed,
+            is_from_wire=is_from_wire,
+            content=content,
+        )
+        #: Links that are taken of the page at most.
+        self.max_links = 10_000
+        #: Nodes that the page may have at most.
+        self.max_nodes = 1_000_000
+        #: Sees to a page that is large or suspicious, once the body has been read.
+        self.examine: Callable[[Any], Awaitable[None]] | None = None
+        self._page: Page | None = None
+
+    async def aread(self) -> bytes:
+        """Read the whole body, within its bounds."""
+        is_new = not self.is_read
+        content = await super().aread()
+        if is_new and self.examine is not None:
+            await self.examine(self)
+        return content
+
+    @property
+    def page(self) -> Page:
+        """The body as a parsed HTML page; parsed once, at first use."""
+        if self._page is None:
+            charset = self._charset
+            if self._xml_type and not encodings.label(charset):
+                charset = encodings.xml_encoding(self.content)
+            self._page = Page(
+                self.content,
+                self.url,
+                charset,
+                max_links=self.max_links,
+                max_nodes=self.max_nodes,
+                xml_type="" if self._is_html else self._xml_type,
+            )
+        return self._page
+
+    @property
+    def parsed(self) -> Page | None:
+        """The page if it was asked for, else None."""
+        return self._page
+
+    @property
+    def encoding(self) -> str:
+        """The name of the body's encoding, as the WHATWG calls it."""
+        return self.page.encoding
+
+    @property
+    def text(self) -> str:
+        """The body as text: by BOM, header, `<meta>`, then by its bytes."""
+        if self._is_html:
+            return self.page.source
+        return encodings.decode(self.content, self._charset, html=False)[0]
+
+    @property
+    def _is_html(self) -> bool:
+        kind = self.content_type
+        # Fragments such as "<ul>" are sniffed as text, and are HTML to a spider.
+        is_open = kind in ("", "text/plain") and not self.is_type_declared
+        if "html" in kind or is_open:
+            return True
+        return media_type.is_xml(kind) and media_type.is_xhtml(self._content or b"")
+
+    @property
+    def _xml_type(self) -> str:
+        """The media type if it is XML, else empty."""
+        return self.content_type if media_type.is_xml(self.content_type) else ""
+
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, kind: type[T]) -> T: ...
+
+    def json(self, kind: Any = Any) -> Any:
+        """The body as JSON (RFC 8259), checked against `kind` where it is given.
+
+        A BOM, UTF-16 and UTF-32 are read, too; half a surrogate pair becomes U+FFFD.
+        """
+        try:
+            return self._decoded_json(kind)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise FetchError(Reason.PARSE_ERROR, f"JSON: {exc}", url=self.url) from exc
+
+    def _decoded_json(self, kind: Any) -> Any:
+        try:
+            return msgspec.json.decode(self.content, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Most bodies are what JSON has to be; others are looked at once more.
+            text = as_utf8(self.content, self._charset)
+            return msgspec.json.decode(text, type=kind)
+
+    def css(self, selector: str) -> Nodes:
+        """The elements that match a CSS selector, in document order."""
+        return self.page.css(selector)
+
+    def css_first(self, selector: str) -> Node | None:
+        """The first element that matches, or None."""
+        return self.page.css_first(selector)

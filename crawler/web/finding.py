@@ -1,0 +1,66 @@
+"""Finds elements by CSS, and says what is wrong with a selector. Pure."""
+
+from selectolax.lexbor import LexborNode, SelectolaxError
+
+from crawler.errors import SelectorError
+from crawler.errors.foreign_names import instead_of_pseudo
+from crawler.web.html_limits import PageTooComplex
+from crawler.web.selectors import TooCostly, Tree, select
+
+# So many selectors are remembered with what they match on a page.
+_REMEMBERED = 8
+
+
+def find_all(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode]:
+    """The elements that match in the tree at `node`, itself included."""
+    try:
+        found = _stepwise(node, selector, tree)
+        if found is None:
+            found = node.css(selector)
+    except (SelectolaxError, UnicodeEncodeError) as exc:
+        raise _not_css(selector, tree.url) from exc
+    if "," in selector and len(found) > 1:
+        # lexbor returns an element once for each part of the list that it matches.
+        found = list({node.mem_id: node for node in found}.values())
+    return found
+
+
+def find_first(node: LexborNode, selector: str, tree: Tree) -> LexborNode | None:
+    try:
+        found = _stepwise(node, selector, tree)
+        if found is None:
+            return node.css_first(selector)
+    except (SelectolaxError, UnicodeEncodeError) as exc:
+        raise _not_css(selector, tree.url) from exc
+    return found[0] if found else None
+
+
+def matches(node: LexborNode, selector: str, tree: Tree) -> bool:
+    """Whether the element itself matches; all that match are found once, and kept."""
+    known = tree.matching
+    if selector not in known:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        found = find_all(tree.root, selector, tree)
+        known[selector] = frozenset(each.mem_id for each in found)
+    return node.mem_id in known[selector]
+
+
+def _stepwise(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
+    """What matches, where lexbor itself could take long; else None."""
+    try:
+        return select(node, selector, tree)
+    except TooCostly as exc:
+        detail = f"the selector {selector!r} would take too long on a page {exc}"
+        raise PageTooComplex(detail, tree.url) from exc
+
+
+def _not_css(selector: str, url: str) -> SelectorError:
+    detail = "is not a CSS selector"
+    if instead := instead_of_pseudo(selector):
+        detail += f": write {instead}"
+    elif selector.lstrip().startswith(("/", "./", "(/")):
+        detail += " (it looks like XPath; css() takes CSS)"
+    elif ":contains(" in selector:
+        detail += ' (write :lexbor-contains("...") for :contains(...))'
+    return SelectorError(selector, url, f"{detail}, asked")
