@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import NoReturn
 
 import anyio
 from anyio.abc import TaskStatus
@@ -19,9 +22,11 @@ from crawler.stats import FinishReason
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds within which a signal is the same one once more: `timeout` and its like send
 #: it to the process and to its group.
-ECHO = 0.3
+ECHO = 0.1
 #: Seconds that closing may take after the second signal.
 LAST_SECONDS = 3.0
+#: Seconds that the loop has to hear of the second signal; a callback may hold it up.
+HELD_SECONDS = 0.5
 
 
 class Stopper:
@@ -33,9 +38,13 @@ class Stopper:
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
         self._say = say
         self._grace = grace
-        self._heard = 0
-        self._heard_at = self._caught_at = -ECHO
-        self._caught = 0
+        #: Signals as the process caught them, without echoes; and those of them that
+        #: the loop has heard.
+        self._caught = self._heard = 0
+        self._caught_at = -ECHO
+        #: What happened, for the thread that ends the process where the loop is held.
+        #: It may be put to by a signal's handler.
+        self._news: SimpleQueue[str] = SimpleQueue()
         self._engine: Engine | None = None
         self.scope = anyio.CancelScope()
 
@@ -54,23 +63,26 @@ class Stopper:
             for each in wanted:
                 # The loop hears by another way; this one works where it is held up.
                 signal.signal(each, self._catch)
+            threading.Thread(target=self._end_held, daemon=True).start()
             task_status.started()
-            async for number in signals:
-                self.hear(number)
+            try:
+                async for number in signals:
+                    self.hear(number)
+            finally:
+                self._news.put("over")
 
     def hear(self, number: signal.Signals) -> None:
-        """Somebody wants us to stop."""
-        now = time.monotonic()
-        if now - self._heard_at < ECHO:
-            return
-        self._heard_at = now
-        self._heard += 1
-        if self._heard == 1:
+        """The loop hears of a signal that `_catch` has counted."""
+        if self._heard == self._caught:
+            return  # an echo
+        if not self._heard:
             self._say(
                 f"{number.name}: no new pages; those under way have up to "
                 f"{self._grace:g} s. Once more to stop at once"
             )
-        elif self._heard == 2:
+        self._heard = self._caught
+        if self._heard > 1:
+            self._news.put("heard")
             self._say("Stopping at once")
         self._stop()
 
@@ -82,12 +94,29 @@ class Stopper:
             self._engine.stop(FinishReason.INTERRUPTED, grace=grace)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
+        """Count a signal when it comes, whatever the loop does."""
         now = time.monotonic()
         if now - self._caught_at < ECHO:
             return
         self._caught_at = now
         self._caught += 1
-        if self._caught > 2:
-            if os.isatty(2):
-                os.write(2, b"\x1b[?25h\n")  # the live display hid the cursor
-            os._exit(exits.STOPPED)
+        if self._caught == 2:
+            self._news.put("second")
+        elif self._caught > 2:
+            _end()
+
+    def _end_held(self) -> None:
+        """End the process if the loop does not hear of the second signal: in a thread,
+        since a callback that sleeps or computes holds the loop."""
+        if self._news.get() == "second":
+            try:
+                self._news.get(timeout=HELD_SECONDS)
+            except Empty:
+                _end()
+
+
+def _end() -> NoReturn:
+    """End the process as it is; a durable state can be resumed."""
+    if os.isatty(2):
+        os.write(2, b"\x1b[?25h\n")  # the live display hid the cursor
+    os._exit(exits.STOPPED)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.stopping import ECHO
+from crawler.cli.stopping import ECHO, HELD_SECONDS
 from tests.cli.sites import (
     PATIENCE,
     SHOP,
@@ -112,26 +112,66 @@ def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
     assert len((tmp_path / "out" / "books-1.jsonl").read_text().splitlines()) == 3
 
 
-def test_the_third_signal_ends_a_spider_that_holds_everything_up(
-    tmp_path: Path,
+HOLDS = {
+    "sleeps": "time.sleep(60)",
+    "computes": "while True: pass",
+    "reads": "socket.create_server(('127.0.0.1', 0)).accept()",
+}
+
+
+@pytest.mark.parametrize("how", HOLDS)
+def test_the_second_signal_ends_a_callback_that_holds_the_loop(
+    tmp_path: Path, how: str
 ) -> None:
     spider = tmp_path / "endless.py"
     with serving(SHOP) as site:
         spider.write_text(
-            "import sys\n"
+            "import socket, sys, time\n"
             "from crawler import Spider\n"
             "class Endless(Spider):\n"
             "    name = 'endless'\n"
             f"    start_urls = ['{site.url}/']\n"
             "    def parse(self, response):\n"
             "        print('held', file=sys.stderr, flush=True)\n"
-            "        while True: pass\n"
+            f"        {HOLDS[how]}\n"
         )
         with starting(tmp_path, "run", "endless.py") as process:
             lines_until(process, "held")
-            insist(process)  # the loop hears none of them
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(2 * ECHO + HELD_SECONDS)
+            process.send_signal(signal.SIGTERM)
+            process.wait(HELD_SECONDS + 5)
 
     assert process.returncode == 4
+
+
+def test_the_echo_of_a_signal_that_the_loop_hears_late_is_no_second_one(
+    tmp_path: Path,
+) -> None:
+    spider = tmp_path / "late.py"
+    with serving(SHOP) as site:
+        spider.write_text(
+            "import sys, time\n"
+            "from crawler import Spider\n"
+            "class Late(Spider):\n"
+            "    name = 'late'\n"
+            f"    start_urls = ['{site.url}/']\n"
+            "    def parse(self, response):\n"
+            "        print('held', file=sys.stderr, flush=True)\n"
+            "        time.sleep(2)\n"
+            "        yield {'title': 'late'}\n"
+        )
+        with starting(tmp_path, "run", "late.py") as process:
+            lines_until(process, "held")
+            for _ in range(2):
+                process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 4
+    assert "SIGTERM: no new pages" in said
+    assert "Stopping at once" not in said
+    assert "so far 1 item" in said
 
 
 def test_a_signal_that_was_ignored_from_the_start_stays_ignored(
