@@ -43,11 +43,12 @@ if TYPE_CHECKING:
         StateError,
         StopCrawl,
     )
+    from crawler.link_batch import LinkBatch
     from crawler.page import Page
     from crawler.page.node import Node
     from crawler.pipelines import Dedupe, Map, Pipeline, Required, Validate
     from crawler.request import Request
-    from crawler.response import LinkBatch, LinkElement, Response
+    from crawler.response import LinkElement, Response
     from crawler.run.api import Crawl, crawl, crawl_items, fetch
     from crawler.run.observers import Observer
     from crawler.settings import Settings
@@ -80,7 +81,8 @@ _HOMES = {
     "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
     "crawler.request": ("Request",),
     "crawler.run.observers": ("Observer",),
-    "crawler.response": ("LinkBatch", "LinkElement", "Response"),
+    "crawler.link_batch": ("LinkBatch",),
+    "crawler.response": ("LinkElement", "Response"),
     "crawler.settings": ("Settings",),
     "crawler.sinks": ("Sink",),
     "crawler.spider": ("Arg", "Failure", "Results", "Spider"),

@@ -6,7 +6,7 @@ mode, so that what works in memory also works after a restart. No pickle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Literal, Never, NoReturn
 from urllib.parse import urlencode
@@ -55,6 +55,10 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     purpose: Purpose = "page"
     #: The Authorization header for the user and password that the URL was given with.
     authorization: str = ""
+    #: Statuses besides 2xx, and those of the spider, that reach the callback.
+    statuses: tuple[int, ...] = ()
+    #: Whether a redirect is followed; else it reaches the callback.
+    follow_redirects: bool = True
 
 
 DEFAULT_OPTIONS = Options()
@@ -70,7 +74,8 @@ class Request:
     names. `meta` is yours: JSON values, given back as `response.meta`. `depth`
     is the page's own plus one unless it is said. With `once=False` the request
     is made even if an equal one was made before. `kind` names how it is
-    fetched, such as "browser", for layers and for the ceilings of a run.
+    fetched, such as "browser", for layers and for the ceilings of a run. `statuses`
+    besides 2xx reach the callback, and redirects where `follow_redirects` is False.
     """
 
     __slots__ = ("_meta", "callback", "depth", "options", "priority", "url")
@@ -106,6 +111,8 @@ class Request:
         errback: str | Callable[..., Any] | None = None,
         timeout: float | None = None,
         kind: str = "",
+        statuses: Iterable[int] = (),
+        follow_redirects: bool = True,
         **unknown: Never,
     ) -> None:
         refuse_arguments("Request", unknown, _ARGUMENTS)
@@ -118,16 +125,16 @@ class Request:
             cookies=parts.cookies(cookies),
             content=body or b"",
             session=session,
-            proxy=proxy,
+            proxy=checked_proxy(proxy),
             stream=stream,
             once=once,
             errback=name_of(errback) if errback else "",
             timeout=timeout,
             kind=kind,
+            statuses=parts.statuses(statuses),
+            follow_redirects=follow_redirects,
             authorization=basic_of(url) if isinstance(url, str) else "",
         )
-        if proxy:
-            _check_proxy(proxy)
         _set(self, "url", _absolute_or_noted(url, params))
         _set(self, "callback", name_of(callback))
         _set(self, "priority", priority)
@@ -284,10 +291,10 @@ _set = object.__setattr__
 _FIELDS = ("url", "callback", "priority", "depth", "_meta", "options")
 _BODIES = ("content", "data", "json", "files")
 #: Options that are taken as they are given.
-_AS_GIVEN = ("session", "stream", "once", "timeout", "kind")
+_AS_GIVEN = ("session", "stream", "once", "timeout", "kind", "follow_redirects")
 _ARGUMENTS = frozenset(
     {"url", "callback", "method", "params", "headers", "cookies", "meta", "priority"}
-    | {"depth", "proxy", "errback", *_BODIES, *_AS_GIVEN}
+    | {"depth", "proxy", "errback", "statuses", *_BODIES, *_AS_GIVEN}
 )
 
 
@@ -402,9 +409,9 @@ def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
     if "errback" in changes:
         new["errback"] = name_of(changes["errback"]) if changes["errback"] else ""
     if "proxy" in changes:
-        new["proxy"] = changes["proxy"] or ""
-        if new["proxy"]:
-            _check_proxy(new["proxy"])
+        new["proxy"] = checked_proxy(changes["proxy"] or "")
+    if "statuses" in changes:
+        new["statuses"] = parts.statuses(changes["statuses"] or ())
     if not changes.keys().isdisjoint(_BODIES):
         new |= _other_body(options, changes, new.get("headers"))
     if "method" in changes:
@@ -460,8 +467,11 @@ def _absolute_or_noted(url: str, params: Params | None) -> str:
         return f"{BAD_URL}{exc}"
 
 
-def _check_proxy(proxy: str) -> None:
-    try:
-        check_proxy(proxy)
-    except ValueError as exc:
-        raise ConfigError(f"proxy {without_password(proxy)!r}: {exc}") from exc
+def checked_proxy(proxy: str) -> str:
+    """The URL of a proxy; ConfigError for what is none. Empty: no proxy of its own."""
+    if proxy:
+        try:
+            check_proxy(proxy)
+        except ValueError as exc:
+            raise ConfigError(f"proxy {without_password(proxy)!r}: {exc}") from exc
+    return proxy

@@ -5,43 +5,22 @@ Pure: the body is here already.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Never, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, Unpack
 
 import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
-from crawler.errors.foreign_names import RESPONSE, refuse_arguments, refuse_attribute
-from crawler.message.request_parts import encode_meta, name_of
+from crawler.errors.foreign_names import RESPONSE, refuse_attribute
+from crawler.link_batch import LinkBatch, LinkOptions, batch_of, is_wanted, patterns
 from crawler.page.node import Node
 from crawler.page.readable import Readable
-from crawler.request import DEFAULT_OPTIONS, LinkRequest, Options, Request
+from crawler.request import LinkRequest, Request
 from crawler.web import encoding as encodings
 from crawler.web import urls
 from crawler.web.links import Resolver
 from crawler.web.references import LINK_ATTRIBUTES, Names
-from crawler.web.urls import Pattern, Patterns
-
-_NO_PATTERNS = Patterns(None)
-
-
-class LinkBatch(msgspec.Struct, frozen=True):
-    """Links to follow, with one callback, priority and meta for all of them.
-
-    What `follow_all` and `follow_links` give; a spider yields it whole. A link that
-    is known already costs no Request.
-    """
-
-    base_url: str
-    references: Sequence[str]
-    callback: str
-    allow: Patterns
-    deny: Patterns
-    priority: int
-    meta: bytes
-    options: Options
+from crawler.web.urls import Pattern
 
 
 class LinkElement(msgspec.Struct, frozen=True):
@@ -81,7 +60,7 @@ class Response(Readable):
         page = self.page
         references = page.references(selector, tags, attributes)
         links = Resolver().resolve_all(page.base_url, references)
-        wanted, unwanted = _patterns(allow), _patterns(deny)
+        wanted, unwanted = patterns(allow), patterns(deny)
         return [link.url for link in links if is_wanted(link.url, wanted, unwanted)]
 
     def link_elements(
@@ -96,7 +75,7 @@ class Response(Readable):
         """The links that `links` gives, with text, `rel` and element: each element is
         one, so that a URL may come more than once."""
         page = self.page
-        wanted, unwanted = _patterns(allow), _patterns(deny)
+        wanted, unwanted = patterns(allow), patterns(deny)
         resolver = Resolver()
         base = page.base_url
         found = []
@@ -153,126 +132,50 @@ class Response(Readable):
         self,
         selector: str,
         callback: str | Callable[..., Any] = "parse",
-        *,
-        allow: Iterable[Pattern] | Pattern | None = None,
-        deny: Iterable[Pattern] | Pattern | None = None,
-        priority: int = 0,
-        meta: Mapping[str, Any] | None = None,
-        errback: str | Callable[..., Any] | None = None,
-        **unknown: Never,
+        **options: Unpack[LinkOptions],
     ) -> LinkBatch:
         """Every link that `selector` matches, or that lies inside what it matches."""
-        refuse_arguments("follow_all", unknown)
-        return self._batch(
-            self.page.references(selector),
-            callback,
-            allow,
-            deny,
-            priority,
-            meta,
-            errback,
-        )
+        references = self.page.references(selector)
+        return self._batch("follow_all", references, callback, options)
 
     def follow_links(
         self,
         callback: str | Callable[..., Any] = "parse",
         *,
-        allow: Iterable[Pattern] | Pattern | None = None,
-        deny: Iterable[Pattern] | Pattern | None = None,
         tags: Names = None,
         attributes: Names = None,
-        priority: int = 0,
-        meta: Mapping[str, Any] | None = None,
-        errback: str | Callable[..., Any] | None = None,
-        **unknown: Never,
+        **options: Unpack[LinkOptions],
     ) -> LinkBatch:
         """Every link of the page; `tags` and `attributes` say what is a link."""
-        refuse_arguments("follow_links", unknown)
         references = self.page.references(None, tags, attributes)
-        return self._batch(references, callback, allow, deny, priority, meta, errback)
+        return self._batch("follow_links", references, callback, options)
 
     def follow_urls(
         self,
         references: Sequence[str],
         callback: str | Callable[..., Any] = "parse",
-        *,
-        allow: Iterable[Pattern] | Pattern | None = None,
-        deny: Iterable[Pattern] | Pattern | None = None,
-        priority: int = 0,
-        meta: Mapping[str, Any] | None = None,
-        errback: str | Callable[..., Any] | None = None,
-        stream: bool = False,
+        **options: Unpack[LinkOptions],
     ) -> LinkBatch:
         """Links that stand elsewhere than in a page's elements, such as in a sitemap or
         in JSON; relative ones are relative to this response. The body is not needed."""
         own = self.request.options
-        options = Options(
-            session=own.session,
-            proxy=own.proxy,
-            errback=name_of(errback) if errback else "",
-            stream=stream,
-        )
-        return LinkBatch(
-            self.url,
-            references,
-            name_of(callback),
-            _patterns(allow),
-            _patterns(deny),
-            priority,
-            encode_meta(meta),
-            options if options != DEFAULT_OPTIONS else DEFAULT_OPTIONS,
-        )
+        return batch_of("follow_urls", own, self.url, references, callback, options)
 
     def _batch(
         self,
+        function: str,
         references: Sequence[str],
         callback: str | Callable[..., Any],
-        allow: Iterable[Pattern] | Pattern | None,
-        deny: Iterable[Pattern] | Pattern | None,
-        priority: int,
-        meta: Mapping[str, Any] | None,
-        errback: str | Callable[..., Any] | None,
+        options: LinkOptions,
     ) -> LinkBatch:
-        own = self.request.options
-        options = DEFAULT_OPTIONS
-        if own.session or own.proxy or errback:
-            name = name_of(errback) if errback else ""
-            options = Options(session=own.session, proxy=own.proxy, errback=name)
-        return LinkBatch(
-            self.page.base_url,
-            references,
-            name_of(callback),
-            _patterns(allow),
-            _patterns(deny),
-            priority,
-            encode_meta(meta),
-            options,
-        )
+        own, base_url = self.request.options, self.page.base_url
+        return batch_of(function, own, base_url, references, callback, options)
 
     def __getattr__(self, name: str) -> NoReturn:
         refuse_attribute(self, name, RESPONSE)
 
     def __repr__(self) -> str:
         return f"<Response {self.status_code} {self.url}>"
-
-
-def is_wanted(url: str, allow: Patterns, deny: Patterns) -> bool:
-    """Whether `allow` names the URL, or names none, and `deny` does not."""
-    return (not allow or allow.matches(url)) and not (deny and deny.matches(url))
-
-
-def _patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
-    if value is None:
-        return _NO_PATTERNS
-    if isinstance(value, str | re.Pattern):
-        return _compiled((value,))
-    return _compiled(tuple(value))
-
-
-@lru_cache(maxsize=256)
-def _compiled(patterns: tuple[Pattern, ...]) -> Patterns:
-    # A callback names the same patterns on every page.
-    return Patterns(patterns)
 
 
 def _reference(node: Node) -> str:

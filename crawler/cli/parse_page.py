@@ -82,7 +82,14 @@ async def try_page(
     chain = Chain(spider.pipelines, item_key=spider.item_key)
     allowed = private_beside(settings, request.url)
     async with (
-        spider.client(ClientOptions(settings, allow_private=allowed)) as client,
+        spider.client(
+            ClientOptions(
+                settings,
+                auth=spider.auth,
+                headers=spider.headers,
+                allow_private=allowed,
+            )
+        ) as client,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
         wire = Wire(client, {origin_of(request.url)})

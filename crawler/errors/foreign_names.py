@@ -17,14 +17,16 @@ _STATUSES = "statuses = [404] for callbacks, or an errback for one request"
 _PACE = 'settings = {"politeness": {"rate": 0.5}} (requests a second for each host)'
 _FOLLOW = "a RuleSpider with rules = [Rule(selector, callback=...)], or follow_links()"
 _SITEMAP = "a SitemapSpider (crawler.SitemapSpider): sitemap_urls, rules, since"
-_AUTH = "client(), with the auth of httpx"
+_AUTH = "auth = (user, password), or an auth of httpx"
 
 #: Attributes and methods of a spider class.
 SPIDER: Mapping[str, str] = {
     "allowed_domains": 'scope = "hosts" (the start URLs\' hosts), "site", or patterns',
     "allowed_urls": "scope = [patterns]",
     "concurrent_requests": 'settings = {"crawl": {"workers": 32}}',
-    "cookies_enabled": "session= of Request, which keeps cookies apart",
+    "cookies_enabled": "cookies = False",
+    "default_headers": "headers = {...}",
+    "default_request_headers": "headers = {...}",
     "crawl_config": _SETTINGS,
     "custom_settings": _SETTINGS,
     "deny_domains": "follow_links(deny=...)",

@@ -51,6 +51,7 @@ _WRITTEN_HERE = ("content-length", "cookie")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 #: How the stock transport fails if it cannot reach its proxy.
 _UNREACHED = (Reason.DNS_ERROR, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT)
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
@@ -62,6 +63,8 @@ class ClientOptions:
     transport: httpx.AsyncBaseTransport | None = None
     event_hooks: EventHooks | None = None
     auth: Any = None
+    #: Headers for the origins that the crawl starts from.
+    headers: Headers = ()
     #: Whether a host may have an address of a private network.
     allow_private: Callable[[str], bool] = nobody
     #: Whether a person named this host as a start: it keeps its first addresses.
@@ -106,7 +109,8 @@ class Client(httpx.AsyncClient):
         arguments.setdefault("timeout", httpx.Timeout(
             http.read, connect=http.connect, pool=http.total
         ))  # fmt: skip
-        given = httpx.Headers(arguments.get("headers"))
+        given = httpx.Headers(request_parts.headers(options.headers))
+        given.update(arguments.get("headers"))
         request_parts.headers(given.multi_items())
         arguments["headers"] = httpx.Headers(
             {

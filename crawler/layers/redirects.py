@@ -66,7 +66,8 @@ async def follow(fetch: Fetch, request: Request) -> Response:
     for _ in range(LIMIT + 1):
         response = await fetch(request)
         try:
-            if response.status_code not in STATUSES:
+            is_kept = not request.options.follow_redirects
+            if response.status_code not in STATUSES or is_kept:
                 await response.aread()
                 return response
             location = location_of(response)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from crawler.layers.fetch import Fetch
+from crawler.message.request_parts import Pairs
 from crawler.request import Request
 from crawler.response import Response
+from crawler.web import urls
 from crawler.web.cookie_jar import Jar, domains_of
 
 
@@ -14,12 +16,21 @@ class Sessions:
     """The jars by the name that requests give them; "" is everybody's.
 
     `cookies` are those that earlier processes of the run got by `changes`, by session
-    and domain.
+    and domain. `given` is kept in each session for each of the `origins`, once, as if
+    the origin had set it.
     """
 
     def __init__(
-        self, clock: Callable[[], float], cookies: Mapping[tuple[str, str], bytes]
+        self,
+        clock: Callable[[], float],
+        cookies: Mapping[tuple[str, str], bytes],
+        *,
+        given: Pairs = (),
+        origins: Collection[str] = (),
     ) -> None:
+        self._given = given
+        self._origins = origins
+        self._has_given: set[tuple[str, str]] = set()
         self._jars: dict[str, Jar] = {}
         self._clock = clock
         self._changed: dict[tuple[str, str], None] = {}
@@ -33,6 +44,8 @@ class Sessions:
         them: requests that follow from its page send them, too.
         """
         own, session = request.options.cookies, request.options.session
+        if self._given:
+            self._give(request.url, session)
         jar = self._jars.get(session)
         if own:
             jar = self._jars.setdefault(session, Jar())
@@ -47,6 +60,21 @@ class Sessions:
         headers = request.options.headers
         given = [value for name, value in headers if name.lower() == "cookie"]
         return "; ".join([text, *given])
+
+    def _give(self, url: str, session: str) -> None:
+        """Put the given cookies into a session; not over what an origin has set."""
+        origin = urls.origin_of(url)
+        if origin not in self._origins or (session, origin) in self._has_given:
+            return
+        self._has_given.add((session, origin))
+        jar = self._jars.setdefault(session, Jar())
+        kept = (jar.header(url, self._clock()) or b"").split(b"; ")
+        names = {pair.partition(b"=")[0] for pair in kept}
+        for name, value in self._given:
+            if name.encode() not in names:
+                is_secure = url.startswith("https:")
+                jar.put(url, name, value, self._clock(), is_secure=is_secure)
+        self._changed[session, domains_of(url)[0]] = None
 
     def store(self, response: Response) -> None:
         """Keep what a response sets."""

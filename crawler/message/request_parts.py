@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -81,6 +81,18 @@ def cookies(given: Mapping[str, str] | None) -> Pairs:
                 f"cookie {name!r} holds a semicolon or a control character"
             )
     return pairs
+
+
+def statuses(given: Iterable[int]) -> tuple[int, ...]:
+    """Statuses that a request lets through; ConfigError for what is none."""
+    found = tuple(given)
+    for status in found:
+        if type(status) is not int or not 200 <= status <= 599:
+            raise ConfigError(
+                f"statuses={list(found)!r}: {status!r} is no status; give numbers such "
+                "as 404"
+            )
+    return found
 
 
 def with_type(fields: Pairs, content_type: str) -> Pairs:

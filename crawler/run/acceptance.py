@@ -30,10 +30,10 @@ class Acceptance:
     def fate(self, request: Request, response: Response) -> Fate:
         """What the response's status and type lead to."""
         status = response.status_code
-        if status in self._statuses:
+        if status in self._statuses or status in request.options.statuses:
             return Fate.PAGE
         if status in redirects.STATUSES:
-            return Fate.REDIRECT
+            return Fate.REDIRECT if request.options.follow_redirects else Fate.PAGE
         if not 200 <= status <= 299:
             return Fate.BAD_STATUS
         if request.options.stream or self._is_accepted(response):

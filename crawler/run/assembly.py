@@ -17,6 +17,7 @@ from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions, WithCookies
 from crawler.layers.wire import Wire
+from crawler.message.request_parts import cookies
 from crawler.pipelines import OpenChain
 from crawler.run.acceptance import Acceptance
 from crawler.run.callbacks import Callbacks
@@ -93,7 +94,12 @@ def assemble(resources: RunResources) -> Assembled:
     policy = partial(Backoff, retries.first_pause)
     hosts = HostPace(_pace(resources), policy, observers.pace_changed)
     ways = WayHealth()
-    sessions = Sessions(plan.options.wall_clock, facts.cookies)
+    sessions = Sessions(
+        plan.options.wall_clock,
+        facts.cookies,
+        given=cookies(spider.cookies or {}),
+        origins=start_origins,
+    )
     wire = Wire(plan.client, start_origins, credentials)
     fetch = layered(resources, sessions, wire)
     robots = None
@@ -143,7 +149,8 @@ def layered(resources: RunResources, sessions: Sessions, wire: Fetch) -> Fetch:
     fetch = wire
     if rate := resources.plan.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
-    fetch = WithCookies(fetch, sessions)
+    if resources.plan.spider.cookies is not False:
+        fetch = WithCookies(fetch, sessions)
     layers = [*resources.plan.options.layers, *resources.plan.spider.layers]
     for layer in reversed(layers):
         fetch = layer(fetch)

@@ -26,9 +26,10 @@ from crawler.errors import (
     Skip,
     StopCrawl,
 )
+from crawler.link_batch import LinkBatch
 from crawler.pipelines import OpenChain
 from crawler.request import Entry, Request
-from crawler.response import LinkBatch, Response
+from crawler.response import Response
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.progress_body import ProgressBody
 from crawler.run.user_code import user_frame, yield_place

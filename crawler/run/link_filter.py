@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
+from crawler.link_batch import LinkBatch, is_wanted
 from crawler.request import START, Entry, LinkRequest, Request
-from crawler.response import LinkBatch, is_wanted
 from crawler.store.base import Facts, Rejected
 from crawler.web import urls
 from crawler.web.file_extensions import extension_of
@@ -185,6 +185,8 @@ class LinkFilter:
         url, fingerprint, host = link
         for name, allows in self._filters:
             if not allows(url, host, depth):
+                if name == EXTENSION and batch.options.stream:
+                    continue  # who streams asks for files
                 self._reject(parent, link, name, found)
                 return
         request = Request.build(

@@ -105,7 +105,8 @@ def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan
                 settings,
                 options.transport,
                 options.event_hooks,
-                options.auth,
+                spider.auth if options.auth is None else options.auth,
+                spider.headers,
                 may_be_private,
                 start_names.__contains__,
             )

@@ -8,9 +8,9 @@ from contextlib import aclosing
 from typing import Any
 
 from crawler.errors import ConfigError, StopCrawl
+from crawler.link_batch import LinkBatch
 from crawler.pipelines import DropItem, OpenChain
 from crawler.request import BAD_URL, Request, note_bad_urls
-from crawler.response import LinkBatch
 from crawler.run.callbacks import Callbacks
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler

@@ -14,7 +14,8 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from crawler.errors import ConfigError, Reason
 from crawler.errors.foreign_names import SPIDER
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 #: What an `async def` callback with `yield` gives: items, Requests, batches of links.
 Results: TypeAlias = AsyncIterator[Any]
+_NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
+
 #: What any callback may give back.
 Yielded: TypeAlias = AsyncIterator[Any] | Awaitable[Any] | Iterable[Any] | None
 
@@ -99,6 +102,11 @@ class Spider:
     #: Where items go unless the command line or the job says: as `-o` names it, an
     #: OutputSpec, or a Sink.
     outputs: Sequence[str | OutputSpec | Sink] = ()
+    #: Headers, cookies and auth (as httpx takes it) for the origins that the crawl
+    #: starts from, and no others. `cookies = False`: none are kept or sent.
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+    cookies: Mapping[str, str] | Literal[False] = _NO_COOKIES
+    auth: Any = None
     #: tenacity's policies, asked with each failed attempt; None: by [retry].
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crawler.errors import ConfigError
+from crawler.link_batch import LinkBatch
 from crawler.message.request_parts import name_of
-from crawler.response import LinkBatch, Response
+from crawler.response import Response
 from crawler.spider.base import Results, Spider
 from crawler.web.urls import Pattern
 

@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from crawler.errors import ConfigError
+from crawler.link_batch import LinkBatch
 from crawler.request import Request
-from crawler.response import LinkBatch, Response
+from crawler.response import Response
 from crawler.spider.base import Failure, Results, Spider
 from crawler.spider.rules import Rule, check_rules
 from crawler.web import sitemaps, urls

@@ -85,9 +85,11 @@ class Jar:
                 refused += 1
         return refused + sum(1 for _ in lines)
 
-    def put(self, url: str, name: str, value: str, now: float) -> None:
+    def put(
+        self, url: str, name: str, value: str, now: float, *, is_secure: bool = False
+    ) -> None:
         """Keep a cookie that a spider gives for the host of `url`."""
-        cookie = _Cookie(_split(url)[1], True, "/", name, value, False, None)
+        cookie = _Cookie(_split(url)[1], True, "/", name, value, is_secure, None)
         self._keep(cookie, url, now)
 
     def header(self, url: str, now: float) -> bytes | None:

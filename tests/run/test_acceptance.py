@@ -127,3 +127,23 @@ def test_a_body_is_needed_where_a_callback_or_errback_is_to_have_it(
     needing = {fate for fate in Fate if acceptance().needs_body(request_, fate)}
 
     assert needing == fates
+
+
+@pytest.mark.parametrize("status", [302, 404, 503])
+@pytest.mark.parametrize("content_type", ["text/html", "image/png"])
+def test_a_status_that_the_request_names_is_a_page_of_any_type(
+    status: int, content_type: str
+) -> None:
+    named = Request(URL, statuses=[302, 404, 503])
+
+    assert acceptance().fate(named, answer(status, content_type)) is Fate.PAGE
+
+
+@pytest.mark.parametrize(
+    ("status", "fate"), [(302, Fate.PAGE), (308, Fate.PAGE), (404, Fate.BAD_STATUS)]
+)
+def test_a_redirect_that_is_not_followed_is_a_page(status: int, fate: Fate) -> None:
+    kept = Request(URL, follow_redirects=False)
+
+    assert acceptance().fate(kept, answer(status)) is fate
+    assert acceptance().needs_body(kept, fate) is (fate is Fate.PAGE)

@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from crawler import Response, Results, Spider, crawl, fetch
+from crawler import ConfigError, Request, Response, Results, Spider, crawl, fetch
 from crawler.http import Client, ClientOptions
-from crawler.testing import FakeSite
+from crawler.testing import FakeSite, Page
 
 SHOP, OTHER = "https://shop.example/", "https://other.example/"
 
@@ -160,3 +160,120 @@ async def test_one_fetch_takes_the_credentials_of_its_url() -> None:
     await fetch("https://me:p%40ss@shop.example/", transport=site)
 
     assert seen(site, "authorization") == {SHOP, f"{SHOP}in"}
+
+
+class OwnSay(Anywhere):
+    """Says headers, cookies and auth on the class."""
+
+    headers = {"X-Key": "k", "Accept-Language": "de"}
+    cookies = {"age": "18"}
+    auth = ("me", "p@ss")
+
+
+@pytest.mark.parametrize("header", ["authorization", "x-key", "cookie"])
+def test_what_a_spider_says_of_itself_goes_to_the_origins_of_its_start_urls(
+    header: str,
+) -> None:
+    site = shop("http://shop.example/clear")
+    site.pages["http://shop.example/clear"] = f'<a href="{OTHER}">out</a>'
+
+    report = crawl(OwnSay, transport=site)
+
+    assert report.pages == 4
+    assert seen(site, header) == {SHOP, f"{SHOP}in"}
+    assert {r.headers.get("authorization", BASIC) for r in site.requests} == {BASIC}
+    assert len(seen(site, "accept-language")) == len(site.requests)
+
+
+def test_a_cookie_that_the_site_sets_takes_the_place_of_the_spiders() -> None:
+    site = FakeSite(
+        {
+            SHOP: (200, {"Set-Cookie": "age=21"}, "<a href=/in>"),
+            f"{SHOP}in": (200, {"Set-Cookie": "age=; Max-Age=0"}, "<a href=/after>"),
+            f"{SHOP}after": "",
+        }
+    )
+
+    crawl(OwnSay, transport=site)
+
+    sent = [r.headers.get("cookie") for r in site.requests if "robots" not in r.url]
+    assert sent == ["age=18", "age=21", None]
+
+
+def test_the_cookies_of_a_spider_are_in_every_session() -> None:
+    class Two(OwnSay):
+        async def start(self) -> Results:
+            yield Request(SHOP, session="a")
+            yield Request(f"{SHOP}in", session="b", cookies={"age": "20"})
+
+        async def parse(self, response: Response) -> Results:
+            yield {}
+
+    site = shop()
+    crawl(Two, transport=site)
+
+    sent = {r.url: r.headers["cookie"] for r in site.requests if "cookie" in r.headers}
+    assert sent == {SHOP: "age=18", f"{SHOP}in": "age=20"}
+
+
+def test_a_resumed_run_keeps_what_the_site_made_of_the_cookies(tmp_path: Path) -> None:
+    settings = {"storage": {"dir": str(tmp_path)}}
+    pages: dict[str, Page] = {
+        SHOP: (200, {"Set-Cookie": "age=21"}, "<a href=/in>"),
+        f"{SHOP}in": "",
+    }
+    first, second = FakeSite(pages), FakeSite(pages)
+    crawl(OwnSay, settings, transport=first, job="shop", max_runtime=0)
+    crawl(OwnSay, settings, transport=second, job="shop")
+
+    asked = [*first.requests, *second.requests]
+    cookies = {r.url: r.headers["cookie"] for r in asked if "cookie" in r.headers}
+    assert cookies == {SHOP: "age=18", f"{SHOP}in": "age=21"}
+
+
+def test_without_cookies_none_are_kept_or_sent_but_those_of_a_request() -> None:
+    class Without(Anywhere):
+        cookies = False
+
+        async def start(self) -> Results:
+            yield Request(SHOP, cookies={"a": "1"})
+
+    site = FakeSite(
+        {SHOP: (200, {"Set-Cookie": "sid=7"}, "<a href=/in>"), f"{SHOP}in": ""}
+    )
+    report = crawl(Without, transport=site)
+
+    assert report.pages == 2
+    sent = [r.headers.get("cookie") for r in site.requests if "robots" not in r.url]
+    assert sent == ["a=1", None]
+
+
+def test_auth_of_the_crawl_goes_before_that_of_the_spider() -> None:
+    site = shop()
+
+    crawl(OwnSay, auth=httpx.BasicAuth("you", "x"), transport=site)
+
+    you = "Basic " + b64encode(b"you:x").decode()
+    assert {r.headers.get("authorization", you) for r in site.requests} == {you}
+
+
+def test_a_client_of_ones_own_adds_to_the_headers_of_the_spider() -> None:
+    class Both(OwnSay):
+        def client(self, options: ClientOptions) -> Client:
+            return Client(options, headers={"X-Key": "other", "X-More": "m"})
+
+    site = shop()
+    crawl(Both, transport=site)
+
+    assert {r.headers["x-key"] for r in site.requests if "x-key" in r.headers} == {
+        "other"
+    }
+    assert seen(site, "x-more") == {SHOP, f"{SHOP}in"}
+
+
+def test_a_header_that_cannot_be_sent_is_an_error_before_the_crawl() -> None:
+    class Bad(Anywhere):
+        headers = {"X-Key": "a\r\nb"}
+
+    with pytest.raises(ConfigError, match="line break"):
+        crawl(Bad, transport=shop())

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from crawler import Request
+from crawler.link_batch import LinkBatch
 from crawler.request import DEFAULT_OPTIONS, Entry, LinkRequest, Options
-from crawler.response import LinkBatch
 from crawler.run.link_filter import Discovered, LinkFilter, identity_behind
 from crawler.store.base import Facts
 from crawler.web import urls
