@@ -86,6 +86,9 @@ class FinishReason(StrEnum):
     START_ERROR = "start_error"
     SINK_ERROR = "sink_error"
     CRASHED = "crashed"
+    #: Of an unfinished run that is read: a process works on it; its process was killed.
+    RUNNING = "running"
+    KILLED = "killed"
 
     @property
     def is_complete(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING
 
 from crawler.cli import exits
@@ -147,7 +148,8 @@ def runs(args: argparse.Namespace) -> int:
     reader = _reader(project)
     jobs = [project.job_named(args.job)] if args.job else reader.jobs()
     found = [(job, each) for job in jobs for each in reader.runs(job)]
-    for line in records.lines(found, project.jobs, _file(args)):
+    now = time.time()
+    for line in records.lines(reader, found, now, project.jobs, _file(args)):
         print(clean(line))
     if not found:
         print(f"Job {jobs[0]!r} has no runs yet" if args.job else _NO_RUNS)
@@ -168,7 +170,7 @@ def report(args: argparse.Namespace) -> int:
 
     project = _project(args)
     reader = _reader(project)
-    found = records.report_of(reader, args.run_name, project.job_named)
+    found = records.report_of(reader, args.run_name, time.time(), project.job_named)
     if args.html:
         from crawler.cli import report_page
 

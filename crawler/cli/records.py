@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from crawler.cli import run_summary
+from crawler.cli import exits, run_summary
 from crawler.errors import ConfigError, Reason, StateError
+from crawler.jobs.standing import Standing, standing
 from crawler.settings import unknown
 from crawler.stats import FinishReason, Report, totals
 from crawler.store.reading import Reader, RunRecord
+from crawler.store.status import Status
 from crawler.web.credentials import redacted
 
 #: What `--error timeout` means: all that took too long.
@@ -28,18 +30,23 @@ _TIMEOUTS = frozenset(
 
 
 def lines(
+    reader: Reader,
     runs: Sequence[tuple[str, RunRecord]],
+    now: float,
     described: Container[str] = (),
     file: str = "",
 ) -> Iterator[str]:
-    """A table of runs, with what goes on where one is unfinished; `described` are the
-    jobs of config.toml, and `file` is that of the spider where it was named."""
+    """A table of runs, with the command that resumes an unfinished one; `described` are
+    the jobs of config.toml, `file` is the spider's file if the job was named by it."""
     rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
     for job, record in runs:
         found = totals(record.counters)
         end = record.reason
         if record.finished is None:
-            end = f"unfinished; {command_of(job, record, described, file)}"
+            end = _unfinished_end(
+                standing(reader, job, record.number, now),
+                command_of(job, record, described, file),
+            )
         rows.append(
             (
                 f"{job}/{record.number}",
@@ -62,6 +69,13 @@ def lines(
         yield f"{left}  {'  '.join(figures)}  {row[6]}".rstrip()
 
 
+def _unfinished_end(found: Standing, command: str) -> str:
+    if found.status is not None and found.is_at_work:
+        return f"at work, {found.status.rate:,.1f} pages/s"
+    word = "killed; " if found.reason is FinishReason.KILLED else ""
+    return f"unfinished; {word}{command}"
+
+
 def command_of(
     job: str, record: RunRecord, described: Container[str] = (), file: str = ""
 ) -> str:
@@ -78,7 +92,7 @@ def command_of(
 
 
 def report_of(
-    reader: Reader, name: str, job_named: Callable[[str], str] = str
+    reader: Reader, name: str, now: float, job_named: Callable[[str], str] = str
 ) -> Report:
     """The report that NUMBER, JOB/NUMBER or JOB names; `job_named` says which job."""
     job, number = _named(reader, name)
@@ -94,7 +108,9 @@ def report_of(
             f"Job {job!r} has no run {number}; crawl runs {job} lists them"
         )
     written = reader.report(job, record.number)
-    return _unfinished(job, record) if written is None else _read(written)
+    if written is not None:
+        return _read(written)
+    return _unfinished(job, record, standing(reader, job, record.number, now), now)
 
 
 def _named(reader: Reader, name: str) -> tuple[str, int | None]:
@@ -114,30 +130,57 @@ def _read(written: bytes) -> Report:
     return Report.of_summary(msgspec.json.decode(written))
 
 
-def _unfinished(job: str, record: RunRecord) -> Report:
-    return Report(
+def _unfinished(job: str, record: RunRecord, found: Standing, now: float) -> Report:
+    status = found.status or Status(time=now)
+    seconds = max(record.seconds, status.seconds)
+    report = Report(
         spider=record.spider,
         job=job,
         run=record.number,
-        started=_moment(record.started),
+        started=datetime.fromtimestamp(record.started, UTC).isoformat(
+            timespec="milliseconds"
+        ),
         finished="",
-        finish_reason=FinishReason.INTERRUPTED,
-        seconds=record.seconds,
-        exit_code=4,
+        finish_reason=found.reason,
+        seconds=round(seconds, 3),
+        exit_code=exits.STOPPED,
+        hosts=status.hosts,
+        connections=status.connections,
         **totals(record.counters),
     )
+    report.pages_per_second = round(report.pages / seconds, 2) if seconds else 0.0
+    report.advice = _remarks(found)
+    return report
+
+
+def _remarks(found: Standing) -> list[str]:
+    """What stands beside the figures of an unfinished run."""
+    lines = [found.note] if found.note else []
+    status = found.status
+    if status is not None and found.is_at_work:
+        lines.append(
+            f"now: {status.rate:,.1f} pages/s, "
+            f"{run_summary.of(status.busy_hosts, 'host')} busy, process "
+            f"{status.process} on {status.machine}"
+        )
+        lines += map(run_summary.rest_line, status.resting)
+    return lines
 
 
 def table_of(report: Report) -> list[str]:
-    """The table, and when the run began."""
+    """The table, when the run began, and why it is a bad one, or waits."""
     head, *rows = run_summary.table(report)
     bad = [f"! {line}" for line in run_summary.bad_lines(report)]
-    return [head, f"  {'started':<10}  {report.started}", *rows, *bad]
+    remarks = [f"! {line}" for line in report.advice]
+    return [head, f"  {'started':<10}  {report.started}", *rows, *bad, *remarks]
 
 
 def json_of(report: Report) -> list[str]:
-    """The keys of `--summary`, on one line."""
-    return [msgspec.json.encode(report.summary()).decode()]
+    """The keys of `--summary`, on one line; a run at work has no exit code."""
+    values = report.summary()
+    if report.finish_reason is FinishReason.RUNNING:
+        values["exit_code"] = None
+    return [msgspec.json.encode(values).decode()]
 
 
 def statuses_of(texts: Iterable[str]) -> set[int]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from crawler.cli.streams import of_bytes, shown
 from crawler.run.engine import Engine
 from crawler.stats import Counters, FinishReason, Report, totals
+from crawler.store.status import RestingHost
 
 #: The rate is that of the last seconds, so that one sees a crawl slow down.
 WINDOW = 10.0
@@ -66,6 +68,14 @@ def progress_line(figures: Figures) -> str:
     )
 
 
+def rest_line(rest: RestingHost) -> str:
+    """Why a host is not asked, and until when."""
+    until = datetime.fromtimestamp(rest.until, UTC).strftime("%H:%M:%S UTC")
+    return f"{rest.host} is not asked before {until}" + (
+        f": {rest.why}" if rest.why else ""
+    )
+
+
 def resume_line(
     run: int, counters: Counters, hosts: Mapping[str, int], waiting: int
 ) -> str:
@@ -88,6 +98,8 @@ _ENDS = {
     FinishReason.START_ERROR: "start() failed",
     FinishReason.SINK_ERROR: "stopped: an output failed",
     FinishReason.CRASHED: "crashed",
+    FinishReason.RUNNING: "at work, so far",
+    FinishReason.KILLED: "ended without a word, as a killed process does,",
 }
 
 

@@ -84,9 +84,9 @@ class CrawlRun:
     async def run(self) -> Report:
         """Crawl to the end, publish, and report."""
         async with StatusNotes(self.pulse(), self._plan.store) as notes:
-            report, is_complete = await self._run()
+            report = await self._run()
             reason = MAX_RUNTIME if self.engine.is_late else str(report.finish_reason)
-            notes.end = "" if is_complete else reason
+            notes.end = reason
         await self._closed(report)
         return report
 
@@ -100,8 +100,7 @@ class CrawlRun:
             lambda: client.connection_count,
         )
 
-    async def _run(self) -> tuple[Report, bool]:
-        """The report, and whether the run is complete."""
+    async def _run(self) -> Report:
         draw_start = not self.opening.facts.start_ended
         async with Watchdog():
             reason = await self.engine.run(draw_start=draw_start)
@@ -117,7 +116,7 @@ class CrawlRun:
                 await to_thread.run_sync(self._hand_in, report)
             summary = msgspec.json.encode(report.summary())
             await self._plan.store.finish(str(reason), summary)
-        return report, is_complete
+        return report
 
     async def _closed(self, report: Report) -> None:
         """Call the spider's `closed`, which may be a plain `def`."""

@@ -97,7 +97,7 @@ class StatusNotes:
         self._pulse = pulse
         self._store = store
         self._tasks = anyio.create_task_group()
-        #: Why the process leaves the run; "": the run is complete.
+        #: Why the process leaves the run.
         self.end = str(FinishReason.INTERRUPTED)
 
     async def __aenter__(self) -> StatusNotes:
@@ -121,7 +121,7 @@ class StatusNotes:
             # The group would wrap the error in an ExceptionGroup.
             await self._tasks.__aexit__(None, None, None)
         finally:
-            if self.end and self._store.is_durable:
+            if self._store.is_durable:
                 with anyio.CancelScope(shield=True):
                     await self._note(self.end)
         return False

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from crawler.cli.dispatch import execute
-from tests.cli.sites import SHOP, Site, serving, write_spider
+from tests.cli.sites import (
+    SHOP,
+    Site,
+    crawl,
+    serving,
+    starting,
+    wait_for_request,
+    write_spider,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +61,34 @@ def test_runs_are_listed_with_what_they_came_to(
     assert second.endswith(" pages_limit")
     assert first.startswith("books/1 ")
     assert first.split()[-4:] == ["3", "3", "1", "finished"]
+
+
+def test_a_run_at_work_is_shown_with_its_figures_so_far(tmp_path: Path) -> None:
+    with serving(SHOP, hold=("/two",)) as site:
+        write_spider(tmp_path, site.url)
+        with starting(tmp_path, "run", "books") as process:
+            wait_for_request(site, process)
+            shown = ""
+            for _ in range(100):  # its status is written once a second
+                shown = crawl(tmp_path, "report", "books").stdout
+                if "1 host busy" in shown:
+                    break
+            listed = crawl(tmp_path, "runs").stdout
+            values = json.loads(crawl(tmp_path, "report", "books", "--json").stdout)
+            process.kill()
+            process.wait()
+        killed = crawl(tmp_path, "report", "books").stdout
+        left = crawl(tmp_path, "runs").stdout
+
+    assert shown.startswith("books, run 1: at work, so far after ")
+    assert f"1 host busy, process {process.pid} on " in shown
+    assert "pages/s" in listed
+    assert (values["finish_reason"], values["pending"]) == ("running", 1)
+    assert (values["pages"], values["hosts"], values["exit_code"]) == (2, 1, None)
+    assert killed.startswith("books, run 1: ended without a word, as a killed ")
+    assert left.rstrip().endswith(
+        "unfinished; killed; crawl run books -a shelf=fiction"
+    )
 
 
 def test_a_report_is_shown_again_by_number_by_job_or_as_json(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -123,9 +124,8 @@ class Week:
 
     def report(self) -> str:
         """The page about the latest run."""
-        return report.page(
-            report.gather(self.reader, records.report_of(self.reader, "nightly"))
-        )
+        found = records.report_of(self.reader, "nightly", time.time())
+        return report.page(report.gather(self.reader, found))
 
     @property
     def run(self) -> int:
@@ -206,7 +206,7 @@ async def _saturday(week: Week, keeper: JobScheduler, site: Site) -> None:
 
     assert known.exit_code == 4
     assert [ended.note for ended in week.alarms] == ["unfinished, killed by signal 9"]
-    assert "Stopped before its end." in week.report()
+    assert "Its process was killed before its end." in week.report()
 
 
 async def _sunday(week: Week, keeper: JobScheduler, site: Site) -> None:

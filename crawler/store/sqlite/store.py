@@ -91,6 +91,8 @@ class SqliteStore:
         self._resources = ExitStack()
         #: The status that the next commit is to write; None: the last one is written.
         self._status: Status | None = None
+        #: Whether this process has noted a status: an older one is not its own.
+        self._has_noted = False
         self.recent: Mapping[int, int] = {}
         self.rejected: Mapping[int, str] = {}
 
@@ -208,8 +210,9 @@ class SqliteStore:
 
     async def note(self, status: Status) -> None:
         """Record where the run stands: with the next commit, so that it costs no wait
-        for the disk; by itself once no commit has come between two calls."""
-        is_quiet, self._status = self._status is not None, status
+        for the disk; by itself at first, and once no commit has come between two."""
+        is_quiet = self._status is not None or not self._has_noted
+        self._status, self._has_noted = status, True
         if not (is_quiet or status.end):
             return
 

@@ -143,6 +143,16 @@ def test_five_thousand_pages_of_trouble_are_a_small_page() -> None:
             id="unfinished",
         ),
         pytest.param(
+            {"exit_code": 4, "finish_reason": FinishReason.KILLED},
+            "Its process was killed before its end.",
+            id="killed",
+        ),
+        pytest.param(
+            {"exit_code": 4, "finish_reason": FinishReason.RUNNING},
+            "At work.100 pages, 90 items. These are the figures so far.",
+            id="at work",
+        ),
+        pytest.param(
             {"exit_code": 1, "finish_reason": FinishReason.CRASHED},
             "It did not work. Crashed.",
             id="crashed",
