@@ -370,9 +370,9 @@ def test_whoever_listens_is_told_of_each_change_of_pace_and_of_nothing_else() ->
     answered(hosts, 1040.0)
 
     slowed, paused, eased = told
-    assert slowed == PaceChange(HOST, 2.0)
-    assert paused == PaceChange(HOST, 2.0, pause=30.0)
-    assert (eased.host, eased.interval, eased.pause) == (HOST, 1.0, 0.0)
+    assert slowed == PaceChange(HOST, 2.0, sign=Sign.BROKEN)
+    assert paused == PaceChange(HOST, 2.0, pause=30.0, sign=Sign.REFUSED)
+    assert eased == PaceChange(HOST, 1.0, sign=Sign.ANSWERED)
 
 
 def test_whoever_listens_is_told_that_a_host_is_given_up() -> None:
@@ -382,7 +382,7 @@ def test_whoever_listens_is_told_that_a_host_is_given_up() -> None:
     while not silent(hosts, now):
         now += 1000.0
 
-    assert told[-1] == PaceChange(HOST, 0.0, is_given_up=True)
+    assert told[-1] == PaceChange(HOST, 0.0, is_given_up=True, sign=Sign.SILENT)
     assert [change.is_given_up for change in told[:-1]] == [False] * (len(told) - 1)
 
 
