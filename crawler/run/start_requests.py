@@ -79,11 +79,23 @@ class StartRequests:
             last.facts = Facts(start_ended=True, stopped=exc.reason)
         except (Exception, SystemExit) as exc:
             # sys.exit() would leave the process's threads, and its state, as they are.
-            self.error = exc
-            where = user_frame(exc) or yield_place(given, self._spider.start)
-            logger.error("start() failed: %s (%s)", _told(exc), where)
+            self._failed(exc, given)
+        if isinstance(given, AsyncGenerator):
+            await self._close(given)
         last.counts = self._counted()
         await put(last)
+
+    async def _close(self, given: AsyncGenerator[Any, None]) -> None:
+        """Let a `start()` that was broken off clean up, before the crawl ends."""
+        try:
+            await given.aclose()
+        except (Exception, SystemExit) as exc:
+            self._failed(exc, given)
+
+    def _failed(self, exc: Exception | SystemExit, given: object) -> None:
+        self.error = exc
+        where = user_frame(exc) or yield_place(given, self._spider.start)
+        logger.error("start() failed: %s (%s)", _told(exc), where)
 
     def _counted(self) -> dict[str, int] | None:
         """All that `start()` has counted so far, for the outcome that lands next."""

@@ -1,15 +1,26 @@
-"""`start()` is drawn as it is needed: every host that could be asked is."""
+"""`start()` is drawn as it is needed, and each of its values is an outcome."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crawler import Response, Results, Spider
+from crawler import Request, Response, Results, Spider
+from crawler.frontier.host_pace import HostPace, Pace
+from crawler.pipelines import OpenChain
+from crawler.request import START, Entry
+from crawler.run.callbacks import Callbacks
+from crawler.run.link_filter import LinkFilter
+from crawler.run.scheduler import Scheduler
+from crawler.run.start_requests import StartRequests
+from crawler.store.base import Committed, Facts, Outcome, Portion
 from crawler.testing import Page
 from crawler.web import urls
+from crawler.web.urls import Scope
 from tests.run.timed import TimedSite, crawl, numbered, slowly, starting
 
 LARGE = "https://large.example/"
@@ -99,3 +110,176 @@ def test_a_fast_host_and_many_slow_ones_do_not_wait_for_each_other(
 
     assert max(site.times("//fast")) < 30  # 200 pages, 8 a second
     assert max(site.times("//slow")) < 65  # robots.txt and two pages of each
+
+
+# -- what each value becomes
+
+
+class Drawn:
+    """What a spider's `start()` put, and the scheduler that it was drawn for."""
+
+    def __init__(self, given: Callable[[], Any], *, limit: int = 99) -> None:
+        self.outcomes: list[Outcome] = []
+        self.scheduler = Scheduler(HostPace(lambda host: Pace()))
+        self._limit = limit
+        spider = type("Given", (Plain,), {"start": lambda self: given()})()
+        scope = Scope("none", [])
+        judge = LinkFilter(scope, depth=None, max_url=99, known={}, left_out={})
+        chain = OpenChain([])
+        callbacks = Callbacks(spider, judge, chain, _no_stage, timeout=5.0)
+        self.starts = StartRequests(spider, judge, chain, callbacks, least=99)
+
+    async def all(self) -> list[Outcome]:
+        self.scheduler.open_source()
+        await self.starts.draw(self.scheduler, self._put)
+        return self.outcomes
+
+    async def _put(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if len(self.outcomes) == self._limit:
+            self.scheduler.close()
+
+
+async def _no_stage(entry: Entry, portion: Portion, number: int) -> None:
+    raise AssertionError("no stream is here")
+
+
+def _values() -> Iterator[Any]:
+    yield {"n": 0}
+    yield Request(LARGE)
+    yield {"n": 1}
+
+
+async def _later(values: Iterable[Any]) -> AsyncIterator[Any]:
+    for value in values:
+        yield value
+
+
+async def _returned() -> list[Any]:
+    return list(_values())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(_values, id="a generator"),
+        pytest.param(lambda: _later(_values()), id="an async generator"),
+        pytest.param(lambda: list(_values()), id="a list"),
+        pytest.param(_returned, id="a coroutine that returns a list"),
+    ],
+)
+async def test_each_value_of_start_is_an_outcome_and_items_have_their_number(
+    given: Callable[[], Any],
+) -> None:
+    *outcomes, last = await Drawn(given).all()
+
+    assert [len(outcome.items) for outcome in outcomes] == [1, 0, 1]
+    assert [outcome.first_ordinal for outcome in outcomes] == [0, 1, 1]
+    (entry,) = outcomes[1].requests
+    assert (entry.url, entry.depth, entry.found_as) == (LARGE, 0, START)
+    assert last == Outcome(None, facts=Facts(start_ended=True))
+
+
+async def test_a_start_may_give_nothing() -> None:
+    drawn = Drawn(lambda: None)
+
+    assert await drawn.all() == [Outcome(None, facts=Facts(start_ended=True))]
+    assert drawn.starts.error is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"n": 0}, id="an item"),
+        pytest.param("https://large.example/", id="text"),
+        pytest.param(b"bytes", id="bytes"),
+        pytest.param(Request(LARGE), id="a request"),
+    ],
+)
+async def test_a_start_that_returns_one_thing_is_an_error(value: Any) -> None:
+    drawn = Drawn(lambda: value)
+
+    (last,) = await drawn.all()
+
+    assert last.facts is None
+    assert "return a list" in str(drawn.starts.error)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no list"), SystemExit(1)])
+async def test_a_start_that_raises_has_not_ended_and_is_drawn_again(
+    error: BaseException,
+) -> None:
+    def given() -> Iterator[Any]:
+        yield {"n": 0}
+        raise error
+
+    drawn = Drawn(given)
+    item, last = await drawn.all()
+
+    assert len(item.items) == 1
+    assert last == Outcome(None)
+    assert drawn.starts.error is error
+
+
+async def test_a_start_that_is_broken_off_has_not_ended_and_is_closed() -> None:
+    closed = []
+
+    async def given() -> AsyncIterator[Any]:
+        try:
+            for number in range(9):
+                yield {"n": number}
+        finally:
+            closed.append(True)
+
+    outcomes = await Drawn(given, limit=3).all()
+
+    assert len(outcomes) == 4
+    assert outcomes[-1] == Outcome(None)
+    assert closed
+
+
+async def test_a_start_that_fails_while_it_is_broken_off_is_a_start_that_failed() -> (
+    None
+):
+    async def given() -> AsyncIterator[Any]:
+        try:
+            for number in range(9):
+                yield {"n": number}
+        finally:
+            raise RuntimeError("no connection to close")
+
+    drawn = Drawn(given, limit=3)
+    await drawn.all()
+
+    assert str(drawn.starts.error) == "no connection to close"
+
+
+async def test_bad_urls_of_start_are_counted_and_ten_of_them_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def given() -> Iterator[Any]:
+        for number in range(12):
+            yield Request(f"http://{number}.example:port/")
+
+    *outcomes, last = await Drawn(given).all()
+
+    assert [outcome.cut for outcome in outcomes] == [{"bad_url": 1}] * 12
+    assert not any(outcome.requests for outcome in outcomes)
+    named = [record.message.split(":")[0] for record in caplog.records]
+    assert named == ["start()"] * 10
+    assert last.facts == Facts(start_ended=True)
+
+
+async def test_the_supply_stays_open_until_each_value_of_start_has_landed() -> None:
+    drawn = Drawn(_values)
+    outcomes = await drawn.all()
+    waiting = asyncio.ensure_future(anext(drawn.scheduler, None))
+    await asyncio.sleep(0)
+
+    for _ in outcomes[1:]:
+        drawn.scheduler.landed(Committed(), [], 1)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    drawn.scheduler.landed(Committed(), [], 1)
+
+    assert await waiting is None
