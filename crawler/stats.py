@@ -161,6 +161,8 @@ class Report:
     http2_fallbacks: int = 0
     #: Requests that found no connection free because of a limit of their own.
     pool_waits: int = 0
+    #: Functions of the spider that blocked the crawl often, and for how many seconds.
+    blocking: dict[str, float] = field(default_factory=dict)
     hosts: int = 0
     peak_rss_mb: float = 0.0
     resumed: bool = False

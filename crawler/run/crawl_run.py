@@ -67,6 +67,7 @@ class CrawlRun:
         self._assembled = assembled
         self._run_time = run_time
         self._hand_in = hand_in
+        self._watchdog = Watchdog()
         self.opening = resources.opening
         self.outputs = resources.outputs
         self.engine = assembled.engine
@@ -102,7 +103,7 @@ class CrawlRun:
 
     async def _run(self) -> Report:
         draw_start = not self.opening.facts.start_ended
-        async with Watchdog():
+        async with self._watchdog:
             reason = await self.engine.run(draw_start=draw_start)
         # Whoever read our output had enough of it: that is an end, too.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
@@ -157,6 +158,7 @@ class CrawlRun:
             connections=plan.client.connection_count,
             http2_fallbacks=plan.client.fallback_count,
             pool_waits=plan.client.pool_wait_count,
+            blocking=self._watchdog.named_seconds,
             hosts=len(self.engine.progress.hosts),
             peak_rss_mb=_peak_rss_mb(),
             resumed=self.opening.is_resumed,

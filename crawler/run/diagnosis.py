@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from crawler.errors import Reason
 from crawler.run.callbacks import XML, Matches
 from crawler.run.observers import Observations
+from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
 
 #: Filters by the setting that changes what they leave out.
@@ -57,6 +58,10 @@ def advise(
         lines.append(
             f"{amount:,} XML documents were asked for links, which XML has not; read "
             "them with response.xml or response.xpath(...)"
+        )
+    for place, seconds in report.blocking.items():
+        lines.append(
+            f"{place} blocked the crawl for {seconds:,.1f} s in all; {BLOCKING}"
         )
     lines += _redirects(report, observations)
     return lines + _connections(report, file_advice) + _left_out(report, observations)

@@ -18,17 +18,22 @@ def user_frame(exc: BaseException) -> str:
     trace = exc.__traceback__
     while trace is not None:
         if is_users(trace.tb_frame):
-            found = _place(trace.tb_frame.f_code, trace.tb_lineno)
+            found = place_of(trace.tb_frame.f_code, trace.tb_lineno)
         trace = trace.tb_next
     return found
 
 
 def is_users(frame: FrameType) -> bool:
     """Whether a frame runs a spider's or a project's code, not a library's."""
-    if frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+    if is_of_crawler(frame):
         return False
     path = frame.f_code.co_filename
     return not path.startswith((*_LIBRARIES, "<"))
+
+
+def is_of_crawler(frame: FrameType) -> bool:
+    """Whether a frame runs the crawler's own code."""
+    return str(frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
 
 
 def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
@@ -39,9 +44,9 @@ def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
         result = inner
         frame = getattr(inner, "gi_frame", None) or frame
     if frame is not None:
-        return _place(frame.f_code, frame.f_lineno)
+        return place_of(frame.f_code, frame.f_lineno)
     code = getattr(method, "__code__", None)
-    return _place(code, code.co_firstlineno) if isinstance(code, CodeType) else ""
+    return place_of(code, code.co_firstlineno) if isinstance(code, CodeType) else ""
 
 
 def defined_at(function: object) -> str:
@@ -52,7 +57,8 @@ def defined_at(function: object) -> str:
     return f"{_shown(code.co_filename)}:{code.co_firstlineno}"
 
 
-def _place(code: CodeType, line: int) -> str:
+def place_of(code: CodeType, line: int) -> str:
+    """File, line and function, as a message names them."""
     return f"{_shown(code.co_filename)}:{line} in {code.co_name}"
 
 

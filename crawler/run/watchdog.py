@@ -1,4 +1,4 @@
-"""Names the code that holds the event loop, while it holds it."""
+"""Names the spider's code that blocks the event loop, while it does."""
 
 from __future__ import annotations
 
@@ -6,27 +6,55 @@ import asyncio
 import logging
 import sys
 import threading
-from types import TracebackType
+import time
+from dataclasses import dataclass
+from types import CodeType, FrameType, TracebackType
 
 import anyio.to_thread
 
-from crawler.run.user_code import is_users
+from crawler.run.user_code import is_of_crawler, is_users, place_of
 
 logger = logging.getLogger(__name__)
 
+#: What to do about code that blocks.
+BLOCKING = "move blocking work into `await anyio.to_thread.run_sync(...)`"
+#: Code is named once it has blocked the loop so often.
+OFTEN = 3
 
-class Watchdog:
-    """A thread that looks at the loop once a `beat`, and warns where it hangs.
 
-    `async with Watchdog(patience=5):`. One warning for each place.
+@dataclass(slots=True)
+class Blocking:
+    """A function of the spider that blocked the loop: how often, and how long in all.
+
+    Only stretches that are longer than the watchdog's patience count.
     """
 
-    def __init__(self, *, patience: float = 5.0, beat: float = 1.0) -> None:
+    place: str
+    times: int = 0
+    seconds: float = 0.0
+    is_named: bool = False
+
+
+class Watchdog:
+    """A thread that asks the loop for an answer each `beat` seconds, and looks at what
+    the loop runs while none comes.
+
+    `async with Watchdog() as watchdog:`. A call that runs for `patience` seconds blocks
+    the loop. Its function is named once: when it blocks for the third time, or as soon
+    as it has blocked for `longest` seconds at a stretch.
+    """
+
+    def __init__(
+        self, *, patience: float = 0.25, longest: float = 5.0, beat: float = 0.1
+    ) -> None:
         self._patience = patience
+        self._longest = longest
         self._beat = beat
+        #: Seconds between two looks at what the loop runs.
+        self._step = patience / 5
         self._stop = threading.Event()
         self._answered = threading.Event()
-        self._named: set[str] = set()
+        self._found: dict[tuple[CodeType, CodeType], Blocking] = {}
 
     async def __aenter__(self) -> Watchdog:
         loop, thread = asyncio.get_running_loop(), threading.get_ident()
@@ -46,28 +74,88 @@ class Watchdog:
         self._answered.set()
         await anyio.to_thread.run_sync(self._thread.join)
 
+    @property
+    def named_seconds(self) -> dict[str, float]:
+        """The seconds for which each function that was named blocked the loop, the
+        longest first."""
+        named = [each for each in list(self._found.values()) if each.is_named]
+        named.sort(key=lambda each: -each.seconds)
+        return {each.place: round(each.seconds, 1) for each in named}
+
     def _watch(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         while not self._stop.wait(self._beat):
             self._answered.clear()
+            asked = time.monotonic()
             try:
                 loop.call_soon_threadsafe(self._answered.set)
             except RuntimeError:
                 return  # the loop is closed
-            if not self._answered.wait(self._patience):
-                self._name(thread)
-                self._answered.wait()
+            if not self._answered.wait(self._step):
+                self._follow(thread, asked)
 
-    def _name(self, thread: int) -> None:
-        frame = sys._current_frames().get(thread)  # noqa: SLF001 - no other way
-        while frame is not None and not is_users(frame):
-            frame = frame.f_back
-        if frame is None:
+    def _follow(self, thread: int, asked: float) -> None:
+        """Look at the loop's calls until it answers, and note those that take long."""
+        running, blocking = None, None
+        seen = began = asked
+        while True:
+            now = time.monotonic()
+            frame = _user_frame(thread)
+            call = None if frame is None else _callback_of(frame)
+            if call is not running:
+                # This thread is late if the call has held the interpreter's lock.
+                began = min(now, seen + self._step)
+                blocking, running = None, call
+            if frame is not None and call is not None and now - began >= self._patience:
+                if blocking is None:
+                    blocking = self._blocking(call, frame)
+                    blocking.times += 1
+                    seen = began
+                blocking.seconds += now - seen
+                self._judge(blocking, now - began)
+            seen = now
+            if self._answered.wait(self._step):
+                return
+
+    def _blocking(self, call: FrameType, frame: FrameType) -> Blocking:
+        place = place_of(frame.f_code, frame.f_lineno)
+        if call is not frame:
+            place += f" for {place_of(call.f_code, call.f_lineno)}"
+        return self._found.setdefault((call.f_code, frame.f_code), Blocking(place))
+
+    def _judge(self, blocking: Blocking, seconds: float) -> None:
+        if blocking.is_named:
             return
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        if place not in self._named:
-            self._named.add(place)
-            logger.warning(
-                "%s in %s has held the crawl for %g s; move blocking work into "
-                "`await anyio.to_thread.run_sync(...)`",
-                frame.f_code.co_name, place, self._patience,
-            )  # fmt: skip
+        if seconds >= self._longest:
+            how = f"for {self._longest:g} s"
+        elif blocking.times >= OFTEN:
+            how = f"{blocking.times} times"
+        else:
+            return
+        blocking.is_named = True
+        logger.warning("%s has blocked the crawl %s; %s", blocking.place, how, BLOCKING)
+
+
+def _user_frame(thread: int) -> FrameType | None:
+    """The innermost frame of the spider that the loop runs now; None: none is."""
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - no other way
+    while frame is not None and not is_users(frame):
+        # Beyond the loop stands the script that began the crawl.
+        frame = None if _is_of_loop(frame) else frame.f_back
+    return frame
+
+
+def _callback_of(frame: FrameType) -> FrameType:
+    """The outermost frame of the spider that leads here: the crawler called it."""
+    callback, outer = frame, frame.f_back
+    while outer is not None and not (is_of_crawler(outer) or _is_of_loop(outer)):
+        if is_users(outer):
+            callback = outer
+        outer = outer.f_back
+    return callback
+
+
+def _is_of_loop(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") in _LOOP
+
+
+_LOOP = ("asyncio.events", "asyncio.base_events", "asyncio.runners")

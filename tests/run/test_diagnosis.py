@@ -176,6 +176,15 @@ def test_connections_that_cost_time_are_told_with_their_setting() -> None:
     assert "http.connections" in lines[1]
 
 
+def test_code_that_blocked_the_crawl_is_named_with_its_seconds() -> None:
+    (line,) = advice(blocking={"spiders/books.py:12 in parse": 1234.56})
+
+    assert line.startswith(
+        "spiders/books.py:12 in parse blocked the crawl for 1,234.6 s"
+    )
+    assert line.endswith("`await anyio.to_thread.run_sync(...)`")
+
+
 def test_a_limit_of_open_files_is_told_by_its_name() -> None:
     files = "the process may have 24 open files; raise ulimit -n (up to 4,096)"
     (line,) = advise(report(pool_waits=9), Observations(), {}, file_advice=files)
