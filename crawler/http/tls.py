@@ -12,6 +12,7 @@ __all__ = [
     "CertificateFiles",
     "add_certificate",
     "older_version",
+    "said_goodbye",
     "tls_context",
     "was_refused_by",
 ]
@@ -79,3 +80,18 @@ async def older_version(connected: socket.socket, host: str) -> str:
     version = transport.get_extra_info("ssl_object").version() or ""
     transport.abort()
     return "" if version in ("TLSv1.2", "TLSv1.3") else version
+
+
+def said_goodbye(transport: asyncio.Transport) -> bool:
+    """Whether the peer itself ended what came; below TLS anybody can cut a connection.
+
+    asyncio reports both in the same way. A TLS object that has seen close_notify reads
+    as ended, and one that has not wants more bytes (RFC 9112 section 9.8).
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError:
+        return False

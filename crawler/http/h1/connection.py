@@ -1,41 +1,25 @@
 """One HTTP/1.1 connection: a request after the other (RFC 9112).
 
-The parser is llhttp, by httptools; this file decides what its events mean for the
-transfer and for the connection. Nothing here awaits: bytes come in by
+The reader (answer_reader.py) says what the bytes mean; this file decides what that
+means for the transfer and for the connection. Nothing here awaits: bytes come in by
 `data_received`, and everything that follows from them has happened when it returns.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any, Protocol, cast
 
-import httptools
 import httpx
 
 from crawler.http.body import HIGH_WATER, LOW_WATER
-from crawler.http.errors import (
-    HeaderTooLargeError,
-    ResetError,
-    TlsError,
-    TruncatedError,
-    UnreadableError,
-)
-from crawler.http.h1.chunks import ChunkReader
-from crawler.http.h1.heads import (
-    Framing,
-    body_start,
-    forwarded_head,
-    framing_of,
-    may_be_repaired,
-    repaired_head,
-    request_head,
-)
+from crawler.http.errors import ResetError, TlsError, TruncatedError
+from crawler.http.h1.answer_reader import AnswerHead, AnswerReader
+from crawler.http.h1.heads import forwarded_head, request_head
 from crawler.http.origins import Origin
 from crawler.http.timeout_wheel import NEVER, TimeoutWheel
-from crawler.http.tls import was_refused_by
-from crawler.http.transfer import Fields, Transfer, TransferHome
+from crawler.http.tls import said_goodbye, was_refused_by
+from crawler.http.transfer import Transfer, TransferHome
 
 __all__ = ["Http1Connection"]
 
@@ -43,13 +27,6 @@ __all__ = ["Http1Connection"]
 #: less than a new connection; but not for longer than this.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 2.0
-_MAX_INFORMATIONAL = 16
-#: Chunks may be this much larger on the wire than what they carry: one-byte chunks
-#: pass, chunk extensions and empty lines without end do not.
-_MAX_OVERHEAD = 16
-_ALLOWANCE = 128 * 1024
-#: From this length on, the rest of a body goes past the parser, which is spent by it.
-_RAW_BYTES = 512 * 1024
 
 
 class Http1Home(TransferHome, Protocol):
@@ -69,33 +46,17 @@ class Http1Home(TransferHome, Protocol):
 class Http1Connection(asyncio.Protocol):
     """Carries one transfer at a time, and is idle in the pool in between.
 
-    Over 15 methods and 12 attributes, because four interfaces meet here: the pool's and
-    the transfer's (12 methods), asyncio's (6), the parser's callbacks (6). Another
-    object between parser and connection would cost each answer two percent.
+    Over 15 methods, because three interfaces meet here: the pool's and the transfer's
+    (13 methods) and asyncio's (6). What the bytes mean is the reader's business.
     """
 
     __slots__ = (
-        "_chunks",
         "_drain_left",
-        "_error",
-        "_fields",
-        "_framing",
-        "_head",
         "_home",
-        "_is_answered",
-        "_is_broken",
-        "_is_faulty",
         "_is_paused",
         "_is_reused",
-        "_is_spent",
-        "_keeps_alive",
-        "_left_raw",
-        "_overhead",
-        "_parser",
-        "_pieces",
-        "_reason",
+        "_reader",
         "_ticker",
-        "_trailers",
         "_transfer",
         "_transport",
         "_writable",
@@ -111,36 +72,14 @@ class Http1Connection(asyncio.Protocol):
         self._home = home
         self._ticker: TimeoutWheel = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        self._parser: Any = None
+        #: Made with the first request, and anew after it was freed.
+        self._reader: AnswerReader | None = None
         self._transfer: Transfer | None = None
         self._is_reused = False
         self._is_paused = False
         self._writable: asyncio.Future[None] | None = None
+        #: Bytes of an abandoned body that are still to be read; below 0: none is.
         self._drain_left = -1
-        self._forget_answer()
-
-    def _forget_answer(self) -> None:
-        #: What came of a head that is not complete, for the lenient second reading.
-        self._head: bytes = b""
-        self._fields: Fields = []
-        self._trailers: Fields = []
-        self._framing: Framing | None = None
-        #: Reads a chunked body that does not come with its head.
-        self._chunks: ChunkReader | None = None
-        self._reason = b""
-        self._pieces: list[bytes] = []
-        #: Bytes of the body to come that go past the parser.
-        self._left_raw = 0
-        self._overhead = 0
-        #: Whether the parser gave up on a head that may yet be read leniently.
-        self._is_broken = False
-        self._is_answered = False
-        self._keeps_alive = False
-        #: Whether the parser cannot read another answer.
-        self._is_spent = False
-        #: Whether bytes came that belong to no answer: the next one cannot be trusted.
-        self._is_faulty = False
-        self._error: Exception | None = None
 
     # The pool's and the transfer's side
 
@@ -156,9 +95,12 @@ class Http1Connection(asyncio.Protocol):
             head = forwarded_head(transfer.request, self.origin.proxy.own_fields)
         else:
             head = request_head(transfer.request)
-        if self._parser is None:
-            self._parser = _new_parser(self)
-            self._forget_answer()
+        if self._reader is None:
+            options = self._home.options
+            self._reader = AnswerReader(
+                options.max_header_count, options.max_header_bytes
+            )
+        self._reader.is_bodiless = transfer.request.method == "HEAD"
         self._transfer = transfer
         transfer.begin(self)
         content = transfer.content
@@ -194,12 +136,14 @@ class Http1Connection(asyncio.Protocol):
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
         """Nobody wants the rest: read it to the end if it is short, else hang up."""
         self._transfer = None
-        framing = self._framing
+        reader = self._reader
+        framing = None if reader is None else reader.framing
         if timed_out or framing is None or framing.length is None:
             self.abort()
             return
+        assert reader is not None
         left = framing.length - transfer.body.received
-        if left > _DRAINED_BYTES or transfer.is_sending or self._is_faulty:
+        if left > _DRAINED_BYTES or transfer.is_sending or reader.is_faulty:
             self.abort()
             return
         self._drain_left = left
@@ -227,9 +171,12 @@ class Http1Connection(asyncio.Protocol):
 
     def slim(self) -> None:
         """It may be idle for long: let go of what the next request makes anew."""
-        self._parser = None
-        self._fields = self._trailers = _NO_FIELDS
-        self._pieces = _NO_PIECES
+        self._free_reader()
+
+    def _free_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.let_go()
 
     def close(self) -> None:
         self._transport.close()
@@ -261,151 +208,70 @@ class Http1Connection(asyncio.Protocol):
             self._transfer.note_progress()
 
     def data_received(self, data: bytes) -> None:
-        if self._left_raw:
-            self._receive_raw(data)
-        elif self._chunks is not None:
-            self._receive_chunks(self._chunks, data)
-        elif self._transfer is None and self._drain_left < 0:
+        reader, transfer = self._reader, self._transfer
+        if reader is None or (transfer is None and self._drain_left < 0):
             # Unasked: a 408, an alert, or an answer to nobody's request.
             self.abort()
-        else:
-            self._parse(data)
-
-    def _parse(self, data: bytes) -> None:
-        if self._framing is None:
-            self._head += data
-        try:
-            if self._is_broken:
-                raise httptools.HttpParserError("The head is broken")
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
-            if not self._goes_on_after(exc, len(data)):
-                return
-        framing = self._framing
-        if framing is not None and framing.is_chunked and not self._is_answered:
-            self._go_on_in_chunks()
-        elif framing is not None:
-            self._pass_on(len(data))
-        elif self._transfer is not None:
-            self._wait_for_head(self._transfer)
-
-    def _goes_on_after(self, error: Exception, added: int) -> bool:
-        """Whether the answer can be read, though the parser has given up."""
-        is_headed = self._framing is not None and self._framing.is_chunked
-        may_go_on = self._error is None and (is_headed or self._is_answered)
-        if may_go_on or self._read_leniently(added):
-            self._is_faulty = True
-            return True
-        self._fail(self._error or UnreadableError(f"{error}"))
-        return False
-
-    def _go_on_in_chunks(self) -> None:
-        """Read the chunks that are here again, without the parser, and all others.
-
-        It refuses some that browsers read, and does not say where it stopped.
-        """
-        options = self._home.options
-        self._pieces.clear()
-        self._chunks = ChunkReader(options.max_header_count, options.max_header_bytes)
-        self._keeps_alive = self._parser.should_keep_alive()
-        self._is_spent = True
-        self._receive_chunks(self._chunks, self._head[body_start(self._head) :])
-
-    def _receive_chunks(self, chunks: ChunkReader, data: bytes) -> None:
-        """Take a piece of a chunked body that goes past the parser."""
-        try:
-            self._pieces += chunks.feed(data)
-        except httpx.RemoteProtocolError as exc:
-            self._fail(exc)
             return
-        self._is_answered = chunks.is_ended
-        self._is_faulty |= bool(chunks.surplus)
-        self._pass_on(len(data))
+        body = reader.feed(data)
+        if transfer is not None:
+            self._take_head(transfer, reader)
+        if body:
+            self._pass_on(body)
+        self._go_on(reader)
 
-    def _receive_raw(self, data: bytes) -> None:
-        """Take what can be nothing but body: no parser has to look at it."""
-        left = self._left_raw - len(data)
-        if left < 0:
-            self._is_faulty = True
-            data = data[:left]
-        self._left_raw = max(left, 0)
-        self._is_answered = left <= 0
-        self._pieces.append(data)
-        self._pass_on(len(data))
+    def _take_head(self, transfer: Transfer, reader: AnswerReader) -> None:
+        if reader.new_head is not None:
+            head, reader.new_head = reader.new_head, None
+            self._answer(transfer, head)
+        elif reader.framing is None:
+            transfer.note_progress()
 
-    def _wait_for_head(self, transfer: Transfer) -> None:
-        transfer.note_progress()
-        if len(self._head) > self._home.options.max_header_bytes:
-            self._fail(HeaderTooLargeError("The head does not end"))
-
-    def _read_leniently(self, added: int) -> bool:
-        """Read the head again as browsers would; False if they could not, either."""
-        if self._framing is not None or self._error is not None:
-            return False
-        since = len(self._head) - added if self._is_broken else 0
-        if body_start(self._head, since) is None:
-            # What can be left out is seen when all of it is here.
-            self._is_broken = may_be_repaired(self._head, since)
-            return self._is_broken
-        repaired = repaired_head(self._head)
-        if repaired is None:
-            return False
-        self._is_broken = False
-        self._head = repaired
-        self._fields, self._reason = [], b""
-        self._parser = _new_parser(self, lenient_headers=True)
-        try:
-            self._parser.feed_data(repaired)
-        except httptools.HttpParserError:
-            if self._head is not repaired and self._framing is None:
-                # That was an informational one; the next head has faults, too.
-                return self._read_leniently(0)
-            return self._framing is not None
-        return True
-
-    def _pass_on(self, received: int) -> None:
-        """Hand over the pieces of body that these bytes brought, in one."""
-        transfer, pieces = self._transfer, self._pieces
-        self._head = b""
-        if pieces:
-            chunk = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces.clear()
-            received -= len(chunk)
-            self._drain_left -= len(chunk)
-            if transfer is not None and not transfer.feed(chunk):
-                transfer.abandon()
-                return
-        self._overhead += received
-        if self._is_answered:
-            self._finish()
+    def _go_on(self, reader: AnswerReader) -> None:
+        """Do what the state of the answer asks for."""
+        transfer = self._transfer
+        if reader.error is not None:
+            self._fail(reader.error)
+        elif transfer is None and self._drain_left < 0:
+            self.abort()  # the transfer was abandoned, or more came than was left
+        elif reader.is_ended:
+            self._finish(reader)
         elif transfer is not None:
-            self._go_on_raw(transfer)
             self._hold_back(transfer)
-        elif self._drain_left < 0:
-            self.abort()
 
-    def _go_on_raw(self, transfer: Transfer) -> None:
-        """Spare the parser the rest of a long body of a known length."""
-        framing = self._framing
-        if framing is None or framing.length is None or self._left_raw:
+    def _answer(self, transfer: Transfer, head: AnswerHead) -> None:
+        """Hand over the head."""
+        status, reason, version, fields, framing = head
+        is_late = status == 408 and framing.is_closing and self._is_reused
+        if is_late and transfer.is_unanswered:
+            # The server was tired of the idle connection; the request crossed its
+            # answer (RFC 9110 section 15.5.9).
+            self._transfer = None
+            self.abort()
+            self._home.send_again(transfer)
             return
-        left = framing.length - transfer.body.received
-        if left > _RAW_BYTES:
-            self._left_raw = left
-            self._is_spent = True
-            self._keeps_alive = self._parser.should_keep_alive()
+        transfer.reason_phrase = reason
+        transfer.http_version = version
+        if transfer.request.method == "HEAD":
+            transfer.answer(status, fields, [], None)
+        elif not transfer.answer(status, fields, framing.encodings, framing.length):
+            transfer.abandon()
+
+    def _pass_on(self, body: bytes) -> None:
+        transfer = self._transfer
+        self._drain_left -= len(body)
+        if transfer is not None and not transfer.feed(body):
+            transfer.abandon()
 
     def _hold_back(self, transfer: Transfer) -> None:
-        if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * transfer.body.received:
-            self._fail(UnreadableError("The chunks carry next to nothing"))
-        elif transfer.body.queued > HIGH_WATER and not self._is_paused:
+        if transfer.body.queued > HIGH_WATER and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
 
-    def _finish(self) -> None:
+    def _finish(self, reader: AnswerReader) -> None:
         """The answer is complete: free the caller, then the connection."""
         transfer, self._transfer = self._transfer, None
-        may_stay = self._keeps_alive and not self._is_faulty
+        may_stay = reader.keeps_alive and not reader.is_faulty
         if transfer is not None:
             # A peer that answers early need not read the rest (RFC 9112 section 9.5).
             may_stay &= not (transfer.is_sending or self._has_unsent(transfer))
@@ -415,10 +281,11 @@ class Http1Connection(asyncio.Protocol):
             self._ticker.unwatch(self)
         self._resume()
         self._is_reused = True
-        if self._is_spent:
-            self._parser = None
+        if reader.is_spent:
+            self._free_reader()
+        else:
+            reader.forget()
         if may_stay:
-            self._forget_answer()
             self._home.released(self)
         else:
             self.close()
@@ -435,180 +302,57 @@ class Http1Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The peer has ended; a body without a length has thereby ended as well."""
-        transfer, framing = self._transfer, self._framing
-        if transfer is None:
+        transfer, reader = self._transfer, self._reader
+        if transfer is None or reader is None:
             self._home.lost(self)
-        elif framing is not None and self._is_ended_by_close(framing, transfer):
+        elif reader.framing is not None and self._is_whole(reader, transfer):
             self._transfer = None
             transfer.complete()
 
-    def _is_ended_by_close(self, framing: Framing, transfer: Transfer) -> bool:
+    def _is_whole(self, reader: AnswerReader, transfer: Transfer) -> bool:
         """Whether the body is whole, now that nothing more comes."""
-        if self._chunks is not None:
-            return self._chunks.has_last_chunk
+        framing = reader.framing
+        assert framing is not None
+        if framing.is_chunked:
+            return reader.has_last_chunk
         if framing.length is not None:
             return False
         if not self._home.options.require_close_notify:
             return True
-        return _was_said_goodbye(self._transport) or transfer.body.end_by_coding()
+        return said_goodbye(self._transport) or transfer.body.end_by_coding()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.resume_writing()
         self._ticker.unwatch(self)
         self._home.gone(self)
         transfer, self._transfer = self._transfer, None
-        self._parser = None
-        if transfer is None:
+        reader = self._reader
+        self._free_reader()
+        if transfer is None or reader is None:
             return
-        if self._is_reused and not self._head and self._framing is None:
+        if self._is_reused and not reader.has_begun:
             # It closed in the very moment in which it was used again.
             if transfer.may_be_sent_again:
                 self._home.send_again(transfer)
                 return
             self._home.failed_reuse(transfer)
-        if self._framing is not None:
-            transfer.fail(_caused(TruncatedError("The body ends too early"), exc))
+        transfer.fail(self._why_lost(reader, exc))
+
+    def _why_lost(self, reader: AnswerReader, exc: Exception | None) -> Exception:
+        """What the loss of the connection means for its transfer."""
+        error: Exception
+        if reader.framing is not None:
+            error = TruncatedError("The body ends too early")
         elif was_refused_by(exc):
-            transfer.fail(_caused(TlsError(f"{self.origin.host}: {exc}"), exc))
+            error = TlsError(f"{self.origin.host}: {exc}")
         elif isinstance(exc, OSError):
-            transfer.fail(_caused(ResetError(f"The connection broke: {exc}"), exc))
+            error = ResetError(f"The connection broke: {exc}")
         else:
-            where = "in the head of" if self._head else "without"
-            transfer.fail(_protocol_error(f"The server hung up {where} an answer"))
-
-    # The parser's side
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        options = self._home.options
-        # What comes after the head are trailers: counted, and left out.
-        fields = self._fields if self._framing is None else self._trailers
-        fields.append((name, value))
-        if len(fields) > options.max_header_count:
-            self._error = HeaderTooLargeError(
-                f"There are more than {options.max_header_count} header lines"
-            )
-            raise self._error
-
-    def on_headers_complete(self) -> None:
-        transfer = self._transfer
-        if transfer is None or self._is_answered:
-            return
-        if len(self._head) > self._home.options.max_header_bytes:
-            self._measure_head()
-        status = self._parser.get_status_code()
-        if status < 200:
-            self._take_informational(transfer, status)
-        else:
-            self._take_final(transfer, status)
-
-    def _take_final(self, transfer: Transfer, status: int) -> None:
-        try:
-            framing = framing_of(self._fields)
-        except UnreadableError as exc:
-            self._error = exc
-            raise
-        is_late = status == 408 and framing.is_closing and self._is_reused
-        if is_late and transfer.is_unanswered:
-            # The server was tired of the idle connection; the request crossed its
-            # answer (RFC 9110 section 15.5.9).
-            self._transfer = None
-            self.abort()
-            self._home.send_again(transfer)
-            return
-        self._framing = framing
-        if status in (204, 304):
-            framing.length, framing.encodings, framing.is_chunked = 0, [], False
-        transfer.reason_phrase = self._reason
-        transfer.http_version = (
-            b"HTTP/1.0" if self._parser.get_http_version() == "1.0" else b"HTTP/1.1"
-        )
-        if transfer.request.method == "HEAD":
-            transfer.answer(status, self._fields, [], None)
-            self._end_without_body(transfer, framing)
-            return
-        if not transfer.answer(status, self._fields, framing.encodings, framing.length):
-            transfer.abandon()
-
-    def _measure_head(self) -> None:
-        """What came is more than a head may be; how much of it was head?"""
-        size = sum(len(name) + len(value) + 4 for name, value in self._fields)
-        if size > self._home.options.max_header_bytes:
-            self._error = HeaderTooLargeError(f"The head has {size:,} bytes")
-            raise self._error
-
-    def _end_without_body(self, transfer: Transfer, framing: Framing) -> None:
-        """A HEAD was asked: the parser does not know, and waits for a body."""
-        is_old = transfer.http_version == b"HTTP/1.0"
-        self._is_answered = True
-        self._keeps_alive = not (framing.is_closing or is_old)
-        self._is_spent = True
-
-    def _take_informational(self, transfer: Transfer, status: int) -> None:
-        transfer.informational += 1
-        if status == 101 or transfer.informational > _MAX_INFORMATIONAL:
-            self._error = UnreadableError(f"An unasked {status}, or too many of it")
-            raise self._error
-        self._fields, self._reason = [], b""
-        self._head = self._head[body_start(self._head) :]
-
-    def on_body(self, piece: bytes) -> None:
-        if self._is_answered:
-            self._is_faulty = True
-        else:
-            self._pieces.append(piece)
-
-    def on_message_begin(self) -> None:
-        if self._is_answered:
-            self._is_faulty = True
-
-    def on_message_complete(self) -> None:
-        if self._framing is not None and not self._is_answered:
-            self._is_answered = True
-            # Asked now: after the message the parser has forgotten.
-            self._keeps_alive = self._parser.should_keep_alive()
-
-
-def _was_said_goodbye(transport: asyncio.Transport) -> bool:
-    """Whether the peer itself ended what came; below TLS anybody can cut a connection.
-
-    asyncio reports both in the same way. A TLS object that has seen close_notify reads
-    as ended, and one that has not wants more bytes (RFC 9112 section 9.8).
-    """
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return True
-    try:
-        return not tls.read(1)
-    except ssl.SSLError:
-        return False
-
-
-#: What an idle connection holds; it is replaced before anything is added.
-_NO_FIELDS: Fields = []
-_NO_PIECES: list[bytes] = []
-
-
-def _new_parser(connection: Http1Connection, *, lenient_headers: bool = False) -> Any:
-    """A parser; the lenient one lets control characters pass in values."""
-    parser = httptools.HttpResponseParser(connection)
-    # Browsers end a line at its LF; a CR that stands alone stays an error.
-    parser.set_dangerous_leniencies(
-        lenient_headers=lenient_headers, lenient_optional_cr_before_lf=True
-    )
-    return parser
+            where = "in the head of" if reader.has_begun else "without"
+            return httpx.RemoteProtocolError(f"The server hung up {where} an answer")
+        error.__cause__ = exc
+        return error
 
 
 def _is_chunked(transfer: Transfer) -> bool:
     return "transfer-encoding" in transfer.request.headers
-
-
-def _protocol_error(message: str) -> httpx.RemoteProtocolError:
-    return httpx.RemoteProtocolError(message)
-
-
-def _caused(error: Exception, cause: Exception | None) -> Exception:
-    error.__cause__ = cause
-    return error

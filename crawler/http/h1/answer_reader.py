@@ -1,0 +1,316 @@
+"""Reads the answers of one connection, one after the other: bytes in, a head and the
+pieces of a body out (RFC 9112).
+
+The parser is llhttp, by httptools; what it refuses is read once more as browsers read
+it. No I/O: the reader knows no socket, no transfer and no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import httptools
+import httpx
+
+from crawler.http.errors import HeaderTooLargeError, UnreadableError
+from crawler.http.h1.chunks import ChunkReader
+from crawler.http.h1.heads import (
+    Framing,
+    body_start,
+    framing_of,
+    may_be_repaired,
+    repaired_head,
+)
+from crawler.http.h1.raw_body import RawReader
+from crawler.http.transfer import Fields
+
+__all__ = ["AnswerHead", "AnswerReader"]
+
+_MAX_INFORMATIONAL = 16
+#: Chunks may be this much larger on the wire than what they carry: one-byte chunks
+#: pass, chunk extensions and empty lines without end do not.
+_MAX_OVERHEAD = 16
+_ALLOWANCE = 128 * 1024
+#: From this length on, the rest of a body goes past the parser, which is spent by it.
+_RAW_BYTES = 512 * 1024
+
+
+class AnswerHead(NamedTuple):
+    """The final head of an answer."""
+
+    status: int
+    reason: bytes
+    version: bytes
+    fields: Fields
+    framing: Framing
+
+
+class AnswerReader:
+    """Takes what a connection receives, and says what it means.
+
+    reader.is_bodiless = request.method == "HEAD"
+    body = reader.feed(data)        # and then: new_head, error, is_ended
+    reader.forget()                 # before the next answer, unless it is_spent
+
+    Over 12 attributes: they are the state of one message, and a part of them in an
+    object of its own would cost each answer a percent.
+    """
+
+    __slots__ = (
+        "_body_size",
+        "_fields",
+        "_informational",
+        "_is_broken",
+        "_max_bytes",
+        "_max_fields",
+        "_overhead",
+        "_parser",
+        "_past_parser",
+        "_pieces",
+        "_reason",
+        "_start",
+        "_trailers",
+        "error",
+        "framing",
+        "is_bodiless",
+        "is_ended",
+        "is_faulty",
+        "is_spent",
+        "keeps_alive",
+        "new_head",
+    )
+
+    def __init__(self, max_fields: int, max_bytes: int) -> None:
+        self._max_fields = max_fields
+        self._max_bytes = max_bytes
+        self._parser = _new_parser(self)
+        #: Whether the parser cannot read another answer.
+        self.is_spent = False
+        #: Whether the answer has no body whatever its head says: a HEAD was asked.
+        self.is_bodiless = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Be ready for the next answer."""
+        #: What came of a head that is not complete, for the lenient second reading.
+        self._start: bytes = b""
+        self._fields: Fields = []
+        self._trailers: Fields = []
+        self._reason = b""
+        self._pieces: list[bytes] = []
+        #: Reads a body that does not go through the parser.
+        self._past_parser: ChunkReader | RawReader | None = None
+        self._body_size = self._overhead = self._informational = 0
+        #: Whether the parser gave up on a head that may yet be read leniently.
+        self._is_broken = False
+        #: The final head, until it is taken.
+        self.new_head: AnswerHead | None = None
+        #: Where the body ends; None until the head is here.
+        self.framing: Framing | None = None
+        #: Why the answer cannot be read.
+        self.error: Exception | None = None
+        self.is_ended = False
+        self.keeps_alive = False
+        #: Whether bytes came that belong to no answer: the next one cannot be trusted.
+        self.is_faulty = False
+
+    def let_go(self) -> None:
+        """Free the parser, which refers to this reader; nothing is read any more."""
+        self._parser = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of the answer is here."""
+        return bool(self._start) or self.framing is not None
+
+    @property
+    def has_last_chunk(self) -> bool:
+        """Whether all of a chunked body is here, though perhaps not its end."""
+        chunks = self._past_parser
+        return isinstance(chunks, ChunkReader) and chunks.has_last_chunk
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes; give what they bring of the body."""
+        if self._past_parser is not None:
+            self._feed_past_parser(self._past_parser, data)
+        else:
+            self._parse(data)
+        if self.framing is None:
+            if self.error is None and len(self._start) > self._max_bytes:
+                self.error = HeaderTooLargeError("The head does not end")
+            return b""
+        self._start = b""
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._body_size += len(body)
+        self._overhead += len(data) - len(body)
+        if not self.is_ended and self.error is None:
+            self._check_rest()
+        return body
+
+    def _parse(self, data: bytes) -> None:
+        if self.framing is None:
+            self._start += data
+        try:
+            if self._is_broken:
+                raise httptools.HttpParserError("The head is broken")
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
+            if not self._goes_on_after(len(data)):
+                self.error = self.error or UnreadableError(f"{exc}")
+                self._pieces.clear()
+                return
+            self.is_faulty = True
+        framing = self.framing
+        if framing is not None and framing.is_chunked and not self.is_ended:
+            self._go_on_in_chunks()
+
+    def _goes_on_after(self, added: int) -> bool:
+        """Whether the answer can be read, though the parser has given up."""
+        is_headed = self.framing is not None and self.framing.is_chunked
+        may_go_on = self.error is None and (is_headed or self.is_ended)
+        return may_go_on or self._read_leniently(added)
+
+    def _go_on_in_chunks(self) -> None:
+        """Read the chunks that are here again, without the parser, and all others.
+
+        It refuses some that browsers read, and does not say where it stopped.
+        """
+        self._pieces.clear()
+        chunks = ChunkReader(self._max_fields, self._max_bytes)
+        self._go_past_parser(chunks)
+        self._feed_past_parser(chunks, self._start[body_start(self._start) :])
+
+    def _go_past_parser(self, reader: ChunkReader | RawReader) -> None:
+        self._past_parser = reader
+        self.is_spent = True
+        self.keeps_alive = self._parser.should_keep_alive()
+
+    def _feed_past_parser(self, reader: ChunkReader | RawReader, data: bytes) -> None:
+        try:
+            self._pieces += reader.feed(data)
+        except httpx.RemoteProtocolError as exc:
+            self.error = exc
+            return
+        self.is_ended = reader.is_ended
+        self.is_faulty |= bool(reader.surplus)
+
+    def _read_leniently(self, added: int) -> bool:
+        """Read the head again as browsers would; False if they could not, either."""
+        if self.framing is not None or self.error is not None:
+            return False
+        since = len(self._start) - added if self._is_broken else 0
+        if body_start(self._start, since) is None:
+            # What can be left out is seen when all of it is here.
+            self._is_broken = may_be_repaired(self._start, since)
+            return self._is_broken
+        repaired = repaired_head(self._start)
+        if repaired is None:
+            return False
+        self._is_broken = False
+        self._start = repaired
+        self._fields, self._reason = [], b""
+        self._parser = _new_parser(self, lenient_headers=True)
+        try:
+            self._parser.feed_data(repaired)
+        except httptools.HttpParserError:
+            if self._start is not repaired and self.framing is None:
+                # That was an informational one; the next head has faults, too.
+                return self._read_leniently(0)
+            return self.framing is not None
+        return True
+
+    def _check_rest(self) -> None:
+        """Spare the parser the rest of a long body; refuse a body that is none."""
+        framing, size = self.framing, self._body_size
+        if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * size:
+            self.error = UnreadableError("The chunks carry next to nothing")
+        elif framing is not None and framing.length is not None:
+            left = framing.length - size
+            if left > _RAW_BYTES and self._past_parser is None:
+                self._go_past_parser(RawReader(left))
+
+    # What the parser calls
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What comes after the head are trailers: counted, and left out.
+        fields = self._fields if self.framing is None else self._trailers
+        fields.append((name, value))
+        if len(fields) > self._max_fields:
+            self.error = HeaderTooLargeError(
+                f"There are more than {self._max_fields} header lines"
+            )
+            raise self.error
+
+    def on_headers_complete(self) -> None:
+        if self.is_ended:
+            return
+        if len(self._start) > self._max_bytes:
+            self._measure_head()
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._take_informational(status)
+        else:
+            self._take_final(status)
+
+    def _measure_head(self) -> None:
+        """What came is more than a head may be; how much of it was head?"""
+        size = sum(len(name) + len(value) + 4 for name, value in self._fields)
+        if size > self._max_bytes:
+            self.error = HeaderTooLargeError(f"The head has {size:,} bytes")
+            raise self.error
+
+    def _take_informational(self, status: int) -> None:
+        self._informational += 1
+        if status == 101 or self._informational > _MAX_INFORMATIONAL:
+            self.error = UnreadableError(f"An unasked {status}, or too many of it")
+            raise self.error
+        self._fields, self._reason = [], b""
+        self._start = self._start[body_start(self._start) :]
+
+    def _take_final(self, status: int) -> None:
+        try:
+            framing = framing_of(self._fields)
+        except UnreadableError as exc:
+            self.error = exc
+            raise
+        self.framing = framing
+        if status in (204, 304):
+            framing.length, framing.encodings, framing.is_chunked = 0, [], False
+        is_old = self._parser.get_http_version() == "1.0"
+        version = b"HTTP/1.0" if is_old else b"HTTP/1.1"
+        self.new_head = AnswerHead(status, self._reason, version, self._fields, framing)
+        if self.is_bodiless:
+            # The parser does not know that a HEAD was asked, and waits for a body.
+            self.is_ended = self.is_spent = True
+            self.keeps_alive = not (framing.is_closing or is_old)
+
+    def on_body(self, piece: bytes) -> None:
+        if self.is_ended:
+            self.is_faulty = True
+        else:
+            self._pieces.append(piece)
+
+    def on_message_begin(self) -> None:
+        if self.is_ended:
+            self.is_faulty = True
+
+    def on_message_complete(self) -> None:
+        if self.framing is not None and not self.is_ended:
+            self.is_ended = True
+            # Asked now: after the message the parser has forgotten.
+            self.keeps_alive = self._parser.should_keep_alive()
+
+
+def _new_parser(reader: AnswerReader, *, lenient_headers: bool = False) -> Any:
+    """A parser; the lenient one lets control characters pass in values."""
+    parser = httptools.HttpResponseParser(reader)
+    # Browsers end a line at its LF; a CR that stands alone stays an error.
+    parser.set_dangerous_leniencies(
+        lenient_headers=lenient_headers, lenient_optional_cr_before_lf=True
+    )
+    return parser
