@@ -267,6 +267,51 @@ async def test_xml_has_no_links() -> None:
     assert made.text.startswith("<?xml")
 
 
+async def test_xml_is_a_tree() -> None:
+    made = await read(FEED, kind="application/rss+xml")
+
+    assert made.xml.findtext("channel/item/link") == "https://site.example/1"
+    assert made.xml is made.xml
+
+
+async def test_broken_xml_is_a_parse_error_that_names_the_page() -> None:
+    made = await read(b"<a>&nbsp;</a>", kind="text/xml")
+
+    with pytest.raises(FetchError, match="XML: undefined entity") as caught:
+        _ = made.xml
+    assert (caught.value.reason, caught.value.url) == (Reason.PARSE_ERROR, URL)
+
+
+async def test_the_nodes_of_xml_are_bounded_as_those_of_a_page() -> None:
+    made = await read(b"<a><b/><b/></a>", kind="text/xml")
+    made.max_nodes = 2
+
+    with pytest.raises(FetchError, match=r"over 2 elements.*http.max_nodes"):
+        _ = made.xml
+
+
+async def test_xml_elements_come_while_the_body_streams() -> None:
+    made = response(FEED[:60], FEED[60:], kind="application/xml; charset=latin1")
+    titles = [item.findtext("title") async for item in made.xml_elements("item")]
+
+    assert titles == ["One"]
+    whole = await read(FEED)
+    assert [item.tag async for item in whole.xml_elements("title", "link")] == [
+        "title",
+        "link",
+    ]
+
+
+async def test_xml_elements_before_a_break_are_given() -> None:
+    made = response(FEED[:-16], b"<item>", kind="text/xml")
+    elements = made.xml_elements("item")
+
+    assert (await anext(elements)).findtext("title") == "One"
+    with pytest.raises(FetchError, match="; 1 element came before") as caught:
+        await anext(elements)
+    assert caught.value.reason is Reason.PARSE_ERROR
+
+
 @pytest.mark.parametrize(
     ("kind", "head"),
     [

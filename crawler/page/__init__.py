@@ -6,11 +6,11 @@ could take the parser long is parsed only after a trial process has parsed it.
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from selectolax.lexbor import LexborNode
 
-from crawler.errors import SelectorError
+from crawler.errors import FetchError, Reason, SelectorError
 from crawler.page.node import MISSING, Node, Nodes, attr_or, text_or
 from crawler.web import encoding
 from crawler.web.finding import find_all, find_first
@@ -19,6 +19,9 @@ from crawler.web.html_parser import parse
 from crawler.web.references import LINKS, Names, Wanted, base_reference
 from crawler.web.selectors import Tree
 from crawler.web.urls import InvalidUrl, join
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 T = TypeVar("T")
 Owner = TypeVar("Owner")
@@ -102,6 +105,17 @@ class Page:
             raise SelectorError("html", self.url)
         is_odd = self.verdict is not None
         return Node(root, Tree(root, self.url, is_odd=is_odd, asked=self.asked))
+
+    @lazy
+    def xml(self) -> "Element":
+        """The root element of the body as XML; FetchError (`parse_error`) if it is
+        none, or more of it than is safe."""
+        from crawler.web import xml_tree  # most crawls read no XML
+
+        try:
+            return xml_tree.parse(self._body, self._charset, max_nodes=self._max_nodes)
+        except xml_tree.XmlError as exc:
+            raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=self.url) from exc
 
     def check(self) -> None:
         """PageTooComplex if parsing the page could take too long or too much memory."""

@@ -1,14 +1,15 @@
-"""What the body of a reply says: text, JSON, a page of HTML.
+"""What the body of a reply says: text, JSON, XML, a page of HTML.
 
-Pure: the body is here already.
+Pure: the body is here already, or comes piece by piece.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, overload
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from crawler.errors import FetchError, Reason
 from crawler.message.received import BodyStream, Head
@@ -20,11 +21,14 @@ from crawler.web import encoding as encodings
 from crawler.web import media_type
 from crawler.web.json_text import as_utf8
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
 T = TypeVar("T")
 
 
 class Readable(Reply):
-    """A reply whose body can be read: as text, JSON, or a page of HTML."""
+    """A reply whose body can be read: as text, JSON, XML, or a page of HTML."""
 
     __slots__ = ("_page", "examine", "max_links", "max_nodes")
 
@@ -140,6 +144,39 @@ class Readable(Reply):
             # Most bodies are what JSON has to be; others are looked at once more.
             text = as_utf8(self.content, self._charset)
             return msgspec.json.decode(text, type=kind)
+
+    @property
+    def xml(self) -> Element:
+        """The root element of the body as XML: `response.xml.iter("item")`. Parsed
+        once; FetchError (`parse_error`) if it is no XML, or too much of it.
+
+        An entity that the document declares is refused, and so is its own DTD.
+        """
+        return self.page.xml
+
+    async def xml_elements(self, *names: str) -> AsyncIterator[Element]:
+        """The XML elements of these names one by one, also of a streamed body of any
+        size, in constant memory: `async for item in response.xml_elements("item")`.
+
+        A name counts in any namespace ("item"), or in one ("{uri}item"). Without names
+        the children of the root element are given. FetchError (`parse_error`) where
+        the XML breaks: after the elements that came before.
+        """
+        from crawler.web import xml_tree  # most crawls read no XML
+
+        reader = xml_tree.ElementReader(names, self._charset, max_nodes=self.max_nodes)
+        try:
+            async for piece in self.aiter_bytes():
+                for start in range(0, len(piece), xml_tree.STEP):
+                    for element in reader.feed(piece[start : start + xml_tree.STEP]):
+                        yield element
+                    await checkpoint()  # others have their turn
+            for element in reader.close():
+                yield element
+        except xml_tree.XmlError as exc:
+            before = f"{reader.count:,} element{'s'[: reader.count != 1]} came before"
+            detail = f"XML: {exc}; {before}"
+            raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
 
     def css(self, selector: str) -> Nodes:
         """The elements that match a CSS selector, in document order."""

@@ -14,7 +14,8 @@ from webencodings import lookup
 from crawler.web import legacy_encodings
 from crawler.web.meta_elements import metas, metas_of_prefix
 
-_BOMS = (
+#: Byte order marks, and the WHATWG names of what they begin.
+BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
@@ -82,7 +83,7 @@ def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> st
     By its BOM, by what was declared (the header's charset), by what it says itself
     (`<meta>` if it is HTML, then `<?xml encoding>`), else by its bytes.
     """
-    for bom, name in _BOMS:
+    for bom, name in BOMS:
         if body.startswith(bom):
             return name
     return label(declared) or _own_word(body, html=html) or _guess(body)
@@ -90,7 +91,7 @@ def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> st
 
 def decode_as(body: bytes, name: str) -> str:
     """The text of a body in the encoding of this WHATWG name, less its BOM."""
-    for bom, its in _BOMS:
+    for bom, its in BOMS:
         if its == name:
             body = body.removeprefix(bom)
     return legacy_encodings.decode(body, name)

@@ -1,0 +1,360 @@
+"""XML as a tree, and as a stream of elements: expat's, by `xml.etree`. Pure.
+
+    reader = ElementReader(("item",))
+    for piece in pieces:
+        for element in reader.feed(piece):
+            ...
+    for element in reader.close():
+        ...
+
+Rule: bounded against any bytes. A DTD inside of the document and the entities that it
+declares are refused by name; one that is only referred to is never loaded. Text is in
+the encoding of the BOM, of the header, of the XML declaration, else in UTF-8 (RFC 7303
+section 3.2).
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import IncrementalDecoder
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+from xml.etree.ElementTree import (
+    Element,
+    ParseError,
+    TreeBuilder,
+    XMLParser,
+    XMLPullParser,
+)
+from xml.parsers import expat
+
+from webencodings import lookup
+
+from crawler.web import encoding
+
+#: Elements within each other, at most.
+MAX_DEPTH = 256
+#: Bytes of one streamed element, and bytes without any tag, at most.
+MAX_ELEMENT, MAX_SILENCE = 32 * 1024**2, 8 * 1024**2
+#: Bytes that are parsed at a time.
+STEP = 64 * 1024
+# What the encoding is found in.
+_HEAD = 1024
+# A namespace is copied for each of its elements.
+_MAX_NAMESPACE = 500
+_LONG_NAMESPACE = re.compile(
+    rb"\sxmlns(?::[^=\s]*+)?\s*+=\s*+(?:\"[^\"]{%d}|'[^']{%d})"
+    % (_MAX_NAMESPACE, _MAX_NAMESPACE)
+)
+
+
+class XmlError(ValueError):
+    """The bytes are not XML, or more of it than a crawl should take; the message is
+    one line."""
+
+
+def parse(
+    data: bytes, charset: str | None = None, *, max_nodes: int = 1_000_000
+) -> Element:
+    """The root element of a document, or XmlError.
+
+    `charset` is the header's; `max_nodes` bounds elements and attributes.
+    """
+    text = as_checked_utf8(data, charset, max_nodes=max_nodes)
+    parser = XMLParser(encoding="utf-8")
+    try:
+        parser.feed(text)
+        root = parser.close()
+    except ParseError as exc:
+        raise XmlError(f"{exc}{_excerpt(text)}") from exc
+    if not isinstance(root, Element):  # says the type checker; it always is
+        raise XmlError("no element found")
+    _check_depth(root)
+    return root
+
+
+def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> bytes:
+    """A document in UTF-8, whatever its declaration says; XmlError if a parser should
+    not be given it. Its nesting is not looked at."""
+    name = _encoding(data, charset)
+    if name == "utf-8":
+        text = data.removeprefix(b"\xef\xbb\xbf")
+    else:
+        text = encoding.decode_as(data, name).encode("utf-8", "replace")
+    _check_namespaces(text)
+    if _nodes(text) > max_nodes:
+        raise XmlError(
+            f"it has over {max_nodes:,} elements and attributes (http.max_nodes); "
+            "read it with stream=True and xml_elements(...)"
+        )
+    Prolog().feed(text)
+    return text
+
+
+class ElementReader:
+    """Reads the elements of some names piece by piece, and holds one at most.
+
+    A name is that of an element in any namespace ("item"), or of one ("{uri}item", or
+    "{}item" for none). Without names the children of the root element are read. An
+    element comes with all that is in it; of elements inside one another the outer
+    comes.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str] = (),
+        charset: str | None = None,
+        *,
+        max_nodes: int = 1_000_000,
+    ) -> None:
+        #: How many elements were read.
+        self.count = 0
+        self._names = frozenset(names)
+        self._text = _Utf8(charset)
+        self._prolog = Prolog()
+        parser = XMLParser(target=TreeBuilder(), encoding="utf-8")
+        self._parser = XMLPullParser(("start", "end"), _parser=parser)
+        self._max_nodes = max_nodes
+        #: The open elements, and how many of them are open outside of a wanted one.
+        self._stack: list[Element] = []
+        self._outside: int | None = None
+        #: What the parser was not given yet; the tag that it was given in part.
+        self._waiting: list[bytes] = []
+        self._tag = b""
+        #: Bytes and nodes that are held, and bytes since the last tag.
+        self._bytes = self._nodes = self._silent = 0
+
+    def feed(self, data: bytes) -> Iterator[Element]:
+        """The elements that this piece completes; XmlError after them if it breaks
+        the document."""
+        return self._read(self._text.feed(data))
+
+    def close(self) -> Iterator[Element]:
+        """The elements that the end completes; XmlError if the document lacks its
+        own."""
+        yield from self._read(self._text.close())
+        yield from self._parse()
+        try:
+            self._parser.close()
+        except ParseError as exc:
+            raise XmlError(str(exc)) from exc
+        yield from self._events()
+
+    def _read(self, text: bytes) -> Iterator[Element]:
+        for start in range(0, len(text), STEP):
+            self._waiting.append(text[start : start + STEP])
+            # The parser begins anew with a tag that is not whole: it is given twice as
+            # much each time.
+            if STEP * len(self._waiting) > self._silent:
+                yield from self._parse()
+
+    def _parse(self) -> Iterator[Element]:
+        piece = b"".join(self._waiting)
+        self._waiting.clear()
+        self._check_tag(piece)
+        if not self._prolog.is_over:
+            self._prolog.feed(piece)
+        self._silent += len(piece)
+        self._parser.feed(piece)
+        yield from self._events()
+        self._release()
+        self._check(piece)
+
+    def _check_tag(self, piece: bytes) -> None:
+        """Look for long namespaces; no tag has a "<" but the first."""
+        text = self._tag + piece
+        _check_namespaces(text)
+        self._tag = text[text.rfind(b"<") :] if b"<" in text else b""
+
+    def _events(self) -> Iterator[Element]:
+        stack = self._stack
+        events = cast("Iterator[tuple[str, Element]]", self._parser.read_events())
+        try:
+            for kind, element in events:
+                self._silent = 0
+                if kind == "start":
+                    if self._outside is None and self._is_wanted(element.tag):
+                        self._outside = len(stack)
+                    stack.append(element)
+                    if len(stack) > MAX_DEPTH:
+                        raise XmlError(_too_deep())
+                elif self._is_end():
+                    element.tail = None
+                    yield element
+        except ParseError as exc:
+            raise XmlError(str(exc)) from exc
+
+    def _is_wanted(self, tag: str) -> bool:
+        names = self._names
+        if not names:
+            return len(self._stack) == 1
+        if tag in names:
+            return True
+        if tag[0] != "{":
+            return f"{{}}{tag}" in names
+        return tag.rpartition("}")[2] in names
+
+    def _is_end(self) -> bool:
+        """Whether the tag that ends an element ends a wanted one."""
+        self._stack.pop()
+        if self._outside != len(self._stack):
+            return False
+        self._outside = None
+        self._bytes = self._nodes = 0
+        self.count += 1
+        return True
+
+    def _release(self) -> None:
+        """Let go of everything but the open elements and the wanted one."""
+        stack = self._stack
+        outside = len(stack) if self._outside is None else self._outside
+        for index, element in enumerate(stack[:outside]):
+            del element[:]
+            element.extend(stack[index + 1 : index + 2])
+
+    def _check(self, piece: bytes) -> None:
+        if self._silent > MAX_SILENCE:
+            raise XmlError(f"there is no tag in {MAX_SILENCE // 1024**2} MiB")
+        if self._outside is None:
+            self._bytes = self._nodes = 0
+            return
+        self._bytes += len(piece)
+        self._nodes += _nodes(piece)
+        tag = self._stack[self._outside].tag
+        if self._bytes > MAX_ELEMENT:
+            raise XmlError(f"a <{tag}> is over {MAX_ELEMENT // 1024**2} MiB")
+        if self._nodes > self._max_nodes:
+            raise XmlError(
+                f"a <{tag}> has over {self._max_nodes:,} elements and attributes "
+                "(http.max_nodes)"
+            )
+
+
+class Prolog:
+    """Looks at what comes before the root element: a DTD is refused by name."""
+
+    def __init__(self) -> None:
+        #: Whether the root element has begun, or the prolog is broken, which is for
+        #: the parser to say.
+        self.is_over = False
+        self._doctype = ""
+        parser = self._parser = expat.ParserCreate("utf-8")
+        parser.StartDoctypeDeclHandler = self._start_doctype
+        parser.EndDoctypeDeclHandler = self._end_doctype
+        parser.EntityDeclHandler = self._entity
+        parser.StartElementHandler = self._root
+
+    def feed(self, data: bytes) -> None:
+        """Look at the next piece; XmlError for a DTD or an entity."""
+        start, step = 0, STEP
+        while start < len(data) and not self.is_over:
+            try:
+                self._parser.Parse(data[start : start + step], False)
+            except (expat.ExpatError, _RootBegins):
+                self.is_over = True
+            start, step = start + step, 2 * step
+
+    def _start_doctype(
+        self, name: str, system: str | None, public: str | None, has_dtd: bool | int
+    ) -> None:
+        self._doctype = name if has_dtd else ""
+
+    def _end_doctype(self) -> None:
+        if self._doctype:
+            raise XmlError(
+                f"the document brings a DTD, <!DOCTYPE {self._doctype[:40]} [...]>, "
+                "which is refused"
+            )
+
+    def _entity(self, name: str, *_: Any) -> None:
+        raise XmlError(f"the document declares the entity {name[:40]!r}")
+
+    def _root(self, *_: Any) -> None:
+        raise _RootBegins
+
+
+class _RootBegins(Exception):
+    """The prolog ends."""
+
+
+class _Utf8:
+    """Bytes in the encoding of a document, piece by piece, as UTF-8."""
+
+    def __init__(self, charset: str | None) -> None:
+        self._charset = charset
+        self._head = b""
+        self._is_begun = False
+        self._decoder: IncrementalDecoder | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        if not self._is_begun:
+            data = self._head + data
+            if len(data) < _HEAD:
+                self._head = data
+                return b""
+            data = self._begun(data)
+        if self._decoder is None:
+            return data
+        return self._decoder.decode(data).encode("utf-8", "replace")
+
+    def close(self) -> bytes:
+        data = b"" if self._is_begun else self._begun(self._head)
+        if self._decoder is None:
+            return data
+        return self._decoder.decode(data, final=True).encode("utf-8", "replace")
+
+    def _begun(self, data: bytes) -> bytes:
+        """Choose the encoding; the data without a BOM."""
+        self._is_begun, self._head = True, b""
+        name = _encoding(data, self._charset)
+        for bom, its in encoding.BOMS:
+            if its == name:
+                data = data.removeprefix(bom)
+        if name != "utf-8":
+            found = lookup(name)
+            assert found is not None, f"{name} is not a WHATWG name"
+            make = found.codec_info.incrementaldecoder
+            self._decoder = make("replace")
+        return data
+
+
+def _encoding(data: bytes, charset: str | None) -> str:
+    for bom, name in encoding.BOMS:
+        if data.startswith(bom):
+            return name
+    return encoding.label(charset) or encoding.xml_encoding(data) or "utf-8"
+
+
+def _nodes(text: bytes) -> int:
+    """Elements and attributes at most: what begins a tag, and signs of equality."""
+    return text.count(b"<") - text.count(b"</") + text.count(b"=")
+
+
+def _check_namespaces(text: bytes) -> None:
+    if b"xmlns" in text and _LONG_NAMESPACE.search(text):
+        raise XmlError(f"the name of a namespace is over {_MAX_NAMESPACE} bytes")
+
+
+def _check_depth(root: Element) -> None:
+    depth, level = 0, [root]
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise XmlError(_too_deep())
+        level = [child for element in level for child in element]
+
+
+def _too_deep() -> str:
+    return f"elements are nested over {MAX_DEPTH} deep"
+
+
+def _excerpt(text: bytes) -> str:
+    """What stands where the document breaks, for a message."""
+    parser = expat.ParserCreate("utf-8")
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError:
+        at = parser.ErrorByteIndex
+        found = text[at : at + 30].decode("utf-8", "replace")
+        return f", at {found!r}" if found else ""
+    return ""
