@@ -20,6 +20,7 @@ from crawler.message.request_parts import Files, Pairs, Params, encode_meta, nam
 from crawler.settings import check_proxy, without_password
 from crawler.web import urls
 from crawler.web.credentials import basic_of, redacted
+from crawler.web.multipart import Pieces, identity
 
 #: What the `url` of a Request begins with whose URL is none; the reason follows. No
 #: other Request has such a URL.
@@ -45,6 +46,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: tuple[tuple[str, str], ...] = ()
     cookies: tuple[tuple[str, str], ...] = ()
     content: bytes = b""
+    #: The body if files are part of it, which are read when it is sent.
+    pieces: Pieces = ()
     session: str = ""
     proxy: str = ""
     stream: bool = False
@@ -70,12 +73,13 @@ class Request:
 
     `Request("https://a.example/", callback="parse_book", meta={"shelf": 3})`.
     `data` is a form, `json` any JSON value, `content` the body itself; `files` makes
-    a multipart form. `callback` and `errback` are methods of the spider or their
-    names. `meta` is yours: JSON values, given back as `response.meta`. `depth`
-    is the page's own plus one unless it is said. With `once=False` the request
-    is made even if an equal one was made before. `kind` names how it is
-    fetched, such as "browser", for layers and for the ceilings of a run. `statuses`
-    besides 2xx reach the callback, and redirects where `follow_redirects` is False.
+    a multipart form, in which a `Path` is read when the request is sent. `callback` and
+    `errback` are methods of the spider or their names. `meta` is yours: JSON values,
+    given back as `response.meta`. `depth` is the page's own plus one unless it is said.
+    With `once=False` the request is made even if an equal one was made before. `kind`
+    names how it is fetched, such as "browser", for layers and for the ceilings of a
+    run. `statuses` besides 2xx reach the callback, and redirects where
+    `follow_redirects` is False.
     """
 
     __slots__ = ("_meta", "callback", "depth", "options", "priority", "url")
@@ -116,14 +120,15 @@ class Request:
         **unknown: Never,
     ) -> None:
         refuse_arguments("Request", unknown, _ARGUMENTS)
-        body, content_type = parts.body(content, data, json, files)
-        pairs = parts.with_type(parts.headers(headers), content_type)
-        method = parts.method(method or ("POST" if body is not None else "GET"))
+        body = parts.body(content, data, json, files)
+        pairs = parts.with_type(parts.headers(headers), body.content_type)
+        method = parts.method(method or ("POST" if body.is_given else "GET"))
         options = Options(
             method=method,
             headers=pairs,
             cookies=parts.cookies(cookies),
-            content=body or b"",
+            content=body.content,
+            pieces=body.pieces,
             session=session,
             proxy=checked_proxy(proxy),
             stream=stream,
@@ -216,7 +221,7 @@ class Request:
 
     @property
     def content(self) -> bytes:
-        """The body as it is sent; empty for none."""
+        """The body as it is sent; empty for none, and for one with files by path."""
         return self.options.content
 
     @property
@@ -261,7 +266,8 @@ class Request:
     def fingerprint(self, ordinal: int = 0) -> int:
         """The request's identity: 64 bits over method, canonical URL and body."""
         options = self.options
-        return urls.fingerprint(options.method, self.url, options.content, ordinal)
+        body = options.content or identity(options.pieces)
+        return urls.fingerprint(options.method, self.url, body, ordinal)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Request is frozen; use request.replace({name}=...)")
@@ -424,13 +430,14 @@ def _other_body(
 ) -> dict[str, Any]:
     """The options that another body changes: its type is another, too, unless it is
     given with the headers."""
-    body, content_type = parts.body(*map(changes.get, _BODIES))
+    body = parts.body(*map(changes.get, _BODIES))
     kept = parts.without_type(options.headers) if headers is None else headers
     new: dict[str, Any] = {
-        "content": body or b"",
-        "headers": parts.with_type(kept, content_type),
+        "content": body.content,
+        "pieces": body.pieces,
+        "headers": parts.with_type(kept, body.content_type),
     }
-    if body is not None and options.method == "GET":
+    if body.is_given and options.method == "GET":
         new["method"] = "POST"
     return new
 

@@ -9,6 +9,7 @@
     ├── SinkError              an output could not be written
     ├── FetchError             an exchange failed; carries a Reason
     ├── SelectorError          a selector matched nothing, or is not CSS
+    ├── FormError              a form cannot be filled in or sent as asked
     ├── DropItem               raised by a pipeline: this item ends here
     └── raised by a spider's callback:
         ├── Retry              ask for this page again
@@ -95,6 +96,7 @@ class Reason(StrEnum):
     HTTP_STATUS = "http_status"
     UNWANTED_TYPE = "unwanted_type"
     PARSE_ERROR = "parse_error"
+    FILE_ERROR = "file_error"
     OUTCOME_TOO_LARGE = "outcome_too_large"
     SPIDER_ERROR = "spider_error"
     PIPELINE_ERROR = "pipeline_error"
@@ -128,6 +130,7 @@ _BLAME = {
     Reason.DEADLINE: Blame.HOST,
     Reason.ROBOTS_UNREACHABLE: Blame.HOST,
     Reason.PROXY_ERROR: Blame.WAY,
+    Reason.FILE_ERROR: Blame.CODE,
     Reason.SPIDER_ERROR: Blame.CODE,
     Reason.PIPELINE_ERROR: Blame.CODE,
     Reason.INTERNAL_ERROR: Blame.OURS,
@@ -195,6 +198,15 @@ class SelectorError(CrawlError):
     ) -> None:
         super().__init__(f"{selector!r} {detail} on {url}")
         self.selector = selector
+        self.url = url
+
+
+class FormError(CrawlError):
+    """A form cannot be filled in or sent as asked; the message says what could be."""
+
+    def __init__(self, detail: str, url: str) -> None:
+        super().__init__(f"form on {url}: {detail}")
+        self.detail = detail
         self.url = url
 
 

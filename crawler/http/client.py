@@ -21,6 +21,7 @@ from crawler.http.body import Body
 from crawler.http.bound_headers import BoundTo
 from crawler.http.content_decoding import ACCEPT_ENCODING, Bounds
 from crawler.http.errors import fetch_error_of
+from crawler.http.file_body import FileBody
 from crawler.http.open_files import how_to_raise
 from crawler.http.options import Timeouts, TransportOptions, nobody
 from crawler.http.proxy.server import proxy_server
@@ -237,7 +238,8 @@ class Client(httpx.AsyncClient):
             none = "http.transport=httpx has no proxy for one request; set http.proxy"
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         authorized = self._bound.allows(request, is_start=authorized)
-        prepared = self._prepare(request, authorized=authorized)
+        files = await FileBody.of(request) if request.options.pieces else None
+        prepared = self._prepare(request, files, authorized=authorized)
         own = self._own
         try:
             if own is not None and not self._is_watched(authorized):
@@ -302,12 +304,16 @@ class Client(httpx.AsyncClient):
             return request
         return super()._build_redirect_request(request, response)
 
-    def _prepare(self, request: Request, *, authorized: bool) -> httpx.Request:
+    def _prepare(
+        self, request: Request, files: FileBody | None, *, authorized: bool
+    ) -> httpx.Request:
         options = request.options
         headers = self._headers_for(urls.host_of(request.url), authorized)
         has_body = bool(options.content) or options.method in _WITH_BODY
-        if options.cookies or options.headers or has_body:
+        if options.cookies or options.headers or has_body or files is not None:
             length = len(options.content) if has_body else None
+            if files is not None:
+                length = files.length
             headers = _with(headers, options, length)
         extensions: dict[str, object] = {"timeout": self._seconds(options), _OURS: True}
         if self._limits is not None:
@@ -318,7 +324,7 @@ class Client(httpx.AsyncClient):
             extensions["bounds"] = self._unbounded()
         to = fast_models.url(request.url)
         return fast_models.request(
-            options.method, to, headers, options.content, extensions
+            options.method, to, headers, files or options.content, extensions
         )
 
     def _seconds(self, options: Options) -> dict[str, float | None]:

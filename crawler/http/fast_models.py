@@ -41,7 +41,7 @@ def request(
     method: str,
     to: httpx.URL,
     headers: list[Pair],
-    content: bytes,
+    content: bytes | httpx.AsyncByteStream,
     extensions: dict[str, object],
 ) -> httpx.Request:
     """The httpx.Request of these parts, with the headers as given."""
@@ -53,6 +53,9 @@ def request(
     fields._list = headers  # noqa: SLF001
     fields._encoding = None  # noqa: SLF001
     made.headers = fields
-    made.stream = httpx.ByteStream(content) if content else _NOTHING
-    made._content = content  # noqa: SLF001
+    if isinstance(content, bytes):
+        made.stream = httpx.ByteStream(content) if content else _NOTHING
+        made._content = content  # noqa: SLF001
+    else:
+        made.stream = content
     return made

@@ -89,11 +89,13 @@ def _turned(options: Options, status: int) -> Options:
         for name, value in options.headers
         if not name.lower().startswith(_OF_A_BODY)
     )
-    return msgspec.structs.replace(options, method="GET", content=b"", headers=headers)
+    return msgspec.structs.replace(
+        options, method="GET", content=b"", pieces=(), headers=headers
+    )
 
 
 def _for_another_origin(options: Options, url: str) -> Options:
-    if options.content:
+    if options.content or options.pieces:
         raise FetchError(
             Reason.REDIRECT_INVALID,
             f"a {options.method} body would go to another origin",

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from pathlib import PurePath
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
 
 from crawler.errors import ConfigError
-from crawler.web import urls
+from crawler.web.multipart import OCTETS, FilePiece, Part, Pieces, multipart
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Files = Mapping[str, Any]
@@ -172,59 +172,56 @@ def headers(
     return pairs
 
 
+class Body(NamedTuple):
+    """A body, and the Content-Type that it has by itself."""
+
+    content: bytes = b""
+    #: The body if files are part of it.
+    pieces: Pieces = ()
+    content_type: str = ""
+    is_given: bool = True
+
+
 def body(
     content: bytes | str | None, data: Params | None, json: Any, files: Files | None
-) -> tuple[bytes | None, str]:
-    """A body as bytes, and the Content-Type that it has by itself; None for no body."""
+) -> Body:
+    """A body as bytes, or in pieces if it holds files by their path."""
     if sum(part is not None for part in (content, data or files, json)) > 1:
         raise ConfigError("give a Request one of content, data (with files) or json")
     if content is not None:
-        return content.encode() if isinstance(content, str) else bytes(content), ""
+        return Body(content.encode() if isinstance(content, str) else bytes(content))
     if files is not None:
         return _multipart(data or {}, files)
     if data is not None:
         pairs = data.items() if isinstance(data, Mapping) else data
         form = urlencode(list(pairs), doseq=True).encode()
-        return form, "application/x-www-form-urlencoded"
+        return Body(form, (), "application/x-www-form-urlencoded")
     if json is not None:
-        return msgspec.json.encode(json), "application/json"
-    return None, ""
+        return Body(msgspec.json.encode(json), (), "application/json")
+    return Body(is_given=False)
 
 
-def _multipart(data: Params, files: Files) -> tuple[bytes, str]:
-    """A multipart/form-data body (RFC 7578); the boundary is the content's digest,
-    so that equal requests are equal bytes."""
+def _multipart(data: Params, files: Files) -> Body:
+    """A multipart/form-data body (RFC 7578)."""
     pairs = data.items() if isinstance(data, Mapping) else data
-    parts = [
-        (f'name="{_quoted(name)}"', str(value).encode(), "") for name, value in pairs
-    ]
-    for name, value in files.items():
-        filename, content, kind = _file(name, value)
-        head = f'name="{_quoted(name)}"; filename="{_quoted(filename)}"'
-        parts.append((head, content, kind))
-    mark = b"\0".join(head.encode() + body for head, body, _ in parts)
-    boundary = f"{urls.fingerprint('multipart', '', mark) & (2**64 - 1):016x}" * 2
-    lines = []
-    for head, body, kind in parts:
-        lines.append(
-            f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n".encode()
-        )
-        lines.append(f"Content-Type: {kind}\r\n".encode() if kind else b"")
-        lines += [b"\r\n", body, b"\r\n"]
-    lines.append(f"--{boundary}--\r\n".encode())
-    return b"".join(lines), f"multipart/form-data; boundary={boundary}"
+    fields = [Part(str(name).encode(), str(value).encode()) for name, value in pairs]
+    fields += [_file(name, value) for name, value in files.items()]
+    return Body(*multipart(fields))
 
 
-def _file(name: str, value: Any) -> tuple[str, bytes, str]:
+def _file(name: str, value: Any) -> Part:
+    if isinstance(value, PurePath):
+        value = (value.name, value)
     filename, content, *rest = value if isinstance(value, tuple) else (name, value)
-    if hasattr(content, "read"):
-        content = content.read()
-    body = content.encode() if isinstance(content, str) else bytes(content)
-    kind = str(rest[0] if rest else "application/octet-stream")
+    kind = str(rest[0] if rest else OCTETS)
     if any(char in kind for char in "\r\n\0"):
         raise ConfigError(f"file {name!r}: its type holds a line break or NUL")
-    return str(filename), body, kind
+    return Part(name.encode(), _content(content), str(filename).encode(), kind)
 
 
-def _quoted(text: str) -> str:
-    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+def _content(content: Any) -> bytes | FilePiece:
+    if isinstance(content, PurePath):
+        return FilePiece(str(Path(content).absolute()))
+    if hasattr(content, "read"):
+        content = content.read()
+    return content.encode() if isinstance(content, str) else bytes(content)

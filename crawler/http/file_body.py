@@ -1,0 +1,80 @@
+"""A request's body of which files are a part: read from the disk as it is sent."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from crawler.errors import FetchError, Reason
+from crawler.request import Request
+from crawler.web.multipart import FilePiece, Pieces
+
+__all__ = ["FileBody"]
+
+_PIECE = 256 * 1024
+
+
+class FileBody(httpx.AsyncByteStream):
+    """The pieces one by one; a second try reads the files again.
+
+    `length` is what was measured: a file that has become shorter by then is an error.
+    """
+
+    def __init__(self, pieces: Pieces, sizes: list[int], url: str) -> None:
+        self.length = sum(sizes)
+        self._pieces = pieces
+        self._sizes = sizes
+        self._url = url
+
+    @classmethod
+    async def of(cls, request: Request) -> FileBody:
+        """The body of a request; FetchError for a file that is not there."""
+        pieces, url = request.options.pieces, request.url
+        sizes = await anyio.to_thread.run_sync(_sizes, pieces, url)
+        return cls(pieces, sizes, url)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece, size in zip(self._pieces, self._sizes, strict=True):
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                async for part in self._read(piece.path, size):
+                    yield part
+
+    async def _read(self, path: str, size: int) -> AsyncIterator[bytes]:
+        try:
+            async with await anyio.open_file(path, "rb") as file:
+                while size:
+                    part = await file.read(min(size, _PIECE))
+                    if not part:
+                        raise _error(path, "it has become shorter", self._url)
+                    size -= len(part)
+                    yield part
+        except OSError as exc:
+            raise _error(path, exc.strerror or str(exc), self._url) from exc
+
+
+def _sizes(pieces: Pieces, url: str) -> list[int]:
+    return [
+        _size(piece.path, url) if isinstance(piece, FilePiece) else len(piece)
+        for piece in pieces
+    ]
+
+
+def _size(path: str, url: str) -> int:
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError) as exc:
+        raise _error(path, getattr(exc, "strerror", "") or str(exc), url) from exc
+    if not stat.S_ISREG(found.st_mode):
+        raise _error(path, "it is no regular file", url)
+    return found.st_size
+
+
+def _error(path: str, why: str, url: str) -> FetchError:
+    return FetchError(Reason.FILE_ERROR, f"{path} cannot be sent: {why}", url=url)

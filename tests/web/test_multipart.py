@@ -1,0 +1,39 @@
+"""Bodies in parts, of bytes and of files."""
+
+from crawler.web.multipart import FilePiece, Part, identity, multipart, type_of
+
+
+def test_parts_of_bytes_are_one_body() -> None:
+    made = multipart([Part(b"a", b"1"), Part(b"b", b"2", b"x.txt", "text/plain")])
+
+    boundary = made.content_type.removeprefix("multipart/form-data; boundary=").encode()
+    assert made.pieces == ()
+    assert made.content == (
+        b"--%b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n"
+        b"--%b\r\nContent-Disposition: form-data; name=\"b\"; filename=\"x.txt\"\r\n"
+        b"Content-Type: text/plain\r\n\r\n2\r\n--%b--\r\n"
+        % (boundary, boundary, boundary)
+    )  # fmt: skip
+
+
+def test_a_file_by_its_path_stays_a_piece_of_its_own() -> None:
+    file = FilePiece("/tmp/x")
+    made = multipart([Part(b"a", b"1"), Part(b"b", file, b"x"), Part(b"c", file, b"y")])
+
+    kinds = [type(piece) for piece in made.pieces]
+    assert made.content == b""
+    assert kinds == [bytes, FilePiece, bytes, FilePiece, bytes]
+
+
+def test_bodies_are_told_apart_by_the_paths_of_their_files() -> None:
+    pieces = (b"a", FilePiece("/x"), b"b")
+
+    assert identity(pieces) == identity((b"a", FilePiece("/x"), b"b"))
+    assert identity(pieces) != identity((b"a", FilePiece("/y"), b"b"))
+    assert identity(()) == b""
+
+
+def test_a_file_s_type_is_told_by_its_ending() -> None:
+    assert type_of("a.PDF") == "application/pdf"
+    assert type_of("a.tar.zzz") == "application/octet-stream"
+    assert type_of("a") == "application/octet-stream"
