@@ -5,8 +5,8 @@ Pure: the body is here already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, Unpack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NoReturn, Unpack
 
 import msgspec
 
@@ -127,6 +127,30 @@ class Response(Readable):
         options.setdefault("session", self.request.options.session)
         options.setdefault("proxy", self.request.options.proxy)
         return LinkRequest(url, callback, **options)
+
+    def form(
+        self,
+        form: str | Node = "form",
+        *,
+        fill: Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        submit: str | Node | Literal[False] | None = None,
+        callback: str | Callable[..., Any] = "parse",
+        **options: Any,
+    ) -> Request:
+        """The request that a form of this page makes, as a browser would send it.
+
+        `fill` gives fields their values, `extra` adds fields that the form lacks,
+        `submit` is what is clicked: False for no button, None for the Enter key.
+        Scope and depth do not judge it. FormError for what cannot be filled in.
+        """
+        # Few crawls have forms, and a form is much to import.
+        from crawler.forms.form_request import form_request
+
+        own = self.request.options
+        options = {"session": own.session, "proxy": own.proxy} | options
+        fill, extra = fill or {}, extra or {}
+        return form_request(self.page, form, callback, fill, extra, submit, options)
 
     def follow_all(
         self,

@@ -138,7 +138,7 @@ ARGUMENTS: Mapping[str, str] = {
     "dont_filter": "once=False",
     "encoding": "content= in bytes",
     "flags": "meta=",
-    "formdata": "data=",
+    "formdata": "data=, or response.form(selector, fill={...}) for a form of a page",
     "kwargs": "meta=, which comes back as response.meta",
     "label": "callback=",
     "process_links": "a loop over response.links(...) that yields Requests",

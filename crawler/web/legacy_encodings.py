@@ -7,7 +7,7 @@ is read again if it is ASCII.
 
 import codecs
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
 from typing import NamedTuple
@@ -42,14 +42,39 @@ def decode(body: bytes, name: str) -> str:
 def encode_query(query: str, name: str) -> str:
     """A query as it is sent from a page in this legacy encoding (URL standard 1.3,
     "percent-encode after encoding"); a character without bytes is `&#...;`."""
-    query = query.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(
+        f"%26%23{piece}%3B" if isinstance(piece, int) else _escaped(piece)
+        for piece in _encoded(query, name)
+    )
+
+
+def encode(text: str, name: str) -> bytes:
+    """The bytes of a text in an encoding of this WHATWG name, as a form sends them: a
+    character without bytes is `&#...;`."""
+    if name == "utf-8":
+        return _scalars(text).encode()
+    if text.isascii() and name != "iso-2022-jp":
+        return text.encode()
+    return b"".join(
+        b"&#%d;" % piece if isinstance(piece, int) else piece
+        for piece in _encoded(text, name)
+    )
+
+
+def _encoded(text: str, name: str) -> Iterator[bytes | int]:
+    """The bytes of each character, or the number of one that has none."""
+    text = _scalars(text)
     if name == "iso-2022-jp":
-        return _encode_iso_2022_jp(query)
-    pieces = []
-    for char in query:
+        yield from _encode_iso_2022_jp(text)
+        return
+    for char in text:
         data = char.encode() if char < "\x80" else encode_char(char, name)
-        pieces.append(_reference(char) if data is None else _escaped(data))
-    return "".join(pieces)
+        yield ord(char) if data is None else data
+
+
+def _scalars(text: str) -> str:
+    """The text without halves of surrogate pairs."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @cache
@@ -284,10 +309,6 @@ def _escaped(data: bytes) -> str:
     )
 
 
-def _reference(char: str) -> str:
-    return f"%26%23{ord(char)}%3B"
-
-
 # ISO-2022-JP, the only one with a state: which characters the bytes mean now.
 _ASCII, _ROMAN, _KATAKANA, _JIS0208 = b"(B", b"(J", b"(I", b"$B"
 _STATES = {
@@ -345,33 +366,33 @@ def _jis_pair(pair: bytes) -> str | None:
     return _jis0208((pair[0] - 0x21) * 94 + pair[1] - 0x21)
 
 
-def _encode_iso_2022_jp(query: str) -> str:
-    pieces: list[str] = []
+def _encode_iso_2022_jp(text: str) -> Iterator[bytes | int]:
     state = _ASCII
-    for char in query:
+    for char in text:
         wanted, piece = _in_iso_2022_jp(char, state)
         if wanted != state:
-            pieces.append("%1B" + _escaped(wanted))
+            yield b"\x1b" + wanted
             state = wanted
-        pieces.append(piece)
-    return "".join(pieces) + ("" if state == _ASCII else "%1B" + _escaped(_ASCII))
+        yield piece
+    if state != _ASCII:
+        yield b"\x1b" + _ASCII
 
 
-def _in_iso_2022_jp(char: str, state: bytes) -> tuple[bytes, str]:
-    """The state that a character needs, and its escaped bytes there."""
+def _in_iso_2022_jp(char: str, state: bytes) -> tuple[bytes, bytes | int]:
+    """The state that a character needs, and its bytes there, or its number."""
     if char in "\x0e\x0f\x1b":
-        return _ASCII if state == _JIS0208 else state, _reference(_BAD)
+        return _ASCII if state == _JIS0208 else state, ord(_BAD)
     if char < "\x80":
         is_same = state == _ROMAN and char not in "\\~"
-        return _ROMAN if is_same else _ASCII, _escaped(char.encode())
+        return _ROMAN if is_same else _ASCII, char.encode()
     if char in "\xa5\u203e":
-        return _ROMAN, "\\" if char == "\xa5" else "~"
+        return _ROMAN, b"\\" if char == "\xa5" else b"~"
     if "\uff61" <= char <= "\uff9f":
         char = _FULL_WIDTH[ord(char) - 0xFF61]
     data = _as_japanese(char, is_euc=True)
     if data is None:
-        return _ASCII if state == _JIS0208 else state, _reference(char)
-    return _JIS0208, _escaped(bytes(byte & 0x7F for byte in data))
+        return _ASCII if state == _JIS0208 else state, ord(char)
+    return _JIS0208, bytes(byte & 0x7F for byte in data)
 
 
 # Runs of the standard's index Big5 that Python's codec has not, or has otherwise, by

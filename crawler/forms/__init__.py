@@ -1,0 +1,1 @@
+"""Forms of a page as requests."""

@@ -1,0 +1,89 @@
+"""The direction of a field's text, for `dirname` (HTML 3.2.6.4). Pure."""
+
+from __future__ import annotations
+
+from unicodedata import bidirectional
+
+from selectolax.lexbor import LexborNode
+
+from crawler.web.forms.controls import Control
+
+#: Fields whose own text decides if `dir=auto`.
+_BY_VALUE = frozenset(
+    {"hidden", "text", "search", "tel", "url", "email", "password", "submit", "reset"}
+    | {"button", "textarea"}
+)
+_NOT_COUNTED = frozenset({"bdi", "script", "style", "textarea"})
+#: Characters of an element's text that are looked at.
+_LOOKED_AT = 10_000
+
+
+def sends_direction(control: Control) -> bool:
+    """Whether the field sends its direction under the name in `dirname`."""
+    return control.type in _BY_VALUE and bool(control.attributes.get("dirname"))
+
+
+def direction_of(control: Control) -> str:
+    """ "ltr" or "rtl"."""
+    given = (control.attributes.get("dir") or "").lower()
+    if given in ("ltr", "rtl"):
+        return given
+    if given == "auto":
+        return _of_text(control.value) or "ltr"
+    return "ltr" if control.type == "tel" else _of_parent(control.node)
+
+
+def _of_parent(node: LexborNode) -> str:
+    above = node.parent
+    while above is not None:
+        given = (above.attributes.get("dir") or "").lower()
+        if given in ("ltr", "rtl"):
+            return given
+        if given == "auto" or (above.tag == "bdi" and not given):
+            return _of_text(_text_of(above)) or "ltr"
+        above = above.parent
+    return "ltr"
+
+
+def _of_text(text: str) -> str:
+    """By the first character that has a direction; "" if none has."""
+    for char in text:
+        kind = bidirectional(char)
+        if kind in ("AL", "R"):
+            return "rtl"
+        if kind == "L":
+            return "ltr"
+    return ""
+
+
+def _text_of(element: LexborNode) -> str:
+    """Its text, but for elements with a direction of their own."""
+    pieces: list[str] = []
+    size = 0
+    node = element.first_child
+    while node is not None and size < _LOOKED_AT:
+        if node.tag == "-text":
+            text = node.text_content or ""
+            pieces.append(text)
+            size += len(text)
+        is_entered = (
+            node.is_element_node
+            and node.tag not in _NOT_COUNTED
+            and "dir" not in node.attributes
+        )
+        node = _following(node, element, is_entered=is_entered)
+    return "".join(pieces)
+
+
+def _following(
+    node: LexborNode, within: LexborNode, *, is_entered: bool
+) -> LexborNode | None:
+    """The next node in the order of the document."""
+    if is_entered and node.first_child is not None:
+        return node.first_child
+    current: LexborNode | None = node
+    while current is not None and current.mem_id != within.mem_id:
+        if current.next is not None:
+            return current.next
+        current = current.parent
+    return None

@@ -1,0 +1,102 @@
+"""What a form sends: "constructing the entry list" (HTML 4.10.22.4). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from crawler.errors import FormError
+from crawler.web.forms.controls import Control, File
+from crawler.web.forms.direction import direction_of, sends_direction
+from crawler.web.multipart import OCTETS
+
+#: Characters of a form's names and values, at most: ASP.NET takes no more, either.
+MAX_SIZE = 4 * 1024**2
+#: Columns of a `<textarea wrap=hard>` that does not say how many.
+_COLUMNS = 20
+_NO_FILE = File("", b"", OCTETS)
+# Names that are not made of these letters in upper case.
+_NAMES = {"big5": "Big5", "gb18030": "gb18030", "shift_jis": "Shift_JIS"}
+_IN_UPPER_CASE = ("utf-", "ibm", "iso-", "koi8-", "euc-", "gbk")
+
+
+class Entry(NamedTuple):
+    """A name, and a text or a file."""
+
+    name: str
+    value: str | File
+
+
+def entry_list(
+    controls: Sequence[Control], submitter: Control | None, encoding: str, url: str
+) -> list[Entry]:
+    """The entries of the fields, in order; FormError for too many of them."""
+    found: list[Entry] = []
+    size = 0
+    for control in controls:
+        if not _is_successful(control, submitter):
+            continue
+        for entry in _entries(control, encoding):
+            size += len(entry.name) + len(entry.value)
+            if size > MAX_SIZE:
+                raise FormError(
+                    f"the form's values take over {MAX_SIZE // 1024**2} MB", url
+                )
+            found.append(entry)
+    return found
+
+
+def charset_name(encoding: str) -> str:
+    """An encoding's name as the Encoding standard writes it."""
+    if encoding in _NAMES:
+        return _NAMES[encoding]
+    return encoding.upper() if encoding.startswith(_IN_UPPER_CASE) else encoding
+
+
+def _is_successful(control: Control, submitter: Control | None) -> bool:
+    if control.in_datalist or control.is_disabled or control.is_left_out:
+        return False
+    if control.is_button:
+        return control is submitter
+    return control.type not in ("checkbox", "radio") or control.is_checked
+
+
+def _entries(control: Control, encoding: str) -> Iterator[Entry]:
+    name = control.name
+    if control.type == "image":
+        prefix = f"{name}." if name else ""
+        yield Entry(f"{prefix}x", str(control.x))
+        yield Entry(f"{prefix}y", str(control.y))
+        return
+    if not name:
+        return
+    if control.type == "select":
+        chosen = [each for each in control.options if each.is_selected]
+        yield from (Entry(name, each.value) for each in chosen if not each.is_disabled)
+    elif control.type == "file":
+        yield from (Entry(name, file) for file in control.files or [_NO_FILE])
+    else:
+        is_charset = control.type == "hidden" and name.lower() == "_charset_"
+        yield Entry(name, charset_name(encoding) if is_charset else _value(control))
+    if sends_direction(control):
+        yield Entry(control.attributes["dirname"] or "", direction_of(control))
+
+
+def _value(control: Control) -> str:
+    wraps = (control.attributes.get("wrap") or "").lower() == "hard"
+    if control.type != "textarea" or not wraps:
+        return control.value
+    given = (control.attributes.get("cols") or "").strip()
+    columns = int(given[:9]) if given.isascii() and given.isdecimal() else 0
+    lines = control.value.split("\n")
+    return "\n".join(_wrapped(line, columns or _COLUMNS) for line in lines)
+
+
+def _wrapped(line: str, columns: int) -> str:
+    """A line broken behind a space, so that no part is longer than the columns."""
+    text = line.rstrip(" ")
+    broken = re.sub(
+        rf"(?=.{{{columns + 1}}})(.{{0,{columns}}} |.{{{columns}}})", r"\1\n", text
+    )
+    return broken + line[len(text) :]

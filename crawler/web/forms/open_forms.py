@@ -1,0 +1,43 @@
+"""Forms that stay open behind their element. Pure.
+
+In `<table><form><tr><td><input>` and `<div><form></div><input>` the parser closes the
+form's element early, but remembers the form: until `</form>` fields are the form's,
+though they do not stand inside. The tree does not show where `</form>` was. So the page
+is parsed once more, with a mark at each.
+"""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborNode
+
+from crawler.web.html_parser import parse
+
+_END = re.compile(rb"</form(?=[\s/>])[^>]*>", re.I)
+# An element that a table keeps where it is, and that ends no script.
+_IS_MARK = "data-crawler-form-end"
+_MARK = rb"\g<0><style data-crawler-form-end></style>"
+_FIELDS = frozenset({"input", "select", "textarea", "button"})
+
+
+def fields_behind(form: LexborNode, root: LexborNode, markup: bytes) -> frozenset[int]:
+    """The fields between the form and its end tag, as numbers in the document."""
+    marked = parse(_END.sub(_MARK, markup))
+    if marked is None:
+        return frozenset()
+    forms = [each.mem_id for each in root.css("form")]
+    number = forms.index(form.mem_id)
+    found: set[int] = set()
+    field = -1
+    for node in marked.traverse():
+        tag = node.tag
+        if tag == "form":
+            number -= 1
+        elif tag in _FIELDS:
+            field += 1
+            if number < 0:
+                found.add(field)
+        elif number < 0 and tag == "style" and _IS_MARK in node.attributes:
+            break
+    return frozenset(found)

@@ -1,0 +1,74 @@
+"""What its ancestors say about a field: its form, whether it is disabled. Pure.
+
+A page's nesting may be deep, so that each ancestor is looked at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+# Inside these an element is SVG's or MathML's own; inside the others HTML's again.
+_FOREIGN = frozenset({"svg", "math"})
+_HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
+
+
+class Place(NamedTuple):
+    """What an element's ancestors say about the element."""
+
+    #: The key of the nearest form, 0 for none.
+    form: int = 0
+    is_disabled: bool = False
+    in_datalist: bool = False
+    is_foreign: bool = False
+
+
+class Places:
+    """What holds for the children of a node; each node is asked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Place] = {}
+        #: The first legend of each disabled fieldset, 0 for none.
+        self._legends: dict[int, int] = {}
+
+    def inside(self, node: LexborNode | None) -> Place:
+        """What holds for the children of this node."""
+        path: list[LexborNode] = []
+        while node is not None and node.mem_id not in self._known:
+            path.append(node)
+            node = node.parent
+        place = Place() if node is None else self._known[node.mem_id]
+        for each in reversed(path):
+            place = self._known[each.mem_id] = self._within(each, place)
+        return place
+
+    def _within(self, node: LexborNode, place: Place) -> Place:
+        tag = node.tag
+        if tag in _FOREIGN:
+            return place._replace(is_foreign=True)
+        if tag in _HTML_AGAIN:
+            return place._replace(is_foreign=False)
+        if tag == "form" and not place.is_foreign:
+            return place._replace(form=node.mem_id)
+        if tag == "datalist":
+            return place._replace(in_datalist=True)
+        if tag == "fieldset" and "disabled" in node.attributes:
+            return place._replace(is_disabled=True)
+        if tag == "legend" and place.is_disabled:
+            return self._in_legend(node, place)
+        return place
+
+    def _in_legend(self, legend: LexborNode, place: Place) -> Place:
+        """The first legend of a disabled fieldset is as if it stood outside."""
+        fieldset = legend.parent
+        if fieldset is None or fieldset.tag != "fieldset":
+            return place
+        key = fieldset.mem_id
+        if key not in self._legends:
+            children = fieldset.iter()
+            first = next((each for each in children if each.tag == "legend"), legend)
+            self._legends[key] = first.mem_id
+        if self._legends[key] != legend.mem_id:
+            return place
+        return place._replace(is_disabled=self.inside(fieldset.parent).is_disabled)

@@ -1,0 +1,48 @@
+"""ASP.NET's post-backs: links and lists that send their form by a script. Pure.
+
+`__doPostBack('target', 'argument')` writes both into hidden fields, and sends the form
+without a button.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+TARGET, ARGUMENT = "__EVENTTARGET", "__EVENTARGUMENT"
+
+# Inside setTimeout('...') the quotes are escaped.
+_TEXT = r"\\?(?:'([^'\\]*+)\\?'|\"([^\"\\]*+)\\?\")"
+_CALL = re.compile(
+    r"(?:__doPostBack\(|new\s+WebForm_PostBackOptions\()\s*"
+    + _TEXT
+    + r"\s*,\s*"
+    + _TEXT
+)
+_ATTRIBUTES = ("href", "onclick", "onchange")
+#: A script in an attribute that is longer is no post-back.
+_LONGEST = 10_000
+
+
+class PostBack(NamedTuple):
+    """What a click on a link writes into the hidden fields."""
+
+    target: str
+    argument: str
+
+    def fields(self) -> dict[str, str]:
+        """The hidden fields with their values."""
+        return {TARGET: self.target, ARGUMENT: self.argument}
+
+
+def post_back_of(node: LexborNode) -> PostBack | None:
+    """What an element posts back if it is used; None if nothing."""
+    attributes = node.attributes
+    for name in _ATTRIBUTES:
+        script = attributes.get(name) or ""
+        found = _CALL.search(script[:_LONGEST])
+        if found:
+            return PostBack(found[1] or found[2] or "", found[3] or found[4] or "")
+    return None

@@ -1,0 +1,186 @@
+"""Sending a form: which request it makes (HTML 4.10.22.3, "form submission"). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+from crawler.errors import FormError
+from crawler.web import encoding as encodings
+from crawler.web import urls
+from crawler.web.forms import bodies
+from crawler.web.forms.controls import Control, Document, controls_of
+from crawler.web.forms.entries import Entry, entry_list
+from crawler.web.forms.filling import file_of, fill, text_of
+from crawler.web.forms.post_backs import PostBack, post_back_of
+from crawler.web.multipart import Multipart
+
+#: What a person may have clicked on; None: pressed Enter, False: no button.
+Clicked = Sequence[LexborNode] | Literal[False] | None
+Extra = Mapping[str, Any]
+_ENCTYPES = (bodies.URLENCODED, bodies.MULTIPART, bodies.TEXT)
+
+
+class Submission(NamedTuple):
+    """The request that a form makes."""
+
+    method: Literal["GET", "POST"]
+    url: str
+    #: Empty for GET.
+    body: Multipart
+
+
+def submission(
+    form: LexborNode,
+    document: Document,
+    values: Mapping[str, Any],
+    extra: Extra,
+    clicked: Clicked = None,
+) -> Submission:
+    """What the form sends with these values; FormError for what cannot be sent."""
+    controls = controls_of(form, document)
+    submitter, post_back = _submitter(controls, clicked, document.url)
+    charset = _encoding(form, document.encoding)
+    added = dict(extra)
+    if post_back is not None:
+        values, added = _with_post_back(controls, post_back, values, added)
+    fill(controls, values, submitter, document.url)
+    entries = entry_list(controls, submitter, charset, document.url)
+    entries += _added(added, entries, document.url)
+    return _request(form, submitter, document, entries, charset)
+
+
+def _submitter(
+    controls: Sequence[Control], clicked: Clicked, url: str
+) -> tuple[Control | None, PostBack | None]:
+    """The button that sends the form, or the post-back of what was clicked."""
+    if clicked is False:
+        return None, None
+    buttons = {each.node.mem_id: each for each in controls if each.is_submit}
+    if clicked is None:
+        first = next(iter(buttons.values()), None)
+        return (None if first is None or first.is_disabled else first), None
+    for node in clicked:
+        button = buttons.get(node.mem_id)
+        if button is not None:
+            if button.is_disabled:
+                raise FormError(f"the button {button} is disabled", url)
+            return button, None
+        if (post_back := post_back_of(node)) is not None:
+            return None, post_back
+    names = ", ".join(str(each) for each in [*buttons.values()][:10]) or "none"
+    raise FormError(
+        f"submit= matches no submit button of this form; its buttons: {names}", url
+    )
+
+
+def _with_post_back(
+    controls: Sequence[Control],
+    post_back: PostBack,
+    values: Mapping[str, Any],
+    extra: dict[str, Any],
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Values and added fields with those that the script writes."""
+    names = {each.name for each in controls}
+    fields = post_back.fields()
+    present = {name: text for name, text in fields.items() if name in names}
+    absent = {name: text for name, text in fields.items() if name not in names}
+    return {**present, **values}, {**absent, **extra}
+
+
+def _added(extra: Extra, entries: Sequence[Entry], url: str) -> list[Entry]:
+    """The entries that no field of the form makes."""
+    names = {entry.name for entry in entries}
+    found = []
+    for name, value in extra.items():
+        if name in names:
+            message = f"extra={{{name!r}: ...}} is a field of the form; use fill="
+            raise FormError(message, url)
+        for each in value if isinstance(value, list) else [value]:
+            is_text = not isinstance(each, tuple) and not hasattr(each, "__fspath__")
+            try:
+                found.append(Entry(name, text_of(each) if is_text else file_of(each)))
+            except ValueError as exc:
+                raise FormError(f"extra={{{name!r}: ...}}: {exc}", url) from None
+    return found
+
+
+def _encoding(form: LexborNode, document: str) -> str:
+    """The encoding in which the form is sent ("pick an encoding for the form")."""
+    given = form.attributes.get("accept-charset")
+    name = document
+    if given is not None:
+        labels = map(encodings.label, given.split()[:100])
+        name = next((each for each in labels if each), "utf-8")
+    return "utf-8" if name.startswith(("utf-16", "replacement")) else name
+
+
+def _request(
+    form: LexborNode,
+    submitter: Control | None,
+    document: Document,
+    entries: Sequence[Entry],
+    charset: str,
+) -> Submission:
+    method = _attribute("method", form, submitter).lower()
+    if method == "dialog":
+        raise FormError("method=dialog sends nothing, it closes a dialog", document.url)
+    url = _action(form, submitter, document)
+    if method != "post":
+        _refuse_files(entries, "GET", document.url)
+        query = bodies.urlencoded(entries, charset)
+        return Submission("GET", _with_query(url, query, document.url), _NOTHING)
+    kind = _attribute("enctype", form, submitter).lower()
+    return Submission("POST", url, _body(kind, entries, charset, document.url))
+
+
+_NOTHING = Multipart(b"", (), "")
+
+
+def _body(kind: str, entries: Sequence[Entry], charset: str, url: str) -> Multipart:
+    if kind == bodies.MULTIPART:
+        return bodies.multipart_form(entries, charset)
+    kind = kind if kind in _ENCTYPES else bodies.URLENCODED
+    _refuse_files(entries, kind, url)
+    if kind == bodies.TEXT:
+        return Multipart(bodies.plain_text(entries, charset), (), kind)
+    return Multipart(bodies.urlencoded(entries, charset).encode(), (), kind)
+
+
+def _attribute(name: str, form: LexborNode, submitter: Control | None) -> str:
+    """An attribute of the form, unless the button has its own."""
+    if submitter is not None and (own := f"form{name}") in submitter.attributes:
+        return submitter.attributes[own] or ""
+    return form.attributes.get(name) or ""
+
+
+def _action(form: LexborNode, submitter: Control | None, document: Document) -> str:
+    """Where the form is sent: an empty action is the page itself, whatever its base."""
+    action = _attribute("action", form, submitter)
+    if not action:
+        return document.url
+    reference = encodings.encode_query(action, document.encoding)
+    try:
+        return urls.join(document.base_url, reference)
+    except urls.InvalidUrl as exc:
+        raise FormError(f"its action cannot be asked: {exc}", document.url) from exc
+
+
+def _with_query(url: str, query: str, page: str) -> str:
+    try:
+        return urls.canonical(f"{url.partition('?')[0]}?{query}")
+    except urls.InvalidUrl as exc:
+        raise FormError(f"its query makes no URL: {exc}", page) from exc
+
+
+def _refuse_files(entries: Iterable[Entry], how: str, url: str) -> None:
+    """A browser would send a file's name alone."""
+    for entry in entries:
+        if not isinstance(entry.value, str) and entry.value.filename:
+            raise FormError(
+                f"{entry.name!r} is a file, and the form is sent as {how}, which "
+                f"carries none; only {bodies.MULTIPART} does",
+                url,
+            )

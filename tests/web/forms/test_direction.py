@@ -1,0 +1,54 @@
+"""The direction of a field (HTML 3.2.6.4)."""
+
+import pytest
+
+from crawler.web.forms.direction import direction_of, sends_direction
+from tests.web.forms.pages import controls
+
+HEBREW = "\u05d0"
+
+
+@pytest.mark.parametrize(
+    ("html", "direction"),
+    [
+        ("<input>", "ltr"),
+        ("<input dir=rtl>", "rtl"),
+        ("<input dir=RTL>", "rtl"),
+        (f"<input dir=auto value='1 {HEBREW}a'>", "rtl"),
+        (f"<input dir=auto value='a{HEBREW}'>", "ltr"),
+        ("<input dir=auto value=''>", "ltr"),
+        ("<div dir=rtl><input></div>", "rtl"),
+        ("<div dir=rtl><input type=tel></div>", "ltr"),
+        ("<div dir=rtl><p dir=ltr><input></p></div>", "ltr"),
+        ("<div dir=rtl><p dir=x><input></p></div>", "rtl"),
+        (f"<div dir=auto><b>{HEBREW}</b><input></div>", "rtl"),
+        (f"<div dir=auto><bdi>{HEBREW}</bdi>a<input></div>", "ltr"),
+        (f"<div dir=auto><b dir=ltr>a</b>{HEBREW}<input></div>", "rtl"),
+        (f"<div dir=rtl><bdi>a{HEBREW}<input></bdi></div>", "ltr"),
+        (f"<div dir=auto><script>a</script>{HEBREW}<input></div>", "rtl"),
+    ],
+)
+def test_direction_is_the_field_s_or_that_of_what_is_around(
+    html: str, direction: str
+) -> None:
+    (field,) = controls(f"<form>{html}</form>")
+
+    assert direction_of(field) == direction
+
+
+@pytest.mark.parametrize(
+    ("html", "is_sent"),
+    [
+        ("<input dirname=d>", True),
+        ("<input type=email dirname=d>", True),
+        ("<input type=hidden dirname=d>", True),
+        ("<textarea dirname=d></textarea>", True),
+        ("<input type=date dirname=d>", False),
+        ("<select dirname=d></select>", False),
+        ("<input dirname>", False),
+    ],
+)
+def test_only_fields_of_text_send_their_direction(html: str, is_sent: bool) -> None:
+    (field,) = controls(f"<form>{html}</form>")
+
+    assert sends_direction(field) is is_sent
