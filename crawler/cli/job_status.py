@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from crawler.errors import CrawlError
+from crawler.jobs import standing as unfinished
 from crawler.jobs import state
 from crawler.jobs.definition import Broken, Job, Jobs
 from crawler.jobs.process import Processes
 from crawler.jobs.process_end import CODES
+from crawler.jobs.standing import standing
 from crawler.jobs.state import JobState
 from crawler.stats import FinishReason
 from crawler.store.reading import Reader, RunRecord
+from crawler.store.status import MAX_RUNTIME
 
 #: A job that nobody ran this long after its time is not run at all.
 OVERDUE = timedelta(hours=1)
@@ -43,14 +47,25 @@ class Standing(msgspec.Struct, kw_only=True):
     is_bad: bool = False
 
 
-def of(jobs: Jobs, folder: Path, reader: Reader, now: datetime) -> list[Standing]:
+@dataclass(frozen=True)
+class Sources:
+    """What is asked about the jobs of a project."""
+
+    #: The scheduler's state and the processes that it started.
+    folder: Path
+    reader: Reader
+    now: datetime
+    #: What keeps a job from being run, such as a spider that is gone; "": nothing.
+    fault: Callable[[Job], str] = lambda job: ""
+    #: Since when the jobs are described as they are: from then on, a job that has never
+    #: run is due.
+    described: datetime | None = None
+
+
+def of(jobs: Jobs, sources: Sources) -> list[Standing]:
     """All jobs, the next one first, those without a schedule behind."""
-    states = state.read(folder)
-    launcher = Processes(folder, folder, lambda job: ())
-    found = [
-        _sound(job, reader, states.get(name), launcher, now)
-        for name, job in jobs.sound.items()
-    ]
+    states = state.read(sources.folder)
+    found = [_sound(job, states.get(name), sources) for name, job in jobs.sound.items()]
     found.sort(key=lambda each: each.next or datetime.max.replace(tzinfo=UTC))
     return [_broken(each) for each in jobs.broken.values()] + found
 
@@ -59,44 +74,69 @@ def _broken(broken: Broken) -> Standing:
     return Standing(job=broken.name, error=str(broken.error), is_bad=True)
 
 
-def _sound(
-    job: Job,
-    reader: Reader,
-    known: JobState | None,
-    launcher: Processes,
-    now: datetime,
-) -> Standing:
+def _sound(job: Job, known: JobState | None, sources: Sources) -> Standing:
     found = Standing(
         job=job.name,
         spider=job.spider,
         schedule=job.settings.schedule,
         timezone=job.settings.timezone,
+        error=sources.fault(job),
     )
     if job.cron is not None:
-        found.next = job.cron.after(now)
+        found.next = job.cron.after(sources.now)
+    launcher = Processes(sources.folder, sources.folder, lambda job: ())
     running = launcher.find(job.name)
     if running is not None:
         found.running_since = running.since
-    run = _latest(reader, job.name)
+    run = _latest(sources.reader, job.name)
+    seen = []
     if run is not None:
-        _add_run(found, run, reader)
+        seen += _add_run(found, run, sources)
     if known is not None:
-        _add_state(found, known, run)
-        _add_plan(found, known, job, now)
-    found.is_bad = found.is_bad or found.failures > 0
+        seen += _add_state(found, known, run, job)
+    if not seen and sources.described is not None:
+        seen.append(sources.described)
+    if seen and found.running_since is None and not found.error:
+        _add_overdue(found, job, max(seen), sources.now)
+    found.is_bad = found.is_bad or bool(found.error) or found.failures > 0
     return found
 
 
-def _add_run(found: Standing, run: RunRecord, reader: Reader) -> None:
+def _add_run(found: Standing, run: RunRecord, sources: Sources) -> list[datetime]:
+    """The latest run, whoever ran it; returns when it was worked on."""
     found.run = run.number
     found.started = datetime.fromtimestamp(run.started, UTC)
     if run.finished is None:
-        found.result = "unfinished"
-        return
+        return [found.started, *_add_unfinished(found, run, sources)]
     found.result = run.reason
-    written = reader.report(found.job, run.number)
+    written = sources.reader.report(found.job, run.number)
     if written is not None:
         found.exit_code = msgspec.json.decode(written).get("exit_code")
+    found.is_bad = bool(found.exit_code)
+    return [found.started, datetime.fromtimestamp(run.finished, UTC)]
+
+
+def _add_unfinished(
+    found: Standing, run: RunRecord, sources: Sources
+) -> list[datetime]:
+    """An unfinished run is bad unless a process works on it, or a person stopped it."""
+    now = sources.now.timestamp()
+    shown = standing(sources.reader, found.job, run.number, now)
+    if shown.is_at_work:
+        found.running_since = found.running_since or found.started
+    elif shown.reason is FinishReason.INTERRUPTED:
+        found.result = "unfinished"
+        found.error = found.error or _late(shown)
+    else:
+        found.result, found.is_bad = str(shown.reason), True
+    if shown.status is None:
+        return []
+    return [datetime.fromtimestamp(shown.status.time, UTC)]
+
+
+def _late(shown: unfinished.Standing) -> str:
+    is_late = shown.status is not None and shown.status.end == MAX_RUNTIME
+    return "its last process was stopped by max_runtime" if is_late else ""
 
 
 def _latest(reader: Reader, job: str) -> RunRecord | None:
@@ -106,28 +146,33 @@ def _latest(reader: Reader, job: str) -> RunRecord | None:
         return None  # never run
 
 
-def _add_state(found: Standing, known: JobState, run: RunRecord | None) -> None:
-    """What the scheduler knows: also of processes that began no run."""
+def _add_state(
+    found: Standing, known: JobState, run: RunRecord | None, job: Job
+) -> list[datetime]:
+    """What the scheduler knows: also of processes that began no run. Returns the last
+    due time that it handled."""
     found.failures = known.failures
+    planned = (known.schedule, known.timezone)
+    is_same = job.cron is not None and planned == (job.cron.text, found.timezone)
+    handled = [known.seen] if is_same else []
     if known.ended is None or known.started is None:
-        return
+        return handled
     if run is not None and known.ended.timestamp() < run.started:
-        return  # it was run by hand since
+        found.failures = 0  # it was run without this scheduler since
+        return handled
     over = run.finished if run is not None else None
     if over is not None and over < known.started.timestamp():
         found.run = None  # the last process did not come so far as to begin one
     found.exit_code, found.started = known.exit_code, known.started
     found.result = known.note or CODES.get(known.exit_code or 0, "")
+    found.is_bad = False  # `failures` says it
+    return handled
 
 
-def _add_plan(found: Standing, known: JobState, job: Job, now: datetime) -> None:
-    """Whether anybody keeps the job's times."""
-    planned = (known.schedule, known.timezone)
-    if job.cron is None or planned != (job.cron.text, job.settings.timezone):
-        return
-    due = job.cron.after(known.seen)
+def _add_overdue(found: Standing, job: Job, seen: datetime, now: datetime) -> None:
+    """Whether somebody keeps the job's times; `seen` is the last sign of it."""
+    due = job.cron.after(seen) if job.cron is not None else None
     if due is not None and due + OVERDUE < now:
-        found.is_bad = True
         found.error = f"due at {_moment(due)}, and nobody ran it: is there a scheduler?"
 
 

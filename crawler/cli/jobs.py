@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from crawler.cli import exits
 from crawler.cli import parser as options
 from crawler.cli.parser import Commands
+
+if TYPE_CHECKING:
+    from crawler.cli.job_status import Standing
+    from crawler.cli.project import Project
+    from crawler.jobs.definition import Job
 
 
 def add(commands: Commands) -> None:
@@ -22,25 +28,19 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="exit with 3 where a job is broken, failed last, or was not run in time",
+        help="exit with 3 if a job is broken, went badly, or was not run in time",
     )
     options.add_settings(parser)
 
 
 def show(args: argparse.Namespace) -> int:
     """One line a job; broken ones with what is wrong."""
-    from datetime import UTC, datetime
-    from pathlib import Path
-
     import msgspec
 
-    from crawler.cli import job_status, scheduled
+    from crawler.cli import job_status
     from crawler.cli.streams import clean
-    from crawler.store.open import open_reader
 
-    project = scheduled.read(Path.cwd(), args.settings)
-    reader = open_reader(project.settings.storage, project.root)
-    found = job_status.of(project.jobs, project.folder, reader, datetime.now(UTC))
+    found = _standings(args)
     if args.json:
         print(msgspec.json.encode(found).decode())
     else:
@@ -50,3 +50,39 @@ def show(args: argparse.Namespace) -> int:
         print("config.toml describes no job; [jobs.NAME] does")
     is_bad = args.check and any(each.is_bad for each in found)
     return exits.POOR if is_bad else exits.COMPLETE
+
+
+def _standings(args: argparse.Namespace) -> list[Standing]:
+    from datetime import UTC, datetime
+    from functools import partial
+    from pathlib import Path
+
+    from crawler.cli import job_status
+    from crawler.cli.project import Project
+    from crawler.store.open import open_reader
+
+    project = Project(Path.cwd(), args.settings)
+    storage = project.settings().storage
+    changed = project.described
+    sources = job_status.Sources(
+        project.root / storage.dir,
+        open_reader(storage, project.root),
+        datetime.now(UTC),
+        partial(_fault, project),
+        None if changed is None else datetime.fromtimestamp(changed, UTC),
+    )
+    return job_status.of(project.jobs, sources)
+
+
+def _fault(project: Project, job: Job) -> str:
+    """What keeps a job from being run; "": nothing."""
+    from crawler.cli.project import spider_of
+    from crawler.errors import ConfigError
+
+    try:
+        target = project.target(job.name)
+        spider_of(target, ())
+        project.settings(target)
+    except ConfigError as exc:
+        return str(exc)
+    return ""

@@ -57,6 +57,11 @@ class Project:
             between = (Layer(name, target.spider.settings), *target.layers)
         return layers.build([self._file, *between, *self._last])
 
+    @property
+    def described(self) -> float | None:
+        """When the project's file was changed last; None: there is none."""
+        return None if self.config is None else self.config.stat().st_mtime
+
     @cached_property
     def jobs(self) -> Jobs:
         """The jobs of the project's file."""

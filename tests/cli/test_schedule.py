@@ -207,6 +207,7 @@ def test_the_list_of_jobs_tells_when_each_is_due_and_what_is_wrong(
 
 
 def test_a_job_that_nobody_ran_in_time_is_seen_by_the_check(tmp_path: Path) -> None:
+    write_spider(tmp_path, "http://127.0.0.1:1")
     job(tmp_path, MISSED)
     missed(tmp_path, "nightly", ago=timedelta(minutes=5))
     fine = crawl(tmp_path, "jobs", "--check")
@@ -215,3 +216,19 @@ def test_a_job_that_nobody_ran_in_time_is_seen_by_the_check(tmp_path: Path) -> N
 
     assert (fine.returncode, late.returncode) == (0, 3)
     assert "is there a scheduler?" in late.stdout
+
+
+def test_the_check_sees_jobs_that_another_scheduler_runs(tmp_path: Path) -> None:
+    with serving(SHOP) as site:
+        write_spider(tmp_path, site.url)
+        job(tmp_path, MISSED)
+        assert crawl(tmp_path, "run", "nightly").returncode == 0
+        good = crawl(tmp_path, "jobs", "--check")
+        assert crawl(tmp_path, "run", "nightly", "--min-items", "99").returncode == 3
+        bad = crawl(tmp_path, "jobs", "--check")
+    (tmp_path / "spiders" / "books.py").unlink()
+    gone = crawl(tmp_path, "jobs", "--check")
+
+    assert (good.returncode, bad.returncode, gone.returncode) == (0, 3, 3)
+    assert "run 2: finished badly, exit code 3" in bad.stdout
+    assert "! nightly: No spider 'books' in spiders" in gone.stdout
