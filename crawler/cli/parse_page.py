@@ -107,7 +107,7 @@ async def try_page(
             stage,
             timeout=settings.crawl.callback_timeout,
         )
-        callbacks.method(callback)
+        callbacks.methods.find(callback)
         intake.start(request, Discovered())  # its host is in scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         try:

@@ -7,10 +7,8 @@ on together; a callback that raises leaves nothing behind.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,6 +30,8 @@ from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.progress_body import ProgressBody
+from crawler.run.selector_watch import SelectorWatch
+from crawler.run.spider_methods import SpiderMethods
 from crawler.run.user_code import user_frame, yield_place
 from crawler.run.yielded import NO_ITEMS, WrongYield, several, what_was_yielded
 from crawler.spider import Failure, Spider, counting
@@ -45,8 +45,6 @@ MAX_ITEM_BYTES = 32 * 1024**2
 STAGE_ITEMS = 1_000
 STAGE_LINKS = 500
 STAGE_BYTES = 1024**2
-#: Selectors that are watched; a spider that builds them has any number.
-MAX_SELECTORS = 1000
 
 
 class CallbackError(CrawlError):
@@ -81,14 +79,6 @@ class Effects(msgspec.Struct):
     stop: str = ""
 
 
-@dataclass(slots=True)
-class Matches:
-    """How often a selector was asked for, and how often it matched."""
-
-    asked: int = 0
-    matched: int = 0
-
-
 class Callbacks:
     """Calls the spider back, one page at a time, as often as there are workers."""
 
@@ -101,32 +91,13 @@ class Callbacks:
         *,
         timeout: float,
     ) -> None:
-        self._spider = spider
         self._intake = intake
         self._chain = chain
         self._stage = stage
         self._timeout = timeout
-        self._methods: dict[str, Callable[..., Any]] = {}
+        self.methods = SpiderMethods(spider)
         self._counted: set[str] = set()
-        #: Selectors that callbacks asked pages for, by (callback, selector).
-        self.selectors: dict[tuple[str, str], Matches] = {}
-
-    def method(self, name: str) -> Callable[..., Any]:
-        """The spider's method of that name; ConfigError where there is none."""
-        method = self._methods.get(name)
-        if method is None:
-            method = getattr(self._spider, name, None)
-            if not callable(method):
-                raise WrongYield(self._unknown(name))
-            self._methods[name] = method
-        return method
-
-    def _unknown(self, name: str) -> str:
-        own = [each for each in dir(self._spider) if not each.startswith("_")]
-        own = [each for each in own if callable(getattr(self._spider, each, None))]
-        near = difflib.get_close_matches(name, own, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"Spider {self._spider.name!r} has no callback {name!r}{hint}"
+        self.selectors = SelectorWatch()
 
     async def page(self, entry: Entry, response: Response) -> Effects:
         """What the entry's callback gives for a response."""
@@ -171,7 +142,7 @@ class Callbacks:
         page: Response | None,
         effects: Effects,
     ) -> None:
-        method = self.method(name)
+        method = self.methods.find(name)
         result = method(argument)
         try:
             if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
@@ -229,14 +200,7 @@ class Callbacks:
             effects.found.cut["max_links"] = parsed.links_cut
         if parsed.has_no_links:
             effects.found.cut[XML] = 1
-        for selector, has_matched in parsed.asked.items():
-            matches = self.selectors.get((callback, selector))
-            if matches is None:
-                if len(self.selectors) >= MAX_SELECTORS:
-                    continue
-                matches = self.selectors[callback, selector] = Matches()
-            matches.asked += 1
-            matches.matched += has_matched
+        self.selectors.note(callback, parsed.asked)
 
     async def _gather_async(
         self, entry: Entry, result: Any, page: Response | None, effects: Effects
@@ -257,10 +221,10 @@ class Callbacks:
         self, entry: Entry, value: Any, page: Response | None, effects: Effects
     ) -> None:
         if isinstance(value, LinkBatch):
-            self.check(value.callback, value.options.errback)
+            self.methods.check(value.callback, value.options.errback)
             self._intake.links(entry, value, effects.found)
         elif isinstance(value, Request):
-            self.check(value.callback, value.options.errback)
+            self.methods.check(value.callback, value.options.errback)
             self._intake.request(entry, value, effects.found)
         elif type(value) is not dict and isinstance(value, NO_ITEMS):
             raise WrongYield(f"a callback {what_was_yielded(value)}")
@@ -278,12 +242,6 @@ class Callbacks:
                 f"count({next(iter(counts))!r}): over {counting.MAX_NAMES:,} names of "
                 "counters; count by few names, and put the rest into items"
             )
-
-    def check(self, callback: str, errback: str = "") -> None:
-        """WrongYield unless the spider has these methods."""
-        self.method(callback)
-        if errback:
-            self.method(errback)
 
     async def _take_item(
         self, entry: Entry, value: Any, page: Response | None, effects: Effects

@@ -179,7 +179,7 @@ class CrawlRun:
         report.advice = advise(
             report,
             self._assembled.observations,
-            self._assembled.callbacks.selectors,
+            self._assembled.callbacks.selectors.matches,
             file_advice=plan.client.file_advice,
         )
         return report

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Mapping
 
 from crawler.errors import Reason
-from crawler.run.callbacks import XML, Matches
+from crawler.run.callbacks import XML
 from crawler.run.observers import Observations
+from crawler.run.selector_watch import Matches
 from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
 

@@ -116,7 +116,7 @@ class Engine:
             parts.outputs.start(helpers, self._output_failed)
             for helper in (
                 self._committer.run,
-                parts.scheduler.supply_tokens,
+                parts.scheduler.keep_rate,
                 *[self._refill] * REFILLS,
             ):
                 helpers.start_soon(helper)

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiolimiter import AsyncLimiter
-
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
 from crawler.request import START, Entry
+from crawler.run.total_rate import TotalRate
 from crawler.store.base import Committed
 from crawler.web import urls
 
@@ -56,6 +55,9 @@ class Scheduler:
     `stocked` the store has more entries than are here, and is asked for them.
     `ceilings` gives how many entries may be out, by the kind of their fetch. At most
     `most_starts` requests of `start()` wait here and in the store.
+
+    Over 15 methods and 12 attributes: workers, commits, robots.txt, refills and
+    `start()` all change what may go next, and one object must see every change.
     """
 
     def __init__(
@@ -75,9 +77,7 @@ class Scheduler:
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
         self._permits = permits
-        self._limiter = AsyncLimiter(1, 1 / total_rate) if total_rate else None
-        self._has_token = False
-        self._token_wanted = asyncio.Event()
+        self._rate = TotalRate(total_rate, self.wake) if total_rate else None
         self._loop = asyncio.get_running_loop()
         self._waiters: deque[asyncio.Future[Turn | None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -233,14 +233,10 @@ class Scheduler:
         self.frontier.stock(host, more)
         self.wake()
 
-    async def supply_tokens(self) -> None:
+    async def keep_rate(self) -> None:
         """Run beside the workers: lets turns go at the crawl-wide rate, spaced."""
-        while self._limiter is not None:
-            await self._token_wanted.wait()
-            await self._limiter.acquire()
-            self._token_wanted.clear()
-            self._has_token = True
-            self.wake()
+        if self._rate is not None:
+            await self._rate.supply()
 
     # -- handing over
 
@@ -265,17 +261,15 @@ class Scheduler:
                 self._set_timer()
 
     def _next(self) -> Turn | None:
-        if self._is_closed or self._permits == 0:
-            return None
-        if self._limiter is not None and not self._has_token:
-            if len(self.frontier):
-                self._token_wanted.set()
+        rate = self._rate
+        if self._is_closed or self._permits == 0 or (rate and not self._asks(rate)):
             return None
         now = self._loop.time()
         entry = self.frontier.pop(now)
         if entry is None:
             return None
-        self._has_token = False
+        if rate is not None:
+            rate.allows = False
         self._out += 1
         if self._gate is not None:
             origin = urls.origin_of(entry.url)
@@ -286,6 +280,12 @@ class Scheduler:
         if self._permits is not None:
             self._permits -= 1
         return entry
+
+    def _asks(self, rate: TotalRate) -> bool:
+        """Whether the rate allows a turn; if not, ask for one if there is an entry."""
+        if not rate.allows and len(self.frontier):
+            rate.ask()
+        return rate.allows
 
     def _robots_first(self, entry: Entry, origin: str, now: float) -> RobotsTurn:
         """The entry's turn goes to its origin's robots.txt, which is of no kind."""
@@ -351,9 +351,8 @@ class Scheduler:
 
     @property
     def _is_stinted(self) -> bool:
-        """Whether no time, but a permit or a token is waited for."""
-        lacks_token = self._limiter is not None and not self._has_token
-        return self._permits == 0 or lacks_token
+        """Whether no time, but a permit or the crawl-wide rate is waited for."""
+        return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:
         self._timer = None

@@ -110,7 +110,7 @@ class StartRequests:
             if value.url.startswith(BAD_URL):
                 self._skip(value, given, found)
             else:
-                self._callbacks.check(value.callback, value.options.errback)
+                self._callbacks.methods.check(value.callback, value.options.errback)
                 self._intake.start(value, found)
         elif isinstance(value, (LinkBatch, *NO_ITEMS)):
             raise WrongYield(f"it {what_was_yielded(value)}")

@@ -6,83 +6,25 @@ the same rows.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol, TypeVar
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-)
+from tenacity import AsyncRetrying
 
-from crawler.errors import ConfigError, SinkError
-from crawler.sinks.base import BATCH, PipeClosed, Sink, Source, UnfitItem
-from crawler.store.base import ItemRow
-
-logger = logging.getLogger(__name__)
+from crawler.errors import SinkError
+from crawler.sinks.base import BATCH, Sink, Source
+from crawler.sinks.lag import Lag
+from crawler.sinks.sink_calls import SinkCalls, SinkGroup
 
 #: Bytes that are handed to an output before they are made durable.
 SAVE_BYTES = 1 << 20
-
-#: Errors that a retry cannot mend.
-_FINAL = (
-    PipeClosed,
-    UnfitItem,
-    ConfigError,
-    TypeError,
-    AttributeError,
-    NameError,
-    AssertionError,
-    LookupError,
-    ArithmeticError,
-    ImportError,
-    NotImplementedError,
-)
-
-_T = TypeVar("_T")
-
-#: Bytes of items by which an output may lag before the crawl waits for it.
-MAX_LAG_BYTES = 32 * 1024**2
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, _FINAL)
-
-
-class SinkGroup(Protocol):
-    """The outputs of the run, as one of them sees them."""
-
-    @property
-    def sequence(self) -> int:
-        """The last committed item."""
-        ...
-
-    @property
-    def hurried(self) -> anyio.Event:
-        """Set when a failing output gets only one more try."""
-        ...
-
-    def note_progress(self) -> None:
-        """An output fell behind, caught up, fails or works again."""
-        ...
-
-    def note_failure(self, error: SinkError) -> None:
-        """An output has failed for good."""
-        ...
-
-    async def release(self) -> None:
-        """An output has made more items durable."""
-        ...
 
 
 class SinkWriter:
     """Hands committed items to one output, and records its position.
 
-    One object, because waiting, saving and retrying share its lock and its progress.
+    Over 12 attributes: waiting, saving and closing share its lock and its progress.
     """
 
     def __init__(
@@ -103,20 +45,9 @@ class SinkWriter:
         self._crowd = crowd
         self._source = source
         self._interval = interval
-        self._max_lag = max_lag
-        self._usual_sleep = retrying.sleep
-        self._retrying = retrying.copy(
-            retry=retry_if_exception(_may_pass),
-            stop=lambda state: crowd.hurried.is_set() or bool(retrying.stop(state)),
-            sleep=self._sleep,
-            before_sleep=self._note_pause,
-            reraise=True,
-        )
-        self._is_waiting = False
+        self._calls = SinkCalls(sink.name, crowd, retrying)
+        self._lag = Lag(max_lag)
         self._is_closed = False
-        self._given = 0
-        #: About how many bytes an item has, of late.
-        self._row_bytes = 0.0
         self._unsaved = 0
         self._saved_at = -interval
         self._lock = anyio.Lock()
@@ -126,31 +57,24 @@ class SinkWriter:
 
     @property
     def has_room(self) -> bool:
-        return not self._is_waiting and (not self.sink.is_growing or self._is_near)
-
-    @property
-    def _is_near(self) -> bool:
-        """Whether it lags by few items, and by few bytes as far as can be told."""
-        lag = self._lag
-        return lag <= self._max_lag and lag * self._row_bytes <= MAX_LAG_BYTES
-
-    @property
-    def _lag(self) -> int:
-        return self._crowd.sequence - self._given
+        """Whether the crawl need not wait for it."""
+        is_near = not self.sink.is_growing or self._lag.is_small(self._crowd.sequence)
+        return is_near and not self._calls.is_waiting
 
     async def open(self) -> None:
         self.sink.run = self._source.run
-        self._given = await self.sink.open(self._source)
-        self.saved = self._given if self.sink.is_growing else 0
+        given = self._lag.given = await self.sink.open(self._source)
+        self.saved = given if self.sink.is_growing else 0
 
     def wake(self) -> None:
         if not self.sink.is_growing:
             return
         if not self._dirty.is_set():
             self._dirty.set()
-        if self._lag >= BATCH and not self._urgent.is_set():
+        sequence = self._crowd.sequence
+        if sequence - self._lag.given >= BATCH and not self._urgent.is_set():
             self._urgent.set()
-        if not self._is_near:
+        if not self._lag.is_small(sequence):
             self._crowd.note_progress()
 
     async def follow(self) -> None:
@@ -195,21 +119,23 @@ class SinkWriter:
             self._is_closed = True
             try:
                 if self._unsaved:
-                    self._retrying = self._retrying.copy(stop=stop_after_attempt(1))
+                    self._calls.try_once()
                     await self._guarded(self._save)
             finally:
                 await self.sink.close()
 
     async def _catch_up(self) -> None:
         self._dirty, self._urgent = anyio.Event(), anyio.Event()
-        while self._given < self._crowd.sequence:
-            rows = await self._patiently(partial(self._source.rows, self._given))
+        lag = self._lag
+        while lag.given < self._crowd.sequence:
+            rows = await self._calls.repeat(partial(self._source.rows, lag.given))
             if not rows:
                 break
-            self._measure(rows)
+            if lag.measure(rows) and not lag.is_small(self._crowd.sequence):
+                self._crowd.note_progress()
             if selected := self._source.selected(rows):
-                await self._patiently(partial(self.sink.write, selected))
-            self._given = rows[-1].sequence
+                await self._calls.repeat(partial(self.sink.write, selected))
+            lag.given = rows[-1].sequence
             self._unsaved += sum(len(row.body) for row in rows)
             self._crowd.note_progress()
             if self._unsaved >= SAVE_BYTES:
@@ -217,18 +143,11 @@ class SinkWriter:
         if self._unsaved and anyio.current_time() >= self._saved_at + self._interval:
             await self._save()
 
-    def _measure(self, rows: Sequence[ItemRow]) -> None:
-        """Learn how large items are, to tell by how many bytes the output lags."""
-        size = sum(len(row.body) for row in rows) / len(rows)
-        before, self._row_bytes = self._row_bytes, max(size, self._row_bytes / 2)
-        if self._row_bytes > before and not self._is_near:
-            self._crowd.note_progress()
-
     async def _save(self) -> None:
-        given = self._given
-        position = await self._patiently(partial(self.sink.save, given))
+        given = self._lag.given
+        position = await self._calls.repeat(partial(self.sink.save, given))
         if position is not None:
-            await self._patiently(partial(self._source.record, position))
+            await self._calls.repeat(partial(self._source.record, position))
         self._unsaved = 0
         self._saved_at = anyio.current_time()
         self.saved = given
@@ -237,47 +156,9 @@ class SinkWriter:
     async def _publish(self, aside: str) -> None:
         last = self._crowd.sequence
         if aside:
-            await self._patiently(partial(self.sink.set_aside, last, aside))
+            await self._calls.repeat(partial(self.sink.set_aside, last, aside))
         else:
-            await self._patiently(partial(self.sink.publish, last))
-
-    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of `call`, repeated as the retry policy says."""
-        try:
-            result: _T = await self._retrying(call)
-        except SinkError:
-            raise
-        except Exception as exc:
-            what = f"{type(exc).__name__}: {exc}"
-            raise SinkError(f"Output {self.sink.name} failed: {what}") from exc
-        if self._is_waiting:
-            logger.warning("The output works again: %s", self.sink.name)
-            self._is_waiting = False
-            self._crowd.note_progress()
-        return result
-
-    async def _sleep(self, seconds: float) -> None:
-        """Wait before the next try, but no longer than until `hurried` is set."""
-        async with anyio.create_task_group() as tasks:
-
-            async def end_in_hurry() -> None:
-                await self._crowd.hurried.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_in_hurry)
-            pause = self._usual_sleep(seconds)
-            if pause is not None:
-                await pause
-            tasks.cancel_scope.cancel()
-
-    def _note_pause(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if not self._is_waiting:
-            logger.warning(
-                "An output failed; the crawl waits and tries it again: %s", error
-            )
-        self._is_waiting = True
-        self._crowd.note_progress()
+            await self._calls.repeat(partial(self.sink.publish, last))
 
     async def _guarded(self, call: Callable[[], Awaitable[None]]) -> None:
         """Await `call` and keep its error: an output never ends the crawl itself."""

@@ -8,9 +8,9 @@ import pytest
 
 from crawler.errors import Reason
 from crawler.request import Entry, Request
-from crawler.run.callbacks import Matches
 from crawler.run.diagnosis import advise
 from crawler.run.observers import Observations
+from crawler.run.selector_watch import Matches
 from crawler.stats import FinishReason, Report
 from crawler.store.base import Outcome, Rejected, State
 

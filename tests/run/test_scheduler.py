@@ -245,7 +245,7 @@ async def test_the_rate_of_the_whole_crawl_is_spaced() -> None:
     times = []
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(made.supply_tokens)
+        tasks.start_soon(made.keep_rate)
         for _ in range(6):
             await take(made)
             times.append(loop.time())

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, stop_after_attempt, wait_fixed, wait_none
 
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks import Collect, Outputs, PipeClosed, Position, Sink, open_sink
-from crawler.sinks.follower import MAX_LAG_BYTES
+from crawler.sinks.lag import MAX_LAG_BYTES
 from crawler.store.base import ItemRow
 from tests.sinks.kept import RUN, KeptStore
 

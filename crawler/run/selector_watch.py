@@ -1,0 +1,36 @@
+"""Which selectors callbacks ask pages for, and how often they match. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Selectors that are watched; a spider that builds them has any number.
+MAX_SELECTORS = 1000
+
+
+@dataclass(slots=True)
+class Matches:
+    """How often a selector was asked for, and how often it matched."""
+
+    asked: int = 0
+    matched: int = 0
+
+
+class SelectorWatch:
+    """Counts for the advice at the end."""
+
+    def __init__(self) -> None:
+        #: By (callback, selector).
+        self.matches: dict[tuple[str, str], Matches] = {}
+
+    def note(self, callback: str, asked: Mapping[str, bool]) -> None:
+        """A callback asked a page for these selectors; whether they matched."""
+        for selector, has_matched in asked.items():
+            matches = self.matches.get((callback, selector))
+            if matches is None:
+                if len(self.matches) >= MAX_SELECTORS:
+                    continue
+                matches = self.matches[callback, selector] = Matches()
+            matches.asked += 1
+            matches.matched += has_matched

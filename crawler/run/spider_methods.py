@@ -1,0 +1,41 @@
+"""The methods of a spider, by the names that requests are stored with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from crawler.run.yielded import WrongYield
+from crawler.spider import Spider
+
+
+class SpiderMethods:
+    """Finds callbacks, and says which name was probably meant."""
+
+    def __init__(self, spider: Spider) -> None:
+        self._spider = spider
+        self._found: dict[str, Callable[..., Any]] = {}
+
+    def find(self, name: str) -> Callable[..., Any]:
+        """The spider's method of that name; WrongYield if there is none."""
+        method = self._found.get(name)
+        if method is None:
+            method = getattr(self._spider, name, None)
+            if not callable(method):
+                raise WrongYield(self._unknown(name))
+            self._found[name] = method
+        return method
+
+    def _unknown(self, name: str) -> str:
+        own = [each for each in dir(self._spider) if not each.startswith("_")]
+        own = [each for each in own if callable(getattr(self._spider, each, None))]
+        near = difflib.get_close_matches(name, own, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"Spider {self._spider.name!r} has no callback {name!r}{hint}"
+
+    def check(self, callback: str, errback: str = "") -> None:
+        """WrongYield unless the spider has these methods."""
+        self.find(callback)
+        if errback:
+            self.find(errback)

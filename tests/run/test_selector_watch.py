@@ -1,0 +1,30 @@
+"""Which selectors match nothing, counted for the advice at the end."""
+
+from __future__ import annotations
+
+from crawler.run.selector_watch import MAX_SELECTORS, Matches, SelectorWatch
+
+
+def test_selectors_are_counted_for_each_callback() -> None:
+    watch = SelectorWatch()
+
+    watch.note("parse", {"h1": True, ".price": False})
+    watch.note("parse", {"h1": True})
+    watch.note("book", {"h1": False})
+
+    assert watch.matches == {
+        ("parse", "h1"): Matches(2, 2),
+        ("parse", ".price"): Matches(1, 0),
+        ("book", "h1"): Matches(1, 0),
+    }
+
+
+def test_a_spider_that_builds_selectors_fills_no_memory() -> None:
+    watch = SelectorWatch()
+
+    for number in range(MAX_SELECTORS + 5):
+        watch.note("parse", {f"#a{number}": True})
+    watch.note("parse", {"#a0": True})
+
+    assert len(watch.matches) == MAX_SELECTORS
+    assert watch.matches["parse", "#a0"] == Matches(2, 2)
