@@ -63,7 +63,7 @@ def fetch(args: argparse.Namespace) -> int:
     settings = Project(Path.cwd(), args.settings).settings()
     url = checked(args.url)
     try:
-        response = run_in_loop(partial(api.fetch, url, settings=settings))
+        response = run_in_loop(partial(api.fetch, url, settings=settings, private=True))
     except FetchError as exc:
         return _tell_failure(exc)
     _tell_head(response, with_headers=args.verbose > 0)

@@ -71,7 +71,8 @@ class _Page:
         from crawler.cli.running import run_in_loop
         from crawler.run import api
 
-        main = partial(api.fetch, checked(url), settings=self._settings)
+        settings = self._settings
+        main = partial(api.fetch, checked(url), settings=settings, private=True)
         response = run_in_loop(main)
         self.names["response"], self.names["css"] = response, response.css
         return response

@@ -201,15 +201,17 @@ async def fetch(
     *,
     settings: Given | None = None,
     transport: AsyncBaseTransport | None = None,
+    private: bool = False,
     **options: Any,
 ) -> Response:
     """One response, read whole; redirects are followed. robots.txt is not asked.
 
-    The host of `url` may have a private address: it was named, not found.
+    A URL may come from a stranger, so that a host with a private address fails as
+    `blocked_address`; with `private`, the host of `url` may have one.
     """
     request = url if isinstance(url, Request) else Request(url, **options)
     settings = _settled(settings)
-    allowed = private_beside(settings, request.url)
+    allowed = private_beside(settings, request.url if private else "")
     made = ClientOptions(settings, transport, allow_private=allowed)
     async with Client(made) as client, PageLoader(settings.http) as pages:
         origin = {urls.origin_of(request.url)}
@@ -221,8 +223,8 @@ async def fetch(
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
     """Which hosts may have a private address: those of the settings, and that of a URL
-    which a person named."""
-    named = urls.name_of(urls.host_of(url))
+    which a person named ("": of none)."""
+    named = urls.name_of(urls.host_of(url)) if url else ""
     allowed = settings.http.private_networks
 
     def may_be_private(host: str) -> bool:

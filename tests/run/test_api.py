@@ -15,7 +15,9 @@ from crawler import (
     ConfigError,
     Crawl,
     CrawlError,
+    FetchError,
     FinishReason,
+    Reason,
     Request,
     Response,
     Results,
@@ -28,6 +30,7 @@ from crawler import (
 from crawler.run.api import private_beside
 from crawler.settings import Layer, Settings, build
 from crawler.testing import FakeSite
+from tests.cli.sites import serving
 
 HOME = "https://site.example/"
 MANY = {f"{HOME}{number}": "" for number in range(30)}
@@ -254,3 +257,24 @@ def test_the_host_that_was_named_may_be_private_and_those_of_the_settings(
     may_be = private_beside(settings, "http://named.example:8080/")
 
     assert may_be(host) is expected
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1"]
+)
+async def test_fetch_keeps_out_of_private_networks(host: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        await fetch(f"http://{host}/")
+
+    assert caught.value.reason is Reason.BLOCKED_ADDRESS
+
+
+async def test_fetch_opens_the_private_host_that_a_person_names() -> None:
+    with serving({"/": "hello"}) as site:
+        with pytest.raises(FetchError):
+            await fetch(site.url)
+        asked = list(site.asked)
+        response = await fetch(site.url, private=True)
+
+    assert asked == []
+    assert response.text == "hello"
