@@ -84,6 +84,7 @@ class FinishReason(StrEnum):
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     START_ERROR = "start_error"
+    CLOSING_ERROR = "closing_error"
     SINK_ERROR = "sink_error"
     CRASHED = "crashed"
     #: Of an unfinished run that is read: a process works on it; its process was killed.
@@ -270,6 +271,7 @@ def exit_code(report: Report) -> int:
     if reason in (
         FinishReason.CRASHED,
         FinishReason.START_ERROR,
+        FinishReason.CLOSING_ERROR,
         FinishReason.SINK_ERROR,
     ):
         return 1

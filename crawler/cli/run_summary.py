@@ -96,6 +96,7 @@ _ENDS = {
     FinishReason.INTERRUPTED: "stopped",
     FinishReason.STOPPED: "stopped by the spider",
     FinishReason.START_ERROR: "start() failed",
+    FinishReason.CLOSING_ERROR: "closing() failed",
     FinishReason.SINK_ERROR: "stopped: an output failed",
     FinishReason.CRASHED: "crashed",
     FinishReason.RUNNING: "at work, so far",

@@ -13,14 +13,16 @@ from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
 from crawler.layers.fetch import Fetch
+from crawler.layers.prepared import Prepared
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions, WithCookies
 from crawler.layers.wire import Wire
 from crawler.message.request_parts import cookies
-from crawler.pipelines import OpenChain
+from crawler.pipelines import OpenChain, Run
 from crawler.run.acceptance import Acceptance
 from crawler.run.callbacks import Callbacks
+from crawler.run.closing import Closing
 from crawler.run.endings import Endings
 from crawler.run.engine import Engine, EngineParts, Limits
 from crawler.run.link_filter import LinkFilter
@@ -33,6 +35,8 @@ from crawler.run.start_requests import StartRequests
 from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.sinks import Outputs
+from crawler.spider import Spider
+from crawler.stats import FinishReason
 from crawler.store.base import Opening
 from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
@@ -48,6 +52,7 @@ class RunResources:
 
     plan: RunPlan
     opening: Opening
+    run: Run
     pages: PageLoader
     chain: OpenChain
     outputs: Outputs
@@ -133,7 +138,9 @@ def assemble(resources: RunResources) -> Assembled:
     )
     outputs = resources.outputs
     engine = Engine(
-        EngineParts(store, scheduler, starts, visitor, robots, outputs),
+        EngineParts(
+            store, scheduler, starts, visitor, robots, outputs, _closing(resources)
+        ),
         _limits(resources),
         workers=workers,
         grace=settings.crawl.grace,
@@ -154,7 +161,19 @@ def layered(resources: RunResources, sessions: Sessions, wire: Fetch) -> Fetch:
     layers = [*resources.plan.options.layers, *resources.plan.spider.layers]
     for layer in reversed(layers):
         fetch = layer(fetch)
-    return Translated(fetch) if layers else fetch
+    fetch = Translated(fetch) if layers else fetch
+    spider = resources.plan.spider
+    if type(spider).prepare is Spider.prepare:
+        return fetch
+    timeout = resources.plan.settings.crawl.callback_timeout
+    return Translated(Prepared(fetch, spider.prepare, timeout), "prepare()")
+
+
+def _closing(resources: RunResources) -> Closing | None:
+    spider = resources.plan.spider
+    if type(spider).closing is Spider.closing:
+        return None
+    return Closing(spider, resources.run, resources.chain)
 
 
 def _endings(
@@ -211,5 +230,6 @@ def _limits(resources: RunResources) -> Limits:
     options, seconds = resources.plan.options, resources.plan.options.time
     if seconds is not None:
         seconds = max(0.0, seconds - resources.opening.seconds)
-    stopped = resources.opening.facts.stopped
-    return Limits(options.items, seconds, options.max_runtime, stopped)
+    facts = resources.opening.facts
+    ended = FinishReason(facts.closed) if facts.closed else None
+    return Limits(options.items, seconds, options.max_runtime, facts.stopped, ended)

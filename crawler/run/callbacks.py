@@ -33,7 +33,13 @@ from crawler.run.progress_body import ProgressBody
 from crawler.run.selector_watch import SelectorWatch
 from crawler.run.spider_methods import SpiderMethods
 from crawler.run.user_code import user_frame, yield_place
-from crawler.run.yielded import NO_ITEMS, WrongYield, several, what_was_yielded
+from crawler.run.yielded import (
+    NO_ITEMS,
+    WrongYield,
+    several,
+    values_of,
+    what_was_yielded,
+)
 from crawler.spider import Failure, Spider, counting
 from crawler.store.base import Item, Portion
 
@@ -96,6 +102,8 @@ class Callbacks:
         self._stage = stage
         self._timeout = timeout
         self.methods = SpiderMethods(spider)
+        is_around = type(spider).around is not Spider.around
+        self._around = spider.around if is_around else None
         self._counted: set[str] = set()
         self.selectors = SelectorWatch()
 
@@ -144,6 +152,8 @@ class Callbacks:
     ) -> None:
         method = self.methods.find(name)
         result = method(argument)
+        if self._around is not None and isinstance(argument, Response):
+            result = self._around(argument, values_of(result))
         try:
             if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
                 gathering = self._gather_async(entry, result, page, effects)

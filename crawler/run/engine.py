@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 from crawler.errors import Reason, SinkError, StoreError
 from crawler.layers.robots_gate import RobotsTable
 from crawler.request import Entry
+from crawler.run.closing import Closing
 from crawler.run.committer import Committer
 from crawler.run.observers import Observers, Progress
 from crawler.run.resting_hosts import ROBOTS
@@ -53,6 +54,8 @@ class Limits:
     max_runtime: float | None = None
     #: Why the spider has stopped the run in an earlier process; empty: it has not.
     stopped: str = ""
+    #: How an earlier process ended the run, and gave its last items; None: none did.
+    ended: FinishReason | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class EngineParts:
     visitor: Visitor
     robots: RobotsTable | None
     outputs: Outputs
+    closing: Closing | None = None
 
 
 class Engine:
@@ -112,6 +116,8 @@ class Engine:
             self.stop(FinishReason.ITEMS_LIMIT)
         if self._limits.stopped:
             self._stopped(self._limits.stopped)
+        if self._limits.ended:
+            self.stop(self._limits.ended)
         async with anyio.create_task_group() as helpers:
             parts.outputs.start(helpers, self._output_failed)
             for helper in (
@@ -125,13 +131,27 @@ class Engine:
                 (self._limits.max_runtime, FinishReason.INTERRUPTED),
             ):
                 helpers.start_soon(self._keep_time, seconds, reason)
-            await self._crawl(draw_start)
+            await self._crawl(draw_start and self._limits.ended is None)
             with anyio.CancelScope(shield=True):
                 await self._committer.drain()
+            await self._close()
             with contextlib.suppress(SinkError):  # kept in `outputs.error`
                 await parts.outputs.drain()
             helpers.cancel_scope.cancel()
         return self._verdict()
+
+    async def _close(self) -> None:
+        """Land what the spider's `closing` gives at the end of a complete run."""
+        reason, closing = self._verdict(), self._parts.closing
+        if closing is None or not reason.is_complete or self._limits.ended:
+            return
+        outcome = await closing.outcome(reason)
+        if outcome is None:
+            self._reason = FinishReason.CLOSING_ERROR
+            return
+        await self._committer.put(outcome)
+        with anyio.CancelScope(shield=True):
+            await self._committer.drain()
 
     def stop(self, reason: FinishReason, *, grace: float | None = None) -> None:
         """Take no new work; what is in flight has `grace` seconds. Called again, the
@@ -199,7 +219,8 @@ class Engine:
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
         """Land a group; while the disk is full the crawl waits, then stops in order."""
         committed = Committed()
-        if self.store_error is not None or self._is_full:
+        is_full = self._is_full and not group[0].is_closing
+        if self.store_error is not None or is_full:
             return committed  # what cannot land, or may not, stays pending
         limit = self._limits.items
         commit = partial(self._parts.store.commit, group, items_limit=limit)
@@ -221,7 +242,7 @@ class Engine:
             if outcome.facts is not None and outcome.facts.stopped:
                 self._stopped(outcome.facts.stopped)
             if outcome.entry is None:
-                sources += 1
+                sources += not outcome.is_closing
                 continue
             observers.landed(outcome)
             is_pending = outcome.state is State.PENDING

@@ -55,7 +55,7 @@ async def open_run(
         )
         # What an earlier process committed may be all that there is to write.
         outputs.wake(opening.sequence)
-        resources = RunResources(plan, opening, pages, chain, outputs, progress)
+        resources = RunResources(plan, opening, run, pages, chain, outputs, progress)
         assembled = assemble(resources)
         use.has_begun = True
         yield CrawlRun(resources, assembled, run_time, hand_in)

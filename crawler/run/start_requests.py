@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,7 @@ from crawler.run.callbacks import Callbacks
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
 from crawler.run.user_code import user_frame, yield_place
-from crawler.run.yielded import NO_ITEMS, WrongYield, what_was_yielded
+from crawler.run.yielded import NO_ITEMS, WrongYield, values_of, what_was_yielded
 from crawler.spider import Spider, counting
 from crawler.store.base import Facts, Item, Outcome
 
@@ -64,7 +64,7 @@ class StartRequests:
         last, ordinal, given = Outcome(None), 0, None
         try:
             given = self._spider.start()
-            async with aclosing(_values(given)) as values:
+            async with aclosing(values_of(given)) as values:
                 async for value in values:
                     if not await scheduler.hungry(self._least):
                         break
@@ -82,7 +82,7 @@ class StartRequests:
             self._failed(exc, given)
         if isinstance(given, AsyncGenerator):
             await self._close(given)
-        last.counts = self._counted()
+        last.counts = dict(self.counts) if self.counts else None
         await put(last)
 
     async def _close(self, given: AsyncGenerator[Any, None]) -> None:
@@ -135,21 +135,6 @@ class StartRequests:
         except DropItem as exc:
             outcome.dropped = {exc.reason: 1}
             return []
-
-
-async def _values(given: Any) -> AsyncGenerator[Any, None]:
-    """What `start()` gives, one by one: of a generator of either kind, of a coroutine
-    that returns a list, or of a list."""
-    if hasattr(given, "__await__"):
-        given = await given
-    if hasattr(given, "__aiter__"):
-        async for value in given:
-            yield value
-    elif isinstance(given, Iterable) and not isinstance(given, Mapping | str | bytes):
-        for value in given:
-            yield value
-    elif given is not None:
-        raise ConfigError(f"it returned one {type(given).__name__}; return a list")
 
 
 def _told(exc: BaseException) -> str:

@@ -12,8 +12,9 @@ from crawler.run.user_code import user_frame
 class Translated:
     """Turns whatever a user's layer raises into a FetchError that says where."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, what: str = "a layer") -> None:
         self._fetch = fetch
+        self._what = what
 
     async def __call__(self, request: Request, /) -> Response:
         try:
@@ -22,7 +23,7 @@ class Translated:
             raise
         except Exception as exc:
             where = user_frame(exc)
-            detail = f"a layer raised {type(exc).__name__}: {exc}"
+            detail = f"{self._what} raised {type(exc).__name__}: {exc}"
             raise FetchError(
                 Reason.SPIDER_ERROR,
                 detail + (f" ({where})" if where else ""),

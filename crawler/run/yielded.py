@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any
 
 from crawler.errors import ConfigError
@@ -45,3 +52,16 @@ def several(result: Any) -> Iterable[Any]:
         return result
     kind = type(result).__name__
     raise ConfigError(f"a callback returned one {kind}; yield it, or return a list")
+
+
+async def values_of(given: Any) -> AsyncGenerator[Any, None]:
+    """What a spider's method gives, one by one: of a generator of either kind, of a
+    coroutine that returns a list, or of a list."""
+    if hasattr(given, "__await__"):
+        given = await given
+    if hasattr(given, "__aiter__"):
+        async for value in given:
+            yield value
+    elif given is not None:
+        for value in several(given):
+            yield value

@@ -25,10 +25,11 @@ from crawler.request import Request
 from crawler.response import Response
 from crawler.spider import arguments, counting
 from crawler.spider.arguments import Argument
+from crawler.spider.hooks import check_hooks
 from crawler.web.urls import Pattern, Scope
 
 if TYPE_CHECKING:
-    from crawler.pipelines import Pipeline
+    from crawler.pipelines import Pipeline, Run
     from crawler.run.observers import Observer
     from crawler.sinks import OutputSpec, Sink
     from crawler.stats import Report
@@ -123,6 +124,7 @@ class Spider:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         _refuse_foreign_names(cls)
+        check_hooks(cls)
         inherited = dict(cls.declared_arguments)
         own = arguments.declared(cls, _RESERVED)
         cls.declared_arguments = {**inherited, **own}
@@ -156,6 +158,24 @@ class Spider:
             f"Spider {self.name!r} has no `parse` method; write "
             "`async def parse(self, response)`"
         )
+
+    async def prepare(self, request: Request) -> Request:
+        """The request as it is to be sent, at the moment when it is: signed, or with a
+        token that expires. robots.txt does not pass here."""
+        return request
+
+    async def around(self, response: Response, results: Results) -> Results:
+        """What a callback gives, on its way to the crawl: change, drop, or add to it.
+        `response.request.callback` is the callback's name."""
+        async for result in results:
+            yield result
+
+    async def closing(self, run: Run) -> Results:
+        """The last items: called when all pages of a complete run have landed, before
+        outputs are put in place. `run.counters` has what the run counted."""
+        items: tuple[Any, ...] = ()
+        for item in items:
+            yield item
 
     def client(self, options: ClientOptions) -> Client:
         """The shared client; override it to add hooks, auth or a transport."""

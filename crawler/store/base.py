@@ -108,6 +108,8 @@ class Facts(msgspec.Struct):
     start_credentials: set[str] = set()
     #: Why the spider has ended the crawl by StopCrawl; empty: it has not.
     stopped: str = ""
+    #: How the run ended, once `closing()` has given its items; empty: it has not.
+    closed: str = ""
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
@@ -120,6 +122,7 @@ class Facts(msgspec.Struct):
             or self.cookies
             or self.start_ended
             or self.stopped
+            or self.closed
         )
 
     def add(self, later: Facts) -> None:
@@ -132,6 +135,7 @@ class Facts(msgspec.Struct):
         self.cookies.update(later.cookies)
         self.start_ended = self.start_ended or later.start_ended
         self.stopped = self.stopped or later.stopped
+        self.closed = self.closed or later.closed
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -187,6 +191,8 @@ class Outcome(msgspec.Struct):
     #: What the spider counted itself. Of `start()`: all that it has counted since its
     #: beginning, so that running it again after a crash counts nothing twice.
     counts: Mapping[str, int] | None = None
+    #: Whether `closing()` gave it, which is called once: `entry` is None then.
+    is_closing: bool = False
 
     @property
     def status(self) -> int:
@@ -212,7 +218,7 @@ def count_outcome(counters: Counters, outcome: Outcome) -> None:
         add(counters.dropped, why, amount)
     for why, amount in outcome.cut.items():
         add(counters.skipped, why, amount)
-    if outcome.counts and outcome.entry is not None:
+    if outcome.counts and (outcome.entry is not None or outcome.is_closing):
         for name, amount in outcome.counts.items():
             add(counters.own, name, amount)
 
@@ -221,7 +227,7 @@ def count_start(
     counters: Counters, outcome: Outcome, landed: Mapping[str, int]
 ) -> Mapping[str, int]:
     """Add what `start()` has counted beyond what has `landed`; what has landed now."""
-    if outcome.entry is not None or not outcome.counts:
+    if outcome.entry is not None or outcome.is_closing or not outcome.counts:
         return landed
     for name, amount in outcome.counts.items():
         before = landed.get(name, 0)

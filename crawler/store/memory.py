@@ -69,6 +69,7 @@ class MemoryStore:
         self._discovered = 0
         self._positions: dict[str, str] = {}
         self._counters = Counters()
+        self._start_items = 0
         self._start_counts: Mapping[str, int] = {}
         self._rejected: dict[int, Rejected] = {}
         self.recent: dict[int, int] = {}
@@ -175,7 +176,9 @@ class MemoryStore:
         items = [item for portion in portions for item in portion.items]
         if not items:
             return
-        first = outcome.first_ordinal
+        first = self._start_items if outcome.is_closing else outcome.first_ordinal
+        if entry is None:
+            self._start_items = first + len(items)
         for ordinal, item in enumerate(items, first):
             if limit is not None and self._sequence >= limit:
                 left = len(items) + first - ordinal

@@ -9,7 +9,17 @@ from typing import Any
 import httpx
 import pytest
 
-from crawler import DropItem, Failure, Map, Request, Response, Results, Spider
+from crawler import (
+    DropItem,
+    Failure,
+    Map,
+    Request,
+    Response,
+    Results,
+    Skip,
+    Spider,
+    StopCrawl,
+)
 from crawler.testing import FakeSite, Page
 from tests.run.timed import HOME, Visits, crawl, in_turn, starting
 
@@ -388,3 +398,97 @@ def test_a_callback_that_takes_too_long_over_a_piece_is_ended_too() -> None:
     run = crawl(Slow, FakeSite({HOME: b"line\n"}))
 
     assert run.report.errors == {"spider_error": 1}
+
+
+# -- around
+
+
+class Around(Visits):
+    """Adds to what each callback gives, drops what it must, and says who gave it."""
+
+    start_urls = [HOME]
+
+    async def around(self, response: Response, results: Results) -> Results:
+        async for result in results:
+            if isinstance(result, dict) and "drop" not in result:
+                yield {**result, "by": response.request.callback}
+            elif not isinstance(result, dict):
+                yield result
+        yield {"after": response.url}
+
+
+@pytest.mark.parametrize("kind", ["async generator", "generator", "list", "coroutine"])
+def test_around_sees_what_any_kind_of_callback_gives(kind: str) -> None:
+    class Kinds(Around):
+        def parse(self, response: Response) -> Any:
+            values = [{"a": 1}, {"drop": 1}, response.follow_links()]
+            if kind == "list":
+                return values
+            if kind == "generator":
+                return (value for value in values)
+            return self.slow(values) if kind == "coroutine" else self.each(values)
+
+        async def slow(self, values: list[Any]) -> list[Any]:
+            return values
+
+        async def each(self, values: list[Any]) -> Results:
+            for value in values:
+                yield value
+
+    run = crawl(Kinds, FakeSite({HOME: "<a href=/a>", f"{HOME}a": ""}))
+
+    first = [{"a": 1, "by": "parse"}, {"after": HOME}]
+    assert run.report.items == [*first, {"a": 1, "by": "parse"}, {"after": f"{HOME}a"}]
+
+
+def test_around_may_catch_what_a_callback_raises_and_decide() -> None:
+    class Careful(Around):
+        async def around(self, response: Response, results: Results) -> Results:
+            try:
+                async for result in results:
+                    yield result
+            except IndexError:
+                raise Skip("empty") from None
+
+        async def parse(self, response: Response) -> Results:
+            yield {"found": response.css("h1")[0].text()}
+
+    run = crawl(Careful, FakeSite({HOME: ""}))
+
+    assert run.report.skipped == {"empty": 1}
+    assert run.report.failed == 0
+
+
+def test_what_around_raises_fails_the_page_with_its_line() -> None:
+    class Wrong(Around):
+        async def around(self, response: Response, results: Results) -> Results:
+            async for result in results:
+                yield result["nothing"]
+
+    run = crawl(Wrong, FakeSite({HOME: ""}))
+
+    assert run.report.errors == {"spider_error": 1}
+    assert any("test_callbacks.py:" in line for line in run.report.advice)
+
+
+def test_a_callback_that_is_stopped_around_lands_what_came_before() -> None:
+    class Stops(Around):
+        async def parse(self, response: Response) -> Results:
+            yield {"a": 1}
+            raise StopCrawl("quota")
+
+    report = crawl(Stops, FakeSite({HOME: ""})).report
+
+    assert report.items == [{"a": 1, "by": "parse"}]
+    assert report.stop_reason == "quota"
+
+
+def test_an_errback_does_not_pass_around() -> None:
+    class Fails(Around):
+        async def start(self) -> AsyncIterator[Request]:
+            yield Request(HOME, errback="failed")
+
+        async def failed(self, failure: Failure) -> Results:
+            yield {"failed": True}
+
+    assert crawl(Fails, FakeSite({})).report.items == [{"failed": True}]

@@ -12,7 +12,8 @@ from crawler.store.base import Facts
 #: The sets of `Facts`; the rows of a set bear its name.
 _SETS = ("scope", "start_names", "start_origins", "start_credentials", "walls")
 _START_ENDED = "start_ended"
-_STOPPED = "stopped"
+#: The texts of `Facts`; the row of a text bears its name.
+_TEXTS = ("stopped", "closed")
 
 _ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"
 _SET_COOKIES = "INSERT OR REPLACE INTO cookies VALUES(?, ?, ?)"
@@ -23,8 +24,7 @@ def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
     rows = [(name, value) for name in _SETS for value in getattr(facts, name)]
     if facts.start_ended:
         rows.append((_START_ENDED, ""))
-    if facts.stopped:
-        rows.append((_STOPPED, facts.stopped))
+    rows += [(name, text) for name in _TEXTS if (text := getattr(facts, name))]
     connection.executemany(_ADD_FACT, rows)
     connection.executemany(
         _SET_COOKIES,
@@ -38,8 +38,8 @@ def read_facts(connection: sqlite3.Connection) -> Facts:
     for name, value in connection.execute("SELECT name, value FROM facts"):
         if name == _START_ENDED:
             facts.start_ended = True
-        elif name == _STOPPED:
-            facts.stopped = facts.stopped or value
+        elif name in _TEXTS:
+            setattr(facts, name, value)
         else:
             getattr(facts, name).add(value)
     for session, domain, jar in connection.execute("SELECT * FROM cookies"):

@@ -26,6 +26,10 @@ class ItemRows:
         """Items under (fingerprint, ordinal), up to the limit; returns how many."""
         group, run = self._group, self._group.run
         before, items = group.item, outcome.items
+        if outcome.is_closing:
+            ordinal = group.start_items
+            group.start_items += self._add_each(items, 0, ordinal, limit)
+            return group.item - before
         if outcome.entry is None:
             ordinal = outcome.first_ordinal
             # What an earlier process has landed of `start()` is here already.

@@ -29,6 +29,8 @@ _FAILED = """SELECT page, reason, status, depth, parent
           FROM visits GROUP BY page)
     JOIN urls ON sequence = page WHERE state = 2 ORDER BY page"""
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, 0, 0, 0, 0, 0, '', ?)"
+#: The run goes on: its spider has not stopped it, nor given its last items.
+_REOPEN = "DELETE FROM facts WHERE name IN ('stopped', 'closed')"
 _PUT_BACK = """INSERT OR IGNORE INTO pending
     SELECT host, rank, depth, sequence FROM urls WHERE sequence = ?"""
 
@@ -97,6 +99,7 @@ def _write(
         counters.failed -= 1
         counters.start_failed -= page.is_start
         add(counters.errors, page.reason, -1)
+    connection.execute(_REOPEN)
     totals = msgspec.structs.replace(run.totals, counters=counters)
     connection.execute("UPDATE state SET totals = ?", (msgspec.json.encode(totals),))
     connection.execute("COMMIT")

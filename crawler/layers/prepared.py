@@ -1,0 +1,61 @@
+"""The spider's own hand on each request, at the moment when it is sent: `prepare`.
+
+Rule: what is prepared is not kept. The next try, and a run that is resumed, prepare the
+request anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+from crawler.layers.fetch import Fetch
+from crawler.request import Request
+from crawler.response import Response
+from crawler.web import urls
+
+Prepare = Callable[[Request], Awaitable[Request] | Request]
+
+
+class Prepared:
+    """A layer: asks what `prepare` makes of a request; robots.txt is left alone.
+
+    Headers, cookies, query, body, proxy and timeout may change. Method, origin and path
+    may not: pace, robots.txt and scope have judged them.
+    """
+
+    def __init__(self, fetch: Fetch, prepare: Prepare, timeout: float) -> None:
+        self._fetch = fetch
+        self._prepare = prepare
+        self._timeout = timeout
+
+    async def __call__(self, request: Request, /) -> Response:
+        if request.purpose == "robots":
+            return await self._fetch(request)
+        async with asyncio.timeout(self._timeout):
+            prepared = self._prepare(request)
+            if inspect.isawaitable(prepared):
+                prepared = await prepared
+        check_prepared(request, prepared)
+        response = await self._fetch(prepared)
+        # Signatures belong in no item, and in no link that is relative to the page.
+        response.url = request.url
+        return response
+
+
+def check_prepared(request: Request, prepared: object) -> None:
+    """TypeError or ValueError for what cannot go in a request's place."""
+    if not isinstance(prepared, Request):
+        kind = type(prepared).__name__
+        raise TypeError(f"it gave {kind}, not a Request; return the request")
+    for what, of in (
+        ("method", lambda each: each.method),
+        ("origin", lambda each: urls.origin_of(each.url)),
+        ("path", lambda each: each.url.partition("?")[0]),
+    ):
+        if of(prepared) != of(request):
+            raise ValueError(
+                f"it changed the {what}: {prepared.url} in place of {request.url}; it "
+                "may change headers, cookies, query and body. Yield another Request"
+            )

@@ -1,0 +1,71 @@
+"""What a spider yields last, by `closing`: when everything else has landed.
+
+Rule: it lands in one commit, with the fact that it has, so that a crash makes it once
+more or not again.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import aclosing
+
+from crawler.errors import ConfigError, DropItem
+from crawler.link_batch import LinkBatch
+from crawler.pipelines import OpenChain, Run
+from crawler.request import Request
+from crawler.run.user_code import user_frame
+from crawler.run.yielded import NO_ITEMS, values_of, what_was_yielded
+from crawler.spider import Spider, counting
+from crawler.stats import FinishReason, add
+from crawler.store.base import Facts, Item, Outcome
+
+logger = logging.getLogger(__name__)
+
+
+class Closing:
+    """Draws a spider's `closing`, which has one."""
+
+    def __init__(self, spider: Spider, run: Run, chain: OpenChain) -> None:
+        self._spider = spider
+        self._run = run
+        self._chain = chain
+        self._dropped: dict[str, int] = {}
+        #: What `closing` counts; None: nothing.
+        self.counts: dict[str, int] | None = None
+
+    async def outcome(self, reason: FinishReason) -> Outcome | None:
+        """Its items as one outcome; None: it failed, and the log says where."""
+        counting.begin(self)
+        try:
+            items = await self._items()
+        except Exception as exc:
+            where = user_frame(exc)
+            error = f"{type(exc).__name__}: {exc}"
+            logger.error("closing() failed: %s (%s)", error, where)
+            return None
+        facts = Facts(closed=str(reason))
+        return Outcome(
+            None,
+            items=items,
+            dropped=self._dropped,
+            facts=facts,
+            counts=self.counts,
+            is_closing=True,
+        )
+
+    async def _items(self) -> list[Item]:
+        items: list[Item] = []
+        async with aclosing(values_of(self._spider.closing(self._run))) as values:
+            async for value in values:
+                if isinstance(value, Request | LinkBatch):
+                    raise ConfigError(
+                        "closing() yielded a request, and the crawl is over; it may "
+                        "yield items"
+                    )
+                if isinstance(value, NO_ITEMS):
+                    raise ConfigError(f"closing() {what_was_yielded(value)}")
+                try:
+                    items.append(await self._chain.process(value))
+                except DropItem as exc:
+                    add(self._dropped, exc.reason)
+        return items

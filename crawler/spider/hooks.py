@@ -1,0 +1,70 @@
+"""The methods that a crawl calls by their names, and what each must look like.
+
+Rule: a method with the name of a hook is one, so that its signature is checked when the
+class is made. A callback that happens to be called `prepare` is an error with its line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from types import FunctionType
+
+from crawler.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A method that a crawl calls by its name."""
+
+    #: How it is written.
+    signature: str
+    #: How many arguments it is called with, `self` aside.
+    count: int
+    #: Whether it gives values one by one, by `yield`; None: as it likes.
+    yields: bool | None = None
+
+
+HOOKS = {
+    "start": Hook("async def start(self)", 0),
+    "parse": Hook("async def parse(self, response)", 1),
+    "prepare": Hook("async def prepare(self, request)", 1, yields=False),
+    "around": Hook("async def around(self, response, results)", 2, yields=True),
+    "closing": Hook("async def closing(self, run)", 1),
+    "closed": Hook("async def closed(self, report)", 1, yields=False),
+    "client": Hook("def client(self, options)", 1, yields=False),
+}
+#: Hooks whose one argument is no response: with that name they are meant as callbacks.
+_NO_CALLBACKS = frozenset({"prepare", "closing", "closed", "client"})
+
+
+def check_hooks(cls: type) -> None:
+    """ConfigError for a method of the class that has a hook's name, and is none."""
+    for name, hook in HOOKS.items():
+        method = vars(cls).get(name)
+        if isinstance(method, FunctionType) and (wrong := _wrong(name, hook, method)):
+            code = method.__code__
+            raise ConfigError(
+                f"{cls.__name__}.{name} ({code.co_filename}:{code.co_firstlineno}) "
+                f"{wrong}; write `{hook.signature}`, or rename it if it is a callback"
+            )
+
+
+def _wrong(name: str, hook: Hook, method: FunctionType) -> str:
+    """What is wrong with a hook; empty for nothing."""
+    signature = inspect.signature(method)
+    try:
+        signature.bind(*range(hook.count + 1))
+    except TypeError:
+        arguments = "no argument" if not hook.count else f"{hook.count} argument"
+        more = "s" if hook.count > 1 else ""
+        return f"is called with {arguments}{more}, which it does not take"
+    if name in _NO_CALLBACKS and list(signature.parameters)[1:2] == ["response"]:
+        return "is a hook, which is given no response"
+    is_async = inspect.isasyncgenfunction(method)
+    gives = is_async or inspect.isgeneratorfunction(method)
+    if hook.yields is False and gives:
+        return "is a hook that cannot yield"
+    if hook.yields and (inspect.iscoroutinefunction(method) or gives != is_async):
+        return "must be an async generator: `async def` with `yield`"
+    return ""
