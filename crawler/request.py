@@ -304,8 +304,8 @@ _ARGUMENTS = frozenset(
 )
 
 
-#: `Entry.found_as` of the requests that `start()` gave.
-START = "start"
+#: `Entry.found_as` of the Requests that `start()` gave, and that callbacks built.
+START, BUILT = "start", "request"
 
 
 class Entry:

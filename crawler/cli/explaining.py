@@ -87,6 +87,12 @@ def _known(found: Explanation) -> Iterator[str]:
     origin = f" on {found.parent_url}" if found.parent_url else ""
     how = f", as {found.found_as}" if found.found_as else ""
     yield f"    found    {_moment(found.found)}{origin}{how}, depth {found.depth}"
+    if found.duplicates:
+        where, callback = found.duplicate_on or "start()", found.duplicate_for
+        yield (
+            f"    equal    {found.duplicates:,} more Requests, such as one in {where} "
+            f"for {callback}(): not asked again, for that takes once=False"
+        )
     for attempt in found.attempts:
         yield f"    asked    {_attempt(attempt)}"
     if found.state is not None:

@@ -11,6 +11,7 @@ from crawler.run.observers import Observations
 from crawler.run.selector_watch import Matches
 from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
+from crawler.store.base import DUPLICATE
 
 #: Filters by the setting that changes what they leave out.
 _SETTINGS = {
@@ -63,6 +64,12 @@ def advise(
     for place, seconds in report.blocking.items():
         lines.append(
             f"{place} blocked the crawl for {seconds:,.1f} s in all; {BLOCKING}"
+        )
+    if amount := report.skipped.get(DUPLICATE):
+        lines.append(
+            f"{amount:,} Requests were equal to earlier ones and not asked again, "
+            "whatever their callback or meta; Request(..., once=False) asks again. See "
+            "crawl why URL"
         )
     lines += _redirects(report, observations)
     return lines + _connections(report, file_advice) + _left_out(report, observations)
@@ -144,7 +151,7 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
     by_filter = {
         rule: amount
         for rule, amount in report.skipped.items()
-        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE, XML)
+        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE, XML, DUPLICATE)
         and rule not in observations.own_skips
     }
     if not by_filter:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 
 from crawler.link_batch import LinkBatch, is_wanted
-from crawler.request import START, Entry, LinkRequest, Request
+from crawler.request import BUILT, START, Entry, LinkRequest, Request
 from crawler.store.base import Facts, Rejected
 from crawler.web import urls
 from crawler.web.file_extensions import extension_of
@@ -116,7 +116,7 @@ class LinkFilter:
         """A request of a callback; only one that follows a link is filtered."""
         if not isinstance(request, LinkRequest):
             number = found.staged + len(found.requests)
-            self._add(parent, request, found, "request", number)
+            self._add(parent, request, found, BUILT, number)
             return
         depth = parent.depth + 1 if request.depth is None else request.depth
         rule = self.verdict(request.url, depth)

@@ -61,7 +61,7 @@ class StartRequests:
         when the last one has landed."""
         note_bad_urls()
         counting.begin(self)
-        last, ordinal, given = Outcome(None), 0, None
+        last, ordinal, number, given = Outcome(None), 0, 0, None
         try:
             given = self._spider.start()
             async with aclosing(values_of(given)) as values:
@@ -69,8 +69,8 @@ class StartRequests:
                     if not await scheduler.hungry(self._least):
                         break
                     outcome = await self._outcome(value, given)
-                    outcome.first_ordinal = ordinal
-                    ordinal += len(outcome.items)
+                    outcome.first_ordinal, outcome.first_value = ordinal, number
+                    ordinal, number = ordinal + len(outcome.items), number + 1
                     scheduler.open_source()
                     await put(outcome)
                 else:

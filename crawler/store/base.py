@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from crawler.errors import Reason
-from crawler.request import Entry
+from crawler.request import BUILT, START, Entry
 from crawler.stats import Counters, add
 from crawler.store.status import Status
 
@@ -175,6 +175,9 @@ class Outcome(msgspec.Struct):
     #: Of `start()`: how many items it has yielded before these, so that running it
     #: again after a crash names the same items.
     first_ordinal: int = 0
+    #: Of `start()`: how many values it has yielded before this one, so that running it
+    #: again after a crash counts none of them twice; -1: it is not numbered.
+    first_value: int = -1
     #: New requests; `sequence` is given by the store.
     requests: Sequence[Entry] = ()
     #: Links that a filter skipped, each once a run.
@@ -205,9 +208,23 @@ class Outcome(msgspec.Struct):
         return sum(answer.received for answer in self.answers)
 
 
-def count_outcome(counters: Counters, outcome: Outcome) -> None:
+#: Counts Requests that were equal to earlier ones, so that they are not asked again.
+DUPLICATE = "duplicate"
+
+
+def is_built(entry: Entry) -> bool:
+    """Whether the spider built the request, rather than followed a link."""
+    return entry.found_as in (START, BUILT)
+
+
+def count_outcome(
+    counters: Counters, outcome: Outcome, *, is_again: bool = False
+) -> None:
     """Add what an outcome says by itself; the store counts items and new URLs, and by
-    `count_start` what `start()` counts."""
+    `count_start` what `start()` counts. `is_again`: `start()` has yielded this value
+    in an earlier process, where it was counted."""
+    if is_again:
+        return
     if outcome.entry is not None:
         _count_state(counters, outcome.entry, outcome)
     for answer in outcome.answers:
@@ -339,6 +356,11 @@ class Explanation:
     due: float = 0.0
     items: int = 0
     attempts: tuple[Attempt, ...] = ()
+    #: Requests that were equal to this one, and not asked: how many; where one of them
+    #: was yielded (a page's URL, "" for `start()`), and its callback.
+    duplicates: int = 0
+    duplicate_on: str = ""
+    duplicate_for: str = ""
 
 
 class RequestQueue(Protocol):

@@ -14,6 +14,7 @@ from itertools import islice
 from crawler.request import Entry
 from crawler.stats import Counters, add
 from crawler.store.base import (
+    DUPLICATE,
     Attempt,
     Committed,
     Explanation,
@@ -26,10 +27,12 @@ from crawler.store.base import (
     State,
     count_outcome,
     count_start,
+    is_built,
 )
 from crawler.store.status import Status
 
-#: Skipped links that are kept one by one; further ones are only counted.
+#: Skipped links, and URLs of equal requests, that are kept one by one; further ones are
+#: only counted.
 REJECTED_LIMIT = 100_000
 
 
@@ -72,6 +75,9 @@ class MemoryStore:
         self._start_items = 0
         self._start_counts: Mapping[str, int] = {}
         self._rejected: dict[int, Rejected] = {}
+        #: By fingerprint: how many equal requests there were, and the last of them.
+        self._duplicates: dict[int, tuple[int, Entry]] = {}
+        self._start_values = 0
         self.recent: dict[int, int] = {}
         self.rejected: dict[int, str] = {}
 
@@ -105,7 +111,8 @@ class MemoryStore:
         return row is not None and row.is_pending()
 
     def _land(self, outcome: Outcome, committed: Committed, limit: int | None) -> None:
-        count_outcome(self._counters, outcome)
+        is_again = self._is_again(outcome)
+        count_outcome(self._counters, outcome, is_again=is_again)
         landed = count_start(self._counters, outcome, self._start_counts)
         self._start_counts = landed
         portions = self._portions(outcome)
@@ -114,7 +121,7 @@ class MemoryStore:
         if outcome.entry is not None:
             self._note(outcome.entry, outcome)
         for portion in portions:
-            self._add_all(portion.requests, committed)
+            self._add_all(portion.requests, committed, is_again=is_again)
         for portion in portions:
             self._reject_all(portion.rejected)
 
@@ -127,9 +134,28 @@ class MemoryStore:
         is_ended = outcome.state in (State.DONE, State.FAILED)
         return [*staged, rest] if is_ended and outcome.portions else [rest]
 
-    def _add_all(self, entries: Sequence[Entry], committed: Committed) -> None:
+    def _is_again(self, outcome: Outcome) -> bool:
+        """Whether `start()` has yielded this before."""
+        if outcome.entry is not None:
+            return False
+        is_again = 0 <= outcome.first_value < self._start_values
+        self._start_values = max(self._start_values, outcome.first_value + 1)
+        return is_again
+
+    def _add_all(
+        self, entries: Sequence[Entry], committed: Committed, *, is_again: bool
+    ) -> None:
         for entry in entries:
+            is_known = entry.fingerprint in self._rows
             self._add(entry, committed)
+            if is_known and not is_again and is_built(entry):
+                self._note_duplicate(entry)
+
+    def _note_duplicate(self, entry: Entry) -> None:
+        add(self._counters.skipped, DUPLICATE)
+        times, _ = self._duplicates.get(entry.fingerprint, (0, entry))
+        if times or len(self._duplicates) < REJECTED_LIMIT:
+            self._duplicates[entry.fingerprint] = times + 1, entry
 
     def _reject_all(self, links: Sequence[Rejected]) -> None:
         for rejected in links:
@@ -247,13 +273,20 @@ class MemoryStore:
         if row is None:
             left_out = self._rejected.get(fingerprint)
             return _explain_rejected(left_out) if left_out else None
-        entry, parent = row.entry, self._rows.get(row.entry.parent)
+        entry = row.entry
+        times, last = self._duplicates.get(fingerprint, (0, None))
         state, reason, detail, due = row.outcome or (State.PENDING, "", "", 0.0)
         return Explanation(
             fingerprint, entry.url, state, reason, detail, entry.depth,
-            parent.entry.url if parent else "", entry.found_as, row.found, due,
-            row.items, tuple(row.attempts or ()),
+            self._url_of(entry.parent), entry.found_as, row.found, due,
+            row.items, tuple(row.attempts or ()), times,
+            self._url_of(last.parent) if last else "",
+            last.request.callback if last else "",
         )  # fmt: skip
+
+    def _url_of(self, fingerprint: int) -> str:
+        row = self._rows.get(fingerprint)
+        return row.entry.url if row else ""
 
     async def note(self, status: Status) -> None:
         """Nothing to do: no other process can read this run."""

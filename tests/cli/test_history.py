@@ -163,6 +163,29 @@ def test_why_tells_what_became_of_a_url(
     assert expected in lines
 
 
+def test_why_knows_requests_that_were_equal_to_an_earlier_one(
+    tmp_path: Path, shop: Site, said: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spiders" / "asking.py").write_text(
+        "from crawler import Request, Spider\n"
+        "class Asking(Spider):\n"
+        "    name = 'asking'\n"
+        f"    start_urls = ['{shop.url}/', '{shop.url}/one']\n"
+        "    def parse(self, response):\n"
+        f"        yield Request('{shop.url}/one', self.detail, meta={{'a': 1}})\n"
+        "    def detail(self, response):\n"
+        "        pass\n"
+    )
+    execute(["run", "asking", "-q"])
+    said.readouterr()
+
+    execute(["why", f"{shop.url}/one", "--job", "asking"])
+
+    (line,) = [each for each in said.readouterr().out.splitlines() if "equal" in each]
+    assert line.startswith("    equal    2 more Requests, such as one in http://")
+    assert line.endswith("for detail(): not asked again, for that takes once=False")
+
+
 def test_why_without_the_spider_says_that_the_filters_were_not_asked(
     shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

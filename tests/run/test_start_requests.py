@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,7 +21,7 @@ from crawler.store.base import Committed, Facts, Outcome, Portion
 from crawler.testing import Page
 from crawler.web import urls
 from crawler.web.urls import Scope
-from tests.run.timed import TimedSite, crawl, numbered, slowly, starting
+from tests.run.timed import HOME, TimedSite, crawl, numbered, slowly, starting
 
 LARGE = "https://large.example/"
 SMALL = [f"https://small{number}.example/" for number in range(1000)]
@@ -67,15 +67,15 @@ def last_of_small(site: TimedSite) -> float:
 
 
 @pytest.mark.parametrize("rate", [8.0, 0.0])
-@pytest.mark.parametrize("mode", ["memory", "durable"])
+@pytest.mark.parametrize("job", [None, "kept"])
 def test_many_hosts_do_not_wait_for_a_large_one_that_is_listed_first(
-    rate: float, mode: str, tmp_path: Path
+    rate: float, job: str | None, tmp_path: Path
 ) -> None:
     site = site_of(otherwise=slowly(0.1))
     spider = starting(*numbered(4_000, LARGE), *SMALL, of=Plain)
-    storage = {"mode": mode, "dir": str(tmp_path / "state")}
+    storage = {"dir": str(tmp_path / "state")}
     politeness = {"rate": rate, "robots": False}
-    terms = {"time": 60.0}
+    terms = {"time": 60.0, "job": job}
 
     crawl(spider, site, politeness=politeness, storage=storage, terms=terms)
 
@@ -283,3 +283,51 @@ async def test_the_supply_stays_open_until_each_value_of_start_has_landed() -> N
     drawn.scheduler.landed(Committed(), [], 1)
 
     assert await waiting is None
+
+
+class Differing(Spider):
+    """Its page asks for one URL five times, each time with another `meta`."""
+
+    name = "differing"
+    start_urls: ClassVar = [HOME]
+
+    async def parse(self, response: Response) -> Results:
+        for number in range(5):
+            yield Request(f"{HOME}detail", self.detail, meta={"number": number})
+            yield response.follow_all("a", callback=self.detail)
+
+    async def detail(self, response: Response) -> Results:
+        yield response.meta
+
+
+def test_requests_that_differ_in_meta_alone_are_counted_as_duplicates() -> None:
+    page = '<a href="/detail">again</a>'
+
+    report = crawl(Differing, TimedSite(dict.fromkeys((HOME, f"{HOME}detail"), page)))
+
+    assert report.report.items == [{"number": 0}]
+    assert report.report.skipped == {"duplicate": 4}
+    assert report.report.found == 6
+    (advice,) = [line for line in report.report.advice if "once=False" in line]
+    assert advice.startswith("4 Requests were equal to earlier ones")
+
+
+def test_repeated_start_urls_are_counted_once_however_often_start_runs(
+    tmp_path: Path,
+) -> None:
+    urls = [*numbered(4), *numbered(3)]
+    given: dict[str, dict[str, Any]] = {
+        "politeness": {"rate": 1.0},
+        "storage": {"dir": str(tmp_path / "state")},
+        "output": {"default": []},
+    }
+    spider, site, kept = starting(*urls, of=Plain), site_of(), {"job": "kept"}
+
+    stopped = crawl(spider, site, terms={**kept, "max_runtime": 1.5}, **given)
+    ended = crawl(spider, site, terms=kept, **given)
+
+    assert stopped.report.exit_code == 4
+    assert stopped.report.skipped == {"duplicate": 3}
+    assert ended.report.resumed
+    assert ended.report.pages == 4
+    assert ended.report.skipped == {"duplicate": 3}

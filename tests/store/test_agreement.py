@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crawler.request import Entry
+from crawler.request import BUILT, Entry
 from crawler.store.base import (
     Answer,
     Committed,
@@ -122,7 +122,7 @@ class Player:
         return (
             [(row.sequence, row.fingerprint, row.ordinal, row.body) for row in rows],
             [
-                it and (it.state, it.depth, it.items, len(it.attempts))
+                it and (it.state, it.depth, it.items, len(it.attempts), it.duplicates)
                 for it in explained
             ],
         )
@@ -152,7 +152,8 @@ def _portions(step: Step) -> list[Portion]:
 def _link(number: int, depth: int) -> Entry:
     """A link of some page: never a start URL, even if it is lowered to depth 0, since
     the entry that lands would be counted as it is in memory."""
-    return entry(str(number), depth=depth, parent=1)
+    found_as = BUILT if (number + depth) % 2 else "link"
+    return entry(str(number), depth=depth, parent=1, found_as=found_as)
 
 
 def _item(number: int, key: int | None) -> Item:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crawler.request import Request
+from crawler import request as requests
+from crawler.request import BUILT, Entry, Request
 from crawler.stats import Counters
 from crawler.store.base import (
     Answer,
@@ -80,6 +81,60 @@ async def test_a_known_request_is_added_once(store: Store) -> None:
 
     assert [it.url for it in committed.added] == ["https://books.example/b"]
     assert committed.counters == Counters(found=2)
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+async def test_a_request_that_is_equal_to_a_known_one_is_counted_and_explained(
+    store: Store, is_staged: bool
+) -> None:
+    page = entry("page")
+    await store.commit([found(page, entry("known"))])
+    requests = [
+        built("known", page),
+        built("new", page),
+        built("new", page),
+        entry("followed", parent=page.fingerprint, found_as="link"),
+        built("followed", page),
+        entry("known", parent=page.fingerprint, found_as="link"),
+    ]
+    outcome = done(page)
+    if is_staged:
+        await store.stage(page, Portion(requests=requests[:2]), 0)
+        await store.stage(page, Portion(requests=requests[2:]), 1)
+        outcome.portions = 2
+    else:
+        outcome.requests = requests
+
+    committed = await store.commit([outcome])
+
+    assert committed.counters.skipped == {"duplicate": 3}
+    assert committed.counters.found == 4
+    for path, duplicates in (("known", 1), ("new", 1), ("followed", 1), ("page", 0)):
+        explained = await store.explain(entry(path).fingerprint)
+        assert explained is not None
+        assert explained.duplicates == duplicates
+        assert explained.duplicate_on == (page.url if duplicates else "")
+        assert explained.duplicate_for == ("parse" if duplicates else "")
+
+
+def built(path: str, page: Entry) -> Entry:
+    """A Request that the callback of a page built."""
+    return entry(path, parent=page.fingerprint, found_as=BUILT)
+
+
+async def test_what_start_yields_again_is_not_counted_again(store: Store) -> None:
+    def started(number: int) -> Outcome:
+        outcome = found(entry("a", found_as=requests.START))
+        outcome.first_value = number
+        outcome.cut, outcome.dropped = {"bad_url": 1}, {"dull": 1}
+        return outcome
+
+    await store.commit([started(0), started(1)])
+
+    committed = await store.commit([started(0), started(1), started(2)])
+
+    assert committed.counters.skipped == {"duplicate": 2, "bad_url": 3}
+    assert committed.counters.dropped == {"dull": 3}
 
 
 async def test_a_page_lands_with_its_items_links_and_counters(store: Store) -> None:

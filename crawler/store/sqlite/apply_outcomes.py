@@ -45,6 +45,7 @@ class OutcomeWriter:
             if committed.is_full:
                 break
         committed.sequence = group.item
+        self._links.write_duplicates()
         group.rows.write()
 
     def _look_up(self, outcomes: Sequence[Outcome]) -> None:
@@ -67,7 +68,8 @@ class OutcomeWriter:
         page = 0 if entry is None else self._pending_page(entry)
         if entry is not None and not page:
             return  # it has ended before: its effects are here already
-        count_outcome(self._counters, outcome)
+        is_again = entry is None and self._is_again(outcome)
+        count_outcome(self._counters, outcome, is_again=is_again)
         if outcome.counts:
             group = self._group
             group.start_counts = count_start(
@@ -78,10 +80,18 @@ class OutcomeWriter:
             items = self._items.add(outcome, page, items_limit)
         if entry is not None:
             self._log(entry, page, outcome, items)
+        self._links.has_duplicates = not is_again
         self._take_in(outcome, has_staged=self._has_staged_links(outcome))
         if entry is not None and entry.fingerprint in self._run.staged:
             self._group.unstaged.add(entry.fingerprint)
             drop(self._connection, entry.fingerprint)
+
+    def _is_again(self, outcome: Outcome) -> bool:
+        """Whether `start()` has yielded this before, in an earlier process."""
+        group, number = self._group, outcome.first_value
+        is_again = 0 <= number < group.start_values
+        group.start_values = max(group.start_values, number + 1)
+        return is_again
 
     def _take_in(self, outcome: Outcome, *, has_staged: bool) -> None:
         """Write the links and facts of a visit; links that it staged come first."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crawler.request import Entry, encode_options
+from crawler.request import BUILT, Entry, encode_options
 from crawler.stats import add
-from crawler.store.base import Place, Rejected
+from crawler.store.base import DUPLICATE, Place, Rejected, is_built
 from crawler.store.sqlite.write_batch import WriteBatch
 
 #: Skipped links that are stored one by one; further ones are only counted.
@@ -17,6 +17,19 @@ _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 _KNOWN = "SELECT 1 FROM seen WHERE seen.fingerprint = staged.fingerprint"
+# Of a URL that is new one request is none too many, if no link was there before it.
+_AGAIN = f"""SELECT fingerprint, times, parent, callback FROM (
+        SELECT fingerprint, parent, callback, again - (
+            NOT EXISTS ({_KNOWN}) AND (
+                found_as = '{BUILT}'
+                OR found_as IN (SELECT number FROM words WHERE word = '{BUILT}')
+            )) AS times
+        FROM staged_urls AS staged NOT INDEXED WHERE page = ? AND again > 0)
+    WHERE times > 0"""
+_UPDATE_DUPLICATE = """UPDATE duplicates
+    SET times = times + ?, parent = ?, callback = ? WHERE fingerprint = ?"""
+_INSERT_DUPLICATE = """INSERT INTO duplicates(times, parent, callback, fingerprint)
+    VALUES(?, ?, ?, ?)"""
 _LOWER = """SELECT staged.fingerprint, hosts.name, staged.depth, seen.sequence
     FROM staged_urls AS staged
     JOIN seen ON seen.fingerprint = staged.fingerprint
@@ -46,6 +59,8 @@ class LinkRows:
         self._run = group.run
         self._connection = group.connection
         self._counters = group.committed.counters
+        #: Whether Requests that are known are counted: not where `start()` runs again.
+        self.has_duplicates = True
 
     def add(self, entry: Entry) -> None:
         """Write a request of a page: its URL is new, or known."""
@@ -54,6 +69,8 @@ class LinkRows:
         known = group.sequence_of(fingerprint)
         if known:
             self._meet_again(fingerprint, entry.host, depth, known)
+            if self.has_duplicates and is_built(entry):
+                self._note_duplicates(fingerprint, 1, entry.parent, request.callback)
             return
         group.url = entry.sequence = sequence = group.url + 1
         host, rank = names.host(entry.host), -request.priority
@@ -108,6 +125,9 @@ class LinkRows:
         takes little memory. The indexes must be up to date; afterwards they lack these
         requests."""
         group, execute = self._group, self._connection.execute
+        spelled = self._run.names.spelled
+        for fingerprint, times, parent, callback in execute(_AGAIN, (page,)).fetchall():
+            self._note_duplicates(fingerprint, times, parent, spelled(callback))
         for found in execute(_LOWER, (page,)).fetchall():
             self._meet_again(*found)
         before = group.url
@@ -129,6 +149,25 @@ class LinkRows:
             self.reject(link)
             if len(group.rows.rejected) >= _MANY:
                 group.rows.write()
+
+    def write_duplicates(self) -> None:
+        """Write the equal requests of the group, as far as there is room for them."""
+        for fingerprint, duplicate in self._group.duplicates.items():
+            times, parent, callback = duplicate
+            values = times, parent, self._run.names.word(callback), fingerprint
+            if self._connection.execute(_UPDATE_DUPLICATE, values).rowcount:
+                continue
+            if self._group.duplicate_urls < REJECTED_LIMIT:
+                self._group.duplicate_urls += 1
+                self._connection.execute(_INSERT_DUPLICATE, values)
+
+    def _note_duplicates(
+        self, fingerprint: int, times: int, parent: int, callback: str
+    ) -> None:
+        """Count requests that are equal to a known one, and remember the last."""
+        add(self._counters.skipped, DUPLICATE, times)
+        earlier = self._group.duplicates.get(fingerprint, (0, 0, ""))[0]
+        self._group.duplicates[fingerprint] = earlier + times, parent, callback
 
     def _stock(self, host: str, place: Place) -> None:
         """Note that only the store has the entry at this place."""

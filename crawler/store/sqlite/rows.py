@@ -25,6 +25,7 @@ ENTRY_COLUMNS = """urls.rank, urls.depth, urls.sequence, urls.fingerprint, urls.
 _SEQUENCE = """SELECT sequence FROM seen WHERE fingerprint = ?1
     UNION ALL SELECT sequence FROM urls
     WHERE sequence > (SELECT url_mark FROM state) AND fingerprint = ?1"""
+_DUPLICATES = "SELECT times, parent, callback FROM duplicates WHERE fingerprint = ?"
 _VISITS = """SELECT number, time, state, reason, detail, status, elapsed, received,
         items, last_item FROM visits
     WHERE number IN (SELECT number FROM visited WHERE page = ?1)
@@ -111,6 +112,8 @@ def explain(
         (sequence,),
     ).fetchone()
     visits = connection.execute(_VISITS, (sequence,)).fetchall()
+    duplicates = connection.execute(_DUPLICATES, (fingerprint,)).fetchone()
+    times, last_parent, callback = duplicates or (0, 0, "")
     attempts = tuple(
         Attempt(
             time / 1000,
@@ -139,6 +142,9 @@ def explain(
         due or 0.0 if state is State.PENDING else 0.0,
         sum(visit[8] for visit in visits),
         attempts,
+        times,
+        _url_of(connection, last_parent),
+        spell(callback) if times else "",
     )
 
 

@@ -32,6 +32,8 @@ class Totals(msgspec.Struct):
     start_items: int = 0
     #: What `start()` has counted.
     start_counts: Mapping[str, int] = {}
+    #: Values that `start()` has yielded: requests, items and bad URLs.
+    start_values: int = 0
 
 
 class _Stored(msgspec.Struct):
@@ -39,6 +41,7 @@ class _Stored(msgspec.Struct):
     seconds: float = 0.0
     start_items: int = 0
     start_counts: dict[str, int] = {}
+    start_values: int = 0
 
 
 def read_totals(encoded: bytes) -> Totals:
@@ -46,7 +49,7 @@ def read_totals(encoded: bytes) -> Totals:
     stored = msgspec.json.decode(encoded, type=_Stored)
     counters = read_counters(bytes(stored.counters))
     items, counts = stored.start_items, stored.start_counts
-    return Totals(counters, stored.seconds, items, counts)
+    return Totals(counters, stored.seconds, items, counts, stored.start_values)
 
 
 class RunState:
@@ -72,6 +75,8 @@ class RunState:
         self.rejected: dict[int, str] = {
             fingerprint: spelled(rule) for fingerprint, rule in rules.items() if rule
         }
+        #: URLs of which equal requests are stored.
+        self.duplicates = _last(connection, "SELECT count(*) FROM duplicates")
         #: What pages have staged that have not ended, by fingerprint.
         self.staged: dict[int, Staged] = {}
         #: Items that pages gave before they were put back to be tried again.

@@ -189,6 +189,18 @@ _STATUS = """
 CREATE {temp} TABLE status(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 """
 
+# Requests that were equal to known ones, by fingerprint: how many, and of the last one
+# its page and callback. `again` counts those among the staged requests of a page.
+_DUPLICATES = """
+CREATE {temp} TABLE duplicates(
+    fingerprint INTEGER PRIMARY KEY,
+    times INTEGER NOT NULL,
+    parent INTEGER NOT NULL,
+    callback NOT NULL
+);
+"""
+_STAGED_AGAIN = "ALTER TABLE staged_urls ADD COLUMN again INTEGER NOT NULL DEFAULT 0;"
+
 #: The steps from one version of the schema to the next; the first makes it.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
@@ -198,6 +210,7 @@ STEPS: dict[Kind, tuple[str, ...]] = {
         _STAGED,
         _TYPES,
         _STATUS.format(temp=""),
+        _DUPLICATES.format(temp="") + _STAGED_AGAIN,
     ),
 }
 #: By version: how a reader converts an older file, in temporary tables.
@@ -207,6 +220,7 @@ _CONVERTED: dict[Kind, dict[int, str]] = {
         2: _FACTS.format(temp="TEMP"),
         4: _UNTYPED,
         5: _STATUS.format(temp="TEMP"),
+        6: _DUPLICATES.format(temp="TEMP"),
     },
 }
 

@@ -12,15 +12,16 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from crawler.request import Entry, encode_options
-from crawler.store.base import Item, Portion, Rejected
+from crawler.store.base import Item, Portion, Rejected, is_built
 from crawler.store.sqlite.run_state import RunState, Staged
 from crawler.store.sqlite.string_table import StringTable
 
 _STAGE_ITEM = "INSERT INTO staged_items VALUES(?, ?, ?, ?, ?)"
 # As in the log of URLs, a link that is found again takes the lower depth.
 _STAGE_URL = """INSERT INTO staged_urls
-    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))
-    ON CONFLICT DO UPDATE SET depth = min(depth, excluded.depth)"""
+    VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''), ?)
+    ON CONFLICT DO UPDATE SET depth = min(depth, excluded.depth),
+        again = again + excluded.again"""
 _STAGE_REJECTED = "INSERT OR IGNORE INTO staged_rejected VALUES(?, ?, ?, ?, ?, ?)"
 _TABLES = ("staged_items", "staged_urls", "staged_rejected")
 
@@ -84,6 +85,7 @@ def _url_rows(
             names.word(entry.found_as),
             encode_options(request.options) or "",
             request.encoded_meta or "",
+            is_built(entry),
         )
 
 

@@ -43,6 +43,7 @@ class WriteBatch:
         self.tail = run.tail
         self.start_items = run.totals.start_items
         self.start_counts = run.totals.start_counts
+        self.start_values = run.totals.start_values
         #: New URLs: their sequence numbers and places; the depths of all that were met.
         self.fresh: dict[int, int] = {}
         self.places: list[tuple[int, Place]] = []
@@ -55,6 +56,11 @@ class WriteBatch:
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
+        #: Equal requests by fingerprint: how many, and of the last one the fingerprint
+        #: of its page and its callback.
+        self.duplicates: dict[int, tuple[int, int, str]] = {}
+        #: URLs of which equal requests are stored.
+        self.duplicate_urls = run.duplicates
         #: Pages whose staged rows are gone.
         self.unstaged: set[int] = set()
         self.rows = RowBuffer(run.connection)
@@ -121,7 +127,11 @@ class WriteBatch:
     def write_totals(self, seconds: float) -> None:
         """Write what the run adds up to with this group."""
         self.totals = Totals(
-            self.committed.counters, seconds, self.start_items, self.start_counts
+            self.committed.counters,
+            seconds,
+            self.start_items,
+            self.start_counts,
+            self.start_values,
         )
         encoded = msgspec.json.encode(self.totals)
         self.connection.execute("UPDATE state SET totals = ?", (encoded,))
@@ -131,7 +141,7 @@ class WriteBatch:
         run, tail = self.run, self.tail
         run.tail = tail
         run.url, run.visit, run.item = self.url, self.visit, self.item
-        run.totals = self.totals
+        run.totals, run.duplicates = self.totals, self.duplicate_urls
         run.names.keep()
         run.recent.add(self.depths)
         tail.fresh.update(self.fresh)
