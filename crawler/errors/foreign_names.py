@@ -71,7 +71,6 @@ RESPONSE: Mapping[str, str] = {
     "find": "response.css_first(selector)",
     "find_all": "response.css(selector)",
     "html": "response.text, or response.page",
-    "jmespath": "response.json()",
     "json_response": "response.json()",
     "protocol": "response.http_version",
     "raw": "response.aiter_bytes(), with stream=True",
@@ -81,7 +80,6 @@ RESPONSE: Mapping[str, str] = {
     "select_one": "response.css_first(selector)",
     "soup": "response.css(selector)",
     "status": "response.status_code",
-    "xpath": "response.css(selector)",
 }
 #: Attributes of what css() gives: a list, and its elements.
 NODES: Mapping[str, str] = {
@@ -102,7 +100,7 @@ NODES: Mapping[str, str] = {
     "re": "[node.re(pattern) for node in css(selector)], or node.re(pattern, selector)",
     "re_first": "css_first(selector).re_first(pattern)",
     "text": "text(selector), or [node.text() for node in css(selector)]",
-    "xpath": "css(selector)",
+    "xpath": "css(selector), or response.xpath(query)",
 }
 NODE: Mapping[str, str] = {
     "attrib": "node.attr(name), or node.attrs",
@@ -124,7 +122,7 @@ NODE: Mapping[str, str] = {
     "select": "node.css(selector)",
     "select_one": "node.css_first(selector)",
     "text_content": "node.text()",
-    "xpath": "node.css(selector)",
+    "xpath": "node.css(selector), or response.xpath(query)",
 }
 #: Arguments of a Request, and of what makes Requests.
 ARGUMENTS: Mapping[str, str] = {

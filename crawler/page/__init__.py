@@ -4,13 +4,14 @@ A page is parsed once, at first use, by selectolax (its lexbor backend). A page 
 could take the parser long is parsed only after a trial process has parsed it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from selectolax.lexbor import LexborNode
 
 from crawler.errors import FetchError, Reason, SelectorError
+from crawler.errors.extras import missing
 from crawler.page.node import MISSING, Node, Nodes, attr_or, text_or
 from crawler.web import encoding
 from crawler.web.finding import find_all, find_first
@@ -22,6 +23,8 @@ from crawler.web.urls import InvalidUrl, join
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+    from parsel import Selector, SelectorList
 
 T = TypeVar("T")
 Owner = TypeVar("Owner")
@@ -91,6 +94,7 @@ class Page:
         #: Why the page must not be parsed: empty if a trial has shown that it may be,
         #: None if there was no trial.
         self.verdict: str | None = None
+        self._of_json: Selector | None = None
         #: The media type of XML, which is not parsed here; empty: it is HTML.
         self._xml_type = xml_type
 
@@ -116,6 +120,52 @@ class Page:
             return xml_tree.parse(self._body, self._charset, max_nodes=self._max_nodes)
         except xml_tree.XmlError as exc:
             raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=self.url) from exc
+
+    @lazy
+    def selector(self) -> "Selector":
+        """parsel's selector of the page or of its XML, for XPath; by the extra `xpath`.
+
+        PageTooComplex where the page is too large or too deep for it.
+        """
+        try:
+            from crawler.page import xpath  # by an extra, which takes 50 ms to load
+        except ImportError as exc:
+            raise missing("XPath", "parsel", "xpath") from exc
+        if not self._xml_type:
+            self.check()
+            markup = self.source.encode("utf-8", "replace")
+            return xpath.html_selector(markup, self.url, bool(self.suspicion))
+        from crawler.web import xml_tree
+
+        try:
+            text = xml_tree.as_checked_utf8(
+                self._body, self._charset, max_nodes=self._max_nodes
+            )
+        except xml_tree.XmlError as exc:
+            raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=self.url) from exc
+        return xpath.xml_selector(text, self.url)
+
+    def json_selector(self, read: Callable[[], Any]) -> "Selector":
+        """parsel's selector of JSON; made once, of what `read` gives."""
+        if self._of_json is None:
+            try:
+                from crawler.page import xpath
+            except ImportError as exc:
+                raise missing("JMESPath", "parsel", "xpath") from exc
+            self._of_json = xpath.json_selector(read())
+        return self._of_json
+
+    def xpath(
+        self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any
+    ) -> "SelectorList[Selector]":
+        """What an XPath 1.0 expression finds; SelectorError for what is none."""
+        try:
+            found = self.selector.xpath(query, namespaces, **variables)
+        except ValueError as exc:
+            detail = f"is not XPath ({exc}), asked"
+            raise SelectorError(query, self.url, detail) from exc
+        self.asked[query] = bool(found) or self.asked.get(query, False)
+        return found
 
     def check(self) -> None:
         """PageTooComplex if parsing the page could take too long or too much memory."""

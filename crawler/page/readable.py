@@ -5,13 +5,13 @@ Pure: the body is here already, or comes piece by piece.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 from anyio.lowlevel import checkpoint
 
-from crawler.errors import FetchError, Reason
+from crawler.errors import FetchError, Reason, SelectorError
 from crawler.message.received import BodyStream, Head
 from crawler.message.reply import Reply
 from crawler.page import Page
@@ -23,6 +23,8 @@ from crawler.web.json_text import as_utf8
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+    from parsel import Selector, SelectorList
 
 T = TypeVar("T")
 
@@ -177,6 +179,32 @@ class Readable(Reply):
             before = f"{reader.count:,} element{'s'[: reader.count != 1]} came before"
             detail = f"XML: {exc}; {before}"
             raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
+
+    @property
+    def selector(self) -> Selector:
+        """parsel's `Selector` of the body, HTML or XML or JSON, made once: XPath,
+        `::text`, `.re()`, JMESPath. By the extra `xpath`."""
+        if "json" not in self.content_type:
+            return self.page.selector
+        return self.page.json_selector(self.json)
+
+    def xpath(
+        self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any
+    ) -> SelectorList[Selector]:
+        """What an XPath 1.0 expression finds in HTML or XML; by the extra `xpath`.
+
+        `namespaces` maps prefixes to URIs; other arguments are the variables of the
+        expression. SelectorError for what is no XPath.
+        """
+        return self.page.xpath(query, namespaces, **variables)
+
+    def jmespath(self, query: str) -> SelectorList[Selector]:
+        """What a JMESPath expression finds in JSON; by the extra `xpath`."""
+        try:
+            return self.page.json_selector(self.json).jmespath(query)
+        except ValueError as exc:
+            detail = f"is not JMESPath ({exc}), asked"
+            raise SelectorError(query, self.url, detail) from exc
 
     def css(self, selector: str) -> Nodes:
         """The elements that match a CSS selector, in document order."""

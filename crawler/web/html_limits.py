@@ -107,7 +107,7 @@ def suspicion(
         ]
         if _leaves_open(body, samples):
             return "it leaves many elements open"
-    return "an element has many attributes" if _is_wide(body, chance) else ""
+    return "an element has many attributes" if is_wide(body, chance) else ""
 
 
 def _has_tags(body: bytes, number: int) -> bool:
@@ -170,7 +170,7 @@ def _open_at_end(root: LexborNode | None) -> int:
     return count
 
 
-def _is_wide(body: bytes, chance: Callable[[], float]) -> bool:
+def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:
     """Whether a tag has too many attributes."""
     for cell in range(0, len(body), _CELL):
         room = max(0, min(_CELL, len(body) - cell) - _SAMPLE)

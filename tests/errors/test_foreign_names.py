@@ -57,7 +57,7 @@ def test_a_spider_has_a_logger() -> None:
     [
         ("body", "response.content"),
         ("status", "status_code"),
-        ("jmespath", r"response.json\(\)"),
+        ("select", r"response.css\(selector\)"),
         ("re", "re.findall"),
         ("nothing", "has no 'nothing'$"),
     ],

@@ -1,0 +1,108 @@
+"""XPath and JMESPath, by parsel: for those who know them, and for XML.
+
+Rule: a document is parsed here only if it is bounded as `css()` and `xml` bound it, and
+an expression that could take long on it is refused before it is evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+import lxml.html
+from lxml import etree
+from parsel import Selector, SelectorList
+
+from crawler.errors import FetchError, Reason
+from crawler.web.html_limits import PageTooComplex, is_wide
+from crawler.web.xpath_limits import FEW, TooCostly, XmlShape, check
+
+#: Elements of a document for XPath, and within each other, at most.
+MAX_ELEMENTS, MAX_DEPTH = 50_000, 512
+
+_deep = etree.XPath("/*" * MAX_DEPTH)
+_every = etree.XPath("count(//*)")
+
+
+class PageSelector(Selector):
+    """parsel's Selector, of a document where every expression is quick."""
+
+    __slots__ = ()
+
+
+class LargePageSelector(PageSelector):
+    """A selector of a document where an expression may be slow: each is checked."""
+
+    __slots__ = ()
+
+    #: Given by a class of each document's own, since selectors make one another.
+    shape: ClassVar[XmlShape]
+    url: ClassVar[str]
+
+    def xpath(
+        self, query: str, namespaces: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> SelectorList[Any]:
+        """The nodes that match; PageTooComplex if that could take too long."""
+
+        def count(expression: str) -> float:
+            found = Selector.xpath(self, expression, namespaces, **kwargs)
+            return float(found[0].root)
+
+        try:
+            check(query, self.shape, count)
+        except TooCostly:
+            detail = (
+                f"the XPath {query!r} could take too long on a page of "
+                f"{self.shape.elements:,} elements; name what comes before "
+                "more closely, take [1], or use css()"
+            )
+            raise PageTooComplex(detail, self.url) from None
+        return super().xpath(query, namespaces, **kwargs)
+
+
+def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
+    """The selector of a page of HTML in UTF-8, which `css()` would parse, too."""
+    if is_large and is_wide(markup):
+        raise PageTooComplex("an element has many attributes", url)
+    parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
+    text = markup.replace(b"\0", b"").strip()
+    root = etree.fromstring(text or b"<html/>", parser, base_url=url)
+    if root is None:  # a comment is all there is
+        root = etree.fromstring(b"<html/>", parser, base_url=url)
+    return _bounded(root, url, "html")
+
+
+def xml_selector(text: bytes, url: str) -> Selector:
+    """The selector of an XML document in UTF-8, which was checked for DTDs and size."""
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False
+    )
+    try:
+        root = etree.fromstring(text, parser, base_url=url)
+    except etree.XMLSyntaxError as exc:
+        raise FetchError(Reason.PARSE_ERROR, f"XML: {exc}", url=url) from exc
+    return _bounded(root, url, "xml")
+
+
+def json_selector(value: Any) -> Selector:
+    """The selector of JSON, which JMESPath is asked of."""
+    return PageSelector(root=value, type="json")
+
+
+def _bounded(root: etree._Element, url: str, kind: str) -> Selector:
+    elements = int(cast("float", _every(root)))
+    if elements <= FEW // 2:
+        return PageSelector(root=root, type=kind, base_url=url)
+    if elements > MAX_ELEMENTS:
+        detail = f"it has over {MAX_ELEMENTS:,} elements, too many for XPath; use css()"
+        raise PageTooComplex(detail, url)
+    if _deep(root):
+        detail = f"it is over {MAX_DEPTH} elements deep, too deep for XPath; use css()"
+        raise PageTooComplex(detail, url)
+    if elements <= FEW:
+        return PageSelector(root=root, type=kind, base_url=url)
+    shape = XmlShape(elements, max(map(len, root.iter())))
+    names = {"shape": shape, "url": url, "__slots__": ()}
+    bounded = type("LargePageSelector", (LargePageSelector,), names)
+    made: Selector = bounded(root=root, type=kind, base_url=url)
+    return made

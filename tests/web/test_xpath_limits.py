@@ -1,0 +1,61 @@
+"""An expression that could take long on a document is found before it is evaluated."""
+
+import pytest
+
+from crawler.web.xpath_limits import TooCostly, XmlShape, check
+
+#: A flat page, and a page of small tables.
+FLAT, TABLES = XmlShape(20_000, 20_000), XmlShape(20_000, 20)
+
+
+@pytest.mark.parametrize(
+    ("expression", "known", "shape", "is_costly"),
+    [
+        ("//p", {}, FLAT, False),
+        ("//p//a/@href", {}, FLAT, False),
+        ("//p[2]/a | //b", {}, FLAT, False),
+        ("//p/following-sibling::p", {"//p": 20_000}, FLAT, True),
+        ("//p/following-sibling::p", {"//p": 20_000}, TABLES, True),
+        ("//p/following-sibling::p", {"//p": 2_000}, TABLES, False),
+        ("//dt[.='x']/following-sibling::dd", {"//dt[.='x']": 1}, FLAT, False),
+        ("//dt/following-sibling::dd[1]", {"//dt": 3_000}, FLAT, False),
+        ("//dt/ following-sibling :: dd [ last() ]", {"//dt": 3_000}, FLAT, False),
+        ("//dt/following-sibling::*[2]", {"//dt": 3_000}, FLAT, False),
+        ("//dt/following-sibling::dd[.='x']", {"//dt": 3_000}, FLAT, True),
+        ("//b/following::i", {"//b": 5_000}, TABLES, True),
+        ("//b/preceding::i", {"//b": 5}, TABLES, False),
+        ("(//b/preceding::i)[1]", {"//b": 5_000}, TABLES, True),
+        ("(//i)[1]/preceding::i", {"(//i)[1]": 1}, FLAT, False),
+        ("//a | //b/preceding::i", {"//b": 5_000}, TABLES, True),
+        ("count(//a) + count(//b/preceding::i)", {"//b": 5_000}, TABLES, True),
+        ("following-sibling::p", {".": 1}, FLAT, False),
+        ("//p[following-sibling::p]", {}, TABLES, False),
+        ("//p[following-sibling::p]", {}, FLAT, True),
+        ("//p[not(preceding::p)]", {}, TABLES, True),
+        ("//p[. = //b]", {}, TABLES, True),
+        ("//p[.//b]", {}, FLAT, False),
+        ("//p[a//b]", {}, FLAT, False),
+        ("//p[.='/following::x']", {}, FLAT, False),
+        ("//p[contains(., 'a//b')]", {}, FLAT, False),
+        ("//a[", {}, FLAT, False),
+        ("]//a/following::b", {}, FLAT, True),  # no path can be counted
+    ],
+)
+def test_the_cost_is_estimated_by_shape_and_contexts(
+    expression: str, known: dict[str, int], shape: XmlShape, is_costly: bool
+) -> None:
+    asked: list[str] = []
+
+    def count(path: str) -> float:
+        asked.append(path)
+        number = known.get(path.removeprefix("count(").removesuffix(")"))
+        if number is None:
+            raise ValueError(path)
+        return number
+
+    if is_costly:
+        with pytest.raises(TooCostly):
+            check(expression, shape, count)
+    else:
+        check(expression, shape, count)
+    assert not known or asked == [f"count({path})" for path in known]
