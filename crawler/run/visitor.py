@@ -193,19 +193,22 @@ class Visitor:
         clock = parts.clocks.monotonic
         started = clock()
         visit.is_asked, visit.has_head = True, False
-        response = await parts.fetch(request)
-        visit.has_head = True
-        visit.is_asked = response.is_from_wire or bool(visit.answers)
-        response.request = request  # layers may have sent another one
-        response.max_links = self._max_links
+        response: Response | None = None
         try:
+            response = await parts.fetch(request)
+            visit.has_head = True
+            visit.is_asked = response.is_from_wire or bool(visit.answers)
+            response.request = request  # layers may have sent another one
+            response.max_links = self._max_links
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate):
                 await response.aread()
                 if fate is Fate.PAGE and not response.is_type_declared:
                     fate = acceptance.fate(request, response)
         except BaseException:
-            await response.aclose()
+            visit.elapsed = clock() - started
+            if response is not None:
+                await response.aclose()
             raise
         response.elapsed = visit.elapsed = clock() - started
         return response, fate

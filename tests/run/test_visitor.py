@@ -12,6 +12,8 @@ from anyio.to_thread import current_default_thread_limiter
 from tenacity import stop_after_attempt
 
 from crawler import Failure, Reason, Request, Response, Results, Spider
+from crawler.run.observers import Observer
+from crawler.store.base import Outcome
 from crawler.testing import Answer, FakeSite, Page
 from tests.run.timed import (
     HOME,
@@ -44,6 +46,17 @@ class Heard(Visits):
     async def failed(self, failure: Failure) -> Results:
         body = None if failure.response is None else failure.response.text
         yield {"reason": failure.reason, "detail": failure.detail, "body": body}
+
+
+class Seen(Observer):
+    """Keeps the outcomes of visits."""
+
+    def __init__(self) -> None:
+        self.visits: list[Outcome] = []
+
+    def landed(self, outcome: Outcome) -> None:
+        if outcome.entry is not None:
+            self.visits.append(outcome)
 
 
 class Body:
@@ -303,6 +316,66 @@ def test_a_response_says_how_long_it_took_with_its_body() -> None:
     run = crawl(starting(HOME, of=Times), FakeSite({HOME: page}))
 
     assert run.report.items == [{"elapsed": 7}]
+
+
+async def torn_late() -> AsyncIterator[bytes]:
+    yield b"<p>"
+    await asyncio.sleep(3)
+    raise httpx.ReadError("torn")
+
+
+@pytest.mark.parametrize(
+    ("answer", "elapsed"),
+    [
+        pytest.param(Reason.RESET, 4, id="no answer"),
+        pytest.param((404, ""), 4, id="a bad status"),
+        pytest.param((200, {"content-type": "text/html"}, torn_late()), 7, id="a body"),
+        pytest.param((200, {"content-type": "image/png"}, b""), 4, id="a type"),
+    ],
+)
+def test_an_outcome_says_how_long_its_exchange_took_though_it_failed(
+    answer: Answer, elapsed: float
+) -> None:
+    seen = Seen()
+    spider = starting(HOME, stop=stop_after_attempt(1))
+
+    crawl(spider, FakeSite({HOME: slowly(4, answer)}), terms={"observers": [seen]})
+
+    (outcome,) = seen.visits
+    assert round(outcome.elapsed, 3) == elapsed
+
+
+def test_an_outcome_says_how_long_the_last_exchange_of_its_visit_took() -> None:
+    """The page leads to itself; when it is asked again there is no answer."""
+    seen = Seen()
+    answer = in_turn((302, {"location": "/"}, ""), Reason.RESET)
+
+    async def page(request: httpx.Request) -> Answer:
+        await asyncio.sleep(4)
+        return answer(request)
+
+    site = FakeSite({HOME: page})
+    spider = starting(HOME, stop=stop_after_attempt(1))
+
+    crawl(spider, site, http={"total": 60}, terms={"observers": [seen]})
+
+    (outcome,) = seen.visits
+    assert [answer.status for answer in outcome.answers] == [302]
+    assert round(outcome.elapsed, 3) == 4
+
+
+def test_an_exchange_that_passes_its_deadline_took_as_long() -> None:
+    seen = Seen()
+    spider = starting(HOME, stop=stop_after_attempt(1))
+
+    crawl(
+        spider,
+        FakeSite({HOME: slowly(500)}),
+        http={"total": 100},
+        terms={"observers": [seen]},
+    )
+
+    assert [round(outcome.elapsed, 3) for outcome in seen.visits] == [100]
 
 
 # -- redirects
