@@ -352,6 +352,15 @@ def test_a_host_whose_window_runs_low_is_hungry_once() -> None:
     assert not frontier.is_hungry
 
 
+def test_a_host_of_which_the_store_has_no_more_is_never_hungry() -> None:
+    frontier = frontier_of(*[Page() for _ in range(3)])
+
+    assert len(drawn(frontier, 10.0)) == 3
+    frontier.stock("a.example", False)
+
+    assert not frontier.is_hungry
+
+
 def test_a_frontier_that_is_full_is_not_hungry() -> None:
     frontier = frontier_of(limit=1)
     frontier.stock("b.example", True)

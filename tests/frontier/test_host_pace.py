@@ -167,6 +167,23 @@ def test_crawl_delay_is_bounded_and_never_quickens_a_host() -> None:
     assert wait(hosts, 300.0) == 2.0
 
 
+@pytest.mark.parametrize(
+    ("seconds", "interval"),
+    [
+        pytest.param(0.5, 0.5, id="under a second"),
+        pytest.param(0.0, 0.0, id="none"),
+        pytest.param(-1.0, 0.0, id="less than none"),
+    ],
+)
+def test_a_crawl_delay_is_all_that_holds_where_there_is_no_rate(
+    seconds: float, interval: float
+) -> None:
+    hosts = hosts_of(rate=0.0)
+    hosts.crawl_delay(HOST, seconds)
+
+    assert wait(hosts, 100.0) == interval
+
+
 def test_crawl_delay_is_remembered_when_the_host_has_rested() -> None:
     hosts = hosts_of(rate=8.0)
     fetch(hosts, 1.0)

@@ -401,6 +401,23 @@ def test_a_long_robots_txt_says_as_much_as_a_short_one(size: int) -> None:
     run_virtual(main)
 
 
+def test_of_many_ways_that_failed_the_one_that_did_longest_ago_is_forgotten() -> None:
+    async def main() -> None:
+        table = Table(UNREACHED)
+        first, second, third = (f"https://h{number}.example" for number in range(3))
+        for number in range(20_000):
+            await table.robots.ask(f"https://h{number}.example", BAD)
+        await table.robots.ask(first, BAD)
+        assert table.robots.knows(second, BAD)
+
+        await table.robots.ask("https://another.example", BAD)
+
+        known = [table.robots.knows(each, BAD) for each in (first, second, third)]
+        assert known == [True, False, True]
+
+    run_virtual(main)
+
+
 def test_of_many_origins_the_one_that_was_asked_longest_ago_is_forgotten() -> None:
     async def main() -> None:
         table = Table((404, b""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import httpx
@@ -20,10 +20,19 @@ from crawler import (
     Spider,
     StopCrawl,
 )
+from crawler.layers import respond
+from crawler.pipelines import OpenChain
+from crawler.request import Entry, LinkRequest
+from crawler.run.callbacks import Callbacks, Effects
+from crawler.run.link_filter import LinkFilter
+from crawler.store.base import Portion
 from crawler.testing import FakeSite, Page
+from crawler.web.urls import Scope
 from tests.run.timed import HOME, Visits, crawl, in_turn, starting
 
 MIB = 1024**2
+#: What stands around the text of an item that has one field, `text`.
+AROUND = len('{"text":""}')
 
 
 def calling(callback: Callable[..., Any], **attributes: Any) -> type[Spider]:
@@ -67,8 +76,8 @@ def with_pauses(seconds: float, *lines: bytes) -> Page:
     [
         pytest.param(10_000, 1, True, id="as many as may be"),
         pytest.param(10_001, 1, False, id="one too many"),
-        pytest.param(31, MIB, True, id="nearly as large as may be"),
-        pytest.param(33, MIB, False, id="too large"),
+        pytest.param(32, MIB - AROUND, True, id="as large as may be"),
+        pytest.param(32, MIB - AROUND + 1, False, id="too large"),
     ],
 )
 def test_a_page_gives_items_up_to_a_number_and_a_size(
@@ -115,6 +124,80 @@ def test_a_streamed_page_that_is_tried_again_gives_its_items_once() -> None:
 
     assert run.report.retried == 1
     assert [item["number"] for item in run.report.items] == list(range(2_501))
+
+
+class Alone:
+    """Callbacks of a spider without a crawl, and the portions that they staged."""
+
+    def __init__(self, spider: Spider) -> None:
+        self.portions: list[Portion] = []
+        scope = Scope("hosts", ["site.example"])
+        judge = LinkFilter(scope, depth=None, max_url=99, known={}, left_out={})
+        chain = OpenChain([])
+        self.callbacks = Callbacks(spider, judge, chain, self._stage, timeout=5.0)
+
+    async def _stage(self, entry: Entry, portion: Portion, number: int) -> None:
+        assert number == len(self.portions)
+        self.portions.append(portion)
+
+
+def entry_of(*, stream: bool = False) -> Entry:
+    request = Request(HOME, stream=stream)
+    return Entry(request.fingerprint(), request, "site.example")
+
+
+async def given(
+    values: Iterable[Any], *, stream: bool = True
+) -> tuple[list[Portion], Effects]:
+    """The portions of what a callback gives, and what is left at its end."""
+    alone = Alone(calling(lambda response: values)())
+    entry = entry_of(stream=stream)
+    effects = await alone.callbacks.page(entry, respond(entry.request, 200))
+    assert effects.portions == len(alone.portions)
+    return alone.portions, effects
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "portions", "rest"),
+    [
+        pytest.param(999, 1, [], 999, id="too few"),
+        pytest.param(1000, 1, [1000], 0, id="enough"),
+        pytest.param(2500, 1, [1000, 1000], 500, id="more"),
+        pytest.param(2, MIB // 2 - AROUND, [2], 0, id="large enough"),
+        pytest.param(2, MIB // 2 - AROUND - 1, [], 2, id="nearly large enough"),
+        pytest.param(5, MIB // 2, [2, 2], 1, id="larger"),
+    ],
+)
+async def test_items_of_a_stream_go_to_the_store_by_the_thousand_or_the_mebibyte(
+    count: int, size: int, portions: list[int], rest: int
+) -> None:
+    found, effects = await given([{"text": "x" * size}] * count)
+
+    assert [len(portion.items) for portion in found] == portions
+    assert len(effects.items) == rest
+
+
+@pytest.mark.parametrize("host", ["site.example", "other.example"])
+async def test_links_of_a_stream_go_to_the_store_by_five_hundred(host: str) -> None:
+    """Those that a filter skips, too."""
+    values = [
+        LinkRequest(f"https://{host}/{number}", "parse") for number in range(1200)
+    ]
+
+    portions, effects = await given(values)
+
+    sizes = [len(each.requests) + len(each.rejected) for each in portions]
+    assert (sizes, effects.found.size) == ([500, 500], 200)
+    assert bool(effects.found.rejected) is (host != "site.example")
+
+
+async def test_what_is_no_stream_goes_to_the_store_with_its_page() -> None:
+    links = [Request(HOME + str(number)) for number in range(1200)]
+
+    portions, effects = await given([*links, *[{"n": 1}] * 1200], stream=False)
+
+    assert not portions
+    assert (len(effects.found.requests), len(effects.items)) == (1200, 1200)
 
 
 # -- what

@@ -6,11 +6,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
+import pytest
 
 from crawler.request import Entry, Request
-from crawler.run import committer
 from crawler.run.committer import Committer
 from crawler.store.base import Committed, Item, Outcome, Rejected
+
+#: What may wait, and how much of it lands at a time; a group of ENOUGH waits no longer.
+MAX_WAITING, MAX_WAITING_BYTES = 500, 16 * 1024**2
+MAX_GROUP, ENOUGH = 250, 100
+#: About what a new request, and a link that was skipped, take besides their URL.
+REQUEST_BYTES, LEFT_OUT_BYTES = 500, 200
 
 
 def outcome(number: int, size: int = 0) -> Outcome:
@@ -55,7 +61,7 @@ async def test_a_group_is_what_came_in_while_the_last_one_was_written() -> None:
 async def test_who_puts_waits_while_too_much_is_queued() -> None:
     recorder = Recorder()
     made = Committer(recorder.commit, recorder.note, lambda: False)
-    half = committer.MAX_WAITING_BYTES // 2
+    half = MAX_WAITING_BYTES // 2
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(made.run)
@@ -71,11 +77,68 @@ async def test_who_puts_waits_while_too_much_is_queued() -> None:
     assert recorder.landed[-1] == "9"
 
 
+async def room_after(*outcomes: Outcome) -> bool:
+    """Whether a committer that is not at work has room left behind these."""
+    made = Committer(Recorder().commit, Recorder().note, lambda: False)
+    for each in outcomes:
+        await made.put(each)
+    with anyio.move_on_after(0.01) as scope:
+        await made.put(outcome(9))
+    return not scope.cancelled_caught
+
+
+URL = "https://a.example/"
+_LINK = Rejected(1, URL, "scope", 0)
+_NEW = Entry(2, Request(URL), "a.example")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(0, id="an item alone"),
+        pytest.param(LEFT_OUT_BYTES + len(URL), id="a link that was skipped"),
+        pytest.param(REQUEST_BYTES + len(URL), id="a new request"),
+    ],
+)
+@pytest.mark.parametrize("over", [-1, 0])
+async def test_what_is_queued_is_bounded_by_the_bytes_of_all_that_it_holds(
+    kept: int, over: int
+) -> None:
+    full = Outcome(None, items=[Item(bytes(MAX_WAITING_BYTES + over - kept))])
+    if kept > REQUEST_BYTES:
+        full.requests = [_NEW]
+    elif kept:
+        full.rejected = [_LINK]
+
+    assert await room_after(full) is (over < 0)
+
+
+@pytest.mark.parametrize("count", [MAX_WAITING - 1, MAX_WAITING])
+async def test_what_is_queued_is_bounded_by_its_number(count: int) -> None:
+    assert await room_after(*map(outcome, range(count))) is (count < MAX_WAITING)
+
+
+async def test_a_group_is_bounded_and_the_others_follow_in_order() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    made = Committer(recorder.commit, recorder.note, lambda: False)
+    for number in range(MAX_GROUP + 2):
+        await made.put(outcome(number))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.run)
+        await made.drain()
+        tasks.cancel_scope.cancel()
+
+    assert [len(group) for group in recorder.groups] == [MAX_GROUP, 2]
+    assert recorder.landed == [str(number) for number in range(MAX_GROUP + 2)]
+
+
 async def test_the_text_of_urls_counts_as_what_is_queued() -> None:
     recorder = Recorder()
     made = Committer(recorder.commit, recorder.note, lambda: False)
     long = "https://a.example/" + "x" * 8_000
-    number = committer.MAX_WAITING_BYTES // 2 // 8_000
+    number = MAX_WAITING_BYTES // 2 // 8_000
     found = Outcome(None, rejected=[Rejected(1, long, "scope", 0)] * number)
     asked = Outcome(None, requests=[Entry(2, Request(long), "a.example")] * number)
 
@@ -118,6 +181,20 @@ async def test_a_group_gathers_until_somebody_waits_for_it() -> None:
         assert recorder.landed == ["0", "1", "2"]
 
 
+async def test_each_group_gathers_anew() -> None:
+    recorder = Recorder()
+
+    async with patient(recorder, 3600) as made:
+        await made.put(outcome(0))
+        await anyio.wait_all_tasks_blocked()
+        made.hurry()
+        await anyio.wait_all_tasks_blocked()
+        await made.put(outcome(1))
+        await anyio.wait_all_tasks_blocked()
+
+        assert recorder.landed == ["0"]
+
+
 async def test_a_group_gathers_for_a_moment_only() -> None:
     recorder = Recorder()
 
@@ -133,10 +210,13 @@ async def test_a_group_that_is_large_enough_lands_at_once() -> None:
     recorder = Recorder()
 
     async with patient(recorder, 3600) as made:
-        for number in range(committer.ENOUGH):
+        for number in range(ENOUGH - 1):
             await made.put(outcome(number))
         await anyio.wait_all_tasks_blocked()
-        assert len(recorder.landed) == committer.ENOUGH
+        assert not recorder.landed
+        await made.put(outcome(ENOUGH))
+        await anyio.wait_all_tasks_blocked()
+        assert len(recorder.landed) == ENOUGH
 
 
 async def test_what_gathers_lands_at_the_end() -> None:

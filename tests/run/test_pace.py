@@ -13,6 +13,8 @@ import pytest
 from tenacity import stop_after_attempt, stop_after_delay, wait_fixed
 
 from crawler import Reason, Request, Response, Results, Spider
+from crawler.run.observers import Observer
+from crawler.store.base import Outcome
 from crawler.testing import Answer, Page
 from tests.run.timed import (
     HOME,
@@ -556,3 +558,25 @@ def test_a_dead_proxy_neither_slows_nor_fails_the_direct_pages_of_a_host(
     assert run.report.pages == len(direct) == 20
     assert run.report.errors == {"proxy_error": 20}
     assert direct[-1] <= 80
+
+
+def test_a_request_waits_for_as_long_as_its_proxy_rests() -> None:
+    """Its tenth failure parks the proxy; each later one parks it for longer."""
+    tries: list[bool] = []
+
+    class Tries(Observer):
+        def landed(self, outcome: Outcome) -> None:
+            if outcome.entry is not None:
+                tries.append(outcome.is_asked)
+
+    site = TimedSite(pages(dead_proxy))
+    stop = staticmethod(stop_after_attempt(13))
+    spider = type("Half", (HalfProxied,), {"by_proxy": (True,), "stop": stop})
+
+    run = crawl(spider, site, politeness=FREE, terms={"observers": [Tries()]})
+
+    expected = [WAIT * number for number in range(10)]
+    last = expected[-1]
+    assert site.times() == [*expected, last + 60, last + 180, last + 420]
+    assert tries == [True] * 13
+    assert run.report.errors == {"proxy_error": 1}

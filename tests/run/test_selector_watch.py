@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.run.selector_watch import MAX_SELECTORS, Matches, SelectorWatch
+from crawler.run.selector_watch import Matches, SelectorWatch
 
 
 def test_selectors_are_counted_for_each_callback() -> None:
@@ -22,9 +22,9 @@ def test_selectors_are_counted_for_each_callback() -> None:
 def test_a_spider_that_builds_selectors_fills_no_memory() -> None:
     watch = SelectorWatch()
 
-    for number in range(MAX_SELECTORS + 5):
+    for number in range(1_005):
         watch.note("parse", {f"#a{number}": True})
     watch.note("parse", {"#a0": True})
 
-    assert len(watch.matches) == MAX_SELECTORS
+    assert len(watch.matches) == 1_000
     assert watch.matches["parse", "#a0"] == Matches(2, 2)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from crawler import Request, Response, Results, Spider
+from crawler.errors import ConfigError
 from crawler.frontier.host_pace import HostPace, Pace
 from crawler.pipelines import OpenChain
 from crawler.request import START, Entry
@@ -219,6 +220,28 @@ async def test_a_start_that_raises_has_not_ended_and_is_drawn_again(
     assert len(item.items) == 1
     assert last == Outcome(None)
     assert drawn.starts.error is error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        pytest.param(LookupError("no list"), "LookupError: no list", id="with a text"),
+        pytest.param(LookupError(), "LookupError", id="without one"),
+        pytest.param(ConfigError("no [shop] here"), "no [shop] here", id="ours"),
+    ],
+)
+async def test_the_log_says_why_and_where_start_failed(
+    error: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def given() -> Iterator[Any]:
+        yield {"n": 0}
+        raise error
+
+    await Drawn(given).all()
+
+    (record,) = caplog.records
+    assert record.message.startswith(f"start() failed: {said} (")
+    assert "test_start_requests.py" in record.message
 
 
 async def test_a_start_that_is_broken_off_has_not_ended_and_is_closed() -> None:

@@ -1,0 +1,99 @@
+"""What the store keeps of a host, and whose turn it is to be loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from crawler.frontier.host_queue import NOTHING
+from crawler.frontier.window import RefillWindow
+
+HOST, OTHER = "site.example", "other.example"
+NEAR, FAR = (0, 1, 5), (0, 2, 7)
+
+
+def taken(window: RefillWindow) -> list[str]:
+    names = []
+    while window.is_hungry:
+        names.append(window.next_hungry())
+    return names
+
+
+@pytest.mark.parametrize(
+    ("hosts", "share"),
+    [
+        pytest.param(0, 8, id="no host yet"),
+        pytest.param(12, 8, id="as many as fill all places"),
+        pytest.param(13, 7, id="one more"),
+        pytest.param(50, 2, id="many"),
+        pytest.param(1000, 1, id="more hosts than places"),
+    ],
+)
+def test_a_host_has_a_window_here_or_its_share_of_all_places(
+    hosts: int, share: int
+) -> None:
+    assert RefillWindow(8, 100).share(hosts) == share
+
+
+def test_hosts_that_are_in_the_store_alone_have_a_share_too() -> None:
+    window = RefillWindow(8, 100)
+    for number in range(50):
+        window.begin_at(f"{number}.example", NEAR)
+
+    assert window.share(3) == 2
+
+
+@pytest.mark.parametrize("places", [(NEAR, FAR), (FAR, NEAR)])
+def test_the_store_keeps_a_host_from_the_first_place_that_was_left_to_it(
+    places: tuple[tuple[int, int, int], ...],
+) -> None:
+    window = RefillWindow(8, 100)
+
+    for place in places:
+        window.begin_at(HOST, place)
+
+    assert window.ends == {HOST: NEAR}
+
+
+def test_a_host_that_was_loaded_to_its_end_is_named_no_more() -> None:
+    window = RefillWindow(8, 100)
+    window.begin_at(HOST, NEAR)
+    window.want(HOST)
+    window.want(OTHER)
+
+    window.loading(HOST)
+    window.loaded(HOST, None)
+
+    assert not window.ends
+    assert taken(window) == [OTHER]
+
+
+def test_a_host_that_was_loaded_in_part_goes_on_behind_what_came() -> None:
+    window = RefillWindow(8, 100)
+    window.begin_at(HOST, NEAR)
+
+    window.loading(HOST)
+    window.loaded(HOST, FAR)
+
+    assert window.ends == {HOST: FAR}
+
+
+def test_what_was_left_to_the_store_while_it_was_asked_is_asked_for_again() -> None:
+    window = RefillWindow(8, 100)
+    window.loading(HOST)
+    window.begin_at(HOST, FAR)
+
+    window.loaded(HOST, None)
+
+    assert window.ends == {HOST: NOTHING}
+
+
+def test_hosts_that_run_low_are_named_once_each_in_the_order_in_which_they_did() -> (
+    None
+):
+    window = RefillWindow(8, 100)
+
+    for host in (OTHER, HOST, OTHER):
+        window.want(host)
+
+    assert taken(window) == [OTHER, HOST]
+    assert not window.is_hungry
