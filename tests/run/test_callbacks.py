@@ -383,7 +383,7 @@ def test_what_an_errback_asks_for_is_one_level_deeper_and_asked_once() -> None:
     run = crawl(Instead, site, crawl={"depth": 1})
 
     assert site.urls == [HOME, HOME + "instead"]
-    assert run.report.skipped == {"depth": 1}
+    assert run.report.skipped == {"depth": 1, "duplicate": 1}
 
 
 def test_an_errback_that_fails_leaves_nothing_and_its_request_failed_once() -> None:
