@@ -6,12 +6,12 @@ Pure: the body is here already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, NoReturn, Unpack
+from typing import Any, Literal, Unpack
 
 import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
-from crawler.errors.foreign_names import RESPONSE, refuse_attribute
+from crawler.errors.foreign_names import RESPONSE, refuses
 from crawler.link_batch import LinkBatch, LinkOptions, batch_of, is_wanted, patterns
 from crawler.page.node import Node
 from crawler.page.readable import Readable
@@ -35,6 +35,7 @@ class LinkElement(msgspec.Struct, frozen=True):
     node: Node
 
 
+@refuses(RESPONSE)
 class Response(Readable):
     """The answer of a server, under httpx's names: a head, a body, and a page.
 
@@ -194,9 +195,6 @@ class Response(Readable):
     ) -> LinkBatch:
         own, base_url = self.request.options, self.page.base_url
         return batch_of(function, own, base_url, references, callback, options)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        refuse_attribute(self, name, RESPONSE)
 
     def __repr__(self) -> str:
         return f"<Response {self.status_code} {self.url}>"

@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Mapping
-from typing import NoReturn
+from collections.abc import Callable, Collection, Mapping
+from typing import NoReturn, TypeVar
+
+Owner = TypeVar("Owner")
 
 _SETTINGS = 'settings = {"section": {"key": value}}'
 _STATUSES = "statuses = [404] for callbacks, or an errback for one request"
@@ -150,13 +152,40 @@ ARGUMENTS: Mapping[str, str] = {
 }
 
 
-def refuse_attribute(owner: object, name: str, table: Mapping[str, str]) -> NoReturn:
-    """Raise AttributeError for a missing name; a name of another framework gets a
-    hint."""
-    kind = type(owner).__name__
-    instead = table.get(name)
-    hint = f"; write {instead}" if instead else ""
-    raise AttributeError(f"{kind} has no {name!r}{hint}", name=name, obj=owner)
+class ForeignName:
+    """An attribute that other frameworks have: to read it is an AttributeError that
+    says what to write.
+
+    A descriptor, not `__getattr__`, which would make every other attribute dearer.
+    """
+
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
+        self._name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise AttributeError(
+            f"{owner.__name__} has no {self._name!r}; write {self._instead}",
+            name=self._name,
+            obj=instance,
+        )
+
+
+def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
+    """Give a class the names of other frameworks that it has not itself."""
+
+    def add(owner: type[Owner]) -> type[Owner]:
+        for name, instead in table.items():
+            if not hasattr(owner, name):
+                foreign = ForeignName(instead)
+                foreign.__set_name__(owner, name)
+                setattr(owner, name, foreign)
+        return owner
+
+    return add
 
 
 def refuse_arguments(

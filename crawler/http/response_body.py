@@ -48,10 +48,13 @@ class FieldsHead:
 
     def values(self, name: bytes) -> tuple[bytes, ...]:
         size = len(name)
+        # A list first: a generator costs more than the few fields of a head.
         return tuple(
-            value
-            for field, value in self._fields
-            if len(field) == size and field.lower() == name
+            [
+                value
+                for field, value in self._fields
+                if len(field) == size and field.lower() == name
+            ]
         )
 
     @property

@@ -34,8 +34,8 @@ class Reply:
 
     __slots__ = (
         "_content",
+        "_content_type",
         "_media_type",
-        "_sniffed",
         "elapsed",
         "head",
         "http_version",
@@ -76,7 +76,8 @@ class Reply:
         self.stream = body
         self._content = content
         self._media_type: MediaType | None = None
-        self._sniffed: str | None = None
+        #: The media type, once it is known.
+        self._content_type: str | None = None
 
     def keep_transferred(self) -> None:
         """Keep the body as it is transferred, too; call it before the body is read."""
@@ -142,15 +143,18 @@ class Reply:
         If the server declares none, the type is sniffed from the body; it is empty
         as long as the body is not here.
         """
-        declared = self._declared.essence
-        if declared or self._content is None:
-            return declared
-        if self._sniffed is None:
-            is_nosniff = media_type.is_nosniff(
-                self.head.values(b"x-content-type-options")
-            )
-            self._sniffed = media_type.sniff(self._content, scriptable=not is_nosniff)
-        return self._sniffed
+        kind = self._content_type
+        if kind is None:
+            kind = self._declared.essence or self._sniffed_type()
+            if kind or self._content is not None:
+                self._content_type = kind
+        return kind
+
+    def _sniffed_type(self) -> str:
+        if self._content is None:
+            return ""
+        is_nosniff = media_type.is_nosniff(self.head.values(b"x-content-type-options"))
+        return media_type.sniff(self._content, scriptable=not is_nosniff)
 
     @property
     def is_type_declared(self) -> bool:

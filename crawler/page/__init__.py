@@ -17,7 +17,7 @@ from crawler.web import encoding
 from crawler.web.finding import find_all, find_first
 from crawler.web.html_limits import PageTooComplex, suspicion
 from crawler.web.html_parser import parse
-from crawler.web.references import LINKS, Names, Wanted, base_reference
+from crawler.web.references import LINKS, Names, Wanted, base_reference, wanted_links
 from crawler.web.selectors import Tree
 from crawler.web.urls import InvalidUrl, join
 
@@ -272,7 +272,7 @@ class Page:
         each. A selector takes the links that it matches and those inside what it
         matches.
         """
-        wanted = Wanted(tags, attributes)
+        wanted = wanted_links(tags, attributes)
         if self._xml_type and selector is None:
             self.has_no_links = True
             return []
@@ -286,9 +286,10 @@ class Page:
             found = self._hrefs(wanted)
         else:
             found = wanted.addresses(self._select(wanted.selector))
-        room = _room(found, self._max_links, len(self.base_url)) if found else 0
-        self.links_cut += cut + len(found) - room
-        found = found[:room]
+        room = self._room(found)
+        if cut or room < len(found):
+            self.links_cut += cut + len(found) - room
+            found = found[:room]
         if self.encoding == "utf-8":
             return found
         return [encoding.encode_query(text, self.encoding) for text in found]
@@ -300,7 +301,7 @@ class Page:
         attributes: Names = None,
     ) -> list[tuple[str, Node]]:
         """The addresses that `references` gives, each with its element."""
-        wanted = Wanted(tags, attributes)
+        wanted = wanted_links(tags, attributes)
         if self._xml_type and selector is None:
             self.has_no_links = True
             return []
@@ -316,11 +317,20 @@ class Page:
         )
         found = list(islice(pairs, self._max_links))
         self.links_cut += sum(1 for _ in pairs)
-        room = _room([address for address, _ in found], self._max_links, len(self.url))
+        room = self._room([address for address, _ in found])
         self.links_cut += len(found) - room
         return [
             (self._in_encoding(text), Node(n, self._tree)) for text, n in found[:room]
         ]
+
+    def _room(self, references: list[str]) -> int:
+        """How many of these links are taken: of so many, and of so much text in all."""
+        number = min(self._max_links, len(references))
+        base = len(self.base_url)
+        # A reference is no longer than its place in the markup, even with entities.
+        if base * number + len(self.markup) <= _LINK_TEXT:
+            return number
+        return _first(references, number, base)
 
     def _in_encoding(self, reference: str) -> str:
         """A reference with its query in the page's encoding."""
@@ -364,9 +374,11 @@ class Page:
 
     def _hrefs(self, wanted: Wanted) -> list[str]:
         pairs = zip(self._tags_with_href, self._with_href, strict=True)
-        is_link = wanted.is_link
+        tags = wanted.tags
         try:
-            return [node.attrs["href"] or "" for tag, node in pairs if is_link(tag)]
+            if tags is None:
+                return [node.attrs["href"] or "" for node in self._with_href]
+            return [node.attrs["href"] or "" for tag, node in pairs if tag in tags]
         except KeyError:  # what was found is xlink:href, as SVG has it
             return wanted.addresses(self._with_href)
 
@@ -400,11 +412,8 @@ class Page:
         return find_all(self._tree.root, selector, self._tree)
 
 
-def _room(references: list[str], number: int, base: int) -> int:
-    """How many references are taken: so many, and URLs of `_LINK_TEXT` in all."""
-    number = min(number, len(references))
-    if base * number + sum(map(len, references)) <= _LINK_TEXT:
-        return number
+def _first(references: list[str], number: int, base: int) -> int:
+    """How many references have URLs of `_LINK_TEXT` in all, at most `number`."""
     text = 0
     for index, reference in enumerate(references[:number]):
         text += base + len(reference)

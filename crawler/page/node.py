@@ -5,12 +5,12 @@ Pure. The parser's own node is wrapped, so that spiders do not depend on its rel
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NoReturn, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from selectolax.lexbor import LexborNode
 
 from crawler.errors import SelectorError
-from crawler.errors.foreign_names import NODE, NODES, refuse_attribute
+from crawler.errors.foreign_names import NODE, NODES, refuses
 from crawler.web.finding import find_all, find_first, matches
 from crawler.web.selectors import Tree
 from crawler.web.urls import Pattern
@@ -23,6 +23,7 @@ MISSING: Any = object()
 _SHOWN, _EXCERPT = 5, 40
 
 
+@refuses(NODE)
 class Node:
     """An element of a page.
 
@@ -237,9 +238,6 @@ class Node:
         tree.note(selector, matched=bool(found))
         return found
 
-    def __getattr__(self, name: str) -> NoReturn:
-        refuse_attribute(self, name, NODE)
-
     def __eq__(self, other: object) -> bool:
         """Whether both are the same element of the same page."""
         if not isinstance(other, Node):
@@ -258,13 +256,11 @@ class Node:
         return f"<Node {' '.join([self.tag, *pairs[:_SHOWN], *more])}>"
 
 
+@refuses(NODES)
 class Nodes(list[Node]):
     """Elements in document order: a list, with hints for names of other frameworks."""
 
     __slots__ = ()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        refuse_attribute(self, name, NODES)
 
 
 def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:

@@ -114,9 +114,12 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    size = REQUEST_BYTES * len(outcome.requests) + LEFT_OUT_BYTES * len(
-        outcome.rejected
-    )
-    size += sum([len(entry.request.url) for entry in outcome.requests])
-    size += sum([len(link.url) for link in outcome.rejected])
-    return size + sum([len(item.body) for item in outcome.items])
+    """About how many bytes an outcome holds; most have a handful of each."""
+    size = 0
+    for entry in outcome.requests:
+        size += REQUEST_BYTES + len(entry.request.url)
+    for link in outcome.rejected:
+        size += LEFT_OUT_BYTES + len(link.url)
+    for item in outcome.items:
+        size += len(item.body)
+    return size

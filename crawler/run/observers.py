@@ -53,9 +53,17 @@ class Observers:
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
+        #: Those that look at single outcomes.
+        self._of_landings = [
+            each for each in self._observers if type(each).landed is not Observer.landed
+        ]
 
     def landed(self, outcome: Outcome) -> None:
-        self._tell(lambda observer: observer.landed(outcome))
+        for observer in self._of_landings:
+            try:
+                observer.landed(outcome)
+            except Exception as exc:
+                self._give_up(observer, exc)
 
     def committed(self, counters: Counters) -> None:
         self._tell(lambda observer: observer.committed(counters))
@@ -67,10 +75,15 @@ class Observers:
         for observer in list(self._observers):
             try:
                 tell(observer)
-            except Exception:
-                self._observers.remove(observer)
-                name = type(observer).__name__
-                logger.exception("Observer %s failed and is not told again", name)
+            except Exception as exc:
+                self._give_up(observer, exc)
+
+    def _give_up(self, observer: Observer, failure: Exception) -> None:
+        self._observers.remove(observer)
+        self._of_landings = [o for o in self._of_landings if o is not observer]
+        name = type(observer).__name__
+        told = "Observer %s failed and is not told again"
+        logger.error(told, name, exc_info=failure)
 
 
 class Progress(Observer):

@@ -21,6 +21,13 @@ BOMS = (
     (b"\xff\xfe", "utf-16le"),
 )
 _XML = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
+# How most pages begin; it means what the whole of `_own_word` finds.
+_USUAL = re.compile(
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!doctype[^>]*+>\s*+)?+(?:<html(?:\s++[a-z:]++=\"[^\">]*+\")*+>\s*+)?+"
+    rb"(?:<head>\s*+)?+<meta\s++(?:charset=|http-equiv=\"content-type\"\s++"
+    rb"content=\"text/html;\s*+charset=)\"?+([a-z0-9_-]++)\"\s*+/?+>",
+    re.I,
+)
 _PRESCAN = 1024  # HTML §13.2.3.2: what a page says about itself stands in here
 _PARSED = 256 * 1024  # or in here, where looking for it takes 0.1 s at most
 _METAS = 1000
@@ -134,6 +141,10 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
     Browsers look for `<meta>` in the first 1,024 bytes (HTML 13.2.3.2, "prescan");
     farther on the parser changes the encoding where it meets one.
     """
+    if html and (usual := _USUAL.match(body, 0, _PRESCAN)):
+        name = _usable(usual[1])
+        if name:
+            return name
     xml = xml_encoding(body)
     if not html or xml in ("utf-16le", "utf-16be"):  # its bytes show that
         return xml

@@ -100,7 +100,7 @@ def suspicion(
         # With few tags only their attributes matter.
         if _has_tags(body, _MANY_TAGS):
             return "it is large"
-    elif size > _CELL or _has_tags(body, _FEW_TAGS):
+    else:
         samples = [
             cell + int(chance() * max(0, min(_CELL, size - cell) - _SAMPLE))
             for cell in range(0, size, _CELL)
@@ -124,6 +124,9 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
     """Whether elements stay open: by the names in samples, then by the parser."""
     pieces = [body[at : at + _SAMPLE].lower() for at in samples]
     if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
+        return False
+    # Asked second: to count costs more than to look at the sample of a short page.
+    if len(body) <= _CELL and not _has_tags(body, _FEW_TAGS):
         return False
     left = _OPEN + _OPEN_EACH * len(pieces)
     for first in range(0, len(pieces), _TOGETHER):

@@ -44,10 +44,10 @@ class Wanted:
         #: None: HTML's attribute of each element.
         self._attributes = _several(attributes)
         every = tags is None and self._attributes is not None
-        #: None: all elements.
-        self._tags = None if every else frozenset(_several(tags) or LINKS)
+        #: The names of the elements that are links; None: all elements.
+        self.tags = None if every else frozenset(_several(tags) or LINKS)
         names = self._attributes or {
-            LINK_ATTRIBUTES.get(tag, "href") for tag in self._tags or ()
+            LINK_ATTRIBUTES.get(tag, "href") for tag in self.tags or ()
         }
         for name in names:
             if not _NAME.fullmatch(name):
@@ -62,7 +62,7 @@ class Wanted:
 
     def is_link(self, tag: str | None) -> bool:
         """Whether elements of this name are links."""
-        return self._tags is None or tag in self._tags
+        return self.tags is None or tag in self.tags
 
     def addresses(self, nodes: Iterable[LexborNode]) -> list[str]:
         """The addresses of the links among these elements, as they are written."""
@@ -82,6 +82,11 @@ class Wanted:
                 else:
                     found.append(value)
         return found
+
+
+def wanted_links(tags: Names = None, attributes: Names = None) -> Wanted:
+    """Which elements are links: made once for the usual ones."""
+    return _USUAL if tags is None and attributes is None else Wanted(tags, attributes)
 
 
 def base_reference(nodes: Sequence[LexborNode], tags: Sequence[str | None]) -> str:
@@ -109,3 +114,6 @@ def _several(names: Names) -> tuple[str, ...] | None:
     return tuple(
         name.lower() for name in ([names] if isinstance(names, str) else names)
     )
+
+
+_USUAL = Wanted()

@@ -59,7 +59,7 @@ def test_a_spider_has_a_logger() -> None:
         ("status", "status_code"),
         ("select", r"response.css\(selector\)"),
         ("re", "re.findall"),
-        ("nothing", "has no 'nothing'$"),
+        ("nothing", "has no attribute 'nothing'"),
     ],
 )
 async def test_a_response_says_what_to_write(name: str, instead: str) -> None:
@@ -78,7 +78,7 @@ async def test_a_response_says_what_to_write(name: str, instead: str) -> None:
         ("attrib", "node.attr"),
         ("re", "node.re"),
         ("xpath", "css"),
-        ("nothing", "has no 'nothing'$"),
+        ("nothing", "has no attribute 'nothing'"),
     ],
 )
 def test_what_css_gives_says_what_to_write(name: str, instead: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.web.encoding import decode, encode_query, label
+from crawler.web.encoding import decode, detect, encode_query, label
 
 RUSSIAN = "Это страница о книгах. Здесь есть романы и повести русских писателей. "
 WHATWG = [
@@ -237,3 +237,29 @@ def test_a_query_goes_out_in_the_page_s_encoding(
     reference: str, name: str, expected: str
 ) -> None:
     assert encode_query(reference, name) == expected
+
+
+@pytest.mark.parametrize("xml", [b"", b'<?xml version="1.0" encoding="koi8-r"?>\n'])
+@pytest.mark.parametrize("doctype", [b"", b"<!DOCTYPE html>\n"])
+@pytest.mark.parametrize("html", [b"", b"<html>", b'<html lang="en" xmlns:a="b">\n'])
+@pytest.mark.parametrize("head", [b"", b"<head>"])
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b'<meta charset="windows-1251">',
+        b"<META CHARSET=windows-1251 />",
+        b'<meta charset="utf-16">',
+        b'<meta charset="unknown"><meta charset="windows-1251">',
+        b'<meta http-equiv="Content-Type" content="text/html; charset=windows-1251" />',
+        b'<meta http-equiv="refresh" content="text/html; charset=windows-1251">',
+        b'<meta name="charset=windows-1251">',
+        b'<meta charset="windows-1251" charset="utf-8">',
+    ],
+)
+def test_the_usual_beginning_of_a_page_means_what_the_whole_prescan_finds(
+    xml: bytes, doctype: bytes, html: bytes, head: bytes, meta: bytes
+) -> None:
+    page = xml + doctype + html + head + meta
+
+    # A comment is not usual.
+    assert detect(page) == detect(xml + b"<!---->" + page.removeprefix(xml))
