@@ -25,9 +25,9 @@ _FEW_TAGS = 400
 _LARGE = 512 * 1024
 _MANY_TAGS = 2_000
 
-# One sample in each cell. Samples are parsed some at a time: parsing a sample of the
-# worst page must not take long either.
-_CELL, _SAMPLE, _TOGETHER = 16_384, 512, 6
+# One sample in each cell; its beginning, a probe, is looked at first. Samples are
+# parsed some at a time: parsing one of the worst page must not take long either.
+_CELL, _PROBE, _SAMPLE, _TOGETHER = 16_384, 192, 512, 6
 # Ends what a sample may have cut: a quoted value, a tag, a comment, text without tags.
 _END = (
     b"x\"'>-->]]></script></style></title></textarea></xmp></iframe></noembed>"
@@ -35,15 +35,12 @@ _END = (
 )
 # Elements that stay open in a sample by name alone, on average, before the parser is
 # asked; ordinary pages have three.
-_UNMATCHED = 5
-# What hides tags: elements that hold text alone, quoted brackets.
-_TEXT = frozenset(
-    {
-        b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
-        b"noframes", b"plaintext",
-    }
-)  # fmt: skip
-_QUOTED = re.compile(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
+_UNMATCHED = 4
+# What hides tags: comments, elements that hold text alone, quoted brackets.
+_HIDING = re.compile(
+    rb"<(?:!|(?:script|style|textarea|title|xmp|iframe|noembed|noframes|plaintext)"
+    rb"(?=[\s/>]))|=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])"
+)
 _TAG = re.compile(rb"<(/?[a-z][^\s/>]*+)")
 # fmt: off
 _VOID = frozenset({
@@ -66,6 +63,10 @@ _ATTRIBUTE = (
 )
 # A row of attributes up to the end of the sample. Text reads like one, too.
 _ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
+# The same, here or behind the next quote.
+_ROW_OR_BEHIND = re.compile(
+    b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
+)
 # A longer row than text between two tags is, as a rule.
 _LONG = 4_096
 _MAX_ATTRIBUTES = 1_000
@@ -122,8 +123,10 @@ def _has_tags(body: bytes, number: int) -> bool:
 
 def _leaves_open(body: bytes, samples: list[int]) -> bool:
     """Whether elements stay open: by the names in samples, then by the parser."""
-    pieces = [body[at : at + _SAMPLE].lower() for at in samples]
-    if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
+    if _leave_open(body, samples, _PROBE) is None:
+        return False
+    pieces = _leave_open(body, samples, _SAMPLE)
+    if pieces is None:
         return False
     # Asked second: to count costs more than to look at the sample of a short page.
     if len(body) <= _CELL and not _has_tags(body, _FEW_TAGS):
@@ -140,15 +143,36 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
     return False
 
 
-def _unmatched(piece: bytes) -> int:
-    """How many start tags have no end tag in a sample; too many rather than too few.
+def _leave_open(body: bytes, places: list[int], size: int) -> list[bytes] | None:
+    """The pieces of this size at these places, if more elements stay open in them than
+    in ordinary pages; else None."""
+    pieces = [body[at : at + size].lower() for at in places]
+    most = _UNMATCHED * size // _SAMPLE + 1
+    return (
+        pieces
+        if sum([_unmatched(p, most) for p in pieces]) > most * len(pieces)
+        else None
+    )
 
-    An end tag closes the element that was opened last, or none. Where tags may be
-    hidden, all start tags count.
+
+def _unmatched(piece: bytes, enough: int) -> int:
+    """How many start tags have no end tag in a piece; too many rather than too few.
+
+    Where there are not more than `enough` a cheap bound will do.
     """
-    names = _TAG.findall(piece)
-    if b"<!" in piece or not _TEXT.isdisjoint(names) or _QUOTED.search(piece):
-        return len([name for name in names if name[0] != _SLASH])
+    starts = piece.count(b"<") - piece.count(b"</")
+    if starts <= enough:
+        return starts
+    if _HIDING.search(piece):
+        return len([name for name in _TAG.findall(piece) if name[0] != _SLASH])
+    return _unclosed(_TAG.findall(piece))
+
+
+def _unclosed(names: list[bytes]) -> int:
+    """How many of these tags, such as b"a" and b"/a", open an element that stays open.
+
+    An end tag closes the element that was opened last, or none.
+    """
     opened: list[bytes] = []
     for name in names:
         if name[0] != _SLASH:
@@ -188,12 +212,11 @@ def _may_be_in_tag(body: bytes, at: int) -> bool:
 
     The place may be within a quoted value: the row goes on behind its end.
     """
+    end = at + _SAMPLE
+    if not _ROW_OR_BEHIND.match(body, at, end):
+        return False
     for quote in (b"", b'"', b"'"):
-        start = body.find(quote, at, at + _SAMPLE) + len(quote) if quote else at
-        if (
-            start >= at
-            and _ROW.match(body, start, at + _SAMPLE)
-            and _ROW.match(body, start, at + _LONG)
-        ):
+        start = body.find(quote, at, end) + len(quote) if quote else at
+        if start >= at and _ROW.match(body, start, at + _LONG):
             return True
     return False
