@@ -29,7 +29,7 @@ from crawler.cli import (
 from crawler.cli.parser import parser_of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
-from crawler.web.credentials import redacted
+from crawler.web.credentials import redacted, without_secret
 
 #: One module a group of commands, in the order in which help lists them.
 COMMANDS = (
@@ -74,9 +74,9 @@ def execute(arguments: Sequence[str]) -> int:
         parsed = parser.parse_args(arguments)
     except SystemExit as exc:
         return int(exc.code or 0)
-    again = [each for each in arguments if each != "--fresh"]
+    again = [_shown(each) for each in arguments if each != "--fresh"]
     as_json = getattr(parsed, "log_format", "text") == "json"
-    parsed.command_line = redacted(shlex.join(["crawl", *again]))
+    parsed.command_line = shlex.join(["crawl", *again])
     try:
         code = parsed.run(parsed) if "run" in parsed else _welcome()
     except CrawlError as exc:
@@ -92,6 +92,12 @@ def execute(arguments: Sequence[str]) -> int:
         code = exits.CRASHED
     sys.stdout.flush()
     return int(code)
+
+
+def _shown(argument: str) -> str:
+    """An argument of the command line, without what may be a secret."""
+    name, equals, value = argument.partition("=")
+    return name + equals + without_secret(name, value) if equals else redacted(name)
 
 
 def _complain(message: str, *, as_json: bool) -> None:

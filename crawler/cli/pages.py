@@ -144,13 +144,16 @@ def parse(args: argparse.Namespace) -> int:
 
 def _tell(tried: Tried, *, is_quiet: bool) -> None:
     from crawler.cli.streams import say
+    from crawler.sinks.stdout import for_terminal
 
     sys.stdout.flush()
+    is_terminal = sys.stdout.isatty()
     for item in tried.items:
-        sys.stdout.buffer.write(item.body + b"\n")
+        line = item.body + b"\n"
+        sys.stdout.buffer.write(for_terminal(line) if is_terminal else line)
     sys.stdout.buffer.flush()
     if is_quiet:
         return
-    for line in tried.notes():
-        say(line)
+    for note in tried.notes():
+        say(note)
     say(_NOTE)

@@ -16,7 +16,7 @@ from crawler.settings import unknown
 from crawler.stats import FinishReason, Report, totals
 from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import Status
-from crawler.web.credentials import redacted
+from crawler.web.credentials import without_secret
 
 #: What `--error timeout` means: all that took too long.
 _TIMEOUTS = frozenset(
@@ -87,7 +87,7 @@ def command_of(
         words += ["--job", job]
     for name, value in msgspec.json.decode(record.arguments).items():
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        words += ["-a", f"{name}={redacted(text)}"]
+        words += ["-a", f"{name}={without_secret(name, text)}"]
     return shlex.join(words)
 
 

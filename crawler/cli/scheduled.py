@@ -30,6 +30,7 @@ from crawler.jobs.process import Processes
 from crawler.jobs.process_end import Ended
 from crawler.jobs.scheduler import JobScheduler
 from crawler.settings import Settings
+from crawler.store.folder import own_folder
 from crawler.store.lock import Holder, JobLock
 from crawler.store.open import open_reader
 
@@ -77,7 +78,7 @@ def keep(project: Scheduled, args: argparse.Namespace) -> int:
             "No job of config.toml has a schedule; write [jobs.NAME] with "
             'spider = "..." and schedule = "30 2 * * *"'
         )
-    project.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder(project.folder)
     lock = JobLock(project.folder / state.LOCK)
     _take(lock, datetime.now(UTC))
     with logs.configured(args.verbose + 1, args.quiet, args.log_format):

@@ -14,7 +14,7 @@ from itertools import chain
 import msgspec
 from anyio import to_thread
 
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, StateError
 from crawler.http import Client, ClientOptions
 from crawler.pipelines import Chain
 from crawler.run.options import RunOptions
@@ -23,6 +23,7 @@ from crawler.settings import Settings
 from crawler.sinks import Mode, OutputPlan, Owns, places_of
 from crawler.spider import Spider
 from crawler.store.base import RunStart, Store
+from crawler.store.job_name import check_job_name
 from crawler.store.open import open_store
 from crawler.web import urls
 from crawler.web.urls import Scope
@@ -54,7 +55,12 @@ class RunPlan:
 
     async def ownership(self) -> Owns:
         """Which places the job has filled."""
-        positions = await self.store.sink_positions(self.job)
+        try:
+            positions = await self.store.sink_positions(self.job)
+        except StateError:
+            if not self.options.fresh:
+                raise
+            positions = []  # the damaged state is renamed, and is not read
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def outputs(self) -> OutputPlan:
@@ -88,6 +94,8 @@ class RunPlan:
 def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan:
     """The plan of a run; ConfigError for a spider that cannot run."""
     check_spider(spider)
+    if options.job is not None:
+        check_job_name(options.job)
     allowed = settings.http.private_networks
     start_names: set[str] = set()
 

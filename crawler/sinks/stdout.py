@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -42,10 +43,14 @@ class StandardOutput(Sink):
         were written."""
         new = [row.body for row in rows if row.sequence > self._given]
         if new:
-            self._left += b"\n".join(new) + b"\n"
+            text = b"\n".join(new) + b"\n"
+            self._left += for_terminal(text) if self._is_terminal() else text
             self._given = rows[-1].sequence
         # The crawl can be cancelled although the reader takes nothing.
         await to_thread.run_sync(self._write, abandon_on_cancel=True)
+
+    def _is_terminal(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
 
     def _write(self) -> None:
         assert self._stream is not None
@@ -67,6 +72,15 @@ class StandardOutput(Sink):
 
 
 _PIECE = 1 << 16
+#: What moves a cursor, turns the direction of writing, or begins a sequence that a
+#: terminal obeys, and JSON need not escape.
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def for_terminal(lines: bytes) -> bytes:
+    """Lines of JSON with these characters escaped: the same values, harmless to see."""
+    text = lines.decode(errors="replace")
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def _descriptor(stream: TextIO) -> int | None:

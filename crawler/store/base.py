@@ -438,7 +438,8 @@ class Store(RequestQueue, ItemLog, Protocol):
 
     async def sink_positions(self, job: str) -> list[str]:
         """The last positions of all sinks in all runs of the job that are kept: which
-        outputs the job has written. May be called before `open`."""
+        outputs the job has written. May be called before `open`. StateError: the state
+        is damaged."""
         ...
 
     async def open(self, start: RunStart) -> Opening:

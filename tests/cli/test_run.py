@@ -243,6 +243,9 @@ def test_the_exit_code_says_how_well_it_went(
     assert code == expected
 
 
+MEMORY = ("run", "books", "-s", "storage.mode=memory")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -256,6 +259,10 @@ def test_the_exit_code_says_how_well_it_went(
         (["run", "books", "--pages", "0"], "is not a number above 0"),
         (["run", "books", "--time", "soon"], "is not a duration"),
         (["run", "books", "--job", "a/b"], "cannot name a job"),
+        ([*MEMORY, "--job", "../b"], "cannot name a job"),
+        ([*MEMORY, "--job", "a\nb"], "cannot name a job"),
+        ([*MEMORY, "--job", "x" * 300], "cannot name a job"),
+        (["run", "books", "-s", "storage.dir=."], "holds other files, such as"),
         (["run", "books", "--summary", "spiders"], "is a folder"),
         (["run", "books", "--overwrite", "--append"], "not allowed with"),
         (["run"], "required: NAME"),
@@ -579,3 +586,36 @@ def test_exit_code_three_says_which_bound_it_is_about(
         assert told == f"crawl: exit code 3: {text}\n"
     execute(["report", "books"])
     assert f"! exit code 3: {text}" in capsys.readouterr().out
+
+
+def test_the_command_that_resumes_shows_no_secret(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving({"/": (404, "")}) as site:
+        path = write_spider(project, site.url)
+        path.write_text(path.read_text().replace("shelf", "token"))
+        assert execute(["run", "books", "-a", "token=abc123"]) == 3
+        assert execute(["retry", "books"]) == 0
+        assert execute(["runs"]) == 0
+        assert execute(["run", "books", "-a", "token=def456"]) == 2
+
+    told = "".join(capsys.readouterr())
+    assert told.count("crawl run books -a 'token=…'") == 2
+    assert "another value of a secret" in told
+    assert "abc123" not in told
+    assert "def456" not in told
+
+
+def test_a_damaged_state_is_told_before_its_output_is_judged(
+    project: Path, shop: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["run", "books", "-q", "-o", "out.db"]) == 0
+    (project / ".crawl" / "books.db").write_bytes(b"junk")
+    capsys.readouterr()
+
+    code = execute(["run", "books", "-q", "-o", "out.db"])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "books.db is damaged" in told
+    assert "--overwrite" not in told

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 from pathlib import Path
 
@@ -103,3 +104,31 @@ async def test_an_output_that_stays_full_is_named() -> None:
         outputs.wake(await store.add([{"a": 1}]))
         with pytest.raises(SinkError, match="Standard output cannot be written: No"):
             await outputs.drain()
+
+
+HOSTILE = "a\x9b2J\u202eb\x7f\u2066é"
+
+
+async def test_a_terminal_gets_no_character_that_it_obeys() -> None:
+    terminal, theirs = os.openpty()
+    store = KeptStore()
+    with os.fdopen(theirs, "w") as stream:
+        async with Outputs([StandardOutput(stream)], store, RUN) as outputs:
+            outputs.wake(await store.add([{"a": HOSTILE}]))
+            await outputs.publish()
+        shown = os.read(terminal, 4096).decode()
+    os.close(terminal)
+
+    assert json.loads(shown) == {"a": HOSTILE}
+    assert shown.strip().isprintable()
+    assert "é" in shown
+
+
+async def test_a_file_gets_the_items_exactly(tmp_path: Path) -> None:
+    store = KeptStore()
+    with (tmp_path / "out").open("w") as stream:
+        async with Outputs([StandardOutput(stream)], store, RUN) as outputs:
+            outputs.wake(await store.add([{"a": HOSTILE}]))
+            await outputs.publish()
+
+    assert (tmp_path / "out").read_text() == f'{{"a":"{HOSTILE}"}}\n'

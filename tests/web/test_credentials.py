@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.web.credentials import basic_of, redacted
+from crawler.web.credentials import (
+    basic_of,
+    is_secret,
+    redacted,
+    without_secret,
+    without_secrets,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +67,37 @@ def test_no_password_is_shown_whatever_it_holds(password: str) -> None:
     secret = f"S{password}T"
 
     assert secret not in redacted(f"http://user:{secret}@proxy.example:3128/x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "token",
+        "password",
+        "key",
+        "api_key",
+        "apiKey",
+        "APIKEY",
+        "http.auth",
+        "dbPassword",
+    ],
+)
+def test_a_name_says_that_its_value_is_a_secret(name: str) -> None:
+    assert is_secret(name)
+    assert without_secret(name, "x") == "…"
+
+
+@pytest.mark.parametrize(
+    "name", ["shelf", "keyboard", "tokens_max", "monkey", "author"]
+)
+def test_other_names_do_not(name: str) -> None:
+    assert not is_secret(name)
+    assert without_secret(name, "x") == "x"
+
+
+def test_arguments_are_shown_without_their_secrets() -> None:
+    shown = without_secrets(
+        '{"url":"https://me:s3cret@a.example/","token":"abc","limit":3}'
+    )
+
+    assert shown == '{"url":"https://…@a.example/","token":"…","limit":3}'

@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 
-from crawler.errors import ConfigError, StateError
+from crawler.errors import StateError
 from crawler.stats import Counters
 from crawler.store.base import RunStart
+from crawler.store.job_name import check_job_name
 from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.counters import read_counters
+from crawler.web.credentials import without_secrets
 
 #: The reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
@@ -34,11 +36,7 @@ class JobFiles:
     job: str
 
     def __post_init__(self) -> None:
-        if not self.job or self.job.startswith(".") or "/" in self.job:
-            raise ConfigError(
-                f"{self.job!r} cannot name a job: it names files, so that it must not "
-                "be empty, begin with a dot or hold a slash"
-            )
+        check_job_name(self.job)
 
     @property
     def database(self) -> Path:
@@ -145,7 +143,10 @@ def check_same(record: RunRecord, start: RunStart) -> None:
     if record.spider != start.spider:
         what = f"of spider {record.spider!r}, not {start.spider!r}"
     elif record.arguments != start.arguments:
-        what = f"with the arguments {record.arguments}, not {start.arguments}"
+        was, now = without_secrets(record.arguments), without_secrets(start.arguments)
+        what = f"with the arguments {was}, not {now}"
+        if was == now:
+            what = f"with another value of a secret in the arguments {now}"
     else:
         return
     raise StateError(

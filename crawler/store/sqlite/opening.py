@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crawler.errors import StateError
 from crawler.store.base import RunStart
+from crawler.store.folder import own_folder
 from crawler.store.lock import JobLock
 from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
@@ -54,8 +55,8 @@ def open_run(
     """Lock the job and open its unfinished run, or a new one."""
     files = JobFiles(folder, start.job)
     with schema.translated(folder):
-        files.runs.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        own_folder(folder)
+        files.runs.mkdir(mode=0o700, exist_ok=True)
     lock = JobLock(files.lock)
     lock.acquire(start.job, now)
     resources.callback(lock.release)

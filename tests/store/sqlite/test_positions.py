@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from crawler.errors import StateError
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.sqlite.opened import opened
 
@@ -33,3 +36,15 @@ async def test_a_damaged_old_run_does_not_hide_the_others(tmp_path: Path) -> Non
 
 async def test_a_job_that_never_ran_has_no_positions(tmp_path: Path) -> None:
     assert await SqliteStore(tmp_path).sink_positions("books") == []
+
+
+@pytest.mark.parametrize("name", ["books.db", "books.runs/1.db"])
+async def test_a_state_that_cannot_be_resumed_is_an_error_before_any_output_is_judged(
+    tmp_path: Path, name: str
+) -> None:
+    async with opened(tmp_path) as (store, _):
+        await store.set_sink_position("out.db", "at 7")
+    (tmp_path / name).write_bytes(b"damaged")
+
+    with pytest.raises(StateError, match=rf"{name} is damaged"):
+        await SqliteStore(tmp_path).sink_positions("books")

@@ -1,0 +1,25 @@
+"""Which names a job may have: the name becomes a part of file names."""
+
+from __future__ import annotations
+
+from crawler.errors import ConfigError
+
+#: Bytes: file systems allow 255, and the names of files are longer than the job's.
+MAX_BYTES = 200
+#: Characters of a bad name that a message shows.
+_SHOWN = 40
+
+
+def check_job_name(name: str) -> None:
+    """ConfigError for a name that cannot be a part of a file's name."""
+    is_long = len(name.encode(errors="replace")) > MAX_BYTES
+    if name and name[0] != "." and "/" not in name and name.isprintable():
+        if not is_long:
+            return
+        why = f"be longer than {MAX_BYTES} bytes"
+    else:
+        why = "be empty, begin with a dot, or hold a slash or a control character"
+    shown = repr(name[:_SHOWN]) + ("..." if len(name) > _SHOWN else "")
+    raise ConfigError(
+        f"{shown} cannot name a job: the name is used for files, so it must not {why}"
+    )
