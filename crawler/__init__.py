@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ConfigError,
         CrawlError,
         DropItem,
+        ExtractError,
         FetchError,
         FormError,
         JobLocked,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         StateError,
         StopCrawl,
     )
+    from crawler.extraction.sources import css
     from crawler.link_batch import LinkBatch
     from crawler.page import Page
     from crawler.page.node import Node
@@ -66,6 +68,7 @@ _HOMES = {
         "ConfigError",
         "CrawlError",
         "DropItem",
+        "ExtractError",
         "FetchError",
         "FormError",
         "JobLocked",
@@ -79,6 +82,7 @@ _HOMES = {
         "StopCrawl",
     ),
     "crawler.page.node": ("Node",),
+    "crawler.extraction.sources": ("css",),
     "crawler.page": ("Page",),
     "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
     "crawler.request": ("Request",),
@@ -102,6 +106,7 @@ __all__ = [
     "CrawlError",
     "Dedupe",
     "DropItem",
+    "ExtractError",
     "Failure",
     "FetchError",
     "FinishReason",
@@ -137,6 +142,7 @@ __all__ = [
     "__version__",
     "crawl",
     "crawl_items",
+    "css",
     "fetch",
 ]
 

@@ -6,7 +6,7 @@ Pure: the body is here already.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 import msgspec
 
@@ -21,6 +21,8 @@ from crawler.web import urls
 from crawler.web.links import Resolver
 from crawler.web.references import LINK_ATTRIBUTES, Names
 from crawler.web.urls import Pattern
+
+T = TypeVar("T")
 
 
 class LinkElement(msgspec.Struct, frozen=True):
@@ -152,6 +154,26 @@ class Response(Readable):
         options = {"session": own.session, "proxy": own.proxy} | options
         fill, extra = fill or {}, extra or {}
         return form_request(self.page, form, callback, fill, extra, submit, options)
+
+    def extract(self, kind: type[T], where: str | Node | Iterable[Node]) -> list[T]:
+        """An item of this class for each element that a selector matches, or for each
+        of these elements.
+
+        The fields say where they come from: `title: Annotated[str, css("h3")]`.
+        ExtractError for a value that is not there, or does not fit.
+        """
+        from crawler.extraction.extract import (
+            items_of,
+        )  # most crawls make items by hand
+
+        return items_of(self.page, self.urljoin, kind, where)
+
+    def extract_one(self, kind: type[T], where: str | Node | None = None) -> T:
+        """The item of this class that the page as a whole holds, or the first element
+        that a selector matches, or this element; ExtractError."""
+        from crawler.extraction.extract import item_of  # as above
+
+        return item_of(self.page, self.urljoin, kind, where)
 
     def follow_all(
         self,

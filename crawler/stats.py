@@ -74,6 +74,32 @@ def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
         counts.pop(word, None)
 
 
+# Words of `Counters.own` that are none of a spider's own, which begin with no space.
+_FILLED, _EMPTY = " filled ", " empty "
+
+
+def fill_words(field: str, filled: int, asked: int) -> dict[str, int]:
+    """The words by which the fill of a field is counted among a spider's own."""
+    counts = {_FILLED + field: filled, _EMPTY + field: asked - filled}
+    return {word: amount for word, amount in counts.items() if amount}
+
+
+def own_counts(own: Mapping[str, int]) -> dict[str, int]:
+    """What a spider counted itself."""
+    return {word: amount for word, amount in own.items() if word[0] != " "}
+
+
+def fill_rates(own: Mapping[str, int]) -> dict[str, float]:
+    """The share of items in which each field had a value, by class and field."""
+    rates = {}
+    for word in sorted(own):
+        if word[0] == " ":
+            field = word.removeprefix(_FILLED).removeprefix(_EMPTY)
+            filled, empty = own.get(_FILLED + field, 0), own.get(_EMPTY + field, 0)
+            rates[field] = round(filled / (filled + empty), 4)
+    return dict(sorted(rates.items()))
+
+
 class FinishReason(StrEnum):
     """Why a run ended."""
 
@@ -151,6 +177,8 @@ class Report:
     pending: int = 0
     #: What the spider counted itself, by `count`.
     counts: dict[str, int] = field(default_factory=dict)
+    #: The share of typed items in which a field had a value, as `{"Book.price": 0.98}`.
+    fields: dict[str, float] = field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
     pages_per_second: float = 0.0
@@ -214,7 +242,8 @@ def totals(counters: Counters) -> dict[str, Any]:
         "retried": counters.retried,
         "skipped": _largest_first(skipped),
         "pending": counters.found - visited,
-        "counts": dict(sorted(counters.own.items())),
+        "counts": dict(sorted(own_counts(counters.own).items())),
+        "fields": fill_rates(counters.own),
         "bytes": counters.bytes,
         "statuses": _largest_first(counters.statuses),
         "errors": _largest_first(counters.errors),

@@ -11,6 +11,9 @@ from crawler.stats import (
     Shortfall,
     add,
     exit_code,
+    fill_rates,
+    fill_words,
+    own_counts,
     shortfalls,
     totals,
 )
@@ -145,3 +148,16 @@ def test_the_summary_has_the_keys_of_the_contract() -> None:
     )
 
     assert set(keys.split()) <= report().summary().keys()
+
+
+def test_fills_of_fields_are_counted_beside_a_spider_s_own_counts() -> None:
+    own = {"rows": 3}
+    for words in (fill_words("Book.price", 3, 4), fill_words("Book.url", 0, 4)):
+        for word, amount in words.items():
+            add(own, word, amount)
+    for word, amount in fill_words("Book.price", 0, 2).items():
+        add(own, word, amount)
+
+    assert own_counts(own) == {"rows": 3}
+    assert fill_rates(own) == {"Book.price": 0.5, "Book.url": 0.0}
+    assert fill_words("Book.price", 0, 0) == {}

@@ -25,6 +25,7 @@ from crawler.run.run_plan import check_spider
 from crawler.run.user_code import is_users
 from crawler.settings import Settings
 from crawler.spider import Spider
+from crawler.stats import own_counts
 from crawler.store.base import Item, Portion
 from crawler.web.urls import host_of, origin_of
 
@@ -64,7 +65,7 @@ class Tried:
         lines += [f"{n:,} links left out by {rule}" for rule, n in rules.items()]
         for reason, amount in self.effects.dropped.items():
             lines.append(f"{amount:,} items dropped as {reason}")
-        counts = self.effects.counts or {}
+        counts = own_counts(self.effects.counts or {})
         lines += [f"{amount:,} counted as {name}" for name, amount in counts.items()]
         if self.effects.stop:
             lines.append(f"StopCrawl: the crawl ends here: {self.effects.stop}")

@@ -131,6 +131,7 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     yield "left out", _amount(skipped), _parts(report.skipped)
     yield "retried", _amount(report.retried), ""
     yield "counted", "", _parts(report.counts)
+    yield "empty", "", _emptiest(report.fields)
     yield "pending", _amount(report.pending), ""
     versions = ", ".join(f"{n:,} by {name}" for name, n in report.http_versions.items())
     connections = f"{of(report.connections, 'connection')}, {of(report.hosts, 'host')}"
@@ -144,6 +145,13 @@ def _amount(number: int) -> str:
 def _parts(amounts: Mapping[str, int]) -> str:
     shown = [f"{amount:,} {name}" for name, amount in list(amounts.items())[:4]]
     return ", ".join(shown) + (", ..." if len(amounts) > 4 else "")
+
+
+def _emptiest(fields: Mapping[str, float]) -> str:
+    """The fields that lack a value most often."""
+    worst = sorted((share, name) for name, share in fields.items() if share < 1)
+    shown = [f"{name} in {(1 - share) * 100:.3g}%" for share, name in worst[:4]]
+    return ", ".join(shown) + (", ..." if len(worst) > 4 else "")
 
 
 def bad_lines(report: Report) -> list[str]:

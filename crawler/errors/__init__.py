@@ -10,6 +10,7 @@
     ├── FetchError             an exchange failed; carries a Reason
     ├── SelectorError          a selector matched nothing, or is not CSS
     ├── FormError              a form cannot be filled in or sent as asked
+    ├── ExtractError           a page does not have what a field of an item asks for
     ├── DropItem               raised by a pipeline: this item ends here
     └── raised by a spider's callback:
         ├── Retry              ask for this page again
@@ -208,6 +209,25 @@ class FormError(CrawlError):
         super().__init__(f"form on {url}: {detail}")
         self.detail = detail
         self.url = url
+
+
+class ExtractError(CrawlError):
+    """A value of a page does not fit the field of an item, or is not there."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str,
+        field: str = "",
+        text: str = "",
+        selector: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.url = url
+        self.field = field
+        self.text = text
+        self.selector = selector
 
 
 class DropItem(CrawlError):

@@ -99,6 +99,11 @@ class Page:
         self._xml_type = xml_type
 
     @lazy
+    def fills(self) -> dict[str, tuple[int, int]]:
+        """Of each field of typed items: in how many it had a value, and of how many."""
+        return {}
+
+    @lazy
     def root(self) -> Node:
         """The `<html>` element; parses the page, or raises PageTooComplex."""
         if self._xml_type:

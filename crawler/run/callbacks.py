@@ -25,6 +25,7 @@ from crawler.errors import (
     StopCrawl,
 )
 from crawler.link_batch import LinkBatch
+from crawler.page import Page
 from crawler.pipelines import OpenChain
 from crawler.request import Entry, Request
 from crawler.response import Response
@@ -41,6 +42,7 @@ from crawler.run.yielded import (
     what_was_yielded,
 )
 from crawler.spider import Failure, Spider, counting
+from crawler.stats import fill_words
 from crawler.store.base import Item, Portion
 
 #: Counts XML documents in which links were looked for.
@@ -124,8 +126,7 @@ class Callbacks:
         counting.begin(effects)
         try:
             await self._gather(entry, name, argument, page, effects)
-            if effects.counts:
-                self.check_counts(effects.counts)
+            self._count(page, effects)
         except StopCrawl as exc:
             effects.stop = exc.reason
         except (CallbackError, FetchError, *DECISIONS):
@@ -244,6 +245,13 @@ class Callbacks:
         if entry.request.options.stream and effects.found.size >= STAGE_LINKS:
             await self._put_aside(entry, effects)
 
+    def _count(self, page: Response | None, effects: Effects) -> None:
+        """Add what typed items count, and check that all can be counted."""
+        if page is not None and page.parsed is not None:
+            _add_fills(page.parsed, effects)
+        if effects.counts:
+            self.check_counts(effects.counts)
+
     def check_counts(self, counts: Mapping[str, int]) -> None:
         """ConfigError if the spider counts by more names than a report can hold."""
         self._counted.update(counts)
@@ -289,6 +297,16 @@ class Callbacks:
         effects.portions += 1
         effects.items, effects.size = [], 0
         found.put_aside()
+
+
+def _add_fills(page: Page, effects: Effects) -> None:
+    """Count in how many typed items of a page each field had a value."""
+    if "fills" not in vars(page):  # no callback has asked for any
+        return
+    counts = effects.counts = effects.counts or {}
+    for label, (filled, asked) in page.fills.items():
+        for word, amount in fill_words(label, filled, asked).items():
+            counts[word] = counts.get(word, 0) + amount
 
 
 @types.coroutine

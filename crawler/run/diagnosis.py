@@ -48,6 +48,11 @@ def advise(
             "There was nothing to ask for; give the spider start_urls, or a start() "
             "that yields Requests"
         )
+    lines += [
+        f"No item had a value for {name}; look at its selector with crawl shell URL"
+        for name, share in report.fields.items()
+        if not share
+    ]
     if report.pages and not report.item_count:
         lines += _no_items(report, selectors)
     if not report.pages and report.skipped.get(Reason.ROBOTS_DENIED):

@@ -208,3 +208,12 @@ def test_a_run_that_the_spider_stopped_says_why_and_what_it_counted() -> None:
 
     assert "stopped by the spider (quota)" in lines[0]
     assert any("1,234 rows" in line for line in lines)
+
+
+def test_fields_that_lack_values_are_named_the_emptiest_first() -> None:
+    rates = {"Book.url": 1.0, "Book.price": 0.975, "Book.tags": 0.5}
+    lines = run_summary.table(report(fields=rates))
+
+    assert "  empty" in "\n".join(lines)
+    assert any("Book.tags in 50%, Book.price in 2.5%" in line for line in lines)
+    assert not any("Book.url" in line for line in lines)

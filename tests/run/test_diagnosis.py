@@ -216,3 +216,9 @@ def test_a_filter_that_no_setting_changes_is_named_as_it_is() -> None:
     assert advice(skipped={"blocked_scheme": 1}) == [
         "1 link left out, 1 by blocked_scheme (change it by blocked_scheme)"
     ]
+
+
+def test_a_field_that_no_item_had_a_value_for_is_named() -> None:
+    (line,) = advice(fields={"Book.price": 0.0, "Book.title": 0.01})
+
+    assert line.startswith("No item had a value for Book.price; look at its selector")

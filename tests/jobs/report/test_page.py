@@ -209,6 +209,15 @@ def test_a_run_whose_pages_are_not_kept_still_has_its_counts() -> None:
     assert "The name of the host does not resolve." in text
 
 
+def test_the_fill_of_typed_items_stands_beside_that_of_the_run_before() -> None:
+    now, before = report(fields={"Book.price": 0.5}), report(6)
+    before.fields = {"Book.price": 0.25}
+
+    text = read(page(Material(now, before=before))).text
+
+    assert "Book.price50 %25 %" in text
+
+
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_a_sentence(reason: Reason) -> None:
     made = page(Material(report(errors={str(reason): 4})))

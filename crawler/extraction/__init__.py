@@ -1,0 +1,1 @@
+"""Typed items: classes whose fields say where on a page they come from."""

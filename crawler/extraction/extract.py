@@ -1,0 +1,68 @@
+"""Items of a class from the elements of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from crawler.errors import SelectorError
+from crawler.extraction.plan import MAX_ITEMS, FieldPlan, plan_of
+from crawler.extraction.sources import Css, Reading
+from crawler.page import Page
+from crawler.page.node import Node
+
+T = TypeVar("T")
+
+#: Elements: those that match a selector, or those that are given.
+Where = str | Node | Iterable[Node]
+
+
+def items_of(
+    page: Page, urljoin: Callable[[str], str], kind: type[T], where: Where
+) -> list[T]:
+    """An item for each element, in order; ExtractError for one that does not fit."""
+    if isinstance(where, str):
+        nodes: Iterable[Node] = page.css(where)
+    else:
+        nodes = [where] if isinstance(where, Node) else where
+    plan = plan_of(kind)
+    reading = _reading(page, urljoin)
+    items = [plan.item(node.lexbor, reading) for node in nodes]
+    _note(page, reading)
+    return items
+
+
+def item_of(
+    page: Page, urljoin: Callable[[str], str], kind: type[T], where: str | Node | None
+) -> T:
+    """The item of one element, by default of the page as a whole."""
+    if where is None:
+        node: Node | None = page.root
+    else:
+        node = page.css_first(where) if isinstance(where, str) else where
+    if node is None:
+        raise SelectorError(str(where), page.url)
+    return items_of(page, urljoin, kind, node)[0]
+
+
+def _reading(page: Page, urljoin: Callable[[str], str]) -> Reading:
+    tree = page.root._tree  # noqa: SLF001 - a page and its nodes are one
+    return Reading(tree, page.url, urljoin, MAX_ITEMS)
+
+
+def _note(page: Page, reading: Reading) -> None:
+    """Keep in how many of the items each field had a value."""
+    fills = page.fills
+    for plan, made in reading.made.items():
+        for field in plan.fields:
+            filled, asked = fills.get(field.label, (0, 0))
+            missing = reading.missing.get(field, 0)
+            fills[field.label] = (filled + made - missing, asked + made)
+            _note_selector(field, reading, matched=made > missing)
+
+
+def _note_selector(field: FieldPlan, reading: Reading, *, matched: bool) -> None:
+    """Keep that a selector was asked; of several sources any may have had the value."""
+    source = field.sources[0]
+    if len(field.sources) == 1 and isinstance(source, Css) and source.selector:
+        reading.tree.note(source.selector, matched=matched)

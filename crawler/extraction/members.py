@@ -1,0 +1,150 @@
+"""The fields of an item's class, whichever library made it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+
+from crawler.errors import ConfigError
+
+#: Where a field may hold several values, and what they are put into.
+CONTAINERS: dict[Any, Callable[[Any], Any]] = {
+    list: list,
+    set: set,
+    frozenset: frozenset,
+    tuple: tuple,
+}
+
+
+class Member(NamedTuple):
+    """A field of a class."""
+
+    #: The name of the attribute, and that of the constructor's argument.
+    name: str
+    argument: str
+    #: The annotation without what stands beside it in `Annotated`.
+    type: Any
+    metadata: tuple[Any, ...]
+    has_default: bool
+    #: Whether the class converts and checks the value itself.
+    is_checked: bool = False
+
+
+class Shape(NamedTuple):
+    """What an annotation asks for: one value or several, of which type."""
+
+    #: The type of one value.
+    type: Any
+    is_optional: bool
+    #: Makes the field's value of several; None: the field holds one.
+    container: Callable[[Any], Any] | None
+
+
+def members(kind: type) -> list[Member]:
+    """The fields that the constructor of a class takes; ConfigError for no such class.
+
+    Dataclasses, msgspec.Struct, attrs and pydantic classes are read.
+    """
+    found = _declared(kind)
+    if found is None:
+        raise ConfigError(
+            f"{kind.__name__} declares no fields; use a dataclass, a msgspec.Struct, "
+            "an attrs or a pydantic class"
+        )
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except (NameError, TypeError) as exc:
+        raise ConfigError(
+            f"the annotations of {kind.__name__} cannot be read: {exc}; define the "
+            "class, and what it names, at the top of a module"
+        ) from exc
+    return [
+        Member(name, argument, *_split(hints.get(name, Any)), has_default, is_checked)
+        for name, argument, has_default, is_checked in found
+    ]
+
+
+def shape_of(annotation: Any) -> Shape:
+    """What an annotation asks for: `list[int] | None` asks for several of int."""
+    is_optional = False
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [each for each in get_args(annotation) if each is not type(None)]
+        is_optional = len(rest) < len(get_args(annotation))
+        annotation = rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007
+    origin = get_origin(annotation) or annotation
+    if origin not in CONTAINERS:
+        return Shape(annotation, is_optional, None)
+    arguments = get_args(annotation) or (str,)
+    if origin is tuple and (len(arguments) != 2 or arguments[1] is not Ellipsis):
+        return Shape(annotation, is_optional, None)
+    return Shape(arguments[0], is_optional, CONTAINERS[origin])
+
+
+def is_item_class(kind: Any) -> bool:
+    """Whether a type is a class with fields of its own."""
+    return isinstance(kind, type) and _declared(kind) is not None
+
+
+def constructor(kind: Any) -> Callable[[dict[str, Any]], Any]:
+    """Makes an instance of values by the constructor's arguments."""
+    if _is_pydantic(kind):
+        return lambda values: kind.model_validate(values, by_name=True)
+    return lambda values: kind(**values)
+
+
+_Declared = list[tuple[str, str, bool, bool]]
+
+
+def _declared(kind: Any) -> _Declared | None:
+    """Name, argument, whether it has a default, whether the class checks it."""
+    if issubclass(kind, msgspec.Struct):
+        return [
+            (each.name, each.name, not each.required, False)
+            for each in msgspec.structs.fields(kind)
+        ]
+    if _is_pydantic(kind):
+        fields = kind.model_fields.items()
+        return [(name, name, not field.is_required(), True) for name, field in fields]
+    if hasattr(kind, "__attrs_attrs__"):
+        return [
+            (each.name, each.alias, each.default is not _nothing(), _converts(each))
+            for each in kind.__attrs_attrs__
+            if each.init
+        ]
+    if dataclasses.is_dataclass(kind):
+        return [
+            (each.name, each.name, _has_default(each), False)
+            for each in dataclasses.fields(kind)
+            if each.init
+        ]
+    return None
+
+
+def _is_pydantic(kind: Any) -> bool:
+    return hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_validate")
+
+
+def _nothing() -> Any:
+    import attrs  # a class of attrs is here, so attrs is
+
+    return attrs.NOTHING
+
+
+def _converts(attribute: Any) -> bool:
+    return attribute.converter is not None
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
+
+
+def _split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    if get_origin(annotation) is Annotated:
+        return annotation.__origin__, annotation.__metadata__
+    return annotation, ()

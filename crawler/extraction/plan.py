@@ -1,0 +1,332 @@
+"""How the items of a class are read from elements; made once for each class.
+
+Rule: a value that does not fit is an ExtractError, which names field, text, source, URL
+and the class.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from selectolax.lexbor import LexborNode
+
+from crawler.errors import ConfigError, CrawlError, ExtractError
+from crawler.extraction.members import (
+    Member,
+    constructor,
+    is_item_class,
+    members,
+    shape_of,
+)
+from crawler.extraction.sources import MISSING, Css, Reading, Source
+
+#: Items of one page, nested ones counted. A class that holds its own kind could find
+#: the same elements again and again.
+MAX_ITEMS = 100_000
+#: Items within one another.
+MAX_DEPTH = 50
+#: Characters of a text that a message shows.
+_EXCERPT = 80
+#: Types whose values are right as a page has them.
+_TEXTS = (str, Any, object)
+_MISFITS = (msgspec.ValidationError, TypeError, ValueError)
+
+Convert = Callable[[Any, Source, Reading], Any]
+
+
+class FieldPlan:
+    """How one field is read."""
+
+    __slots__ = ("_check", "_convert", "_functions", "kind", "label", "member", "shape",
+                 "sources")  # fmt: skip
+
+    def __init__(self, kind: type, member: Member, sources: Sequence[Source]) -> None:
+        self.kind = kind
+        self.member = member
+        #: The field as messages and reports name it.
+        self.label = f"{kind.__name__}.{member.name}"
+        self.sources = tuple(sources)
+        self.shape = shape_of(member.type)
+        self._functions = _functions(member)
+        self._check = _check_of(member)
+        self._convert = self._converter()
+
+    def value(self, node: LexborNode, reading: Reading) -> Any:
+        """The field's value at an element; MISSING for none."""
+        if self.shape.container is not None:
+            return self._several(node, reading)
+        for source in self.sources:
+            value = source.first(node, reading)
+            if value is not MISSING:
+                break
+        else:
+            return MISSING
+        if self._convert is not None:
+            value = self._convert(value, source, reading)
+        return value
+
+    def _several(self, node: LexborNode, reading: Reading) -> Any:
+        assert self.shape.container is not None
+        for source in self.sources:
+            values = source.all(node, reading)
+            if values:
+                break
+        else:
+            return MISSING
+        convert = self._convert
+        if convert is not None:
+            made = [convert(value, source, reading) for value in values]
+            values = [value for value in made if value is not MISSING]
+        return self._checked(self.shape.container(values), source, reading)
+
+    def without(self, reading: Reading) -> Any:
+        """What the field is if no source has a value; ExtractError if it must have."""
+        if self.member.has_default:
+            return MISSING
+        if self.shape.is_optional:
+            return None
+        if self.shape.container is not None:
+            return self.shape.container(())
+        names = " or ".join(map(str, self.sources))
+        raise self.error(f"{names} gives nothing", reading)
+
+    def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
+        """The error of a value that does not fit, or is not there."""
+        return ExtractError(
+            f"{self.label}: {why} on {reading.url} ({place_of(self.kind)})",
+            field=self.member.name,
+            text=str(text),
+            selector=" or ".join(map(str, self.sources)),
+            url=reading.url,
+        )
+
+    def _converter(self) -> Convert | None:
+        if self._functions:
+            return self._cleaned
+        if self.shape.type in _TEXTS:
+            is_whole = self._check is None or self.shape.container is not None
+            return None if is_whole else self._checked
+        return self._non_text
+
+    def _non_text(self, value: Any, source: Source, reading: Reading) -> Any:
+        if value == "":
+            return MISSING  # there is an element, but it says nothing
+        return self._fitted(value, source, reading)
+
+    def _cleaned(self, value: Any, source: Source, reading: Reading) -> Any:
+        """What the field's functions make of a value; None is a missing one."""
+        given = value
+        for function in self._functions:
+            try:
+                value = function(value)
+            except CrawlError:
+                raise
+            except Exception as exc:
+                name = getattr(function, "__name__", repr(function))
+                why = f"{name}({_shown(given)}) raised {type(exc).__name__}: {exc}"
+                raise self.error(f"{why}, from {source}", reading, given) from exc
+            if value is None:
+                return MISSING
+        if type(value) is self.shape.type and self._check is None:
+            return value
+        return self._fitted(value, source, reading)
+
+    def _fitted(self, value: Any, source: Source, reading: Reading) -> Any:
+        """The value in the field's type, unless its class sees to that."""
+        if self.member.is_checked:
+            return value
+        try:
+            fitted = msgspec.convert(value, self.shape.type, strict=False)
+        except _MISFITS as exc:
+            raise self._misfit(value, exc, source, reading) from exc
+        if self.shape.container is not None:
+            return fitted
+        return self._checked(fitted, source, reading)
+
+    def _checked(self, value: Any, source: Source, reading: Reading) -> Any:
+        """The value, if it keeps the bounds that msgspec.Meta sets."""
+        if self._check is None:
+            return value
+        try:
+            return msgspec.convert(value, self._check)
+        except _MISFITS as exc:
+            raise self._misfit(value, exc, source, reading) from exc
+
+    def _misfit(
+        self, value: Any, exc: Exception, source: Source, reading: Reading
+    ) -> ExtractError:
+        name = getattr(self.shape.type, "__name__", str(self.shape.type))
+        why = f"{_shown(value)} does not fit {name}: {exc}, from {source}"
+        return self.error(why, reading, value)
+
+
+class NestedPlan(FieldPlan):
+    """How a field that holds items is read."""
+
+    __slots__ = ()
+
+    def __init__(self, kind: type, member: Member, sources: Sequence[Source]) -> None:
+        super().__init__(kind, member, sources)
+        if not all(isinstance(source, Css) for source in sources):
+            raise ConfigError(
+                f"{self.label} holds items, which are read from elements: use css()"
+            )
+
+    def value(self, node: LexborNode, reading: Reading) -> Any:
+        plan = plan_of(self.shape.type)
+        for source in self.sources:
+            assert isinstance(source, Css)
+            if self.shape.container is not None:
+                found = source.nodes(node, reading)
+                if found:
+                    items = [plan.item(each, reading) for each in found]
+                    return self.shape.container(items)
+            elif (inner := source.node(node, reading)) is not None:
+                return plan.item(inner, reading)
+        return MISSING
+
+    def _converter(self) -> None:
+        return None
+
+
+class Plan:
+    """How items of a class are read."""
+
+    __slots__ = ("_make", "_rows", "fields", "kind")
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        plans = [_field_plan(kind, member) for member in members(kind)]
+        self.fields = [plan for plan in plans if plan is not None]
+        if not self.fields:
+            raise ConfigError(
+                f"no field of {kind.__name__} says where it comes from; write "
+                'title: Annotated[str, css("h3")]'
+            )
+        #: For each field its plan, and the constructor's argument.
+        self._rows = [(plan, plan.member.argument) for plan in self.fields]
+        self._make = constructor(kind)
+
+    def item(self, node: LexborNode, reading: Reading) -> Any:
+        """The item at an element; ExtractError."""
+        self._check_bounds(reading)
+        values: dict[str, Any] = {}
+        for plan, argument in self._rows:
+            value = plan.value(node, reading)
+            if value is MISSING:
+                reading.missing[plan] = reading.missing.get(plan, 0) + 1
+                value = plan.without(reading)
+                if value is MISSING:
+                    continue
+            values[argument] = value
+        try:
+            item = self._make(values)
+        except CrawlError:
+            raise
+        except Exception as exc:
+            raise self._refused(exc, values, reading) from exc
+        reading.made[self] = reading.made.get(self, 0) + 1
+        reading.depth -= 1
+        return item
+
+    def _check_bounds(self, reading: Reading) -> None:
+        """ExtractError for more items than a page for a person holds."""
+        reading.left -= 1
+        reading.depth += 1
+        if reading.left >= 0 and reading.depth <= MAX_DEPTH:
+            return
+        name = self.kind.__name__
+        why = f"over {MAX_ITEMS:,} items, the last of them {name}"
+        if reading.left >= 0:
+            why = f"over {MAX_DEPTH} items within one another, the last of them {name}"
+        raise ExtractError(f"{why}, on {reading.url}", url=reading.url)
+
+    def _refused(
+        self, exc: Exception, values: dict[str, Any], reading: Reading
+    ) -> ExtractError:
+        """The error of a class that does not take its values."""
+        name, why = _complaint(exc)
+        for plan, argument in self._rows:
+            if name in (argument, plan.member.name):
+                value = values.get(argument, "")
+                source = " or ".join(map(str, plan.sources))
+                why = f"{_shown(value)} does not fit: {why}, from {source}"
+                return plan.error(why, reading, value)
+        made = f"{self.kind.__name__} does not take its values"
+        return ExtractError(
+            f"{made}: {why} on {reading.url} ({place_of(self.kind)})", url=reading.url
+        )
+
+
+def plan_of(kind: Any) -> Plan:
+    """The plan of a class; ConfigError for a class without fields to read."""
+    return _plan_of(kind)
+
+
+@lru_cache(maxsize=1024)
+def _plan_of(kind: Any) -> Plan:
+    return Plan(kind)
+
+
+@lru_cache(maxsize=1024)
+def place_of(kind: type) -> str:
+    """Where a class is defined: `Book in books.py:12`."""
+    name = kind.__name__
+    try:
+        file, (_, line) = inspect.getsourcefile(kind), inspect.getsourcelines(kind)
+    except (OSError, TypeError):
+        return f"{name} in {kind.__module__}"
+    path = Path(file or kind.__module__)
+    here = Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return f"{name} in {shown}:{line}"
+
+
+def _field_plan(kind: type, member: Member) -> FieldPlan | None:
+    """The plan of a field; None for one that says no source, and has a default."""
+    sources = [each for each in member.metadata if isinstance(each, Source)]
+    if not sources:
+        if member.has_default:
+            return None
+        raise ConfigError(
+            f"{kind.__name__}.{member.name} has no default and does not say where it "
+            f'comes from ({place_of(kind)}); write Annotated[..., css("...")]'
+        )
+    is_nested = is_item_class(shape_of(member.type).type)
+    return (NestedPlan if is_nested else FieldPlan)(kind, member, sources)
+
+
+def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
+    """The functions that stand in the annotation, in order."""
+    return tuple(
+        each
+        for each in member.metadata
+        if callable(each) and not isinstance(each, Source)
+    )
+
+
+def _check_of(member: Member) -> Any:
+    """The type with the bounds of msgspec.Meta; None for a type without any."""
+    bounds = [each for each in member.metadata if isinstance(each, msgspec.Meta)]
+    if not bounds or member.is_checked:
+        return None
+    return Annotated[(member.type, *bounds)]
+
+
+def _complaint(exc: Exception) -> tuple[str, str]:
+    """The field that an error is about, if the error says that, and why."""
+    errors = getattr(exc, "errors", None)
+    if callable(errors) and (found := errors()):  # pydantic's
+        location = found[0].get("loc") or ("",)
+        return str(location[0]), str(found[0].get("msg", exc))
+    return "", f"{type(exc).__name__}: {exc}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"

@@ -1,0 +1,120 @@
+"""Where a field of an item comes from: `css(...)`, in the field's annotation.
+
+@dataclass
+class Book:
+    title: Annotated[str, css("h3")]
+    url: Annotated[str, css("a", attr="href", absolute=True)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from selectolax.lexbor import LexborNode
+
+from crawler.errors import ConfigError
+from crawler.web.finding import find_all, find_first
+from crawler.web.selectors import Tree
+from crawler.web.visible_text import text_of
+
+#: What a source gives if it has nothing.
+MISSING: Any = object()
+
+
+@dataclass(slots=True)
+class Reading:
+    """The page that items are read from, while they are read."""
+
+    tree: Tree
+    url: str
+    #: An absolute URL for a reference of the page.
+    urljoin: Callable[[str], str]
+    #: Items that may still be made of this page.
+    left: int
+    #: Items that the one being made stands in.
+    depth: int = 0
+    #: Items made, by plan; values that no source had, by the plan of the field.
+    made: dict[Any, int] = field(default_factory=dict)
+    missing: dict[Any, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Gives values for a field."""
+
+    def first(self, node: LexborNode, reading: Reading) -> Any:
+        """The first value at an element, or MISSING."""
+        ...
+
+    def all(self, node: LexborNode, reading: Reading) -> list[Any]:
+        """All values at an element, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Css:
+    """The elements that a selector matches inside an item's element, or itself."""
+
+    selector: str | None
+    attr: str | None = None
+    absolute: bool = False
+
+    def node(self, node: LexborNode, reading: Reading) -> LexborNode | None:
+        """The first element, or None."""
+        if self.selector is None:
+            return node
+        found = find_first(node, self.selector, reading.tree)
+        if found is not None and found.mem_id == node.mem_id:
+            # The parser tests the element itself, too; a browser only what is inside.
+            return next(iter(self.nodes(node, reading)), None)
+        return found
+
+    def nodes(self, node: LexborNode, reading: Reading) -> list[LexborNode]:
+        """All elements, in order."""
+        if self.selector is None:
+            return [node]
+        found = find_all(node, self.selector, reading.tree)
+        if found and found[0].mem_id == node.mem_id:
+            del found[0]
+        return found
+
+    def first(self, node: LexborNode, reading: Reading) -> Any:
+        found = self.node(node, reading)
+        if found is None:
+            return MISSING
+        return text_of(found) if self.attr is None else self._attribute(found, reading)
+
+    def all(self, node: LexborNode, reading: Reading) -> list[Any]:
+        found = self.nodes(node, reading)
+        if self.attr is None:
+            return [text_of(each) for each in found]
+        values = [self._attribute(each, reading) for each in found]
+        return [value for value in values if value is not MISSING]
+
+    def _attribute(self, node: LexborNode, reading: Reading) -> Any:
+        assert self.attr is not None
+        try:
+            value = node.attrs[self.attr] or ""
+        except KeyError:
+            return MISSING
+        return reading.urljoin(value) if self.absolute else value
+
+    def __str__(self) -> str:
+        arguments = [] if self.selector is None else [repr(self.selector)]
+        arguments += [f"attr={self.attr!r}"] if self.attr is not None else []
+        return f"css({', '.join(arguments)})"
+
+
+def css(
+    selector: str | None = None, *, attr: str | None = None, absolute: bool = False
+) -> Css:
+    """The text, or with `attr` an attribute, of the elements that a selector matches
+    inside the item's element; without a selector, of the item's element itself.
+
+    With `absolute` the attribute is a link, and becomes an absolute URL.
+    """
+    if absolute and attr is None:
+        raise ConfigError(f"css({selector!r}, absolute=True): name the link's attr=")
+    return Css(selector, attr, absolute)
