@@ -124,6 +124,9 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_url: Bytes = Bytes(8 * 1024)
     #: Links taken from one page.
     max_links: int = 10_000
+    #: A page that shows another URL within this delay, by a Refresh field or a
+    #: `<meta>`, redirects there; 0: none does.
+    max_refresh: Seconds = Seconds(10)
     #: Nodes of one page: elements, texts and attributes. Beyond it is a parse_error.
     max_nodes: int = 1_000_000
     #: Nodes of all large pages (over 256 kB) at a time; other pages wait for room.

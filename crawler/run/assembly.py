@@ -125,7 +125,9 @@ def assemble(resources: RunResources) -> Assembled:
         robots=robots,
         hosts=hosts,
         ways=ways,
-        redirection=Redirection(link_filter, facts.walls),
+        redirection=Redirection(
+            link_filter, facts.walls, max_refresh=settings.http.max_refresh
+        ),
         callbacks=callbacks,
         endings=_endings(resources, callbacks, retries, hosts),
         pages=resources.pages,

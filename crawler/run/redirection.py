@@ -18,19 +18,52 @@ from crawler.run.link_filter import Discovered, LinkFilter, identity_behind
 from crawler.run.visit import Visit
 from crawler.store.base import Outcome, State
 from crawler.web import urls
+from crawler.web.refresh import MAX_DELAY, has_word, refresh_target
+
+#: A refresh is asked for by GET, as "303 See Other" is.
+_SEE_OTHER = 303
 
 
 class Redirection:
     """Judges where redirects lead, by the same filters as links."""
 
-    def __init__(self, link_filter: LinkFilter, walls: Iterable[str]) -> None:
+    def __init__(
+        self,
+        link_filter: LinkFilter,
+        walls: Iterable[str],
+        *,
+        max_refresh: float = MAX_DELAY,
+    ) -> None:
         self._filter = link_filter
         self._walls = set(walls)
+        self._max_refresh = max_refresh
 
     def target(self, request: Request, response: Response) -> Request:
         """The request that a redirect asks for; FetchError where it is none."""
         location = redirects.location_of(response)
         return redirects.target(request, response.status_code, location)
+
+    def refresh(self, request: Request, response: Response) -> Request | None:
+        """The request that a page's Refresh field or `<meta>` asks for in its place;
+        None: it asks for none, or not soon."""
+        if request.options.stream:
+            return None
+        header = response.head.value(b"refresh")
+        if header is None and not has_word(response.content):
+            return None
+        is_good = 200 <= response.status_code <= 299
+        if not (is_good and request.options.follow_redirects and self._max_refresh):
+            return None
+        is_html = "html" in response.content_type
+        markup = response.page.markup if is_html else b""
+        url = refresh_target(
+            response.url,
+            header,
+            markup,
+            lambda: response.page.base_url,
+            max_delay=self._max_refresh,
+        )
+        return None if url is None else redirects.target(request, _SEE_OTHER, url)
 
     def leads_back(self, visit: Visit, target: Request) -> bool:
         """Whether the target is in the visit's own redirect chain, on its origin."""
@@ -49,9 +82,9 @@ class Redirection:
         """Whether the target is a wall that the visit's page is to be asked behind."""
         return target.url in self._walls and target.url != visit.entry.url
 
-    def outcome(self, visit: Visit, request: Request, response: Response) -> Outcome:
+    def outcome(self, visit: Visit, target: Request, response: Response) -> Outcome:
         """The source ends, its target enters, both in one commit; FetchError."""
-        entry, target = visit.entry, self.target(request, response)
+        entry = visit.entry
         if entry.redirects >= redirects.LIMIT:
             detail = f"over {redirects.LIMIT} redirects"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)

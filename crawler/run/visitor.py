@@ -144,7 +144,9 @@ class Visitor:
                 elif passage := self._passage(visit, request, response):
                     request, behind = passage
                 else:
-                    return self._parts.redirection.outcome(visit, request, response)
+                    redirection = self._parts.redirection
+                    target = redirection.target(request, response)
+                    return redirection.outcome(visit, target, response)
                 visit.note(response)
             except FetchError as exc:
                 return await self._failed(visit, exc, response)
@@ -224,6 +226,9 @@ class Visitor:
             url = visit.entry.url
             unwanted = FetchError(Reason.UNWANTED_TYPE, shown, url=url)
             return await endings.ended(visit, unwanted, response)
+        target = self._parts.redirection.refresh(response.request, response)
+        if target is not None:
+            return self._parts.redirection.outcome(visit, target, response)
         try:
             effects = await self._parts.callbacks.page(visit.entry, response)
         except CallbackError as exc:

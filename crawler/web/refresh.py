@@ -15,8 +15,8 @@ from crawler.web.urls import InvalidUrl, join
 
 #: Seconds. A page with a longer delay is meant to be read first.
 MAX_DELAY = 10
-#: A `<meta>` is looked for in so many bytes.
-_SEARCHED = 256 * 1024
+#: A `<meta>` is looked for in so many bytes: every page is searched, so few.
+SEARCHED = 16 * 1024
 
 _REFRESH = re.compile(
     r"[ \t\n\f\r]*(?P<delay>[0-9]+|(?=\.))[0-9.]*"
@@ -61,7 +61,7 @@ def refresh_target(
     refresh = parse_refresh(header) if header else None
     base = url
     if refresh is None:
-        refresh = _of_meta(markup[:_SEARCHED])
+        refresh = _of_meta(markup[:SEARCHED])
         if refresh is None:
             return None
         base = base_url()
@@ -72,6 +72,13 @@ def refresh_target(
     except InvalidUrl:
         return None
     return None if target == url else target
+
+
+def has_word(markup: bytes) -> bool:
+    """Whether a `<meta>` of this page may ask for a refresh: most pages lack the word.
+    In UTF-16 the word is not looked for."""
+    head = markup[:SEARCHED]
+    return b"refresh" in head.lower() or head[:2] in (b"\xff\xfe", b"\xfe\xff")
 
 
 def _of_meta(markup: bytes) -> Refresh | None:

@@ -32,7 +32,7 @@ from crawler import (
     fetch,
 )
 from crawler.settings import Layer, Settings, build
-from crawler.testing import FakeSite
+from crawler.testing import FakeSite, Page
 
 HOME = "https://site.example/"
 
@@ -167,6 +167,19 @@ def test_a_redirect_ends_its_visit_and_its_target_is_visited_once() -> None:
     assert site.urls.count(HOME + "new") == 1
     assert (report.pages, report.redirected) == (2, 1)
     assert found_adds_up(report)
+
+
+def test_a_page_with_a_refresh_is_redirected_and_not_given_to_its_callback() -> None:
+    pages: dict[str, Page] = {
+        HOME: '<meta http-equiv="refresh" content="0; url=/new">',
+        f"{HOME}new": (200, {"refresh": "3; url=/newest"}, "<a href=/>"),
+        f"{HOME}newest": '<a href="/">home</a>',
+    }
+
+    report = crawl(Titles, transport=FakeSite(pages))
+
+    assert [item["url"] for item in report.items] == [f"{HOME}newest"]
+    assert (report.pages, report.redirected, report.pending) == (1, 2, 0)
 
 
 def test_a_cookie_wall_that_leads_back_is_passed() -> None:

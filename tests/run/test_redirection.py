@@ -14,7 +14,7 @@ from crawler.request import Entry
 from crawler.run.link_filter import LinkFilter
 from crawler.run.redirection import Redirection
 from crawler.run.visit import Visit
-from crawler.store.base import State
+from crawler.store.base import Outcome, State
 from crawler.web.urls import Scope
 
 HOME = "https://site.example/"
@@ -146,13 +146,99 @@ def test_a_wall_is_none_for_itself() -> None:
     assert not redirection(WALL).is_wall(Visit(entry_of(WALL)), Request(WALL))
 
 
+# -- pages that show another one
+
+
+def page_of(
+    markup: str = "", *, refresh: str = "", status: int = 200, kind: str = "text/html"
+) -> Response:
+    headers = [("Content-Type", kind)]
+    if refresh:
+        headers.append(("Refresh", refresh))
+    return respond(Request(PAGE), status, headers, markup.encode())
+
+
+META = "<meta http-equiv=refresh content='{}'>"
+
+
+@pytest.mark.parametrize(
+    ("response", "target"),
+    [
+        pytest.param(page_of(META.format("0;/c")), HOME + "c", id="meta"),
+        pytest.param(
+            page_of("<base href=/deep/>" + META.format("5;url=c")),
+            HOME + "deep/c",
+            id="meta and base",
+        ),
+        pytest.param(page_of(refresh="0; url=/c"), HOME + "c", id="header"),
+        pytest.param(
+            page_of(refresh="0;/c", kind="text/plain"), HOME + "c", id="header of text"
+        ),
+        pytest.param(
+            page_of(META.format("0;/c"), kind="text/plain"), None, id="meta in text"
+        ),
+        pytest.param(page_of(META.format("11;/c")), None, id="late"),
+        pytest.param(page_of(META.format("0;/page")), None, id="itself"),
+        pytest.param(page_of(META.format("0;/c"), status=404), None, id="no page"),
+        pytest.param(
+            page_of(f"<noscript>{META.format('0;/c')}</noscript>"), None, id="noscript"
+        ),
+        pytest.param(page_of("<p>refresh"), None, id="the word alone"),
+        pytest.param(
+            page_of("<p>" + 20_000 * "x" + META.format("0;/c")), None, id="far behind"
+        ),
+    ],
+)
+def test_a_page_that_soon_shows_another_url_redirects_there(
+    response: Response, target: str | None
+) -> None:
+    found = redirection().refresh(Request(PAGE, "parse", meta={"a": 1}), response)
+
+    assert (found and found.url) == target
+    if found is not None:
+        assert (found.callback, found.meta) == ("parse", {"a": 1})
+
+
+def test_a_refresh_is_asked_for_by_get() -> None:
+    source = Request(PAGE, method="PUT", data={"a": "1"})
+
+    found = redirection().refresh(source, page_of(refresh="0;/c"))
+
+    assert found is not None
+    assert (found.method, found.content) == ("GET", b"")
+
+
+@pytest.mark.parametrize("options", [{"follow_redirects": False}, {"stream": True}])
+def test_a_request_that_wants_its_own_answer_gets_a_page_with_a_refresh(
+    options: dict[str, Any],
+) -> None:
+    source = Request(PAGE, **options)
+
+    assert redirection().refresh(source, page_of(refresh="0;/c")) is None
+
+
+def test_refreshes_can_be_turned_off() -> None:
+    scope = Scope("hosts", ["site.example"])
+    judge = LinkFilter(scope, depth=None, max_url=100, known={}, left_out={})
+
+    found = Redirection(judge, (), max_refresh=0)
+
+    assert found.refresh(Request(PAGE), page_of(refresh="0;/c")) is None
+
+
 # -- what becomes of it
+
+
+def ended(visit: Visit, location: str) -> Outcome:
+    made = redirection()
+    response = to(location)
+    return made.outcome(visit, made.target(visit.entry.request, response), response)
 
 
 def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
     visit = Visit(entry_of(PAGE, depth=3, redirects=2, chain=(5,), priority=7))
 
-    outcome = redirection().outcome(visit, visit.entry.request, to("/c"))
+    outcome = ended(visit, "/c")
 
     assert (outcome.state, outcome.detail) == (State.REDIRECTED, HOME + "c")
     assert [answer.status for answer in outcome.answers] == [302]
@@ -166,9 +252,7 @@ def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
 def test_a_target_out_of_scope_does_not_enter() -> None:
     visit = Visit(entry_of())
 
-    outcome = redirection().outcome(
-        visit, visit.entry.request, to("https://b.example/")
-    )
+    outcome = ended(visit, "https://b.example/")
 
     assert outcome.state is State.REDIRECTED
     assert not outcome.requests
@@ -182,11 +266,11 @@ def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> 
     visit = Visit(entry_of(redirects=redirects))
 
     if not is_over:
-        outcome = redirection().outcome(visit, visit.entry.request, to("/c"))
+        outcome = ended(visit, "/c")
         assert outcome.state is State.REDIRECTED
         return
     with pytest.raises(FetchError, match="over 10 redirects") as caught:
-        redirection().outcome(visit, visit.entry.request, to("/c"))
+        ended(visit, "/c")
     assert caught.value.reason is Reason.REDIRECT_LIMIT
     assert not visit.answers
 
@@ -194,7 +278,7 @@ def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> 
 def test_a_page_that_leads_to_itself_is_asked_again_by_a_turn_of_its_own() -> None:
     visit = Visit(entry_of(redirects=4))
 
-    outcome = redirection().outcome(visit, visit.entry.request, to(PAGE))
+    outcome = ended(visit, PAGE)
 
     assert (outcome.state, outcome.due) == (State.PENDING, 0.0)
     assert visit.entry.redirects == 5
@@ -205,7 +289,7 @@ def test_a_target_in_the_chain_is_a_request_of_its_own_each_time() -> None:
     found = set()
     for redirects in (1, 2):
         visit = Visit(entry_of(WALL, chain=prints(PAGE), redirects=redirects))
-        outcome = redirection().outcome(visit, visit.entry.request, to(PAGE))
+        outcome = ended(visit, PAGE)
         (entered,) = outcome.requests
         assert entered.url == PAGE
         found.add(entered.fingerprint)
