@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import pytest
@@ -18,12 +19,18 @@ from crawler.run.options import RunOptions
 from crawler.run.scheduler import RobotsTurn, Scheduler
 from crawler.store.base import Committed
 from tests.run.timed import TimedSite, crawl
+from tests.virtual_time import run_virtual
 
 FREE = Pace(per_host=4, rate=0)
 
 
 def entry(path: str, host: str = "site.example", *, priority: int = 0) -> Entry:
     request = Request(f"https://{host}/{path}", priority=priority)
+    return Entry(request.fingerprint(), request, host)
+
+
+def browsed(path: str, host: str = "site.example") -> Entry:
+    request = Request(f"https://{host}/{path}", kind="browser")
     return Entry(request.fingerprint(), request, host)
 
 
@@ -125,18 +132,65 @@ async def test_a_request_that_is_tried_again_waits_for_its_time() -> None:
     assert loop.time() >= due
 
 
-async def test_cancelling_a_worker_loses_no_turn() -> None:
-    made = scheduler()
+async def hand_over_and_cancel(made: Scheduler, *entries: Entry) -> None:
+    """Give entries to a worker that is cancelled before it can look."""
     made.open_source()
-    waiting = asyncio.ensure_future(take(made))
+    waiting = asyncio.ensure_future(anext(made))
     await asyncio.sleep(0)
-
-    add(made, entry("a"))  # handed over
-    waiting.cancel()  # before it could look
+    add(made, *entries)
+    waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+    made.landed(Committed(), [], 1)
 
-    assert (await take(made)).url.endswith("/a")
+
+@pytest.mark.parametrize(
+    "made_with",
+    [
+        pytest.param({}, id="a turn"),
+        pytest.param({"permits": 1}, id="the only permit"),
+        pytest.param({"pace": Pace(per_host=1, rate=0)}, id="the only place"),
+        pytest.param(
+            {"pace": Pace(per_host=4, rate=0.001)}, id="a turn of a slow host"
+        ),
+        pytest.param({"ceilings": {"browser": 1}}, id="the only place of a kind"),
+    ],
+)
+async def test_cancelling_a_worker_loses_nothing_of_what_it_was_given(
+    made_with: dict[str, Any],
+) -> None:
+    made = scheduler(**made_with)
+    only = browsed("a")
+
+    await hand_over_and_cancel(made, only)
+
+    assert not made.in_flight
+    with anyio.fail_after(5):
+        assert await take(made) is only
+    finish(made, only)
+    assert await anext(made, None) is None
+
+
+def test_a_robots_txt_whose_worker_is_cancelled_is_asked_by_the_next_one() -> None:
+    async def main() -> None:
+        gate, only = Gate(), entry("a")
+        made = scheduler(Pace(per_host=1, rate=0.001), gate=gate)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+
+        await hand_over_and_cancel(made, only)
+        turn = await anext(made)
+
+        assert isinstance(turn, RobotsTurn)
+        assert loop.time() == begun  # the turn of the first one was not used
+        gate.known.add(turn.origin)
+        made.answered(turn, None)
+        assert await take(made) is only
+        assert loop.time() == begun + 1000
+        finish(made, only)
+        assert await anext(made, None) is None
+
+    run_virtual(main)
 
 
 class Gate:
@@ -230,6 +284,31 @@ async def test_start_rests_while_so_many_of_its_requests_wait() -> None:
     assert await drawn
 
 
+@pytest.mark.parametrize(
+    ("hosts", "on_their_way", "is_drawn"),
+    [
+        pytest.param(2, 0, True, id="too few hosts"),
+        pytest.param(3, 0, False, id="enough hosts"),
+        pytest.param(1, 1, True, id="too few with what has not landed"),
+        pytest.param(1, 2, False, id="enough with what has not landed"),
+    ],
+)
+async def test_start_is_drawn_while_fewer_hosts_than_wanted_may_be_asked(
+    hosts: int, on_their_way: int, is_drawn: bool
+) -> None:
+    made = scheduler()
+    made.open_source()  # that of start() itself
+    add(made, *(entry("x", f"host{number}.example") for number in range(hosts)))
+    for _ in range(on_their_way):
+        made.open_source()
+
+    drawn = asyncio.ensure_future(made.hungry(3))
+    await asyncio.sleep(0)
+
+    assert drawn.done() is is_drawn
+    drawn.cancel()
+
+
 async def test_hosts_that_rest_keep_no_start_waiting() -> None:
     made = scheduler(Pace(per_host=4, rate=1))
     add(made, *(entry(str(number)) for number in range(100)))
@@ -272,11 +351,6 @@ async def test_an_entry_that_comes_due_while_it_is_looked_at_is_given_out() -> N
 # -- ceilings by kind of fetch
 
 
-def browsed(path: str, host: str = "site.example") -> Entry:
-    request = Request(f"https://{host}/{path}", kind="browser")
-    return Entry(request.fingerprint(), request, host)
-
-
 async def test_a_full_kind_holds_no_worker_and_frees_its_place_with_its_visit() -> None:
     made = scheduler(ceilings={"browser": 1})
     add(made, browsed("1"), browsed("2"), entry("plain"))
@@ -309,20 +383,6 @@ async def test_robots_txt_takes_no_place_of_a_kind() -> None:
     assert not waiting.done()
     finish(made, taken)
     assert (await waiting).host == "b.example"
-
-
-async def test_cancelling_a_worker_loses_no_place_of_a_kind() -> None:
-    made = scheduler(ceilings={"browser": 1})
-    made.open_source()
-    waiting = asyncio.ensure_future(take(made))
-    await asyncio.sleep(0)
-
-    add(made, browsed("a"))  # handed over
-    waiting.cancel()  # before it could look
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-
-    assert (await take(made)).url.endswith("/a")
 
 
 class Counting:
