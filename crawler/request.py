@@ -39,6 +39,7 @@ def note_bad_urls() -> None:
 Purpose = Literal["page", "robots", "login"]
 
 
+# Over 12 attributes: a value, one field for each option of a request.
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """What most requests leave at its default; one value is shared by many."""
 
@@ -68,6 +69,7 @@ DEFAULT_OPTIONS = Options()
 _options_decoder = msgspec.json.Decoder(Options)
 
 
+# Over 15 methods: each option of a request that others ask for is a property.
 class Request:
     """One request to make: a frozen value under httpx's names.
 
@@ -308,6 +310,7 @@ _ARGUMENTS = frozenset(
 START, BUILT = "start", "request"
 
 
+# Over 12 attributes: they are the columns of a row of the store.
 class Entry:
     """A request with its place in the crawl: a row of the store, a node of the
     frontier. The engine changes it only between being taken and being committed."""

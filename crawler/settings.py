@@ -88,6 +88,7 @@ class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace: Seconds = Seconds(10)
 
 
+# Over 12 attributes: a value, one field for each setting of [http].
 class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[http]: the one shared client, and what it takes from a server."""
 

@@ -17,6 +17,7 @@ from crawler.errors import Reason
 from crawler.version import __version__
 
 
+# Over 12 attributes: a value, one field for each thing that is counted.
 class Counters(msgspec.Struct, omit_defaults=True):
     """What a run has counted so far; each dict counts by a word, such as a reason."""
 
@@ -148,6 +149,7 @@ class Shortfall:
     text: str
 
 
+# Over 12 attributes: a value, one field for each figure of a report.
 @dataclass
 class Report:
     """How a run went; `summary()` gives the keys of `--summary`."""

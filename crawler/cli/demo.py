@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from crawler.demo import Shop
-    from crawler.demo.server import Running
+    from crawler.demo.server import RunningShop
 
 OUTPUT = "books.jsonl"
 
@@ -68,7 +68,7 @@ def demo(args: argparse.Namespace) -> int:
     return ending.report.exit_code
 
 
-def _server() -> Callable[[Shop], AbstractContextManager[Running]]:
+def _server() -> Callable[[Shop], AbstractContextManager[RunningShop]]:
     """What serves the shop; ConfigError where what it needs is not installed."""
     from crawler.errors import ConfigError
 

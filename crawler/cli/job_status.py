@@ -25,7 +25,8 @@ from crawler.store.status import MAX_RUNTIME
 OVERDUE = timedelta(hours=1)
 
 
-class Standing(msgspec.Struct, kw_only=True):
+# Over 12 attributes: a value, one field for each column.
+class JobStatus(msgspec.Struct, kw_only=True):
     """What is known of one job."""
 
     job: str
@@ -62,7 +63,7 @@ class Sources:
     described: datetime | None = None
 
 
-def of(jobs: Jobs, sources: Sources) -> list[Standing]:
+def of(jobs: Jobs, sources: Sources) -> list[JobStatus]:
     """All jobs, the next one first, those without a schedule behind."""
     states = state.read(sources.folder)
     found = [_sound(job, states.get(name), sources) for name, job in jobs.sound.items()]
@@ -70,12 +71,12 @@ def of(jobs: Jobs, sources: Sources) -> list[Standing]:
     return [_broken(each) for each in jobs.broken.values()] + found
 
 
-def _broken(broken: Broken) -> Standing:
-    return Standing(job=broken.name, error=str(broken.error), is_bad=True)
+def _broken(broken: Broken) -> JobStatus:
+    return JobStatus(job=broken.name, error=str(broken.error), is_bad=True)
 
 
-def _sound(job: Job, known: JobState | None, sources: Sources) -> Standing:
-    found = Standing(
+def _sound(job: Job, known: JobState | None, sources: Sources) -> JobStatus:
+    found = JobStatus(
         job=job.name,
         spider=job.spider,
         schedule=job.settings.schedule,
@@ -102,7 +103,7 @@ def _sound(job: Job, known: JobState | None, sources: Sources) -> Standing:
     return found
 
 
-def _add_run(found: Standing, run: RunRecord, sources: Sources) -> list[datetime]:
+def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetime]:
     """The latest run, whoever ran it; returns when it was worked on."""
     found.run = run.number
     found.started = datetime.fromtimestamp(run.started, UTC)
@@ -117,7 +118,7 @@ def _add_run(found: Standing, run: RunRecord, sources: Sources) -> list[datetime
 
 
 def _add_unfinished(
-    found: Standing, run: RunRecord, sources: Sources
+    found: JobStatus, run: RunRecord, sources: Sources
 ) -> list[datetime]:
     """An unfinished run is bad unless a process works on it, or a person stopped it."""
     now = sources.now.timestamp()
@@ -147,7 +148,7 @@ def _latest(reader: Reader, job: str) -> RunRecord | None:
 
 
 def _add_state(
-    found: Standing, known: JobState, run: RunRecord | None, job: Job
+    found: JobStatus, known: JobState, run: RunRecord | None, job: Job
 ) -> list[datetime]:
     """What the scheduler knows: also of processes that began no run. Returns the last
     due time that it handled."""
@@ -169,14 +170,14 @@ def _add_state(
     return handled
 
 
-def _add_overdue(found: Standing, job: Job, seen: datetime, now: datetime) -> None:
+def _add_overdue(found: JobStatus, job: Job, seen: datetime, now: datetime) -> None:
     """Whether somebody keeps the job's times; `seen` is the last sign of it."""
     due = job.cron.after(seen) if job.cron is not None else None
     if due is not None and due + OVERDUE < now:
         found.error = f"due at {_moment(due)}, and nobody ran it: is there a scheduler?"
 
 
-def lines(found: Sequence[Standing]) -> Iterator[str]:
+def lines(found: Sequence[JobStatus]) -> Iterator[str]:
     """A table of jobs."""
     rows = [("job", "schedule", "next (UTC)", "last (UTC)", "result")]
     rows += [_row(each) for each in found]
@@ -193,7 +194,7 @@ def lines(found: Sequence[Standing]) -> Iterator[str]:
             yield f"! {each.job}: {each.error}"
 
 
-def _row(each: Standing) -> tuple[str, str, str, str, str]:
+def _row(each: JobStatus) -> tuple[str, str, str, str, str]:
     zone = "" if each.timezone in ("", "UTC") else f" {each.timezone}"
     schedule = f"{each.schedule}{zone}" if each.schedule else "by hand"
     if each.error and not each.spider:
@@ -203,7 +204,7 @@ def _row(each: Standing) -> tuple[str, str, str, str, str]:
     return each.job, schedule, upcoming, started, _result(each)
 
 
-def _result(each: Standing) -> str:
+def _result(each: JobStatus) -> str:
     if each.running_since is not None:
         return f"at work since {_moment(each.running_since)}"
     if not each.result:

@@ -10,7 +10,7 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from crawler.cli.job_status import Standing
+    from crawler.cli.job_status import JobStatus
     from crawler.cli.project import Project
     from crawler.jobs.definition import Job
 
@@ -52,7 +52,7 @@ def show(args: argparse.Namespace) -> int:
     return exits.POOR if is_bad else exits.COMPLETE
 
 
-def _standings(args: argparse.Namespace) -> list[Standing]:
+def _standings(args: argparse.Namespace) -> list[JobStatus]:
     from datetime import UTC, datetime
     from functools import partial
     from pathlib import Path

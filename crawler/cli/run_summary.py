@@ -20,7 +20,7 @@ WINDOW = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RunFigures:
     """Where a crawl stands."""
 
     pages: int
@@ -33,14 +33,14 @@ class Figures:
     seconds: float
 
 
-class Pulse:
+class RunGauge:
     """Takes a running crawl's figures; `now` only ever grows."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._seen: deque[tuple[float, int]] = deque()
 
-    def figures(self, now: float, seconds: float) -> Figures:
+    def figures(self, now: float, seconds: float) -> RunFigures:
         """The figures of this moment, `seconds` into the run."""
         found = totals(self._engine.progress.counters)
         seen = self._seen
@@ -48,7 +48,7 @@ class Pulse:
         while now - seen[0][0] > WINDOW and now - seen[1][0] >= WINDOW / 2:
             seen.popleft()
         passed = now - seen[0][0]
-        return Figures(
+        return RunFigures(
             pages=found["pages"],
             items=found["item_count"],
             rate=(found["pages"] - seen[0][1]) / passed if passed else 0.0,
@@ -59,7 +59,7 @@ class Pulse:
         )
 
 
-def progress_line(figures: Figures) -> str:
+def progress_line(figures: RunFigures) -> str:
     """One line that says where a crawl stands."""
     return (
         f"{clock(figures.seconds)}  {figures.pages:,} pages, {figures.items:,} items, "

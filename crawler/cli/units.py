@@ -13,7 +13,7 @@ from crawler.cli.streams import complain, say
 from crawler.errors import ConfigError, SinkError
 from crawler.jobs.definition import Job
 from crawler.jobs.units import kubernetes, systemd_cron
-from crawler.jobs.units.systemd_cron import Place
+from crawler.jobs.units.systemd_cron import UnitPlace
 
 
 def write(project: Scheduled, args: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
     jobs = list(project.jobs.scheduled().values())
     if not jobs:
         raise ConfigError("No job of config.toml has a schedule")
-    place = Place(
+    place = UnitPlace(
         folder=str(project.root.absolute()),
         command=[sys.executable, "-m", "crawler", "run"],
         grace=project.settings.crawl.grace,
@@ -39,7 +39,7 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
     return exits.POOR if project.jobs.broken else exits.COMPLETE
 
 
-def _files(kind: str, jobs: list[Job], place: Place) -> Iterator[tuple[str, str]]:
+def _files(kind: str, jobs: list[Job], place: UnitPlace) -> Iterator[tuple[str, str]]:
     if kind == "cron":
         yield "crontab", systemd_cron.cron_lines(jobs, place)
         return

@@ -11,7 +11,7 @@ import anyio
 
 from crawler.cli import run_summary
 from crawler.cli.logs import json_line
-from crawler.cli.run_summary import Ending, Figures, Pulse
+from crawler.cli.run_summary import Ending, RunFigures, RunGauge
 from crawler.cli.streams import complain, say
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ class View:
 
     async def follow(self, run: CrawlRun) -> None:
         """Show where the crawl stands, until cancelled."""
-        pulse = Pulse(run.engine)
+        pulse = RunGauge(run.engine)
         pulse.figures(time.monotonic(), run.seconds)
         while True:
             await anyio.sleep(self._interval)
             self.show(pulse.figures(time.monotonic(), run.seconds))
 
-    def show(self, figures: Figures) -> None:
+    def show(self, figures: RunFigures) -> None:
         """Where the crawl stands now."""
         say(run_summary.progress_line(figures))
 
@@ -80,8 +80,8 @@ class JsonView(View):
     def say(self, line: str) -> None:
         self._put(line)
 
-    def show(self, figures: Figures) -> None:
-        fields = {name: getattr(figures, name) for name in Figures.__slots__}
+    def show(self, figures: RunFigures) -> None:
+        fields = {name: getattr(figures, name) for name in RunFigures.__slots__}
         self._put("progress", **fields)
 
     def end(self, ending: Ending, command: str) -> None:
@@ -107,7 +107,7 @@ class LiveView(View):
         from rich.live import Live
 
         console = Console(file=sys.stderr, force_terminal=True, highlight=False)
-        pulse = Pulse(run.engine)
+        pulse = RunGauge(run.engine)
         live = Live(
             console=console,
             auto_refresh=False,  # a thread would look at figures while they change
@@ -121,7 +121,7 @@ class LiveView(View):
                 await anyio.sleep(BEAT)
 
 
-def _panel(figures: Figures) -> Table:
+def _panel(figures: RunFigures) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))

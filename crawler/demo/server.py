@@ -18,14 +18,14 @@ import trustme
 from anyio.from_thread import start_blocking_portal
 from hypercorn.config import Config
 
-from crawler.demo.shop import Page, Shop
+from crawler.demo.shop import Shop, ShopPage
 
 _HOST = "127.0.0.1"
-_MISSING = Page("<p>Nothing here.", status=404)
+_MISSING = ShopPage("<p>Nothing here.", status=404)
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningShop:
     """A bookshop that answers: its address, and the authority of its certificate."""
 
     url: str
@@ -33,7 +33,7 @@ class Running:
 
 
 @contextmanager
-def serving(shop: Shop) -> Iterator[Running]:
+def serving(shop: Shop) -> Iterator[RunningShop]:
     """Serve the shop until the block ends."""
     with TemporaryDirectory(prefix="bookshop-") as folder:
         authority_file = Path(folder, "authority.pem")
@@ -54,7 +54,7 @@ def serving(shop: Shop) -> Iterator[Running]:
             )
             server = portal.start_task_soon(serve)
             try:
-                yield Running(url, authority_file)
+                yield RunningShop(url, authority_file)
             finally:
                 portal.call(closing.set)
                 server.result()
@@ -76,7 +76,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Send], Any]
 
 
-def application(pages: Mapping[str, Page]) -> Application:
+def application(pages: Mapping[str, ShopPage]) -> Application:
     """The pages as an ASGI application."""
 
     async def answer(
@@ -94,7 +94,7 @@ def application(pages: Mapping[str, Page]) -> Application:
     return answer
 
 
-def _head(page: Page) -> dict[str, Any]:
+def _head(page: ShopPage) -> dict[str, Any]:
     headers = [(b"content-type", page.kind.encode())]
     if page.location:
         headers.append((b"location", page.location.encode()))

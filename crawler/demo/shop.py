@@ -30,7 +30,7 @@ Disallow: /basket
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ShopPage:
     """One answer of the shop."""
 
     body: str = ""
@@ -84,16 +84,16 @@ class Shop:
         object.__setattr__(self, "books", tuple(_books(random.Random(self.seed))))
 
     @cached_property
-    def pages(self) -> dict[str, Page]:
+    def pages(self) -> dict[str, ShopPage]:
         """Everything that the shop answers, by path; anything else is a 404."""
         pages = {
             "/": _home(),
-            "/robots.txt": Page(ROBOTS, "text/plain"),
-            "/window": Page(_html("The window", "<p>You are patient."), delay=SLOW),
-            "/about": Page(_html("About us", "<p>We do not exist.")),
-            "/offers": Page(status=302, location="/shelves/poetry"),
-            "/basket": Page(_html("Your basket", "<p>It is empty.")),
-            "/staff/rota": Page(_html("Rota", "<p>You should not be here.")),
+            "/robots.txt": ShopPage(ROBOTS, "text/plain"),
+            "/window": ShopPage(_html("The window", "<p>You are patient."), delay=SLOW),
+            "/about": ShopPage(_html("About us", "<p>We do not exist.")),
+            "/offers": ShopPage(status=302, location="/shelves/poetry"),
+            "/basket": ShopPage(_html("Your basket", "<p>It is empty.")),
+            "/staff/rota": ShopPage(_html("Rota", "<p>You should not be here.")),
         }
         for shelf in words.SHELVES:
             here = [book for book in self.books if book.shelf == shelf]
@@ -104,7 +104,7 @@ class Shop:
             others = [each for each in self.books if each.author == book.author]
             pages[book.path] = _detail(book, others)
             pages[f"{book.path}/reviews.json"] = _reviews(book)
-            pages[book.short_path] = Page(status=301, location=book.path)
+            pages[book.short_path] = ShopPage(status=301, location=book.path)
         return pages
 
 
@@ -154,7 +154,7 @@ def _html(title: str, body: str) -> str:
     )
 
 
-def _home() -> Page:
+def _home() -> ShopPage:
     shelves = "".join(
         f'<li><a href="/shelves/{shelf}">{shelf.title()}</a>' for shelf in words.SHELVES
     )
@@ -166,12 +166,12 @@ def _home() -> Page:
         '<a href="/basket">Your basket</a> <a href="/staff/rota">Staff only</a> '
         '<a href="https://publisher.example/">Our publisher</a></footer>'
     )
-    return Page(_html("The bookshop", body))
+    return ShopPage(_html("The bookshop", body))
 
 
 def _shelf(
     path: str, title: str, books: Sequence[Book], *, by_short_path: bool = False
-) -> dict[str, Page]:
+) -> dict[str, ShopPage]:
     """The pages of one shelf: /shelves/poetry, /shelves/poetry?page=2 and so on."""
     starts = range(0, len(books), BOOKS_A_PAGE)
     pages = {}
@@ -181,7 +181,7 @@ def _shelf(
         if page < len(starts):
             body += f'<a class="next" href="{path}?page={page + 1}">More</a>'
         address = path if page == 1 else f"{path}?page={page}"
-        pages[address] = Page(_html(f"{title}, page {page}", body))
+        pages[address] = ShopPage(_html(f"{title}, page {page}", body))
     return pages
 
 
@@ -193,7 +193,7 @@ def _listed(book: Book, by_short_path: bool) -> str:
     )
 
 
-def _detail(book: Book, others: Sequence[Book]) -> Page:
+def _detail(book: Book, others: Sequence[Book]) -> ShopPage:
     more = "".join(
         f'<li><a class="detail" href="{each.path}">{escape(each.title)}</a>'
         for each in others
@@ -207,13 +207,13 @@ def _detail(book: Book, others: Sequence[Book]) -> Page:
         f"<h2>More by the author</h2><ul>{more}</ul>"
         '<a href="https://publisher.example/">Our publisher</a>'
     )
-    return Page(_html(book.title, body))
+    return ShopPage(_html(book.title, body))
 
 
-def _reviews(book: Book) -> Page:
+def _reviews(book: Book) -> ShopPage:
     reviews = [
         {"stars": stars, "text": text}
         for stars, text in zip(book.stars, book.opinions, strict=True)
     ]
     text = json.dumps({"book": book.number, "reviews": reviews}, ensure_ascii=False)
-    return Page(text, "application/json")
+    return ShopPage(text, "application/json")

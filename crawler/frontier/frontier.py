@@ -39,6 +39,8 @@ LIMIT = 50_000
 WINDOW = 1024
 
 
+# Over 15 methods: queues, lines, clock and window of a host change together at each
+# push and pop, and an object for a part of them would cost each page two calls.
 class Frontier(Generic[E]):
     """Entries by host; `pop` gives the best one of a host that may be asked now.
 

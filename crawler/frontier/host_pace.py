@@ -203,6 +203,7 @@ _WITHOUT_TROUBLE = (Sign.ANSWERED, Sign.NOTHING)
 _SHORT_INTERVAL = 1.0
 
 
+# Over 12 attributes: what is known of a host, in one object for the memory's sake.
 class _State:
     """One host in use or in trouble: its turns, and its health."""
 

@@ -42,7 +42,7 @@ QueueKey = tuple[int, int, int, int, E]
 NOTHING = (-inf, 0, 0)
 
 
-class State(Enum):
+class HostState(Enum):
     """Where a host is filed."""
 
     IDLE = "has nothing that may go"
@@ -52,7 +52,7 @@ class State(Enum):
 
 
 # By these names for each page: before Python 3.12 an Enum's member costs a call.
-IDLE, READY, RESTS, FULL = State
+IDLE, READY, RESTS, FULL = HostState
 
 
 class OriginQueue(Generic[E]):

@@ -13,7 +13,7 @@ import httpx
 
 from crawler.http.content_decoding import Decoder
 
-__all__ = ["HIGH_WATER", "LOW_WATER", "Body", "Source"]
+__all__ = ["HIGH_WATER", "LOW_WATER", "Body", "BodySource"]
 
 #: Unread bytes above which the connection stops reading, and below which it resumes.
 HIGH_WATER = 256 * 1024
@@ -25,7 +25,7 @@ _STEP = 1024 * 1024
 _SMALL_ENCODED = 64 * 1024
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """The transfer of a body: it learns what was read, and when the rest is not."""
 
     def consumed(self, size: int) -> None: ...
@@ -33,6 +33,8 @@ class Source(Protocol):
     def abandon(self) -> None: ...
 
 
+# Over 15 methods: the connection feeds it, httpx reads it, and the crawl takes it
+# whole; each of them has its few.
 class Body(httpx.AsyncByteStream):
     """An answer's body as an httpx stream.
 
@@ -53,12 +55,12 @@ class Body(httpx.AsyncByteStream):
         "received",
     )
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BodySource) -> None:
         self._chunks: deque[bytes] = deque()
         self._decoder: Decoder | None = None
         self._error: Exception | None = None
         # None at the end: the two refer to each other, and should leave no cycle.
-        self._source: Source | None = source
+        self._source: BodySource | None = source
         self._reader: asyncio.Future[None] | None = None
         self._taken = False
         self._kept: list[bytes] | None = None

@@ -29,7 +29,7 @@ from crawler.http.response_body import (
     ExchangeBody,
     FieldsHead,
     HeadersHead,
-    Pace,
+    LowestRate,
     TransportBody,
 )
 from crawler.http.tls import add_certificate, tls_context
@@ -123,7 +123,7 @@ class Client(httpx.AsyncClient):
         arguments["headers"].update(given)
         self._bound = BoundTo(hosts, arguments.get("cookies"))
         super().__init__(**arguments)
-        self._pace = Pace(http.min_rate, http.min_rate_window)
+        self._pace = LowestRate(http.min_rate, http.min_rate_window)
         self._total = http.total
         self._usual_seconds: tuple[httpx.Timeout, dict[str, float | None]] | None = None
         self._connections: set[object] = set()

@@ -30,8 +30,8 @@ from crawler.http.origins import Dialling, Origin
 from crawler.http.pool import Pool
 from crawler.http.proxy.server import ProxyServer
 from crawler.http.proxy.tunnel import open_tunnel
-from crawler.http.proxy.wire import Wire
-from crawler.http.resolver import Resolver
+from crawler.http.proxy.wire import ProxyWire
+from crawler.http.resolver import NameResolver
 from crawler.http.tls import older_version
 from crawler.web.addresses import Address
 
@@ -49,7 +49,7 @@ class Connector:
         context: ssl.SSLContext,
         protocols: Sequence[str],
         guard: AddressGuard,
-        resolver: Resolver,
+        resolver: NameResolver,
     ) -> None:
         #: Set by the transport: pool and connector refer to each other.
         self.pool: Pool
@@ -157,7 +157,7 @@ class Connector:
         if origin.is_forwarding:
             await _connect(negotiation, connected, tls)
             return
-        wire = Wire()
+        wire = ProxyWire()
         await _connect(wire, connected, tls)
         try:
             await _go_through(wire, dial, negotiation, target)
@@ -182,7 +182,7 @@ async def _connect(
 
 
 async def _go_through(
-    wire: Wire, dial: Dialling, negotiation: Negotiation, target: Offer
+    wire: ProxyWire, dial: Dialling, negotiation: Negotiation, target: Offer
 ) -> None:
     """Open the tunnel, and speak to the target through it."""
     origin = dial.origin

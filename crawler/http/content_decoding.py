@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from crawler.http.decompressors import ERRORS, FORMATS, REGISTERED, Decompressor, Format
+from crawler.http.decompressors import (
+    ERRORS,
+    FORMATS,
+    REGISTERED,
+    ContentCoding,
+    Decompressor,
+)
 from crawler.http.errors import BombError, TooLargeError, TruncatedError
 
 __all__ = ["ACCEPT_ENCODING", "Bounds", "Decoder"]
@@ -145,7 +151,7 @@ class _Layer:
 
     __slots__ = ("_current", "_held", "_members", "format", "has_junk", "produced")
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: ContentCoding) -> None:
         self.format = form
         #: Decoded bytes that this layer gave so far.
         self.produced = 0

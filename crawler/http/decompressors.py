@@ -20,7 +20,7 @@ try:
 except ImportError:  # PyPy has no brotli that can be bounded
     brotli = None
 
-__all__ = ["ERRORS", "FORMATS", "REGISTERED", "Decompressor", "Format"]
+__all__ = ["ERRORS", "FORMATS", "REGISTERED", "ContentCoding", "Decompressor"]
 
 #: RFC 9659: a window above 8 MiB is not for the web.
 _ZSTD_WINDOW_LOG = 23
@@ -52,7 +52,7 @@ class Decompressor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ContentCoding:
     """A content coding: how its members begin, and what they are undone by."""
 
     name: str
@@ -292,19 +292,19 @@ def _continues_zstd(head: bytes) -> bool:
 
 
 FORMATS = {
-    "gzip": Format(
+    "gzip": ContentCoding(
         "gzip",
         head=2,
         open=lambda head: _Inflate(_GZIP),
         continues=lambda head: head[:2] == b"\x1f\x8b",
         may_stop=_has_all_data,
     ),
-    "deflate": Format("deflate", 2, _open_deflate, may_stop=_has_all_data),
-    "zstd": Format("zstd", 4, _open_zstd, _continues_zstd),
+    "deflate": ContentCoding("deflate", 2, _open_deflate, may_stop=_has_all_data),
+    "zstd": ContentCoding("zstd", 4, _open_zstd, _continues_zstd),
 }
 ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError)
 if brotli:
-    FORMATS["br"] = Format("br", 1, open=lambda head: _Brotli())
+    FORMATS["br"] = ContentCoding("br", 1, open=lambda head: _Brotli())
     ERRORS = (*ERRORS, brotli.error)
 
 #: Names of packings (the IANA's list of content codings, and three more in use): a

@@ -12,7 +12,7 @@ import httpx
 from crawler.http.errors import OUT_OF_FILES
 from crawler.http.options import TransportOptions
 from crawler.http.origins import Dialling, Origin
-from crawler.http.places import Places
+from crawler.http.places import ConnectionPlaces
 from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 from crawler.http.transfer import Connection, Transfer
 
@@ -93,7 +93,9 @@ class Dialler:
 
     __slots__ = ("_connect", "_home", "_places")
 
-    def __init__(self, home: DialHome, places: Places, connect: Connect) -> None:
+    def __init__(
+        self, home: DialHome, places: ConnectionPlaces, connect: Connect
+    ) -> None:
         self._home = home
         self._places = places
         self._connect = connect

@@ -47,6 +47,7 @@ class Timeouts:
     total: float | None = None
 
 
+# Over 12 attributes: a value, one field for each option.
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
     """Limits of connections, time, size and targets: one field an option."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from crawler.http.open_files import spare_files
 from crawler.http.transfer import Connection
 
-__all__ = ["Places"]
+__all__ = ["ConnectionPlaces"]
 
 
-class Places:
+class ConnectionPlaces:
     """Counts connections that are open, being made, or being closed."""
 
     __slots__ = (

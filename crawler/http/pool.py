@@ -23,7 +23,7 @@ from crawler.http.idle_connections import IdleConnections
 from crawler.http.options import TransportOptions
 from crawler.http.origin_table import OriginTable
 from crawler.http.origins import Multiplexed, Origin, Statistics
-from crawler.http.places import Places
+from crawler.http.places import ConnectionPlaces
 from crawler.http.timeout_wheel import TimeoutWheel
 from crawler.http.tls_sessions import TlsSessions
 from crawler.http.transfer import Connection, Transfer
@@ -55,7 +55,7 @@ class Pool:
         self.is_closed = False
         self._protocols = protocols
         self._idle = IdleConnections(self.ticker)
-        self._places = Places(options.max_connections)
+        self._places = ConnectionPlaces(options.max_connections)
         self._dialler = Dialler(self, self._places, connect)
         self._sessions = TlsSessions()
         self._failed_reuse = FailedReuse()

@@ -20,7 +20,7 @@ from crawler.http.errors import (
 from crawler.http.open_files import how_to_raise
 from crawler.web.addresses import Address, parse_address
 
-__all__ = ["Resolve", "Resolver"]
+__all__ = ["NameResolver", "Resolve"]
 
 #: Gives the addresses of a name in order of preference, or raises OSError.
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
@@ -40,7 +40,7 @@ _MISSING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _Answer = tuple[Address, ...] | DnsError
 
 
-class Resolver:
+class NameResolver:
     """A cache over the system's resolver, or over the given one.
 
     Addresses are kept for a minute, missing names for half a minute. Beyond 10,000

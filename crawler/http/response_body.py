@@ -18,7 +18,7 @@ DECODED = "crawler"
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LowestRate:
     """The lowest rate of a body: bytes a second over a window of seconds."""
 
     rate: int = 1000
@@ -129,7 +129,9 @@ class TransportBody:
 class ExchangeBody:
     """The rest of an httpx response, read at most once; errors are FetchErrors."""
 
-    def __init__(self, answer: httpx.Response, bounds: Bounds, pace: Pace) -> None:
+    def __init__(
+        self, answer: httpx.Response, bounds: Bounds, pace: LowestRate
+    ) -> None:
         self._answer = answer
         self._pace = pace
         self._marked, self._marked_at = time.monotonic(), 0

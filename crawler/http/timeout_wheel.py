@@ -26,7 +26,7 @@ class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
-class Clock(Protocol):
+class LoopClock(Protocol):
     """The part of an event loop that tells time."""
 
     def time(self) -> float: ...
@@ -52,7 +52,7 @@ class TimeoutWheel:
     def __init__(
         self,
         sweep: Callable[[float], bool],
-        running_loop: Callable[[], Clock] = asyncio.get_running_loop,
+        running_loop: Callable[[], LoopClock] = asyncio.get_running_loop,
     ) -> None:
         #: Seconds since the first start, as of the last step.
         self.now = 0.0
@@ -63,7 +63,7 @@ class TimeoutWheel:
         self._is_swept_for = True
         self._watched: set[Watched] = set()
         self._timer: Timer | None = None
-        self._loop: Clock | None = None
+        self._loop: LoopClock | None = None
         self._stepped_at = 0.0
 
     def watch(self, thing: Watched) -> None:

@@ -42,7 +42,7 @@ from crawler.http.options import TransportOptions
 from crawler.http.origins import Origin, Statistics
 from crawler.http.pool import Pool
 from crawler.http.proxy.server import ProxyServer, proxy_server
-from crawler.http.resolver import Resolver
+from crawler.http.resolver import NameResolver
 from crawler.http.tls import CertificateFiles, tls_context
 from crawler.http.transfer import Transfer
 
@@ -86,7 +86,7 @@ class Transport(httpx.AsyncBaseTransport):
             raise ValueError("A transport speaks HTTP/1.1, HTTP/2 or both")
         context = tls_context(verify, cert)
         self._has_default_options = options is _DEFAULT_OPTIONS
-        self._resolver = Resolver(options.resolve)
+        self._resolver = NameResolver(options.resolve)
         self._guard = AddressGuard(options)
         self._proxy = proxy_server(options.proxy) if options.proxy else None
         connector = Connector(context, protocols, self._guard, self._resolver)

@@ -23,6 +23,7 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 PLACES = ("job", "date", "run", "type")
 
 
+# Over 12 attributes: a value, one field for each key of [jobs.NAME].
 class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[jobs.NAME]: a spider that runs at its times, or by `crawl run NAME`."""
 

@@ -29,7 +29,7 @@ from crawler.store.lock import Holder
 MAX_LOG = 1 << 20
 
 
-class Running(Protocol):
+class RunningJob(Protocol):
     """The running process of a job."""
 
     #: When it started, by the wall clock.
@@ -48,11 +48,11 @@ class Running(Protocol):
 class Launcher(Protocol):
     """Starts the processes of jobs, and finds running ones."""
 
-    async def start(self, job: str) -> Running:
+    async def start(self, job: str) -> RunningJob:
         """Start a job; CrawlError if it already runs, OSError if it cannot start."""
         ...
 
-    def find(self, job: str) -> Running | None:
+    def find(self, job: str) -> RunningJob | None:
         """The job's running process that an earlier scheduler started, or None."""
         ...
 
@@ -75,7 +75,7 @@ class Processes:
         self._is_shown = is_shown
         self._clock = clock
 
-    async def start(self, job: str) -> Running:
+    async def start(self, job: str) -> RunningJob:
         lock = os.open(self._lock(job), os.O_RDWR | os.O_CREAT, 0o600)
         log = self._open_log(job)
         try:
@@ -104,7 +104,7 @@ class Processes:
             if log is not None:
                 os.close(log)
 
-    def find(self, job: str) -> Running | None:
+    def find(self, job: str) -> RunningJob | None:
         try:
             lock = os.open(self._lock(job), os.O_RDWR)
         except FileNotFoundError:

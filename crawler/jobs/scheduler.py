@@ -27,7 +27,7 @@ from anyio import CapacityLimiter
 
 from crawler.errors import CrawlError
 from crawler.jobs.definition import Job
-from crawler.jobs.process import Launcher, Running
+from crawler.jobs.process import Launcher, RunningJob
 from crawler.jobs.process_end import Ended, last_run
 from crawler.jobs.state import Ledger
 from crawler.jobs.timetable import Due, Timetable
@@ -45,7 +45,7 @@ CLOSING = 30.0
 LONGEST_SLEEP = 600.0
 
 
-class Clock(Protocol):
+class JobClock(Protocol):
     """The wall clock; all waiting for a time goes through it."""
 
     def now(self) -> datetime:
@@ -78,7 +78,7 @@ Alarm = Callable[[Ended], Awaitable[None]]
 class _Work:
     """A job that runs, or waits for a free place."""
 
-    running: Running | None = None
+    running: RunningJob | None = None
     #: Cancelled to stop the process.
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     #: Retries after a killed process.
@@ -98,7 +98,7 @@ class JobScheduler:
         *,
         reader: Reader,
         alarm: Alarm,
-        clock: Clock | None = None,
+        clock: JobClock | None = None,
         parallel: int = 4,
         grace: float = 10.0,
         closing: float = CLOSING,
@@ -226,7 +226,7 @@ class JobScheduler:
         return None
 
     async def _watch(
-        self, name: str, work: _Work, running: Running
+        self, name: str, work: _Work, running: RunningJob
     ) -> tuple[int | None, str]:
         """Wait for the end; after the time limit or `stop`: SIGTERM, then SIGKILL."""
         work.patience.deadline = anyio.current_time() + self._left(name, running)
@@ -242,7 +242,7 @@ class JobScheduler:
         await running.wait()
         return -signal.SIGKILL, f"{why or 'stopping'}, killed because it did not stop"
 
-    def _left(self, name: str, running: Running) -> float:
+    def _left(self, name: str, running: RunningJob) -> float:
         longest = self._jobs[name].settings.max_runtime
         if longest is None:
             return math.inf
@@ -262,12 +262,12 @@ class JobScheduler:
             await self._alarm(ended)
 
 
-async def _sleep(clock: Clock, seconds: float) -> None:
+async def _sleep(clock: JobClock, seconds: float) -> None:
     moment = clock.now() + timedelta(seconds=seconds)
     while clock.now() < moment:
         await clock.sleep_until(moment)
 
 
-def _who(running: Running) -> str:
+def _who(running: RunningJob) -> str:
     since = running.since.replace(microsecond=0) - timedelta()
     return f"process {running.pid} since {since:%Y-%m-%d %H:%M:%S} UTC"

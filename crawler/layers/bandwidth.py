@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from aiolimiter import AsyncLimiter
 
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.message.received import BodyStream
 from crawler.request import Request
 from crawler.response import Response

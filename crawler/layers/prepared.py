@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.request import Request
 from crawler.response import Response
 from crawler.web import urls

@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from crawler.errors import FetchError, Reason
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.request import DEFAULT_OPTIONS, Options, Request
 from crawler.response import Response
 from crawler.web import urls

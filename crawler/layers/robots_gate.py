@@ -22,12 +22,12 @@ from crawler.errors import Blame, FetchError, Reason
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.way_health import WayHealth
 from crawler.layers import redirects
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.layers.retry_policy import Retries
 from crawler.request import Options, Request
 from crawler.response import Response
 from crawler.web import urls
-from crawler.web.robots_txt import MAX_BYTES, Robots, Verdict
+from crawler.web.robots_txt import MAX_BYTES, Robots, RobotsVerdict
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class RobotsTable:
         while len(self._known) > MAX_ORIGINS:
             self._known.popitem(last=False)
 
-    async def _answer(self, request: Request) -> Verdict:
+    async def _answer(self, request: Request) -> RobotsVerdict:
         """The answer after at most five redirects; their rules hold for this origin."""
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._fetch(request)
@@ -169,7 +169,7 @@ class RobotsTable:
         # RFC 9309 section 2.3.1.2: a redirect too many is as good as none there.
         return Robots.from_answer(404, b"", self._agent)
 
-    async def _parsed(self, status: int, body: bytes) -> Verdict:
+    async def _parsed(self, status: int, body: bytes) -> RobotsVerdict:
         """The verdict; the rules of a long file are made ready in a thread."""
         if len(body) < PARSED_IN_THREAD:
             return Robots.from_answer(status, body, self._agent)
@@ -194,7 +194,7 @@ async def _head_of(response: Response, limit: int) -> bytes:
     return body[:limit]
 
 
-def _unreachable(url: str, verdict: Verdict) -> FetchError:
+def _unreachable(url: str, verdict: RobotsVerdict) -> FetchError:
     return FetchError(Reason.ROBOTS_UNREACHABLE, f"status {verdict.status}", url=url)
 
 

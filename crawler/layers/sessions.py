@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.message.request_parts import Pairs
 from crawler.request import Request
 from crawler.response import Response

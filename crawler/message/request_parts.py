@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from crawler.errors import ConfigError
-from crawler.web.multipart import OCTETS, FilePiece, Part, Pieces, multipart
+from crawler.web.multipart import OCTETS, FilePiece, MultipartField, Pieces, multipart
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Files = Mapping[str, Any]
@@ -172,7 +172,7 @@ def headers(
     return pairs
 
 
-class Body(NamedTuple):
+class EncodedBody(NamedTuple):
     """A body, and the Content-Type that it has by itself."""
 
     content: bytes = b""
@@ -184,39 +184,45 @@ class Body(NamedTuple):
 
 def body(
     content: bytes | str | None, data: Params | None, json: Any, files: Files | None
-) -> Body:
+) -> EncodedBody:
     """A body as bytes, or in pieces if it holds files by their path."""
     if sum(part is not None for part in (content, data or files, json)) > 1:
         raise ConfigError("give a Request one of content, data (with files) or json")
     if content is not None:
-        return Body(content.encode() if isinstance(content, str) else bytes(content))
+        return EncodedBody(
+            content.encode() if isinstance(content, str) else bytes(content)
+        )
     if files is not None:
         return _multipart(data or {}, files)
     if data is not None:
         pairs = data.items() if isinstance(data, Mapping) else data
         form = urlencode(list(pairs), doseq=True).encode()
-        return Body(form, (), "application/x-www-form-urlencoded")
+        return EncodedBody(form, (), "application/x-www-form-urlencoded")
     if json is not None:
-        return Body(msgspec.json.encode(json), (), "application/json")
-    return Body(is_given=False)
+        return EncodedBody(msgspec.json.encode(json), (), "application/json")
+    return EncodedBody(is_given=False)
 
 
-def _multipart(data: Params, files: Files) -> Body:
+def _multipart(data: Params, files: Files) -> EncodedBody:
     """A multipart/form-data body (RFC 7578)."""
     pairs = data.items() if isinstance(data, Mapping) else data
-    fields = [Part(str(name).encode(), str(value).encode()) for name, value in pairs]
+    fields = [
+        MultipartField(str(name).encode(), str(value).encode()) for name, value in pairs
+    ]
     fields += [_file(name, value) for name, value in files.items()]
-    return Body(*multipart(fields))
+    return EncodedBody(*multipart(fields))
 
 
-def _file(name: str, value: Any) -> Part:
+def _file(name: str, value: Any) -> MultipartField:
     if isinstance(value, PurePath):
         value = (value.name, value)
     filename, content, *rest = value if isinstance(value, tuple) else (name, value)
     kind = str(rest[0] if rest else OCTETS)
     if any(char in kind for char in "\r\n\0"):
         raise ConfigError(f"file {name!r}: its type holds a line break or NUL")
-    return Part(name.encode(), _content(content), str(filename).encode(), kind)
+    return MultipartField(
+        name.encode(), _content(content), str(filename).encode(), kind
+    )
 
 
 def _content(content: Any) -> bytes | FilePiece:

@@ -63,6 +63,7 @@ class lazy(Generic[Owner, Value]):
         return value
 
 
+# Over 15 methods: what people ask a page, and its links; most of them a few lines.
 class Page:
     """An HTML page, parsed at first use.
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+# Over 15 methods: what people ask a response, most of them a few lines.
 class Readable(Reply):
     """A reply whose body can be read: as text, JSON, XML, or a page of HTML."""
 

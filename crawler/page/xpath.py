@@ -15,7 +15,7 @@ from parsel import Selector, SelectorList
 
 from crawler.errors import FetchError, Reason
 from crawler.web.html_limits import PageTooComplex, is_wide
-from crawler.web.xpath_limits import FEW, TooCostly, XmlShape, check
+from crawler.web.xpath_limits import FEW, XmlShape, XPathTooCostly, check
 
 #: Elements of a document for XPath, and within each other, at most.
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 512
@@ -50,7 +50,7 @@ class LargePageSelector(PageSelector):
 
         try:
             check(query, self.shape, count)
-        except TooCostly:
+        except XPathTooCostly:
             detail = (
                 f"the XPath {query!r} could take too long on a page of "
                 f"{self.shape.elements:,} elements; name what comes before "

@@ -12,8 +12,8 @@ from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
-from crawler.layers.fetch import Fetch
 from crawler.layers.prepared import Prepared
+from crawler.layers.protocol import Fetch
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions, WithCookies

@@ -13,7 +13,7 @@ from crawler.layers.retry_policy import Retries
 from crawler.request import Entry
 from crawler.response import Response
 from crawler.run.callbacks import CallbackError, Callbacks, Effects
-from crawler.run.visit import Visit
+from crawler.run.visit import OpenVisit
 from crawler.spider import Failure
 from crawler.store.base import Outcome, State
 
@@ -52,18 +52,18 @@ class Endings:
             entry.first_tried = self._wall()
             entry.paused_before = self._paused_for(entry.host)
 
-    def done(self, visit: Visit, response: Response, effects: Effects) -> Outcome:
+    def done(self, visit: OpenVisit, response: Response, effects: Effects) -> Outcome:
         """A callback had the response and ended well."""
         visit.note(response)
         outcome = visit.outcome(State.DONE)
         _add(outcome, effects)
         return outcome
 
-    def waiting(self, visit: Visit, seconds: float) -> Outcome:
+    def waiting(self, visit: OpenVisit, seconds: float) -> Outcome:
         """The way to the host rests: the entry waits, and no attempt is used up."""
         return visit.outcome(State.PENDING, due=self._wall() + seconds)
 
-    async def unasked(self, visit: Visit, denied: FetchError) -> Outcome:
+    async def unasked(self, visit: OpenVisit, denied: FetchError) -> Outcome:
         """The entry may not be asked for: skipped, failed, or tried again."""
         if denied.reason.is_skip:
             return visit.outcome(State.SKIPPED, str(denied.reason), denied.detail)
@@ -72,14 +72,18 @@ class Endings:
             return await self.tried(visit, denied, None)
         return await self.failed(visit, denied, None)
 
-    async def ended(self, visit: Visit, why: FetchError, response: Response) -> Outcome:
+    async def ended(
+        self, visit: OpenVisit, why: FetchError, response: Response
+    ) -> Outcome:
         """An unwanted response: skipped, unless an errback asks for it."""
         if visit.entry.request.options.errback:
             return await self.failed(visit, why, response)
         visit.note(response)
         return visit.outcome(State.SKIPPED, str(why.reason), why.detail)
 
-    async def again(self, visit: Visit, asked: Retry, response: Response) -> Outcome:
+    async def again(
+        self, visit: OpenVisit, asked: Retry, response: Response
+    ) -> Outcome:
         """The callback asks for the page again: as often as the policy allows."""
         entry = visit.entry
         entry.attempt += 1
@@ -97,7 +101,7 @@ class Endings:
             outcome.is_changed = True
         return outcome
 
-    def left(self, visit: Visit, skip: Skip, response: Response | None) -> Outcome:
+    def left(self, visit: OpenVisit, skip: Skip, response: Response | None) -> Outcome:
         """The callback skips the page."""
         if response is not None:
             visit.note(response)
@@ -113,7 +117,7 @@ class Endings:
 
     async def tried(
         self,
-        visit: Visit,
+        visit: OpenVisit,
         exc: FetchError,
         response: Response | None,
         *,
@@ -148,7 +152,10 @@ class Endings:
         return self._retries.pause(exc, entry.attempt, elapsed)
 
     async def failed(
-        self, visit: Visit, exc: FetchError | CallbackError, response: Response | None
+        self,
+        visit: OpenVisit,
+        exc: FetchError | CallbackError,
+        response: Response | None,
     ) -> Outcome:
         """The URL has failed; its errback is called once, in the same outcome."""
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
@@ -157,7 +164,7 @@ class Endings:
 
     async def _failed(
         self,
-        visit: Visit,
+        visit: OpenVisit,
         reason: Reason | str,
         detail: str,
         cause: Exception | None,

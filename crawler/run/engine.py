@@ -71,6 +71,8 @@ class EngineParts:
     closing: Closing | None = None
 
 
+# Over 15 methods and 12 attributes: the limits, the state and the steps of one run,
+# which are read in one place.
 class Engine:
     """Drives one crawl from its first request to its last commit."""
 

@@ -17,6 +17,7 @@ from crawler.spider import Spider
 from crawler.store.base import Store
 
 
+# Over 12 attributes: a value, one field for each option of a run.
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """What one run is asked for, beside spider and settings."""

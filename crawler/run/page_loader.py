@@ -24,7 +24,7 @@ from crawler.response import Response
 from crawler.run.crash_marks import CrashMarks
 from crawler.run.page_trials import PageTrials, seconds_for
 from crawler.settings import HttpSettings
-from crawler.web.html_trial import Verdict
+from crawler.web.html_trial import TrialVerdict
 
 #: Bytes of HTML above which parsing would hold the loop for too long.
 PARSE_IN_THREAD = 256 * 1024
@@ -105,14 +105,14 @@ class PageLoader:
         except OSError as exc:
             return f"{why}, and no process could be started to try it: {exc}"
         match verdict:
-            case Verdict.FINE:
+            case TrialVerdict.FINE:
                 return ""
-            case Verdict.NODES:
+            case TrialVerdict.NODES:
                 return f"it has over {self._max_nodes:,} nodes (http.max_nodes)"
-            case Verdict.TIME:
+            case TrialVerdict.TIME:
                 limit = seconds_for(page.markup)
                 return f"parsing takes over {limit:.1f} s: {why}"
-            case Verdict.CRASH:
+            case TrialVerdict.CRASH:
                 return f"the parser crashed: {why}"
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 
 from crawler.web import html_trial
-from crawler.web.html_trial import HEADER, Verdict
+from crawler.web.html_trial import HEADER, TrialVerdict
 
 #: CPU time for any page, and for each of its bytes: ten times what pages take.
 SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
@@ -34,7 +34,7 @@ class PageTrials:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
-    def verdict(self, body: bytes, max_nodes: int) -> Verdict:
+    def verdict(self, body: bytes, max_nodes: int) -> TrialVerdict:
         """How parsing this page ends, by CPU time and memory."""
         seconds = seconds_for(body)
         with self._lock:
@@ -90,7 +90,7 @@ def _started() -> subprocess.Popen[bytes]:
 
 def _asked(
     process: subprocess.Popen[bytes], body: bytes, max_nodes: int, seconds: float
-) -> Verdict:
+) -> TrialVerdict:
     pages, verdicts = process.stdin, process.stdout
     assert pages is not None
     assert verdicts is not None
@@ -104,8 +104,8 @@ def _asked(
     if not line:
         _kill(process)
         process.wait()
-        return Verdict.TIME
-    return Verdict(line.decode().strip())
+        return TrialVerdict.TIME
+    return TrialVerdict(line.decode().strip())
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

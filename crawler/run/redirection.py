@@ -15,7 +15,7 @@ from crawler.layers import redirects
 from crawler.request import Request
 from crawler.response import Response
 from crawler.run.link_filter import Discovered, LinkFilter, identity_behind
-from crawler.run.visit import Visit
+from crawler.run.visit import OpenVisit
 from crawler.store.base import Outcome, State
 from crawler.web import urls
 from crawler.web.refresh import MAX_DELAY, has_word, refresh_target
@@ -65,7 +65,7 @@ class Redirection:
         )
         return None if url is None else redirects.target(request, _SEE_OTHER, url)
 
-    def leads_back(self, visit: Visit, target: Request) -> bool:
+    def leads_back(self, visit: OpenVisit, target: Request) -> bool:
         """Whether the target is in the visit's own redirect chain, on its origin."""
         entry = visit.entry
         identity = identity_behind(entry, target)
@@ -78,11 +78,11 @@ class Redirection:
             visit.wall = entry.url
         return True
 
-    def is_wall(self, visit: Visit, target: Request) -> bool:
+    def is_wall(self, visit: OpenVisit, target: Request) -> bool:
         """Whether the target is a wall that the visit's page is to be asked behind."""
         return target.url in self._walls and target.url != visit.entry.url
 
-    def outcome(self, visit: Visit, target: Request, response: Response) -> Outcome:
+    def outcome(self, visit: OpenVisit, target: Request, response: Response) -> Outcome:
         """The source ends, its target enters, both in one commit; FetchError."""
         entry = visit.entry
         if entry.redirects >= redirects.LIMIT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.errors import Blame, FetchError, Reason
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.request import Request
 from crawler.response import Response
 from crawler.run.user_code import user_frame

@@ -7,7 +7,7 @@ from crawler.response import Response
 from crawler.store.base import Answer, Facts, Outcome, State
 
 
-class Visit:
+class OpenVisit:
     """An entry that is being asked for, and the answers so far."""
 
     __slots__ = ("answers", "elapsed", "entry", "has_head", "is_asked", "wall")

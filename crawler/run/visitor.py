@@ -18,7 +18,7 @@ from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.way_health import WayHealth
 from crawler.layers import redirects
-from crawler.layers.fetch import Fetch
+from crawler.layers.protocol import Fetch
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions
 from crawler.request import Entry, Request
@@ -31,7 +31,7 @@ from crawler.run.callbacks import CallbackError, Callbacks
 from crawler.run.endings import Endings
 from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
-from crawler.run.visit import Visit
+from crawler.run.visit import OpenVisit
 from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
@@ -84,7 +84,7 @@ class Visitor:
 
     async def visit(self, entry: Entry) -> Outcome:
         """Ask for the entry once, and say what came of it."""
-        visit, parts = Visit(entry), self._parts
+        visit, parts = OpenVisit(entry), self._parts
         denied = self._denied(entry)
         if denied is not None:
             return await parts.endings.unasked(visit, denied)
@@ -126,7 +126,7 @@ class Visitor:
             return FetchError(Reason.PROXY_ERROR, detail, url=entry.url, way=proxy)
         return None
 
-    async def _visit(self, visit: Visit) -> Outcome:
+    async def _visit(self, visit: OpenVisit) -> Outcome:
         """One exchange, or some more where a cookie wall is to be passed."""
         request = visit.entry.request
         behind: Request | None = None  # asked next, whatever the wall answers
@@ -154,7 +154,7 @@ class Visitor:
                 await response.aclose()
 
     def _passage(
-        self, visit: Visit, request: Request, response: Response
+        self, visit: OpenVisit, request: Request, response: Response
     ) -> tuple[Request, Request | None] | None:
         """What to ask next inside this visit, and what after it, to pass a wall."""
         redirection, entry = self._parts.redirection, visit.entry
@@ -176,7 +176,7 @@ class Visitor:
         self._parts.hosts.charge(entry.host, now)
         return target, request
 
-    async def _fetch(self, visit: Visit, request: Request) -> tuple[Response, Fate]:
+    async def _fetch(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
         """The head, and the body if a callback is to have it whole."""
         seconds = self._parts.deadline
         if seconds is None:
@@ -190,7 +190,7 @@ class Visitor:
             late = f"over {seconds:g} s in all"
             raise FetchError(Reason.DEADLINE, late, url=request.url) from exc
 
-    async def _ask(self, visit: Visit, request: Request) -> tuple[Response, Fate]:
+    async def _ask(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
         parts, acceptance = self._parts, self._acceptance
         clock = parts.clocks.monotonic
         started = clock()
@@ -215,7 +215,7 @@ class Visitor:
         response.elapsed = visit.elapsed = clock() - started
         return response, fate
 
-    async def _judge(self, visit: Visit, response: Response, fate: Fate) -> Outcome:
+    async def _judge(self, visit: OpenVisit, response: Response, fate: Fate) -> Outcome:
         endings = self._parts.endings
         await self._parts.pages.examine(response)
         if fate is Fate.BAD_STATUS:
@@ -239,7 +239,7 @@ class Visitor:
             return endings.left(visit, skip, response)
         return endings.done(visit, response, effects)
 
-    async def _bad_status(self, visit: Visit, response: Response) -> Outcome:
+    async def _bad_status(self, visit: OpenVisit, response: Response) -> Outcome:
         parts, status = self._parts, response.status_code
         exc = FetchError(Reason.HTTP_STATUS, f"status {status}", url=visit.entry.url)
         if status not in self._retried:
@@ -257,7 +257,7 @@ class Visitor:
         )
 
     async def _failed(
-        self, visit: Visit, exc: FetchError, response: Response | None = None
+        self, visit: OpenVisit, exc: FetchError, response: Response | None = None
     ) -> Outcome:
         """The exchange broke off: tell its host's pace, or its way's health."""
         parts, at_least = self._parts, 0.0
@@ -273,7 +273,7 @@ class Visitor:
         )
 
     def _observe(
-        self, visit: Visit, sign: Sign, retry_after: float | None = None
+        self, visit: OpenVisit, sign: Sign, retry_after: float | None = None
     ) -> Verdict:
         """Let the host's pace know how the exchange went, if the wire was asked."""
         if not visit.is_asked:

@@ -30,10 +30,10 @@ from crawler.store.base import ItemRow
 TABLE = "items"
 
 
+# Over 15 methods and 12 attributes: every step may fail and is repeated by itself, with
+# what the earlier steps left.
 class Database(Sink):
     """A table of a SQLite file, written in place by at most one transaction a second.
-
-    Its methods are many, because every step may fail and is repeated by itself.
 
     With `item_key` an item replaces the one with the same key, of this run or of an
     earlier one; without it every run adds its own rows. With mode "replace" the table

@@ -25,11 +25,10 @@ from crawler.store.base import ItemRow
 _P = ParamSpec("_P")
 
 
+# Over 15 methods and 12 attributes: every step may fail and is repeated by itself, with
+# what the earlier steps left.
 class FileSink(Sink):
-    """The common part of all files.
-
-    Its methods are many, because every step may fail and is repeated by itself.
-    """
+    """The common part of all files."""
 
     def __init__(
         self,

@@ -14,10 +14,9 @@ from pathlib import Path, PurePath
 from crawler.sinks.disk import LOCAL, Disk, OpenFile
 
 
+# Over 15 methods: a part and a place have each their own, and a sink needs both.
 class Location(ABC):
     """One place for one output. Every method may block and raises OSError.
-
-    Its methods are many and short: a part and a place have each their own.
 
     `GrowingFile` and `StoredFile` write any format to any location. A location of your
     own implements the abstract methods; `StoredFile` needs no part that survives the
@@ -94,6 +93,7 @@ class Location(ABC):
         """Another place in the same folder."""
 
 
+# Over 15 methods: those of a Location, of which each is a line.
 class LocalFile(Location):
     """A file, written as `NAME.part` and published by a rename."""
 

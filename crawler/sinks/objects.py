@@ -29,6 +29,7 @@ _RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _CLIENT = {"timeout": "60s", "connect_timeout": "5s"}
 
 
+# Over 15 methods: those of a Location, of which each is a few lines.
 class StoredObject(Location):
     """One object: `s3://bucket/key`, `gs://bucket/key`, `az://container/key`.
 

@@ -47,6 +47,7 @@ def check_distinct(sinks: Sequence[Sink]) -> None:
             raise ConfigError(f"Two outputs are the same: {what}; drop one")
 
 
+# Over 15 methods: engine, report and sinks each ask their few.
 class Outputs:
     """The outputs of one run, from the first request to the last.
 

@@ -30,6 +30,8 @@ from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
 
+# Over 12 attributes: every step may fail and is repeated by itself, with what the
+# earlier steps left.
 class Postgres(Sink):
     """A table of PostgreSQL, written by a transaction a second at most.
 

@@ -25,6 +25,8 @@ from crawler.store.base import ItemRow
 _CHUNK = 1000
 
 
+# Over 15 methods and 12 attributes: every step may fail and is repeated by itself, with
+# what the earlier steps left.
 class RotatedFiles(Sink):
     """Files of at most `rows` items, or of about `size` bytes of JSON; 0: no limit.
 

@@ -68,6 +68,7 @@ class Failure:
     exception: Exception | None = None
 
 
+# Over 12 attributes: they are what the author of a spider sets.
 class Spider:
     """A site and what to take from it. Subclass, name it, say where it starts.
 

@@ -148,6 +148,7 @@ class Answer(msgspec.Struct, frozen=True):
     received: int = 0
 
 
+# Over 12 attributes: a value, all that one visit changes.
 class Outcome(msgspec.Struct):
     """The result of one visit: its effects land together or not at all.
 
@@ -340,6 +341,7 @@ class Attempt:
     received: int
 
 
+# Over 12 attributes: a value, all that `why` shows of a URL.
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """All that a store knows about one URL."""

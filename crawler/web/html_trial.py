@@ -3,8 +3,8 @@
     python -m crawler.web.html_trial
 
 The parent writes pages to stdin, each behind a `HEADER`, and reads one line for each:
-a word of `Verdict`. Every page is parsed in a fork of this process, so that a page that
-is killed costs no new start. The process ends when its stdin ends.
+a word of `TrialVerdict`. Every page is parsed in a fork of this process, so that a page
+that is killed costs no new start. The process ends when its stdin ends.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _SPARE_BYTES = 32 * 1024**2
 _LATE_SECONDS = 2
 
 
-class Verdict(StrEnum):
+class TrialVerdict(StrEnum):
     """How a page did; a word a line."""
 
     FINE = "fine"
@@ -38,11 +38,11 @@ class Verdict(StrEnum):
     CRASH = "crash"
 
 
-_BY_SIGNAL: dict[int, Verdict] = {
-    signal.SIGPROF: Verdict.TIME,
-    signal.SIGXCPU: Verdict.TIME,
+_BY_SIGNAL: dict[int, TrialVerdict] = {
+    signal.SIGPROF: TrialVerdict.TIME,
+    signal.SIGXCPU: TrialVerdict.TIME,
 }
-_BY_CODE = {0: Verdict.FINE, 3: Verdict.NODES}
+_BY_CODE = {0: TrialVerdict.FINE, 3: TrialVerdict.NODES}
 _CODES = {verdict: code for code, verdict in _BY_CODE.items()}
 
 
@@ -60,7 +60,7 @@ def main() -> None:
         verdicts.flush()
 
 
-def _tried(body: bytes, max_nodes: int, seconds: float) -> Verdict:
+def _tried(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
     child = os.fork()
     if not child:
         code = 1
@@ -70,11 +70,11 @@ def _tried(body: bytes, max_nodes: int, seconds: float) -> Verdict:
             os._exit(code)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return _BY_SIGNAL.get(os.WTERMSIG(status), Verdict.CRASH)
-    return _BY_CODE.get(os.WEXITSTATUS(status), Verdict.CRASH)
+        return _BY_SIGNAL.get(os.WTERMSIG(status), TrialVerdict.CRASH)
+    return _BY_CODE.get(os.WEXITSTATUS(status), TrialVerdict.CRASH)
 
 
-def _parsed(body: bytes, max_nodes: int, seconds: float) -> Verdict:
+def _parsed(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
     """Parse under limits; a signal ends this process where parsing takes too long."""
     before = _memory()
     tree = max_nodes * _MOST_BYTES + 4 * len(body)
@@ -85,12 +85,12 @@ def _parsed(body: bytes, max_nodes: int, seconds: float) -> Verdict:
     try:
         root = parse(body)
     except Exception:
-        return Verdict.NODES  # any bytes are a page: nothing but memory can lack
+        return TrialVerdict.NODES  # any bytes are a page: nothing but memory can lack
     signal.setitimer(signal.ITIMER_PROF, 0)
     may_have_too_many = _memory() - before > max_nodes * _LEAST_BYTES
     if may_have_too_many and root is not None and _has_nodes(root, max_nodes):
-        return Verdict.NODES
-    return Verdict.FINE
+        return TrialVerdict.NODES
+    return TrialVerdict.FINE
 
 
 def _has_nodes(root: LexborNode, number: int) -> bool:

@@ -28,7 +28,7 @@ class FilePiece(msgspec.Struct, frozen=True):
 Pieces = tuple[bytes | FilePiece, ...]
 
 
-class Part(NamedTuple):
+class MultipartField(NamedTuple):
     """A field of a multipart form. A file has a name and a type."""
 
     name: bytes
@@ -45,7 +45,7 @@ class Multipart(NamedTuple):
     content_type: str
 
 
-def multipart(parts: Sequence[Part]) -> Multipart:
+def multipart(parts: Sequence[MultipartField]) -> Multipart:
     """The body; its boundary is a digest, so that equal forms are equal bytes."""
     heads = [_head(part) for part in parts]
     mark = b"\0".join(
@@ -90,7 +90,7 @@ def _identity(piece: bytes | FilePiece) -> bytes:
     return b"\0file:" + piece.path.encode() if isinstance(piece, FilePiece) else piece
 
 
-def _head(part: Part) -> bytes:
+def _head(part: MultipartField) -> bytes:
     head = b'name="%b"' % _quoted(part.name)
     if part.filename is not None:
         head += b'; filename="%b"' % _quoted(part.filename)

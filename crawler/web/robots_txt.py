@@ -80,13 +80,13 @@ class Robots:
         return robots
 
     @classmethod
-    def from_answer(cls, status: int, body: bytes, agent: str) -> Verdict:
+    def from_answer(cls, status: int, body: bytes, agent: str) -> RobotsVerdict:
         """The verdict of RFC 9309 §2.3.1; 429 is unreachable, as for Google."""
         if 200 <= status < 300:
-            return Verdict(cls.parse(body, agent), False, status)
+            return RobotsVerdict(cls.parse(body, agent), False, status)
         if 300 <= status < 500 and status != 429:
-            return Verdict(cls.allow_all(), False, status)
-        return Verdict(cls.deny_all(), True, status)
+            return RobotsVerdict(cls.allow_all(), False, status)
+        return RobotsVerdict(cls.deny_all(), True, status)
 
     def allows(self, url: str) -> bool:
         """Whether this absolute URL, or path with its query, may be fetched."""
@@ -97,7 +97,7 @@ class Robots:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RobotsVerdict:
     """What the answer to a request for robots.txt means."""
 
     robots: Robots

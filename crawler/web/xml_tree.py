@@ -91,6 +91,7 @@ def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> byte
     return text
 
 
+# Over 12 attributes: bounds, and the state of one document that comes piece by piece.
 class ElementReader:
     """Reads the elements of some names piece by piece, and holds one at most.
 

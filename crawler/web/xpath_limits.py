@@ -29,7 +29,7 @@ _TOKEN = re.compile(
 _ONE = re.compile(r"\s*[\w.:*-]+(?:\(\s*\))?\s*\[\s*(?:\d+|last\(\s*\))\s*\]")
 
 
-class TooCostly(Exception):
+class XPathTooCostly(Exception):
     """An expression could take too long on a document."""
 
 
@@ -41,7 +41,7 @@ class XmlShape(NamedTuple):
 
 
 def check(expression: str, shape: XmlShape, count: Callable[[str], float]) -> None:
-    """TooCostly if evaluating the expression could take over a second.
+    """XPathTooCostly if evaluating the expression could take over a second.
 
     `count` gives the value of an expression, and raises ValueError for what is none.
     """
@@ -57,7 +57,7 @@ def check(expression: str, shape: XmlShape, count: Callable[[str], float]) -> No
             seconds = found * min(found, shape.elements) * _COMPARE
             seconds += contexts * reach * _WALK
         if seconds > _SECONDS:
-            raise TooCostly
+            raise XPathTooCostly
 
 
 def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:

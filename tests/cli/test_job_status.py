@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.job_status import Sources, Standing, of
+from crawler.cli.job_status import JobStatus, Sources, of
 from crawler.jobs import state
 from crawler.jobs.definition import Job, Jobs, jobs_of
 from crawler.jobs.state import JobState
@@ -63,7 +63,7 @@ def shown(
     *,
     fault: Callable[[Job], str] = lambda job: "",
     described: datetime | None = None,
-) -> Standing:
+) -> JobStatus:
     sources = Sources(folder, SqliteReader(folder), now, fault, described)
     (only,) = of(jobs(), sources)
     return only

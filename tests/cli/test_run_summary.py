@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from crawler.cli import run_summary
-from crawler.cli.run_summary import Ending, Pulse
+from crawler.cli.run_summary import Ending, RunGauge
 from crawler.run.engine import Engine
 from crawler.run.observers import Progress
 from crawler.stats import Counters, FinishReason, Report
@@ -20,8 +20,8 @@ class Running:
     busy_hosts: int = 2
 
 
-def pulse_of(running: Running) -> Pulse:
-    return Pulse(cast("Engine", running))
+def pulse_of(running: Running) -> RunGauge:
+    return RunGauge(cast("Engine", running))
 
 
 def report(**more: object) -> Report:

@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from crawler import Response, Spider
-from crawler.cli.run_summary import Ending, Figures
+from crawler.cli.run_summary import Ending, RunFigures
 from crawler.cli.running import perform
 from crawler.cli.views import JsonView, QuietView, View
 from crawler.run.options import RunOptions
@@ -103,7 +103,7 @@ def test_a_terminal_that_can_do_nothing_gets_plain_lines(tmp_path: Path) -> None
 
 
 async def test_without_a_terminal_figures_come_at_every_interval() -> None:
-    seen: list[Figures] = []
+    seen: list[RunFigures] = []
 
     with serving(SHOP, hold=("/two",)) as site:
 
@@ -116,7 +116,7 @@ async def test_without_a_terminal_figures_come_at_every_interval() -> None:
                 yield response.follow_all("a")
 
         class Watching(View):
-            def show(self, figures: Figures) -> None:
+            def show(self, figures: RunFigures) -> None:
                 seen.append(figures)
                 if figures.pages == 2:
                     site.held["/two"].set()
@@ -138,7 +138,7 @@ def test_lines_that_are_wanted_as_json_are_objects(
     view = JsonView()
 
     view.say("resuming run 7")
-    view.show(Figures(1, 2, 3.0, 4, 5, 6, 7.0))
+    view.show(RunFigures(1, 2, 3.0, 4, 5, 6, 7.0))
 
     first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert first["message"] == "resuming run 7"

@@ -10,8 +10,8 @@ import pytest
 
 from crawler import FetchError, Reason, Settings, crawl, fetch
 from crawler.demo import Books, Shop
-from crawler.demo.server import Running, serving
-from crawler.demo.shop import Page
+from crawler.demo.server import RunningShop, serving
+from crawler.demo.shop import ShopPage
 from crawler.settings import HttpSettings
 
 
@@ -43,7 +43,7 @@ def test_the_port_is_free_again_when_the_shop_has_closed() -> None:
 
 def test_the_shop_closes_in_the_middle_of_an_answer_too() -> None:
     shop = Shop()
-    shop.pages["/slow"] = Page("late", delay=600)
+    shop.pages["/slow"] = ShopPage("late", delay=600)
 
     with (
         serving(shop) as running,
@@ -53,6 +53,6 @@ def test_the_shop_closes_in_the_middle_of_an_answer_too() -> None:
         client.get(f"{running.url}slow", timeout=0.2)
 
 
-def client_of(shop: Running) -> httpx.Client:
+def client_of(shop: RunningShop) -> httpx.Client:
     """Not ours: one that keeps its connections open while the shop closes."""
     return httpx.Client(verify=ssl.create_default_context(cafile=str(shop.ca_file)))

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from crawler.http.errors import DnsError, ResolverAwayError, TemporaryDnsError
-from crawler.http.resolver import Resolver
+from crawler.http.resolver import NameResolver
 from crawler.web.addresses import Address
 
 HERE = ip_address("192.0.2.1")
@@ -22,7 +22,7 @@ class Names:
         self.open = asyncio.Event()
         self.open.set()
         self.now = 0.0
-        self.resolver = Resolver(self.resolve, clock=lambda: self.now)
+        self.resolver = NameResolver(self.resolve, clock=lambda: self.now)
 
     async def resolve(self, host: str) -> list[Address]:
         self.asked.append(host)
@@ -164,7 +164,7 @@ async def test_an_address_is_not_asked_for(host: str) -> None:
 
 
 async def test_the_system_knows_localhost() -> None:
-    resolver = Resolver()
+    resolver = NameResolver()
 
     addresses = await resolver.addresses("localhost")
     resolver.close()
@@ -174,7 +174,7 @@ async def test_the_system_knows_localhost() -> None:
 
 
 async def test_a_name_that_no_name_can_be_is_a_dns_error() -> None:
-    resolver = Resolver()
+    resolver = NameResolver()
 
     with pytest.raises(DnsError):
         await resolver.addresses("a" * 300 + ".example")

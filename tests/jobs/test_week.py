@@ -23,7 +23,7 @@ from anyio import to_thread
 
 from crawler.cli import records
 from crawler.jobs import report, state
-from crawler.jobs.process import Processes, Running
+from crawler.jobs.process import Processes, RunningJob
 from crawler.jobs.process_end import Ended
 from crawler.jobs.scheduler import JobScheduler
 from crawler.jobs.state import JobState
@@ -53,7 +53,7 @@ class Watched(Processes):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, root / ".crawl", self._command)
-        self.started: list[Running] = []
+        self.started: list[RunningJob] = []
         #: The largest file that a process may write, in blocks; none: any.
         self.largest = "unlimited"
 
@@ -61,7 +61,7 @@ class Watched(Processes):
         crawl = [sys.executable, "-m", "crawler.cli", "run", job]
         return ["sh", "-c", f'ulimit -f {self.largest}; exec "$@"', "sh", *crawl]
 
-    async def start(self, job: str) -> Running:
+    async def start(self, job: str) -> RunningJob:
         running = await super().start(job)
         self.started.append(running)
         return running
@@ -101,7 +101,7 @@ class Week:
     async def _alarm(self, ended: Ended) -> None:
         self.alarms.append(ended)
 
-    async def night(self, keeper: JobScheduler) -> Running:
+    async def night(self, keeper: JobScheduler) -> RunningJob:
         """Let time pass until the job is due, and is at work."""
         due = keeper.next()
         assert due is not None

@@ -18,7 +18,7 @@ from crawler.request import Entry
 from crawler.run.callbacks import CallbackError, Callbacks, Effects
 from crawler.run.endings import Endings
 from crawler.run.link_filter import LinkFilter
-from crawler.run.visit import Visit
+from crawler.run.visit import OpenVisit
 from crawler.settings import RetrySettings
 from crawler.store.base import Facts, Item, Outcome, Portion, Rejected, State
 from crawler.web.urls import Scope
@@ -71,11 +71,13 @@ def endings_of(
     return Endings(callbacks, retries, lambda: now, lambda host: paused)
 
 
-def visit_of(*, attempt: int = 0, first_tried: float = NOW, **options: Any) -> Visit:
+def visit_of(
+    *, attempt: int = 0, first_tried: float = NOW, **options: Any
+) -> OpenVisit:
     request = Request(URL, **options)
     entry = Entry(request.fingerprint(), request, "site.example")
     entry.attempt, entry.first_tried = attempt, first_tried
-    return Visit(entry)
+    return OpenVisit(entry)
 
 
 def answer(status: int = 500) -> Response:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crawler.run.page_trials import PageTrials
-from crawler.web.html_trial import Verdict
+from crawler.web.html_trial import TrialVerdict
 
 NODES = 100_000
 
@@ -35,7 +35,12 @@ def test_one_process_serves_all_pages(trials: PageTrials) -> None:
         for page in (b"<p>", b"<div>" * 60_000, b"<br>" * 200_000, b"<p>")
     ]
 
-    assert verdicts == [Verdict.FINE, Verdict.TIME, Verdict.NODES, Verdict.FINE]
+    assert verdicts == [
+        TrialVerdict.FINE,
+        TrialVerdict.TIME,
+        TrialVerdict.NODES,
+        TrialVerdict.FINE,
+    ]
     assert len(children() - before) == 1
 
 
@@ -55,14 +60,14 @@ def test_a_process_that_was_killed_is_replaced(trials: PageTrials) -> None:
 
     os.kill(killed, signal.SIGKILL)
 
-    assert trials.verdict(b"<p>", NODES) is Verdict.TIME
-    assert trials.verdict(b"<p>", NODES) is Verdict.FINE
+    assert trials.verdict(b"<p>", NODES) is TrialVerdict.TIME
+    assert trials.verdict(b"<p>", NODES) is TrialVerdict.FINE
     assert killed not in children()
 
 
 def test_closing_ends_the_trial_of_a_page(trials: PageTrials) -> None:
     before = children()
-    verdicts: list[Verdict] = []
+    verdicts: list[TrialVerdict] = []
     page = b"<div>" * 2_000_000  # 2 s of CPU time are allowed
     tried = threading.Thread(
         target=lambda: verdicts.append(trials.verdict(page, 10**8))
@@ -74,5 +79,5 @@ def test_closing_ends_the_trial_of_a_page(trials: PageTrials) -> None:
     trials.close()
     tried.join()
 
-    assert verdicts == [Verdict.TIME]
+    assert verdicts == [TrialVerdict.TIME]
     assert children() == before

@@ -13,7 +13,7 @@ from crawler.layers.redirects import LIMIT
 from crawler.request import Entry
 from crawler.run.link_filter import LinkFilter
 from crawler.run.redirection import Redirection
-from crawler.run.visit import Visit
+from crawler.run.visit import OpenVisit
 from crawler.store.base import Outcome, State
 from crawler.web.urls import Scope
 
@@ -93,24 +93,24 @@ def test_a_redirect_to_nowhere_is_an_error(
 def test_a_redirect_leads_back_into_its_own_chain_on_its_origin(
     url: str, chain: tuple[str, ...], target: str, is_back: bool
 ) -> None:
-    visit = Visit(entry_of(url, chain=prints(*chain)))
+    visit = OpenVisit(entry_of(url, chain=prints(*chain)))
 
     assert redirection().leads_back(visit, Request(target)) is is_back
 
 
 def test_what_leads_back_to_where_it_was_reached_from_is_a_wall_from_then_on() -> None:
-    judge, visit = redirection(), Visit(entry_of(WALL, chain=prints(PAGE)))
+    judge, visit = redirection(), OpenVisit(entry_of(WALL, chain=prints(PAGE)))
 
     judge.leads_back(visit, Request(PAGE))
 
     assert visit.wall == WALL
-    assert judge.is_wall(Visit(entry_of(PAGE)), Request(WALL))
+    assert judge.is_wall(OpenVisit(entry_of(PAGE)), Request(WALL))
 
 
 def test_a_wall_is_named_by_the_visit_that_met_it_first_and_by_no_other() -> None:
     judge = redirection()
     for expected in (WALL, ""):
-        visit = Visit(entry_of(WALL, chain=prints(PAGE)))
+        visit = OpenVisit(entry_of(WALL, chain=prints(PAGE)))
         judge.leads_back(visit, Request(PAGE))
 
         assert visit.wall == expected
@@ -127,23 +127,23 @@ def test_a_wall_is_named_by_the_visit_that_met_it_first_and_by_no_other() -> Non
 def test_no_other_redirect_makes_a_wall(
     url: str, chain: tuple[str, ...], target: str
 ) -> None:
-    judge, visit = redirection(), Visit(entry_of(url, chain=prints(*chain)))
+    judge, visit = redirection(), OpenVisit(entry_of(url, chain=prints(*chain)))
 
     judge.leads_back(visit, Request(target))
 
     assert visit.wall == ""
-    assert not judge.is_wall(Visit(entry_of(HOME)), Request(url))
+    assert not judge.is_wall(OpenVisit(entry_of(HOME)), Request(url))
 
 
 def test_walls_of_an_earlier_process_are_known() -> None:
     judge = redirection(WALL)
 
-    assert judge.is_wall(Visit(entry_of(PAGE)), Request(WALL))
-    assert not judge.is_wall(Visit(entry_of(PAGE)), Request(HOME))
+    assert judge.is_wall(OpenVisit(entry_of(PAGE)), Request(WALL))
+    assert not judge.is_wall(OpenVisit(entry_of(PAGE)), Request(HOME))
 
 
 def test_a_wall_is_none_for_itself() -> None:
-    assert not redirection(WALL).is_wall(Visit(entry_of(WALL)), Request(WALL))
+    assert not redirection(WALL).is_wall(OpenVisit(entry_of(WALL)), Request(WALL))
 
 
 # -- pages that show another one
@@ -229,14 +229,14 @@ def test_refreshes_can_be_turned_off() -> None:
 # -- what becomes of it
 
 
-def ended(visit: Visit, location: str) -> Outcome:
+def ended(visit: OpenVisit, location: str) -> Outcome:
     made = redirection()
     response = to(location)
     return made.outcome(visit, made.target(visit.entry.request, response), response)
 
 
 def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
-    visit = Visit(entry_of(PAGE, depth=3, redirects=2, chain=(5,), priority=7))
+    visit = OpenVisit(entry_of(PAGE, depth=3, redirects=2, chain=(5,), priority=7))
 
     outcome = ended(visit, "/c")
 
@@ -250,7 +250,7 @@ def test_a_source_ends_and_its_target_enters_in_its_place() -> None:
 
 
 def test_a_target_out_of_scope_does_not_enter() -> None:
-    visit = Visit(entry_of())
+    visit = OpenVisit(entry_of())
 
     outcome = ended(visit, "https://b.example/")
 
@@ -263,7 +263,7 @@ def test_a_target_out_of_scope_does_not_enter() -> None:
     ("redirects", "is_over"), [(LIMIT - 1, False), (LIMIT, True), (LIMIT + 1, True)]
 )
 def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> None:
-    visit = Visit(entry_of(redirects=redirects))
+    visit = OpenVisit(entry_of(redirects=redirects))
 
     if not is_over:
         outcome = ended(visit, "/c")
@@ -276,7 +276,7 @@ def test_an_eleventh_redirect_is_one_too_many(redirects: int, is_over: bool) -> 
 
 
 def test_a_page_that_leads_to_itself_is_asked_again_by_a_turn_of_its_own() -> None:
-    visit = Visit(entry_of(redirects=4))
+    visit = OpenVisit(entry_of(redirects=4))
 
     outcome = ended(visit, PAGE)
 
@@ -288,7 +288,7 @@ def test_a_page_that_leads_to_itself_is_asked_again_by_a_turn_of_its_own() -> No
 def test_a_target_in_the_chain_is_a_request_of_its_own_each_time() -> None:
     found = set()
     for redirects in (1, 2):
-        visit = Visit(entry_of(WALL, chain=prints(PAGE), redirects=redirects))
+        visit = OpenVisit(entry_of(WALL, chain=prints(PAGE), redirects=redirects))
         outcome = ended(visit, PAGE)
         (entered,) = outcome.requests
         assert entered.url == PAGE

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crawler.web.html_trial import HEADER, Verdict
+from crawler.web.html_trial import HEADER, TrialVerdict
 
 Process = subprocess.Popen[bytes]
 
@@ -24,25 +24,25 @@ def process() -> Iterator[Process]:
 
 def verdict(
     process: Process, page: bytes, *, max_nodes: int = 100_000, seconds: float = 0.3
-) -> Verdict:
+) -> TrialVerdict:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(HEADER.pack(len(page), max_nodes, seconds) + page)
     process.stdin.flush()
-    return Verdict(process.stdout.readline().decode().strip())
+    return TrialVerdict(process.stdout.readline().decode().strip())
 
 
 def test_pages_are_judged_one_after_the_other_by_one_process(process: Process) -> None:
-    assert verdict(process, b"<p>plain") is Verdict.FINE
-    assert verdict(process, b"<div>" * 40_000) is Verdict.TIME
-    assert verdict(process, b"<p a b c d e f g h>" * 500_000) is Verdict.NODES
-    assert verdict(process, b"") is Verdict.FINE
+    assert verdict(process, b"<p>plain") is TrialVerdict.FINE
+    assert verdict(process, b"<div>" * 40_000) is TrialVerdict.TIME
+    assert verdict(process, b"<p a b c d e f g h>" * 500_000) is TrialVerdict.NODES
+    assert verdict(process, b"") is TrialVerdict.FINE
 
 
 def test_elements_texts_and_attributes_count_as_nodes(process: Process) -> None:
     # Besides, there are html, head and body.
-    assert verdict(process, b"<p a b>x" * 1_000, max_nodes=4_003) is Verdict.FINE
-    assert verdict(process, b"<p a b>x" * 1_000, max_nodes=4_002) is Verdict.NODES
+    assert verdict(process, b"<p a b>x" * 1_000, max_nodes=4_003) is TrialVerdict.FINE
+    assert verdict(process, b"<p a b>x" * 1_000, max_nodes=4_002) is TrialVerdict.NODES
 
 
 def test_the_process_ends_when_its_input_ends(process: Process) -> None:

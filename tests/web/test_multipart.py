@@ -1,10 +1,18 @@
 """Bodies in parts, of bytes and of files."""
 
-from crawler.web.multipart import FilePiece, Part, identity, multipart, type_of
+from crawler.web.multipart import (
+    FilePiece,
+    MultipartField,
+    identity,
+    multipart,
+    type_of,
+)
 
 
 def test_parts_of_bytes_are_one_body() -> None:
-    made = multipart([Part(b"a", b"1"), Part(b"b", b"2", b"x.txt", "text/plain")])
+    made = multipart(
+        [MultipartField(b"a", b"1"), MultipartField(b"b", b"2", b"x.txt", "text/plain")]
+    )
 
     boundary = made.content_type.removeprefix("multipart/form-data; boundary=").encode()
     assert made.pieces == ()
@@ -18,7 +26,13 @@ def test_parts_of_bytes_are_one_body() -> None:
 
 def test_a_file_by_its_path_stays_a_piece_of_its_own() -> None:
     file = FilePiece("/tmp/x")
-    made = multipart([Part(b"a", b"1"), Part(b"b", file, b"x"), Part(b"c", file, b"y")])
+    made = multipart(
+        [
+            MultipartField(b"a", b"1"),
+            MultipartField(b"b", file, b"x"),
+            MultipartField(b"c", file, b"y"),
+        ]
+    )
 
     kinds = [type(piece) for piece in made.pieces]
     assert made.content == b""

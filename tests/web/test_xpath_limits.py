@@ -2,7 +2,7 @@
 
 import pytest
 
-from crawler.web.xpath_limits import TooCostly, XmlShape, check
+from crawler.web.xpath_limits import XmlShape, XPathTooCostly, check
 
 #: A flat page, and a page of small tables.
 FLAT, TABLES = XmlShape(20_000, 20_000), XmlShape(20_000, 20)
@@ -54,7 +54,7 @@ def test_the_cost_is_estimated_by_shape_and_contexts(
         return number
 
     if is_costly:
-        with pytest.raises(TooCostly):
+        with pytest.raises(XPathTooCostly):
             check(expression, shape, count)
     else:
         check(expression, shape, count)

@@ -64,6 +64,7 @@ class Http2Home(TransferHome, Protocol):
     def avoid_http2(self, origin: Origin) -> None: ...
 
 
+# Over 12 attributes: each is a part of its own, as the head of this file lists them.
 class Http2Connection(asyncio.Protocol):
     """Carries as many transfers as the peer allows.
 

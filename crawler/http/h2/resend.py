@@ -23,13 +23,13 @@ __all__ = ["after_goaway", "after_loss", "after_reset"]
 _MAX_LEFT_OUT = 3
 
 
-class Pool(Protocol):
+class Resender(Protocol):
     """Sends transfers again."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 
 
-def after_goaway(pool: Pool, transfer: Transfer, last_id: int, code: int) -> None:
+def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) -> None:
     """GOAWAY excludes the stream: the request was not processed."""
     if last_id:
         # The peer processed others, so this does not count as a try.
@@ -42,7 +42,7 @@ def after_goaway(pool: Pool, transfer: Transfer, last_id: int, code: int) -> Non
         )
 
 
-def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
+def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
     """RST_STREAM; with REFUSED_STREAM the request was not processed."""
     if code == ErrorCode.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
         pool.send_again(transfer)
@@ -61,7 +61,7 @@ def after_reset(pool: Pool, transfer: Transfer, code: int) -> None:
         transfer.fail(kind(f"RST_STREAM before the head: {_name_of(code)}"))
 
 
-def after_loss(pool: Pool, transfer: Transfer, error: Exception) -> None:
+def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
     """The connection broke: the request may have been processed."""
     if isinstance(error, TlsError):
         transfer.fail(error)  # the peer wants a certificate, of other connections too

@@ -6,7 +6,7 @@ import re
 
 from crawler.http.errors import ProxyError
 from crawler.http.proxy.server import ProxyServer, bracketed
-from crawler.http.proxy.wire import Wire
+from crawler.http.proxy.wire import ProxyWire
 
 __all__ = ["connect"]
 
@@ -23,7 +23,7 @@ _TARGET = re.compile(r"[!-~]+")
 _FINAL_STATUSES = (403, 407)
 
 
-async def connect(wire: Wire, proxy: ProxyServer, host: str, port: int) -> bool:
+async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> bool:
     """Have the proxy connect to the target.
 
     Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".

@@ -21,7 +21,7 @@ from socksio.socks5 import (
 
 from crawler.http.errors import ProxyError
 from crawler.http.proxy.server import ProxyServer, bracketed
-from crawler.http.proxy.wire import Wire
+from crawler.http.proxy.wire import ProxyWire
 
 __all__ = ["connect"]
 
@@ -32,7 +32,7 @@ _SUCCEEDED = 0
 _VERSION = 5
 
 
-async def connect(wire: Wire, proxy: ProxyServer, host: str, port: int) -> None:
+async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> None:
     """Have the proxy connect to the target.
 
     Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
@@ -58,7 +58,7 @@ async def connect(wire: Wire, proxy: ProxyServer, host: str, port: int) -> None:
 
 
 async def _authenticate(
-    wire: Wire, proxy: ProxyServer, dialogue: SOCKS5Connection
+    wire: ProxyWire, proxy: ProxyServer, dialogue: SOCKS5Connection
 ) -> None:
     """Agree on a method, and give our credentials if the proxy asks (RFC 1929)."""
     offered = [SOCKS5AuthMethod.NO_AUTH_REQUIRED]
@@ -84,7 +84,7 @@ async def _authenticate(
             raise ProxyError("refused the user name or the password", is_final=True)
 
 
-async def _reply(wire: Wire) -> bytes:
+async def _reply(wire: ProxyWire) -> bytes:
     """Read the whole answer to a command: not a byte of what the target sends."""
     head = await wire.read(4)
     if head[1] != _SUCCEEDED:

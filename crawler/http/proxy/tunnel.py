@@ -5,7 +5,7 @@ The dialogue with the proxy is over before the first byte goes to the target.
 
 from crawler.http.proxy import http_connect
 from crawler.http.proxy.server import ProxyServer
-from crawler.http.proxy.wire import Wire
+from crawler.http.proxy.wire import ProxyWire
 from crawler.settings import has_socks
 
 if has_socks():
@@ -14,7 +14,9 @@ if has_socks():
 __all__ = ["open_tunnel"]
 
 
-async def open_tunnel(wire: Wire, proxy: ProxyServer, host: str, port: int) -> bool:
+async def open_tunnel(
+    wire: ProxyWire, proxy: ProxyServer, host: str, port: int
+) -> bool:
     """Have the proxy connect to the target.
 
     Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".

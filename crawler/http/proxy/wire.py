@@ -8,12 +8,12 @@ from typing import cast
 
 from crawler.http.errors import ProxyError
 
-__all__ = ["Wire"]
+__all__ = ["ProxyWire"]
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
-class Wire(asyncio.Protocol):
+class ProxyWire(asyncio.Protocol):
     """The connection to a proxy until its tunnel is open: read by size or by head."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """A run's report as one HTML page that loads nothing."""
 
 from crawler.jobs.report.material import gather
-from crawler.jobs.report.page import page
+from crawler.jobs.report.report_page import page
 
 __all__ = ["gather", "page"]

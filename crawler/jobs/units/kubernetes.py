@@ -9,7 +9,7 @@ from typing import Any
 
 from crawler.jobs.definition import Job
 from crawler.jobs.units.systemd_cron import (
-    Place,
+    UnitPlace,
     closing,
     fields_of,
     is_any_day,
@@ -21,7 +21,7 @@ from crawler.jobs.units.systemd_cron import (
 )
 
 
-def cron_job(job: Job, place: Place) -> dict[str, Any]:
+def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
     """A Kubernetes CronJob (batch/v1); the state is kept on a claimed volume."""
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
@@ -46,7 +46,7 @@ def cron_job(job: Job, place: Place) -> dict[str, Any]:
     }
 
 
-def _pod(job: Job, place: Place, name: str) -> dict[str, Any]:
+def _pod(job: Job, place: UnitPlace, name: str) -> dict[str, Any]:
     container = {
         "name": "crawl",
         "image": place.image,

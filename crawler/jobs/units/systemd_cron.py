@@ -22,7 +22,7 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True)
-class Place:
+class UnitPlace:
     """The folder, command and grace of a job's process."""
 
     #: The project's folder.
@@ -33,7 +33,7 @@ class Place:
     image: str = ""
 
 
-def systemd(job: Job, place: Place) -> dict[str, str]:
+def systemd(job: Job, place: UnitPlace) -> dict[str, str]:
     """The text of the service and the timer, by file name."""
     limit = job.settings.max_runtime
     seconds = "infinity" if limit is None else longest(limit, place)
@@ -99,7 +99,7 @@ def calendar(job: Job) -> Iterator[str]:
         yield f"{weekday}*-{months}{limit or '-*'} {clock} {zone}"
 
 
-def cron_lines(jobs: Iterable[Job], place: Place) -> str:
+def cron_lines(jobs: Iterable[Job], place: UnitPlace) -> str:
     """A crontab, with the jobs grouped by time zone."""
     by_zone: dict[str, list[Job]] = {}
     for job in jobs:
@@ -114,7 +114,7 @@ def cron_lines(jobs: Iterable[Job], place: Place) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cron_line(job: Job, place: Place) -> str:
+def _cron_line(job: Job, place: UnitPlace) -> str:
     refuse_extensions(job, "cron")
     assert job.cron is not None
     words = shlex.join([*place.command, job.name, "--quiet"])
@@ -129,12 +129,12 @@ def fields_of(job: Job) -> CronSim:
     return job.cron.fields()
 
 
-def longest(max_runtime: float, place: Place) -> int:
+def longest(max_runtime: float, place: UnitPlace) -> int:
     """Seconds after which a process of the job must have ended."""
     return int(max_runtime + place.grace + CLOSING) + 1
 
 
-def closing(place: Place) -> int:
+def closing(place: UnitPlace) -> int:
     """Seconds that a job may take to stop."""
     return int(place.grace) + CLOSING
 

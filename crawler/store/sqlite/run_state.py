@@ -52,6 +52,7 @@ def read_totals(encoded: bytes) -> Totals:
     return Totals(counters, stored.seconds, items, counts, stored.start_values)
 
 
+# Over 12 attributes: each is a part of the run that outlives a transaction.
 class RunState:
     """A run as it is committed, as far as it is kept in memory."""
 

@@ -58,12 +58,13 @@ INDEX_EVERY = 16_384
 _SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
 
 
+# Over 15 methods: seventeen are those of the protocol. Over 12 attributes: they are its
+# settings, and what `open` opens.
 class SqliteStore:
     """A job's state in `folder`: it survives any crash, and a power cut if
     `synchronous` is "full".
 
-    Once it is open it must be closed, whatever happened. Seventeen of its methods are
-    those of the protocol.
+    Once it is open it must be closed, whatever happened.
     """
 
     is_stocked = True

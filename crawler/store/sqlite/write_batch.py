@@ -24,11 +24,9 @@ _IS_PENDING = """SELECT 1 FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 
+# Over 12 attributes: `RunState` gets a new value for each after the commit.
 class WriteBatch:
-    """The changes of one transaction.
-
-    It has many attributes, since `RunState` gets a new value for each after the commit.
-    """
+    """The changes of one transaction."""
 
     def __init__(self, run: RunState, now: float) -> None:
         self.run = run

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from crawler.web.forms.entries import Entry
+from crawler.web.forms.entries import FormEntry
 from crawler.web.forms.values import with_newlines
 from crawler.web.legacy_encodings import encode
-from crawler.web.multipart import Multipart, Part, multipart
+from crawler.web.multipart import Multipart, MultipartField, multipart
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -22,7 +22,7 @@ _ESCAPES = [
 ]
 
 
-def urlencoded(entries: Iterable[Entry], encoding: str) -> str:
+def urlencoded(entries: Iterable[FormEntry], encoding: str) -> str:
     """The entries as a query; of a file only the name."""
     return "&".join(
         f"{_escaped(name, encoding)}={_escaped(value, encoding)}"
@@ -30,27 +30,29 @@ def urlencoded(entries: Iterable[Entry], encoding: str) -> str:
     )
 
 
-def plain_text(entries: Iterable[Entry], encoding: str) -> bytes:
+def plain_text(entries: Iterable[FormEntry], encoding: str) -> bytes:
     """The entries as lines `name=value`; of a file only the name."""
     lines = [f"{name}={value}\r\n" for name, value in _pairs(entries)]
     return encode("".join(lines), encoding)
 
 
-def multipart_form(entries: Sequence[Entry], encoding: str) -> Multipart:
+def multipart_form(entries: Sequence[FormEntry], encoding: str) -> Multipart:
     """The entries as multipart/form-data, in an encoding that no header names."""
     parts = []
     for name, value in entries:
         encoded_name = encode(with_newlines(name, "\r\n"), encoding)
         if isinstance(value, str):
             text = encode(with_newlines(value, "\r\n"), encoding)
-            parts.append(Part(encoded_name, text))
+            parts.append(MultipartField(encoded_name, text))
         else:
             filename = encode(value.filename, encoding)
-            parts.append(Part(encoded_name, value.content, filename, value.kind))
+            parts.append(
+                MultipartField(encoded_name, value.content, filename, value.kind)
+            )
     return multipart(parts)
 
 
-def _pairs(entries: Iterable[Entry]) -> Iterable[tuple[str, str]]:
+def _pairs(entries: Iterable[FormEntry]) -> Iterable[tuple[str, str]]:
     for name, value in entries:
         text = value if isinstance(value, str) else value.filename
         yield with_newlines(name, "\r\n"), with_newlines(text, "\r\n")

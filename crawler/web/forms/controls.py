@@ -61,6 +61,7 @@ class Option:
     is_selected: bool
 
 
+# Over 12 attributes: a value, what HTML says of a field.
 @dataclass(slots=True)
 class Control:
     """A field of a form, with the state that filling in changes."""

@@ -21,7 +21,7 @@ _NAMES = {"big5": "Big5", "gb18030": "gb18030", "shift_jis": "Shift_JIS"}
 _IN_UPPER_CASE = ("utf-", "ibm", "iso-", "koi8-", "euc-", "gbk")
 
 
-class Entry(NamedTuple):
+class FormEntry(NamedTuple):
     """A name, and a text or a file."""
 
     name: str
@@ -30,9 +30,9 @@ class Entry(NamedTuple):
 
 def entry_list(
     controls: Sequence[Control], submitter: Control | None, encoding: str, url: str
-) -> list[Entry]:
+) -> list[FormEntry]:
     """The entries of the fields, in order; FormError for too many of them."""
-    found: list[Entry] = []
+    found: list[FormEntry] = []
     size = 0
     for control in controls:
         if not _is_successful(control, submitter):
@@ -62,25 +62,27 @@ def _is_successful(control: Control, submitter: Control | None) -> bool:
     return control.type not in ("checkbox", "radio") or control.is_checked
 
 
-def _entries(control: Control, encoding: str) -> Iterator[Entry]:
+def _entries(control: Control, encoding: str) -> Iterator[FormEntry]:
     name = control.name
     if control.type == "image":
         prefix = f"{name}." if name else ""
-        yield Entry(f"{prefix}x", str(control.x))
-        yield Entry(f"{prefix}y", str(control.y))
+        yield FormEntry(f"{prefix}x", str(control.x))
+        yield FormEntry(f"{prefix}y", str(control.y))
         return
     if not name:
         return
     if control.type == "select":
         chosen = [each for each in control.options if each.is_selected]
-        yield from (Entry(name, each.value) for each in chosen if not each.is_disabled)
+        yield from (
+            FormEntry(name, each.value) for each in chosen if not each.is_disabled
+        )
     elif control.type == "file":
-        yield from (Entry(name, file) for file in control.files or [_NO_FILE])
+        yield from (FormEntry(name, file) for file in control.files or [_NO_FILE])
     else:
         is_charset = control.type == "hidden" and name.lower() == "_charset_"
-        yield Entry(name, charset_name(encoding) if is_charset else _value(control))
+        yield FormEntry(name, charset_name(encoding) if is_charset else _value(control))
     if sends_direction(control):
-        yield Entry(control.attributes["dirname"] or "", direction_of(control))
+        yield FormEntry(control.attributes["dirname"] or "", direction_of(control))
 
 
 def _value(control: Control) -> str:

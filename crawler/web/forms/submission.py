@@ -12,7 +12,7 @@ from crawler.web import encoding as encodings
 from crawler.web import urls
 from crawler.web.forms import bodies
 from crawler.web.forms.controls import Control, Document, controls_of
-from crawler.web.forms.entries import Entry, entry_list
+from crawler.web.forms.entries import FormEntry, entry_list
 from crawler.web.forms.filling import file_of, fill, text_of
 from crawler.web.forms.post_backs import PostBack, post_back_of
 from crawler.web.multipart import Multipart
@@ -90,7 +90,7 @@ def _with_post_back(
     return {**present, **values}, {**absent, **extra}
 
 
-def _added(extra: Extra, entries: Sequence[Entry], url: str) -> list[Entry]:
+def _added(extra: Extra, entries: Sequence[FormEntry], url: str) -> list[FormEntry]:
     """The entries that no field of the form makes."""
     names = {entry.name for entry in entries}
     found = []
@@ -101,7 +101,9 @@ def _added(extra: Extra, entries: Sequence[Entry], url: str) -> list[Entry]:
         for each in value if isinstance(value, list) else [value]:
             is_text = not isinstance(each, tuple) and not hasattr(each, "__fspath__")
             try:
-                found.append(Entry(name, text_of(each) if is_text else file_of(each)))
+                found.append(
+                    FormEntry(name, text_of(each) if is_text else file_of(each))
+                )
             except ValueError as exc:
                 raise FormError(f"extra={{{name!r}: ...}}: {exc}", url) from None
     return found
@@ -121,7 +123,7 @@ def _request(
     form: LexborNode,
     submitter: Control | None,
     document: Document,
-    entries: Sequence[Entry],
+    entries: Sequence[FormEntry],
     charset: str,
 ) -> Submission:
     method = _attribute("method", form, submitter).lower()
@@ -139,7 +141,7 @@ def _request(
 _NOTHING = Multipart(b"", (), "")
 
 
-def _body(kind: str, entries: Sequence[Entry], charset: str, url: str) -> Multipart:
+def _body(kind: str, entries: Sequence[FormEntry], charset: str, url: str) -> Multipart:
     if kind == bodies.MULTIPART:
         return bodies.multipart_form(entries, charset)
     kind = kind if kind in _ENCTYPES else bodies.URLENCODED
@@ -175,7 +177,7 @@ def _with_query(url: str, query: str, page: str) -> str:
         raise FormError(f"its query makes no URL: {exc}", page) from exc
 
 
-def _refuse_files(entries: Iterable[Entry], how: str, url: str) -> None:
+def _refuse_files(entries: Iterable[FormEntry], how: str, url: str) -> None:
     """A browser would send a file's name alone."""
     for entry in entries:
         if not isinstance(entry.value, str) and entry.value.filename:

@@ -15,11 +15,11 @@ import pytest
 from crawler.errors import ConfigError
 from crawler.jobs.definition import Job, jobs_of
 from crawler.jobs.units import kubernetes, systemd_cron
-from crawler.jobs.units.systemd_cron import Place
+from crawler.jobs.units.systemd_cron import UnitPlace
 from crawler.settings import Layer
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-PLACE = Place(
+PLACE = UnitPlace(
     folder="/srv/it's 100% mine",
     command=["/usr/bin/env", "crawl", "run"],
     grace=10.0,
@@ -166,7 +166,7 @@ def test_a_missed_time_is_made_up_for_as_the_job_says() -> None:
 def test_a_crontab_runs_the_job_in_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "it's 100% mine"
     folder.mkdir()
-    place = Place(str(folder), ["touch"], grace=0.0)
+    place = UnitPlace(str(folder), ["touch"], grace=0.0)
     lines = systemd_cron.cron_lines(
         [job("30 2 * * 1-5", timezone="Europe/Berlin")], place
     )

@@ -4,7 +4,7 @@ import pytest
 
 from crawler.web.forms.bodies import multipart_form, plain_text, urlencoded
 from crawler.web.forms.controls import File
-from crawler.web.forms.entries import Entry
+from crawler.web.forms.entries import FormEntry
 
 #: Name, value, encoding; urlencoded, text/plain, and the head and value of multipart.
 CASES = [
@@ -72,7 +72,7 @@ def test_an_entry_is_written_as_the_standard_says(
     head: bytes,
     body: bytes,
 ) -> None:
-    entries = [Entry(name, value)]
+    entries = [FormEntry(name, value)]
 
     boundary = multipart_form(entries, encoding).content.partition(b"\r\n")[0]
     assert urlencoded(entries, encoding) == query
@@ -97,7 +97,7 @@ def test_an_entry_is_written_as_the_standard_says(
 def test_the_name_of_a_file_is_written_as_the_standard_says(
     filename: str, encoding: str, written: bytes, query: str
 ) -> None:
-    entries = [Entry("a", File(filename, b"", "text/plain"))]
+    entries = [FormEntry("a", File(filename, b"", "text/plain"))]
 
     head = b'name="a"; filename="' + written + b'"\r\nContent-Type: text/plain\r\n'
     assert head in multipart_form(entries, encoding).content
@@ -105,7 +105,7 @@ def test_the_name_of_a_file_is_written_as_the_standard_says(
 
 
 def test_entries_are_joined_in_order() -> None:
-    entries = [Entry("b", "1"), Entry("a", "2")]
+    entries = [FormEntry("b", "1"), FormEntry("a", "2")]
 
     assert urlencoded(entries, "utf-8") == "b=1&a=2"
     assert plain_text(entries, "utf-8") == b"b=1\r\na=2\r\n"

@@ -1,0 +1,15 @@
+"""What to install where a feature needs a package that is not here."""
+
+from __future__ import annotations
+
+from crawler import ConfigError
+from crawler.errors.extras import missing
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+    error = missing("response.xpath()", "lxml", "xpath")
+
+    assert isinstance(error, ConfigError)
+    assert str(error) == (
+        "response.xpath() needs lxml: pip install 'exact-crawler[xpath]'"
+    )

@@ -1,0 +1,265 @@
+"""What holds for every file of the package: its size, its names and its test."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "crawler"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+MOST_METHODS, MOST_ATTRIBUTES = 15, 12
+#: How a class that is larger says why, in its docstring or above it.
+METHODS_REASON = re.compile(r"Over (15|fifteen)\s+(#\s+)?methods")
+ATTRIBUTES_REASON = re.compile(
+    r"Over 12\s+(#\s+)?attributes|methods\s+(#\s+)?and 12\s+(#\s+)?attributes"
+)
+#: Modules without a test file of their own, and the file that tests them.
+TESTED_ELSEWHERE: dict[str, str] = {
+    "__init__.py": "test_public_api.py",
+    "cli/__init__.py": "cli/test_dispatch.py",
+    "cli/alarm.py": "cli/test_stopping.py",
+    "cli/explaining.py": "cli/test_history.py",
+    "cli/exporting.py": "cli/test_history.py",
+    "cli/filters.py": "cli/test_pages.py",
+    "cli/jobs.py": "cli/test_job_status.py",
+    "cli/listing.py": "cli/test_project.py",
+    "cli/parse_page.py": "cli/test_pages.py",
+    "cli/records.py": "cli/test_history.py",
+    "cli/report_page.py": "cli/test_history.py",
+    "cli/running.py": "cli/test_run.py",
+    "cli/scheduled.py": "cli/test_schedule.py",
+    "cli/units.py": "cli/test_schedule.py",
+    "cli/welcome.py": "cli/test_dispatch.py",
+    "demo/spider.py": "cli/test_demo.py",
+    "frontier/exchange.py": "frontier/test_host_pace.py",
+    "frontier/kind_lines.py": "frontier/test_frontier.py",
+    "http/__init__.py": "test_public_api.py",
+    "http/bound_headers.py": "http/test_client.py",
+    "http/decompressors.py": "http/test_content_decoding.py",
+    "http/dialler.py": "http/test_pool.py",
+    "http/failed_reuse.py": "http/test_pool.py",
+    "http/h2/flood_guard.py": "http/h2/test_connection_rules.py",
+    "http/h2/frame_handlers.py": "http/h2/test_connection_rules.py",
+    "http/h2/header_blocks.py": "http/h2/test_connection_rules.py",
+    "http/h2/peer_settings.py": "http/h2/test_connection_rules.py",
+    "http/h2/resend.py": "http/h2/test_connection.py",
+    "http/h2/stream_endings.py": "http/h2/test_streams.py",
+    "http/h2/write_buffer.py": "http/h2/test_flow_control.py",
+    "http/handshake.py": "http/test_connector.py",
+    "http/idle_connections.py": "http/test_pool.py",
+    "http/options.py": "http/test_transport.py",
+    "http/origin_table.py": "http/test_pool.py",
+    "http/origins.py": "http/test_pool.py",
+    "http/places.py": "http/test_pool.py",
+    "http/proxy/server.py": "http/proxy/test_tunnel.py",
+    "http/proxy/wire.py": "http/proxy/test_tunnel.py",
+    "http/response_body.py": "http/test_client.py",
+    "http/tls_sessions.py": "http/test_tls.py",
+    "http/transfer.py": "http/test_transport.py",
+    "http/transfer_clock.py": "http/test_transport.py",
+    "jobs/process_end.py": "jobs/test_scheduler.py",
+    "jobs/report/amounts.py": "jobs/report/test_report_page.py",
+    "jobs/report/fields.py": "jobs/report/test_figures.py",
+    "jobs/report/material.py": "jobs/report/test_report_page.py",
+    "jobs/state.py": "jobs/test_week.py",
+    "message/received.py": "test_response.py",
+    "message/reply.py": "test_response.py",
+    "message/request_parts.py": "test_request.py",
+    "message/saving.py": "test_response.py",
+    "page/readable.py": "test_response.py",
+    "pipelines/base.py": "pipelines/test_chain.py",
+    "run/options.py": "run/test_api.py",
+    "run/progress_body.py": "run/test_callbacks.py",
+    "run/user_code.py": "run/test_callbacks.py",
+    "run/user_layers.py": "http/test_wrapped_transport.py",
+    "run/visit.py": "run/test_endings.py",
+    "run/yielded.py": "run/test_callbacks.py",
+    "sinks/file_sink.py": "sinks/test_files.py",
+    "sinks/follower.py": "sinks/test_outputs.py",
+    "sinks/postgres_table.py": "sinks/test_postgres.py",
+    "spider/base.py": "run/test_callbacks.py",
+    "store/status.py": "store/test_reading.py",
+    "web/finding.py": "page/test_node.py",
+    "web/html_parser.py": "web/test_selectors.py",
+    "web/meta_elements.py": "page/test_page.py",
+    "web/references.py": "page/test_page.py",
+    "web/visible_text.py": "page/test_node.py",
+}
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def classes() -> Iterator[tuple[Path, ast.ClassDef]]:
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                yield path, node
+
+
+def count_methods(node: ast.ClassDef) -> int:
+    return sum(
+        isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not any(ast.unparse(it).endswith("overload") for it in each.decorator_list)
+        for each in node.body
+    )
+
+
+def attributes(node: ast.ClassDef) -> set[str]:
+    """Fields, slots, and what is set on `self`."""
+    found: set[str] = set()
+    is_enum = any("Enum" in ast.unparse(base) for base in node.bases)
+    for each in [] if is_enum else node.body:
+        targets = each.targets if isinstance(each, ast.Assign) else []
+        if isinstance(each, ast.AnnAssign):
+            targets = [each.target]
+        names = [it.id for it in targets if isinstance(it, ast.Name)]
+        if names == ["__slots__"] and isinstance(each, ast.Assign):
+            found.update(ast.literal_eval(each.value))
+        found.update(name for name in names if not name.startswith("__"))
+    for inner in ast.walk(node):
+        if (
+            isinstance(inner, ast.Attribute)
+            and isinstance(inner.ctx, ast.Store)
+            and isinstance(inner.value, ast.Name)
+            and inner.value.id == "self"
+        ):
+            found.add(inner.attr)
+    return found
+
+
+def words_beside(path: Path, node: ast.ClassDef) -> str:
+    """The comment above a class, and its docstring."""
+    lines = path.read_text().splitlines()
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
+    comment: list[str] = []
+    while first and lines[first - 1].lstrip().startswith("#"):
+        first -= 1
+        comment.insert(0, lines[first])
+    return "\n".join([*comment, ast.get_docstring(node) or ""])
+
+
+def named(path: Path, node: ast.ClassDef) -> str:
+    return f"{path.relative_to(ROOT)}: {node.name}"
+
+
+def test_a_class_with_many_methods_says_why() -> None:
+    silent = [
+        named(path, node)
+        for path, node in classes()
+        if count_methods(node) > MOST_METHODS
+        and not METHODS_REASON.search(words_beside(path, node))
+    ]
+
+    assert silent == [], f"cut it, or say: Over {MOST_METHODS} methods: why"
+
+
+def test_a_class_with_many_attributes_says_why() -> None:
+    silent = [
+        named(path, node)
+        for path, node in classes()
+        if len(attributes(node)) > MOST_ATTRIBUTES
+        and not ATTRIBUTES_REASON.search(words_beside(path, node))
+    ]
+
+    assert silent == [], f"cut it, or say: Over {MOST_ATTRIBUTES} attributes: why"
+
+
+def test_no_class_excuses_what_it_does_not_have() -> None:
+    outdated = [
+        named(path, node)
+        for path, node in classes()
+        if (
+            METHODS_REASON.search(words_beside(path, node))
+            and count_methods(node) <= MOST_METHODS
+        )
+        or (
+            ATTRIBUTES_REASON.search(words_beside(path, node))
+            and len(attributes(node)) <= MOST_ATTRIBUTES
+        )
+    ]
+
+    assert outdated == [], "drop the reason: the class is small"
+
+
+def test_no_public_class_has_a_name_twice() -> None:
+    homes: dict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        for each in tree_of(path).body:
+            if isinstance(each, ast.ClassDef) and not each.name.startswith("_"):
+                homes[each.name].append(str(path.relative_to(ROOT)))
+
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+def rooms() -> list[Path]:
+    return [path.parent for path in FILES if path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
+def test_no_module_is_named_like_what_its_room_offers(room: Path) -> None:
+    door = import_module(".".join(room.relative_to(ROOT).parts))
+    offered = set(getattr(door, "__all__", ()))
+    modules = {path.stem for path in room.glob("*.py")}
+
+    assert offered & modules == set()
+
+
+def test_no_module_is_named_like_a_public_function_of_the_package() -> None:
+    public = set(import_module("crawler").__all__)
+
+    assert [path for path in FILES if path.stem in public] == []
+
+
+def test_the_root_holds_under_a_dozen_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) < 12
+
+
+def module(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def test_of(path: Path) -> Path:
+    """Where the test of a module stands; that of a room has the room's name."""
+    inside = path.relative_to(PACKAGE)
+    if path.name == "__init__.py":
+        return ROOT / "tests" / inside.parent / f"test_{path.parent.name}.py"
+    return ROOT / "tests" / inside.with_name(f"test_{path.name}")
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]
+
+
+def has_code(path: Path) -> bool:
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(isinstance(node, kinds) for node in tree_of(path).body)
+
+
+def test_every_module_has_its_test_at_the_same_place() -> None:
+    bare = [
+        module(path)
+        for path in FILES
+        if has_code(path)
+        and not test_of(path).exists()
+        and module(path) not in TESTED_ELSEWHERE
+    ]
+
+    assert bare == []
+
+
+def test_what_is_tested_elsewhere_has_no_test_of_its_own_and_is_tested_there() -> None:
+    for name, elsewhere in TESTED_ELSEWHERE.items():
+        assert (PACKAGE / name).exists(), name
+        assert not test_of(PACKAGE / name).exists(), name
+        assert (ROOT / "tests" / elsewhere).exists(), elsewhere
