@@ -93,6 +93,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "web/meta_elements.py": "page/test_page.py",
     "web/references.py": "page/test_page.py",
     "web/visible_text.py": "page/test_node.py",
+    "extraction/plan.py": "extraction/test_extract.py",
 }
 
 

@@ -23,7 +23,7 @@ from crawler.extraction.members import (
     members,
     shape_of,
 )
-from crawler.extraction.sources import MISSING, Css, Reading, Source
+from crawler.extraction.sources import MISSING, Css, FieldSource, Reading
 
 #: Items of one page, nested ones counted. A class that holds its own kind could find
 #: the same elements again and again.
@@ -36,7 +36,7 @@ _EXCERPT = 80
 _TEXTS = (str, Any, object)
 _MISFITS = (msgspec.ValidationError, TypeError, ValueError)
 
-Convert = Callable[[Any, Source, Reading], Any]
+Convert = Callable[[Any, FieldSource, Reading], Any]
 
 
 class FieldPlan:
@@ -45,7 +45,9 @@ class FieldPlan:
     __slots__ = ("_check", "_convert", "_functions", "kind", "label", "member", "shape",
                  "sources")  # fmt: skip
 
-    def __init__(self, kind: type, member: Member, sources: Sequence[Source]) -> None:
+    def __init__(
+        self, kind: type, member: Member, sources: Sequence[FieldSource]
+    ) -> None:
         self.kind = kind
         self.member = member
         #: The field as messages and reports name it.
@@ -113,12 +115,12 @@ class FieldPlan:
             return None if is_whole else self._checked
         return self._non_text
 
-    def _non_text(self, value: Any, source: Source, reading: Reading) -> Any:
+    def _non_text(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         if value == "":
             return MISSING  # there is an element, but it says nothing
         return self._fitted(value, source, reading)
 
-    def _cleaned(self, value: Any, source: Source, reading: Reading) -> Any:
+    def _cleaned(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         """What the field's functions make of a value; None is a missing one."""
         given = value
         for function in self._functions:
@@ -136,7 +138,7 @@ class FieldPlan:
             return value
         return self._fitted(value, source, reading)
 
-    def _fitted(self, value: Any, source: Source, reading: Reading) -> Any:
+    def _fitted(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         """The value in the field's type, unless its class sees to that."""
         if self.member.is_checked:
             return value
@@ -148,7 +150,7 @@ class FieldPlan:
             return fitted
         return self._checked(fitted, source, reading)
 
-    def _checked(self, value: Any, source: Source, reading: Reading) -> Any:
+    def _checked(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         """The value, if it keeps the bounds that msgspec.Meta sets."""
         if self._check is None:
             return value
@@ -158,7 +160,7 @@ class FieldPlan:
             raise self._misfit(value, exc, source, reading) from exc
 
     def _misfit(
-        self, value: Any, exc: Exception, source: Source, reading: Reading
+        self, value: Any, exc: Exception, source: FieldSource, reading: Reading
     ) -> ExtractError:
         name = getattr(self.shape.type, "__name__", str(self.shape.type))
         why = f"{_shown(value)} does not fit {name}: {exc}, from {source}"
@@ -170,7 +172,9 @@ class NestedPlan(FieldPlan):
 
     __slots__ = ()
 
-    def __init__(self, kind: type, member: Member, sources: Sequence[Source]) -> None:
+    def __init__(
+        self, kind: type, member: Member, sources: Sequence[FieldSource]
+    ) -> None:
         super().__init__(kind, member, sources)
         if not all(isinstance(source, Css) for source in sources):
             raise ConfigError(
@@ -289,7 +293,7 @@ def place_of(kind: type) -> str:
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
     """The plan of a field; None for one that says no source, and has a default."""
-    sources = [each for each in member.metadata if isinstance(each, Source)]
+    sources = [each for each in member.metadata if isinstance(each, FieldSource)]
     if not sources:
         if member.has_default:
             return None
@@ -306,7 +310,7 @@ def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
     return tuple(
         each
         for each in member.metadata
-        if callable(each) and not isinstance(each, Source)
+        if callable(each) and not isinstance(each, FieldSource)
     )
 
 

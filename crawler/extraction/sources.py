@@ -41,7 +41,7 @@ class Reading:
 
 
 @runtime_checkable
-class Source(Protocol):
+class FieldSource(Protocol):
     """Gives values for a field."""
 
     def first(self, node: LexborNode, reading: Reading) -> Any:

@@ -46,7 +46,7 @@ class Complex(NamedTuple):
     combinators: tuple[str, ...]
 
 
-class Plan(NamedTuple):
+class SelectorPlan(NamedTuple):
     """A selector whose cost depends on the page's shape.
 
     The engine tries all ancestors to the power of `ancestors`, all siblings to that of
@@ -95,7 +95,7 @@ class Tree:
         #: Large or suspicious: selectors of one combinator are looked at, too.
         self.is_odd = is_odd
         self._is_deep: bool | None = None
-        self._shape: Shape | None = None
+        self._shape: TreeShape | None = None
         self._tags: int | None = None
 
     def note(self, selector: str, *, matched: bool) -> None:
@@ -113,7 +113,7 @@ class Tree:
         return self._is_deep
 
     @property
-    def shape(self) -> "Shape":
+    def shape(self) -> "TreeShape":
         """The numbers of nodes, by a walk through all of them."""
         if self._shape is None:
             self._shape = _measured(self.root)
@@ -126,7 +126,7 @@ class Tree:
         return self._tags > number
 
 
-class Shape(NamedTuple):
+class TreeShape(NamedTuple):
     """A tree's measures."""
 
     nodes: int
@@ -151,7 +151,7 @@ def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | No
 
 
 @lru_cache(maxsize=4096)
-def plan_of(selector: str) -> Plan | None:
+def plan_of(selector: str) -> SelectorPlan | None:
     """How a selector can be run; None if the page's shape hardly matters."""
     parts = parts_of(selector)
     ancestors = max(part.combinators.count(" ") for part in parts)
@@ -160,7 +160,7 @@ def plan_of(selector: str) -> Plan | None:
     counts = _COUNTING.search(selector) is not None
     if not ancestors and not siblings and not inner and not counts:
         return None
-    return Plan(parts, ancestors, siblings, counts, inner)
+    return SelectorPlan(parts, ancestors, siblings, counts, inner)
 
 
 def _inner(part: Complex) -> int:
@@ -172,7 +172,7 @@ def _inner(part: Complex) -> int:
     )
 
 
-def _is_slow(plan: Plan, tree: Tree) -> bool:
+def _is_slow(plan: SelectorPlan, tree: Tree) -> bool:
     """Whether the engine could take long for this selector on this page."""
     least = 1 if tree.is_odd else 2
     if plan.ancestors + plan.inner >= least and (plan.ancestors > 3 or tree.is_deep):
@@ -182,14 +182,14 @@ def _is_slow(plan: Plan, tree: Tree) -> bool:
     return plan.siblings > 0 and tree.has_tags(_BROAD)
 
 
-def _check_inner(plan: Plan, tree: Tree) -> None:
+def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
     """TooCostly unless the engine is quick with functions such as `:has(a b)`."""
     nodes, depth = tree.shape
     if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
         raise TooCostly(f"of {nodes:,} nodes, {depth:,} deep")
 
 
-def _check_counting(plan: Plan, tree: Tree) -> None:
+def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
     """TooCostly unless the engine is quick with `:nth-child(2)` and its like.
 
     For each element that is asked it counts the siblings.
@@ -359,7 +359,7 @@ _RELATIONS: dict[str, Callable[[list[LexborNode], set[int]], list[LexborNode]]] 
 }
 
 
-def _measured(root: LexborNode) -> Shape:
+def _measured(root: LexborNode) -> TreeShape:
     """Count elements and depth; TooCostly beyond `_MEASURED` elements."""
     nodes = depth = 0
     level = [root]
@@ -369,4 +369,4 @@ def _measured(root: LexborNode) -> Shape:
         if nodes > _MEASURED:
             raise TooCostly(f"of over {_MEASURED:,} nodes")
         level = [child for node in level for child in node.iter(include_text=False)]
-    return Shape(nodes, depth)
+    return TreeShape(nodes, depth)

@@ -4,7 +4,7 @@ import pytest
 from selectolax.lexbor import LexborNode
 
 from crawler import ConfigError, SelectorError, css
-from crawler.extraction.sources import MISSING, Reading, Source
+from crawler.extraction.sources import MISSING, FieldSource, Reading
 from crawler.web.html_parser import parse
 from crawler.web.selectors import Tree
 
@@ -38,7 +38,7 @@ def at(selector: str) -> tuple[LexborNode, Reading]:
     ],
 )
 def test_a_source_gives_texts_and_attributes(
-    source: Source, first: object, every: list[object]
+    source: FieldSource, first: object, every: list[object]
 ) -> None:
     node, reading = at("#a")
 
