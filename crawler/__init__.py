@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from crawler.spider.rules import Rule, RuleSpider
     from crawler.spider.sitemaps import SitemapSpider
     from crawler.stats import FinishReason, Report
+    from crawler.web.linked_item import LinkedItem
 
 _HOMES = {
     "crawler.run.api": ("Crawl", "crawl", "crawl_items", "fetch"),
@@ -95,6 +96,7 @@ _HOMES = {
     "crawler.spider.rules": ("Rule", "RuleSpider"),
     "crawler.spider.sitemaps": ("SitemapSpider",),
     "crawler.stats": ("FinishReason", "Report"),
+    "crawler.web.linked_item": ("LinkedItem",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -114,6 +116,7 @@ __all__ = [
     "JobLocked",
     "LinkBatch",
     "LinkElement",
+    "LinkedItem",
     "Map",
     "Node",
     "Observer",

@@ -4,6 +4,7 @@ A page is parsed once, at first use, by selectolax (its lexbor backend). A page 
 could take the parser long is parsed only after a trial process has parsed it.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from parsel import Selector, SelectorList
+
+    from crawler.web.linked_data import LinkedData
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Owner = TypeVar("Owner")
@@ -170,7 +175,21 @@ class Page:
         except ValueError as exc:
             detail = f"is not XPath ({exc}), asked"
             raise SelectorError(query, self.url, detail) from exc
-        self.asked[query] = bool(found) or self.asked.get(query, False)
+        self.note(query, matched=bool(found))
+        return found
+
+    def note(self, what: str, *, matched: bool) -> None:
+        """Keep that something was asked for, and whether the page has it."""
+        self.asked[what] = matched or self.asked.get(what, False)
+
+    @lazy
+    def linked_data(self) -> "LinkedData":
+        """The page's linked data; JSON-LD that cannot be read is named in the log."""
+        from crawler.web import linked_data  # most crawls ask for none
+
+        found = linked_data.read(self.root.lexbor, self.markup, self.base_url)
+        for error in found.errors:
+            logger.info("JSON-LD on %s cannot be read: %s", self.url, error)
         return found
 
     def check(self) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from parsel import Selector, SelectorList
 
+    from crawler.web.linked_item import LinkedItem
+
 T = TypeVar("T")
 
 
@@ -180,6 +182,20 @@ class Readable(Reply):
             before = f"{reader.count:,} element{'s'[: reader.count != 1]} came before"
             detail = f"XML: {exc}; {before}"
             raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
+
+    def linked_data(
+        self, kind: str | None = None, *, nested: bool = False
+    ) -> list[LinkedItem]:
+        """What the page says for machines: JSON-LD, microdata, OpenGraph, the Twitter
+        card, in this order; read once, from the tree that `css` asks.
+
+        With a `kind` the items of that type: "Product" of schema.org, or a type in
+        full. With `nested` those inside other items, too.
+        """
+        found = self.page.linked_data.of_kind(kind, nested=nested)
+        if kind is not None:
+            self.page.note(f"linked_data({kind!r})", matched=bool(found))
+        return found
 
     @property
     def selector(self) -> Selector:

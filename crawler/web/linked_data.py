@@ -1,0 +1,55 @@
+"""Linked data of a parsed page: JSON-LD, microdata, OpenGraph, Twitter's card. Pure.
+
+Rule: the tree that is parsed already is asked a few times, and not gone through.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from selectolax.lexbor import LexborNode
+
+from crawler.web import json_ld, microdata, social_cards
+from crawler.web.linked_item import LinkedItem, item_and_inner
+
+#: Scripts of JSON-LD that are read, and errors that are kept, at most.
+MAX_SCRIPTS, MAX_ERRORS = 1_000, 10
+_JSON_LD = "application/ld+json"
+
+
+class LinkedData(NamedTuple):
+    """The items of a page in this order: JSON-LD, microdata, OpenGraph, Twitter; and
+    what is wrong with JSON-LD that could not be read."""
+
+    items: list[LinkedItem]
+    errors: list[str]
+
+    def of_kind(self, kind: str | None, *, nested: bool = False) -> list[LinkedItem]:
+        """The items of a type, or of all; with those inside others if asked."""
+        found = self.items
+        if nested:
+            found = [each for item in found for each in item_and_inner(item)]
+        return [item for item in found if kind is None or item.is_a(kind)]
+
+
+def read(root: LexborNode, markup: bytes, base_url: str) -> LinkedData:
+    """What the page with this root element and this text says."""
+    found: list[LinkedItem] = []
+    errors: list[str] = []
+    text = markup.lower()
+    if b"ld+json" in text:
+        for node in root.css("script[type]")[:MAX_SCRIPTS]:
+            if _media_type(node) == _JSON_LD:
+                try:
+                    found += json_ld.items(node.text())
+                except ValueError as exc:
+                    errors.append(str(exc))
+    if b"itemscope" in text:
+        found += microdata.items(root, base_url)
+    if b"<meta" in text:
+        found += social_cards.items(root.css("meta"))
+    return LinkedData(found, errors[:MAX_ERRORS])
+
+
+def _media_type(node: LexborNode) -> str:
+    return (node.attrs["type"] or "").partition(";")[0].strip().lower()

@@ -1,0 +1,92 @@
+"""One item of linked data: what it is, and its properties. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Source = Literal["json-ld", "microdata", "opengraph", "twitter"]
+
+_SCHEMA = re.compile(r"(?:https?://(?:www\.)?schema\.org/+|schema:)(?=.)", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedItem:
+    """An item that a page describes for machines: a product, an article, an offer.
+
+        for product in response.linked_data("Product"):
+            yield {"name": product["name"], "price": product.get("offers.price")}
+
+    `properties` are as the page has them: texts, numbers, items, or a list of them
+    where there are several.
+    """
+
+    #: How the page says it.
+    source: Source
+    #: Its types; those of schema.org without the prefix: "Product".
+    types: tuple[str, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    #: The identifier, a URL as a rule; empty for none.
+    id: str = ""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.properties[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.properties
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The first value at a path of names, such as "offers.price"."""
+        return next(self._values(path), default)
+
+    def all(self, path: str) -> list[Any]:
+        """All values at a path of names; what is a list is taken apart."""
+        return list(self._values(path))
+
+    def is_a(self, kind: str) -> bool:
+        """Whether it has a type; the prefix of schema.org does not count."""
+        return short_type(kind) in self.types
+
+    def _values(self, path: str) -> Iterator[Any]:
+        if path in self.properties:  # a name may hold a dot
+            yield from _several(self.properties[path])
+            return
+        name, _, rest = path.partition(".")
+        for value in _several(self.properties.get(name)):
+            yield from _inside(value, rest)
+
+
+def short_type(kind: str) -> str:
+    """The name of a type without the prefix of schema.org."""
+    return _SCHEMA.sub("", kind, count=1) if _SCHEMA.match(kind) else kind
+
+
+def item_and_inner(item: LinkedItem) -> Iterator[LinkedItem]:
+    """The item and all inside it, each item before those in it."""
+    waiting: list[Any] = [item]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, LinkedItem):
+            yield value
+            waiting += reversed([*value.properties.values()])
+        elif isinstance(value, dict):
+            waiting += reversed([*value.values()])
+        elif isinstance(value, list):
+            waiting += reversed(value)
+
+
+def _inside(value: Any, path: str) -> Iterator[Any]:
+    if not path:
+        yield value
+    elif isinstance(value, LinkedItem):
+        yield from value._values(path)  # noqa: SLF001 - it is the same class
+    elif isinstance(value, dict):
+        yield from LinkedItem("json-ld", properties=value)._values(path)  # noqa: SLF001
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

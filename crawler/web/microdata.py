@@ -1,0 +1,196 @@
+"""Microdata of a page, by the algorithms of HTML (5.2, "Microdata"). Pure.
+
+Rule: bounded: an item is made once, a loop of items is cut where it closes, and what
+would grow beyond `MAX_VALUES` by repetition is left out.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from selectolax.lexbor import LexborAttributes, LexborNode
+
+from crawler.web.linked_item import LinkedItem, short_type
+from crawler.web.urls import InvalidUrl, absolute
+from crawler.web.visible_text import text_of
+
+#: Items within each other, values of one item with all inside it, and of a page, and
+#: elements that items refer to, at most.
+MAX_DEPTH, MAX_VALUES, MAX_REFERENCES = 64, 20_000, 50
+#: Properties around one whose value is its text, and characters of all texts, at most.
+MAX_AROUND, MAX_TEXT = 8, 8 * 1024**2
+# The attribute that is a property's value; those of the second are URLs.
+_TEXT_IN = {"meta": "content", "data": "value", "meter": "value"}
+_URL_IN = {
+    **dict.fromkeys(("a", "area", "link"), "href"),
+    **dict.fromkeys(("audio", "embed", "iframe", "img"), "src"),
+    **dict.fromkeys(("source", "track", "video"), "src"),
+    "object": "data",
+}
+
+
+def items(root: LexborNode, base_url: str) -> list[LinkedItem]:
+    """The top-level items of a page."""
+    return _Microdata(root, base_url).items()
+
+
+class _Microdata:
+    """The items of one page, while they are made."""
+
+    def __init__(self, root: LexborNode, base_url: str) -> None:
+        self._root = root
+        self._base_url = base_url
+        # A list of selectors gives an element once for each that it matches.
+        marked = {node.mem_id: node for node in root.css("[itemscope],[itemprop]")}
+        #: Elements that are items or properties, in document order.
+        self._marked = list(marked.values())
+        self._place = {key: place for place, key in enumerate(marked)}
+        attributes = [node.attrs for node in self._marked]
+        pairs = list(zip(marked, attributes, strict=True))
+        self._scopes = {key for key, attrs in pairs if "itemscope" in attrs}
+        self._names = {key for key, attrs in pairs if "itemprop" in attrs}
+        #: Of an element: the item that what is inside belongs to, and how many
+        #: properties are around that.
+        self._around: dict[int, tuple[int, int]] = {}
+        #: The places of an item's own properties.
+        self._own: dict[int, list[int]] = {}
+        self._made: dict[int, tuple[LinkedItem, int]] = {}
+        self._texts: dict[int, str] = {}
+        self._open: set[int] = set()
+        self._left, self._room = MAX_VALUES, MAX_TEXT
+
+    def items(self) -> list[LinkedItem]:
+        for place, node in enumerate(self._marked):
+            if node.mem_id in self._names:
+                owner, _ = self._above(node)
+                self._own.setdefault(owner, []).append(place)
+        tops = [
+            node
+            for node in self._marked
+            if node.mem_id in self._scopes and node.mem_id not in self._names
+        ]
+        return [made[0] for node in tops if (made := self._item(node)) is not None]
+
+    def _above(self, node: LexborNode) -> tuple[int, int]:
+        """The item that an element belongs to (0: none), and the number of properties
+        around it. Each element of the page is gone through once."""
+        path: list[int] = []
+        above = node.parent
+        while above is not None and above.mem_id not in self._around:
+            path.append(above.mem_id)
+            above = above.parent
+        state = (0, 0) if above is None else self._around[above.mem_id]
+        for key in reversed(path):
+            owner = key if key in self._scopes else state[0]
+            state = self._around[key] = (owner, state[1] + (key in self._names))
+        return state
+
+    def _item(self, node: LexborNode) -> tuple[LinkedItem, int] | None:
+        """An item and the number of its values; None within itself, or too deep."""
+        key = node.mem_id
+        if key in self._made:
+            return self._made[key]
+        if key in self._open or len(self._open) > MAX_DEPTH:
+            return None
+        self._open.add(key)
+        attributes = node.attrs
+        found: dict[str, list[Any]] = {}
+        size = 1
+        for place in self._places(node):
+            names = _words(self._marked[place].attrs, "itemprop")
+            self._left -= 1 + len(names)
+            value = self._value(self._marked[place])
+            if value is None:
+                continue
+            size += value[1] * len(names)
+            if size > MAX_VALUES or self._left < 0:
+                break
+            for name in names:
+                found.setdefault(name, []).append(value[0])
+        types = tuple(map(short_type, _words(attributes, "itemtype")))
+        name = (attributes.get("itemid") or "").strip() if types else ""
+        properties = {
+            name: values[0] if len(values) == 1 else values
+            for name, values in found.items()
+        }
+        item = LinkedItem(
+            "microdata", types, properties, self._absolute(name) if name else ""
+        )
+        self._open.discard(key)
+        self._made[key] = item, size
+        return item, size
+
+    def _places(self, node: LexborNode) -> list[int]:
+        """The properties of an item: its own, and those of the elements that it
+        refers to, in document order."""
+        own = self._own.get(node.mem_id, [])
+        references = _words(node.attrs, "itemref")
+        if not references or self._left < 0:
+            return own
+        places = set(own)
+        for reference in references:
+            places.update(self._referred.get(reference, ()))
+        return sorted(places)
+
+    @cached_property
+    def _referred(self) -> dict[str, list[int]]:
+        """The properties in each element that an item refers to, by its id."""
+        wanted = {
+            word for node in self._marked for word in _words(node.attrs, "itemref")
+        }
+        elements: dict[str, LexborNode] = {}
+        for node in self._root.css("[id]"):
+            name = node.attrs["id"] or ""
+            if name in wanted and len(elements) < MAX_REFERENCES:
+                elements.setdefault(name, node)
+        return {name: self._inside(node) for name, node in elements.items()}
+
+    def _inside(self, node: LexborNode) -> list[int]:
+        """The properties in an element, itself included, but for those of items."""
+        key = node.mem_id
+        itself = [self._place[key]] if key in self._names else []
+        if key in self._scopes:
+            return itself
+        owner, _ = self._above(node)
+        inside = [
+            self._place[each.mem_id]
+            for each in node.css("[itemprop]")
+            if each.mem_id != key and self._above(each)[0] == owner
+        ]
+        return itself + inside
+
+    def _value(self, node: LexborNode) -> tuple[Any, int] | None:
+        """The value of a property (HTML 5.2.4), and how many values it holds."""
+        if node.mem_id in self._scopes:
+            return self._item(node)
+        tag, attributes = node.tag or "", node.attrs
+        if tag in _URL_IN:
+            url = attributes.get(_URL_IN[tag]) or ""
+            return (self._absolute(url.strip()) if url else ""), 1
+        if tag in _TEXT_IN:
+            return attributes.get(_TEXT_IN[tag]) or "", 1
+        if tag == "time" and "datetime" in attributes:
+            return attributes["datetime"] or "", 1
+        return self._text(node)
+
+    def _text(self, node: LexborNode) -> tuple[str, int] | None:
+        """The text of a property; None where it would be too much."""
+        key = node.mem_id
+        if key not in self._texts:
+            if self._above(node)[1] > MAX_AROUND or self._room < 0:
+                return None
+            text = self._texts[key] = text_of(node)
+            self._room -= len(text)
+        return self._texts[key], 1
+
+    def _absolute(self, url: str) -> str:
+        """A URL of the page; as it is written if it is none."""
+        try:
+            return absolute(self._base_url, url)
+        except InvalidUrl:
+            return url
+
+
+def _words(attributes: LexborAttributes, name: str) -> list[str]:
+    return (attributes.get(name) or "").split()
