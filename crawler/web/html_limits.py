@@ -35,12 +35,17 @@ _END = (
 )
 # Elements that stay open in a sample by name alone, on average, before the parser is
 # asked; ordinary pages have three.
-_UNMATCHED = 4
-# What hides tags: comments, elements that hold text alone, quoted brackets.
-_HIDING = re.compile(
-    rb"<(?:!|(?:script|style|textarea|title|xmp|iframe|noembed|noframes|plaintext)"
-    rb"(?=[\s/>]))|=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])"
-)
+_UNMATCHED = 5
+# The same in probes, and a few more: 500 open elements in 16 kB cost little.
+_OPEN_IN_PROBE, _OPEN_BY_CHANCE = 2, 4
+# What hides tags: elements that hold text alone, quoted brackets.
+_TEXT = frozenset(
+    {
+        b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
+        b"noframes", b"plaintext",
+    }
+)  # fmt: skip
+_QUOTED = re.compile(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
 _TAG = re.compile(rb"<(/?[a-z][^\s/>]*+)")
 # fmt: off
 _VOID = frozenset({
@@ -97,18 +102,29 @@ def suspicion(
     size = len(body)
     if size <= _SMALL:
         return ""
+    places = _places(size, chance)
     if size > min(_LARGE, 2 * max_nodes):
         # With few tags only their attributes matter.
         if _has_tags(body, _MANY_TAGS):
             return "it is large"
-    else:
-        samples = [
-            cell + int(chance() * max(0, min(_CELL, size - cell) - _SAMPLE))
-            for cell in range(0, size, _CELL)
-        ]
-        if _leaves_open(body, samples):
-            return "it leaves many elements open"
-    return "an element has many attributes" if is_wide(body, chance) else ""
+    elif _leaves_open(body, places):
+        return "it leaves many elements open"
+    return "an element has many attributes" if _is_wide_at(body, places) else ""
+
+
+def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:
+    """Whether a tag has too many attributes."""
+    return _is_wide_at(body, _places(len(body), chance))
+
+
+def _places(size: int, chance: Callable[[], float]) -> list[int]:
+    """Where the samples of a body of this size begin: one in each cell."""
+    if size <= _CELL:
+        return [int(chance() * max(0, size - _SAMPLE))]
+    return [
+        cell + int(chance() * max(0, min(_CELL, size - cell) - _SAMPLE))
+        for cell in range(0, size, _CELL)
+    ]
 
 
 def _has_tags(body: bytes, number: int) -> bool:
@@ -123,10 +139,10 @@ def _has_tags(body: bytes, number: int) -> bool:
 
 def _leaves_open(body: bytes, samples: list[int]) -> bool:
     """Whether elements stay open: by the names in samples, then by the parser."""
-    if _leave_open(body, samples, _PROBE) is None:
+    if not _may_leave_open(body, samples):
         return False
-    pieces = _leave_open(body, samples, _SAMPLE)
-    if pieces is None:
+    pieces = [body[at : at + _SAMPLE].lower() for at in samples]
+    if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
         return False
     # Asked second: to count costs more than to look at the sample of a short page.
     if len(body) <= _CELL and not _has_tags(body, _FEW_TAGS):
@@ -143,29 +159,29 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
     return False
 
 
-def _leave_open(body: bytes, places: list[int], size: int) -> list[bytes] | None:
-    """The pieces of this size at these places, if more elements stay open in them than
-    in ordinary pages; else None."""
-    pieces = [body[at : at + size].lower() for at in places]
-    most = _UNMATCHED * size // _SAMPLE + 1
-    return (
-        pieces
-        if sum([_unmatched(p, most) for p in pieces]) > most * len(pieces)
-        else None
-    )
+def _may_leave_open(body: bytes, places: list[int]) -> bool:
+    """Whether more elements stay open in probes at these places than in most pages: by
+    their start and end tags, then by the names of these."""
+    enough = _OPEN_IN_PROBE * len(places) + _OPEN_BY_CHANCE
+    starts = 0
+    for at in places:
+        end = at + _PROBE
+        starts += body.count(b"<", at, end) - body.count(b"</", at, end)
+    if starts <= enough:
+        return False
+    probes = [body[at : at + _PROBE].lower() for at in places]
+    return sum(map(_unmatched, probes)) > enough
 
 
-def _unmatched(piece: bytes, enough: int) -> int:
+def _unmatched(piece: bytes) -> int:
     """How many start tags have no end tag in a piece; too many rather than too few.
 
-    Where there are not more than `enough` a cheap bound will do.
+    Where tags may be hidden, all start tags count.
     """
-    starts = piece.count(b"<") - piece.count(b"</")
-    if starts <= enough:
-        return starts
-    if _HIDING.search(piece):
-        return len([name for name in _TAG.findall(piece) if name[0] != _SLASH])
-    return _unclosed(_TAG.findall(piece))
+    names = _TAG.findall(piece)
+    if b"<!" in piece or not _TEXT.isdisjoint(names) or _QUOTED.search(piece):
+        return len([name for name in names if name[0] != _SLASH])
+    return _unclosed(names)
 
 
 def _unclosed(names: list[bytes]) -> int:
@@ -197,11 +213,11 @@ def _open_at_end(root: LexborNode | None) -> int:
     return count
 
 
-def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:
-    """Whether a tag has too many attributes."""
-    for cell in range(0, len(body), _CELL):
-        room = max(0, min(_CELL, len(body) - cell) - _SAMPLE)
-        if _may_be_in_tag(body, cell + int(chance() * room)):
+def _is_wide_at(body: bytes, places: list[int]) -> bool:
+    """Whether a tag has too many attributes: looked for if some pass at a place."""
+    for at in places:
+        # One expression for the three rows that `_may_be_in_tag` then looks at.
+        if _ROW_OR_BEHIND.match(body, at, at + _SAMPLE) and _may_be_in_tag(body, at):
             narrow = _NARROW.match(body)
             return narrow is None or narrow.end() < len(body)
     return False
@@ -213,8 +229,6 @@ def _may_be_in_tag(body: bytes, at: int) -> bool:
     The place may be within a quoted value: the row goes on behind its end.
     """
     end = at + _SAMPLE
-    if not _ROW_OR_BEHIND.match(body, at, end):
-        return False
     for quote in (b"", b'"', b"'"):
         start = body.find(quote, at, end) + len(quote) if quote else at
         if start >= at and _ROW.match(body, start, at + _LONG):
