@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 
 import msgspec
 
@@ -12,14 +13,16 @@ from crawler.cli.filters import intake_of
 from crawler.cli.project import Project, is_file
 from crawler.cli.streams import of_bytes
 from crawler.errors import ConfigError
+from crawler.request import Request
 from crawler.store.base import Attempt, Explanation, State
 from crawler.store.open import open_reader
 from crawler.store.reading import Reader, RunReader, RunRecord
-from crawler.web import urls
 
 #: Items shown, and how much of each.
 MAX_ITEMS = 5
 MAX_ITEM = 300
+#: Jobs that are named if none of them knows the URL.
+MAX_JOBS = 10
 
 _STATES = {
     State.PENDING: "to be visited",
@@ -31,23 +34,30 @@ _STATES = {
 
 
 def explain(
-    project: Project, text: str, job: str | None, number: int | None
+    project: Project,
+    wanted: Request,
+    job: str | None,
+    number: int | None,
+    *,
+    is_exact: bool = False,
 ) -> Iterator[str]:
-    """Lines about a URL, for one job or for every job."""
-    try:
-        url = urls.canonical(text)
-    except urls.InvalidUrl as exc:
-        raise ConfigError(f"{text!r} is no URL that a crawl could know: {exc}") from exc
+    """Lines about a URL, for one job or for every job that knows the URL; `is_exact`:
+    about this request, and no others of its URL."""
     reader = open_reader(project.settings().storage)
-    asked = _Asked(project, reader, url, number)
+    asked = _Asked(project, reader, wanted, number, is_exact)
     jobs = [project.job_named(job)] if job else reader.jobs()
     if not jobs:
         where = f"there is no state in {reader.place}"
         raise ConfigError(f"No job has run here yet: {where}")
-    yield url
-    for each in jobs:
-        file = job if job and is_file(job) else ""
-        yield from _in_job(asked, each, file)
+    file = job if job and is_file(job) else ""
+    is_only = len(jobs) == 1
+    told = [list(_in_job(asked, each, file, is_told=is_only)) for each in jobs]
+    yield wanted.url
+    yield from chain.from_iterable(told)
+    if not any(told):
+        shown = ", ".join(jobs[:MAX_JOBS]) + (", ..." if len(jobs) > MAX_JOBS else "")
+        yield f"  never found by any of {len(jobs):,} jobs: {shown}"
+        yield "  --job NAME says what the filters of a job make of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +66,58 @@ class _Asked:
 
     project: Project
     reader: Reader
-    url: str
+    wanted: Request
     number: int | None
+    is_exact: bool
+
+    @property
+    def url(self) -> str:
+        return self.wanted.url
+
+    def known(self, run: RunReader) -> list[tuple[str, Explanation]]:
+        """What the run knows, each with the request in words ("": a plain GET)."""
+        wanted = self.wanted
+        named = [(wanted.fingerprint(), wanted.method, len(wanted.content))]
+        if not self.is_exact:
+            others = run.requests_of(self.url)
+            named += [other for other in others if other[0] != named[0][0]]
+        found = [(each, run.explain(each[0])) for each in named]
+        return [(_words(*each[1:]), known) for each, known in found if known]
 
 
-def _in_job(asked: _Asked, job: str, file: str) -> Iterator[str]:
-    """Lines about one job, whose spider is in `file` where that was said."""
-    url, number = asked.url, asked.number
+def _words(method: str, size: int) -> str:
+    if not size:
+        return "" if method == "GET" else method
+    return f"{method} with {of_bytes(size)}"
+
+
+def _in_job(asked: _Asked, job: str, file: str, *, is_told: bool) -> Iterator[str]:
+    """Lines about one job, whose spider is in `file` if that was given; none if the job
+    does not know the URL, unless `is_told`."""
+    number = asked.number
     records = asked.reader.runs(job)
     record = next((r for r in records if number in (None, r.number)), None)
     if record is None:
-        yield f"  job {job} has no run {number}" if number else f"  job {job}: no runs"
+        if is_told:
+            what = f" has no run {number}" if number else ": no runs"
+            yield f"  job {job}{what}"
         return
-    fingerprint = urls.fingerprint("GET", url)
     run = asked.reader.run(job, record.number)
-    found = run.explain(fingerprint)
+    found = asked.known(run)
+    if not (found or is_told):
+        return
     yield f"  job {job}, run {record.number}"
-    if found is None:
+    if not found:
         yield "    never found: no page that was visited links to it"
-    else:
-        yield from _known(found)
-        yield from _items(run, found)
+    for words, known in found:
+        if words:
+            yield f"    request  {words}"
+        yield from _known(known)
+        yield from _items(run, known)
     described = job if job in asked.project.jobs.sound else ""
     spider = file or described or record.spider
-    verdict = _verdict(asked, run, spider, record, found.depth if found else 0)
-    yield f"    filters  {verdict}"
+    depth = found[0][1].depth if found else 0
+    yield f"    filters  {_verdict(asked, run, spider, record, depth)}"
 
 
 def _known(found: Explanation) -> Iterator[str]:

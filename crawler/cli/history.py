@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from crawler.cli import exits
+from crawler.cli import exits, requested
 from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
@@ -67,9 +67,10 @@ def _add_why(commands: Commands) -> None:
         "why",
         why,
         help="tell all that is known about one URL",
-        example="crawl why https://books.example/old",
+        example="crawl why https://books.example/old\n"
+        "crawl why https://books.example/search --data q=emma",
     )
-    parser.add_argument("url", metavar="URL")
+    requested.add_request(parser, is_sent=False)
     parser.add_argument("--job", metavar="JOB", help=f"{_JOB} (default: every job)")
     _add_number(parser)
     options.add_settings(parser)
@@ -186,7 +187,11 @@ def why(args: argparse.Namespace) -> int:
     from crawler.cli.streams import clean
 
     project = _project(args)
-    for line in explaining.explain(project, args.url, args.job, args.number):
+    request = requested.request_of(args)
+    is_exact = args.method is not None or args.data is not None
+    for line in explaining.explain(
+        project, request, args.job, args.number, is_exact=is_exact
+    ):
         print(clean(line))
     return exits.COMPLETE
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
-from crawler.cli import exits
+from crawler.cli import exits, requested
 from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
     from crawler.cli.parse_page import Tried
+    from crawler.cli.project import Project
+    from crawler.request import Request
     from crawler.response import Response
+
+    Ask = Callable[[Request], Awaitable[Response]]
 
 _NOTE = "robots.txt is not asked."
 
@@ -24,9 +29,12 @@ def add(commands: Commands) -> None:
         "fetch",
         fetch,
         help=f"show one page as it came; {_NOTE}",
-        example="crawl fetch https://books.example/ > page.html",
+        example="crawl fetch https://books.example/ > page.html\n"
+        "crawl fetch https://books.example/search --data q=emma --header 'X-Key: 1'",
     )
-    fetch_parser.add_argument("url", metavar="URL")
+    requested.add_request(fetch_parser)
+    requested.add_spider(fetch_parser)
+    options.add_spider_arguments(fetch_parser)
     fetch_parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="show the head, too"
     )
@@ -38,12 +46,15 @@ def add(commands: Commands) -> None:
         help=f"show what a spider makes of one page; {_NOTE}",
         example="crawl parse https://books.example/ --spider books --callback parse",
     )
-    parse_parser.add_argument("url", metavar="URL")
+    requested.add_request(parse_parser)
     parse_parser.add_argument(
         "--spider", required=True, metavar="NAME", help="its name, or its file"
     )
     parse_parser.add_argument(
-        "--callback", default="parse", metavar="METHOD", help="default: parse"
+        "--callback", default="parse", metavar="NAME", help="default: parse"
+    )
+    parse_parser.add_argument(
+        "--meta", type=meta, metavar="JSON", help="the request's meta, an object"
     )
     options.add_spider_arguments(parse_parser)
     options.add_settings(parse_parser)
@@ -58,12 +69,11 @@ def fetch(args: argparse.Namespace) -> int:
     from crawler.cli.project import Project
     from crawler.cli.running import run_in_loop
     from crawler.errors import FetchError
-    from crawler.run import api
 
-    settings = Project(Path.cwd(), args.settings).settings()
-    url = checked(args.url)
+    project = Project(Path.cwd(), args.settings)
+    ask = asker(project, args)
     try:
-        response = run_in_loop(partial(api.fetch, url, settings=settings, private=True))
+        response = run_in_loop(partial(ask, requested.request_of(args)))
     except FetchError as exc:
         return _tell_failure(exc)
     _tell_head(response, with_headers=args.verbose > 0)
@@ -71,15 +81,33 @@ def fetch(args: argparse.Namespace) -> int:
     return exits.COMPLETE if response.is_success else exits.POOR
 
 
-def checked(text: str) -> str:
-    """The URL in its canonical form; ConfigError for what is none."""
-    from crawler.errors import ConfigError
-    from crawler.web import urls
+def asker(project: Project, args: argparse.Namespace) -> Ask:
+    """What asks for a page: as the spider of `--spider` does, or as nobody's."""
+    from functools import partial
+
+    if args.spider is None:
+        from crawler.errors import ConfigError
+        from crawler.run import api
+
+        if args.arguments:
+            raise ConfigError("-a gives arguments to a spider; name it by --spider")
+        return partial(api.fetch, settings=project.settings(), private=True)
+    from crawler.cli.project import spider_of
+    from crawler.cli.spider_client import fetch_as
+
+    target = project.target(args.spider)
+    spider = spider_of(target, args.arguments)
+    return partial(fetch_as, spider, project.settings(target))
+
+
+def meta(text: str) -> dict[str, Any]:
+    """A JSON object."""
+    import msgspec
 
     try:
-        return urls.canonical(text)
-    except urls.InvalidUrl as exc:
-        raise ConfigError(f"{text!r} is no URL to fetch: {exc}") from exc
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object: {exc}") from exc
 
 
 def _tell_failure(exc: Exception) -> int:
@@ -128,9 +156,10 @@ def parse(args: argparse.Namespace) -> int:
     target = project.target(args.spider)
     spider = spider_of(target, args.arguments)
     settings = project.settings(target)
-    url = checked(args.url)
+    given = {"callback": args.callback, "meta": args.meta}
+    request = requested.request_of(args, **given)
     with logs.configured(args.verbose, args.quiet, args.log_format):
-        main = partial(parse_page.try_page, spider, settings, url, args.callback)
+        main = partial(parse_page.try_page, spider, settings, request)
         try:
             tried = run_in_loop(main)
         except CallbackError as exc:

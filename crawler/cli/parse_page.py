@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 
 from crawler.cli.filters import intake_of
 from crawler.cli.run_summary import of
+from crawler.cli.spider_client import asking_as
 from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason, Retry, Skip
-from crawler.http import ClientOptions
 from crawler.layers.redirects import follow
-from crawler.layers.sessions import Sessions, WithCookies
-from crawler.layers.wire import Wire
 from crawler.pipelines import Chain, Run
 from crawler.request import Entry, Request
 from crawler.response import Response
-from crawler.run.api import private_beside
 from crawler.run.callbacks import CallbackError, Callbacks, Effects
 from crawler.run.link_filter import Discovered
-from crawler.run.run_plan import check_spider
 from crawler.run.user_code import is_users
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.stats import own_counts
 from crawler.store.base import Item, Portion
-from crawler.web.urls import host_of, origin_of
+from crawler.web.urls import host_of
 
 
 @dataclass
@@ -74,27 +69,13 @@ class Tried:
         return [*lines, f"{items}, {links} to follow"]
 
 
-async def try_page(
-    spider: Spider, settings: Settings, url: str, callback: str
-) -> Tried:
-    """What `callback` makes of the page at `url`; FetchError, CallbackError."""
-    check_spider(spider)
-    request = Request(url, callback)
+async def try_page(spider: Spider, settings: Settings, request: Request) -> Tried:
+    """What its callback makes of the page; FetchError, CallbackError."""
     chain = Chain(spider.pipelines, item_key=spider.item_key)
-    allowed = private_beside(settings, request.url)
     async with (
-        spider.client(
-            ClientOptions(
-                settings,
-                auth=spider.auth,
-                headers=spider.headers,
-                allow_private=allowed,
-            )
-        ) as client,
+        asking_as(spider, settings, request.url) as fetch,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
-        wire = Wire(client, {origin_of(request.url)})
-        fetch = WithCookies(wire, Sessions(time.time, {}))
         tried = Tried(await follow(fetch, request))
 
         async def stage(entry: Entry, portion: Portion, number: int) -> None:
@@ -108,7 +89,7 @@ async def try_page(
             stage,
             timeout=settings.crawl.callback_timeout,
         )
-        callbacks.methods.find(callback)
+        callbacks.methods.find(request.callback)
         intake.start(request, Discovered())  # its host is in scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         try:

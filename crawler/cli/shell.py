@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from crawler.cli import exits
+from crawler.cli import exits, requested
 from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
+    from crawler.cli.pages import Ask
+    from crawler.request import Request
     from crawler.response import Response
-    from crawler.settings import Settings
 
 BANNER = """\
 response    {status} {url}
 css(sel)    what a selector matches on it, as response.css(sel)
-fetch(url)  another page, as response from then on
+fetch(url)  another page, as response from then on; takes what Request takes
 robots.txt is not asked."""
 
 
@@ -29,7 +30,9 @@ def add(commands: Commands) -> None:
         help="look into one page with Python; robots.txt is not asked",
         example="crawl shell https://books.example/",
     )
-    parser.add_argument("url", metavar="URL")
+    requested.add_request(parser)
+    requested.add_spider(parser)
+    options.add_spider_arguments(parser)
     options.add_settings(parser)
 
 
@@ -38,13 +41,14 @@ def shell(args: argparse.Namespace) -> int:
     import code
     from pathlib import Path
 
+    from crawler.cli.pages import asker
     from crawler.cli.project import Project
     from crawler.cli.streams import clean_lines
     from crawler.errors import FetchError
 
-    page = _Page(Project(Path.cwd(), args.settings).settings())
+    page = _Page(asker(Project(Path.cwd(), args.settings), args))
     try:
-        response = page.fetch(args.url)
+        response = page.take(requested.request_of(args))
     except FetchError as exc:
         from crawler.cli.streams import complain
 
@@ -59,21 +63,23 @@ def shell(args: argparse.Namespace) -> int:
 class _Page:
     """The names of the session; `response` is always the latest page."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
         self.names: dict[str, object] = {"fetch": self.fetch}
 
-    def fetch(self, url: str) -> Response:
-        """The page at `url`; FetchError."""
+    def fetch(self, url: str, **options: Any) -> Response:
+        """The page at `url`, asked with these options of Request; FetchError."""
+        from crawler.request import Request
+
+        return self.take(Request(requested.checked(url), **options))
+
+    def take(self, request: Request) -> Response:
+        """The page, as `response` from then on; FetchError."""
         from functools import partial
 
-        from crawler.cli.pages import checked
         from crawler.cli.running import run_in_loop
-        from crawler.run import api
 
-        settings = self._settings
-        main = partial(api.fetch, checked(url), settings=settings, private=True)
-        response = run_in_loop(main)
+        response = run_in_loop(partial(self._ask, request))
         self.names["response"], self.names["css"] = response, response.css
         return response
 

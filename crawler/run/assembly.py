@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
 from crawler.layers.prepared import Prepared
-from crawler.layers.protocol import Fetch
+from crawler.layers.protocol import Fetch, Layer
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions, WithCookies
@@ -155,19 +155,30 @@ def assemble(resources: RunResources) -> Assembled:
 
 def layered(resources: RunResources, sessions: Sessions, wire: Fetch) -> Fetch:
     """What a request passes on its way to the wire: the last line is asked first."""
-    fetch = wire
-    if rate := resources.plan.settings.politeness.bandwidth:
+    plan, fetch = resources.plan, wire
+    if rate := plan.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
-    if resources.plan.spider.cookies is not False:
+    layers = plan.options.layers
+    timeout = plan.settings.crawl.callback_timeout
+    return through_spider(plan.spider, fetch, sessions, timeout, layers)
+
+
+def through_spider(
+    spider: Spider,
+    fetch: Fetch,
+    sessions: Sessions,
+    timeout: float,
+    layers: Iterable[Layer] = (),
+) -> Fetch:
+    """`fetch` with what a spider puts before it: cookies, layers, `prepare`."""
+    if spider.cookies is not False:
         fetch = WithCookies(fetch, sessions)
-    layers = [*resources.plan.options.layers, *resources.plan.spider.layers]
-    for layer in reversed(layers):
+    outer = [*layers, *spider.layers]
+    for layer in reversed(outer):
         fetch = layer(fetch)
-    fetch = Translated(fetch) if layers else fetch
-    spider = resources.plan.spider
+    fetch = Translated(fetch) if outer else fetch
     if type(spider).prepare is Spider.prepare:
         return fetch
-    timeout = resources.plan.settings.crawl.callback_timeout
     return Translated(Prepared(fetch, spider.prepare, timeout), "prepare()")
 
 

@@ -181,6 +181,7 @@ class CrawlRun:
             self._assembled.observations,
             self._assembled.callbacks.selectors.matches,
             file_advice=plan.client.file_advice,
+            arguments=plan.spider.arguments,
         )
         return report
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 
 from crawler.errors import Reason
+from crawler.run.again import parse_command
 from crawler.run.callbacks import XML
 from crawler.run.observers import Observations
 from crawler.run.selector_watch import Matches
@@ -32,6 +32,9 @@ _NETWORK = {
     "http.private_networks",
 }
 
+#: A failure for want of open files says itself what to do.
+_NO_FILES = "raise ulimit -n"
+
 
 def advise(
     report: Report,
@@ -39,10 +42,12 @@ def advise(
     selectors: Mapping[tuple[str, str], Matches],
     *,
     file_advice: str = "",
+    arguments: Mapping[str, object] | None = None,
 ) -> list[str]:
     """What a person should look at, the gravest first; `file_advice` says which limit
-    of open files keeps connections back, if one does."""
-    lines = [*_failures(report, observations), *_statuses(report)]
+    of open files keeps connections back, if one does; `arguments` are the spider's."""
+    failures = _failures(report, observations, arguments or {})
+    lines = [*failures, *_statuses(report)]
     if not report.found and report.finish_reason is FinishReason.FINISHED:
         lines.append(
             "There was nothing to ask for; give the spider start_urls, or a start() "
@@ -80,16 +85,19 @@ def advise(
     return lines + _connections(report, file_advice) + _left_out(report, observations)
 
 
-def _failures(report: Report, observations: Observations) -> list[str]:
+def _failures(
+    report: Report, observations: Observations, arguments: Mapping[str, object]
+) -> list[str]:
     lines = []
     for reason, amount in report.errors.items():
         url, detail = observations.samples.get(reason, ("", ""))
         example = f", such as {url}: {detail}" if url else ""
         line = f"{amount:,} failed as {reason}{example}"
-        if reason in _NETWORK:
+        if reason in _NETWORK and _NO_FILES not in detail:
             line += f"; {_NETWORK[Reason(reason)]}"
         elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
-            command = f"crawl parse {shlex.quote(url)} --spider {report.spider}"
+            request = observations.requests[reason]
+            command = parse_command(request, report.spider, arguments)
             line += f"; see it again with: {command}"
         lines.append(line)
     return lines

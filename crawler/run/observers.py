@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 
 from crawler.errors import Reason
 from crawler.frontier.exchange import PaceChange
+from crawler.request import Request
 from crawler.run.resting_hosts import WAY, RestingHosts
 from crawler.stats import Counters
 from crawler.store.base import Outcome, State
@@ -128,6 +129,8 @@ class Observations(Observer):
     def __init__(self) -> None:
         #: By reason: the first URL that failed so, and its one-line detail.
         self.samples: dict[str, tuple[str, str]] = {}
+        #: The requests of the samples.
+        self.requests: dict[str, Request] = {}
         #: By filter: hosts of the links it left out, with how many.
         self.left_out: dict[str, Counter[str]] = {}
         #: Reasons of the spider's own for which it skipped pages.
@@ -153,7 +156,9 @@ class Observations(Observer):
         if outcome.state is State.PENDING:
             logger.info("Again %s: %s: %s", url, outcome.reason, outcome.detail)
             return
-        self.samples.setdefault(outcome.reason, (url, outcome.detail))
+        if outcome.reason not in self.samples and outcome.entry is not None:
+            self.samples[outcome.reason] = (url, outcome.detail)
+            self.requests[outcome.reason] = outcome.entry.request
         if outcome.state is State.SKIPPED and outcome.reason not in _REASONS:
             self.own_skips.add(outcome.reason)
         if outcome.state is State.FAILED:

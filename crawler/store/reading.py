@@ -86,6 +86,10 @@ class RunReader(Protocol):
         """All that the run knows of one URL; None: nothing."""
         ...
 
+    def requests_of(self, url: str) -> list[tuple[int, str, int]]:
+        """All requests of a URL, in order: fingerprint, method, bytes of the body."""
+        ...
+
     def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
         """The first items that one page gave, in order."""
         ...

@@ -186,6 +186,68 @@ def test_why_knows_requests_that_were_equal_to_an_earlier_one(
     assert line.endswith("for detail(): not asked again, for that takes once=False")
 
 
+POSTS = """\
+from crawler import Request, Spider
+
+
+class Posts(Spider):
+    name = "posts"
+    start_urls = ["{url}/"]
+
+    def parse(self, response):
+        if response.request.method == "GET":
+            for word in ("emma", "persuasion"):
+                yield Request("{url}/find", "found", data={{"q": word}})
+
+    def found(self, response):
+        yield {{"found": response.url}}
+"""
+
+
+@pytest.fixture
+def posts(shop: Site, said: pytest.CaptureFixture[str]) -> str:
+    """A project of two jobs, one of which has sent two forms to this URL."""
+    Path("spiders/posts.py").write_text(POSTS.format(url=shop.url))
+    execute(["run", "posts", "-q"])
+    said.readouterr()
+    return f"{shop.url}/find"
+
+
+def test_why_lists_all_requests_of_a_url_of_the_jobs_that_know_it(
+    posts: str, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", posts])
+
+    told = said.readouterr().out
+    assert code == 0
+    assert told.count("request  POST with ") == 2
+    assert "POST with 6 B" in told
+    assert "job books" not in told
+
+
+def test_why_tells_of_one_request_by_its_body(
+    posts: str, said: pytest.CaptureFixture[str]
+) -> None:
+    execute(["why", posts, "--data", "q=emma"])
+    known = said.readouterr().out
+    execute(["why", posts, "--data", "q=other", "--job", "posts"])
+    unknown = said.readouterr().out
+
+    assert known.count("request  POST with 6 B") == 1
+    assert "never found" in unknown
+
+
+def test_why_of_a_url_that_no_job_knows_is_short(
+    posts: str, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", "http://nowhere.example/"])
+
+    told = said.readouterr().out
+    assert code == 0
+    assert "never found by any of 2 jobs: books, posts" in told
+    assert len(told.splitlines()) == 3
+
+
 def test_why_without_the_spider_says_that_the_filters_were_not_asked(
     shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -260,7 +322,7 @@ def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
         (["runs", "boks"], "no job 'boks' in .crawl; known are books"),
         (["report", "books/9"], "Job 'books' has no run 9; crawl runs books lists"),
         (["report", "boks"], "no job 'boks' in .crawl; known are books"),
-        (["why", "books.example"], "is no URL that a crawl could know"),
+        (["why", "books.example"], "is no URL that a crawl could ask for"),
         (["export", "books", "-o", "x.txt"], "valid are .jsonl"),
     ],
 )

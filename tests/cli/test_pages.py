@@ -2,7 +2,9 @@
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -61,8 +63,8 @@ def test_fetch_says_a_bad_status_and_still_gives_the_body(
     ("url", "code", "message"),
     [
         ("http://127.0.0.1:1/", 3, "blocked_port"),
-        ("books.example", 2, "is no URL to fetch"),
-        ("file:///etc/passwd", 2, "is no URL to fetch"),
+        ("books.example", 2, "is no URL that a crawl could ask for"),
+        ("file:///etc/passwd", 2, "is no URL that a crawl could ask for"),
     ],
 )
 def test_a_page_that_cannot_be_had_is_one_line(
@@ -163,3 +165,63 @@ def test_parse_says_what_a_callback_decides_and_counts(
 
     assert code == 0
     assert told in capfd.readouterr().err
+
+
+def test_a_page_is_asked_as_a_spider_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.headers["X-Own"], self.headers["Cookie"], body))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<p>found</p>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/find"
+    (tmp_path / "spiders").mkdir()
+    (tmp_path / "spiders" / "own.py").write_text(
+        "from crawler import Spider\n\n\nclass Own(Spider):\n    name = 'own'\n"
+        "    headers = {'X-Own': 'yes'}\n    cookies = {'c': '1'}\n"
+        "    def found(self, response):\n"
+        "        yield {'text': response.css_first('p').text(), **response.meta}\n"
+    )
+    try:
+        shown = execute(["fetch", url, "--data", "q=emma", "--spider", "own"])
+        words = ["--spider", "own", "--callback", "found", "--meta", '{"n": 7}']
+        parsed = execute(["parse", url, "--data", "q=emma", *words, "-q"])
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    assert (shown, parsed) == (0, 0)
+    assert seen == [("yes", "c=1", b"q=emma")] * 2
+    assert '{"text":"found","n":7}' in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--header", "nocolon"], "write it as 'Name: value'"),
+        (["--data", "@gone"], "--data @gone: No such file"),
+        (["-a", "shelf=x"], "name it by --spider"),
+    ],
+)
+def test_a_request_that_cannot_be_made_is_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["fetch", "http://127.0.0.1/", *words])
+
+    assert code == 2
+    assert message in capsys.readouterr().err

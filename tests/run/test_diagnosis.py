@@ -222,3 +222,15 @@ def test_a_field_that_no_item_had_a_value_for_is_named() -> None:
     (line,) = advice(fields={"Book.price": 0.0, "Book.title": 0.01})
 
     assert line.startswith("No item had a value for Book.price; look at its selector")
+
+
+def test_a_failure_for_want_of_files_is_not_told_as_the_hosts() -> None:
+    detail = "Too many open files; the process may have 24 open files; raise ulimit -n"
+
+    (line,) = advice(
+        failed(Reason.CONNECT_REFUSED, detail),
+        failed=1,
+        errors={"connect_refused": 1},
+    )
+
+    assert line.endswith("raise ulimit -n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from crawler.request import decode_options
 from crawler.store.base import Explanation, Facts, ItemRow, State
 from crawler.store.reading import Changes, Visit
 from crawler.store.sqlite import rows, schema
@@ -32,6 +33,7 @@ _VISITS = """SELECT visits.page, visits.time, visits.state, visits.reason,
     JOIN hosts ON hosts.number = urls.host
     WHERE visits.elapsed IS NOT NULL ORDER BY visits.number"""
 _URL = "SELECT url FROM urls WHERE fingerprint = ? LIMIT 1"
+_REQUESTS = "SELECT fingerprint, options FROM urls WHERE url = ? ORDER BY sequence"
 #: An item is known again by the page that gave it and its place there.
 _KEYS = "fingerprint INTEGER, ordinal INTEGER, body BLOB"
 _SIDES = (
@@ -63,6 +65,13 @@ class SqliteRunReader:
         """All that the run knows of one URL; None: nothing."""
         with self._open() as connection:
             return rows.explain(connection, fingerprint, spelled_words(connection))
+
+    def requests_of(self, url: str) -> list[tuple[int, str, int]]:
+        """All requests of a URL, in order: fingerprint, method, bytes of the body."""
+        with self._open() as connection:
+            found = connection.execute(_REQUESTS, (url,)).fetchall()
+        options = [(each[0], decode_options(each[1])) for each in found]
+        return [(name, each.method, len(each.content)) for name, each in options]
 
     def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
         """The first items that one page gave, in order."""

@@ -1,0 +1,88 @@
+"""The request that `crawl fetch`, `shell`, `parse` and `why` are given: URL, method,
+headers and body."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crawler.request import Request
+
+
+def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> None:
+    """URL, `--method` and `--data`; `--header` of a request that is sent."""
+    parser.add_argument("url", metavar="URL")
+    parser.add_argument(
+        "--method", metavar="METHOD", help="default: GET, or POST with --data"
+    )
+    parser.add_argument(
+        "--data", metavar="BODY", help="the body, a form if no header says else; @FILE"
+    )
+    if is_sent:
+        parser.add_argument(
+            "--header",
+            dest="headers",
+            action="append",
+            default=[],
+            type=header,
+            metavar="'NAME: VALUE'",
+            help="a header of the request; may be given again",
+        )
+
+
+def add_spider(parser: argparse.ArgumentParser) -> None:
+    """`--spider`, of a command that can do without."""
+    parser.add_argument(
+        "--spider",
+        metavar="NAME",
+        help="ask as this spider does: its client, headers, cookies, layers, settings",
+    )
+
+
+def header(text: str) -> tuple[str, str]:
+    """`Name: value` as its two halves."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def request_of(args: argparse.Namespace, **more: Any) -> Request:
+    """The request; ConfigError for what cannot be one."""
+    from crawler.request import Request
+    from crawler.run.again import FORM
+
+    body = _body(args.data)
+    headers = list(getattr(args, "headers", ()))
+    has_type = any(name.lower() == "content-type" for name, _ in headers)
+    if body and not has_type:
+        headers.append(("Content-Type", FORM))
+    method = args.method or ("POST" if body is not None else "GET")
+    url = checked(args.url)
+    return Request(url, method=method, headers=headers, content=body, **more)
+
+
+def _body(text: str | None) -> bytes | None:
+    from crawler.errors import ConfigError
+
+    if text is None or not text.startswith("@"):
+        return None if text is None else text.encode(errors="surrogateescape")
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"--data {text}: {exc.strerror}") from exc
+
+
+def checked(text: str) -> str:
+    """The URL in its canonical form; ConfigError for what is none."""
+    from crawler.errors import ConfigError
+    from crawler.web import urls
+
+    try:
+        return urls.canonical(text)
+    except urls.InvalidUrl as exc:
+        raise ConfigError(
+            f"{text!r} is no URL that a crawl could ask for: {exc}"
+        ) from exc

@@ -1,0 +1,62 @@
+"""The command that gives a request to its callback once more: `crawl parse ...`. Pure.
+
+Rule: what may be a secret is not shown; a person fills it in.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+import msgspec
+
+from crawler.request import Request
+from crawler.web.credentials import redacted, without_secret, without_secrets
+
+#: A longer body, or one that is no text, is named by its size.
+MAX_BODY = 2_000
+#: What `crawl parse --data` sends without a header of its own.
+FORM = "application/x-www-form-urlencoded"
+
+
+def parse_command(
+    request: Request, spider: str, arguments: Mapping[str, object]
+) -> str:
+    """The command line that repeats a request with its callback."""
+    words = ["crawl", "parse", redacted(request.url), "--spider", spider]
+    if request.callback != "parse":
+        words += ["--callback", request.callback]
+    for name, value in arguments.items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        words += ["-a", f"{name}={without_secret(name, text)}"]
+    meta = request.encoded_meta
+    if meta and meta != b"{}":
+        words += ["--meta", without_secrets(meta.decode())]
+    return shlex.join([*words, *_sent(request)])
+
+
+def _sent(request: Request) -> list[str]:
+    """Method, headers and body."""
+    words: list[str] = []
+    body = request.content
+    if request.method != ("POST" if body else "GET"):
+        words += ["--method", request.method]
+    for name, value in request.options.headers:
+        is_default = (name.lower(), value) == ("content-type", FORM)
+        if not (body and is_default):
+            words += ["--header", f"{name}: {without_secret(name, value)}"]
+    if body:
+        text = _shown(body)
+        # A word that begins with a dash would be taken for an option.
+        words += [f"--data={text}"] if text.startswith("-") else ["--data", text]
+    return words
+
+
+def _shown(body: bytes) -> str:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(body) > MAX_BODY or text.startswith("@"):
+        return f"@FILE-WITH-{len(body)}-BYTES"
+    return text
