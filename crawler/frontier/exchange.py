@@ -41,6 +41,8 @@ class Verdict(NamedTuple):
     is_excused: bool = False
     #: Whether the host is not to be asked any more.
     is_given_up: bool = False
+    #: Seconds for which the host is not asked after a refusal.
+    pause: float = 0.0
 
 
 class PaceChange(NamedTuple):

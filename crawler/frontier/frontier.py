@@ -137,7 +137,13 @@ class Frontier(Generic[E]):
 
         The entry's `fingerprint` makes that sure where others of the host are out.
         """
-        self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
+        twin = self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
+        if twin is not None:
+            self._freed(twin, now, asked=asked)
+        self._freed(host, now, asked=asked)
+
+    def _freed(self, host: str, now: float, *, asked: bool) -> None:
+        """One request less is out at this host, or at one that shares its pace."""
         queue = self._queues.get(host)
         if queue is None:
             return

@@ -40,6 +40,10 @@ class HostPace:
     rate, its robots.txt and its troubles ask for. A late start never makes up for it:
     the k-th request goes at least k intervals after the first. `observe` is the one
     way by which exchanges change a pace; `policy` decides how.
+
+    "www.site.example" and "site.example" are two hosts, but most often one server: they
+    are asked at the rate of one, have the ceiling of one, and a refusal pauses both.
+    That a name does not answer says nothing about the other.
     """
 
     def __init__(
@@ -64,7 +68,12 @@ class HostPace:
     def ready_at(self, host: str, now: float) -> float | None:
         """From when a request may go (past: at once); None: its ceiling is reached."""
         state = self._states.get(host)
-        return 0.0 if state is None else state.ready_at()
+        if state is None:
+            if _other_name(host) not in self._states:
+                return 0.0
+            state = self._of(host)
+            self._remember(host, state)
+        return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
         """Charge one request; returns what `ready_at` says after it."""
@@ -80,20 +89,23 @@ class HostPace:
         state.before = state.next_at
         state.taken_at = now
         state.next_at = now + state.interval
+        if state.twin is not None and not state.health.is_given_up:
+            state.twin.follow(state, now)
         return state.ready_at()
 
     def give_back(
         self, host: str, now: float, *, asked: bool = True, ticket: int | None = None
-    ) -> None:
+    ) -> str | None:
         """End one request; if nothing was `asked`, its turn is free again.
 
         That is where it surely was the last turn: its `ticket` says so, or it was the
         only one out. Elsewhere the interval counts from a turn that may have asked.
+        Returns the host that shares the pace and may have waited for this end, if any.
         """
         state = self._states[host]
         is_last = ticket is not None and ticket == state.ticket
         if not asked and (state.alone or is_last):
-            state.next_at = state.before
+            state.refund()
         if is_last:
             state.ticket = None
         state.alone = False
@@ -103,6 +115,7 @@ class HostPace:
             if not state.resting:
                 state.resting = True
                 heappush(self._resting, (state.rested_at(), host))
+        return None if state.twin is None else _other_name(host)
 
     def crawl_delay(self, host: str, seconds: float, *, longest: float = 60.0) -> None:
         """Keep at least this many seconds between requests, as robots.txt asks."""
@@ -116,9 +129,11 @@ class HostPace:
             state.set_interval()
 
     def pause(self, host: str, until: float, now: float) -> None:
-        """Give this host no request before `until`; never shortens a longer pause."""
+        """Give this host no request before `until`, as after a refusal; never shortens
+        a longer pause."""
         state = self._of(host)
         state.pause(until, now)
+        state.refused_until = state.paused_until
         self._remember(host, state)
 
     def paused_for(self, host: str, now: float) -> float:
@@ -140,6 +155,11 @@ class HostPace:
         verdict, pause = health.observe(exchange, now, usual)
         if pause:
             state.pause(now + pause, now)
+            if exchange.sign is Sign.REFUSED:
+                verdict = verdict._replace(pause=state.paused_until - now)
+                state.refused_until = state.paused_until
+                if state.twin is not None:
+                    state.twin.pause(now + pause, now)
         if health.troubled_at is not None:
             before = state.interval
             state.set_interval()
@@ -157,6 +177,8 @@ class HostPace:
         if state.interval > _SHORT_INTERVAL or state.paused_until > now:
             return False
         state.next_at = max(state.next_at, now) + state.interval
+        if state.twin is not None:
+            state.twin.next_at = max(state.twin.next_at, state.next_at)
         return True
 
     def is_given_up(self, host: str) -> bool:
@@ -171,6 +193,9 @@ class HostPace:
             interval = max(self._rate_interval(host), delay)
             state = _State(self._pace(host).per_host, interval, self._policy())
             self._states[host] = state
+            twin = self._states.get(_other_name(host))
+            if twin is not None:
+                state.join(twin)
         return state
 
     def _remember(self, host: str, state: _State) -> None:
@@ -192,10 +217,21 @@ class HostPace:
             state = self._states[host]
             if state.out:
                 state.resting = False
+            elif state.twin is not None and state.twin.out:
+                heappush(self._resting, (now + _SHORT_INTERVAL, host))
             elif (rested_at := state.rested_at()) > now:
                 heappush(self._resting, (rested_at, host))
             else:
                 del self._states[host]
+                if state.twin is not None:
+                    state.twin.twin = None
+
+
+def _other_name(host: str) -> str:
+    """The name with "www." if it has none, or without; "" if there is no such name."""
+    if not host.startswith("www."):
+        return f"www.{host}"
+    return "" if host.startswith("www.www.") else host[4:]
 
 
 _WITHOUT_TROUBLE = (Sign.ANSWERED, Sign.NOTHING)
@@ -218,9 +254,11 @@ class _State:
         "out",
         "paused_seconds",
         "paused_until",
+        "refused_until",
         "resting",
         "taken_at",
         "ticket",
+        "twin",
     )
 
     def __init__(self, ceiling: int, interval: float, health: HostHealth) -> None:
@@ -238,13 +276,38 @@ class _State:
         #: It stands in the heap of those to be forgotten.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
+        #: Until when a refusal pauses it.
+        self.refused_until = 0.0
+        #: The state of the same name with or without "www.", if that is in use.
+        self.twin: _State | None = None
 
     def ready_at(self) -> float | None:
-        if self.out >= self.ceiling:
+        out = self.out if self.twin is None else self.out + self.twin.out
+        if out >= self.ceiling:
             return None
         if self.paused_until > self.next_at:
             return self.paused_until
         return self.next_at
+
+    def join(self, twin: _State) -> None:
+        """Share the pace of a state that is in use."""
+        self.twin, twin.twin = twin, self
+        self.next_at = twin.next_at + max(0.0, self.interval - twin.interval)
+        self.paused_until = self.refused_until = twin.refused_until
+
+    def follow(self, twin: _State, now: float) -> None:
+        """The other name was asked: that is a turn of this one, too."""
+        if not self.health.is_given_up:
+            interval = max(self.interval, twin.interval)
+            self.next_at = twin.next_at = now + interval
+
+    def refund(self) -> None:
+        """The last turn asked nothing: it is free again."""
+        self.next_at = self.before
+        if self.twin is not None:
+            interval = max(self.interval, self.twin.interval)
+            at = max(self.before, self.twin.taken_at + interval)
+            self.next_at = self.twin.next_at = at
 
     def set_interval(self) -> None:
         if self.health.is_given_up:  # what is left of it fails without being asked

@@ -98,6 +98,7 @@ def assemble(resources: RunResources) -> Assembled:
     )
     policy = partial(Backoff, retries.first_pause)
     hosts = HostPace(_pace(resources), policy, observers.pace_changed)
+    _restore_pauses(resources, hosts)
     ways = WayHealth()
     sessions = Sessions(
         plan.options.wall_clock,
@@ -198,6 +199,15 @@ def _endings(
         return hosts.paused_for(host, clocks.monotonic())
 
     return Endings(callbacks, retries, clocks.wall, paused_for)
+
+
+def _restore_pauses(resources: RunResources, hosts: HostPace) -> None:
+    """Let hosts rest on that asked for it before the run was interrupted."""
+    wall, now = resources.clocks.wall(), resources.clocks.monotonic()
+    longest = resources.plan.settings.retry.retry_after_max
+    for host, until in resources.opening.facts.pauses.items():
+        if until > wall:
+            hosts.pause(host, now + min(until - wall, longest), now)
 
 
 def _pace(resources: RunResources) -> Callable[[str], Pace]:

@@ -10,7 +10,7 @@ from crawler.store.base import Answer, Facts, Outcome, State
 class OpenVisit:
     """An entry that is being asked for, and the answers so far."""
 
-    __slots__ = ("answers", "elapsed", "entry", "has_head", "is_asked", "wall")
+    __slots__ = ("answers", "elapsed", "entry", "has_head", "is_asked", "pause", "wall")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -23,6 +23,8 @@ class OpenVisit:
         self.has_head = False
         #: The URL of a cookie wall that was met here first; "": none.
         self.wall = ""
+        #: Seconds for which an answer has paused the host.
+        self.pause = 0.0
 
     def note(self, response: Response) -> None:
         """Count an answer; its body was read as far as it will be."""

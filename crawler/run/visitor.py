@@ -95,10 +95,12 @@ class Visitor:
         parts.endings.begin(entry)
         outcome = await self._visit(visit)
         cookies = parts.sessions.changes()
-        if cookies or visit.wall:
+        if cookies or visit.wall or visit.pause:
             facts = outcome.facts = outcome.facts or Facts()
             facts.cookies.update(cookies)
             facts.walls.update([visit.wall] if visit.wall else ())
+            if visit.pause:
+                facts.pauses[entry.host] = parts.clocks.wall() + visit.pause
         return outcome
 
     def _denied(self, entry: Entry) -> FetchError | None:
@@ -284,7 +286,9 @@ class Visitor:
         exchange = Exchange(
             entry.host, sign, visit.elapsed, entry.fingerprint, retry_after
         )
-        return parts.hosts.observe(exchange, parts.clocks.monotonic())
+        verdict = parts.hosts.observe(exchange, parts.clocks.monotonic())
+        visit.pause = max(visit.pause, verdict.pause)
+        return verdict
 
 
 def _sign_of(exc: FetchError, has_head: bool) -> Sign:

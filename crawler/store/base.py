@@ -110,6 +110,8 @@ class Facts(msgspec.Struct):
     stopped: str = ""
     #: How the run ended, once `closing()` has given its items; empty: it has not.
     closed: str = ""
+    #: By host: until when a refusal pauses it, in seconds of the wall clock.
+    pauses: dict[str, float] = {}
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
@@ -123,6 +125,7 @@ class Facts(msgspec.Struct):
             or self.start_ended
             or self.stopped
             or self.closed
+            or self.pauses
         )
 
     def add(self, later: Facts) -> None:
@@ -136,6 +139,7 @@ class Facts(msgspec.Struct):
         self.start_ended = self.start_ended or later.start_ended
         self.stopped = self.stopped or later.stopped
         self.closed = self.closed or later.closed
+        self.pauses.update(later.pauses)
 
 
 class Answer(msgspec.Struct, frozen=True):

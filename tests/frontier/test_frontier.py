@@ -124,6 +124,18 @@ def test_a_slow_host_holds_no_more_workers_than_its_ceiling() -> None:
     assert len(drawn(frontier, 2.0)) == 1
 
 
+def test_a_host_that_is_full_by_its_other_name_goes_when_that_has_room() -> None:
+    bare, www = Page("site.example"), Page("www.site.example")
+    frontier = frontier_of(bare, www, pace=Pace(per_host=1, rate=0))
+    assert frontier.pop(1.0) is bare
+    assert frontier.pop(1.0) is None
+    assert frontier.next_time(1.0) is None
+
+    frontier.release("site.example", 2.0)
+
+    assert frontier.pop(2.0) is www
+
+
 def test_a_host_rests_between_two_requests() -> None:
     frontier = frontier_of(Page(), Page(), pace=Pace(rate=2.0))
 

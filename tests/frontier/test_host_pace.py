@@ -376,6 +376,82 @@ def test_no_turn_is_charged_while_the_host_is_paused() -> None:
     assert not hosts.charge(HOST, 1001.0)
 
 
+# -- one site under two names
+
+
+WWW = f"www.{HOST}"
+
+
+def test_a_site_is_asked_at_one_rate_with_www_and_without() -> None:
+    hosts, now, times = HostPace(lambda host: Pace(4, 2.0)), 1000.0, []
+    for host in (HOST, WWW, WWW, HOST, HOST, WWW):
+        now = max(now, hosts.ready_at(host, now) or 0.0)
+        hosts.take(host, now)
+        hosts.give_back(host, now)
+        times.append(now - 1000.0)
+
+    assert times == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+
+
+def test_a_site_has_one_ceiling_with_www_and_without() -> None:
+    hosts = HostPace(lambda host: Pace(2, 0))
+    hosts.take(HOST, 1000.0)
+    hosts.take(WWW, 1000.0)
+
+    assert hosts.ready_at(HOST, 1000.0) is None
+    assert hosts.ready_at(WWW, 1000.0) is None
+    assert hosts.give_back(HOST, 1000.0) == WWW
+    assert hosts.ready_at(WWW, 1000.0) == 1000.0
+
+
+def test_a_turn_that_asked_nothing_is_free_again_for_both_names() -> None:
+    hosts = HostPace(lambda host: Pace(4, 1.0))
+    hosts.take(HOST, 1000.0)
+    hosts.take(WWW, 1001.0)
+    assert hosts.ready_at(HOST, 1001.0) == 1002.0
+
+    hosts.give_back(WWW, 1001.0, asked=False)
+
+    assert hosts.ready_at(HOST, 1001.0) == 1001.0
+    assert hosts.ready_at(WWW, 1001.0) == 1001.0
+
+
+def test_a_refusal_pauses_both_names_and_silence_the_one_that_is_silent() -> None:
+    hosts = HostPace(lambda host: Pace(4, 0))
+    hosts.take(HOST, 1000.0)
+    refused(hosts, 1000.0, after=30.0)
+
+    assert hosts.ready_at(WWW, 1000.0) == 1030.0
+    for _ in range(10):
+        hosts.take(WWW, 1031.0)
+        hosts.observe(Exchange(WWW, Sign.SILENT), 1031.0)
+        hosts.give_back(WWW, 1031.0)
+    ready = hosts.ready_at(WWW, 1031.0)
+    assert ready is not None
+    assert ready > 1060.0
+    assert (hosts.ready_at(HOST, 1040.0) or 0.0) < 1040.0
+
+
+def test_other_names_share_nothing() -> None:
+    hosts = HostPace(lambda host: Pace(1, 1.0))
+    hosts.take(WWW, 1000.0)
+
+    for other in ("other.example", f"api.{HOST}", f"www.{WWW}", f"{HOST}:8080"):
+        assert hosts.ready_at(other, 1000.0) == 0.0
+
+
+def test_names_that_share_a_pace_are_forgotten_like_others() -> None:
+    hosts = HostPace(lambda host: Pace(1, 1.0))
+    for number in range(1000):
+        now = 1000.0 + 10 * number
+        for host in (f"h{number}.example", f"www.h{number}.example"):
+            now = max(now, hosts.ready_at(host, now) or 0.0)
+            hosts.take(host, now)
+            hosts.give_back(host, now)
+
+    assert len(hosts) < 10
+
+
 def test_whoever_listens_is_told_of_each_change_of_pace_and_of_nothing_else() -> None:
     told: list[PaceChange] = []
     hosts = HostPace(lambda host: Pace(4, 1.0), tell=told.append)

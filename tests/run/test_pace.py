@@ -94,6 +94,15 @@ def test_a_host_has_no_more_requests_out_than_its_ceiling(
     assert site.times() == expected
 
 
+def test_a_site_with_www_and_without_is_asked_at_the_rate_of_one() -> None:
+    bare, www = numbered(6), numbered(6, "https://www.site.example/")
+    site = TimedSite(dict.fromkeys([*bare, *www], ""))
+
+    crawl(starting(*bare, *www), site, politeness={"rate": 2.0})
+
+    assert site.times() == [number / 2 for number in range(12)]
+
+
 def test_hosts_do_not_wait_for_each_other() -> None:
     site = TimedSite({**pages("", ""), **pages("", "", home=OTHER)})
     spider = starting(*numbered(2), *numbered(2, OTHER))
@@ -305,6 +314,26 @@ def test_a_pause_holds_wherever_the_state_is_kept(mode: str, tmp_path: Path) -> 
 
 
 # -- Retry-After of other statuses
+
+
+def test_a_pause_goes_on_when_its_run_is_resumed(tmp_path: Path) -> None:
+    first, second = TimedSite({}), TimedSite({})
+    pages = numbered(20)
+    first.pages = {url: refusal(600) for url in pages}
+    second.pages = dict.fromkeys(pages, "")
+    given: dict[str, dict[str, Any]] = {
+        "politeness": {"rate": 8.0},
+        "storage": {"dir": str(tmp_path / "state")},
+    }
+    spider, kept = starting(*pages), {"job": "kept", "outputs": []}
+
+    crawl(spider, first, terms={**kept, "max_runtime": 20.0}, **given)
+    resumed = crawl(spider, second, terms=kept, **given)
+
+    assert len(first.log) == 1
+    assert resumed.report.resumed
+    assert resumed.report.pages == 20
+    assert resumed.seconds > 600  # the clocks of both begin at the same time
 
 
 def test_a_retry_after_of_a_500_holds_for_its_page_alone() -> None:

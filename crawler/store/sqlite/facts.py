@@ -15,6 +15,9 @@ _START_ENDED = "start_ended"
 #: The texts of `Facts`; the row of a text bears its name.
 _TEXTS = ("stopped", "closed")
 
+#: The name of the row of a paused host is this and the host; the last row counts.
+_PAUSE = "pause "
+
 _ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"
 _SET_COOKIES = "INSERT OR REPLACE INTO cookies VALUES(?, ?, ?)"
 
@@ -25,6 +28,9 @@ def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
     if facts.start_ended:
         rows.append((_START_ENDED, ""))
     rows += [(name, text) for name in _TEXTS if (text := getattr(facts, name))]
+    for host, until in facts.pauses.items():
+        connection.execute("DELETE FROM facts WHERE name = ?", (_PAUSE + host,))
+        rows.append((_PAUSE + host, str(until)))
     connection.executemany(_ADD_FACT, rows)
     connection.executemany(
         _SET_COOKIES,
@@ -40,6 +46,8 @@ def read_facts(connection: sqlite3.Connection) -> Facts:
             facts.start_ended = True
         elif name in _TEXTS:
             setattr(facts, name, value)
+        elif name.startswith(_PAUSE):
+            facts.pauses[name.removeprefix(_PAUSE)] = float(value)
         else:
             getattr(facts, name).add(value)
     for session, domain, jar in connection.execute("SELECT * FROM cookies"):
