@@ -14,7 +14,7 @@ from crawler.request import Entry
 from crawler.run.link_filter import LinkFilter
 from crawler.run.redirection import Redirection
 from crawler.run.visit import OpenVisit
-from crawler.store.base import Outcome, State
+from crawler.store.base import Facts, Outcome, State
 from crawler.web.urls import Scope
 
 HOME = "https://site.example/"
@@ -257,6 +257,16 @@ def test_a_target_out_of_scope_does_not_enter() -> None:
     assert outcome.state is State.REDIRECTED
     assert not outcome.requests
     assert [rejected.rule for rejected in outcome.rejected] == ["scope"]
+
+
+def test_a_start_takes_its_scope_along_in_the_process_that_resumes_too() -> None:
+    request, target = Request(PAGE), Request("https://b.example/")
+    start = OpenVisit(Entry(request.fingerprint(), request, "site.example"))
+
+    outcome = redirection().outcome(start, target, to(target.url))
+
+    assert [entry.url for entry in outcome.requests] == ["https://b.example/"]
+    assert outcome.facts == Facts(scope={"b.example"})
 
 
 @pytest.mark.parametrize(
