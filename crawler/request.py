@@ -242,7 +242,7 @@ class Request:
         names = {name.lower() for name, _ in added}
         kept = [pair for pair in self.options.headers if pair[0].lower() not in names]
         options = msgspec.structs.replace(self.options, headers=(*kept, *added))
-        return self._with_options(options)
+        return self.with_options(options)
 
     def with_cookie_header(self, value: str) -> Request:
         """An equal request with this Cookie header, and no cookies beside it."""
@@ -253,9 +253,14 @@ class Request:
         options = msgspec.structs.replace(
             self.options, headers=tuple(headers), cookies=()
         )
-        return self._with_options(options)
+        return self.with_options(options)
 
-    def _with_options(self, options: Options) -> Request:
+    def for_purpose(self, purpose: Purpose) -> Request:
+        """An equal request that is for something else than a page."""
+        return self.with_options(msgspec.structs.replace(self.options, purpose=purpose))
+
+    def with_options(self, options: Options) -> Request:
+        """An equal request with these options."""
         return self.build(
             self.url,
             self.callback,

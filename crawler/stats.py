@@ -34,6 +34,8 @@ class Counters(msgspec.Struct, omit_defaults=True):
     redirected: int = 0
     #: Attempts that are made again.
     retried: int = 0
+    #: Requests that `self.fetch` made for pages.
+    fetched: int = 0
     #: Bytes of bodies received.
     bytes: int = 0
     #: URLs skipped on purpose, by reason or filter.
@@ -175,6 +177,8 @@ class Report:
     failed: int = 0
     redirected: int = 0
     retried: int = 0
+    #: Requests that `self.fetch` made; none of them is a page.
+    fetched: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     pending: int = 0
     #: What the spider counted itself, by `count`.
@@ -242,6 +246,7 @@ def totals(counters: Counters) -> dict[str, Any]:
         "failed": counters.failed,
         "redirected": counters.redirected,
         "retried": counters.retried,
+        "fetched": counters.fetched,
         "skipped": _largest_first(skipped),
         "pending": counters.found - visited,
         "counts": dict(sorted(own_counts(counters.own).items())),

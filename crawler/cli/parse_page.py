@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from crawler.cli.filters import intake_of
 from crawler.cli.run_summary import of
-from crawler.cli.spider_client import asking_as
+from crawler.cli.spider_client import Unpaced, asking_as
 from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason, Retry, Skip
 from crawler.layers.redirects import follow
@@ -89,6 +89,7 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
             stage,
             timeout=settings.crawl.callback_timeout,
         )
+        callbacks.fetching = Unpaced(fetch)
         callbacks.methods.find(request.callback)
         intake.start(request, Discovered())  # its host is in scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))

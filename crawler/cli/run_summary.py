@@ -130,6 +130,7 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     yield "redirected", _amount(report.redirected), ""
     yield "left out", _amount(skipped), _parts(report.skipped)
     yield "retried", _amount(report.retried), ""
+    yield "fetched", _amount(report.fetched), "by self.fetch" if report.fetched else ""
     yield "counted", "", _parts(report.counts)
     yield "empty", "", _emptiest(report.fields)
     yield "pending", _amount(report.pending), ""

@@ -6,34 +6,38 @@ request anew.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 from crawler.layers.protocol import Fetch
 from crawler.request import Request
 from crawler.response import Response
 from crawler.web import urls
 
+#: What a hook runs within: its time, and what serves `self.fetch`.
+Within = Callable[[], AbstractAsyncContextManager[None]]
 Prepare = Callable[[Request], Awaitable[Request] | Request]
 
 
 class Prepared:
-    """A layer: asks what `prepare` makes of a request; robots.txt is left alone.
+    """A layer: asks what `prepare` makes of a request for a page.
+
+    What hooks themselves fetch, and robots.txt, goes as it is.
 
     Headers, cookies, query, body, proxy and timeout may change. Method, origin and path
     may not: pace, robots.txt and scope have judged them.
     """
 
-    def __init__(self, fetch: Fetch, prepare: Prepare, timeout: float) -> None:
+    def __init__(self, fetch: Fetch, prepare: Prepare, within: Within) -> None:
         self._fetch = fetch
         self._prepare = prepare
-        self._timeout = timeout
+        self._within = within
 
     async def __call__(self, request: Request, /) -> Response:
-        if request.purpose == "robots":
+        if request.purpose != "page":
             return await self._fetch(request)
-        async with asyncio.timeout(self._timeout):
+        async with self._within():
             prepared = self._prepare(request)
             if inspect.isawaitable(prepared):
                 prepared = await prepared

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from crawler.layers.protocol import Fetch
 from crawler.message.request_parts import Pairs
@@ -10,6 +11,12 @@ from crawler.request import Request
 from crawler.response import Response
 from crawler.web import urls
 from crawler.web.cookie_jar import Jar, domains_of
+
+
+class CookieChanges(Protocol):
+    """Tells which cookies have changed since it was asked last."""
+
+    def changes(self) -> dict[tuple[str, str], bytes]: ...
 
 
 class Sessions:

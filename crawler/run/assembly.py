@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from crawler.frontier.host_pace import HostPace, Pace
@@ -12,7 +12,7 @@ from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
-from crawler.layers.prepared import Prepared
+from crawler.layers.prepared import Prepared, Within
 from crawler.layers.protocol import Fetch, Layer
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
@@ -21,12 +21,14 @@ from crawler.layers.wire import Wire
 from crawler.message.request_parts import cookies
 from crawler.pipelines import OpenChain, Run
 from crawler.run.acceptance import Acceptance
-from crawler.run.callbacks import Callbacks
+from crawler.run.callbacks import Callbacks, CallsBack
 from crawler.run.closing import Closing
 from crawler.run.endings import Endings
 from crawler.run.engine import Engine, EngineParts, Limits
+from crawler.run.hook_work import HookWork
 from crawler.run.link_filter import LinkFilter
 from crawler.run.observers import Observations, Observers, Progress
+from crawler.run.own_fetches import Caught, OwnFetches, Unchanged
 from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
 from crawler.run.run_plan import RunPlan, scope_of
@@ -106,12 +108,6 @@ def assemble(resources: RunResources) -> Assembled:
         given=cookies(spider.cookies or {}),
         origins=start_origins,
     )
-    wire = Wire(plan.client, start_origins, credentials)
-    fetch = layered(resources, sessions, wire)
-    robots = None
-    if settings.politeness.robots:
-        agent, total = settings.user_agent(), settings.http.total
-        robots = RobotsTable(agent, fetch, hosts, ways, retries, timeout=total)
     callbacks = Callbacks(
         spider,
         link_filter,
@@ -119,6 +115,13 @@ def assemble(resources: RunResources) -> Assembled:
         store.stage,
         timeout=settings.crawl.callback_timeout,
     )
+    hooks = HookWork(callbacks, settings.crawl.callback_timeout)
+    wire = Wire(plan.client, start_origins, credentials)
+    fetch = layered(resources, sessions, wire, hooks)
+    robots = None
+    if settings.politeness.robots:
+        agent, total = settings.user_agent(), settings.http.total
+        robots = RobotsTable(agent, fetch, hosts, ways, retries, timeout=total)
     parts = VisitParts(
         fetch=fetch,
         deadline=None if plan.client.keeps_deadline else settings.http.total,
@@ -133,6 +136,7 @@ def assemble(resources: RunResources) -> Assembled:
         endings=_endings(resources, callbacks, retries, hosts),
         pages=resources.pages,
         clocks=resources.clocks,
+        has_hooks=type(spider).prepare is not Spider.prepare,
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
     scheduler = _scheduler(resources, hosts, robots)
@@ -151,24 +155,29 @@ def assemble(resources: RunResources) -> Assembled:
         progress=progress,
         wall_clock=plan.options.wall_clock,
     )
+    callbacks.fetching = hooks.fetches = own = _own_fetches(
+        resources, parts, scheduler, retries
+    )
+    own.stand_in = engine.stand_in
     return Assembled(engine, callbacks, observations)
 
 
-def layered(resources: RunResources, sessions: Sessions, wire: Fetch) -> Fetch:
+def layered(
+    resources: RunResources, sessions: Sessions, wire: Fetch, hooks: HookWork
+) -> Fetch:
     """What a request passes on its way to the wire: the last line is asked first."""
     plan, fetch = resources.plan, wire
     if rate := plan.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
     layers = plan.options.layers
-    timeout = plan.settings.crawl.callback_timeout
-    return through_spider(plan.spider, fetch, sessions, timeout, layers)
+    return through_spider(plan.spider, fetch, sessions, hooks.within, layers)
 
 
 def through_spider(
     spider: Spider,
     fetch: Fetch,
     sessions: Sessions,
-    timeout: float,
+    within: Within,
     layers: Iterable[Layer] = (),
 ) -> Fetch:
     """`fetch` with what a spider puts before it: cookies, layers, `prepare`."""
@@ -180,7 +189,23 @@ def through_spider(
     fetch = Translated(fetch) if outer else fetch
     if type(spider).prepare is Spider.prepare:
         return fetch
-    return Translated(Prepared(fetch, spider.prepare, timeout), "prepare()")
+    return Translated(Prepared(fetch, spider.prepare, within), "prepare()")
+
+
+def _own_fetches(
+    resources: RunResources, parts: VisitParts, scheduler: Scheduler, retries: Retries
+) -> OwnFetches:
+    """What makes the requests of `self.fetch`: visits whose page nobody parses here."""
+    plan, caught = resources.plan, Caught()
+    own = replace(
+        parts,
+        callbacks=caught,
+        endings=_endings(resources, caught, retries, parts.hosts),
+        sessions=Unchanged(),
+    )
+    accepts_all = Acceptance(["*/*"], plan.spider.statuses)
+    visitor = Visitor(accepts_all, plan.settings, own)
+    return OwnFetches(visitor, scheduler, parts.robots, resources.clocks)
 
 
 def _closing(resources: RunResources) -> Closing | None:
@@ -191,7 +216,7 @@ def _closing(resources: RunResources) -> Closing | None:
 
 
 def _endings(
-    resources: RunResources, callbacks: Callbacks, retries: Retries, hosts: HostPace
+    resources: RunResources, callbacks: CallsBack, retries: Retries, hosts: HostPace
 ) -> Endings:
     clocks = resources.clocks
 

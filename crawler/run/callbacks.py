@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,7 +30,9 @@ from crawler.page import Page
 from crawler.pipelines import OpenChain
 from crawler.request import Entry, Request
 from crawler.response import Response
+from crawler.run.callback_clock import CallbackClock
 from crawler.run.link_filter import Discovered, LinkFilter
+from crawler.run.made_fetches import Made
 from crawler.run.progress_body import ProgressBody
 from crawler.run.selector_watch import SelectorWatch
 from crawler.run.spider_methods import SpiderMethods
@@ -41,7 +44,7 @@ from crawler.run.yielded import (
     values_of,
     what_was_yielded,
 )
-from crawler.spider import Failure, Spider, counting
+from crawler.spider import Failure, Spider, at_work, counting
 from crawler.stats import fill_words
 from crawler.store.base import Item, Portion
 
@@ -73,6 +76,21 @@ DECISIONS = (Retry, Skip)
 Stage = Callable[[Entry, Portion, int], Awaitable[None]]
 
 
+class Fetches(Protocol):
+    """What a page fetches."""
+
+    made: Made
+
+    async def fetch(self, request: Request) -> Response: ...
+
+
+class Fetching(Protocol):
+    """What makes the fetches of pages."""
+
+    def for_page(self, entry: Entry, clock: CallbackClock) -> Fetches: ...
+    def for_start(self) -> Fetches: ...
+
+
 class Effects(msgspec.Struct):
     """What a callback gave; `portions` of a stream's are in the store already."""
 
@@ -85,10 +103,40 @@ class Effects(msgspec.Struct):
     counts: dict[str, int] | None = None
     #: Why the spider ends the crawl with this page; empty: it does not.
     stop: str = ""
+    #: The page, and what makes its fetches.
+    entry: Entry | None = None
+    fetching: Fetching | None = None
+    clock: CallbackClock | None = None
+    fetches: Fetches | None = None
+
+    async def fetch(self, request: Request) -> Response:
+        """One more response for the page."""
+        if self.fetches is None:
+            if self.fetching is None or self.entry is None:
+                raise ConfigError(f"fetch({request.url!r}): there is no crawl")
+            if self.clock is None:
+                self.clock = CallbackClock()
+            self.fetches = self.fetching.for_page(self.entry, self.clock)
+        return await self.fetches.fetch(request)
+
+
+class CallsBack(Protocol):
+    """What gets the responses and failures of visits."""
+
+    #: What pages have fetched, by fingerprint, until their visit ends.
+    fetched: dict[int, Made]
+
+    async def page(self, entry: Entry, response: Response) -> Effects: ...
+    async def failure(
+        self, entry: Entry, failure: Failure, response: Response | None
+    ) -> Effects: ...
 
 
 class Callbacks:
-    """Calls the spider back, one page at a time, as often as there are workers."""
+    """Calls the spider back, one page at a time, as often as there are workers.
+
+    Over 15 methods: most are steps of one call, which share its bounds and its clock.
+    """
 
     def __init__(
         self,
@@ -107,7 +155,19 @@ class Callbacks:
         is_around = type(spider).around is not Spider.around
         self._around = spider.around if is_around else None
         self._counted: set[str] = set()
+        #: What makes the requests of `self.fetch`; None: there is no crawl.
+        self.fetching: Fetching | None = None
+        #: What pages have fetched, by fingerprint, until their visit ends.
+        self.fetched: dict[int, Made] = {}
         self.selectors = SelectorWatch()
+
+    def note_fetches(self, fingerprint: int, made: Made) -> None:
+        """Keep what a page has fetched, for its outcome."""
+        known = self.fetched.get(fingerprint)
+        if known is None:
+            self.fetched[fingerprint] = made
+        else:
+            known.merge(made)
 
     async def page(self, entry: Entry, response: Response) -> Effects:
         """What the entry's callback gives for a response."""
@@ -122,8 +182,8 @@ class Callbacks:
     async def _call(
         self, entry: Entry, name: str, argument: Any, page: Response | None
     ) -> Effects:
-        effects = Effects()
-        counting.begin(effects)
+        effects = Effects(entry=entry, fetching=self.fetching)
+        at_work.begin(effects)
         try:
             await self._gather(entry, name, argument, page, effects)
             self._count(page, effects)
@@ -139,8 +199,7 @@ class Callbacks:
             cause = RuntimeError(f"{name} raised {exc!r}, which ends its page only")
             raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
         finally:
-            if page is not None:
-                self._note(name, page, effects)
+            self._note(name, page, effects)
         return effects
 
     async def _gather(
@@ -159,7 +218,7 @@ class Callbacks:
             if hasattr(result, "__aiter__") or hasattr(result, "__await__"):
                 gathering = self._gather_async(entry, result, page, effects)
                 is_stream = entry.request.options.stream
-                await self._run(name, gathering, page if is_stream else None)
+                await self._run(name, gathering, effects, page if is_stream else None)
             elif result is not None:
                 for value in several(result):
                     await self._take(entry, value, page, effects)
@@ -170,7 +229,11 @@ class Callbacks:
             raise CallbackError(Reason.SPIDER_ERROR, cause, where) from exc
 
     async def _run(
-        self, name: str, gathering: Coroutine[Any, Any, None], stream: Response | None
+        self,
+        name: str,
+        gathering: Coroutine[Any, Any, None],
+        effects: Effects,
+        stream: Response | None,
     ) -> None:
         """Await a callback; only one that has to wait for something needs a clock."""
         rest: Awaitable[None] = gathering
@@ -180,10 +243,16 @@ class Callbacks:
             except StopIteration:
                 return
             rest = _resumed(gathering, waits_for)
-        await self._in_time(name, rest, stream)
+        if self.fetching is not None and effects.clock is None:
+            effects.clock = CallbackClock()
+        await self._in_time(name, rest, effects.clock, stream)
 
     async def _in_time(
-        self, name: str, gathering: Awaitable[None], stream: Response | None
+        self,
+        name: str,
+        gathering: Awaitable[None],
+        clock: CallbackClock | None,
+        stream: Response | None,
     ) -> None:
         """Await what a callback gives, for so long at most, or TimeoutError."""
         try:
@@ -191,7 +260,8 @@ class Callbacks:
                 if stream is not None:  # a slow body has limits of its own
                     tell = partial(self._prolong, limit)
                     stream.stream = ProgressBody(stream.stream, tell)
-                await gathering
+                with clock.keeping(limit) if clock is not None else nullcontext():
+                    await gathering
         except TimeoutError as exc:
             if not limit.expired():
                 raise
@@ -202,9 +272,11 @@ class Callbacks:
         if not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
-    def _note(self, callback: str, page: Response, effects: Effects) -> None:
-        """Keep what the callback asked its page for, and what it could not have."""
-        parsed = page.parsed
+    def _note(self, callback: str, page: Response | None, effects: Effects) -> None:
+        """Keep what the callback fetched, and what it asked its page for."""
+        if effects.fetches is not None and effects.entry is not None:
+            self.note_fetches(effects.entry.fingerprint, effects.fetches.made)
+        parsed = None if page is None else page.parsed
         if parsed is None:
             return
         if parsed.links_cut:

@@ -13,9 +13,10 @@ from crawler.errors import ConfigError, DropItem
 from crawler.link_batch import LinkBatch
 from crawler.pipelines import OpenChain, Run
 from crawler.request import Request
+from crawler.response import Response
 from crawler.run.user_code import user_frame
 from crawler.run.yielded import NO_ITEMS, values_of, what_was_yielded
-from crawler.spider import Spider, counting
+from crawler.spider import Spider, at_work
 from crawler.stats import FinishReason, add
 from crawler.store.base import Facts, Item, Outcome
 
@@ -33,9 +34,13 @@ class Closing:
         #: What `closing` counts; None: nothing.
         self.counts: dict[str, int] | None = None
 
+    async def fetch(self, request: Request) -> Response:
+        """The crawl is over."""
+        raise ConfigError(f"fetch({request.url!r}): not in closing(), which comes last")
+
     async def outcome(self, reason: FinishReason) -> Outcome | None:
         """Its items as one outcome; None: it failed, and the log says where."""
-        counting.begin(self)
+        at_work.begin(self)
         try:
             items = await self._items()
         except Exception as exc:

@@ -12,7 +12,7 @@ from crawler.frontier.exchange import NO_CONSEQUENCE, Verdict
 from crawler.layers.retry_policy import Retries
 from crawler.request import Entry
 from crawler.response import Response
-from crawler.run.callbacks import CallbackError, Callbacks, Effects
+from crawler.run.callbacks import CallbackError, CallsBack, Effects
 from crawler.run.visit import OpenVisit
 from crawler.spider import Failure
 from crawler.store.base import Outcome, State
@@ -20,6 +20,7 @@ from crawler.store.base import Outcome, State
 #: Reasons of a spider's own that are counted one by one; the others are one.
 MAX_WORDS = 500
 OTHER = "other"
+_HTTP_STATUS = Reason.HTTP_STATUS
 NO_RETRY = (
     "the errback raised Retry, which is for callbacks: the page was tried as often as "
     "it may; let its status through by `statuses`"
@@ -35,7 +36,7 @@ class Endings:
 
     def __init__(
         self,
-        callbacks: Callbacks,
+        callbacks: CallsBack,
         retries: Retries,
         wall: Callable[[], float],
         paused_for: Callable[[str], float],
@@ -147,7 +148,7 @@ class Endings:
         elapsed = self._elapsed(entry)
         if self._retries.counts(exc, elapsed):
             entry.attempt += 1
-        if not exc.is_retried and exc.reason is not Reason.HTTP_STATUS:
+        if not exc.is_retried and (exc.is_final or exc.reason is not _HTTP_STATUS):
             return None
         return self._retries.pause(exc, entry.attempt, elapsed)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,6 +100,8 @@ class Engine:
         scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
+        #: Workers more than are wanted, and those that stand in for others.
+        self._spare = self._added = 0
         self._is_full = False
         self.progress = progress
         self._observers = observers
@@ -209,6 +211,26 @@ class Engine:
             await self._committer.put(outcome)
             with contextlib.suppress(SinkError):  # `_output_failed` has been told
                 await parts.outputs.room()
+            if self._spare:  # the worker for which it stood in is back
+                self._spare -= 1
+                self._added -= 1
+                return
+
+    @contextlib.contextmanager
+    def stand_in(self) -> Iterator[None]:
+        """A worker waits inside its visit: meanwhile another one works in its place."""
+        if self._spare:
+            self._spare -= 1
+        elif self._added < self._worker_count and self._workers is not None:
+            self._added += 1
+            self._workers.start_soon(self._work)
+        else:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._spare += 1
 
     async def _visit(self, entry: Entry) -> Outcome:
         try:

@@ -17,6 +17,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
 from crawler.request import START, Entry
+from crawler.run.own_turns import OwnTurns
 from crawler.run.total_rate import TotalRate
 from crawler.store.base import Committed
 from crawler.web import urls
@@ -78,6 +79,10 @@ class Scheduler:
         self._gate = gate
         self._permits = permits
         self._rate = TotalRate(total_rate, self.wake) if total_rate else None
+        self._hosts = hosts
+        #: Turns of `self.fetch`, once there is one; entries whose turn is free already.
+        self._own: OwnTurns | None = None
+        self._freed: set[int] = set()
         self._loop = asyncio.get_running_loop()
         self._waiters: deque[asyncio.Future[Turn | None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -154,14 +159,42 @@ class Scheduler:
 
         Nobody is woken: the worker that says so asks for the next turn itself.
         """
-        now = self._loop.time()
-        self.frontier.release(
-            entry.host, now, asked=asked, fingerprint=entry.fingerprint
-        )
+        if self._own is not None and entry.fingerprint in self._freed:
+            self._freed.remove(entry.fingerprint)
+        else:
+            now = self._loop.time()
+            self.frontier.release(
+                entry.host, now, asked=asked, fingerprint=entry.fingerprint
+            )
+            if self._own is not None:
+                self._own.wake(entry.host)
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         if self._permits is not None and not is_page:
             self._permits += 1
+
+    @property
+    def own_turns(self) -> OwnTurns:
+        """Turns for requests that do not wait in the frontier."""
+        if self._own is None:
+            self._own = OwnTurns(self._hosts, self._rate)
+        return self._own
+
+    def own_turn_over(self, host: str, *, asked: bool) -> None:
+        """A turn of `own_turns`, or one that was lent to them, is over."""
+        self.frontier.release(host, self._loop.time(), asked=asked)
+        self.own_turns.wake(host)
+        self.wake()
+
+    def free(self, entry: Entry) -> None:
+        """The visit goes on, and its host is free: the body has been read."""
+        if entry.fingerprint in self._freed:
+            return
+        self._freed.add(entry.fingerprint)
+        now = self._loop.time()
+        self.frontier.release(entry.host, now, fingerprint=entry.fingerprint)
+        self.own_turns.wake(entry.host)
+        self.wake()
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
         """robots.txt is known, or to be asked again at `retry_at` (loop time)."""
@@ -242,6 +275,8 @@ class Scheduler:
 
     def wake(self) -> None:
         """Something has changed: serve who waits, set the clock for what is next."""
+        if self._own is not None and self._own.has_waiting:
+            self._own.wake_all()
         waiters = self._waiters
         while waiters:
             if waiters[0].done():

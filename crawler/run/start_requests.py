@@ -11,12 +11,13 @@ from crawler.errors import ConfigError, StopCrawl
 from crawler.link_batch import LinkBatch
 from crawler.pipelines import DropItem, OpenChain
 from crawler.request import BAD_URL, Request, note_bad_urls
-from crawler.run.callbacks import Callbacks
+from crawler.response import Response
+from crawler.run.callbacks import Callbacks, Fetches
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
 from crawler.run.user_code import user_frame, yield_place
 from crawler.run.yielded import NO_ITEMS, WrongYield, values_of, what_was_yielded
-from crawler.spider import Spider, counting
+from crawler.spider import Spider, at_work
 from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class StartRequests:
         self._bad_urls = 0
         #: All that `start()` has counted itself; None: nothing.
         self.counts: dict[str, int] | None = None
+        self._fetches: Fetches | None = None
         #: What `start()` raised, where it did.
         self.error: Exception | SystemExit | None = None
 
@@ -60,7 +62,7 @@ class StartRequests:
         """Put an outcome for each value; the source that the caller opened is closed
         when the last one has landed."""
         note_bad_urls()
-        counting.begin(self)
+        at_work.begin(self)
         last, ordinal, number, given = Outcome(None), 0, 0, None
         try:
             given = self._spider.start()
@@ -83,6 +85,7 @@ class StartRequests:
         if isinstance(given, AsyncGenerator):
             await self._close(given)
         last.counts = dict(self.counts) if self.counts else None
+        self._tell_fetches(last)
         await put(last)
 
     async def _close(self, given: AsyncGenerator[Any, None]) -> None:
@@ -96,6 +99,18 @@ class StartRequests:
         self.error = exc
         where = user_frame(exc) or yield_place(given, self._spider.start)
         logger.error("start() failed: %s (%s)", _told(exc), where)
+
+    async def fetch(self, request: Request) -> Response:
+        """One more response for `start()`."""
+        if self._callbacks.fetching is None:
+            raise ConfigError(f"fetch({request.url!r}): there is no crawl")
+        if self._fetches is None:
+            self._fetches = self._callbacks.fetching.for_start()
+        return await self._fetches.fetch(request)
+
+    def _tell_fetches(self, outcome: Outcome) -> None:
+        if self._fetches is not None:
+            self._fetches.made.take().tell(outcome)
 
     def _counted(self) -> dict[str, int] | None:
         """All that `start()` has counted so far, for the outcome that lands next."""
@@ -118,6 +133,7 @@ class StartRequests:
             outcome.items = await self._items(value, outcome)
         outcome.requests, outcome.facts = found.requests, found.facts
         outcome.cut, outcome.counts = found.cut, self._counted()
+        self._tell_fetches(outcome)
         return outcome
 
     def _skip(self, request: Request, given: object, found: Discovered) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 from crawler.request import Entry
 from crawler.response import Response
 from crawler.store.base import Answer, Facts, Outcome, State
+
+#: The entry that this task visits, where hooks may want to know.
+visited: ContextVar[Entry | None] = ContextVar("visited", default=None)
 
 
 class OpenVisit:

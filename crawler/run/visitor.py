@@ -20,18 +20,18 @@ from crawler.frontier.way_health import WayHealth
 from crawler.layers import redirects
 from crawler.layers.protocol import Fetch
 from crawler.layers.robots_gate import RobotsTable
-from crawler.layers.sessions import Sessions
+from crawler.layers.sessions import CookieChanges
 from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.acceptance import (
     Acceptance,
     Fate,
 )
-from crawler.run.callbacks import CallbackError, Callbacks
+from crawler.run.callbacks import CallbackError, CallsBack
 from crawler.run.endings import Endings
 from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
-from crawler.run.visit import OpenVisit
+from crawler.run.visit import OpenVisit, visited
 from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
@@ -57,15 +57,17 @@ class VisitParts:
     fetch: Fetch
     #: Seconds for an exchange, if the wire does not keep to them itself.
     deadline: float | None
-    sessions: Sessions
+    sessions: CookieChanges
     robots: RobotsTable | None
     hosts: HostPace
     ways: WayHealth
     redirection: Redirection
-    callbacks: Callbacks
+    callbacks: CallsBack
     endings: Endings
     pages: PageLoader
     clocks: Clocks
+    #: Whether hooks want to know which entry is visited.
+    has_hooks: bool = False
 
 
 class Visitor:
@@ -94,6 +96,9 @@ class Visitor:
             return parts.endings.waiting(visit, rests_until - now)
         parts.endings.begin(entry)
         outcome = await self._visit(visit)
+        fetched = parts.callbacks.fetched
+        if fetched and (made := fetched.pop(entry.fingerprint, None)):
+            made.tell(outcome)
         cookies = parts.sessions.changes()
         if cookies or visit.wall or visit.pause:
             facts = outcome.facts = outcome.facts or Facts()
@@ -199,6 +204,8 @@ class Visitor:
         visit.is_asked, visit.has_head = True, False
         response: Response | None = None
         try:
+            if parts.has_hooks:
+                visited.set(visit.entry)
             response = await parts.fetch(request)
             visit.has_head = True
             visit.is_asked = response.is_from_wire or bool(visit.answers)

@@ -25,6 +25,7 @@ from crawler.request import Request
 from crawler.response import Response
 from crawler.spider import arguments, counting
 from crawler.spider.arguments import Argument
+from crawler.spider.at_work import holder_of
 from crawler.spider.hooks import check_hooks
 from crawler.web.urls import Pattern, Scope
 
@@ -187,10 +188,19 @@ class Spider:
         the report as `counts`."""
         counting.count(name, amount)
 
+    async def fetch(self, request: Request | str) -> Response:
+        """One more response, whole, while a page is worked on: by the same robots.txt,
+        pace, retries, limits and cookies as all others. FetchError if it fails."""
+        if isinstance(request, str):
+            request = Request(request)
+        holder = holder_of(f"fetch({request.url!r})", _FETCH_PLACES)
+        return await holder.fetch(request)
+
     async def closed(self, report: Report) -> None:
         """Called once, at the end of a run; a plain `def` does as well."""
 
 
+_FETCH_PLACES = "start(), prepare(), a session's login, a callback or an errback"
 _RESERVED = frozenset(dir(Spider)) | {"arguments"}
 
 

@@ -201,6 +201,8 @@ class Outcome(msgspec.Struct):
     counts: Mapping[str, int] | None = None
     #: Whether `closing()` gave it, which is called once: `entry` is None then.
     is_closing: bool = False
+    #: Requests that `self.fetch` made for it; their answers are among `answers`.
+    fetched: int = 0
 
     @property
     def status(self) -> int:
@@ -236,6 +238,7 @@ def count_outcome(
         add(counters.statuses, str(answer.status))
         add(counters.http_versions, answer.http_version)
         counters.bytes += answer.received
+    counters.fetched += outcome.fetched
     for why, amount in outcome.dropped.items():
         add(counters.dropped, why, amount)
     for why, amount in outcome.cut.items():

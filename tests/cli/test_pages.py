@@ -225,3 +225,22 @@ def test_a_request_that_cannot_be_made_is_one_line(
 
     assert code == 2
     assert message in capsys.readouterr().err
+
+
+def test_parse_lets_a_callback_fetch_one_more_page(
+    shop: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write_spider(tmp_path, shop.url)
+    path.write_text(
+        path.read_text()
+        + "\n    async def prepare(self, request):\n"
+        + f"        await self.fetch('{shop.url}/two')\n        return request\n"
+        + "\n    async def fetches(self, response):\n"
+        + f"        other = await self.fetch('{shop.url}/one')\n"
+        + "        yield {'status': other.status_code}\n"
+    )
+
+    parse = ["parse", f"{shop.url}/", "--spider", "books", "--callback", "fetches"]
+    code = execute(parse)
+
+    assert (code, json.loads(capfd.readouterr().out)) == (0, {"status": 200})

@@ -12,7 +12,7 @@ import pytest
 
 from crawler import ConfigError, Request, Response, Results, crawl
 from crawler.pipelines import Process, Run
-from crawler.spider import counting
+from crawler.spider import at_work, counting
 from crawler.testing import FakeSite
 from tests.run.timed import HOME, Visits
 
@@ -72,8 +72,11 @@ def test_a_counter_grows_by_whole_numbers(amount: Any) -> None:
     class Holder:
         counts: dict[str, int] | None = None
 
+        async def fetch(self, request: Request) -> Response:
+            raise NotImplementedError
+
     def count() -> None:
-        counting.begin(Holder())
+        at_work.begin(Holder())
         counting.count("rows", amount)
 
     with pytest.raises(ConfigError, match="whole numbers"):

@@ -117,5 +117,5 @@ def test_the_guide_lists_every_name_that_a_spider_may_define() -> None:
     }
     public = {name for name in dir(Spider) if not name.startswith("_")}
 
-    assert listed == public - {"logger", "count", "declared_arguments"}
+    assert listed == public - {"logger", "count", "fetch", "declared_arguments"}
     assert set(HOOKS) <= listed

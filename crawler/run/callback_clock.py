@@ -1,0 +1,59 @@
+"""The time that a callback has: it stands still while `self.fetch` waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class CallbackClock:
+    """Holds one deadline, which may begin after the first wait has."""
+
+    def __init__(self) -> None:
+        self._limit: asyncio.Timeout | None = None
+        self._waits = 0
+        self._left = 0.0
+
+    @contextmanager
+    def keeping(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """This is the deadline, until the end of the block."""
+        self._limit = limit
+        if self._waits:
+            self._stop()
+        try:
+            yield
+        finally:
+            self._limit = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether something is waited for that does not count."""
+        return self._waits > 0
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """A wait that does not count."""
+        self._waits += 1
+        if self._waits == 1:
+            self._stop()
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if not self._waits:
+                self._go_on()
+
+    def _stop(self) -> None:
+        limit = self._limit
+        if limit is None or limit.expired():
+            return
+        when = limit.when()
+        if when is not None:
+            self._left = when - asyncio.get_running_loop().time()
+            limit.reschedule(None)
+
+    def _go_on(self) -> None:
+        limit = self._limit
+        if limit is not None and not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time() + self._left)

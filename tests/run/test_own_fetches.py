@@ -1,0 +1,361 @@
+"""`self.fetch`: one more request while a page is worked on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from crawler import (
+    ConfigError,
+    Failure,
+    FetchError,
+    FinishReason,
+    Reason,
+    Request,
+    Response,
+    Results,
+)
+from crawler.store.sqlite.reader import SqliteReader
+from crawler.testing import FakeSite
+from crawler.web import urls
+from tests.run.killing import durable, killed_and_resumed
+from tests.run.timed import HOME, Run, TimedSite, Visits, crawl, in_turn, slowly
+
+API = "https://api.example/"
+Crawl = Callable[..., Run]
+POLITE = {"politeness": {"rate": 1, "per_host": 1}}
+
+
+@pytest.fixture(params=["memory", "durable"])
+def crawled(request: pytest.FixtureRequest, tmp_path: Path) -> Crawl:
+    if request.param == "memory":
+        return crawl
+    return lambda spider, site, **options: durable(spider, site, tmp_path, **options)
+
+
+class Prices(Visits):
+    """Fetches the price of each page from an API."""
+
+    api = API
+
+    async def parse(self, response: Response) -> Results:
+        other = await self.fetch(f"{self.api}price{len(response.url)}")
+        yield {"url": response.url, "price": other.json()}
+        yield response.follow_links()
+
+
+def site(*, api: str = API) -> TimedSite:
+    return TimedSite(
+        {
+            HOME: "<a href=/a><a href=/b>",
+            f"{HOME}a": "",
+            f"{HOME}b": "",
+            f"{api}price{len(HOME)}": b"1",
+            f"{api}price{len(HOME) + 1}": b"2",
+            f"{api}robots.txt": "",
+            f"{HOME}robots.txt": "",
+        }
+    )
+
+
+def test_a_callback_gets_one_more_response(crawled: Crawl) -> None:
+    run = crawled(Prices, site())
+
+    report = run.report
+    assert [item["price"] for item in report.items] == [1, 2, 2]
+    assert (report.pages, report.found, report.fetched) == (3, 3, 3)
+    assert report.statuses == {"200": 6}
+    assert report.summary()["fetched"] == 3
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("api", [API, HOME])
+def test_it_keeps_the_pace_of_its_host_and_never_deadlocks(
+    crawled: Crawl, workers: int, api: str
+) -> None:
+    class Paced(Prices):
+        pass
+
+    Paced.api = api
+    asked = site(api=api)
+    run = crawled(Paced, asked, crawl={"workers": workers}, **POLITE)
+
+    assert run.report.pages == 3
+    for host in {urls.host_of(HOME), urls.host_of(api)}:
+        times = asked.times(f"//{host}/")
+        gaps = [later - now for now, later in pairwise(times)]
+        assert min(gaps) >= 0.999
+
+
+def test_robots_txt_is_asked_once_and_kept_to() -> None:
+    asked = site()
+    heard: list[FetchError] = []
+
+    class Careful(Prices):
+        async def parse(self, response: Response) -> Results:
+            try:
+                await self.fetch(f"{API}price{len(response.url)}")
+            except FetchError as exc:
+                heard.append(exc)
+            yield response.follow_links()
+
+    forbidden = len(HOME) + 1
+    asked.pages[f"{API}robots.txt"] = f"User-agent: *\nDisallow: /price{forbidden}"
+    run = crawl(Careful, asked, politeness={"robots": True})
+
+    assert [exc.reason for exc in heard] == [Reason.ROBOTS_DENIED] * 2
+    assert len(asked.times("api.example/robots.txt")) == 1
+    assert f"{API}price{forbidden}" not in asked.urls
+    assert run.report.pages == 3
+
+
+def test_it_is_tried_again_by_the_crawls_own_policy(crawled: Crawl) -> None:
+    asked = site()
+    asked.pages[f"{API}price{len(HOME)}"] = in_turn(
+        Reason.RESET, (503, {"retry-after": "3600"}, "later"), b"7"
+    )
+
+    run = crawled(Prices, asked, crawl={"callback_timeout": "10s"})
+
+    assert run.report.items[0]["price"] == 7
+    assert run.seconds >= 3600  # which is no time of the callback
+    assert run.report.errors == {}
+
+
+def test_a_fetch_that_fails_for_good_fails_its_page_once_with_its_reason(
+    crawled: Crawl,
+) -> None:
+    class Heard(Prices):
+        async def start(self) -> Results:
+            yield Request(HOME, errback="failed")
+
+        async def failed(self, failure: Failure) -> Results:
+            yield {"reason": str(failure.reason), "detail": failure.detail}
+
+    asked = FakeSite({HOME: ""})
+    run = crawled(Heard, asked)
+
+    assert asked.urls == [HOME, f"{API}price{len(HOME)}"]
+    assert run.report.errors == {"http_status": 1}
+    assert run.report.items == [
+        {"reason": "http_status", "detail": "fetch: status 404"}
+    ]
+
+
+def test_a_page_is_not_tried_again_for_what_it_fetched(crawled: Crawl) -> None:
+    asked = FakeSite({HOME: "", f"{API}price{len(HOME)}": Reason.CONNECT_REFUSED})
+
+    run = crawled(Prices, asked)
+
+    assert asked.urls.count(HOME) == 1
+    assert run.report.errors == {"connect_refused": 1}
+
+
+def test_redirects_are_followed_with_the_cookies_of_the_session(crawled: Crawl) -> None:
+    class Follows(Visits):
+        async def start(self) -> Results:
+            yield Request(HOME, session="member", cookies={"sid": "7"})
+
+        async def parse(self, response: Response) -> Results:
+            other = await self.fetch(f"{HOME}old")
+            yield {"url": other.url, "text": other.text}
+
+    def new(request: httpx.Request) -> str:
+        return str(request.headers.get("cookie"))
+
+    asked = FakeSite(
+        {
+            HOME: "",
+            f"{HOME}old": (302, {"Location": "/new", "Set-Cookie": "a=1"}, ""),
+            f"{HOME}new": new,
+        }
+    )
+    run = crawled(Follows, asked)
+
+    assert run.report.items == [{"url": f"{HOME}new", "text": "sid=7; a=1"}]
+
+
+def test_statuses_of_the_request_and_any_type_come_through() -> None:
+    class Any404(Visits):
+        async def parse(self, response: Response) -> Results:
+            other = await self.fetch(Request(f"{API}gone", statuses=[404]))
+            yield {"status": other.status_code, "size": len(other.content)}
+
+    asked = FakeSite(
+        {HOME: "", f"{API}gone": (404, {"Content-Type": "image/png"}, b"123")}
+    )
+
+    assert crawl(Any404, asked).report.items == [{"status": 404, "size": 3}]
+
+
+def test_waiting_does_not_count_as_time_of_the_callback() -> None:
+    class Slow(Visits):
+        pause = 3.0
+
+        async def parse(self, response: Response) -> Results:
+            await asyncio.sleep(self.pause)
+            other = await self.fetch(f"{API}slow")
+            await asyncio.sleep(self.pause)
+            yield {"text": other.text}
+
+    class TooSlow(Slow):
+        pause = 6.0
+
+    asked = FakeSite({HOME: "", f"{API}slow": slowly(30, "x")})
+    limits: Any = {"crawl": {"callback_timeout": "10s"}}
+
+    assert crawl(Slow, asked, **limits).report.items == [{"text": "x"}]
+    assert crawl(TooSlow, asked, **limits).report.errors == {"spider_error": 1}
+
+
+def test_several_at_a_time_belong_to_their_page(crawled: Crawl) -> None:
+    class Many(Visits):
+        async def parse(self, response: Response) -> Results:
+            texts: dict[str, str] = {}
+
+            async def one(number: int) -> None:
+                texts[f"n{number}"] = (await self.fetch(f"{API}{number}")).text
+                self.count("fetched")
+
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(5):
+                    tasks.create_task(one(number))
+            yield texts
+
+    pages = {f"{API}{number}": f"<p>{number}" for number in range(5)}
+    run = crawled(Many, FakeSite({HOME: "", **pages}))
+
+    assert run.report.counts == {"fetched": 5}
+    assert run.report.fetched == 5
+    assert len(run.report.items[0]) == 5
+
+
+def test_a_page_fetches_a_bounded_number() -> None:
+    class Endless(Visits):
+        async def parse(self, response: Response) -> Results:
+            for number in range(101):
+                await self.fetch(f"{API}{number}")
+            yield {}
+
+    asked = FakeSite({HOME: "", **{f"{API}{n}": "" for n in range(101)}})
+    run = crawl(Endless, asked)
+
+    assert run.report.errors == {"spider_error": 1}
+    assert any("over 100 fetches by one page" in line for line in run.report.advice)
+    assert run.report.fetched == 101
+
+
+def test_start_may_fetch_what_to_ask_for(crawled: Crawl) -> None:
+    class Listed(Visits):
+        async def start(self) -> Results:
+            listing = await self.fetch(f"{API}list")
+            for path in listing.json():
+                yield Request(HOME + path)
+
+    pages: dict[str, Any] = {f"{API}list": b'["a","b"]', f"{HOME}a": "", f"{HOME}b": ""}
+    run = crawled(Listed, FakeSite(pages))
+
+    assert sorted(item["url"] for item in run.report.items) == [f"{HOME}a", f"{HOME}b"]
+    assert (run.report.pages, run.report.fetched) == (2, 1)
+    assert run.report.statuses == {"200": 3}
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_prepare_may_fetch_a_token_at_the_same_slow_host(
+    crawled: Crawl, workers: int
+) -> None:
+    class Tokens(Visits):
+        token = ""
+
+        async def prepare(self, request: Request) -> Request:
+            if not self.token:
+                answer = await self.fetch(Request(f"{HOME}token", method="POST"))
+                self.token = answer.text
+            return request.with_headers({"X-Token": self.token})
+
+    asked = TimedSite({HOME: "<a href=/a>", f"{HOME}a": "", f"{HOME}token": "t"})
+    run = crawled(Tokens, asked, crawl={"workers": workers}, **POLITE)
+
+    assert run.report.pages == 2
+    assert [each.headers.get("x-token") for each in asked.requests] == [None, "t", "t"]
+    assert asked.times() == [0.0, 1.0, 2.0]
+    assert run.report.fetched == 1
+
+
+def test_counts_belong_to_callbacks_not_to_prepare() -> None:
+    class Counts(Visits):
+        async def prepare(self, request: Request) -> Request:
+            self.count("prepared")
+            return request
+
+    run = crawl(Counts, FakeSite({HOME: ""}))
+
+    assert any("not in prepare() or a login" in line for line in run.report.advice)
+
+
+def test_a_page_killed_while_it_fetches_is_asked_again_with_it(tmp_path: Path) -> None:
+    for run in killed_and_resumed(Prices, site, tmp_path):
+        report = run.report
+        assert sorted(item["price"] for item in report.items) == [1, 2, 2]
+        assert (report.pages, report.found) == (3, 3)
+        assert report.fetched == 3  # of pages that landed
+
+
+def test_why_tells_what_a_page_has_fetched(tmp_path: Path) -> None:
+    durable(Prices, site(), tmp_path)
+
+    reader = SqliteReader(tmp_path).run("job")
+    explained = reader.explain(Request(HOME).fingerprint())
+
+    assert explained is not None
+    assert explained.detail == f"fetched {API}price{len(HOME)} (200)"
+
+
+def test_many_pages_that_wait_for_one_slow_host_all_end() -> None:
+    class All(Visits):
+        start_urls = [f"https://h{n}.example/" for n in range(40)]
+
+        async def parse(self, response: Response) -> Results:
+            await self.fetch(f"{API}?{response.url}")
+            yield {"url": response.url}
+
+    pages: dict[str, Any] = dict.fromkeys(All.start_urls, "")
+    pages |= {f"{API}?{url}": "" for url in All.start_urls}
+    run = crawl(
+        All,
+        FakeSite(pages),
+        crawl={"workers": 4},
+        politeness={"rate": 1, "per_host": 1},
+    )
+
+    assert run.report.pages == 40
+    assert run.seconds == pytest.approx(39, abs=2)
+
+
+def test_a_limit_on_pages_does_not_keep_a_page_from_fetching(crawled: Crawl) -> None:
+    run = crawled(Prices, site(), terms={"pages": 1})
+
+    assert (run.report.pages, run.report.fetched) == (1, 1)
+    assert run.report.finish_reason is FinishReason.PAGES_LIMIT
+
+
+def test_what_a_fetch_cannot_be_is_told() -> None:
+    class Wrong(Visits):
+        async def parse(self, response: Response) -> Results:
+            await self.fetch(Request(f"{API}a", stream=True))
+            yield {}
+
+    run = crawl(Wrong, FakeSite({HOME: ""}))
+
+    assert any("stream and errback are for" in line for line in run.report.advice)
+
+
+async def test_outside_of_a_crawl_there_is_nothing_to_fetch_with() -> None:
+    with pytest.raises(ConfigError, match=r"call it in start\(\), prepare\(\)"):
+        await Visits().fetch(HOME)

@@ -1,0 +1,75 @@
+"""Turns beside the frontier: the pace of a host, first come, first served."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from crawler.frontier.host_pace import HostPace, Pace
+from crawler.run.own_turns import OwnTurns
+from crawler.run.total_rate import TotalRate
+from tests.virtual_time import run_virtual
+
+HOST = "site.example"
+
+
+def test_turns_are_spaced_as_the_host_asks_and_come_in_order() -> None:
+    async def main() -> list[tuple[int, float]]:
+        hosts = HostPace(lambda host: Pace(per_host=1, rate=2))
+        turns, loop = OwnTurns(hosts, None), asyncio.get_running_loop()
+        begun, log = loop.time(), []
+
+        async def one(number: int) -> None:
+            await turns.take(HOST)
+            log.append((number, loop.time() - begun))
+            hosts.give_back(HOST, loop.time())
+            turns.wake(HOST)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(3):
+                tasks.create_task(one(number))
+        assert not turns.has_waiting
+        return log
+
+    log, _ = run_virtual(main)
+
+    assert log == [(0, 0.0), (1, 0.5), (2, 1.0)]
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_a_turn_that_is_cancelled_is_free_for_the_next(*, is_given: bool) -> None:
+    async def main() -> None:
+        hosts = HostPace(lambda host: Pace(per_host=1, rate=0))
+        turns, loop = OwnTurns(hosts, None), asyncio.get_running_loop()
+        hosts.take(HOST, loop.time())
+        waits = asyncio.ensure_future(turns.take(HOST))
+        await asyncio.sleep(0)
+        if is_given:  # handed over and cancelled in one turn of the loop
+            hosts.give_back(HOST, loop.time())
+            turns.wake(HOST)
+        waits.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        if not is_given:
+            hosts.give_back(HOST, loop.time())
+        await asyncio.wait_for(turns.take(HOST), 5)
+
+    run_virtual(main)
+
+
+def test_turns_keep_to_the_rate_of_the_crawl() -> None:
+    async def main() -> float:
+        hosts = HostPace(lambda host: Pace(per_host=4, rate=0))
+        rate = TotalRate(1, lambda: turns.wake_all())
+        turns, loop = OwnTurns(hosts, rate), asyncio.get_running_loop()
+        supply = asyncio.ensure_future(rate.supply())
+        begun = loop.time()
+        for number in range(3):
+            await turns.take(f"{number}.example")
+        supply.cancel()
+        return loop.time() - begun
+
+    passed, _ = run_virtual(main)
+
+    assert passed == pytest.approx(2, abs=0.1)
