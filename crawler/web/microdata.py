@@ -32,47 +32,36 @@ _URL_IN = {
 
 def items(root: LexborNode, base_url: str) -> list[LinkedItem]:
     """The top-level items of a page."""
-    return _Microdata(root, base_url).items()
+    marks = _Marks(root)
+    making = _Making(marks, base_url)
+    tops = [
+        node
+        for node in marks.nodes
+        if node.mem_id in marks.scopes and node.mem_id not in marks.names
+    ]
+    return [made[0] for node in tops if (made := making.item(node)) is not None]
 
 
-class _Microdata:
-    """The items of one page, while they are made."""
+class _Marks:
+    """The elements of a page that are items or properties, and what belongs to what."""
 
-    def __init__(self, root: LexborNode, base_url: str) -> None:
+    def __init__(self, root: LexborNode) -> None:
         self._root = root
-        self._base_url = base_url
         # A list of selectors gives an element once for each that it matches.
         marked = {node.mem_id: node for node in root.css("[itemscope],[itemprop]")}
         #: Elements that are items or properties, in document order.
-        self._marked = list(marked.values())
+        self.nodes = list(marked.values())
         self._place = {key: place for place, key in enumerate(marked)}
-        attributes = [node.attrs for node in self._marked]
+        attributes = [node.attrs for node in self.nodes]
         pairs = list(zip(marked, attributes, strict=True))
-        self._scopes = {key for key, attrs in pairs if "itemscope" in attrs}
-        self._names = {key for key, attrs in pairs if "itemprop" in attrs}
+        #: Of them those that are items, and those that are properties.
+        self.scopes = {key for key, attrs in pairs if "itemscope" in attrs}
+        self.names = {key for key, attrs in pairs if "itemprop" in attrs}
         #: Of an element: the item that what is inside belongs to, and how many
         #: properties are around that.
         self._around: dict[int, tuple[int, int]] = {}
-        #: The places of an item's own properties.
-        self._own: dict[int, list[int]] = {}
-        self._made: dict[int, tuple[LinkedItem, int]] = {}
-        self._texts: dict[int, str] = {}
-        self._open: set[int] = set()
-        self._left, self._room = MAX_VALUES, MAX_TEXT
 
-    def items(self) -> list[LinkedItem]:
-        for place, node in enumerate(self._marked):
-            if node.mem_id in self._names:
-                owner, _ = self._above(node)
-                self._own.setdefault(owner, []).append(place)
-        tops = [
-            node
-            for node in self._marked
-            if node.mem_id in self._scopes and node.mem_id not in self._names
-        ]
-        return [made[0] for node in tops if (made := self._item(node)) is not None]
-
-    def _above(self, node: LexborNode) -> tuple[int, int]:
+    def above(self, node: LexborNode) -> tuple[int, int]:
         """The item that an element belongs to (0: none), and the number of properties
         around it. Each element of the page is gone through once."""
         path: list[int] = []
@@ -82,63 +71,36 @@ class _Microdata:
             above = above.parent
         state = (0, 0) if above is None else self._around[above.mem_id]
         for key in reversed(path):
-            owner = key if key in self._scopes else state[0]
-            state = self._around[key] = (owner, state[1] + (key in self._names))
+            owner = key if key in self.scopes else state[0]
+            state = self._around[key] = (owner, state[1] + (key in self.names))
         return state
 
-    def _item(self, node: LexborNode) -> tuple[LinkedItem, int] | None:
-        """An item and the number of its values; None within itself, or too deep."""
-        key = node.mem_id
-        if key in self._made:
-            return self._made[key]
-        if key in self._open or len(self._open) > MAX_DEPTH:
-            return None
-        self._open.add(key)
-        attributes = node.attrs
-        found: dict[str, list[Any]] = {}
-        size = 1
-        for place in self._places(node):
-            names = _words(self._marked[place].attrs, "itemprop")
-            self._left -= 1 + len(names)
-            value = self._value(self._marked[place])
-            if value is None:
-                continue
-            size += value[1] * len(names)
-            if size > MAX_VALUES or self._left < 0:
-                break
-            for name in names:
-                found.setdefault(name, []).append(value[0])
-        types = tuple(map(short_type, _words(attributes, "itemtype")))
-        name = (attributes.get("itemid") or "").strip() if types else ""
-        properties = {
-            name: values[0] if len(values) == 1 else values
-            for name, values in found.items()
-        }
-        item = LinkedItem(
-            "microdata", types, properties, self._absolute(name) if name else ""
-        )
-        self._open.discard(key)
-        self._made[key] = item, size
-        return item, size
+    def own(self, node: LexborNode) -> list[int]:
+        """The places of an item's own properties among the marked elements."""
+        return self._own.get(node.mem_id, [])
 
-    def _places(self, node: LexborNode) -> list[int]:
-        """The properties of an item: its own, and those of the elements that it
-        refers to, in document order."""
-        own = self._own.get(node.mem_id, [])
+    def with_references(self, node: LexborNode) -> list[int]:
+        """The same, with those in the elements that the item refers to."""
         references = _words(node.attrs, "itemref")
-        if not references or self._left < 0:
-            return own
-        places = set(own)
+        if not references:
+            return self.own(node)
+        places = set(self.own(node))
         for reference in references:
             places.update(self._referred.get(reference, ()))
         return sorted(places)
 
     @cached_property
+    def _own(self) -> dict[int, list[int]]:
+        own: dict[int, list[int]] = {}
+        for place, node in enumerate(self.nodes):
+            if node.mem_id in self.names:
+                own.setdefault(self.above(node)[0], []).append(place)
+        return own
+
+    @cached_property
     def _referred(self) -> dict[str, list[int]]:
         """The properties in each element that an item refers to, by its id."""
-        wanted = {
-            word for node in self._marked for word in _words(node.attrs, "itemref")
-        }
+        wanted = {word for node in self.nodes for word in _words(node.attrs, "itemref")}
         elements: dict[str, LexborNode] = {}
         for node in self._root.css("[id]"):
             name = node.attrs["id"] or ""
@@ -149,21 +111,76 @@ class _Microdata:
     def _inside(self, node: LexborNode) -> list[int]:
         """The properties in an element, itself included, but for those of items."""
         key = node.mem_id
-        itself = [self._place[key]] if key in self._names else []
-        if key in self._scopes:
+        itself = [self._place[key]] if key in self.names else []
+        if key in self.scopes:
             return itself
-        owner, _ = self._above(node)
+        owner, _ = self.above(node)
         inside = [
             self._place[each.mem_id]
             for each in node.css("[itemprop]")
-            if each.mem_id != key and self._above(each)[0] == owner
+            if each.mem_id != key and self.above(each)[0] == owner
         ]
         return itself + inside
 
+
+class _Making:
+    """The items of one page, while they are made."""
+
+    def __init__(self, marks: _Marks, base_url: str) -> None:
+        self._marks = marks
+        self._base_url = base_url
+        self._made: dict[int, tuple[LinkedItem, int]] = {}
+        self._texts: dict[int, str] = {}
+        self._open: set[int] = set()
+        #: How many values, and how many characters of text, may still be taken.
+        self._left, self._room = MAX_VALUES, MAX_TEXT
+
+    def item(self, node: LexborNode) -> tuple[LinkedItem, int] | None:
+        """An item and the number of its values; None within itself, or too deep."""
+        key = node.mem_id
+        if key in self._made:
+            return self._made[key]
+        if key in self._open or len(self._open) > MAX_DEPTH:
+            return None
+        self._open.add(key)
+        found, size = self._properties(node)
+        self._open.discard(key)
+        attributes = node.attrs
+        types = tuple(map(short_type, _words(attributes, "itemtype")))
+        name = (attributes.get("itemid") or "").strip() if types else ""
+        properties = {
+            name: values[0] if len(values) == 1 else values
+            for name, values in found.items()
+        }
+        item = LinkedItem(
+            "microdata", types, properties, self._absolute(name) if name else ""
+        )
+        self._made[key] = item, size
+        return item, size
+
+    def _properties(self, node: LexborNode) -> tuple[dict[str, list[Any]], int]:
+        """The values of an item by name, and how many values are in it in all."""
+        marks = self._marks
+        places = marks.own(node) if self._left < 0 else marks.with_references(node)
+        found: dict[str, list[Any]] = {}
+        size = 1
+        for place in places:
+            names = _words(marks.nodes[place].attrs, "itemprop")
+            self._left -= 1 + len(names)
+            value = self._value(marks.nodes[place])
+            if value is None:
+                continue
+            size += value[1] * len(names)
+            if size > MAX_VALUES or self._left < 0:
+                break
+            for name in names:
+                found.setdefault(name, []).append(value[0])
+        return found, size
+
     def _value(self, node: LexborNode) -> tuple[Any, int] | None:
         """The value of a property (HTML 5.2.4), and how many values it holds."""
-        if node.mem_id in self._scopes:
-            return self._item(node)
+        if node.mem_id in self._marks.scopes:
+            return self.item(node)
         tag, attributes = node.tag or "", node.attrs
         if tag in _URL_IN:
             url = attributes.get(_URL_IN[tag]) or ""
@@ -178,7 +195,7 @@ class _Microdata:
         """The text of a property; None where it would be too much."""
         key = node.mem_id
         if key not in self._texts:
-            if self._above(node)[1] > MAX_AROUND or self._room < 0:
+            if self._marks.above(node)[1] > MAX_AROUND or self._room < 0:
                 return None
             text = self._texts[key] = text_of(node)
             self._room -= len(text)
