@@ -16,8 +16,9 @@ from crawler.web.urls import InvalidUrl, join
 #: Seconds. A page with a longer delay is meant to be read first.
 MAX_DELAY = 10
 #: A `<meta>` is looked for in so many bytes: every page is searched, so few.
-SEARCHED = 16 * 1024
+SEARCHED = 4 * 1024
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _REFRESH = re.compile(
     r"[ \t\n\f\r]*(?P<delay>[0-9]+|(?=\.))[0-9.]*"
     r"(?:[ \t\n\f\r]*[;,][ \t\n\f\r]*|[ \t\n\f\r]+|\Z)"
@@ -75,10 +76,13 @@ def refresh_target(
 
 
 def has_word(markup: bytes) -> bool:
-    """Whether a `<meta>` of this page may ask for a refresh: most pages lack the word.
-    In UTF-16 the word is not looked for."""
-    head = markup[:SEARCHED]
-    return b"refresh" in head.lower() or head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    """Whether a `<meta>` of this page may ask for a refresh: most pages lack the word,
+    however it is capitalised. In UTF-16 the word is not looked for."""
+    return (
+        markup.find(b"efresh", 0, SEARCHED) >= 0
+        or markup.find(b"EFRESH", 0, SEARCHED) >= 0
+        or markup[:2] in _UTF_16
+    )
 
 
 def _of_meta(markup: bytes) -> Refresh | None:
