@@ -40,6 +40,8 @@ class LinkOptions(TypedDict, total=False):
 
 
 _KNOWN = frozenset(LinkOptions.__annotations__)
+# Those that are options of each request.
+_OPTIONS = _KNOWN - {"allow", "deny", "priority", "meta", "rewrite"}
 
 
 class LinkBatch(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ def batch_of(
 
 def _options(own: Options, given: LinkOptions) -> Options:
     """The options of the links' requests; the shared value where nothing is said."""
-    if not given and not own.session and not own.proxy:
+    if not own.session and not own.proxy and _OPTIONS.isdisjoint(given):
         return DEFAULT_OPTIONS
     session, proxy = given.get("session"), given.get("proxy")
     errback = given.get("errback")
