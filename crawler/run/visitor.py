@@ -201,6 +201,7 @@ class Visitor:
         parts, acceptance = self._parts, self._acceptance
         clock = parts.clocks.monotonic
         started = clock()
+        was_asked = visit.is_asked
         visit.is_asked, visit.has_head = True, False
         response: Response | None = None
         try:
@@ -208,7 +209,7 @@ class Visitor:
                 visited.set(visit.entry)
             response = await parts.fetch(request)
             visit.has_head = True
-            visit.is_asked = response.is_from_wire or bool(visit.answers)
+            visit.is_asked = response.is_from_wire or was_asked
             response.request = request  # layers may have sent another one
             response.max_links = self._max_links
             fate = acceptance.fate(request, response)

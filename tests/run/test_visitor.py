@@ -12,6 +12,7 @@ from anyio.to_thread import current_default_thread_limiter
 from tenacity import stop_after_attempt
 
 from crawler import Failure, Reason, Request, Response, Results, Spider
+from crawler.layers import Fetch, respond
 from crawler.run.observers import Observer
 from crawler.store.base import Outcome
 from crawler.testing import Answer, FakeSite, Page
@@ -376,6 +377,49 @@ def test_an_exchange_that_passes_its_deadline_took_as_long() -> None:
     )
 
     assert [round(outcome.elapsed, 3) for outcome in seen.visits] == [100]
+
+
+class Kept:
+    """A layer that answers some of its requests itself, by their numbers."""
+
+    def __init__(self, *kept: int) -> None:
+        self._kept = kept
+        self._number = 0
+
+    def __call__(self, fetch: Fetch) -> Fetch:
+        async def answer(request: Request) -> Response:
+            self._number += 1
+            if self._number not in self._kept:
+                return await fetch(request)
+            if self._number == 1:
+                return respond(request, 302, [("location", HOME)])
+            return respond(request, 200, [("content-type", "text/html")], b"kept")
+
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_asked"),
+    [
+        pytest.param((), True, id="asked twice"),
+        pytest.param((1,), True, id="asked at last"),
+        pytest.param((2,), True, id="asked at first"),
+        pytest.param((1, 2), False, id="never asked"),
+    ],
+)
+def test_a_visit_has_asked_its_host_if_any_of_its_exchanges_has(
+    kept: tuple[int, ...], is_asked: bool
+) -> None:
+    """Its page leads to itself once; a turn in which nothing was asked is free."""
+    seen = Seen()
+    answers: list[Answer] = [(302, {"location": "/"}, ""), "page"]
+    site = FakeSite({HOME: in_turn(*(answers[1:] if 1 in kept else answers))})
+
+    crawl(starting(HOME), site, terms={"layers": [Kept(*kept)], "observers": [seen]})
+
+    (outcome,) = seen.visits
+    assert [answer.status for answer in outcome.answers] == [302, 200]
+    assert outcome.is_asked is is_asked
 
 
 # -- redirects
