@@ -364,6 +364,18 @@ def test_a_host_whose_window_runs_low_is_hungry_once() -> None:
     assert not frontier.is_hungry
 
 
+def test_entries_that_were_lowered_are_given_out_once_each() -> None:
+    pages = [Page(depth=depth) for depth in (5, 6, 7, 8)]
+    frontier = frontier_of(*pages)
+
+    for depth, page in enumerate(reversed(pages)):
+        assert frontier.lower(page.fingerprint, depth)
+
+    assert drawn(frontier, 10.0) == pages[::-1]
+    assert len(frontier) == 0
+    assert frontier.next_time(10.0) is None
+
+
 def test_a_host_of_which_the_store_has_no_more_is_never_hungry() -> None:
     frontier = frontier_of(*[Page() for _ in range(3)])
 
