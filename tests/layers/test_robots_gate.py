@@ -248,6 +248,20 @@ def test_what_robots_txt_says_holds_for_a_day() -> None:
     run_virtual(main)
 
 
+@pytest.mark.parametrize(
+    ("status", "is_denied"), [(200, True), (299, True), (300, False), (404, False)]
+)
+def test_rules_hold_if_the_answer_is_a_good_one(status: int, is_denied: bool) -> None:
+    async def main() -> None:
+        table = Table((status, DENYING))
+
+        assert await table.ask() is None
+
+        assert (table.reason("/private") is Reason.ROBOTS_DENIED) is is_denied
+
+    run_virtual(main)
+
+
 def test_an_origin_that_was_not_asked_denies_nothing() -> None:
     async def main() -> None:
         assert Table((200, DENYING)).reason("/private") is None
