@@ -194,6 +194,9 @@ class StorageSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_runs: int = 10
     #: Runs whose items are kept a job, for `crawl export`.
     keep_items: int = 3
+    #: A PostgreSQL database that many processes share, postgresql://host/database, in
+    #: place of `dir`; libpq finds the password in PGPASSWORD, ~/.pgpass or a service.
+    url: str = ""
 
 
 class OutputSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -330,6 +333,8 @@ _MAY_BE_ZERO = frozenset(
     }
 )
 _PROXIES = ("http://", "https://", "socks5://", "socks5h://")
+#: What the URL of a shared store begins with.
+DATABASES = ("postgresql://", "postgres://")
 _MAY_BE_EMPTY = frozenset(
     {
         "crawl.contact",
@@ -341,6 +346,7 @@ _MAY_BE_EMPTY = frozenset(
         "jobs.on_finish",
         "jobs.schedule",
         "jobs.spider",
+        "storage.url",
     }
 )
 
@@ -371,6 +377,8 @@ def _check_text(name: str, value: str) -> None:
         raise ValueError("must be one line, without control characters")
     if name == "http.proxy" and value:
         check_proxy(value)
+    if name == "storage.url" and value and not value.startswith(DATABASES):
+        raise ValueError("write it as postgresql://host/database")
 
 
 def check_proxy(value: str) -> None:

@@ -7,6 +7,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 from chardet import EncodingEra, detect
 
+from tests.postgres import Server, serving
+
 #: The methods of the durable store that read or write rows on the event loop.
 ROWS_ON_THE_LOOP = {"take", "commit", "items_after", "explain"}
 ROWS_ON_THE_LOOP |= {"sink_position", "set_sink_position"}
@@ -50,3 +52,18 @@ def no_blocking() -> Iterator[None]:
                 # is COMMIT, and that is done in its thread.
                 function.can_block_in("crawler/store/sqlite/store.py", ROWS_ON_THE_LOOP)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL of the tests' own."""
+    pytest.importorskip("psycopg", reason="needs the extra postgres")
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Server) -> str:
+    """The URL of a database in which no crawler has been."""
+    postgres.empty()
+    return postgres.uri

@@ -5,12 +5,17 @@ Rule: this is the one module outside of a store's own that knows its class.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
+from crawler.errors import ConfigError
 from crawler.settings import StorageSettings
 from crawler.store.base import Store
+from crawler.store.folder import own_folder
 from crawler.store.memory import MemoryStore
 from crawler.store.reading import Reader
 from crawler.store.sqlite.catalog import JobFiles
@@ -30,6 +35,15 @@ def open_store(
     is the wall clock."""
     if job is None or storage.mode == "memory":
         return MemoryStore(clock=clock)
+    if storage.url:
+        store: Store = _shared("store").PostgresStore(
+            storage.url,
+            keep_runs=storage.keep_runs,
+            keep_items=storage.keep_items,
+            clock=clock,
+            monotonic=monotonic,
+        )
+        return store
     return SqliteStore(
         storage.dir,
         synchronous=storage.synchronous,
@@ -42,12 +56,18 @@ def open_store(
 
 def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
     """What the jobs of the project in `root` left."""
+    if storage.url:
+        reader: Reader = _shared("reader").PostgresReader(storage.url)
+        return reader
     return SqliteReader(root / storage.dir)
 
 
 def crash_marks(storage: StorageSettings, job: str) -> Path:
     """The file that names the pages which a process of the job is parsing."""
-    return JobFiles(Path(storage.dir), job).marks
+    folder = Path(storage.dir)
+    if storage.url:  # which needs no folder for anything else
+        own_folder(folder)
+    return JobFiles(folder, job).marks
 
 
 def retry_failed(
@@ -59,4 +79,24 @@ def retry_failed(
 ) -> int:
     """Put failed pages of the job's latest run back, those of these statuses or reasons
     (of none: all), and return how many. The next `crawl run` resumes that run."""
+    if storage.url:
+        work = _shared("put_back").put_back
+        return int(work(storage.url, job, statuses=statuses, reasons=reasons))
     return put_back(storage.dir, job, statuses=statuses, reasons=reasons)
+
+
+def _shared(module: str) -> Any:
+    """A module of the shared store; ConfigError where its extra is missing."""
+    if not _has_psycopg():
+        raise ConfigError(
+            "storage.url needs psycopg: pip install 'exact-crawler[postgres]'"
+        )
+    return importlib.import_module(f"crawler.store.postgres.{module}")
+
+
+def _has_psycopg() -> bool:
+    """Whether the extra `postgres` is installed."""
+    try:
+        return importlib.util.find_spec("psycopg") is not None
+    except ValueError:  # its entry in sys.modules is None
+        return False

@@ -66,7 +66,7 @@ def _servers(stack: ExitStack) -> dict[str, Any]:
     """The servers that can be had here."""
     options: dict[str, Any] = {}
     try:
-        from tests.sinks import postgres
+        from tests import postgres
 
         options["postgres"] = stack.enter_context(postgres.serving()).uri
     except pytest.skip.Exception:

@@ -22,8 +22,8 @@ from crawler.errors import ConfigError, OutputExists, SinkError
 from crawler.pipelines import Run
 from crawler.sinks import ItemType, Mode, Outputs, OutputSpec, open_sink
 from crawler.sinks.postgres import Postgres
+from tests.postgres import Server, serving
 from tests.sinks.kept import KeptStore
-from tests.sinks.postgres import Server, serving
 
 names = (f"books{number}" for number in itertools.count())
 NOON = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)

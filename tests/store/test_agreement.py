@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crawler.request import BUILT, Entry
+from crawler.settings import StorageSettings
 from crawler.store.base import (
     Answer,
     Committed,
@@ -23,7 +25,9 @@ from crawler.store.base import (
     Store,
 )
 from crawler.store.memory import MemoryStore
+from crawler.store.open import open_store
 from crawler.store.sqlite.store import SqliteStore
+from tests.postgres import Server
 from tests.store.values import START, Clock, entry
 
 PAGES = 8
@@ -68,6 +72,7 @@ class Player:
         self.store = store
         self.entries: dict[int, Entry] = {}
         self.known: set[str] = set()
+        self.last = 0
 
     async def play(self, group: list[Step], limit: int | None) -> object:
         outcomes = [await self.outcome(step) for step in group]
@@ -76,12 +81,20 @@ class Player:
         for added in new:
             self.entries[int(added.url[-1])] = added
         self.known.update(it.url for it in new)
-        places = sorted((it.url, it.depth, it.sequence) for it in new)
+        places = [(it.url, it.depth) for it in self.in_order(new)]
         # A new entry has its depth already, however it came to it.
         fresh = {it.fingerprint for it in new}
         lowered = sorted(it for it in committed.lowered if it[0] not in fresh)
         end = (committed.landed, committed.is_full, committed.sequence)
         return committed.counters, places, lowered, end
+
+    def in_order(self, new: list[Entry]) -> list[Entry]:
+        """New entries as they were found: after all that were found before."""
+        new = sorted(new, key=lambda it: it.sequence)
+        numbers = [self.last, *(it.sequence for it in new)]
+        assert numbers == sorted(set(numbers))
+        self.last = numbers[-1]
+        return new
 
     async def stocked(self, committed: Committed) -> list[Entry]:
         """New entries that only the store has."""
@@ -166,28 +179,36 @@ def _rejected(number: int) -> Rejected:
     return Rejected(link.fingerprint, link.url, "scope", 0)
 
 
+Make = Callable[[Clock], Store]
+
+
 async def _agree(
-    folder: Path, played: Iterable[list[Step]], limit: int | None, every: int
+    make: Make, again: Make, played: Iterable[list[Step]], limit: int | None
 ) -> None:
+    """Play to a store in memory and to a durable one, which is then opened again."""
     clock = Clock()
-    memory = Player(MemoryStore(clock=clock))
-    durable = Player(
-        SqliteStore(folder, clock=clock, index_every=every, synchronous="normal")
-    )
+    memory, durable = Player(MemoryStore(clock=clock)), Player(make(clock))
     players = (memory, durable)
-    for player in players:
-        await player.store.open(START)
-    for group in played:
-        expected, found = [await player.play(group, limit) for player in players]
-        assert found == expected
-    assert await durable.ends() == await memory.ends()
-    await durable.store.close(0.0)
-    durable.store = SqliteStore(folder, clock=clock, synchronous="normal")
-    await durable.store.open(START)
-    assert await durable.ends() == await memory.ends()
-    taken = await durable.store.take(HOST, PAGES, (), 0.0)
-    await durable.store.close(0.0)
+    await memory.store.open(START)
+    async with opened(durable.store):
+        for group in played:
+            expected, found = [await player.play(group, limit) for player in players]
+            assert found == expected
+        assert await durable.ends() == await memory.ends()
+    durable.store = again(clock)
+    async with opened(durable.store):
+        assert await durable.ends() == await memory.ends()
+        taken = await durable.store.take(HOST, PAGES, (), 0.0)
     assert sorted(it.url for it in taken) == await memory.pending()
+
+
+@asynccontextmanager
+async def opened(store: Store) -> AsyncIterator[None]:
+    await store.open(START)
+    try:
+        yield
+    finally:
+        await store.close(0.0)
 
 
 @given(groups, st.none() | st.integers(1, 12), st.sampled_from([1, 3, 1_000]))
@@ -200,5 +221,28 @@ async def _agree(
 def test_the_stores_agree(
     played: list[list[Step]], limit: int | None, every: int
 ) -> None:
+    def sqlite(clock: Clock, index_every: int = every) -> SqliteStore:
+        return SqliteStore(
+            folder, clock=clock, index_every=index_every, synchronous="normal"
+        )
+
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_agree(Path(folder), played, limit, every))
+        asyncio.run(_agree(sqlite, partial(sqlite, index_every=9_999), played, limit))
+
+
+@given(played=groups, limit=st.none() | st.integers(1, 12))
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    derandomize=True,
+)
+def test_the_shared_store_agrees(
+    postgres: Server, played: list[list[Step]], limit: int | None
+) -> None:
+    postgres.empty()
+
+    def shared(clock: Clock) -> Store:
+        return open_store(StorageSettings(url=postgres.uri), "books", clock=clock)
+
+    asyncio.run(_agree(shared, shared, played, limit))

@@ -9,6 +9,7 @@ import pytest
 
 from crawler import request as requests
 from crawler.request import BUILT, Entry, Request
+from crawler.settings import StorageSettings
 from crawler.stats import Counters
 from crawler.store.base import (
     Answer,
@@ -22,6 +23,7 @@ from crawler.store.base import (
     Store,
 )
 from crawler.store.memory import MemoryStore
+from crawler.store.open import open_store
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, Clock, done, entry, found, items
 from tests.store.wrapped import Wrapped
@@ -47,12 +49,23 @@ def wrapped(folder: Path, clock: Clock) -> Store:
     return Wrapped(SqliteStore(folder, clock=clock))
 
 
-@pytest.fixture(params=[memory, durable, indexed, wrapped])
+def made(request: pytest.FixtureRequest, folder: Path, clock: Clock) -> Store:
+    """The store of one parameter; "shared" is in a server's database."""
+    if request.param == "shared":
+        return open_store(
+            StorageSettings(url=request.getfixturevalue("database")),
+            "books",
+            clock=clock,
+        )
+    make: Callable[[Path, Clock], Store] = request.param
+    return make(folder, clock)
+
+
+@pytest.fixture(params=[memory, durable, indexed, wrapped, "shared"])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Store]:
-    make: Callable[[Path, Clock], Store] = request.param
-    store = make(tmp_path, clock)
+    store = made(request, tmp_path, clock)
     await store.open(START)
     yield store
     await store.close(1.0)
@@ -68,7 +81,7 @@ async def test_new_requests_are_pending_and_numbered_in_order(store: Store) -> N
     committed = await store.commit([found(first, second)])
 
     assert committed.added == [first, second]
-    assert (first.sequence, second.sequence) == (1, 2)
+    assert 0 < first.sequence < second.sequence
     assert committed.counters == Counters(found=2)
     assert committed.landed == 1
     assert store.recent[first.fingerprint] == 0

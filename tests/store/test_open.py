@@ -48,3 +48,13 @@ def test_the_failed_pages_of_a_job_are_put_back(tmp_path: Path) -> None:
 
     assert number == 1
     assert open_reader(storage).runs("books")[0].finished is None
+
+
+def test_a_url_chooses_the_shared_store_and_its_reader() -> None:
+    pytest.importorskip("psycopg", reason="needs the extra postgres")
+    storage = StorageSettings(url="postgresql://u:secret@h:5433/db")
+
+    assert type(open_store(storage, "books")).__name__ == "PostgresStore"
+    assert open_reader(storage).place == "postgresql://h:5433/db"
+    memory = StorageSettings(url=storage.url, mode="memory")
+    assert isinstance(open_store(memory, "books"), MemoryStore)

@@ -20,7 +20,6 @@ from crawler.store.job_name import check_job_name
 from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.counters import read_counters
-from crawler.web.credentials import without_secrets
 
 #: The reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
@@ -136,23 +135,6 @@ class Catalog:
     def forget(self, number: int) -> None:
         """Remove the run from the catalog."""
         self.connection.execute("DELETE FROM runs WHERE number = ?", (number,))
-
-
-def check_same(record: RunRecord, start: RunStart) -> None:
-    """Whether an unfinished run can be resumed as `start` asks, else StateError."""
-    if record.spider != start.spider:
-        what = f"of spider {record.spider!r}, not {start.spider!r}"
-    elif record.arguments != start.arguments:
-        was, now = without_secrets(record.arguments), without_secrets(start.arguments)
-        what = f"with the arguments {was}, not {now}"
-        if was == now:
-            what = f"with another value of a secret in the arguments {now}"
-    else:
-        return
-    raise StateError(
-        f"run {record.number} of job {start.job!r} is unfinished, {what}; give the "
-        "same to resume it, --fresh to forget it, or --job NAME for another job"
-    )
 
 
 def _record(row: tuple[Any, ...]) -> RunRecord:

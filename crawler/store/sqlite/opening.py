@@ -15,12 +15,12 @@ from crawler.store.base import RunStart
 from crawler.store.folder import own_folder
 from crawler.store.lock import JobLock
 from crawler.store.reading import RunRecord
+from crawler.store.same_run import check_same
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.catalog import (
     FORGOTTEN,
     Catalog,
     JobFiles,
-    check_same,
 )
 
 

@@ -6,16 +6,9 @@ No state: every function takes a connection, a writer's or a reader's.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import Any
 
-from crawler.request import Entry, Request, decode_options
 from crawler.store.base import Attempt, Explanation, ItemRow, State
-
-Spell = Callable[[Any], str]
-
-#: The longest wait for a stored time: the clock may have been wrong.
-LONGEST_WAIT = 86_400.0
+from crawler.store.stored_entry import Spell
 
 ENTRY_COLUMNS = """urls.rank, urls.depth, urls.sequence, urls.fingerprint, urls.url,
     urls.callback, urls.parent, urls.found_as, urls.options, urls.meta,
@@ -30,38 +23,6 @@ _VISITS = """SELECT number, time, state, reason, detail, status, elapsed, receiv
         items, last_item FROM visits
     WHERE number IN (SELECT number FROM visited WHERE page = ?1)
     OR number > (SELECT visit_mark FROM state) AND page = ?1 ORDER BY number"""
-
-
-def entry_of(
-    row: tuple[Any, ...], host: str, spell: Spell, wall: float, now: float
-) -> Entry:
-    """The entry that a row of ENTRY_COLUMNS holds; `wall` and `now` are one instant on
-    the wall clock and on the monotonic one."""
-    rank, depth, sequence, fingerprint, url, callback, parent, found_as = row[:8]
-    request = Request.build(
-        url,
-        spell(callback),
-        priority=-rank,
-        depth=depth,
-        meta=row[9] or b"",
-        options=decode_options(row[8]),
-    )
-    entry = Entry(
-        fingerprint,
-        request,
-        host,
-        depth=depth,
-        parent=parent,
-        found_as=spell(found_as),
-        sequence=sequence,
-    )
-    if row[10] is not None:
-        entry.attempt, entry.first_tried, due, delay, entry.redirects, chain = row[10:]
-        entry.chain = tuple(map(int, chain.split(","))) if chain else ()
-        # No longer than the delay that was meant, even if the clock was set back.
-        wait = min(due - wall, delay, LONGEST_WAIT)
-        entry.due = now + wait if wait > 0 else 0.0
-    return entry
 
 
 def items_after(

@@ -12,6 +12,7 @@ import msgspec
 
 from crawler.request import decode_options
 from crawler.store.base import Explanation, Facts, ItemRow, State
+from crawler.store.compared_runs import compared
 from crawler.store.reading import Changes, Visit
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.facts import read_facts
@@ -21,8 +22,6 @@ from crawler.store.status import Status
 if TYPE_CHECKING:
     from crawler.store.reading import RunReader
 
-#: Items up to this number are compared one by one.
-MAX_COMPARED = 200_000
 #: Items read at a time, so that a long export does not hold up a writer.
 _ITEMS_AT_ONCE = 1_000
 
@@ -34,13 +33,6 @@ _VISITS = """SELECT visits.page, visits.time, visits.state, visits.reason,
     WHERE visits.elapsed IS NOT NULL ORDER BY visits.number"""
 _URL = "SELECT url FROM urls WHERE fingerprint = ? LIMIT 1"
 _REQUESTS = "SELECT fingerprint, options FROM urls WHERE url = ? ORDER BY sequence"
-#: An item is known again by the page that gave it and its place there.
-_KEYS = "fingerprint INTEGER, ordinal INTEGER, body BLOB"
-_SIDES = (
-    f"CREATE TEMP TABLE before({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
-    f"CREATE TEMP TABLE now({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
-)
-_JOINED = "FROM now JOIN before USING(fingerprint, ordinal)"
 
 
 class SqliteRunReader:
@@ -105,17 +97,7 @@ class SqliteRunReader:
     def changes(self, before: RunReader) -> Changes | None:
         """How the items differ from those of run `before`, of the same store; None:
         there are too many to compare."""
-        if max(self.last_item(), before.last_item()) > MAX_COMPARED:
-            return None
-        with closing(sqlite3.connect("", isolation_level=None)) as connection:
-            for statement in _SIDES:
-                connection.execute(statement)
-            for side, run in (("before", before), ("now", self)):
-                connection.executemany(
-                    f"INSERT OR REPLACE INTO {side} VALUES(?, ?, ?)",
-                    ((row.fingerprint, row.ordinal, row.body) for row in run.items()),
-                )
-            return _compared(connection)
+        return compared(before, self)
 
     def visits(self) -> Iterator[Visit]:
         """All attempts in order: the page log."""
@@ -148,12 +130,3 @@ class SqliteRunReader:
             schema.translated(self._path),
         ):
             yield connection
-
-
-def _compared(connection: sqlite3.Connection) -> Changes:
-    same, found = connection.execute(
-        f"SELECT coalesce(sum(now.body = before.body), 0), count(*) {_JOINED}"
-    ).fetchone()
-    now = connection.execute("SELECT count(*) FROM now").fetchone()[0]
-    then = connection.execute("SELECT count(*) FROM before").fetchone()[0]
-    return Changes(now - found, then - found, found - same, same)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import msgspec
 
 from crawler.stats import Counters
+from crawler.store.recent import SeenCache
 from crawler.store.sqlite.counters import read_counters
 from crawler.store.sqlite.string_table import StringTable
-from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
+from crawler.store.sqlite.unindexed import UnindexedTail
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from crawler.request import Entry
 from crawler.store.sqlite import rows
 from crawler.store.sqlite.run_state import RunState
 from crawler.store.sqlite.unindexed import BEFORE_ALL
+from crawler.store.stored_entry import entry_of
 
 _PLACES = """SELECT rank, depth, sequence FROM pending
     WHERE host = ? AND (rank, depth, sequence) > (?, ?, ?)
@@ -37,7 +38,7 @@ def take(
         array = msgspec.json.encode(best[start : start + limit]).decode()
         for row in run.connection.execute(_TAKE, (array,)).fetchall():
             if row[3] not in held and len(entries) < limit:
-                entry = rows.entry_of(row, host, names.spelled, wall, now)
+                entry = entry_of(row, host, names.spelled, wall, now)
                 entries.append(entry)
         if len(entries) == limit:
             break

@@ -1,4 +1,4 @@
-"""The tail of a run's log, which the indexes lack; and a cache of known URLs.
+"""The tail of a run's log, which the indexes lack.
 
 Rule: only what is committed is here. The tail is never read back from the log: opening
 a run brings the indexes up to date, and then the tail is empty.
@@ -6,16 +6,12 @@ a run brings the indexes up to date, and then the tail is empty.
 
 from __future__ import annotations
 
-from itertools import islice
-
 from crawler.store.base import Place
 
 BEFORE_ALL: Place = (-(2**63), 0, 0)
 
 #: Places of ended pages that a search may skip before they are removed.
 _MANY = 256
-#: The size of the cache: most links of most pages are found in it.
-RECENT = 100_000
 
 
 class UnindexedTail:
@@ -77,18 +73,3 @@ class UnindexedTail:
         self._unsorted.clear()
         self.ended.clear()
         self.starts.clear()
-
-
-class SeenCache(dict[int, int]):
-    """The latest known fingerprints with their depth; the oldest make room."""
-
-    def __init__(self, limit: int = RECENT) -> None:
-        super().__init__()
-        self._limit = limit
-
-    def add(self, known: dict[int, int]) -> None:
-        """Add URLs that are committed, with their depth."""
-        self.update(known)
-        if len(self) > self._limit:
-            for fingerprint in list(islice(self, self._limit // 4)):
-                del self[fingerprint]

@@ -1,15 +1,6 @@
 from __future__ import annotations
 
-from crawler.store.sqlite.unindexed import SeenCache, UnindexedTail
-
-
-def test_the_oldest_known_urls_make_room() -> None:
-    recent = SeenCache(limit=8)
-
-    recent.add(dict.fromkeys(range(6), 0))
-    recent.add(dict.fromkeys(range(6, 10), 1))
-
-    assert list(recent) == [2, 3, 4, 5, 6, 7, 8, 9]
+from crawler.store.sqlite.unindexed import UnindexedTail
 
 
 def test_a_hosts_fresh_pages_come_best_first() -> None:

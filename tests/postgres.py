@@ -21,6 +21,10 @@ def _binaries() -> Path | None:
     return Path(found).parent if found else None
 
 
+#: A role whose password is asked for.
+GUEST, PASSWORD = "guest", "s3cret-of-guest"
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     """A server with an empty database; skips the test where there is none."""
@@ -53,12 +57,55 @@ class Server:
             shutil.chown(self._folder, "postgres", "postgres")
         user = "postgres" if os.getuid() == 0 else "crawler"
         self._run("initdb", "-D", self._data, "-U", user, "-A", "trust", "--no-sync")
+        access = self._data / "pg_hba.conf"
+        rules = access.read_text(encoding="utf-8")
+        access.write_text(f"local all {GUEST} scram-sha-256\n{rules}", encoding="utf-8")
+
+    def admit_guest(self) -> str:
+        """The URL by which a role with a password may use the database; it has no
+        other right than to make schemas."""
+        import psycopg
+
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            known = connection.execute(
+                "SELECT rolname FROM pg_roles WHERE rolname = %s", (GUEST,)
+            ).fetchall()
+            if not known:
+                connection.execute(f"CREATE ROLE {GUEST} LOGIN PASSWORD '{PASSWORD}'")
+            connection.execute(f"GRANT CREATE ON DATABASE postgres TO {GUEST}")
+        return f"postgresql://{GUEST}@/postgres?host={self._folder}"
 
     def start(self) -> None:
         options = f"-k {self._folder} -c listen_addresses= -c fsync=off"
         self._run(
             "pg_ctl", "-D", self._data, "-o", options, "-l", self._log, "-w", "start"
         )
+
+    def cut(self) -> None:
+        """Cut all connections."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+
+    def empty(self) -> None:
+        """Cut all connections, and drop what crawlers have made."""
+        import psycopg  # the extra may be missing, and then no server is started
+
+        self.cut()
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            schemas = connection.execute(
+                "SELECT nspname FROM pg_namespace WHERE nspname ~ '^crawler'"
+            ).fetchall()
+            for (name,) in schemas:
+                connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+    def execute(self, statement: str) -> None:
+        """Change something by the superuser's hand."""
+        import psycopg
+
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(statement)
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")

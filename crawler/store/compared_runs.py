@@ -1,0 +1,43 @@
+"""How the items of two runs differ, compared in a database of SQLite's own."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from crawler.store.reading import Changes, RunReader
+
+#: Items up to this number are compared one by one.
+MAX_COMPARED = 200_000
+#: An item is known again by the page that gave it and its place there.
+_KEYS = "fingerprint INTEGER, ordinal INTEGER, body BLOB"
+_SIDES = (
+    f"CREATE TEMP TABLE before({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
+    f"CREATE TEMP TABLE now({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
+)
+_JOINED = "FROM now JOIN before USING(fingerprint, ordinal)"
+
+
+def compared(before: RunReader, run: RunReader) -> Changes | None:
+    """How the items of `run` differ from those of run `before`; None: there are too
+    many to compare."""
+    if max(run.last_item(), before.last_item()) > MAX_COMPARED:
+        return None
+    with closing(sqlite3.connect("", isolation_level=None)) as connection:
+        for statement in _SIDES:
+            connection.execute(statement)
+        for side, read in (("before", before), ("now", run)):
+            connection.executemany(
+                f"INSERT OR REPLACE INTO {side} VALUES(?, ?, ?)",
+                ((row.fingerprint, row.ordinal, row.body) for row in read.items()),
+            )
+        return _compared(connection)
+
+
+def _compared(connection: sqlite3.Connection) -> Changes:
+    same, found = connection.execute(
+        f"SELECT coalesce(sum(now.body = before.body), 0), count(*) {_JOINED}"
+    ).fetchone()
+    now = connection.execute("SELECT count(*) FROM now").fetchone()[0]
+    then = connection.execute("SELECT count(*) FROM before").fetchone()[0]
+    return Changes(now - found, then - found, found - same, same)

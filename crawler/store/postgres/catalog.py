@@ -1,0 +1,155 @@
+"""The runs of all jobs: the tables of the schema `crawler`, and the schemas of runs.
+
+Rule: a run's schema is made in the transaction that lists the run, and the catalog
+alone says whether a run has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crawler.errors import StateError
+from crawler.stats import Counters
+from crawler.store.base import RunStart
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.run_state import decoded
+from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
+from crawler.store.postgres.server import Connection, PostgresServer
+from crawler.store.reading import RunRecord
+from crawler.store.same_run import check_same
+
+#: The reason of a run that `--fresh` replaced.
+FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run of the catalog; `version` None: what it knew was dropped."""
+
+    id: int
+    version: int | None
+    record: RunRecord
+
+    @property
+    def schema(self) -> str:
+        return schema_of(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRuns:
+    """How many finished runs are listed, and how many of them keep their data."""
+
+    runs: int = 10
+    items: int = 3
+
+
+def schema_of(run: int) -> str:
+    """The name of the schema that holds what a run knows."""
+    return f"crawler_run_{run}"
+
+
+def listed(row: Sequence[Any]) -> ListedRun:
+    """A row of RUN_COLUMNS."""
+    number, version, *rest = row
+    *figures, counters = rest
+    record = RunRecord(*(*figures, decoded(counters)))
+    return ListedRun(number, version, record)
+
+
+def check_version(server: PostgresServer, what: str, version: int, known: int) -> None:
+    """StateError where a newer crawler has written."""
+    if version > known:
+        raise StateError(
+            f"{what} of {server.text} was written by a newer version of the crawler "
+            f"(its schema is {version}, this one knows {known}); upgrade the crawler"
+        )
+
+
+async def prepare(connection: Connection, server: PostgresServer) -> None:
+    """Make the catalog, or bring it to this version."""
+    found = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()
+    if found == (True,) and await _version(connection) == len(CATALOG_STEPS):
+        return
+    async with connection.transaction():
+        await connection.execute(sql.LOCK_CATALOG)
+        await connection.execute(sql.MAKE_CATALOG)
+        version = await _version(connection)
+        check_version(server, "The catalog", version, len(CATALOG_STEPS))
+        for step in CATALOG_STEPS[version:]:
+            await connection.execute(step)
+        await connection.execute(sql.SET_CATALOG_VERSION, (len(CATALOG_STEPS),))
+
+
+async def _version(connection: Connection) -> int:
+    row = await (await connection.execute(sql.CATALOG_VERSION)).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def choose(
+    connection: Connection,
+    server: PostgresServer,
+    start: RunStart,
+    keep: KeptRuns,
+    now: float,
+) -> tuple[ListedRun, bool]:
+    """The job's unfinished run, or a new one; and whether it is resumed."""
+    async with connection.transaction():
+        await connection.execute(sql.LOCK_RUNS)
+        rows = await (await connection.execute(sql.RUNS, (start.job,))).fetchall()
+        runs = [listed(row) for row in rows]
+        latest = runs[0] if runs else None
+        if latest is not None and latest.record.finished is None:
+            if not start.fresh:
+                check_same(latest.record, start)
+                await _migrate(connection, server, latest)
+                return latest, True
+            values = (now, FORGOTTEN, None, None, latest.id)
+            await connection.execute(sql.FINISH_RUN, values)
+        number = latest.record.number + 1 if latest else 1
+        made = await _make(connection, number, start)
+        await _prune(connection, runs, keep)
+        return made, False
+
+
+async def _make(connection: Connection, number: int, start: RunStart) -> ListedRun:
+    values = (start.job, number, start.spider, start.arguments, start.started)
+    row = await (await connection.execute(sql.ADD_RUN, values)).fetchone()
+    assert row is not None
+    run = ListedRun(
+        row[0],
+        len(RUN_STEPS),
+        RunRecord(
+            number, start.spider, start.arguments, start.started, None, "", 0.0,
+            Counters(),
+        ),
+    )  # fmt: skip
+    await connection.execute(sql.MAKE_SCHEMA.format(schema=run.schema))
+    for step in RUN_STEPS:
+        await connection.execute(sql.of_run(step, run.schema))
+    await connection.execute(sql.SET_RUN_VERSION, (len(RUN_STEPS), run.id))
+    return run
+
+
+async def _migrate(
+    connection: Connection, server: PostgresServer, run: ListedRun
+) -> None:
+    what = f"Run {run.record.number}"
+    if run.version is None:
+        raise StateError(f"{what} of {server.text} is unfinished, and its data is gone")
+    check_version(server, what, run.version, len(RUN_STEPS))
+    for step in RUN_STEPS[run.version :]:
+        await connection.execute(sql.of_run(step, run.schema))
+    await connection.execute(sql.SET_RUN_VERSION, (len(RUN_STEPS), run.id))
+
+
+async def _prune(connection: Connection, runs: list[ListedRun], keep: KeptRuns) -> None:
+    """Forget finished runs beyond `keep.runs`, and what they hold beyond `keep.items`;
+    the run that was just made is the first that counts."""
+    for place, run in enumerate(runs, 2):
+        if place > min(keep.items, keep.runs) and run.version is not None:
+            await connection.execute(sql.DROP_SCHEMA.format(schema=run.schema))
+            await connection.execute(sql.SET_RUN_VERSION, (None, run.id))
+        if place > keep.runs:
+            await connection.execute(sql.FORGET_RUN, (run.id,))

@@ -1,0 +1,82 @@
+"""What a commit changes in a worker's memory of the run, once it is committed."""
+
+from __future__ import annotations
+
+from crawler.store.base import Committed
+from crawler.store.postgres.run_state import StagedParts, WorkerState, summed
+from crawler.store.postgres.schema import GROUP
+from crawler.store.postgres.write_rows import LastRows
+
+
+class Change:
+    """New values for `WorkerState`: nothing there changes before `keep`.
+
+    Over 12 attributes: `WorkerState` gets a new value for each.
+    """
+
+    def __init__(self, run: WorkerState, now: float, limit: int | None) -> None:
+        self.run = run
+        self.now = now
+        #: The limit on items; the last item before this commit, if there is a limit.
+        self.limit = limit
+        self.base = 0
+        self.own = run.own.copy()
+        self.rows = LastRows(now)
+        self.start_items = run.start_items
+        self.start_counts = run.start_counts
+        self.start_values = run.start_values
+        #: How many new URLs have a number.
+        self.place = 0
+        #: Depths of URLs that were met, links that were skipped or accepted after all,
+        #: and pages whose staged rows are gone.
+        self.depths: dict[int, int] = {}
+        self.rejected: dict[int, str] = {}
+        self.accepted: set[int] = set()
+        self.unstaged: set[int] = set()
+        #: Pages that end.
+        self.ended: set[int] = set()
+        self.next_group = 0
+        self.committed = Committed()
+
+    def numbers(self, amount: int) -> int:
+        """The number before those of the next `amount` new URLs."""
+        before = self.run.group * GROUP + self.place
+        self.place += amount
+        return before
+
+    @property
+    def has_start(self) -> bool:
+        """Whether `start()`, or `closing()`, has given or counted anything."""
+        run = self.run
+        now = (self.start_items, self.start_values, self.start_counts)
+        return now != (run.start_items, run.start_values, run.start_counts)
+
+    def staged(self, page: int) -> StagedParts | None:
+        """What the page has staged, and has not given or lost in this commit."""
+        return None if page in self.unstaged else self.run.staged.get(page)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit on items is reached."""
+        return self.limit is not None and self.base + self.rows.count >= self.limit
+
+    def settle(self, item: int) -> Committed:
+        """What the engine is told; `item` is the run's last one."""
+        self.committed.sequence = item
+        self.committed.counters = summed([self.run.others, self.own])
+        return self.committed
+
+    def keep(self) -> None:
+        """Update the run's state in memory: the transaction is committed."""
+        run = self.run
+        run.own, run.item = self.own, self.committed.sequence
+        run.start_items, run.group = self.start_items, self.next_group
+        run.start_counts, run.start_values = self.start_counts, self.start_values
+        run.duplicates += len(self.rows.duplicates)
+        run.commits += 1
+        run.recent.add(self.depths)
+        run.rejected.update(self.rejected)
+        for fingerprint in self.accepted:
+            run.rejected.pop(fingerprint, None)
+        for page in self.unstaged:
+            run.staged.pop(page, None)

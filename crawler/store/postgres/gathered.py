@@ -1,0 +1,142 @@
+"""What consecutive outcomes ask of the database, before it has answered. No I/O.
+
+Rule: what the worker knows for sure is not asked again: a page that has ended earlier
+in the group is skipped, and so is a link whose URL is in the cache of known ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from crawler.request import BUILT, START, Entry
+from crawler.store.base import Outcome, Rejected, State
+from crawler.store.postgres.change import Change
+
+#: States in which a page's items and links land.
+ENDED = (State.DONE, State.FAILED)
+
+#: How requests were found that the spider built: see `is_built`.
+BY_SPIDER = (START, BUILT)
+
+Key = tuple[str, bytes]
+
+
+class Gathered:
+    """Pages, links and keys of outcomes that land together."""
+
+    def __init__(
+        self, outcomes: Sequence[Outcome], change: Change, gone: Collection[int]
+    ) -> None:
+        self._run, self._change = change.run, change
+        #: The outcomes that may have effects.
+        self.outcomes: list[Outcome] = []
+        #: Pages that end, and the place of the outcome that ends them.
+        self.ended: dict[int, int] = {}
+        #: Pages that are put back.
+        self.put_back: set[int] = set()
+        #: Links that may be new, as they were found first.
+        self.links: dict[int, Entry] = {}
+        #: How links were met: by fingerprint, the outcome's place and the depth.
+        self.met: dict[int, list[tuple[int, int]]] = {}
+        #: Requests that the spider built, and the places of what `start()` yielded in
+        #: an earlier process, too: its requests are not counted again.
+        self.built: list[Entry] = []
+        self.again: set[int] = set()
+        self.rejected: dict[int, Rejected] = {}
+        self.keys: set[Key] = set()
+        for outcome in outcomes:
+            if outcome.entry is None or outcome.entry.fingerprint not in gone:
+                self._add(outcome)
+
+    def _add(self, outcome: Outcome) -> None:
+        place = len(self.outcomes)
+        entry = outcome.entry
+        if entry is not None and entry.fingerprint in self._change.ended:
+            return
+        self._note_page(outcome, place)
+        self.outcomes.append(outcome)
+        for request in outcome.requests:
+            self._meet(place, request)
+            if request.found_as in BY_SPIDER and place not in self.again:
+                self.built.append(request)
+        for link in outcome.rejected:
+            self._reject(link)
+        if outcome.state in ENDED:
+            for item in outcome.items:
+                self.keys.update(item.keys)
+
+    def _note_page(self, outcome: Outcome, place: int) -> None:
+        """Which page the outcome ends or puts back, or whether `start()` gives it
+        again."""
+        if outcome.entry is None:
+            if self._is_again(outcome):
+                self.again.add(place)
+        elif outcome.state is State.PENDING:
+            self.put_back.add(outcome.entry.fingerprint)
+        else:
+            self.ended[outcome.entry.fingerprint] = place
+            self._change.ended.add(outcome.entry.fingerprint)
+
+    def _is_again(self, outcome: Outcome) -> bool:
+        """Whether `start()` has yielded this before, in an earlier process."""
+        change, number = self._change, outcome.first_value
+        is_again = 0 <= number < change.start_values
+        change.start_values = max(change.start_values, number + 1)
+        return is_again
+
+    def _meet(self, place: int, entry: Entry) -> None:
+        fingerprint, depth = entry.fingerprint, entry.depth
+        known = self._run.recent.get(fingerprint)
+        if known is not None and known <= depth:
+            return
+        met = self.met.get(fingerprint)
+        if met is None:
+            self.met[fingerprint] = [(place, depth)]
+            if known is None:
+                self.links[fingerprint] = entry
+        else:
+            met.append((place, depth))
+
+    def _reject(self, link: Rejected) -> None:
+        run, fingerprint = self._run, link.fingerprint
+        if fingerprint not in run.rejected and fingerprint not in run.recent:
+            self.rejected.setdefault(fingerprint, link)
+
+    def equal_to_known(self, new: Collection[int]) -> list[Entry]:
+        """Requests that the spider built, and that are not asked since an equal one was
+        known: all but the first for each URL that is new."""
+        return [
+            entry
+            for entry in self.built
+            if entry.fingerprint not in new
+            or self.links.get(entry.fingerprint) is not entry
+        ]
+
+    def missing(self, pages: Collection[int]) -> set[int]:
+        """Pages that are not among those which were pending."""
+        return (self.ended.keys() | self.put_back) - set(pages)
+
+    def lowest(self, fingerprint: int) -> int:
+        """The lowest depth at which a link was met."""
+        return min([depth for _, depth in self.met[fingerprint]])
+
+    def to_lower(self, new: Collection[int]) -> list[tuple[int, int]]:
+        """Known URLs, and the depth at which they were met, in order; a page that ends
+        here is not among them."""
+        return sorted(
+            (fingerprint, self.lowest(fingerprint))
+            for fingerprint in self.met
+            if fingerprint not in new and fingerprint not in self.ended
+        )
+
+    def lowered(self, before: dict[int, int]) -> list[tuple[int, int, int]]:
+        """Each time that a known pending URL got a lower depth, as (place of the
+        outcome, fingerprint, depth). `before` are the depths of pending URLs."""
+        found = []
+        for fingerprint in self.met.keys() & before.keys():
+            depth, end = before[fingerprint], self.ended.get(fingerprint)
+            for place, met in self.met[fingerprint]:
+                if met < depth and (end is None or place < end):
+                    found.append((place, fingerprint, met))
+                    depth = met
+        return sorted(found, key=lambda each: each[0])

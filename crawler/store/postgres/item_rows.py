@@ -1,0 +1,131 @@
+"""Items of a group: unique by their keys, cut at the limit, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from crawler.stats import add
+from crawler.store.base import Item, Outcome
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.arrays import Blobs, Texts
+from crawler.store.postgres.change import Change
+from crawler.store.postgres.gathered import Key
+from crawler.store.postgres.pipeline import Cursor, StatementPipeline
+
+#: Staged items are read, and items are written, so many at a time.
+_MANY = 1_000
+
+_Keys = tuple[tuple[str, bytes], ...]
+
+
+class ItemWriter:
+    """Numbers the items of outcomes whose page ends in this transaction."""
+
+    def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
+        self._pipeline = pipeline
+        self._change = change
+        #: Keys that this transaction has taken, and no item has yet.
+        self._free: set[Key] = set()
+
+    async def send_keys(self, keys: Iterable[Key]) -> Cursor | None:
+        """Take keys; the answer says which were free."""
+        ordered = sorted(keys)
+        if not ordered:
+            return None
+        rules, values = zip(*ordered, strict=True)
+        return await self._pipeline.send(sql.TAKE_KEYS, (Texts(rules), Blobs(values)))
+
+    async def keep_keys(self, taken: Cursor | None) -> None:
+        """Note which of the keys were free."""
+        for rule, value in await self._pipeline.rows(taken):
+            self._free.add((rule, value))
+
+    async def give_keys_back(self) -> None:
+        """Free the keys that no item has used."""
+        if self._free:
+            rules, values = zip(*sorted(self._free), strict=True)
+            columns = (Texts(rules), Blobs(values))
+            await self._pipeline.send(sql.GIVE_KEYS_BACK, columns)
+            self._free.clear()
+
+    async def add(self, outcome: Outcome) -> int:
+        """Items under (fingerprint, ordinal), up to the limit; returns how many."""
+        change, items = self._change, outcome.items
+        before = change.rows.count
+        if outcome.entry is None:
+            self._add_start_items(outcome)
+            return change.rows.count - before
+        fingerprint = outcome.entry.fingerprint
+        # After `crawl retry`, items follow those that the page gave before.
+        ordinal = change.run.earlier_items.get(fingerprint, 0)
+        staged = change.staged(fingerprint)
+        if staged is not None:
+            if outcome.portions:
+                await self._add_staged(fingerprint, ordinal)
+                ordinal += staged.items
+            # What is staged has come first, and takes its keys first.
+            await self._take({key for item in items for key in item.keys})
+        if items:
+            self._add_each(items, fingerprint, ordinal)
+        return change.rows.count - before
+
+    async def _take(self, keys: Iterable[Key]) -> None:
+        await self.keep_keys(await self.send_keys(keys))
+
+    def _add_start_items(self, outcome: Outcome) -> None:
+        change, ordinal = self._change, outcome.first_ordinal
+        if outcome.is_closing:  # called once, after `start()`
+            ordinal = change.start_items
+        # What an earlier process has landed of `start()` is here already.
+        skip = max(0, change.start_items - ordinal)
+        ordinal += skip
+        if items := outcome.items[skip:]:
+            change.start_items = ordinal + self._add_each(items, 0, ordinal)
+
+    async def _add_staged(self, page: int, first: int) -> None:
+        """Items that the page has staged, some at a time."""
+        pipeline, place = self._pipeline, 0
+        while True:
+            cursor = await pipeline.send(sql.STAGED_ITEMS, (page, place, _MANY))
+            rows = await pipeline.rows(cursor)
+            if not rows:
+                return
+            items = [
+                Item(body, msgspec.json.decode(keys, type=_Keys), type=kind)
+                for keys, body, kind in rows
+            ]
+            await self._take({key for item in items for key in item.keys})
+            self._add_each(items, page, first + place)
+            await self.give_keys_back()
+            place += len(rows)
+            await self._change.rows.write_items(pipeline, None)
+
+    def _add_each(self, items: Iterable[Item], page: int, ordinal: int) -> int:
+        """Add items; returns how many were added or dropped as duplicates."""
+        change, counters = self._change, self._change.own
+        judged = surplus = 0
+        before = change.rows.count
+        for item in items:
+            if change.is_full:
+                surplus += 1
+                continue
+            judged += 1
+            if item.keys and not self._use_keys(item):
+                continue
+            change.rows.add_item(page, ordinal + judged - 1, item.type, item.body)
+        counters.items += change.rows.count - before
+        if surplus:
+            add(counters.dropped, "items_limit", surplus)
+        change.committed.is_full = change.is_full
+        return judged
+
+    def _use_keys(self, item: Item) -> bool:
+        """Reserve an item's keys, all or none; a duplicate is counted by its rule."""
+        for key in item.keys:
+            if key not in self._free:
+                add(self._change.own.dropped, key[0])
+                return False
+        self._free.difference_update(item.keys)
+        return True

@@ -1,0 +1,198 @@
+"""Lands a group of outcomes in one transaction.
+
+The group is sent whole, and the answers say what was new, pending and taken; then it is
+replayed in order, so that the counts are those of one outcome after the other. What
+changes the row that all workers share comes last.
+
+Rule: a page that another worker has ended is found out at once: the transaction is
+rolled back, and the group lands without that page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from crawler.errors import StoreError
+from crawler.store.base import Outcome, State, count_outcome, count_start
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.arrays import Bigints
+from crawler.store.postgres.change import Change
+from crawler.store.postgres.gathered import ENDED, Gathered
+from crawler.store.postgres.item_rows import ItemWriter
+from crawler.store.postgres.link_rows import REJECTED_LIMIT, LinkWriter
+from crawler.store.postgres.pipeline import Cursor, StatementPipeline
+from crawler.store.postgres.run_state import encoded
+
+
+class LeaseLost(StoreError):
+    """The run has given this worker up: nothing landed, and nothing will."""
+
+
+class PagesGone(Exception):
+    """Pages of the group were not pending: they have ended before."""
+
+    def __init__(self, pages: set[int]) -> None:
+        super().__init__(pages)
+        self.pages = pages
+
+
+class Landing:
+    """One transaction: `land`, then `finish`, then COMMIT."""
+
+    def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
+        self._pipeline = pipeline
+        self._change = change
+        self._run = change.run
+        self._items = ItemWriter(pipeline, change)
+        self._links = LinkWriter(pipeline, change)
+
+    async def land(self, outcomes: Sequence[Outcome], gone: Collection[int]) -> None:
+        """Write all that `outcomes` change, up to the one that reaches the limit."""
+        change, pipeline = self._change, self._pipeline
+        fence = await pipeline.send(sql.FENCE, (self._run.worker,))
+        if change.limit is not None or any(map(self._has_staged, outcomes)):
+            state = await pipeline.send(sql.LOCK_STATE)
+            ((change.base,),) = await pipeline.rows(state)
+        for part in self._parts(outcomes):
+            await self._land_part(Gathered(part, change, gone), fence)
+            change.committed.landed += len(part)
+            if change.committed.is_full:
+                break
+        if not await pipeline.rows(fence) and not outcomes:
+            raise LeaseLost(GIVEN_UP)
+
+    async def finish(self, seconds: float, status: str | None) -> Cursor:
+        """Write what is written last, and a status if one waits; the answer is the
+        number of the next group."""
+        change, run, pipeline = self._change, self._run, self._pipeline
+        start = None
+        if change.has_start:
+            counts = msgspec.json.encode(change.start_counts).decode()
+            start = (change.start_items, change.start_values, counts)
+        await change.rows.write_items(pipeline, start)
+        room = REJECTED_LIMIT - run.duplicates - len(change.rows.duplicates)
+        await change.rows.write(pipeline, has_room=room >= 0)
+        counters = encoded(change.own)
+        count = (run.commits + 1, counters, seconds, status, run.worker)
+        await pipeline.send(sql.COUNT, count)
+        return await pipeline.send(sql.END_OF_GROUP)
+
+    def _parts(self, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
+        """All at once; alone where a page has staged rows, or the limit is near."""
+        change = self._change
+        if change.limit is not None:
+            most = sum(len(outcome.items) for outcome in outcomes)
+            most += sum(staged.items for staged in self._run.staged.values())
+            if change.base + most >= change.limit:
+                return [[outcome] for outcome in outcomes]
+        if not self._run.staged:
+            return [outcomes] if outcomes else []
+        parts: list[list[Outcome]] = [[]]
+        for outcome in outcomes:
+            if self._has_staged(outcome):
+                parts += [[outcome], []]
+            else:
+                parts[-1].append(outcome)
+        return [part for part in parts if part]
+
+    def _has_staged(self, outcome: Outcome) -> bool:
+        entry = outcome.entry
+        if entry is None or not self._run.staged:
+            return False
+        return self._change.staged(entry.fingerprint) is not None
+
+    async def _land_part(self, part: Gathered, fence: Cursor) -> None:
+        staged = self._staged_links(part)
+        new, pages = await self._ask(part, fence, staged)
+        if missing := part.missing(pages):
+            raise PagesGone(missing)
+        before = await self._links.settle(part, new, pages)
+        if staged:
+            await self._links.reject_staged(staged)
+        lowered = part.lowered(before)
+        for place, outcome in enumerate(part.outcomes):
+            self._count(outcome, is_again=place in part.again)
+            is_over = outcome.state in ENDED
+            items = await self._items.add(outcome) if is_over else 0
+            if outcome.entry is not None:
+                page = outcome.entry.fingerprint
+                met = [it[2] for it in lowered if it[0] < place and it[1] == page]
+                await self._log(outcome, min([before[page], *met]), items)
+        await self._items.give_keys_back()
+
+    def _count(self, outcome: Outcome, *, is_again: bool) -> None:
+        """Take what an outcome says by itself."""
+        change = self._change
+        count_outcome(change.own, outcome, is_again=is_again)
+        if outcome.counts:
+            landed = count_start(change.own, outcome, change.start_counts)
+            change.start_counts = landed
+        if outcome.facts:
+            change.rows.add_facts(outcome.facts)
+
+    def _staged_links(self, part: Gathered) -> int:
+        """The page of the part, if it ends and has staged links; else 0."""
+        outcome = part.outcomes[0] if part.outcomes else None
+        if outcome is None or outcome.entry is None or not outcome.portions:
+            return 0
+        page = outcome.entry.fingerprint
+        staged = self._change.staged(page)
+        is_landing = staged is not None and staged.has_links
+        return page if is_landing and outcome.state in ENDED else 0
+
+    async def _ask(
+        self, part: Gathered, fence: Cursor, staged: int
+    ) -> tuple[set[int], dict[int, int]]:
+        """Insert what may be new and end what ends; returns the new URLs, and the
+        depths of the pages that were pending."""
+        pipeline = self._pipeline
+        is_staged = any(map(self._has_staged, part.outcomes))
+        keys = None if is_staged else await self._items.send_keys(part.keys)
+        if staged:  # what a page has staged was found before its other links
+            pages = await self._send_pages(part)
+            await self._links.add_staged(staged)
+            links = await self._links.send(part)
+        else:  # a page may have been found in this very group
+            links = await self._links.send(part)
+            pages = await self._send_pages(part)
+        if not self._change.committed.landed and not await pipeline.rows(fence):
+            raise LeaseLost(GIVEN_UP)
+        await self._items.keep_keys(keys)
+        new = {fingerprint for (fingerprint,) in await pipeline.rows(links)}
+        pending: dict[int, int] = {}
+        for cursor in pages:
+            pending.update(await pipeline.rows(cursor))
+        return new, pending
+
+    async def _send_pages(self, part: Gathered) -> list[Cursor]:
+        """End the pages that end; the answers say which pages were pending."""
+        sent = []
+        if part.ended:
+            pages = Bigints(sorted(part.ended))
+            sent.append(await self._pipeline.send(sql.END_PAGES, (pages,)))
+        if put_back := part.put_back - part.ended.keys():
+            pages = Bigints(sorted(put_back))
+            sent.append(await self._pipeline.send(sql.KEEP_PAGES, (pages,)))
+        return sent
+
+    async def _log(self, outcome: Outcome, depth: int, items: int) -> None:
+        """Write a visit's line of the page log, and how the page stands after it."""
+        entry, rows = outcome.entry, self._change.rows
+        assert entry is not None
+        page = entry.fingerprint
+        rows.add_visit(outcome, depth, items)
+        earlier = self._run.earlier_items.get(page, 0)
+        if outcome.state is State.PENDING:
+            options = entry.request.options if outcome.is_changed else None
+            rows.set_tries(entry, outcome.due, earlier, options)
+        elif entry.attempt or entry.redirects or earlier:
+            rows.end_tries(page)
+        if page in self._run.staged:
+            self._change.unstaged.add(page)
+            for statement in sql.DROP_PAGE:
+                await self._pipeline.send(statement, (page,))
+
+
+GIVEN_UP = "the run has given this process up"

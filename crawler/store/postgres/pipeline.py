@@ -1,0 +1,54 @@
+"""Statements of one run, sent together and answered together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from crawler.store.postgres import statements
+from crawler.store.postgres.server import Connection
+
+Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+
+
+class StatementPipeline:
+    """The statements of one transaction: `send` does not wait for an answer; fetching
+    from what it returns does."""
+
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+
+    async def send(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
+        text = statements.of_run(statement, self._schema)
+        cursor = self._connection.cursor(binary=True)
+        return await cursor.execute(text, values)
+
+    async def rows(self, cursor: Cursor | None) -> list[tuple[Any, ...]]:
+        """The rows of the answer; none if nothing was asked."""
+        return [] if cursor is None else await cursor.fetchall()
+
+
+@asynccontextmanager
+async def transaction(
+    connection: Connection, schema: str
+) -> AsyncIterator[StatementPipeline]:
+    """A transaction in pipeline mode: it is committed at the end of the block, and
+    rolled back if anything is raised."""
+    pipeline = StatementPipeline(connection, schema)
+    try:
+        async with connection.pipeline():
+            await connection.execute("BEGIN")
+            yield pipeline
+            commit = await connection.execute("COMMIT")
+        if commit.statusmessage != "COMMIT":
+            raise psycopg.errors.TransactionRollback("the server rolled back")
+    except BaseException:
+        status = connection.info.transaction_status
+        if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            await connection.execute("ROLLBACK")
+        raise

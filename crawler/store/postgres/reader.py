@@ -1,0 +1,127 @@
+"""What the jobs in a database left, read beside crawls that run.
+
+Rule: readers take no lock and write nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import anyio
+from anyio import to_thread
+
+from crawler.errors import StateError
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.catalog import ListedRun, check_version, listed
+from crawler.store.postgres.run_reader import PostgresRunReader
+from crawler.store.postgres.run_state import decoded, summed
+from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
+from crawler.store.postgres.server import BlockingConnection, PostgresServer
+from crawler.store.reading import RunRecord
+
+#: Seconds between two looks at a job that is being run.
+_PAUSE = 1.0
+
+
+class PostgresReader:
+    """The jobs that have run in the database at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._server = PostgresServer(url)
+
+    @property
+    def place(self) -> str:
+        """Where the jobs are kept, as a person would write it."""
+        return self._server.text
+
+    def jobs(self) -> list[str]:
+        """The names of the jobs that have run here, in alphabetical order."""
+        with self._server.reading() as connection:
+            return known_jobs(connection)
+
+    def runs(self, job: str) -> list[RunRecord]:
+        """The job's runs that are remembered, the latest first; the counters of an
+        unfinished run are those of now."""
+        with self._server.reading() as connection:
+            runs = runs_of(connection, self._server, job)
+            return [_as_it_is_now(connection, run) for run in runs]
+
+    def report(self, job: str, number: int | None = None) -> bytes | None:
+        """The report of a run (None: the latest) as JSON; None: it is unfinished."""
+        with self._server.reading() as connection:
+            run = one_of(runs_of(connection, self._server, job), job, number)
+            values = (job, run.record.number)
+            row = connection.execute(sql.REPORT, values).fetchone()
+        return None if row is None or row[0] is None else bytes(row[0])
+
+    def run(self, job: str, number: int | None = None) -> PostgresRunReader:
+        """What a run left (None: the latest)."""
+        with self._server.reading() as connection:
+            run = one_of(runs_of(connection, self._server, job), job, number)
+        check_kept(self._server, run, job)
+        return PostgresRunReader(self._server, run.schema, run.record.number)
+
+    async def until_free(self, job: str) -> None:
+        """Return when no process works on the job."""
+        # A server tells nobody that a worker has left.
+        while not await to_thread.run_sync(self._is_free, job):  # noqa: ASYNC110
+            await anyio.sleep(_PAUSE)
+
+    def _is_free(self, job: str) -> bool:
+        with self._server.reading() as connection:
+            row = connection.execute(sql.LOCK_JOB, (job,)).fetchone()
+            return row == (True,)
+
+
+def known_jobs(connection: BlockingConnection) -> list[str]:
+    """The names of the jobs in the catalog."""
+    if connection.execute(sql.CATALOG_EXISTS).fetchone() != (True,):
+        return []
+    return [str(job) for (job,) in connection.execute(sql.JOBS)]
+
+
+def runs_of(
+    connection: BlockingConnection, server: PostgresServer, job: str
+) -> list[ListedRun]:
+    """The job's runs, the latest first; StateError unless there are any."""
+    runs: list[ListedRun] = []
+    if connection.execute(sql.CATALOG_EXISTS).fetchone() == (True,):
+        row = connection.execute(sql.CATALOG_VERSION).fetchone()
+        version = row[0] if row else 0
+        check_version(server, "The catalog", version, len(CATALOG_STEPS))
+        runs = [listed(row) for row in connection.execute(sql.RUNS, (job,))]
+    if runs:
+        return runs
+    known = ", ".join(known_jobs(connection))
+    hint = f"known are {known}" if known else "no job has run here yet"
+    raise StateError(f"no job {job!r} in {server.text}; {hint}")
+
+
+def one_of(runs: list[ListedRun], job: str, number: int | None) -> ListedRun:
+    """The run with that number (None: the latest), or StateError."""
+    for run in runs:
+        if number in (None, run.record.number):
+            return run
+    raise StateError(
+        f"there is no run {number} of job {job!r}; `crawl runs` lists them"
+    )
+
+
+def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
+    """StateError unless what the run knew is here, in a form that can be read."""
+    if run.version is None:
+        raise StateError(
+            f"run {run.record.number} of job {job!r} is not kept; "
+            "[storage] keep_items says how many are"
+        )
+    check_version(server, f"Run {run.record.number}", run.version, len(RUN_STEPS))
+
+
+def _as_it_is_now(connection: BlockingConnection, run: ListedRun) -> RunRecord:
+    """An unfinished run's record with the counters of its workers."""
+    if run.record.finished is not None or run.version is None:
+        return run.record
+    rows = connection.execute(sql.of_run(sql.TOTALS, run.schema)).fetchall()
+    counters = summed([decoded(counted) for counted, _ in rows])
+    seconds = max((spent for _, spent in rows), default=0.0)
+    return replace(run.record, seconds=seconds, counters=counters)

@@ -1,0 +1,73 @@
+"""Rows of a run as the values that readers are given. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crawler.store.base import Attempt, Explanation, State
+from crawler.store.reading import Visit
+
+Row = Sequence[Any]
+
+
+def explained(
+    fingerprint: int, story: Sequence[Row], visits: Sequence[Row], more: Sequence[Row]
+) -> Explanation | None:
+    """What the rows of URL_STORY and VISITS_OF say of a URL. `more` are those of
+    DUPLICATES_OF, or of REJECTED_STORY where there is no story."""
+    if not story:
+        return _explain_rejected(fingerprint, more[0]) if more else None
+    url, first_depth, pending_depth, found_as, found, due, parent = story[0]
+    times, callback, last_parent = more[0] if more else (0, "", "")
+    is_pending = pending_depth is not None
+    last = visits[-1] if visits else None
+    state = State.PENDING if is_pending or last is None else State(last[1])
+    depth = pending_depth if is_pending else last[9] if last else first_depth
+    said = last if last is not None and last[5] is not None else None
+    return Explanation(
+        fingerprint,
+        url,
+        state,
+        said[2] if said else "",
+        said[3] if said else "",
+        depth,
+        parent or "",
+        found_as,
+        float(found),
+        due or 0.0 if is_pending else 0.0,
+        sum(visit[7] for visit in visits),
+        tuple(_attempt(visit) for visit in visits if visit[5] is not None),
+        times,
+        last_parent or "",
+        callback,
+    )
+
+
+def _attempt(visit: Row) -> Attempt:
+    time, state, reason, detail, status, elapsed, received = visit[:7]
+    return Attempt(
+        time / 1000, State(state), reason, detail, status, elapsed / 1000, received
+    )
+
+
+def _explain_rejected(fingerprint: int, row: Row) -> Explanation:
+    url, rule, parent, found_as, found = row
+    return Explanation(
+        fingerprint,
+        url,
+        State.SKIPPED,
+        rule,
+        parent_url=parent or "",
+        found_as=found_as,
+        found=float(found),
+    )
+
+
+def visit_of(row: Row) -> Visit:
+    """A row of VISITS_AFTER."""
+    _, page, time, state, reason, detail, status, elapsed, received, *where = row
+    return Visit(
+        page, time / 1000, State(state), reason, detail, status, elapsed / 1000,
+        received, *where,
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""One run, read from its schema beside crawls that may write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from crawler.request import decode_options
+from crawler.store.base import Explanation, Facts, ItemRow
+from crawler.store.compared_runs import compared
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.opening import facts_of
+from crawler.store.postgres.rows import explained, visit_of
+from crawler.store.postgres.server import BlockingConnection, PostgresServer
+from crawler.store.reading import Changes, Visit
+from crawler.store.status import Status
+
+if TYPE_CHECKING:
+    from crawler.store.reading import RunReader
+
+#: Rows read at a time, so that a long export holds up nothing.
+_AT_ONCE = 1_000
+
+
+class PostgresRunReader:
+    """What the run in this schema left, or has so far."""
+
+    def __init__(self, server: PostgresServer, schema: str, number: int) -> None:
+        self._server = server
+        self._schema = schema
+        self.number = number
+
+    def facts(self) -> Facts:
+        """The facts that the run knows again when it is resumed, such as its scope."""
+        return facts_of(self._ask(sql.FACTS), self._ask(sql.COOKIES))
+
+    def explain(self, fingerprint: int) -> Explanation | None:
+        """All that the run knows of one URL; None: nothing."""
+        page = (fingerprint,)
+        story = self._ask(sql.URL_STORY, page)
+        visits = self._ask(sql.VISITS_OF, page)
+        more = sql.DUPLICATES_OF if story else sql.REJECTED_STORY
+        return explained(fingerprint, story, visits, self._ask(more, page))
+
+    def status(self) -> Status | None:
+        """Where the run stood when its process wrote it last; None: it never did."""
+        rows = self._ask(sql.STATUS)
+        return msgspec.json.decode(rows[0][0], type=Status) if rows else None
+
+    def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
+        """The first items that one page gave, in order."""
+        found: list[ItemRow] = []
+        for *_, items, last_item, _ in self._ask(sql.VISITS_OF, (fingerprint,)):
+            wanted = min(items, limit - len(found))
+            if wanted:
+                rows = self._ask(sql.ITEMS_AFTER, (last_item - items, wanted))
+                found += [ItemRow(*row) for row in rows]
+        return found
+
+    def items(self, after: int = 0) -> Iterator[ItemRow]:
+        """The items in order, from the one after sequence number `after`; items that
+        a running crawl adds meanwhile are among them."""
+        for row in self._pages(sql.ITEMS_AFTER, (), after):
+            yield ItemRow(*row)
+
+    def last_item(self) -> int:
+        """The sequence number of the last item so far; 0: there is none."""
+        return int(self._ask(sql.LAST_ITEM)[0][0])
+
+    def sample(self, limit: int) -> Iterator[bytes]:
+        """At most `limit` items as JSON, spread evenly over the run."""
+        step = max(1, -(-self.last_item() // limit))
+        for _, body in self._pages(sql.ITEM_SAMPLE, (step,), 0):
+            yield body
+
+    def changes(self, before: RunReader) -> Changes | None:
+        """How the items differ from those of run `before`, of the same store; None:
+        there are too many to compare."""
+        return compared(before, self)
+
+    def visits(self) -> Iterator[Visit]:
+        """All attempts in order: the page log."""
+        return map(visit_of, self._pages(sql.VISITS_AFTER, (), 0))
+
+    def url_of(self, fingerprint: int) -> str:
+        """The URL with that fingerprint; "" if the run does not know it."""
+        rows = self._ask(sql.URL_OF, (fingerprint,))
+        return str(rows[0][0]) if rows else ""
+
+    def requests_of(self, url: str) -> list[tuple[int, str, int]]:
+        """All requests of a URL, in order: fingerprint, method, bytes of the body."""
+        found = self._ask(sql.REQUESTS_OF, (url,))
+        options = [(each[0], decode_options(each[1])) for each in found]
+        return [(name, each.method, len(each.content)) for name, each in options]
+
+    def _ask(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._server.reading() as connection:
+            return self._rows(connection, query, values)
+
+    def _pages(
+        self, query: str, values: Sequence[Any], after: int
+    ) -> Iterator[Sequence[Any]]:
+        """The rows of a query, some at a time; the first column says where it goes
+        on."""
+        with self._server.reading() as connection:
+            last = after
+            while rows := self._rows(connection, query, (last, *values, _AT_ONCE)):
+                yield from rows
+                last = rows[-1][0]
+
+    def _rows(
+        self, connection: BlockingConnection, query: str, values: Sequence[Any]
+    ) -> list[Any]:
+        text = sql.of_run(query, self._schema)
+        return connection.execute(text, values, binary=True).fetchall()

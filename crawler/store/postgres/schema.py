@@ -1,0 +1,179 @@
+"""The tables: a catalog for the database, and a schema of its own for each run.
+
+The schema `crawler` lists the runs of all jobs. `crawler_run_17` holds what the run
+with that id knows; a run is dropped with its schema. In a run's schema `urls` and
+`visits` only grow: two workers that find the same URL never wait for each other's
+updates. What changes is in `pending`, from which the row of a page is deleted when the
+page ends.
+
+Rule: a schema that is newer than this version of the crawler is refused, never changed.
+"""
+
+from __future__ import annotations
+
+_CATALOG = """
+CREATE TABLE crawler.runs(
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job text NOT NULL,
+    number int NOT NULL,
+    spider text NOT NULL,
+    arguments text NOT NULL,
+    started float8 NOT NULL,
+    finished float8,
+    reason text NOT NULL DEFAULT '',
+    seconds float8 NOT NULL DEFAULT 0,
+    counters text NOT NULL DEFAULT '{}',
+    report bytea,
+    -- The version of the run's schema; NULL: the schema was dropped.
+    version int,
+    UNIQUE(job, number)
+);
+"""
+
+# `rank` is minus the priority. `seq` orders what was found: the number of a commit
+# times GROUP, and a place in the commit. Times are seconds (`found`, `due`) or
+# milliseconds (`time`) of the wall clock of the worker that wrote them. `state` has one
+# row, which every commit changes last; so items have numbers without gaps.
+_RUN = """
+CREATE TABLE run.state(
+    items bigint NOT NULL DEFAULT 0,
+    start_items bigint NOT NULL DEFAULT 0,
+    start_values bigint NOT NULL DEFAULT 0,
+    start_counts text NOT NULL DEFAULT '{}'
+) WITH (fillfactor = 10);
+INSERT INTO run.state DEFAULT VALUES;
+CREATE SEQUENCE run.groups MINVALUE 0 START 0;
+CREATE TABLE run.workers(
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    machine text NOT NULL,
+    pid int NOT NULL,
+    joined timestamptz NOT NULL DEFAULT now(),
+    dead boolean NOT NULL DEFAULT false,
+    commits bigint NOT NULL DEFAULT 0,
+    counters text NOT NULL DEFAULT '{}',
+    seconds float8 NOT NULL DEFAULT 0,
+    status text
+) WITH (fillfactor = 50);
+CREATE TABLE run.hosts(
+    number int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+CREATE TABLE run.urls(
+    fp bigint PRIMARY KEY,
+    seq bigint NOT NULL,
+    parent bigint NOT NULL,
+    rank bigint NOT NULL,
+    host int NOT NULL,
+    depth int NOT NULL,
+    found bigint NOT NULL,
+    url text NOT NULL,
+    callback text NOT NULL,
+    found_as text NOT NULL,
+    options bytea,
+    meta bytea
+);
+CREATE TABLE run.pending(
+    rank bigint NOT NULL,
+    seq bigint NOT NULL,
+    fp bigint NOT NULL,
+    host int NOT NULL,
+    depth int NOT NULL,
+    PRIMARY KEY(host, rank, depth, seq)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
+CREATE INDEX pending_fp ON run.pending(fp);
+CREATE TABLE run.tries(
+    fp bigint PRIMARY KEY,
+    first_tried float8 NOT NULL,
+    due float8 NOT NULL,
+    delay float8 NOT NULL,
+    attempt int NOT NULL,
+    redirects int NOT NULL,
+    items bigint NOT NULL,
+    chain text NOT NULL,
+    -- The options with which the page is asked again, if they are others.
+    options bytea
+);
+CREATE TABLE run.visits(
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    fp bigint NOT NULL,
+    time bigint NOT NULL,
+    received bigint NOT NULL,
+    last_item bigint NOT NULL,
+    items bigint NOT NULL,
+    elapsed int,
+    depth int NOT NULL,
+    state int NOT NULL,
+    status int NOT NULL,
+    reason text NOT NULL,
+    detail text NOT NULL
+);
+CREATE INDEX visits_fp ON run.visits(fp);
+CREATE TABLE run.items(
+    sequence bigint PRIMARY KEY,
+    fp bigint NOT NULL,
+    ordinal bigint NOT NULL,
+    type text NOT NULL,
+    body bytea NOT NULL
+);
+CREATE TABLE run.item_keys(rule text, value bytea, PRIMARY KEY(rule, value));
+CREATE TABLE run.rejected(
+    fp bigint PRIMARY KEY,
+    parent bigint NOT NULL,
+    found bigint NOT NULL,
+    url text NOT NULL,
+    rule text NOT NULL,
+    found_as text NOT NULL
+);
+CREATE TABLE run.duplicates(
+    fp bigint PRIMARY KEY,
+    times bigint NOT NULL,
+    parent bigint NOT NULL,
+    callback text NOT NULL
+);
+CREATE TABLE run.staged_items(
+    page bigint, ordinal bigint,
+    type text NOT NULL, keys bytea NOT NULL, body bytea NOT NULL,
+    PRIMARY KEY(page, ordinal)
+);
+CREATE TABLE run.staged_urls(
+    place bigint GENERATED ALWAYS AS IDENTITY,
+    page bigint,
+    fp bigint,
+    parent bigint NOT NULL,
+    rank bigint NOT NULL,
+    host int NOT NULL,
+    depth int NOT NULL,
+    -- How many of the requests for this URL were built by the spider.
+    again int NOT NULL,
+    url text NOT NULL,
+    callback text NOT NULL,
+    found_as text NOT NULL,
+    options bytea,
+    meta bytea,
+    PRIMARY KEY(page, fp)
+);
+CREATE TABLE run.staged_rejected(
+    place bigint GENERATED ALWAYS AS IDENTITY,
+    page bigint,
+    fp bigint,
+    parent bigint NOT NULL,
+    url text NOT NULL,
+    rule text NOT NULL,
+    found_as text NOT NULL,
+    PRIMARY KEY(page, fp)
+);
+CREATE TABLE run.facts(name text, value text, PRIMARY KEY(name, value));
+CREATE TABLE run.cookies(
+    session text, domain text, jar bytea NOT NULL, PRIMARY KEY(session, domain)
+);
+CREATE TABLE run.sinks(name text PRIMARY KEY, position text NOT NULL);
+"""
+
+#: The steps from one version of the catalog, and of a run, to the next.
+CATALOG_STEPS = (_CATALOG,)
+RUN_STEPS = (_RUN,)
+
+#: Requests that one commit may number.
+GROUP = 2**24
+#: The oldest PostgreSQL with all that the statements need.
+OLDEST_SERVER = 13

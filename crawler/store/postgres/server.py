@@ -1,0 +1,148 @@
+"""A PostgreSQL server as a store uses it: connections, and its errors as ours.
+
+Rule: no message shows a user or a password.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+
+from crawler.errors import ConfigError, StateError, StoreError
+from crawler.store.postgres.arrays import register
+from crawler.store.postgres.schema import OLDEST_SERVER
+
+Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+BlockingConnection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+#: Unless the URL says otherwise: a server that does not answer is an error in time.
+_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 30_000,
+    "application_name": "crawler",
+}
+# Every statement of the store goes by an index. The planner must not choose otherwise
+# while a table that grows in seconds was counted when it was empty.
+_SESSION = """SET enable_seqscan = off; SET enable_hashjoin = off;
+    SET enable_mergejoin = off; SET jit = off; SET timezone = 'UTC';
+    SET idle_in_transaction_session_timeout = '60s'"""
+
+
+class PostgresServer:
+    """The database that a URL names; a URL as libpq takes it."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            given = conninfo_to_dict(url)
+        except psycopg.Error as exc:
+            raise ConfigError(f"storage.url: {_one_line(exc)}") from exc
+        self._conninfo = url
+        # libpq's environment ranks before our defaults.
+        self._options = {
+            name: value
+            for name, value in _DEFAULTS.items()
+            if name not in given and _VARIABLES.get(name, "") not in os.environ
+        }
+        host = given.get("host") or given.get("service") or os.environ.get("PGHOST")
+        port = f":{given['port']}" if given.get("port") else ""
+        name = given.get("dbname") or os.environ.get("PGDATABASE") or ""
+        #: The database without user and password.
+        self.text = f"postgresql://{host or 'localhost'}{port}/{name}"
+
+    async def connect(self) -> Connection:
+        """A connection for a worker. StoreError: it may come later."""
+        with self.translated():
+            connection: Connection = await psycopg.AsyncConnection.connect(
+                self._conninfo, autocommit=True, **self._options
+            )
+            try:
+                self._check(connection.info.server_version)
+                register(connection)
+                await connection.execute(_SESSION)
+            except BaseException:
+                await connection.close()
+                raise
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[BlockingConnection]:
+        """A connection that blocks, for one command beside the crawls: a command does
+        not wait for a server that is away."""
+        try:
+            with self.translated(), closing(self._connect_blocking()) as connection:
+                yield connection
+        except StoreError as exc:
+            raise StateError(str(exc)) from exc
+
+    def _connect_blocking(self) -> BlockingConnection:
+        connection: BlockingConnection = psycopg.connect(
+            self._conninfo, autocommit=True, **self._options
+        )
+        try:
+            self._check(connection.info.server_version)
+            register(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self, version: int) -> None:
+        if version // 10_000 < OLDEST_SERVER:
+            raise StateError(
+                f"{self.text} is PostgreSQL {version // 10_000}; the store needs "
+                f"{OLDEST_SERVER} or later"
+            )
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise psycopg's errors as ours: StoreError for what may pass, else StateError
+        with what to do."""
+        try:
+            yield
+        except psycopg.Error as exc:
+            raise self.error_of(exc) from exc
+
+    def error_of(self, error: psycopg.Error) -> StoreError | StateError:
+        """The error that a person is shown."""
+        what = _one_line(error)
+        if isinstance(error, errors.InsufficientPrivilege):
+            return StateError(
+                f"{self.text}: {what}; the role needs the right to create schemas: "
+                "GRANT CREATE ON DATABASE ... TO ..."
+            )
+        if is_passing(error):
+            return StoreError(f"{self.text} cannot be used now: {what}")
+        return StateError(f"{self.text} cannot be used: {what}")
+
+
+_VARIABLES = {
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "application_name": "PGAPPNAME",
+}
+#: Classes of SQLSTATE for what may pass: lost connections, rollbacks, a full disk or
+#: memory, a server that stops or starts, an error of its machine.
+_PASSING = ("08", "40", "53", "57", "58", "25")
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Whether the same statement may succeed a little later."""
+    if error.sqlstate is not None:
+        return error.sqlstate[:2] in _PASSING or error.sqlstate == "55P03"
+    # Without a state the error is libpq's own: the connection.
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def is_conflict(error: psycopg.Error) -> bool:
+    """Whether another transaction was in the way: the same may be tried at once."""
+    return isinstance(error, errors.TransactionRollback)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,274 @@
+"""Every statement that the store executes.
+
+Rule: `run.` stands for the schema of a run, and `of_run` puts the schema in its place.
+Rows that several workers may insert are sent in the order of their keys, so that no two
+commits wait for each other.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from crawler.request import BUILT
+
+
+@lru_cache(maxsize=512)
+def of_run(statement: str, schema: str) -> str:
+    """The statement for the run that has this schema."""
+    return statement.replace("run.", f"{schema}.")
+
+
+# -- the catalog
+
+CATALOG_EXISTS = "SELECT to_regclass('crawler.version') IS NOT NULL"
+LOCK_CATALOG = "SELECT pg_advisory_xact_lock(4858110233)"
+MAKE_CATALOG = """
+CREATE SCHEMA IF NOT EXISTS crawler;
+CREATE TABLE IF NOT EXISTS crawler.version(version int NOT NULL);
+INSERT INTO crawler.version SELECT 0 WHERE NOT EXISTS (SELECT FROM crawler.version);
+"""
+CATALOG_VERSION = "SELECT version FROM crawler.version"
+SET_CATALOG_VERSION = "UPDATE crawler.version SET version = %s"
+LOCK_RUNS = "LOCK TABLE crawler.runs IN SHARE ROW EXCLUSIVE MODE"
+RUN_COLUMNS = """id, version, number, spider, arguments, started, finished, reason,
+    seconds, counters"""
+RUNS = f"SELECT {RUN_COLUMNS} FROM crawler.runs WHERE job = %s ORDER BY number DESC"
+JOBS = "SELECT DISTINCT job FROM crawler.runs ORDER BY job"
+ADD_RUN = """INSERT INTO crawler.runs(job, number, spider, arguments, started)
+    VALUES(%s, %s, %s, %s, %s) RETURNING id"""
+SET_RUN_VERSION = "UPDATE crawler.runs SET version = %s WHERE id = %s"
+FINISH_RUN = """UPDATE crawler.runs SET finished = %s, reason = %s, report = %s,
+    counters = coalesce(%s, counters) WHERE id = %s"""
+REOPEN_RUN = """UPDATE crawler.runs SET finished = NULL, reason = '', report = NULL
+    WHERE id = %s"""
+NOTE_RUN = "UPDATE crawler.runs SET seconds = %s, counters = %s WHERE id = %s"
+FORGET_RUN = "DELETE FROM crawler.runs WHERE id = %s"
+REPORT = "SELECT report FROM crawler.runs WHERE job = %s AND number = %s"
+MAKE_SCHEMA = "CREATE SCHEMA {schema}"
+DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
+
+# -- a run is opened
+
+LOCK_JOB = "SELECT pg_try_advisory_lock(1131575127, hashtext(%s))"
+JOIN = "INSERT INTO run.workers(machine, pid) VALUES(%s, %s) RETURNING id"
+LEAVE_ALL = "UPDATE run.workers SET dead = true WHERE NOT dead"
+HOLDER = """SELECT machine, pid, joined FROM run.workers WHERE NOT dead
+    ORDER BY id DESC LIMIT 1"""
+TOTALS = "SELECT counters, seconds FROM run.workers"
+STATE = "SELECT items, start_items, start_values, start_counts FROM run.state"
+DUPLICATES = "SELECT count(*) FROM run.duplicates"
+LAST_ITEM = "SELECT items FROM run.state"
+FACTS = "SELECT name, value FROM run.facts"
+COOKIES = "SELECT session, domain, jar FROM run.cookies"
+PENDING_HOSTS = """SELECT name, amount FROM
+    (SELECT host, count(*) AS amount FROM run.pending GROUP BY host) AS waiting
+    JOIN run.hosts ON number = host"""
+WAITING = "SELECT count(*) FROM run.tries WHERE due > %s"
+REJECTED_RULES = "SELECT fp, rule FROM run.rejected LIMIT %s"
+EARLIER_ITEMS = "SELECT fp, items FROM run.tries WHERE items > 0"
+NEXT_GROUP = "SELECT nextval('run.groups')"
+ADD_HOSTS = """INSERT INTO run.hosts(name) SELECT * FROM unnest(%s)
+    ON CONFLICT DO NOTHING"""
+HOSTS = "SELECT name, number FROM run.hosts WHERE name = ANY(%s)"
+DROP_STAGED = (
+    "DELETE FROM run.staged_items",
+    "DELETE FROM run.staged_urls",
+    "DELETE FROM run.staged_rejected",
+)
+
+# -- a group of outcomes lands
+
+FENCE = "SELECT commits FROM run.workers WHERE id = %s AND NOT dead FOR UPDATE"
+LOCK_STATE = "SELECT items FROM run.state FOR UPDATE"
+TAKE_KEYS = """INSERT INTO run.item_keys(rule, value)
+    SELECT * FROM unnest(%s, %s) ON CONFLICT DO NOTHING RETURNING rule, value"""
+GIVE_KEYS_BACK = """DELETE FROM run.item_keys USING unnest(%s, %s) AS given(rule, value)
+    WHERE item_keys.rule = given.rule AND item_keys.value = given.value"""
+ADD_URLS = """WITH new AS (
+        INSERT INTO run.urls(fp, seq, parent, rank, host, depth, found, url, callback,
+            found_as, options, meta)
+        SELECT fp, seq, parent, rank, host, depth, %s, url, callback, found_as,
+            NULLIF(options, ''), NULLIF(meta, '')
+        FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS link(fp, seq, parent,
+            rank, host, depth, url, callback, found_as, options, meta)
+        ON CONFLICT DO NOTHING RETURNING host, rank, depth, seq, fp)
+    INSERT INTO run.pending(host, rank, depth, seq, fp) SELECT * FROM new
+    RETURNING fp"""
+END_PAGES = """DELETE FROM run.pending USING unnest(%s) AS page(fp)
+    WHERE pending.fp = page.fp RETURNING pending.fp, pending.depth"""
+KEEP_PAGES = """SELECT pending.fp, pending.depth FROM run.pending
+    JOIN unnest(%s) AS page(fp) ON pending.fp = page.fp FOR UPDATE OF pending"""
+# A row that its owner is about to delete is left alone.
+LOWER = """WITH lower AS (
+        SELECT pending.fp, pending.depth AS before, link.depth
+        FROM unnest(%s, %s) AS link(fp, depth)
+        JOIN run.pending ON pending.fp = link.fp
+        WHERE link.depth < pending.depth FOR UPDATE OF pending SKIP LOCKED)
+    UPDATE run.pending SET depth = lower.depth FROM lower WHERE pending.fp = lower.fp
+    RETURNING pending.fp, lower.before, rank, seq"""
+ACCEPT = """DELETE FROM run.rejected USING unnest(%s) AS new(fp)
+    WHERE rejected.fp = new.fp RETURNING rejected.fp, rule"""
+REJECT = """INSERT INTO run.rejected(fp, parent, found, url, rule, found_as)
+    SELECT fp, parent, %s, url, rule, found_as
+    FROM unnest(%s, %s, %s, %s, %s) AS link(fp, parent, url, rule, found_as)
+    WHERE NOT EXISTS (SELECT FROM run.urls WHERE urls.fp = link.fp)
+    ON CONFLICT DO NOTHING RETURNING fp"""
+FRESH = """SELECT link.fp FROM unnest(%s) AS link(fp)
+    WHERE NOT EXISTS (SELECT FROM run.urls WHERE urls.fp = link.fp)
+    AND NOT EXISTS (SELECT FROM run.rejected WHERE rejected.fp = link.fp)"""
+ADVANCE = """UPDATE run.state SET items = items + %s,
+    start_items = greatest(start_items, %s), start_values = greatest(start_values, %s),
+    start_counts = coalesce(%s, start_counts)"""
+# The row of `state` counts this commit's items already.
+ADD_ITEMS = """INSERT INTO run.items(sequence, fp, ordinal, type, body)
+    SELECT state.items - %s + n, fp, ordinal, type, body
+    FROM run.state, unnest(%s, %s, %s, %s)
+        WITH ORDINALITY AS item(fp, ordinal, type, body, n)"""
+ADD_VISITS = """INSERT INTO run.visits(fp, time, received, last_item, items, elapsed,
+        depth, state, status, reason, detail)
+    SELECT fp, %s, received, state.items - %s + upto, visit.items, elapsed, depth,
+        visit.state, status, reason, detail
+    FROM run.state, unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS visit(fp,
+        received, upto, items, elapsed, depth, state, status, reason, detail)"""
+SET_TRIES = """INSERT INTO run.tries(fp, first_tried, due, delay, attempt, redirects,
+        items, chain, options)
+    SELECT fp, first_tried, due, delay, attempt, redirects, items, chain,
+        NULLIF(options, '')
+    FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s) AS page(fp, first_tried, due, delay,
+        attempt, redirects, items, chain, options)
+    ON CONFLICT (fp) DO UPDATE SET first_tried = excluded.first_tried,
+        due = excluded.due, delay = excluded.delay, attempt = excluded.attempt,
+        redirects = excluded.redirects, items = excluded.items,
+        chain = excluded.chain, options = coalesce(excluded.options, tries.options)"""
+END_TRIES = """DELETE FROM run.tries USING unnest(%s) AS page(fp)
+    WHERE tries.fp = page.fp"""
+ADD_DUPLICATES = """INSERT INTO run.duplicates(fp, times, parent, callback)
+    SELECT * FROM unnest(%s, %s, %s, %s)
+    ON CONFLICT (fp) DO UPDATE SET times = duplicates.times + excluded.times,
+        parent = excluded.parent, callback = excluded.callback"""
+COUNT_DUPLICATES = """UPDATE run.duplicates SET times = duplicates.times + more.times,
+        parent = more.parent, callback = more.callback
+    FROM unnest(%s, %s, %s, %s) AS more(fp, times, parent, callback)
+    WHERE duplicates.fp = more.fp"""
+ADD_FACTS = """INSERT INTO run.facts(name, value) SELECT * FROM unnest(%s, %s)
+    ON CONFLICT DO NOTHING"""
+SET_COOKIES = """INSERT INTO run.cookies(session, domain, jar)
+    SELECT * FROM unnest(%s, %s, %s)
+    ON CONFLICT (session, domain) DO UPDATE SET jar = excluded.jar"""
+COUNT = """UPDATE run.workers SET commits = %s, counters = %s, seconds = %s,
+    status = coalesce(%s, status) WHERE id = %s"""
+SET_STATUS = "UPDATE run.workers SET status = %s WHERE id = %s"
+STATUS = """SELECT status FROM run.workers WHERE status IS NOT NULL
+    ORDER BY id DESC LIMIT 1"""
+END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
+COMMITS = "SELECT commits FROM run.workers WHERE id = %s"
+LEAVE = "UPDATE run.workers SET dead = true, seconds = %s WHERE id = %s"
+
+# -- a page gives parts before it ends
+
+STAGE_ITEMS = """INSERT INTO run.staged_items(page, ordinal, type, keys, body)
+    SELECT %s, * FROM unnest(%s, %s, %s, %s)"""
+STAGE_URLS = """INSERT INTO run.staged_urls(page, fp, again, parent, rank, host, depth,
+        url, callback, found_as, options, meta)
+    SELECT %s, fp, again, parent, rank, host, depth, url, callback, found_as,
+        NULLIF(options, ''), NULLIF(meta, '')
+    FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS link(fp, again, parent,
+        rank, host, depth, url, callback, found_as, options, meta)
+    ON CONFLICT (page, fp) DO UPDATE
+        SET depth = least(staged_urls.depth, excluded.depth),
+        again = staged_urls.again + excluded.again"""
+STAGE_REJECTED = """INSERT INTO run.staged_rejected(page, fp, parent, url, rule,
+        found_as)
+    SELECT %s, * FROM unnest(%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+DROP_PAGE = tuple(f"{statement} WHERE page = %s" for statement in DROP_STAGED)
+STAGED_ITEMS = """SELECT keys, body, type FROM run.staged_items
+    WHERE page = %s AND ordinal >= %s ORDER BY ordinal LIMIT %s"""
+LAND_URLS = """WITH new AS (
+        INSERT INTO run.urls(fp, seq, parent, rank, host, depth, found, url, callback,
+            found_as, options, meta)
+        SELECT fp, %s + row_number() OVER (ORDER BY place), parent, rank, host, depth,
+            %s, url, callback, found_as, options, meta
+        FROM run.staged_urls WHERE page = %s ORDER BY fp
+        ON CONFLICT DO NOTHING RETURNING host, rank, depth, seq, fp),
+    added AS (
+        INSERT INTO run.pending(host, rank, depth, seq, fp) SELECT * FROM new)
+    SELECT name, rank, depth, min(seq), count(*), max(seq)
+    FROM new JOIN run.hosts ON number = host GROUP BY name, rank, depth"""
+# Of a URL that is new one request is none too many, if no link was there before it.
+STAGED_AGAIN = f"""SELECT fp, times, parent, callback FROM (
+        SELECT fp, parent, callback, again - (found_as = '{BUILT}' AND NOT EXISTS (
+            SELECT FROM run.urls WHERE urls.fp = staged.fp))::int AS times
+        FROM run.staged_urls AS staged WHERE page = %s AND again > 0) AS link
+    WHERE times > 0"""
+LOWER_STAGED = """WITH lower AS (
+        SELECT pending.fp, pending.depth AS before, staged.depth, pending.host
+        FROM run.staged_urls AS staged JOIN run.pending ON pending.fp = staged.fp
+        WHERE staged.page = %s AND staged.depth < pending.depth
+        FOR UPDATE OF pending SKIP LOCKED)
+    UPDATE run.pending SET depth = lower.depth FROM lower, run.hosts
+    WHERE pending.fp = lower.fp AND hosts.number = lower.host
+    RETURNING pending.fp, hosts.name, rank, lower.depth, seq"""
+ACCEPT_STAGED = """DELETE FROM run.rejected USING run.staged_urls AS staged
+    WHERE staged.page = %s AND rejected.fp = staged.fp RETURNING rejected.fp, rule"""
+STAGED_REJECTED = """SELECT place, fp, url, rule, parent, found_as
+    FROM run.staged_rejected
+    WHERE page = %s AND place > %s ORDER BY place LIMIT %s"""
+
+# -- what is asked of a run
+
+TAKE = """SELECT page.rank, page.depth, page.seq, page.fp, url, callback, parent,
+        found_as, coalesce(tries.options, urls.options), meta, attempt, first_tried,
+        due, delay, redirects, chain
+    FROM (SELECT rank, depth, seq, fp FROM run.pending
+          WHERE host = %s AND fp NOT IN (SELECT unnest(%s))
+          ORDER BY rank, depth, seq LIMIT %s) AS page
+    JOIN run.urls ON urls.fp = page.fp LEFT JOIN run.tries ON tries.fp = page.fp
+    ORDER BY page.rank, page.depth, page.seq"""
+ITEMS_AFTER = """SELECT sequence, fp, ordinal, body, NULL, type FROM run.items
+    WHERE sequence > %s ORDER BY sequence LIMIT %s"""
+SINK_POSITION = "SELECT position FROM run.sinks WHERE name = %s"
+SINK_POSITIONS = "SELECT position FROM run.sinks"
+SET_SINK_POSITION = """INSERT INTO run.sinks(name, position) VALUES(%s, %s)
+    ON CONFLICT (name) DO UPDATE SET position = excluded.position"""
+URL_STORY = """SELECT url.url, url.depth, pending.depth, url.found_as, url.found,
+        due, parent.url
+    FROM run.urls AS url LEFT JOIN run.pending ON pending.fp = url.fp
+    LEFT JOIN run.tries ON tries.fp = url.fp
+    LEFT JOIN run.urls AS parent ON parent.fp = url.parent WHERE url.fp = %s"""
+DUPLICATES_OF = """SELECT times, link.callback, parent.url FROM run.duplicates AS link
+    LEFT JOIN run.urls AS parent ON parent.fp = link.parent WHERE link.fp = %s"""
+VISITS_OF = """SELECT time, state, reason, detail, status, elapsed, received, items,
+        last_item, depth
+    FROM run.visits WHERE fp = %s ORDER BY number"""
+REJECTED_STORY = """SELECT link.url, rule, parent.url, link.found_as, link.found
+    FROM run.rejected AS link LEFT JOIN run.urls AS parent ON parent.fp = link.parent
+    WHERE link.fp = %s"""
+ITEM_SAMPLE = """SELECT sequence, body FROM run.items WHERE sequence > %s
+    AND sequence %% %s = 0 ORDER BY sequence LIMIT %s"""
+VISITS_AFTER = """SELECT visits.number, visits.fp, time, visits.state, reason, detail,
+        status, elapsed, received, url, name, parent
+    FROM run.visits JOIN run.urls ON urls.fp = visits.fp
+    JOIN run.hosts ON hosts.number = urls.host
+    WHERE visits.number > %s AND elapsed IS NOT NULL ORDER BY visits.number LIMIT %s"""
+REQUESTS_OF = "SELECT fp, options FROM run.urls WHERE url = %s ORDER BY seq"
+URL_OF = "SELECT url FROM run.urls WHERE fp = %s"
+
+# -- failed pages are put back
+
+# The run goes on: its spider has not stopped it, nor given its last items.
+GO_ON = "DELETE FROM run.facts WHERE name IN ('stopped', 'closed')"
+
+FAILED = """SELECT visit.fp, reason, status, visit.depth, url.parent, url.host,
+        url.rank, url.seq
+    FROM (SELECT DISTINCT ON (fp) fp, state, reason, status, depth
+          FROM run.visits ORDER BY fp, number DESC) AS visit
+    JOIN run.urls AS url ON url.fp = visit.fp WHERE visit.state = 2 ORDER BY visit.fp"""
+GIVEN_ITEMS = "SELECT fp, sum(items) FROM run.visits WHERE fp = ANY(%s) GROUP BY fp"
+PUT_BACK = """INSERT INTO run.pending(fp, host, rank, depth, seq)
+    SELECT * FROM unnest(%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+ADJUST = """INSERT INTO run.workers(machine, pid, dead, counters)
+    VALUES('', 0, true, %s)"""
+REOPEN_PAGES = """INSERT INTO run.visits(fp, time, received, last_item, items, elapsed,
+        depth, state, status, reason, detail)
+    SELECT fp, %s, 0, 0, 0, NULL, depth, 0, 0, '', ''
+    FROM unnest(%s, %s) AS page(fp, depth)"""

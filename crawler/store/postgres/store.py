@@ -1,0 +1,342 @@
+"""The shared store: one PostgreSQL schema a run, one transaction a group of pages.
+
+Rule: memory changes only after the commit. A commit whose answer was lost with the
+connection is looked up before the same group is tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from psycopg.errors import TransactionRollback
+
+from crawler.errors import StateError, StoreError
+from crawler.request import Entry
+from crawler.store.base import (
+    Committed,
+    Explanation,
+    ItemRow,
+    Opening,
+    Outcome,
+    Portion,
+    RunStart,
+)
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.arrays import Bigints, Texts
+from crawler.store.postgres.catalog import KeptRuns, ListedRun, listed
+from crawler.store.postgres.change import Change
+from crawler.store.postgres.landing import Landing, PagesGone
+from crawler.store.postgres.link import WorkerLink
+from crawler.store.postgres.opening import join, lock_job, open_run
+from crawler.store.postgres.pipeline import StatementPipeline, transaction
+from crawler.store.postgres.rows import explained
+from crawler.store.postgres.run_state import StagedParts, WorkerState, encoded, summed
+from crawler.store.postgres.server import Connection, PostgresServer
+from crawler.store.postgres.staging import drop, stage
+from crawler.store.status import Status
+from crawler.store.stored_entry import entry_of
+
+logger = logging.getLogger(__name__)
+
+#: Hosts whose numbers are kept in memory.
+KNOWN_HOSTS = 200_000
+#: How often a group is tried at once when other transactions are in its way.
+CONFLICTS = 10
+
+
+class PostgresStore:
+    """A job's state in the database at `url`: it survives any crash of a worker, and
+    whatever the server survives.
+
+    Once it is open it must be closed, whatever happened. Over 15 methods and 12
+    attributes: seventeen are those of the protocol, and what `open` opens.
+    """
+
+    is_stocked = True
+    is_durable = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        keep_runs: int = 10,
+        keep_items: int = 3,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = PostgresServer(url)
+        self._link = WorkerLink(self._server)
+        self._keep = KeptRuns(keep_runs, keep_items)
+        self._clock = clock
+        self._monotonic = monotonic
+        self._is_resumed = False
+        #: A commit that was sent, and whether it has landed is not known.
+        self._doubtful: tuple[Change, Sequence[Outcome]] | None = None
+        #: The status that the next commit is to write; None: the last one is written.
+        self._status: str | None = None
+        self._has_noted = False
+        self._listed: ListedRun
+        self._run: WorkerState
+        self.recent: Mapping[int, int] = {}
+        self.rejected: Mapping[int, str] = {}
+
+    async def sink_positions(self, job: str) -> list[str]:
+        """The last positions of all sinks, in all runs of the job that are kept; may
+        be called before `open`."""
+
+        async def read(connection: Connection) -> list[str]:
+            exists = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()
+            if exists != (True,):
+                return []
+            rows = await (await connection.execute(sql.RUNS, (job,))).fetchall()
+            found: list[str] = []
+            for run in map(listed, rows):
+                if run.version is not None:
+                    query = sql.of_run(sql.SINK_POSITIONS, run.schema)
+                    cursor = await connection.execute(query)
+                    found += [text for (text,) in await cursor.fetchall()]
+            return found
+
+        link = WorkerLink(self._server)  # the run may never be opened
+        try:
+            return await link.once(read)
+        except StoreError as exc:  # there is nothing yet to wait with
+            raise StateError(str(exc)) from exc
+        finally:
+            await link.close()
+
+    async def open(self, start: RunStart) -> Opening:
+        """Open the job's unfinished run, or a new one."""
+
+        async def work(connection: Connection) -> Opening:
+            now = self._clock()
+            self._listed, self._is_resumed = await open_run(
+                connection, self._server, start, self._keep, now
+            )
+            self._run, opening = await join(
+                connection, self._listed, self._is_resumed, now
+            )
+            return opening
+
+        try:
+            opening = await self._link.once(work)
+        except BaseException as exc:
+            await self._link.close()
+            if isinstance(exc, StoreError):  # there is nothing yet to wait with
+                raise StateError(str(exc)) from exc
+            raise
+        self._link.on_connect = lambda connection: lock_job(connection, start.job)
+        self.recent, self.rejected = self._run.recent, self._run.rejected
+        self._begun = self._monotonic()
+        return opening
+
+    async def take(
+        self, host: str, limit: int, without: Collection[int], now: float
+    ) -> list[Entry]:
+        """At most `limit` pending entries of `host`, the best first, none of them in
+        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        held = Bigints(without)
+
+        async def work(connection: Connection) -> list[Any]:
+            await self._know(connection, (host,))
+            values = (self._run.hosts[host], held, limit)
+            return await self._rows(connection, sql.TAKE, values)
+
+        rows = await self._link.steadily(work)
+        wall = self._clock()
+        return [entry_of(row, host, str, wall, now) for row in rows]
+
+    async def commit(
+        self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
+    ) -> Committed:
+        """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
+        the same may be tried again."""
+
+        async def work(connection: Connection) -> Committed:
+            if (landed := await self._landed_before(connection, outcomes)) is not None:
+                return landed
+            links = [link for outcome in outcomes for link in outcome.requests]
+            await self._know(connection, {link.host for link in links})
+            return await self._land(connection, outcomes, items_limit)
+
+        return await self._link.once(work)
+
+    async def _land(
+        self, connection: Connection, outcomes: Sequence[Outcome], limit: int | None
+    ) -> Committed:
+        gone: set[int] = set()
+        conflicts = 0
+        while True:
+            change = Change(self._run, self._clock(), limit)
+            try:
+                async with self._transaction(connection) as pipeline:
+                    landing = Landing(pipeline, change)
+                    await landing.land(outcomes, gone)
+                    end = await landing.finish(self._seconds, self._status)
+                    self._doubtful = (change, outcomes)
+            except PagesGone as exc:
+                gone |= exc.pages
+            except TransactionRollback:
+                self._doubtful = None
+                conflicts += 1
+                if conflicts == CONFLICTS:
+                    raise
+            else:
+                ((change.next_group, item),) = await end.fetchall()
+                return self._keep_change(change, item)
+
+    async def _landed_before(
+        self, connection: Connection, outcomes: Sequence[Outcome]
+    ) -> Committed | None:
+        """What the commit in doubt changed, if it has landed and is asked for again."""
+        if self._doubtful is None:
+            return None
+        change, sent = self._doubtful
+        rows = await self._rows(connection, sql.COMMITS, (self._run.worker,))
+        if rows != [(self._run.commits + 1,)]:
+            self._doubtful = None
+            return None
+        ((change.next_group, item),) = await self._rows(connection, sql.END_OF_GROUP)
+        committed = self._keep_change(change, item)
+        return committed if sent is outcomes else None
+
+    def _keep_change(self, change: Change, item: int) -> Committed:
+        self._doubtful = None
+        self._status = None
+        committed = change.settle(item)
+        change.keep()
+        return committed
+
+    async def note(self, status: Status) -> None:
+        """Record where the run stands: with the next commit; by itself at first, and
+        once no commit has come between two."""
+        is_quiet = self._status is not None or not self._has_noted
+        self._status = msgspec.json.encode(status).decode()
+        self._has_noted = True
+        if not (is_quiet or status.end):
+            return
+        values = (self._status, self._run.worker)
+
+        async def work(connection: Connection) -> None:
+            async with self._transaction(connection) as pipeline:
+                await pipeline.send(sql.SET_STATUS, values)
+
+        await self._link.once(work)
+        self._status = None
+
+    async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
+        """Keep a part of what a page gives before it ends; see `RequestQueue.stage`."""
+        page, run = entry.fingerprint, self._run
+        before = run.staged.get(page, StagedParts()) if number else StagedParts()
+
+        async def work(connection: Connection) -> StagedParts:
+            await self._know(connection, {link.host for link in portion.requests})
+            async with self._transaction(connection) as pipeline:
+                if not number:
+                    await drop(pipeline, page)
+                return await stage(pipeline, run.hosts, page, portion, before)
+
+        run.staged[page] = await self._link.once(work)
+
+    async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
+        """Committed items in order, from the one after `sequence`."""
+        rows = await self._read(sql.ITEMS_AFTER, (sequence, limit))
+        return [ItemRow(*row) for row in rows]
+
+    async def release_items(self, sequence: int) -> None:
+        """Nothing to do: items stay, for `crawl export`, and none are in memory."""
+
+    async def sink_position(self, sink: str) -> str | None:
+        """The position that `set_sink_position` recorded last for `sink`."""
+        rows = await self._read(sql.SINK_POSITION, (sink,))
+        return str(rows[0][0]) if rows else None
+
+    async def set_sink_position(self, sink: str, position: str) -> None:
+        """Record durably how far `sink` has written."""
+
+        async def work(connection: Connection) -> None:
+            async with self._transaction(connection) as pipeline:
+                await pipeline.send(sql.SET_SINK_POSITION, (sink, position))
+
+        await self._link.steadily(work)
+
+    async def explain(self, fingerprint: int) -> Explanation | None:
+        """All that is known of one URL; None: nothing."""
+        page = (fingerprint,)
+        story = await self._read(sql.URL_STORY, page)
+        visits = await self._read(sql.VISITS_OF, page)
+        more = sql.DUPLICATES_OF if story else sql.REJECTED_STORY
+        return explained(fingerprint, story, visits, await self._read(more, page))
+
+    async def finish(self, reason: str, report: bytes) -> None:
+        """The run is complete (its `reason` and its report): it is not resumed."""
+        values = (self._clock(), reason, report, self._totals, self._listed.id)
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(sql.FINISH_RUN, values)
+
+        await self._link.once(work)
+
+    async def close(self, seconds: float, *, is_begun: bool = True) -> None:
+        """Close; `seconds` is how long the run has taken in all. An unfinished run
+        is resumed by the next `open`; a new one that was not begun is forgotten."""
+
+        async def leave(connection: Connection) -> None:
+            run = self._listed
+            async with self._transaction(connection) as pipeline:
+                if not (is_begun or self._is_resumed):
+                    await pipeline.send(sql.DROP_SCHEMA.format(schema=run.schema))
+                    await pipeline.send(sql.FORGET_RUN, (run.id,))
+                    return
+                await pipeline.send(sql.LEAVE, (seconds, self._run.worker))
+                values = (seconds, self._totals, run.id)
+                await pipeline.send(sql.NOTE_RUN, values)
+
+        try:
+            await self._link.once(leave)
+        except StoreError as exc:
+            logger.warning("The run's last seconds are not recorded: %s", exc)
+        finally:
+            await self._link.close()
+
+    @property
+    def _seconds(self) -> float:
+        return self._run.earlier + self._monotonic() - self._begun
+
+    @property
+    def _totals(self) -> str:
+        return encoded(summed([self._run.others, self._run.own]))
+
+    async def _know(self, connection: Connection, names: Iterable[str]) -> None:
+        """Give these hosts numbers, and learn the numbers of those that have one."""
+        hosts = self._run.hosts
+        unknown = sorted(name for name in names if name not in hosts)
+        if not unknown:
+            return
+        if len(hosts) > KNOWN_HOSTS:
+            hosts.clear()
+        async with self._transaction(connection) as pipeline:
+            # The next commit waits for the disk, and for these rows with it.
+            await pipeline.send("SET LOCAL synchronous_commit = off")
+            await pipeline.send(sql.ADD_HOSTS, (Texts(unknown),))
+            found = await pipeline.send(sql.HOSTS, (Texts(unknown),))
+            hosts.update(await pipeline.rows(found))
+
+    def _transaction(self, connection: Connection) -> Any:
+        return transaction(connection, self._listed.schema)
+
+    async def _rows(
+        self, connection: Connection, query: str, values: Sequence[Any] = ()
+    ) -> list[Any]:
+        pipeline = StatementPipeline(connection, self._listed.schema)
+        return await pipeline.rows(await pipeline.send(query, values))
+
+    async def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """The rows of a query that changes nothing."""
+        return await self._link.steadily(
+            lambda connection: self._rows(connection, query, values)
+        )

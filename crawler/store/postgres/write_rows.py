@@ -1,0 +1,176 @@
+"""The rows of one transaction that are written last, behind one lock.
+
+The row of `state` is changed by every commit that has items, so it is locked at the
+very end: the items of a run are numbered in the order of the commits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crawler.request import Entry, Options, encode_options
+from crawler.store.base import Facts, Outcome
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.arrays import Bigints, Blobs, Floats, Integers, Texts
+from crawler.store.postgres.pipeline import StatementPipeline
+
+_SETS = ("scope", "start_names", "start_origins", "start_credentials", "walls")
+START_ENDED = "start_ended"
+#: The texts of `Facts`; the row of a text bears its name.
+TEXTS = ("stopped", "closed")
+
+
+class LastRows:
+    """Items, visits, tries and facts, gathered while a group lands."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self._items: list[tuple[Any, ...]] = []
+        self._visits: list[tuple[Any, ...]] = []
+        self._tries: dict[int, tuple[Any, ...]] = {}
+        self._tried: set[int] = set()
+        self._facts = Facts()
+        #: Equal requests by fingerprint: how many, and of the last one the fingerprint
+        #: of its page and its callback.
+        self.duplicates: dict[int, tuple[int, int, str]] = {}
+        #: Items so far, and those that `write_items` has written.
+        self.count = self._written = 0
+
+    def add_item(self, fingerprint: int, ordinal: int, kind: str, body: bytes) -> None:
+        self.count += 1
+        self._items.append((fingerprint, ordinal, kind, body))
+
+    @property
+    def waiting(self) -> int:
+        """Items that are not written yet."""
+        return len(self._items)
+
+    def add_visit(self, outcome: Outcome, depth: int, items: int) -> None:
+        """A line of the page log; its items were added just before."""
+        assert outcome.entry is not None
+        self._visits.append(
+            (
+                outcome.entry.fingerprint,
+                outcome.received,
+                self.count,
+                items,
+                int(outcome.elapsed * 1000),
+                depth,
+                int(outcome.state),
+                outcome.status,
+                outcome.reason,
+                outcome.detail,
+            )
+        )
+
+    def set_tries(
+        self, entry: Entry, due: float, earlier_items: int, options: Options | None
+    ) -> None:
+        """Store how often a page was tried, and when it is tried again; with other
+        options, if any."""
+        delay = max(0.0, due - self._now) if due else 0.0
+        chain = ",".join(map(str, entry.chain))
+        fp, first = entry.fingerprint, entry.first_tried
+        numbers = (entry.attempt, entry.redirects, earlier_items)
+        packed = (encode_options(options) if options else None) or b""
+        self._tries[fp] = (fp, first, due, delay, *numbers, chain, packed)
+
+    def end_tries(self, fingerprint: int) -> None:
+        """The page has ended."""
+        self._tries.pop(fingerprint, None)
+        self._tried.add(fingerprint)
+
+    def add_duplicate(self, entry: Entry, times: int = 1) -> None:
+        """Remember requests that are equal to a known one."""
+        fingerprint, callback = entry.fingerprint, entry.request.callback
+        self.add_duplicates(fingerprint, times, entry.parent, callback)
+
+    def add_duplicates(
+        self, fingerprint: int, times: int, parent: int, callback: str
+    ) -> None:
+        """Remember so many requests that are equal to a known one."""
+        earlier = self.duplicates.get(fingerprint, (0, 0, ""))[0]
+        self.duplicates[fingerprint] = earlier + times, parent, callback
+
+    def add_facts(self, facts: Facts) -> None:
+        self._facts.add(facts)
+
+    async def write_items(
+        self, pipeline: StatementPipeline, start: tuple[int, int, str] | None
+    ) -> None:
+        """Number and write the items so far, and what `start()` has given and counted;
+        the row of `state` is locked from now."""
+        if not self._items and start is None:
+            return
+        fps, ordinals, kinds, bodies = _columns(self._items, 4)
+        amount = len(self._items)
+        self._written += amount
+        await pipeline.send(sql.ADVANCE, (amount, *(start or (0, 0, None))))
+        if amount:
+            columns = (Bigints(fps), Bigints(ordinals), Texts(kinds), Blobs(bodies))
+            await pipeline.send(sql.ADD_ITEMS, (amount, *columns))
+        self._items.clear()
+
+    async def write(self, pipeline: StatementPipeline, *, has_room: bool) -> None:
+        """Write all else; without room no more URLs of equal requests are stored."""
+        if self.duplicates:
+            statement = sql.ADD_DUPLICATES if has_room else sql.COUNT_DUPLICATES
+            order = sorted(self.duplicates)
+            times, parents, callbacks = _columns(
+                [self.duplicates[fp] for fp in order], 3
+            )
+            columns = (Bigints(order), Bigints(times), Bigints(parents))
+            await pipeline.send(statement, (*columns, Texts(callbacks)))
+        if self._visits:
+            await self._write_visits(pipeline)
+        if self._tries:
+            fp, first, due, delay, attempt, redirects, items, chain, options = _columns(
+                sorted(self._tries.values()), 9
+            )
+            await pipeline.send(
+                sql.SET_TRIES,
+                (
+                    Bigints(fp), Floats(first), Floats(due), Floats(delay),
+                    Integers(attempt), Integers(redirects), Bigints(items),
+                    Texts(chain), Blobs(options),
+                ),
+            )  # fmt: skip
+        if self._tried:
+            await pipeline.send(sql.END_TRIES, (Bigints(sorted(self._tried)),))
+        if self._facts:
+            await self._write_facts(pipeline)
+
+    async def _write_visits(self, pipeline: StatementPipeline) -> None:
+        fp, received, upto, items, elapsed, depth, state, status, reason, detail = (
+            _columns(self._visits, 10)
+        )
+        await pipeline.send(
+            sql.ADD_VISITS,
+            (
+                int(self._now * 1000), self._written,
+                Bigints(fp), Bigints(received), Bigints(upto), Bigints(items),
+                Integers(elapsed), Integers(depth), Integers(state), Integers(status),
+                Texts(reason), Texts(detail),
+            ),
+        )  # fmt: skip
+
+    async def _write_facts(self, pipeline: StatementPipeline) -> None:
+        facts = self._facts
+        rows = sorted((name, value) for name in _SETS for value in getattr(facts, name))
+        if facts.start_ended:
+            rows.append((START_ENDED, ""))
+        rows += [(name, text) for name in TEXTS if (text := getattr(facts, name))]
+        if rows:
+            names, values = _columns(rows, 2)
+            await pipeline.send(sql.ADD_FACTS, (Texts(names), Texts(values)))
+        if facts.cookies:
+            places = sorted(facts.cookies)
+            sessions, domains = _columns(places, 2)
+            jars = [facts.cookies[place] for place in places]
+            columns = (Texts(sessions), Texts(domains), Blobs(jars))
+            await pipeline.send(sql.SET_COOKIES, columns)
+
+
+def _columns(rows: list[Any], width: int) -> list[Any]:
+    """The columns of rows."""
+    return list(zip(*rows, strict=True)) if rows else [()] * width

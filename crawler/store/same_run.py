@@ -1,0 +1,25 @@
+"""Whether an unfinished run can be resumed as a person asks."""
+
+from __future__ import annotations
+
+from crawler.errors import StateError
+from crawler.store.base import RunStart
+from crawler.store.reading import RunRecord
+from crawler.web.credentials import without_secrets
+
+
+def check_same(record: RunRecord, start: RunStart) -> None:
+    """Whether an unfinished run can be resumed as `start` asks, else StateError."""
+    if record.spider != start.spider:
+        what = f"of spider {record.spider!r}, not {start.spider!r}"
+    elif record.arguments != start.arguments:
+        was, now = without_secrets(record.arguments), without_secrets(start.arguments)
+        what = f"with the arguments {was}, not {now}"
+        if was == now:
+            what = f"with another value of a secret in the arguments {now}"
+    else:
+        return
+    raise StateError(
+        f"run {record.number} of job {start.job!r} is unfinished, {what}; give the "
+        "same to resume it, --fresh to forget it, or --job NAME for another job"
+    )
