@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from crawler.cli.filters import intake_of
 from crawler.cli.run_summary import of
-from crawler.cli.spider_client import Unpaced, asking_as
+from crawler.cli.spider_client import asking_as
 from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason, Retry, Skip
-from crawler.layers.redirects import follow
 from crawler.pipelines import Chain, Run
 from crawler.request import Entry, Request
 from crawler.response import Response
@@ -73,10 +72,10 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
     """What its callback makes of the page; FetchError, CallbackError."""
     chain = Chain(spider.pipelines, item_key=spider.item_key)
     async with (
-        asking_as(spider, settings, request.url) as fetch,
+        asking_as(spider, settings, request.url) as work,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
-        tried = Tried(await follow(fetch, request))
+        tried = Tried(await work.fetch(request))
 
         async def stage(entry: Entry, portion: Portion, number: int) -> None:
             tried.staged.append(portion)
@@ -89,7 +88,7 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
             stage,
             timeout=settings.crawl.callback_timeout,
         )
-        callbacks.fetching = Unpaced(fetch)
+        callbacks.fetching = work
         callbacks.methods.find(request.callback)
         intake.start(request, Discovered())  # its host is in scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))

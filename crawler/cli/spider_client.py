@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
 
 from crawler.http import ClientOptions
 from crawler.layers.protocol import Fetch
@@ -27,12 +29,14 @@ from crawler.web.urls import origin_of
 
 
 class Unpaced:
-    """What `self.fetch` asks outside of a crawl: nothing is paced or counted."""
+    """What hooks and `self.fetch` work with outside of a crawl: nothing is paced."""
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self.counts: dict[str, int] | None = None
         self.made = Made()
+        #: What asks, once it is put together.
+        self.ask: Fetch
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Unpaced:
         """The same for every page."""
@@ -42,16 +46,45 @@ class Unpaced:
         """The same for `start()`."""
         return self
 
+    def waits(self, entry: Entry, *, asked: bool) -> None:
+        """No other request waits for its turn."""
+
+    def lent(self) -> AbstractAsyncContextManager[None]:
+        """There is no turn to lend."""
+        return nullcontext()
+
+    async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
+        """What the hook gives; its requests go by this session."""
+        async with asyncio.timeout(self._seconds):
+            with at_work.within(Hooked(self, session)):
+                made = hook()
+                return await made if inspect.isawaitable(made) else made
+
     async def fetch(self, request: Request) -> Response:
         """The response behind all redirects, whatever its status."""
-        return await follow(self._fetch, request.for_purpose("login"))
+        return await follow(self.ask, request)
+
+
+class Hooked:
+    """What a hook fetches outside of a crawl: it passes no hook itself."""
+
+    def __init__(self, work: Unpaced, session: str) -> None:
+        self._work = work
+        self._session = session
+        self.counts: dict[str, int] | None = None
+
+    async def fetch(self, request: Request) -> Response:
+        """The response by the hook's session."""
+        if self._session and not request.options.session:
+            request = request.replace(session=self._session)
+        return await self._work.fetch(request.for_purpose("login"))
 
 
 @asynccontextmanager
 async def asking_as(
     spider: Spider, settings: Settings, url: str
-) -> AsyncIterator[Fetch]:
-    """What asks as the spider does; `url` counts as a start URL of the spider."""
+) -> AsyncIterator[Unpaced]:
+    """What works as the spider does; `url` counts as a start URL of the spider."""
     check_spider(spider)
     origins = {origin_of(url)}
     options = ClientOptions(
@@ -66,22 +99,17 @@ async def asking_as(
     async with spider.client(options) as client:
         wire = Wire(client, origins)
 
-        @asynccontextmanager
-        async def within() -> AsyncIterator[None]:
-            async with asyncio.timeout(settings.crawl.callback_timeout):
-                with at_work.within(Unpaced(fetch)):
-                    yield
-
-        fetch = through_spider(spider, wire, sessions, within)
-        yield fetch
+        work = Unpaced(settings.crawl.callback_timeout)
+        work.ask = through_spider(spider, wire, sessions, work)
+        yield work
 
 
 async def fetch_as(spider: Spider, settings: Settings, request: Request) -> Response:
     """One response, read whole; redirects are followed. robots.txt is not asked."""
     async with (
-        asking_as(spider, settings, request.url) as fetch,
+        asking_as(spider, settings, request.url) as work,
         PageLoader(settings.http) as pages,
     ):
-        response = await follow(fetch, request)
+        response = await work.fetch(request)
         await pages.examine(response)
         return response

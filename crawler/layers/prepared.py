@@ -6,17 +6,25 @@ request anew.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any, Protocol
 
 from crawler.layers.protocol import Fetch
 from crawler.request import Request
 from crawler.response import Response
 from crawler.web import urls
 
-#: What a hook runs within: its time, and what serves `self.fetch`.
-Within = Callable[[], AbstractAsyncContextManager[None]]
+
+class HookRunner(Protocol):
+    """What runs the hooks of a spider: within their time, and with `self.fetch`."""
+
+    async def run(self, hook: Callable[[], Any], session: str = "") -> Any: ...
+
+    def lent(self) -> AbstractAsyncContextManager[None]: ...
+
+
 Prepare = Callable[[Request], Awaitable[Request] | Request]
 
 
@@ -29,18 +37,15 @@ class Prepared:
     may not: pace, robots.txt and scope have judged them.
     """
 
-    def __init__(self, fetch: Fetch, prepare: Prepare, within: Within) -> None:
+    def __init__(self, fetch: Fetch, prepare: Prepare, hooks: HookRunner) -> None:
         self._fetch = fetch
         self._prepare = prepare
-        self._within = within
+        self._hooks = hooks
 
     async def __call__(self, request: Request, /) -> Response:
         if request.purpose != "page":
             return await self._fetch(request)
-        async with self._within():
-            prepared = self._prepare(request)
-            if inspect.isawaitable(prepared):
-                prepared = await prepared
+        prepared = await self._hooks.run(partial(self._prepare, request))
         check_prepared(request, prepared)
         response = await self._fetch(prepared)
         # Signatures belong in no item, and in no link that is relative to the page.

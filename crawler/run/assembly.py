@@ -12,7 +12,7 @@ from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
-from crawler.layers.prepared import Prepared, Within
+from crawler.layers.prepared import HookRunner, Prepared
 from crawler.layers.protocol import Fetch, Layer
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
@@ -170,14 +170,14 @@ def layered(
     if rate := plan.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
     layers = plan.options.layers
-    return through_spider(plan.spider, fetch, sessions, hooks.within, layers)
+    return through_spider(plan.spider, fetch, sessions, hooks, layers)
 
 
 def through_spider(
     spider: Spider,
     fetch: Fetch,
     sessions: Sessions,
-    within: Within,
+    hooks: HookRunner,
     layers: Iterable[Layer] = (),
 ) -> Fetch:
     """`fetch` with what a spider puts before it: cookies, layers, `prepare`."""
@@ -189,7 +189,7 @@ def through_spider(
     fetch = Translated(fetch) if outer else fetch
     if type(spider).prepare is Spider.prepare:
         return fetch
-    return Translated(Prepared(fetch, spider.prepare, within), "prepare()")
+    return Translated(Prepared(fetch, spider.prepare, hooks), "prepare()")
 
 
 def _own_fetches(

@@ -89,6 +89,7 @@ class Fetching(Protocol):
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Fetches: ...
     def for_start(self) -> Fetches: ...
+    def waits(self, entry: Entry, *, asked: bool) -> None: ...
 
 
 class Effects(msgspec.Struct):
@@ -105,6 +106,7 @@ class Effects(msgspec.Struct):
     stop: str = ""
     #: The page, and what makes its fetches.
     entry: Entry | None = None
+    is_asked: bool = True
     fetching: Fetching | None = None
     clock: CallbackClock | None = None
     fetches: Fetches | None = None
@@ -182,7 +184,8 @@ class Callbacks:
     async def _call(
         self, entry: Entry, name: str, argument: Any, page: Response | None
     ) -> Effects:
-        effects = Effects(entry=entry, fetching=self.fetching)
+        is_asked = page is None or page.is_from_wire
+        effects = Effects(entry=entry, is_asked=is_asked, fetching=self.fetching)
         at_work.begin(effects)
         try:
             await self._gather(entry, name, argument, page, effects)
@@ -242,7 +245,9 @@ class Callbacks:
                 waits_for = gathering.send(None)
             except StopIteration:
                 return
-            rest = _resumed(gathering, waits_for)
+            rest = resumed(gathering, waits_for)
+            if self.fetching is not None and effects.entry is not None:
+                self.fetching.waits(effects.entry, asked=effects.is_asked)
         if self.fetching is not None and effects.clock is None:
             effects.clock = CallbackClock()
         await self._in_time(name, rest, effects.clock, stream)
@@ -382,9 +387,9 @@ def _add_fills(page: Page, effects: Effects) -> None:
 
 
 @types.coroutine
-def _resumed(
-    begun: Coroutine[Any, Any, None], waits_for: Any
-) -> Generator[Any, Any, None]:
+def resumed(
+    begun: Coroutine[Any, Any, Any], waits_for: Any
+) -> Generator[Any, Any, Any]:
     """The rest of a coroutine that has run up to where it waits for something."""
     while True:
         try:
@@ -395,8 +400,8 @@ def _resumed(
             proceed = partial(begun.send, value)
         try:
             waits_for = proceed()
-        except StopIteration:
-            return
+        except StopIteration as stop:
+            return stop.value
 
 
 def _is_for_the_worker(exc: BaseException) -> bool:

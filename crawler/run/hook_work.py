@@ -1,44 +1,75 @@
 """What a hook of the spider works with: its time, and `self.fetch`.
 
 `prepare` and the logins of sessions run inside the visit of the request that they are
-called for.
+called for. While a hook waits, the request's turn at its host is lent to others, and
+another worker stands in: what a hook waits for may need both.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from crawler.run.callback_clock import CallbackClock
-from crawler.run.callbacks import Callbacks
+from crawler.run.callbacks import Callbacks, resumed
 from crawler.run.own_fetches import OwnFetches
 from crawler.run.visit import visited
 from crawler.spider import at_work
 
 
 class HookWork:
-    """Lets hooks run, each for `seconds` at most; `fetches` comes with the engine."""
+    """Runs hooks, each for `seconds` at most; `fetches` comes with the engine."""
 
     def __init__(self, callbacks: Callbacks, seconds: float) -> None:
         self._callbacks = callbacks
         self._seconds = seconds
         self.fetches: OwnFetches | None = None
 
-    @asynccontextmanager
-    async def within(self) -> AsyncIterator[None]:
-        """For a while this task runs a hook."""
+    async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
+        """What the hook gives, which may be awaitable; it fetches by this session."""
         assert self.fetches is not None
-        clock, entry = CallbackClock(), visited.get()
-        work = self.fetches.for_hook(entry, clock)
+        entry, clock = visited.get(), CallbackClock()
+        work = self.fetches.for_hook(entry, session, clock)
+        with at_work.within(work):
+            made = hook()
+            if not inspect.isawaitable(made):
+                return made
+            try:
+                return await self._rest(made, clock)
+            finally:
+                if entry is not None and work.made.count:
+                    self._callbacks.note_fetches(entry.fingerprint, work.made)
+
+    async def _rest(self, made: Any, clock: CallbackClock) -> Any:
+        """Await a hook; only one that has to wait lends its turn and has a clock."""
+        coroutine = made if inspect.iscoroutine(made) else _awaited(made)
         try:
-            async with asyncio.timeout(self._seconds) as limit:
-                with clock.keeping(limit), at_work.within(work):
-                    yield
+            waits_for = coroutine.send(None)
+        except StopIteration as stop:
+            return stop.value
+        rest = resumed(coroutine, waits_for)
+        try:
+            async with self.lent(), asyncio.timeout(self._seconds) as limit:
+                with clock.keeping(limit):
+                    return await rest
         except TimeoutError as exc:
             if not limit.expired():
                 raise
             raise TimeoutError(f"it took over {self._seconds:g} s") from exc
-        finally:
-            if entry is not None and work.made.count:
-                self._callbacks.note_fetches(entry.fingerprint, work.made)
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        """A wait during which the turn of the request is free for others."""
+        entry, fetches = visited.get(), self.fetches
+        if entry is None or fetches is None:
+            yield
+            return
+        async with fetches.lent(entry.host):
+            yield
+
+
+async def _awaited(made: Any) -> Any:
+    return await made

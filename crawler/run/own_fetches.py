@@ -92,9 +92,26 @@ class OwnFetches:
         """The fetches of `start()`."""
         return StartFetches(self)
 
-    def for_hook(self, entry: Entry | None, clock: CallbackClock) -> HookFetches:
+    def for_hook(
+        self, entry: Entry | None, session: str, clock: CallbackClock
+    ) -> HookFetches:
         """The fetches of a hook that is called for an entry before it is asked."""
-        return HookFetches(self, self._scheduler, entry, clock)
+        return HookFetches(self, entry, session, clock)
+
+    def waits(self, entry: Entry, *, asked: bool) -> None:
+        """A callback waits for something; the body of its page has been read."""
+        if not isinstance(entry, OwnEntry):
+            self._scheduler.free(entry, asked=asked)
+
+    @asynccontextmanager
+    async def lent(self, host: str) -> AsyncIterator[None]:
+        """A wait of a request that has its turn, and has not been asked yet."""
+        self._scheduler.own_turn_over(host, asked=False)
+        try:
+            with self.stand_in():
+                yield
+        finally:
+            await self._scheduler.own_turns.take(host)
 
     async def response(self, request: Request, made: Made, parent: int) -> Response:
         """The response behind all redirects and retries; FetchError."""
@@ -174,7 +191,7 @@ class PageFetches:
         entry = self._entry
         if isinstance(entry, OwnEntry):
             raise ConfigError(f"fetch({request.url!r}): not within another fetch")
-        self._scheduler.free(entry)
+        self._scheduler.free(entry, asked=True)
         request = _inheriting(request, entry.request, "page")
         # One stand-in for the page's worker, however many it fetches at a time.
         stand_in = nullcontext() if self._clock.is_stopped else self._fetches.stand_in()
@@ -196,18 +213,18 @@ class StartFetches:
 
 
 class HookFetches:
-    """What a hook fetches before its request goes: its turn is lent meanwhile."""
+    """What a hook fetches before its request goes; its turn is lent by `HookWork`."""
 
     def __init__(
         self,
         fetches: OwnFetches,
-        scheduler: Scheduler,
         entry: Entry | None,
+        session: str,
         clock: CallbackClock,
     ) -> None:
         self._fetches = fetches
-        self._scheduler = scheduler
         self._entry = entry
+        self._session = session
         self._clock = clock
         self.made = Made()
 
@@ -225,20 +242,9 @@ class HookFetches:
         entry = self._entry
         if entry is None:
             raise ConfigError(f"fetch({request.url!r}): nothing is being visited")
-        request = _inheriting(request, entry.request, "login")
-        with self._clock.stopped(), self._fetches.stand_in():
-            async with self._lent(entry.host):
-                return await self._fetches.response(
-                    request, self.made, entry.fingerprint
-                )
-
-    @asynccontextmanager
-    async def _lent(self, host: str) -> AsyncIterator[None]:
-        self._scheduler.own_turn_over(host, asked=False)
-        try:
-            yield
-        finally:
-            await self._scheduler.own_turns.take(host)
+        request = _inheriting(request, entry.request, "login", self._session)
+        with self._clock.stopped():
+            return await self._fetches.response(request, self.made, entry.fingerprint)
 
 
 def _entry_of(request: Request, parent: int) -> OwnEntry:
@@ -263,7 +269,9 @@ def _moved(target: Entry) -> OwnEntry:
     return entry
 
 
-def _inheriting(request: Request, page: Request, purpose: Purpose) -> Request:
+def _inheriting(
+    request: Request, page: Request, purpose: Purpose, session: str = ""
+) -> Request:
     """The request with session and proxy of its page unless it has others."""
     own, of_page = request.options, page.options
     if own.stream or own.errback:
@@ -273,7 +281,7 @@ def _inheriting(request: Request, page: Request, purpose: Purpose) -> Request:
         )
     options = msgspec.structs.replace(
         own,
-        session=own.session or of_page.session,
+        session=own.session or session or of_page.session,
         proxy=own.proxy or of_page.proxy,
         purpose=purpose,
     )

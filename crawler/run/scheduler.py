@@ -186,13 +186,14 @@ class Scheduler:
         self.own_turns.wake(host)
         self.wake()
 
-    def free(self, entry: Entry) -> None:
+    def free(self, entry: Entry, *, asked: bool) -> None:
         """The visit goes on, and its host is free: the body has been read."""
         if entry.fingerprint in self._freed:
             return
         self._freed.add(entry.fingerprint)
         now = self._loop.time()
-        self.frontier.release(entry.host, now, fingerprint=entry.fingerprint)
+        fingerprint = entry.fingerprint
+        self.frontier.release(entry.host, now, asked=asked, fingerprint=fingerprint)
         self.own_turns.wake(entry.host)
         self.wake()
 

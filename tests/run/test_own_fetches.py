@@ -359,3 +359,39 @@ def test_what_a_fetch_cannot_be_is_told() -> None:
 async def test_outside_of_a_crawl_there_is_nothing_to_fetch_with() -> None:
     with pytest.raises(ConfigError, match=r"call it in start\(\), prepare\(\)"):
         await Visits().fetch(HOME)
+
+
+@pytest.mark.parametrize("hook", ["prepare", "parse"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_lock_around_a_fetch_at_the_same_host_is_no_deadlock(
+    crawled: Crawl, hook: str, workers: int
+) -> None:
+    class Locked(Visits):
+        start_urls = [f"{HOME}{number}" for number in range(6)]
+        tokens = 0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock = asyncio.Lock()
+
+        async def token(self) -> None:
+            async with self.lock:
+                await self.fetch(f"{HOME}token")
+                self.tokens += 1
+
+        async def prepare(self, request: Request) -> Request:
+            if hook == "prepare":
+                await self.token()
+            return request
+
+        async def parse(self, response: Response) -> Results:
+            if hook == "parse":
+                await self.token()
+            yield {"tokens": self.tokens}
+
+    pages: dict[str, Any] = dict.fromkeys([*Locked.start_urls, f"{HOME}token"], "")
+    asked = TimedSite(pages)
+    run = crawled(Locked, asked, crawl={"workers": workers}, **POLITE)
+
+    assert (run.report.pages, run.report.fetched) == (6, 6)
+    assert asked.times() == [float(second) for second in range(12)]
