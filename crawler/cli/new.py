@@ -10,25 +10,17 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crawler.cli.first_look import Look
     from crawler.cli.project import Project
+    from crawler.errors import ConfigError
+    from crawler.response import Response
+    from crawler.settings import Settings
 
-TEMPLATE = '''\
-"""What {host} holds. Run it with: crawl run {name}"""
-
-from crawler import Response, Results, Spider
-
-
-class {class_name}(Spider):
-    name = "{name}"
-    start_urls = [{url}]
-
-    async def parse(self, response: Response) -> Results:
-        title = response.css_first("title")
-        yield {{"url": response.url, "title": title.text() if title else None}}
-        yield response.follow_all("a")
-'''
-
-_OURS = {"Spider", "Response", "Results", "None", "True", "False"}
+#: Seconds that the page has to come in.
+_PATIENCE = 20.0
+_OURS = {"Annotated", "Spider", "Response", "Results", "None", "True", "False"}
 
 
 def add(commands: Commands) -> None:
@@ -37,7 +29,8 @@ def add(commands: Commands) -> None:
         commands,
         "new",
         new,
-        help="write a spider that runs at once",
+        help="look at a page, and write a spider that runs at once; robots.txt is "
+        "not asked",
         example="crawl new books https://books.example/",
     )
     parser.add_argument("name", metavar="NAME", help="how the spider is called")
@@ -50,32 +43,74 @@ def new(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from crawler.cli.project import Project
+    from crawler.cli.spider_text import Names, spider_text
     from crawler.cli.streams import shown
-    from crawler.errors import ConfigError
     from crawler.web import urls
 
     project = Project(Path.cwd(), args.settings)
     _check_name(args.name, project)
     url = _checked_url(args.url)
     path = project.folder / f"{_stem(args.name)}.py"
-    text = TEMPLATE.format(
-        host=urls.host_of(url),
-        name=args.name,
-        class_name=_class_name(args.name),
-        url=_quoted(url),
-    )
+    if path.exists():
+        raise _taken(path)
+    names = Names(args.name, _class_name(args.name), url, urls.host_of(url))
+    _write(path, spider_text(names, _look(url, project)))
+    print(f"Wrote {shown(path)}; now: crawl run {args.name}")
+    return exits.COMPLETE
+
+
+def _write(path: Path, text: str) -> None:
+    from crawler.cli.streams import shown
+    from crawler.errors import ConfigError
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as exc:
-        raise ConfigError(
-            f"{shown(path)} exists; choose another name, or remove it"
-        ) from exc
+        raise _taken(path) from exc
     except OSError as exc:
         raise ConfigError(f"{shown(path)} cannot be written: {exc.strerror}") from exc
-    print(f"Wrote {shown(path)}; now: crawl run {args.name}")
-    return exits.COMPLETE
+
+
+def _taken(path: Path) -> ConfigError:
+    from crawler.cli.streams import shown
+    from crawler.errors import ConfigError
+
+    return ConfigError(f"{shown(path)} exists; choose another name, or remove it")
+
+
+def _look(url: str, project: Project) -> Look | None:
+    """What the page at `url` shows; None, and a line that says why, if it is not to be
+    had: the spider is written all the same."""
+    from functools import partial
+
+    from crawler.cli.first_look import look_at
+    from crawler.cli.running import run_in_loop
+    from crawler.cli.streams import clean_lines, complain
+    from crawler.errors import CrawlError
+
+    try:
+        response = run_in_loop(partial(_fetched, url, project.settings()))
+        look = look_at(response) if response.is_success else None
+    except (CrawlError, TimeoutError) as exc:
+        why = str(exc) or f"no answer in {_PATIENCE:g} s"
+        complain(f"The page could not be looked at: {clean_lines(why)}")
+        return None
+    if not response.is_success:
+        complain(f"The page could not be looked at: status {response.status_code}")
+    elif look is not None:
+        print(clean_lines(f"Found {look}"))
+    return look
+
+
+async def _fetched(url: str, settings: Settings) -> Response:
+    import asyncio
+
+    from crawler.run import api
+
+    async with asyncio.timeout(_PATIENCE):
+        return await api.fetch(url, settings=settings, private=True)
 
 
 def _check_name(name: str, project: Project) -> None:
@@ -129,8 +164,3 @@ def _class_name(name: str) -> str:
     words = name.replace("-", "_").split("_")
     text = "".join(word[:1].upper() + word[1:] for word in words)
     return text + "Site" if text in _OURS else text
-
-
-def _quoted(url: str) -> str:
-    escaped = url.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

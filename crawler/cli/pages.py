@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crawler.cli.project import Project
     from crawler.request import Request
     from crawler.response import Response
+    from crawler.spider import Spider
 
     Ask = Callable[[Request], Awaitable[Response]]
 
@@ -83,6 +84,11 @@ def fetch(args: argparse.Namespace) -> int:
 
 def asker(project: Project, args: argparse.Namespace) -> Ask:
     """What asks for a page: as the spider of `--spider` does, or as nobody's."""
+    return asking(project, args)[0]
+
+
+def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | None]:
+    """What asks for a page, and the spider of `--spider`."""
     from functools import partial
 
     if args.spider is None:
@@ -91,13 +97,13 @@ def asker(project: Project, args: argparse.Namespace) -> Ask:
 
         if args.arguments:
             raise ConfigError("-a gives arguments to a spider; name it by --spider")
-        return partial(api.fetch, settings=project.settings(), private=True)
+        return partial(api.fetch, settings=project.settings(), private=True), None
     from crawler.cli.project import spider_of
     from crawler.cli.spider_client import fetch_as
 
     target = project.target(args.spider)
     spider = spider_of(target, args.arguments)
-    return partial(fetch_as, spider, project.settings(target))
+    return partial(fetch_as, spider, project.settings(target)), spider
 
 
 def meta(text: str) -> dict[str, Any]:

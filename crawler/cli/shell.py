@@ -10,15 +10,16 @@ from crawler.cli import parser as options
 from crawler.cli.parser import Commands
 
 if TYPE_CHECKING:
-    from crawler.cli.pages import Ask
-    from crawler.request import Request
-    from crawler.response import Response
+    from crawler.cli.shell_names import ShellNames
 
 BANNER = """\
 response    {status} {url}
 css(sel)    what a selector matches on it, as response.css(sel)
 fetch(url)  another page, as response from then on; takes what Request takes
-robots.txt is not asked."""
+view()      the page in a browser, by a file
+tried()     what you tried so far, as code to paste
+{spider}robots.txt is not asked."""
+_SPIDER = "spider      {name}, as which pages are asked for\n"
 
 
 def add(commands: Commands) -> None:
@@ -28,7 +29,7 @@ def add(commands: Commands) -> None:
         "shell",
         shell,
         help="look into one page with Python; robots.txt is not asked",
-        example="crawl shell https://books.example/",
+        example="crawl shell https://books.example/ --spider books",
     )
     requested.add_request(parser)
     requested.add_spider(parser)
@@ -38,53 +39,54 @@ def add(commands: Commands) -> None:
 
 def shell(args: argparse.Namespace) -> int:
     """Fetch the page, then read lines of Python until they end."""
-    import code
     from pathlib import Path
 
-    from crawler.cli.pages import asker
+    from crawler.cli.pages import asking
     from crawler.cli.project import Project
-    from crawler.cli.streams import clean_lines
+    from crawler.cli.shell_names import ShellNames
+    from crawler.cli.streams import clean_lines, complain
     from crawler.errors import FetchError
 
-    page = _Page(asker(Project(Path.cwd(), args.settings), args))
+    ask, spider = asking(Project(Path.cwd(), args.settings), args)
+    page = ShellNames(ask, spider)
     try:
         response = page.take(requested.request_of(args))
     except FetchError as exc:
-        from crawler.cli.streams import complain
-
         complain(str(exc))
         return exits.POOR
-    _complete_names(page.names)
-    banner = BANNER.format(status=response.status_code, url=response.url)
-    code.interact(clean_lines(banner), local=page.names, exitmsg="")
+    named = "" if spider is None else _SPIDER.format(name=spider.name)
+    status, url = response.status_code, response.url
+    banner = BANNER.format(status=status, url=url, spider=named)
+    _interact(page, clean_lines(banner))
     return exits.COMPLETE
 
 
-class _Page:
-    """The names of the session; `response` is always the latest page."""
+def _interact(page: ShellNames, banner: str) -> None:
+    """Read Python, by IPython if it is here and a person types; then print what was
+    tried."""
+    import sys
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-        self.names: dict[str, object] = {"fetch": self.fetch}
+    ipython = _ipython() if sys.stdin.isatty() else None
+    if ipython is not None:
+        print(banner)
+        ipython.start_ipython(argv=["--no-banner"], user_ns=page.names)
+    else:
+        import code
 
-    def fetch(self, url: str, **options: Any) -> Response:
-        """The page at `url`, asked with these options of Request; FetchError."""
-        from crawler.request import Request
-
-        return self.take(Request(requested.checked(url), **options))
-
-    def take(self, request: Request) -> Response:
-        """The page, as `response` from then on; FetchError."""
-        from functools import partial
-
-        from crawler.cli.running import run_in_loop
-
-        response = run_in_loop(partial(self._ask, request))
-        self.names["response"], self.names["css"] = response, response.css
-        return response
+        _complete_names(page.names)
+        code.interact(banner, local=page.names, exitmsg="")
+    page.tried(sys.stderr)
 
 
-def _complete_names(names: dict[str, object]) -> None:
+def _ipython() -> Any:
+    try:
+        import IPython
+    except ImportError:
+        return None
+    return IPython
+
+
+def _complete_names(names: dict[str, Any]) -> None:
     """Let Tab complete, where Python was built with it."""
     try:
         import readline

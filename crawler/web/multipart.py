@@ -79,6 +79,11 @@ def type_of(filename: str) -> str:
     return _types().get(ending, OCTETS)
 
 
+def ending_of(kind: str) -> str:
+    """The ending of a file's name for a media type: ".pdf"; ".bin" for any other."""
+    return next((end for end, known in _types().items() if known == kind), ".bin")
+
+
 @lru_cache(maxsize=1)
 def _types() -> dict[str, str]:
     # Python's own table, the same on every machine.

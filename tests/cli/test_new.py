@@ -47,6 +47,64 @@ def test_a_new_spider_passes_strict_type_checks(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def books(number: int) -> str:
+    """A page of three books, and the link to the next page."""
+    shown = "".join(
+        f"<article class=book><h3><a href=/b{n}>Book {n}</a></h3>"
+        f"<p class=price>£{n}.50</p></article>"
+        for n in range(number * 3, number * 3 + 3)
+    )
+    return f"<h1>Books</h1>{shown}<a class=next href=/p{number + 1}>More</a>"
+
+
+def test_a_new_spider_takes_what_repeats_on_its_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving({"/": books(0), "/p1": books(1)}) as site:
+        written = execute(["new", "shop", site.url])
+        ran = execute(["run", "shop", "-q", "-o", "-", "--max-error-rate", "0.5"])
+
+    said = capsys.readouterr().out.splitlines()
+    assert (written, ran) == (0, 0)
+    assert said[0] == (
+        "Found 3 elements article.book with title, url, price, the next page at a.next"
+    )
+    assert said[2:] == [
+        f'{{"title":"Book {n}","url":"{site.url}/b{n}","price":"£{n}.50"}}'
+        for n in range(6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/gone", "status 404"), ("/deep", "parse_error")]
+)
+def test_a_page_that_cannot_be_looked_at_still_gets_a_spider(
+    path: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving({"/deep": "<div>" * 100_000}) as site:
+        code = execute(["new", "shop", f"{site.url}{path}"])
+
+    told = capsys.readouterr().err.splitlines()
+    assert code == 0
+    assert len(told) == 1
+    assert told[0].startswith("crawl: The page could not be looked at: ")
+    assert why in told[0]
+    assert "response.page.text" in (tmp_path / "spiders" / "shop.py").read_text()
+
+
+def test_a_site_that_is_not_there_still_gets_a_spider(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving({}) as site:
+        pass  # nobody listens there any more
+
+    code = execute(["new", "shop", site.url])
+
+    assert code == 0
+    assert "connect_refused" in capsys.readouterr().err
+    assert (tmp_path / "spiders" / "shop.py").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "url", "message"),
     [
@@ -80,6 +138,7 @@ def test_nothing_that_exists_is_replaced(
     (tmp_path / "spiders").mkdir()
     (tmp_path / "spiders" / "shop.py").write_text("precious = 1\n")
     execute(["new", "toys", "https://toys.example/"])
+    capsys.readouterr()
 
     codes = [execute(["new", name, "https://x.example/"]) for name in ("shop", "toys")]
 

@@ -3,6 +3,7 @@
 from crawler.web.multipart import (
     FilePiece,
     MultipartField,
+    ending_of,
     identity,
     multipart,
     type_of,
@@ -51,3 +52,9 @@ def test_a_file_s_type_is_told_by_its_ending() -> None:
     assert type_of("a.PDF") == "application/pdf"
     assert type_of("a.tar.zzz") == "application/octet-stream"
     assert type_of("a") == "application/octet-stream"
+
+
+def test_a_type_has_an_ending() -> None:
+    assert ending_of("application/pdf") == ".pdf"
+    assert ending_of("application/json") == ".json"
+    assert ending_of("x/y") == ".bin"

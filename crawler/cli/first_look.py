@@ -1,0 +1,263 @@
+"""A first look at a page: what repeats on it, what the parts are, where it goes on.
+
+Rule: pure and bounded; guesses only, each of which is tried on the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from crawler.cli.next_link import LONGEST, first_class, is_name, next_link_of
+from crawler.page import Page
+from crawler.page.node import Node
+from crawler.response import Response
+from crawler.web import media_type
+
+#: Elements of a page that are looked at, and those of a list.
+_ELEMENTS, _SAMPLE = 20_000, 20
+#: The fewest elements that are a list.
+_FEWEST = 3
+_JSON = ("application/json", "text/json")
+_ITEM_TAGS = "article, li, div, section, tr, dd, a"
+_ASIDE = "nav, header, footer, aside, form, head"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A field of an item: the first element that matches, or one of its attributes."""
+
+    name: str
+    selector: str
+    attr: str = ""
+    #: Whether every item has a value.
+    is_everywhere: bool = True
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found on a page; empty texts for nothing."""
+
+    #: A selector of the elements that repeat, and how many match.
+    items: str = ""
+    count: int = 0
+    parts: tuple[Part, ...] = ()
+    #: A selector of the link to the next page.
+    next_link: str = ""
+    #: A selector of the page's own title.
+    title: str = ""
+    #: Of JSON: whether it is that, and the key of the rows in it; "" if it is the rows.
+    is_json: bool = False
+    rows: str = ""
+    #: Of a feed: the name of its elements, with its namespace.
+    entries: str = ""
+
+    def __str__(self) -> str:
+        """What was found, for a person."""
+        if self.is_json:
+            return f"{self.count:,} rows of JSON"
+        if self.entries:
+            return f"a feed of {self.count:,} entries"
+        if not self.items:
+            return "nothing that repeats, so that it takes the title of each page"
+        names = ", ".join(part.name for part in self.parts)
+        found = f"{self.count:,} elements {self.items} with {names}"
+        return found + (f", the next page at {self.next_link}" * bool(self.next_link))
+
+
+def look_at(response: Response) -> Look | None:
+    """What a response shows at first sight; None for nothing. CrawlError for a body
+    that cannot be read."""
+    kind = response.content_type
+    if kind.endswith("+json") or kind in _JSON:
+        return _of_json(response.json())
+    if media_type.is_xml(kind) and kind != "application/xhtml+xml":
+        return _of_feed(response)
+    return _of_page(response.page)
+
+
+def _of_json(value: object) -> Look | None:
+    if isinstance(value, list):
+        return Look(is_json=True, count=len(value)) if _are_rows(value) else None
+    if not isinstance(value, dict):
+        return None
+    for key, inner in value.items():
+        if _are_rows(inner):
+            return Look(is_json=True, rows=key, count=len(inner))
+    return None
+
+
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _of_feed(response: Response) -> Look | None:
+    for name in ("item", "{http://www.w3.org/2005/Atom}entry"):
+        if count := sum(1 for _ in response.xml.iter(name)):
+            return Look(entries=name, count=count)
+    return None
+
+
+def _of_page(page: Page) -> Look:
+    title = "h1" if _text(page.root, "h1") else "title" if page.css("title") else ""
+    items, count, parts = _list_of(page)
+    return Look(items, count, parts, next_link_of(page), title)
+
+
+def _list_of(page: Page) -> tuple[str, int, tuple[Part, ...]]:
+    """The elements that are most like a list of items."""
+    aside = set(islice(page.css(_ASIDE), 1000))
+    best: tuple[float, str, int, tuple[Part, ...]] = (0.0, "", 0, ())
+    for selector in _candidates(page):
+        nodes = page.css(selector)
+        parts = _parts(nodes[:_SAMPLE])
+        if not parts or len(nodes) < _FEWEST:
+            continue
+        # More items are better, and more is told by what each of them holds.
+        score = min(len(nodes), 40) ** 0.5 * len(parts)
+        if _is_in(nodes[0], aside):
+            score /= 10
+        if score >= best[0]:  # of equal ones the innermost
+            best = (score, selector, len(nodes), parts)
+    return best[1:]
+
+
+def _candidates(page: Page) -> list[str]:
+    """Selectors of elements that repeat under one parent, each once."""
+    groups: dict[tuple[object, str, str], list[Node]] = {}
+    for node in islice(page.css(_ITEM_TAGS), _ELEMENTS):
+        above = node.lexbor.parent
+        name = first_class(node)
+        key = (above.mem_id if above is not None else 0, node.tag, name)
+        groups.setdefault(key, []).append(node)
+        if name:  # each may have a parent of its own
+            groups.setdefault((0, node.tag, name), []).append(node)
+    selectors = (
+        _selector_of(nodes) for nodes in groups.values() if len(nodes) >= _FEWEST
+    )
+    found = dict.fromkeys(text for text in selectors if 0 < len(text) <= LONGEST)
+    return list(found)[:100]
+
+
+def _selector_of(nodes: Sequence[Node]) -> str:
+    """A selector by what the elements have in common; "" if that says too little."""
+    first = nodes[0]
+    if name := first_class(first):
+        return f"{first.tag}.{name}"
+    above = first.parent
+    if above is not None and not is_name(above.tag):
+        above = None  # such as <a<b>
+    if above is not None and (name := first_class(above)):
+        return f"{above.tag}.{name} > {first.tag}"
+    if above is not None and is_name(above.attrs.get("id", "")):
+        return f"#{above.attrs['id']} > {first.tag}"
+    return "article" if first.tag == "article" else ""
+
+
+#: For each field the selectors to try, and the attribute that is its value.
+_GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    (
+        "title",
+        ("h1", "h2", "h3", "h4", "h5", "h6", "[itemprop=name]", ".title", ".name", "a"),
+        "",
+    ),
+    ("url", ("h1 a", "h2 a", "h3 a", "h4 a", "h5 a", "h6 a", ".title a", "a"), "href"),
+    ("price", ("[itemprop=price]", ".price", "[class*=price]"), ""),
+    ("date", ("time",), ""),
+    ("author", ("[rel=author]", "[itemprop=author]", ".author", ".byline"), ""),
+    ("image", ("img",), "src"),
+    ("text", (".summary", ".description", ".text", "p"), ""),
+)
+
+
+def _parts(nodes: Sequence[Node]) -> tuple[Part, ...]:
+    """The fields that most of the elements have; none if they are hardly items."""
+    found: dict[str, Part] = {}
+    for name, selectors, attr in _GUESSES:
+        for selector in selectors:
+            part = _tried(name, selector, attr, nodes)
+            if part is not None and not _repeats(part, found.values(), nodes):
+                found[name] = part
+                break
+    if len(found) < 2 or not found.keys() & {"title", "text"}:
+        return ()
+    return tuple(found.values())
+
+
+def _tried(name: str, selector: str, attr: str, nodes: Sequence[Node]) -> Part | None:
+    """The field, if at least half of the elements have a value that looks like it."""
+    if "*=" in selector and (own := _own_selector(selector, nodes)):
+        selector = own
+    values = [_value(node, selector, attr) for node in nodes]
+    good = [value for value in values if _is_like(name, value)]
+    if len(good) * 2 < len(nodes):
+        return None
+    if name in ("title", "url") and len(set(good)) * 2 < len(good):
+        return None  # "more", "more", "more"
+    if name == "title" and not attr and _is_cut(good):
+        whole = _tried(name, f"{selector} a", "title", nodes)
+        if whole is not None:
+            return whole
+    return Part(name, selector, attr, is_everywhere=len(good) == len(nodes))
+
+
+def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
+    """The class of the smallest element that a vague selector finds."""
+    for node in nodes:
+        named = [each for each in node.css(selector) if first_class(each)]
+        with_number = [each for each in named if re.search(r"\d", each.text())]
+        if with_number:
+            smallest = min(with_number, key=lambda each: len(each.text()))
+            return f".{first_class(smallest)}"
+    return ""
+
+
+def _is_cut(texts: Sequence[str]) -> bool:
+    """Whether most texts end in dots."""
+    cut = [text for text in texts if text.endswith(("...", "…"))]
+    return len(cut) * 2 > len(texts)
+
+
+def _repeats(part: Part, others: Iterable[Part], nodes: Sequence[Node]) -> bool:
+    """Whether another field has the same values."""
+    if part.attr:
+        return False
+    own = [_text(node, part.selector) for node in nodes]
+    return any(
+        own == [_text(node, other.selector) for node in nodes]
+        for other in others
+        if not other.attr
+    )
+
+
+def _is_like(name: str, value: str) -> bool:
+    if name == "price":
+        return len(value) <= 40 and any(char.isdigit() for char in value)
+    if name == "text":
+        return len(value) >= 30
+    if name == "url":
+        return not value.startswith(("#", "javascript:")) and value != ""
+    return 0 < len(value) <= 300
+
+
+def _value(node: Node, selector: str, attr: str) -> str:
+    if not attr:
+        return _text(node, selector)
+    found: str = node.attr(attr, selector, default="")
+    return found
+
+
+def _text(node: Node, selector: str) -> str:
+    found: str = node.text(selector, default="")
+    return found
+
+
+def _is_in(node: Node, aside: set[Node]) -> bool:
+    above = node.parent
+    while above is not None:
+        if above in aside:
+            return True
+        above = above.parent
+    return False
