@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tomllib
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -259,3 +261,13 @@ def _part(page: str, heading: str) -> str:
         rf"^{re.escape(heading)}(?=[\s,]).*?(?=^## |\Z)", page, re.M | re.S
     )
     return found[0] if found else ""
+
+
+def test_the_reference_has_every_public_name() -> None:
+    made = run_path(str(ROOT / "scripts" / "reference_pages.py"))
+
+    for package, text in zip(made["PACKAGES"], made["pages"]().values(), strict=True):
+        names = import_module(package).__all__
+        headings = re.findall(r"^(?:::: |## `)([\w.]+)", text, re.M)
+        assert len(headings) == len(names), package
+        assert {name.rpartition(".")[2] for name in headings} == set(names), package
