@@ -13,7 +13,14 @@ from selectolax.lexbor import LexborNode
 
 from crawler.errors import FetchError, Reason, SelectorError
 from crawler.errors.extras import missing
-from crawler.page.node import MISSING, Node, Nodes, attr_or, text_or
+from crawler.page.node import (
+    MISSING,
+    Node,
+    Nodes,
+    attr_or,
+    default_or_error,
+    text_or,
+)
 from crawler.web import encoding
 from crawler.web.finding import find_all, find_first
 from crawler.web.html_limits import PageTooComplex, suspicion
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
     from parsel import Selector, SelectorList
 
+    from crawler.web.embedded_json import Embedded
     from crawler.web.linked_data import LinkedData
 
 logger = logging.getLogger(__name__)
@@ -191,6 +199,32 @@ class Page:
         for error in found.errors:
             logger.info("JSON-LD on %s cannot be read: %s", self.url, error)
         return found
+
+    @lazy
+    def embedded_json(self) -> "Embedded":
+        """What the page carries for its own scripts."""
+        from crawler.web import embedded_json  # most crawls ask for none
+
+        return embedded_json.read(self.root.lexbor)
+
+    def embedded_value(self, name: str | None, key: str | None, default: Any) -> Any:
+        """The first embedded value of a name, or under a key in one; `default` or an
+        error for none."""
+        from crawler.web.embedded_json import find_key, is_named
+
+        found = self.embedded_json
+        values = (each.value for each in found.values if is_named(each.name, name))
+        if key is not None:
+            values = (inner for each in values for inner in find_key(each, key))
+        value = next(values, MISSING)
+        words = [repr(name)] * (name is not None) + [f"{key=}"] * (key is not None)
+        asked = f"embedded_json({', '.join(words)})"
+        self.note(asked, matched=value is not MISSING)
+        if value is not MISSING:
+            return value
+        if default is MISSING and any(is_named(each, name) for each in found.unread):
+            raise missing("A literal of JavaScript", "chompjs", "scripts")
+        return default_or_error(default, asked, self.url)
 
     def check(self) -> None:
         """PageTooComplex if parsing the page could take too long or too much memory."""

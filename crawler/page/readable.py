@@ -15,7 +15,7 @@ from crawler.errors import FetchError, Reason, SelectorError
 from crawler.message.received import BodyStream, Head
 from crawler.message.reply import Reply
 from crawler.page import Page
-from crawler.page.node import Node, Nodes
+from crawler.page.node import MISSING, Node, Nodes
 from crawler.request import Request
 from crawler.web import encoding as encodings
 from crawler.web import media_type
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from parsel import Selector, SelectorList
 
+    from crawler.web.embedded_json import EmbeddedJson
     from crawler.web.linked_item import LinkedItem
 
 T = TypeVar("T")
@@ -196,6 +197,33 @@ class Readable(Reply):
         if kind is not None:
             self.page.note(f"linked_data({kind!r})", matched=bool(found))
         return found
+
+    @overload
+    def embedded_json(self) -> list[EmbeddedJson]: ...
+    @overload
+    def embedded_json(
+        self, name: str | None = None, *, key: str | None = None, default: Any = ...
+    ) -> Any: ...
+
+    def embedded_json(
+        self,
+        name: str | None = None,
+        *,
+        key: str | None = None,
+        default: Any = MISSING,
+    ) -> Any:
+        """Data that the page carries for its own scripts: a value by its name, or what
+        stands under a key inside, nearest to the root. For none `default`, or
+        SelectorError.
+
+        The name is the `id` of a `<script type="application/json">`
+        ("__NEXT_DATA__"), or the variable that a script assigns or pushes to
+        ("dataLayer"). Without both: all values with their names. What is no JSON but a
+        literal of JavaScript is read by the extra `scripts`.
+        """
+        if name is None and key is None:
+            return list(self.page.embedded_json.values)
+        return self.page.embedded_value(name, key, default)
 
     @property
     def selector(self) -> Selector:

@@ -1,0 +1,187 @@
+"""Data that a page carries for its own scripts: JSON, and literals of JavaScript. Pure.
+
+`<script type="application/json">`, such as `__NEXT_DATA__`; assignments such as
+`window.state = {...}` and `state = JSON.parse("...")`; what is pushed, as in
+`dataLayer.push({...})`. JSON is read by JSON's rules; a literal that is none is read by
+chompjs, where it is installed.
+
+Rule: no script is run, and no more is read than a few times the length of the scripts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from selectolax.lexbor import LexborNode
+
+from crawler.web import js_literal
+from crawler.web.tolerant_json import loads
+
+#: Scripts of a page, and values in them, that are read at most.
+MAX_SCRIPTS, MAX_VALUES = 1_000, 10_000
+#: Values that are gone through to find a key.
+MAX_SEARCHED = 1_000_000
+_JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]*\+)?json\Z")
+_SCRIPT_TYPE = re.compile(r"|module|(?:application|text)/(?:x-)?(?:java|ecma)script\Z")
+_LINKED_DATA = "application/ld+json"
+# An assignment or a push, and what follows: an object, an array, JSON in a string.
+_START = re.compile(
+    r"(?:(?<![=!<>+*/%&|^-])=\s*+|\.push\(\s*+)"
+    r"(?P<parse>JSON\s*+\.\s*+parse\(\s*+(?P<uri>decodeURIComponent\(\s*+)?(?=['\"`])"
+    r"|(?=[\[{]))"
+)
+# The name before: of a variable, or of a property of it.
+_NAME = re.compile(
+    r"(?:[A-Za-z_$][\w$]*+|\[\s*(?:\"[^\"]*\"|'[^']*')\s*\])"
+    r"(?:\.[A-Za-z_$][\w$]*+|\[\s*(?:\"[^\"]*\"|'[^']*')\s*\])*+\s*\Z"
+)
+_LONGEST_NAME = 200
+# Most values are shorter, and an error of JSON costs as much as what it is in is long.
+_WINDOW = 4_096
+# What an attempt costs beside the text that it goes through, in characters.
+_ATTEMPT = 50
+_GLOBAL = re.compile(r"(?:window|self|globalThis|this|document)(?=[.\[])\.?")
+_QUOTED = re.compile(r"\.?\[\s*[\"']([^\"']*)[\"']\s*\]")
+
+
+class EmbeddedJson(NamedTuple):
+    """One value that a page carries, and its name: the `id` of its script, or the
+    variable that it is assigned to, without "window."."""
+
+    name: str
+    value: Any
+
+
+class Embedded(NamedTuple):
+    """The values of a page in their order, and the names of literals that are no JSON
+    and could not be read, since chompjs is not installed."""
+
+    values: list[EmbeddedJson]
+    unread: list[str]
+
+
+def read(root: LexborNode) -> Embedded:
+    """All values of the page with this root element."""
+    found = Embedded([], [])
+    for node in root.css("script")[:MAX_SCRIPTS]:
+        attributes = node.attrs
+        kind = (attributes.get("type") or "").partition(";")[0].strip().lower()
+        if _JSON_TYPE.match(kind):
+            if kind != _LINKED_DATA:
+                _read_json(attributes.get("id") or "", node.text(), found)
+        elif _SCRIPT_TYPE.fullmatch(kind) or not kind:
+            _read_script(node.text(), found)
+        if len(found.values) > MAX_VALUES:
+            break
+    return found
+
+
+def bare_name(name: str) -> str:
+    """A name without "window." and brackets: of `window["a"].b` it is "a.b"."""
+    name = _QUOTED.sub(r".\1", _GLOBAL.sub("", name.strip(), count=1))
+    return name.removeprefix(".")
+
+
+def is_named(own: str, name: str | None) -> bool:
+    """Whether a value has a name that is asked for; None asks for any."""
+    return name is None or own == bare_name(name)
+
+
+def find_key(value: Any, key: str) -> Iterator[Any]:
+    """The values under a key, those nearest to the root first."""
+    waiting = deque([value])
+    for _ in range(MAX_SEARCHED):
+        if not waiting:
+            return
+        value = waiting.popleft()
+        if isinstance(value, dict):
+            if key in value:
+                yield value[key]
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+
+
+def _read_json(name: str, text: str, found: Embedded) -> None:
+    try:
+        values = loads(text)
+    except ValueError:
+        return
+    found.values.extend(EmbeddedJson(name, value) for value in values)
+
+
+def _read_script(text: str, found: Embedded) -> None:
+    reader = _ScriptReader(text)
+    at = 0
+    while len(found.values) <= MAX_VALUES:
+        start = _START.search(text, at)
+        if start is None:
+            return
+        at = start.end()
+        before = text[
+            max(at - _LONGEST_NAME, 0, start.start() - _LONGEST_NAME) : start.start()
+        ]
+        name = _NAME.search(before)
+        if name is None:
+            continue
+        named = bare_name(name[0])
+        value = reader.value(start)
+        if value is js_literal.UNREAD:
+            found.unread.append(named)
+        elif value not in (None, {}, []):
+            found.values.append(EmbeddedJson(named, value))
+            at = reader.end
+
+
+class _ScriptReader:
+    """Reads the values in a script; `end` is where the last one ends."""
+
+    def __init__(self, text: str) -> None:
+        self.end = 0
+        self._text = text
+        self._decoder = json.JSONDecoder(strict=False)
+        # A value that breaks off may be gone through for each that begins in it.
+        self._left = 4 * len(text) + 10_000
+
+    def value(self, start: re.Match[str]) -> Any:
+        """The value behind a place; None for none, UNREAD for want of chompjs."""
+        if start["parse"]:
+            return self._parsed(start)
+        if self._left < 0:
+            return None
+        at = start.end()
+        try:
+            value, size = self._decoder.raw_decode(self._text[at : at + _WINDOW])
+        except (ValueError, RecursionError):
+            return self._long_or_literal(at)
+        self.end = at + size
+        return value
+
+    def _long_or_literal(self, at: int) -> Any:
+        """The value of what is not short JSON."""
+        self.end = js_literal.end_of(self._text, at)
+        self._left -= self.end - at + _ATTEMPT
+        literal = self._text[at : self.end]
+        if len(literal) > _WINDOW:
+            try:
+                return self._decoder.decode(literal)
+            except (ValueError, RecursionError):
+                pass
+        return js_literal.value_of(literal)
+
+    def _parsed(self, start: re.Match[str]) -> Any:
+        literal = js_literal.STRING.match(self._text, start.end())
+        if literal is None:
+            return None
+        self.end = literal.end()
+        text = js_literal.text_of(literal[0])
+        try:
+            values = loads(unquote(text) if start["uri"] else text)
+        except ValueError:
+            return None
+        return values[0] if values else None
