@@ -124,7 +124,7 @@ class Client(httpx.AsyncClient):
         self._bound = BoundTo(hosts, arguments.get("cookies"))
         super().__init__(**arguments)
         self._pace = LowestRate(http.min_rate, http.min_rate_window)
-        self._total = http.total
+        self._total, self._connect = http.total, http.connect
         self._usual_seconds: tuple[httpx.Timeout, dict[str, float | None]] | None = None
         self._connections: set[object] = set()
         self._lean_headers: dict[tuple[str, bool], list[fast_models.Pair]] = {}
@@ -141,6 +141,26 @@ class Client(httpx.AsyncClient):
     def keeps_deadline(self) -> bool:
         """Whether the transport itself ends an exchange at its total deadline."""
         return self._own is not None
+
+    @property
+    def looks_names_up(self) -> bool:
+        """Whether the names of hosts are looked up here, by `look_up`: not where a
+        proxy or another transport does that."""
+        return self._own is not None and not self._proxy
+
+    async def look_up(self, host: str) -> None:
+        """Look up the addresses of a host, so that its next connection has them;
+        FetchError if there is none, or none in time."""
+        assert self._own is not None
+        name, url = urls.name_of(host), f"//{host}"
+        try:
+            async with asyncio.timeout(self._connect):
+                await self._own.look_up(name)
+        except TimeoutError as exc:
+            detail = f"no address of {name} within {self._connect:g} s"
+            raise FetchError(Reason.CONNECT_TIMEOUT, detail, url=url) from exc
+        except httpx.TransportError as exc:
+            raise fetch_error_of(exc, url) from exc
 
     def _make_transport(
         self, options: ClientOptions, arguments: dict[str, Any]

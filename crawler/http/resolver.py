@@ -25,7 +25,10 @@ __all__ = ["NameResolver", "Resolve"]
 #: Gives the addresses of a name in order of preference, or raises OSError.
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 
-_THREADS = 32
+#: Names that hang hold threads for as long as the system waits: others need theirs.
+_THREADS = 128
+#: An old answer is used if no new one comes within so long (RFC 8767 section 5).
+_PATIENCE_SECONDS = 1.8
 _KEPT_NAMES = 10_000
 #: Seconds that an answer is kept: getaddrinfo does not tell the TTL.
 _FOUND_SECONDS = 60.0
@@ -72,11 +75,24 @@ class NameResolver:
         answer = self._remembered(host)
         if answer is None:
             task = self._asking.get(host) or self._begin(host)
-            # Shielded: a cancelled request must not cancel the lookup of others.
-            answer = await asyncio.shield(task)
+            answer = await self._awaited(host, task)
         if isinstance(answer, DnsError):
             raise type(answer)(str(answer)) from answer.__cause__
         return answer
+
+    async def _awaited(self, host: str, task: "asyncio.Task[_Answer]") -> _Answer:
+        """The new answer, or after a while an old one."""
+        _, old = self._kept.get(host, (0.0, None))
+        seconds = _PATIENCE_SECONDS if isinstance(old, tuple) else None
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                # Shielded: a cancelled request must not cancel the lookup of others.
+                return await asyncio.shield(task)
+        except TimeoutError:
+            if not limit.expired() or not isinstance(old, tuple):
+                raise
+            self._keep(host, old, _STALE_SECONDS)
+            return old
 
     def close(self) -> None:
         """Drop the cache, and cancel the lookups."""

@@ -176,6 +176,10 @@ class Transport(httpx.AsyncBaseTransport):
                 return
         connection.send_end(transfer)
 
+    async def look_up(self, host: str) -> None:
+        """Look up a name, and keep its addresses for a minute; DnsError."""
+        await self._resolver.addresses(host)
+
     def statistics(self) -> Statistics:
         """Give the counters as of now."""
         return self._pool.snapshot(lookups=self._resolver.lookups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from crawler.http import Client
+from crawler.layers.name_table import NameTable
 from crawler.request import Request
 from crawler.response import Response
 from crawler.web import urls
@@ -16,6 +17,7 @@ class Wire:
     """Asks the client; its credentials go to `origins` only, and to no robots.txt.
 
     `credentials` are Authorization headers by origin: user and password of start URLs.
+    A request fails at once if `names` says that its host's name is not to be had.
     """
 
     def __init__(
@@ -23,12 +25,17 @@ class Wire:
         client: Client,
         origins: Collection[str],
         credentials: Mapping[str, str] = _NO_CREDENTIALS,
+        names: NameTable | None = None,
     ) -> None:
+        self._names = names
         self._client = client
         self._origins = origins
         self._credentials = credentials
 
     async def __call__(self, request: Request, /) -> Response:
+        names = self._names
+        if names is not None and names.failures and not request.options.proxy:
+            names.check(urls.host_of(request.url), request.url)
         if request.purpose == "robots":
             return await self._client.fetch(request, authorized=False)
         origin = urls.origin_of(request.url)

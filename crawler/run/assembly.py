@@ -12,6 +12,7 @@ from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
+from crawler.layers.name_table import NameTable
 from crawler.layers.prepared import HookRunner, Prepared
 from crawler.layers.protocol import Fetch, Layer
 from crawler.layers.retry_policy import Retries
@@ -116,7 +117,8 @@ def assemble(resources: RunResources) -> Assembled:
         timeout=settings.crawl.callback_timeout,
     )
     hooks = HookWork(callbacks, settings.crawl.callback_timeout)
-    wire = Wire(plan.client, start_origins, credentials)
+    names = _names(resources)
+    wire = Wire(plan.client, start_origins, credentials, names)
     fetch = layered(resources, sessions, wire, hooks)
     robots = None
     if settings.politeness.robots:
@@ -139,7 +141,7 @@ def assemble(resources: RunResources) -> Assembled:
         has_hooks=type(spider).prepare is not Spider.prepare,
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
-    scheduler = _scheduler(resources, hosts, robots)
+    scheduler = _scheduler(resources, hosts, robots, names)
     starts = StartRequests(
         spider, link_filter, resources.chain, callbacks, least=2 * workers
     )
@@ -255,8 +257,19 @@ def _scope(resources: RunResources) -> Scope:
     return scope
 
 
+def _names(resources: RunResources) -> NameTable | None:
+    """What looks names up; None where layers may answer without any lookup."""
+    plan = resources.plan
+    if plan.options.layers or plan.spider.layers or not plan.client.looks_names_up:
+        return None
+    return NameTable(plan.client.look_up, resources.clocks.monotonic)
+
+
 def _scheduler(
-    resources: RunResources, hosts: HostPace, robots: RobotsTable | None
+    resources: RunResources,
+    hosts: HostPace,
+    robots: RobotsTable | None,
+    names: NameTable | None,
 ) -> Scheduler:
     opening, pages = resources.opening, resources.plan.options.pages
     if pages is not None:
@@ -268,6 +281,7 @@ def _scheduler(
         total_rate=resources.plan.settings.politeness.total_rate,
         stocked=resources.plan.store.is_stocked,
         ceilings=resources.plan.options.ceilings,
+        names=names,
     )
     for host in opening.hosts:
         scheduler.frontier.stock(host, True)

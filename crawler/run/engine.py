@@ -127,6 +127,7 @@ class Engine:
             for helper in (
                 self._committer.run,
                 parts.scheduler.keep_rate,
+                parts.scheduler.keep_names,
                 *[self._refill] * REFILLS,
             ):
                 helpers.start_soon(helper)

@@ -11,11 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
+from crawler.layers.name_table import NameTable
 from crawler.request import START, Entry
 from crawler.run.own_turns import OwnTurns
 from crawler.run.total_rate import TotalRate
@@ -44,6 +46,9 @@ class RobotsTurn:
 
 Turn = Entry | RobotsTurn
 
+#: Hosts whose names are not known: with more, `start()` rests. And so many of them are
+#: passed over at a time, so that the loop is not held.
+MAX_NAMES, NAMES_AT_ONCE = 1_000, 256
 #: Requests of `start()` that wait at most: with more, `start()` rests, whoever waits.
 MAX_STARTS = 250_000
 
@@ -55,7 +60,8 @@ class Scheduler:
     (None: any number); one is taken with each entry and given back by `done`. With
     `stocked` the store has more entries than are here, and is asked for them.
     `ceilings` gives how many entries may be out, by the kind of their fetch. At most
-    `most_starts` requests of `start()` wait here and in the store.
+    `most_starts` requests of `start()` wait here and in the store. Hosts wait for their
+    `names`; without such a table the exchanges look them up.
 
     Over 15 methods and 12 attributes: workers, commits, robots.txt, refills and
     `start()` all change what may go next, and one object must see every change.
@@ -71,7 +77,9 @@ class Scheduler:
         stocked: bool = False,
         ceilings: Mapping[str, int] | None = None,
         most_starts: int = MAX_STARTS,
+        names: NameTable | None = None,
     ) -> None:
+        self._names = names
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
         self.frontier: Frontier[Entry] = Frontier(hosts, kinds=self._kinds)
         # A store that keeps the entries itself needs only a window of them here.
@@ -240,6 +248,8 @@ class Scheduler:
     def _may_draw(self, least: int) -> bool:
         if self._starts >= self._most_starts:
             return False
+        if self._names is not None and len(self._names) >= MAX_NAMES:
+            return False
         return self.frontier.open_hosts() + self._sources <= least
 
     async def wanted_host(self) -> str:
@@ -302,6 +312,8 @@ class Scheduler:
             return None
         now = self._loop.time()
         entry = self.frontier.pop(now)
+        if entry is not None and self._names is not None:
+            entry = self._named(entry, self._names, now)
         if entry is None:
             return None
         if rate is not None:
@@ -323,6 +335,46 @@ class Scheduler:
             rate.ask()
         return rate.allows
 
+    def _named(self, entry: Entry, names: NameTable, now: float) -> Entry | None:
+        """This entry or the next one whose host's name is known; others wait."""
+        popped: Entry | None = entry
+        for _ in range(NAMES_AT_ONCE):
+            if popped is None or popped.host in names.ready:
+                return popped
+            if popped.request.options.proxy or popped.kind:
+                return popped  # another one looks the name up
+            self._await_name(popped, names, now)
+            popped = self.frontier.pop(now)
+        if popped is not None:
+            self._put_back(popped, now)
+            self._loop.call_soon(self.wake)
+        return None
+
+    def _await_name(self, entry: Entry, names: NameTable, now: float) -> None:
+        """Its origin waits for the name of its host."""
+        origin = urls.origin_of(entry.url)
+        self._put_back(entry, now)
+        self.frontier.hold(origin, now)
+        names.wait_for(entry.host, entry.priority, partial(self._name_known, origin))
+
+    def _name_known(self, origin: str) -> None:
+        self.frontier.resume(origin, self._loop.time())
+        self.wake()
+
+    def _put_back(self, entry: Entry, now: float) -> None:
+        """What `pop` gave goes back, with its turn."""
+        self.frontier.release(
+            entry.host, now, asked=False, fingerprint=entry.fingerprint
+        )
+        if self._kinds is not None:
+            self._kinds.give_back(entry.kind)
+        self.frontier.push(entry)
+
+    async def keep_names(self) -> None:
+        """Run beside the workers: looks up the names that hosts wait for."""
+        if self._names is not None:
+            await self._names.run()
+
     def _robots_first(self, entry: Entry, origin: str, now: float) -> RobotsTurn:
         """The entry's turn goes to its origin's robots.txt, which is of no kind."""
         if self._kinds is not None:
@@ -338,14 +390,10 @@ class Scheduler:
             self.frontier.release(turn.host, now, asked=False)
             self.frontier.resume(turn.origin, now)
             return
-        fingerprint = turn.fingerprint
-        self.frontier.release(turn.host, now, asked=False, fingerprint=fingerprint)
         del self.in_flight[turn.fingerprint]
-        if self._kinds is not None:
-            self._kinds.give_back(turn.kind)
         if self._permits is not None:
             self._permits += 1
-        self.frontier.push(turn)
+        self._put_back(turn, now)
 
     def _is_over(self) -> bool:
         if self._is_closed:

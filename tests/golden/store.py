@@ -228,6 +228,9 @@ class _Run:
         found: dict[str, Any] = {}
         for name, value in self._all("SELECT name, value FROM facts"):
             kind = kinds.get(name, name.removesuffix("s"))
+            if name.startswith("pause "):
+                found[name] = ""  # without when it ends
+                continue
             found[f"{kind} {value}".rstrip()] = "yes" if name == "start_ended" else ""
         for session, domain, jar in self._all("SELECT * FROM cookies"):
             # Without when each cookie was made and used.

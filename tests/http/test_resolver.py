@@ -9,6 +9,7 @@ import pytest
 from crawler.http.errors import DnsError, ResolverAwayError, TemporaryDnsError
 from crawler.http.resolver import NameResolver
 from crawler.web.addresses import Address
+from tests.virtual_time import run_virtual
 
 HERE = ip_address("192.0.2.1")
 
@@ -49,6 +50,25 @@ async def test_a_name_is_asked_for_once_a_minute() -> None:
         assert await names.resolver.addresses("a.example") == (HERE,)
 
     assert names.asked == ["a.example"] * 2
+
+
+def test_an_old_answer_is_used_if_no_new_one_comes_soon() -> None:
+    async def main() -> tuple[float, int]:
+        names, loop = Names(found), asyncio.get_running_loop()
+        await names.resolver.addresses("a.example")
+        names.now = 61
+        names.open.clear()
+        began = loop.time()
+        assert await names.resolver.addresses("a.example") == (HERE,)
+        seconds = loop.time() - began
+        assert await names.resolver.addresses("a.example") == (HERE,)
+        names.resolver.close()
+        return seconds, len(names.asked)
+
+    (seconds, asked), _ = run_virtual(main)
+
+    assert seconds == pytest.approx(1.8)
+    assert asked == 2
 
 
 async def test_all_who_ask_at_the_same_time_share_one_lookup() -> None:
