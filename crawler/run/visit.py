@@ -35,7 +35,6 @@ class OpenVisit:
         """Count an answer; its body was read as far as it will be."""
         version = response.http_version
         self.answers.append(Answer(response.status_code, version, response.received))
-        self.elapsed = response.elapsed
 
     def outcome(
         self,

@@ -380,7 +380,6 @@ def test_a_host_of_which_the_store_has_no_more_is_never_hungry() -> None:
     frontier = frontier_of(*[Page() for _ in range(3)])
 
     assert len(drawn(frontier, 10.0)) == 3
-    frontier.stock("a.example", False)
 
     assert not frontier.is_hungry
 

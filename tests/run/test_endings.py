@@ -131,7 +131,7 @@ def test_an_entry_that_waits_for_its_way_uses_up_no_attempt() -> None:
 
     assert (outcome.state, outcome.due) == (State.PENDING, NOW + 30.0)
     assert visit.entry.attempt == 2
-    assert (outcome.is_asked, statuses(outcome)) == (False, [])
+    assert (outcome.is_asked, statuses(outcome), outcome.elapsed) == (False, [], 0.0)
 
 
 # -- not asked

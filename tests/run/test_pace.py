@@ -589,6 +589,19 @@ def test_a_dead_proxy_neither_slows_nor_fails_the_direct_pages_of_a_host(
     assert direct[-1] <= 80
 
 
+def test_a_proxy_that_answers_in_between_is_not_parked() -> None:
+    """Nine pages fail by it, one comes through, nine fail again."""
+    failing = [dead_proxy] * 9
+    site = TimedSite(pages(*failing, "well", *failing))
+    stop = staticmethod(stop_after_attempt(1))
+    spider = type("Half", (HalfProxied,), {"by_proxy": (True,) * 19, "stop": stop})
+
+    run = crawl(spider, site, politeness=FREE, crawl={"workers": 1})
+
+    assert (run.report.pages, run.report.errors) == (1, {"proxy_error": 18})
+    assert site.times() == [0.0] * 19
+
+
 def test_a_request_waits_for_as_long_as_its_proxy_rests() -> None:
     """Its tenth failure parks the proxy; each later one parks it for longer."""
     tries: list[bool] = []

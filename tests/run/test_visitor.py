@@ -492,11 +492,12 @@ def test_a_page_behind_a_known_wall_is_asked_again_in_its_visit_twice() -> None:
     """The first page makes the wall known; then the wall lets no one through."""
     site = TimedSite(
         {
-            HOME: in_turn((302, {"location": "/wall"}, ""), linked("/page")),
+            HOME: in_turn((302, {"location": "/wall"}, ""), linked("/page", "/other")),
             HOME + "wall": in_turn(
                 (302, {"location": "/"}, ""), (302, {"location": "/page"}, "")
             ),
             HOME + "page": (302, {"location": "/wall"}, ""),
+            HOME + "other": "",
         }
     )
 
@@ -505,9 +506,26 @@ def test_a_page_behind_a_known_wall_is_asked_again_in_its_visit_twice() -> None:
     assert [asked.url.removeprefix(HOME) for asked in site.log] == [
         *("", "wall", ""),
         *("page", "wall", "page", "wall", "page"),
+        "other",
     ]
     assert site.times("page") == [1.5] * 3
+    assert site.times("other") == [4.0]  # each of the five has had a turn
     assert run.report.errors == {"redirect_limit": 1}
+
+
+def test_a_wall_is_remembered_by_the_visit_that_met_it_though_it_sets_no_cookie() -> (
+    None
+):
+    seen = Seen()
+    wall = (302, {"location": "/"}, "")
+    site = FakeSite(
+        {HOME: in_turn((302, {"location": "/wall"}, ""), "in"), HOME + "wall": wall}
+    )
+
+    crawl(starting(HOME), site, terms={"observers": [seen]})
+
+    walls = [each.facts.walls for each in seen.visits if each.facts is not None]
+    assert walls == [{HOME + "wall"}]
 
 
 # -- what is tried again, and how a run ends by it
