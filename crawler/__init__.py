@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from crawler.run.observers import Observer
     from crawler.settings import Settings
     from crawler.sinks import Sink
-    from crawler.spider import Arg, Failure, Results, Spider
+    from crawler.spider import Arg, Failure, Results, Session, SessionPool, Spider
     from crawler.spider.rules import Rule, RuleSpider
     from crawler.spider.sitemaps import SitemapSpider
     from crawler.stats import FinishReason, Report
@@ -92,7 +92,14 @@ _HOMES = {
     "crawler.response": ("LinkElement", "Response"),
     "crawler.settings": ("Settings",),
     "crawler.sinks": ("Sink",),
-    "crawler.spider": ("Arg", "Failure", "Results", "Spider"),
+    "crawler.spider": (
+        "Arg",
+        "Failure",
+        "Results",
+        "Session",
+        "SessionPool",
+        "Spider",
+    ),
     "crawler.spider.rules": ("Rule", "RuleSpider"),
     "crawler.spider.sitemaps": ("SitemapSpider",),
     "crawler.stats": ("FinishReason", "Report"),
@@ -133,6 +140,8 @@ __all__ = [
     "Rule",
     "RuleSpider",
     "SelectorError",
+    "Session",
+    "SessionPool",
     "Settings",
     "Sink",
     "SinkError",

@@ -88,6 +88,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "sinks/file_sink.py": "sinks/test_files.py",
     "sinks/follower.py": "sinks/test_outputs.py",
     "sinks/postgres_table.py": "sinks/test_postgres.py",
+    "layers/declared_sessions.py": "layers/test_identities.py",
     "spider/at_work.py": "spider/test_counting.py",
     "spider/base.py": "run/test_callbacks.py",
     "store/compared_runs.py": "store/sqlite/test_run_reader.py",

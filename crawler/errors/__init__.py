@@ -101,6 +101,8 @@ class Reason(StrEnum):
     OUTCOME_TOO_LARGE = "outcome_too_large"
     SPIDER_ERROR = "spider_error"
     PIPELINE_ERROR = "pipeline_error"
+    LOGGED_OUT = "logged_out"
+    LOGIN_FAILED = "login_failed"
     PROXY_ERROR = "proxy_error"
     INTERNAL_ERROR = "internal_error"
 
@@ -132,6 +134,7 @@ _BLAME = {
     Reason.ROBOTS_UNREACHABLE: Blame.HOST,
     Reason.PROXY_ERROR: Blame.WAY,
     Reason.FILE_ERROR: Blame.CODE,
+    Reason.LOGIN_FAILED: Blame.CODE,
     Reason.SPIDER_ERROR: Blame.CODE,
     Reason.PIPELINE_ERROR: Blame.CODE,
     Reason.INTERNAL_ERROR: Blame.OURS,
@@ -148,6 +151,8 @@ _RETRIED = frozenset(
         Reason.DEADLINE,
         Reason.TRUNCATED,
         Reason.PROXY_ERROR,
+        Reason.LOGGED_OUT,
+        Reason.LOGIN_FAILED,
     }
 )
 _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})

@@ -11,7 +11,7 @@ from crawler.errors import ConfigError
 from crawler.request import Request
 from crawler.web import urls
 
-__all__ = ["BoundTo"]
+__all__ = ["BoundTo", "is_for_all"]
 
 #: Headers for everybody, beside those that begin with "accept".
 _FOR_ALL = frozenset({"connection", "user-agent"})
@@ -53,7 +53,7 @@ class BoundTo:
         """Those of the client's headers that a host may see."""
         pairs = headers.multi_items()
         if not authorized:
-            return [pair for pair in pairs if _is_for_all(pair[0])]
+            return [pair for pair in pairs if is_for_all(pair[0])]
         crumbs = [f"{each.name}={each.value}" for each in self._cookies.jar]
         if crumbs:
             given = [value for name, value in pairs if name.lower() == "cookie"]
@@ -62,6 +62,7 @@ class BoundTo:
         return pairs
 
 
-def _is_for_all(name: str) -> bool:
+def is_for_all(name: str) -> bool:
+    """Whether a header is no secret: every host may see it."""
     name = name.lower()
     return name in _FOR_ALL or name.startswith("accept")

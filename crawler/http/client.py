@@ -245,10 +245,12 @@ class Client(httpx.AsyncClient):
         request: Request,
         *,
         authorized: bool = True,
+        partition: str = "",
     ) -> Response:
         """One exchange, no redirects: the head is here, the body is on its way.
 
-        The body of a request with `stream` is not bounded. Only where `authorized`
+        Requests of different partitions, such as sessions, share no connection. The
+        body of a request with `stream` is not bounded. Only where `authorized`
         does it get the client's own credentials. Raises FetchError. The caller closes
         the response.
         """
@@ -260,6 +262,8 @@ class Client(httpx.AsyncClient):
         authorized = self._bound.allows(request, is_start=authorized)
         files = await FileBody.of(request) if request.options.pieces else None
         prepared = self._prepare(request, files, authorized=authorized)
+        if partition:
+            prepared.extensions["partition"] = partition
         own = self._own
         try:
             if own is not None and not self._is_watched(authorized):

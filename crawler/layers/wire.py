@@ -26,11 +26,14 @@ class Wire:
         origins: Collection[str],
         credentials: Mapping[str, str] = _NO_CREDENTIALS,
         names: NameTable | None = None,
+        identities: Collection[str] = (),
     ) -> None:
         self._names = names
         self._client = client
         self._origins = origins
         self._credentials = credentials
+        #: Sessions with connections of their own.
+        self._identities = frozenset(identities)
 
     async def __call__(self, request: Request, /) -> Response:
         names = self._names
@@ -43,7 +46,11 @@ class Wire:
         own = request.options.authorization or self._credentials.get(origin)
         if own and not _is_authorized(request):
             request = request.with_headers({"Authorization": own})
-        return await self._client.fetch(request, authorized=is_ours)
+        session = request.options.session
+        partition = session if session in self._identities else ""
+        return await self._client.fetch(
+            request, authorized=is_ours, partition=partition
+        )
 
 
 def _is_authorized(request: Request) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,6 +12,8 @@ from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers.bandwidth import Bandwidth, Metered
+from crawler.layers.declared_sessions import all_of, check_sessions
+from crawler.layers.identities import Identities
 from crawler.layers.name_table import NameTable
 from crawler.layers.prepared import HookRunner, Prepared
 from crawler.layers.protocol import Fetch, Layer
@@ -40,7 +42,7 @@ from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.sinks import Outputs
 from crawler.spider import Spider
 from crawler.stats import FinishReason
-from crawler.store.base import Opening
+from crawler.store.base import Facts, Opening
 from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
@@ -118,8 +120,10 @@ def assemble(resources: RunResources) -> Assembled:
     )
     hooks = HookWork(callbacks, settings.crawl.callback_timeout)
     names = _names(resources)
-    wire = Wire(plan.client, start_origins, credentials, names)
-    fetch = layered(resources, sessions, wire, hooks)
+    identities = _identities(spider, hooks, callbacks, facts, start_origins)
+    apart = [session.name for session in all_of(spider.sessions)]
+    wire = Wire(plan.client, start_origins, credentials, names, apart)
+    fetch = layered(resources, sessions, wire, hooks, identities)
     robots = None
     if settings.politeness.robots:
         agent, total = settings.user_agent(), settings.http.total
@@ -138,7 +142,8 @@ def assemble(resources: RunResources) -> Assembled:
         endings=_endings(resources, callbacks, retries, hosts),
         pages=resources.pages,
         clocks=resources.clocks,
-        has_hooks=type(spider).prepare is not Spider.prepare,
+        has_hooks=identities is not None or type(spider).prepare is not Spider.prepare,
+        identities=identities,
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
     scheduler = _scheduler(resources, hosts, robots, names)
@@ -165,14 +170,39 @@ def assemble(resources: RunResources) -> Assembled:
 
 
 def layered(
-    resources: RunResources, sessions: Sessions, wire: Fetch, hooks: HookWork
+    resources: RunResources,
+    sessions: Sessions,
+    wire: Fetch,
+    hooks: HookWork,
+    identities: Identities | None,
 ) -> Fetch:
     """What a request passes on its way to the wire: the last line is asked first."""
     plan, fetch = resources.plan, wire
     if rate := plan.settings.politeness.bandwidth:
         fetch = Metered(fetch, Bandwidth(rate))
     layers = plan.options.layers
-    return through_spider(plan.spider, fetch, sessions, hooks, layers)
+    return through_spider(plan.spider, fetch, sessions, hooks, identities, layers)
+
+
+def _identities(
+    spider: Spider,
+    hooks: HookWork,
+    callbacks: Callbacks,
+    facts: Facts,
+    origins: Collection[str],
+) -> Identities | None:
+    if not spider.sessions:
+        return None
+    check_sessions(type(spider), list(spider.sessions))
+    known = {session for session, _ in facts.cookies}
+    return Identities(
+        spider.sessions,
+        callbacks.methods.find,
+        hooks,
+        origins=origins,
+        known=known,
+        retired=facts.retired,
+    )
 
 
 def through_spider(
@@ -180,11 +210,14 @@ def through_spider(
     fetch: Fetch,
     sessions: Sessions,
     hooks: HookRunner,
+    identities: Identities | None = None,
     layers: Iterable[Layer] = (),
 ) -> Fetch:
     """`fetch` with what a spider puts before it: cookies, layers, `prepare`."""
     if spider.cookies is not False:
         fetch = WithCookies(fetch, sessions)
+    if identities is not None:
+        fetch = identities.layer(fetch)
     outer = [*layers, *spider.layers]
     for layer in reversed(outer):
         fetch = layer(fetch)

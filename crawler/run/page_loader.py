@@ -63,6 +63,8 @@ class PageLoader:
         if not response.is_read:
             response.examine = self.examine
             return
+        if isinstance(response.stream, HeldBody):  # it was examined before
+            return
         content = response.content
         if response.content_type and "ml" not in response.content_type:
             return

@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from crawler.errors import ConfigError, StateError
 from crawler.http import Client, ClientOptions
+from crawler.layers.declared_sessions import all_of
 from crawler.pipelines import Chain
 from crawler.run.options import RunOptions
 from crawler.run.user_code import defined_at
@@ -88,6 +89,7 @@ class RunPlan:
             arguments=arguments.decode(),
             started=self.options.wall_clock(),
             fresh=self.options.fresh,
+            sessions=tuple(each.name for each in all_of(self.spider.sessions)),
         )
 
 

@@ -15,7 +15,16 @@ visited: ContextVar[Entry | None] = ContextVar("visited", default=None)
 class OpenVisit:
     """An entry that is being asked for, and the answers so far."""
 
-    __slots__ = ("answers", "elapsed", "entry", "has_head", "is_asked", "pause", "wall")
+    __slots__ = (
+        "answers",
+        "elapsed",
+        "entry",
+        "has_head",
+        "is_asked",
+        "pause",
+        "wall",
+        "way",
+    )
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -28,6 +37,8 @@ class OpenVisit:
         self.has_head = False
         #: The URL of a cookie wall that was met here first; "": none.
         self.wall = ""
+        #: The proxy by which it was asked last, which a layer may have chosen.
+        self.way = ""
         #: Seconds for which an answer has paused the host.
         self.pause = 0.0
 

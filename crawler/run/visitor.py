@@ -18,6 +18,7 @@ from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.way_health import WayHealth
 from crawler.layers import redirects
+from crawler.layers.identities import Identities
 from crawler.layers.protocol import Fetch
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import CookieChanges
@@ -31,6 +32,7 @@ from crawler.run.callbacks import CallbackError, CallsBack
 from crawler.run.endings import Endings
 from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
+from crawler.run.user_code import user_frame
 from crawler.run.visit import OpenVisit, visited
 from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
@@ -52,7 +54,10 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class VisitParts:
-    """What a visit works with."""
+    """What a visit works with.
+
+    Over 12 attributes: each is a part that some step of a visit asks.
+    """
 
     fetch: Fetch
     #: Seconds for an exchange, if the wire does not keep to them itself.
@@ -68,6 +73,8 @@ class VisitParts:
     clocks: Clocks
     #: Whether hooks want to know which entry is visited.
     has_hooks: bool = False
+    #: The sessions that the spider declares; None: it declares none.
+    identities: Identities | None = None
 
 
 class Visitor:
@@ -100,6 +107,9 @@ class Visitor:
         if fetched and (made := fetched.pop(entry.fingerprint, None)):
             made.tell(outcome)
         cookies = parts.sessions.changes()
+        if parts.identities is not None and (names := parts.identities.retirements()):
+            outcome.facts = outcome.facts or Facts()
+            outcome.facts.retired |= names
         if cookies or visit.wall or visit.pause:
             facts = outcome.facts = outcome.facts or Facts()
             facts.cookies.update(cookies)
@@ -135,7 +145,7 @@ class Visitor:
 
     async def _visit(self, visit: OpenVisit) -> Outcome:
         """One exchange, or some more where a cookie wall is to be passed."""
-        request = visit.entry.request
+        request, parts = visit.entry.request, self._parts
         behind: Request | None = None  # asked next, whatever the wall answers
         while True:
             try:
@@ -143,6 +153,8 @@ class Visitor:
             except FetchError as exc:
                 return await self._failed(visit, exc)
             try:
+                if parts.identities is not None:
+                    await self._check(visit, request, response)
                 if behind is None and fate is not Fate.REDIRECT:
                     return await self._judge(visit, response, fate)
                 self._observe(visit, Sign.ANSWERED)
@@ -159,6 +171,33 @@ class Visitor:
                 return await self._failed(visit, exc, response)
             finally:
                 await response.aclose()
+
+    def _learn(self, visit: OpenVisit, *, is_good: bool) -> None:
+        """Let the session know what its page was worth to the callback."""
+        if self._parts.identities is not None:
+            request = visit.entry.request
+            self._parts.identities.judged(request, is_good=is_good)
+
+    def _is_checked(self, request: Request) -> bool:
+        identities = self._parts.identities
+        return identities is not None and identities.needs_body(request)
+
+    async def _check(
+        self, visit: OpenVisit, request: Request, response: Response
+    ) -> None:
+        """Let the session learn from the response; FetchError if it is a wall."""
+        identities = self._parts.identities
+        assert identities is not None
+        if response.is_read:
+            await self._parts.pages.examine(response)
+        try:
+            await identities.check(request, response)
+        except FetchError:
+            raise
+        except Exception as exc:
+            where = user_frame(exc)
+            detail = f"is_logged_out raised {type(exc).__name__}: {exc} ({where})"
+            raise FetchError(Reason.SPIDER_ERROR, detail, url=request.url) from exc
 
     def _passage(
         self, visit: OpenVisit, request: Request, response: Response
@@ -210,10 +249,11 @@ class Visitor:
             response = await parts.fetch(request)
             visit.has_head = True
             visit.is_asked = response.is_from_wire or was_asked
+            visit.way = response.request.options.proxy
             response.request = request  # layers may have sent another one
             response.max_links = self._max_links
             fate = acceptance.fate(request, response)
-            if acceptance.needs_body(request, fate):
+            if acceptance.needs_body(request, fate) or self._is_checked(request):
                 await response.aread()
                 if fate is Fate.PAGE and not response.is_type_declared:
                     fate = acceptance.fate(request, response)
@@ -244,9 +284,11 @@ class Visitor:
         except CallbackError as exc:
             return await endings.failed(visit, exc, response)
         except Retry as again:
+            self._learn(visit, is_good=False)
             return await endings.again(visit, again, response)
         except Skip as skip:
             return endings.left(visit, skip, response)
+        self._learn(visit, is_good=True)
         return endings.done(visit, response, effects)
 
     async def _bad_status(self, visit: OpenVisit, response: Response) -> Outcome:
@@ -290,7 +332,7 @@ class Visitor:
             return NO_CONSEQUENCE
         parts, entry = self._parts, visit.entry
         if visit.has_head:
-            parts.ways.succeeded(entry.request.options.proxy)
+            parts.ways.succeeded(visit.way)
         exchange = Exchange(
             entry.host, sign, visit.elapsed, entry.fingerprint, retry_after
         )

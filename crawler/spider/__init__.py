@@ -1,5 +1,6 @@
 """What a person writes: a Spider, its arguments, and what its callbacks give."""
 
+from crawler.layers.declared_sessions import Session, SessionPool
 from crawler.spider.arguments import Arg, Argument
 from crawler.spider.base import Failure, Results, Spider
 
@@ -8,5 +9,7 @@ __all__ = [
     "Argument",
     "Failure",
     "Results",
+    "Session",
+    "SessionPool",
     "Spider",
 ]

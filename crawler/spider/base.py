@@ -21,6 +21,7 @@ from crawler.errors import ConfigError, Reason
 from crawler.errors.foreign_names import SPIDER
 from crawler.http import Client, ClientOptions
 from crawler.layers import Layer
+from crawler.layers.declared_sessions import Session, SessionPool, check_sessions
 from crawler.request import Request
 from crawler.response import Response
 from crawler.spider import arguments, counting
@@ -110,6 +111,8 @@ class Spider:
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     cookies: Mapping[str, str] | Literal[False] = _NO_COOKIES
     auth: Any = None
+    #: Identities, with logins, and pools of them: `session=` of requests names them.
+    sessions: Sequence[Session | SessionPool] = ()
     #: tenacity's policies, asked with each failed attempt; None: by [retry].
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None
@@ -127,6 +130,7 @@ class Spider:
         super().__init_subclass__(**options)
         _refuse_foreign_names(cls)
         check_hooks(cls)
+        check_sessions(cls, cls.sessions)
         inherited = dict(cls.declared_arguments)
         own = arguments.declared(cls, _RESERVED)
         cls.declared_arguments = {**inherited, **own}

@@ -106,6 +106,8 @@ class Facts(msgspec.Struct):
     walls: set[str] = set()
     #: Users and passwords of start URLs: `ORIGIN AUTHORIZATION`.
     start_credentials: set[str] = set()
+    #: Sessions that are not used any more.
+    retired: set[str] = set()
     #: Why the spider has ended the crawl by StopCrawl; empty: it has not.
     stopped: str = ""
     #: How the run ended, once `closing()` has given its items; empty: it has not.
@@ -123,6 +125,7 @@ class Facts(msgspec.Struct):
             or self.walls
             or self.cookies
             or self.start_ended
+            or self.retired
             or self.stopped
             or self.closed
             or self.pauses
@@ -137,6 +140,7 @@ class Facts(msgspec.Struct):
         self.walls |= later.walls
         self.cookies.update(later.cookies)
         self.start_ended = self.start_ended or later.start_ended
+        self.retired |= later.retired
         self.stopped = self.stopped or later.stopped
         self.closed = self.closed or later.closed
         self.pauses.update(later.pauses)
@@ -314,6 +318,8 @@ class RunStart:
     arguments: str = "{}"
     started: float = 0.0
     fresh: bool = False
+    #: Sessions whose cookies a new run takes over from the run before it.
+    sessions: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

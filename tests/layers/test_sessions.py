@@ -144,10 +144,10 @@ class Given(Spider):
 
     name = "given"
     scope = "none"
-    sessions = ("", "other")
+    used = ("", "other")
 
     async def start(self) -> AsyncIterator[Request]:
-        for session in self.sessions:
+        for session in self.used:
             yield Request(
                 HOME + session,
                 cookies={"age": "18"} if session == "" else None,
@@ -168,7 +168,7 @@ def test_cookies_of_a_request_are_kept_for_what_follows_from_its_page() -> None:
 
     names = (HOME, HOME + "a", "https://x.example/")
     crawl(
-        type("One", (Given,), {"sessions": ("",)}),
+        type("One", (Given,), {"used": ("",)}),
         transport=FakeSite(dict.fromkeys(names, page)),
     )
 

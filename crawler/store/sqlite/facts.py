@@ -6,11 +6,19 @@ No state: every function takes a connection, a writer's or a reader's.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from crawler.store.base import Facts
 
 #: The sets of `Facts`; the rows of a set bear its name.
-_SETS = ("scope", "start_names", "start_origins", "start_credentials", "walls")
+_SETS = (
+    "scope",
+    "start_names",
+    "start_origins",
+    "start_credentials",
+    "walls",
+    "retired",
+)
 _START_ENDED = "start_ended"
 #: The texts of `Facts`; the row of a text bears its name.
 _TEXTS = ("stopped", "closed")
@@ -53,3 +61,14 @@ def read_facts(connection: sqlite3.Connection) -> Facts:
     for session, domain, jar in connection.execute("SELECT * FROM cookies"):
         facts.cookies[session, domain] = jar
     return facts
+
+
+def take_over_cookies(
+    connection: sqlite3.Connection,
+    before: sqlite3.Connection,
+    sessions: Sequence[str],
+) -> None:
+    """Begin with the cookies that these sessions had in an earlier run."""
+    kept = set(sessions)
+    rows = [row for row in before.execute("SELECT * FROM cookies") if row[0] in kept]
+    connection.executemany(_SET_COOKIES, rows)

@@ -5,8 +5,9 @@ Rule: a file that cannot be used is never overwritten; with `fresh` it is rename
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from crawler.store.sqlite.catalog import (
     Catalog,
     JobFiles,
 )
+from crawler.store.sqlite.facts import take_over_cookies
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,24 @@ def open_run(
     path = files.run(record.number)
     connection = schema.connect(path, "run", synchronous=synchronous)
     resources.callback(connection.close)
+    if start.sessions and not is_resumed and not start.fresh:
+        _take_over(files, record.number, connection, start)
     return OpenRun(catalog, record, is_resumed, path, connection)
+
+
+def _take_over(
+    files: JobFiles, number: int, connection: sqlite3.Connection, start: RunStart
+) -> None:
+    """Begin with the cookies of the last run that is kept; without it with none."""
+    paths = (files.run(before) for before in range(number - 1, 0, -1))
+    path = next((each for each in paths if each.exists()), None)
+    if path is None:
+        return
+    with (
+        contextlib.suppress(StateError),
+        closing(schema.connect(path, "run")) as before,
+    ):
+        take_over_cookies(connection, before, start.sessions)
 
 
 def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:

@@ -1,0 +1,133 @@
+"""Sessions that a spider declares: identities with a login, and pools of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crawler.errors import ConfigError
+from crawler.message import request_parts as parts
+from crawler.request import checked_proxy
+
+Method = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Session:
+    """An identity: requests with `session=name` go by its cookies, headers, proxy and
+    connections, which no other session shares.
+
+        sessions = [Session("member", login="log_in", is_logged_out="is_wall")]
+
+        async def log_in(self, session: Session) -> None:
+            page = await self.fetch("https://shop.example/login")
+            await self.fetch(page.form("#login", fill={"user": "emma", ...}))
+
+        def is_wall(self, response: Response) -> bool:
+            return response.css_first("#login") is not None
+
+    `login` runs before the session's first request. Its cookies are kept with the job.
+    A response that `is_logged_out` is asked again after another login.
+    """
+
+    name: str
+    login: Method = ""
+    is_logged_out: Method = ""
+    proxy: str = ""
+    #: For the origins that the crawl starts from; User-Agent and Accept for all.
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+    #: Your own values, such as the name of an account; never shown.
+    meta: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise ConfigError(f"Session({self.name!r}): give it a name")
+        parts.headers(self.headers)
+        checked_proxy(self.proxy)
+
+    @property
+    def login_name(self) -> str:
+        """The name of the method that logs in; empty for none."""
+        return _name(self.login)
+
+    @property
+    def wall_name(self) -> str:
+        """The name of the method that knows a page for those who are logged out."""
+        return _name(self.is_logged_out)
+
+
+@dataclass(frozen=True)
+class SessionPool:
+    """Sessions that take turns: requests with `session=name` go by the next one.
+
+    One that is refused again and again, or whose login fails, is retired for the run.
+    """
+
+    name: str
+    sessions: Sequence[Session]
+
+    def __post_init__(self) -> None:
+        if not self.sessions:
+            raise ConfigError(f"SessionPool({self.name!r}): give it sessions")
+
+
+def all_of(declared: Sequence[Session | SessionPool]) -> Iterator[Session]:
+    """Every session, those of pools among them."""
+    for each in declared:
+        yield from each.sessions if isinstance(each, SessionPool) else (each,)
+
+
+def check_sessions(cls: type, declared: object) -> None:
+    """ConfigError unless names are unique, and methods are there and look right."""
+    if not isinstance(declared, list | tuple):
+        return  # a property: it is checked when the crawl begins
+    names: set[str] = set()
+    for each in declared:
+        if not isinstance(each, Session | SessionPool):
+            raise ConfigError(
+                f"{cls.__name__}.sessions holds {each!r}; write Session()"
+            )
+        inside = each.sessions if isinstance(each, SessionPool) else ()
+        for name in (each.name, *(session.name for session in inside)):
+            if name in names:
+                raise ConfigError(f"{cls.__name__}.sessions has {name!r} twice")
+            names.add(name)
+    for session in all_of(declared):
+        _check_method(cls, session, session.login_name, "async def {}(self, session)")
+        _check_method(cls, session, session.wall_name, "def {}(self, response)")
+
+
+def _check_method(cls: type, session: Session, name: str, signature: str) -> None:
+    if not name:
+        return
+    method = getattr(cls, name, None)
+    if not callable(method):
+        raise ConfigError(
+            f"{cls.__name__}: Session({session.name!r}) names the method {name!r}, "
+            f"which the spider has not; write `{signature.format(name)}`"
+        )
+    is_one = not (inspect.isasyncgenfunction(method) or _gives(method))
+    if not is_one or not _takes_one(method):
+        raise ConfigError(
+            f"{cls.__name__}.{name} is a method of Session({session.name!r}); write "
+            f"`{signature.format(name)}`, without yield"
+        )
+
+
+def _gives(method: Any) -> bool:
+    return inspect.isgeneratorfunction(method)
+
+
+def _takes_one(method: Any) -> bool:
+    try:
+        inspect.signature(method).bind(None, None)
+    except TypeError:
+        return False
+    return True
+
+
+def _name(method: Method) -> str:
+    # In a class body a method is a plain function yet.
+    return method if isinstance(method, str) else str(getattr(method, "__name__", ""))
