@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from crawler.cli import printing
 from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.spider import Spider
@@ -155,7 +156,8 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # annotations and dataclasses look there
     try:
-        spec.loader.exec_module(module)
+        with printing.to_standard_error():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as exc:
         del sys.modules[name]
         raise LoadError.of(exc, path) from exc

@@ -24,16 +24,24 @@ MAX_LINE = 8 * 1024
 _NOISY = ("httpx", "httpcore", "h2", "hpack", "asyncio")
 
 
+#: What each JSON line says beside its own: the spider and the run, once they are known.
+Context = dict[str, Any]
+#: The attributes of every record; what `extra=` gave is not among them.
+_COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
 @contextmanager
 def configured(
     verbosity: int = 0, quiet: bool = False, log_format: Format = "text"
-) -> Iterator[None]:
-    """All logging goes to standard error, as long as the block runs."""
+) -> Iterator[Context]:
+    """All logging goes to standard error, as long as the block runs; gives what JSON
+    lines are to say beside their own."""
+    context: Context = {}
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
     handler = _StandardError()
     is_verbose = verbosity > 0 and not quiet
     handler.setFormatter(
-        JsonFormatter() if log_format == "json" else TextFormatter(is_verbose)
+        JsonFormatter(context) if log_format == "json" else TextFormatter(is_verbose)
     )
     root = logging.getLogger()
     before, old_level = root.handlers[:], root.level
@@ -44,7 +52,7 @@ def configured(
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     try:
-        yield
+        yield context
     finally:
         logging.captureWarnings(False)
         for name, old in noise.items():
@@ -68,15 +76,15 @@ class _StandardError(logging.Handler):
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:01 WARNING Failed https://...`; the traceback only where it is asked
-    for."""
+    """`2026-03-01 12:00:01+01:00 WARNING Failed https://...`; with the traceback only
+    if that is asked for."""
 
     def __init__(self, is_verbose: bool) -> None:
         super().__init__()
         self._is_verbose = is_verbose
 
     def format(self, record: logging.LogRecord) -> str:
-        moment = self.formatTime(record, "%H:%M:%S")
+        moment = moment_of(record.created)
         line = f"{moment} {record.levelname} {clean(record.getMessage())}"
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and not self._is_verbose:
@@ -88,37 +96,55 @@ class TextFormatter(logging.Formatter):
         return line
 
 
+def moment_of(seconds: float) -> str:
+    """A moment with its date, and the offset of this machine's time zone."""
+    local = datetime.fromtimestamp(seconds, UTC).astimezone()
+    return local.isoformat(" ", timespec="seconds")
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object a line: the run's context, and what `extra=` gave."""
+
+    def __init__(self, context: Context | None = None) -> None:
+        super().__init__()
+        self._context = {} if context is None else context
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = {}
+        given = {n: v for n, v in vars(record).items() if n not in _COMMON}
+        fields: dict[str, Any] = {**self._context, **given}
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             trace = "".join(traceback.format_exception(error))
             fields["exception"] = clean_lines(trace)
         moment = datetime.fromtimestamp(record.created, UTC)
         return json_line(
-            record.levelname, record.getMessage(), moment, logger=record.name, **fields
+            record.levelname,
+            record.getMessage(),
+            moment,
+            **{**fields, "logger": record.name},
         )
 
 
-def json_line(level: str, message: str, moment: datetime, **fields: Any) -> str:
+def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> str:
     """A message for programs that read what we say."""
     limit = MAX_LINE
     while True:
         values = {
-            "time": moment.isoformat(timespec="milliseconds"),
-            "level": level.lower(),
-            "message": clean(message)[:limit],
             **{
                 name: value[-limit:] if isinstance(value, str) else value
                 for name, value in fields.items()
             },
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": level.lower(),
+            "message": clean(message)[:limit],
         }
-        line = msgspec.json.encode(values).decode(errors="replace")
-        if len(line.encode()) <= MAX_LINE or limit < 2:
+        first = {name: values.pop(name) for name in ("time", "level", "message")}
+        encoded = msgspec.json.encode({**first, **values}, enc_hook=repr)
+        line = encoded.decode(errors="replace")
+        if len(line.encode()) <= MAX_LINE:
             return line
+        if limit < 2:  # what is long is no text
+            return json_line(level, message, moment)
         limit //= 2
 
 

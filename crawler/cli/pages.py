@@ -152,7 +152,7 @@ def parse(args: argparse.Namespace) -> int:
     from functools import partial
     from pathlib import Path
 
-    from crawler.cli import logs, parse_page
+    from crawler.cli import logs, parse_page, printing
     from crawler.cli.project import Project, spider_of
     from crawler.cli.running import run_in_loop
     from crawler.errors import FetchError
@@ -164,7 +164,10 @@ def parse(args: argparse.Namespace) -> int:
     settings = project.settings(target)
     given = {"callback": args.callback, "meta": args.meta}
     request = requested.request_of(args, **given)
-    with logs.configured(args.verbose, args.quiet, args.log_format):
+    with (
+        logs.configured(args.verbose, args.quiet, args.log_format),
+        printing.to_standard_error(),
+    ):
         main = partial(parse_page.try_page, spider, settings, request)
         try:
             tried = run_in_loop(main)

@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TypeVar
 
 import anyio
 
-from crawler.cli import crash, logs, memory, run_summary, summary
+from crawler.cli import crash, logs, memory, printing, run_summary, summary
 from crawler.cli.run_summary import Ending
 from crawler.cli.stopping import Stopper
 from crawler.cli.views import JsonView, LiveView, QuietView, View
@@ -73,8 +74,16 @@ def conduct(
     goes on with it, `spider_name` what finds it again where its own name does not."""
     view = manner.view(terms)
     hand_in = partial(summary.write_early, summary_path)
-    with logs.configured(manner.verbosity, manner.quiet, manner.log_format):
-        ending = run_in_loop(partial(perform, spider, settings, terms, view, hand_in))
+    # Whoever reads standard output wants nothing but items, or the summary.
+    is_taken = "-" in (*(terms.outputs_of(spider)), summary_path)
+    with (
+        logs.configured(manner.verbosity, manner.quiet, manner.log_format) as context,
+        printing.to_standard_error() if is_taken else nullcontext(),
+    ):
+        if isinstance(view, JsonView):
+            view.context = context
+        work = partial(perform, spider, settings, terms, view, hand_in, context)
+        ending = run_in_loop(work)
         if ending.error is not None:
             folder = Path(settings.storage.dir) if ending.is_kept else None
             crash.tell(
@@ -102,15 +111,20 @@ async def perform(
     terms: RunOptions,
     view: View,
     hand_in: Callable[[Report], None] | None = None,
+    context: logs.Context | None = None,
 ) -> Ending:
     """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
-    begin. Anything else that it dies of is in the ending."""
+    begin. Anything else that it dies of is in the ending. `context` is told of the
+    run."""
     stopper = Stopper(view.say, settings.crawl.grace)
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
         await tasks.start(stopper.listen)
         try:
             async with open_run(spider, settings, terms, hand_in=hand_in) as run:
+                if context is not None:
+                    job = terms.job_of(spider)
+                    context.update(spider=spider.name, job=job, run=run.opening.run)
                 _greet(run, view)
                 stopper.attend(run.engine)
                 tasks.start_soon(view.follow, run)

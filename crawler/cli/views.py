@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crawler.cli import run_summary
-from crawler.cli.logs import json_line
+from crawler.cli.logs import Context, json_line, moment_of
 from crawler.cli.run_summary import Ending, RunFigures, RunGauge
 from crawler.cli.streams import complain, say
 
@@ -44,8 +44,8 @@ class View:
             self.show(pulse.figures(time.monotonic(), run.seconds))
 
     def show(self, figures: RunFigures) -> None:
-        """Where the crawl stands now."""
-        say(run_summary.progress_line(figures))
+        """Where the crawl stands now, and when that was."""
+        say(f"{moment_of(time.time())} {run_summary.progress_line(figures)}")
 
     def end(self, ending: Ending, command: str) -> None:
         """How it went, and where the items are."""
@@ -75,7 +75,11 @@ class QuietView(View):
 
 
 class JsonView(View):
-    """JSON objects, one a line: for programs."""
+    """JSON objects, one a line: for programs; each says what `context` holds."""
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        super().__init__(interval)
+        self.context: Context = {}
 
     def say(self, line: str) -> None:
         self._put(line)
@@ -94,7 +98,7 @@ class JsonView(View):
         self._put(run_summary.last_line(ending, command))
 
     def _put(self, message: str, level: str = "info", **fields: Any) -> None:
-        line = json_line(level, message, datetime.now(UTC), **fields)
+        line = json_line(level, message, datetime.now(UTC), **self.context, **fields)
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 

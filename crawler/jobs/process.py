@@ -86,6 +86,8 @@ class Processes:
                     f"job {job!r} already runs in another process; wait for its end"
                 )
             os.ftruncate(lock, 0)
+            if log is not None:
+                os.write(log, _head(job, self._clock()))
             process = await anyio.open_process(
                 self._command_of(job),
                 cwd=self._root,
@@ -125,6 +127,13 @@ class Processes:
         if path.exists() and path.stat().st_size > MAX_LOG:
             path.replace(path.with_name(path.name + ".1"))
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _head(job: str, now: float) -> bytes:
+    """The first line of a process in the job's log: when it was started."""
+    local = datetime.fromtimestamp(now, UTC).astimezone()
+    moment = local.isoformat(" ", timespec="seconds")
+    return f"{moment} INFO {job}: started\n".encode()
 
 
 def log_of(folder: Path, job: str) -> Path:

@@ -105,6 +105,7 @@ class CrawlRun:
         draw_start = not self.opening.facts.start_ended
         async with self._watchdog:
             reason = await self.engine.run(draw_start=draw_start)
+        self._assembled.observations.tell_given_up()
         # Whoever read our output had enough of it: that is an end, too.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
         if is_complete or (not self.is_durable and self.outputs.error is None):

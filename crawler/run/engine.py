@@ -238,7 +238,10 @@ class Engine:
             return await self._parts.visitor.visit(entry)
         except Exception as exc:
             # A fault of the crawler, not of the spider: one page fails, not the crawl.
-            logger.exception("Unexpected error while visiting %s", entry.url)
+            fields = {"url": entry.url, "host": entry.host}
+            logger.exception(
+                "Unexpected error while visiting %s", entry.url, extra=fields
+            )
             return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:

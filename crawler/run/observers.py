@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterable
 
 from crawler.errors import Reason
 from crawler.frontier.exchange import PaceChange
-from crawler.request import Request
+from crawler.request import Entry, Request
 from crawler.run.resting_hosts import WAY, RestingHosts
 from crawler.stats import Counters
 from crawler.store.base import Outcome, State
 from crawler.web import urls
+from crawler.web.credentials import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,8 @@ class Observations(Observer):
         self.left_out: dict[str, Counter[str]] = {}
         #: Reasons of the spider's own for which it skipped pages.
         self.own_skips: set[str] = set()
+        #: Hosts that are given up: how many of their URLs failed unasked, and why.
+        self.given_up: dict[str, tuple[int, str]] = {}
         #: Where redirects led, with how many.
         self.targets: Counter[str] = Counter()
 
@@ -146,22 +149,57 @@ class Observations(Observer):
             if host in hosts or len(hosts) < MAX_HOSTS:
                 hosts[host] += 1
         if outcome.reason and outcome.entry is not None:
-            self._note_failure(outcome, outcome.entry.url)
+            self._note_failure(outcome, outcome.entry)
         elif outcome.detail and outcome.state is State.REDIRECTED:
             target = outcome.detail
             if target in self.targets or len(self.targets) < MAX_HOSTS:
                 self.targets[target] += 1
 
-    def _note_failure(self, outcome: Outcome, url: str) -> None:
+    def pace_changed(self, change: PaceChange) -> None:
+        """Note a host that is given up: what is left of it is told of as one."""
+        if change.is_given_up and len(self.given_up) < MAX_HOSTS:
+            self.given_up.setdefault(change.host, (0, ""))
+
+    def tell_given_up(self) -> None:
+        """Log how many URLs of each host failed without being asked for."""
+        for host, (amount, detail) in self.given_up.items():
+            if amount:
+                what = "1 URL" if amount == 1 else f"{amount:,} URLs"
+                told = "Failed %s of %s, which were not asked for: %s"
+                logger.warning(told, what, host, detail, extra={"host": host})
+        self.given_up.clear()
+
+    def _note_failure(self, outcome: Outcome, entry: Entry) -> None:
+        reason, detail = outcome.reason, outcome.detail
         if outcome.state is State.PENDING:
-            logger.info("Again %s: %s: %s", url, outcome.reason, outcome.detail)
+            self._log(logging.INFO, "Again", outcome, entry)
             return
-        if outcome.reason not in self.samples and outcome.entry is not None:
-            self.samples[outcome.reason] = (url, outcome.detail)
-            self.requests[outcome.reason] = outcome.entry.request
-        if outcome.state is State.SKIPPED and outcome.reason not in _REASONS:
-            self.own_skips.add(outcome.reason)
+        if reason not in self.samples:
+            self.samples[reason] = (entry.url, detail)
+            self.requests[reason] = entry.request
+        if outcome.state is State.SKIPPED and reason not in _REASONS:
+            self.own_skips.add(reason)
         if outcome.state is State.FAILED:
-            logger.warning("Failed %s: %s: %s", url, outcome.reason, outcome.detail)
-        elif outcome.reason == Reason.ROBOTS_DENIED:
-            logger.info("Left out %s: %s", url, outcome.reason)
+            if not outcome.is_asked and entry.host in self.given_up:
+                known = self.given_up[entry.host]
+                self.given_up[entry.host] = (known[0] + 1, known[1] or detail)
+            elif reason != Reason.INTERNAL_ERROR:  # told with its traceback already
+                self._log(logging.WARNING, "Failed", outcome, entry)
+        elif reason == Reason.ROBOTS_DENIED:
+            self._log(logging.INFO, "Left out", outcome, entry)
+
+    def _log(self, level: int, what: str, outcome: Outcome, entry: Entry) -> None:
+        if not logger.isEnabledFor(level):
+            return
+        fields = {
+            "url": redacted(entry.url),
+            "host": entry.host,
+            "reason": outcome.reason,
+            "status": outcome.status or None,
+        }
+        is_told = outcome.detail and outcome.state is not State.SKIPPED
+        detail = f": {outcome.detail}" if is_told else ""
+        logger.log(
+            level, "%s %s: %s%s", what, fields["url"], outcome.reason, detail,
+            extra=fields,
+        )  # fmt: skip

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -49,7 +51,7 @@ def test_how_much_is_said_is_what_was_asked_for(
         logger.warning("c")
 
     assert [
-        line.split()[1] for line in capsys.readouterr().err.splitlines()
+        line.split()[2] for line in capsys.readouterr().err.splitlines()
     ] == expected
 
 
@@ -117,3 +119,48 @@ def test_logging_is_as_it_was_when_the_block_has_ended() -> None:
         assert root.handlers != before[0]
 
     assert (root.handlers[:], root.level, logging.getLogger("httpx").level) == before
+
+
+def test_a_line_has_its_date_and_zone(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs.configured():
+        logger.warning("x")
+
+    date, time, level, *_ = capsys.readouterr().err.split()
+    moment = datetime.fromisoformat(f"{date} {time}")
+    assert moment.utcoffset() is not None
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+    assert level == "WARNING"
+
+
+def json_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_json_lines_keep_what_extra_gave_and_say_which_run_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs.configured(log_format="json") as context:
+        context.update(spider="books", run=7)
+        logger.warning("a", extra={"url": "https://a.example/", "n": 3})
+
+    (line,) = json_lines(capsys)
+    assert {name: line[name] for name in ("spider", "run", "url", "n", "logger")} == {
+        "spider": "books",
+        "run": 7,
+        "url": "https://a.example/",
+        "n": 3,
+        "logger": "crawler.some.part",
+    }
+
+
+def test_extra_can_neither_hide_nor_break_a_json_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with logs.configured(log_format="json"):
+        logger.warning("a", extra={"level": "debug", "time": 1, "object": object()})
+        logger.warning("b", extra={"long": list(range(10_000))})
+
+    first, second = json_lines(capsys)
+    assert (first["message"], first["level"]) == ("a", "warning")
+    assert first["object"].startswith("<object")
+    assert second["message"] == "b"

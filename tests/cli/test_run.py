@@ -619,3 +619,36 @@ def test_a_damaged_state_is_told_before_its_output_is_judged(
     assert code == 2
     assert "books.db is damaged" in told
     assert "--overwrite" not in told
+
+
+def test_what_a_spider_prints_does_not_get_between_its_items(tmp_path: Path) -> None:
+    with serving(SHOP) as site:
+        path = write_spider(tmp_path, site.url)
+        text = path.read_text().replace(
+            "        yield", "        print('seen', response.url)\n        yield", 1
+        )
+        path.write_text(f"print('loaded')\n{text}")
+        done = crawl(tmp_path, "run", "books", "-o", "-")
+        one = crawl(tmp_path, "parse", f"{site.url}/one", "--spider", "books")
+
+    assert all(json.loads(line) for line in done.stdout.splitlines())
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.count("seen http") == 3
+    assert "loaded" in done.stderr
+    assert json.loads(one.stdout)
+    assert "seen http" in one.stderr
+
+
+def test_json_lines_of_a_run_say_which_run_and_what_failed(tmp_path: Path) -> None:
+    with serving({**SHOP, "/one": (404, "")}) as site:
+        write_spider(tmp_path, site.url)
+        done = crawl(tmp_path, "run", "books", "--log-format", "json")
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    (failed,) = [line for line in lines if line.get("reason") == "http_status"]
+    assert failed["url"] == f"{site.url}/one"
+    assert failed["host"] == site.url.removeprefix("http://")
+    assert failed["status"] == 404
+    assert {(line["spider"], line["job"], line["run"]) for line in lines} == {
+        ("books", "books", 1)
+    }

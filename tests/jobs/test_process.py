@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -36,12 +37,18 @@ class Launched:
         return Processes(self.folder, self.folder, lambda job: command)
 
     async def said(self) -> str:
-        """The first line of the job's log, once it is there."""
+        """What the process wrote into the job's log, behind the line of its start."""
         path = anyio.Path(log_of(self.folder, "nightly"))
         with anyio.fail_after(20):
-            while not (text := await path.read_text()).endswith("\n"):  # noqa: ASYNC110  # another process writes it
-                await anyio.sleep(0.01)
-        return text.strip()
+            while True:
+                text = await path.read_text()
+                first, _, rest = text.partition("\n")
+                if rest.endswith("\n"):
+                    break
+                await anyio.sleep(0.01)  # another process writes it
+        assert datetime.fromisoformat(first[:25]).tzinfo is not None
+        assert first.endswith(" INFO nightly: started")
+        return rest.strip()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from crawler.run.observers import MAX_HOSTS, Observations, Observer
 from crawler.stats import Counters
 from crawler.store.base import Outcome, Rejected, State
 from crawler.testing import FakeSite, Page
+from tests.run import timed
 
 URL = "https://site.example/"
 
@@ -194,3 +195,33 @@ def test_an_observer_that_fails_is_named_once_and_stops_nothing(
 
     assert (report.pages, seen.pages, broken.told) == (1, 1, 1)
     assert caplog.text.count("Observer Broken failed") == 1
+
+
+def test_a_failure_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
+    Observations().landed(outcome(State.FAILED, Reason.RESET, "why"))
+
+    (record,) = caplog.records
+    fields = vars(record)
+    assert record.getMessage() == f"Failed {URL}: reset: why"
+    assert (fields["url"], fields["host"]) == (URL, "site.example")
+    assert (fields["reason"], fields["status"]) == ("reset", None)
+
+
+def test_a_host_that_is_given_up_is_one_line_with_a_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    home = "https://site.example/"
+    urls = [f"{home}{number}" for number in range(200)]
+
+    run = timed.crawl(
+        timed.starting(*urls),
+        timed.TimedSite(dict.fromkeys(urls, Reason.CONNECT_TIMEOUT)),
+    )
+
+    lines = [record.getMessage() for record in caplog.records]
+    counted = [line for line in lines if "which were not asked for" in line]
+    each = [line for line in lines if line.startswith(f"Failed {home}")]
+    assert run.report.failed == 200
+    assert len(counted) == 1
+    assert counted[0].startswith(f"Failed {200 - len(each)} URLs of site.example, ")
+    assert len(each) < 100

@@ -1,0 +1,67 @@
+"""Where a spider's own `print` goes: to standard error, beside the log.
+
+Rule: standard output carries items, and what a command was asked for, and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+
+@contextmanager
+def to_standard_error() -> Iterator[None]:
+    """While the block runs, what is written to `sys.stdout` goes to standard error.
+
+    The descriptor stays what it is: items are written to it.
+    """
+    real = sys.stdout
+    try:
+        real.fileno()
+    except (OSError, ValueError, AttributeError):
+        yield  # a notebook's or a test's: nothing else can be told apart
+        return
+    printed = _Printed(real)
+    sys.stdout = printed
+    try:
+        yield
+    finally:
+        if sys.stdout is printed:
+            sys.stdout = real
+
+
+class _Printed(io.TextIOBase):
+    """Standard output to those who ask for its descriptor, standard error to those who
+    write to it."""
+
+    def __init__(self, real: TextIO) -> None:
+        super().__init__()
+        self._real = real
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._real.encoding
+
+    @property
+    def buffer(self) -> io.BufferedIOBase:
+        """For bytes: those of standard error."""
+        return sys.stderr.buffer  # type: ignore[return-value]
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        self._real.flush()
+        sys.stderr.flush()
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def isatty(self) -> bool:
+        return self._real.isatty()
