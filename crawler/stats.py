@@ -258,6 +258,11 @@ def totals(counters: Counters) -> dict[str, Any]:
     }
 
 
+def counted(number: int, what: str) -> str:
+    """`1 item`, `2 items`: a count that agrees with its noun."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def is_good(report: Report) -> bool:
     """Whether the run's output may replace that of an earlier run: the run is complete,
     ended well, and has items."""

@@ -16,8 +16,9 @@ from typing import Any
 
 from crawler.cli import exits, summary
 from crawler.cli.alarm import failure, tell
+from crawler.cli.figures import clock
 from crawler.cli.project import Project, spider_of
-from crawler.cli.run_summary import Ending, clock, of
+from crawler.cli.run_summary import Ending
 from crawler.cli.running import Manner, conduct
 from crawler.cli.stopping import LAST_SECONDS
 from crawler.cli.streams import complain, say
@@ -26,7 +27,7 @@ from crawler.jobs.definition import Job
 from crawler.run.options import RunOptions
 from crawler.settings import Settings
 from crawler.spider import Spider
-from crawler.stats import FinishReason
+from crawler.stats import FinishReason, counted
 from crawler.store.open import retry_failed
 
 #: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
@@ -175,7 +176,7 @@ class _Work:
         report = ending.report
         if report.exit_code == exits.POOR and report.failed and ending.is_kept:
             number = retry_failed(self._project.settings().storage, report.job)
-            say(f"{of(number, 'failed page')} put back")
+            say(f"{counted(number, 'failed page')} put back")
 
     def _pause(self, job: Job, number: int) -> None:
         seconds = job.settings.retry_wait * 2**number

@@ -9,11 +9,11 @@ from itertools import islice
 
 from anyio import to_thread
 
-from crawler.cli.run_summary import of
 from crawler.cli.running import run_in_loop
 from crawler.cli.streams import shown
 from crawler.pipelines import Run
 from crawler.sinks import Mode, OutputPlan, Outputs, OutputSpec, Sink
+from crawler.stats import counted
 from crawler.store.base import ItemRow
 from crawler.store.reading import Reader, RunReader
 
@@ -57,7 +57,7 @@ def export(
     sinks = plan.sinks(time.time(), run.number, lambda place: False)
     files = ", ".join(map(shown, run_in_loop(partial(_write, run, job, sinks, last))))
     where = f" in {files}" if files else ""
-    return f"{of(last, 'item')} of {job}/{run.number}{where}"
+    return f"{counted(last, 'item')} of {job}/{run.number}{where}"
 
 
 async def _write(

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from crawler.cli.filters import intake_of
-from crawler.cli.run_summary import of
 from crawler.cli.spider_client import asking_as
 from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason, Retry, Skip
@@ -19,7 +18,7 @@ from crawler.run.link_filter import Discovered
 from crawler.run.user_code import is_users
 from crawler.settings import Settings
 from crawler.spider import Spider
-from crawler.stats import own_counts
+from crawler.stats import counted, own_counts
 from crawler.store.base import Item, Portion
 from crawler.web.urls import host_of
 
@@ -56,15 +55,17 @@ class Tried:
         requests = [it.request for portion in portions for it in portion.requests]
         lines += [f"-> {request.url}  {request.callback}" for request in requests]
         rules = Counter(it.rule for portion in portions for it in portion.rejected)
-        lines += [f"{n:,} links left out by {rule}" for rule, n in rules.items()]
+        lines += [
+            f"{counted(n, 'link')} left out by {rule}" for rule, n in rules.items()
+        ]
         for reason, amount in self.effects.dropped.items():
-            lines.append(f"{amount:,} items dropped as {reason}")
+            lines.append(f"{counted(amount, 'item')} dropped as {reason}")
         counts = own_counts(self.effects.counts or {})
         lines += [f"{amount:,} counted as {name}" for name, amount in counts.items()]
         if self.effects.stop:
             lines.append(f"StopCrawl: the crawl ends here: {self.effects.stop}")
-        items = of(len(self.items), "item")
-        links = of(len(requests), "link")
+        items = counted(len(self.items), "item")
+        links = counted(len(requests), "link")
         return [*lines, f"{items}, {links} to follow"]
 
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from crawler.cli import exits, run_summary
+from crawler.cli.figures import clock, rest_line
 from crawler.errors import ConfigError, Reason, StateError
 from crawler.jobs.standing import Standing, standing
 from crawler.settings import unknown
-from crawler.stats import FinishReason, Report, totals
+from crawler.stats import FinishReason, Report, counted, totals
 from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import Status
 from crawler.web.credentials import without_secret
@@ -51,7 +52,7 @@ def lines(
             (
                 f"{job}/{record.number}",
                 _moment(record.started),
-                run_summary.clock(record.seconds),
+                clock(record.seconds),
                 f"{found['pages']:,}",
                 f"{found['item_count']:,}",
                 f"{found['failed']:,}",
@@ -160,10 +161,10 @@ def _remarks(found: Standing) -> list[str]:
     if status is not None and found.is_at_work:
         lines.append(
             f"now: {status.rate:,.1f} pages/s, "
-            f"{run_summary.of(status.busy_hosts, 'host')} busy, process "
+            f"{counted(status.busy_hosts, 'host')} busy, process "
             f"{status.process} on {status.machine}"
         )
-        lines += map(run_summary.rest_line, status.resting)
+        lines += map(rest_line, status.resting)
     return lines
 
 

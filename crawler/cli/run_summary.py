@@ -5,75 +5,12 @@ Rule: figures in, text out; nothing is printed here.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
+from crawler.cli.figures import clock
 from crawler.cli.streams import of_bytes, shown
-from crawler.run.engine import Engine
-from crawler.stats import Counters, FinishReason, Report, totals
-from crawler.store.status import RestingHost
-
-#: The rate is that of the last seconds, so that one sees a crawl slow down.
-WINDOW = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunFigures:
-    """Where a crawl stands."""
-
-    pages: int
-    items: int
-    #: Pages a second, of late.
-    rate: float
-    failed: int
-    busy_hosts: int
-    queue: int
-    seconds: float
-
-
-class RunGauge:
-    """Takes a running crawl's figures; `now` only ever grows."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def figures(self, now: float, seconds: float) -> RunFigures:
-        """The figures of this moment, `seconds` into the run."""
-        found = totals(self._engine.progress.counters)
-        seen = self._seen
-        seen.append((now, found["pages"]))
-        while now - seen[0][0] > WINDOW and now - seen[1][0] >= WINDOW / 2:
-            seen.popleft()
-        passed = now - seen[0][0]
-        return RunFigures(
-            pages=found["pages"],
-            items=found["item_count"],
-            rate=(found["pages"] - seen[0][1]) / passed if passed else 0.0,
-            failed=found["failed"],
-            busy_hosts=self._engine.busy_hosts,
-            queue=found["pending"],
-            seconds=seconds,
-        )
-
-
-def progress_line(figures: RunFigures) -> str:
-    """One line that says where a crawl stands."""
-    return (
-        f"{clock(figures.seconds)}  {figures.pages:,} pages, {figures.items:,} items, "
-        f"{figures.rate:,.1f} pages/s, {figures.failed:,} failed, "
-        f"{figures.busy_hosts:,} hosts busy, {figures.queue:,} queued"
-    )
-
-
-def rest_line(rest: RestingHost) -> str:
-    """Why a host is not asked, and until when."""
-    until = datetime.fromtimestamp(rest.until, UTC).strftime("%H:%M:%S UTC")
-    return f"{rest.host} is not asked before {until}" + (
-        f": {rest.why}" if rest.why else ""
-    )
+from crawler.stats import Counters, FinishReason, Report, counted
 
 
 def resume_line(
@@ -125,17 +62,19 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     dropped, skipped = sum(report.dropped.values()), sum(report.skipped.values())
     yield "pages", f"{report.pages:,}", f"{report.pages_per_second:,.1f} a second"
     yield "items", f"{report.item_count:,}", ""
-    yield "dropped", _amount(dropped), _parts(report.dropped)
-    yield "failed", f"{report.failed:,}", _parts(report.errors)
+    yield "dropped", _amount(dropped), _parts(report.dropped, dropped)
+    yield "failed", f"{report.failed:,}", _parts(report.errors, report.failed)
     yield "redirected", _amount(report.redirected), ""
-    yield "left out", _amount(skipped), _parts(report.skipped)
+    yield "left out", _amount(skipped), _parts(report.skipped, skipped)
     yield "retried", _amount(report.retried), ""
     yield "fetched", _amount(report.fetched), "by self.fetch" if report.fetched else ""
     yield "counted", "", _parts(report.counts)
     yield "empty", "", _emptiest(report.fields)
     yield "pending", _amount(report.pending), ""
     versions = ", ".join(f"{n:,} by {name}" for name, n in report.http_versions.items())
-    connections = f"{of(report.connections, 'connection')}, {of(report.hosts, 'host')}"
+    connections = (
+        f"{counted(report.connections, 'connection')}, {counted(report.hosts, 'host')}"
+    )
     yield "received", of_bytes(report.bytes), f"{connections}; {versions}".rstrip("; ")
 
 
@@ -143,7 +82,10 @@ def _amount(number: int) -> str:
     return f"{number:,}" if number else ""
 
 
-def _parts(amounts: Mapping[str, int]) -> str:
+def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
+    """The largest parts; the only one of a `total` needs no number of its own."""
+    if len(amounts) == 1 and total in amounts.values():
+        return next(iter(amounts))
     shown = [f"{amount:,} {name}" for name, amount in list(amounts.items())[:4]]
     return ", ".join(shown) + (", ..." if len(amounts) > 4 else "")
 
@@ -179,7 +121,7 @@ class Ending:
 def last_line(ending: Ending, command: str) -> str:
     """Where the items are, and how to go on where there is something to go on with."""
     report = ending.report
-    count = of(report.item_count, "item")
+    count = counted(report.item_count, "item")
     parts = ", ".join(
         shown(path) + (f" ({held:,} of them)" if held < report.item_count else "")
         for path, held in ending.unpublished.items()
@@ -204,17 +146,3 @@ def _kept(places: list[str]) -> str:
         f"; the run was bad, so {names} of an earlier run {verb} "
         "(output.publish_bad = true replaces it)"
     )
-
-
-def of(number: int, what: str) -> str:
-    """`1 item`, `2 items`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def clock(seconds: float) -> str:
-    """A duration as people read it: 12.3 s, 5:02, 1:05:02."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crawler.cli import run_summary
+from crawler.cli.figures import RunFigures, RunGauge, columns, progress_line
 from crawler.cli.logs import Context, json_line, moment_of
-from crawler.cli.run_summary import Ending, RunFigures, RunGauge
-from crawler.cli.streams import complain, say
+from crawler.cli.run_summary import Ending
+from crawler.cli.streams import clean, complain, say
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
     from crawler.run.crawl_run import CrawlRun
 
@@ -37,15 +38,18 @@ class View:
 
     async def follow(self, run: CrawlRun) -> None:
         """Show where the crawl stands, until cancelled."""
-        pulse = RunGauge(run.engine)
-        pulse.figures(time.monotonic(), run.seconds)
+        pulse, gauge = run.pulse(), RunGauge(run.engine)
+        gauge.figures(pulse.status(time.monotonic()))
         while True:
             await anyio.sleep(self._interval)
-            self.show(pulse.figures(time.monotonic(), run.seconds))
+            self.show(gauge.figures(pulse.status(time.monotonic())))
 
     def show(self, figures: RunFigures) -> None:
         """Where the crawl stands now, and when that was."""
-        say(f"{moment_of(time.time())} {run_summary.progress_line(figures)}")
+        moment = moment_of(time.time())
+        say(f"{moment} {progress_line(figures)}")
+        for remark in figures.remarks:
+            say(f"{moment} ! {remark}")
 
     def end(self, ending: Ending, command: str) -> None:
         """How it went, and where the items are."""
@@ -111,7 +115,7 @@ class LiveView(View):
         from rich.live import Live
 
         console = Console(file=sys.stderr, force_terminal=True, highlight=False)
-        pulse = RunGauge(run.engine)
+        pulse, gauge = run.pulse(), RunGauge(run.engine)
         live = Live(
             console=console,
             auto_refresh=False,  # a thread would look at figures while they change
@@ -120,25 +124,20 @@ class LiveView(View):
         )
         with live:
             while True:
-                figures = pulse.figures(time.monotonic(), run.seconds)
-                live.update(_panel(figures), refresh=True)
+                figures = gauge.figures(pulse.status(time.monotonic()))
+                live.update(foot(figures, console.width), refresh=True)
                 await anyio.sleep(BEAT)
 
 
-def _panel(figures: RunFigures) -> Table:
+def foot(figures: RunFigures, width: int) -> Group:
+    """The figures as a terminal of this width shows them, and the remarks on them."""
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    cells = {
-        "pages": f"{figures.pages:,}",
-        "items": f"{figures.items:,}",
-        "pages/s": f"{figures.rate:,.1f}",
-        "failed": f"{figures.failed:,}",
-        "hosts busy": f"{figures.busy_hosts:,}",
-        "queued": f"{figures.queue:,}",
-        "elapsed": run_summary.clock(figures.seconds),
-    }
+    cells = columns(figures, width)
     for name in cells:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row(*cells.values())
-    return table
+    return Group(table, *(Text(f"! {clean(line)}") for line in figures.remarks))

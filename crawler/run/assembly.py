@@ -327,4 +327,11 @@ def _limits(resources: RunResources) -> Limits:
         seconds = max(0.0, seconds - resources.opening.seconds)
     facts = resources.opening.facts
     ended = FinishReason(facts.closed) if facts.closed else None
-    return Limits(options.items, seconds, options.max_runtime, facts.stopped, ended)
+    return Limits(
+        options.items,
+        seconds,
+        options.max_runtime,
+        facts.stopped,
+        ended,
+        options.pages,
+    )

@@ -10,7 +10,7 @@ from crawler.run.callbacks import XML
 from crawler.run.observers import Observations
 from crawler.run.selector_watch import Matches
 from crawler.run.watchdog import BLOCKING
-from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report
+from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report, counted
 from crawler.store.base import DUPLICATE
 
 #: Filters by the setting that changes what they leave out.
@@ -68,8 +68,8 @@ def advise(
         )
     if amount := report.skipped.get(XML):
         lines.append(
-            f"{amount:,} XML documents were asked for links, which XML has not; read "
-            "them with response.xml or response.xpath(...)"
+            f"{counted(amount, 'XML document')} asked for links, which XML has not; "
+            "read them with response.xml or response.xpath(...)"
         )
     for place, seconds in report.blocking.items():
         lines.append(
@@ -77,7 +77,7 @@ def advise(
         )
     if amount := report.skipped.get(DUPLICATE):
         lines.append(
-            f"{amount:,} Requests were equal to earlier ones and not asked again, "
+            f"{counted(amount, 'Request')} equal to earlier ones, not asked again, "
             "whatever their callback or meta; Request(..., once=False) asks again. See "
             "crawl why URL"
         )
@@ -133,12 +133,15 @@ def _connections(report: Report, file_advice: str) -> list[str]:
     lines = []
     if report.http2_fallbacks:
         lines.append(
-            f"{report.http2_fallbacks:,} times an origin was asked by HTTP/1.1 after "
-            "errors of its HTTP/2; if it always fails, set http.http2=false"
+            f"{counted(report.http2_fallbacks, 'time')} an origin was asked by "
+            "HTTP/1.1 after errors of its HTTP/2; if it always fails, set "
+            "http.http2=false"
         )
     if report.pool_waits:
         what = file_advice or "raise http.connections above crawl.workers"
-        lines.append(f"{report.pool_waits:,} requests waited for a connection; {what}")
+        lines.append(
+            f"{counted(report.pool_waits, 'request')} waited for a connection; {what}"
+        )
     return lines
 
 
@@ -150,7 +153,7 @@ def _no_items(
         if not matches.matched:
             lines.append(
                 f"No items: {selector} matched nothing on {matches.asked:,} of "
-                f"{matches.asked:,} pages; look at one with crawl fetch URL"
+                f"{counted(matches.asked, 'page')}; look at one with crawl fetch URL"
             )
     if report.dropped:
         dropped = ", ".join(f"{n:,} as {why}" for why, n in report.dropped.items())
@@ -176,5 +179,6 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
         f", most to {hosts.most_common(1)[0][0]}" if hosts and rule == "scope" else ""
     )
     setting = _SETTINGS.get(rule, rule)
-    links = "1 link" if total == 1 else f"{total:,} links"
-    return [f"{links} left out, {amount:,} by {rule}{most} (change it by {setting})"]
+    share = "" if amount == total else f"{amount:,} "
+    links = counted(total, "link")
+    return [f"{links} left out, {share}by {rule}{most} (change it by {setting})"]

@@ -56,6 +56,8 @@ class Limits:
     stopped: str = ""
     #: How an earlier process ended the run, and gave its last items; None: none did.
     ended: FinishReason | None = None
+    #: Pages in all, for those who look on.
+    pages: int | None = None
 
 
 @dataclass(slots=True)
@@ -175,6 +177,16 @@ class Engine:
     def _has_enough_items(self) -> bool:
         limit = self._limits.items
         return limit is not None and self.progress.counters.items >= limit
+
+    @property
+    def pages_limit(self) -> int | None:
+        """How many pages the run may have in all; None: any number."""
+        return self._limits.pages
+
+    @property
+    def has_started(self) -> bool:
+        """Whether `start()` has given all its requests."""
+        return not self._parts.scheduler.has_sources
 
     @property
     def busy_hosts(self) -> int:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from crawler.errors import Reason
 from crawler.frontier.exchange import PaceChange
 from crawler.request import Entry, Request
+from crawler.run.descent import Descent
 from crawler.run.resting_hosts import WAY, RestingHosts
 from crawler.stats import Counters
 from crawler.store.base import Outcome, State
@@ -99,6 +100,8 @@ class Progress(Observer):
         self.hosts: set[str] = set()
         #: Hosts that are not asked for a while.
         self.resting = RestingHosts()
+        #: How deep the crawl has come.
+        self.descent = Descent()
         #: The wall clock.
         self._clock = clock
 
@@ -106,9 +109,12 @@ class Progress(Observer):
         """Note the host, and whether the way to it rests."""
         if outcome.entry is None:
             return
-        self.hosts.add(outcome.entry.host)
+        entry = outcome.entry
+        self.hosts.add(entry.host)
+        if entry.depth > self.descent.depth:
+            self.descent.note(entry.depth, entry.url)
         if outcome.state is State.PENDING and not outcome.reason:
-            self.rests(outcome.entry.host, outcome.due - self._clock(), WAY)
+            self.rests(entry.host, outcome.due - self._clock(), WAY)
 
     def pace_changed(self, change: PaceChange) -> None:
         """Note a pause."""

@@ -221,6 +221,11 @@ class Scheduler:
         """Whether somebody waits for a turn."""
         return bool(self._waiters)
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether more may come from outside."""
+        return bool(self._sources)
+
     def open_source(self) -> None:
         """More may come from outside, such as from `start()`: do not end yet."""
         self._sources += 1

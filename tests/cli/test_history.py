@@ -110,7 +110,7 @@ def test_a_report_is_shown_again_by_number_by_job_or_as_json(
 
     assert shown[0] == shown[1] == shown[2]
     assert "books, run 1: finished after " in shown[0]
-    assert "1 http_status" in shown[0]
+    assert "1  http_status" in shown[0]
     assert (summary["pages"], summary["failed"], summary["items"]) == (3, 1, 3)
 
 

@@ -1,27 +1,11 @@
 """A crawl in words: figures in, text out."""
 
-from dataclasses import dataclass, field
-from typing import cast
-
 import pytest
 
 from crawler.cli import run_summary
-from crawler.cli.run_summary import Ending, RunGauge
-from crawler.run.engine import Engine
-from crawler.run.observers import Progress
+from crawler.cli.figures import clock
+from crawler.cli.run_summary import Ending
 from crawler.stats import Counters, FinishReason, Report
-
-
-@dataclass
-class Running:
-    """As much of an engine as is looked at."""
-
-    progress: Progress = field(default_factory=lambda: Progress(Counters()))
-    busy_hosts: int = 2
-
-
-def pulse_of(running: Running) -> RunGauge:
-    return RunGauge(cast("Engine", running))
 
 
 def report(**more: object) -> Report:
@@ -35,40 +19,6 @@ def report(**more: object) -> Report:
         **more,
     }
     return Report(**values)  # type: ignore[arg-type]
-
-
-def test_figures_are_those_of_the_counters() -> None:
-    running = Running()
-    running.progress.counters = Counters(found=10, pages=4, failed=1, items=8)
-
-    figures = pulse_of(running).figures(now=100.0, seconds=3.0)
-
-    assert (figures.pages, figures.items, figures.failed) == (4, 8, 1)
-    assert (figures.queue, figures.busy_hosts, figures.seconds) == (5, 2, 3.0)
-
-
-def test_the_rate_is_that_of_the_last_seconds() -> None:
-    running = Running()
-    pulse = pulse_of(running)
-    rates = []
-    for second in range(41):
-        running.progress.counters.pages = min(second, 20) * 10
-        rates.append(pulse.figures(now=float(second), seconds=0).rate)
-
-    assert rates[0] == 0
-    assert rates[20] == pytest.approx(10)
-    assert rates[40] == 0
-
-
-def test_one_line_says_where_a_crawl_stands() -> None:
-    running = Running()
-    running.progress.counters = Counters(found=5000, pages=1234, items=1)
-
-    line = run_summary.progress_line(pulse_of(running).figures(now=0, seconds=302))
-
-    assert line == (
-        "5:02  1,234 pages, 1 items, 0.0 pages/s, 0 failed, 2 hosts busy, 3,766 queued"
-    )
 
 
 def test_a_resumed_run_says_what_is_done_and_what_is_not() -> None:
@@ -99,7 +49,7 @@ def test_the_table_shows_what_there_is_and_no_more() -> None:
         "  pages         1,234  20.2 a second",
         "  items             5",
         "  failed            3  2 http_status, 1 dns_error",
-        "  left out         10  10 scope",
+        "  left out         10  scope",
         "  received    12.3 MB  1 connection, 2 hosts; 1,237 by HTTP/2",
     ]
 
@@ -194,7 +144,7 @@ def test_the_last_line_says_where_the_items_are_and_how_to_go_on(
     [(0, "0.0 s"), (59.94, "59.9 s"), (60, "1:00"), (3661, "1:01:01")],
 )
 def test_durations_are_said_as_people_read_them(seconds: float, expected: str) -> None:
-    assert run_summary.clock(seconds) == expected
+    assert clock(seconds) == expected
 
 
 def test_a_run_that_the_spider_stopped_says_why_and_what_it_counted() -> None:

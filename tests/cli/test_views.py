@@ -14,7 +14,8 @@ from typing import ClassVar
 import pytest
 
 from crawler import Response, Spider
-from crawler.cli.run_summary import Ending, RunFigures
+from crawler.cli.figures import RunFigures
+from crawler.cli.run_summary import Ending
 from crawler.cli.running import perform
 from crawler.cli.views import JsonView, QuietView, View
 from crawler.run.options import RunOptions
@@ -70,7 +71,9 @@ def test_a_terminal_shows_figures_and_every_log_line_whole(tmp_path: Path) -> No
 
     lines = [line.strip() for line in _ESCAPES.sub("", shown).splitlines()]
     assert code == 0, shown
-    assert any(line.startswith("pages  items  pages/s  failed") for line in lines)
+    assert any(
+        line.startswith("pages  items  pages/s  received/s  failed") for line in lines
+    )
     for path in ("/", "/one", "/two"):
         assert any(line.endswith(f"WARNING seen {site.url}{path}") for line in lines)
     assert lines[-1] == "3 items in out/books-1.jsonl"

@@ -17,7 +17,7 @@ VARYING = (
     (re.compile(r"\bafter \d[\d.:]*( \w+)?"), "after #"),
     (re.compile(r"\b\d+ connections?\b"), "# connections"),
     (re.compile(r"^(resuming run \d+): .*"), r"\1: ..."),
-    (re.compile(r"^\d{2}:\d{2}:\d{2} "), ""),
+    (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d "), ""),
     (re.compile(r"\.py:\d+ in "), ".py:LINE in "),
     # The words of the system and of the event loop are not ours.
     (re.compile(r"\[Errno (\d+)\] [^;\"]*"), r"[Errno \1] ..."),

@@ -214,7 +214,7 @@ def test_what_robots_txt_and_types_leave_out_are_no_links_left_out() -> None:
 
 def test_a_filter_that_no_setting_changes_is_named_as_it_is() -> None:
     assert advice(skipped={"blocked_scheme": 1}) == [
-        "1 link left out, 1 by blocked_scheme (change it by blocked_scheme)"
+        "1 link left out, by blocked_scheme (change it by blocked_scheme)"
     ]
 
 

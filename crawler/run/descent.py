@@ -1,0 +1,47 @@
+"""How deep a crawl has come, and what leads it on: spider traps grow by one parameter.
+
+Rule: two URLs are kept, whatever the crawl's size.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+#: A crawl that follows links of people's pages does not come so deep.
+ALARM_DEPTH = 50
+
+
+class Descent:
+    """Notes the deepest page, and the one that was the deepest before it."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._url = self._before = ""
+
+    def note(self, depth: int, url: str) -> None:
+        """A page deeper than all others."""
+        self.depth, self._before, self._url = depth, self._url, url
+
+    @property
+    def alarm(self) -> str:
+        """`depth 13,990 by ?n=`; "" as long as the crawl is not deep."""
+        if self.depth < ALARM_DEPTH:
+            return ""
+        return f"depth {self.depth:,} by {_changed(self._before, self._url)}"
+
+
+def _changed(before: str, now: str) -> str:
+    """What differs between two URLs: a parameter, else the path."""
+    then, parts = urlsplit(before), urlsplit(now)
+    known = parse_qsl(then.query, keep_blank_values=True)
+    for pair in parse_qsl(parts.query, keep_blank_values=True):
+        if pair not in known:
+            return f"?{pair[0]}="
+    if parts.path == then.path or then.path == "/":
+        return f"{parts.netloc}{parts.path[:40]}"
+    same = 0
+    for old, new in zip(then.path, parts.path, strict=False):
+        if old != new:
+            break
+        same += 1
+    return f"{parts.path[:same].rpartition('/')[0][:40]}/..."
