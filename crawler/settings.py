@@ -74,6 +74,14 @@ class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     workers: int = 32
     #: Links followed from a start page at most; none: no limit.
     depth: int | None = None
+    #: Pages of one run, exactly; none: no limit. `crawl run --pages` ranks before it.
+    pages: int | None = None
+    #: Items of one run, exactly; none: no limit.
+    items: int | None = None
+    #: Failed pages at which a run ends, as a bad one; none: no limit.
+    errors: int | None = None
+    #: How long a run may take; none: no limit.
+    time: Seconds | None = None
     #: Links with these endings are skipped, unless the spider accepts their type.
     skip_extensions: tuple[str, ...] = SKIPPED
     #: How the crawler names itself; robots.txt groups are matched by its first word.

@@ -110,6 +110,7 @@ class FinishReason(StrEnum):
     PAGES_LIMIT = "pages_limit"
     ITEMS_LIMIT = "items_limit"
     TIME_LIMIT = "time_limit"
+    ERRORS_LIMIT = "errors_limit"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     START_ERROR = "start_error"
@@ -132,6 +133,7 @@ _COMPLETE = frozenset(
         FinishReason.PAGES_LIMIT,
         FinishReason.ITEMS_LIMIT,
         FinishReason.TIME_LIMIT,
+        FinishReason.ERRORS_LIMIT,
         FinishReason.STOPPED,
         FinishReason.START_ERROR,
     }
@@ -142,7 +144,7 @@ _COMPLETE = frozenset(
 class Shortfall:
     """A bound that a complete run did not keep: the reason for exit code 3."""
 
-    #: "start_urls", "max_error_rate" or "min_items".
+    #: "start_urls", "errors", "max_error_rate" or "min_items".
     bound: str
     #: The most, or the least, that the bound asks for; and what the run came to.
     allowed: float
@@ -275,10 +277,14 @@ def shortfalls(
     start_failed: int,
     max_error_rate: float | None,
     min_items: int,
+    errors: int | None = None,
 ) -> tuple[Shortfall, ...]:
     """The bounds that a run does not keep; without a `max_error_rate` every start URL
-    must become a page, and nine in ten of the others."""
+    must become a page, and nine in ten of the others; `errors` ends a run."""
     found = []
+    if errors is not None and report.finish_reason is FinishReason.ERRORS_LIMIT:
+        text = f"{counted(report.failed, 'page')} failed; the run ends at {errors:,}"
+        found.append(Shortfall("errors", errors, report.failed, text))
     if start_failed and max_error_rate is None:
         urls = "1 start URL" if start_failed == 1 else f"{start_failed:,} start URLs"
         text = f"{urls} failed, and none may, unless --max-error-rate allows it"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -129,9 +130,8 @@ class Project:
         folder = shown(self.folder)
         if Path(f"{name}.py").is_file():
             hint = f"did you mean the file {name}.py?"
-        elif known := [*loaded.spiders, *self.jobs.sound, *self.jobs.broken]:
-            message = layers.unknown(f"spider {name!r}", name, known, folder)
-            hint = f"{message.partition('; ')[2]} (crawl list shows them)"
+        elif hint := self._nearest(name, loaded):
+            hint += " (crawl list shows them)"
         elif not self.folder.is_dir():
             hint = self._elsewhere()
         else:
@@ -141,6 +141,19 @@ class Project:
             errors = "; ".join(str(error) for error in loaded.broken.values())
             hint += f"; not loaded: {errors}"
         return f"{where}; {hint}"
+
+    def _nearest(self, name: str, loaded: Loaded) -> str:
+        """The spider or job with the nearest name; else all names, by kind."""
+        kinds = {
+            "spider": sorted(loaded.spiders),
+            "job": sorted([*self.jobs.sound, *self.jobs.broken]),
+        }
+        for kind, names in kinds.items():
+            if near := get_close_matches(name, names, n=1, cutoff=0.6):
+                return f"did you mean the {kind} {near[0]!r}?"
+        return "; ".join(
+            f"{kind}s are {', '.join(names)}" for kind, names in kinds.items() if names
+        )
 
     def _elsewhere(self) -> str:
         for parent in self.root.resolve().parents:

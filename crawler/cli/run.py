@@ -74,6 +74,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--pages", type=number, metavar="N", help="so many pages")
     group.add_argument("--items", type=number, metavar="N", help="so many items")
     group.add_argument(
+        "--errors", type=number, metavar="N", help="so many failed pages; exit with 3"
+    )
+    group.add_argument(
         "--time", type=options.duration, metavar="TIME", help="so long: 90s, 10m, 2h"
     )
     group.add_argument(
@@ -154,6 +157,7 @@ def _terms(
         outputs=None if is_spiders else project.named_outputs(named or default),
         pages=args.pages,
         items=args.items,
+        errors=args.errors,
         time=args.time,
         fresh=args.fresh,
         overwrite=args.overwrite,

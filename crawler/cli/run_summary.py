@@ -30,6 +30,7 @@ _ENDS = {
     FinishReason.PAGES_LIMIT: "ended by the limit on pages",
     FinishReason.ITEMS_LIMIT: "ended by the limit on items",
     FinishReason.TIME_LIMIT: "ended by the limit on time",
+    FinishReason.ERRORS_LIMIT: "ended by the limit on failures",
     FinishReason.INTERRUPTED: "stopped",
     FinishReason.STOPPED: "stopped by the spider",
     FinishReason.START_ERROR: "start() failed",

@@ -334,4 +334,5 @@ def _limits(resources: RunResources) -> Limits:
         facts.stopped,
         ended,
         options.pages,
+        options.errors,
     )

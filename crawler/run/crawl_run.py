@@ -171,6 +171,7 @@ class CrawlRun:
             start_failed=counters.start_failed,
             max_error_rate=plan.options.max_error_rate,
             min_items=plan.options.min_items,
+            errors=plan.options.errors,
         )
         # A reader that had enough of standard output is a good end.
         had_enough = isinstance(self.outputs.error, PipeClosed)

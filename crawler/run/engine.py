@@ -58,6 +58,8 @@ class Limits:
     ended: FinishReason | None = None
     #: Pages in all, for those who look on.
     pages: int | None = None
+    #: Failed pages.
+    errors: int | None = None
 
 
 @dataclass(slots=True)
@@ -105,6 +107,8 @@ class Engine:
         #: Workers more than are wanted, and those that stand in for others.
         self._spare = self._added = 0
         self._is_full = False
+        #: Pages that have failed, whether they have landed or not.
+        self._failed = 0
         self.progress = progress
         self._observers = observers
         #: Whether it was stopped because `max_runtime` was over.
@@ -120,6 +124,8 @@ class Engine:
         parts = self._parts
         if self._has_enough_items:  # as an earlier process left it
             self.stop(FinishReason.ITEMS_LIMIT)
+        self._failed = self.progress.counters.failed
+        self._count_failures(0)
         if self._limits.stopped:
             self._stopped(self._limits.stopped)
         if self._limits.ended:
@@ -173,6 +179,13 @@ class Engine:
             scope = self._workers.cancel_scope
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
+    def _count_failures(self, new: int) -> None:
+        """Failures count before they land: a group of them would come too late."""
+        self._failed += new
+        limit = self._limits.errors
+        if limit is not None and self._failed >= limit:
+            self.stop(FinishReason.ERRORS_LIMIT)
+
     @property
     def _has_enough_items(self) -> bool:
         limit = self._limits.items
@@ -220,6 +233,8 @@ class Engine:
                 continue
             outcome = await self._visit(turn)
             is_page = outcome.state is State.DONE
+            if outcome.state is State.FAILED:
+                self._count_failures(1)
             parts.scheduler.done(turn, asked=outcome.is_asked, is_page=is_page)
             await self._committer.put(outcome)
             with contextlib.suppress(SinkError):  # `_output_failed` has been told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import time as wall_time
 from typing import Any
 
@@ -12,6 +12,7 @@ from crawler.errors import ConfigError
 from crawler.http import AsyncBaseTransport
 from crawler.layers import Layer
 from crawler.run.observers import Observer
+from crawler.settings import CrawlSettings
 from crawler.sinks import OutputSpec, Sink
 from crawler.spider import Spider
 from crawler.store.base import Store
@@ -32,6 +33,8 @@ class RunOptions:
     pages: int | None = None
     items: int | None = None
     time: float | None = None
+    #: Failed pages at which the run ends. What is None here is as [crawl] says.
+    errors: int | None = None
     #: Seconds after which this process stops in order; the run can be gone on with.
     max_runtime: float | None = None
     #: Forget the job's unfinished run.
@@ -76,6 +79,12 @@ class RunOptions:
     def job_of(self, spider: Spider) -> str:
         """The name of the job: the spider's, unless another one is given."""
         return self.job or spider.name
+
+    def limited(self, crawl: CrawlSettings) -> RunOptions:
+        """With the limits of the settings, where none are asked for."""
+        names = ("pages", "items", "errors", "time")
+        unset = [name for name in names if getattr(self, name) is None]
+        return replace(self, **{name: getattr(crawl, name) for name in unset})
 
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
         """The outputs of a run of `spider`."""

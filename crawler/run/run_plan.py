@@ -96,6 +96,7 @@ class RunPlan:
 def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan:
     """The plan of a run; ConfigError for a spider that cannot run."""
     check_spider(spider)
+    options = options.limited(settings.crawl)
     if options.job is not None:
         check_job_name(options.job)
     allowed = settings.http.private_networks

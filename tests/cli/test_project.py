@@ -76,8 +76,8 @@ def test_a_spider_is_named_by_its_name_its_file_or_its_class(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("boks", r"No spider 'boks' in spiders; did you mean 'books'\?"),
-        ("zzz", r"No spider 'zzz' in spiders; valid are books"),
+        ("boks", r"No spider 'boks' in spiders; did you mean the spider 'books'\?"),
+        ("zzz", r"No spider 'zzz' in spiders; spiders are books \(crawl"),
     ],
 )
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(
@@ -90,8 +90,15 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(
 def test_a_typo_in_the_name_of_a_job_is_answered_as_well(folder: Path) -> None:
     (folder / "config.toml").write_text('[jobs.nightly]\nspider = "books"\n')
 
-    with pytest.raises(ConfigError, match="did you mean 'nightly'"):
+    with pytest.raises(ConfigError, match="did you mean the job 'nightly'"):
         Project(folder, environ={}).target("nightyl")
+
+
+def test_all_names_are_listed_by_their_kind(folder: Path) -> None:
+    (folder / "config.toml").write_text('[jobs.nightly]\nspider = "books"\n')
+
+    with pytest.raises(ConfigError, match="; spiders are books; jobs are nightly "):
+        Project(folder, environ={}).target("zzz")
 
 
 def test_a_file_named_without_its_ending_is_recognised(folder: Path) -> None:

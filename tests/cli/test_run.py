@@ -249,7 +249,7 @@ MEMORY = ("run", "books", "-s", "storage.mode=memory")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "boks"], "did you mean 'books'?"),
+        (["run", "boks"], "did you mean the spider 'books'?"),
         (["run", "books", "-a", "shelv=x"], "did you mean 'shelf'?"),
         (["run", "books", "-s", "crawl.worker=1"], "did you mean 'workers'?"),
         (["run", "books", "-s", "crawl.workers=0"], "must be at least 1"),
