@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         StateError,
         StopCrawl,
     )
-    from crawler.extraction.sources import css
+    from crawler.extraction.sources import css, linked_data
     from crawler.link_batch import LinkBatch
     from crawler.page import Page
     from crawler.page.node import Node
@@ -83,7 +83,7 @@ _HOMES = {
         "StopCrawl",
     ),
     "crawler.page.node": ("Node",),
-    "crawler.extraction.sources": ("css",),
+    "crawler.extraction.sources": ("css", "linked_data"),
     "crawler.page": ("Page",),
     "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
     "crawler.request": ("Request",),
@@ -156,6 +156,7 @@ __all__ = [
     "crawl_items",
     "css",
     "fetch",
+    "linked_data",
 ]
 
 

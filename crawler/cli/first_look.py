@@ -20,6 +20,14 @@ from crawler.web import media_type
 _ELEMENTS, _SAMPLE = 20_000, 20
 #: The fewest elements that are a list.
 _FEWEST = 3
+#: Values of linked data that a spider may want, most of them of schema.org.
+# fmt: off
+_PATHS = (
+    "name", "headline", "sku", "offers.price", "offers.priceCurrency", "brand.name",
+    "author.name", "datePublished", "startDate", "address.streetAddress",
+    "address.addressLocality", "telephone", "aggregateRating.ratingValue",
+)
+# fmt: on
 _JSON = ("application/json", "text/json")
 _ITEM_TAGS = "article, li, div, section, tr, dd, a"
 _ASIDE = "nav, header, footer, aside, form, head"
@@ -48,6 +56,9 @@ class Look:
     next_link: str = ""
     #: A selector of the page's own title.
     title: str = ""
+    #: The type of the page's linked data, and the paths of its values.
+    linked: str = ""
+    paths: tuple[str, ...] = ()
     #: Of JSON: whether it is that, and the key of the rows in it; "" if it is the rows.
     is_json: bool = False
     rows: str = ""
@@ -60,6 +71,8 @@ class Look:
             return f"{self.count:,} rows of JSON"
         if self.entries:
             return f"a feed of {self.count:,} entries"
+        if not self.items and self.linked:
+            return f"linked data: {self.linked} with {', '.join(self.paths)}"
         if not self.items:
             return "nothing that repeats, so that it takes the title of each page"
         names = ", ".join(part.name for part in self.parts)
@@ -103,7 +116,23 @@ def _of_feed(response: Response) -> Look | None:
 def _of_page(page: Page) -> Look:
     title = "h1" if _text(page.root, "h1") else "title" if page.css("title") else ""
     items, count, parts = _list_of(page)
-    return Look(items, count, parts, next_link_of(page), title)
+    linked, paths = _linked_data_of(page)
+    return Look(items, count, parts, next_link_of(page), title, linked, paths)
+
+
+def _linked_data_of(page: Page) -> tuple[str, tuple[str, ...]]:
+    """The type of the first item that is about something, and what it has."""
+    for item in page.linked_data.items:
+        if item.source not in ("json-ld", "microdata") or not item.types:
+            continue
+        paths = tuple(path for path in _PATHS if _is_plain(item.get(path)))
+        if item.types[0].isalnum() and len(paths) > 1:
+            return item.types[0], paths
+    return "", ()
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _list_of(page: Page) -> tuple[str, int, tuple[Part, ...]]:

@@ -28,6 +28,8 @@ def spider_text(names: Names, look: Look | None) -> str:
         return _of_rows(names, look)
     if look is not None and look.entries:
         return _of_entries(names, look)
+    if look is not None and look.linked and not look.parts:
+        return _of_linked_data(names, look)
     if look is None or not look.parts:
         return _of_pages(names, look)
     return _of_items(names, look)
@@ -104,6 +106,27 @@ def _of_entries(names: Names, look: Look) -> str:
         + f"        for entry in response.xml.iter({quoted(look.entries)}):\n"
         + f"            yield {{\n{values}            }}\n"
     )
+
+
+def _of_linked_data(names: Names, look: Look) -> str:
+    values = "".join(
+        f'                "{_key(path)}": item.get("{path}"),\n' for path in look.paths
+    )
+    return (
+        _docstring(names)
+        + "from crawler import Response, Results, Spider\n\n\n"
+        + _class(names)
+        + f'        for item in response.linked_data("{look.linked}"):\n'
+        + '            yield {\n                "url": response.url,\n'
+        + f"{values}            }}\n"
+        + _call("        yield response.follow_all(", look.next_link or "a")
+    )
+
+
+def _key(path: str) -> str:
+    """A name for the value at a path: "price" of "offers.price"."""
+    first, _, last = path.rpartition(".")
+    return first if last == "name" and first else last
 
 
 def _of_pages(names: Names, look: Look | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from crawler.errors import SelectorError
@@ -10,6 +11,7 @@ from crawler.extraction.plan import MAX_ITEMS, FieldPlan, plan_of
 from crawler.extraction.sources import Css, Reading
 from crawler.page import Page
 from crawler.page.node import Node
+from crawler.web.linked_item import LinkedItem
 
 T = TypeVar("T")
 
@@ -47,7 +49,15 @@ def item_of(
 
 def _reading(page: Page, urljoin: Callable[[str], str]) -> Reading:
     tree = page.root._tree  # noqa: SLF001 - a page and its nodes are one
-    return Reading(tree, page.url, urljoin, MAX_ITEMS)
+    return Reading(tree, page.url, urljoin, MAX_ITEMS, partial(_linked, page))
+
+
+def _linked(page: Page, kind: str) -> list[LinkedItem]:
+    """The page's items of a type; those inside others only if there are no others."""
+    data = page.linked_data
+    found = data.of_kind(kind) or data.of_kind(kind, nested=True)
+    page.note(f"linked_data({kind!r})", matched=bool(found))
+    return found
 
 
 def _note(page: Page, reading: Reading) -> None:

@@ -1,4 +1,5 @@
-"""Where a field of an item comes from: `css(...)`, in the field's annotation.
+"""Where a field of an item comes from: `css(...)` or `linked_data(...)`, in the
+annotation of the field.
 
 @dataclass
 class Book:
@@ -16,6 +17,7 @@ from selectolax.lexbor import LexborNode
 
 from crawler.errors import ConfigError
 from crawler.web.finding import find_all, find_first
+from crawler.web.linked_item import LinkedItem
 from crawler.web.selectors import Tree
 from crawler.web.visible_text import text_of
 
@@ -33,6 +35,8 @@ class Reading:
     urljoin: Callable[[str], str]
     #: Items that may still be made of this page.
     left: int
+    #: The linked data of the page, of one type.
+    linked: Callable[[str], list[LinkedItem]] = lambda kind: []
     #: Items that the one being made stands in.
     depth: int = 0
     #: Items made, by plan; values that no source had, by the plan of the field.
@@ -118,3 +122,45 @@ def css(
     if absolute and attr is None:
         raise ConfigError(f"css({selector!r}, absolute=True): name the link's attr=")
     return Css(selector, attr, absolute)
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The values at a path of the page's linked data of one type."""
+
+    kind: str
+    path: str
+
+    def first(self, node: LexborNode, reading: Reading) -> Any:
+        return next(iter(self.all(node, reading)), MISSING)
+
+    def all(self, node: LexborNode, reading: Reading) -> list[Any]:
+        values = [
+            _as_text(value)
+            for item in reading.linked(self.kind)[:1]
+            for value in item.all(self.path)
+        ]
+        return [value for value in values if value is not MISSING]
+
+    def __str__(self) -> str:
+        return f"linked_data({self.kind!r}, {self.path!r})"
+
+
+def linked_data(kind: str, path: str = "name") -> Linked:
+    """A value of the page's linked data: of its first item of this type, such as
+    "Product", what is at a path of names, such as "offers.price".
+
+    The value of an item is its name. Numbers come as texts, as from an element.
+    """
+    return Linked(kind, path)
+
+
+def _as_text(value: Any) -> Any:
+    """A value as text, as an element would have it; MISSING for one without any."""
+    if isinstance(value, LinkedItem):
+        return _as_text(value.get("name", MISSING))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return value if isinstance(value, str) else MISSING

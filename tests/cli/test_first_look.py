@@ -85,6 +85,22 @@ async def test_a_page_without_a_list_has_its_title(html: str, title: str) -> Non
     assert await look(html) == Look(title=title)
 
 
+async def test_linked_data_is_named_with_what_it_has() -> None:
+    html = (
+        "<title>x</title><meta property=og:title content=y>"
+        "<script type=application/ld+json>"
+        '[{"@context":"https://schema.org","@type":"WebSite","url":"/"},'
+        '{"@context":"https://schema.org","@type":"Product","name":"Emma",'
+        '"offers":{"@type":"Offer","price":9.5}}]</script>'
+    )
+    found = await look(html)
+
+    assert found == Look(
+        title="title", linked="Product", paths=("name", "offers.price")
+    )
+    assert str(found) == "linked data: Product with name, offers.price"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "found"),
     [

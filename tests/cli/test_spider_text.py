@@ -34,6 +34,7 @@ LOOKS: dict[str, Look | None] = {
         next_link=f'a[aria-label="{"Next page of this list " * 3}"]',
     ),
     "no next": Look(items="li.x", parts=(Part("title", "a"), Part("text", "p"))),
+    "linked data": Look(linked="Product", paths=("name", "offers.price", "brand.name")),
     "rows": Look(is_json=True, rows='a"b', count=1),
     "whole rows": Look(is_json=True, count=1),
     "rss": Look(entries="item", count=1),

@@ -29,6 +29,7 @@ from crawler import (
     crawl,
     css,
     fetch,
+    linked_data,
 )
 from crawler.extraction.extract import items_of
 from crawler.extraction.plan import MAX_ITEMS, place_of, plan_of
@@ -362,3 +363,56 @@ def joined(page: Page, reference: str) -> str:
         return urls.absolute(page.base_url, reference)
     except ValueError as exc:
         raise FetchError(Reason.PARSE_ERROR, str(exc), url=page.url) from exc
+
+
+@dataclass
+class Product:
+    name: Annotated[str, linked_data("Product")]
+    price: Annotated[Decimal, linked_data("Product", "offers.price"), css(".price")]
+    brand: Annotated[str | None, linked_data("Product", "brand")]
+    images: Annotated[list[str], linked_data("Product", "image")]
+    is_new: Annotated[bool | None, linked_data("Product", "new")] = None
+    author: Annotated[str, linked_data("Person")] = "nobody"
+
+
+LINKED = (
+    "<script type=application/ld+json>"
+    '{"@context":"https://schema.org","@type":"Product","name":"Emma",'
+    '"offers":{"@type":"Offer","price":9.5},"brand":{"@type":"Brand","name":"P"},'
+    '"image":["/1.jpg","/2.jpg"],"new":true,'
+    '"review":{"@type":"Review","author":{"@type":"Person","name":"Jane"}}}</script>'
+)
+
+
+async def test_linked_data_is_a_source() -> None:
+    product = (await page(LINKED)).extract_one(Product)
+
+    assert product == Product(
+        "Emma", Decimal("9.5"), "P", ["/1.jpg", "/2.jpg"], True, "Jane"
+    )
+
+
+async def test_sources_are_tried_in_order() -> None:
+    html = LINKED.replace('"price":9.5', '"sold":1') + "<p class=price>7</p>"
+
+    assert (await page(html)).extract_one(Product).price == Decimal(7)
+    with pytest.raises(
+        ExtractError,
+        match=r"Product\.name: linked_data\('Product', 'name'\) gives nothing",
+    ):
+        (await page("<p>x")).extract_one(Product)
+    with pytest.raises(
+        ExtractError,
+        match=r"'x' does not fit Decimal: .*, from linked_data\('Product'",
+    ):
+        (await page(LINKED.replace("9.5", '"x"'))).extract_one(Product)
+
+
+@dataclass
+class NestedLinked:
+    review: Annotated[Review, linked_data("Product", "review")]
+
+
+async def test_items_are_not_made_of_linked_data() -> None:
+    with pytest.raises(ConfigError, match="read from elements: use css"):
+        (await page(LINKED)).extract_one(NestedLinked)

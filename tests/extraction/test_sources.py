@@ -3,7 +3,7 @@
 import pytest
 from selectolax.lexbor import LexborNode
 
-from crawler import ConfigError, SelectorError, css
+from crawler import ConfigError, SelectorError, css, linked_data
 from crawler.extraction.sources import MISSING, FieldSource, Reading
 from crawler.web.html_parser import parse
 from crawler.web.selectors import Tree
@@ -67,3 +67,4 @@ def test_a_source_is_shown_as_it_is_written() -> None:
     assert str(css("a", attr="href")) == "css('a', attr='href')"
     assert str(css()) == "css()"
     assert str(css("h3")) == "css('h3')"
+    assert str(linked_data("Product")) == "linked_data('Product', 'name')"
