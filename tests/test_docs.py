@@ -171,8 +171,11 @@ def test_every_key_of_the_summary_is_explained() -> None:
 def test_the_readme_is_short_and_names_every_package_that_is_installed() -> None:
     text = README.read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    required = project["project"]["dependencies"]
-    names = {re.split(r"[<>=;\[ ]", requirement)[0] for requirement in required}
+    extras = project["project"]["optional-dependencies"]
+    required = sum(extras.values(), project["project"]["dependencies"])
+    names = set(extras) | {
+        re.split(r"[<>=;\[ ]", requirement)[0] for requirement in required
+    }
 
     assert len(text.splitlines()) < 150
     assert [name for name in sorted(names) if f"`{name}`" not in text] == []
