@@ -39,6 +39,8 @@ def _sent(request: Request) -> list[str]:
     """Method, headers and body."""
     words: list[str] = []
     body = request.content
+    if request.options.pieces:
+        body = b"@FILE-WITH-THE-FORM"
     if request.method != ("POST" if body else "GET"):
         words += ["--method", request.method]
     for name, value in request.options.headers:
@@ -46,7 +48,7 @@ def _sent(request: Request) -> list[str]:
         if not (body and is_default):
             words += ["--header", f"{name}: {without_secret(name, value)}"]
     if body:
-        text = _shown(body)
+        text = body.decode() if request.options.pieces else _shown(body)
         # A word that begins with a dash would be taken for an option.
         words += [f"--data={text}"] if text.startswith("-") else ["--data", text]
     return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,11 @@ def command(request: Request, **arguments: object) -> str:
             Request(URL, method="POST", content=b"\xff\xfe"),
             " --data @FILE-WITH-2-BYTES",
             id="a body that is no text",
+        ),
+        pytest.param(
+            Request(URL, files={"a": Path("/tmp/x")}, headers={"Content-Type": "x/y"}),
+            " --header 'Content-Type: x/y' --data @FILE-WITH-THE-FORM",
+            id="a form with a file",
         ),
     ],
 )

@@ -235,8 +235,7 @@ def _choose(select: Control) -> None:
     chosen = [each for each in select.options if each.is_selected]
     for each in chosen[:-1]:
         each.is_selected = False
-    size = (select.attributes.get("size") or "").strip()
-    shows_one = not size.isdecimal() or int(size[:9]) in (0, 1)
+    shows_one = values.leading_number(select.attributes.get("size")) < 2
     if not chosen and shows_one:
         first = next((each for each in select.options if not each.is_disabled), None)
         if first is not None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from crawler.errors import FormError
 from crawler.web.forms.controls import Control, File
 from crawler.web.forms.direction import direction_of, sends_direction
+from crawler.web.forms.values import leading_number
 from crawler.web.multipart import OCTETS
 
 #: Characters of a form's names and values, at most: ASP.NET takes no more, either.
@@ -89,8 +90,7 @@ def _value(control: Control) -> str:
     wraps = (control.attributes.get("wrap") or "").lower() == "hard"
     if control.type != "textarea" or not wraps:
         return control.value
-    given = (control.attributes.get("cols") or "").strip()
-    columns = int(given[:9]) if given.isascii() and given.isdecimal() else 0
+    columns = leading_number(control.attributes.get("cols"))
     lines = control.value.split("\n")
     return "\n".join(_wrapped(line, columns or _COLUMNS) for line in lines)
 

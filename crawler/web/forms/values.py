@@ -7,10 +7,12 @@ from calendar import monthrange
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 
 _SPACE = "\t\n\f\r "
 _NEWLINES = re.compile(r"\r\n?|\n")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_LEADING = re.compile(r"[\t\n\f\r ]*\+?(\d+)", re.ASCII)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _MONTH = re.compile(r"(\d{4,9})-(\d\d)", re.ASCII)
 _DATE = re.compile(r"(\d{4,9})-(\d\d)-(\d\d)", re.ASCII)
@@ -25,6 +27,13 @@ _TRIMMED = frozenset({"url", "email"})
 def with_newlines(text: str, newline: str) -> str:
     """The text with every line break as this one."""
     return _NEWLINES.sub(newline, text)
+
+
+def leading_number(text: str | None) -> int:
+    """The number that an attribute begins with, as HTML reads `size` and `cols`; 0 for
+    none."""
+    found = _LEADING.match(text or "")
+    return int(found[1][:9]) if found else 0
 
 
 def sanitized(kind: str, value: str, attributes: Mapping[str, str | None]) -> str:
@@ -54,7 +63,7 @@ def takes(kind: str, value: str, attributes: Mapping[str, str | None]) -> bool:
 
 
 def _is_number(value: str) -> bool:
-    return _NUMBER.fullmatch(value) is not None
+    return _NUMBER.fullmatch(value) is not None and isfinite(float(value))
 
 
 def _is_month(value: str) -> bool:

@@ -66,6 +66,8 @@ FACTS = {
     "no checked radio button": ("<input type=radio name=a value=1>", ""),
     "a list": ("<select name=a><option>1<option>2</select>", "a=1"),
     "a list of lines": ("<select name=a size=2><option>1</select>", ""),
+    "a list of lines, sloppily": ("<select name=a size=' +2x'><option>1", ""),
+    "size=0": ("<select name=a size=0><option>1</select>", "a=1"),
     "size=1": ("<select name=a size=1><option>1</select>", "a=1"),
     "a selected option": (
         "<select name=a><option>1<option value=x selected>2</select>",

@@ -24,6 +24,8 @@ KINDS += ["time", "datetime-local", "hidden", "tel"]
         ("number", " 1", ""),
         ("number", "1,5", ""),
         ("number", "Infinity", ""),
+        ("number", "1e308", "1e308"),
+        ("number", "1e309", ""),
         ("number", "\u0661", ""),
         ("date", "2024-02-29", "2024-02-29"),
         ("date", "2023-02-29", ""),
