@@ -172,6 +172,29 @@ class Request:
         _set(request, "_meta", meta)
         return request
 
+    @classmethod
+    def from_curl(
+        cls,
+        command: str,
+        callback: str | Callable[..., Any] = "parse",
+        **options: Any,
+    ) -> Request:
+        """The request of a command line of curl, as a browser's "Copy as cURL" writes
+        it for bash or cmd; ConfigError names an option that is not known.
+
+        `options` are arguments of `Request`, and go before those of the line.
+        """
+        from crawler.message import curl_request  # most crawls read none
+
+        return cls(callback=callback, **(curl_request.arguments(command) | options))
+
+    def to_curl(self) -> str:
+        """The command line of curl that makes this request, quoted for bash; it may
+        hold passwords."""
+        from crawler.message import curl_request
+
+        return curl_request.line(self.url, self.options)
+
     def replace(self, **changes: Any) -> Request:
         """An equal request but for these arguments, which are those of `Request`."""
         unknown = sorted(changes.keys() - _ARGUMENTS)

@@ -1,0 +1,98 @@
+"""A request from a command line of curl, and such a line from a request."""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64decode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crawler.errors import ConfigError
+from crawler.web.curl import parse, write
+from crawler.web.curl_options import CurlCommand
+
+if TYPE_CHECKING:
+    from crawler.request import Options
+
+logger = logging.getLogger(__name__)
+
+_BASIC = "Basic "
+
+
+def arguments(command: str) -> dict[str, Any]:
+    """The arguments of `Request` that a command line means, or ConfigError."""
+    try:
+        made = parse(command)
+        files = _files(made)
+    except ValueError as exc:
+        raise ConfigError(f"from_curl: {exc}") from exc
+    if made.is_insecure:
+        logger.warning(
+            "from_curl: -k is not taken over; certificates are checked unless "
+            'settings = {"http": {"verify": False}}'
+        )
+    found: dict[str, Any] = {
+        "url": made.url,
+        "method": made.method,
+        "headers": made.headers,
+        "content": made.body,
+        "proxy": made.proxy,
+        "timeout": made.timeout,
+    }
+    if made.form:
+        found["data"] = [
+            (each.name, each.value) for each in made.form if each.name not in files
+        ]
+        found["files"] = files
+        found["headers"] = [
+            pair for pair in made.headers if pair[0].lower() != "content-type"
+        ]
+    return found | _cookies(made, found["headers"])
+
+
+def line(url: str, options: Options) -> str:
+    """The command line that makes a request; ConfigError if it cannot be one."""
+    if options.pieces:
+        raise ConfigError(
+            "to_curl: the body holds files that are read when the request is sent"
+        )
+    user = None
+    if options.authorization.startswith(_BASIC):
+        given = b64decode(options.authorization.removeprefix(_BASIC))
+        user = given.decode("utf-8", "surrogateescape")
+    return write(
+        CurlCommand(
+            url=url,
+            method=options.method,
+            headers=list(options.headers),
+            cookies=list(options.cookies),
+            data=[options.content] if options.content else [],
+            user=user,
+            proxy=options.proxy,
+            timeout=options.timeout,
+        )
+    )
+
+
+def _cookies(made: CurlCommand, headers: list[tuple[str, str]]) -> dict[str, Any]:
+    """Cookies by name, which their session keeps; as a header if a name comes twice."""
+    cookies = dict(made.cookies)
+    if len(cookies) == len(made.cookies):
+        return {"cookies": cookies}
+    text = "; ".join(f"{name}={value}" for name, value in made.cookies)
+    return {"headers": [*headers, ("Cookie", text)]}
+
+
+def _files(made: CurlCommand) -> dict[str, Any]:
+    """The parts of a form that are files, or have a type or a name of their own."""
+    found: dict[str, Any] = {}
+    for part in made.form:
+        if isinstance(part.value, str) and not (part.file_name or part.content_type):
+            continue
+        if part.name in found:
+            raise ValueError(f"two files of the form are named {part.name!r}")
+        if isinstance(part.value, Path) and not part.value.is_file():
+            raise ValueError(f"there is no file {str(part.value)!r}")
+        kind = [part.content_type] if part.content_type else []
+        found[part.name] = (part.file_name, part.value, *kind)
+    return found
