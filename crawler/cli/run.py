@@ -69,6 +69,12 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--urls",
+        metavar="FILE",
+        help="ask for these URLs, one a line, in place of what the spider starts from; "
+        "- is standard input",
+    )
     group = parser.add_argument_group("where it ends, and how well")
     number = options.positive
     group.add_argument("--pages", type=number, metavar="N", help="so many pages")
@@ -155,6 +161,7 @@ def _terms(
     return RunOptions(
         job=job,
         outputs=None if is_spiders else project.named_outputs(named or default),
+        urls=args.urls,
         pages=args.pages,
         items=args.items,
         errors=args.errors,

@@ -148,7 +148,12 @@ def assemble(resources: RunResources) -> Assembled:
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
     scheduler = _scheduler(resources, hosts, robots, names)
     starts = StartRequests(
-        spider, link_filter, resources.chain, callbacks, least=2 * workers
+        spider,
+        link_filter,
+        resources.chain,
+        callbacks,
+        least=2 * workers,
+        urls=plan.options.urls,
     )
     outputs = resources.outputs
     engine = Engine(

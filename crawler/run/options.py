@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import time as wall_time
 from typing import Any
 
@@ -29,6 +30,9 @@ class RunOptions:
     #: says. In a name {run} is the run's number, {date} the day on which it began, in
     #: `zone`, {job} the job and {type} the item's type.
     outputs: tuple[str | OutputSpec | Sink, ...] | None = None
+    #: A file of URLs, one a line, in place of what the spider starts from; "-" is
+    #: standard input.
+    urls: Path | str | None = None
     #: Pages and items at most, exactly; seconds at most.
     pages: int | None = None
     items: int | None = None

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import msgspec
 from anyio import to_thread
@@ -19,6 +20,7 @@ from crawler.http import Client, ClientOptions
 from crawler.layers.declared_sessions import all_of
 from crawler.pipelines import Chain
 from crawler.run.options import RunOptions
+from crawler.run.url_lines import check_urls
 from crawler.run.user_code import defined_at
 from crawler.settings import Settings
 from crawler.sinks import Mode, OutputPlan, Owns, places_of
@@ -51,6 +53,10 @@ class RunPlan:
     async def check(self) -> None:
         """ConfigError for what is wrong with the scope or the outputs."""
         scope_of(self.spider)
+        if self.options.urls is not None:
+            await to_thread.run_sync(check_urls, self.options.urls)
+        elif isinstance(self.spider.urls, Path):
+            await to_thread.run_sync(check_urls, self.spider.urls)
         owns = await self.ownership()
         await to_thread.run_sync(self.outputs().check, owns)
 

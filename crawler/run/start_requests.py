@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from crawler.errors import ConfigError, StopCrawl
@@ -15,6 +16,7 @@ from crawler.response import Response
 from crawler.run.callbacks import Callbacks, Fetches
 from crawler.run.link_filter import Discovered, LinkFilter
 from crawler.run.scheduler import Scheduler
+from crawler.run.url_lines import UrlLines
 from crawler.run.user_code import user_frame, yield_place
 from crawler.run.yielded import NO_ITEMS, WrongYield, values_of, what_was_yielded
 from crawler.spider import Spider, at_work
@@ -43,7 +45,11 @@ class StartRequests:
         callbacks: Callbacks,
         *,
         least: int,
+        urls: Path | str | None = None,
     ) -> None:
+        #: URLs that are asked in place of what `start()` gives; None: `start()` says.
+        self._urls = urls
+        self._lines: UrlLines | None = None
         self._spider = spider
         self._intake = intake
         self._chain = chain
@@ -65,8 +71,8 @@ class StartRequests:
         at_work.begin(self)
         last, ordinal, number, given = Outcome(None), 0, 0, None
         try:
-            given = self._spider.start()
-            async with aclosing(values_of(given)) as values:
+            given = () if self._urls is not None else self._spider.start()
+            async with aclosing(self._values(given)) as values:
                 async for value in values:
                     if not await scheduler.hungry(self._least):
                         break
@@ -87,6 +93,19 @@ class StartRequests:
         last.counts = dict(self.counts) if self.counts else None
         self._tell_fetches(last)
         await put(last)
+
+    async def _values(self, given: object) -> AsyncGenerator[Any, None]:
+        """What `start()` gives, then the URLs of a file."""
+        async with aclosing(values_of(given)) as values:
+            async for value in values:
+                yield value
+        path: Path | str | None = self._urls
+        if path is None and isinstance(self._spider.urls, Path):
+            path = self._spider.urls
+        if path is not None:
+            self._lines = UrlLines(path)
+            async for request in self._lines:
+                yield request
 
     async def _close(self, given: AsyncGenerator[Any, None]) -> None:
         """Let a `start()` that was broken off clean up, before the crawl ends."""
@@ -141,7 +160,8 @@ class StartRequests:
         self._bad_urls += 1
         found.cut[BAD_START] = 1
         if self._bad_urls <= MAX_NAMED:
-            where = yield_place(given, self._spider.start)
+            lines = self._lines
+            where = lines.place if lines else yield_place(given, self._spider.start)
             why = request.url.removeprefix(BAD_URL)
             logger.warning("start(): %s; skipped (%s)", why, where)
 

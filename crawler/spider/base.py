@@ -88,6 +88,9 @@ class Spider:
 
     #: How the spider is called on the command line.
     name: ClassVar[str] = ""
+    #: A Path: a file of URLs to ask for, one a line, after what `start()` gives. Other
+    #: values are the spider's own.
+    urls: Any = None
     #: Where links may lead: "hosts" (those of the start URLs), "site", "origin",
     #: "none" (no bounds), or patterns of URLs.
     scope: str | Scope | Iterable[Pattern] | Pattern | None = "hosts"

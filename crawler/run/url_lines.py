@@ -1,0 +1,96 @@
+"""URLs from a file, or from another command: one a line, read as they are needed.
+
+Rule: a bad line is noted, counted and named, and is not the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio
+from anyio import to_thread
+
+from crawler.errors import ConfigError
+from crawler.request import Request
+
+#: The name of standard input.
+STDIN = "-"
+_CHUNK = 64 * 1024
+#: A longer line is no URL; it is not kept.
+_LONGEST = 64 * 1024
+_SHOWN = 60
+
+
+class UrlLines:
+    """The requests of a file's lines; empty lines, and those with a "#", are none."""
+
+    def __init__(self, path: Path | str, stdin: BinaryIO | None = None) -> None:
+        self._path = path
+        self._stdin = stdin
+        self._line = 0
+
+    @property
+    def place(self) -> str:
+        """Where the last request stands: `urls.txt:17`."""
+        name = "standard input" if str(self._path) == STDIN else str(self._path)
+        return f"{name}:{self._line}"
+
+    async def __aiter__(self) -> AsyncIterator[Request]:
+        stream = await to_thread.run_sync(self._open)
+        rest = b""
+        try:
+            while chunk := await self._read(stream):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if request := self._request(line):
+                        yield request
+                rest = rest if len(rest) <= _LONGEST else rest[: _LONGEST + 1]
+            if request := self._request(rest):
+                yield request
+        finally:
+            if stream is not self._stdin:
+                await to_thread.run_sync(stream.close)
+
+    async def _read(self, stream: BinaryIO) -> bytes:
+        if stream is not self._stdin or stream is not sys.stdin.buffer:
+            return await to_thread.run_sync(stream.read, _CHUNK)
+        # No thread waits for a pipe that gives nothing: the process could not end.
+        number = stream.fileno()
+        with contextlib.suppress(PermissionError):  # a file is always ready
+            await anyio.wait_readable(number)
+        return os.read(number, _CHUNK)
+
+    def _open(self) -> BinaryIO:
+        if str(self._path) == STDIN:
+            if self._stdin is None:
+                self._stdin = sys.stdin.buffer
+            return self._stdin
+        return Path(self._path).open("rb")
+
+    def _request(self, line: bytes) -> Request | None:
+        self._line += 1
+        if self._line == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        text = line.strip()
+        if not text or text.startswith(b"#"):
+            return None
+        if len(text) > _LONGEST:
+            text = text[:_SHOWN] + b"... (too long)"
+        return Request(text.decode("utf-8", "backslashreplace"))
+
+
+def check_urls(path: Path | str) -> None:
+    """ConfigError where the file of URLs cannot be read."""
+    if str(path) == STDIN:
+        return
+    if not Path(path).is_file():
+        raise ConfigError(f"URLs: {path} is no file; name one, or - for standard input")
+    try:
+        Path(path).open("rb").close()
+    except OSError as exc:
+        raise ConfigError(f"URLs: {path}: {exc.strerror}") from exc
