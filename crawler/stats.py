@@ -7,7 +7,7 @@ survive a crash and add up: found = pages + failed + skipped + redirected + pend
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -140,8 +140,7 @@ _COMPLETE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(msgspec.Struct, frozen=True):
     """A bound that a complete run did not keep: the reason for exit code 3."""
 
     #: "start_urls", "errors", "max_error_rate" or "min_items".
@@ -212,7 +211,9 @@ class Report:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         values["items"] = values.pop("item_count")
         values["finish_reason"] = str(self.finish_reason)
-        values["shortfalls"] = [asdict(each) for each in self.shortfalls]
+        values["shortfalls"] = [
+            msgspec.structs.asdict(each) for each in self.shortfalls
+        ]
         del values["advice"]
         return values
 

@@ -7,6 +7,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 from chardet import EncodingEra, detect
 
+from crawler.http import h2, proxy
+from crawler.layers import rates
 from tests.postgres import Server, serving
 
 #: The methods of the durable store that read or write rows on the event loop.
@@ -15,8 +17,12 @@ ROWS_ON_THE_LOOP |= {"sink_position", "set_sink_position"}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def detector_is_loaded() -> None:
-    """chardet reads its models from files, once a process: not within a test's loop."""
+def rooms_are_loaded() -> None:
+    """What is read from files at its first use, once a process: not within a test's
+    loop. chardet reads its models; HTTP/2, tunnels and rates are rooms with a door."""
+    for room in (h2, proxy, rates):
+        for name in room.__all__:
+            getattr(room, name)
     detect(b"<p>Gr\xfc\xdfe" * 20, encoding_era=EncodingEra.ALL)
     detect(b"<p>\xfc")
 

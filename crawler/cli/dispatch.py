@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import signal
@@ -132,6 +133,7 @@ def _leave(code: int, *, at_once: bool = False) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it is over: no traceback any more
     streams.let_go()
+    gc.freeze()  # the memory goes with the process: nothing need look for cycles in it
     here = threading.current_thread()
     others = [each for each in threading.enumerate() if each is not here]
     if at_once or not all(each.daemon for each in others):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Protocol
+
+import msgspec
 
 from crawler.cli.streams import of_bytes
 from crawler.run.observers import Progress
@@ -39,8 +40,7 @@ class Running(Protocol):
     def pages_limit(self) -> int | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RunFigures:
+class RunFigures(msgspec.Struct, frozen=True):
     """Where a crawl stands."""
 
     pages: int

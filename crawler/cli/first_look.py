@@ -34,7 +34,7 @@ _ASIDE = "nav, header, footer, aside, form, head"
 
 
 @dataclass(frozen=True)
-class Part:
+class FirstPart:
     """A field of an item: the first element that matches, or one of its attributes."""
 
     name: str
@@ -51,7 +51,7 @@ class Look:
     #: A selector of the elements that repeat, and how many match.
     items: str = ""
     count: int = 0
-    parts: tuple[Part, ...] = ()
+    parts: tuple[FirstPart, ...] = ()
     #: A selector of the link to the next page.
     next_link: str = ""
     #: A selector of the page's own title.
@@ -135,10 +135,10 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _list_of(page: Page) -> tuple[str, int, tuple[Part, ...]]:
+def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
     """The elements that are most like a list of items."""
     aside = set(islice(page.css(_ASIDE), 1000))
-    best: tuple[float, str, int, tuple[Part, ...]] = (0.0, "", 0, ())
+    best: tuple[float, str, int, tuple[FirstPart, ...]] = (0.0, "", 0, ())
     for selector in _candidates(page):
         nodes = page.css(selector)
         parts = _parts(nodes[:_SAMPLE])
@@ -201,9 +201,9 @@ _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 
 
-def _parts(nodes: Sequence[Node]) -> tuple[Part, ...]:
+def _parts(nodes: Sequence[Node]) -> tuple[FirstPart, ...]:
     """The fields that most of the elements have; none if they are hardly items."""
-    found: dict[str, Part] = {}
+    found: dict[str, FirstPart] = {}
     for name, selectors, attr in _GUESSES:
         for selector in selectors:
             part = _tried(name, selector, attr, nodes)
@@ -215,7 +215,9 @@ def _parts(nodes: Sequence[Node]) -> tuple[Part, ...]:
     return tuple(found.values())
 
 
-def _tried(name: str, selector: str, attr: str, nodes: Sequence[Node]) -> Part | None:
+def _tried(
+    name: str, selector: str, attr: str, nodes: Sequence[Node]
+) -> FirstPart | None:
     """The field, if at least half of the elements have a value that looks like it."""
     if "*=" in selector and (own := _own_selector(selector, nodes)):
         selector = own
@@ -229,7 +231,7 @@ def _tried(name: str, selector: str, attr: str, nodes: Sequence[Node]) -> Part |
         whole = _tried(name, f"{selector} a", "title", nodes)
         if whole is not None:
             return whole
-    return Part(name, selector, attr, is_everywhere=len(good) == len(nodes))
+    return FirstPart(name, selector, attr, is_everywhere=len(good) == len(nodes))
 
 
 def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
@@ -249,7 +251,9 @@ def _is_cut(texts: Sequence[str]) -> bool:
     return len(cut) * 2 > len(texts)
 
 
-def _repeats(part: Part, others: Iterable[Part], nodes: Sequence[Node]) -> bool:
+def _repeats(
+    part: FirstPart, others: Iterable[FirstPart], nodes: Sequence[Node]
+) -> bool:
     """Whether another field has the same values."""
     if part.attr:
         return False

@@ -10,9 +10,10 @@ import inspect
 import re
 import sys
 import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+
+import msgspec
 
 from crawler.cli import printing
 from crawler.cli.streams import shown
@@ -43,14 +44,13 @@ class LoadError(ConfigError):
         return cls(f"{_where(exc, path)}: {what}")
 
 
-@dataclass
-class Loaded:
+class Loaded(msgspec.Struct):
     """What a folder of spiders holds."""
 
-    spiders: dict[str, type[Spider]] = field(default_factory=dict)
+    spiders: dict[str, type[Spider]] = msgspec.field(default_factory=dict)
     #: Names that more than one spider bears.
-    doubles: dict[str, list[type[Spider]]] = field(default_factory=dict)
-    broken: dict[Path, LoadError] = field(default_factory=dict)
+    doubles: dict[str, list[type[Spider]]] = msgspec.field(default_factory=dict)
+    broken: dict[Path, LoadError] = msgspec.field(default_factory=dict)
 
 
 def load_folder(folder: Path, root: Path) -> Loaded:

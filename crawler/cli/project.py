@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from crawler import settings as layers
 from crawler.cli import loading
@@ -22,14 +23,13 @@ from crawler.sinks.spec import spec_of
 from crawler.spider import Spider
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What `crawl run NAME` means: a spider, and what its job says beside it."""
 
     spider: type[Spider]
     #: The name of the state and of the default output.
     job: str
-    arguments: Mapping[str, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
     #: Settings that rank between the spider's own and the environment's.
     layers: tuple[Layer, ...] = ()
 
@@ -95,7 +95,7 @@ class Project:
         job = self.jobs.find(name)
         if job is None:
             return self._target(name)
-        return replace(
+        return msgspec.structs.replace(
             self._target(job.spider),
             job=job.name,
             arguments=job.settings.args,

@@ -6,7 +6,8 @@ Rule: figures in, text out; nothing is printed here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from crawler.cli.figures import clock
 from crawler.cli.streams import of_bytes, shown
@@ -103,16 +104,15 @@ def bad_lines(report: Report) -> list[str]:
     return [f"exit code 3: {each.text}" for each in report.shortfalls]
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """All that is to be told at the end of a run."""
 
     report: Report
-    published: list[str] = field(default_factory=list)
+    published: list[str] = msgspec.field(default_factory=list)
     #: Parts of outputs that are not in place, with how many items each holds.
-    unpublished: dict[str, int] = field(default_factory=dict)
+    unpublished: dict[str, int] = msgspec.field(default_factory=dict)
     #: Outputs of an earlier run that this one, a bad one, did not replace.
-    kept: list[str] = field(default_factory=list)
+    kept: list[str] = msgspec.field(default_factory=list)
     #: Whether the state is kept, so that the run can be gone on with.
     is_kept: bool = True
     #: What the run died of, where it did.

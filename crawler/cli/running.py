@@ -14,12 +14,12 @@ import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import msgspec
 
 from crawler.cli import crash, logs, memory, printing, run_summary, summary
 from crawler.cli.run_summary import Ending
@@ -36,8 +36,7 @@ from crawler.stats import Counters, FinishReason, Report
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(msgspec.Struct, frozen=True):
     """How a crawl is shown, as `-v`, `-q` and `--log-format` ask for it."""
 
     verbosity: int = 0

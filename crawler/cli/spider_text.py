@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crawler.cli.first_look import Look, Part
+from crawler.cli.first_look import FirstPart, Look
 
 _WIDTH = 88
 
@@ -157,7 +157,7 @@ def _class(names: Names) -> str:
     )
 
 
-def _field(part: Part) -> str:
+def _field(part: FirstPart) -> str:
     kind = "str" if part.is_everywhere else "str | None"
     source = f"css({quoted(part.selector)}"
     if part.attr:

@@ -89,7 +89,7 @@ class JsonView(View):
         self._put(line)
 
     def show(self, figures: RunFigures) -> None:
-        fields = {name: getattr(figures, name) for name in RunFigures.__slots__}
+        fields = {name: getattr(figures, name) for name in RunFigures.__struct_fields__}
         self._put("progress", **fields)
 
     def end(self, ending: Ending, command: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
+
+import msgspec
 
 from crawler.frontier.exchange import (
     NO_CONSEQUENCE,
@@ -25,8 +26,7 @@ from crawler.frontier.pace_policy import Backoff, HostHealth, PacePolicy
 MEMORY = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """What a host may be asked: this many at a time, this many a second (0 = any)."""
 
     per_host: int = 4

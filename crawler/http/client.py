@@ -10,10 +10,10 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
+import msgspec
 
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.http import fast_models
@@ -56,11 +56,10 @@ Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
-@dataclass(frozen=True)
-class ClientOptions:
+class ClientOptions(msgspec.Struct, frozen=True):
     """What a crawl asks of its client; `Spider.client` gets it and may add to it."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = msgspec.field(default_factory=Settings)
     transport: httpx.AsyncBaseTransport | None = None
     event_hooks: EventHooks | None = None
     auth: Any = None
@@ -166,9 +165,7 @@ class Client(httpx.AsyncClient):
         self, options: ClientOptions, arguments: dict[str, Any]
     ) -> httpx.AsyncBaseTransport:
         http = options.settings.http
-        verify = (
-            arguments.pop("verify") if "verify" in arguments else _tls_context(http)
-        )
+        verify = arguments.pop("verify") if "verify" in arguments else _verify(http)
         http2 = arguments.pop("http2", http.http2)
         limits = arguments.pop("limits", None)
         proxy = arguments.pop("proxy", http.proxy or None)
@@ -179,7 +176,7 @@ class Client(httpx.AsyncClient):
             connections = limits.max_connections
         if http.transport == "httpx":
             return httpx.AsyncHTTPTransport(
-                verify=verify,
+                verify=tls_context(verify),
                 http2=http2,
                 proxy=proxy,
                 limits=httpx.Limits(
@@ -382,7 +379,9 @@ class Client(httpx.AsyncClient):
         return bool(self.event_hooks["request"]) or self.auth is not None
 
     def _unbounded(self) -> Bounds:
-        return replace(self._bounds, max_body=_UNBOUNDED, max_decoded=_UNBOUNDED)
+        return msgspec.structs.replace(
+            self._bounds, max_body=_UNBOUNDED, max_decoded=_UNBOUNDED
+        )
 
     def _body(self, answer: httpx.Response, request: Request) -> BodyStream:
         # A client that httpx has seen to wraps the stream once more.
@@ -432,10 +431,13 @@ def _with(
     return kept + [(name, name.lower(), value) for name, value in added]
 
 
-def _tls_context(http: HttpSettings) -> ssl.SSLContext:
-    """The context that the settings ask for; ConfigError for a file that is none."""
+def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
+    """The context that the settings ask for, True for the usual one; ConfigError for a
+    file that is none."""
     if http.key and not http.cert:
         raise ConfigError("http.key is set without http.cert; name the certificate")
+    if http.verify and not (http.ca_file or http.cert):
+        return True
     try:
         trusted = http.ca_file if http.verify and http.ca_file else http.verify
         context = tls_context(trusted)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import httpx
 from aiohappyeyeballs import start_connection
 
+from crawler.http import proxy as tunnels
 from crawler.http.address_guard import AddressGuard
 from crawler.http.errors import (
     OUT_OF_FILES,
@@ -29,8 +30,6 @@ from crawler.http.open_files import how_to_raise
 from crawler.http.origins import Dialling, Origin
 from crawler.http.pool import Pool
 from crawler.http.proxy.server import ProxyServer
-from crawler.http.proxy.tunnel import open_tunnel
-from crawler.http.proxy.wire import ProxyWire
 from crawler.http.resolver import NameResolver
 from crawler.http.tls import older_version
 from crawler.web.addresses import Address
@@ -46,7 +45,7 @@ class Connector:
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         protocols: Sequence[str],
         guard: AddressGuard,
         resolver: NameResolver,
@@ -144,23 +143,27 @@ class Connector:
     ) -> None:
         """Bring the negotiation onto the socket: TLS, and before it the tunnel."""
         origin, proxy = dial.origin, dial.origin.proxy
-        target = Offer(self._context, origin.host, offers, origin.tls_session)
+        tls: dict[str, Any] = {}
+
+        def offer() -> Offer:
+            return Offer(self._context(), origin.host, offers, origin.tls_session)
+
         if proxy is None:
-            tls = target.arguments() if origin.scheme == "https" else {}
+            if origin.scheme == "https":
+                tls = offer().arguments()
             await _connect(negotiation, connected, tls)
             return
-        tls = {}
         if proxy.scheme == "https":
-            context = proxy.context or self._context
+            context = proxy.context or self._context()
             session = origin.tls_session if origin.is_forwarding else None
             tls = Offer(context, proxy.host, ["http/1.1"], session).arguments()
         if origin.is_forwarding:
             await _connect(negotiation, connected, tls)
             return
-        wire = ProxyWire()
+        wire = tunnels.ProxyWire()
         await _connect(wire, connected, tls)
         try:
-            await _go_through(wire, dial, negotiation, target)
+            await _go_through(wire, dial, negotiation, offer)
         except BaseException:
             wire.transport.abort()
             raise
@@ -182,12 +185,15 @@ async def _connect(
 
 
 async def _go_through(
-    wire: ProxyWire, dial: Dialling, negotiation: Negotiation, target: Offer
+    wire: tunnels.ProxyWire,
+    dial: Dialling,
+    negotiation: Negotiation,
+    offer: Callable[[], Offer],
 ) -> None:
     """Open the tunnel, and speak to the target through it."""
     origin = dial.origin
     assert origin.proxy is not None
-    has_body = await open_tunnel(wire, origin.proxy, origin.host, origin.port)
+    has_body = await tunnels.open_tunnel(wire, origin.proxy, origin.host, origin.port)
     early = wire.take_rest()
     if origin.scheme == "http":
         dial.is_through = True
@@ -200,7 +206,7 @@ async def _go_through(
         raise ProxyError("sent more than its answer before the TLS handshake")
     dial.is_through = True
     try:
-        transport = await target.start_tls(wire.transport, negotiation)
+        transport = await offer().start_tls(wire.transport, negotiation)
     except ssl.SSLError as exc:
         if has_body:
             dial.is_through = False

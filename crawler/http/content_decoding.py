@@ -6,9 +6,9 @@ No I/O, no clock.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import httpx
+import msgspec
 
 from crawler.http.decompressors import (
     ERRORS,
@@ -35,8 +35,7 @@ ACCEPT_ENCODING = ", ".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """How large a body may be, in bytes, and how far it may unpack."""
 
     #: Bytes of one body as they come over the wire.

@@ -7,8 +7,9 @@ grown. No I/O, no clock.
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -51,8 +52,7 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ContentCoding:
+class ContentCoding(msgspec.Struct, frozen=True):
     """A content coding: how its members begin, and what they are undone by."""
 
     name: str
@@ -65,8 +65,7 @@ class ContentCoding:
     may_stop: Callable[[Decompressor], bool] = lambda member: False
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(msgspec.Struct, frozen=True):
     """What stands around a deflate stream."""
 
     #: Where the header ends; None while it is not complete.

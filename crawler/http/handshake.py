@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Sequence
 from typing import Any, cast
 
+from crawler.http import h2
 from crawler.http.h1.connection import Http1Connection
-from crawler.http.h2.connection import Http2Connection
 from crawler.http.origins import Dialling
 from crawler.http.pool import Pool
 
@@ -50,7 +50,7 @@ class Negotiation(asyncio.Protocol):
         tls = transport.get_extra_info("ssl_object")
         agreed = tls.selected_alpn_protocol() if tls is not None else None
         is_http2 = (agreed or self._default) == "h2"
-        kind = Http2Connection if is_http2 else Http1Connection
+        kind = h2.Http2Connection if is_http2 else Http1Connection
         connection = kind(self._pool, self._dial.origin)
         transport.set_protocol(connection)
         connection.connection_made(transport)

@@ -1,9 +1,9 @@
 """The options of a transport; every field has a default that suits a crawl."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import httpx
+import msgspec
 
 from crawler.http.content_decoding import Bounds
 from crawler.http.resolver import Resolve
@@ -28,8 +28,7 @@ def nobody(host: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """Seconds that a request waits in each phase, unless it has timeouts of its own.
 
     They are checked ten times a second. None means no limit.
@@ -48,12 +47,11 @@ class Timeouts:
 
 
 # Over 12 attributes: a value, one field for each option.
-@dataclass(frozen=True, slots=True)
-class TransportOptions:
+class TransportOptions(msgspec.Struct, frozen=True):
     """Limits of connections, time, size and targets: one field an option."""
 
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    bounds: Bounds = field(default_factory=Bounds)
+    timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
+    bounds: Bounds = msgspec.field(default_factory=Bounds)
     #: Whether to undo Content-Encoding; otherwise bodies are given as received.
     decode: bool = True
     #: Connections in all; lowered to what the open files of the process allow.

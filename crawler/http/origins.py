@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import httpx
+import msgspec
 
 from crawler.http.errors import ProxyError
 from crawler.http.proxy.server import ProxyServer
@@ -44,8 +44,7 @@ class Dialling(Protocol):
     def cancel(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Statistics:
+class Statistics(msgspec.Struct):
     """Counters of a transport."""
 
     #: Connections made so far, and those that are open or idle now.
@@ -53,7 +52,7 @@ class Statistics:
     open_connections: int = 0
     idle_connections: int = 0
     #: Responses by HTTP version.
-    http_versions: Counter[str] = field(default_factory=Counter)
+    http_versions: Counter[str] = msgspec.field(default_factory=Counter)
     #: Requests that waited because of a limit of connections.
     pool_waits: int = 0
     #: Whether open files run out before the transport's own limit is reached.

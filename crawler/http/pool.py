@@ -11,11 +11,11 @@ import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection
-from dataclasses import replace
 from itertools import islice
 from typing import cast
 
 import httpx
+import msgspec
 
 from crawler.http.dialler import Connect, Dialler
 from crawler.http.failed_reuse import FailedReuse
@@ -300,7 +300,7 @@ class Pool:
 
     def snapshot(self, lookups: int) -> Statistics:
         """Give the numbers as of now; `lookups` is the resolver's."""
-        return replace(
+        return msgspec.structs.replace(
             self.statistics,
             lookups=lookups,
             open_connections=len(self._places.open),

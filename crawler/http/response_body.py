@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 import httpx
+import msgspec
 
 from crawler.errors import FetchError, Reason
 from crawler.http.body import Body
@@ -17,8 +17,7 @@ from crawler.http.errors import fetch_error_of
 DECODED = "crawler"
 
 
-@dataclass(frozen=True, slots=True)
-class LowestRate:
+class LowestRate(msgspec.Struct, frozen=True):
     """The lowest rate of a body: bytes a second over a window of seconds."""
 
     rate: int = 1000

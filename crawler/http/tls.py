@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
+from functools import cache
 
 import httpx
 
 __all__ = [
     "CertificateFiles",
     "add_certificate",
+    "made_when_needed",
     "older_version",
     "said_goodbye",
     "tls_context",
@@ -42,6 +45,17 @@ def tls_context(
     if cert is not None:
         add_certificate(context, cert)
     return context
+
+
+def made_when_needed(
+    verify: ssl.SSLContext | str | bool = True, cert: CertificateFiles | None = None
+) -> Callable[[], ssl.SSLContext]:
+    """Gives the context. The usual authorities are read when it is first asked for,
+    which takes 20 ms; files that are named are read, and so checked, at once."""
+    if verify is True and cert is None:
+        return cache(tls_context)
+    context = tls_context(verify, cert)
+    return lambda: context
 
 
 def add_certificate(context: ssl.SSLContext, cert: CertificateFiles) -> None:

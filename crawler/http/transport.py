@@ -43,7 +43,7 @@ from crawler.http.origins import Origin, Statistics
 from crawler.http.pool import Pool
 from crawler.http.proxy.server import ProxyServer, proxy_server
 from crawler.http.resolver import NameResolver
-from crawler.http.tls import CertificateFiles, tls_context
+from crawler.http.tls import CertificateFiles, made_when_needed
 from crawler.http.transfer import Transfer
 
 __all__ = ["Transport"]
@@ -84,7 +84,7 @@ class Transport(httpx.AsyncBaseTransport):
         protocols = ["h2"] * http2 + ["http/1.1"] * http1
         if not protocols:
             raise ValueError("A transport speaks HTTP/1.1, HTTP/2 or both")
-        context = tls_context(verify, cert)
+        context = made_when_needed(verify, cert)
         self._has_default_options = options is _DEFAULT_OPTIONS
         self._resolver = NameResolver(options.resolve)
         self._guard = AddressGuard(options)

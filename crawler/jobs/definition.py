@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal
+
+import msgspec
 
 from crawler import settings as layers
 from crawler.errors import ConfigError
@@ -59,8 +60,7 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     on_failure: str | tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """A valid job of the project."""
 
     name: str
@@ -89,8 +89,7 @@ class Job:
         return timetable.Timing(self.cron, self.settings.catch_up)
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """An invalid job."""
 
     name: str
@@ -99,12 +98,11 @@ class Broken:
     on_failure: str | tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Jobs:
+class Jobs(msgspec.Struct, frozen=True):
     """All jobs of a project."""
 
-    sound: dict[str, Job] = field(default_factory=dict)
-    broken: dict[str, Broken] = field(default_factory=dict)
+    sound: dict[str, Job] = msgspec.field(default_factory=dict)
+    broken: dict[str, Broken] = msgspec.field(default_factory=dict)
 
     def __contains__(self, name: object) -> bool:
         return name in self.sound or name in self.broken

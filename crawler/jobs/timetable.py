@@ -8,10 +8,10 @@ missed times are counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
+import msgspec
 from cronsim import CronSim, CronSimError
 
 NICKNAMES = {
@@ -32,8 +32,7 @@ MAX_COUNTED = 1_000
 MAX_AHEAD = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(msgspec.Struct, frozen=True):
     """A cron line of five fields, as Debian's cron reads it, in a time zone.
 
     A time that daylight saving skips is due at the next existing time. A time that
@@ -74,16 +73,14 @@ def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True):
     """When a job is due, and whether missed due times are caught up."""
 
     cron: Cron
     catch_up: Literal["once", "skip"] = "once"
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """A job that is due now."""
 
     job: str

@@ -13,10 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import partial
 
 import anyio.to_thread
+import msgspec
 
 from crawler.errors import Blame, FetchError, Reason
 from crawler.frontier.host_pace import HostPace
@@ -41,8 +41,7 @@ MAX_REDIRECTS = 5
 PARSED_IN_THREAD = 64 * 1024
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(msgspec.Struct):
     #: What robots.txt says, or why it could not be had.
     answer: Robots | FetchError
     until: float

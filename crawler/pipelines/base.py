@@ -9,8 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from crawler.settings import Settings
 from crawler.spider import counting
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from crawler.response import Response
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """One run of a job, as pipelines and sinks see it.
 
     `(run.job, run.number)` and an item's sequence identify the item for ever.
@@ -32,7 +32,7 @@ class Run:
     #: The spider's name.
     spider: str = ""
     #: The settings in force: file, spider, job, environment and `-s`.
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = msgspec.field(default_factory=Settings)
     #: Gives the counters; use `counters`.
     counted: Callable[[], Counters] = Counters
 

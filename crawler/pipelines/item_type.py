@@ -16,8 +16,7 @@ import msgspec
 from crawler.pipelines.items import ItemError, declared
 
 
-@dataclass(frozen=True, slots=True)
-class ItemField:
+class ItemField(msgspec.Struct, frozen=True):
     """One field of an item: its name in JSON and its annotation."""
 
     name: str

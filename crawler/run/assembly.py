@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
 from functools import partial
+
+import msgspec
 
 from crawler.frontier.host_pace import HostPace, Pace
 from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
-from crawler.layers.bandwidth import Bandwidth, Metered
+from crawler.layers import rates
 from crawler.layers.declared_sessions import all_of, check_sessions
 from crawler.layers.identities import Identities
 from crawler.layers.name_table import NameTable
@@ -51,8 +52,7 @@ from crawler.web.urls import Scope
 DEFAULT_RATE = 8.0
 
 
-@dataclass(frozen=True, slots=True)
-class RunResources:
+class RunResources(msgspec.Struct, frozen=True):
     """What a run has opened: the parts of its engine stand on it."""
 
     plan: RunPlan
@@ -69,8 +69,7 @@ class RunResources:
         return Clocks(asyncio.get_running_loop().time, self.plan.options.wall_clock)
 
 
-@dataclass(frozen=True, slots=True)
-class Assembled:
+class Assembled(msgspec.Struct, frozen=True):
     """The engine with all its parts, and those that the report asks."""
 
     engine: Engine
@@ -184,7 +183,7 @@ def layered(
     """What a request passes on its way to the wire: the last line is asked first."""
     plan, fetch = resources.plan, wire
     if rate := plan.settings.politeness.bandwidth:
-        fetch = Metered(fetch, Bandwidth(rate))
+        fetch = rates.Metered(fetch, rates.Bandwidth(rate))
     layers = plan.options.layers
     return through_spider(plan.spider, fetch, sessions, hooks, identities, layers)
 
@@ -237,7 +236,7 @@ def _own_fetches(
 ) -> OwnFetches:
     """What makes the requests of `self.fetch`: visits whose page nobody parses here."""
     plan, caught = resources.plan, Caught()
-    own = replace(
+    own = msgspec.structs.replace(
         parts,
         callbacks=caught,
         endings=_endings(resources, caught, retries, parts.hosts),

@@ -8,7 +8,6 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -38,8 +37,7 @@ logger = logging.getLogger(__name__)
 HandIn: TypeAlias = Callable[[Report], None]
 
 
-@dataclass(frozen=True, slots=True)
-class RunTime:
+class RunTime(msgspec.Struct, frozen=True):
     """How long a run takes."""
 
     #: Seconds in earlier processes.

@@ -14,10 +14,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 
 from crawler.errors import Reason, SinkError, StoreError
@@ -41,8 +41,7 @@ logger = logging.getLogger(__name__)
 REFILLS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Where a run ends before it has seen everything; none: nowhere.
 
     (The limit on pages is the scheduler's: a permit is taken before each request.)
@@ -62,8 +61,7 @@ class Limits:
     errors: int | None = None
 
 
-@dataclass(slots=True)
-class EngineParts:
+class EngineParts(msgspec.Struct):
     """What the engine drives; `open_run` opens what of it must be closed."""
 
     store: Store

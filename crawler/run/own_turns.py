@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 
 from crawler.frontier.host_pace import HostPace
-from crawler.run.total_rate import TotalRate
+from crawler.layers import rates
 
 
 class OwnTurns:
@@ -21,7 +21,7 @@ class OwnTurns:
     `released` is told when a turn is over, for others that wait for the same host.
     """
 
-    def __init__(self, hosts: HostPace, rate: TotalRate | None) -> None:
+    def __init__(self, hosts: HostPace, rate: rates.TotalRate | None) -> None:
         self._hosts = hosts
         self._rate = rate
         self._loop = asyncio.get_running_loop()

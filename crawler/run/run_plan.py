@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -32,8 +31,7 @@ from crawler.web import urls
 from crawler.web.urls import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class RunPlan:
+class RunPlan(msgspec.Struct, frozen=True):
     """The spider with all that its run stands on; nothing of it is opened yet."""
 
     spider: Spider

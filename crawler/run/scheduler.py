@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
+from crawler.layers import rates
 from crawler.layers.name_table import NameTable
 from crawler.request import START, Entry
 from crawler.run.own_turns import OwnTurns
-from crawler.run.total_rate import TotalRate
 from crawler.store.base import Committed
 from crawler.web import urls
 
@@ -32,8 +33,7 @@ class Gate(Protocol):
     def knows(self, origin: str, proxy: str) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RobotsTurn:
+class RobotsTurn(msgspec.Struct, frozen=True):
     """The turn of an origin's robots.txt: until it is answered no other URL goes.
 
     It is asked by the `proxy` of the request that needs it.
@@ -86,7 +86,7 @@ class Scheduler:
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
         self._permits = permits
-        self._rate = TotalRate(total_rate, self.wake) if total_rate else None
+        self._rate = rates.TotalRate(total_rate, self.wake) if total_rate else None
         self._hosts = hosts
         #: Turns of `self.fetch`, once there is one; entries whose turn is free already.
         self._own: OwnTurns | None = None
@@ -334,7 +334,7 @@ class Scheduler:
             self._permits -= 1
         return entry
 
-    def _asks(self, rate: TotalRate) -> bool:
+    def _asks(self, rate: rates.TotalRate) -> bool:
         """Whether the rate allows a turn; if not, ask for one if there is an entry."""
         if not rate.allows and len(self.frontier):
             rate.ask()

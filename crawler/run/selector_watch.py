@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 #: Selectors that are watched; a spider that builds them has any number.
 MAX_SELECTORS = 1000
 
 
-@dataclass(slots=True)
-class Matches:
+class Matches(msgspec.Struct):
     """How often a selector was asked for, and how often it matched."""
 
     asked: int = 0

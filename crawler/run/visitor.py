@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from crawler.errors import Blame, FetchError, Reason, Retry, Skip
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
@@ -44,16 +45,14 @@ MAX_ASKED_AGAIN = 3
 _REFUSALS = (429, 503)
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(msgspec.Struct, frozen=True):
     """Where time comes from: monotonic seconds, and the wall clock's."""
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class VisitParts:
+class VisitParts(msgspec.Struct, frozen=True):
     """What a visit works with.
 
     Over 12 attributes: each is a part that some step of a visit asks.

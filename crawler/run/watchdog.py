@@ -7,10 +7,10 @@ import logging
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
 import anyio.to_thread
+import msgspec
 
 from crawler.run.user_code import is_of_crawler, is_users, place_of
 
@@ -22,8 +22,7 @@ BLOCKING = "move blocking work into `await anyio.to_thread.run_sync(...)`"
 OFTEN = 3
 
 
-@dataclass(slots=True)
-class Blocking:
+class Blocking(msgspec.Struct):
     """A function of the spider that blocked the loop: how often, and how long in all.
 
     Only stretches that are longer than the watchdog's patience count.

@@ -6,10 +6,10 @@ nothing certain is of kind "any".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 import msgspec.inspect as types
 
 from crawler.pipelines.item_type import ItemType, item_type
@@ -32,8 +32,7 @@ Name: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """What a column holds; None is always among its values."""
 
     name: Name = "any"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+import msgspec
 
 from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemType
@@ -34,8 +36,7 @@ def _check_rotation(spec: OutputSpec) -> None:
 TYPE = "{type}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputPlan:
+class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The outputs of a run, and what is known about its items."""
 
     outputs: Sequence[str | OutputSpec | Sink]
@@ -46,7 +47,7 @@ class OutputPlan:
     #: Whether the job's state is kept, so that runs have numbers of their own.
     is_durable: bool = True
     #: The item types by name, as far as they are known.
-    item_types: Mapping[str, ItemType] = field(default_factory=dict)
+    item_types: Mapping[str, ItemType] = msgspec.field(default_factory=dict)
     #: The fields that the spider chooses for every output.
     fields: Sequence[str] | None = None
     item_key: str | Sequence[str] | None = None

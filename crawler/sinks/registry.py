@@ -10,8 +10,9 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from crawler.errors import ConfigError
 from crawler.settings import unknown
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 GROUP = "crawler.sinks"
 
 
-@dataclass(frozen=True, slots=True)
-class OutputOffer:
+class OutputOffer(msgspec.Struct, frozen=True):
     """Something that an output may name."""
 
     name: str
@@ -89,6 +89,8 @@ DATABASES: Mapping[str, OutputOffer] = _by_name(
         "postgres",
     ),
 )
+#: What a path that ends in .db or .sqlite means.
+SQLITE = OutputOffer("sqlite", "a table of a SQLite file", f"{_HERE}.database:Database")
 
 
 def installed_sinks() -> dict[str, EntryPoint]:

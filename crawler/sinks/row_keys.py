@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from crawler.pipelines.items import canonical
 from crawler.store.base import ItemRow
 
 
-@dataclass(frozen=True, slots=True)
-class RowOwner:
+class RowOwner(msgspec.Struct, frozen=True):
     """The run that rows are of, as a database names it."""
 
     job: str

@@ -6,7 +6,6 @@ Rule: pure; rows in, rows out. A row keeps its number.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -14,14 +13,13 @@ from crawler.pipelines.items import encode
 from crawler.store.base import ItemRow
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """Which items an output receives, and which of their fields."""
 
     #: Names of item types; empty: all items.
     types: frozenset[str] = frozenset()
     #: The fields, in order, with the names that they get; empty: all, as they are.
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, rows: Sequence[ItemRow]) -> Sequence[ItemRow]:
         """The rows that are selected, with the fields that are selected."""

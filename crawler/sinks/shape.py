@@ -6,15 +6,15 @@ Rule: pure. Names are those of the items' JSON; a field that no item has is an e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from crawler.errors import ConfigError
 from crawler.pipelines.item_type import ItemField, ItemType
 from crawler.settings import unknown
 
 
-@dataclass(frozen=True, slots=True)
-class OutputShape:
+class OutputShape(msgspec.Struct, frozen=True):
     """What an output makes of the items."""
 
     #: The name that each chosen field gets, by its name in JSON; {}: all, as they are.

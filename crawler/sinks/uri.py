@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,7 +20,6 @@ from crawler.pipelines.item_type import ItemType
 from crawler.settings import unknown
 from crawler.sinks import registry
 from crawler.sinks.base import Sink
-from crawler.sinks.database import Database
 from crawler.sinks.disk import LOCAL, Disk
 from crawler.sinks.files import GrowingFile, StoredFile
 from crawler.sinks.formats import Format
@@ -44,8 +42,7 @@ def scheme_of(output: str) -> str:
     return found[1].lower() if found else ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What a sink depends on beside its own description."""
 
     mode: Mode = "refuse"
@@ -113,13 +110,14 @@ def _make(spec: OutputSpec, around: Surroundings) -> Sink:
     if not scheme and (database := _DATABASE.fullmatch(spec.uri)):
         _refuse_options(spec, spec.options, [])
         _refuse_file_options(spec)
-        return Database(
+        made: Sink = registry.SQLITE.load()(
             database[1],
             table=_table_of(database[2]),
             item_type=around.item_type,
             item_key=around.item_key,
             mode=around.mode,
         )
+        return made
     return _file(spec, around)
 
 

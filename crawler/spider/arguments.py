@@ -6,7 +6,6 @@ import inspect
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -24,8 +23,7 @@ class _Required:
 REQUIRED: Any = _Required()
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(msgspec.Struct, frozen=True):
     """One declared argument; `kind` is the annotation's type."""
 
     name: str

@@ -12,10 +12,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+import msgspec
 
 from crawler.errors import ConfigError, Reason
 from crawler.errors.foreign_names import SPIDER
@@ -56,8 +57,7 @@ DEFAULT_ACCEPTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """What an errback gets: the request that failed for good, and why."""
 
     request: Request

@@ -7,14 +7,14 @@ class is made. A callback that happens to be called `prepare` is an error with i
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from types import FunctionType
+
+import msgspec
 
 from crawler.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(msgspec.Struct, frozen=True):
     """A method that a crawl calls by its name."""
 
     #: How it is written.

@@ -7,7 +7,6 @@ or not at all. No part but the store may assume that it is alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -287,19 +286,18 @@ def _count_state(counters: Counters, entry: Entry, outcome: Outcome) -> None:
 _REASONS = frozenset(map(str, Reason))
 
 
-@dataclass(slots=True)
-class Committed:
+class Committed(msgspec.Struct):
     """What a commit changed, in addition to what its outcomes asked for."""
 
     #: Entries that are pending now and were not before, with their `sequence`.
-    added: list[Entry] = field(default_factory=list)
+    added: list[Entry] = msgspec.field(default_factory=list)
     #: Pending entries that only the store has, for `take` to give them: by host, from
     #: which place on. Staged requests land so in a store that is stocked.
-    stocked: dict[str, Place] = field(default_factory=dict)
+    stocked: dict[str, Place] = msgspec.field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
-    lowered: list[tuple[int, str, int]] = field(default_factory=list)
+    lowered: list[tuple[int, str, int]] = msgspec.field(default_factory=list)
     #: What the run has counted, this commit included; not changed afterwards.
-    counters: Counters = field(default_factory=Counters)
+    counters: Counters = msgspec.field(default_factory=Counters)
     #: The last item's sequence number in the run so far.
     sequence: int = 0
     #: Outcomes that landed, from the first on; fewer than given only when the limit
@@ -308,8 +306,7 @@ class Committed:
     is_full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunStart:
+class RunStart(msgspec.Struct, frozen=True):
     """Which run to open: its job; and spider and arguments, which must be the same."""
 
     job: str
@@ -322,8 +319,7 @@ class RunStart:
     sessions: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Opening:
+class Opening(msgspec.Struct):
     """The run that was opened, as the store has it: a new or an unfinished one."""
 
     run: int
@@ -331,18 +327,17 @@ class Opening:
     is_resumed: bool = False
     #: Seconds that the run has taken in earlier processes.
     seconds: float = 0.0
-    counters: Counters = field(default_factory=Counters)
+    counters: Counters = msgspec.field(default_factory=Counters)
     #: All facts that have landed.
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = msgspec.field(default_factory=Facts)
     #: Hosts with pending entries, and how many.
-    hosts: dict[str, int] = field(default_factory=dict)
+    hosts: dict[str, int] = msgspec.field(default_factory=dict)
     sequence: int = 0
     #: Pending entries that wait for a later try.
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One line of the page log."""
 
     time: float
@@ -355,8 +350,7 @@ class Attempt:
 
 
 # Over 12 attributes: a value, all that `why` shows of a URL.
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """All that a store knows about one URL."""
 
     fingerprint: int

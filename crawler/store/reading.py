@@ -13,16 +13,16 @@ of millions of rows is never held in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from crawler.stats import Counters
 from crawler.store.base import Explanation, Facts, ItemRow, State
 from crawler.store.status import Status
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(msgspec.Struct, frozen=True):
     """A line of the job's history. `finished` None: the run can be resumed."""
 
     number: int
@@ -36,8 +36,7 @@ class RunRecord:
     counters: Counters
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(msgspec.Struct, frozen=True):
     """One attempt at one page."""
 
     page: int
@@ -56,8 +55,7 @@ class Visit:
     parent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """How the items of a run differ from those of an earlier run, as counts."""
 
     new: int

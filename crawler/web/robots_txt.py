@@ -9,9 +9,10 @@ import codecs
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from threading import Lock
 from typing import Self
+
+import msgspec
 
 from crawler.web.robots_rules import Rules
 
@@ -96,8 +97,7 @@ class Robots:
         return _ready.rules(self._text).allows(path) if self._text else self._allows_all
 
 
-@dataclass(frozen=True, slots=True)
-class RobotsVerdict:
+class RobotsVerdict(msgspec.Struct, frozen=True):
     """What the answer to a request for robots.txt means."""
 
     robots: Robots

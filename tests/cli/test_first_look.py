@@ -5,7 +5,7 @@ import random
 import pytest
 
 from crawler import FetchError, fetch
-from crawler.cli.first_look import Look, Part, look_at
+from crawler.cli.first_look import FirstPart, Look, look_at
 from crawler.testing import FakeSite
 
 URL = "https://x.example/list"
@@ -35,10 +35,10 @@ async def test_a_shop_is_a_list_of_products() -> None:
         items="article.product",
         count=20,
         parts=(
-            Part("title", "h3 a", "title"),
-            Part("url", "h3 a", "href"),
-            Part("price", ".price_color"),
-            Part("image", "img", "src"),
+            FirstPart("title", "h3 a", "title"),
+            FirstPart("url", "h3 a", "href"),
+            FirstPart("price", ".price_color"),
+            FirstPart("image", "img", "src"),
         ),
         next_link="li.next a",
     )
@@ -67,8 +67,8 @@ async def test_a_field_that_some_items_lack_may_be_none() -> None:
     assert found is not None
     assert found.items == "article"
     assert found.parts == (
-        Part("title", "h2"),
-        Part("price", ".price", is_everywhere=False),
+        FirstPart("title", "h2"),
+        FirstPart("price", ".price", is_everywhere=False),
     )
 
 

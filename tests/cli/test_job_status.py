@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler.cli.job_status import JobStatus, Sources, of
@@ -46,7 +46,7 @@ def ran(
 
     async def run() -> None:
         store = SqliteStore(folder, clock=lambda: moment)
-        await store.open(replace(START, started=began.timestamp()))
+        await store.open(msgspec.structs.replace(START, started=began.timestamp()))
         if status is not None:
             await store.note(status)
         await store.commit([found(entry("a"))])

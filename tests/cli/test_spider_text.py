@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.first_look import Look, Part
+from crawler.cli.first_look import FirstPart, Look
 from crawler.cli.spider_text import Names, quoted, spider_text
 from tests.cli.sites import ROOT, environment
 
@@ -19,21 +19,23 @@ LOOKS: dict[str, Look | None] = {
         items="article.book",
         count=3,
         parts=(
-            Part("title", "h3 a", "title"),
-            Part("url", "a", "href", is_everywhere=False),
-            Part("price", '[class="price"]'),
+            FirstPart("title", "h3 a", "title"),
+            FirstPart("url", "a", "href", is_everywhere=False),
+            FirstPart("price", '[class="price"]'),
         ),
         next_link="li.next a",
     ),
     "long": Look(
         items=LONG,
         parts=(
-            Part("image", f".{'c' * 30}", "src", is_everywhere=False),
-            Part("text", "p"),
+            FirstPart("image", f".{'c' * 30}", "src", is_everywhere=False),
+            FirstPart("text", "p"),
         ),
         next_link=f'a[aria-label="{"Next page of this list " * 3}"]',
     ),
-    "no next": Look(items="li.x", parts=(Part("title", "a"), Part("text", "p"))),
+    "no next": Look(
+        items="li.x", parts=(FirstPart("title", "a"), FirstPart("text", "p"))
+    ),
     "linked data": Look(linked="Product", paths=("name", "offers.price", "brand.name")),
     "rows": Look(is_json=True, rows='a"b', count=1),
     "whole rows": Look(is_json=True, count=1),

@@ -7,11 +7,12 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import trustme
 
 from crawler.http.options import Timeouts, TransportOptions
@@ -29,7 +30,7 @@ def anybody(host: str) -> bool:
 def options(**changes: Any) -> TransportOptions:
     """Options for loopback servers, with short timeouts."""
     timeouts = changes.pop("timeouts", Timeouts(connect=5, read=5, pool=5))
-    return replace(
+    return msgspec.structs.replace(
         TransportOptions(allow_private=anybody, timeouts=timeouts), **changes
     )
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from crawler.frontier.host_pace import HostPace, Pace
+from crawler.layers.rates.total_rate import TotalRate
 from crawler.run.own_turns import OwnTurns
-from crawler.run.total_rate import TotalRate
 from tests.virtual_time import run_virtual
 
 HOST = "site.example"

@@ -1,1 +1,30 @@
-"""The way through a proxy: who it is, and how a tunnel is opened."""
+"""Ways through a proxy: CONNECT and SOCKS5.
+
+A lazy door: what opens a tunnel is imported with the first tunnel.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from crawler.http.proxy.tunnel import open_tunnel
+    from crawler.http.proxy.wire import ProxyWire
+
+_HOMES = {
+    "ProxyWire": "crawler.http.proxy.wire",
+    "open_tunnel": "crawler.http.proxy.tunnel",
+}
+
+__all__ = ["ProxyWire", "open_tunnel"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import httpx
+import msgspec
 
 from crawler.errors import ConfigError
 from crawler.settings import SOCKS_NEEDS, has_socks
@@ -23,8 +23,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
 _MOST_SOCKS_BYTES = 255
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ProxyServer:
+class ProxyServer(msgspec.Struct, frozen=True):
     """One proxy; its credentials are shown nowhere."""
 
     #: "http", "https" or "socks5"; a SOCKS proxy resolves the target's name.

@@ -5,9 +5,8 @@ Rule: readers take no lock and write nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import anyio
+import msgspec
 from anyio import to_thread
 
 from crawler.errors import StateError
@@ -124,4 +123,4 @@ def _as_it_is_now(connection: BlockingConnection, run: ListedRun) -> RunRecord:
     rows = connection.execute(sql.of_run(sql.TOTALS, run.schema)).fetchall()
     counters = summed([decoded(counted) for counted, _ in rows])
     seconds = max((spent for _, spent in rows), default=0.0)
-    return replace(run.record, seconds=seconds, counters=counters)
+    return msgspec.structs.replace(run.record, seconds=seconds, counters=counters)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from crawler.errors import StateError
 from crawler.store.base import RunStart
@@ -26,16 +27,14 @@ from crawler.store.sqlite.catalog import (
 from crawler.store.sqlite.facts import take_over_cookies
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """How many finished runs are listed, and how many of them keep their data."""
 
     runs: int = 10
     items: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRun:
+class OpenRun(msgspec.Struct, frozen=True):
     """A run that this process holds until the resources are closed."""
 
     catalog: Catalog

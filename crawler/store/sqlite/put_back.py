@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -35,8 +34,7 @@ _PUT_BACK = """INSERT OR IGNORE INTO pending
     SELECT host, rank, depth, sequence FROM urls WHERE sequence = ?"""
 
 
-@dataclass(frozen=True, slots=True)
-class _FailedPage:
+class _FailedPage(msgspec.Struct, frozen=True):
     """A page that failed for good."""
 
     sequence: int

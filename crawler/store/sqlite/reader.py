@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from crawler.errors import StateError
 from crawler.store.lock import until_free
@@ -115,4 +116,6 @@ def _as_it_is_now(files: JobFiles, record: RunRecord) -> RunRecord:
     except StateError:
         return record  # damaged: the next `crawl run` says so
     totals = read_totals(encoded)
-    return replace(record, seconds=totals.seconds, counters=totals.counters)
+    return msgspec.structs.replace(
+        record, seconds=totals.seconds, counters=totals.counters
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,8 +14,7 @@ from crawler.store.sqlite.string_table import StringTable
 from crawler.store.sqlite.unindexed import UnindexedTail
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
+class Staged(msgspec.Struct, frozen=True):
     """What a page has staged: how many items, and whether there are links."""
 
     items: int = 0

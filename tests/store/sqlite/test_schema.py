@@ -6,9 +6,9 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crawler.errors import StateError
@@ -17,7 +17,7 @@ from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from tests.store.values import START, done, entry, found
 
-FRESH = replace(START, fresh=True)
+FRESH = msgspec.structs.replace(START, fresh=True)
 Damage = Callable[[Path], None]
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import anyio
 
-from crawler.run.total_rate import TotalRate
+from crawler.layers.rates.total_rate import TotalRate
 from tests.virtual_time import run_virtual
 
 

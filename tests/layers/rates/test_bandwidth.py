@@ -4,7 +4,7 @@ import asyncio
 import gzip
 
 from crawler import Request, Response, Results, Spider, crawl
-from crawler.layers.bandwidth import Bandwidth
+from crawler.layers.rates.bandwidth import Bandwidth
 from crawler.testing import FakeSite
 
 SITE = "https://site.example/"
