@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from crawler import (
+    Arg,
+    Crawl,
     FormError,
     Request,
     Response,
@@ -175,3 +177,47 @@ def test_a_spider_goes_through_the_pages_of_a_post_back() -> None:
         "2",
         "3",
     ]
+
+
+class Applicants(Spider):
+    """Sends a file by a form, and keeps what came of it."""
+
+    name = "applicants"
+    start_urls = ["https://site.example/apply"]
+    path: str = Arg()
+
+    async def parse(self, response: Response) -> Results:
+        yield {"answer": "asked"}
+        yield response.form(fill={"cv": self.path}, callback=self.sent)
+
+    async def sent(self, response: Response) -> Results:
+        yield {"answer": response.page.text("p")}
+
+
+async def test_a_form_with_a_file_survives_a_restart(tmp_path: Path) -> None:
+    def answer(request: Any) -> str:
+        assert request.headers["content-length"] == str(len(request.content))
+        return f"<p>{b'the late text' in request.content}</p>"
+
+    form = "<form method=post enctype=multipart/form-data action=in>"
+    pages: dict[str, Any] = {
+        "https://site.example/apply": f"{form}<input type=file name=cv>",
+        "https://site.example/in": answer,
+    }
+    first, second = FakeSite(pages), FakeSite(pages)
+    storage: dict[str, Any] = {"storage": {"dir": str(tmp_path / "state")}}
+    slowly = {**storage, "politeness": {"rate": 0.5}}
+    path = tmp_path / "cv.txt"
+    path.write_text("early")
+    spider = Applicants(path=str(path))
+
+    async with Crawl(spider, slowly, transport=first, job="a") as run:
+        early = [await anext(aiter(run))]
+    path.write_text("the late text")
+    async with Crawl(spider, storage, transport=second, job="a") as run:
+        late = [item async for item in run]
+
+    assert early == [{"answer": "asked"}]
+    assert first.urls == ["https://site.example/apply"]
+    assert second.urls == ["https://site.example/in"]
+    assert {"answer": "True"} in late
