@@ -42,6 +42,7 @@ def new(args: argparse.Namespace) -> int:
     """Write it; nothing that exists is touched."""
     from pathlib import Path
 
+    from crawler.cli import new_project
     from crawler.cli.project import Project
     from crawler.cli.spider_text import Names, spider_text
     from crawler.cli.streams import shown
@@ -54,8 +55,16 @@ def new(args: argparse.Namespace) -> int:
     if path.exists():
         raise _taken(path)
     names = Names(args.name, _class_name(args.name), url, urls.host_of(url))
-    _write(path, spider_text(names, _look(url, project)))
-    print(f"Wrote {shown(path)}; now: crawl run {args.name}")
+    is_first = new_project.is_empty(project.root)
+    look, page = _look(url, project)
+    _write(path, spider_text(names, look))
+    made = [path]
+    if is_first:
+        module = f"{path.parent.name}.{path.stem}"
+        made += new_project.write_beside(
+            project.root, module, _class_name(args.name), url, page
+        )
+    print(f"Wrote {', '.join(map(shown, made))}; now: crawl run {args.name}")
     return exits.COMPLETE
 
 
@@ -80,9 +89,9 @@ def _taken(path: Path) -> ConfigError:
     return ConfigError(f"{shown(path)} exists; choose another name, or remove it")
 
 
-def _look(url: str, project: Project) -> Look | None:
-    """What the page at `url` shows; None, and a line that says why, if it is not to be
-    had: the spider is written all the same."""
+def _look(url: str, project: Project) -> tuple[Look | None, bytes | None]:
+    """What the page at `url` shows, and the page; None, and a line that says why, if it
+    is not to be had: the spider is written all the same."""
     from functools import partial
 
     from crawler.cli.first_look import look_at
@@ -96,12 +105,12 @@ def _look(url: str, project: Project) -> Look | None:
     except (CrawlError, TimeoutError) as exc:
         why = str(exc) or f"no answer in {_PATIENCE:g} s"
         complain(f"The page could not be looked at: {clean_lines(why)}")
-        return None
+        return None, None
     if not response.is_success:
         complain(f"The page could not be looked at: status {response.status_code}")
     elif look is not None:
         print(clean_lines(f"Found {look}"))
-    return look
+    return look, response.content if response.is_success else None
 
 
 async def _fetched(url: str, settings: Settings) -> Response:

@@ -36,6 +36,8 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
         return exits.POOR if project.jobs.broken else exits.COMPLETE
     for name, text in files.items():
         print(f"# {name}\n{text}")
+    sys.stdout.flush()
+    say(_where(args.kind, jobs))
     return exits.POOR if project.jobs.broken else exits.COMPLETE
 
 
@@ -60,10 +62,40 @@ def _save(folder: Path, files: dict[str, str]) -> None:
         raise SinkError(f"{folder} cannot be written: {exc.strerror}") from exc
 
 
+#: Where systemd looks for the units of a user; those of the system are root's.
+_USER_UNITS = "~/.config/systemd/user"
+
+
+def _where(kind: str, jobs: list[Job]) -> str:
+    """Where what was printed is to be put."""
+    if kind == "systemd":
+        return (
+            f"Now: put each file into {_USER_UNITS} under the name above it (--to "
+            f"{_USER_UNITS} does), or into /etc/systemd/system as root; then: "
+            f"{_enable(jobs, ' --user')}"
+        )
+    if kind == "cron":
+        return "Now: add these lines by crontab -e"
+    return "Now: put this into a file, and: kubectl apply -f FILE"
+
+
+def _enable(jobs: list[Job], user: str = "") -> str:
+    timers = " ".join(f"crawl-{job.name}.timer" for job in jobs)
+    reload = f"systemctl{user} daemon-reload"
+    return f"{reload} && systemctl{user} enable --now {timers}"
+
+
 def _next(kind: str, folder: str, jobs: list[Job]) -> str:
     if kind == "systemd":
-        timers = " ".join(f"crawl-{job.name}.timer" for job in jobs)
-        return f"Now: systemctl daemon-reload && systemctl enable --now {timers}"
+        place = Path(folder).expanduser().absolute()
+        if place == Path(_USER_UNITS).expanduser():
+            return f"Now: {_enable(jobs, ' --user')}"
+        if place.is_relative_to("/etc/systemd"):
+            return f"Now: {_enable(jobs)}"
+        return (
+            f"Now: copy {folder}/* to {_USER_UNITS}, or to /etc/systemd/system as "
+            f"root; then: {_enable(jobs, ' --user')}"
+        )
     if kind == "cron":
         return f"Now: add the lines of {folder}/crontab by crontab -e"
     return f"Now: kubectl apply -f {folder}"

@@ -182,3 +182,59 @@ def test_list_of_an_empty_folder_says_how_to_begin(
 
     assert code == 0
     assert "crawl new NAME URL writes one" in capsys.readouterr().out
+
+
+def pytest_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=environment(PYTHONSAFEPATH="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["a page", "no page"])
+def test_a_first_spider_brings_settings_an_ignore_file_and_a_test_that_passes(
+    is_there: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving({"/": books(0) if is_there else (404, "")}) as site:
+        code = execute(["new", "my-shop", site.url])
+    tested = pytest_in(tmp_path)
+
+    names = {path.name for path in tmp_path.iterdir()}
+    told = capsys.readouterr().out
+    page = {"test_my_shop.html"} if is_there else set()
+    assert code == 0
+    assert {"config.toml", ".gitignore", "spiders", "test_my_shop.py", *page} <= names
+    assert ("test_my_shop.html" in told) is is_there
+    assert ", config.toml, .gitignore, test_my_shop.py" in told
+    assert len((tmp_path / "config.toml").read_text().splitlines()) == 3
+    assert "1 passed" in tested.stdout, tested.stdout
+
+
+def test_the_test_of_a_first_spider_can_fail(tmp_path: Path) -> None:
+    with serving({"/": books(0)}) as site:
+        execute(["new", "shop", site.url])
+    path = tmp_path / "spiders" / "shop.py"
+    path.write_text(path.read_text().replace("yield", "assert False; yield"))
+
+    assert "1 failed" in pytest_in(tmp_path).stdout
+
+
+def test_a_folder_with_files_gets_the_spider_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+
+    execute(["new", "shop", "http://127.0.0.1:1/"])
+
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "spiders"}
+
+
+def test_files_that_are_hidden_make_no_project_and_stay(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("mine")
+
+    execute(["new", "shop", "http://127.0.0.1:1/"])
+
+    assert (tmp_path / ".gitignore").read_text() == "mine"
+    assert (tmp_path / "test_shop.py").exists()

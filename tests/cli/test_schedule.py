@@ -232,3 +232,46 @@ def test_the_check_sees_jobs_that_another_scheduler_runs(tmp_path: Path) -> None
     assert (good.returncode, bad.returncode, gone.returncode) == (0, 3, 3)
     assert "run 2: finished badly, exit code 3" in bad.stdout
     assert "! nightly: No spider 'books' in spiders" in gone.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [
+        (
+            "systemd",
+            "put each file into ~/.config/systemd/user under the name above it",
+        ),
+        ("systemd", "systemctl --user enable --now crawl-nightly.timer"),
+        ("cron", "add these lines by crontab -e"),
+        ("kubernetes", "kubectl apply -f FILE"),
+    ],
+)
+def test_what_is_printed_for_another_scheduler_comes_with_where_to_put_it(
+    tmp_path: Path, kind: str, where: str
+) -> None:
+    job(tmp_path, MISSED)
+
+    done = crawl(tmp_path, "schedule", "--print", kind)
+
+    assert done.returncode == 0
+    assert where in done.stderr
+    assert where not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "where"),
+    [
+        ("units", "copy units/* to ~/.config/systemd/user, or to /etc/systemd/system"),
+        ("home/.config/systemd/user", "Now: systemctl --user daemon-reload"),
+    ],
+)
+def test_files_for_systemd_come_with_where_to_copy_them(
+    tmp_path: Path, folder: str, where: str
+) -> None:
+    job(tmp_path, MISSED)
+    words = ("schedule", "--print", "systemd", "--to", folder)
+
+    done = crawl(tmp_path, *words, HOME=str(tmp_path / "home"))
+
+    assert (tmp_path / folder / "crawl-nightly.timer").exists()
+    assert where in done.stderr
