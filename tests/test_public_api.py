@@ -120,3 +120,21 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
     assert (Path(crawler.__file__).parent / "py.typed").is_file()
+
+
+def test_a_crawl_without_forms_and_typed_items_imports_neither() -> None:
+    code = (
+        "import sys; import crawler.run.api, crawler.cli.run; from crawler import css\n"
+        "names = [n for n in sys.modules if n.startswith(('crawler.forms', "
+        "'crawler.web.forms', 'crawler.extraction'))]; print(*sorted(names))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(crawler.__file__).parent.parent,
+    )
+
+    # `css` itself is small.
+    assert done.stdout.split() == ["crawler.extraction", "crawler.extraction.sources"]

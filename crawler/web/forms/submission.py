@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from selectolax.lexbor import LexborNode
@@ -20,6 +20,8 @@ from crawler.web.multipart import Multipart
 #: What a person may have clicked on; None: pressed Enter, False: no button.
 Clicked = Sequence[LexborNode] | Literal[False] | None
 Extra = Mapping[str, Any]
+#: How deep an icon may stand in its button.
+_ICON_DEPTH = 5
 _ENCTYPES = (bodies.URLENCODED, bodies.MULTIPART, bodies.TEXT)
 
 
@@ -62,18 +64,29 @@ def _submitter(
     if clicked is None:
         first = next(iter(buttons.values()), None)
         return (None if first is None or first.is_disabled else first), None
-    for node in clicked:
-        button = buttons.get(node.mem_id)
-        if button is not None:
-            if button.is_disabled:
+    for path in map(_with_ancestors, clicked):
+        for each in path:
+            button = buttons.get(each.mem_id)
+            if button is not None and not button.is_disabled:
+                return button, None
+            if button is not None:
                 raise FormError(f"the button {button} is disabled", url)
-            return button, None
-        if (post_back := post_back_of(node)) is not None:
-            return None, post_back
+            if (post_back := post_back_of(each)) is not None:
+                return None, post_back
     names = ", ".join(str(each) for each in [*buttons.values()][:10]) or "none"
     raise FormError(
         f"submit= matches no submit button of this form; its buttons: {names}", url
     )
+
+
+def _with_ancestors(node: LexborNode) -> Iterator[LexborNode]:
+    """An element and what is around it: a click on an icon is one on its button."""
+    current: LexborNode | None = node
+    for _ in range(_ICON_DEPTH):
+        if current is None or not current.is_element_node:
+            return
+        yield current
+        current = current.parent
 
 
 def _with_post_back(

@@ -124,6 +124,14 @@ def test_an_image_button_can_be_clicked_somewhere() -> None:
     assert unnamed == "x=3&y=4"
 
 
+def test_a_click_on_an_icon_is_one_on_its_button() -> None:
+    button = "<button name=a value=1><b><i id=icon></i></b></button>"
+    link = "<a href=\"javascript:__doPostBack('t','')\"><img></a>"
+
+    assert query(f"<form>{button}", submit="#icon") == "a=1"
+    assert query(f"<form>{link}", submit="img").startswith("__EVENTTARGET=t")
+
+
 def test_a_button_outside_sends_the_form_that_it_names() -> None:
     html = "<form id=f></form><form><button id=b form=f name=a value=1></button></form>"
 
