@@ -160,3 +160,36 @@ async def test_a_name_that_is_never_answered_is_tried_like_a_connection() -> Non
 
     assert report.errors == {"dns_error": 1}
     assert len(asked) == 5
+
+
+@pytest.mark.parametrize(
+    ("size", "connections"),
+    [pytest.param(2_000, 1, id="short"), pytest.param(2_000_000, 5, id="long")],
+)
+async def test_skipped_bodies_keep_the_connection_where_little_is_to_come(
+    size: int, connections: int
+) -> None:
+    image = answer(bytes(size), "Content-Type: image/png")
+    head, _, body = image.partition(b"\r\n\r\n")
+    script: Script = [head + b"\r\n\r\n", body]
+    links = "".join(f"<a href=/{number}>x</a>" for number in range(5))
+    pages = {f"/{number}": script for number in range(5)}
+    home: Script = [answer(links.encode(), "Content-Type: text/html")]
+    async with serve(scripted({"/": home, **pages})) as served:
+        one = {"politeness": {"robots": False, "per_host": 1, "rate": 0}}
+        report = await Crawl(Follower(served.url), one).wait()
+
+    assert report.skipped == {"unwanted_type": 5}
+    assert served.connections == connections
+    assert report.bytes <= 5 * size // 2 or connections == 1
+
+
+class Follower(Reader):
+    name = "follower"
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.start_urls = (url,)
+
+    async def parse(self, response: Response) -> Results:
+        yield response.follow_links()

@@ -24,7 +24,8 @@ from crawler.http.transfer import Transfer, TransferHome
 __all__ = ["Http1Connection"]
 
 #: An abandoned body with no more than this to come is read to its end, which costs
-#: less than a new connection; but not for longer than this.
+#: less than a new connection; but not for longer than this. A chunked body does not say
+#: how much is to come: so much of it is read.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 2.0
 
@@ -138,11 +139,16 @@ class Http1Connection(asyncio.Protocol):
         self._transfer = None
         reader = self._reader
         framing = None if reader is None else reader.framing
-        if timed_out or framing is None or framing.length is None:
+        if timed_out or reader is None or framing is None:
             self.abort()
             return
-        assert reader is not None
-        left = framing.length - transfer.body.received
+        if framing.length is not None:
+            left = framing.length - transfer.body.received
+        elif framing.is_chunked and reader.keeps_alive:
+            left = _DRAINED_BYTES
+        else:
+            self.abort()
+            return
         if left > _DRAINED_BYTES or transfer.is_sending or reader.is_faulty:
             self.abort()
             return

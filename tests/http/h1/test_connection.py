@@ -700,6 +700,39 @@ async def test_a_short_rest_is_drained_and_a_long_one_is_not_awaited() -> None:
             assert open_now == (1 if length == 1000 else 0)
 
 
+@pytest.mark.parametrize(
+    ("rest", "is_kept"),
+    [
+        pytest.param(b"3\r\nabc\r\n0\r\n\r\n", True, id="short"),
+        pytest.param(b"ffff\r\n" + bytes(0xFFFF) + b"\r\n", False, id="without end"),
+        pytest.param(2 * (b"c000\r\n" + bytes(0xC000) + b"\r\n"), False, id="long"),
+    ],
+)
+async def test_the_rest_of_a_chunked_body_is_drained_if_it_is_short(
+    rest: bytes, is_kept: bool
+) -> None:
+    async def half(
+        served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        await release.wait()
+        writer.write(rest)
+        await reader.read()
+
+    release = asyncio.Event()
+    transport = Transport(options=options())
+    async with serve(half) as served, client(transport) as http:
+        async with http.stream("GET", served.url):
+            pass
+        assert transport.statistics().open_connections == 1
+
+        release.set()
+        await until(lambda: is_at_rest(transport))
+
+        assert transport.statistics().open_connections == int(is_kept)
+
+
 async def test_the_peer_is_held_back_while_nobody_reads() -> None:
     async def generous(
         served: Served, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
