@@ -37,6 +37,7 @@ from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
 from crawler.run.run_plan import RunPlan, scope_of
 from crawler.run.scheduler import Scheduler
+from crawler.run.spider_attributes import SpiderAttributes
 from crawler.run.start_requests import StartRequests
 from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
@@ -157,7 +158,14 @@ def assemble(resources: RunResources) -> Assembled:
     outputs = resources.outputs
     engine = Engine(
         EngineParts(
-            store, scheduler, starts, visitor, robots, outputs, _closing(resources)
+            store,
+            scheduler,
+            starts,
+            visitor,
+            robots,
+            outputs,
+            _closing(resources),
+            SpiderAttributes(spider) if store.is_durable else None,
         ),
         _limits(resources),
         workers=workers,

@@ -28,12 +28,13 @@ from crawler.run.committer import Committer
 from crawler.run.observers import Observers, Progress
 from crawler.run.resting_hosts import ROBOTS
 from crawler.run.scheduler import RobotsTurn, Scheduler
+from crawler.run.spider_attributes import SpiderAttributes
 from crawler.run.start_requests import StartRequests
 from crawler.run.store_retry import StoreRetry
 from crawler.run.visitor import Visitor
 from crawler.sinks import Outputs, PipeClosed
 from crawler.stats import FinishReason
-from crawler.store.base import Committed, Outcome, State, Store
+from crawler.store.base import Committed, Facts, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,8 @@ class EngineParts(msgspec.Struct):
     robots: RobotsTable | None
     outputs: Outputs
     closing: Closing | None = None
+    #: None where nobody resumes the run.
+    attributes: SpiderAttributes | None = None
 
 
 # Over 15 methods and 12 attributes: the limits, the state and the steps of one run,
@@ -275,6 +278,7 @@ class Engine:
         is_full = self._is_full and not group[0].is_closing
         if self.store_error is not None or is_full:
             return committed  # what cannot land, or may not, stays pending
+        self._note_attributes(group[0])
         limit = self._limits.items
         commit = partial(self._parts.store.commit, group, items_limit=limit)
         try:
@@ -285,6 +289,13 @@ class Engine:
             self.store_error = exc
             self.stop(FinishReason.SINK_ERROR, grace=0)
         return committed
+
+    def _note_attributes(self, outcome: Outcome) -> None:
+        """Let attributes that the spider has set land with an outcome, by name."""
+        attributes = self._parts.attributes
+        if attributes is not None and (names := attributes.changed()):
+            outcome.facts = outcome.facts or Facts()
+            outcome.facts.attributes |= names
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
         """After a commit: count, feed the scheduler, wake the sinks."""

@@ -10,6 +10,7 @@ import anyio
 from anyio import to_thread
 
 from crawler.pipelines import Run
+from crawler.run import spider_attributes
 from crawler.run.assembly import RunResources, assemble
 from crawler.run.crash_marks import CrashMarks
 from crawler.run.crawl_run import CrawlRun, HandIn, RunTime
@@ -57,6 +58,8 @@ async def open_run(
         outputs.wake(opening.sequence)
         resources = RunResources(plan, opening, run, pages, chain, outputs, progress)
         assembled = assemble(resources)
+        if opening.facts.attributes:
+            spider_attributes.warn(opening.facts.attributes)
         use.has_begun = True
         yield CrawlRun(resources, assembled, run_time, hand_in)
 

@@ -113,6 +113,8 @@ class Facts(msgspec.Struct):
     closed: str = ""
     #: By host: until when a refusal pauses it, in seconds of the wall clock.
     pauses: dict[str, float] = {}
+    #: Attributes that the spider's code has set while the run went on, by name.
+    attributes: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
@@ -128,6 +130,7 @@ class Facts(msgspec.Struct):
             or self.stopped
             or self.closed
             or self.pauses
+            or self.attributes
         )
 
     def add(self, later: Facts) -> None:
@@ -143,6 +146,7 @@ class Facts(msgspec.Struct):
         self.stopped = self.stopped or later.stopped
         self.closed = self.closed or later.closed
         self.pauses.update(later.pauses)
+        self.attributes |= later.attributes
 
 
 class Answer(msgspec.Struct, frozen=True):

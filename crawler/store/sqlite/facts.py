@@ -17,7 +17,7 @@ _SETS = (
     "start_origins",
     "start_credentials",
     "walls",
-    "retired",
+    "attributes",
 )
 _START_ENDED = "start_ended"
 #: The texts of `Facts`; the row of a text bears its name.

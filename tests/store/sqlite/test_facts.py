@@ -18,6 +18,7 @@ async def test_the_facts_of_all_outcomes_are_there_when_a_run_is_resumed(
     second.cookies["", "a.example"] = b"[2]"
     second.cookies["a guest", "a.example"] = b"[3]"
     first.pauses = {"a.example": 1.5, "b.example:8080": 2.0}
+    first.attributes, second.attributes = {"seen"}, {"seen", "total"}
     second.pauses = {"a.example": 3.25}
     store = SqliteStore(tmp_path)
     assert (await store.open(START)).facts == Facts()
@@ -35,5 +36,6 @@ async def test_the_facts_of_all_outcomes_are_there_when_a_run_is_resumed(
         {"https://a.example"},
         {("", "a.example"): b"[2]", ("a guest", "a.example"): b"[3]"},
         start_ended=True,
+        attributes={"seen", "total"},
         pauses={"a.example": 3.25, "b.example:8080": 2.0},
     )

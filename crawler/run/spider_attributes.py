@@ -1,0 +1,69 @@
+"""Attributes that a spider's code sets while it runs: a resumed run has them no more.
+
+Rule: nothing is compared by value, since a value may be of any size and kind. A list,
+dict or set has changed if its length has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Collection
+from functools import cached_property
+
+from crawler.spider import Spider
+
+logger = logging.getLogger(__name__)
+
+_GROWING = (list, dict, set, deque)
+
+
+class SpiderAttributes:
+    """Notes which attributes of a spider change after it was made."""
+
+    def __init__(self, spider: Spider) -> None:
+        self._values = vars(spider)
+        self._kind = type(spider)
+        self._marks = {name: _mark(value) for name, value in self._values.items()}
+        self._named: set[str] = set()
+
+    def changed(self) -> set[str]:
+        """The attributes that have changed, each named once."""
+        values, marks = self._values, self._marks
+        found: set[str] = set()
+        for name in list(values):
+            value = values[name]
+            before, size = marks.get(name, (_NONE, 0))
+            if before is value and size == _size(value):
+                continue
+            marks[name] = _mark(value)
+            if name not in self._named and not self._is_cached(name):
+                found.add(name)
+        self._named |= found
+        return found
+
+    def _is_cached(self, name: str) -> bool:
+        """Whether the attribute is made again where it is missing."""
+        return isinstance(getattr(self._kind, name, None), cached_property)
+
+
+def warn(names: Collection[str]) -> None:
+    """Say which attributes a resumed run has not got back."""
+    shown = ", ".join(f"self.{name}" for name in sorted(names))
+    logger.warning(
+        "Set by the spider before the run was interrupted, and not kept: %s. What must "
+        "outlive the process belongs in meta, in items, or in self.count()",
+        shown,
+    )
+
+
+def _mark(value: object) -> tuple[object, int]:
+    return value, _size(value)
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, _GROWING) else 0
+
+
+#: Stands for an attribute that was not there.
+_NONE = object()
