@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -435,3 +437,29 @@ async def test_closing_lets_the_body_go() -> None:
     assert body.is_closed
     assert made.is_success
     assert repr(made) == f"<Response 204 {URL}>"
+
+
+def test_a_crawl_that_reads_html_alone_loads_no_other_reader() -> None:
+    code = (
+        "import sys\n"
+        "from crawler import Spider, crawl\n"
+        "from crawler.testing import FakeSite\n"
+        "class Books(Spider):\n"
+        "    name, start_urls = 'books', ['https://a.example/']\n"
+        "    def parse(self, response):\n"
+        "        yield {'title': response.css_first('p').text()}\n"
+        "report = crawl(Books, transport=FakeSite({'https://a.example/': '<p>x'}))\n"
+        "words = 'etree parsel lxml chompjs curl linked_ microdata embedded xml_tree'\n"
+        "print(report.items, [name for name in sys.modules\n"
+        "      if any(word in name for word in words.split())])\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+    )
+
+    assert done.stdout == "[{'title': 'x'}] []\n"

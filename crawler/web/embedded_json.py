@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from selectolax.lexbor import LexborNode
 
 from crawler.web import js_literal
+from crawler.web.framework_data import from_devalue, next_rows
 from crawler.web.tolerant_json import loads
 
 #: Scripts of a page, and values in them, that are read at most.
@@ -28,6 +29,8 @@ MAX_SCRIPTS, MAX_VALUES = 1_000, 10_000
 MAX_SEARCHED = 1_000_000
 _JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]*\+)?json\Z")
 _SCRIPT_TYPE = re.compile(r"|module|(?:application|text)/(?:x-)?(?:java|ecma)script\Z")
+# Names whose values have a form of their own.
+_NUXT, _NEXT = "__NUXT_DATA__", "__next_f"
 _LINKED_DATA = "application/ld+json"
 # An assignment or a push, and what follows: an object, an array, JSON in a string.
 _START = re.compile(
@@ -78,7 +81,20 @@ def read(root: LexborNode) -> Embedded:
             _read_script(node.text(), found)
         if len(found.values) > MAX_VALUES:
             break
-    return found
+    return Embedded(_plain(found.values), found.unread)
+
+
+def _plain(values: list[EmbeddedJson]) -> list[EmbeddedJson]:
+    """The values with those of Nuxt and Next.js made plain."""
+    pushed = [each.value for each in values if each.name == _NEXT]
+    rows = next_rows(pushed) if pushed else {}
+    plain = []
+    for name, value in values:
+        if name == _NUXT and isinstance(value, list):
+            plain.append(EmbeddedJson(name, from_devalue(value)))
+        elif name != _NEXT or not rows:
+            plain.append(EmbeddedJson(name, value))
+    return [*plain, EmbeddedJson(_NEXT, rows)] if rows else plain
 
 
 def bare_name(name: str) -> str:

@@ -184,11 +184,11 @@ class _Making:
         tag, attributes = node.tag or "", node.attrs
         if tag in _URL_IN:
             url = attributes.get(_URL_IN[tag]) or ""
-            return (self._absolute(url.strip()) if url else ""), 1
+            return _sized(self._absolute(url.strip()) if url else "")
         if tag in _TEXT_IN:
-            return attributes.get(_TEXT_IN[tag]) or "", 1
+            return _sized(attributes.get(_TEXT_IN[tag]) or "")
         if tag == "time" and "datetime" in attributes:
-            return attributes["datetime"] or "", 1
+            return _sized(attributes["datetime"] or "")
         return self._text(node)
 
     def _text(self, node: LexborNode) -> tuple[str, int] | None:
@@ -199,7 +199,7 @@ class _Making:
                 return None
             text = self._texts[key] = text_of(node)
             self._room -= len(text)
-        return self._texts[key], 1
+        return _sized(self._texts[key])
 
     def _absolute(self, url: str) -> str:
         """A URL of the page; as it is written if it is none."""
@@ -207,6 +207,11 @@ class _Making:
             return absolute(self._base_url, url)
         except InvalidUrl:
             return url
+
+
+def _sized(text: str) -> tuple[str, int]:
+    """A text, and how many values it counts for: a long one for several."""
+    return text, 1 + len(text) // 1_000
 
 
 def _words(attributes: LexborAttributes, name: str) -> list[str]:

@@ -13,6 +13,8 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.linked_item import LinkedItem
 
+# Names that one element may give its content, at most.
+_NAMES = 8
 # Properties that have parts, each an object with a `url`.
 _MEDIA = frozenset({"image", "video", "audio"})
 # The other vocabularies of ogp.me, whose names keep their prefix.
@@ -54,7 +56,7 @@ def _said(metas: Iterable[LexborNode]) -> Iterator[tuple[str, str]]:
 
 def _names(declared: str | None, name: str | None) -> list[str]:
     """The names of a `<meta>`: `property` may hold several; `name` is taken for it."""
-    words = (declared or "").split() or [name or ""]
+    words = (declared or "").split(maxsplit=_NAMES)[:_NAMES] or [name or ""]
     return [word.strip() for word in words]
 
 

@@ -131,6 +131,22 @@ async def test_a_response_gives_values_by_name_and_key() -> None:
     assert made.page.asked["embedded_json(key='product')"] is True
 
 
+def test_the_data_of_nuxt_and_next_is_plain() -> None:
+    markup = (
+        "<script id=__NUXT_DATA__ type=application/json>"
+        '[{"product":1},{"name":2},"Emma"]</script>'
+        "<script>self.__next_f.push([0])</script>"
+        '<script>self.__next_f.push([1,"2:{\\"stock\\":"])</script>'
+        '<script>x = {"a": 1}; self.__next_f.push([1,"12}"])</script>'
+    )
+
+    assert values_of(markup) == [
+        ("__NUXT_DATA__", {"product": {"name": "Emma"}}),
+        ("x", {"a": 1}),
+        ("__next_f", {"2": {"stock": 12}}),
+    ]
+
+
 def test_without_chompjs_the_error_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['chompjs'] = None\n"

@@ -212,6 +212,8 @@ def test_a_page_without_linked_data_has_none() -> None:
         "<script type=application/ld+json>{}</script>" * 5_000,
         "<meta property='" + "og:a " * 50_000 + "' content=x>",
         "<meta property=og:image content=x>" * 5_000,
+        f"<meta property='{'og:a ' * 9_999}' content={'x' * 20_000}>",
+        f"<p itemscope><b itemprop='{'a ' * 9_999}'>{'x' * 20_000}",
     ],
 )  # fmt: skip
 def test_no_page_takes_long_or_grows(markup: str) -> None:
@@ -220,11 +222,12 @@ def test_no_page_takes_long_or_grows(markup: str) -> None:
     seconds = time.process_time() - start
 
     assert seconds < 2
-    size = 0
+    size = text = 0
     waiting: list[Any] = [*found]
     while waiting and size < 200_000:
         value = waiting.pop()
         size += 1
+        text += len(value) if isinstance(value, str) else 0
         if isinstance(value, LinkedItem):
             waiting += value.properties.values()
         elif isinstance(value, dict):
@@ -232,6 +235,7 @@ def test_no_page_takes_long_or_grows(markup: str) -> None:
         elif isinstance(value, list):
             waiting += value
     assert size < 200_000
+    assert text < 50_000_000
 
 
 def test_changed_pages_are_read_all_the_same() -> None:
