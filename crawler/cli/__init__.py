@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 #: Objects between two looks for garbage, until a crawl sets its own number: imports
-#: make a hundred thousand that stay, and Python would look through them 200 times.
-_STARTING = 100_000
+#: make a few hundred thousand that stay, and Python would look through them 200 times.
+_STARTING = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

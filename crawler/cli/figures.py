@@ -28,7 +28,7 @@ LONG_QUEUE = 1_000
 MAX_RESTING = 2
 
 
-class Running(Protocol):
+class Shown(Protocol):
     """What is looked at; a CrawlRun's engine is one."""
 
     progress: Progress
@@ -62,7 +62,7 @@ class RunFigures(msgspec.Struct, frozen=True):
 class RunGauge:
     """Makes figures of a crawl's statuses, which come in order."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Shown) -> None:
         self._running = running
         self._found = self._pages_then = 0
         self._queues: deque[tuple[float, int]] = deque(maxlen=LOOKS)

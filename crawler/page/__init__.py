@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from parsel import Selector, SelectorList
 
     from crawler.web.embedded_json import Embedded
-    from crawler.web.linked_data import LinkedData
+    from crawler.web.linked_blocks import LinkedData
 
 logger = logging.getLogger(__name__)
 
@@ -193,9 +193,9 @@ class Page:
     @lazy
     def linked_data(self) -> "LinkedData":
         """The page's linked data; JSON-LD that cannot be read is named in the log."""
-        from crawler.web import linked_data  # most crawls ask for none
+        from crawler.web import linked_blocks  # most crawls ask for none
 
-        found = linked_data.read(self.root.lexbor, self.markup, self.base_url)
+        found = linked_blocks.read(self.root.lexbor, self.markup, self.base_url)
         for error in found.errors:
             logger.info("JSON-LD on %s cannot be read: %s", self.url, error)
         return found

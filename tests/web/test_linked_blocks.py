@@ -10,7 +10,7 @@ import extruct  # type: ignore[import-untyped]
 import pytest
 
 from crawler import LinkedItem, Page
-from crawler.web import linked_data
+from crawler.web import linked_blocks
 from tests.web.mutations import mutated
 
 URL = "https://shop.example/emma/"
@@ -20,7 +20,7 @@ SCHEMA = re.compile(r"https?://(?:www\.)?schema\.org/+")
 def items_of(markup: str | bytes) -> list[LinkedItem]:
     page = Page(markup if isinstance(markup, bytes) else markup.encode(), URL, "utf-8")
     page.verdict = ""
-    return linked_data.read(page.root.lexbor, page.markup, page.base_url).items
+    return linked_blocks.read(page.root.lexbor, page.markup, page.base_url).items
 
 
 def plain(value: Any) -> Any:
@@ -176,10 +176,10 @@ def test_json_ld_that_cannot_be_read_is_named_and_the_rest_is_found() -> None:
     )
     page = Page(markup.encode(), URL)
 
-    found = linked_data.read(page.root.lexbor, page.markup, URL)
+    found = linked_blocks.read(page.root.lexbor, page.markup, URL)
 
     assert [item.properties for item in found.items] == [{"a": 1}]
-    assert len(found.errors) == linked_data.MAX_ERRORS
+    assert len(found.errors) == linked_blocks.MAX_ERRORS
     assert "Expecting property name" in found.errors[0]
 
 
