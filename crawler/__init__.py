@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         StopCrawl,
     )
     from crawler.extraction.sources import css, linked_data
+    from crawler.layers.proxies import Proxies
     from crawler.link_batch import LinkBatch
     from crawler.page import Page
     from crawler.page.node import Node
@@ -85,6 +86,7 @@ _HOMES = {
     "crawler.page.node": ("Node",),
     "crawler.extraction.sources": ("css", "linked_data"),
     "crawler.page": ("Page",),
+    "crawler.layers.proxies": ("Proxies",),
     "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
     "crawler.request": ("Request",),
     "crawler.run.observers": ("Observer",),
@@ -130,6 +132,7 @@ __all__ = [
     "OutputExists",
     "Page",
     "Pipeline",
+    "Proxies",
     "Reason",
     "Report",
     "Request",

@@ -35,6 +35,9 @@ def note_bad_urls() -> None:
     _notes_bad_urls.set(True)
 
 
+#: What `proxy` begins with where it names a tag of the list of proxies.
+TAG = "tag:"
+
 #: What a request is for: a page of the crawl, a robots.txt, or a session's login.
 Purpose = Literal["page", "robots", "login"]
 
@@ -506,8 +509,9 @@ def _absolute_or_noted(url: str, params: Params | None) -> str:
 
 
 def checked_proxy(proxy: str) -> str:
-    """The URL of a proxy; ConfigError for what is none. Empty: no proxy of its own."""
-    if proxy:
+    """The URL of a proxy, or "tag:NAME" for one of a list; ConfigError for what is
+    neither. Empty: no proxy of its own."""
+    if proxy and not proxy.startswith(TAG):
         try:
             check_proxy(proxy)
         except ValueError as exc:

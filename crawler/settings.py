@@ -189,6 +189,21 @@ class RetrySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
 
 
+class ProxySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[proxies]: a list to choose from, beside `http.proxy`."""
+
+    #: Proxies to choose from: URLs, each with tags after it ("http://host:3128 de").
+    list: tuple[str, ...] = ()
+    #: A file with more of them, one a line.
+    file: str = ""
+    #: What keeps its proxy: "request" (nothing), "session" or "host".
+    by: Literal["request", "session", "host"] = "request"
+    #: Statuses that say that a host has banned the proxy.
+    ban_statuses: tuple[int, ...] = ()
+    #: A CSS selector of what is on a page that says so.
+    ban_selector: str = ""
+
+
 class StorageSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[storage]: where a job's state is kept."""
 
@@ -226,6 +241,7 @@ class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     http: HttpSettings = HttpSettings()
     politeness: PolitenessSettings = PolitenessSettings()
     retry: RetrySettings = RetrySettings()
+    proxies: ProxySettings = ProxySettings()
     storage: StorageSettings = StorageSettings()
     output: OutputSettings = OutputSettings()
 
@@ -241,6 +257,7 @@ type_of_section: dict[str, type[Section]] = {
     "http": HttpSettings,
     "politeness": PolitenessSettings,
     "retry": RetrySettings,
+    "proxies": ProxySettings,
     "storage": StorageSettings,
     "output": OutputSettings,
 }
@@ -301,7 +318,9 @@ def settled(
             words = [repr(word) for word in choices if isinstance(word, str)]
             why += f"; use {' or '.join(words)}" if words else ""
         shown = value
-        if isinstance(value, str):
+        if section == "proxies" and key == "list":
+            shown = "..."  # it may hold passwords
+        elif isinstance(value, str):
             shown = without_password(value) if key == "proxy" else redacted(value)
         raise ConfigError(f"{source}: {section}.{key} = {shown!r}: {why}") from exc
     return value
@@ -354,9 +373,14 @@ _MAY_BE_EMPTY = frozenset(
         "jobs.on_finish",
         "jobs.schedule",
         "jobs.spider",
+        "proxies.ban_selector",
+        "proxies.file",
         "storage.url",
     }
 )
+
+
+_STATUSES = frozenset({"retry.statuses", "proxies.ban_statuses"})
 
 
 def _check_range(name: str, value: object) -> None:
@@ -365,7 +389,10 @@ def _check_range(name: str, value: object) -> None:
         _check_text(name, value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(name, value)
-    elif name == "retry.statuses" and isinstance(value, tuple):
+    elif name == "proxies.list" and isinstance(value, tuple):
+        for line in value:
+            check_proxy((line.split() or [""])[0])
+    elif name in _STATUSES and isinstance(value, tuple):
         for status in value:
             if not 100 <= status <= 599:
                 raise ValueError(f"{status} is no status; they are 100 to 599")

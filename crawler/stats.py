@@ -192,6 +192,9 @@ class Report:
     statuses: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     http_versions: dict[str, int] = field(default_factory=dict)
+    #: Of each proxy of the list: how often it was asked, failed and was banned, in this
+    #: process. Credentials are left out.
+    proxies: dict[str, dict[str, int]] = field(default_factory=dict)
     connections: int = 0
     #: Times that an origin was put back to HTTP/1.1 after errors of its HTTP/2.
     http2_fallbacks: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -18,6 +18,7 @@ from crawler.layers.identities import Identities
 from crawler.layers.name_table import NameTable
 from crawler.layers.prepared import HookRunner, Prepared
 from crawler.layers.protocol import Fetch, Layer
+from crawler.layers.proxies import ProxyPool, ban_method_of
 from crawler.layers.retry_policy import Retries
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import Sessions, WithCookies
@@ -63,6 +64,8 @@ class RunResources(msgspec.Struct, frozen=True):
     chain: OpenChain
     outputs: Outputs
     progress: Progress
+    #: The proxies of the list, with their tags.
+    known_proxies: Mapping[str, frozenset[str]]
 
     @property
     def clocks(self) -> Clocks:
@@ -76,6 +79,8 @@ class Assembled(msgspec.Struct, frozen=True):
     engine: Engine
     callbacks: Callbacks
     observations: Observations
+    #: The list of proxies; None: there is none.
+    proxies: ProxyPool | None = None
 
 
 def assemble(resources: RunResources) -> Assembled:
@@ -123,7 +128,9 @@ def assemble(resources: RunResources) -> Assembled:
     identities = _identities(spider, hooks, callbacks, facts, start_origins)
     apart = [session.name for session in all_of(spider.sessions)]
     wire = Wire(plan.client, start_origins, credentials, names, apart)
-    fetch = layered(resources, sessions, wire, hooks, identities)
+    pool = _proxy_pool(resources)
+    through = wire if pool is None else pool.layer(wire)
+    fetch = layered(resources, sessions, through, hooks, identities)
     robots = None
     if settings.politeness.robots:
         agent, total = settings.user_agent(), settings.http.total
@@ -144,6 +151,7 @@ def assemble(resources: RunResources) -> Assembled:
         clocks=resources.clocks,
         has_hooks=identities is not None or type(spider).prepare is not Spider.prepare,
         identities=identities,
+        proxies=pool,
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
     scheduler = _scheduler(resources, hosts, robots, names)
@@ -178,7 +186,7 @@ def assemble(resources: RunResources) -> Assembled:
         resources, parts, scheduler, retries
     )
     own.stand_in = engine.stand_in
-    return Assembled(engine, callbacks, observations)
+    return Assembled(engine, callbacks, observations, pool)
 
 
 def layered(
@@ -194,6 +202,14 @@ def layered(
         fetch = rates.Metered(fetch, rates.Bandwidth(rate))
     layers = plan.options.layers
     return through_spider(plan.spider, fetch, sessions, hooks, identities, layers)
+
+
+def _proxy_pool(resources: RunResources) -> ProxyPool | None:
+    plan, clock = resources.plan, resources.clocks.monotonic
+    if plan.proxies is None:
+        return None
+    method = ban_method_of(plan.spider, plan.proxies)
+    return ProxyPool(plan.proxies, resources.known_proxies, clock, method)
 
 
 def _identities(

@@ -14,6 +14,7 @@ import msgspec
 from anyio import to_thread
 
 from crawler.errors import SinkError
+from crawler.layers.proxies import shown_health
 from crawler.run.assembly import Assembled, RunResources
 from crawler.run.diagnosis import advise
 from crawler.run.pulse import Pulse, StatusNotes
@@ -141,6 +142,10 @@ class CrawlRun:
         word = "bad-run" if reason.is_complete else "incomplete-run"
         return f"{word}-{self.opening.run}"
 
+    def _proxy_counts(self) -> dict[str, dict[str, int]]:
+        pool = self._assembled.proxies
+        return {} if pool is None else shown_health(pool.counts)
+
     def report(self, reason: FinishReason) -> Report:
         """How the run stands; `reason` is why it is over."""
         plan, seconds = self._plan, self.seconds
@@ -153,6 +158,7 @@ class CrawlRun:
             finished=_utc(plan.options.wall_clock()),
             finish_reason=reason,
             stop_reason=self.engine.stop_reason,
+            proxies=self._proxy_counts(),
             seconds=round(seconds, 3),
             connections=plan.client.connection_count,
             http2_fallbacks=plan.client.fallback_count,

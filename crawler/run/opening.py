@@ -38,6 +38,9 @@ async def open_run(
     begun = time.monotonic()
     plan = plan_run(spider, settings, options)
     await plan.check()
+    known = {}
+    if plan.proxies is not None:
+        known = await to_thread.run_sync(plan.proxies.read)
     opening = await plan.store.open(plan.start())
     run_time = RunTime(opening.seconds, begun)
     async with AsyncExitStack() as stack:
@@ -56,7 +59,9 @@ async def open_run(
         )
         # What an earlier process committed may be all that there is to write.
         outputs.wake(opening.sequence)
-        resources = RunResources(plan, opening, run, pages, chain, outputs, progress)
+        resources = RunResources(
+            plan, opening, run, pages, chain, outputs, progress, known
+        )
         assembled = assemble(resources)
         if opening.facts.attributes:
             spider_attributes.warn(opening.facts.attributes)

@@ -17,6 +17,7 @@ from anyio import to_thread
 from crawler.errors import ConfigError, StateError
 from crawler.http import Client, ClientOptions
 from crawler.layers.declared_sessions import all_of
+from crawler.layers.proxies import Proxies
 from crawler.pipelines import Chain
 from crawler.run.options import RunOptions
 from crawler.run.url_lines import check_urls
@@ -42,6 +43,8 @@ class RunPlan(msgspec.Struct, frozen=True):
     client: Client
     #: Names of hosts that a person gave as starts; grows with them.
     start_names: set[str]
+    #: The list of proxies; None: there is none.
+    proxies: Proxies | None = None
 
     @property
     def job(self) -> str:
@@ -105,6 +108,7 @@ def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan
         check_job_name(options.job)
     allowed = settings.http.private_networks
     start_names: set[str] = set()
+    proxies = Proxies.of(spider.proxies, settings.proxies)
 
     def may_be_private(host: str) -> bool:
         return allowed if isinstance(allowed, bool) else host in allowed
@@ -127,6 +131,7 @@ def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan
             )
         ),
         start_names,
+        proxies,
     )
 
 

@@ -21,6 +21,7 @@ from crawler.frontier.way_health import WayHealth
 from crawler.layers import redirects
 from crawler.layers.identities import Identities
 from crawler.layers.protocol import Fetch
+from crawler.layers.proxies import ProxyPool, Resting
 from crawler.layers.robots_gate import RobotsTable
 from crawler.layers.sessions import CookieChanges
 from crawler.request import Entry, Request
@@ -74,6 +75,8 @@ class VisitParts(msgspec.Struct, frozen=True):
     has_hooks: bool = False
     #: The sessions that the spider declares; None: it declares none.
     identities: Identities | None = None
+    #: The list of proxies; None: there is none.
+    proxies: ProxyPool | None = None
 
 
 class Visitor:
@@ -152,7 +155,7 @@ class Visitor:
             except FetchError as exc:
                 return await self._failed(visit, exc)
             try:
-                if parts.identities is not None:
+                if parts.identities is not None or parts.proxies is not None:
                     await self._check(visit, request, response)
                 if behind is None and fate is not Fate.REDIRECT:
                     return await self._judge(visit, response, fate)
@@ -178,24 +181,28 @@ class Visitor:
             self._parts.identities.judged(request, is_good=is_good)
 
     def _is_checked(self, request: Request) -> bool:
-        identities = self._parts.identities
+        identities, proxies = self._parts.identities, self._parts.proxies
+        if proxies is not None and proxies.needs_body(request):
+            return True
         return identities is not None and identities.needs_body(request)
 
     async def _check(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> None:
-        """Let the session learn from the response; FetchError if it is a wall."""
-        identities = self._parts.identities
-        assert identities is not None
+        """Let proxy and session learn from it; FetchError for a ban or a wall."""
+        identities, proxies = self._parts.identities, self._parts.proxies
         if response.is_read:
             await self._parts.pages.examine(response)
         try:
-            await identities.check(request, response)
+            if proxies is not None:
+                await proxies.check(visit.way, request, response)
+            if identities is not None:
+                await identities.check(request, response)
         except FetchError:
             raise
         except Exception as exc:
-            where = user_frame(exc)
-            detail = f"is_logged_out raised {type(exc).__name__}: {exc} ({where})"
+            error = f"{type(exc).__name__}: {exc} ({user_frame(exc)})"
+            detail = f"is_logged_out or is_banned raised {error}"
             raise FetchError(Reason.SPIDER_ERROR, detail, url=request.url) from exc
 
     def _passage(
@@ -312,6 +319,9 @@ class Visitor:
     ) -> Outcome:
         """The exchange broke off: tell its host's pace, or its way's health."""
         parts, at_least = self._parts, 0.0
+        if isinstance(exc, Resting):
+            visit.is_asked = False
+            return parts.endings.waiting(visit, exc.seconds)
         verdict = self._observe(visit, _sign_of(exc, visit.has_head))
         if verdict.is_given_up:
             self._given_up.setdefault(visit.entry.host, exc)

@@ -23,6 +23,7 @@ from crawler.errors.foreign_names import SPIDER
 from crawler.http import Client, ClientOptions
 from crawler.layers import Layer
 from crawler.layers.declared_sessions import Session, SessionPool, check_sessions
+from crawler.layers.proxies import Proxies
 from crawler.request import Request
 from crawler.response import Response
 from crawler.spider import arguments, counting
@@ -116,6 +117,8 @@ class Spider:
     auth: Any = None
     #: Identities, with logins, and pools of them: `session=` of requests names them.
     sessions: Sequence[Session | SessionPool] = ()
+    #: Proxies to choose from, in place of those of [proxies]: URLs, or Proxies(...).
+    proxies: Sequence[str] | Proxies = ()
     #: tenacity's policies, asked with each failed attempt; None: by [retry].
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None

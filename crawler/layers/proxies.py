@@ -1,0 +1,261 @@
+"""Lists of proxies: one is chosen for each try, and those that fail rest.
+
+Rule: a proxy's credentials are shown nowhere. While all proxies rest the crawl waits:
+it never goes directly.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from crawler.errors import Blame, ConfigError, FetchError, Reason
+from crawler.frontier.proxy_health import ProxyHealth
+from crawler.layers.protocol import Fetch
+from crawler.request import TAG, Request, checked_proxy
+from crawler.response import Response
+from crawler.settings import ProxySettings, without_password
+from crawler.web import urls
+
+logger = logging.getLogger(__name__)
+
+#: Hosts and sessions whose proxy is remembered; of more, the oldest is forgotten.
+MAX_KEPT = 50_000
+
+#: By proxy, as it may be shown: how often it was asked, failed and was banned.
+Counts = dict[str, dict[str, int]]
+By = Literal["request", "session", "host"]
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """Proxies to choose from: `proxies = Proxies(["http://a.example:3128 de", ...])`.
+
+    A proxy is a URL, and tags after it: `Request(proxy="tag:de")` goes by one of them.
+    `by` says what keeps its proxy: a session, or a host, or nothing ("request").
+    `ban_statuses`, `ban_selector` and `is_banned`, a method of the spider, say which
+    answers are bans of the proxy.
+    """
+
+    urls: Sequence[str] = field(default=(), repr=False)
+    file: str | Path = ""
+    by: By = "request"
+    ban_statuses: Sequence[int] = ()
+    ban_selector: str = ""
+    is_banned: str | Callable[..., Any] = ""
+
+    def read(self) -> dict[str, frozenset[str]]:
+        """The proxies with their tags, in order; ConfigError. Reads the file."""
+        lines = list(self.urls)
+        if self.file:
+            try:
+                lines += Path(self.file).read_text(encoding="utf-8").splitlines()
+            except OSError as exc:
+                raise ConfigError(f"proxies: {self.file}: {exc.strerror}") from exc
+        words = [line.split() for line in lines]
+        found = {
+            checked_proxy(each[0]): frozenset(each[1:])
+            for each in words
+            if each and not each[0].startswith("#")
+        }
+        if not found:
+            raise ConfigError(
+                "proxies: the list is empty; name proxies, or none at all"
+            )
+        return found
+
+    @property
+    def ban_method(self) -> str:
+        """The name of the method that knows a ban; empty for none."""
+        given = self.is_banned
+        return given if isinstance(given, str) else str(getattr(given, "__name__", ""))
+
+    @classmethod
+    def of(cls, given: Any, settings: ProxySettings) -> Proxies | None:
+        """What a spider says, else what [proxies] says; None: no list of proxies."""
+        if isinstance(given, Proxies):
+            return given
+        if isinstance(given, str):
+            raise ConfigError("proxies is a list of URLs, or Proxies(...)")
+        if not given and not settings.list and not settings.file:
+            return None
+        return cls(
+            tuple(given or settings.list),
+            "" if given else settings.file,
+            settings.by,
+            settings.ban_statuses,
+            settings.ban_selector,
+        )
+
+
+class Resting(FetchError):
+    """All proxies rest: nothing was asked, and nothing may be for so many `seconds`."""
+
+    def __init__(self, seconds: float, url: str) -> None:
+        detail = f"all proxies rest for {seconds:.0f} s"
+        super().__init__(
+            Reason.PROXY_ERROR, detail, url=url, blame=Blame.PAGE, is_free=True
+        )
+        self.seconds = seconds
+
+
+class ProxyPool:
+    """Chooses a proxy for each exchange, and learns from what came of it."""
+
+    def __init__(
+        self,
+        proxies: Proxies,
+        known: Mapping[str, frozenset[str]],
+        clock: Callable[[], float],
+        is_banned: Callable[[Response], Any] | None,
+    ) -> None:
+        self._proxies = proxies
+        self._clock = clock
+        self._is_banned = is_banned
+        self._health = ProxyHealth()
+        #: In the order in which they take turns, by tag; "" are all.
+        self._turns: dict[str, list[str]] = {"": list(known)}
+        for proxy, tags in known.items():
+            for tag in tags:
+                self._turns.setdefault(tag, []).append(proxy)
+        self._kept: dict[tuple[str, str], str] = {}
+        self._statuses = frozenset(proxies.ban_statuses)
+        self._is_waiting = False
+        self.counts: Counts = {}
+
+    def layer(self, fetch: Fetch) -> Fetch:
+        """`fetch` by a proxy of the list, unless the request names one."""
+        return partial(self._fetch, fetch)
+
+    async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
+        given = request.options.proxy
+        if given and not given.startswith(TAG):
+            return await fetch(request)
+        proxy = self._choose(request, given.removeprefix(TAG))
+        self._count(proxy, "asked")
+        options = msgspec.structs.replace(request.options, proxy=proxy)
+        try:
+            return await fetch(request.with_options(options))
+        except FetchError as exc:
+            if exc.blame is not Blame.WAY:
+                raise
+            self._health.failed(proxy, self._clock())
+            self._count(proxy, "failed")
+            # Another one is tried next: that this one failed costs no attempt.
+            raise FetchError(
+                exc.reason, exc.detail, url=exc.url, blame=Blame.PAGE, is_free=True
+            ) from exc
+
+    def _choose(self, request: Request, tag: str) -> str:
+        host = urls.host_of(request.url)
+        key = (tag, host if self._proxies.by == "host" else request.options.session)
+        keeps = self._proxies.by != "request" and bool(key[1])
+        now = self._clock()
+        kept = self._kept.get(key) if keeps else None
+        if kept is not None and self._health.usable_at(kept, host) <= now:
+            return kept
+        turns = self._turns.get(tag)
+        if turns is None:
+            raise FetchError(
+                Reason.PROXY_ERROR,
+                f"no proxy has the tag {tag!r}",
+                url=request.url,
+                blame=Blame.CODE,
+                is_final=True,
+            )
+        proxy, at = self._health.first(turns, host, now)
+        if proxy is None:
+            self._tell_rest(at - now)
+            raise Resting(at - now, request.url)
+        self._is_waiting = False
+        turns.remove(proxy)
+        turns.append(proxy)
+        if keeps:
+            self._kept[key] = proxy
+            if len(self._kept) > MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return proxy
+
+    def _tell_rest(self, seconds: float) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            amount = len(self._turns[""])
+            logger.warning(
+                "All %d proxies rest; the crawl waits, the next is tried in %.0f s",
+                amount,
+                seconds,
+            )
+
+    def needs_body(self, request: Request) -> bool:
+        """Whether a response must be whole to be judged."""
+        judges = self._proxies.ban_selector or self._is_banned
+        return bool(judges) and not request.options.stream
+
+    async def check(self, proxy: str, request: Request, response: Response) -> None:
+        """Learn from a response that came by a proxy; FetchError if it is a ban."""
+        shown = str(without_password(proxy))
+        if shown not in self.counts:
+            return
+        host = urls.host_of(request.url)
+        why = await self._ban(response)
+        if not why:
+            self._health.succeeded(proxy, host)
+            return
+        self._health.banned(proxy, host, self._clock())
+        self._count(proxy, "banned")
+        raise FetchError(
+            Reason.PROXY_ERROR,
+            f"{host} has banned the proxy {shown}: {why}",
+            url=request.url,
+            blame=Blame.PAGE,
+        )
+
+    async def _ban(self, response: Response) -> str:
+        """Why a response is a ban; empty: it is none."""
+        if response.status_code in self._statuses:
+            return f"status {response.status_code}"
+        if response.request.options.stream:
+            return ""
+        selector = self._proxies.ban_selector
+        if selector and response.is_read and response.css_first(selector) is not None:
+            return f"{selector} is there"
+        if self._is_banned is not None:
+            verdict = self._is_banned(response)
+            if isinstance(verdict, Awaitable):
+                verdict = await verdict
+            if verdict:
+                return f"{self._proxies.ban_method}() says so"
+        return ""
+
+    def _count(self, proxy: str, what: str) -> None:
+        shown = str(without_password(proxy))
+        counts = self.counts.setdefault(shown, {"asked": 0, "failed": 0, "banned": 0})
+        counts[what] += 1
+
+
+def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any] | None:
+    """The spider's method that knows a ban; ConfigError where it has none."""
+    name = proxies.ban_method
+    if not name:
+        return None
+    method = getattr(spider, name, None)
+    if not callable(method) or inspect.isasyncgenfunction(method):
+        raise ConfigError(
+            f"proxies: the spider has no method {name!r} that says of a response "
+            f"whether it is a ban; write `def {name}(self, response)`"
+        )
+    checked: Callable[[Response], Any] = method
+    return checked
+
+
+def shown_health(counts: Counts) -> Counts:
+    """The counts by proxy, those with most requests first."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1]["asked"], pair[0]))
+    return dict(ordered)
