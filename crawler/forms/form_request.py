@@ -19,6 +19,9 @@ from crawler.web.forms.submission import Clicked, Submission, submission
 #: What sends the form: an element, a selector, False for no button, None for Enter.
 Submit = str | Node | Literal[False] | None
 
+#: Bytes of a page that may be parsed once more, to find the end tags of forms.
+_PARSED_AGAIN = 1024**2
+
 
 def form_request(
     page: Page,
@@ -62,9 +65,10 @@ def _form(page: Page, target: str | Node) -> Node:
 
 
 def _document(page: Page) -> Document:
-    return Document(
-        page.root.lexbor, page.markup, page.url, page.base_url, page.encoding
-    )
+    # A page that only a trial has shown to be harmless is not parsed a second time.
+    is_quick = page.verdict is None and len(page.markup) <= _PARSED_AGAIN
+    markup = page.markup if is_quick else b""
+    return Document(page.root.lexbor, markup, page.url, page.base_url, page.encoding)
 
 
 def _clicked(page: Page, submit: Submit) -> Clicked:

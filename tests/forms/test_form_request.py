@@ -221,3 +221,12 @@ async def test_a_form_with_a_file_survives_a_restart(tmp_path: Path) -> None:
     assert first.urls == ["https://site.example/apply"]
     assert second.urls == ["https://site.example/in"]
     assert {"answer": "True"} in late
+
+
+async def test_a_large_page_is_not_parsed_once_more() -> None:
+    html = "<table><form><tr><td><input name=a></table>"
+
+    small, large = await page(html), await page(html + "x" * 1024**2)
+
+    assert small.form().url.endswith("?a=")
+    assert large.form().url == URL  # the parser alone cannot tell whose the field is

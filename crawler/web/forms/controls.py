@@ -36,6 +36,7 @@ class Document(NamedTuple):
     """The page of a form."""
 
     root: LexborNode
+    #: Its text in UTF-8; empty for a page that must not be parsed again.
     markup: bytes
     url: str
     base_url: str

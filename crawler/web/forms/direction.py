@@ -14,7 +14,7 @@ _BY_VALUE = frozenset(
     | {"button", "textarea"}
 )
 _NOT_COUNTED = frozenset({"bdi", "script", "style", "textarea"})
-#: Characters of an element's text that are looked at.
+#: Nodes in an element, and characters of its text, that are looked at.
 _LOOKED_AT = 10_000
 
 
@@ -23,26 +23,42 @@ def sends_direction(control: Control) -> bool:
     return control.type in _BY_VALUE and bool(control.attributes.get("dirname"))
 
 
-def direction_of(control: Control) -> str:
-    """ "ltr" or "rtl"."""
-    given = (control.attributes.get("dir") or "").lower()
-    if given in ("ltr", "rtl"):
-        return given
-    if given == "auto":
-        return _of_text(control.value) or "ltr"
-    return "ltr" if control.type == "tel" else _of_parent(control.node)
+class Directions:
+    """The directions of a form's fields; each ancestor is looked at once."""
 
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
 
-def _of_parent(node: LexborNode) -> str:
-    above = node.parent
-    while above is not None:
-        given = (above.attributes.get("dir") or "").lower()
+    def of(self, control: Control) -> str:
+        """The direction of a field: "ltr" or "rtl"."""
+        given = (control.attributes.get("dir") or "").lower()
         if given in ("ltr", "rtl"):
             return given
-        if given == "auto" or (above.tag == "bdi" and not given):
-            return _of_text(_text_of(above)) or "ltr"
-        above = above.parent
-    return "ltr"
+        if given == "auto":
+            return _of_text(control.value) or "ltr"
+        return "ltr" if control.type == "tel" else self._inside(control.node.parent)
+
+    def _inside(self, node: LexborNode | None) -> str:
+        """The direction of what is in this node and says none itself."""
+        path: list[int] = []
+        found = ""
+        while node is not None and not found:
+            found = self._known.get(node.mem_id, "") or _own(node)
+            path.append(node.mem_id)
+            node = node.parent
+        found = found or "ltr"
+        self._known.update(dict.fromkeys(path, found))
+        return found
+
+
+def _own(element: LexborNode) -> str:
+    """The direction that an element says itself; "" if it says none."""
+    given = (element.attributes.get("dir") or "").lower()
+    if given in ("ltr", "rtl"):
+        return given
+    if given == "auto" or (element.tag == "bdi" and not given):
+        return _of_text(_text_of(element)) or "ltr"
+    return ""
 
 
 def _of_text(text: str) -> str:
@@ -61,7 +77,9 @@ def _text_of(element: LexborNode) -> str:
     pieces: list[str] = []
     size = 0
     node = element.first_child
-    while node is not None and size < _LOOKED_AT:
+    for _ in range(_LOOKED_AT):
+        if node is None or size > _LOOKED_AT:
+            break
         if node.tag == "-text":
             text = node.text_content or ""
             pieces.append(text)

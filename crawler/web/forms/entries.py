@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from crawler.errors import FormError
 from crawler.web.forms.controls import Control, File
-from crawler.web.forms.direction import direction_of, sends_direction
+from crawler.web.forms.direction import Directions, sends_direction
 from crawler.web.forms.values import leading_number
 from crawler.web.multipart import OCTETS
 
@@ -16,6 +16,8 @@ from crawler.web.multipart import OCTETS
 MAX_SIZE = 4 * 1024**2
 #: Columns of a `<textarea wrap=hard>` that does not say how many.
 _COLUMNS = 20
+#: Characters of a text that is broken into lines; a longer one stays as it is.
+_WRAPPED = 100_000
 _NO_FILE = File("", b"", OCTETS)
 # Names that are not made of these letters in upper case.
 _NAMES = {"big5": "Big5", "gb18030": "gb18030", "shift_jis": "Shift_JIS"}
@@ -34,11 +36,12 @@ def entry_list(
 ) -> list[FormEntry]:
     """The entries of the fields, in order; FormError for too many of them."""
     found: list[FormEntry] = []
+    directions = Directions()
     size = 0
     for control in controls:
         if not _is_successful(control, submitter):
             continue
-        for entry in _entries(control, encoding):
+        for entry in _entries(control, encoding, directions):
             size += len(entry.name) + len(entry.value)
             if size > MAX_SIZE:
                 raise FormError(
@@ -63,7 +66,9 @@ def _is_successful(control: Control, submitter: Control | None) -> bool:
     return control.type not in ("checkbox", "radio") or control.is_checked
 
 
-def _entries(control: Control, encoding: str) -> Iterator[FormEntry]:
+def _entries(
+    control: Control, encoding: str, directions: Directions
+) -> Iterator[FormEntry]:
     name = control.name
     if control.type == "image":
         prefix = f"{name}." if name else ""
@@ -83,12 +88,13 @@ def _entries(control: Control, encoding: str) -> Iterator[FormEntry]:
         is_charset = control.type == "hidden" and name.lower() == "_charset_"
         yield FormEntry(name, charset_name(encoding) if is_charset else _value(control))
     if sends_direction(control):
-        yield FormEntry(control.attributes["dirname"] or "", direction_of(control))
+        yield FormEntry(control.attributes["dirname"] or "", directions.of(control))
 
 
 def _value(control: Control) -> str:
     wraps = (control.attributes.get("wrap") or "").lower() == "hard"
-    if control.type != "textarea" or not wraps:
+    is_long = len(control.value) > _WRAPPED
+    if control.type != "textarea" or not wraps or is_long:
         return control.value
     columns = leading_number(control.attributes.get("cols"))
     lines = control.value.split("\n")

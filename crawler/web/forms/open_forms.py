@@ -18,11 +18,15 @@ _END = re.compile(rb"</form(?=[\s/>])[^>]*>", re.I)
 # An element that a table keeps where it is, and that ends no script.
 _IS_MARK = "data-crawler-form-end"
 _MARK = rb"\g<0><style data-crawler-form-end></style>"
+#: Tags, and end tags of forms, of a page for a person.
+_MOST_TAGS, _MOST_ENDS = 100_000, 1_000
 _FIELDS = frozenset({"input", "select", "textarea", "button"})
 
 
 def fields_behind(form: LexborNode, root: LexborNode, markup: bytes) -> frozenset[int]:
     """The fields between the form and its end tag, as numbers in the document."""
+    if markup.count(b"<") > _MOST_TAGS or len(_END.findall(markup)) > _MOST_ENDS:
+        return frozenset()
     marked = parse(_END.sub(_MARK, markup))
     if marked is None:
         return frozenset()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crawler.web.forms.direction import direction_of, sends_direction
+from crawler.web.forms.direction import Directions, sends_direction
 from tests.web.forms.pages import controls
 
 HEBREW = "\u05d0"
@@ -33,7 +33,7 @@ def test_direction_is_the_field_s_or_that_of_what_is_around(
 ) -> None:
     (field,) = controls(f"<form>{html}</form>")
 
-    assert direction_of(field) == direction
+    assert Directions().of(field) == direction
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,14 @@ def test_only_fields_of_text_send_their_direction(html: str, is_sent: bool) -> N
     (field,) = controls(f"<form>{html}</form>")
 
     assert sends_direction(field) is is_sent
+
+
+def test_what_is_around_many_fields_is_looked_at_once() -> None:
+    many = "<input dirname=d>" * 3
+    inner = f"<div dir=auto>{HEBREW}{many}</div>"
+    fields = controls(f"<form><div dir=rtl>{many}{inner}</div>{many}</form>")
+    directions = Directions()
+
+    found = [directions.of(field) for field in fields]
+
+    assert found == ["rtl"] * 6 + ["ltr"] * 3

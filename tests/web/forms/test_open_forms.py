@@ -15,6 +15,7 @@ from tests.web.forms.pages import document_of, form_of
         ("<table><form><tr><td><input></formx><td><input></table>", {0, 1}),
         ("<input><table><form><tr><td><select></select><button></button>", {1, 2}),
         ("<form><input></form><input>", {0}),
+        pytest.param("<form><input>" + "</form>" * 1_001, set(), id="many end tags"),
         ("<div><form></div><!-- </form> --><input></form><input>", {0}),
     ],
 )
