@@ -32,6 +32,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "cli/filters.py": "cli/test_pages.py",
     "cli/jobs.py": "cli/test_job_status.py",
     "cli/listing.py": "cli/test_project.py",
+    "cli/new_project.py": "cli/test_new.py",
     "cli/parse_page.py": "cli/test_pages.py",
     "cli/printing.py": "cli/test_run.py",
     "cli/records.py": "cli/test_history.py",
