@@ -175,7 +175,8 @@ def report(args: argparse.Namespace) -> int:
     if args.html:
         from crawler.cli import report_page
 
-        return report_page.write(reader, found, args.html)
+        job = project.jobs.sound.get(found.job)
+        return report_page.write(reader, found, args.html, job)
     for line in records.json_of(found) if args.json else records.table_of(found):
         print(clean(line))
     return exits.COMPLETE

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from crawler.cli import exits
 from crawler.cli.streams import of_bytes, say, shown
 from crawler.errors import SinkError
 from crawler.jobs import report as html_report
+from crawler.jobs.definition import Job
 from crawler.stats import Report
 from crawler.store.reading import Reader
 
 
-def write(reader: Reader, report: Report, path: str) -> int:
-    """Write the page, whole or not at all."""
-    text = html_report.page(html_report.gather(reader, report))
+def write(reader: Reader, report: Report, path: str, job: Job | None = None) -> int:
+    """Write the page, whole or not at all; `job` is what the project says of it."""
+    now = datetime.now(UTC)
+    text = html_report.page(html_report.gather(reader, report, job, now))
     if path == "-":
         sys.stdout.write(text)
         return exits.COMPLETE

@@ -16,6 +16,10 @@ _SIDES = (
     f"CREATE TEMP TABLE now({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
 )
 _JOINED = "FROM now JOIN before USING(fingerprint, ordinal)"
+#: The first items that have changed; enough to see which fields have.
+_PAIRS = (
+    f"SELECT before.body, now.body {_JOINED} WHERE now.body != before.body LIMIT 1000"
+)
 
 
 def compared(before: RunReader, run: RunReader) -> Changes | None:
@@ -40,4 +44,5 @@ def _compared(connection: sqlite3.Connection) -> Changes:
     ).fetchone()
     now = connection.execute("SELECT count(*) FROM now").fetchone()[0]
     then = connection.execute("SELECT count(*) FROM before").fetchone()[0]
-    return Changes(now - found, then - found, found - same, same)
+    pairs = tuple(connection.execute(_PAIRS).fetchall())
+    return Changes(now - found, then - found, found - same, same, pairs)

@@ -62,6 +62,8 @@ class Changes(msgspec.Struct, frozen=True):
     gone: int
     changed: int
     same: int
+    #: Items that have changed, before and now; not all of many.
+    pairs: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class RunReader(Protocol):

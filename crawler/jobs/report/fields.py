@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -57,3 +58,42 @@ def fills(now: Mapping[str, float], before: Mapping[str, float] | None) -> list[
         )
         for name in names
     ]
+
+
+#: The most changed fields that are shown.
+MAX_CHANGED = 12
+
+
+@dataclass(frozen=True)
+class ChangedField:
+    """A field that differs between runs: in how many items, and one of them."""
+
+    name: str
+    count: int
+    before: str
+    now: str
+
+
+def changed_fields(pairs: Iterable[tuple[bytes, bytes]]) -> list[ChangedField]:
+    """The fields in which items differ, each pair an item before and now."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, tuple[str, str]] = {}
+    for before, now in pairs:
+        was, item = msgspec.json.decode(before), msgspec.json.decode(now)
+        if not (isinstance(was, dict) and isinstance(item, dict)):
+            continue
+        for name in {**was, **item}:
+            if was.get(name) != item.get(name):
+                counts[name] += 1
+                examples.setdefault(name, (_shown(was, name), _shown(item, name)))
+    return [
+        ChangedField(name, count, *examples[name])
+        for name, count in counts.most_common(MAX_CHANGED)
+    ]
+
+
+def _shown(item: Mapping[str, object], name: str) -> str:
+    if name not in item:
+        return ""
+    value = item[name]
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

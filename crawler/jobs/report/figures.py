@@ -25,6 +25,7 @@ PAUSE = 120.0
 MAX_GROUPS = 20
 MAX_HOSTS = 20
 MAX_PAGES = 8
+MAX_EXAMPLES = 5
 
 #: The upper bounds of the bars in the latency chart, in seconds.
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -32,13 +33,13 @@ STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 @dataclass
 class Group:
-    """Pages that ended for the same reason, with an example."""
+    """Pages that ended for the same reason, with examples."""
 
     reason: str
     status: int
     #: The exception and the line of the spider's code that raised it, or "".
     place: str
-    example: Visit
+    examples: list[Visit]
     count: int = 0
 
     @property
@@ -137,7 +138,7 @@ class _Collector:
         self._hosts: dict[str, HostFigures] = {}
         self._statuses: Counter[int] = Counter()
         self._retried: Counter[str] = Counter()
-        self._examples: dict[_Key, Visit] = {}
+        self._examples: dict[_Key, list[Visit]] = defaultdict(list)
         #: The group of each failed or skipped page; a later try may remove it.
         self._standing: dict[int, _Key] = {}
         self._slowest: list[tuple[float, int, Visit]] = []
@@ -170,7 +171,8 @@ class _Collector:
         elif visit.state in (State.FAILED, State.SKIPPED):
             key = (visit.state, visit.reason, visit.status, place_of(visit))
             self._standing[visit.page] = key
-            self._examples.setdefault(key, visit)
+            if len(examples := self._examples[key]) < MAX_EXAMPLES:
+                examples.append(visit)
             if visit.state is State.FAILED:
                 host.failed += 1
                 self._ends.append((visit.time, False))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -56,6 +56,7 @@ def _template() -> Template:
     environment.filters |= {each.__name__: each for each in _AMOUNTS}
     environment.filters |= {
         "clock": _clock,
+        "instant": _instant,
         "moment": _moment,
         "shortened": _shortened,
         "show": _show,
@@ -78,15 +79,19 @@ def _show(amount: float, kind: str) -> str:
     return shown
 
 
-def _clock(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S")
+def _clock(moment: float, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(moment, zone).strftime("%H:%M:%S")
 
 
-def _moment(text: str) -> str:
+def _instant(moment: float, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(moment, zone).strftime("%Y-%m-%d %H:%M")
+
+
+def _moment(text: str, zone: tzinfo) -> str:
     if not text:
         return ""
     time = datetime.fromisoformat(text)
-    time = time.astimezone(UTC) if time.tzinfo else time
+    time = time.astimezone(zone) if time.tzinfo else time
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 

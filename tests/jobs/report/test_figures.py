@@ -46,7 +46,7 @@ def test_pages_that_failed_for_the_same_reason_are_one_group_with_an_example() -
         ("http_status", 404, 2),
         ("http_status", 500, 1),
     ]
-    assert found.failed[0].example.page == 2
+    assert found.failed[0].examples[0].page == 2
 
 
 def test_a_spider_that_fails_in_two_lines_has_two_groups() -> None:

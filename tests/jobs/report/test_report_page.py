@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -12,9 +14,9 @@ from hypothesis import strategies as st
 
 from crawler.errors import Reason
 from crawler.jobs.report import amounts, page
-from crawler.jobs.report.fields import Fill
+from crawler.jobs.report.fields import ChangedField, Fill
 from crawler.jobs.report.figures import figures
-from crawler.jobs.report.material import Material
+from crawler.jobs.report.material import Material, PastRun
 from crawler.stats import FinishReason, Report, Shortfall
 from crawler.store.base import State
 from crawler.store.reading import Changes
@@ -273,3 +275,63 @@ def test_what_the_spider_counted_stands_beside_the_run_before() -> None:
     assert "What the spider counted" in text
     assert "&lt;rows&gt;" in text
     assert "1,234" in text
+
+
+def test_five_examples_of_a_failure_are_shown() -> None:
+    visits = [
+        visit(
+            number,
+            state=State.FAILED,
+            reason="reset",
+            detail="gone",
+            url=f"https://books.example/{number}",
+        )
+        for number in range(8)
+    ]
+
+    whole = read(page(Material(report(), figures=figures(visits)))).text
+    text = whole.partition("Where was the time spent?")[0]
+
+    shown = [number for number in range(8) if f"https://books.example/{number}" in text]
+    assert shown == [0, 1, 2, 3, 4]
+    assert text.count("gone") == 1
+
+
+def test_the_trend_over_the_last_runs_is_a_table() -> None:
+    runs = [
+        PastRun(number, 1_770_000_000.0, 60.0, 100, 40 + number, 2, "finished")
+        for number in (5, 6, 7)
+    ]
+
+    text = read(page(Material(report(), before=report(6), trend=runs))).text
+
+    assert "The last 3 runs" in text
+    assert all(str(40 + number) in text for number in (5, 6, 7))
+
+
+def test_times_are_those_of_the_jobs_zone_and_the_next_one_is_told() -> None:
+    due = datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
+    material = Material(
+        report(), zone=ZoneInfo("Europe/Berlin"), zone_name="Europe/Berlin", due=due
+    )
+
+    text = read(page(material)).text
+
+    # The night on which the clocks went from 02:00 to 03:00.
+    assert "2026-03-29 04:30:00 to 2026-03-29 05:30:00" in text
+    assert "next due 2026-03-30 02:30" in text
+    assert "times are Europe/Berlin" in text
+
+
+def test_changed_fields_are_shown_with_an_example() -> None:
+    material = Material(
+        report(),
+        before=report(6),
+        changes=Changes(0, 0, 2, 8),
+        changed=[ChangedField("price", 2, "£3", EVIL)],
+    )
+
+    shown = read(page(material))
+
+    assert "price2£3" in shown.text
+    assert "img" not in shown.tags
