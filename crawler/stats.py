@@ -153,6 +153,17 @@ class Shortfall(msgspec.Struct, frozen=True):
 
 
 # Over 12 attributes: a value, one field for each figure of a report.
+class WrittenOutput(msgspec.Struct, frozen=True):
+    """An output that is in place."""
+
+    #: Its path or URL.
+    place: str
+    #: The items of the run in it; None: it takes some types of items only.
+    items: int | None = None
+    #: Its size; None: it is no file of this machine.
+    bytes: int | None = None
+
+
 @dataclass
 class Report:
     """How a run went; `summary()` gives the keys of `--summary`."""
@@ -174,6 +185,8 @@ class Report:
     #: The items themselves where the crawl had no other output; else empty.
     items: list[Any] = field(default_factory=list)
     item_count: int = 0
+    #: The outputs that are in place.
+    written: tuple[WrittenOutput, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     redirected: int = 0
@@ -217,6 +230,7 @@ class Report:
         values["shortfalls"] = [
             msgspec.structs.asdict(each) for each in self.shortfalls
         ]
+        values["written"] = [msgspec.structs.asdict(each) for each in self.written]
         del values["advice"]
         return values
 
@@ -228,6 +242,8 @@ class Report:
         values["finish_reason"] = FinishReason(values["finish_reason"])
         missed = values.get("shortfalls", ())
         values["shortfalls"] = tuple(Shortfall(**each) for each in missed)
+        written = values.get("written", ())
+        values["written"] = tuple(WrittenOutput(**each) for each in written)
         known = {each.name for each in fields(cls)}
         return cls(**{name: values[name] for name in values if name in known})
 

@@ -112,6 +112,8 @@ class CrawlRun:
             # What is not in place yet is put there by the same command.
             is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
+        find = self.outputs.written
+        report.written = await to_thread.run_sync(find, report.item_count)
         if is_complete:
             if self._hand_in is not None:
                 await to_thread.run_sync(self._hand_in, report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Self
 
 import anyio
@@ -18,6 +19,7 @@ from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.base import Run
 from crawler.sinks.base import Owns, PipeClosed, Sink, Source
 from crawler.sinks.follower import SinkWriter
+from crawler.stats import WrittenOutput
 from crawler.store.base import ItemLog
 
 #: Seconds for which items are gathered before they are written and made durable.
@@ -32,6 +34,14 @@ def _patience() -> AsyncRetrying:
     return AsyncRetrying(
         stop=stop_after_delay(PATIENCE), wait=wait_exponential(multiplier=0.5, max=15)
     )
+
+
+def _size_of(place: str) -> int | None:
+    """The bytes of a file of this machine."""
+    try:
+        return None if "://" in place else Path(place).stat().st_size
+    except OSError:
+        return None
 
 
 def _owns_nothing(place: str) -> bool:
@@ -166,6 +176,18 @@ class Outputs:
         """Where items are in place: paths and URLs."""
         places = [follower.sink.published for follower in self._followers]
         return [place for place in places if place is not None]
+
+    def written(self, items: int) -> tuple[WrittenOutput, ...]:
+        """The outputs that are in place, of a run with so many items; asks the disk."""
+        return tuple(
+            WrittenOutput(
+                each.sink.published,
+                None if each.sink.selection.types else items,
+                _size_of(each.sink.published),
+            )
+            for each in self._followers
+            if each.sink.published is not None
+        )
 
     def kept(self) -> list[str]:
         """Where earlier outputs stay, because the run was bad."""

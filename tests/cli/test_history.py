@@ -110,6 +110,10 @@ def test_a_report_is_shown_again_by_number_by_job_or_as_json(
 
     assert shown[0] == shown[1] == shown[2]
     assert "books, run 1: finished after " in shown[0]
+    (written,) = summary["written"]
+    path = Path(written["place"])
+    assert (path.name, written["items"]) == ("books-1.jsonl", 3)
+    assert written["bytes"] == path.stat().st_size
     assert "1  http_status" in shown[0]
     assert (summary["pages"], summary["failed"], summary["items"]) == (3, 1, 3)
 

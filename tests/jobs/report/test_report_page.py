@@ -17,7 +17,7 @@ from crawler.jobs.report import amounts, page
 from crawler.jobs.report.fields import ChangedField, Fill
 from crawler.jobs.report.figures import figures
 from crawler.jobs.report.material import Material, PastRun
-from crawler.stats import FinishReason, Report, Shortfall
+from crawler.stats import FinishReason, Report, Shortfall, WrittenOutput
 from crawler.store.base import State
 from crawler.store.reading import Changes
 from tests.jobs.report.test_figures import visit
@@ -335,3 +335,15 @@ def test_changed_fields_are_shown_with_an_example() -> None:
 
     assert "price2£3" in shown.text
     assert "img" not in shown.tags
+
+
+def test_outputs_are_listed_with_their_items_and_sizes() -> None:
+    outputs = (
+        WrittenOutput("/data/out/nightly.jsonl", 1_234, 56_789),
+        WrittenOutput("s3://books/nightly.parquet", None, None),
+    )
+
+    text = read(page(Material(report(written=outputs)))).text
+
+    assert "/data/out/nightly.jsonl1,23456.8 kB" in text
+    assert "s3://books/nightly.parquet" in text
