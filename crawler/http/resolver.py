@@ -26,7 +26,7 @@ __all__ = ["NameResolver", "Resolve"]
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 
 #: Names that hang hold threads for as long as the system waits: others need theirs.
-_THREADS = 128
+_THREADS = 512
 #: An old answer is used if no new one comes within so long (RFC 8767 section 5).
 _PATIENCE_SECONDS = 1.8
 _KEPT_NAMES = 10_000

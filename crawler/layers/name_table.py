@@ -9,6 +9,7 @@ since then is looked up by the exchange itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 
@@ -17,8 +18,9 @@ from anyio.abc import TaskGroup
 
 from crawler.errors import FetchError
 
-#: Lookups at a time. Each holds a thread of the resolver.
-MAX_LOOKUPS = 128
+#: Lookups that begin at a time. One that takes a second counts no more, so that names
+#: which hang do not hold up others; but each holds a thread of the resolver.
+MAX_LOOKUPS, SLOW_SECONDS, MAX_HANGING = 128, 1.0, 512
 #: Seconds for which a failure stands for the requests that were given out with it.
 FAILURE_SECONDS = 1.0
 
@@ -45,6 +47,8 @@ class NameTable:
         self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._queue: list[tuple[int, int, str]] = []
         self._begun = self._out = 0
+        #: Hosts whose lookup began less than a second ago.
+        self._young: set[str] = set()
         #: By host: until when its requests fail, and why.
         self.failures: dict[str, tuple[float, FetchError]] = {}
         self._tasks: TaskGroup | None = None
@@ -89,18 +93,31 @@ class NameTable:
             await anyio.sleep_forever()
 
     def _begin(self) -> None:
-        while self._tasks is not None and self._queue and self._out < self._most:
+        while self._tasks is not None and self._queue and self._has_room():
             _, _, host = heappop(self._queue)
             self._out += 1
+            self._young.add(host)
             self._tasks.start_soon(self._ask, host)
+
+    def _has_room(self) -> bool:
+        return len(self._young) < self._most and self._out < MAX_HANGING
+
+    def _grown_old(self, host: str) -> None:
+        self._young.discard(host)
+        self._begin()
 
     async def _ask(self, host: str) -> None:
         self.failures.pop(host, None)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(SLOW_SECONDS, self._grown_old, host)
         try:
             await self._look_up(host)
         except FetchError as exc:
             self.failures[host] = self._clock() + FAILURE_SECONDS, exc
+        finally:
+            timer.cancel()
         self._out -= 1
+        self._young.discard(host)
         self.ready.add(host)
         for then in self._waiting.pop(host):
             then()

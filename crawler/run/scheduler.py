@@ -317,8 +317,9 @@ class Scheduler:
             return None
         now = self._loop.time()
         entry = self.frontier.pop(now)
-        if entry is not None and self._names is not None:
-            entry = self._named(entry, self._names, now)
+        names = self._names
+        if names is not None and entry is not None and entry.host not in names.ready:
+            entry = self._named(entry, names, now)
         if entry is None:
             return None
         if rate is not None:

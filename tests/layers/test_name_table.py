@@ -121,6 +121,16 @@ def test_a_hundred_names_that_hang_hold_up_no_other_host(robots: bool) -> None:
     assert not site.times("//hangs")
 
 
+def test_hundreds_of_names_that_hang_hold_up_others_for_seconds_only() -> None:
+    hanging = [f"https://hangs{number}.example/" for number in range(400)]
+    site = TimedSite(dict.fromkeys(GOOD, ""))
+
+    crawl(looking_up(*hanging, *GOOD), site, terms={"time": 60.0})
+
+    assert max(site.times("//good")) < 10
+    assert len(site.times("//good")) == len(GOOD)
+
+
 def test_a_name_is_looked_up_once_and_its_lookup_takes_no_turn() -> None:
     pages = [f"{GOOD[0]}{number}" for number in range(4)]
     site = TimedSite(dict.fromkeys(pages, ""))
