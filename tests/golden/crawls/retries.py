@@ -13,7 +13,7 @@ from tests.golden.site import Answer, Page, Site, serving
 
 class Retries(Spider):
     name = "retries"
-    urls: list[str] = Arg(help="what is asked")
+    asked: list[str] = Arg(help="what is asked")
     settings = {
         "crawl": {"workers": 1},
         "http": {"read": 1.5},
@@ -21,7 +21,7 @@ class Retries(Spider):
     }
 
     async def start(self) -> Results:
-        for url in self.urls:
+        for url in self.asked:
             yield Request(url)
 
     async def parse(self, response: Response) -> Results:
@@ -59,7 +59,7 @@ def crawl(folder: Path) -> Record:
         urls = [f"{site.url}{path}" for site in sites for path in site.pages]
         recording.run(
             "retries.py:Retries",
-            *("-a", "urls=" + ",".join([*urls, f"http://{host}/"])),
+            *("-a", "asked=" + ",".join([*urls, f"http://{host}/"])),
             *("-o", "items.jsonl"),
         )
     return recording.record()
