@@ -101,8 +101,16 @@ def _bounded(root: etree._Element, url: str, kind: str) -> Selector:
         raise PageTooComplex(detail, url)
     if elements <= FEW:
         return PageSelector(root=root, type=kind, base_url=url)
-    shape = XmlShape(elements, max(map(len, root.iter())))
+    shape = XmlShape(elements, max(map(len, root.iter())), _depth(root))
     names = {"shape": shape, "url": url, "__slots__": ()}
     bounded = type("LargePageSelector", (LargePageSelector,), names)
     made: Selector = bounded(root=root, type=kind, base_url=url)
     return made
+
+
+def _depth(root: etree._Element) -> int:
+    depth, level = 0, [root]
+    while level:
+        depth += 1
+        level = [child for element in level for child in element]
+    return depth

@@ -14,19 +14,22 @@ from typing import NamedTuple
 _SECONDS = 1.0
 # What libxml2 takes to compare two nodes, and to step to one.
 _COMPARE, _WALK = 2e-10, 1.5e-8
+_LONGEST_TEST = 200
 #: A document with so few elements needs no estimate: whatever is asked is quick.
 FEW = 1_000
 
 _TOKEN = re.compile(
     r"(?P<text>\"[^\"]*\"|'[^']*')"
     r"|(?P<open>[(\[])|(?P<close>[)\]])"
-    r"|(?P<axis>/?\s*(?P<name>following|preceding)(?P<sibling>-sibling)?\s*::)"
-    r"|(?P<all>(?<![\w)\]*.@'\"])\s*//)"
+    r"|(?P<axis>/?\s*(?:(?:following|preceding)(?P<sibling>-sibling)?"
+    r"|(?P<up>ancestor(?:-or-self)?)|(?P<down>descendant(?:-or-self)?))\s*::)"
+    r"|(?P<all>(?<![\w)\]*.@'\"])\s*//)|(?P<inner>//)"
     r"|(?P<cut>[,|]|(?<=\s)(?:or|and|mod|div)\b|[=<>+]|!=|(?<=\s)-)|.",
     re.S,
 )
-# A node test and a position behind an axis: it gives one node each time.
-_ONE = re.compile(r"\s*[\w.:*-]+(?:\(\s*\))?\s*\[\s*(?:\d+|last\(\s*\))\s*\]")
+# A node test; and with a position behind an axis: it gives one node each time.
+_TEST = re.compile(r"\s*([\w.:*-]+(?:\(\s*\))?)")
+_ONE = re.compile(_TEST.pattern + r"\s*\[\s*(?:\d+|last\(\s*\))\s*\]")
 
 
 class XPathTooCostly(Exception):
@@ -34,10 +37,12 @@ class XPathTooCostly(Exception):
 
 
 class XmlShape(NamedTuple):
-    """The measures of a document: elements, and those under one parent at most."""
+    """The measures of a document: elements, those under one parent at most, and those
+    within each other at most."""
 
     elements: int
     siblings: int
+    depth: int
 
 
 def check(expression: str, shape: XmlShape, count: Callable[[str], float]) -> None:
@@ -46,18 +51,41 @@ def check(expression: str, shape: XmlShape, count: Callable[[str], float]) -> No
     `count` gives the value of an expression, and raises ValueError for what is none.
     """
     for start, token in _steps(expression):
-        reach = shape.siblings if token["sibling"] else shape.elements
         if start is None:  # in a predicate, which is asked for each element
+            reach = shape.siblings if token["sibling"] else shape.elements
             seconds = shape.elements * reach * _WALK
         else:
             before = expression[start : token.start()].strip() or "."
-            is_one = _ONE.match(expression, token.end()) is not None
             contexts = _number(before, count, shape)
-            found = contexts * (1 if is_one else reach)
-            seconds = found * min(found, shape.elements) * _COMPARE
-            seconds += contexts * reach * _WALK
+            behind = expression[token.end() : token.end() + _LONGEST_TEST]
+            if token["inner"] or token["down"]:
+                seconds = _downward(contexts, behind, shape, count)
+            else:
+                seconds = _sideways(contexts, token, behind, shape)
         if seconds > _SECONDS:
             raise XPathTooCostly
+
+
+def _sideways(
+    contexts: int, token: re.Match[str], behind: str, shape: XmlShape
+) -> float:
+    """What a step to siblings, ancestors, or all before or behind costs."""
+    reach = shape.siblings if token["sibling"] else shape.elements
+    reach = shape.depth if token["up"] else reach
+    found = contexts * (1 if _ONE.match(behind) else reach)
+    seconds = found * min(found, shape.elements) * _COMPARE
+    return seconds + contexts * reach * _WALK
+
+
+def _downward(
+    contexts: int, behind: str, shape: XmlShape, count: Callable[[str], float]
+) -> float:
+    """What a step to all inside costs: each node comes once for each context around
+    it."""
+    test = _TEST.match(behind)
+    there = _number(f"//{test[1]}", count, shape) if test else shape.elements
+    around = min(contexts, shape.depth)
+    return around * there * there * _COMPARE + around * shape.elements * _WALK
 
 
 def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
@@ -75,9 +103,10 @@ def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
         elif token["cut"]:
             begins[-1] = token.end()
         elif "[" in open_brackets:
-            if token["axis"] or token["all"]:
+            is_local = token["up"] or token["down"]
+            if token["all"] or (token["axis"] and not is_local):
                 yield None, token
-        elif token["axis"]:
+        elif token["axis"] or token["inner"]:
             yield begins[-1], token
 
 

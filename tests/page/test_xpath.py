@@ -163,6 +163,16 @@ def test_an_expression_that_could_take_long_is_refused_wherever_it_is_asked() ->
     assert len(page.xpath("//i/preceding-sibling::p")) == 3_000
 
 
+def test_a_deep_page_of_many_columns_takes_no_expression_that_could_stall() -> None:
+    page = page_of(("<div><a>x</a>" * 200 + "</div>" * 200) * 100)
+
+    for query in ("//div//a", "//a/ancestor::div", "//div//*"):
+        with pytest.raises(PageTooComplex, match="could take too long"):
+            page.xpath(query)
+    assert len(page.xpath("//a")) == 20_000
+    assert len(page.xpath("/html/body/div[1]//a")) == 200
+
+
 def test_without_parsel_the_error_says_what_to_install() -> None:
     code = (
         "import sys; sys.modules['parsel'] = None\n"

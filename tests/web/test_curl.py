@@ -269,7 +269,7 @@ def test_changed_command_lines_are_read_or_refused() -> None:
     seeds = [line.encode() for line in (CHROME, CHROME_CMD, FIREFOX, SAFARI)]
     broken = 0
 
-    for data in mutated(seeds, 5_500, seed=9):
+    for data in mutated(seeds, 6_000, seed=9):
         try:
             parse(data.decode("utf-8", "surrogateescape"))
         except ValueError:

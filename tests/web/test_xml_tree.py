@@ -277,7 +277,7 @@ SEEDS = (RSS, YML.encode("windows-1251"), b"<a b='c'>d<e/>f<!-- g --></a>")
 
 def test_changed_documents_are_read_or_refused_the_same_in_both_ways() -> None:
     broken = long_ones = 0
-    for data in mutated(SEEDS, 3_000, seed=14):
+    for data in mutated(SEEDS, 4_000, seed=14):
         try:
             whole: str = parse(data).tag
         except XmlError as exc:
@@ -291,4 +291,4 @@ def test_changed_documents_are_read_or_refused_the_same_in_both_ways() -> None:
             pass
         assert streamed == whole
     assert not long_ones
-    assert 1_000 < broken < 2_950
+    assert 1_300 < broken < 3_950

@@ -4,15 +4,24 @@ import pytest
 
 from crawler.web.xpath_limits import XmlShape, XPathTooCostly, check
 
-#: A flat page, and a page of small tables.
-FLAT, TABLES = XmlShape(20_000, 20_000), XmlShape(20_000, 20)
+#: A flat page, a page of small tables, and a deep one.
+FLAT, TABLES = XmlShape(20_000, 20_000, 8), XmlShape(20_000, 20, 8)
+DEEP = XmlShape(50_000, 100, 500)
 
 
 @pytest.mark.parametrize(
     ("expression", "known", "shape", "is_costly"),
     [
         ("//p", {}, FLAT, False),
-        ("//p//a/@href", {}, FLAT, False),
+        ("//p//a/@href", {"//p": 10_000, "//a": 10_000}, FLAT, False),
+        ("//div//a", {"//div": 25_000, "//a": 25_000}, DEEP, True),
+        ("//div//a", {"//div": 25_000, "//a": 300}, DEEP, False),
+        ("//div/descendant::a", {"//div": 25_000, "//a": 25_000}, DEEP, True),
+        (".//a", {".": 1, "//a": 25_000}, DEEP, False),
+        ("//a/ancestor::div", {"//a": 25_000}, DEEP, True),
+        ("//a/ancestor::div", {"//a": 500}, TABLES, False),
+        ("//a/ancestor::div[1]", {"//a": 10_000}, TABLES, False),
+        ("//p[ancestor::div and .//b]", {}, DEEP, False),
         ("//p[2]/a | //b", {}, FLAT, False),
         ("//p/following-sibling::p", {"//p": 20_000}, FLAT, True),
         ("//p/following-sibling::p", {"//p": 20_000}, TABLES, True),
