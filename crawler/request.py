@@ -19,8 +19,9 @@ from crawler.message import request_parts as parts
 from crawler.message.request_parts import Files, Pairs, Params, encode_meta, name_of
 from crawler.settings import check_proxy, without_password
 from crawler.web import urls
-from crawler.web.credentials import basic_of, redacted
+from crawler.web.credentials import basic_of
 from crawler.web.multipart import Pieces, identity
+from crawler.web.redaction import redacted
 
 #: What the `url` of a Request begins with whose URL is none; the reason follows. No
 #: other Request has such a URL.

@@ -21,8 +21,8 @@ import msgspec
 
 from crawler.errors import ConfigError
 from crawler.version import __version__
-from crawler.web.credentials import redacted
 from crawler.web.file_extensions import SKIPPED
+from crawler.web.redaction import redacted
 
 
 class Seconds(float):

@@ -30,7 +30,7 @@ from crawler.cli import (
 from crawler.cli.parser import parser_of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
-from crawler.web.credentials import redacted, without_secret
+from crawler.web.redaction import redacted, without_secret
 
 #: One module a group of commands, in the order in which help lists them.
 COMMANDS = (

@@ -17,7 +17,7 @@ from crawler.settings import unknown
 from crawler.stats import FinishReason, Report, counted, totals
 from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import Status
-from crawler.web.credentials import without_secret
+from crawler.web.redaction import without_secret
 
 #: What `--error timeout` means: all that took too long.
 _TIMEOUTS = frozenset(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from crawler.request import Request
-from crawler.web.credentials import redacted, without_secret, without_secrets
+from crawler.web.redaction import redacted, without_secret, without_secrets
 
 #: A longer body, or one that is no text, is named by its size.
 MAX_BODY = 2_000

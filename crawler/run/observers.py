@@ -27,7 +27,7 @@ from crawler.run.resting_hosts import WAY, RestingHosts
 from crawler.stats import Counters
 from crawler.store.base import Outcome, State
 from crawler.web import urls
-from crawler.web.credentials import redacted
+from crawler.web.redaction import redacted
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ MAX_RESTING = 5
 BEAT = 1.0
 
 
-class Running(Protocol):
+class PulseSource(Protocol):
     """What the pulse looks at; the engine is one."""
 
     progress: Progress
@@ -47,7 +47,7 @@ class Pulse:
 
     def __init__(
         self,
-        running: Running,
+        running: PulseSource,
         clock: Callable[[], float],
         seconds: Callable[[], float],
         connections: Callable[[], int] = lambda: 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crawler.errors import StateError
 from crawler.store.base import RunStart
 from crawler.store.reading import RunRecord
-from crawler.web.credentials import without_secrets
+from crawler.web.redaction import without_secrets
 
 
 def check_same(record: RunRecord, start: RunStart) -> None:

@@ -1,27 +1,11 @@
-"""User names, passwords and other secrets: taken out, and never shown.
+"""The credentials that a URL names. No I/O, no clock."""
 
-No I/O, no clock.
-"""
-
-import re
 from base64 import b64encode
 from urllib.parse import unquote_to_bytes
 
-import msgspec
 from ada_url import URL
 
-__all__ = ["basic_of", "is_secret", "redacted", "without_secret", "without_secrets"]
-
-#: From the slashes to the last "@": a password that is not escaped may hold anything.
-_USERINFO = re.compile(r"(?<=//)\S*@")
-_HIDDEN = "…@"
-#: Words of a name whose value is a secret.
-_SECRET = re.compile(
-    r"(api|access|auth|client|private|db|user)?"
-    r"(pass(word|wd|phrase|code)?|pwd|secret|token|key|auth|authorization|credentials?"
-    r"|cookies?|bearer|signature|jwt|pin|otp)",
-    re.I,
-)
+__all__ = ["basic_of"]
 
 
 def basic_of(url: str) -> str:
@@ -36,31 +20,3 @@ def basic_of(url: str) -> str:
         return ""
     user, password = map(unquote_to_bytes, (parsed.username, parsed.password))
     return f"Basic {b64encode(user + b':' + password).decode()}"
-
-
-def redacted(text: str) -> str:
-    """The text without what may be a user name and a password."""
-    if "//" in text:
-        return _USERINFO.sub(_HIDDEN, text)
-    return text
-
-
-def is_secret(name: str) -> bool:
-    """Whether the name says that its value is a secret, as `api_key` does."""
-    last = name.rpartition(".")[2]
-    words = re.findall(r"[a-z]+|[A-Z]+[a-z]*", last)
-    return any(_SECRET.fullmatch(word) for word in words)
-
-
-def without_secret(name: str, value: str) -> str:
-    """`value`, unless `name` says that it is a secret; URLs lose their passwords."""
-    return "…" if value and is_secret(name) else redacted(value)
-
-
-def without_secrets(arguments: str) -> str:
-    """A JSON object of arguments, without the values that are secrets."""
-    values = msgspec.json.decode(arguments)
-    if not isinstance(values, dict):
-        return redacted(arguments)
-    shown = {name: "…" if is_secret(name) else value for name, value in values.items()}
-    return redacted(msgspec.json.encode(shown).decode())

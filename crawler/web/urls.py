@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ada_url import join_url, normalize_url
 
-from crawler.web.credentials import redacted
+from crawler.web.redaction import redacted
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList

@@ -81,7 +81,7 @@ class Books(Spider):
         os.kill(os.getpid(), signal.SIGKILL)
 
 site = FakeSite({{"{URL}": "<p>x</p>" * 50_000}})
-settings = {{"storage": {{"dir": r"{tmp_path}"}}}}
+settings = {{"storage": {{"dir": r"{tmp_path / "state"}"}}}}
 report = crawl(Books, settings, job="books", transport=site)
 print(report.errors)
 """
@@ -95,4 +95,4 @@ print(report.errors)
     ]
 
     assert outputs == ["parsed 50000\n", "parsed 50000\n", "{'parse_error': 1}\n"]
-    assert not (tmp_path / "books.pages").exists()
+    assert not (tmp_path / "state" / "books.pages").exists()
