@@ -224,7 +224,7 @@ def test_a_spider_that_hangs_is_ended_and_somebody_hears_of_it(tmp_path: Path) -
 
     assert done.returncode == 4
     assert "hung" in told(tmp_path, "bad.json")["error"]
-    assert "unfinished; crawl run nightly" in crawl(tmp_path, "runs").stdout
+    assert "unfinished; killed; crawl run nightly" in crawl(tmp_path, "runs").stdout
 
 
 def test_a_job_that_is_at_work_is_not_started_twice_and_nobody_is_alarmed(
