@@ -332,7 +332,7 @@ def test_requests_that_differ_in_meta_alone_are_counted_as_duplicates() -> None:
     assert report.report.skipped == {"duplicate": 4}
     assert report.report.found == 6
     (advice,) = [line for line in report.report.advice if "once=False" in line]
-    assert advice.startswith("4 Requests were equal to earlier ones")
+    assert advice.startswith("4 Requests ")
 
 
 def test_repeated_start_urls_are_counted_once_however_often_start_runs(
