@@ -297,11 +297,18 @@ class Request:
             options=options,
         )
 
-    def fingerprint(self, ordinal: int = 0) -> int:
-        """The request's identity: 64 bits over method, canonical URL and body."""
-        options = self.options
+    def fingerprint(
+        self, ordinal: int = 0, form: Callable[[str], str] | None = None
+    ) -> int:
+        """The request's identity: 64 bits over method, canonical URL and body.
+
+        `form` gives the part of the URL that counts, where a run has settings for it.
+        """
+        options, url = self.options, self.url
+        if form is not None:
+            url = form(url)
         body = options.content or identity(options.pieces)
-        return urls.fingerprint(options.method, self.url, body, ordinal)
+        return urls.fingerprint(options.method, url, body, ordinal)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Request is frozen; use request.replace({name}=...)")

@@ -12,7 +12,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from crawler.errors import ConfigError
 from crawler.version import __version__
 from crawler.web.file_extensions import SKIPPED
 from crawler.web.redaction import redacted
+from crawler.web.url_identity import UrlIdentity, check_ignored
 
 
 class Seconds(float):
@@ -84,6 +85,11 @@ class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     time: Seconds | None = None
     #: Links with these endings are skipped, unless the spider accepts their type.
     skip_extensions: tuple[str, ...] = SKIPPED
+    #: Parameters that do not count for which URLs are the same page: names, "utm_*", or
+    #: the lists "@tracking" and "@sessions".
+    ignore_params: tuple[str, ...] = ()
+    #: Whether the order of a query does not count, either.
+    sort_query: bool = False
     #: How the crawler names itself; robots.txt groups are matched by its first word.
     user_agent: str = f"crawler/{__version__}"
     #: A URL or mail address added to the User-Agent, so that a site can reach you.
@@ -245,6 +251,13 @@ class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     storage: StorageSettings = StorageSettings()
     output: OutputSettings = OutputSettings()
 
+    def url_identity(self) -> Callable[[str], str] | None:
+        """What gives the part of a URL that counts for its identity; None: all does."""
+        identity = UrlIdentity(
+            self.crawl.ignore_params, sort_query=self.crawl.sort_query
+        )
+        return identity.of if identity else None
+
     def user_agent(self) -> str:
         """The User-Agent header: the project's name and the contact."""
         if not self.crawl.contact:
@@ -389,11 +402,18 @@ def _check_range(name: str, value: object) -> None:
         _check_text(name, value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(name, value)
-    elif name == "proxies.list" and isinstance(value, tuple):
-        for line in value:
+    elif isinstance(value, tuple):
+        _check_list(name, value)
+
+
+def _check_list(name: str, values: tuple[Any, ...]) -> None:
+    if name == "crawl.ignore_params":
+        check_ignored(values)
+    elif name == "proxies.list":
+        for line in values:
             check_proxy((line.split() or [""])[0])
-    elif name in _STATUSES and isinstance(value, tuple):
-        for status in value:
+    elif name in _STATUSES:
+        for status in values:
             if not 100 <= status <= 599:
                 raise ValueError(f"{status} is no status; they are 100 to 599")
 

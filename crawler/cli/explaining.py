@@ -77,7 +77,8 @@ class _Asked:
     def known(self, run: RunReader) -> list[tuple[str, Explanation]]:
         """What the run knows, each with the request in words ("": a plain GET)."""
         wanted = self.wanted
-        named = [(wanted.fingerprint(), wanted.method, len(wanted.content))]
+        form = self.project.settings().url_identity()
+        named = [(wanted.fingerprint(0, form), wanted.method, len(wanted.content))]
         if not self.is_exact:
             others = run.requests_of(self.url)
             named += [other for other in others if other[0] != named[0][0]]

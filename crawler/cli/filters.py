@@ -23,6 +23,7 @@ def intake_of(
         depth=settings.crawl.depth,
         max_url=settings.http.max_url,
         skip_extensions=unwanted(settings.crawl.skip_extensions, spider.accepts),
+        form=settings.url_identity(),
         known={},
         left_out={},
         start_names=set(),

@@ -95,6 +95,7 @@ def assemble(resources: RunResources) -> Assembled:
         depth=settings.crawl.depth,
         max_url=settings.http.max_url,
         skip_extensions=unwanted(settings.crawl.skip_extensions, spider.accepts),
+        form=settings.url_identity(),
         known=store.recent,
         left_out=store.rejected,
         start_names=plan.start_names,

@@ -71,7 +71,11 @@ class LinkFilter:
         start_origins: set[str] | None = None,
         start_credentials: dict[str, str] | None = None,
         skip_extensions: Collection[str] = (),
+        form: Callable[[str], str] | None = None,
     ) -> None:
+        #: Gives the part of a URL that counts for which requests are the same; None:
+        #: all of it.
+        self.form = form
         self._scope = scope
         #: Names of hosts that a person named as a start; they may be private.
         self.start_names = set() if start_names is None else start_names
@@ -79,7 +83,7 @@ class LinkFilter:
         self.start_origins = set() if start_origins is None else start_origins
         #: Authorization headers by origin, from user and password of start URLs.
         self.start_credentials = {} if start_credentials is None else start_credentials
-        self._resolver = Resolver(max_url=max_url)
+        self._resolver = Resolver(max_url=max_url, form=form)
         self._known = known
         self._left_out = left_out
         #: Requests of `start()` so far; it gives the same ones when it is run again.
@@ -123,7 +127,7 @@ class LinkFilter:
         # A single link to a file is followed on purpose, often as a stream.
         if rule and rule != EXTENSION:
             host = urls.host_of(request.url)
-            link = Link(request.url, request.fingerprint(), host)
+            link = Link(request.url, request.fingerprint(0, self.form), host)
             self._reject(parent, link, rule, found)
         else:
             number = found.staged + len(found.requests)
@@ -156,7 +160,7 @@ class LinkFilter:
         if source.is_start:
             self._grow(target.url, found)
         elif not self._scope.allows(target.url, host):
-            link = Link(target.url, target.fingerprint(), host)
+            link = Link(target.url, target.fingerprint(0, self.form), host)
             self._reject(source, link, "scope", found)
             return
         entry = Entry(
@@ -226,7 +230,7 @@ class LinkFilter:
             # Running the same page, or start(), again must name the same request.
             ordinal = urls.fingerprint("ordinal", f"{origin}:{number}")
         entry = Entry(
-            request.fingerprint(ordinal),
+            request.fingerprint(ordinal, self.form),
             request,
             urls.host_of(request.url),
             depth=depth,
@@ -248,12 +252,15 @@ class LinkFilter:
             found.fact().scope.add(member)
 
 
-def identity_behind(source: Entry, target: Request) -> int:
+def identity_behind(
+    source: Entry, target: Request, form: Callable[[str], str] | None = None
+) -> int:
     """The fingerprint of what `source` redirects to; a request that is made more than
     once reaches its target as often."""
     if target.options.once:
-        return target.fingerprint()
-    return target.fingerprint(urls.fingerprint("ordinal", f"{source.fingerprint}:"))
+        return target.fingerprint(0, form)
+    ordinal = urls.fingerprint("ordinal", f"{source.fingerprint}:")
+    return target.fingerprint(ordinal, form)
 
 
 _FAR = 1 << 30

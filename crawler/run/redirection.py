@@ -68,7 +68,7 @@ class Redirection:
     def leads_back(self, visit: OpenVisit, target: Request) -> bool:
         """Whether the target is in the visit's own redirect chain, on its origin."""
         entry = visit.entry
-        identity = identity_behind(entry, target)
+        identity = identity_behind(entry, target, self._filter.form)
         if identity != entry.fingerprint and identity not in entry.chain:
             return False
         if urls.origin_of(target.url) != urls.origin_of(entry.url):
@@ -89,13 +89,14 @@ class Redirection:
             detail = f"over {redirects.LIMIT} redirects"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
-        identity = identity_behind(entry, target)
+        identity = identity_behind(entry, target, self._filter.form)
         if identity == entry.fingerprint:  # asked again, by a turn of its own
             entry.redirects += 1
             return visit.outcome(State.PENDING)
         if identity in entry.chain:  # asked once more, as a request of its own
             name = f"{entry.fingerprint}:{entry.redirects}"
-            identity = target.fingerprint(urls.fingerprint("ordinal", name))
+            ordinal = urls.fingerprint("ordinal", name)
+            identity = target.fingerprint(ordinal, self._filter.form)
         found = Discovered()
         self._filter.redirect(entry, target, identity, found)
         outcome = visit.outcome(State.REDIRECTED, detail=target.url, facts=found.facts)

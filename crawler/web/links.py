@@ -5,7 +5,7 @@ Pure: `urls.join` says what a reference means, and here is only what spares aski
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from crawler.web.urls import (
@@ -64,7 +64,15 @@ class Resolver:
     bound the memory to about `maximum` links.
     """
 
-    def __init__(self, *, maximum: int = 50_000, max_url: int = MAX_URL) -> None:
+    def __init__(
+        self,
+        *,
+        maximum: int = 50_000,
+        max_url: int = MAX_URL,
+        form: Callable[[str], str] | None = None,
+    ) -> None:
+        #: Gives the part of a URL that counts; None: all of it.
+        self._form = form
         self.rejected: Counter[str] = Counter()
         self._half = max(maximum // 2, 1)
         self._max_url = max_url
@@ -90,7 +98,6 @@ class Resolver:
             base, origin, directory, self._table(directory), self._table(origin)
         )
         find_near, find_shared = place.near.get, place.shared.get
-        found: dict[int, Link] = {}
         # Without their fragments many of a page's references are the same. (A space
         # before "#" belongs to the path; at the end it would not.)
         cut = [
@@ -101,6 +108,9 @@ class Resolver:
             else text
             for text in references
         ]
+        found: dict[int, Link] = {}
+        if self._form is not None:
+            return self._first_of_each(place, dict.fromkeys(cut))
         for reference in dict.fromkeys(cut):
             link = find_near(reference) or find_shared(reference)
             if link is None:
@@ -108,6 +118,16 @@ class Resolver:
                 if link is None:
                     continue
             found[link.fingerprint] = link
+        return list(found.values())
+
+    def _first_of_each(self, place: _Place, references: Iterable[str]) -> list[Link]:
+        """Links of which some are the same by other names: the first name counts."""
+        found: dict[int, Link] = {}
+        for reference in references:
+            known = place.near.get(reference) or place.shared.get(reference)
+            link = known or self._meet(place, reference)
+            if link is not None:
+                found.setdefault(link.fingerprint, link)
         return list(found.values())
 
     def __len__(self) -> int:
@@ -128,7 +148,8 @@ class Resolver:
                 return None
             self._note(origin_of(url))
             is_lasting = _SHARED.fullmatch(reference) is not None
-        link = Link(url, fingerprint("GET", url), host_of(url))
+        counted = url if self._form is None else self._form(url)
+        link = Link(url, fingerprint("GET", counted), host_of(url))
         if is_lasting and len(url) <= _LONGEST:
             table = place.shared if reference.startswith(_ROOTED) else place.near
             table[reference] = link
