@@ -6,7 +6,8 @@ an expression that could take long on it is refused before it is evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any, ClassVar, cast
 
 import lxml.html
@@ -35,8 +36,9 @@ class LargePageSelector(PageSelector):
 
     __slots__ = ()
 
-    #: Given by a class of each document's own, since selectors make one another.
-    shape: ClassVar[XmlShape]
+    #: Given by a class of each document's own, since selectors make one another. The
+    #: shape is measured when an expression needs it.
+    shape: ClassVar[Callable[[], XmlShape]]
     url: ClassVar[str]
 
     def xpath(
@@ -48,12 +50,13 @@ class LargePageSelector(PageSelector):
             found = Selector.xpath(self, expression, namespaces, **kwargs)
             return float(found[0].root)
 
+        shape = type(self).shape
         try:
-            check(query, self.shape, count)
+            check(query, shape, count)
         except XPathTooCostly:
             detail = (
                 f"the XPath {query!r} could take too long on a page of "
-                f"{self.shape.elements:,} elements; name what comes before "
+                f"{shape().elements:,} elements; name what comes before "
                 "more closely, take [1], or use css()"
             )
             raise PageTooComplex(detail, self.url) from None
@@ -101,16 +104,20 @@ def _bounded(root: etree._Element, url: str, kind: str) -> Selector:
         raise PageTooComplex(detail, url)
     if elements <= FEW:
         return PageSelector(root=root, type=kind, base_url=url)
-    shape = XmlShape(elements, max(map(len, root.iter())), _depth(root))
-    names = {"shape": shape, "url": url, "__slots__": ()}
+    names = {
+        "shape": staticmethod(cache(partial(_shape, root, elements))),
+        "url": url,
+        "__slots__": (),
+    }
     bounded = type("LargePageSelector", (LargePageSelector,), names)
     made: Selector = bounded(root=root, type=kind, base_url=url)
     return made
 
 
-def _depth(root: etree._Element) -> int:
-    depth, level = 0, [root]
+def _shape(root: etree._Element, elements: int) -> XmlShape:
+    siblings, depth, level = 0, 0, [root]
     while level:
         depth += 1
+        siblings = max(siblings, *map(len, level))
         level = [child for element in level for child in element]
-    return depth
+    return XmlShape(elements, siblings, depth)

@@ -46,12 +46,16 @@ class XmlShape(NamedTuple):
     depth: int
 
 
-def check(expression: str, shape: XmlShape, count: Callable[[str], float]) -> None:
+def check(
+    expression: str, measure: Callable[[], XmlShape], count: Callable[[str], float]
+) -> None:
     """XPathTooCostly if evaluating the expression could take over a second.
 
-    `count` gives the value of an expression, and raises ValueError for what is none.
+    `measure` gives the document's shape, and is asked only if it matters; `count` the
+    value of an expression, or it raises ValueError for what is none.
     """
     for start, token in _steps(expression):
+        shape = measure()
         if start is None:  # in a predicate, which is asked for each element
             reach = shape.siblings if token["sibling"] else shape.elements
             seconds = shape.elements * reach * _WALK

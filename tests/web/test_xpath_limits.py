@@ -64,7 +64,17 @@ def test_the_cost_is_estimated_by_shape_and_contexts(
 
     if is_costly:
         with pytest.raises(XPathTooCostly):
-            check(expression, shape, count)
+            check(expression, lambda: shape, count)
     else:
-        check(expression, shape, count)
+        check(expression, lambda: shape, count)
     assert not known or asked == [f"count({path})" for path in known]
+
+
+def test_the_shape_of_a_document_is_not_measured_for_what_is_quick() -> None:
+    def measure() -> XmlShape:
+        raise AssertionError("nobody needs it")
+
+    def count(path: str) -> float:
+        raise AssertionError(path)
+
+    check("//div[@class='a']/p[2]/a/@href | //p[last()]", measure, count)
