@@ -226,6 +226,8 @@ class StorageSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=
     #: A PostgreSQL database that many processes share, postgresql://host/database, in
     #: place of `dir`; libpq finds the password in PGPASSWORD, ~/.pgpass or a service.
     url: str = ""
+    #: How long a process may be silent before others take over its sites (with `url`).
+    lease: Seconds = Seconds(15)
 
 
 class OutputSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

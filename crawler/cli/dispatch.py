@@ -26,6 +26,7 @@ from crawler.cli import (
     schedule,
     shell,
     streams,
+    work,
 )
 from crawler.cli.parser import parser_of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
@@ -39,6 +40,7 @@ COMMANDS = (
     listing,
     outputs,
     run,
+    work,
     pages,
     shell,
     history,

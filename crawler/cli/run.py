@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from crawler.cli import parser as options
+from crawler.cli import work
 from crawler.cli.parser import Commands
+from crawler.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +112,13 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fresh", action="store_true", help="forget the job's unfinished run"
     )
+    group.add_argument(
+        "--processes",
+        type=options.positive,
+        default=1,
+        metavar="N",
+        help="crawl with so many processes; needs a shared store (storage.url)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -130,16 +140,34 @@ def run(args: argparse.Namespace) -> int:
     terms = _terms(args, project, target.job, spider, settings)
     summary.check(args.summary, terms.outputs or ())
     manner = Manner(args.verbose, args.quiet, args.log_format)
-    ending = conduct(
-        spider,
-        settings,
-        terms,
-        manner,
-        args.command_line,
-        spider_name=args.name,
-        summary_path=args.summary,
-    )
+    with _helpers(args, settings, terms):
+        ending = conduct(
+            spider,
+            settings,
+            terms,
+            manner,
+            args.command_line,
+            spider_name=args.name,
+            summary_path=args.summary,
+        )
     return ending.report.exit_code
+
+
+def _helpers(
+    args: argparse.Namespace, settings: Settings, terms: RunOptions
+) -> AbstractContextManager[None]:
+    """The other processes of `--processes`."""
+    if args.processes == 1:
+        return nullcontext()
+    if not settings.storage.url:
+        raise ConfigError(
+            "--processes needs a store that processes share: "
+            "-s storage.url=postgresql://host/database"
+        )
+    given = [f"-s{each}" for each in args.settings]
+    given += [f"-a{each}" for each in args.arguments]
+    job = terms.job or args.name
+    return work.beside(args.processes - 1, [args.name, "--job", job, *given])
 
 
 def _terms(

@@ -25,7 +25,7 @@ from crawler.cli import crash, logs, memory, printing, run_summary, summary
 from crawler.cli.run_summary import Ending
 from crawler.cli.stopping import Stopper
 from crawler.cli.views import JsonView, LiveView, QuietView, View
-from crawler.errors import CrawlError
+from crawler.errors import CrawlError, NoRun
 from crawler.run.crawl_run import CrawlRun
 from crawler.run.opening import open_run
 from crawler.run.options import RunOptions
@@ -34,6 +34,9 @@ from crawler.spider import Spider
 from crawler.stats import Counters, FinishReason, Report
 
 T = TypeVar("T")
+
+#: Seconds between two looks for a run that could be joined.
+_UNTIL_BEGUN = 1.0
 
 
 class Manner(msgspec.Struct, frozen=True):
@@ -115,8 +118,37 @@ async def perform(
     """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
     begin. Anything else that it dies of is in the ending. `context` is told of the
     run."""
+    has_waited = False
+    while True:
+        try:
+            ending, is_given_up = await _perform(
+                spider, settings, terms, view, hand_in, context
+            )
+        except NoRun as exc:
+            if not terms.joins:
+                raise
+            if not has_waited:
+                view.say(f"{exc}; waiting for `crawl run`")
+            has_waited = True
+            await anyio.sleep(_UNTIL_BEGUN)
+        else:
+            if not is_given_up:
+                return ending
+            view.say("another process has taken over; joining the run anew")
+
+
+async def _perform(
+    spider: Spider,
+    settings: Settings,
+    terms: RunOptions,
+    view: View,
+    hand_in: Callable[[Report], None] | None,
+    context: logs.Context | None,
+) -> tuple[Ending, bool]:
+    """The same once; and whether a shared run has given this process up."""
     stopper = Stopper(view.say, settings.crawl.grace)
     ending: Ending | Exception
+    is_given_up = False
     async with anyio.create_task_group() as tasks:
         await tasks.start(stopper.listen)
         try:
@@ -128,6 +160,7 @@ async def perform(
                 stopper.attend(run.engine)
                 tasks.start_soon(view.follow, run)
                 report, error = await _run(run, stopper)
+                is_given_up = run.engine.is_given_up
         except Exception as exc:  # told apart outside of the group of tasks
             ending = exc
         else:
@@ -142,7 +175,7 @@ async def perform(
         tasks.cancel_scope.cancel()
     if isinstance(ending, Exception):
         raise _only(ending)
-    return ending
+    return ending, is_given_up
 
 
 async def _run(run: CrawlRun, stopper: Stopper) -> tuple[Report, Exception | None]:

@@ -4,7 +4,9 @@
     ├── ConfigError            a setting, an argument or a spider is wrong: exit code 2
     │   └── OutputExists       an output would overwrite somebody else's file
     ├── StateError             the job's state cannot be used as it is: exit code 2
-    │   └── JobLocked          another process runs this job: exit code 5
+    │   ├── JobLocked          another process runs this job: exit code 5
+    │   └── NoRun              there is no unfinished run that could be joined
+    ├── LeaseLost              the shared run has given this process up: it joins anew
     ├── StoreError             the store could not write now, the disk being full, say
     ├── SinkError              an output could not be written
     ├── FetchError             an exchange failed; carries a Reason
@@ -44,6 +46,14 @@ class StateError(CrawlError):
 
 class JobLocked(StateError):
     """Another process is running this job."""
+
+
+class NoRun(StateError):
+    """The job has no unfinished run that a process could join."""
+
+
+class LeaseLost(CrawlError):
+    """The run, which other processes share, has given this one up: nothing landed."""
 
 
 class StoreError(CrawlError):

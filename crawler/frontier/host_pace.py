@@ -44,6 +44,8 @@ class HostPace:
     "www.site.example" and "site.example" are two hosts, but most often one server: they
     are asked at the rate of one, have the ceiling of one, and a refusal pauses both.
     That a name does not answer says nothing about the other.
+
+    Over 15 methods: scheduler, robots.txt, visits and the report each ask their few.
     """
 
     def __init__(
@@ -180,6 +182,21 @@ class HostPace:
         if state.twin is not None:
             state.twin.next_at = max(state.twin.next_at, state.next_at)
         return True
+
+    def rests(self, now: float) -> dict[str, float]:
+        """Hosts that may not be asked now, whatever is out: for how many seconds."""
+        ends = {
+            host: max(state.next_at, state.paused_until)
+            for host, state in self._states.items()
+        }
+        return {host: end - now for host, end in ends.items() if now < end < math.inf}
+
+    def interval(self, host: str) -> float:
+        """Seconds between two requests to the host, as far as is known."""
+        state = self._states.get(host)
+        if state is not None:
+            return state.interval
+        return max(self._rate_interval(host), self._crawl_delays.get(host, 0.0))
 
     def is_given_up(self, host: str) -> bool:
         """Whether the host has been silent for so long that it is not asked again."""

@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from functools import partial
+from typing import Protocol
 
 import anyio.to_thread
 import msgspec
@@ -36,6 +37,8 @@ LIFETIME = 24 * 3600.0
 #: A file that did not come is asked for again within minutes.
 FAILURE_LIFETIME = 300.0
 MAX_ORIGINS = 20_000
+#: The longest Crawl-delay that is obeyed.
+LONGEST_DELAY = 60.0
 MAX_REDIRECTS = 5
 #: A file of this size takes 10 ms to parse.
 PARSED_IN_THREAD = 64 * 1024
@@ -45,6 +48,18 @@ class _Known(msgspec.Struct):
     #: What robots.txt says, or why it could not be had.
     answer: Robots | FetchError
     until: float
+
+
+class RobotsMemory(Protocol):
+    """What all processes of a run have been answered."""
+
+    async def robots(self, url: str) -> tuple[int, bytes] | None:
+        """Status and body, within a day."""
+        ...
+
+    async def keep_robots(self, url: str, status: int, body: bytes) -> None:
+        """Remember an answer."""
+        ...
 
 
 class RobotsTable:
@@ -59,6 +74,7 @@ class RobotsTable:
         retries: Retries,
         *,
         timeout: float,
+        memory: RobotsMemory | None = None,
     ) -> None:
         self._agent = agent
         self._fetch = fetch
@@ -66,6 +82,8 @@ class RobotsTable:
         self._ways = ways
         self._retries = retries
         self._timeout = timeout
+        #: What other processes were answered; None: there are none.
+        self._memory = memory
         self._loop = asyncio.get_running_loop()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         #: Where a way failed: by origin and proxy.
@@ -152,12 +170,23 @@ class RobotsTable:
 
     async def _answer(self, request: Request) -> RobotsVerdict:
         """The answer after at most five redirects; their rules hold for this origin."""
+        url = request.url
+        if self._memory is not None and (kept := await self._memory.robots(url)):
+            verdict = await self._parsed(*kept)
+            if verdict.robots.crawl_delay:  # who has asked last is not known
+                now = self._loop.time()
+                pause = min(verdict.robots.crawl_delay, LONGEST_DELAY)
+                self._hosts.pause(urls.host_of(url), now + pause, now)
+            return verdict
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._fetch(request)
             try:
                 if response.status_code not in redirects.STATUSES:
+                    status = response.status_code
                     body = await _head_of(response, MAX_BYTES)
-                    return await self._parsed(response.status_code, body)
+                    if self._memory is not None and status < 500 and status != 429:
+                        await self._memory.keep_robots(url, status, body)
+                    return await self._parsed(status, body)
                 location = redirects.location_of(response)
                 try:
                     request = redirects.target(request, response.status_code, location)

@@ -94,6 +94,11 @@ class Sessions:
         for domain in domains_of(response.url):
             self._changed[session, domain] = None
 
+    def learn(self, cookies: Mapping[tuple[str, str], bytes]) -> None:
+        """Take cookies that other processes of the run have got."""
+        for (session, _), value in cookies.items():
+            self._jars.setdefault(session, Jar()).add_json(value)
+
     def changes(self) -> dict[tuple[str, str], bytes]:
         """The cookies that have changed since this was asked last: they land with a
         page that has seen them, before any page that was reached by them."""

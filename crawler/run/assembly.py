@@ -38,14 +38,17 @@ from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
 from crawler.run.run_plan import RunPlan, scope_of
 from crawler.run.scheduler import Scheduler
+from crawler.run.shared_scheduler import SharedScheduler
 from crawler.run.spider_attributes import SpiderAttributes
 from crawler.run.start_requests import StartRequests
+from crawler.run.teamwork import Guarded, TeamParts, Teamwork
 from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.sinks import Outputs
 from crawler.spider import Spider
 from crawler.stats import FinishReason
-from crawler.store.base import Facts, Opening
+from crawler.store.base import Facts, Opening, Store
+from crawler.store.sharing import Team
 from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
@@ -81,6 +84,8 @@ class Assembled(msgspec.Struct, frozen=True):
     observations: Observations
     #: The list of proxies; None: there is none.
     proxies: ProxyPool | None = None
+    #: The process beside the others that share the run; None: it is alone.
+    teamwork: Teamwork | None = None
 
 
 def assemble(resources: RunResources) -> Assembled:
@@ -90,8 +95,9 @@ def assemble(resources: RunResources) -> Assembled:
     facts, workers = resources.opening.facts, settings.crawl.workers
     start_origins = set(facts.start_origins)
     credentials = dict(each.split(" ", 1) for each in facts.start_credentials)
+    team, scope = _team(store), _scope(resources)
     link_filter = LinkFilter(
-        _scope(resources),
+        scope,
         depth=settings.crawl.depth,
         max_url=settings.http.max_url,
         skip_extensions=unwanted(settings.crawl.skip_extensions, spider.accepts),
@@ -128,14 +134,20 @@ def assemble(resources: RunResources) -> Assembled:
     names = _names(resources)
     identities = _identities(spider, hooks, callbacks, facts, start_origins)
     apart = [session.name for session in all_of(spider.sessions)]
-    wire = Wire(plan.client, start_origins, credentials, names, apart)
+    wire: Fetch = Wire(plan.client, start_origins, credentials, names, apart)
+    if team is not None:
+        wire = Guarded(wire, team)
     pool = _proxy_pool(resources)
     through = wire if pool is None else pool.layer(wire)
-    fetch = layered(resources, sessions, through, hooks, identities)
+    rate = settings.politeness.bandwidth
+    bandwidth = rates.Bandwidth(rate) if rate else None
+    fetch = layered(resources, sessions, through, hooks, identities, bandwidth)
     robots = None
     if settings.politeness.robots:
         agent, total = settings.user_agent(), settings.http.total
-        robots = RobotsTable(agent, fetch, hosts, ways, retries, timeout=total)
+        robots = RobotsTable(
+            agent, fetch, hosts, ways, retries, timeout=total, memory=team
+        )
     parts = VisitParts(
         fetch=fetch,
         deadline=None if plan.client.keeps_deadline else settings.http.total,
@@ -155,7 +167,7 @@ def assemble(resources: RunResources) -> Assembled:
         proxies=pool,
     )
     visitor = Visitor(Acceptance(spider.accepts, spider.statuses), settings, parts)
-    scheduler = _scheduler(resources, hosts, robots, names)
+    scheduler = _scheduler(resources, hosts, robots, names, team)
     starts = StartRequests(
         spider,
         link_filter,
@@ -165,17 +177,19 @@ def assemble(resources: RunResources) -> Assembled:
         urls=plan.options.urls,
     )
     outputs = resources.outputs
+    closing = None if plan.options.joins else _closing(resources)
+    parts_of_engine = EngineParts(
+        store,
+        scheduler,
+        starts,
+        visitor,
+        robots,
+        outputs,
+        closing,
+        SpiderAttributes(spider) if store.is_durable else None,
+    )
     engine = Engine(
-        EngineParts(
-            store,
-            scheduler,
-            starts,
-            visitor,
-            robots,
-            outputs,
-            _closing(resources),
-            SpiderAttributes(spider) if store.is_durable else None,
-        ),
+        parts_of_engine,
         _limits(resources),
         workers=workers,
         grace=settings.crawl.grace,
@@ -187,7 +201,33 @@ def assemble(resources: RunResources) -> Assembled:
         resources, parts, scheduler, retries
     )
     own.stand_in = engine.stand_in
-    return Assembled(engine, callbacks, observations, pool)
+    if team is None:
+        return Assembled(engine, callbacks, observations, pool)
+
+    def learn(news: Facts) -> None:
+        scope.restore(news.scope)
+        plan.start_names.update(news.start_names)
+        start_origins.update(news.start_origins)
+        facts.walls.update(news.walls)
+        credentials.update(dict(it.split(" ", 1) for it in news.start_credentials))
+        sessions.learn(news.cookies)
+
+    def share(count: int) -> None:
+        scheduler.share_rate(count)
+        if bandwidth is not None:
+            bandwidth.share(count)
+
+    assert isinstance(scheduler, SharedScheduler)
+    team_parts = TeamParts(scheduler, hosts, observers, outputs, learn, share)
+    teamwork = Teamwork(team, team_parts)
+    teamwork.engine, parts_of_engine.settle = engine, teamwork.settle
+    return Assembled(engine, callbacks, observations, pool, teamwork)
+
+
+def _team(store: Store) -> Team | None:
+    """The processes that share the run, as a shared store knows them."""
+    team: Team | None = getattr(store, "team", None)
+    return team
 
 
 def layered(
@@ -196,11 +236,12 @@ def layered(
     wire: Fetch,
     hooks: HookWork,
     identities: Identities | None,
+    bandwidth: rates.Bandwidth | None,
 ) -> Fetch:
     """What a request passes on its way to the wire: the last line is asked first."""
     plan, fetch = resources.plan, wire
-    if rate := plan.settings.politeness.bandwidth:
-        fetch = rates.Metered(fetch, rates.Bandwidth(rate))
+    if bandwidth is not None:
+        fetch = rates.Metered(fetch, bandwidth)
     layers = plan.options.layers
     return through_spider(plan.spider, fetch, sessions, hooks, identities, layers)
 
@@ -332,19 +373,25 @@ def _scheduler(
     hosts: HostPace,
     robots: RobotsTable | None,
     names: NameTable | None,
+    team: Team | None,
 ) -> Scheduler:
     opening, pages = resources.opening, resources.plan.options.pages
     if pages is not None:
         pages = max(0, pages - opening.counters.pages)
-    scheduler = Scheduler(
+    make: Callable[..., Scheduler] = partial(Scheduler, permits=pages)
+    if team is not None:
+        make = partial(SharedScheduler, team=team)
+    scheduler = make(
         hosts,
         gate=robots,
-        permits=pages,
         total_rate=resources.plan.settings.politeness.total_rate,
         stocked=resources.plan.store.is_stocked,
         ceilings=resources.plan.options.ceilings,
         names=names,
     )
+    if isinstance(scheduler, SharedScheduler):
+        scheduler.gain(dict.fromkeys(opening.hosts, 0.0))
+        return scheduler
     for host in opening.hosts:
         scheduler.frontier.stock(host, True)
     return scheduler

@@ -101,7 +101,8 @@ class CrawlRun:
         )
 
     async def _run(self) -> Report:
-        draw_start = not self.opening.facts.start_ended
+        is_leader = not self._plan.options.joins
+        draw_start = is_leader and not self.opening.facts.start_ended
         async with self._watchdog:
             reason = await self.engine.run(draw_start=draw_start)
         self._assembled.observations.tell_given_up()

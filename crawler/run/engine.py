@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
 import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from crawler.errors import Reason, SinkError, StoreError
+from crawler.errors import LeaseLost, Reason, SinkError, StoreError
 from crawler.layers.robots_gate import RobotsTable
 from crawler.request import Entry
 from crawler.run.closing import Closing
@@ -74,6 +74,8 @@ class EngineParts(msgspec.Struct):
     closing: Closing | None = None
     #: None where nobody resumes the run.
     attributes: SpiderAttributes | None = None
+    #: Ends a complete crawl for all processes that share the run; None: there are none.
+    settle: Callable[[FinishReason], Awaitable[None]] | None = None
 
 
 # Over 15 methods and 12 attributes: the limits, the state and the steps of one run,
@@ -114,6 +116,8 @@ class Engine:
         self._observers = observers
         #: Whether it was stopped because `max_runtime` was over.
         self.is_late = False
+        #: Whether the shared run has given this process up.
+        self.is_given_up = False
         #: Why the spider stopped the run; empty: it did not.
         self.stop_reason = ""
         #: Why the store could not be written for as long as patience lasts.
@@ -148,6 +152,8 @@ class Engine:
             await self._crawl(draw_start and self._limits.ended is None)
             with anyio.CancelScope(shield=True):
                 await self._committer.drain()
+            if parts.settle is not None:
+                await parts.settle(self._verdict())
             await self._close()
             with contextlib.suppress(SinkError):  # kept in `outputs.error`
                 await parts.outputs.drain()
@@ -186,6 +192,11 @@ class Engine:
         limit = self._limits.errors
         if limit is not None and self._failed >= limit:
             self.stop(FinishReason.ERRORS_LIMIT)
+
+    def give_up(self) -> None:
+        """The shared run has given this process up: drop what it holds."""
+        self.is_given_up = True
+        self.stop(FinishReason.INTERRUPTED, grace=0)
 
     @property
     def _has_enough_items(self) -> bool:
@@ -276,7 +287,7 @@ class Engine:
         """Land a group; while the disk is full the crawl waits, then stops in order."""
         committed = Committed()
         is_full = self._is_full and not group[0].is_closing
-        if self.store_error is not None or is_full:
+        if self.store_error is not None or is_full or self.is_given_up:
             return committed  # what cannot land, or may not, stays pending
         self._note_attributes(group[0])
         limit = self._limits.items
@@ -284,6 +295,8 @@ class Engine:
         try:
             with anyio.CancelScope(shield=True):
                 committed = await self._patience(commit)
+        except LeaseLost:
+            self.give_up()
         except StoreError as exc:
             logger.error("%s; the crawl stops and can be resumed", exc)
             self.store_error = exc

@@ -66,6 +66,8 @@ async def open_run(
         if opening.facts.attributes:
             spider_attributes.warn(opening.facts.attributes)
         use.has_begun = True
+        if assembled.teamwork is not None:
+            await stack.enter_async_context(assembled.teamwork)
         yield CrawlRun(resources, assembled, run_time, hand_in)
 
 

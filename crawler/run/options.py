@@ -43,6 +43,8 @@ class RunOptions:
     max_runtime: float | None = None
     #: Forget the job's unfinished run.
     fresh: bool = False
+    #: Only join the unfinished run of a shared store, which another process leads.
+    joins: bool = False
     #: Replace, or continue, files that this job did not publish.
     overwrite: bool = False
     append: bool = False

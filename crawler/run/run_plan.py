@@ -97,6 +97,9 @@ class RunPlan(msgspec.Struct, frozen=True):
             started=self.options.wall_clock(),
             fresh=self.options.fresh,
             sessions=tuple(each.name for each in all_of(self.spider.sessions)),
+            is_leader=not self.options.joins,
+            pages=self.options.pages,
+            items=self.options.items,
         )
 
 

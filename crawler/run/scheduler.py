@@ -81,7 +81,7 @@ class Scheduler:
     ) -> None:
         self._names = names
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
-        self.frontier: Frontier[Entry] = Frontier(hosts, kinds=self._kinds)
+        self.frontier: Frontier[Entry] = self._frontier(hosts, self._kinds)
         # A store that keeps the entries itself needs only a window of them here.
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
@@ -106,6 +106,12 @@ class Scheduler:
         self.on_idle: Callable[[], None] = lambda: None
         #: Entries that are out, by fingerprint: taken, and not committed yet.
         self.in_flight: dict[int, Entry] = {}
+
+    def _frontier(
+        self, hosts: HostPace, kinds: KindLines[Entry] | None
+    ) -> Frontier[Entry]:
+        """What the scheduler draws from."""
+        return Frontier(hosts, kinds=kinds)
 
     def __aiter__(self) -> Scheduler:
         return self
@@ -281,6 +287,11 @@ class Scheduler:
                 self.frontier.push(entry)
         self.frontier.stock(host, more)
         self.wake()
+
+    def share_rate(self, workers: int) -> None:
+        """The crawl-wide rate is shared with other processes."""
+        if self._rate is not None:
+            self._rate.share(workers)
 
     async def keep_rate(self) -> None:
         """Run beside the workers: lets turns go at the crawl-wide rate, spaced."""

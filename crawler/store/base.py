@@ -321,6 +321,11 @@ class RunStart(msgspec.Struct, frozen=True):
     fresh: bool = False
     #: Sessions whose cookies a new run takes over from the run before it.
     sessions: tuple[str, ...] = ()
+    #: Whether the process may begin a run, publishes and ends it; others only join.
+    is_leader: bool = True
+    #: Limits on pages and items, which all processes of a shared run keep.
+    pages: int | None = None
+    items: int | None = None
 
 
 class Opening(msgspec.Struct):

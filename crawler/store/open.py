@@ -40,6 +40,7 @@ def open_store(
             storage.url,
             keep_runs=storage.keep_runs,
             keep_items=storage.keep_items,
+            lease=storage.lease,
             clock=clock,
             monotonic=monotonic,
         )

@@ -19,7 +19,12 @@ class Bandwidth:
     """Holds the crawl to `rate` bytes a second: who has read, waits."""
 
     def __init__(self, rate: int) -> None:
-        self._bucket = max(1.0, rate * _PERIOD)
+        self._rate = rate
+        self.share(1)
+
+    def share(self, workers: int) -> None:
+        """So many processes keep the rate together: each has an equal part."""
+        self._bucket = max(1.0, self._rate / workers * _PERIOD)
         self._limiter = AsyncLimiter(self._bucket, _PERIOD)
 
     async def spend(self, amount: int) -> None:

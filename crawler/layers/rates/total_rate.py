@@ -12,11 +12,16 @@ class TotalRate:
     """Allows one turn after the other; whoever takes a turn resets `allows`."""
 
     def __init__(self, per_second: float, wake: Callable[[], None]) -> None:
+        self._per_second = per_second
         self._limiter = AsyncLimiter(1, 1 / per_second)
         self._wanted = asyncio.Event()
         self._wake = wake
         #: Whether a turn may go now.
         self.allows = False
+
+    def share(self, workers: int) -> None:
+        """So many processes keep the rate together: each has an equal part."""
+        self._limiter = AsyncLimiter(1, workers / self._per_second)
 
     def ask(self) -> None:
         """A turn is wanted: allow one as soon as the rate has room, then `wake`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crawler.errors import StateError
+from crawler.errors import NoRun, StateError
 from crawler.stats import Counters
 from crawler.store.base import RunStart
 from crawler.store.postgres import statements as sql
@@ -88,11 +88,7 @@ async def _version(connection: Connection) -> int:
 
 
 async def choose(
-    connection: Connection,
-    server: PostgresServer,
-    start: RunStart,
-    keep: KeptRuns,
-    now: float,
+    connection: Connection, server: PostgresServer, start: RunStart, keep: KeptRuns
 ) -> tuple[ListedRun, bool]:
     """The job's unfinished run, or a new one; and whether it is resumed."""
     async with connection.transaction():
@@ -105,12 +101,27 @@ async def choose(
                 check_same(latest.record, start)
                 await _migrate(connection, server, latest)
                 return latest, True
-            values = (now, FORGOTTEN, None, None, latest.id)
+            values = (start.started, FORGOTTEN, None, None, latest.id)
             await connection.execute(sql.FINISH_RUN, values)
+        if not start.is_leader:
+            raise NoRun(f"no run of job {start.job!r} is under way")
         number = latest.record.number + 1 if latest else 1
         made = await _make(connection, number, start)
+        if start.sessions and not start.fresh:
+            await _take_over_cookies(connection, runs, made, start)
         await _prune(connection, runs, keep)
         return made, False
+
+
+async def _take_over_cookies(
+    connection: Connection, runs: list[ListedRun], made: ListedRun, start: RunStart
+) -> None:
+    """Begin with the cookies that sessions had in the last run that is kept."""
+    before = next((run for run in runs if run.version is not None), None)
+    if before is not None:
+        statement = sql.of_run(sql.TAKE_OVER_COOKIES, made.schema)
+        statement = statement.replace("earlier.", f"{before.schema}.")
+        await connection.execute(statement, (list(start.sessions),))
 
 
 async def _make(connection: Connection, number: int, start: RunStart) -> ListedRun:

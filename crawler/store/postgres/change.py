@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.store.base import Committed
+from crawler.store.base import Committed, Place
 from crawler.store.postgres.run_state import StagedParts, WorkerState, summed
 from crawler.store.postgres.schema import GROUP
 from crawler.store.postgres.write_rows import LastRows
@@ -35,8 +35,15 @@ class Change:
         self.unstaged: set[int] = set()
         #: Pages that end.
         self.ended: set[int] = set()
+        #: Pages that are done; hosts of others with new entries.
+        self.pages = 0
+        self.news: dict[str, Place] = {}
         self.next_group = 0
         self.committed = Committed()
+
+    def tell(self, host: str, place: Place) -> None:
+        """Another worker's host has a pending entry at this place."""
+        self.news[host] = min(place, self.news.get(host, place))
 
     def numbers(self, amount: int) -> int:
         """The number before those of the next `amount` new URLs."""

@@ -14,20 +14,17 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from crawler.errors import StoreError
+from crawler.errors import LeaseLost
 from crawler.store.base import Outcome, State, count_outcome, count_start
 from crawler.store.postgres import statements as sql
-from crawler.store.postgres.arrays import Bigints
+from crawler.store.postgres.arrays import Bigints, Integers, Texts
 from crawler.store.postgres.change import Change
 from crawler.store.postgres.gathered import ENDED, Gathered
 from crawler.store.postgres.item_rows import ItemWriter
 from crawler.store.postgres.link_rows import REJECTED_LIMIT, LinkWriter
 from crawler.store.postgres.pipeline import Cursor, StatementPipeline
 from crawler.store.postgres.run_state import encoded
-
-
-class LeaseLost(StoreError):
-    """The run has given this worker up: nothing landed, and nothing will."""
+from crawler.store.sharing import shard_of
 
 
 class PagesGone(Exception):
@@ -71,11 +68,17 @@ class Landing:
         if change.has_start:
             counts = msgspec.json.encode(change.start_counts).decode()
             start = (change.start_items, change.start_values, counts)
-        await change.rows.write_items(pipeline, start)
+        is_heard = bool(change.news) or change.rows.has_facts
+        await change.rows.write_items(pipeline, start, is_heard=is_heard)
+        if change.news:
+            await self._write_news()
+        if change.committed.is_full:
+            await pipeline.send(sql.END_RUN, ("items_limit",))
         room = REJECTED_LIMIT - run.duplicates - len(change.rows.duplicates)
         await change.rows.write(pipeline, has_room=room >= 0)
         counters = encoded(change.own)
-        count = (run.commits + 1, counters, seconds, status, run.worker)
+        pages = change.pages if run.is_limited else 0
+        count = (run.commits + 1, counters, seconds, status, pages, run.worker)
         await pipeline.send(sql.COUNT, count)
         return await pipeline.send(sql.END_OF_GROUP)
 
@@ -125,12 +128,26 @@ class Landing:
     def _count(self, outcome: Outcome, *, is_again: bool) -> None:
         """Take what an outcome says by itself."""
         change = self._change
+        change.pages += outcome.entry is not None and outcome.state is State.DONE
         count_outcome(change.own, outcome, is_again=is_again)
         if outcome.counts:
             landed = count_start(change.own, outcome, change.start_counts)
             change.start_counts = landed
         if outcome.facts:
             change.rows.add_facts(outcome.facts)
+
+    async def _write_news(self) -> None:
+        """Let the owners of hosts know of entries that this worker has found."""
+        news = self._change.news
+        places = list(news.values())
+        columns = (
+            Texts(news),
+            Integers(map(shard_of, news)),
+            Bigints([place[0] for place in places]),
+            Integers([place[1] for place in places]),
+            Bigints([place[2] for place in places]),
+        )
+        await self._pipeline.send(sql.ADD_NEWS, columns)
 
     def _staged_links(self, part: Gathered) -> int:
         """The page of the part, if it ends and has staged links; else 0."""

@@ -21,10 +21,6 @@ Work = Callable[[Connection], Awaitable[T]]
 PAUSE, ATTEMPTS = 1.0, 60
 
 
-async def _nothing(connection: Connection) -> None:
-    return None
-
-
 class WorkerLink:
     """Lets one piece of work at a time use the connection."""
 
@@ -32,8 +28,6 @@ class WorkerLink:
         self._server = server
         self._busy = anyio.Lock()
         self._connection: Connection | None = None
-        #: What a new connection is used for first.
-        self.on_connect: Callable[[Connection], Awaitable[None]] = _nothing
 
     async def once(self, work: Work[T]) -> T:
         """The result of `work`; StoreError: the same may be tried again."""
@@ -65,11 +59,5 @@ class WorkerLink:
         connection = self._connection
         if connection is None or connection.closed:
             await self.close()
-            connection = await self._server.connect()
-            self._connection = connection
-            try:
-                await self.on_connect(connection)
-            except BaseException:
-                await self.close()
-                raise
+            connection = self._connection = await self._server.connect()
         return connection

@@ -82,7 +82,11 @@ class LinkWriter:
             if fingerprint in new:
                 entry.sequence = self._base + place
                 entry.depth = change.depths[fingerprint]
-                change.committed.added.append(entry)
+                if change.run.owns(entry.host):
+                    change.committed.added.append(entry)
+                else:
+                    where = (-entry.priority, entry.depth, entry.sequence)
+                    change.tell(entry.host, where)
                 if entry.redirects or entry.attempt or entry.chain:
                     change.rows.set_tries(entry, 0.0, 0, None)
         change.own.found += len(new)
@@ -178,6 +182,8 @@ class LinkWriter:
     def _lower(self, fingerprint: int, host: str, depth: int) -> None:
         """A known pending URL has got a lower depth."""
         committed = self._change.committed
+        if not self._change.run.owns(host):
+            return
         committed.lowered.append((fingerprint, host, depth))
         for added in committed.added:
             if added.fingerprint == fingerprint:
@@ -187,9 +193,14 @@ class LinkWriter:
         """An entry has got an earlier place; only the store may have it."""
         if host in self._change.committed.stocked:
             self._stock(host, place)
+        elif not self._change.run.owns(host):
+            self._change.tell(host, place)
 
     def _stock(self, host: str, place: Place) -> None:
         """Note that only the store has the entry at this place."""
+        if not self._change.run.owns(host):
+            self._change.tell(host, place)
+            return
         stocked = self._change.committed.stocked
         stocked[host] = min(place, stocked.get(host, place))
 

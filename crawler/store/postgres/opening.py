@@ -1,125 +1,165 @@
-"""Opens a run: takes the job, joins the run as a worker, reads what the run knows."""
+"""Opens a run: finds it, joins the run as a worker, reads what the run knows."""
 
 from __future__ import annotations
 
+import math
 import os
-import socket
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from anyio import to_thread
 
 from crawler.errors import JobLocked
 from crawler.store.base import Facts, Opening, RunStart
 from crawler.store.job_name import check_job_name
 from crawler.store.postgres import statements as sql
+from crawler.store.postgres.arrays import Integers
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, choose, prepare
 from crawler.store.postgres.link_rows import REJECTED_LIMIT
+from crawler.store.postgres.membership import bury_killed, bury_outdated, machine
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.postgres.write_rows import START_ENDED, TEXTS
+from crawler.store.sharing import SHARDS, Lease
 
 
 async def open_run(
-    connection: Connection,
-    server: PostgresServer,
-    start: RunStart,
-    keep: KeptRuns,
-    now: float,
+    connection: Connection, server: PostgresServer, start: RunStart, keep: KeptRuns
 ) -> tuple[ListedRun, bool]:
-    """Take the job, and find its unfinished run or make a new one."""
+    """Find the job's unfinished run, or make a new one; a worker makes none."""
     check_job_name(start.job)
     await prepare(connection, server)
-    await lock_job(connection, start.job)
-    return await choose(connection, server, start, keep, now)
+    return await choose(connection, server, start, keep)
 
 
-async def lock_job(connection: Connection, job: str) -> None:
-    """Hold the job for as long as the connection lasts, or JobLocked."""
-    row = await (await connection.execute(sql.LOCK_JOB, (job,))).fetchone()
-    if row == (True,):
-        return
-    rows = await (await connection.execute(sql.RUNS, (job,))).fetchall()
-    raise JobLocked(
-        f"Job {job!r} is being run by {await _holder(connection, rows)}; "
-        "wait for it to end, or use --job NAME for a job of its own"
-    )
-
-
-async def _holder(connection: Connection, rows: Iterable[Any]) -> str:
-    for number, version, *_ in rows:
-        if version is not None:
-            text = sql.of_run(sql.HOLDER, f"crawler_run_{number}")
-            row = await (await connection.execute(text)).fetchone()
-            if row is not None:
-                since = row[2].isoformat(timespec="seconds")
-                return f"process {row[1]} on {row[0]} since {since}"
-    return "another process"
+async def lead(pipeline: StatementPipeline, start: RunStart, lease: Lease) -> None:
+    """See that no other process leads the run."""
+    alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
+    for _, machine_name, pid, is_leader, since, seconds in alive:
+        if is_leader:
+            name = machine_name.partition(" ")[0]
+            left = max(0.0, seconds) + lease.hold
+            raise JobLocked(
+                f"Job {start.job!r} is being run by process {pid} on {name} since "
+                f"{since.isoformat(timespec='seconds')} (its lease ends in {left:.0f} "
+                f"s unless it is renewed); `crawl work {start.job}` joins it, --job "
+                "NAME gives a job of its own"
+            )
 
 
 async def join(
-    connection: Connection, run: ListedRun, is_resumed: bool, now: float
+    connection: Connection,
+    run: ListedRun,
+    start: RunStart,
+    is_resumed: bool,
+    now: float,
+    lease: Lease,
 ) -> tuple[WorkerState, Opening]:
     """Become a worker of the run, and read what it knows."""
+    here = await to_thread.run_sync(machine)
     async with transaction(connection, run.schema) as pipeline:
-        for statement in (sql.LEAVE_ALL, *sql.DROP_STAGED):
-            await pipeline.send(statement)
-        me = (socket.gethostname(), os.getpid())
-        joined = await pipeline.send(sql.JOIN, me)
-        totals = await pipeline.send(sql.TOTALS)
-        state = await pipeline.send(sql.STATE)
-        group = await pipeline.send(sql.NEXT_GROUP)
-        rejected = await pipeline.send(sql.REJECTED_RULES, (REJECTED_LIMIT,))
-        earlier = await pipeline.send(sql.EARLIER_ITEMS)
-        duplicates = await pipeline.send(sql.DUPLICATES)
-        facts = await read_facts(pipeline)
-        hosts = await pipeline.send(sql.PENDING_HOSTS)
-        waiting = await pipeline.send(sql.WAITING, (now,))
-        ((worker,),) = await pipeline.rows(joined)
-        counted = await pipeline.rows(totals)
-        others = summed([decoded(counters) for counters, _ in counted])
-        seconds = max((spent for _, spent in counted), default=0.0)
-        ((item, start_items, start_values, counts),) = await pipeline.rows(state)
-        ((number,),) = await pipeline.rows(group)
-        run_state = WorkerState(
-            worker,
-            commits=0,
-            others=others,
-            item=item,
-            start_items=start_items,
-            start_values=start_values,
-            duplicates=(await pipeline.rows(duplicates))[0][0],
-            start_counts=msgspec.json.decode(counts),
-            group=number,
-            rejected=dict(await pipeline.rows(rejected)),
-            earlier_items=dict(await pipeline.rows(earlier)),
-            earlier=seconds,
-        )
-        opening = Opening(
-            run.record.number,
-            run.record.started,
-            is_resumed,
-            seconds,
-            others,
-            facts,
-            dict(await pipeline.rows(hosts)),
-            item,
-            (await pipeline.rows(waiting))[0][0],
-        )
-    return run_state, opening
+        await bury_outdated(pipeline, lease)
+        await bury_killed(pipeline, here)
+        if start.is_leader:
+            await lead(pipeline, start, lease)
+        me = (here, os.getpid(), start.is_leader, lease.seconds)
+        ((worker,),) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
+        if start.is_leader:
+            done = await _count_pages(pipeline)
+            left = None if start.pages is None else max(0, start.pages - done)
+            await pipeline.send(sql.SET_LIMITS, (start.items, left))
+        alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
+        if len(alive) == 1:  # no worker is left who could end these pages
+            for statement in sql.DROP_STAGED:
+                await pipeline.send(statement)
+        fair = math.ceil(SHARDS / len(alive))
+        claimed = await pipeline.send(sql.CLAIM, (worker, fair))
+        shards = {shard for (shard,) in await pipeline.rows(claimed)}
+        return await _read(pipeline, run, worker, shards, is_resumed, now)
+
+
+async def _count_pages(pipeline: StatementPipeline) -> int:
+    rows = await pipeline.rows(await pipeline.send(sql.TOTALS))
+    return summed([decoded(counters) for counters, _ in rows]).pages
+
+
+async def _read(
+    pipeline: StatementPipeline,
+    run: ListedRun,
+    worker: int,
+    shards: set[int],
+    is_resumed: bool,
+    now: float,
+) -> tuple[WorkerState, Opening]:
+    totals = await pipeline.send(sql.TOTALS)
+    state = await pipeline.send(sql.STATE)
+    group = await pipeline.send(sql.NEXT_GROUP)
+    rejected = await pipeline.send(sql.REJECTED_RULES, (REJECTED_LIMIT,))
+    earlier = await pipeline.send(sql.EARLIER_ITEMS)
+    duplicates = await pipeline.send(sql.DUPLICATES)
+    facts = await read_facts(pipeline)
+    owned = (Integers(sorted(shards)),)
+    hosts = await pipeline.send(sql.PENDING_HOSTS, owned)
+    for host, rest in await pipeline.rows(await pipeline.send(sql.GAINED, owned)):
+        if rest is not None and rest > 0:
+            facts.pauses[host] = now + rest
+    waiting = await pipeline.send(sql.WAITING, (now,))
+    counted = await pipeline.rows(totals)
+    others = summed([decoded(counters) for counters, _ in counted])
+    seconds = max((spent for _, spent in counted), default=0.0)
+    ((item, items, values, counts, batch, limit, limited),) = await pipeline.rows(state)
+    ((number,),) = await pipeline.rows(group)
+    worker_state = WorkerState(
+        worker,
+        commits=0,
+        others=others,
+        item=item,
+        start_items=items,
+        group=number,
+        start_values=values,
+        duplicates=(await pipeline.rows(duplicates))[0][0],
+        start_counts=msgspec.json.decode(counts),
+        rejected=dict(await pipeline.rows(rejected)),
+        earlier_items=dict(await pipeline.rows(earlier)),
+        shards=shards,
+        batch=batch,
+        items_limit=limit,
+        is_limited=limited,
+        earlier=seconds,
+    )
+    opening = Opening(
+        run.record.number,
+        run.record.started,
+        is_resumed,
+        seconds,
+        others,
+        facts,
+        dict(await pipeline.rows(hosts)),
+        item,
+        (await pipeline.rows(waiting))[0][0],
+    )
+    return worker_state, opening
 
 
 async def read_facts(pipeline: StatementPipeline) -> Facts:
     """All facts that are stored."""
-    members = await pipeline.send(sql.FACTS)
-    cookies = await pipeline.send(sql.COOKIES)
-    return facts_of(await pipeline.rows(members), await pipeline.rows(cookies))
+    members = await pipeline.send(sql.FACTS, (-1,))
+    cookies = await pipeline.send(sql.COOKIES, (-1,))
+    pauses = await pipeline.send(sql.PAUSES)
+    return facts_of(
+        await pipeline.rows(members),
+        await pipeline.rows(cookies),
+        await pipeline.rows(pauses),
+    )
 
 
-def facts_of(members: Iterable[Any], cookies: Iterable[Any]) -> Facts:
+def facts_of(
+    members: Iterable[Any], cookies: Iterable[Any], pauses: Iterable[Any]
+) -> Facts:
     """The facts that rows hold."""
-    facts = Facts()
+    facts = Facts(pauses=dict(pauses))
     for name, value in members:
         if name == START_ENDED:
             facts.start_ended = True

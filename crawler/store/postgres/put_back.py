@@ -1,6 +1,6 @@
 """Failed pages put back to be tried again: the one change made outside of a run.
 
-Rule: it holds the job, so that no crawl is at work meanwhile.
+Rule: it is refused while any process works on the run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from crawler.stats import Counters, add
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints, Blobs, Floats, Integers, Texts
 from crawler.store.postgres.catalog import ListedRun
-from crawler.store.postgres.reader import check_kept, one_of, runs_of
+from crawler.store.postgres.reader import check_kept, is_at_work, one_of, runs_of
 from crawler.store.postgres.run_state import decoded, encoded, summed
 from crawler.store.postgres.server import BlockingConnection, PostgresServer
 
@@ -34,7 +34,7 @@ def put_back(
     with server.reading() as connection:
         run = one_of(runs_of(connection, server, job), job, None)
         check_kept(server, run, job)
-        if connection.execute(sql.LOCK_JOB, (job,)).fetchone() != (True,):
+        if is_at_work(connection, run):
             raise JobLocked(
                 f"Job {job!r} is being run by another process; wait for it to end"
             )

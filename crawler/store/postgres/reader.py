@@ -12,6 +12,7 @@ from anyio import to_thread
 from crawler.errors import StateError
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.catalog import ListedRun, check_version, listed
+from crawler.store.postgres.membership import is_alive, machine
 from crawler.store.postgres.run_reader import PostgresRunReader
 from crawler.store.postgres.run_state import decoded, summed
 from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
@@ -20,6 +21,8 @@ from crawler.store.reading import RunRecord
 
 #: Seconds between two looks at a job that is being run.
 _PAUSE = 1.0
+#: Seconds after the end of a lease for which its worker may still be landing a group.
+_LONGEST_HOLD = 10.0
 
 
 class PostgresReader:
@@ -68,8 +71,8 @@ class PostgresReader:
 
     def _is_free(self, job: str) -> bool:
         with self._server.reading() as connection:
-            row = connection.execute(sql.LOCK_JOB, (job,)).fetchone()
-            return row == (True,)
+            run = runs_of(connection, self._server, job)[0]
+            return run.version is None or not is_at_work(connection, run)
 
 
 def known_jobs(connection: BlockingConnection) -> list[str]:
@@ -114,6 +117,16 @@ def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
             "[storage] keep_items says how many are"
         )
     check_version(server, f"Run {run.record.number}", run.version, len(RUN_STEPS))
+
+
+def is_at_work(connection: BlockingConnection, run: ListedRun) -> bool:
+    """Whether any process works on the run, or may do so yet."""
+    rows = connection.execute(sql.of_run(sql.ALIVE, run.schema)).fetchall()
+    here = machine()
+    return any(
+        seconds > -_LONGEST_HOLD and (name != here or is_alive(pid))
+        for _, name, pid, *_, seconds in rows
+    )
 
 
 def _as_it_is_now(connection: BlockingConnection, run: ListedRun) -> RunRecord:

@@ -34,7 +34,12 @@ class PostgresRunReader:
 
     def facts(self) -> Facts:
         """The facts that the run knows again when it is resumed, such as its scope."""
-        return facts_of(self._ask(sql.FACTS), self._ask(sql.COOKIES))
+        everything = (-1,)
+        return facts_of(
+            self._ask(sql.FACTS, everything),
+            self._ask(sql.COOKIES, everything),
+            self._ask(sql.PAUSES),
+        )
 
     def explain(self, fingerprint: int) -> Explanation | None:
         """All that the run knows of one URL; None: nothing."""

@@ -9,6 +9,7 @@ import msgspec
 
 from crawler.stats import Counters, add
 from crawler.store.recent import SeenCache
+from crawler.store.sharing import shard_of
 
 
 def summed(parts: list[Counters]) -> Counters:
@@ -76,5 +77,16 @@ class WorkerState:
     staged: dict[int, StagedParts] = field(default_factory=dict)
     #: Items that pages gave before they were put back to be tried again.
     earlier_items: dict[int, int] = field(default_factory=dict)
+    #: The shards whose hosts this worker may ask.
+    shards: set[int] = field(default_factory=set)
+    #: The last news that were read; the run's limit on items.
+    batch: int = 0
+    items_limit: int | None = None
+    is_leader: bool = True
+    is_limited: bool = False
     #: Seconds that the run took before this worker joined.
     earlier: float = 0.0
+
+    def owns(self, host: str) -> bool:
+        """Whether this worker may ask the host."""
+        return shard_of(host) in self.shards

@@ -39,7 +39,14 @@ CREATE TABLE run.state(
     items bigint NOT NULL DEFAULT 0,
     start_items bigint NOT NULL DEFAULT 0,
     start_values bigint NOT NULL DEFAULT 0,
-    start_counts text NOT NULL DEFAULT '{}'
+    start_counts text NOT NULL DEFAULT '{}',
+    -- Counts the commits of which other workers must know.
+    batch bigint NOT NULL DEFAULT 0,
+    -- Pages for which no worker has a permit yet; NULL: there is no limit.
+    pages_left bigint,
+    items_limit bigint,
+    -- Why the crawl is over; NULL: it is not.
+    over text
 ) WITH (fillfactor = 10);
 INSERT INTO run.state DEFAULT VALUES;
 CREATE SEQUENCE run.groups MINVALUE 0 START 0;
@@ -49,14 +56,46 @@ CREATE TABLE run.workers(
     pid int NOT NULL,
     joined timestamptz NOT NULL DEFAULT now(),
     dead boolean NOT NULL DEFAULT false,
+    expires timestamptz NOT NULL DEFAULT now(),
+    is_leader boolean NOT NULL DEFAULT false,
+    -- Pages that the worker may still land; news that it has read.
+    permits bigint NOT NULL DEFAULT 0,
+    read_batch bigint NOT NULL DEFAULT 0,
     commits bigint NOT NULL DEFAULT 0,
     counters text NOT NULL DEFAULT '{}',
     seconds float8 NOT NULL DEFAULT 0,
     status text
 ) WITH (fillfactor = 50);
+CREATE TABLE run.shards(
+    shard int PRIMARY KEY,
+    owner bigint,
+    -- Earlier no worker may take it.
+    free_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+INSERT INTO run.shards(shard) SELECT * FROM generate_series(0, 255);
 CREATE TABLE run.hosts(
     number int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE
+    name text NOT NULL UNIQUE,
+    shard int NOT NULL,
+    -- The host rests until then, over a change of its owner.
+    not_before timestamptz
+);
+CREATE INDEX hosts_shard ON run.hosts(shard);
+-- Hosts that got pending entries, or better ones, from a worker that does not own them.
+CREATE TABLE run.news(
+    batch bigint NOT NULL,
+    host text NOT NULL,
+    shard int NOT NULL,
+    rank bigint NOT NULL,
+    depth int NOT NULL,
+    seq bigint NOT NULL
+);
+CREATE INDEX news_batch ON run.news(batch);
+CREATE TABLE run.robots(
+    url text PRIMARY KEY,
+    status int NOT NULL,
+    body bytea NOT NULL,
+    asked timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE run.urls(
     fp bigint PRIMARY KEY,
@@ -162,10 +201,16 @@ CREATE TABLE run.staged_rejected(
     found_as text NOT NULL,
     PRIMARY KEY(page, fp)
 );
-CREATE TABLE run.facts(name text, value text, PRIMARY KEY(name, value));
-CREATE TABLE run.cookies(
-    session text, domain text, jar bytea NOT NULL, PRIMARY KEY(session, domain)
+CREATE TABLE run.facts(
+    name text, value text, batch bigint NOT NULL, PRIMARY KEY(name, value)
 );
+CREATE INDEX facts_batch ON run.facts(batch);
+CREATE TABLE run.cookies(
+    session text, domain text, jar bytea NOT NULL, batch bigint NOT NULL,
+    PRIMARY KEY(session, domain)
+);
+CREATE INDEX cookies_batch ON run.cookies(batch);
+CREATE TABLE run.pauses(host text PRIMARY KEY, until float8 NOT NULL);
 CREATE TABLE run.sinks(name text PRIMARY KEY, position text NOT NULL);
 """
 

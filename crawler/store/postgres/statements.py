@@ -49,25 +49,46 @@ DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
 # -- a run is opened
 
-LOCK_JOB = "SELECT pg_try_advisory_lock(1131575127, hashtext(%s))"
-JOIN = "INSERT INTO run.workers(machine, pid) VALUES(%s, %s) RETURNING id"
-LEAVE_ALL = "UPDATE run.workers SET dead = true WHERE NOT dead"
-HOLDER = """SELECT machine, pid, joined FROM run.workers WHERE NOT dead
-    ORDER BY id DESC LIMIT 1"""
+JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
+    VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id"""
+# Workers whose lease is over; not those that are landing a group at this moment.
+OUTDATED = """SELECT id FROM run.workers WHERE NOT dead
+    AND expires < now() - %s * interval '1 s' FOR UPDATE SKIP LOCKED"""
+# Workers of this machine; the caller knows which of their processes are gone.
+HERE = "SELECT id, pid FROM run.workers WHERE NOT dead AND machine = %s"
+LOCK_WORKERS = """SELECT id FROM run.workers WHERE id = ANY(%s) AND NOT dead
+    FOR UPDATE SKIP LOCKED"""
+BURY = """WITH gone AS (
+        UPDATE run.workers SET dead = true, permits = 0 FROM (
+            SELECT id, permits FROM run.workers WHERE id = ANY(%s)) AS before
+        WHERE workers.id = before.id RETURNING before.permits),
+    freed AS (
+        UPDATE run.shards SET owner = NULL, free_at = now() WHERE owner = ANY(%s))
+    UPDATE run.state SET pages_left = pages_left + (SELECT sum(permits) FROM gone)
+    WHERE pages_left IS NOT NULL"""
+ALIVE = """SELECT id, machine, pid, is_leader, joined,
+        extract(epoch FROM expires - now())::float8
+    FROM run.workers WHERE NOT dead ORDER BY id"""
+SET_LIMITS = """UPDATE run.state SET items_limit = %s, over = NULL,
+    pages_left = %s - (SELECT sum(permits) FROM run.workers WHERE NOT dead)"""
 TOTALS = "SELECT counters, seconds FROM run.workers"
-STATE = "SELECT items, start_items, start_values, start_counts FROM run.state"
+STATE = """SELECT items, start_items, start_values, start_counts, batch, items_limit,
+    pages_left IS NOT NULL FROM run.state"""
 DUPLICATES = "SELECT count(*) FROM run.duplicates"
 LAST_ITEM = "SELECT items FROM run.state"
-FACTS = "SELECT name, value FROM run.facts"
-COOKIES = "SELECT session, domain, jar FROM run.cookies"
+FACTS = "SELECT name, value FROM run.facts WHERE batch > %s"
+COOKIES = "SELECT session, domain, jar FROM run.cookies WHERE batch > %s"
+TAKE_OVER_COOKIES = """INSERT INTO run.cookies(session, domain, jar, batch)
+    SELECT session, domain, jar, 0 FROM earlier.cookies WHERE session = ANY(%s)"""
+PAUSES = "SELECT host, until FROM run.pauses"
 PENDING_HOSTS = """SELECT name, amount FROM
     (SELECT host, count(*) AS amount FROM run.pending GROUP BY host) AS waiting
-    JOIN run.hosts ON number = host"""
+    JOIN run.hosts ON number = host WHERE shard = ANY(%s)"""
 WAITING = "SELECT count(*) FROM run.tries WHERE due > %s"
 REJECTED_RULES = "SELECT fp, rule FROM run.rejected LIMIT %s"
 EARLIER_ITEMS = "SELECT fp, items FROM run.tries WHERE items > 0"
 NEXT_GROUP = "SELECT nextval('run.groups')"
-ADD_HOSTS = """INSERT INTO run.hosts(name) SELECT * FROM unnest(%s)
+ADD_HOSTS = """INSERT INTO run.hosts(name, shard) SELECT * FROM unnest(%s, %s)
     ON CONFLICT DO NOTHING"""
 HOSTS = "SELECT name, number FROM run.hosts WHERE name = ANY(%s)"
 DROP_STAGED = (
@@ -118,7 +139,11 @@ FRESH = """SELECT link.fp FROM unnest(%s) AS link(fp)
     AND NOT EXISTS (SELECT FROM run.rejected WHERE rejected.fp = link.fp)"""
 ADVANCE = """UPDATE run.state SET items = items + %s,
     start_items = greatest(start_items, %s), start_values = greatest(start_values, %s),
-    start_counts = coalesce(%s, start_counts)"""
+    start_counts = coalesce(%s, start_counts), batch = batch + 1"""
+ADD_NEWS = """INSERT INTO run.news(batch, host, shard, rank, depth, seq)
+    SELECT state.batch, host, shard, rank, depth, seq
+    FROM run.state, unnest(%s, %s, %s, %s, %s) AS link(host, shard, rank, depth, seq)"""
+END_RUN = "UPDATE run.state SET over = coalesce(over, %s)"
 # The row of `state` counts this commit's items already.
 ADD_ITEMS = """INSERT INTO run.items(sequence, fp, ordinal, type, body)
     SELECT state.items - %s + n, fp, ordinal, type, body
@@ -150,19 +175,60 @@ COUNT_DUPLICATES = """UPDATE run.duplicates SET times = duplicates.times + more.
         parent = more.parent, callback = more.callback
     FROM unnest(%s, %s, %s, %s) AS more(fp, times, parent, callback)
     WHERE duplicates.fp = more.fp"""
-ADD_FACTS = """INSERT INTO run.facts(name, value) SELECT * FROM unnest(%s, %s)
+ADD_FACTS = """INSERT INTO run.facts(name, value, batch)
+    SELECT name, value, state.batch FROM run.state, unnest(%s, %s) AS fact(name, value)
     ON CONFLICT DO NOTHING"""
-SET_COOKIES = """INSERT INTO run.cookies(session, domain, jar)
-    SELECT * FROM unnest(%s, %s, %s)
-    ON CONFLICT (session, domain) DO UPDATE SET jar = excluded.jar"""
+SET_COOKIES = """INSERT INTO run.cookies(session, domain, jar, batch)
+    SELECT session, domain, jar, state.batch
+    FROM run.state, unnest(%s, %s, %s) AS cookie(session, domain, jar)
+    ON CONFLICT (session, domain) DO UPDATE
+        SET jar = excluded.jar, batch = excluded.batch"""
+SET_PAUSES = """INSERT INTO run.pauses(host, until) SELECT * FROM unnest(%s, %s)
+    ON CONFLICT (host) DO UPDATE SET until = excluded.until"""
 COUNT = """UPDATE run.workers SET commits = %s, counters = %s, seconds = %s,
-    status = coalesce(%s, status) WHERE id = %s"""
+    status = coalesce(%s, status), permits = permits - %s WHERE id = %s"""
 SET_STATUS = "UPDATE run.workers SET status = %s WHERE id = %s"
 STATUS = """SELECT status FROM run.workers WHERE status IS NOT NULL
     ORDER BY id DESC LIMIT 1"""
 END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
 COMMITS = "SELECT commits FROM run.workers WHERE id = %s"
-LEAVE = "UPDATE run.workers SET dead = true, seconds = %s WHERE id = %s"
+LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
+
+# -- workers share a run
+
+RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
+    read_batch = %s WHERE id = %s AND NOT dead RETURNING id"""
+STANDING = """SELECT (SELECT count(*) FROM run.workers WHERE NOT dead), batch, over,
+    pages_left, (SELECT sum(permits) FROM run.workers WHERE NOT dead)::bigint, items,
+    items_limit FROM run.state"""
+CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
+        SELECT shard FROM run.shards WHERE owner IS NULL AND free_at <= now()
+        ORDER BY random() LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING shard"""
+GIVE_UP = """UPDATE run.shards SET owner = NULL, free_at = now() + interval '100 ms'
+    WHERE owner = %s AND shard = ANY(%s)"""
+NEWS = """SELECT host, rank, depth, seq FROM run.news
+    WHERE batch > %s AND shard = ANY(%s)"""
+FORGET_NEWS = """DELETE FROM run.news WHERE batch <= (
+    SELECT min(read_batch) FROM run.workers WHERE NOT dead)"""
+GAINED = """SELECT name, extract(epoch FROM not_before - now())::float8 FROM run.hosts
+    WHERE shard = ANY(%s) AND (not_before > now() OR EXISTS (
+        SELECT FROM run.pending WHERE pending.host = hosts.number))"""
+REST = """UPDATE run.hosts SET not_before = now() + seconds * interval '1 s'
+    FROM unnest(%s, %s) AS rest(host, seconds) WHERE name = host"""
+TAKE_PERMITS = """WITH before AS (SELECT pages_left FROM run.state FOR UPDATE),
+    taken AS (UPDATE run.state SET pages_left = greatest(0, pages_left - %s))
+    SELECT least(greatest(pages_left, 0), %s) FROM before"""
+ADD_PERMITS = "UPDATE run.workers SET permits = permits + %s WHERE id = %s"
+RETURN_PERMITS = "UPDATE run.state SET pages_left = pages_left + %s"
+IS_DRY = """SELECT NOT EXISTS (SELECT FROM run.pending)
+    AND EXISTS (SELECT FROM run.facts WHERE name = 'start_ended')"""
+OTHERS = "SELECT counters FROM run.workers WHERE id <> %s"
+ROBOTS = """SELECT status, body FROM run.robots
+    WHERE url = %s AND asked > now() - interval '1 day'"""
+KEEP_ROBOTS = """INSERT INTO run.robots(url, status, body) VALUES(%s, %s, %s)
+    ON CONFLICT (url) DO UPDATE SET status = excluded.status, body = excluded.body,
+        asked = now()"""
 
 # -- a page gives parts before it ends
 

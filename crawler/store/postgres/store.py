@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from psycopg.errors import TransactionRollback
 
-from crawler.errors import StateError, StoreError
+from crawler.errors import LeaseLost, StateError, StoreError
 from crawler.request import Entry
 from crawler.store.base import (
     Committed,
@@ -26,17 +26,20 @@ from crawler.store.base import (
     RunStart,
 )
 from crawler.store.postgres import statements as sql
-from crawler.store.postgres.arrays import Bigints, Texts
+from crawler.store.postgres.arrays import Bigints, Integers, Texts
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, listed
 from crawler.store.postgres.change import Change
-from crawler.store.postgres.landing import Landing, PagesGone
+from crawler.store.postgres.landing import GIVEN_UP, Landing, PagesGone
 from crawler.store.postgres.link import WorkerLink
-from crawler.store.postgres.opening import join, lock_job, open_run
+from crawler.store.postgres.membership import bury
+from crawler.store.postgres.opening import join, open_run
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.rows import explained
 from crawler.store.postgres.run_state import StagedParts, WorkerState, encoded, summed
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.postgres.staging import drop, stage
+from crawler.store.postgres.team import PostgresTeam
+from crawler.store.sharing import Lease, shard_of
 from crawler.store.status import Status
 from crawler.store.stored_entry import entry_of
 
@@ -65,12 +68,14 @@ class PostgresStore:
         *,
         keep_runs: int = 10,
         keep_items: int = 3,
+        lease: float = 15.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = PostgresServer(url)
         self._link = WorkerLink(self._server)
         self._keep = KeptRuns(keep_runs, keep_items)
+        self._lease = Lease(lease)
         self._clock = clock
         self._monotonic = monotonic
         self._is_resumed = False
@@ -79,6 +84,8 @@ class PostgresStore:
         #: The status that the next commit is to write; None: the last one is written.
         self._status: str | None = None
         self._has_noted = False
+        #: The other processes that work on the run, once it is open.
+        self.team: PostgresTeam
         self._listed: ListedRun
         self._run: WorkerState
         self.recent: Mapping[int, int] = {}
@@ -115,10 +122,15 @@ class PostgresStore:
         async def work(connection: Connection) -> Opening:
             now = self._clock()
             self._listed, self._is_resumed = await open_run(
-                connection, self._server, start, self._keep, now
+                connection, self._server, start, self._keep
             )
             self._run, opening = await join(
-                connection, self._listed, self._is_resumed, now
+                connection,
+                self._listed,
+                start,
+                self._is_resumed,
+                now,
+                self._lease,
             )
             return opening
 
@@ -129,8 +141,12 @@ class PostgresStore:
             if isinstance(exc, StoreError):  # there is nothing yet to wait with
                 raise StateError(str(exc)) from exc
             raise
-        self._link.on_connect = lambda connection: lock_job(connection, start.job)
-        self.recent, self.rejected = self._run.recent, self._run.rejected
+        run, schema = self._run, self._listed.schema
+        run.is_leader = start.is_leader
+        self.team = PostgresTeam(
+            self._server, schema, run, self._monotonic, self._lease
+        )
+        self.recent, self.rejected = run.recent, run.rejected
         self._begun = self._monotonic()
         return opening
 
@@ -139,6 +155,8 @@ class PostgresStore:
     ) -> list[Entry]:
         """At most `limit` pending entries of `host`, the best first, none of them in
         `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        if not self._run.owns(host):
+            return []
         held = Bigints(without)
 
         async def work(connection: Connection) -> list[Any]:
@@ -159,9 +177,10 @@ class PostgresStore:
         async def work(connection: Connection) -> Committed:
             if (landed := await self._landed_before(connection, outcomes)) is not None:
                 return landed
+            limit = self._run.items_limit if items_limit is None else items_limit
             links = [link for outcome in outcomes for link in outcome.requests]
             await self._know(connection, {link.host for link in links})
-            return await self._land(connection, outcomes, items_limit)
+            return await self._land(connection, outcomes, limit)
 
         return await self._link.once(work)
 
@@ -260,6 +279,9 @@ class PostgresStore:
 
         async def work(connection: Connection) -> None:
             async with self._transaction(connection) as pipeline:
+                fence = await pipeline.send(sql.FENCE, (self._run.worker,))
+                if not await pipeline.rows(fence):
+                    raise LeaseLost(GIVEN_UP)
                 await pipeline.send(sql.SET_SINK_POSITION, (sink, position))
 
         await self._link.steadily(work)
@@ -274,6 +296,8 @@ class PostgresStore:
 
     async def finish(self, reason: str, report: bytes) -> None:
         """The run is complete (its `reason` and its report): it is not resumed."""
+        if not self._run.is_leader:
+            return
         values = (self._clock(), reason, report, self._totals, self._listed.id)
 
         async def work(connection: Connection) -> None:
@@ -286,13 +310,16 @@ class PostgresStore:
         is resumed by the next `open`; a new one that was not begun is forgotten."""
 
         async def leave(connection: Connection) -> None:
-            run = self._listed
+            run, me = self._listed, self._run.worker
             async with self._transaction(connection) as pipeline:
                 if not (is_begun or self._is_resumed):
                     await pipeline.send(sql.DROP_SCHEMA.format(schema=run.schema))
                     await pipeline.send(sql.FORGET_RUN, (run.id,))
                     return
-                await pipeline.send(sql.LEAVE, (seconds, self._run.worker))
+                left = await pipeline.send(sql.LEAVE, (seconds, me))
+                if not await pipeline.rows(left):
+                    return  # it has been given up
+                await bury(pipeline, [me])
                 values = (seconds, self._totals, run.id)
                 await pipeline.send(sql.NOTE_RUN, values)
 
@@ -301,6 +328,7 @@ class PostgresStore:
         except StoreError as exc:
             logger.warning("The run's last seconds are not recorded: %s", exc)
         finally:
+            await self.team.close()
             await self._link.close()
 
     @property
@@ -319,10 +347,11 @@ class PostgresStore:
             return
         if len(hosts) > KNOWN_HOSTS:
             hosts.clear()
+        shards = Integers(map(shard_of, unknown))
         async with self._transaction(connection) as pipeline:
             # The next commit waits for the disk, and for these rows with it.
             await pipeline.send("SET LOCAL synchronous_commit = off")
-            await pipeline.send(sql.ADD_HOSTS, (Texts(unknown),))
+            await pipeline.send(sql.ADD_HOSTS, (Texts(unknown), shards))
             found = await pipeline.send(sql.HOSTS, (Texts(unknown),))
             hosts.update(await pipeline.rows(found))
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from crawler.request import Entry, Options, encode_options
 from crawler.store.base import Facts, Outcome
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints, Blobs, Floats, Integers, Texts
 from crawler.store.postgres.pipeline import StatementPipeline
 
-_SETS = ("scope", "start_names", "start_origins", "start_credentials", "walls")
+#: The sets and the texts of `Facts`; their rows bear their names.
+_FIELDS = msgspec.structs.fields(Facts)
+_SETS = tuple(each.name for each in _FIELDS if each.default_factory is set)
+TEXTS = tuple(each.name for each in _FIELDS if each.type is str)
 START_ENDED = "start_ended"
-#: The texts of `Facts`; the row of a text bears its name.
-TEXTS = ("stopped", "closed")
 
 
 class LastRows:
@@ -92,15 +95,25 @@ class LastRows:
         earlier = self.duplicates.get(fingerprint, (0, 0, ""))[0]
         self.duplicates[fingerprint] = earlier + times, parent, callback
 
+    @property
+    def has_facts(self) -> bool:
+        """Whether there are facts to write."""
+        return bool(self._facts)
+
     def add_facts(self, facts: Facts) -> None:
         self._facts.add(facts)
 
     async def write_items(
-        self, pipeline: StatementPipeline, start: tuple[int, int, str] | None
+        self,
+        pipeline: StatementPipeline,
+        start: tuple[int, int, str] | None,
+        *,
+        is_heard: bool = False,
     ) -> None:
         """Number and write the items so far, and what `start()` has given and counted;
-        the row of `state` is locked from now."""
-        if not self._items and start is None:
+        the row of `state` is locked from now. `is_heard`: other workers must know of
+        the commit."""
+        if not self._items and start is None and not is_heard:
             return
         fps, ordinals, kinds, bodies = _columns(self._items, 4)
         amount = len(self._items)
@@ -163,6 +176,10 @@ class LastRows:
         if rows:
             names, values = _columns(rows, 2)
             await pipeline.send(sql.ADD_FACTS, (Texts(names), Texts(values)))
+        if facts.pauses:
+            order = sorted(facts.pauses)
+            untils = Floats([facts.pauses[host] for host in order])
+            await pipeline.send(sql.SET_PAUSES, (Texts(order), untils))
         if facts.cookies:
             places = sorted(facts.cookies)
             sessions, domains = _columns(places, 2)

@@ -28,17 +28,10 @@ async def test_a_lost_connection_is_an_error_once(postgres: Server) -> None:
     await link.close()
 
 
-async def test_what_a_new_connection_needs_is_done_first(postgres: Server) -> None:
+async def test_a_reader_makes_a_new_connection_by_itself(postgres: Server) -> None:
     link = WorkerLink(PostgresServer(postgres.uri))
-    made: list[Connection] = []
-
-    async def note(connection: Connection) -> None:
-        made.append(connection)
-
-    link.on_connect = note
     await link.once(one)
     postgres.cut()
-    assert await link.steadily(one) == (1,)
 
-    assert len(set(map(id, made))) == 2
+    assert await link.steadily(one) == (1,)
     await link.close()

@@ -1,0 +1,87 @@
+"""`crawl work`: joins a run that another process leads, on this machine or another."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from crawler.cli import parser as options
+from crawler.cli.parser import Commands
+
+EXAMPLE = """crawl work books -s storage.url=postgresql://crawl@db/crawl
+crawl work nightly -s storage.url=postgresql://?service=crawl"""
+
+#: Seconds that workers have to hand over before they are killed.
+_PATIENCE = 30.0
+
+
+def add(commands: Commands) -> None:
+    """Describe `work`."""
+    parser = options.command(
+        commands,
+        "work",
+        run,
+        help="join the run of a shared store, and leave it when it is over",
+        example=EXAMPLE,
+    )
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="as in the `crawl run` that leads: a job, a spider's name, or its file",
+    )
+    options.add_spider_arguments(parser)
+    options.add_settings(parser)
+    parser.add_argument(
+        "--job", metavar="JOB", help="the name of the state (default: the spider's)"
+    )
+    options.add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until the run is over; the exit code says how this process ended."""
+    from pathlib import Path
+
+    from crawler.cli.project import Project, spider_of
+    from crawler.cli.running import Manner, conduct
+    from crawler.errors import ConfigError
+    from crawler.run.options import RunOptions
+    from crawler.stats import POOR
+
+    project = Project(Path.cwd(), args.settings)
+    target = project.target(args.name)
+    spider = spider_of(target, args.arguments)
+    settings = project.settings(target)
+    if not settings.storage.url:
+        raise ConfigError(
+            "crawl work needs a store that processes share: "
+            "-s storage.url=postgresql://host/database"
+        )
+    terms = RunOptions(job=args.job or target.job, outputs=(), joins=True)
+    manner = Manner(args.verbose, args.quiet, args.log_format)
+    ending = conduct(
+        spider, settings, terms, manner, args.command_line, spider_name=args.name
+    )
+    code = ending.report.exit_code
+    # How good the run was is for the process to say that leads it.
+    return 0 if code == POOR else code
+
+
+@contextmanager
+def beside(count: int, arguments: Sequence[str]) -> Iterator[None]:
+    """So many processes of `crawl work` with these arguments while the block runs."""
+    command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
+    started = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

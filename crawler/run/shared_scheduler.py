@@ -1,0 +1,137 @@
+"""The scheduler of a process that shares its run with others.
+
+Rule: it gives out entries of hosts that the process owns, and none once the lease is
+over. It does not end by itself: other processes may find entries of its hosts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.host_pace import HostPace
+from crawler.frontier.kind_lines import KindLines
+from crawler.request import Entry
+from crawler.run.scheduler import RobotsTurn, Scheduler, Turn
+from crawler.store.base import Committed, Place
+from crawler.store.sharing import Team, shard_of
+
+#: Permits for pages that are taken at a time.
+PERMITS = 16
+
+
+class OwnedFrontier(Frontier[Entry]):
+    """A frontier that forgets entries of hosts that another process owns now."""
+
+    def __init__(
+        self, hosts: HostPace, team: Team, kinds: KindLines[Entry] | None
+    ) -> None:
+        super().__init__(hosts, kinds=kinds)
+        self._team = team
+        self._kind_lines = kinds
+
+    def pop(self, now: float) -> Entry | None:
+        """The best entry of a host that this process owns."""
+        while (entry := super().pop(now)) is not None:
+            if self._team.owns(entry.host):
+                return entry
+            fingerprint = entry.fingerprint
+            self.release(entry.host, now, asked=False, fingerprint=fingerprint)
+            if self._kind_lines is not None:
+                self._kind_lines.give_back(entry.kind)
+        return None
+
+
+class SharedScheduler(Scheduler):
+    """Gives turns as long as the lease lasts; pages by permits of the run."""
+
+    def __init__(self, hosts: HostPace, *, team: Team, **options: Any) -> None:
+        self._team = team
+        super().__init__(hosts, permits=0 if team.is_limited else None, **options)
+        #: Hosts whose robots.txt is being asked.
+        self._robots: Counter[str] = Counter()
+        self.open_source()
+
+    def _frontier(
+        self, hosts: HostPace, kinds: KindLines[Entry] | None
+    ) -> Frontier[Entry]:
+        return OwnedFrontier(hosts, self._team, kinds)
+
+    # -- what the beat tells and asks
+
+    def gain(self, hosts: Mapping[str, float]) -> None:
+        """The process owns these hosts now; some rest for so many seconds."""
+        now = self._loop.time()
+        for host, known in hosts.items():
+            # An owner that has died has not told when it asked last.
+            seconds = max(known, self._hosts.interval(host))
+            if seconds:
+                self._hosts.pause(host, now + seconds, now)
+            self.frontier.stock(host, True)
+        self.wake()
+
+    def stir(self, hosts: Mapping[str, Place]) -> None:
+        """Other processes have found entries of these hosts, from a place on."""
+        for host, place in hosts.items():
+            self.frontier.leave(host, place)
+        self.wake()
+
+    def wanted_permits(self) -> int:
+        """Permits to be taken from the run, or given back to it: then they are gone
+        from here."""
+        if self._permits is None:
+            return 0
+        has_work = len(self.frontier) > 0 or self.frontier.has_stock()
+        if has_work:
+            return PERMITS if self._permits == 0 else 0
+        given_back, self._permits = self._permits, 0
+        return -given_back
+
+    def permit(self, amount: int) -> None:
+        """So many pages more may be given out."""
+        if self._permits is not None and amount > 0:
+            self._permits += amount
+            self.wake()
+
+    def busy_shards(self) -> frozenset[int]:
+        """Shards with a request out, or with an outcome that has not landed."""
+        hosts = {entry.host for entry in self.in_flight.values()}
+        return frozenset(map(shard_of, hosts | self._robots.keys()))
+
+    def end(self) -> None:
+        """No process will find more: end when nothing is out."""
+        self.landed(Committed(), (), 1)
+
+    # -- what is different from a scheduler that is alone
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the permits are over is for the run to say."""
+        return False
+
+    def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
+        """robots.txt is known, or to be asked again at `retry_at` (loop time)."""
+        self._robots -= Counter({turn.host: 1})
+        super().answered(turn, retry_at)
+
+    def _next(self) -> Turn | None:
+        if self._loop.time() >= self._team.deadline:
+            return None
+        turn = super()._next()
+        if isinstance(turn, RobotsTurn):
+            self._robots[turn.host] += 1
+        return turn
+
+    def _take_back(self, turn: Turn) -> None:
+        if isinstance(turn, RobotsTurn):
+            self._robots -= Counter({turn.host: 1})
+        super()._take_back(turn)
+
+    def _is_over(self) -> bool:
+        return self._is_closed or not (self._out or self._sources)
+
+    @property
+    def _is_stinted(self) -> bool:
+        return self._loop.time() >= self._team.deadline or super()._is_stinted

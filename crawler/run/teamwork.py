@@ -1,0 +1,168 @@
+"""A process beside the others of its run: at each beat it renews its lease, takes its
+share of the sites, and learns what the others have found.
+
+Rule: when the lease cannot be renewed in time nothing is asked; when the run has given
+the process up, all that it holds is dropped, and it joins anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+import anyio
+from anyio.abc import TaskGroup
+
+from crawler.errors import Blame, FetchError, LeaseLost, Reason, StoreError
+from crawler.frontier.host_pace import HostPace
+from crawler.layers.protocol import Fetch
+from crawler.request import Request
+from crawler.response import Response
+from crawler.run.engine import Engine
+from crawler.run.observers import Observers
+from crawler.run.shared_scheduler import SharedScheduler
+from crawler.sinks import Outputs
+from crawler.stats import FinishReason
+from crawler.store.base import Facts
+from crawler.store.sharing import Needs, News, Team
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TeamParts:
+    """What the beats change."""
+
+    scheduler: SharedScheduler
+    hosts: HostPace
+    observers: Observers
+    outputs: Outputs
+    #: Takes facts that other processes have found.
+    learn: Callable[[Facts], None]
+    #: Told how many processes there are: each has its share of the crawl-wide rates.
+    share: Callable[[int], None]
+
+
+class Teamwork:
+    """Beats from the opening of a run to its closing: `async with`."""
+
+    def __init__(self, team: Team, parts: TeamParts) -> None:
+        self._team = team
+        self._parts = parts
+        self._workers = 1
+        self._is_over = False
+        self._beaten = anyio.Event()
+        self._tasks: TaskGroup
+        self.engine: Engine
+
+    async def __aenter__(self) -> Teamwork:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._run)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+        await self._hand_over()
+
+    async def settle(self, reason: FinishReason) -> None:
+        """At the end of a complete crawl: end it for all, and wait for the others, so
+        that all that they land is published."""
+        if not (self._team.is_leader and reason.is_complete):
+            return
+        await self._team.end(str(reason))
+        self._is_over = True
+        await self._next_beat()
+        while self._workers > 1:
+            await self._next_beat()
+
+    async def _next_beat(self) -> None:
+        """Return after a whole beat from now on."""
+        for _ in range(2):
+            beaten = self._beaten
+            await beaten.wait()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                news = await self._team.beat(self._needs())
+            except StoreError as exc:
+                logger.warning("The lease cannot be renewed: %s", exc)
+            except LeaseLost:
+                self.engine.give_up()
+                self._workers = 1
+                self._beaten.set()
+                return
+            else:
+                self._take(news)
+            beaten, self._beaten = self._beaten, anyio.Event()
+            beaten.set()
+            await anyio.sleep(self._team.lease.beat)
+
+    def _needs(self) -> Needs:
+        scheduler, now = self._parts.scheduler, asyncio.get_running_loop().time()
+        resting = self._parts.hosts.rests(now)
+        return Needs(
+            scheduler.wanted_permits(),
+            scheduler.busy_shards(),
+            # Another process may ask these hosts next.
+            {host: rest for host, rest in resting.items() if not self._team.owns(host)},
+        )
+
+    def _take(self, news: News) -> None:
+        parts = self._parts
+        parts.learn(news.facts)
+        parts.observers.committed(news.counters)
+        parts.outputs.wake(news.item)
+        parts.scheduler.permit(news.permits)
+        parts.scheduler.gain(news.gained)
+        parts.scheduler.stir(news.stirred)
+        if news.workers != self._workers:
+            self._workers = news.workers
+            parts.share(news.workers)
+        if news.over and not self._is_over:
+            self._is_over = True
+            if news.over == FinishReason.FINISHED:
+                parts.scheduler.end()
+            else:
+                self.engine.stop(FinishReason(news.over))
+
+    async def _hand_over(self) -> None:
+        """Let the next owners know which hosts rest."""
+        now = asyncio.get_running_loop().time()
+        resting = self._parts.hosts.rests(now)
+        if resting and now < self._team.deadline:
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._team.beat(Needs(resting=resting))
+            except (StoreError, LeaseLost) as exc:
+                logger.warning("How long hosts rest is not handed over: %s", exc)
+
+
+class Guarded:
+    """A layer next to the wire: nothing is asked once the lease is over."""
+
+    def __init__(self, fetch: Fetch, team: Team) -> None:
+        self._fetch = fetch
+        self._team = team
+        self._now = asyncio.get_running_loop().time
+
+    async def __call__(self, request: Request, /) -> Response:
+        if self._now() >= self._team.deadline:
+            raise FetchError(
+                Reason.RESET,
+                "not asked: the lease of this process is over",
+                url=request.url,
+                blame=Blame.WAY,
+                is_free=True,
+            )
+        return await self._fetch(request)

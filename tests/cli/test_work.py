@@ -1,0 +1,95 @@
+"""`crawl work`: many processes crawl one run, with a server's log as witness."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cli.sites import crawl, starting
+from tests.cli.team_site import TeamSite, serving_team, write_team_spider
+
+HOSTS, PAGES, RATE = 12, 40, 8.0
+#: The interval of a host, less what a busy machine may take off a gap on its way.
+LEAST = 0.3 / RATE
+
+
+def titles(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return sorted(json.loads(line)["title"] for line in lines)
+
+
+def until(site: TeamSite, count: int) -> None:
+    """Return when so many requests were made."""
+    end = time.monotonic() + 30
+    while len(site.log) < count:
+        assert time.monotonic() < end, "the crawl stands still"
+        time.sleep(0.02)
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    _, told = process.communicate(timeout=50)
+    return told
+
+
+def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
+    at = ("-s", f"storage.url={database}")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "work", "team", *at) as first,
+            starting(tmp_path, "work", "team", *at) as second,
+            starting(tmp_path, "run", "team", *at) as leader,
+        ):
+            told = [ended(process) for process in (leader, first, second)]
+
+    codes = (leader.returncode, first.returncode, second.returncode)
+    assert codes == (0, 0, 0), told
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    paths = Counter((host, path) for _, host, path in site.log)
+    assert max(paths.values()) == 1
+    assert min(site.gaps()) >= LEAST
+    assert len(site.asked_robots()) == HOSTS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_processes_killed_and_paused_at_random_lose_nothing(
+    tmp_path: Path, database: str, seed: int
+) -> None:
+    dice = random.Random(seed)
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    with serving_team(HOSTS, PAGES) as site, ExitStack() as stack:
+        write_team_spider(tmp_path, site, RATE)
+
+        def start(command: str) -> subprocess.Popen[str]:
+            return stack.enter_context(starting(tmp_path, command, "team", *at))
+
+        workers = [start("run"), start("work"), start("work")]
+        until(site, 20)
+        for _ in range(6):
+            time.sleep(0.3 + dice.random() * 0.7)
+            victim = dice.randrange(3)
+            if workers[victim].poll() is not None:
+                break  # the crawl is over
+            if dice.random() < 0.5:
+                workers[victim].kill()
+                workers[victim].wait()
+                workers[victim] = start("work" if victim else "run")
+            else:
+                workers[victim].send_signal(signal.SIGSTOP)
+                time.sleep(dice.choice([0.5, 3.5]))
+                workers[victim].send_signal(signal.SIGCONT)
+        told = ended(workers[0])
+        if workers[0].returncode:
+            assert crawl(tmp_path, "run", "team", *at).returncode == 0, told
+
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
+    assert min(site.gaps()) >= LEAST
