@@ -14,6 +14,7 @@ from crawler.cli.project import Project, is_file
 from crawler.cli.streams import of_bytes
 from crawler.errors import ConfigError
 from crawler.request import Request
+from crawler.stats import counted
 from crawler.store.base import Attempt, Explanation, State
 from crawler.store.open import open_reader
 from crawler.store.reading import Reader, RunReader, RunRecord
@@ -128,8 +129,8 @@ def _known(found: Explanation) -> Iterator[str]:
     if found.duplicates:
         where, callback = found.duplicate_on or "start()", found.duplicate_for
         yield (
-            f"    equal    {found.duplicates:,} more Requests, such as one in {where} "
-            f"for {callback}(): not asked again, for that takes once=False"
+            f"    equal    {counted(found.duplicates, 'more Request')}, such as one in "
+            f"{where} for {callback}(): not asked again, for that takes once=False"
         )
     for attempt in found.attempts:
         yield f"    asked    {_attempt(attempt)}"

@@ -9,12 +9,16 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TextIO
+
+from crawler.cli.logs import json_line
 
 
 @contextmanager
-def to_standard_error() -> Iterator[None]:
-    """While the block runs, what is written to `sys.stdout` goes to standard error.
+def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
+    """While the block runs, what is written to `sys.stdout` goes to standard error;
+    `as_json`: as an object for each line, like the log.
 
     The descriptor stays what it is: items are written to it.
     """
@@ -24,7 +28,7 @@ def to_standard_error() -> Iterator[None]:
     except (OSError, ValueError, AttributeError):
         yield  # a notebook's or a test's: nothing else can be told apart
         return
-    printed = _Printed(real)
+    printed = _PrintedLines(real) if as_json else _Printed(real)
     sys.stdout = printed
     try:
         yield
@@ -65,3 +69,18 @@ class _Printed(io.TextIOBase):
 
     def isatty(self) -> bool:
         return self._real.isatty()
+
+
+class _PrintedLines(_Printed):
+    """Each line as a JSON object; what lacks its end waits for it."""
+
+    def __init__(self, real: TextIO) -> None:
+        super().__init__(real)
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            moment = datetime.now(UTC)
+            sys.stderr.write(json_line("info", line, moment, logger="print") + "\n")
+        return len(text)

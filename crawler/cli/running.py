@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -80,7 +80,7 @@ def conduct(
     is_taken = "-" in (*(terms.outputs_of(spider)), summary_path)
     with (
         logs.configured(manner.verbosity, manner.quiet, manner.log_format) as context,
-        printing.to_standard_error() if is_taken else nullcontext(),
+        _printing(manner) if is_taken else nullcontext(),
     ):
         if isinstance(view, JsonView):
             view.context = context
@@ -99,6 +99,10 @@ def conduct(
         view.end(ending, command)
     summary.write(summary_path, ending.report)
     return ending
+
+
+def _printing(manner: Manner) -> AbstractContextManager[None]:
+    return printing.to_standard_error(as_json=manner.log_format == "json")
 
 
 def _name_spider(report: Report, name: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import PurePath
 
 import msgspec
 
@@ -27,7 +28,8 @@ def parse_command(
     if request.callback != "parse":
         words += ["--callback", request.callback]
     for name, value in arguments.items():
-        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        is_text = isinstance(value, str | PurePath)
+        text = str(value) if is_text else msgspec.json.encode(value).decode()
         words += ["-a", f"{name}={without_secret(name, text)}"]
     meta = request.encoded_meta
     if meta and meta != b"{}":

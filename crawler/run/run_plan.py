@@ -25,6 +25,7 @@ from crawler.run.user_code import defined_at
 from crawler.settings import Settings
 from crawler.sinks import Mode, OutputPlan, Owns, places_of
 from crawler.spider import Spider
+from crawler.spider.arguments import encode_arguments
 from crawler.store.base import RunStart, Store
 from crawler.store.job_name import check_job_name
 from crawler.store.open import open_store
@@ -89,7 +90,7 @@ class RunPlan(msgspec.Struct, frozen=True):
 
     def start(self) -> RunStart:
         """What the store keeps of the run from its beginning."""
-        arguments = msgspec.json.encode(self.spider.arguments, order="sorted")
+        arguments = encode_arguments(self.spider.arguments)
         return RunStart(
             job=self.job,
             spider=self.spider.name,

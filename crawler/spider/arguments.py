@@ -6,8 +6,9 @@ import inspect
 import sys
 import tomllib
 from collections.abc import Mapping
+from pathlib import PurePath
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -48,7 +49,8 @@ class Argument(msgspec.Struct, frozen=True):
         except (msgspec.ValidationError, ValueError) as exc:
             kind = getattr(self.kind, "__name__", str(self.kind))
             raise ConfigError(
-                f"Argument {self.name}={value!r} is not a valid {kind}: {exc}"
+                f"Argument {self.name}={value!r} is not a valid {kind}: "
+                f"{_expected(self.kind, exc)}"
             ) from exc
 
 
@@ -136,7 +138,7 @@ def _resolved(cls: type, name: str, annotation: Any) -> Any:
 
 def _convert(value: Any, kind: Any) -> Any:
     try:
-        return msgspec.convert(value, kind, strict=False)
+        return msgspec.convert(value, kind, strict=False, dec_hook=_of_text)
     except msgspec.ValidationError as exc:
         has_inside = any(kind in str(exc) for kind in ("array", "object"))
         if not isinstance(value, str) or not has_inside:
@@ -146,4 +148,36 @@ def _convert(value: Any, kind: Any) -> Any:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = [part.strip() for part in value.split(",")]
-    return msgspec.convert(parsed, kind, strict=False)
+    return msgspec.convert(parsed, kind, strict=False, dec_hook=_of_text)
+
+
+def encode_arguments(values: Mapping[str, Any]) -> bytes:
+    """The arguments as JSON, always the same for the same values: what a store keeps.
+    ConfigError for a value that is no JSON."""
+    try:
+        return msgspec.json.encode(values, order="sorted", enc_hook=_as_text)
+    except (TypeError, ValueError) as exc:
+        raise ConfigError(f"The spider's arguments cannot be kept: {exc}") from exc
+
+
+def _of_text(kind: type, value: Any) -> Any:
+    if issubclass(kind, PurePath) and isinstance(value, str | PurePath):
+        return kind(value)
+    raise ValueError(f"{kind.__name__} cannot be made of {type(value).__name__}")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON; declare it as text")
+
+
+#: What a value should have been, in words.
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _expected(kind: Any, error: Exception) -> str:
+    """What is wrong with a value: in words for simple types, else as msgspec says."""
+    kinds = [each for each in get_args(kind) or (kind,) if each is not type(None)]
+    words = _WORDS.get(kinds[0]) if len(kinds) == 1 else None
+    return f"expected {words}" if words else str(error)

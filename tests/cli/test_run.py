@@ -631,6 +631,10 @@ def test_what_a_spider_prints_does_not_get_between_its_items(tmp_path: Path) -> 
         done = crawl(tmp_path, "run", "books", "-o", "-")
         one = crawl(tmp_path, "parse", f"{site.url}/one", "--spider", "books")
 
+        read = crawl(tmp_path, "run", "books", "-o", "-", "--log-format", "json")
+
+    lines = [json.loads(line) for line in read.stderr.splitlines()[1:]]
+    assert sum(line.get("logger") == "print" for line in lines) == 3
     assert all(json.loads(line) for line in done.stdout.splitlines())
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr.count("seen http") == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from crawler import Arg, ConfigError, Spider
+from crawler.spider.arguments import encode_arguments
 
 
 class Shop(Spider):
@@ -49,7 +52,9 @@ def test_text_arrives_as_the_declared_type(name: str, given: Any, value: Any) ->
 
 
 def test_a_value_that_does_not_fit_names_the_argument() -> None:
-    with pytest.raises(ConfigError, match=r"limit='many' is not a valid int.*`str`"):
+    with pytest.raises(
+        ConfigError, match=r"limit='many' is not a valid int: expected a"
+    ):
         Shop(root="x", limit="many")
 
 
@@ -100,3 +105,35 @@ def test_the_types_of_other_attributes_need_not_be_known() -> None:
         limit: int | None = Arg(None)
 
     assert Typed(limit="3").arguments["limit"] == 3
+
+
+class Reading(Spider):
+    name = "reading"
+    list_file: Path = Arg(Path("names.txt"))
+    others: list[Path] = Arg([])
+    ratio: float | None = Arg(None)
+    limit: int = Arg(1)
+
+
+def test_a_path_is_an_argument_like_others() -> None:
+    default, given = Reading(), Reading(list_file="a/b.txt", others="c,d")
+
+    assert default.list_file == Path("names.txt")
+    assert (given.list_file, given.others) == (Path("a/b.txt"), [Path("c"), Path("d")])
+    kept = msgspec.json.decode(encode_arguments(given.arguments))
+    assert Reading(**kept).arguments == given.arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("ratio", "a number"), ("limit", "a whole number")]
+)
+def test_a_wrong_value_is_told_in_words(name: str, what: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"'many' is not a valid .*: expected {what}$"
+    ):
+        Reading(**{name: "many"})
+
+
+def test_a_value_that_is_no_json_is_told_by_its_type() -> None:
+    with pytest.raises(ConfigError, match="object is no JSON"):
+        encode_arguments({"a": object()})
