@@ -68,6 +68,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 SectionT = TypeVar("SectionT", bound=Section)
 
 
+# Over 12 attributes: a value, one field for each setting of [crawl].
 class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[crawl]: the crawl as a whole."""
 

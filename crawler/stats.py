@@ -152,7 +152,6 @@ class Shortfall(msgspec.Struct, frozen=True):
     text: str
 
 
-# Over 12 attributes: a value, one field for each figure of a report.
 class WrittenOutput(msgspec.Struct, frozen=True):
     """An output that is in place."""
 
@@ -164,6 +163,7 @@ class WrittenOutput(msgspec.Struct, frozen=True):
     bytes: int | None = None
 
 
+# Over 12 attributes: a value, one field for each figure of a report.
 @dataclass
 class Report:
     """How a run went; `summary()` gives the keys of `--summary`."""

@@ -72,7 +72,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "jobs/process_end.py": "jobs/test_scheduler.py",
     "jobs/report/amounts.py": "jobs/report/test_report_page.py",
     "jobs/report/fields.py": "jobs/report/test_figures.py",
-    "jobs/report/material.py": "jobs/report/test_report_page.py",
     "jobs/state.py": "jobs/test_week.py",
     "layers/declared_sessions.py": "layers/test_identities.py",
     "layers/rates/__init__.py": "layers/rates/test_bandwidth.py",
