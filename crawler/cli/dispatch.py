@@ -25,6 +25,7 @@ from crawler.cli import (
     run,
     schedule,
     shell,
+    status,
     streams,
     work,
 )
@@ -44,6 +45,7 @@ COMMANDS = (
     pages,
     shell,
     history,
+    status,
     jobs,
     schedule,
 )

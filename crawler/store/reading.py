@@ -66,6 +66,22 @@ class Changes(msgspec.Struct, frozen=True):
     pairs: tuple[tuple[bytes, bytes], ...] = ()
 
 
+class RunWorker(msgspec.Struct, frozen=True):
+    """A process that works on a run, as it has said of itself."""
+
+    machine: str
+    process: int
+    is_leader: bool = True
+    #: Parts of the sites that it owns; 0: it owns all.
+    shards: int = 0
+    #: Pages that it has landed.
+    pages: int = 0
+    #: Seconds until its lease is over; None: it has none.
+    lease: float | None = None
+    #: Where it stood when it wrote it last.
+    status: Status | None = None
+
+
 class RunReader(Protocol):
     """What one run left, or has so far. StateError: it cannot be read."""
 
@@ -76,6 +92,10 @@ class RunReader(Protocol):
 
     def facts(self) -> Facts:
         """The facts that the run knows again when it is resumed, such as its scope."""
+        ...
+
+    def workers(self) -> list[RunWorker]:
+        """The processes that work on the run, as far as is known."""
         ...
 
     def status(self) -> Status | None:

@@ -13,8 +13,9 @@ from crawler.store.compared_runs import compared
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.opening import facts_of
 from crawler.store.postgres.rows import explained, visit_of
+from crawler.store.postgres.run_state import decoded
 from crawler.store.postgres.server import BlockingConnection, PostgresServer
-from crawler.store.reading import Changes, Visit
+from crawler.store.reading import Changes, RunWorker, Visit
 from crawler.store.status import Status
 
 if TYPE_CHECKING:
@@ -48,6 +49,23 @@ class PostgresRunReader:
         visits = self._ask(sql.VISITS_OF, page)
         more = sql.DUPLICATES_OF if story else sql.REJECTED_STORY
         return explained(fingerprint, story, visits, self._ask(more, page))
+
+    def workers(self) -> list[RunWorker]:
+        """The processes that work on the run, the one that leads first."""
+        return [
+            RunWorker(
+                machine.partition(" ")[0],
+                process,
+                is_leader,
+                shards,
+                decoded(counters).pages,
+                lease,
+                msgspec.json.decode(status, type=Status) if status else None,
+            )
+            for machine, process, is_leader, lease, counters, status, shards in (
+                self._ask(sql.WORKERS)
+            )
+        ]
 
     def status(self) -> Status | None:
         """Where the run stood when its process wrote it last; None: it never did."""

@@ -317,6 +317,10 @@ VISITS_AFTER = """SELECT visits.number, visits.fp, time, visits.state, reason, d
     JOIN run.hosts ON hosts.number = urls.host
     WHERE visits.number > %s AND elapsed IS NOT NULL ORDER BY visits.number LIMIT %s"""
 REQUESTS_OF = "SELECT fp, options FROM run.urls WHERE url = %s ORDER BY seq"
+WORKERS = """SELECT machine, pid, is_leader,
+        extract(epoch FROM expires - now())::float8, counters, status,
+        (SELECT count(*)::int FROM run.shards WHERE owner = workers.id)
+    FROM run.workers WHERE NOT dead ORDER BY is_leader DESC, id"""
 URL_OF = "SELECT url FROM run.urls WHERE fp = %s"
 
 # -- failed pages are put back

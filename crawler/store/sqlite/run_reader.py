@@ -13,7 +13,7 @@ import msgspec
 from crawler.request import decode_options
 from crawler.store.base import Explanation, Facts, ItemRow, State
 from crawler.store.compared_runs import compared
-from crawler.store.reading import Changes, Visit
+from crawler.store.reading import Changes, RunWorker, Visit
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.facts import read_facts
 from crawler.store.sqlite.string_table import spelled_words
@@ -46,6 +46,13 @@ class SqliteRunReader:
         """The facts that the run knows again when it is resumed, such as its scope."""
         with self._open() as connection:
             return read_facts(connection)
+
+    def workers(self) -> list[RunWorker]:
+        """The process that works on the run, if it has not said that it ended."""
+        status = self.status()
+        if status is None or status.end:
+            return []
+        return [RunWorker(status.machine, status.process, status=status)]
 
     def status(self) -> Status | None:
         """Where the run stood when its process wrote it last; None: it never did."""
