@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from crawler.settings import Settings
     from crawler.sinks import Sink
     from crawler.spider import Arg, Failure, Results, Session, SessionPool, Spider
+    from crawler.spider.feed_entries import FeedEntry
+    from crawler.spider.feeds import FeedSpider
     from crawler.spider.rules import Rule, RuleSpider
     from crawler.spider.sitemaps import SitemapSpider
     from crawler.stats import FinishReason, Report
@@ -102,6 +104,8 @@ _HOMES = {
         "SessionPool",
         "Spider",
     ),
+    "crawler.spider.feed_entries": ("FeedEntry",),
+    "crawler.spider.feeds": ("FeedSpider",),
     "crawler.spider.rules": ("Rule", "RuleSpider"),
     "crawler.spider.sitemaps": ("SitemapSpider",),
     "crawler.stats": ("FinishReason", "Report"),
@@ -119,6 +123,8 @@ __all__ = [
     "DropItem",
     "ExtractError",
     "Failure",
+    "FeedEntry",
+    "FeedSpider",
     "FetchError",
     "FinishReason",
     "FormError",

@@ -1,0 +1,110 @@
+"""Entries of RSS and Atom feeds as one kind of item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element
+
+from crawler.response import Response
+from crawler.web import sitemaps, urls
+
+
+@dataclass(frozen=True)
+class FeedEntry:
+    """An entry of a feed: RSS 2.0, RSS 1.0 (RDF) or Atom."""
+
+    id: str
+    url: str
+    title: str
+    #: HTML, as a rule; the content where the feed has it, else the summary.
+    summary: str = ""
+    author: str = ""
+    #: ISO 8601, UTC; empty: not said, or no date.
+    published: str = ""
+    updated: str = ""
+    categories: list[str] = field(default_factory=list)
+    #: URLs of files that belong to it.
+    enclosures: list[str] = field(default_factory=list)
+
+
+def entry_of(element: Element, response: Response) -> FeedEntry:
+    """The entry that an `<item>` or `<entry>` is; its URLs are absolute."""
+    published = _text(element, "pubDate", "published", "issued", "date")
+    updated = _text(element, "updated", "modified") or published
+    url = _url(response, _link(element))
+    return FeedEntry(
+        id=_text(element, "guid", "id") or url,
+        url=url,
+        title=_text(element, "title"),
+        summary=_text(element, "encoded", "content", "description", "summary"),
+        author=_author(element),
+        published=_date(published),
+        updated=_date(updated),
+        categories=_categories(element),
+        enclosures=[_url(response, each) for each in _enclosures(element)],
+    )
+
+
+def _children(element: Element, name: str) -> list[Element]:
+    return [child for child in element if child.tag.rpartition("}")[2] == name]
+
+
+def _text(element: Element, *names: str) -> str:
+    """The text of the first child of these names that has one."""
+    for name in names:
+        for child in _children(element, name):
+            if text := "".join(child.itertext()).strip():
+                return text
+    return ""
+
+
+def _link(element: Element) -> str:
+    """RSS has the link as text, Atom as `href`: the alternate one, else the first."""
+    links = _children(element, "link")
+    for rel in ("alternate", None):
+        for link in links:
+            href = link.get("href")
+            if href and rel in (None, link.get("rel", "alternate")):
+                return href
+    if text := _text(element, "link"):
+        return text
+    guids = _children(element, "guid")
+    is_link = bool(guids) and guids[0].get("isPermaLink", "true") != "false"
+    return _text(element, "guid") if is_link else ""
+
+
+def _author(element: Element) -> str:
+    for author in _children(element, "author"):
+        if name := _text(author, "name"):
+            return name
+    return _text(element, "author", "creator")
+
+
+def _categories(element: Element) -> list[str]:
+    found = [
+        each.get("term") or "".join(each.itertext()).strip()
+        for name in ("category", "subject")
+        for each in _children(element, name)
+    ]
+    return [each for each in dict.fromkeys(found) if each]
+
+
+def _enclosures(element: Element) -> list[str]:
+    found = [each.get("url", "") for each in _children(element, "enclosure")]
+    links = _children(element, "link")
+    found += [each.get("href", "") for each in links if each.get("rel") == "enclosure"]
+    return [each for each in found if each]
+
+
+def _url(response: Response, reference: str) -> str:
+    if not reference:
+        return ""
+    try:
+        return urls.absolute(response.url, reference.strip())
+    except urls.InvalidUrl:
+        return reference
+
+
+def _date(text: str) -> str:
+    found = sitemaps.moment(text) if text else None
+    return "" if found is None else found.isoformat()

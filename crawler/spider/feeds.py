@@ -1,0 +1,190 @@
+"""FeedSpider: the records of feeds of any size.
+
+    class News(FeedSpider):
+        name = "news"
+        start_urls = ["https://news.example/feed.xml"]
+
+        async def parse_record(self, response: Response, record: FeedEntry) -> Results:
+            yield response.follow(record.url, self.parse_article)
+
+Rule: a feed is streamed, packed or not, and one record is held at a time. What comes
+before a break stays, and the log says where the feed ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar, Literal, Protocol, get_args
+
+import anyio.lowlevel
+
+from crawler.errors import ConfigError, FetchError, Reason
+from crawler.message.received import BodyStream
+from crawler.request import Request
+from crawler.response import Response
+from crawler.spider.base import Results, Spider
+from crawler.spider.feed_entries import entry_of
+from crawler.web.records.csv_records import CsvRecords
+from crawler.web.records.json_records import JsonRecords
+from crawler.web.records.unpacking import Unpacker
+
+Kind = Literal["", "feed", "xml", "csv", "json"]
+
+
+_KINDS = get_args(Kind)
+
+
+class Records(Protocol):
+    """Reads records piece by piece."""
+
+    def feed(self, data: bytes) -> Iterator[Any]: ...
+    def close(self) -> Iterator[Any]: ...
+
+
+class FeedSpider(Spider):
+    """Asks for its start URLs, and gives each of their records to `parse_record`.
+
+    RSS and Atom give FeedEntry, other XML the elements named `element`, CSV dicts, JSON
+    lines and one JSON array their values. gzip and zstd are undone.
+    """
+
+    #: "feed" (RSS and Atom), "xml", "csv", "json" (an array, or a value a line); empty:
+    #: by type and first byte.
+    kind: ClassVar[Kind] = ""
+    #: The name of the XML elements that are records, "{uri}name" in a namespace.
+    element: str = ""
+    #: Of CSV: the delimiter, and the columns where the first row does not name them.
+    delimiter: str = ""
+    columns: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.kind not in _KINDS or (cls.kind == "xml" and not cls.element):
+            raise ConfigError(
+                f"{cls.__name__}: kind is one of {', '.join(filter(None, _KINDS))}; "
+                "with 'xml' name the `element` that is a record"
+            )
+
+    async def start(self) -> Results:
+        """A streamed request for each start URL."""
+        for url in self.start_urls:
+            yield Request(url, "parse_feed", stream=True)
+
+    async def parse_record(self, response: Response, record: Any) -> Results:
+        """What becomes of a record; by default it is an item."""
+        yield record
+
+    async def parse_feed(self, response: Response) -> Results:
+        """Read a feed, and give its records on."""
+        count = 0
+        try:
+            async for record in self._records(response):
+                count += 1
+                async for value in self.parse_record(response, record):
+                    yield value
+        except FetchError as exc:
+            if exc.reason is not Reason.PARSE_ERROR or not count:
+                raise
+            self.count("feeds that ended early")
+            self.logger.warning(
+                "Feed %s ends early, after %d records: %s",
+                response.url,
+                count,
+                exc.detail,
+            )
+
+    async def _records(self, response: Response) -> AsyncIterator[Any]:
+        unpacked = response.stream = UnpackedBody(response.stream, response.url)
+        kind = self.kind or _kind_of(response, await unpacked.first())
+        if kind == "feed" and not self.element:
+            async for element in response.xml_elements("item", "entry"):
+                yield entry_of(element, response)
+            return
+        if kind in ("feed", "xml"):
+            async for element in response.xml_elements(self.element):
+                yield element
+            return
+        reader: Records = JsonRecords()
+        if kind == "csv":
+            charset = response.headers.get("content-type", "").partition("charset=")[2]
+            reader = CsvRecords(charset or None, self.columns, self.delimiter)
+        async for record in _read(response, reader):
+            yield record
+
+
+async def _read(response: Response, reader: Records) -> AsyncIterator[Any]:
+    try:
+        async for piece in response.aiter_bytes():
+            for record in reader.feed(piece):
+                yield record
+            await anyio.lowlevel.checkpoint()  # others have their turn
+        for record in reader.close():
+            yield record
+    except ValueError as exc:
+        raise FetchError(Reason.PARSE_ERROR, str(exc), url=response.url) from exc
+
+
+class UnpackedBody:
+    """A body whose gzip or zstd is undone; one that is not packed is as it was."""
+
+    def __init__(self, body: BodyStream, url: str) -> None:
+        self._body = body
+        self._url = url
+        self._pieces = self._unpacked()
+        self._first = b""
+
+    async def first(self) -> bytes:
+        """The first piece that is not empty; it comes again by iteration."""
+        while not self._first:
+            try:
+                self._first = await anext(self._pieces)
+            except StopAsyncIteration:
+                break
+        return self._first
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._first:
+            first, self._first = self._first, b""
+            yield first
+        async for piece in self._pieces:
+            yield piece
+
+    async def _unpacked(self) -> AsyncIterator[bytes]:
+        unpacker = Unpacker()
+        try:
+            async for piece in self._body:
+                for plain in unpacker.feed(piece):
+                    yield plain
+            for plain in unpacker.close():
+                yield plain
+        except ValueError as exc:
+            raise FetchError(Reason.PARSE_ERROR, str(exc), url=self._url) from exc
+
+    @property
+    def received(self) -> int:
+        return self._body.received
+
+    def take_complete(self) -> bytes | None:
+        return None
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self])
+
+    def keep_transferred(self) -> None:
+        self._body.keep_transferred()
+
+    @property
+    def transferred(self) -> bytes:
+        return self._body.transferred
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+def _kind_of(response: Response, first: bytes) -> Kind:
+    """What a feed is, by its first byte and its media type."""
+    start = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start == b"<":
+        return "feed"
+    said = response.headers.get("content-type", "").lower()
+    return "json" if start in (b"{", b"[") or "json" in said else "csv"

@@ -1,0 +1,94 @@
+"""Undoes gzip and zstd of a file that is packed, piece by piece, and bounded.
+
+Rule: pure. What comes out is given in steps, so that no bomb fills the memory.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+#: Bytes that come out at a time.
+STEP = 256 * 1024
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class Unpacker:
+    """Gives the plain bytes of a body, which is packed or not; ValueError if it is
+    broken."""
+
+    def __init__(self) -> None:
+        self._head: bytes | None = b""
+        self._inflate: Any = None
+        self._zstd: Any = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What this piece gives."""
+        if self._head is not None:
+            data = self._head + data
+            if len(data) < len(ZSTD):
+                self._head = data
+                return
+            self._head = None
+            if data.startswith(GZIP):
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            elif data.startswith(ZSTD):
+                self._zstd = _zstd_decompressor()
+        if self._inflate is not None:
+            yield from self._gunzip(data)
+        elif self._zstd is not None:
+            yield from self._unzstd(data)
+        else:
+            yield data
+
+    def close(self) -> Iterator[bytes]:
+        """What is left of a body that is shorter than a mark."""
+        if self._head:
+            yield self._head
+            self._head = None
+
+    def _gunzip(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            try:
+                yield self._inflate.decompress(data, STEP)
+            except zlib.error as exc:
+                raise ValueError(f"gzip: {exc}") from exc
+            data = self._inflate.unconsumed_tail
+            if self._inflate.eof:
+                data = self._inflate.unused_data
+                if not data.startswith(GZIP):  # junk behind the end
+                    return
+                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def _unzstd(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            try:
+                piece = self._zstd.decompress(data, STEP)
+            except Exception as exc:  # each package has an error of its own
+                raise ValueError(f"zstd: {exc}") from exc
+            if piece:
+                yield piece
+            if self._zstd.eof:
+                data = self._zstd.unused_data
+                if not data.startswith(ZSTD):
+                    return
+                self._zstd = _zstd_decompressor()
+            elif self._zstd.needs_input or not piece:
+                return
+            else:
+                data = b""
+
+
+def _zstd_decompressor() -> Any:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError as exc:
+        raise ValueError(
+            "the file is packed by zstd; pip install 'exact-crawler[speed]'"
+        ) from exc
+    return zstd.ZstdDecompressor()

@@ -1,0 +1,232 @@
+"""Feeds of all kinds, streamed: records, what is found by itself, breaks."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backports import zstd
+
+from crawler import ConfigError, FeedEntry, FeedSpider, Report, Response, Results, crawl
+from crawler.testing import FakeSite
+from tests.run.killing import durable
+
+URL = "https://feeds.example/feed"
+RSS = b"""<?xml version="1.0"?><rss version="2.0"
+ xmlns:content="http://purl.org/rss/1.0/modules/content/"
+ xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>News</title>
+<item><title>One &amp; more</title><link>/one</link><guid>g1</guid>
+<pubDate>Thu, 26 Nov 2026 08:00:00 +0100</pubDate><dc:creator>Emma</dc:creator>
+<description>short</description><content:encoded><![CDATA[<p>long</p>]]></content:encoded>
+<category>a</category><category>b</category>
+<enclosure url="/one.mp3" length="1"/></item>
+<item><guid>https://feeds.example/two</guid></item></channel></rss>"""
+ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><title>News</title>
+<entry><id>urn:1</id><title>One</title><link rel="self" href="/self"/>
+<link href="/one"/><link rel="enclosure" href="/one.mp3"/>
+<author><name>Emma</name></author><summary>short</summary><category term="a"/>
+<published>2026-11-26T08:00:00Z</published><updated>2026-11-27T08:00:00Z</updated>
+</entry></feed>"""
+
+
+def read(
+    body: Any, kind: str = "", of: type[FeedSpider] = FeedSpider, **more: Any
+) -> Report:
+    attributes = {"name": "feed", "start_urls": [URL], **more}
+    spider = type("Reads", (of,), attributes)
+    headers = {"Content-Type": kind} if kind else {}
+    return crawl(spider, transport=FakeSite({URL: (200, headers, body)}))
+
+
+def test_rss_gives_entries() -> None:
+    first, second = read(RSS, "application/rss+xml").items
+
+    assert first == FeedEntry(
+        id="g1",
+        url="https://feeds.example/one",
+        title="One & more",
+        summary="<p>long</p>",
+        author="Emma",
+        published="2026-11-26T07:00:00+00:00",
+        updated="2026-11-26T07:00:00+00:00",
+        categories=["a", "b"],
+        enclosures=["https://feeds.example/one.mp3"],
+    )
+    assert second.url == second.id == "https://feeds.example/two"
+
+
+def test_atom_gives_the_same_kind_of_entries() -> None:
+    (entry,) = read(ATOM, "application/atom+xml").items
+
+    assert entry == FeedEntry(
+        id="urn:1",
+        url="https://feeds.example/one",
+        title="One",
+        summary="short",
+        author="Emma",
+        published="2026-11-26T08:00:00+00:00",
+        updated="2026-11-27T08:00:00+00:00",
+        categories=["a"],
+        enclosures=["https://feeds.example/one.mp3"],
+    )
+
+
+def test_xml_is_read_by_element() -> None:
+    class ByElement(FeedSpider):
+        element = "book"
+
+        async def parse_record(self, response: Response, record: Any) -> Results:
+            yield {"title": record.findtext("title")}
+
+    body = b"<books><book><title>a</title></book><book><title>b</title></book></books>"
+
+    assert read(body, of=ByElement).items == [{"title": "a"}, {"title": "b"}]
+
+
+CSVS = [
+    pytest.param("a,b\n1,2\n3,4\n", id="commas"),
+    pytest.param("a;b\r\n1;2\r\n3;4", id="semicolons"),
+    pytest.param("a\tb\n1\t2\n\n3\t4\n", id="tabs"),
+    pytest.param("\ufeffa|b\n1|2\n3|4\n", id="bars, with a BOM"),
+]
+
+
+@pytest.mark.parametrize("text", CSVS)
+def test_the_dialect_of_csv_is_found(text: str) -> None:
+    items = read(text.encode(), "text/csv").items
+
+    assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+@pytest.mark.parametrize("name", ["utf-8", "windows-1252", "utf-16"])
+def test_the_encoding_of_csv_is_found(name: str) -> None:
+    text = "name,price\n" + "Müller & Söhne – Köln,5 €\n" * 20
+
+    items = read(text.encode(name), "text/csv").items
+
+    assert items == [{"name": "Müller & Söhne – Köln", "price": "5 €"}] * 20
+
+
+def test_rows_of_csv_may_hold_lines_and_lack_or_exceed_columns() -> None:
+    text = 'a,b,c\n"x\ny","say ""hi""",3\n1\n1,2,3,4\n'
+
+    assert read(text.encode(), "text/csv").items == [
+        {"a": "x\ny", "b": 'say "hi"', "c": "3"},
+        {"a": "1", "b": "", "c": ""},
+        {"a": "1", "b": "2", "c": "3", "column_4": "4"},
+    ]
+
+
+def test_columns_may_be_named() -> None:
+    items = read(b"1,2\n3,4\n", "text/csv", columns=("a", "b")).items
+
+    assert items == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": 1}\n{"a": 2}\n',
+        b'{"a": 1}\n\n{"a": 2}',
+        b'[{"a": 1}, {"a": 2}]',
+        b'\xef\xbb\xbf[\n  {"a": 1},\n  {"a": 2}\n]\n',
+    ],
+)
+def test_json_is_lines_or_one_array(body: bytes) -> None:
+    assert read(body, "application/json").items == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, zstd.compress, lambda body: gzip.compress(body) * 2]
+)
+@pytest.mark.parametrize(
+    ("body", "count"), [(RSS, 2), (b'{"a": 1}\n' * 3, 3), (b"a,b\n1,2\n", 1)]
+)
+def test_packed_feeds_are_unpacked(
+    pack: Callable[[bytes], bytes], body: bytes, count: int
+) -> None:
+    packed = pack(body)
+    if len(gzip.compress(body)) * 2 == len(packed) and not body.startswith(b"{"):
+        return  # twice in a row makes sense for lines only
+
+    items = read(packed, "application/octet-stream").items
+
+    assert len(items) == (2 * count if packed == gzip.compress(body) * 2 else count)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (b'[{"a": 1}, {"a": 2}, {"a"', 2),
+        (b'[{"a": 1}, {"a": 2}', 2),
+        (b'{"a": 1}\n{"a": 2}\nnothing\n', 2),
+        (RSS[: RSS.index(b"<item><guid>")] + b"<item><", 1),
+        (gzip.compress(b'{"a": 1}\n{"a": 2}\n' * 9000)[:-40], 1),
+    ],
+)
+def test_what_comes_before_a_break_stays_and_the_log_says_so(
+    body: bytes, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = read(body)
+
+    assert report.item_count >= count
+    assert report.pages == 1
+    assert report.counts == {"feeds that ended early": 1} or body.startswith(b"\x1f")
+    assert "ends early" in caplog.text or body.startswith(b"\x1f")
+
+
+def test_what_is_no_feed_at_all_fails_its_page() -> None:
+    report = read(b"[nothing]", "application/json")
+
+    assert report.errors == {"parse_error": 1}
+
+
+@pytest.mark.parametrize("attributes", [{"kind": "xml"}, {"kind": "yaml"}])
+def test_a_kind_that_cannot_be_is_an_error_of_the_class(attributes: Any) -> None:
+    with pytest.raises(ConfigError, match="kind is one of"):
+        type("Wrong", (FeedSpider,), attributes)
+
+
+def pieces(count: int, make: Callable[[int], str], first: str) -> Any:
+    async def body() -> AsyncIterator[bytes]:
+        yield first.encode()
+        for start in range(0, count, 500):
+            yield "".join(map(make, range(start, start + 500))).encode()
+
+    return body()
+
+
+@pytest.mark.parametrize(
+    ("first", "make", "last"),
+    [
+        ("id,text\n", lambda n: f"{n},{'x' * 200}\n", ""),
+        ("", lambda n: json.dumps({"id": n, "text": "x" * 200}) + "\n", ""),
+    ],
+)
+def test_a_long_feed_takes_no_memory(
+    tmp_path: Path, first: str, make: Callable[[int], str], last: str
+) -> None:
+    count, seen = 100_000, []
+
+    class Counts(FeedSpider):
+        name = "counts"
+        start_urls = [URL]
+
+        async def parse_record(self, response: Response, record: Any) -> Results:
+            seen.append(1)
+            if len(seen) == count:
+                yield {"id": int(record["id"])}
+
+    site = FakeSite({URL: (200, {}, pieces(count, make, first))})
+    tracemalloc.start()
+    run = durable(Counts, site, tmp_path, http={"total": "1h"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert run.report.items == [{"id": count - 1}]
+    assert peak < 20 * 1024**2
