@@ -143,10 +143,12 @@ def crawl(
 
 
 @contextmanager
-def starting(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def starting(
+    folder: Path, *arguments: str, module: str = "crawler.cli"
+) -> Iterator[subprocess.Popen[str]]:
     """`crawl` as a process that the block talks to; it does not outlive the block."""
     with subprocess.Popen(
-        [sys.executable, "-m", "crawler.cli", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,

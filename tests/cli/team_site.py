@@ -43,13 +43,17 @@ class TeamSite:
             for number in range(self.pages)
         )
 
-    def gaps(self) -> list[float]:
-        """The least time between two requests to each host."""
+    def gaps(self, around: float | None = None) -> list[float]:
+        """The times between two requests to each host, or those of half a second."""
         found = []
         for host in range(self.hosts):
             name = self.name(host)
             times = sorted(at for at, where, _ in self.log if where == name)
-            found += [b - a for a, b in pairwise(times)]
+            found += [
+                later - before
+                for before, later in pairwise(times)
+                if around is None or around <= later <= around + 0.5
+            ]
         return found
 
     def asked_robots(self) -> list[str]:

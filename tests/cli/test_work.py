@@ -93,3 +93,28 @@ def test_processes_killed_and_paused_at_random_lose_nothing(
 
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
     assert min(site.gaps()) >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guard", ["crawler.cli", "tests.cli.unguarded"])
+def test_a_paused_process_asks_nothing_after_its_lease(
+    tmp_path: Path, database: str, guard: str
+) -> None:
+    """The same without the guard before each request must fail."""
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "run", "team", *at) as leader,
+            starting(tmp_path, "work", "team", *at, module=guard) as worker,
+        ):
+            until(site, HOSTS * 8)
+            worker.send_signal(signal.SIGSTOP)
+            time.sleep(3.5)
+            woken = time.monotonic()
+            worker.send_signal(signal.SIGCONT)
+            told = [ended(process) for process in (leader, worker)]
+
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
+    gaps = site.gaps(around=woken)
+    assert (min(gaps) < 0.6 / RATE) == (guard != "crawler.cli")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 
+import anyio
+import msgspec
 import pytest
 
 pytest.importorskip("psycopg", reason="needs the extra postgres")
 
-from crawler.errors import JobLocked, StoreError
-from crawler.store.base import State
+from crawler.errors import JobLocked, LeaseLost, NoRun, StoreError
+from crawler.store.base import Facts, Outcome, State
 from crawler.store.postgres.store import PostgresStore
+from crawler.store.sharing import Needs
 from tests.postgres import Server
 from tests.store.values import START, Clock, done, entry, found
 
@@ -87,3 +91,135 @@ async def test_a_page_lowered_while_it_is_out_ends_at_the_lower_depth(
     explained = await store.explain(page.fingerprint)
     assert explained is not None
     assert (explained.state, explained.depth) == (State.DONE, 2)
+
+
+JOINING = msgspec.structs.replace(START, is_leader=False)
+
+
+async def test_a_worker_that_was_given_up_lands_nothing(
+    store: PostgresStore, postgres: Server
+) -> None:
+    """Without the fence in each commit this page would land."""
+    page = entry("a")
+    await store.commit([found(page)])
+    postgres.execute("UPDATE crawler_run_1.workers SET dead = true")
+
+    with pytest.raises(LeaseLost):
+        await store.commit([done(page, "x")])
+    with pytest.raises(LeaseLost):
+        await store.set_sink_position("out", "7")
+    with pytest.raises(LeaseLost):
+        await store.team.beat(Needs())
+
+    assert await store.items_after(0, 10) == []
+    assert store.team.deadline == -math.inf
+
+
+async def test_a_worker_that_joins_takes_its_share_at_the_next_beats(
+    store: PostgresStore, database: str
+) -> None:
+    await store.commit([found(*(entry(f"https://h{n}.example/") for n in range(40)))])
+    second = PostgresStore(database)
+    await second.open(JOINING)
+
+    await store.team.beat(Needs())  # gives up what is beyond its share
+    await store.team.beat(Needs())
+    await anyio.sleep(0.15)
+    news = await second.team.beat(Needs())
+
+    names = {f"h{number}.example" for number in range(40)}
+    owned = {name for name in names if second.team.owns(name)}
+    assert owned
+    assert owned == set(news.gained)
+    assert {name for name in names if store.team.owns(name)} == names - owned
+    await second.close(0.0)
+
+
+async def test_a_shard_with_a_request_out_is_not_given_up(
+    store: PostgresStore, database: str
+) -> None:
+    await store.commit([found(entry("a"))])
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    busy = frozenset(range(256))
+
+    for _ in range(2):
+        await store.team.beat(Needs(busy=busy))
+    await anyio.sleep(0.15)
+    news = await second.team.beat(Needs())
+
+    assert news.gained == {}
+    assert not any(second.team.owns(f"h{number}.example") for number in range(40))
+    await second.close(0.0)
+
+
+async def test_links_to_hosts_of_another_worker_are_its_news(
+    store: PostgresStore, database: str
+) -> None:
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    for _ in range(2):
+        await store.team.beat(Needs())
+    await anyio.sleep(0.15)
+    await second.team.beat(Needs())
+    links = [entry(f"https://h{number}.example/") for number in range(40)]
+
+    committed = await store.commit([found(*links)])
+    news = await second.team.beat(Needs())
+
+    own = {it.host for it in committed.added}
+    assert own
+    assert own | news.stirred.keys() == {it.host for it in links}
+    assert not own & news.stirred.keys()
+    await second.close(0.0)
+
+
+async def test_permits_of_pages_are_exact_over_workers_that_die(
+    database: str, postgres: Server
+) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(msgspec.structs.replace(START, pages=10))
+    await second.open(JOINING)
+
+    a = await first.team.beat(Needs(permits=6))
+    b = await second.team.beat(Needs(permits=6))
+    none = await first.team.beat(Needs(permits=6))
+    postgres.execute(
+        "UPDATE crawler_run_1.workers SET expires = now() - interval '1h' "
+        "WHERE NOT is_leader"
+    )
+    again = await first.team.beat(Needs(permits=6))
+
+    assert (a.permits, b.permits, none.permits, again.permits) == (6, 4, 0, 4)
+    with pytest.raises(LeaseLost):
+        await second.team.beat(Needs())
+    await second.close(0.0)
+    await first.close(0.0)
+
+
+async def test_a_robots_txt_is_known_to_all_workers(store: PostgresStore) -> None:
+    url = "https://books.example/robots.txt"
+    assert await store.team.robots(url) is None
+
+    await store.team.keep_robots(url, 200, b"User-agent: *")
+
+    assert await store.team.robots(url) == (200, b"User-agent: *")
+
+
+async def test_cookies_reach_other_workers_with_the_next_beat(
+    store: PostgresStore, database: str
+) -> None:
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    facts = Facts(cookies={("", "books.example"): b"[]"}, walls={"https://w.example/"})
+
+    await store.commit([Outcome(None, facts=facts)])
+    news = await second.team.beat(Needs())
+
+    assert (news.facts.cookies, news.facts.walls) == (facts.cookies, facts.walls)
+    await second.close(0.0)
+
+
+async def test_a_worker_without_a_run_is_told_so(database: str) -> None:
+    with pytest.raises(NoRun):
+        await PostgresStore(database).open(JOINING)
