@@ -42,6 +42,13 @@ def add(commands: Commands) -> None:
         metavar="IMAGE",
         help="with --print kubernetes: the image that holds the project",
     )
+    parser.add_argument(
+        "--workers",
+        type=options.positive,
+        metavar="N",
+        help="with --print kubernetes: N processes that join the runs of each job in a "
+        "shared database (storage.url)",
+    )
     options.add_settings(parser)
     options.add_verbosity(parser)
 

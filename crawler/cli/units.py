@@ -30,6 +30,8 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
         image=args.image,
     )
     files = dict(_files(args.kind, jobs, place))
+    if args.workers is not None:
+        files |= _worker_files(project, args, jobs, place)
     if args.to:
         _save(Path(args.to), files)
         say(_next(args.kind, args.to, jobs))
@@ -51,6 +53,31 @@ def _files(kind: str, jobs: list[Job], place: UnitPlace) -> Iterator[tuple[str, 
         else:
             documents = [kubernetes.claim(job), kubernetes.cron_job(job, place)]
             yield f"crawl-{job.name}.yaml", kubernetes.yaml(documents)
+
+
+def _worker_files(
+    project: Scheduled, args: argparse.Namespace, jobs: list[Job], place: UnitPlace
+) -> dict[str, str]:
+    """The workers of each job; ConfigError where they could share nothing."""
+    url = without_password(project.settings.storage.url)
+    if args.kind != "kubernetes" or not url:
+        raise ConfigError(
+            "--workers needs --print kubernetes, and storage.url: the database that "
+            "the processes share"
+        )
+    return {
+        f"crawl-{job.name}-workers.yaml": kubernetes.yaml(
+            [kubernetes.workers(job, place, args.workers, url)]
+        )
+        for job in jobs
+    }
+
+
+def without_password(url: str) -> str:
+    """The URL of a database with the user, and without the password."""
+    head, slashes, rest = url.partition("//")
+    user, at, host = rest.rpartition("@")
+    return f"{head}{slashes}{user.partition(':')[0]}{at}{host}"
 
 
 def _save(folder: Path, files: dict[str, str]) -> None:

@@ -275,3 +275,22 @@ def test_files_for_systemd_come_with_where_to_copy_them(
 
     assert (tmp_path / folder / "crawl-nightly.timer").exists()
     assert where in done.stderr
+
+
+def test_workers_are_printed_with_a_database_and_without_its_password(
+    tmp_path: Path,
+) -> None:
+    text = '[storage]\nurl = "postgresql://u:s3cret@db/crawl"\n'
+    text += '[jobs.nightly]\nspider = "books"\nschedule = "0 2 * * *"\n'
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    write_spider(tmp_path, "http://127.0.0.1:9")
+    kind = ("schedule", "--print", "kubernetes", "--workers", "8")
+
+    done = crawl(tmp_path, *kind)
+    refused = crawl(tmp_path, *kind, "-s", "storage.url=")
+
+    assert done.returncode == 0, done.stderr
+    assert 'kind: "Deployment"' in done.stdout
+    assert "postgresql://u@db/crawl" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr
+    assert refused.returncode == 2

@@ -80,6 +80,43 @@ def claim(job: Job) -> dict[str, Any]:
     }
 
 
+def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
+    """A Deployment (apps/v1) of so many workers, which join each run of the job at the
+    database `url`; the password is in the secret `crawl-database`."""
+    name = f"{_dns_name(job.name)}-workers"
+    labels = {"app": name}
+    secret = {"name": "crawl-database", "key": "password", "optional": True}
+    container = {
+        "name": "crawl",
+        "image": place.image,
+        "workingDir": "/project",
+        "command": ["crawl", "work", job.name, "--log-format", "json"],
+        "env": [
+            {"name": "CRAWL_STORAGE__URL", "value": url},
+            {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": secret}},
+        ],
+        # A process uses one core.
+        "resources": {
+            "requests": {"cpu": "1", "memory": "512Mi"},
+            "limits": {"memory": "2Gi"},
+        },
+    }
+    pod = {
+        "terminationGracePeriodSeconds": closing(place),
+        "containers": [container],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": count,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
 def yaml(documents: Iterable[dict[str, Any]]) -> str:
     """YAML documents; scalars are written as JSON, which is valid YAML."""
     return "---\n".join("\n".join(_yaml(each, 0)) + "\n" for each in documents)

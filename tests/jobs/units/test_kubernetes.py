@@ -47,3 +47,19 @@ def test_the_cron_job_fits_the_published_schema(table: dict[str, Any]) -> None:
     for document in documents:
         validate.validate(document, version, strict=True)
     assert documents == [kubernetes.claim(made), kubernetes.cron_job(made, PLACE)]
+
+
+def test_workers_are_a_valid_deployment_without_a_password() -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    url = "postgresql://crawl@db/crawl"
+
+    yaml = pytest.importorskip("yaml")
+    text = kubernetes.yaml([kubernetes.workers(job("0 2 * * *"), PLACE, 8, url)])
+
+    made = yaml.safe_load(text)
+
+    validate.validate(made, validate.latest_version(), strict=True)
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert made["spec"]["replicas"] == 8
+    assert container["command"][:2] == ["crawl", "work"]
+    assert {"name": "CRAWL_STORAGE__URL", "value": url} in container["env"]
