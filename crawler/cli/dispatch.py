@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from crawler.cli import (
+    cleaning,
     demo,
     exits,
     history,
@@ -46,6 +47,7 @@ COMMANDS = (
     shell,
     history,
     status,
+    cleaning,
     jobs,
     schedule,
 )

@@ -19,6 +19,7 @@ from crawler.store.folder import own_folder
 from crawler.store.memory import MemoryStore
 from crawler.store.reading import Reader
 from crawler.store.sqlite.catalog import JobFiles
+from crawler.store.sqlite.cleaning import clean
 from crawler.store.sqlite.put_back import put_back
 from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
@@ -84,6 +85,15 @@ def retry_failed(
         work = _shared("put_back").put_back
         return int(work(storage.url, job, statuses=statuses, reasons=reasons))
     return put_back(storage.dir, job, statuses=statuses, reasons=reasons)
+
+
+def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
+    """Remove the job's finished runs but the latest `keep`, with all that they hold;
+    the numbers of those removed. An unfinished run stays."""
+    if storage.url:
+        removed: list[int] = _shared("cleaning").clean(storage.url, job, keep)
+        return removed
+    return clean(storage.dir, job, keep)
 
 
 def _shared(module: str) -> Any:

@@ -26,7 +26,10 @@ _AT_ONCE = 1_000
 
 
 class PostgresRunReader:
-    """What the run in this schema left, or has so far."""
+    """What the run in this schema left, or has so far.
+
+    Over 15 methods: thirteen are those of the protocol, a query each.
+    """
 
     def __init__(self, server: PostgresServer, schema: str, number: int) -> None:
         self._server = server
