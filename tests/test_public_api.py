@@ -54,8 +54,8 @@ def test_every_error_that_a_user_may_catch_is_at_the_door() -> None:
         if inspect.isclass(value) and value.__module__ == errors.__name__
     }
 
-    # The store's own: the engine turns it into a pause, then into a StateError.
-    assert public - {"StoreError"} <= set(crawler.__all__)
+    # The store's own: the engine acts on them, and a person gets a StateError.
+    assert public - {"StoreError", "LeaseLost", "NoRun"} <= set(crawler.__all__)
 
 
 def test_a_name_that_is_not_there_says_so() -> None:

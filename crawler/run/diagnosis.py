@@ -9,6 +9,7 @@ from crawler.run.again import parse_command
 from crawler.run.callbacks import XML
 from crawler.run.observers import Observations
 from crawler.run.selector_watch import Matches
+from crawler.run.start_requests import BAD_START
 from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report, counted
 from crawler.store.base import DUPLICATE
@@ -21,6 +22,27 @@ _SETTINGS = {
     "max_links": "http.max_links",
     "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",
+}
+# What is counted as skipped besides links: its noun, and what to do.
+_SKIPPED = {
+    XML: (
+        "XML document",
+        (
+            "asked for links, which XML has not; read them with response.xml or "
+            "response.xpath(...)"
+        ),
+    ),
+    DUPLICATE: (
+        "Request",
+        (
+            "equal to earlier ones, not asked again, whatever their callback or meta; "
+            "Request(..., once=False) asks again. See crawl why URL"
+        ),
+    ),
+    BAD_START: (
+        "start URL",
+        f"skipped as {BAD_START}: not http(s), or not a URL; the log names the first",
+    ),
 }
 _NETWORK = {
     Reason.DNS_ERROR: "the name does not resolve; check its spelling and the network",
@@ -66,21 +88,13 @@ def advise(
             f"robots.txt forbids {url}; ask the site's owner, or set "
             "politeness.robots=false where you may"
         )
-    if amount := report.skipped.get(XML):
-        lines.append(
-            f"{counted(amount, 'XML document')} asked for links, which XML has not; "
-            "read them with response.xml or response.xpath(...)"
-        )
     for place, seconds in report.blocking.items():
         lines.append(
             f"{place} blocked the crawl for {seconds:,.1f} s in all; {BLOCKING}"
         )
-    if amount := report.skipped.get(DUPLICATE):
-        lines.append(
-            f"{counted(amount, 'Request')} equal to earlier ones, not asked again, "
-            "whatever their callback or meta; Request(..., once=False) asks again. See "
-            "crawl why URL"
-        )
+    for reason, (noun, advice) in _SKIPPED.items():
+        if amount := report.skipped.get(reason):
+            lines.append(f"{counted(amount, noun)} {advice}")
     lines += _redirects(report, observations)
     return lines + _connections(report, file_advice) + _left_out(report, observations)
 
@@ -167,7 +181,7 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
     by_filter = {
         rule: amount
         for rule, amount in report.skipped.items()
-        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE, XML, DUPLICATE)
+        if rule not in (Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE, *_SKIPPED)
         and rule not in observations.own_skips
     }
     if not by_filter:

@@ -137,7 +137,7 @@ def test_a_bad_url_in_start_is_skipped_and_counted(
 
     told = capsys.readouterr().err
     assert (code, sorted(shop.asked), items()) == (0, ["/one", "/two"], 2)
-    assert "2 bad_url" in told
+    assert "2 start URLs skipped as bad_url" in told
     named = [line for line in told.splitlines() if "Request('no url')" in line]
     assert len(named) == 1
     assert "skipped (spiders/books.py:10 in start)" in named[0]

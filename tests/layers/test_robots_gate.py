@@ -35,10 +35,10 @@ class Proxied(Spider):
     scope = "none"
     stop = staticmethod(stop_after_attempt(2))
     wait = staticmethod(wait_none())
-    proxies: tuple[str, ...] = ()
+    ways: tuple[str, ...] = ()
 
     async def start(self) -> AsyncIterator[Request]:
-        for number, proxy in enumerate(self.proxies):
+        for number, proxy in enumerate(self.ways):
             yield Request(f"{HOME}{number}", proxy=proxy, priority=-number)
 
     async def parse(self, response: Response) -> Results:
@@ -46,7 +46,7 @@ class Proxied(Spider):
 
 
 def by(*proxies: str) -> type[Spider]:
-    return type("By", (Proxied,), {"proxies": proxies})
+    return type("By", (Proxied,), {"ways": proxies})
 
 
 def proxy_of(request: httpx.Request) -> str:

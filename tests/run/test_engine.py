@@ -318,7 +318,7 @@ def test_links_to_files_are_counted_and_not_asked_for() -> None:
 
     assert report.skipped == {"extension": 2}
     assert site.urls == [HOME, HOME + "c"]
-    assert "2 by extension (change it by crawl.skip_extensions)" in report.advice[-1]
+    assert "by extension (change it by crawl.skip_extensions)" in report.advice[-1]
 
 
 def test_the_list_of_extensions_can_be_changed() -> None:
@@ -358,7 +358,7 @@ def test_links_of_a_feed_are_counted_and_no_error() -> None:
     report = crawl(Followers, transport=FakeSite({HOME: feed}))
 
     assert (report.pages, report.failed, report.skipped) == (1, 0, {"xml": 1})
-    assert "1 XML documents" in " ".join(report.advice)
+    assert "1 XML document " in " ".join(report.advice)
 
 
 @pytest.mark.parametrize("written", ["", "*/*"])
@@ -1225,7 +1225,7 @@ def test_what_a_person_reads_at_the_end_names_the_selector() -> None:
 
     assert report.advice == [
         (
-            "No items: article.book matched nothing on 1 of 1 pages; "
+            "No items: article.book matched nothing on 1 of 1 page; "
             "look at one with crawl fetch URL"
         )
     ]
