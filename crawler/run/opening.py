@@ -88,8 +88,10 @@ class StoreUse:
 
 
 def _marks(plan: RunPlan, opening: Opening) -> CrashMarks:
-    """Which pages were being parsed when an earlier process ended; reads a file."""
-    if not plan.store.is_durable or plan.options.store is not None:
+    """Which pages were being parsed when an earlier process ended; reads a file. The
+    file is that of the process that leads the run."""
+    is_kept = plan.store.is_durable and not plan.options.joins
+    if not is_kept or plan.options.store is not None:
         return CrashMarks(None)
     path = crash_marks(plan.settings.storage, plan.job)
     return CrashMarks(path, is_resumed=opening.is_resumed)

@@ -60,6 +60,7 @@ def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_processes_killed_and_paused_at_random_lose_nothing(
     tmp_path: Path, database: str, seed: int
@@ -96,6 +97,7 @@ def test_processes_killed_and_paused_at_random_lose_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("guard", ["crawler.cli", "tests.cli.unguarded"])
 def test_a_paused_process_asks_nothing_after_its_lease(
     tmp_path: Path, database: str, guard: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import AsyncIterator
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
@@ -223,3 +225,37 @@ async def test_cookies_reach_other_workers_with_the_next_beat(
 async def test_a_worker_without_a_run_is_told_so(database: str) -> None:
     with pytest.raises(NoRun):
         await PostgresStore(database).open(JOINING)
+
+
+async def test_commits_cut_at_random_moments_land_once_and_say_what_they_added(
+    store: PostgresStore, postgres: Server
+) -> None:
+    """A cut may come before COMMIT, or after it and before its answer."""
+    dice, pages, cuts = random.Random(3), 60, 0
+    page = entry("0")
+    await store.commit([found(page)])
+
+    async def cut() -> None:
+        await anyio.sleep(dice.random() * 0.006)
+        await anyio.to_thread.run_sync(postgres.cut)
+
+    for number in range(1, pages + 1):
+        child = entry(str(number))
+        group = [done(page, str(number), requests=[child])]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cut)
+            while True:
+                try:
+                    committed = await store.commit(group)
+                except StoreError:
+                    cuts += 1
+                else:
+                    break
+        assert [it.url for it in committed.added] == [child.url]
+        assert committed.counters.items == committed.sequence == number
+        page = child
+
+    rows = await store.items_after(0, 1_000)
+    assert [row.sequence for row in rows] == list(range(1, pages + 1))
+    assert [row.body for row in rows] == [b'"%d"' % n for n in range(1, pages + 1)]
+    assert cuts
