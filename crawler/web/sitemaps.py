@@ -191,6 +191,8 @@ class _Xml:
             self._parser.Parse(data, is_final)
         except expat.ExpatError as exc:
             self.error = f"XML: {exc}"
+        except (LookupError, ValueError) as exc:  # Python's codecs, asked by expat
+            self.error = f"XML: its encoding cannot be read: {exc}"
         except _Refused as exc:
             self.error = str(exc)
         entries, self._entries = self._entries, []

@@ -196,6 +196,14 @@ def test_a_location_of_many_megabytes_is_passed_over() -> None:
     assert found.entries == [FIRST, SECOND]
 
 
+@pytest.mark.parametrize("name", ["xUTF-8", "hex", "idna", "utf-7", "undefined"])
+def test_an_encoding_that_cannot_be_read_is_an_error_of_the_sitemap(name: str) -> None:
+    found = parse(f'<?xml version="1.0" encoding="{name}"?><urlset/>'.encode())
+
+    assert found.entries == []
+    assert found.error.startswith("XML: its encoding cannot be read")
+
+
 @given(st.binary(max_size=300), st.integers(0, 400), st.integers(0, 20))
 def test_no_bytes_raise(noise: bytes, place: int, removed: int) -> None:
     mutated = URLSET[:place] + noise + URLSET[place + removed :]
