@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.sites import crawl, starting
 from tests.cli.team_site import TeamSite, serving_team, write_team_spider
+from tests.postgres import Server
 
 HOSTS, PAGES, RATE = 12, 40, 8.0
 #: The interval of a host, less what a busy machine may take off a gap on its way.
@@ -120,3 +121,30 @@ def test_a_paused_process_asks_nothing_after_its_lease(
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
     gaps = site.gaps(around=woken)
     assert (min(gaps) < 0.6 / RATE) == (guard != "crawler.cli")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_database_that_is_killed_and_away_for_a_while_costs_nothing(
+    tmp_path: Path, postgres: Server, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "run", "team", *at) as leader,
+            starting(tmp_path, "work", "team", *at) as worker,
+        ):
+            until(site, HOSTS * 8)
+            postgres.stop()
+            time.sleep(4.0)
+            asked = len(site.log)
+            time.sleep(1.0)
+            still = len(site.log)
+            postgres.start()
+            told = [ended(process) for process in (leader, worker)]
+
+    assert asked == still, "asked after the lease was over"
+    assert (leader.returncode, worker.returncode) == (0, 0), told
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert min(site.gaps()) >= LEAST
