@@ -1,1 +1,1 @@
-"""The order of requests: priorities, due times and the pace of each host. Pure."""
+"""Request order: priorities, due times and the pace of each host. Pure code, no I/O."""

@@ -1,11 +1,11 @@
-"""A circuit breaker: stops asking what has not answered, and asks again later.
+"""A circuit breaker: stops requests to a failing target, and tries again after a pause.
 
     CLOSED ──10 failures──► OPEN ──its pause ends──► PROBING ──failure──► OPEN, longer
        ▲                                                │    └─after 3 pauses─► GIVEN_UP
        └──────────────── any success ◄──────────────────┘
 
-Rule: no I/O, no clock; times are monotonic seconds. One failure that arrives while the
-breaker is open was asked before it opened, so it changes nothing.
+Rule: no I/O, no clock; times are monotonic seconds. A failure that arrives while the
+breaker is open belongs to an earlier request, so the breaker ignores the failure.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ _Rule = Callable[[Any, float], float]
 
 #: Failures in a row that open the breaker; pauses after which it gives up.
 STRAIGHT_FAILURES, MAX_PAUSES = 10, 3
-#: Seconds of the first pause; each one is twice the one before.
+#: Seconds of the first pause; each pause is twice the previous pause.
 FIRST_PAUSE = 60.0
 
 
 class BreakerState(IntEnum):
-    """What may be asked: all, nothing until the pause ends, one, nothing any more."""
+    """CLOSED: all requests may go. OPEN: none until the pause ends. PROBING: one.
+    GIVEN_UP: none."""
 
     CLOSED = 0
     OPEN = 1
@@ -32,30 +33,31 @@ class BreakerState(IntEnum):
 
 
 class CircuitBreaker:
-    """Counts failures in a row, pauses after too many, and gives up in the end."""
+    """Counts failures in a row, pauses after too many failures, and finally gives
+    up."""
 
     __slots__ = ("_failures", "open_until", "pauses", "state")
 
     def __init__(self) -> None:
         self.state = BreakerState.CLOSED
-        #: Until when nothing is asked; in the past once a pause is over.
+        #: End of the current or last pause (monotonic seconds).
         self.open_until = 0.0
-        #: Pauses in a row, with no success in between.
+        #: Pauses in a row, without a success between them.
         self.pauses = 0
         self._failures = 0
 
     @property
     def is_given_up(self) -> bool:
-        """Whether nothing is to be asked any more."""
+        """Whether the target gets no more requests."""
         return self.state is BreakerState.GIVEN_UP
 
     def succeed(self) -> None:
-        """Close: there was an answer."""
+        """Close the breaker after an answer."""
         self.state = BreakerState.CLOSED
         self._failures = self.pauses = 0
 
     def fail(self, now: float) -> float:
-        """Count a failure; returns the seconds of the pause that it begins, or 0."""
+        """Count a failure; returns the seconds of the pause that now begins, or 0."""
         if self.state is BreakerState.OPEN and now >= self.open_until:
             self.state = BreakerState.PROBING
         return self._on_failure[self.state](self, now)

@@ -1,4 +1,4 @@
-"""What one exchange says about the host that was asked: a value, made once a visit."""
+"""`Exchange`: what one visit shows about the health of its host. An immutable value."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from typing import NamedTuple
 
 
 class Sign(IntEnum):
-    """How a host took a request, as far as its pace is concerned."""
+    """The outcome of a request, as the host's pace sees it."""
 
-    #: An answer that is no refusal, whatever its status.
+    #: The host answered, with any status except 429 and 503.
     ANSWERED = 0
-    #: 429 or 503: the host asks to be asked later.
+    #: Status 429 or 503: the host asks for a later retry.
     REFUSED = 1
-    #: The exchange broke off after the head, or took too long as a whole.
+    #: The exchange failed after the response head, or exceeded its total time.
     BROKEN = 2
-    #: No answer: no connection, no head in time.
+    #: No answer: no connection, or no response head in time.
     SILENT = 3
-    #: The page, the way or the crawler failed: nothing is known about the host.
+    #: The page, the proxy or the crawler failed, so nothing is known about the host.
     NOTHING = 4
 
 
 class Exchange(NamedTuple):
-    """One exchange as the pace of its host sees it."""
+    """One exchange, with the fields that the pace of its host needs."""
 
     host: str
     sign: Sign
     #: Seconds from the request to the end of the body, or to the failure.
     seconds: float = 0.0
-    #: The page's fingerprint, to tell a page's trouble from its host's.
+    #: The page's fingerprint; it separates a failing page from a failing host.
     page: int | None = None
-    #: Seconds that a refusal asked for by Retry-After, bounded; None: it did not say.
+    #: Seconds from the Retry-After header, bounded; None: the header is missing.
     retry_after: float | None = None
 
 
 class Verdict(NamedTuple):
-    """What follows from an exchange for its request."""
+    """The consequences of an exchange for its request."""
 
-    #: Whether the try uses up none of the request's attempts.
+    #: Whether the try does not count as an attempt of the request.
     is_excused: bool = False
-    #: Whether the host is not to be asked any more.
+    #: Whether the host gets no more requests.
     is_given_up: bool = False
-    #: Seconds for which the host is not asked after a refusal.
+    #: Seconds without requests to the host, after a refusal.
     pause: float = 0.0
 
 
 class PaceChange(NamedTuple):
-    """A host that is asked more slowly, or faster again, than before."""
+    """A host whose requests now go more slowly, or faster again."""
 
     host: str
-    #: Seconds between two requests from now on; 0: as many as its ceiling allows.
+    #: Seconds between two requests from now on; 0: only the host's ceiling limits them.
     interval: float
-    #: Seconds for which it is not asked at all.
+    #: Seconds without any request to the host.
     pause: float = 0.0
-    #: Whether it is not asked any more: what is left of it fails.
+    #: Whether the host gets no more requests; its remaining requests fail.
     is_given_up: bool = False
-    #: How the host took the request that has changed its pace.
+    #: The outcome of the request that changed the pace.
     sign: Sign = Sign.NOTHING
 
 
-#: The verdict on most exchanges.
+#: The verdict on most exchanges: nothing changes.
 NO_CONSEQUENCE = Verdict()

@@ -1,10 +1,10 @@
-"""The order of what the store gave out: hosts, priorities, due times. No I/O, no clock.
+"""The queue of loaded requests: by host, priority and due time. No I/O, no clock.
 
-Within a host: higher priority, then lower depth, then first come. Between hosts: the
-one whose best entry has the highest priority, then the one that has been ready for the
-longest, so that they take turns. Nothing here looks at all hosts: those that may go
-stand in line, those that wait for a time on a clock, and a host that has changed is
-filed anew. Kinds of fetches that have ceilings have lines of their own.
+Order within a host: higher priority, then lower depth, then first in, first out. Order
+between hosts: the host whose best entry has the highest priority, then the host that
+has been ready for the longest time. So hosts take turns. No operation scans all hosts:
+ready hosts stand in a line, waiting hosts stand on a clock, and a changed host is filed
+anew. Kinds of fetches with a ceiling have their own lines.
 """
 
 from __future__ import annotations
@@ -31,24 +31,27 @@ from crawler.frontier.kind_lines import KindLines
 from crawler.frontier.ready_queue import DueQueue, RankedFifo
 from crawler.frontier.window import End, RefillWindow
 
-#: Outdated records are cleared out beyond this many, and as many as there are hosts.
+#: Outdated records are removed when there are more than this number, and more than
+#: there are hosts.
 CLUTTER = 256
-#: Entries that are here at most where the store has the others; about a kB each.
+#: Maximum of entries in memory when a store holds the others; an entry takes about 1
+#: kB.
 LIMIT = 50_000
-#: Entries of one host: as many as one load brings in without being felt.
+#: Maximum of entries of one host: one load of this size causes no noticeable delay.
 WINDOW = 1024
 
 
 # Over 15 methods: queues, lines, clock and window of a host change together at each
-# push and pop, and an object for a part of them would cost each page two calls.
+# push and pop. A separate object for some of them would add two calls to each page.
 class Frontier(Generic[E]):
-    """Entries by host; `pop` gives the best one of a host that may be asked now.
+    """Entries by host; `pop` returns the best entry whose host may get a request now.
 
-    What `pop` gave is charged to its host until `release`. With a store behind it the
-    frontier holds only a window of each host, and `limit` entries in all: `offer` tells
-    whether a new entry belongs here, `hungry` names the hosts to load `share` more of,
-    `stock` says whether anything was left there. With `kinds`, `pop` also charges the
-    entry's kind and passes over kinds that are full; whoever popped gives it back.
+    An entry from `pop` occupies its host until `release`. With a store, the frontier
+    holds only a window of each host, and at most `limit` entries in total: `offer`
+    returns whether the frontier takes a new entry, `hungry` names the hosts to load
+    `share` more entries of, `stock` returns whether the store still has entries of a
+    host. With `kinds`, `pop` also occupies a place of the entry's kind and skips full
+    kinds; the caller of `pop` gives the place back.
     """
 
     def __init__(
@@ -76,7 +79,8 @@ class Frontier(Generic[E]):
         return len(self._places)
 
     def push(self, entry: E) -> None:
-        """Queue an entry for its due time; one that is here already stays as it is."""
+        """Queue an entry for its due time; an entry that is already queued does not
+        change."""
         fingerprint = entry.fingerprint
         if fingerprint in self._places:
             return
@@ -94,7 +98,8 @@ class Frontier(Generic[E]):
             heappush(lane.later, (entry.due, tick, fingerprint))
             self._expect(host, max(entry.due, lane.held_until))
             return
-        if lane.held_until:  # it gives its host no place in line before the hold ends
+        # the entry gives its host no place in line before the hold ends
+        if lane.held_until:
             heappush(lane.ready, place)
             self._expect(host, lane.held_until)
             return
@@ -110,7 +115,8 @@ class Frontier(Generic[E]):
             self._lines.push(place[0], host.stamp, host)
 
     def pop(self, now: float) -> E | None:
-        """The best entry that may go now, its host charged; None: see `next_time`."""
+        """The best entry that may go now; `pop` charges its host. None: see
+        `next_time`."""
         found = self._settle(now)
         if found is None:
             return None
@@ -133,9 +139,10 @@ class Frontier(Generic[E]):
         asked: bool = True,
         fingerprint: int | None = None,
     ) -> None:
-        """What `pop` charged is over; if nothing was `asked`, the turn is refunded.
+        """The request from `pop` has ended; if no request was sent, the turn is
+        refunded.
 
-        The entry's `fingerprint` makes that sure where others of the host are out.
+        `fingerprint` identifies the turn when other requests of the host are in flight.
         """
         twin = self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         if twin is not None:
@@ -143,20 +150,22 @@ class Frontier(Generic[E]):
         self._freed(host, now, asked=asked)
 
     def _freed(self, host: str, now: float, *, asked: bool) -> None:
-        """One request less is out at this host, or at one that shares its pace."""
+        """One request less is in flight at this host, or at a host that shares its
+        pace."""
         queue = self._queues.get(host)
         if queue is None:
             return
-        # A host that is given up rests no longer: what is left of it fails unasked.
+        # A given-up host does not wait: its remaining entries fail without a request.
         is_over = queue.state is RESTS and self._hosts.is_given_up(host)
         if queue.state is FULL or not asked or is_over:
             self._file(queue, now, self._hosts.ready_at(host, now))
 
     def next_time(self, now: float) -> float | None:
-        """When `pop` gives something by time alone: `now`, or later.
+        """The time at which `pop` returns an entry without further calls: `now`, or
+        later.
 
-        None: only a push, a release, a resume or more from the store can change it.
-        While a kind is full, the time may be too early: `pop` gives nothing then.
+        None: only a push, a release, a resume or a load from the store can add an
+        entry. While a kind is full, the time may be too early; `pop` then returns None.
         """
         if self._settle(now) is not None:
             return now
@@ -167,13 +176,13 @@ class Frontier(Generic[E]):
             if at is not None and at <= time:
                 return time
             self._clock.drop(record)
-            if is_valid:  # paused meanwhile, or all its turns are out
+            if is_valid:  # the host was paused since then, or all its turns are in use
                 self._strike(host, time)
                 self._file(host, now, at)
         return None
 
     def hold(self, origin: str, now: float, until: float = inf) -> None:
-        """Give out nothing of this origin until `resume`, or until that time."""
+        """Return no entry of this origin until `resume`, or until the given time."""
         name = origin.split("/", 3)[2]
         host = self._queues.get(name)
         if host is None:
@@ -182,14 +191,15 @@ class Frontier(Generic[E]):
         self._file(host, now, self._hosts.ready_at(name, now))
 
     def resume(self, origin: str, now: float) -> None:
-        """Give this origin's entries out again."""
+        """Return this origin's entries again."""
         name = origin.split("/", 3)[2]
         if host := self._queues.get(name):
             host.hold(origin[:5], 0.0)
             self._file(host, now, self._hosts.ready_at(name, now))
 
     def lower(self, fingerprint: int, depth: int) -> bool:
-        """Let a queued entry have this depth if it is less than its own."""
+        """Lower a queued entry's depth if `depth` is less than its own; returns whether
+        it was."""
         place = self._places.get(fingerprint)
         if place is None or place[1] <= depth:
             return False
@@ -204,14 +214,16 @@ class Frontier(Generic[E]):
 
     @property
     def share(self) -> int:
-        """How many entries of one host belong here: fewer, the more hosts there are."""
+        """How many entries of one host the frontier holds: fewer, the more hosts there
+        are."""
         return self._stock.share(len(self._queues))
 
     def offer(self, entry: E) -> bool:
-        """Push a new entry if its place is here; else it is the store's to keep.
+        """Push a new entry if it belongs into the window; False: the store keeps the
+        entry.
 
-        It is not where the host's window is full, or ends before this entry's place,
-        or where there is no room at all.
+        False if the host's window is full, if the window ends before the entry's place,
+        or if the frontier is full.
         """
         name, ends = entry.host, self._stock.ends
         place = (-entry.priority, entry.depth, entry.sequence)
@@ -231,8 +243,8 @@ class Frontier(Generic[E]):
         return True
 
     def leave(self, name: str, place: End) -> None:
-        """The store has entries of this host from `place` on that are not here; what
-        is here behind that place is left to the store, too."""
+        """Note that the store has this host's entries from `place` on; entries behind
+        that place leave the frontier and stay in the store."""
         self._stock.begin_at(name, place)
         host = self._queues.get(name)
         if host is not None:
@@ -241,7 +253,8 @@ class Frontier(Generic[E]):
             self._want(name)
 
     def stock(self, host: str, more: bool) -> None:
-        """After loading a window of this host: has the store more that is not here?"""
+        """After a load of this host's window: whether the store still has more of its
+        entries."""
         queue = self._queues.get(host)
         end = queue.last(self._places) if queue else NOTHING
         self._stock.loaded(host, end if more else None)
@@ -250,12 +263,12 @@ class Frontier(Generic[E]):
 
     @property
     def is_hungry(self) -> bool:
-        """Whether `hungry` has a host to name."""
+        """Whether `hungry` would return a host."""
         return self._stock.is_hungry and len(self._places) < self._stock.limit
 
     def hungry(self, limit: int) -> list[str]:
-        """Hosts to load more of, as far as there is room; each is named once until the
-        next `stock` or `pop`."""
+        """Hosts to load more entries of, while there is room. Each host is named once
+        until its next `stock` or `pop`."""
         names: list[str] = []
         room = self._stock.limit - len(self._places)
         while self._stock.is_hungry and len(names) < limit and room > 0:
@@ -264,20 +277,20 @@ class Frontier(Generic[E]):
         return names
 
     def has_stock(self) -> bool:
-        """Has the store entries that are not here?"""
+        """Whether the store has entries that are not in the frontier."""
         return bool(self._stock.ends)
 
     def held(self, host: str) -> set[int]:
-        """The fingerprints of this host's entries that are here, for the store to give
-        others; then comes `stock`."""
+        """Fingerprints of this host's entries in the frontier, so that the store loads
+        other entries. Call `stock` after the load."""
         self._stock.loading(host)
         queue = self._queues.get(host)
         return queue.fingerprints() & self._places.keys() if queue else set()
 
     def open_hosts(self) -> int:
-        """About how many hosts have an entry that may go now: at least so many as do.
+        """An upper estimate of the hosts with an entry that may go now.
 
-        A host that rests, is full, or waits for its robots.txt is none of them.
+        Hosts that rest, are full, or wait for robots.txt do not count.
         """
         if self._kinds is None:
             return self._ready
@@ -286,7 +299,7 @@ class Frontier(Generic[E]):
     def _settle(
         self, now: float
     ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
-        """The host whose turn it is, its lane, and the line in which it is first."""
+        """The next host to serve, its lane, and the line in which the host is first."""
         record, kinds = self._clock.first(), self._kinds
         if record is not None and record[0] <= now:
             self._ring(now)
@@ -310,7 +323,7 @@ class Frontier(Generic[E]):
             self._file(host, now, at)
 
     def _ring(self, now: float) -> None:
-        """File anew the hosts whose time has come."""
+        """File the hosts anew whose waiting time has ended."""
         while (record := self._clock.first()) is not None and record[0] <= now:
             self._clock.drop(record)
             time, _, host = record
@@ -319,7 +332,8 @@ class Frontier(Generic[E]):
                 self._file(host, now, self._hosts.ready_at(host.name, now))
 
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
-        """Put a host where it belongs: it may be asked from `at`, or is full (None)."""
+        """File a host by its state: the host may get a request from `at` on, or is full
+        (None)."""
         self._tick = host.stamp = self._tick + 1
         if host.state is READY:
             self._ready -= 1
@@ -350,26 +364,27 @@ class Frontier(Generic[E]):
 
     def _file_idle(self, host: HostQueue[E], now: float, later: float) -> None:
         host.state = IDLE
-        if host.is_empty(now):  # nobody wants it
+        if host.is_empty(now):  # no entry waits for this host
             self._queues.pop(host.name, None)
             host.due = inf
             return
         self._look_again(host, later)
 
     def _expect(self, host: HostQueue[E], time: float) -> None:
-        """An entry of the host may go from this time on, as far as its lane goes."""
+        """Note that an entry of the host may go from this time on, if its lane is
+        free."""
         if time < host.due and host.state in (IDLE, READY):
             self._look_again(host, time)
 
     def _look_again(self, host: HostQueue[E], time: float) -> None:
-        """File the host anew when an entry of it is due (inf: none will be)."""
+        """File the host anew when its next entry is due (inf: no entry will be due)."""
         if time != host.due:
             host.due = time
             if time < inf:
                 self._clock.push(time, host)
 
     def _strike(self, host: HostQueue[E], time: float) -> None:
-        """Its record of this time is off the clock."""
+        """Note that the clock has no record of this host for this time any more."""
         if time == host.rest:
             host.rest = inf
         if time == host.due:
@@ -378,7 +393,8 @@ class Frontier(Generic[E]):
     def _best(
         self, host: HostQueue[E], now: float
     ) -> tuple[OriginQueue[E] | None, float]:
-        """The lane whose entry is next; when time alone will bring in another one."""
+        """The lane with the next entry, and the time at which a waiting lane has an
+        entry."""
         best: OriginQueue[E] | None = None
         later = inf
         lane: OriginQueue[E] | None = host
@@ -401,7 +417,8 @@ class Frontier(Generic[E]):
         return host.lane(entry.url[:5], kind)
 
     def _ripen(self, lane: OriginQueue[E], now: float) -> None:
-        """Bring what is due to what is ready, and its best valid place to the top."""
+        """Move due entries to the ready entries, and a lane's best valid place to the
+        top."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
             self._waiting.discard(fingerprint)
@@ -414,20 +431,21 @@ class Frontier(Generic[E]):
         return self._places.get(place[4].fingerprint) is not place
 
     def _is_low(self, host: HostQueue[E]) -> bool:
-        # What waits for its time is no supply.
+        # Entries that wait for their due time do not count as supply.
         return host.count_ready() * 4 <= self.share
 
     def _want(self, name: str) -> None:
-        """This host runs low: let there be room for more of it."""
+        """Note that this host runs low, and make room for more of its entries."""
         self._stock.want(name)
         if len(self._places) >= self._stock.limit:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Leave half of the full windows to the store: hosts that have many entries
-        here, and rest, must not keep out hosts that have none here.
+        """Return half of the full windows to the store: a waiting host with many
+        entries must not displace hosts that have no entries here.
 
-        It looks at all hosts, so it lets a quarter of the frontier change in between.
+        The method scans all hosts, so it runs only after a quarter of the frontier has
+        changed.
         """
         if self._tick - self._made_room_at < self._stock.limit // 4:
             return
@@ -438,9 +456,10 @@ class Frontier(Generic[E]):
                 self._trim(host, most)
 
     def _trim(self, host: HostQueue[E], most: int) -> None:
-        """Leave all but the best entries of a host, `most` of each lane, to the store.
+        """Keep the host's best entries, `most` in each lane; the store keeps the rest.
 
-        Better entries have pushed them out of the window, or others need the room.
+        Called when better entries overfill the window, or when other hosts need the
+        room.
         """
         left = self._shorten(host, lambda ready: most)
         if left:
@@ -449,8 +468,8 @@ class Frontier(Generic[E]):
     def _shorten(
         self, host: HostQueue[E], count: Callable[[list[QueueKey[E]]], int]
     ) -> list[QueueKey[E]]:
-        """Keep the best entries of each lane, as many as `count` says of all that may
-        go, in order; the others are dropped, and returned."""
+        """Keep the best ready entries of each lane, as many as `count` returns for the
+        sorted list; returns the dropped entries."""
         left: list[QueueKey[E]] = []
         for lane in host.lanes():
             valid = sorted(it for it in lane.ready if not self._is_outdated(it))

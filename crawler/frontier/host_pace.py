@@ -1,8 +1,8 @@
-"""How many requests at a time, and how soon, for each host. No I/O, no clock.
+"""For each host: the number of parallel requests and the time between requests.
 
-It decides; the pool only holds sockets. Times are monotonic seconds. A host is known
-while it is in use or in trouble; one that has rested is forgotten, so that memory does
-not grow with the hosts of a crawl.
+This module decides; the connection pool only holds sockets. No I/O, no clock; times are
+monotonic seconds. A host is remembered while it is in use or in trouble. A host at rest
+is forgotten, so that memory does not grow with the number of hosts.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from crawler.frontier.exchange import (
 )
 from crawler.frontier.pace_policy import Backoff, HostHealth, PacePolicy
 
-#: How long a host's troubles are remembered after the last of them.
+#: Seconds for which a host's troubles are remembered after the last trouble.
 MEMORY = 3600.0
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """What a host may be asked: this many at a time, this many a second (0 = any)."""
+    """Limits of one host: parallel requests, and requests per second (0: no limit)."""
 
     per_host: int = 4
     rate: float = 8.0
 
 
 class HostPace:
-    """Each host's turns: `ready_at` tells, `take` charges, `give_back` frees.
+    """Each host's turns: `ready_at` gives the time, `take` charges, `give_back` frees.
 
-    Between two requests to a host lies at least its interval, the longest of what its
-    rate, its robots.txt and its troubles ask for. A late start never makes up for it:
-    the k-th request goes at least k intervals after the first. `observe` is the one
-    way by which exchanges change a pace; `policy` decides how.
+    At least one interval lies between two requests to a host. The interval is the
+    longest of three: from the rate, from robots.txt and from the host's troubles. A
+    late request does not shorten later intervals: the k-th request goes at least k
+    intervals after the first. Only `observe` lets an exchange change a pace; `policy`
+    decides how.
 
-    "www.site.example" and "site.example" are two hosts, but most often one server: they
-    are asked at the rate of one, have the ceiling of one, and a refusal pauses both.
-    That a name does not answer says nothing about the other.
+    "www.site.example" and "site.example" are two hosts, but usually one server. They
+    share one rate and one ceiling, and a refusal pauses both. If one name does not
+    answer, that shows nothing about the other name.
 
-    Over 15 methods: scheduler, robots.txt, visits and the report each ask their few.
+    Over 15 methods: scheduler, robots.txt, visits and the report use a few each.
     """
 
     def __init__(
@@ -56,19 +57,20 @@ class HostPace:
     ) -> None:
         self._pace = pace
         self._policy = policy
-        #: Told of each host whose pace an exchange has changed.
+        #: Called with each change of a host's pace that an exchange caused.
         self._tell = tell
         self._states: dict[str, _State] = {}
         self._resting: list[tuple[float, str]] = []
         self._crawl_delays: dict[str, float] = {}
-        #: Hosts with a request out.
+        #: Number of hosts with a request in flight.
         self.busy = 0
 
     def __len__(self) -> int:
         return len(self._states)
 
     def ready_at(self, host: str, now: float) -> float | None:
-        """From when a request may go (past: at once); None: its ceiling is reached."""
+        """Time from which a request may go (past: now); None: the ceiling is
+        reached."""
         state = self._states.get(host)
         if state is None:
             if _other_name(host) not in self._states:
@@ -78,7 +80,7 @@ class HostPace:
         return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
-        """Charge one request; returns what `ready_at` says after it."""
+        """Charge one request; returns the new value of `ready_at`."""
         state = self._states.get(host)
         if state is None:
             self._forget(now)
@@ -98,11 +100,12 @@ class HostPace:
     def give_back(
         self, host: str, now: float, *, asked: bool = True, ticket: int | None = None
     ) -> str | None:
-        """End one request; if nothing was `asked`, its turn is free again.
+        """End one request; if no request was sent, its turn is free again.
 
-        That is where it surely was the last turn: its `ticket` says so, or it was the
-        only one out. Elsewhere the interval counts from a turn that may have asked.
-        Returns the host that shares the pace and may have waited for this end, if any.
+        The turn is refunded only if it was certainly the last turn: `ticket` matches,
+        or no other request was in flight. Otherwise the interval counts from a turn
+        that may have sent a request. Returns the host that shares the pace if that host
+        may have waited for this end.
         """
         state = self._states[host]
         is_last = ticket is not None and ticket == state.ticket
@@ -120,7 +123,7 @@ class HostPace:
         return None if state.twin is None else _other_name(host)
 
     def crawl_delay(self, host: str, seconds: float, *, longest: float = 60.0) -> None:
-        """Keep at least this many seconds between requests, as robots.txt asks."""
+        """Set the least number of seconds between requests, as robots.txt asks."""
         delay = min(max(seconds, 0.0), longest)
         if delay:
             self._crawl_delays[host] = delay
@@ -131,22 +134,23 @@ class HostPace:
             state.set_interval()
 
     def pause(self, host: str, until: float, now: float) -> None:
-        """Give this host no request before `until`, as after a refusal; never shortens
-        a longer pause."""
+        """Send this host no request before `until`, for example after a refusal. A
+        longer pause stays."""
         state = self._of(host)
         state.pause(until, now)
         state.refused_until = state.paused_until
         self._remember(host, state)
 
     def paused_for(self, host: str, now: float) -> float:
-        """Seconds this host has been paused by now; forgotten with its troubles."""
+        """Seconds of this host's pauses so far; forgotten together with its
+        troubles."""
         state = self._states.get(host)
         if state is None:
             return 0.0
         return state.paused_seconds - max(0.0, state.paused_until - now)
 
     def observe(self, exchange: Exchange, now: float) -> Verdict:
-        """Let an exchange change the pace of its host; returns what follows for its
+        """Let an exchange change the pace of its host; returns the verdict for its
         request."""
         state = self._states.get(exchange.host)
         if state is None:
@@ -173,8 +177,8 @@ class HostPace:
         return verdict
 
     def charge(self, host: str, now: float) -> bool:
-        """Take one more turn for a request that is out; False: its interval is over a
-        second, or the host is paused, so the caller must wait for a turn of its own."""
+        """Charge one more turn to a request in flight. False: the interval is over a
+        second or the host is paused, so the caller must wait for its own turn."""
         state = self._states[host]
         if state.interval > _SHORT_INTERVAL or state.paused_until > now:
             return False
@@ -184,7 +188,7 @@ class HostPace:
         return True
 
     def rests(self, now: float) -> dict[str, float]:
-        """Hosts that may not be asked now, whatever is out: for how many seconds."""
+        """Hosts that get no request now, with the seconds left of their wait."""
         ends = {
             host: max(state.next_at, state.paused_until)
             for host, state in self._states.items()
@@ -192,14 +196,14 @@ class HostPace:
         return {host: end - now for host, end in ends.items() if now < end < math.inf}
 
     def interval(self, host: str) -> float:
-        """Seconds between two requests to the host, as far as is known."""
+        """Seconds between two requests to the host, as known so far."""
         state = self._states.get(host)
         if state is not None:
             return state.interval
         return max(self._rate_interval(host), self._crawl_delays.get(host, 0.0))
 
     def is_given_up(self, host: str) -> bool:
-        """Whether the host has been silent for so long that it is not asked again."""
+        """Whether the host was silent for so long that it gets no more requests."""
         state = self._states.get(host)
         return state is not None and state.health.is_given_up
 
@@ -216,7 +220,7 @@ class HostPace:
         return state
 
     def _remember(self, host: str, state: _State) -> None:
-        """Keep a host in trouble that has no request out, for some time."""
+        """Remember for some time a host in trouble that has no request in flight."""
         if not state.out and not state.resting:
             state.resting = True
             heappush(self._resting, (state.rested_at(), host))
@@ -226,7 +230,7 @@ class HostPace:
         return 1 / rate if rate > 0 else 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget up to two hosts that have rested: more than new ones come in."""
+        """Forget up to two hosts at rest; that is faster than new hosts arrive."""
         for _ in range(2):
             if not self._resting or self._resting[0][0] > now:
                 return
@@ -245,20 +249,20 @@ class HostPace:
 
 
 def _other_name(host: str) -> str:
-    """The name with "www." if it has none, or without; "" if there is no such name."""
+    """The name with "www." added or removed; "" if no such name exists."""
     if not host.startswith("www."):
         return f"www.{host}"
     return "" if host.startswith("www.www.") else host[4:]
 
 
 _WITHOUT_TROUBLE = (Sign.ANSWERED, Sign.NOTHING)
-#: Seconds up to which a turn may be charged to a visit that is under way.
+#: Longest interval (seconds) at which a turn may be charged to a running visit.
 _SHORT_INTERVAL = 1.0
 
 
-# Over 12 attributes: what is known of a host, in one object for the memory's sake.
+# Over 12 attributes: one object holds all facts about a host, to save memory.
 class _State:
-    """One host in use or in trouble: its turns, and its health."""
+    """One host in use or in trouble: its turns and its health."""
 
     __slots__ = (
         "alone",
@@ -281,21 +285,21 @@ class _State:
     def __init__(self, ceiling: int, interval: float, health: HostHealth) -> None:
         self.ceiling = ceiling
         self.health = health
-        #: What rate and robots.txt ask for; with the troubles' interval, what holds.
+        #: The interval from rate and robots.txt; the troubles' interval comes on top.
         self.asked_interval = self.interval = interval
         self.out = 0
         self.next_at = self.before = 0.0
         self.taken_at = -math.inf
-        #: Only one is out, and it had the last turn.
+        #: Whether only one request is in flight, and that request had the last turn.
         self.alone = False
-        #: Whose the last turn was.
+        #: Ticket of the request that had the last turn.
         self.ticket: int | None = None
-        #: It stands in the heap of those to be forgotten.
+        #: Whether the host stands in the heap of hosts to forget.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
-        #: Until when a refusal pauses it.
+        #: End of the pause after a refusal.
         self.refused_until = 0.0
-        #: The state of the same name with or without "www.", if that is in use.
+        #: State of the same name with or without "www.", if that name is in use.
         self.twin: _State | None = None
 
     def ready_at(self) -> float | None:
@@ -307,19 +311,19 @@ class _State:
         return self.next_at
 
     def join(self, twin: _State) -> None:
-        """Share the pace of a state that is in use."""
+        """Share the pace of a state in use."""
         self.twin, twin.twin = twin, self
         self.next_at = twin.next_at + max(0.0, self.interval - twin.interval)
         self.paused_until = self.refused_until = twin.refused_until
 
     def follow(self, twin: _State, now: float) -> None:
-        """The other name was asked: that is a turn of this one, too."""
+        """Count a request to the other name as a turn of this name, too."""
         if not self.health.is_given_up:
             interval = max(self.interval, twin.interval)
             self.next_at = twin.next_at = now + interval
 
     def refund(self) -> None:
-        """The last turn asked nothing: it is free again."""
+        """Free the last turn, because no request was sent."""
         self.next_at = self.before
         if self.twin is not None:
             interval = max(self.interval, self.twin.interval)
@@ -327,7 +331,7 @@ class _State:
             self.next_at = self.twin.next_at = at
 
     def set_interval(self) -> None:
-        if self.health.is_given_up:  # what is left of it fails without being asked
+        if self.health.is_given_up:  # remaining entries fail without a request
             self.interval = self.next_at = self.paused_until = 0.0
             return
         self.interval = max(self.asked_interval, self.health.interval)

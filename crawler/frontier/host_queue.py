@@ -1,8 +1,8 @@
-"""The entries of one host in their order. No I/O, no clock.
+"""The ordered entries of one host. No I/O, no clock.
 
-A host has a lane for each of its origins (http and https), since each of them answers
-for itself by its robots.txt and may be held back alone. Where kinds of fetches have
-ceilings, each of those kinds has lanes of its own.
+A host has one lane for each of its origins (http and https), because each origin has
+its own robots.txt and can be held alone. Each kind of fetches with a ceiling has its
+own lanes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Queued(Protocol):
-    """What the frontier reads of an entry; it changes nothing but the depth."""
+    """The fields of an entry that the frontier reads; the frontier changes only the
+    depth."""
 
     @property
     def fingerprint(self) -> int: ...
@@ -36,14 +37,14 @@ class Queued(Protocol):
 
 E = TypeVar("E", bound=Queued)
 
-#: Minus priority, depth, sequence, a number that makes it unique; the entry.
+#: Negative priority, depth, sequence, a number that makes the key unique; the entry.
 QueueKey = tuple[int, int, int, int, E]
-#: Before every place: all that a host has is in the store.
+#: A place before all others: the store has all entries of the host.
 NOTHING = (-inf, 0, 0)
 
 
 class HostState(Enum):
-    """Where a host is filed."""
+    """The place in which a host is filed."""
 
     IDLE = "has nothing that may go"
     READY = "stands in line"
@@ -51,19 +52,20 @@ class HostState(Enum):
     FULL = "waits for a release"
 
 
-# By these names for each page: before Python 3.12 an Enum's member costs a call.
+# Module names for the hot path: before Python 3.12 an Enum member costs a call.
 IDLE, READY, RESTS, FULL = HostState
 
 
 class OriginQueue(Generic[E]):
-    """The entries of one origin: those that may go, those that are due later."""
+    """The entries of one origin: ready entries, and entries that are due later."""
 
     __slots__ = ("held_until", "kind", "later", "ready", "scheme", "sibling")
 
     def __init__(self, scheme: str, kind: str | None = None) -> None:
-        #: The first five characters of its URLs; the host's name says the rest.
+        #: The first five characters of the origin's URLs; the host's name gives the
+        #: rest.
         self.scheme = scheme
-        #: The kind of its fetches, if that has a ceiling.
+        #: The kind of the lane's fetches, if that kind has a ceiling.
         self.kind = kind
         self.ready: list[QueueKey[E]] = []
         self.later: list[tuple[float, int, int]] = []
@@ -71,14 +73,14 @@ class OriginQueue(Generic[E]):
         self.sibling: OriginQueue[E] | None = None
 
     def next_time(self) -> float:
-        """When it has something to give, being held."""
+        """Time at which the lane has an entry to give, holds included."""
         if self.ready:
             return self.held_until
         return max(self.held_until, self.later[0][0]) if self.later else inf
 
 
 class HostQueue(OriginQueue[E]):
-    """A host: the lane of its first origin, and by `sibling` the others."""
+    """A host: the lane of its first origin; `sibling` links its other lanes."""
 
     __slots__ = ("due", "name", "rank", "rest", "stamp", "state")
 
@@ -86,16 +88,17 @@ class HostQueue(OriginQueue[E]):
         super().__init__(scheme)
         self.name = name
         self.state = IDLE
-        #: While ready: minus the priority of its best entry; inf: all its entries
+        #: While ready: the negative priority of its best entry; inf: all its entries
         #: stand in the lines of kinds.
         self.rank: float = 0
-        #: What its record in a line must carry to be valid.
+        #: The stamp that a valid record of this host in a line carries.
         self.stamp = 0
-        #: The times at which it is looked at again: as it may be asked, as it has more.
+        #: Two times at which the frontier checks the host again: the host may get a
+        #: request (`rest`), the host has a due entry (`due`).
         self.rest = self.due = inf
 
     def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
-        """The lane of this origin and kind; a new one is held as its origin is."""
+        """The lane of this origin and kind; a new lane takes over its origin's hold."""
         lane: OriginQueue[E] = self
         held_until = 0.0
         while lane.scheme != scheme or lane.kind != kind:
@@ -108,7 +111,7 @@ class HostQueue(OriginQueue[E]):
         return lane
 
     def hold(self, scheme: str, until: float) -> None:
-        """Hold all lanes of this origin, whatever their kind."""
+        """Hold all lanes of this origin, of every kind."""
         self.lane(scheme)
         for lane in self.lanes():
             if lane.scheme == scheme:
@@ -136,7 +139,8 @@ class HostQueue(OriginQueue[E]):
         return found
 
     def last(self, places: dict[int, QueueKey[E]]) -> tuple[float, int, int]:
-        """The place behind which an entry is the store's to keep."""
+        """The host's last place in the window; the store keeps the entries behind
+        it."""
         ends: list[tuple[float, int, int]] = [NOTHING]
         for lane in self.lanes():
             ends += [place[:3] for place in lane.ready]

@@ -1,8 +1,8 @@
-"""Ceilings by kind of fetch: how many are out, and the hosts that have more of it.
+"""Ceilings by kind of fetch: fetches in flight, and the hosts with more fetches.
 
-A kind is `Request.kind`, such as "browser". Each kind with a ceiling has a line of
-hosts of its own. While the kind is full, its line is not looked at: no host is tried in
-vain, and a place that becomes free costs the same however many hosts wait for it.
+A kind is `Request.kind`, for example "browser". Each kind with a ceiling has its own
+line of hosts. The line of a full kind is not searched. So a free place costs the same
+for any number of waiting hosts.
 
 Rule: no I/O, no clock.
 """
@@ -19,10 +19,11 @@ from crawler.frontier.ready_queue import RankedFifo
 
 
 class KindLines(Generic[E]):
-    """Counts the fetches of each kind that are out, and keeps a line for each kind.
+    """Counts the fetches in flight of each kind, and keeps a line of hosts for each
+    kind.
 
-    `ceilings` gives the number of fetches that may be out, by kind. A kind without a
-    ceiling has no line here: its fetches stand in the line of all others.
+    `ceilings` limits the fetches in flight by kind. A kind without a ceiling has no
+    line here: its fetches stand in the common line.
     """
 
     def __init__(self, ceilings: Mapping[str, int]) -> None:
@@ -36,19 +37,19 @@ class KindLines(Generic[E]):
         return kind if kind in self._free else None
 
     def take(self, kind: str) -> None:
-        """A fetch of this kind begins."""
+        """Count the start of a fetch of this kind."""
         if kind in self._free:
             self._free[kind] -= 1
 
     def give_back(self, kind: str) -> None:
-        """A fetch of this kind is over."""
+        """Count the end of a fetch of this kind."""
         if kind in self._free:
             self._free[kind] += 1
 
     def push(
         self, host: HostQueue[E], lane: OriginQueue[E], kind: str, place: QueueKey[E]
     ) -> None:
-        """Queue an entry that may go now; a host that is ready stands in line."""
+        """Queue a ready entry; if its host is ready, the host stands in line."""
         is_best = not lane.ready or place[0] < lane.ready[0][0]
         heappush(lane.ready, place)
         if is_best and host.state is READY:
@@ -61,8 +62,8 @@ class KindLines(Generic[E]):
         others: RankedFifo[HostQueue[E]],
         most: int,
     ) -> None:
-        """Let a host stand in the line of each kind of its entries; those without a
-        ceiling stand in `others`. Lines longer than `most` are tidied."""
+        """Put a host into the line of each kind of its entries, and into `others` for
+        entries without a ceiling. A line with more than `most` records is tidied."""
         host.rank = inf
         for lane in host.lanes():
             if not lane.ready or lane.held_until > now:
@@ -78,16 +79,16 @@ class KindLines(Generic[E]):
                 others.push(rank, host.stamp, host)
 
     def count_open(self, others: RankedFifo[HostQueue[E]]) -> int:
-        """About how many hosts stand in the line of the `others`, and in the lines of
-        kinds that are not full: outdated records count, too."""
+        """An upper estimate of the hosts in the line of `others` and in the lines of
+        kinds that are not full. Outdated records count, too."""
         open_lines = (
             line for kind, line in self._lines.items() if self._free[kind] > 0
         )
         return len(others) + sum(map(len, open_lines))
 
     def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
-        """The line whose first record goes next: of the `others`, or of a kind that is
-        not full. The best rank goes first, then the oldest stamp."""
+        """The line with the next record: `others`, or a kind that is not full. The best
+        rank goes first, then the oldest stamp."""
         best, found = others.first_place(), others
         for kind, line in self._lines.items():
             if self._free[kind] > 0:
@@ -97,7 +98,7 @@ class KindLines(Generic[E]):
         return found
 
     def open_lane(self, host: HostQueue[E], now: float) -> OriginQueue[E] | None:
-        """The lane whose entry is next, of those whose kind is not full."""
+        """The lane with the next entry, among lanes whose kind is not full."""
         best: OriginQueue[E] | None = None
         for lane in host.lanes():
             is_full = lane.kind is not None and self._free[lane.kind] <= 0

@@ -1,8 +1,8 @@
-"""How troubles change a host's pace. No I/O, no clock; times are monotonic seconds.
+"""How trouble slows down a host's requests. No I/O, no clock; monotonic seconds.
 
-`PacePolicy` makes one `HostHealth` a host. `Backoff`, the policy of every crawl, is
-a table: what each sign does to a host's interval, its circuit breaker and its series
-of refusals.
+`PacePolicy` makes one `HostHealth` for each host. `Backoff`, the policy of every crawl,
+is a table. It says how each sign changes the host's interval, circuit breaker and
+series of refusals.
 
     sign        interval     breaker     refusals
     ANSWERED    shrinks      closes      a clean answer
@@ -20,37 +20,40 @@ from typing import ClassVar, Protocol
 from crawler.frontier.circuit_breaker import CircuitBreaker
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 
-#: The first interval of a troubled host that has no rate, and the longest of any.
+#: First interval of a troubled host without a rate, and the longest interval of any
+#: host.
 FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
-#: What a troubled host's interval keeps at each clean answer; when it has halved.
+#: The factor that each clean answer applies to the interval, and the interval's
+#: half-life.
 KEPT, HALF_LIFE = 0.9, 15.0
-#: How long a series of refusals uses up no attempts; how many clean answers end one.
+#: Seconds in which a series of refusals uses no attempts; clean answers that end a
+#: series.
 EXCUSED_SECONDS, CLEAN_ANSWERS = 900.0, 3
 
 
 class HostHealth(Protocol):
-    """What a policy knows of one host; asked and changed by `HostPace` only."""
+    """A policy's knowledge of one host; only `HostPace` reads and changes it."""
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests that its troubles ask for; 0: none."""
+        """Seconds between two requests because of trouble; 0: no trouble."""
         ...
 
     @property
     def troubled_at(self) -> float | None:
-        """When the last trouble was; None: the host has had none."""
+        """Time of the last trouble; None: the host has had no trouble."""
         ...
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the host is not to be asked any more."""
+        """Whether the host gets no more requests."""
         ...
 
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Take note of an exchange; returns what follows for its request, and how many
-        seconds the host is to be paused. `usual` is the interval without troubles."""
+        """Note an exchange; returns the verdict for its request, and the seconds of the
+        host's pause. `usual` is the interval without trouble."""
         ...
 
 
@@ -58,7 +61,7 @@ PacePolicy = Callable[[], HostHealth]
 
 
 class Slowdown:
-    """The interval that troubles ask for: doubled by each, fading with time."""
+    """The interval because of trouble: each trouble doubles it, time shortens it."""
 
     __slots__ = ("_changed_at", "_grown_at", "interval")
 
@@ -66,7 +69,7 @@ class Slowdown:
         self.interval = self._grown_at = self._changed_at = 0.0
 
     def grow(self, now: float, usual: float) -> None:
-        """Double it; troubles that come together double it once."""
+        """Double the interval; several troubles at the same time double it once."""
         if self._grown_at + self.interval > now:
             return
         step = max(2 * max(self.interval, usual), FIRST_INTERVAL)
@@ -74,7 +77,7 @@ class Slowdown:
         self._grown_at = self._changed_at = now
 
     def shrink(self, now: float, usual: float) -> None:
-        """A clean answer came: let it fade; it ends when it is no longer than usual."""
+        """Shorten the interval after a clean answer; end it at the usual interval."""
         if not self.interval:
             return
         self.interval *= KEPT * 0.5 ** ((now - self._changed_at) / HALF_LIFE)
@@ -84,11 +87,11 @@ class Slowdown:
 
 
 class RefusalSeries:
-    """Refusals (429, 503) close together: does the host refuse, or one page of it?
+    """A series of refusals (429, 503): decides whether the host or one page refuses.
 
-    A host that refuses as a whole uses up no attempts for 15 minutes from the first
-    refusal on. Where the host has answered and refuses one page alone, or one among
-    clean answers, the trouble is the page's, and the refusal is an attempt.
+    If the whole host refuses, refusals use no attempts for 15 minutes from the first
+    refusal. If the host has answered before and refuses only one page, or refuses
+    between clean answers, the page is the cause, and the refusal counts as an attempt.
     """
 
     __slots__ = ("_clean", "_has_answered", "_is_of_many", "_page", "_since")
@@ -101,12 +104,13 @@ class RefusalSeries:
         self._clean = 0
 
     def answered(self) -> None:
-        """The host gave an answer that was no refusal."""
+        """Note an answer that was no refusal."""
         self._has_answered = True
         self._clean += 1
 
     def refused(self, page: int | None, now: float) -> bool:
-        """Note a refusal; returns whether it is excused, using up no attempt."""
+        """Note a refusal; returns whether the refusal is excused and uses no
+        attempt."""
         since, is_healthy = self._since, self._clean >= CLEAN_ANSWERS
         self._clean = 0
         if since is None or is_healthy:
@@ -125,28 +129,28 @@ class Backoff:
     __slots__ = ("_breaker", "_first_pause", "_refusals", "_slowdown", "troubled_at")
 
     def __init__(self, first_pause: Callable[[], float] = lambda: 1.0) -> None:
-        #: Gives the seconds that a refusal pauses the host which said no Retry-After.
+        #: Returns the seconds of the pause after a refusal without Retry-After.
         self._first_pause = first_pause
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()
         self._refusals = RefusalSeries()
-        #: When the last trouble was.
+        #: Time of the last trouble.
         self.troubled_at: float | None = None
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests that its troubles ask for; 0: none."""
+        """Seconds between two requests because of trouble; 0: no trouble."""
         return 0.0 if self._breaker.is_given_up else self._slowdown.interval
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the host is not to be asked any more."""
+        """Whether the host gets no more requests."""
         return self._breaker.is_given_up
 
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Take note of an exchange, by the rule of its sign."""
+        """Note an exchange by the rule of its sign."""
         return self._rules[exchange.sign](self, exchange, now, usual)
 
     def _answered(

@@ -1,8 +1,7 @@
 """Two queues: ready hosts in rank order, resting hosts by due time. No I/O, no clock.
 
-Both keep records that may be outdated by the time they come up; who reads them knows.
-Both are made for the common case, in which what comes in last goes out last: it costs
-the same however many wait.
+Records in both queues may be outdated; the reader checks each record. Both queues are
+fast in the common case: first in, first out, at constant cost for any length.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class RankedFifo(Generic[T]):
         self._length += 1
 
     def first(self) -> tuple[int, T] | None:
-        """The record whose turn it is: its stamp and its item."""
+        """The next record: its stamp and its item."""
         while self._ranks:
             line = self._lines[self._ranks[0]]
             if line:
@@ -45,17 +44,17 @@ class RankedFifo(Generic[T]):
         return None
 
     def first_place(self) -> tuple[int, int] | None:
-        """The rank and the stamp of what `first` gives."""
+        """The rank and the stamp of the first record."""
         record = self.first()
         return None if record is None else (self._ranks[0], record[0])
 
     def drop_first(self) -> None:
-        """Take out what `first` gave."""
+        """Remove the first record."""
         self._lines[self._ranks[0]].popleft()
         self._length -= 1
 
     def tidy(self, is_valid: Callable[[int, T], bool]) -> None:
-        """Leave the valid records only."""
+        """Keep only the valid records."""
         for line in self._lines.values():
             kept = [record for record in line if is_valid(*record)]
             self._length -= len(line) - len(kept)
@@ -64,8 +63,8 @@ class RankedFifo(Generic[T]):
 
 
 class DueQueue(Generic[T]):
-    """Items by time. Waits of about the same length that end in the order in which
-    they began stand in a line; only the others cost a heap's logarithm."""
+    """Items by time. Waits of similar length that end in the order of their start use a
+    FIFO line; other waits use a heap, at logarithmic cost."""
 
     def __init__(self) -> None:
         self._lines: dict[int, deque[tuple[float, int, T]]] = {}
@@ -73,7 +72,8 @@ class DueQueue(Generic[T]):
         self._tick = 0
 
     def push(self, time: float, item: T, wait: float | None = None) -> None:
-        """`wait`: how long it is until then, if there are many such."""
+        """Add an item; give `wait`, its seconds until `time`, if many waits have this
+        length."""
         self._tick += 1
         record = time, self._tick, item
         if wait is None:
@@ -97,7 +97,7 @@ class DueQueue(Generic[T]):
         return earliest
 
     def drop(self, record: tuple[float, int, T]) -> None:
-        """Take out what `first` gave."""
+        """Remove the record that `first` returned."""
         if self._heap and self._heap[0] is record:
             heappop(self._heap)
             return
