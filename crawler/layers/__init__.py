@@ -1,7 +1,7 @@
-"""What stands between a visit and the wire: sessions, robots.txt, redirects, retry.
+"""Layers between a visit and the wire: sessions, robots.txt, redirects, retry.
 
-A layer of your own takes a `Fetch` and is one; see protocol.py. `respond` makes a
-response for a layer that answers without the wire.
+Your own layer takes a `Fetch` and is a `Fetch`; see protocol.py. `respond` makes the
+response of a layer that answers without the network.
 """
 
 from crawler.layers.made_response import respond

@@ -16,8 +16,8 @@ Method = str | Callable[..., Any]
 
 @dataclass(frozen=True)
 class Session:
-    """An identity: requests with `session=name` go by its cookies, headers, proxy and
-    connections, which no other session shares.
+    """An identity: requests with `session=name` use its cookies, headers, proxy and
+    connections. No other session shares them.
 
         sessions = [Session("member", login="log_in", is_logged_out="is_wall")]
 
@@ -28,8 +28,9 @@ class Session:
         def is_wall(self, response: Response) -> bool:
             return response.css_first("#login") is not None
 
-    `login` runs before the session's first request. Its cookies are kept with the job.
-    A response that `is_logged_out` is asked again after another login.
+    `login` runs before the session's first request. The job keeps its cookies. If
+    `is_logged_out` is true for a response, the page is requested again after another
+    login.
     """
 
     name: str
@@ -49,20 +50,20 @@ class Session:
 
     @property
     def login_name(self) -> str:
-        """The name of the method that logs in; empty for none."""
+        """The name of the login method; empty: the session has no login."""
         return _name(self.login)
 
     @property
     def wall_name(self) -> str:
-        """The name of the method that knows a page for those who are logged out."""
+        """The name of the method that recognizes a logged-out page; empty: none."""
         return _name(self.is_logged_out)
 
 
 @dataclass(frozen=True)
 class SessionPool:
-    """Sessions that take turns: requests with `session=name` go by the next one.
+    """Sessions that take turns: each request with `session=name` uses the next session.
 
-    One that is refused again and again, or whose login fails, is retired for the run.
+    A session is retired for the run after repeated refusals, or after a failed login.
     """
 
     name: str
@@ -74,13 +75,14 @@ class SessionPool:
 
 
 def all_of(declared: Sequence[Session | SessionPool]) -> Iterator[Session]:
-    """Every session, those of pools among them."""
+    """Every session, including the sessions of pools."""
     for each in declared:
         yield from each.sessions if isinstance(each, SessionPool) else (each,)
 
 
 def check_sessions(cls: type, declared: object) -> None:
-    """ConfigError unless names are unique, and methods are there and look right."""
+    """Raise ConfigError unless names are unique and all methods exist with the right
+    signature."""
     if not isinstance(declared, list | tuple):
         return  # a property: it is checked when the crawl begins
     names: set[str] = set()
@@ -129,5 +131,5 @@ def _takes_one(method: Any) -> bool:
 
 
 def _name(method: Method) -> str:
-    # In a class body a method is a plain function yet.
+    # Inside a class body a method is still a plain function.
     return method if isinstance(method, str) else str(getattr(method, "__name__", ""))

@@ -1,8 +1,8 @@
-"""Sessions as identities: who asks, logged in where that is wanted.
+"""Sessions at run time: choose the session of a request, and log in when needed.
 
-Rule: a login runs before the session's first request, and again after a wall; one at a
-time. A layer never asks again: a wall ends its visit, which is tried again by the
-crawl's own rules. Logins that lead to walls only end the session.
+Rule: a login runs before the session's first request, and again after a wall; one login
+at a time. A layer never retries: a wall ends its visit, and the retry policy of the
+crawl decides. A session ends if its logins lead only to walls.
 """
 
 from __future__ import annotations
@@ -30,17 +30,18 @@ from crawler.web import urls
 
 logger = logging.getLogger(__name__)
 
-#: Logins without one good page after them, and refusals in a row, that end a session.
+#: Limit that ends a session: logins without a good page after them, or refusals in a
+#: row.
 MOST_LOGINS = 3
 MOST_REFUSALS = 3
 _REFUSALS = frozenset({401, 403, 429})
 
-#: Which identity asked last in this task, and its login at that time.
+#: The identity of the last request in this task, and the number of its logins then.
 _asked: ContextVar[tuple[Identity, int] | None] = ContextVar("asked", default=None)
 
 
 class Identity:
-    """A session at work."""
+    """The state of one session during a run."""
 
     def __init__(
         self, session: Session, *, is_logged_in: bool, is_retired: bool, in_pool: bool
@@ -50,13 +51,13 @@ class Identity:
         self.is_retired = is_retired
         self.in_pool = in_pool
         self.lock = asyncio.Lock()
-        #: Counts logins, so that a wall that was met before one starts no other.
+        #: Counts logins: a wall from before the latest login starts no further login.
         self.generation = 0
         self.logins = 0
         self.refusals = 0
 
     def dressed(self, request: Request, *, is_start: bool) -> Request:
-        """The request as this session sends it."""
+        """The request with this session's cookies, headers and proxy."""
         session, options = self.session, request.options
         given = parts.headers(session.headers)
         if not is_start:
@@ -76,8 +77,8 @@ class Identity:
 class Identities:
     """The sessions that a spider declares.
 
-    `known` are those that have cookies already, `retired` those that an earlier process
-    has retired; `origins` are those of the starts.
+    `known` sessions already have cookies; `retired` sessions were retired in an earlier
+    process; `origins` are the origins of the start URLs.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Identities:
                 self._pools[each.name], self._turns[each.name] = made, cycle(made)
 
     def layer(self, fetch: Fetch) -> Fetch:
-        """`fetch` for those who ask by a session."""
+        """The layer: handles requests with a session, and passes on the others."""
         return partial(self._fetch, fetch)
 
     async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
@@ -142,9 +143,9 @@ class Identities:
         raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url, is_final=True)
 
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
-        """Log in, if that is wanted; False: the pool has to give another session.
+        """Log in if needed; False: the pool must choose another session.
 
-        Whoever waits for a login holds no turn of the host.
+        A request that waits for a login occupies no turn of its host.
         """
         is_open = not identity.session.login or identity.is_logged_in
         if is_open and not identity.is_retired:
@@ -179,7 +180,8 @@ class Identities:
         identity.is_logged_in = True
 
     async def check(self, request: Request, response: Response) -> None:
-        """Learn from a response of a page; FetchError if it is a wall."""
+        """Update the session by a response of a page; FetchError if the page is a
+        wall."""
         asked = _asked.get()
         if asked is None or request.purpose != "page" or not self._has(request):
             return
@@ -204,8 +206,8 @@ class Identities:
         return asked is not None and bool(asked[0].session.is_logged_out)
 
     def judged(self, request: Request, *, is_good: bool) -> None:
-        """A callback has ended well, or has asked for its page again, which may be the
-        session's fault."""
+        """Update the session after a callback has ended well, or has asked for its page
+        again (possibly because of the session)."""
         asked = _asked.get()
         if asked is None or not self._has(request):
             return
@@ -215,7 +217,7 @@ class Identities:
             self._refused(asked[0])
 
     def retirements(self) -> set[str]:
-        """The sessions that were retired since this was asked last."""
+        """The sessions retired since the last call."""
         newly, self._newly_retired = self._newly_retired, set()
         return newly
 

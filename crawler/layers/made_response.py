@@ -1,4 +1,4 @@
-"""Responses that no host gave: what a cache, a replayer or a test answers with."""
+"""Responses that did not come from a host: for caches, replayers and tests."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def respond(
     url: str | None = None,
     http_version: str = "HTTP/1.1",
 ) -> Response:
-    """A response that did not come over the wire; `content` is the decoded body.
+    """Make a response without the network; `content` is the decoded body.
 
-    The host of the request is not asked, so its turn stays free for the next one.
+    The host of the request gets no request, so its turn stays free.
     """
     return Response(
         request,

@@ -1,10 +1,10 @@
-"""Names of hosts, looked up before their requests are given to workers.
+"""DNS lookups that run before a host's requests are given to workers.
 
-A lookup may hang for a minute. Its host waits in the frontier meanwhile, as a host does
-whose robots.txt is not here yet, so that no worker waits for it.
+A lookup may hang for a minute. Meanwhile its host waits in the frontier, as a host
+waits for its robots.txt. So no worker is blocked.
 
-Rule: a name is looked up here once, and again after a failure. What has become outdated
-since then is looked up by the exchange itself.
+Rule: this table looks a name up once, and again after a failure. An outdated address is
+looked up again by the exchange itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from anyio.abc import TaskGroup
 
 from crawler.errors import FetchError
 
-#: Lookups that begin at a time. One that takes a second counts no more, so that names
-#: which hang do not hold up others; but each holds a thread of the resolver.
+#: Limit of recent lookups. A lookup that takes over a second no longer counts, so slow
+#: names do not delay other names. Each lookup occupies a thread of the resolver.
 MAX_LOOKUPS, SLOW_SECONDS, MAX_HANGING = 128, 1.0, 512
-#: Seconds for which a failure stands for the requests that were given out with it.
+#: Seconds for which a failed lookup also fails the next requests to the host.
 FAILURE_SECONDS = 1.0
 
 
 class NameTable:
-    """Looks names up by `look_up`, which raises FetchError; `clock` is the loop's.
+    """Looks up names by `look_up`, which raises FetchError; `clock` is the loop's.
 
-    `wait_for` begins, `run` does the work. Of a host that failed the next requests
-    fail by `check`, without a lookup of their own.
+    `wait_for` starts a lookup, and `run` does the work. After a failed lookup the
+    host's next requests fail in `check`, without another lookup.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class NameTable:
         self._tasks: TaskGroup | None = None
 
     def __len__(self) -> int:
-        """How many hosts wait for their names."""
+        """The number of hosts that wait for their lookup."""
         return len(self._waiting)
 
     def wait_for(self, host: str, priority: int, then: Callable[[], None]) -> None:
-        """Look the host's name up, and call `then` when its requests may go."""
+        """Look up the host's name, and call `then` when its requests may go."""
         waiting = self._waiting.get(host)
         if waiting is not None:
             waiting.append(then)
@@ -69,7 +69,7 @@ class NameTable:
         self._begin()
 
     def check(self, host: str, url: str) -> None:
-        """FetchError if the host's name could not be looked up a moment ago."""
+        """Raise FetchError if the lookup of the host has just failed."""
         if host not in self.failures:
             return
         until, exc = self.failures[host]

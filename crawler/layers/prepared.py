@@ -1,6 +1,6 @@
-"""The spider's own hand on each request, at the moment when it is sent: `prepare`.
+"""The spider's hook `prepare`: changes each request just before the request is sent.
 
-Rule: what is prepared is not kept. The next try, and a run that is resumed, prepare the
+Rule: the prepared request is not stored. The next try, and a resumed run, prepare the
 request anew.
 """
 
@@ -29,12 +29,12 @@ Prepare = Callable[[Request], Awaitable[Request] | Request]
 
 
 class Prepared:
-    """A layer: asks what `prepare` makes of a request for a page.
+    """A layer: sends the request that `prepare` returns for the request of a page.
 
-    What hooks themselves fetch, and robots.txt, goes as it is.
+    Requests of hooks and of robots.txt are sent unchanged.
 
     Headers, cookies, query, body, proxy and timeout may change. Method, origin and path
-    may not: pace, robots.txt and scope have judged them.
+    must not change: pace, robots.txt and scope were checked for them.
     """
 
     def __init__(self, fetch: Fetch, prepare: Prepare, hooks: HookRunner) -> None:
@@ -48,13 +48,13 @@ class Prepared:
         prepared = await self._hooks.run(partial(self._prepare, request))
         check_prepared(request, prepared)
         response = await self._fetch(prepared)
-        # Signatures belong in no item, and in no link that is relative to the page.
+        # Signatures belong neither in items nor in the page's relative links.
         response.url = request.url
         return response
 
 
 def check_prepared(request: Request, prepared: object) -> None:
-    """TypeError or ValueError for what cannot go in a request's place."""
+    """Raise TypeError or ValueError if `prepared` cannot replace the request."""
     if not isinstance(prepared, Request):
         kind = type(prepared).__name__
         raise TypeError(f"it gave {kind}, not a Request; return the request")

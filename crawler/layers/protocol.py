@@ -1,4 +1,4 @@
-"""The one seam between a visit and the wire: `Fetch`, and the layers around it.
+"""The one interface between a visit and the wire: `Fetch`, and the layers around it.
 
     class Signed:
         def __init__(self, fetch: Fetch) -> None:
@@ -8,13 +8,13 @@
             signature = sign(request.url)
             return await self._fetch(request.with_headers({"X-Signature": signature}))
 
-A layer takes the next `Fetch` and is one. It sees each request of the crawl, robots.txt
-and logins included (`request.purpose` tells them apart); it may change the request,
-choose a proxy, or answer without asking on (`respond`). The order of layers is the
-order of the lines in `run/assembly.py`.
+A layer takes the next `Fetch` and is itself a `Fetch`. It sees each request of the
+crawl, including robots.txt and logins (see `request.purpose`). It may change the
+request, choose a proxy, or answer without the network (`respond`). The order of layers
+is the order of the lines in `run/assembly.py`.
 
-Rule: a layer never retries and never follows a redirect: the crawl does, by its own
-rules, and both come back through the layers.
+Rule: a layer never retries and never follows a redirect. The crawl does both by its own
+rules, and the new requests pass through the layers.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ __all__ = ["Fetch", "Layer"]
 
 
 class Fetch(Protocol):
-    """One request, one response: its head is here, its body may still be on the wire.
+    """One request, one response: the head has arrived, the body may still be on the
+    wire.
 
-    Raises FetchError. Whoever gets the response closes it.
+    Raises FetchError. The caller closes the response.
     """
 
     async def __call__(self, request: Request, /) -> Response: ...
 
 
-#: Takes the next fetch and gives one: a class of layers, or a function.
+#: Takes the next fetch and returns a fetch: a class of layers, or a function.
 Layer: TypeAlias = Callable[[Fetch], Fetch]

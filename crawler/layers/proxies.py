@@ -1,7 +1,7 @@
-"""Lists of proxies: one is chosen for each try, and those that fail rest.
+"""Lists of proxies: each try uses one proxy, and a failed proxy rests.
 
-Rule: a proxy's credentials are shown nowhere. While all proxies rest the crawl waits:
-it never goes directly.
+Rule: a proxy's credentials are never shown. While all proxies rest, the crawl waits; it
+never connects directly.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from crawler.web import urls
 
 logger = logging.getLogger(__name__)
 
-#: Hosts and sessions whose proxy is remembered; of more, the oldest is forgotten.
+#: Maximum of hosts and sessions whose proxy is remembered; beyond it the oldest is
+#: forgotten.
 MAX_KEPT = 50_000
 
-#: By proxy, as it may be shown: how often it was asked, failed and was banned.
+#: By proxy (without credentials): counts of requests, failures and bans.
 Counts = dict[str, dict[str, int]]
 By = Literal["request", "session", "host"]
 
@@ -38,9 +39,9 @@ By = Literal["request", "session", "host"]
 class Proxies:
     """Proxies to choose from: `proxies = Proxies(["http://a.example:3128 de", ...])`.
 
-    A proxy is a URL, and tags after it: `Request(proxy="tag:de")` goes by one of them.
-    `by` says what keeps its proxy: a session, or a host, or nothing ("request").
-    `ban_statuses`, `ban_selector` and `is_banned`, a method of the spider, say which
+    An entry is a URL, followed by tags. `Request(proxy="tag:de")` uses a proxy with
+    this tag. `by` says what keeps its proxy: a session, a host, or nothing ("request").
+    `ban_statuses`, `ban_selector` and `is_banned` (a method of the spider) decide which
     answers are bans of the proxy.
     """
 
@@ -52,7 +53,7 @@ class Proxies:
     is_banned: str | Callable[..., Any] = ""
 
     def read(self) -> dict[str, frozenset[str]]:
-        """The proxies with their tags, in order; ConfigError. Reads the file."""
+        """The proxies with their tags, in order. Reads the file; raises ConfigError."""
         lines = list(self.urls)
         if self.file:
             try:
@@ -73,13 +74,13 @@ class Proxies:
 
     @property
     def ban_method(self) -> str:
-        """The name of the method that knows a ban; empty for none."""
+        """The name of the method that recognizes a ban; empty: none."""
         given = self.is_banned
         return given if isinstance(given, str) else str(getattr(given, "__name__", ""))
 
     @classmethod
     def of(cls, given: Any, settings: ProxySettings) -> Proxies | None:
-        """What a spider says, else what [proxies] says; None: no list of proxies."""
+        """The spider's proxies, else those of [proxies]; None: no list of proxies."""
         if isinstance(given, Proxies):
             return given
         if isinstance(given, str):
@@ -96,7 +97,8 @@ class Proxies:
 
 
 class Resting(FetchError):
-    """All proxies rest: nothing was asked, and nothing may be for so many `seconds`."""
+    """All proxies rest: no request was sent, and none may go for this many
+    `seconds`."""
 
     def __init__(self, seconds: float, url: str) -> None:
         detail = f"all proxies rest for {seconds:.0f} s"
@@ -107,7 +109,7 @@ class Resting(FetchError):
 
 
 class ProxyPool:
-    """Chooses a proxy for each exchange, and learns from what came of it."""
+    """Chooses a proxy for each exchange, and updates its health by the result."""
 
     def __init__(
         self,
@@ -120,7 +122,7 @@ class ProxyPool:
         self._clock = clock
         self._is_banned = is_banned
         self._health = ProxyHealth()
-        #: In the order in which they take turns, by tag; "" are all.
+        #: By tag: proxies in the order of their turns; "" holds all proxies.
         self._turns: dict[str, list[str]] = {"": list(known)}
         for proxy, tags in known.items():
             for tag in tags:
@@ -131,7 +133,8 @@ class ProxyPool:
         self.counts: Counts = {}
 
     def layer(self, fetch: Fetch) -> Fetch:
-        """`fetch` by a proxy of the list, unless the request names one."""
+        """The layer: sends each request by a proxy of the list, unless the request
+        names a proxy."""
         return partial(self._fetch, fetch)
 
     async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
@@ -148,7 +151,7 @@ class ProxyPool:
                 raise
             self._health.failed(proxy, self._clock())
             self._count(proxy, "failed")
-            # Another one is tried next: that this one failed costs no attempt.
+            # The next try uses another proxy, so this failure costs no attempt.
             raise FetchError(
                 exc.reason, exc.detail, url=exc.url, blame=Blame.PAGE, is_free=True
             ) from exc
@@ -194,12 +197,13 @@ class ProxyPool:
             )
 
     def needs_body(self, request: Request) -> bool:
-        """Whether a response must be whole to be judged."""
+        """Whether the check needs the whole body."""
         judges = self._proxies.ban_selector or self._is_banned
         return bool(judges) and not request.options.stream
 
     async def check(self, proxy: str, request: Request, response: Response) -> None:
-        """Learn from a response that came by a proxy; FetchError if it is a ban."""
+        """Update the health of the response's proxy; FetchError if the response is a
+        ban."""
         shown = str(without_password(proxy))
         if shown not in self.counts:
             return
@@ -218,7 +222,7 @@ class ProxyPool:
         )
 
     async def _ban(self, response: Response) -> str:
-        """Why a response is a ban; empty: it is none."""
+        """The reason why a response is a ban; empty: no ban."""
         if response.status_code in self._statuses:
             return f"status {response.status_code}"
         if response.request.options.stream:
@@ -241,7 +245,8 @@ class ProxyPool:
 
 
 def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any] | None:
-    """The spider's method that knows a ban; ConfigError where it has none."""
+    """The spider's method that recognizes a ban; ConfigError if the method is
+    missing."""
     name = proxies.ban_method
     if not name:
         return None
@@ -256,6 +261,6 @@ def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any]
 
 
 def shown_health(counts: Counts) -> Counts:
-    """The counts by proxy, those with most requests first."""
+    """The counts by proxy, highest number of requests first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1]["asked"], pair[0]))
     return dict(ordered)

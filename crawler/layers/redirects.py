@@ -1,4 +1,4 @@
-"""Where a redirect leads, and what of the request goes along (RFC 9110 section 15.4).
+"""The target of a redirect, and the parts of the request that it keeps (RFC 9110 15.4).
 
 Rule: credentials, cookies and bodies never cross an origin. No I/O, no clock.
 """
@@ -18,7 +18,7 @@ from crawler.web import urls
 STATUSES = frozenset({301, 302, 303, 307, 308})
 LIMIT = 10
 
-#: The headers of a request that may go to an origin it was not written for.
+#: Request headers that may be sent to another origin after a redirect.
 _HARMLESS = frozenset(
     {"accept", "accept-language", "cache-control", "pragma", "user-agent"}
 )
@@ -27,7 +27,8 @@ _OF_A_BODY = ("content-", "transfer-encoding")
 
 
 def target(request: Request, status: int, location: str | None) -> Request:
-    """The request that `location` asks for; FetchError where it is none."""
+    """The request that `location` names; FetchError if Location is missing or
+    invalid."""
     if not location:
         raise FetchError(
             Reason.REDIRECT_INVALID,
@@ -54,7 +55,8 @@ def target(request: Request, status: int, location: str | None) -> Request:
 
 
 def location_of(response: Response) -> str | None:
-    """What Location says. Its octets are kept, as escapes: no encoding is told."""
+    """The Location header. Its bytes are kept as escapes, because no encoding is
+    declared."""
     values = response.head.values(b"location")
     if not values:
         return None
@@ -62,7 +64,7 @@ def location_of(response: Response) -> str | None:
 
 
 async def follow(fetch: Fetch, request: Request) -> Response:
-    """The response, read whole, behind at most ten redirects."""
+    """The final response, read whole, after at most ten redirects."""
     for _ in range(LIMIT + 1):
         response = await fetch(request)
         try:
@@ -78,7 +80,8 @@ async def follow(fetch: Fetch, request: Request) -> Response:
 
 
 def _turned(options: Options, status: int) -> Options:
-    """POST becomes GET at 301 and 302, as everybody does it; all but HEAD at 303."""
+    """The method after a redirect: POST becomes GET at 301 and 302, as in browsers;
+    every method except HEAD becomes GET at 303."""
     becomes_get = (status in (301, 302) and options.method == "POST") or (
         status == 303 and options.method not in ("GET", "HEAD")
     )

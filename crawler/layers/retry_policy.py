@@ -1,6 +1,5 @@
-"""Whether a failed attempt is made again, and when: tenacity's policies, asked with
-the attempt that the store keeps. No clock: time is an argument.
-"""
+"""Whether and when a failed attempt is repeated: tenacity's policies, applied to the
+attempt count in the store. No clock: time is an argument."""
 
 from __future__ import annotations
 
@@ -12,10 +11,10 @@ from tenacity import RetryCallState, stop_after_attempt, wait_exponential_jitter
 from crawler.errors import FetchError
 from crawler.settings import RetrySettings
 
-#: A name that does not exist will hardly do so in a minute; bytes that cannot be read
-#: are as a rule the same the next time.
+#: Attempts after a lasting failure. An unknown name rarely resolves a minute later;
+#: unreadable bytes are usually the same the next time.
 LASTING_ATTEMPTS = 2
-#: Seconds for which tries that no server has seen count as none.
+#: Seconds during which tries that reached no server do not count.
 FREE_SECONDS = 900.0
 
 Stop = Callable[[Any], bool]
@@ -37,26 +36,27 @@ class Retries:
 
     @property
     def excuses_refusals(self) -> bool:
-        """Whether 429 and 503 may use up no attempt: not if a person set how many."""
+        """Whether 429 and 503 may use no attempt; false if a person has set the
+        attempts."""
         return self._is_default
 
     def first_pause(self) -> float:
-        """Seconds that a host rests that gave no Retry-After."""
+        """Seconds of a host's pause after a refusal without Retry-After."""
         return max(0.0, float(self._wait(_state(1, 0.0))))
 
     def counts(self, failure: FetchError, elapsed: float) -> bool:
-        """Whether the try that failed so is one of those that `stop` counts."""
+        """Whether a try with this failure counts for `stop`."""
         return not failure.is_free or elapsed >= FREE_SECONDS
 
     def pause(self, failure: FetchError, attempt: int, elapsed: float) -> float | None:
         """Seconds until the next try after `attempt` tries in `elapsed` seconds; None:
-        there is none."""
+        no further try."""
         if failure.is_lasting and attempt >= LASTING_ATTEMPTS:
             return None
         return self.next_pause(attempt, elapsed)
 
     def next_pause(self, attempt: int, elapsed: float) -> float | None:
-        """The same, whatever the failure was."""
+        """The same as `pause`, for any failure."""
         state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None
@@ -64,7 +64,7 @@ class Retries:
 
 
 def _state(attempt: int, elapsed: float) -> RetryCallState:
-    """What tenacity's policies look at."""
+    """The state object that tenacity's policies read."""
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
     state.attempt_number = attempt
     state.start_time = 0.0

@@ -1,11 +1,13 @@
-"""Each origin's robots.txt: asked once, before anything else of the origin (RFC 9309).
+"""Each origin's robots.txt: requested once, before other requests to the origin (RFC
+9309).
 
-An answer of 5xx or 429, or none at all, forbids everything for now: the origin waits
-and is asked again, as often as the retry policy says; then its URLs fail.
+An answer of 5xx or 429, or no answer, forbids all requests for now. The origin waits
+and robots.txt is requested again, as often as the retry policy allows; then the
+origin's URLs fail.
 
-Rule: robots.txt goes the way of the request that needs it, through all layers. What was
-learned holds for the origin. That the way failed says nothing about the origin: it
-holds, for a moment, for requests that go the same way.
+Rule: robots.txt takes the same route, through all layers, as the request that needs it.
+An answer holds for the origin. A failed route shows nothing about the origin: for a
+moment it delays only requests by the same route.
 """
 
 from __future__ import annotations
@@ -34,13 +36,13 @@ logger = logging.getLogger(__name__)
 
 #: Answers are used for a day (RFC 9309 section 2.4).
 LIFETIME = 24 * 3600.0
-#: A file that did not come is asked for again within minutes.
+#: A missing answer is requested again within minutes.
 FAILURE_LIFETIME = 300.0
 MAX_ORIGINS = 20_000
 #: The longest Crawl-delay that is obeyed.
 LONGEST_DELAY = 60.0
 MAX_REDIRECTS = 5
-#: A file of this size takes 10 ms to parse.
+#: A file of this size takes 10 ms to parse, so a thread parses larger files.
 PARSED_IN_THREAD = 64 * 1024
 
 
@@ -63,7 +65,7 @@ class RobotsMemory(Protocol):
 
 
 class RobotsTable:
-    """What robots.txt says for each origin; `ask` is the only thing that waits."""
+    """The robots.txt of each origin; only `ask` waits."""
 
     def __init__(
         self,
@@ -86,17 +88,17 @@ class RobotsTable:
         self._memory = memory
         self._loop = asyncio.get_running_loop()
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        #: Where a way failed: by origin and proxy.
+        #: Failures of routes: by origin and proxy.
         self._way_failures: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._tries: dict[str, tuple[int, float]] = {}
 
     def knows(self, origin: str, proxy: str) -> bool:
-        """Whether requests of the origin that go by this proxy can be judged now."""
+        """Whether the rules for requests to the origin by this proxy are known now."""
         known = self._known.get(origin) or self._way_failures.get((origin, proxy))
         return known is not None and self._loop.time() < known.until
 
     def verdict(self, request: Request) -> FetchError | None:
-        """Why this request may not be made; None: it may."""
+        """The reason why this request may not be made; None: the request is allowed."""
         url = request.url
         origin = urls.origin_of(url)
         known = self._known.get(origin)
@@ -111,8 +113,8 @@ class RobotsTable:
         return FetchError(Reason.ROBOTS_DENIED, "by robots.txt", url=url)
 
     async def ask(self, origin: str, proxy: str = "") -> float | None:
-        """Fetch an origin's robots.txt; returns when to ask again (loop time), or None
-        when its requests can be judged."""
+        """Request an origin's robots.txt; returns the time of the next request (loop
+        time), or None when the rules are known."""
         url = f"{origin}/robots.txt"
         try:
             async with asyncio.timeout(self._timeout):
@@ -135,8 +137,10 @@ class RobotsTable:
         return self._again(origin, failure)
 
     def _way_failed(self, origin: str, proxy: str, failure: FetchError) -> None:
-        """Nothing was learned of the origin: requests by other ways are free to ask."""
-        self._known.pop(origin, None)  # outdated, or it would not have been asked again
+        """Note a failed route. The origin stays unknown: requests by other routes may
+        ask."""
+        # outdated; a fresh answer would not have been requested again
+        self._known.pop(origin, None)
         now = self._loop.time()
         self._ways.failed(proxy, now)
         until = now + max(1.0, self._retries.first_pause())
@@ -169,7 +173,8 @@ class RobotsTable:
             self._known.popitem(last=False)
 
     async def _answer(self, request: Request) -> RobotsVerdict:
-        """The answer after at most five redirects; their rules hold for this origin."""
+        """The answer after at most five redirects; its rules hold for the first
+        origin."""
         url = request.url
         if self._memory is not None and (kept := await self._memory.robots(url)):
             verdict = await self._parsed(*kept)
@@ -194,11 +199,11 @@ class RobotsTable:
                     break
             finally:
                 await response.aclose()
-        # RFC 9309 section 2.3.1.2: a redirect too many is as good as none there.
+        # RFC 9309 section 2.3.1.2: too many redirects count as a missing file.
         return Robots.from_answer(404, b"", self._agent)
 
     async def _parsed(self, status: int, body: bytes) -> RobotsVerdict:
-        """The verdict; the rules of a long file are made ready in a thread."""
+        """The parsed rules; a thread parses a long file."""
         if len(body) < PARSED_IN_THREAD:
             return Robots.from_answer(status, body, self._agent)
         parse = partial(Robots.from_answer, status, body, self._agent)
@@ -206,7 +211,7 @@ class RobotsTable:
 
 
 def _request(url: str, proxy: str) -> Request:
-    # As a stream it has no `max_body`: 500 KiB are read, whatever pages may have.
+    # The stream ignores `max_body`: it reads 500 KiB, whatever the limit of pages.
     options = Options(proxy=proxy, purpose="robots", stream=True)
     return Request.build(url, "", priority=0, depth=0, meta=b"", options=options)
 

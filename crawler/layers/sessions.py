@@ -1,4 +1,4 @@
-"""Cookies of a crawl: one jar a session, none shared, none of httpx's."""
+"""The cookies of a crawl: one jar for each session. Sessions share no cookies."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from crawler.web.cookie_jar import Jar, domains_of
 
 
 class CookieChanges(Protocol):
-    """Tells which cookies have changed since it was asked last."""
+    """Finds the cookies that have changed since the last call."""
 
     def changes(self) -> dict[tuple[str, str], bytes]: ...
 
 
 class Sessions:
-    """The jars by the name that requests give them; "" is everybody's.
+    """Cookie jars by the session name of requests; "" is the default session.
 
-    `cookies` are those that earlier processes of the run got by `changes`, by session
-    and domain. `given` is kept in each session for each of the `origins`, once, as if
-    the origin had set it.
+    `cookies` come from earlier processes of the run (see `changes`), by session and
+    domain. `given` cookies are set once in each session, for each of the `origins`, as
+    if the origin had set them.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Sessions:
             self._jars.setdefault(session, Jar()).add_json(value)
 
     def header(self, request: Request) -> str | None:
-        """The Cookie header; None if the request needs no other than it has.
+        """The Cookie header; None if the request already has all its cookies.
 
-        A request's own cookies are kept for its host first, as if the host had set
-        them: requests that follow from its page send them, too.
+        A request's own cookies are first stored for its host, as if the host had set
+        them. So later requests from its page send these cookies, too.
         """
         own, session = request.options.cookies, request.options.session
         if self._given:
@@ -62,14 +62,14 @@ class Sessions:
         kept = jar.header(request.url, self._clock()) if jar is not None else None
         if not kept:
             return None
-        # Octets that are no UTF-8 come out again where the header is written.
+        # Bytes that are not UTF-8 are restored when the header is written.
         text = kept.decode("utf-8", "surrogateescape")
         headers = request.options.headers
         given = [value for name, value in headers if name.lower() == "cookie"]
         return "; ".join([text, *given])
 
     def _give(self, url: str, session: str) -> None:
-        """Put the given cookies into a session; not over what an origin has set."""
+        """Set the given cookies in a session; cookies that an origin has set stay."""
         origin = urls.origin_of(url)
         if origin not in self._origins or (session, origin) in self._has_given:
             return
@@ -84,7 +84,7 @@ class Sessions:
         self._changed[session, domains_of(url)[0]] = None
 
     def store(self, response: Response) -> None:
-        """Keep what a response sets."""
+        """Store the cookies of a response."""
         lines = response.head.values(b"set-cookie")
         if not lines:
             return
@@ -100,8 +100,8 @@ class Sessions:
             self._jars.setdefault(session, Jar()).add_json(value)
 
     def changes(self) -> dict[tuple[str, str], bytes]:
-        """The cookies that have changed since this was asked last: they land with a
-        page that has seen them, before any page that was reached by them."""
+        """The cookies changed since the last call. They are committed with a page that
+        has seen them, before any page that needed them."""
         if not self._changed:
             return {}
         changed, self._changed = self._changed, {}
@@ -112,7 +112,7 @@ class Sessions:
 
 
 class WithCookies:
-    """A layer: sends the session's cookies, and keeps those that come back."""
+    """A layer: sends the session's cookies, and stores the cookies of responses."""
 
     def __init__(self, fetch: Fetch, sessions: Sessions) -> None:
         self._fetch = fetch

@@ -14,10 +14,11 @@ _NO_CREDENTIALS: Mapping[str, str] = {}
 
 
 class Wire:
-    """Asks the client; its credentials go to `origins` only, and to no robots.txt.
+    """Sends requests by the client. Credentials go only to `origins`, never with
+    robots.txt.
 
-    `credentials` are Authorization headers by origin: user and password of start URLs.
-    A request fails at once if `names` says that its host's name is not to be had.
+    `credentials` are Authorization headers by origin, from user and password in start
+    URLs. A request fails at once if `names` knows that its host's lookup has failed.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Wire:
         self._client = client
         self._origins = origins
         self._credentials = credentials
-        #: Sessions with connections of their own.
+        #: Sessions with their own connections.
         self._identities = frozenset(identities)
 
     async def __call__(self, request: Request, /) -> Response:
