@@ -47,7 +47,7 @@ PARSED_IN_THREAD = 64 * 1024
 
 
 class _Known(msgspec.Struct):
-    #: What robots.txt says, or why it could not be had.
+    #: The parsed robots.txt, or the reason why no answer came.
     answer: Robots | FetchError
     until: float
 

@@ -1,4 +1,4 @@
-"""One run of a spider: engine, scheduler, committer, visitor and what they need.
+"""One run of a spider: engine, scheduler, committer, visitor and their parts.
 
 Read engine.py first.
 """

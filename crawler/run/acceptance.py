@@ -1,4 +1,4 @@
-"""What the head of a response leads to: a page, a redirect, or an end. Pure."""
+"""Decides from a response's head: page, redirect, or end of the visit. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.response import Response
 
 
 class Fate(Enum):
-    """What a head leads to."""
+    """The next step after a response's head."""
 
     PAGE = auto()
     REDIRECT = auto()
@@ -20,7 +20,7 @@ class Fate(Enum):
 
 
 class Acceptance:
-    """Which responses a spider wants: its `statuses` and `accepts`."""
+    """The responses that a spider accepts: its `statuses` and `accepts`."""
 
     def __init__(self, accepts: Iterable[str], statuses: Iterable[int]) -> None:
         self._accepts = frozenset(accepts)
@@ -28,7 +28,7 @@ class Acceptance:
         self._statuses = frozenset(statuses)
 
     def fate(self, request: Request, response: Response) -> Fate:
-        """What the response's status and type lead to."""
+        """The next step for this status and content type."""
         status = response.status_code
         if status in self._statuses or status in request.options.statuses:
             return Fate.PAGE
@@ -41,7 +41,7 @@ class Acceptance:
         return Fate.UNWANTED
 
     def needs_body(self, request: Request, fate: Fate) -> bool:
-        """Whether a callback or errback is to have the whole body."""
+        """Whether a callback or errback gets the whole body."""
         if fate is Fate.PAGE:
             return not request.options.stream
         return fate is not Fate.REDIRECT and bool(request.options.errback)

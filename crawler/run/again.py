@@ -1,6 +1,6 @@
-"""The command that gives a request to its callback once more: `crawl parse ...`. Pure.
+"""The command that repeats a request with its callback: `crawl parse ...`. Pure.
 
-Rule: what may be a secret is not shown; a person fills it in.
+Rule: possible secrets are not shown; a person fills them in.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 from crawler.request import Request
 from crawler.web.redaction import redacted, without_secret, without_secrets
 
-#: A longer body, or one that is no text, is named by its size.
+#: For a longer or binary body, the command shows only the size.
 MAX_BODY = 2_000
-#: What `crawl parse --data` sends without a header of its own.
+#: The content type that `crawl parse --data` sends by default.
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -51,7 +51,7 @@ def _sent(request: Request) -> list[str]:
             words += ["--header", f"{name}: {without_secret(name, value)}"]
     if body:
         text = body.decode() if request.options.pieces else _shown(body)
-        # A word that begins with a dash would be taken for an option.
+        # argparse would take a word that begins with a dash for an option.
         words += [f"--data={text}"] if text.startswith("-") else ["--data", text]
     return words
 

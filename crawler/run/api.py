@@ -1,7 +1,7 @@
-"""One crawl as a person starts it: a spider in, items and a report out.
+"""The public entry points of a crawl: a spider in, items and a report out.
 
-`Crawl` is for a running loop; `crawl` and `crawl_items` do the same without one;
-`fetch` gives one response.
+`Crawl` is for code in a running loop; `crawl` and `crawl_items` need no loop; `fetch`
+returns one response.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from crawler.stats import FinishReason, Report
 from crawler.web import urls
 
 T = TypeVar("T")
-#: Settings from code: all of them, or those that differ, by section and key.
+#: Settings from code: a Settings object, or a mapping of changes by section and key.
 Given: TypeAlias = Settings | Mapping[str, Mapping[str, Any]]
 
 _END = object()
@@ -69,7 +69,7 @@ class Crawl:
             self.terms = RunOptions(**terms)
         except TypeError as exc:
             raise ConfigError(f"Crawl(): {exc}") from exc
-        #: What produces items; there while the crawl is entered.
+        #: The task group that produces items, while the crawl is entered.
         self._tasks: TaskGroup | None = None
         self._channel: Channel | None = None
         self._engine: Engine | None = None
@@ -79,14 +79,14 @@ class Crawl:
 
     @property
     def report(self) -> Report:
-        """How the run went, once it is over."""
+        """The report, after the end of the run."""
         if self._report is None:
             raise CrawlError("The crawl has not ended yet; its report comes at the end")
         return self._report
 
     @property
     def engine(self) -> Engine | None:
-        """What drives the run, while it runs: its progress, for a display."""
+        """The engine, while the run lasts: for a display of its progress."""
         return self._engine
 
     def stop(
@@ -101,7 +101,8 @@ class Crawl:
             self._engine.stop(reason, grace=grace)
 
     async def wait(self) -> Report:
-        """Run to the end; the report, with the items where no output was named."""
+        """Run to the end; returns the report, which has the items if no output was
+        named."""
         collected = None if self.terms.outputs_of(self.spider) else Collect()
         report = await self._run(collected)
         if collected is not None:
@@ -121,11 +122,11 @@ class Crawl:
         if self._channel is not None:
             self._channel.leave()
             if self._report is None:
-                # Who is cancelled has no time for what is in flight.
+                # A cancelled crawl has no time for the requests in flight.
                 is_cancelled = isinstance(error, asyncio.CancelledError)
                 self.stop(grace=0 if is_cancelled else None)
         assert self._tasks is not None
-        # The body's own error goes on as it is, not in a group with that of the run.
+        # Raise the body's own error, without the exception group of the run.
         await self._tasks.__aexit__(None, None, None)
         if error is None and self._error is not None:
             raise self._error
@@ -148,7 +149,7 @@ class Crawl:
         try:
             await self._run(channel)
         except Exception as exc:
-            self._error = exc  # raised where the items are taken
+            self._error = exc  # raised when the caller takes the items
         finally:
             await channel.close()
 
@@ -204,10 +205,10 @@ async def fetch(
     private: bool = False,
     **options: Any,
 ) -> Response:
-    """One response, read whole; redirects are followed. robots.txt is not asked.
+    """Return one response, read whole, after redirects. robots.txt is not requested.
 
-    A URL may come from a stranger, so that a host with a private address fails as
-    `blocked_address`; with `private`, the host of `url` may have one.
+    A URL may come from an untrusted source, so a host with a private address fails as
+    `blocked_address`. With `private`, the host of `url` may have a private address.
     """
     request = url if isinstance(url, Request) else Request(url, **options)
     settings = _settled(settings)
@@ -222,8 +223,8 @@ async def fetch(
 
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
-    """Which hosts may have a private address: those of the settings, and that of a URL
-    which a person named ("": of none)."""
+    """Hosts that may have a private address: the settings' hosts, and the host of a URL
+    that a person named ("": none)."""
     named = urls.name_of(urls.host_of(url)) if url else ""
     allowed = settings.http.private_networks
 
@@ -256,20 +257,20 @@ _TERMS = tuple(RunOptions.__dataclass_fields__)
 
 
 def _only(error: BaseException) -> BaseException:
-    """The first error of nested groups: one that a person can act on."""
+    """The first error of nested exception groups, which a person can act on."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
-    """Run `main` in a loop of its own, in a thread where one is running already."""
+    """Run `main` in a new loop; if a loop runs already, in a new thread."""
     results: list[T] = []
 
     async def uninterrupted() -> None:
-        # A KeyboardInterrupt, of a second Ctrl-C or of a callback, has ended the loop
-        # once. Raised into it again it would keep the loop from closing in order, and
-        # the threads that are left keep the program from ending.
+        # A KeyboardInterrupt (second Ctrl-C, or from a callback) has already stopped
+        # the loop. If it is raised again inside the loop, the loop cannot close in
+        # order, and the remaining threads keep the program alive.
         with contextlib.suppress(KeyboardInterrupt):
             results.append(await main())
 

@@ -1,4 +1,4 @@
-"""How a run's parts are put together, in the order in which they need each other."""
+"""Builds a run's parts, in the order in which they need each other."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
 
-#: Requests a second to a host whose pace was not set.
+#: Requests per second to a host without a configured rate.
 DEFAULT_RATE = 8.0
 
 
 class RunResources(msgspec.Struct, frozen=True):
-    """What a run has opened: the parts of its engine stand on it."""
+    """The open resources of a run, which its engine uses."""
 
     plan: RunPlan
     opening: Opening
@@ -77,7 +77,7 @@ class RunResources(msgspec.Struct, frozen=True):
 
 
 class Assembled(msgspec.Struct, frozen=True):
-    """The engine with all its parts, and those that the report asks."""
+    """The engine with all its parts, and the parts that the report reads."""
 
     engine: Engine
     callbacks: Callbacks
@@ -238,7 +238,7 @@ def layered(
     identities: Identities | None,
     bandwidth: rates.Bandwidth | None,
 ) -> Fetch:
-    """What a request passes on its way to the wire: the last line is asked first."""
+    """The layers around the wire; the layer of the last line is called first."""
     plan, fetch = resources.plan, wire
     if bandwidth is not None:
         fetch = rates.Metered(fetch, bandwidth)
@@ -283,7 +283,7 @@ def through_spider(
     identities: Identities | None = None,
     layers: Iterable[Layer] = (),
 ) -> Fetch:
-    """`fetch` with what a spider puts before it: cookies, layers, `prepare`."""
+    """`fetch` inside the spider's own steps: cookies, layers, `prepare`."""
     if spider.cookies is not False:
         fetch = WithCookies(fetch, sessions)
     if identities is not None:
@@ -300,7 +300,7 @@ def through_spider(
 def _own_fetches(
     resources: RunResources, parts: VisitParts, scheduler: Scheduler, retries: Retries
 ) -> OwnFetches:
-    """What makes the requests of `self.fetch`: visits whose page nobody parses here."""
+    """Makes the requests of `self.fetch`: visits without a callback."""
     plan, caught = resources.plan, Caught()
     own = msgspec.structs.replace(
         parts,
@@ -332,7 +332,7 @@ def _endings(
 
 
 def _restore_pauses(resources: RunResources, hosts: HostPace) -> None:
-    """Let hosts rest on that asked for it before the run was interrupted."""
+    """Restore the pauses of hosts that were paused when the run was interrupted."""
     wall, now = resources.clocks.wall(), resources.clocks.monotonic()
     longest = resources.plan.settings.retry.retry_after_max
     for host, until in resources.opening.facts.pauses.items():
@@ -361,7 +361,7 @@ def _scope(resources: RunResources) -> Scope:
 
 
 def _names(resources: RunResources) -> NameTable | None:
-    """What looks names up; None where layers may answer without any lookup."""
+    """The table of host lookups; None if layers may answer without a lookup."""
     plan = resources.plan
     if plan.options.layers or plan.spider.layers or not plan.client.looks_names_up:
         return None

@@ -1,4 +1,4 @@
-"""The time that a callback has: it stands still while `self.fetch` waits."""
+"""The time limit of a callback; the clock stops while `self.fetch` waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class CallbackClock:
-    """Holds one deadline, which may begin after the first wait has."""
+    """Holds one deadline, which may start after the first wait."""
 
     def __init__(self) -> None:
         self._limit: asyncio.Timeout | None = None
@@ -17,7 +17,7 @@ class CallbackClock:
 
     @contextmanager
     def keeping(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """This is the deadline, until the end of the block."""
+        """Use this deadline until the end of the block."""
         self._limit = limit
         if self._waits:
             self._stop()
@@ -28,12 +28,12 @@ class CallbackClock:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether something is waited for that does not count."""
+        """Whether a wait that does not count is going on."""
         return self._waits > 0
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """A wait that does not count."""
+        """Stop the clock during the block."""
         self._waits += 1
         if self._waits == 1:
             self._stop()

@@ -1,7 +1,7 @@
-"""Running a spider's callback on a response, and gathering what it gives.
+"""Runs a spider's callback on a response, and collects its results.
 
-Rule: nothing lands here. Items, requests and counts are gathered, bounded, and handed
-on together; a callback that raises leaves nothing behind.
+Rule: nothing is stored here. Items, requests and counts are collected up to a bound and
+returned together; the results of a callback that raises are discarded.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from crawler.spider import Failure, Spider, at_work, counting
 from crawler.stats import fill_words
 from crawler.store.base import Item, Portion
 
-#: Counts XML documents in which links were looked for.
+#: Counter of XML documents in which a callback looked for links.
 XML = "xml"
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
-#: What a stream gives goes to the store in portions of at least so many, or so much.
+#: A stream's results go to the store in portions of this many items or bytes.
 STAGE_ITEMS = 1_000
 STAGE_LINKS = 500
 STAGE_BYTES = 1024**2
 
 
 class CallbackError(CrawlError):
-    """A callback or a pipeline failed; `cause` is what it raised."""
+    """A callback or a pipeline failed; `cause` is the exception."""
 
     def __init__(self, reason: Reason, cause: Exception, where: str) -> None:
         super().__init__(
@@ -69,7 +69,7 @@ class CallbackError(CrawlError):
         self.cause = cause
 
 
-#: What a callback decides about its page: it gives nothing then.
+#: Exceptions by which a callback decides about its page; its results are discarded.
 DECISIONS = (Retry, Skip)
 
 
@@ -77,7 +77,7 @@ Stage = Callable[[Entry, Portion, int], Awaitable[None]]
 
 
 class Fetches(Protocol):
-    """What a page fetches."""
+    """Makes the requests of `self.fetch` for one page."""
 
     made: Made
 
@@ -85,7 +85,7 @@ class Fetches(Protocol):
 
 
 class Fetching(Protocol):
-    """What makes the fetches of pages."""
+    """Makes a `Fetches` for each page."""
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Fetches: ...
     def for_start(self) -> Fetches: ...
@@ -93,18 +93,19 @@ class Fetching(Protocol):
 
 
 class Effects(msgspec.Struct):
-    """What a callback gave; `portions` of a stream's are in the store already."""
+    """The results of a callback; the `portions` of a stream are already in the
+    store."""
 
     items: list[Item] = msgspec.field(default_factory=list)
     found: Discovered = msgspec.field(default_factory=Discovered)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     portions: int = 0
-    #: What the spider counted itself; None: nothing.
+    #: Counts from the spider's `count()`; None: no counts.
     counts: dict[str, int] | None = None
-    #: Why the spider ends the crawl with this page; empty: it does not.
+    #: The reason why the spider stops the crawl after this page; empty: no stop.
     stop: str = ""
-    #: The page, and what makes its fetches.
+    #: The page's entry and the object that makes its fetches.
     entry: Entry | None = None
     is_asked: bool = True
     fetching: Fetching | None = None
@@ -112,7 +113,7 @@ class Effects(msgspec.Struct):
     fetches: Fetches | None = None
 
     async def fetch(self, request: Request) -> Response:
-        """One more response for the page."""
+        """Fetch one more response for the page."""
         if self.fetches is None:
             if self.fetching is None or self.entry is None:
                 raise ConfigError(f"fetch({request.url!r}): there is no crawl")
@@ -123,9 +124,9 @@ class Effects(msgspec.Struct):
 
 
 class CallsBack(Protocol):
-    """What gets the responses and failures of visits."""
+    """Receives the responses and failures of visits."""
 
-    #: What pages have fetched, by fingerprint, until their visit ends.
+    #: By fingerprint: exchanges of `self.fetch` by pages, until the end of their visit.
     fetched: dict[int, Made]
 
     async def page(self, entry: Entry, response: Response) -> Effects: ...
@@ -135,9 +136,9 @@ class CallsBack(Protocol):
 
 
 class Callbacks:
-    """Calls the spider back, one page at a time, as often as there are workers.
+    """Calls the spider's methods, one page per worker at a time.
 
-    Over 15 methods: most are steps of one call, which share its bounds and its clock.
+    Over 15 methods: most are steps of one call, with shared bounds and one clock.
     """
 
     def __init__(
@@ -157,14 +158,15 @@ class Callbacks:
         is_around = type(spider).around is not Spider.around
         self._around = spider.around if is_around else None
         self._counted: set[str] = set()
-        #: What makes the requests of `self.fetch`; None: there is no crawl.
+        #: Makes the requests of `self.fetch`; None: there is no crawl.
         self.fetching: Fetching | None = None
-        #: What pages have fetched, by fingerprint, until their visit ends.
+        #: By fingerprint: exchanges of `self.fetch` by pages, until the end of their
+        #: visit.
         self.fetched: dict[int, Made] = {}
         self.selectors = SelectorWatch()
 
     def note_fetches(self, fingerprint: int, made: Made) -> None:
-        """Keep what a page has fetched, for its outcome."""
+        """Keep the page's own fetches for its outcome."""
         known = self.fetched.get(fingerprint)
         if known is None:
             self.fetched[fingerprint] = made
@@ -172,13 +174,13 @@ class Callbacks:
             known.merge(made)
 
     async def page(self, entry: Entry, response: Response) -> Effects:
-        """What the entry's callback gives for a response."""
+        """The results of the entry's callback for a response."""
         return await self._call(entry, entry.request.callback, response, response)
 
     async def failure(
         self, entry: Entry, failure: Failure, response: Response | None
     ) -> Effects:
-        """What the entry's errback gives for a failure."""
+        """The results of the entry's errback for a failure."""
         return await self._call(entry, entry.request.options.errback, failure, response)
 
     async def _call(
@@ -226,7 +228,8 @@ class Callbacks:
                 for value in several(result):
                     await self._take(entry, value, page, effects)
         except WrongYield as exc:
-            # Its own traceback begins here: the generator only stands at its `yield`.
+            # The traceback ends at the pipeline: the generator is only paused at its
+            # `yield`.
             where = yield_place(result, method)
             cause = ConfigError(str(exc))
             raise CallbackError(Reason.SPIDER_ERROR, cause, where) from exc
@@ -238,7 +241,7 @@ class Callbacks:
         effects: Effects,
         stream: Response | None,
     ) -> None:
-        """Await a callback; only one that has to wait for something needs a clock."""
+        """Await a callback; only a callback that really waits needs a clock."""
         rest: Awaitable[None] = gathering
         if stream is None:
             try:
@@ -259,10 +262,10 @@ class Callbacks:
         clock: CallbackClock | None,
         stream: Response | None,
     ) -> None:
-        """Await what a callback gives, for so long at most, or TimeoutError."""
+        """Await the callback's result within its time; else TimeoutError."""
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                if stream is not None:  # a slow body has limits of its own
+                if stream is not None:  # a slow body has its own limits
                     tell = partial(self._prolong, limit)
                     stream.stream = ProgressBody(stream.stream, tell)
                 with clock.keeping(limit) if clock is not None else nullcontext():
@@ -273,12 +276,12 @@ class Callbacks:
             raise TimeoutError(f"{name} took over {self._timeout:g} s") from exc
 
     def _prolong(self, limit: asyncio.Timeout) -> None:
-        """A stream goes on: its callback has the whole time again."""
+        """Restart the time limit: a stream has made progress."""
         if not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
     def _note(self, callback: str, page: Response | None, effects: Effects) -> None:
-        """Keep what the callback fetched, and what it asked its page for."""
+        """Keep the callback's own fetches, and the selectors it used on its page."""
         if effects.fetches is not None and effects.entry is not None:
             self.note_fetches(effects.entry.fingerprint, effects.fetches.made)
         parsed = None if page is None else page.parsed
@@ -293,7 +296,7 @@ class Callbacks:
     async def _gather_async(
         self, entry: Entry, result: Any, page: Response | None, effects: Effects
     ) -> None:
-        """Go through what an `async def` gives: a generator, or what it returns."""
+        """Collect the results of an `async def`: of a generator, or a returned list."""
         if not hasattr(result, "__aiter__"):
             result = await result
             if result is None:
@@ -323,14 +326,14 @@ class Callbacks:
             await self._put_aside(entry, effects)
 
     def _count(self, page: Response | None, effects: Effects) -> None:
-        """Add what typed items count, and check that all can be counted."""
+        """Add the counts of typed items, and check that all names can be counted."""
         if page is not None and page.parsed is not None:
             _add_fills(page.parsed, effects)
         if effects.counts:
             self.check_counts(effects.counts)
 
     def check_counts(self, counts: Mapping[str, int]) -> None:
-        """ConfigError if the spider counts by more names than a report can hold."""
+        """Raise ConfigError if the spider counts by too many names for a report."""
         self._counted.update(counts)
         if len(self._counted) > counting.MAX_NAMES:
             raise ConfigError(
@@ -367,7 +370,8 @@ class Callbacks:
             )
 
     async def _put_aside(self, entry: Entry, effects: Effects) -> None:
-        """What a stream gave waits in the store, and lands when its page is done."""
+        """Put a stream's results into the store; they become visible when its page is
+        done."""
         found = effects.found
         portion = Portion(effects.items, found.requests, found.rejected)
         await self._stage(entry, portion, effects.portions)
@@ -377,8 +381,8 @@ class Callbacks:
 
 
 def _add_fills(page: Page, effects: Effects) -> None:
-    """Count in how many typed items of a page each field had a value."""
-    if "fills" not in vars(page):  # no callback has asked for any
+    """Count how many of a page's typed items have a value in each field."""
+    if "fills" not in vars(page):  # no callback has asked for the values
         return
     counts = effects.counts = effects.counts or {}
     for label, (filled, asked) in page.fills.items():
@@ -390,7 +394,7 @@ def _add_fills(page: Page, effects: Effects) -> None:
 def resumed(
     begun: Coroutine[Any, Any, Any], waits_for: Any
 ) -> Generator[Any, Any, Any]:
-    """The rest of a coroutine that has run up to where it waits for something."""
+    """Run the rest of a coroutine that has already reached its first wait."""
     while True:
         try:
             value = yield waits_for
@@ -405,8 +409,8 @@ def resumed(
 
 
 def _is_for_the_worker(exc: BaseException) -> bool:
-    """Whether it is the crawl that is cancelled, rather than something in a callback
-    that would end the worker, or the process, with work in hand."""
+    """Whether the crawl itself is cancelled. Other errors in a callback must not end
+    the worker, or the process, with unfinished work."""
     task = asyncio.current_task()
     is_cancelled = task is not None and task.cancelling() > 0
     return is_cancelled and isinstance(exc, asyncio.CancelledError)

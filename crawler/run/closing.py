@@ -1,7 +1,7 @@
-"""What a spider yields last, by `closing`: when everything else has landed.
+"""A spider's last items, from `closing`, after all other results are committed.
 
-Rule: it lands in one commit, with the fact that it has, so that a crash makes it once
-more or not again.
+Rule: the items and the note that `closing` has run are in one commit. So after a crash
+`closing` runs once more or not at all.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ logger = logging.getLogger(__name__)
 
 
 class Closing:
-    """Draws a spider's `closing`, which has one."""
+    """Runs the `closing` method of a spider."""
 
     def __init__(self, spider: Spider, run: Run, chain: OpenChain) -> None:
         self._spider = spider
         self._run = run
         self._chain = chain
         self._dropped: dict[str, int] = {}
-        #: What `closing` counts; None: nothing.
+        #: Counts made in `closing`; None: no counts.
         self.counts: dict[str, int] | None = None
 
     async def fetch(self, request: Request) -> Response:
-        """The crawl is over."""
+        """Refuse a fetch, because the crawl is over."""
         raise ConfigError(f"fetch({request.url!r}): not in closing(), which comes last")
 
     async def outcome(self, reason: FinishReason) -> Outcome | None:
-        """Its items as one outcome; None: it failed, and the log says where."""
+        """The items of `closing` as one outcome; None: `closing` failed, and the log
+        has the error."""
         at_work.begin(self)
         try:
             items = await self._items()

@@ -1,8 +1,9 @@
 """From finished visits to the store: first in, first out, many in one transaction.
 
-Rule: a group is what came in while the last one was written, and a moment more, as long
-as nobody has to wait for what it will bring: each group costs a wait for the disk.
-Workers go on once their outcome is queued, and wait when too much is.
+Rule: a group holds the outcomes that arrived during the last write. The group waits a
+moment for more outcomes, unless a worker waits for its result: each group costs one
+wait for the disk. A worker continues when its outcome is queued, and waits while the
+queue is full.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from crawler.store.base import Committed, Outcome
 MAX_WAITING = 500
 MAX_WAITING_BYTES = 16 * 1024**2
 MAX_GROUP = 250
-#: A group waits for more up to so many outcomes, or seconds, at most.
+#: A group waits for more outcomes up to this number, or this many seconds.
 ENOUGH = 100
 GATHER_SECONDS = 0.025
-#: About what a new request, and a link that was left out, take besides their URL.
+#: Approximate size of a new request, and of a skipped link, besides their URL.
 REQUEST_BYTES, LEFT_OUT_BYTES = 500, 200
 
 Commit = Callable[[Sequence[Outcome]], Awaitable[Committed]]
@@ -27,10 +28,10 @@ Landed = Callable[[Sequence[Outcome], Committed], None]
 
 
 class Committer:
-    """Queues outcomes and lands them in groups by `commit`; then tells `landed`.
+    """Queues outcomes, commits them in groups by `commit`, and then calls `landed`.
 
-    `may_wait` says whether everybody has enough to do without what is queued; once that
-    has changed, `hurry` is to be called.
+    `may_wait` returns whether all workers have work without the queued outcomes. When
+    this changes, call `hurry`.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Committer:
         self._room.set()
 
     async def put(self, outcome: Outcome) -> None:
-        """Queue an outcome; returns when there is room for it."""
+        """Queue an outcome; returns when the queue has room for it."""
         while not self._room.is_set():
             await self._room.wait()
         size = _size(outcome)
@@ -70,7 +71,7 @@ class Committer:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Land what is queued, group after group, until cancelled."""
+        """Commit queued outcomes, group after group, until cancelled."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -86,22 +87,22 @@ class Committer:
             self._idle.set()
 
     def hurry(self) -> None:
-        """Land what is queued now: somebody waits for it."""
+        """Commit the queued outcomes now, because a worker waits for them."""
         self._hurried.set()
 
     async def drain(self) -> None:
-        """Return when all that was queued has landed; no more will be."""
+        """Return when all queued outcomes are committed; the caller adds no more."""
         self._is_draining = True
         self._hurried.set()
         await self._idle.wait()
 
     @property
     def _is_enough(self) -> bool:
-        """Whether a group need not wait for more."""
+        """Whether a group is large enough to commit now."""
         return len(self._waiting) >= ENOUGH or not self._room.is_set()
 
     async def _gather(self) -> None:
-        """Let more come in, as long as nobody waits for what is here."""
+        """Let more outcomes arrive, as long as no worker waits for the queued ones."""
         if self._is_draining or self._is_enough or not self._may_wait():
             return
         self._hurried.clear()
@@ -114,7 +115,7 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    """About how many bytes an outcome holds; most have a handful of each."""
+    """Approximate size of an outcome in bytes."""
     size = 0
     for entry in outcome.requests:
         size += REQUEST_BYTES + len(entry.request.url)

@@ -1,9 +1,9 @@
-"""Marks the pages that are being parsed, so that a resumed run knows which ones were.
+"""Marks each page during its parse, so that a resumed run knows which page was parsed.
 
-A page can end the process: the system kills what takes too much memory. Its row is
-still pending then, and the run that is resumed meets the page again. The marks are one
-small file beside the job's state, written at each large page, without waiting for the
-disk: what is written survives the process, and that is enough.
+A page can end the process: the system kills a process that uses too much memory. The
+page is still pending then, so the resumed run meets it again. The marks are one small
+file beside the job's state. A mark is written for each large page, without waiting for
+the disk: the written mark survives the process, and that is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crawler.web import urls
 
-# The URL's fingerprint, and how often the process has ended before with this page.
+# The URL's fingerprint, and the number of processes that ended at this page.
 _SLOT = struct.Struct("<QQ")
 _EMPTY = bytes(_SLOT.size)
 
@@ -31,11 +31,11 @@ class CrashMarks:
         self._slots = 0
 
     def ends(self, url: str) -> int:
-        """How often the process has ended while this page was parsed."""
+        """How many processes ended during the parse of this page."""
         return self._ends[_key(url)] if self._ends else 0
 
     def begin(self, url: str) -> int:
-        """Mark a page; returns what `end` takes."""
+        """Mark a page; pass the returned value to `end`."""
         slot = self._free.pop() if self._free else self._slots
         self._slots = max(self._slots, slot + 1)
         key = _key(url)
@@ -43,12 +43,12 @@ class CrashMarks:
         return slot
 
     def end(self, slot: int) -> None:
-        """The page is done with."""
+        """Remove the mark of a page."""
         self._write(slot, _EMPTY)
         self._free.append(slot)
 
     def close(self) -> None:
-        """Remove the file; nothing is marked any more."""
+        """Remove the file and all its marks."""
         path, self._path = self._path, None
         if self._file is not None:
             os.close(self._file)

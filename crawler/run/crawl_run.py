@@ -1,4 +1,4 @@
-"""One run that is open: it crawls to the end, publishes and reports."""
+"""An open run: crawls to the end, publishes and reports."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ HandIn: TypeAlias = Callable[[Report], None]
 
 
 class RunTime(msgspec.Struct, frozen=True):
-    """How long a run takes."""
+    """The duration of a run."""
 
     #: Seconds in earlier processes.
     earlier: float
-    #: When this process began, by the monotonic clock.
+    #: Start of this process, by the monotonic clock.
     begun: float
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken, in earlier processes too."""
+        """Seconds of the run so far, including earlier processes."""
         return self.earlier + time.monotonic() - self.begun
 
 
 class CrawlRun:
-    """A run whose parts are open; `open_run` makes it and closes them."""
+    """A run with open parts; `open_run` makes and closes it."""
 
     def __init__(
         self,
@@ -73,12 +73,12 @@ class CrawlRun:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken, in earlier processes too."""
+        """Seconds of the run so far, including earlier processes."""
         return self._run_time.seconds
 
     @property
     def is_durable(self) -> bool:
-        """Whether the run's state is kept, so that it can be resumed."""
+        """Whether the run's state is stored, so that the run can be resumed."""
         return self._plan.store.is_durable
 
     async def run(self) -> Report:
@@ -91,7 +91,7 @@ class CrawlRun:
         return report
 
     def pulse(self) -> Pulse:
-        """What takes the figures of the run while it is at work."""
+        """Collects the figures of the run at work."""
         clock, client = self._plan.options.wall_clock, self._plan.client
         return Pulse(
             self.engine,
@@ -106,11 +106,11 @@ class CrawlRun:
         async with self._watchdog:
             reason = await self.engine.run(draw_start=draw_start)
         self._assembled.observations.tell_given_up()
-        # Whoever read our output had enough of it: that is an end, too.
+        # The reader of standard output closed it early: the run counts as complete.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
         if is_complete or (not self.is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
-            # What is not in place yet is put there by the same command.
+            # Incomplete publishing is finished by the same command.
             is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
         find = self.outputs.written
@@ -138,8 +138,8 @@ class CrawlRun:
         return reason
 
     def _aside(self, reason: FinishReason) -> str:
-        """The label under which a bad run is published beside an earlier output; ""
-        if the run may replace that one."""
+        """The label for publishing a bad run beside an earlier output; "" if the run
+        may replace the earlier output."""
         if self._plan.settings.output.publish_bad or is_good(self.report(reason)):
             return ""
         word = "bad-run" if reason.is_complete else "incomplete-run"
@@ -150,7 +150,7 @@ class CrawlRun:
         return {} if pool is None else shown_health(pool.counts)
 
     def report(self, reason: FinishReason) -> Report:
-        """How the run stands; `reason` is why it is over."""
+        """The report of the run; `reason` is why the run has ended."""
         plan, seconds = self._plan, self.seconds
         counters = self.engine.progress.counters
         report = Report(
@@ -180,7 +180,7 @@ class CrawlRun:
             min_items=plan.options.min_items,
             errors=plan.options.errors,
         )
-        # A reader that had enough of standard output is a good end.
+        # The reader of standard output closed it early, which is a good end.
         had_enough = isinstance(self.outputs.error, PipeClosed)
         report.exit_code = 0 if had_enough else exit_code(report)
         if report.exit_code != POOR:

@@ -1,37 +1,37 @@
-"""How deep a crawl has come, and what leads it on: spider traps grow by one parameter.
+"""The deepest page of a crawl, and the parameter that grows: signs of a spider trap.
 
-Rule: two URLs are kept, whatever the crawl's size.
+Rule: only two URLs are kept, for any size of crawl.
 """
 
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
-#: A crawl that follows links of people's pages does not come so deep.
+#: Links that people follow do not lead to such a depth.
 ALARM_DEPTH = 50
 
 
 class Descent:
-    """Notes the deepest page, and the one that was the deepest before it."""
+    """Notes the deepest page, and the page that was the deepest before."""
 
     def __init__(self) -> None:
         self.depth = 0
         self._url = self._before = ""
 
     def note(self, depth: int, url: str) -> None:
-        """A page deeper than all others."""
+        """Note a page that is deeper than all others."""
         self.depth, self._before, self._url = depth, self._url, url
 
     @property
     def alarm(self) -> str:
-        """`depth 13,990 by ?n=`; "" as long as the crawl is not deep."""
+        """Text such as `depth 13,990 by ?n=`; "" while the crawl is not deep."""
         if self.depth < ALARM_DEPTH:
             return ""
         return f"depth {self.depth:,} by {_changed(self._before, self._url)}"
 
 
 def _changed(before: str, now: str) -> str:
-    """What differs between two URLs: a parameter, else the path."""
+    """The difference between two URLs: a parameter, else the path."""
     then, parts = urlsplit(before), urlsplit(now)
     known = parse_qsl(then.query, keep_blank_values=True)
     for pair in parse_qsl(parts.query, keep_blank_values=True):

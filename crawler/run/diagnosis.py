@@ -1,4 +1,4 @@
-"""What is off at the end of a run, and what to do about it: lines for a person."""
+"""Advice at the end of a run: each line is a problem and its remedy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report, counted
 from crawler.store.base import DUPLICATE
 
-#: Filters by the setting that changes what they leave out.
+#: By filter: the setting that changes which links are skipped.
 _SETTINGS = {
     "scope": "the spider's `scope`",
     "depth": "crawl.depth",
@@ -54,7 +54,7 @@ _NETWORK = {
     "http.private_networks",
 }
 
-#: A failure for want of open files says itself what to do.
+#: The failure for lack of open files already has its own advice.
 _NO_FILES = "raise ulimit -n"
 
 
@@ -66,8 +66,8 @@ def advise(
     file_advice: str = "",
     arguments: Mapping[str, object] | None = None,
 ) -> list[str]:
-    """What a person should look at, the gravest first; `file_advice` says which limit
-    of open files keeps connections back, if one does; `arguments` are the spider's."""
+    """Lines of advice, the most serious first. `file_advice` names the limit of open
+    files that delays connections, if any; `arguments` are the spider's."""
     failures = _failures(report, observations, arguments or {})
     lines = [*failures, *_statuses(report)]
     if not report.found and report.finish_reason is FinishReason.FINISHED:
@@ -134,7 +134,7 @@ def _statuses(report: Report) -> list[str]:
 
 
 def _redirects(report: Report, observations: Observations) -> list[str]:
-    """Many pages that lead to one, as those behind a login do."""
+    """Advice if many pages redirect to one page, as pages behind a login do."""
     (target, amount), *_ = observations.targets.most_common(1) or [("", 0)]
     if amount < 3 or amount <= DEFAULT_ERROR_RATE * (report.pages + amount):
         return []

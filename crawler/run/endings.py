@@ -1,6 +1,6 @@
-"""How a visit ends: done, skipped, tried again later, or failed for good.
+"""The end of a visit: done, skipped, tried again later, or failed for good.
 
-Rule: an outcome is a value; nothing lands here, and nothing waits.
+Rule: an outcome is a value; this module stores nothing and waits for nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crawler.run.visit import OpenVisit
 from crawler.spider import Failure
 from crawler.store.base import Outcome, State
 
-#: Reasons of a spider's own that are counted one by one; the others are one.
+#: Maximum of a spider's own reasons that are counted by name; others share one name.
 MAX_WORDS = 500
 OTHER = "other"
 _HTTP_STATUS = Reason.HTTP_STATUS
@@ -30,8 +30,8 @@ NO_RETRY = (
 class Endings:
     """Makes the outcomes of visits, by the retry policy.
 
-    `wall` is the wall clock; `paused_for` gives the seconds for which a host has been
-    paused so far: they do not count against its requests.
+    `wall` is the wall clock. `paused_for` returns the seconds of a host's pauses so
+    far; they do not count against its requests.
     """
 
     def __init__(
@@ -48,24 +48,24 @@ class Endings:
         self._words: set[str] = set()
 
     def begin(self, entry: Entry) -> None:
-        """Note when an entry is tried for the first time."""
+        """Note the time of an entry's first try."""
         if not entry.first_tried:
             entry.first_tried = self._wall()
             entry.paused_before = self._paused_for(entry.host)
 
     def done(self, visit: OpenVisit, response: Response, effects: Effects) -> Outcome:
-        """A callback had the response and ended well."""
+        """The callback ended well."""
         visit.note(response)
         outcome = visit.outcome(State.DONE)
         _add(outcome, effects)
         return outcome
 
     def waiting(self, visit: OpenVisit, seconds: float) -> Outcome:
-        """The way to the host rests: the entry waits, and no attempt is used up."""
+        """The route to the host rests: the entry waits, and no attempt is used."""
         return visit.outcome(State.PENDING, due=self._wall() + seconds)
 
     async def unasked(self, visit: OpenVisit, denied: FetchError) -> Outcome:
-        """The entry may not be asked for: skipped, failed, or tried again."""
+        """The entry may not be requested: skipped, failed, or tried again."""
         if denied.reason.is_skip:
             return visit.outcome(State.SKIPPED, str(denied.reason), denied.detail)
         if denied.blame is Blame.WAY:
@@ -76,7 +76,7 @@ class Endings:
     async def ended(
         self, visit: OpenVisit, why: FetchError, response: Response
     ) -> Outcome:
-        """An unwanted response: skipped, unless an errback asks for it."""
+        """The response is not accepted: skipped, unless the entry has an errback."""
         if visit.entry.request.options.errback:
             return await self.failed(visit, why, response)
         visit.note(response)
@@ -85,7 +85,7 @@ class Endings:
     async def again(
         self, visit: OpenVisit, asked: Retry, response: Response
     ) -> Outcome:
-        """The callback asks for the page again: as often as the policy allows."""
+        """The callback asks for the page again; the retry policy limits the tries."""
         entry = visit.entry
         entry.attempt += 1
         pause = self._retries.next_pause(entry.attempt, self._elapsed(entry))
@@ -109,7 +109,8 @@ class Endings:
         return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
 
     def _word(self, reason: str) -> str:
-        """A reason of the spider's own, to count by: of too many, one for the rest."""
+        """A spider's own reason as a counter name; reasons over the limit share one
+        name."""
         if reason not in self._words:
             if len(self._words) >= MAX_WORDS:
                 return OTHER
@@ -125,7 +126,8 @@ class Endings:
         at_least: float = 0.0,
         verdict: Verdict = NO_CONSEQUENCE,
     ) -> Outcome:
-        """Try again if the reason and the policy allow it, else it has failed."""
+        """Try again if the reason and the policy allow it; else the entry has
+        failed."""
         pause = self._pause(visit.entry, exc, verdict)
         if pause is None:
             return await self.failed(visit, exc, response)
@@ -135,12 +137,12 @@ class Endings:
         return visit.outcome(State.PENDING, str(exc.reason), exc.detail, due=due)
 
     def _elapsed(self, entry: Entry) -> float:
-        """Seconds since the entry was tried first, less those of a paused host."""
+        """Seconds since the entry's first try, without the pauses of its host."""
         paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
         return max(0.0, self._wall() - entry.first_tried - paused)
 
     def _pause(self, entry: Entry, exc: FetchError, verdict: Verdict) -> float | None:
-        """Seconds until the next try; None: there is none."""
+        """Seconds until the next try; None: no further try."""
         if verdict.is_given_up:
             return None
         if verdict.is_excused and self._retries.excuses_refusals:
@@ -158,7 +160,7 @@ class Endings:
         exc: FetchError | CallbackError,
         response: Response | None,
     ) -> Outcome:
-        """The URL has failed; its errback is called once, in the same outcome."""
+        """The URL has failed; its errback runs once, in the same outcome."""
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
         cause = exc.cause if isinstance(exc, CallbackError) else None
         return await self._failed(visit, exc.reason, detail, cause, response)

@@ -4,9 +4,9 @@
                   ▲                                                          │
                   └───────────────── new requests, retries ◄─────────────────┴──► sinks
 
-Workers pull turns from the scheduler. A visit ends in an outcome; the committer lands
-outcomes in groups; what landed feeds the scheduler and the sinks. When nothing waits,
-nothing is out and nothing is uncommitted, the loop ends by itself.
+Workers pull turns from the scheduler. A visit ends in an outcome; the committer stores
+outcomes in groups; stored results feed the scheduler and the sinks. The loop ends when
+no request waits, no request is in flight and no outcome is uncommitted.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ from crawler.store.base import Committed, Facts, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
 
-#: Hosts whose entries are loaded between two commits; others wait for the next one.
+#: Maximum of hosts that are refilled between two commits.
 REFILLS = 16
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Where a run ends before it has seen everything; none: nowhere.
+    """Limits that end a run early; None: no limit.
 
-    (The limit on pages is the scheduler's: a permit is taken before each request.)
+    (The scheduler enforces the limit on pages: it takes a permit before each request.)
     """
 
     items: int | None = None
     seconds: float | None = None
-    #: Not an end, but a stop after which the run can be gone on with.
+    #: Seconds after which the process stops; the run can be resumed.
     max_runtime: float | None = None
-    #: Why the spider has stopped the run in an earlier process; empty: it has not.
+    #: The reason why the spider stopped the run in an earlier process; empty: no stop.
     stopped: str = ""
-    #: How an earlier process ended the run, and gave its last items; None: none did.
+    #: The end of the run in an earlier process, after its last items; None: no end.
     ended: FinishReason | None = None
-    #: Pages in all, for those who look on.
+    #: Limit on pages in total, for displays.
     pages: int | None = None
-    #: Failed pages.
+    #: Limit on failed pages.
     errors: int | None = None
 
 
 class EngineParts(msgspec.Struct):
-    """What the engine drives; `open_run` opens what of it must be closed."""
+    """The parts that the engine drives; `open_run` opens and closes some of them."""
 
     store: Store
     scheduler: Scheduler
@@ -72,14 +72,13 @@ class EngineParts(msgspec.Struct):
     robots: RobotsTable | None
     outputs: Outputs
     closing: Closing | None = None
-    #: None where nobody resumes the run.
+    #: None if the run cannot be resumed.
     attributes: SpiderAttributes | None = None
     #: Ends a complete crawl for all processes that share the run; None: there are none.
     settle: Callable[[FinishReason], Awaitable[None]] | None = None
 
 
-# Over 15 methods and 12 attributes: the limits, the state and the steps of one run,
-# which are read in one place.
+# Over 15 methods and 12 attributes: limits, state and steps of one run in one place.
 class Engine:
     """Drives one crawl from its first request to its last commit."""
 
@@ -99,7 +98,7 @@ class Engine:
         self._worker_count = workers
         self._grace = grace
         self._wall_clock = wall_clock
-        # A group may wait for more as long as every worker has something to do.
+        # A group may wait for more outcomes as long as every worker has work.
         scheduler = parts.scheduler
         self._committer = Committer(
             self._commit, self._landed, lambda: not scheduler.has_idle
@@ -107,27 +106,27 @@ class Engine:
         scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
-        #: Workers more than are wanted, and those that stand in for others.
+        #: Surplus workers, and workers that stand in for others.
         self._spare = self._added = 0
         self._is_full = False
-        #: Pages that have failed, whether they have landed or not.
+        #: Failed pages, including uncommitted ones.
         self._failed = 0
         self.progress = progress
         self._observers = observers
-        #: Whether it was stopped because `max_runtime` was over.
+        #: Whether `max_runtime` has stopped the run.
         self.is_late = False
         #: Whether the shared run has given this process up.
         self.is_given_up = False
-        #: Why the spider stopped the run; empty: it did not.
+        #: The reason why the spider stopped the run; empty: no stop.
         self.stop_reason = ""
-        #: Why the store could not be written for as long as patience lasts.
+        #: Why the store could not be written within the time limit.
         self.store_error: StoreError | None = None
         self._patience = StoreRetry()
 
     async def run(self, *, draw_start: bool = True) -> FinishReason:
-        """Crawl until there is nothing left, a limit is reached or `stop` is called."""
+        """Crawl until no work is left, a limit is reached or `stop` is called."""
         parts = self._parts
-        if self._has_enough_items:  # as an earlier process left it
+        if self._has_enough_items:  # an earlier process may have reached the limit
             self.stop(FinishReason.ITEMS_LIMIT)
         self._failed = self.progress.counters.failed
         self._count_failures(0)
@@ -161,7 +160,7 @@ class Engine:
         return self._verdict()
 
     async def _close(self) -> None:
-        """Land what the spider's `closing` gives at the end of a complete run."""
+        """Commit the items of the spider's `closing`, at the end of a complete run."""
         reason, closing = self._verdict(), self._parts.closing
         if closing is None or not reason.is_complete or self._limits.ended:
             return
@@ -174,8 +173,8 @@ class Engine:
             await self._committer.drain()
 
     def stop(self, reason: FinishReason, *, grace: float | None = None) -> None:
-        """Take no new work; what is in flight has `grace` seconds. Called again, the
-        shorter grace holds."""
+        """Start no new requests; requests in flight get `grace` seconds. If called
+        again, the shorter grace holds."""
         self._reason = self._reason or reason
         self._parts.scheduler.close()
         if reason is FinishReason.INTERRUPTED:
@@ -187,7 +186,8 @@ class Engine:
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
     def _count_failures(self, new: int) -> None:
-        """Failures count before they land: a group of them would come too late."""
+        """Count failures before their commit: a group of outcomes would be counted too
+        late."""
         self._failed += new
         limit = self._limits.errors
         if limit is not None and self._failed >= limit:
@@ -205,17 +205,17 @@ class Engine:
 
     @property
     def pages_limit(self) -> int | None:
-        """How many pages the run may have in all; None: any number."""
+        """Limit on pages of the run; None: no limit."""
         return self._limits.pages
 
     @property
     def has_started(self) -> bool:
-        """Whether `start()` has given all its requests."""
+        """Whether `start()` has yielded all its requests."""
         return not self._parts.scheduler.has_sources
 
     @property
     def busy_hosts(self) -> int:
-        """Hosts that are being asked something right now."""
+        """Number of hosts with a request in flight."""
         flying = self._parts.scheduler.in_flight.values()
         return len({entry.host for entry in flying})
 
@@ -232,7 +232,7 @@ class Engine:
                 workers.start_soon(self._work)
 
     async def _work(self) -> None:
-        """One worker: take a turn, visit, hand the outcome on. It never sleeps."""
+        """One worker: take a turn, visit, queue the outcome. A worker never sleeps."""
         parts = self._parts
         async for turn in parts.scheduler:
             if isinstance(turn, RobotsTurn):
@@ -249,16 +249,16 @@ class Engine:
                 self._count_failures(1)
             parts.scheduler.done(turn, asked=outcome.is_asked, is_page=is_page)
             await self._committer.put(outcome)
-            with contextlib.suppress(SinkError):  # `_output_failed` has been told
+            with contextlib.suppress(SinkError):  # `_output_failed` was already called
                 await parts.outputs.room()
-            if self._spare:  # the worker for which it stood in is back
+            if self._spare:  # the replaced worker is back
                 self._spare -= 1
                 self._added -= 1
                 return
 
     @contextlib.contextmanager
     def stand_in(self) -> Iterator[None]:
-        """A worker waits inside its visit: meanwhile another one works in its place."""
+        """Let another worker work while this worker waits inside its visit."""
         if self._spare:
             self._spare -= 1
         elif self._added < self._worker_count and self._workers is not None:
@@ -276,7 +276,7 @@ class Engine:
         try:
             return await self._parts.visitor.visit(entry)
         except Exception as exc:
-            # A fault of the crawler, not of the spider: one page fails, not the crawl.
+            # An error of the crawler, not of the spider: the page fails, not the crawl.
             fields = {"url": entry.url, "host": entry.host}
             logger.exception(
                 "Unexpected error while visiting %s", entry.url, extra=fields
@@ -284,11 +284,12 @@ class Engine:
             return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
-        """Land a group; while the disk is full the crawl waits, then stops in order."""
+        """Commit a group; while the disk is full the crawl waits, then stops in
+        order."""
         committed = Committed()
         is_full = self._is_full and not group[0].is_closing
         if self.store_error is not None or is_full or self.is_given_up:
-            return committed  # what cannot land, or may not, stays pending
+            return committed  # uncommitted outcomes stay pending
         self._note_attributes(group[0])
         limit = self._limits.items
         commit = partial(self._parts.store.commit, group, items_limit=limit)
@@ -304,7 +305,8 @@ class Engine:
         return committed
 
     def _note_attributes(self, outcome: Outcome) -> None:
-        """Let attributes that the spider has set land with an outcome, by name."""
+        """Store the names of attributes that the spider has set together with an
+        outcome."""
         attributes = self._parts.attributes
         if attributes is not None and (names := attributes.changed()):
             outcome.facts = outcome.facts or Facts()
@@ -333,12 +335,12 @@ class Engine:
         scheduler.landed(committed, settled, sources)
 
     def _stopped(self, why: str) -> None:
-        """The spider has raised StopCrawl, and what it yielded has landed."""
+        """The spider has raised StopCrawl, and its results are committed."""
         self.stop_reason = self.stop_reason or why
         self.stop(FinishReason.STOPPED)
 
     async def _refill(self) -> None:
-        """Load more of the hosts whose queues run low, where the store keeps them."""
+        """Load more entries from the store for hosts whose queues run low."""
         parts = self._parts
         while parts.store.is_stocked:
             host = await parts.scheduler.wanted_host()

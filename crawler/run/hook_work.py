@@ -1,8 +1,8 @@
-"""What a hook of the spider works with: its time, and `self.fetch`.
+"""Runs the spider's hooks: their time limit, and `self.fetch`.
 
-`prepare` and the logins of sessions run inside the visit of the request that they are
-called for. While a hook waits, the request's turn at its host is lent to others, and
-another worker stands in: what a hook waits for may need both.
+`prepare` and the logins of sessions run inside the visit of a request. While a hook
+waits, other requests may use the request's turn, and another worker works instead.
+Otherwise a hook could wait for its own turn or worker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from crawler.spider import at_work
 
 
 class HookWork:
-    """Runs hooks, each for `seconds` at most; `fetches` comes with the engine."""
+    """Runs hooks, each for at most `seconds`; the engine sets `fetches`."""
 
     def __init__(self, callbacks: Callbacks, seconds: float) -> None:
         self._callbacks = callbacks
@@ -29,7 +29,7 @@ class HookWork:
         self.fetches: OwnFetches | None = None
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
-        """What the hook gives, which may be awaitable; it fetches by this session."""
+        """The result of the hook, awaited if needed; `self.fetch` uses this session."""
         assert self.fetches is not None
         entry, clock = visited.get(), CallbackClock()
         work = self.fetches.for_hook(entry, session, clock)
@@ -44,7 +44,8 @@ class HookWork:
                     self._callbacks.note_fetches(entry.fingerprint, work.made)
 
     async def _rest(self, made: Any, clock: CallbackClock) -> Any:
-        """Await a hook; only one that has to wait lends its turn and has a clock."""
+        """Await a hook; only a hook that really waits lends its turn and needs a
+        clock."""
         coroutine = made if inspect.iscoroutine(made) else _awaited(made)
         try:
             waits_for = coroutine.send(None)
@@ -62,7 +63,7 @@ class HookWork:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:
-        """A wait during which the turn of the request is free for others."""
+        """Lend the request's turn to others during a wait."""
         entry, fetches = visited.get(), self.fetches
         if entry is None or fetches is None:
             yield

@@ -1,9 +1,8 @@
-"""From the links and Requests of a callback to entries: resolved, filtered, each once.
+"""Turns a callback's links and Requests into entries: resolved, filtered, deduplicated.
 
-Rule: filters stand before the store, and each counts the links that it skips.
-They judge links; scope judges redirects, too. A Request that a spider builds itself is
-not judged.
-No I/O, no clock.
+Rule: filters run before the store, and each filter counts its skipped links. Filters
+judge links; scope also judges redirects. A Request that a spider builds itself is not
+filtered. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -20,44 +19,44 @@ from crawler.web.file_extensions import extension_of
 from crawler.web.links import Link, Resolver
 from crawler.web.urls import Scope
 
-#: The filter that skips links to files; it judges whole batches only.
+#: The filter that skips links to files; it judges only whole batches of links.
 EXTENSION = "extension"
 
-#: Asks one question of a link: its URL, host and depth; false leaves it out.
+#: Judges a link by its URL, host and depth; False skips the link.
 Filter = Callable[[str, str, int], bool]
 
 
 class Discovered(msgspec.Struct):
-    """The requests to store that one page gave, and the links that filters skipped."""
+    """The new requests of one page, and the links that filters skipped."""
 
     requests: list[Entry] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
-    #: Facts that a resumed run must know; None: there are none.
+    #: Facts that a resumed run needs; None: no facts.
     facts: Facts | None = None
-    #: Links that were skipped before they were URLs, by the setting's name.
+    #: By setting: the number of links skipped before they became URLs.
     cut: dict[str, int] = msgspec.field(default_factory=dict)
-    #: Requests of the page that are in the store already.
+    #: Requests of the page that are already in the store.
     staged: int = 0
 
     @property
     def size(self) -> int:
-        """How many links there are, skipped ones among them."""
+        """The number of links, including skipped links."""
         return len(self.requests) + len(self.rejected)
 
     def put_aside(self) -> None:
-        """The links are in the store: begin anew."""
+        """Begin anew after the links went to the store."""
         self.staged += len(self.requests)
         self.requests, self.rejected = [], []
 
     def fact(self) -> Facts:
-        """The facts that were found, to add to."""
+        """The found facts, to add to."""
         if self.facts is None:
             self.facts = Facts()
         return self.facts
 
 
 class LinkFilter:
-    """Judges links and requests, and makes entries of those that may enter."""
+    """Judges links and requests, and makes entries of the accepted ones."""
 
     def __init__(
         self,
@@ -77,18 +76,19 @@ class LinkFilter:
         #: all of it.
         self.form = form
         self._scope = scope
-        #: Names of hosts that a person named as a start; they may be private.
+        #: Host names that a person gave as start URLs; they may have private addresses.
         self.start_names = set() if start_names is None else start_names
-        #: Origins of the starts: the client's credentials go to no other.
+        #: Origins of the start URLs; only they get the client's credentials.
         self.start_origins = set() if start_origins is None else start_origins
-        #: Authorization headers by origin, from user and password of start URLs.
+        #: By origin: Authorization headers, from user and password of start URLs.
         self.start_credentials = {} if start_credentials is None else start_credentials
         self._resolver = Resolver(max_url=max_url, form=form)
         self._known = known
         self._left_out = left_out
-        #: Requests of `start()` so far; it gives the same ones when it is run again.
+        #: Requests of `start()` so far; a second run of `start()` yields the same
+        #: requests.
         self._starts = 0
-        #: In the order in which they judge.
+        #: The filters in the order of their use.
         self._filters: list[tuple[str, Filter]] = [
             ("scope", lambda url, host, _: scope.allows(url, host)),
         ]
@@ -100,7 +100,7 @@ class LinkFilter:
             )
 
     def start(self, request: Request, found: Discovered) -> None:
-        """A request of `start()`: its host joins the scope."""
+        """Accept a request of `start()`: its host joins the scope."""
         self._grow(request.url, found)
         name = urls.name_of(urls.host_of(request.url))
         if name not in self.start_names:
@@ -117,7 +117,7 @@ class LinkFilter:
         self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Discovered) -> None:
-        """A request of a callback; only one that follows a link is filtered."""
+        """Accept a request of a callback; only a followed link is filtered."""
         if not isinstance(request, LinkRequest):
             number = found.staged + len(found.requests)
             self._add(parent, request, found, BUILT, number)
@@ -139,7 +139,7 @@ class LinkFilter:
         known, allow, deny = self._known, batch.allow, batch.deny
         too_long = self._resolver.rejected["too_long"]
         for link in self._resolver.resolve_all(batch.base_url, batch.references):
-            # Nine of ten were met before, no deeper than here.
+            # Nine of ten links are already known, at the same or a lower depth.
             if known.get(link.fingerprint, _FAR) > depth:
                 if is_wanted(link.url, allow, deny):
                     self._link(parent, batch, link, depth, found)
@@ -152,7 +152,8 @@ class LinkFilter:
     def redirect(
         self, source: Entry, target: Request, fingerprint: int, found: Discovered
     ) -> None:
-        """The target of a redirect takes its source's place, if it may enter.
+        """Make the entry of a redirect's target, which replaces its source if filters
+        allow.
 
         The caller has checked the number of hops. A start URL widens the scope.
         """
@@ -176,7 +177,7 @@ class LinkFilter:
         found.requests.append(entry)
 
     def verdict(self, url: str, depth: int = 0) -> str | None:
-        """The name of the filter that skips this URL now; None: the URL may enter."""
+        """The name of the filter that skips this URL now; None: no filter."""
         host = urls.host_of(url)
         for name, allows in self._filters:
             if not allows(url, host, depth):
@@ -190,7 +191,7 @@ class LinkFilter:
         for name, allows in self._filters:
             if not allows(url, host, depth):
                 if name == EXTENSION and batch.options.stream:
-                    continue  # who streams asks for files
+                    continue  # a streamed request is for a file
                 self._reject(parent, link, name, found)
                 return
         request = Request.build(
@@ -227,7 +228,8 @@ class LinkFilter:
         origin = parent.fingerprint if parent else 0
         ordinal = 0
         if not request.options.once:
-            # Running the same page, or start(), again must name the same request.
+            # A second run of the same page, or of `start()`, must make the same
+            # request.
             ordinal = urls.fingerprint("ordinal", f"{origin}:{number}")
         entry = Entry(
             request.fingerprint(ordinal, self.form),
@@ -255,8 +257,8 @@ class LinkFilter:
 def identity_behind(
     source: Entry, target: Request, form: Callable[[str], str] | None = None
 ) -> int:
-    """The fingerprint of what `source` redirects to; a request that is made more than
-    once reaches its target as often."""
+    """The fingerprint of the redirect target of `source`; a repeated request
+    (once=False) reaches its target as often."""
     if target.options.once:
         return target.fingerprint(0, form)
     ordinal = urls.fingerprint("ordinal", f"{source.fingerprint}:")

@@ -1,4 +1,4 @@
-"""Observers: told of every outcome that has landed and of every change of pace.
+"""Observers: called with every committed outcome and every change of pace.
 
     class Slow(Observer):
         def landed(self, outcome: Outcome) -> None:
@@ -7,9 +7,10 @@
 
     crawl(Books, observers=[Slow()])
 
-The advice at the end and the progress of a run are the first observers.
+The advice at the end and the progress display are observers.
 
-Rule: an observer looks on. What it raises is logged once, and it is not told again.
+Rule: an observer only watches. Its first exception is logged, and it is not called
+again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from crawler.web.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
-#: Hosts, and targets of redirects, that are told apart.
+#: Maximum of hosts, and of redirect targets, that are counted separately.
 MAX_HOSTS = 1_000
 
 
@@ -39,16 +40,16 @@ _REASONS = frozenset(map(str, Reason))
 
 
 class Observer:
-    """Looks on while a run goes on; override what you want to be told of."""
+    """Watches a run; override the methods for the events you need."""
 
     def landed(self, outcome: Outcome) -> None:
         """The outcome of a visit was committed: a page, a failure, a later try."""
 
     def committed(self, counters: Counters) -> None:
-        """A commit is done; these are the run's counts with it."""
+        """A commit is done; `counters` are the run's counts after it."""
 
     def pace_changed(self, change: PaceChange) -> None:
-        """A host is asked more slowly, or faster again."""
+        """Requests to a host now go more slowly, or faster again."""
 
 
 class Observers:
@@ -56,7 +57,7 @@ class Observers:
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
-        #: Those that look at single outcomes.
+        #: Observers that read single outcomes.
         self._of_landings = [
             each for each in self._observers if type(each).landed is not Observer.landed
         ]
@@ -90,23 +91,23 @@ class Observers:
 
 
 class Progress(Observer):
-    """Where the crawl stands, for a display."""
+    """The progress of the crawl, for a display."""
 
     def __init__(
         self, counters: Counters, clock: Callable[[], float] = time.time
     ) -> None:
         self.counters = counters
-        #: Hosts that were asked in this process.
+        #: Hosts that got a request in this process.
         self.hosts: set[str] = set()
-        #: Hosts that are not asked for a while.
+        #: Hosts that get no requests for a while.
         self.resting = RestingHosts()
-        #: How deep the crawl has come.
+        #: The greatest depth of the crawl.
         self.descent = Descent()
         #: The wall clock.
         self._clock = clock
 
     def landed(self, outcome: Outcome) -> None:
-        """Note the host, and whether the way to it rests."""
+        """Note the host, and whether the route to it rests."""
         if outcome.entry is None:
             return
         entry = outcome.entry
@@ -121,34 +122,35 @@ class Progress(Observer):
         self.resting.changed(change, self._clock())
 
     def rests(self, host: str, seconds: float, why: str) -> None:
-        """A host is not asked for so long."""
+        """Note that a host gets no requests for this time."""
         now = self._clock()
         self.resting.note(host, now + seconds, why, now)
 
     def committed(self, counters: Counters) -> None:
-        """Take the counts."""
+        """Note the counts."""
         self.counters = counters
 
 
 class Observations(Observer):
-    """Notes what the advice at the end needs: a sample of each error, skipped hosts."""
+    """Collects facts for the advice at the end: a sample of each error, skipped
+    hosts."""
 
     def __init__(self) -> None:
-        #: By reason: the first URL that failed so, and its one-line detail.
+        #: By reason: the first failed URL, and its one-line detail.
         self.samples: dict[str, tuple[str, str]] = {}
         #: The requests of the samples.
         self.requests: dict[str, Request] = {}
-        #: By filter: hosts of the links it left out, with how many.
+        #: By filter: the hosts of skipped links, with their counts.
         self.left_out: dict[str, Counter[str]] = {}
-        #: Reasons of the spider's own for which it skipped pages.
+        #: The spider's own reasons for skipping pages.
         self.own_skips: set[str] = set()
-        #: Hosts that are given up: how many of their URLs failed unasked, and why.
+        #: By given-up host: how many URLs failed without a request, and why.
         self.given_up: dict[str, tuple[int, str]] = {}
-        #: Where redirects led, with how many.
+        #: Redirect targets, with their counts.
         self.targets: Counter[str] = Counter()
 
     def landed(self, outcome: Outcome) -> None:
-        """Note its failure, its skipped links, or where it redirects."""
+        """Note the outcome's failure, its skipped links, or its redirect."""
         for rejected in outcome.rejected:
             hosts = self.left_out.setdefault(rejected.rule, Counter())
             host = urls.host_of(rejected.url)
@@ -162,12 +164,12 @@ class Observations(Observer):
                 self.targets[target] += 1
 
     def pace_changed(self, change: PaceChange) -> None:
-        """Note a host that is given up: what is left of it is told of as one."""
+        """Note a given-up host: its remaining URLs are reported together."""
         if change.is_given_up and len(self.given_up) < MAX_HOSTS:
             self.given_up.setdefault(change.host, (0, ""))
 
     def tell_given_up(self) -> None:
-        """Log how many URLs of each host failed without being asked for."""
+        """Log how many URLs of each given-up host failed without a request."""
         for host, (amount, detail) in self.given_up.items():
             if amount:
                 what = "1 URL" if amount == 1 else f"{amount:,} URLs"
@@ -189,7 +191,7 @@ class Observations(Observer):
             if not outcome.is_asked and entry.host in self.given_up:
                 known = self.given_up[entry.host]
                 self.given_up[entry.host] = (known[0] + 1, known[1] or detail)
-            elif reason != Reason.INTERNAL_ERROR:  # told with its traceback already
+            elif reason != Reason.INTERNAL_ERROR:  # already logged with its traceback
                 self._log(logging.WARNING, "Failed", outcome, entry)
         elif reason == Reason.ROBOTS_DENIED:
             self._log(logging.INFO, "Left out", outcome, entry)

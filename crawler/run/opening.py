@@ -1,4 +1,4 @@
-"""Opens what a run needs, in the order of the lines; closes it in reverse."""
+"""Opens the resources of a run, in the order of the lines; closes them in reverse."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def open_run(
     *,
     hand_in: HandIn | None = None,
 ) -> AsyncIterator[CrawlRun]:
-    """A run that is ready to go; `sink` takes its items beside the outputs."""
+    """Open a run; `sink` gets its items in addition to the outputs."""
     begun = time.monotonic()
     plan = plan_run(spider, settings, options)
     await plan.check()
@@ -57,7 +57,7 @@ async def open_run(
         outputs = await stack.enter_async_context(
             await _outputs(plan, opening, run, sink)
         )
-        # What an earlier process committed may be all that there is to write.
+        # Items committed by an earlier process may be all that is left to write.
         outputs.wake(opening.sequence)
         resources = RunResources(
             plan, opening, run, pages, chain, outputs, progress, known
@@ -72,7 +72,7 @@ async def open_run(
 
 
 class StoreUse:
-    """Closes the store of a run: as one that has begun, or as one that could not."""
+    """Closes the store: after a run that has begun, or after a failed start."""
 
     def __init__(self, store: Store, run_time: RunTime) -> None:
         self._store = store
@@ -88,8 +88,8 @@ class StoreUse:
 
 
 def _marks(plan: RunPlan, opening: Opening) -> CrashMarks:
-    """Which pages were being parsed when an earlier process ended; reads a file. The
-    file is that of the process that leads the run."""
+    """Pages that were being parsed when an earlier process ended. Reads the
+    file of the process that leads the run."""
     is_kept = plan.store.is_durable and not plan.options.joins
     if not is_kept or plan.options.store is not None:
         return CrashMarks(None)

@@ -1,4 +1,4 @@
-"""What one run is asked for, beside its spider and the settings."""
+"""The options of one run, besides its spider and the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crawler.store.base import Store
 # Over 12 attributes: a value, one field for each option of a run.
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What one run is asked for, beside spider and settings."""
+    """The options of one run, besides spider and settings."""
 
     #: The name of the state; None from code: kept in memory.
     job: str | None = None
@@ -30,16 +30,16 @@ class RunOptions:
     #: says. In a name {run} is the run's number, {date} the day on which it began, in
     #: `zone`, {job} the job and {type} the item's type.
     outputs: tuple[str | OutputSpec | Sink, ...] | None = None
-    #: A file of URLs, one a line, in place of what the spider starts from; "-" is
+    #: A file of URLs, one on each line, instead of the spider's start URLs; "-" is
     #: standard input.
     urls: Path | str | None = None
-    #: Pages and items at most, exactly; seconds at most.
+    #: Limits: exactly this many pages and items; this many seconds.
     pages: int | None = None
     items: int | None = None
     time: float | None = None
-    #: Failed pages at which the run ends. What is None here is as [crawl] says.
+    #: Failed pages at which the run ends. None: the value of [crawl].
     errors: int | None = None
-    #: Seconds after which this process stops in order; the run can be gone on with.
+    #: Seconds after which this process stops in order; the run can be resumed.
     max_runtime: float | None = None
     #: Forget the job's unfinished run.
     fresh: bool = False
@@ -48,29 +48,30 @@ class RunOptions:
     #: Replace, or continue, files that this job did not publish.
     overwrite: bool = False
     append: bool = False
-    #: What makes a complete run a bad one (exit code 3).
+    #: Thresholds that make a complete run a bad run (exit code 3).
     max_error_rate: float | None = None
     min_items: int = 0
-    #: Where the run's state is kept, in place of the store that `[storage]` and `job`
-    #: choose; a store serves one run.
+    #: The store of the run's state, instead of the store from `[storage]` and `job`; a
+    #: store serves one run.
     store: Store | None = None
     zone: datetime.tzinfo = datetime.UTC
-    #: The wall clock, in seconds since 1970: what due times and expiry dates go by.
+    #: The wall clock, in seconds since 1970, for due times and expiry dates.
     wall_clock: Callable[[], float] = wall_time
     #: httpx's own middleware for the shared client.
     transport: AsyncBaseTransport | None = None
     #: Layers between a visit and the wire, the outermost first; see crawler.layers.
     layers: tuple[Layer, ...] = ()
-    #: Told of every outcome that has landed and of every change of pace.
+    #: Called with every committed outcome and every change of pace.
     observers: tuple[Observer, ...] = ()
-    #: How many requests of a kind may be out at a time, by `Request.kind`: no more
-    #: than two of {"browser": 2}. Kinds that are not named have no ceiling.
+    #: Maximum of requests in flight by `Request.kind`: {"browser": 2} allows two. Other
+    #: kinds have no ceiling.
     ceilings: Mapping[str, int] = field(default_factory=dict)
     event_hooks: Any = None
     auth: Any = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.outputs, str | OutputSpec | Sink):  # as a list of one
+        # a single output counts as a list
+        if isinstance(self.outputs, str | OutputSpec | Sink):
             object.__setattr__(self, "outputs", (self.outputs,))
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "observers", tuple(self.observers))
@@ -83,11 +84,11 @@ class RunOptions:
                 )
 
     def job_of(self, spider: Spider) -> str:
-        """The name of the job: the spider's, unless another one is given."""
+        """The name of the job: `job`, else the spider's name."""
         return self.job or spider.name
 
     def limited(self, crawl: CrawlSettings) -> RunOptions:
-        """With the limits of the settings, where none are asked for."""
+        """The options, with limits from the settings for those that are None."""
         names = ("pages", "items", "errors", "time")
         unset = [name for name in names if getattr(self, name) is None]
         return replace(self, **{name: getattr(crawl, name) for name in unset})

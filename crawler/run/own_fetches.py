@@ -1,11 +1,11 @@
-"""`self.fetch`: one more request while a page, `start()` or a hook is worked on.
+"""`self.fetch`: an extra request during a callback, `start()` or a hook.
 
-It is an exchange like all others: its turn at the host, robots.txt, retries, cookies
-and layers are those of the crawl. It is not stored: after a crash its page is asked
-again, and asks for it again.
+The request is an exchange like all others, with the crawl's pace, robots.txt, retries,
+cookies and layers. The request is not stored: after a crash its page is fetched again,
+and its callback repeats the request.
 
-Rule: it never waits for a worker, so that it cannot deadlock. The page that waits has
-given its own turn at the host back, and another worker stands in for its worker.
+Rule: the request never waits for a worker, so it cannot deadlock. The waiting page has
+returned its own turn at the host, and another worker works instead.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from crawler.spider import Failure
 from crawler.store.base import Outcome, State
 from crawler.web import urls
 
-#: Requests that one page, or one call of a hook, may fetch.
+#: Maximum of fetches by one page, or by one call of a hook.
 MAX_FETCHES = 100
 
 
 class OwnEntry(Entry):
-    """An entry that only its page waits for."""
+    """An entry for which only its page waits."""
 
     __slots__ = ("response",)
 
@@ -43,14 +43,14 @@ class OwnEntry(Entry):
 
 
 class Unchanged:
-    """In place of sessions: changes of cookies land with the next page."""
+    """Replaces sessions: changed cookies are committed with the next page."""
 
     def changes(self) -> dict[tuple[str, str], bytes]:
         return {}
 
 
 class Caught:
-    """In place of callbacks: keeps the response for whoever waits for it."""
+    """Replaces callbacks: keeps the response for the caller."""
 
     def __init__(self) -> None:
         self.fetched: dict[int, Made] = {}
@@ -81,11 +81,11 @@ class OwnFetches:
         self._robots = robots
         self._clocks = clocks
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        #: A worker waits inside its visit: another one may stand in for it.
+        #: Lets another worker work while this worker waits inside its visit.
         self.stand_in: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> PageFetches:
-        """The fetches of a page whose callback runs."""
+        """The fetches of a page during its callback."""
         return PageFetches(self, self._scheduler, entry, clock)
 
     def for_start(self) -> StartFetches:
@@ -95,17 +95,17 @@ class OwnFetches:
     def for_hook(
         self, entry: Entry | None, session: str, clock: CallbackClock
     ) -> HookFetches:
-        """The fetches of a hook that is called for an entry before it is asked."""
+        """The fetches of a hook, which runs before its entry is requested."""
         return HookFetches(self, entry, session, clock)
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """A callback waits for something; the body of its page has been read."""
+        """Mark a wait of a callback, after the body of its page was read."""
         if not isinstance(entry, OwnEntry):
             self._scheduler.free(entry, asked=asked)
 
     @asynccontextmanager
     async def lent(self, host: str) -> AsyncIterator[None]:
-        """A wait of a request that has its turn, and has not been asked yet."""
+        """Lend the turn of a request that has not been sent yet."""
         self._scheduler.own_turn_over(host, asked=False)
         try:
             with self.stand_in():
@@ -114,7 +114,7 @@ class OwnFetches:
             await self._scheduler.own_turns.take(host)
 
     async def response(self, request: Request, made: Made, parent: int) -> Response:
-        """The response behind all redirects and retries; FetchError."""
+        """The response after all redirects and retries; raises FetchError."""
         made.count += 1
         if made.count > MAX_FETCHES:
             raise ConfigError(
@@ -146,7 +146,7 @@ class OwnFetches:
         return outcome
 
     async def _know_robots(self, entry: Entry) -> None:
-        """Return when the origin's robots.txt can judge the entry."""
+        """Return when the rules of the origin's robots.txt are known."""
         robots, proxy = self._robots, entry.request.options.proxy
         if robots is None:
             return
@@ -171,7 +171,8 @@ class OwnFetches:
 
 
 class PageFetches:
-    """What a callback or errback fetches: its page has had its turn at the host."""
+    """Fetches by a callback or errback, whose page has already used its turn at the
+    host."""
 
     def __init__(
         self,
@@ -187,20 +188,22 @@ class PageFetches:
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """The response, by session and proxy of the page unless it names others."""
+        """The response; session and proxy are the page's unless the request names
+        others."""
         entry = self._entry
         if isinstance(entry, OwnEntry):
             raise ConfigError(f"fetch({request.url!r}): not within another fetch")
         self._scheduler.free(entry, asked=True)
         request = _inheriting(request, entry.request, "page")
-        # One stand-in for the page's worker, however many it fetches at a time.
+        # One other worker replaces the page's worker, for any number of parallel
+        # fetches.
         stand_in = nullcontext() if self._clock.is_stopped else self._fetches.stand_in()
         with self._clock.stopped(), stand_in:
             return await self._fetches.response(request, self.made, entry.fingerprint)
 
 
 class StartFetches:
-    """What `start()` fetches: no page and no worker waits for it."""
+    """Fetches by `start()`: no page and no worker waits for them."""
 
     def __init__(self, fetches: OwnFetches) -> None:
         self._fetches = fetches
@@ -213,7 +216,8 @@ class StartFetches:
 
 
 class HookFetches:
-    """What a hook fetches before its request goes; its turn is lent by `HookWork`."""
+    """Fetches by a hook before its request is sent; `HookWork` lends the request's
+    turn."""
 
     def __init__(
         self,
@@ -230,7 +234,7 @@ class HookFetches:
 
     @property
     def counts(self) -> dict[str, int] | None:
-        """Counts of a hook would land with no page."""
+        """Refuse to count: a hook has no page to commit counts with."""
         raise ConfigError("count(): not in prepare() or a login; call it in a callback")
 
     @counts.setter
@@ -238,7 +242,7 @@ class HookFetches:
         raise AttributeError("a hook has no counts")
 
     async def fetch(self, request: Request) -> Response:
-        """The response; it does not pass `prepare`, or a login, itself."""
+        """The response; the request skips `prepare` and logins."""
         entry = self._entry
         if entry is None:
             raise ConfigError(f"fetch({request.url!r}): nothing is being visited")
@@ -272,7 +276,7 @@ def _moved(target: Entry) -> OwnEntry:
 def _inheriting(
     request: Request, page: Request, purpose: Purpose, session: str = ""
 ) -> Request:
-    """The request with session and proxy of its page unless it has others."""
+    """The request, with session and proxy of its page unless it names others."""
     own, of_page = request.options, page.options
     if own.stream or own.errback:
         raise ConfigError(
@@ -289,7 +293,7 @@ def _inheriting(
 
 
 def _error(request: Request, outcome: Outcome) -> FetchError:
-    """Why there is no response. It is the page's own failure: its host answered."""
+    """The reason for the missing response. The page is the cause: its host answered."""
     reason, detail = outcome.reason, outcome.detail
     if outcome.state is State.REDIRECTED:
         reason, detail = Reason.REDIRECT_INVALID, f"{detail} is out of scope"

@@ -1,9 +1,9 @@
-"""Turns for requests that do not wait in the frontier: those of `self.fetch`.
+"""Turns for requests outside the frontier: the requests of `self.fetch`.
 
-They keep the pace of their host like all others. They go before the host's queued
-entries, for a page that is half done waits for them.
+These requests keep the pace of their host. They go before the host's queued entries,
+because a half-finished page waits for them.
 
-Rule: the turns are handed out by `wake`, which costs nothing while nobody waits.
+Rule: `wake` hands out the turns, and costs nothing while no request waits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crawler.layers import rates
 class OwnTurns:
     """Hands out turns of hosts, first come, first served.
 
-    `released` is told when a turn is over, for others that wait for the same host.
+    `released` is called at the end of a turn, for other requests to the same host.
     """
 
     def __init__(self, hosts: HostPace, rate: rates.TotalRate | None) -> None:
@@ -30,11 +30,12 @@ class OwnTurns:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether somebody waits for a turn."""
+        """Whether a request waits for a turn."""
         return bool(self._waiting)
 
     async def take(self, host: str) -> None:
-        """Return when a turn of the host was taken; `HostPace.give_back` ends it."""
+        """Return when a turn of the host is taken; `HostPace.give_back` ends the
+        turn."""
         turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting.setdefault(host, deque()).append(turn)
         self.wake(host)
@@ -48,12 +49,13 @@ class OwnTurns:
             self._drop_over(host)
 
     def wake_all(self) -> None:
-        """Something has changed, such as the crawl-wide rate."""
+        """Check all waiting requests after a change, for example of the crawl-wide
+        rate."""
         for host in list(self._waiting):
             self.wake(host)
 
     def wake(self, host: str) -> None:
-        """The host may have a turn free: give it to the first that waits."""
+        """Give a free turn of the host to the first waiting request."""
         self._drop_over(host)
         queue = self._waiting.get(host)
         if not queue:
@@ -64,7 +66,7 @@ class OwnTurns:
         now = self._loop.time()
         at = self._hosts.ready_at(host, now)
         if at is None:
-            return  # all its turns are out; `wake` comes with the next one
+            return  # all turns are in use; the next release calls `wake`
         if at > now:
             self._wake_at(host, at)
             return
@@ -81,7 +83,7 @@ class OwnTurns:
         self._timers[host] = self._loop.call_at(at, self.wake, host)
 
     def _drop_over(self, host: str) -> None:
-        """Forget those that were cancelled, and hosts for which nobody waits."""
+        """Remove cancelled requests, and hosts without waiting requests."""
         queue = self._waiting.get(host)
         while queue and queue[0].done():
             queue.popleft()

@@ -1,7 +1,7 @@
-"""Makes a page ready for its callback: tried if suspicious, parsed off the loop.
+"""Prepares a page for its callback: a trial if suspicious, a parse off the loop.
 
-Rule: the loop never waits for a page's shape. Small ordinary pages are parsed where the
-callback asks for them.
+Rule: the event loop never waits for a large or suspicious page. Small ordinary pages
+are parsed when the callback needs them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from crawler.web.html_trial import TrialVerdict
 
 #: Bytes of HTML above which parsing would hold the loop for too long.
 PARSE_IN_THREAD = 256 * 1024
-#: A page with which the process has ended so often is not parsed again.
+#: A page is not parsed again after this many processes ended at it.
 MAX_ENDS = 2
-#: No node takes fewer bytes of a page, as a rule.
+#: Usually each node takes at least this many bytes of a page.
 BYTES_PER_NODE = 2
 
 
@@ -42,7 +42,8 @@ class PageLoader:
         self._max_nodes = http.max_nodes
         self._room = NodeRoom(http.max_nodes_total)
         self._trials = PageTrials()
-        # More threads than processors would only share them; the others are for all.
+        # More threads than processors bring no gain; other work needs the remaining
+        # threads.
         self._turns = anyio.Semaphore(max(2, os.cpu_count() or 1))
 
     async def __aenter__(self) -> PageLoader:
@@ -59,11 +60,11 @@ class PageLoader:
             await to_thread.run_sync(self._marks.close)
 
     async def examine(self, response: Response) -> None:
-        """See to a page that is large or suspicious; to a stream's once it is read."""
+        """Examine a large or suspicious page now; a stream's page after it was read."""
         if not response.is_read:
             response.examine = self.examine
             return
-        if isinstance(response.stream, HeldBody):  # it was examined before
+        if isinstance(response.stream, HeldBody):  # examined before
             return
         content = response.content
         if response.content_type and "ml" not in response.content_type:
@@ -91,16 +92,16 @@ class PageLoader:
             await to_thread.run_sync(parse, abandon_on_cancel=True)
 
     def _parse(self, page: Page, *, must_be_tried: bool) -> None:
-        """Try and parse a page, in a thread."""
+        """Try a page if needed and parse it, in a thread."""
         if must_be_tried or page.suspicion:
             page.verdict = self._tried(page)
-        # What is wrong with the page comes up again where the callback asks for it.
+        # The callback gets the same error when it uses the page.
         with contextlib.suppress(CrawlError, ValueError):
             if page.root and page.has_many_links:
                 page.first_links  # noqa: B018 - it goes through the page
 
     def _tried(self, page: Page) -> str:
-        """Why the page must not be parsed; empty if it may be."""
+        """The reason why the page must not be parsed; empty: it may be parsed."""
         why = page.suspicion or "the process has ended with it before"
         try:
             verdict = self._trials.verdict(page.markup, self._max_nodes)
@@ -119,14 +120,15 @@ class PageLoader:
 
 
 class NodeRoom:
-    """Bounds the nodes of all large trees at a time; first come, first served."""
+    """Limits the nodes of all large trees in memory; first come, first served."""
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, nodes: int) -> Callable[[], None]:
-        """Wait until there is room for a tree; returns what gives the room back."""
+        """Wait until there is room for a tree; call the returned function to free the
+        room."""
         nodes = min(nodes, self._total)
         if self._waiting or nodes > self._free:
             turn = asyncio.get_running_loop().create_future()
@@ -156,7 +158,7 @@ class NodeRoom:
 
 
 class HeldBody:
-    """A body whose page holds room for its tree until the response is closed."""
+    """A body that keeps the room of its page's tree until the response is closed."""
 
     def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:
         self._body = body

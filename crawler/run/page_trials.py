@@ -1,7 +1,7 @@
-"""The process that suspicious pages are parsed in first: started, asked, killed.
+"""The child process that parses suspicious pages first: started, used, killed.
 
-Rule: what happens to a page there never reaches this process. The trial process is our
-own module, run by `python -m`: the program that started the crawl is not run again.
+Rule: a crash in the child never reaches this process. The child runs our own module by
+`python -m`, so the user's program does not run again.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import threading
 from crawler.web import html_trial
 from crawler.web.html_trial import HEADER, TrialVerdict
 
-#: CPU time for any page, and for each of its bytes: ten times what pages take.
+#: CPU seconds for any page, and for each byte: ten times the usual need.
 SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
-#: Real time, where the machine is busy with other things, is longer by this.
+#: Extra seconds of real time, for a busy machine.
 _PATIENCE, _START_SECONDS = 10, 10
 
 
 class PageTrials:
-    """Asks the trial process for verdicts, one page at a time; blocking.
+    """Gets verdicts from the trial process, one page at a time; blocking.
 
-    The process is started for the first page, kept for the next ones, and ends with
-    `close`. Threads may share it.
+    The process starts with the first page, serves later pages, and ends with `close`.
+    Threads may share it.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class PageTrials:
         self._is_closed = False
 
     def verdict(self, body: bytes, max_nodes: int) -> TrialVerdict:
-        """How parsing this page ends, by CPU time and memory."""
+        """The result of a trial parse of this page, limited in CPU time and memory."""
         seconds = seconds_for(body)
         with self._lock:
             process = self._process = self._process or _started()
@@ -51,7 +51,7 @@ class PageTrials:
                     self._end()
 
     def close(self) -> None:
-        """End the process; a page that is being tried ends with it."""
+        """End the process, also during a trial."""
         self._is_closed = True
         if (process := self._process) is not None:
             _kill(process)
@@ -64,20 +64,21 @@ class PageTrials:
             return
         _kill(process)
         for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):  # what it has not read is lost
+            with contextlib.suppress(OSError):  # unread input is lost
                 if pipe is not None:
                     pipe.close()
         process.wait()
 
 
 def seconds_for(body: bytes) -> float:
-    """CPU seconds that parsing a page may take."""
+    """Limit of CPU seconds for the parse of a page."""
     return SECONDS + SECONDS_PER_BYTE * len(body)
 
 
 def _started() -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C is for the crawl, and a kill is for all of it. The
-    # path is this process's own, so that no `site` is needed (-S), which takes long.
+    # A new session: Ctrl-C reaches only the crawl, and a kill ends the child's forks,
+    # too. The path is this process's own, so the child needs no `site` module (-S),
+    # which starts slowly.
     return subprocess.Popen(
         [sys.executable, "-S", "-P", "-m", html_trial.__name__],
         stdin=subprocess.PIPE,
@@ -99,7 +100,7 @@ def _asked(
         pages.write(body)
         pages.flush()
         line = verdicts.readline()
-    except OSError:  # it was killed
+    except OSError:  # the process was killed
         line = b""
     if not line:
         _kill(process)
@@ -109,7 +110,7 @@ def _asked(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and its forks, unless it has ended and was waited for."""
+    """Kill the process and its forks, unless it has already ended."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A body that says when a piece of it has come."""
+"""A body that reports each piece when it arrives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.message.received import BodyStream
 
 
 class ProgressBody:
-    """A body that calls `tell` with each piece, before it hands it on."""
+    """A body that calls `tell` for each piece before it returns the piece."""
 
     def __init__(self, body: BodyStream, tell: Callable[[], None]) -> None:
         self._body = body

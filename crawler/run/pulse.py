@@ -1,4 +1,5 @@
-"""Where a run at work stands: taken each second for readers, and for a terminal."""
+"""The status of a run at work: taken each second, for other processes and a
+terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: Rates are those of the last seconds, so that a crawl is seen to slow down.
+#: Rates cover only the last seconds, so that a slow-down is visible.
 WINDOW = 10.0
 #: Resting hosts that a status names.
 MAX_RESTING = 5
@@ -30,7 +31,7 @@ BEAT = 1.0
 
 
 class PulseSource(Protocol):
-    """What the pulse looks at; the engine is one."""
+    """The fields that the pulse reads; the engine has them."""
 
     progress: Progress
 
@@ -41,8 +42,8 @@ class PulseSource(Protocol):
 class Pulse:
     """Takes the status of a running crawl.
 
-    `clock` is the wall clock, `seconds` says how long the run has taken; the rates go
-    by the `now` of each call, which only grows.
+    `clock` is the wall clock, and `seconds` returns the duration of the run. Rates use
+    the `now` of each call, which only grows.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Pulse:
         self._here = (os.getpid(), socket.gethostname())
 
     def status(self, now: float, end: str = "") -> Status:
-        """Where the run stands at this moment."""
+        """The status of the run now."""
         running, seen = self._running, self._seen
         progress = running.progress
         pages, received = progress.counters.pages, progress.counters.bytes
@@ -87,10 +88,10 @@ class Pulse:
 
 
 class StatusNotes:
-    """Leaves the run's status in its store each second while the block runs, and at its
-    end why the process leaves the run.
+    """Writes the run's status to its store each second during the block, and at the end
+    the reason why the process leaves the run.
 
-    A store that is not durable gets none: no other process can read it.
+    A store that is not durable gets no status, because no other process can read it.
     """
 
     def __init__(self, pulse: Pulse, store: Store) -> None:
@@ -118,7 +119,7 @@ class StatusNotes:
         try:
             if not isinstance(error, Exception):
                 return await self._tasks.__aexit__(kind, error, trace)
-            # The group would wrap the error in an ExceptionGroup.
+            # Raise the error itself, not the task group's ExceptionGroup.
             await self._tasks.__aexit__(None, None, None)
         finally:
             if self._store.is_durable:
@@ -132,7 +133,7 @@ class StatusNotes:
             await anyio.sleep(BEAT)
 
     async def _note(self, end: str = "") -> None:
-        """Write a status; one that cannot be written is no harm to the run."""
+        """Write a status; a failed write does not harm the run."""
         status = self._pulse.status(time.monotonic(), end)
         try:
             await self._store.note(status)

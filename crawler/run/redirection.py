@@ -1,9 +1,10 @@
-"""What becomes of a redirect: its target enters the frontier in its source's place.
+"""Handles a redirect: its target replaces its source in the frontier.
 
-A cookie wall is a redirect back into its own chain on the same origin: the server set a
-cookie and wants to be asked again. The visitor passes it inside the visit, where the
-turns of the host allow that: it asks the target again, and a page that leads to a known
-wall is asked again behind it. Elsewhere the target is asked by a turn of its own.
+A cookie wall redirects back into its own chain on the same origin: the server has set a
+cookie and expects the request again. The visitor passes the wall inside the visit if
+the host has a free turn. The visitor requests the target again; a page that leads to a
+known wall is requested again after the wall. Otherwise the target gets a turn of its
+own.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from crawler.store.base import Outcome, State
 from crawler.web import urls
 from crawler.web.refresh import MAX_DELAY, has_word, refresh_target
 
-#: A refresh is asked for by GET, as "303 See Other" is.
+#: Like "303 See Other", a refresh uses GET.
 _SEE_OTHER = 303
 
 
 class Redirection:
-    """Judges where redirects lead, by the same filters as links."""
+    """Judges redirect targets by the same filters as links."""
 
     def __init__(
         self,
@@ -39,13 +40,14 @@ class Redirection:
         self._max_refresh = max_refresh
 
     def target(self, request: Request, response: Response) -> Request:
-        """The request that a redirect asks for; FetchError where it is none."""
+        """The request for a redirect's target; FetchError if the redirect has no valid
+        target."""
         location = redirects.location_of(response)
         return redirects.target(request, response.status_code, location)
 
     def refresh(self, request: Request, response: Response) -> Request | None:
-        """The request that a page's Refresh field or `<meta>` asks for in its place;
-        None: it asks for none, or not soon."""
+        """The request that a page's Refresh header or `<meta>` asks for; None: no
+        refresh, or a late one."""
         if request.options.stream:
             return None
         header = response.head.value(b"refresh")
@@ -79,21 +81,22 @@ class Redirection:
         return True
 
     def is_wall(self, visit: OpenVisit, target: Request) -> bool:
-        """Whether the target is a wall that the visit's page is to be asked behind."""
+        """Whether the target is a wall, after which the visit's page is requested
+        again."""
         return target.url in self._walls and target.url != visit.entry.url
 
     def outcome(self, visit: OpenVisit, target: Request, response: Response) -> Outcome:
-        """The source ends, its target enters, both in one commit; FetchError."""
+        """End the source and enter the target, both in one commit; FetchError."""
         entry = visit.entry
         if entry.redirects >= redirects.LIMIT:
             detail = f"over {redirects.LIMIT} redirects"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
         identity = identity_behind(entry, target, self._filter.form)
-        if identity == entry.fingerprint:  # asked again, by a turn of its own
+        if identity == entry.fingerprint:  # requested again, with its own turn
             entry.redirects += 1
             return visit.outcome(State.PENDING)
-        if identity in entry.chain:  # asked once more, as a request of its own
+        if identity in entry.chain:  # requested once more, as a separate request
             name = f"{entry.fingerprint}:{entry.redirects}"
             ordinal = urls.fingerprint("ordinal", name)
             identity = target.fingerprint(ordinal, self._filter.form)

@@ -1,4 +1,4 @@
-"""Which hosts are not asked for a while, until when, and why.
+"""Hosts that get no requests for a while: until when, and why.
 
 Rule: no I/O and no clock; times are those of the wall clock, and `now` is an argument.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from crawler.frontier.exchange import PaceChange, Sign
 from crawler.store.status import RestingHost
 
-#: Hosts that are told apart; with more, rests that are over are dropped first.
+#: Maximum of hosts listed; with more, ended rests are dropped first.
 MAX_HOSTS = 1_000
-#: A shorter pause is no standstill: it is not worth a line.
+#: Seconds; a shorter pause is not shown.
 SHORTEST = 2.0
 
 _WHY = {
@@ -23,7 +23,7 @@ WAY = "its proxy does not answer"
 
 
 class RestingHosts:
-    """The hosts that rest, by name."""
+    """The resting hosts, by name."""
 
     def __init__(self) -> None:
         self._rests: dict[str, RestingHost] = {}
@@ -36,7 +36,7 @@ class RestingHosts:
             self.note(change.host, now + change.pause, _WHY.get(change.sign, ""), now)
 
     def note(self, host: str, until: float, why: str, now: float) -> None:
-        """A host is not asked before `until`; a longer rest stays as it is."""
+        """Note that a host gets no request before `until`; a longer rest stays."""
         known = self._rests.get(host)
         if until - now < SHORTEST or (known is not None and known.until >= until):
             return
@@ -46,7 +46,7 @@ class RestingHosts:
             self._rests[host] = RestingHost(host, until, why)
 
     def first(self, limit: int, now: float) -> tuple[RestingHost, ...]:
-        """At most `limit` hosts that rest, the next one to be asked first."""
+        """At most `limit` resting hosts, the earliest end first."""
         if not self._rests:
             return ()
         self._drop_over(now)

@@ -1,7 +1,6 @@
-"""What is known of a run before its store is opened, and whether it can run so.
+"""The facts about a run before its store is opened, and the checks that it can run.
 
-Rule: what is wrong with it is an error here, whoever has the job, and before a run is
-begun or forgotten.
+Rule: a wrong setup fails here, before any run is begun or forgotten.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from crawler.web.urls import Scope
 
 
 class RunPlan(msgspec.Struct, frozen=True):
-    """The spider with all that its run stands on; nothing of it is opened yet."""
+    """The spider, its settings and options; nothing is opened yet."""
 
     spider: Spider
     settings: Settings
@@ -42,7 +41,7 @@ class RunPlan(msgspec.Struct, frozen=True):
     store: Store
     chain: Chain
     client: Client
-    #: Names of hosts that a person gave as starts; grows with them.
+    #: Names of start hosts that a person gave; later starts are added.
     start_names: set[str]
     #: The list of proxies; None: there is none.
     proxies: Proxies | None = None
@@ -53,7 +52,7 @@ class RunPlan(msgspec.Struct, frozen=True):
         return self.options.job_of(self.spider)
 
     async def check(self) -> None:
-        """ConfigError for what is wrong with the scope or the outputs."""
+        """Raise ConfigError for a wrong scope or wrong outputs."""
         scope_of(self.spider)
         if self.options.urls is not None:
             await to_thread.run_sync(check_urls, self.options.urls)
@@ -63,17 +62,17 @@ class RunPlan(msgspec.Struct, frozen=True):
         await to_thread.run_sync(self.outputs().check, owns)
 
     async def ownership(self) -> Owns:
-        """Which places the job has filled."""
+        """The places that the job has filled."""
         try:
             positions = await self.store.sink_positions(self.job)
         except StateError:
             if not self.options.fresh:
                 raise
-            positions = []  # the damaged state is renamed, and is not read
+            positions = []  # the damaged state is renamed, not read
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def outputs(self) -> OutputPlan:
-        """The outputs, and what they need to know."""
+        """The outputs with their options."""
         spider, options = self.spider, self.options
         mode: Mode = "replace" if options.overwrite else "refuse"
         return OutputPlan(
@@ -89,7 +88,7 @@ class RunPlan(msgspec.Struct, frozen=True):
         )
 
     def start(self) -> RunStart:
-        """What the store keeps of the run from its beginning."""
+        """The facts that the store keeps of the run from its beginning."""
         arguments = encode_arguments(self.spider.arguments)
         return RunStart(
             job=self.job,
@@ -105,7 +104,7 @@ class RunPlan(msgspec.Struct, frozen=True):
 
 
 def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan:
-    """The plan of a run; ConfigError for a spider that cannot run."""
+    """The plan of a run; ConfigError if the spider cannot run."""
     check_spider(spider)
     options = options.limited(settings.crawl)
     if options.job is not None:
@@ -151,7 +150,7 @@ def _store(settings: Settings, options: RunOptions) -> Store:
 
 
 def check_spider(spider: object) -> None:
-    """ConfigError unless this is a spider that can run."""
+    """Raise ConfigError unless the spider can run."""
     if not isinstance(spider, Spider):
         raise ConfigError(f"A crawl needs a Spider object, not {spider!r}")
     if not spider.name:
@@ -167,7 +166,7 @@ def check_spider(spider: object) -> None:
 
 
 def scope_of(spider: Spider) -> Scope:
-    """As the spider says; the hosts of its start URLs are in from the beginning."""
+    """The spider's scope; the hosts of its start URLs are always inside."""
     try:
         scope = Scope.parse(spider.scope)
     except ValueError as exc:

@@ -1,8 +1,8 @@
 """The awaitable supply of requests that may go now.
 
-Workers pull: `async for turn in scheduler`. A turn goes straight to one waiting
-worker, so that nobody polls and nobody is woken for nothing. The loop ends by itself
-when nothing waits, nothing is out, and `start()` has no more to give.
+Workers pull turns: `async for turn in scheduler`. A turn goes straight to one waiting
+worker, without polling or needless wake-ups. The loop ends when no request waits, no
+request is in flight, and `start()` has ended.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from crawler.web import urls
 
 
 class Gate(Protocol):
-    """What knows the origins whose robots.txt was answered, `proxy` being the way to
-    it (none: directly)."""
+    """Knows the origins whose robots.txt was answered. `proxy` is the route to the
+    origin (none: direct)."""
 
     def knows(self, origin: str, proxy: str) -> bool: ...
 
 
 class RobotsTurn(msgspec.Struct, frozen=True):
-    """The turn of an origin's robots.txt: until it is answered no other URL goes.
+    """The turn for an origin's robots.txt; other URLs of the origin wait for its
+    answer.
 
-    It is asked by the `proxy` of the request that needs it.
+    robots.txt is requested through the `proxy` of the request that needs it.
     """
 
     origin: str
@@ -46,25 +47,25 @@ class RobotsTurn(msgspec.Struct, frozen=True):
 
 Turn = Entry | RobotsTurn
 
-#: Hosts whose names are not known: with more, `start()` rests. And so many of them are
-#: passed over at a time, so that the loop is not held.
+#: Limits for hosts whose lookup is not done. With more hosts, `start()` pauses. `pop`
+#: skips at most this many at a time, so that the loop is not blocked.
 MAX_NAMES, NAMES_AT_ONCE = 1_000, 256
-#: Requests of `start()` that wait at most: with more, `start()` rests, whoever waits.
+#: Maximum of waiting requests of `start()`; with more, `start()` pauses.
 MAX_STARTS = 250_000
 
 
 class Scheduler:
-    """Hands each free worker the best request of a host that may be asked now.
+    """Gives each free worker the best request of a host that may get a request now.
 
-    Times are the event loop's. `permits` is how many pages may still be handed out
-    (None: any number); one is taken with each entry and given back by `done`. With
-    `stocked` the store has more entries than are here, and is asked for them.
-    `ceilings` gives how many entries may be out, by the kind of their fetch. At most
-    `most_starts` requests of `start()` wait here and in the store. Hosts wait for their
-    `names`; without such a table the exchanges look them up.
+    Times are the event loop's. `permits` is the number of pages still allowed (None: no
+    limit); each entry takes a permit, and `done` returns it if no page came. With
+    `stocked`, the store has further entries, and the scheduler loads them. `ceilings`
+    limits the entries in flight by kind of fetch. At most `most_starts` requests of
+    `start()` wait here and in the store. Hosts wait for their `names`; without this
+    table the exchanges do the lookups.
 
     Over 15 methods and 12 attributes: workers, commits, robots.txt, refills and
-    `start()` all change what may go next, and one object must see every change.
+    `start()` all change the next turn, and one object must see every change.
     """
 
     def __init__(
@@ -82,13 +83,13 @@ class Scheduler:
         self._names = names
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
         self.frontier: Frontier[Entry] = self._frontier(hosts, self._kinds)
-        # A store that keeps the entries itself needs only a window of them here.
+        # With a store that keeps the entries, the frontier holds only a window of them.
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
         self._permits = permits
         self._rate = rates.TotalRate(total_rate, self.wake) if total_rate else None
         self._hosts = hosts
-        #: Turns of `self.fetch`, once there is one; entries whose turn is free already.
+        #: Turns of `self.fetch`, if used; entries that have already freed their turn.
         self._own: OwnTurns | None = None
         self._freed: set[int] = set()
         self._loop = asyncio.get_running_loop()
@@ -97,14 +98,14 @@ class Scheduler:
         self._timer_at = 0.0
         self._out = 0
         self._sources = 0
-        self._starts = 0  # requests of `start()` that wait, or are out
+        self._starts = 0  # waiting or in-flight requests of `start()`
         self._most_starts = most_starts
         self._is_closed = False
         self._hungry = asyncio.Event()
         self._wanted = asyncio.Event()
-        #: Called when somebody has to wait for a turn.
+        #: Called when a worker has to wait for a turn.
         self.on_idle: Callable[[], None] = lambda: None
-        #: Entries that are out, by fingerprint: taken, and not committed yet.
+        #: Entries in flight, by fingerprint: taken, but not committed.
         self.in_flight: dict[int, Entry] = {}
 
     def _frontier(
@@ -117,7 +118,7 @@ class Scheduler:
         return self
 
     async def __anext__(self) -> Turn:
-        # Who asks is running: it need not stand behind those who would have to wake.
+        # The caller is already running, so serve it before waking a waiting worker.
         turn = self._next()
         if turn is not None:
             return turn
@@ -138,7 +139,7 @@ class Scheduler:
             raise StopAsyncIteration
         return turn
 
-    # -- what the engine tells it
+    # -- called by the engine
 
     def landed(
         self,
@@ -146,9 +147,9 @@ class Scheduler:
         settled: Iterable[tuple[Entry, float | None]],
         sources: int,
     ) -> None:
-        """What a commit changed: new entries, better places, and the entries that are
-        out no more, each with when it is to be tried again (loop time), if it is. So
-        many `sources` are closed with it."""
+        """Apply a commit: new entries, better places, and the entries that have ended,
+        each with the time of its next try (loop time), if any. `sources` is the number
+        of closed sources."""
         for entry in committed.added:
             self._admit(entry)
         if sources:
@@ -169,9 +170,9 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """The visit is over: its host is free; without a page its permit is back.
+        """End a visit: its host is free; without a page its permit is returned.
 
-        Nobody is woken: the worker that says so asks for the next turn itself.
+        No worker is woken: the calling worker asks for the next turn itself.
         """
         if self._own is not None and entry.fingerprint in self._freed:
             self._freed.remove(entry.fingerprint)
@@ -195,13 +196,13 @@ class Scheduler:
         return self._own
 
     def own_turn_over(self, host: str, *, asked: bool) -> None:
-        """A turn of `own_turns`, or one that was lent to them, is over."""
+        """End a turn of `own_turns`, or a turn that was lent to them."""
         self.frontier.release(host, self._loop.time(), asked=asked)
         self.own_turns.wake(host)
         self.wake()
 
     def free(self, entry: Entry, *, asked: bool) -> None:
-        """The visit goes on, and its host is free: the body has been read."""
+        """Free the host during a visit, after the body was read."""
         if entry.fingerprint in self._freed:
             return
         self._freed.add(entry.fingerprint)
@@ -212,7 +213,7 @@ class Scheduler:
         self.wake()
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """robots.txt is known, or to be asked again at `retry_at` (loop time)."""
+        """robots.txt is known, or will be requested again at `retry_at` (loop time)."""
         now = self._loop.time()
         if retry_at is None:
             self.frontier.resume(turn.origin, now)
@@ -224,32 +225,32 @@ class Scheduler:
 
     @property
     def has_idle(self) -> bool:
-        """Whether somebody waits for a turn."""
+        """Whether a worker waits for a turn."""
         return bool(self._waiters)
 
     @property
     def has_sources(self) -> bool:
-        """Whether more may come from outside."""
+        """Whether a source, such as `start()`, may add entries."""
         return bool(self._sources)
 
     def open_source(self) -> None:
-        """More may come from outside, such as from `start()`: do not end yet."""
+        """Keep the loop open: a source, such as `start()`, may add entries."""
         self._sources += 1
 
     def close(self) -> None:
-        """Give nothing out any more; waiting workers end."""
+        """Give out no more turns; waiting workers end."""
         self._end()
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the permits are what ended it: all were used for pages."""
+        """Whether the loop ended because all permits were used for pages."""
         return self._permits == 0 and not self._out
 
     async def hungry(self, least: int) -> bool:
-        """True when fewer than `least` entries may go now; False: none will.
+        """True when fewer than `least` entries may go now; False: no entry will.
 
-        Each host that may be asked now counts as one entry. A host that rests counts
-        as none, whatever it has: others must not wait for it.
+        Each host that may get a request now counts as one entry. A resting host does
+        not count, so that other hosts do not wait for it.
         """
         while not self._is_closed and not self._may_draw(least):
             self._hungry.clear()
@@ -264,7 +265,7 @@ class Scheduler:
         return self.frontier.open_hosts() + self._sources <= least
 
     async def wanted_host(self) -> str:
-        """A host of which the store has more, when one runs low."""
+        """A host that runs low and has more entries in the store."""
         while not (names := self.frontier.hungry(1)):
             self._wanted.clear()
             await self._wanted.wait()
@@ -276,12 +277,13 @@ class Scheduler:
         return self.frontier.share
 
     def held(self, host: str) -> set[int]:
-        """Fingerprints of the host's entries that the store need not give again."""
+        """Fingerprints of the host's entries in the frontier, which the store need not
+        load."""
         flying = {e.fingerprint for e in self.in_flight.values() if e.host == host}
         return flying | self.frontier.held(host)
 
     def refill(self, host: str, entries: Iterable[Entry], *, more: bool) -> None:
-        """Entries of a host that ran low, out of the store; is there still more?"""
+        """Add entries from the store for a host; returns whether the store has more."""
         for entry in entries:
             if entry.fingerprint not in self.in_flight:
                 self.frontier.push(entry)
@@ -294,14 +296,16 @@ class Scheduler:
             self._rate.share(workers)
 
     async def keep_rate(self) -> None:
-        """Run beside the workers: lets turns go at the crawl-wide rate, spaced."""
+        """Run beside the workers: releases turns at the crawl-wide rate, evenly
+        spaced."""
         if self._rate is not None:
             await self._rate.supply()
 
-    # -- handing over
+    # -- handing turns over
 
     def wake(self) -> None:
-        """Something has changed: serve who waits, set the clock for what is next."""
+        """Serve waiting workers after a change, and set the clock for the next
+        entry."""
         if self._own is not None and self._own.has_waiting:
             self._own.wake_all()
         waiters = self._waiters
@@ -347,19 +351,19 @@ class Scheduler:
         return entry
 
     def _asks(self, rate: rates.TotalRate) -> bool:
-        """Whether the rate allows a turn; if not, ask for one if there is an entry."""
+        """Whether the rate allows a turn; if not, request one when an entry waits."""
         if not rate.allows and len(self.frontier):
             rate.ask()
         return rate.allows
 
     def _named(self, entry: Entry, names: NameTable, now: float) -> Entry | None:
-        """This entry or the next one whose host's name is known; others wait."""
+        """This entry, or the next entry whose host's lookup is done; others wait."""
         popped: Entry | None = entry
         for _ in range(NAMES_AT_ONCE):
             if popped is None or popped.host in names.ready:
                 return popped
             if popped.request.options.proxy or popped.kind:
-                return popped  # another one looks the name up
+                return popped  # another worker looks the name up
             self._await_name(popped, names, now)
             popped = self.frontier.pop(now)
         if popped is not None:
@@ -368,7 +372,7 @@ class Scheduler:
         return None
 
     def _await_name(self, entry: Entry, names: NameTable, now: float) -> None:
-        """Its origin waits for the name of its host."""
+        """Hold the origin until the lookup of its host is done."""
         origin = urls.origin_of(entry.url)
         self._put_back(entry, now)
         self.frontier.hold(origin, now)
@@ -379,7 +383,7 @@ class Scheduler:
         self.wake()
 
     def _put_back(self, entry: Entry, now: float) -> None:
-        """What `pop` gave goes back, with its turn."""
+        """Return an entry from `pop`, with its turn."""
         self.frontier.release(
             entry.host, now, asked=False, fingerprint=entry.fingerprint
         )
@@ -388,12 +392,12 @@ class Scheduler:
         self.frontier.push(entry)
 
     async def keep_names(self) -> None:
-        """Run beside the workers: looks up the names that hosts wait for."""
+        """Run beside the workers: looks up the names of waiting hosts."""
         if self._names is not None:
             await self._names.run()
 
     def _robots_first(self, entry: Entry, origin: str, now: float) -> RobotsTurn:
-        """The entry's turn goes to its origin's robots.txt, which is of no kind."""
+        """Give the entry's turn to its origin's robots.txt, which has no kind."""
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         self.frontier.push(entry)
@@ -445,14 +449,14 @@ class Scheduler:
             self._timer.cancel()
             self._timer = None
         if due is not None and not self._is_stinted:
-            # It may be due by now, a moment after `_next` had nothing.
-            # Kept here: uvloop gives a handle without `when` for a time that is near.
+            # The time may be due by now. It is kept here, because uvloop's handle has
+            # no `when` for a near time.
             self._timer_at = max(due, now)
             self._timer = self._loop.call_at(self._timer_at, self._ring)
 
     @property
     def _is_stinted(self) -> bool:
-        """Whether no time, but a permit or the crawl-wide rate is waited for."""
+        """Whether workers wait for a permit or the crawl-wide rate, not for a time."""
         return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:

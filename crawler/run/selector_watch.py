@@ -1,4 +1,4 @@
-"""Which selectors callbacks ask pages for, and how often they match. Pure."""
+"""The selectors that callbacks use, and how often each matches. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-#: Selectors that are watched; a spider that builds them has any number.
+#: Maximum of watched selectors, because a spider may generate selectors.
 MAX_SELECTORS = 1000
 
 
 class Matches(msgspec.Struct):
-    """How often a selector was asked for, and how often it matched."""
+    """How often a selector was used, and how often it matched."""
 
     asked: int = 0
     matched: int = 0
@@ -25,7 +25,8 @@ class SelectorWatch:
         self.matches: dict[tuple[str, str], Matches] = {}
 
     def note(self, callback: str, asked: Mapping[str, bool]) -> None:
-        """A callback asked a page for these selectors; whether they matched."""
+        """Note the selectors that a callback used on a page, and whether they
+        matched."""
         for selector, has_matched in asked.items():
             matches = self.matches.get((callback, selector))
             if matches is None:

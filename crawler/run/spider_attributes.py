@@ -1,7 +1,7 @@
-"""Attributes that a spider's code sets while it runs: a resumed run has them no more.
+"""Attributes that a spider sets during a run; a resumed run does not have them.
 
-Rule: nothing is compared by value, since a value may be of any size and kind. A list,
-dict or set has changed if its length has.
+Rule: values are not compared, because a value may be of any size and kind. A list, dict
+or set counts as changed if its length has changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GROWING = (list, dict, set, deque)
 
 
 class SpiderAttributes:
-    """Notes which attributes of a spider change after it was made."""
+    """Notes which attributes of a spider change after its creation."""
 
     def __init__(self, spider: Spider) -> None:
         self._values = vars(spider)
@@ -43,12 +43,12 @@ class SpiderAttributes:
         return found
 
     def _is_cached(self, name: str) -> bool:
-        """Whether the attribute is made again where it is missing."""
+        """Whether the attribute is computed again when it is missing."""
         return isinstance(getattr(self._kind, name, None), cached_property)
 
 
 def warn(names: Collection[str]) -> None:
-    """Say which attributes a resumed run has not got back."""
+    """Log the attributes that a resumed run has lost."""
     shown = ", ".join(f"self.{name}" for name in sorted(names))
     logger.warning(
         "Set by the spider before the run was interrupted, and not kept: %s. What must "

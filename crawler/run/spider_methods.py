@@ -1,4 +1,4 @@
-"""The methods of a spider, by the names that requests are stored with."""
+"""A spider's methods, by the names that are stored with requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.spider import Spider
 
 
 class SpiderMethods:
-    """Finds callbacks, and says which name was probably meant."""
+    """Finds callbacks, and suggests the closest name for an unknown one."""
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider

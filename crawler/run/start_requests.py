@@ -1,4 +1,4 @@
-"""What `start()` gives, drawn as it is needed: each value an outcome of its own."""
+"""Runs `start()` step by step as requests are needed: each value is one outcome."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
 
-#: The rule under which URLs of `start()` that are none are counted.
+#: The counter for invalid URLs of `start()`.
 BAD_START = "bad_url"
-#: Bad URLs that are named in the log, each; of the others only their number is known.
+#: Maximum of bad URLs that are logged one by one; further bad URLs are only counted.
 MAX_NAMED = 10
 
 
 class StartRequests:
-    """Draws a spider's `start()` while fewer than `least` hosts may be asked now.
+    """Runs a spider's `start()` while fewer than `least` hosts may get a request now.
 
-    Until it has ended, and what it gave has landed, the scheduler keeps its supply
-    open.
+    Until `start()` has ended and its results are committed, the scheduler keeps its
+    supply open.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StartRequests:
         least: int,
         urls: Path | str | None = None,
     ) -> None:
-        #: URLs that are asked in place of what `start()` gives; None: `start()` says.
+        #: URLs that replace the requests of `start()`; None: `start()` is used.
         self._urls = urls
         self._lines: UrlLines | None = None
         self._spider = spider
@@ -56,17 +56,17 @@ class StartRequests:
         self._callbacks = callbacks
         self._least = least
         self._bad_urls = 0
-        #: All that `start()` has counted itself; None: nothing.
+        #: All counts made in `start()`; None: no counts.
         self.counts: dict[str, int] | None = None
         self._fetches: Fetches | None = None
-        #: What `start()` raised, where it did.
+        #: The exception that `start()` raised, if any.
         self.error: Exception | SystemExit | None = None
 
     async def draw(
         self, scheduler: Scheduler, put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
-        """Put an outcome for each value; the source that the caller opened is closed
-        when the last one has landed."""
+        """Queue an outcome for each value; the caller's source is closed when the last
+        outcome is committed."""
         note_bad_urls()
         at_work.begin(self)
         last, ordinal, number, given = Outcome(None), 0, 0, None
@@ -86,7 +86,7 @@ class StartRequests:
         except StopCrawl as exc:
             last.facts = Facts(start_ended=True, stopped=exc.reason)
         except (Exception, SystemExit) as exc:
-            # sys.exit() would leave the process's threads, and its state, as they are.
+            # sys.exit() would leave threads and state of the process behind.
             self._failed(exc, given)
         if isinstance(given, AsyncGenerator):
             await self._close(given)
@@ -95,7 +95,7 @@ class StartRequests:
         await put(last)
 
     async def _values(self, given: object) -> AsyncGenerator[Any, None]:
-        """What `start()` gives, then the URLs of a file."""
+        """The values of `start()`, then the URLs of a file."""
         async with aclosing(values_of(given)) as values:
             async for value in values:
                 yield value
@@ -108,7 +108,7 @@ class StartRequests:
                 yield request
 
     async def _close(self, given: AsyncGenerator[Any, None]) -> None:
-        """Let a `start()` that was broken off clean up, before the crawl ends."""
+        """Let an interrupted `start()` clean up before the crawl ends."""
         try:
             await given.aclose()
         except (Exception, SystemExit) as exc:
@@ -132,7 +132,7 @@ class StartRequests:
             self._fetches.made.take().tell(outcome)
 
     def _counted(self) -> dict[str, int] | None:
-        """All that `start()` has counted so far, for the outcome that lands next."""
+        """All counts of `start()` so far, for the next outcome."""
         if not self.counts:
             return None
         self._callbacks.check_counts(self.counts)
@@ -156,7 +156,7 @@ class StartRequests:
         return outcome
 
     def _skip(self, request: Request, given: object, found: Discovered) -> None:
-        """One bad URL of many is counted, and is not the end."""
+        """Count a bad URL and continue."""
         self._bad_urls += 1
         found.cut[BAD_START] = 1
         if self._bad_urls <= MAX_NAMED:
@@ -174,7 +174,7 @@ class StartRequests:
 
 
 def _told(exc: BaseException) -> str:
-    """The error in one line; errors of ours say all by themselves."""
+    """The error in one line; the crawler's own errors need no type name."""
     if isinstance(exc, ConfigError):
         return str(exc)
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

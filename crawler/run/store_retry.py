@@ -1,4 +1,4 @@
-"""Waiting for a store that cannot be written now, its disk being full, say."""
+"""Waits while the store cannot be written, for example because its disk is full."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _WAIT = wait_exponential(multiplier=0.5, max=10)
 
 
 class StoreRetry:
-    """Tries again what raises StoreError, for five minutes or until there is a hurry;
-    then lets the error through."""
+    """Repeats work that raises StoreError, for five minutes or until `hurry`; then
+    raises the error."""
 
     def __init__(self, wait: WaitBaseT = _WAIT) -> None:
         self._hurried = anyio.Event()
@@ -43,11 +43,11 @@ class StoreRetry:
         )
 
     def hurry(self) -> None:
-        """Somebody wants us to stop: a pause ends, and one more try is enough."""
+        """End the pause because the crawl is to stop; one more try follows."""
         self._hurried.set()
 
     async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of `work`, sooner or later."""
+        """The result of `work`, after as many tries as needed."""
         try:
             return await work()
         except StoreError:

@@ -1,6 +1,6 @@
-"""URLs from a file, or from another command: one a line, read as they are needed.
+"""Reads URLs from a file or a pipe, one on each line, as they are needed.
 
-Rule: a bad line is noted, counted and named, and is not the end.
+Rule: a bad line is logged and counted, and the crawl continues.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from crawler.request import Request
 #: The name of standard input.
 STDIN = "-"
 _CHUNK = 64 * 1024
-#: A longer line is no URL; it is not kept.
+#: A longer line is no URL and is skipped.
 _LONGEST = 64 * 1024
 _SHOWN = 60
 
 
 class UrlLines:
-    """The requests of a file's lines; empty lines, and those with a "#", are none."""
+    """The requests of a file's lines; empty lines and lines that begin with "#" are
+    skipped."""
 
     def __init__(self, path: Path | str, stdin: BinaryIO | None = None) -> None:
         self._path = path
@@ -36,7 +37,7 @@ class UrlLines:
 
     @property
     def place(self) -> str:
-        """Where the last request stands: `urls.txt:17`."""
+        """The position of the last request: `urls.txt:17`."""
         name = "standard input" if str(self._path) == STDIN else str(self._path)
         return f"{name}:{self._line}"
 
@@ -59,7 +60,8 @@ class UrlLines:
     async def _read(self, stream: BinaryIO) -> bytes:
         if stream is not self._stdin or stream is not sys.stdin.buffer:
             return await to_thread.run_sync(stream.read, _CHUNK)
-        # No thread waits for a pipe that gives nothing: the process could not end.
+        # No thread waits for a silent pipe, because the thread would keep the process
+        # alive.
         number = stream.fileno()
         with contextlib.suppress(PermissionError):  # a file is always ready
             await anyio.wait_readable(number)
@@ -85,7 +87,7 @@ class UrlLines:
 
 
 def check_urls(path: Path | str) -> None:
-    """ConfigError where the file of URLs cannot be read."""
+    """Raise ConfigError if the file of URLs cannot be read."""
     if str(path) == STDIN:
         return
     if not Path(path).is_file():

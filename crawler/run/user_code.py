@@ -1,4 +1,4 @@
-"""The user's own code in tracebacks: which frame is theirs, and where they yielded."""
+"""Finds the user's own code in tracebacks: its frame, and its `yield`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def is_of_crawler(frame: FrameType) -> bool:
 
 
 def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
-    """Where a generator stands at its `yield`; of anything else where the method that
-    returned it is defined."""
+    """The position of a generator's `yield`; for other values, the definition of the
+    method."""
     frame = getattr(result, "ag_frame", None) or getattr(result, "gi_frame", None)
     while (inner := getattr(result, "gi_yieldfrom", None)) is not None:
         result = inner
@@ -50,7 +50,7 @@ def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
 
 
 def defined_at(function: object) -> str:
-    """File and line of a function; its own name where it has none."""
+    """File and line of a function; its name if it has no code."""
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return str(function)
@@ -58,12 +58,12 @@ def defined_at(function: object) -> str:
 
 
 def place_of(code: CodeType, line: int) -> str:
-    """File, line and function, as a message names them."""
+    """File, line and function, as shown in messages."""
     return f"{_shown(code.co_filename)}:{line} in {code.co_name}"
 
 
 def _shown(path: str) -> str:
-    """As short as it can be said from the current folder."""
+    """The path relative to the current folder, if that is shorter."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except (ValueError, OSError):

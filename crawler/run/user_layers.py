@@ -1,4 +1,4 @@
-"""The outermost fetch of a run with layers of its own: their errors get a name."""
+"""The outermost fetch of a run with user layers: it names their errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crawler.run.user_code import user_frame
 
 
 class Translated:
-    """Turns whatever a user's layer raises into a FetchError that says where."""
+    """Turns any exception of a user's layer into a FetchError that names the place."""
 
     def __init__(self, fetch: Fetch, what: str = "a layer") -> None:
         self._fetch = fetch

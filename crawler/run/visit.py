@@ -1,4 +1,4 @@
-"""One visit while it lasts: its entry, and what its exchanges brought."""
+"""One visit in progress: its entry, and the results of its exchanges."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from crawler.request import Entry
 from crawler.response import Response
 from crawler.store.base import Answer, Facts, Outcome, State
 
-#: The entry that this task visits, where hooks may want to know.
+#: The entry that this task visits, for hooks.
 visited: ContextVar[Entry | None] = ContextVar("visited", default=None)
 
 
 class OpenVisit:
-    """An entry that is being asked for, and the answers so far."""
+    """An entry in flight, and its answers so far."""
 
     __slots__ = (
         "answers",
@@ -29,21 +29,21 @@ class OpenVisit:
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.answers: list[Answer] = []
-        #: Seconds of its last exchange, up to the end of the body or the failure.
+        #: Seconds of the last exchange, up to the end of the body or the failure.
         self.elapsed = 0.0
-        #: Whether the host was asked; a layer may have answered in its place.
+        #: Whether the host got a request; a layer may have answered instead.
         self.is_asked = False
-        #: Whether the exchange that is under way has brought a head.
+        #: Whether the current exchange has a response head.
         self.has_head = False
-        #: The URL of a cookie wall that was met here first; "": none.
+        #: The URL of the first cookie wall in this visit; "": none.
         self.wall = ""
-        #: The proxy by which it was asked last, which a layer may have chosen.
+        #: The proxy of the last request, possibly chosen by a layer.
         self.way = ""
         #: Seconds for which an answer has paused the host.
         self.pause = 0.0
 
     def note(self, response: Response) -> None:
-        """Count an answer; its body was read as far as it will be."""
+        """Count an answer after its body was read."""
         version = response.http_version
         self.answers.append(Answer(response.status_code, version, response.received))
 
@@ -56,7 +56,7 @@ class OpenVisit:
         due: float = 0.0,
         facts: Facts | None = None,
     ) -> Outcome:
-        """What the visit came to, with what its exchanges brought."""
+        """The outcome of the visit, with the results of its exchanges."""
         return Outcome(
             self.entry,
             state,

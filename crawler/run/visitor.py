@@ -3,8 +3,8 @@
     may it be asked? (robots.txt, a host or way given up) → layers, wire → head
     → (redirect | try again | unwanted: body not read) → body → callback → outcome
 
-Rule: a visit never raises but for cancellation, and never waits for another visit.
-What must wait goes back to the frontier with a due time.
+Rule: a visit raises only on cancellation, and never waits for another visit. An entry
+that must wait returns to the frontier with a due time.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
 
-#: How often a redirect back into its own chain is asked again inside the visit.
+#: Maximum of repeated requests inside a visit after a redirect into its own chain.
 MAX_ASKED_AGAIN = 3
-#: Statuses by which a host as a whole asks to be asked later.
+#: Statuses by which the whole host asks for a later retry.
 _REFUSALS = (429, 503)
 
 
 class Clocks(msgspec.Struct, frozen=True):
-    """Where time comes from: monotonic seconds, and the wall clock's."""
+    """The sources of time: monotonic seconds, and the wall clock."""
 
     monotonic: Callable[[], float]
     wall: Callable[[], float]
 
 
 class VisitParts(msgspec.Struct, frozen=True):
-    """What a visit works with.
+    """The parts that a visit uses.
 
-    Over 12 attributes: each is a part that some step of a visit asks.
+    Over 12 attributes: each part is used by some step of a visit.
     """
 
     fetch: Fetch
-    #: Seconds for an exchange, if the wire does not keep to them itself.
+    #: Seconds for an exchange, if the wire has no limit of its own.
     deadline: float | None
     sessions: CookieChanges
     robots: RobotsTable | None
@@ -71,7 +71,7 @@ class VisitParts(msgspec.Struct, frozen=True):
     endings: Endings
     pages: PageLoader
     clocks: Clocks
-    #: Whether hooks want to know which entry is visited.
+    #: Whether hooks need to know the visited entry.
     has_hooks: bool = False
     #: The sessions that the spider declares; None: it declares none.
     identities: Identities | None = None
@@ -90,11 +90,11 @@ class Visitor:
         self._retry_after_max = settings.retry.retry_after_max
         self._max_links = settings.http.max_links
         self._parts = parts
-        #: The last failure of hosts that were given up: what is left of them fails so.
+        #: The last failure of given-up hosts; their remaining entries fail with it.
         self._given_up: dict[str, FetchError] = {}
 
     async def visit(self, entry: Entry) -> Outcome:
-        """Ask for the entry once, and say what came of it."""
+        """Request the entry once, and return the outcome."""
         visit, parts = OpenVisit(entry), self._parts
         denied = self._denied(entry)
         if denied is not None:
@@ -121,7 +121,7 @@ class Visitor:
         return outcome
 
     def _denied(self, entry: Entry) -> FetchError | None:
-        """Why the entry may not be asked for; None: it may."""
+        """The reason why the entry may not be requested; None: it may."""
         parts, request = self._parts, entry.request
         if parts.robots is not None and (denied := parts.robots.verdict(request)):
             if denied.reason.is_skip:
@@ -146,9 +146,9 @@ class Visitor:
         return None
 
     async def _visit(self, visit: OpenVisit) -> Outcome:
-        """One exchange, or some more where a cookie wall is to be passed."""
+        """One exchange, or several to pass a cookie wall."""
         request, parts = visit.entry.request, self._parts
-        behind: Request | None = None  # asked next, whatever the wall answers
+        behind: Request | None = None  # requested next, after any answer of the wall
         while True:
             try:
                 response, fate = await self._fetch(visit, request)
@@ -175,7 +175,7 @@ class Visitor:
                 await response.aclose()
 
     def _learn(self, visit: OpenVisit, *, is_good: bool) -> None:
-        """Let the session know what its page was worth to the callback."""
+        """Report to the session whether the callback could use its page."""
         if self._parts.identities is not None:
             request = visit.entry.request
             self._parts.identities.judged(request, is_good=is_good)
@@ -189,7 +189,7 @@ class Visitor:
     async def _check(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> None:
-        """Let proxy and session learn from it; FetchError for a ban or a wall."""
+        """Update proxy and session by the response; FetchError for a ban or a wall."""
         identities, proxies = self._parts.identities, self._parts.proxies
         if response.is_read:
             await self._parts.pages.examine(response)
@@ -208,7 +208,7 @@ class Visitor:
     def _passage(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> tuple[Request, Request | None] | None:
-        """What to ask next inside this visit, and what after it, to pass a wall."""
+        """The next two requests of this visit, to pass a cookie wall."""
         redirection, entry = self._parts.redirection, visit.entry
         target = redirection.target(request, response)
         is_back = redirection.leads_back(visit, target)
@@ -229,7 +229,7 @@ class Visitor:
         return target, request
 
     async def _fetch(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
-        """The head, and the body if a callback is to have it whole."""
+        """The head, and the body if a callback needs it whole."""
         seconds = self._parts.deadline
         if seconds is None:
             return await self._ask(visit, request)
@@ -256,7 +256,7 @@ class Visitor:
             visit.has_head = True
             visit.is_asked = response.is_from_wire or was_asked
             visit.way = response.request.options.proxy
-            response.request = request  # layers may have sent another one
+            response.request = request  # layers may have sent another request
             response.max_links = self._max_links
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate) or self._is_checked(request):
@@ -317,7 +317,7 @@ class Visitor:
     async def _failed(
         self, visit: OpenVisit, exc: FetchError, response: Response | None = None
     ) -> Outcome:
-        """The exchange broke off: tell its host's pace, or its way's health."""
+        """Report a broken exchange to its host's pace, or to its route's health."""
         parts, at_least = self._parts, 0.0
         if isinstance(exc, Resting):
             visit.is_asked = False
@@ -336,7 +336,7 @@ class Visitor:
     def _observe(
         self, visit: OpenVisit, sign: Sign, retry_after: float | None = None
     ) -> Verdict:
-        """Let the host's pace know how the exchange went, if the wire was asked."""
+        """Report the exchange to the host's pace, if the host got a request."""
         if not visit.is_asked:
             return NO_CONSEQUENCE
         parts, entry = self._parts, visit.entry
@@ -351,7 +351,7 @@ class Visitor:
 
 
 def _sign_of(exc: FetchError, has_head: bool) -> Sign:
-    """What a failure says about the host."""
+    """What a failure shows about the host."""
     if exc.blame is not Blame.HOST:
         return Sign.NOTHING
     if has_head or exc.reason is Reason.DEADLINE:

@@ -1,4 +1,4 @@
-"""Names the spider's code that blocks the event loop, while it does."""
+"""Finds and names the spider's code that blocks the event loop."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from crawler.run.user_code import is_of_crawler, is_users, place_of
 
 logger = logging.getLogger(__name__)
 
-#: What to do about code that blocks.
+#: The advice for code that blocks.
 BLOCKING = "move blocking work into `await anyio.to_thread.run_sync(...)`"
-#: Code is named once it has blocked the loop so often.
+#: Code is named after it has blocked the loop this many times.
 OFTEN = 3
 
 
 class Blocking(msgspec.Struct):
-    """A function of the spider that blocked the loop: how often, and how long in all.
+    """A spider's function that blocked the loop: how often, and for how long in total.
 
-    Only stretches that are longer than the watchdog's patience count.
+    Only blocks longer than the watchdog's patience count.
     """
 
     place: str
@@ -35,12 +35,12 @@ class Blocking(msgspec.Struct):
 
 
 class Watchdog:
-    """A thread that asks the loop for an answer each `beat` seconds, and looks at what
-    the loop runs while none comes.
+    """A thread that expects a sign of life from the loop each `beat` seconds; if none
+    comes, the thread looks at the code that the loop runs.
 
     `async with Watchdog() as watchdog:`. A call that runs for `patience` seconds blocks
-    the loop. Its function is named once: when it blocks for the third time, or as soon
-    as it has blocked for `longest` seconds at a stretch.
+    the loop. Its function is named once: after its third block, or as soon as one block
+    lasts `longest` seconds.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Watchdog:
         self._patience = patience
         self._longest = longest
         self._beat = beat
-        #: Seconds between two looks at what the loop runs.
+        #: Seconds between two looks at the loop's current call.
         self._step = patience / 5
         self._stop = threading.Event()
         self._answered = threading.Event()
@@ -75,8 +75,7 @@ class Watchdog:
 
     @property
     def named_seconds(self) -> dict[str, float]:
-        """The seconds for which each function that was named blocked the loop, the
-        longest first."""
+        """Seconds for which each named function blocked the loop, the longest first."""
         named = [each for each in list(self._found.values()) if each.is_named]
         named.sort(key=lambda each: -each.seconds)
         return {each.place: round(each.seconds, 1) for each in named}
@@ -93,7 +92,7 @@ class Watchdog:
                 self._follow(thread, asked)
 
     def _follow(self, thread: int, asked: float) -> None:
-        """Look at the loop's calls until it answers, and note those that take long."""
+        """Watch the loop's calls until it answers, and note long calls."""
         running, blocking = None, None
         seen = began = asked
         while True:
@@ -101,7 +100,7 @@ class Watchdog:
             frame = _user_frame(thread)
             call = None if frame is None else _callback_of(frame)
             if call is not running:
-                # This thread is late if the call has held the interpreter's lock.
+                # This thread is late if the call has held the global interpreter lock.
                 began = min(now, seen + self._step)
                 blocking, running = None, call
             if frame is not None and call is not None and now - began >= self._patience:
@@ -135,16 +134,16 @@ class Watchdog:
 
 
 def _user_frame(thread: int) -> FrameType | None:
-    """The innermost frame of the spider that the loop runs now; None: none is."""
+    """The spider's innermost frame that the loop runs now; None: no such frame."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - no other way
     while frame is not None and not is_users(frame):
-        # Beyond the loop stands the script that began the crawl.
+        # Outside the loop is the script that started the crawl.
         frame = None if _is_of_loop(frame) else frame.f_back
     return frame
 
 
 def _callback_of(frame: FrameType) -> FrameType:
-    """The outermost frame of the spider that leads here: the crawler called it."""
+    """The outermost spider frame above this frame, which the crawler called."""
     callback, outer = frame, frame.f_back
     while outer is not None and not (is_of_crawler(outer) or _is_of_loop(outer)):
         if is_users(outer):

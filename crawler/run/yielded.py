@@ -1,4 +1,5 @@
-"""What callbacks and `start()` may give, and what is said of the rest. Pure."""
+"""Checks the values that callbacks and `start()` yield, and explains wrong values.
+Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from crawler.errors import ConfigError
 
 
 class WrongYield(ConfigError):
-    """What a callback or `start()` gave can be no item and no request."""
+    """A value of a callback or `start()` is neither an item nor a request."""
 
 
-#: No item is one of these, whatever a pipeline might make of it.
+#: Values of these types are never items.
 NO_ITEMS = (
     *(type(None), str, bytes, bytearray, int, float),
     *(list, tuple, set, frozenset, Iterator, AsyncIterator, Awaitable, type),
@@ -27,7 +28,7 @@ NO_ITEMS = (
 
 
 def what_was_yielded(value: object) -> str:
-    """`yielded None; ...`: what it was, and what to write in its place."""
+    """`yielded None; ...`: names the wrong value, and the code to write instead."""
     kind = type(value).__name__.replace("_", " ")
     advice = "yield items, Requests or batches of links"
     if isinstance(value, list | tuple | set | frozenset):
@@ -47,7 +48,7 @@ def what_was_yielded(value: object) -> str:
 
 
 def several(result: Any) -> Iterable[Any]:
-    """What a callback returned, if that is several things and not one of them."""
+    """The error text if a callback returned one value that holds several."""
     if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
         return result
     kind = type(result).__name__
@@ -55,8 +56,8 @@ def several(result: Any) -> Iterable[Any]:
 
 
 async def values_of(given: Any) -> AsyncGenerator[Any, None]:
-    """What a spider's method gives, one by one: of a generator of either kind, of a
-    coroutine that returns a list, or of a list."""
+    """The values of a spider's method one by one: from a generator, from a coroutine
+    that returns a list, or from a list."""
     if hasattr(given, "__await__"):
         given = await given
     if hasattr(given, "__aiter__"):
