@@ -72,6 +72,8 @@ _ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
 _ROW_OR_BEHIND = re.compile(
     b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
 )
+# The 4,300 attributes that a page of this size can hold take lexbor 23 ms.
+_NO_WIDE_TAG = 16 * 1024
 # A longer row than text between two tags is, as a rule.
 _LONG = 4_096
 _MAX_ATTRIBUTES = 1_000
@@ -109,6 +111,8 @@ def suspicion(
             return "it is large"
     elif _leaves_open(body, places):
         return "it leaves many elements open"
+    if size <= _NO_WIDE_TAG:
+        return ""
     return "an element has many attributes" if _is_wide_at(body, places) else ""
 
 
