@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -17,10 +18,12 @@ from crawler.cli.loading import Loaded, LoadError
 from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.jobs.definition import Jobs, jobs_of
-from crawler.settings import Layer, Settings
+from crawler.settings import Layer, Settings, unknown
 from crawler.sinks import OutputSpec
 from crawler.sinks.spec import spec_of
 from crawler.spider import Spider
+
+Output = TypeVar("Output")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -75,9 +78,15 @@ class Project:
         tables = self._file.outputs.items()
         return {name: spec_of(name, table, source) for name, table in tables}
 
-    def named_outputs(self, given: Iterable[str]) -> tuple[str | OutputSpec, ...]:
-        """What `-o`, jobs and settings name: [outputs.NAME], else a path or a URI."""
-        return tuple(self.outputs.get(name, name) for name in given)
+    def named_outputs(
+        self, given: Iterable[str | Output]
+    ) -> tuple[str | OutputSpec | Output, ...]:
+        """The outputs that `-o`, a job, a spider or a setting asks for: a text is
+        [outputs.NAME], else a path or a URI; anything else stays as it is."""
+        return tuple(
+            _output(each, self.outputs) if isinstance(each, str) else each
+            for each in given
+        )
 
     @property
     def folder(self) -> Path:
@@ -181,3 +190,13 @@ def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
         raise
     except Exception as exc:
         raise LoadError.of(exc, loading.file_of(target.spider)) from exc
+
+
+def _output(name: str, described: Mapping[str, OutputSpec]) -> str | OutputSpec:
+    """The described output of that name, else the path or URI itself."""
+    if (found := described.get(name)) is not None:
+        return found
+    is_name = not set(name) & set("./:\\") and name not in ("", "-")
+    if is_name and described:
+        raise ConfigError(unknown(f"output {name!r}", name, described, "-o"))
+    return name

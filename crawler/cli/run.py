@@ -184,11 +184,10 @@ def _terms(
 
     job = args.job or job
     default = settings.output.default or (f"out/{job}-{{run}}.jsonl",)
-    named = args.outputs or job_outputs
-    is_spiders = not named and bool(spider.outputs)
+    asked = args.outputs or job_outputs or RunOptions().outputs_of(spider) or default
     return RunOptions(
         job=job,
-        outputs=None if is_spiders else project.named_outputs(named or default),
+        outputs=project.named_outputs(asked),
         urls=args.urls,
         pages=args.pages,
         items=args.items,

@@ -95,4 +95,5 @@ class RunOptions:
 
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
         """The outputs of a run of `spider`."""
-        return spider.outputs if self.outputs is None else self.outputs
+        found = spider.outputs if self.outputs is None else self.outputs
+        return (found,) if isinstance(found, str | OutputSpec | Sink) else found

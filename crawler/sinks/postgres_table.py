@@ -127,12 +127,39 @@ class PostgresTable:
         for name in OWN:
             if name not in found:
                 return f"it has no column {name}, so it is of another kind"
+        if wrong := await self._constraints(connection, wanted):
+            return wrong
         for name, kind in wanted.items():
             kind = kind.removesuffix(" NOT NULL")
             if name not in found:
                 await self._add(connection, name, kind)
             elif found[name].replace("time without time zone", "time") != _full(kind):
                 return f"its column {name} is {found[name]}, not {kind}"
+        return ""
+
+    async def _constraints(
+        self, connection: Connection, wanted: Mapping[str, str]
+    ) -> str:
+        """What would refuse every row of a table that is there; "" if nothing would."""
+        table = (self.identifier.as_string(connection),)
+        cursor = await connection.execute(
+            "SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
+            "AND attnum = indkey[0] WHERE indrelid = to_regclass(%s) AND indisunique "
+            "AND indisvalid AND indnkeyatts = 1 AND indpred IS NULL "
+            "AND attname = '_key'",
+            table,
+        )
+        if await cursor.fetchone() is None:
+            return "its column _key has no unique index, so no row can be replaced"
+        cursor = await connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) "
+            "AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef "
+            "AND attidentity = '' ORDER BY attnum",
+            table,
+        )
+        for (name,) in await cursor.fetchall():
+            if name not in wanted:
+                return f"its column {name} is NOT NULL, and no item has that field"
         return ""
 
     def _wanted(self) -> dict[str, str]:

@@ -49,8 +49,12 @@ class OutputSpec:
     def __post_init__(self) -> None:
         if not self.uri and not self.sink:
             raise ConfigError("An output needs a uri, or a class")
-        if self.rotate_rows < 0 or self.rotate_bytes < 0:
-            raise ConfigError("An output's rotate_rows and rotate_bytes are 0 or more")
+        for name in ("rotate_rows", "rotate_bytes"):
+            number = getattr(self, name)
+            if type(number) is not int or number < 0:
+                raise ConfigError(
+                    f"An output's {name} = {number!r} must be a whole number, 0 or more"
+                )
         if self.mode not in ("refuse", "append", "replace"):
             raise ConfigError(
                 f'An output has mode "refuse", "append" or "replace", not {self.mode!r}'

@@ -72,7 +72,12 @@ def open_sink(
     spec = output if isinstance(output, OutputSpec) else OutputSpec(uri=_text(output))
     key = (item_key,) if isinstance(item_key, str) else tuple(item_key or ())
     shape = OutputShape.of(
-        spec.renamed, item_type, key, f"Output {spec.uri or spec.sink}"
+        spec.renamed,
+        item_type,
+        key
+        if _is_database(spec)
+        else (),  # a file needs no key: it may omit its fields
+        f"Output {spec.uri or spec.sink}",
     )
     around = Surroundings(
         mode=mode if mode != "refuse" else spec.mode,
@@ -85,6 +90,13 @@ def open_sink(
     if spec.types or spec.fields:
         sink.selection = Selection(frozenset(spec.types), shape.fields)
     return sink
+
+
+def _is_database(spec: OutputSpec) -> bool:
+    scheme = scheme_of(spec.uri)
+    if spec.sink or scheme:
+        return not spec.sink and _ALIASES.get(scheme, scheme) in registry.DATABASES
+    return _DATABASE.fullmatch(spec.uri) is not None
 
 
 def _text(output: str | os.PathLike[str]) -> str:

@@ -76,6 +76,42 @@ def test_a_job_names_outputs(project: Path) -> None:
     assert len(rows(project / "nightly.jsonl")) == 3
 
 
+@pytest.mark.parametrize("written", ['["prices", "own"]', '("own", "prices")'])
+def test_a_spider_names_outputs_of_the_config(project: Path, written: str) -> None:
+    spider = project / "spiders" / "books.py"
+    spider.write_text(
+        spider.read_text().replace(
+            'name = "books"', f'name = "books"\n    outputs = {written}'
+        )
+    )
+
+    assert execute(["run", "books", "-q"]) == 0
+
+    assert rows(project / "prices.csv") == ["One", "Shop", "Title", "Two"]
+    assert len(rows(project / "own.txt")) == 3
+
+
+def test_a_spider_may_name_one_output_alone(project: Path) -> None:
+    spider = project / "spiders" / "books.py"
+    spider.write_text(
+        spider.read_text().replace(
+            'name = "books"', 'name = "books"\n    outputs = "prices"'
+        )
+    )
+
+    assert execute(["run", "books", "-q"]) == 0
+
+    assert rows(project / "prices.csv") == ["One", "Shop", "Title", "Two"]
+
+
+def test_a_misspelled_name_gets_the_nearest_one(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["run", "books", "-o", "price"]) == 2
+
+    assert "unknown output 'price'; did you mean 'prices'?" in capsys.readouterr().err
+
+
 def test_the_settings_name_outputs_too(project: Path) -> None:
     code = execute(["run", "books", "-q", "-s", 'output.default=["prices"]'])
 

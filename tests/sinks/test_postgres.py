@@ -181,8 +181,20 @@ async def test_a_table_of_others_is_refused(server: Server, table: str) -> None:
     [
         ("title text", "no column _key"),
         (
-            "_key text, _job text, _run bigint, _sequence bigint, title int",
+            "_key text UNIQUE, _job text, _run bigint, _sequence bigint, title int",
             "its column title is integer, not text",
+        ),
+        (
+            "_key text, _job text, _run bigint, _sequence bigint, title text",
+            "its column _key has no unique index",
+        ),
+        (
+            "_key text, _job text, _run bigint, _sequence bigint, UNIQUE (_job, _key)",
+            "its column _key has no unique index",
+        ),
+        (
+            "_key text UNIQUE, _job text, _run bigint, _sequence int, n int NOT NULL",
+            "its column n is NOT NULL",
         ),
     ],
 )
@@ -193,6 +205,24 @@ async def test_a_table_that_does_not_fit_is_named_before_the_first_request(
 
     with pytest.raises(ConfigError, match=words):
         await run(sink_of(server, table, item_type=TYPE, mode="append"))
+
+
+async def test_a_table_of_others_that_fits_is_filled(
+    server: Server, table: str
+) -> None:
+    columns = (
+        "id int GENERATED ALWAYS AS IDENTITY, _key text, _job text, _run bigint, "
+        "_sequence bigint, title text NOT NULL, shelf int NOT NULL DEFAULT 7"
+    )
+    await execute(server, f"CREATE TABLE {table} ({columns})")
+    await execute(server, f"CREATE UNIQUE INDEX ON {table} (_key)")
+
+    await run(
+        sink_of(server, table, item_type=TYPE, mode="append"), [Book("A"), Book("B")]
+    )
+
+    rows = await query(server, f"SELECT id, title, shelf FROM {table} ORDER BY id")
+    assert rows == [(1, "A", 7), (2, "B", 7)]
 
 
 class LostAnswer(Postgres):

@@ -66,6 +66,20 @@ def test_a_choice_that_cannot_be_is_an_error(
         OutputShape.of(fields, TYPE, key, "Output x.csv")
 
 
+@pytest.mark.parametrize("uri", ["b.csv", "file:///b.parquet", "b.db.jsonl"])
+def test_a_file_may_omit_the_fields_of_the_key(uri: str) -> None:
+    sink = open_sink(OutputSpec(uri=uri, fields=("title",)), item_key="page_url")
+
+    assert sink.selection.fields == {"title": "title"}
+
+
+def test_a_database_needs_the_fields_of_the_key() -> None:
+    spec = OutputSpec(uri="b.sqlite?table=x", fields=("title",))
+
+    with pytest.raises(ConfigError, match="fields lacks 'page_url', which item_key"):
+        open_sink(spec, item_key="page_url")
+
+
 async def test_the_key_of_a_database_follows_the_new_names(tmp_path: Path) -> None:
     path, store = tmp_path / "b.db", KeptStore()
     spec = OutputSpec(uri=str(path), fields={"page_url": "URL", "title": "Title"})

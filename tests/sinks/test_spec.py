@@ -51,7 +51,7 @@ def test_a_class_gets_all_other_keys() -> None:
         ({"uri": "x.csv", "types": "Book"}, "types = 'Book' must be a list"),
         ({"uri": "x.csv", "schema": 1}, "schema = 1 must be true or false"),
         ({"uri": "x.csv", "rotate_rows": True}, "must be a number"),
-        ({"uri": "x.csv", "rotate_rows": -1}, "0 or more"),
+        ({"uri": "x.csv", "rotate_rows": -1}, "rotate_rows = -1 must be .* 0 or more"),
         ({"uri": "x.csv", "mode": "overwrite"}, '"refuse", "append" or "replace"'),
         ({"uri": "x.csv", "rotate_bytes": "1 hour"}, "is not a size"),
     ],
@@ -61,6 +61,11 @@ def test_a_wrong_key_is_named_with_its_place(table: Any, words: str) -> None:
         spec_of("lake", table, "config.toml")
 
     assert str(caught.value).startswith("config.toml: [outputs.lake]")
+
+
+def test_a_size_in_code_is_a_number_of_bytes() -> None:
+    with pytest.raises(ConfigError, match="rotate_bytes = '5 kB' must be a whole"):
+        OutputSpec(uri="x.csv", rotate_bytes="5 kB")  # type: ignore[arg-type]
 
 
 def test_fields_and_types_are_lists_in_code_too() -> None:
