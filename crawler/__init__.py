@@ -48,9 +48,18 @@ if TYPE_CHECKING:
     from crawler.extraction.sources import css, linked_data
     from crawler.layers.proxies import Proxies
     from crawler.link_batch import LinkBatch
+    from crawler.message.saving import Saved
     from crawler.page import Page
     from crawler.page.node import Node
-    from crawler.pipelines import Dedupe, Map, Pipeline, Required, Validate
+    from crawler.pipelines import (
+        Dedupe,
+        File,
+        Files,
+        Map,
+        Pipeline,
+        Required,
+        Validate,
+    )
     from crawler.request import Request
     from crawler.response import LinkElement, Response
     from crawler.run.api import Crawl, crawl, crawl_items, fetch
@@ -74,6 +83,8 @@ _HOMES = {
         "DropItem",
         "ExtractError",
         "FetchError",
+        "File",
+        "Files",
         "FormError",
         "JobLocked",
         "OutputExists",
@@ -89,10 +100,19 @@ _HOMES = {
     "crawler.extraction.sources": ("css", "linked_data"),
     "crawler.page": ("Page",),
     "crawler.layers.proxies": ("Proxies",),
-    "crawler.pipelines": ("Dedupe", "Map", "Pipeline", "Required", "Validate"),
+    "crawler.pipelines": (
+        "Dedupe",
+        "File",
+        "Files",
+        "Map",
+        "Pipeline",
+        "Required",
+        "Validate",
+    ),
     "crawler.request": ("Request",),
     "crawler.run.observers": ("Observer",),
     "crawler.link_batch": ("LinkBatch",),
+    "crawler.message.saving": ("Saved",),
     "crawler.response": ("LinkElement", "Response"),
     "crawler.settings": ("Settings",),
     "crawler.sinks": ("Sink",),
@@ -126,6 +146,8 @@ __all__ = [
     "FeedEntry",
     "FeedSpider",
     "FetchError",
+    "File",
+    "Files",
     "FinishReason",
     "FormError",
     "JobLocked",
@@ -148,6 +170,7 @@ __all__ = [
     "Retry",
     "Rule",
     "RuleSpider",
+    "Saved",
     "SelectorError",
     "Session",
     "SessionPool",

@@ -39,8 +39,9 @@ def note_bad_urls() -> None:
 #: What `proxy` begins with where it names a tag of the list of proxies.
 TAG = "tag:"
 
-#: What a request is for: a page of the crawl, a robots.txt, or a session's login.
-Purpose = Literal["page", "robots", "login"]
+#: What a request is for: a page of the crawl, a robots.txt, a session's login, or a
+#: file that an item names.
+Purpose = Literal["page", "robots", "login", "file"]
 
 
 # Over 12 attributes: a value, one field for each option of a request.
@@ -255,7 +256,7 @@ class Request:
 
     @property
     def purpose(self) -> Purpose:
-        """What it is for: "page", "robots" or "login"."""
+        """What it is for: "page", "robots", "login" or "file"."""
         return self.options.purpose
 
     @property

@@ -452,7 +452,7 @@ def check_proxy(value: str) -> None:
         raise ValueError(SOCKS_NEEDS)
 
 
-SOCKS_NEEDS = "SOCKS proxy needs the extra `socks`: pip install 'crawler[socks]'"
+SOCKS_NEEDS = "SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
 
 
 def has_socks() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from crawler import (
     SelectorError,
 )
 from crawler.http.response_body import HeadersHead
+from crawler.message.saving import Saved
 
 URL = "https://site.example/dir/page"
 
@@ -404,9 +406,11 @@ async def test_a_line_without_an_end_is_given_up() -> None:
 async def test_a_body_is_saved_by_a_part_and_a_rename(tmp_path: Path) -> None:
     target = tmp_path / "new" / "file.bin"
 
-    size = await response(b"x" * 700_000, b"y" * 700_000).save(target)
+    saved = await response(b"x" * 700_000, b"y" * 700_000).save(target)
 
-    assert size == len(target.read_bytes()) == 1_400_000
+    body = target.read_bytes()
+    assert body == b"x" * 700_000 + b"y" * 700_000
+    assert saved == Saved(target, 1_400_000, hashlib.sha256(body).hexdigest())
     assert _names(target.parent) == ["file.bin"]
 
 

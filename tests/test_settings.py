@@ -289,7 +289,7 @@ def test_a_socks_proxy_without_its_extra_is_refused_before_the_run() -> None:
     )
 
     first, second = run.stdout.splitlines()
-    needs = "SOCKS proxy needs the extra `socks`: pip install 'crawler[socks]'"
+    needs = "SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
     assert first == f"file: http.proxy = 'socks5://***@p.example:1': {needs}"
     assert second == f"proxy 'socks5://***@p.example:1': {needs}"
 

@@ -58,7 +58,7 @@ def show(args: argparse.Namespace) -> int:
 
 def _offers(offers: Iterable[OutputOffer], pattern: str) -> Iterable[tuple[str, str]]:
     for offer in offers:
-        need = f" (pip install 'crawler[{offer.extra}]')"
+        need = f" (pip install 'exact-crawler[{offer.extra}]')"
         yield (
             pattern.format(offer.name),
             offer.about + ("" if offer.is_installed else need),

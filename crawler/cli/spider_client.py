@@ -6,9 +6,15 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+)
 from typing import Any
 
+from crawler.errors import ConfigError
 from crawler.http import ClientOptions
 from crawler.layers.protocol import Fetch
 from crawler.layers.redirects import follow
@@ -25,6 +31,7 @@ from crawler.run.page_loader import PageLoader
 from crawler.run.run_plan import check_spider
 from crawler.settings import Settings
 from crawler.spider import Spider, at_work
+from crawler.spider.at_work import Receiving
 from crawler.web.urls import origin_of
 
 
@@ -53,6 +60,10 @@ class Unpaced:
         """There is no turn to lend."""
         return nullcontext()
 
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """Refuse to receive files."""
+        raise _no_files()
+
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
         """What the hook gives; its requests go by this session."""
         async with asyncio.timeout(self._seconds):
@@ -73,11 +84,19 @@ class Hooked:
         self._session = session
         self.counts: dict[str, int] | None = None
 
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """Refuse to receive files."""
+        raise _no_files()
+
     async def fetch(self, request: Request) -> Response:
         """The response by the hook's session."""
         if self._session and not request.options.session:
             request = request.replace(session=self._session)
         return await self._work.fetch(request.for_purpose("login"))
+
+
+def _no_files() -> ConfigError:
+    return ConfigError("Files: only a crawl receives files")
 
 
 @asynccontextmanager

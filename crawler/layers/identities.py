@@ -122,7 +122,7 @@ class Identities:
         identity = self._choose(request)
         if identity is None or request.purpose == "robots":
             return await fetch(request)
-        if request.purpose == "page":
+        if request.purpose in ("page", "file"):
             while not await self._is_ready(identity, request):
                 identity = self._choose(request) or identity
         _asked.set((identity, identity.generation))

@@ -43,7 +43,7 @@ class Prepared:
         self._hooks = hooks
 
     async def __call__(self, request: Request, /) -> Response:
-        if request.purpose != "page":
+        if request.purpose not in ("page", "file"):
             return await self._fetch(request)
         prepared = await self._hooks.run(partial(self._prepare, request))
         check_prepared(request, prepared)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from crawler.errors import ConfigError, FetchError, Reason
 from crawler.message.received import BodyStream, Head
-from crawler.message.saving import save
+from crawler.message.saving import Saved, save
 from crawler.web import cookie_jar, media_type
 from crawler.web import encoding as encodings
 from crawler.web.media_type import MediaType
@@ -214,8 +214,9 @@ class Reply:
         if size:
             yield decode(b"".join(rest))
 
-    async def save(self, path: str | os.PathLike[str]) -> int:
-        """Write the body to `path` (by a part file and a rename); returns its size.
+    async def save(self, path: str | os.PathLike[str]) -> Saved:
+        """Write the body to `path` (by a part file and a rename): its path, size and
+        SHA-256.
 
         In constant memory; file work is done in a thread.
         """

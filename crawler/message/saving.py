@@ -2,43 +2,65 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio
+import msgspec
 from anyio import to_thread
 
 #: Bytes that are gathered before a thread writes them.
 BATCH = 1024**2
 
 
-async def save(pieces: AsyncIterator[bytes], target: Path) -> int:
-    """Write the pieces to `target` and return their size; memory is constant."""
+class Saved(msgspec.Struct, frozen=True):
+    """A body that was written to a file, whole."""
+
+    path: Path
+    #: In bytes.
+    size: int
+    #: The SHA-256 of the bytes, in hexadecimal.
+    sha256: str
+
+
+async def save(pieces: AsyncIterator[bytes], target: Path) -> Saved:
+    """Write the pieces to `target`; memory is constant."""
     part = await to_thread.run_sync(_open_part, target)
+    digest = hashlib.sha256()
     try:
-        size = await _write(pieces, part)
+        size = await _write(pieces, partial(_write_batch, part, digest))
         await to_thread.run_sync(_publish, part, target)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(_discard, part)
         raise
-    return size
+    return Saved(target, size, digest.hexdigest())
 
 
-async def _write(pieces: AsyncIterator[bytes], part: BinaryIO) -> int:
+async def _write(
+    pieces: AsyncIterator[bytes], write: Callable[[list[bytes]], None]
+) -> int:
     batch: list[bytes] = []
     size = waiting = 0
     async for piece in pieces:
         batch.append(piece)
         waiting += len(piece)
         if waiting >= BATCH:
-            await to_thread.run_sync(part.writelines, batch)
+            await to_thread.run_sync(write, batch)
             size, waiting, batch = size + waiting, 0, []
-    await to_thread.run_sync(part.writelines, batch)
+    await to_thread.run_sync(write, batch)
     return size + waiting
+
+
+def _write_batch(part: BinaryIO, digest: hashlib._Hash, batch: list[bytes]) -> None:
+    for piece in batch:
+        digest.update(piece)
+    part.writelines(batch)
 
 
 def _open_part(target: Path) -> BinaryIO:

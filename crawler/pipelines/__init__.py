@@ -4,6 +4,8 @@ from crawler.errors import DropItem
 from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Required, Validate
 from crawler.pipelines.chain import Chain, OpenChain
+from crawler.pipelines.files.downloads import File
+from crawler.pipelines.files.pipeline import Files
 from crawler.pipelines.item_type import ItemField, ItemType
 from crawler.pipelines.items import ItemError, decode, encode, fields_of
 
@@ -11,6 +13,8 @@ __all__ = [
     "Chain",
     "Dedupe",
     "DropItem",
+    "File",
+    "Files",
     "Immediate",
     "ItemError",
     "ItemField",

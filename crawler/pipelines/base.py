@@ -16,6 +16,7 @@ import msgspec
 from crawler.settings import Settings
 from crawler.spider import counting
 from crawler.stats import Counters
+from crawler.store.files import FileTable, MemoryFileTable
 
 if TYPE_CHECKING:
     from crawler.response import Response
@@ -33,6 +34,8 @@ class Run(msgspec.Struct, frozen=True):
     spider: str = ""
     #: The settings in force: file, spider, job, environment and `-s`.
     settings: Settings = msgspec.field(default_factory=Settings)
+    #: The files that the job's items have named, for `Files`.
+    files: FileTable = msgspec.field(default_factory=MemoryFileTable)
     #: Gives the counters; use `counters`.
     counted: Callable[[], Counters] = Counters
 

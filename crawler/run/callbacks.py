@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -45,6 +45,7 @@ from crawler.run.yielded import (
     what_was_yielded,
 )
 from crawler.spider import Failure, Spider, at_work, counting
+from crawler.spider.at_work import Receiving
 from crawler.stats import fill_words
 from crawler.store.base import Item, Portion
 
@@ -82,6 +83,7 @@ class Fetches(Protocol):
     made: Made
 
     async def fetch(self, request: Request) -> Response: ...
+    def receiving(self) -> AbstractContextManager[Receiving]: ...
 
 
 class Fetching(Protocol):
@@ -114,13 +116,20 @@ class Effects(msgspec.Struct):
 
     async def fetch(self, request: Request) -> Response:
         """Fetch one more response for the page."""
+        return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
+
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """Receive bodies for the page."""
+        return self._own_fetches("Files").receiving()
+
+    def _own_fetches(self, call: str) -> Fetches:
         if self.fetches is None:
             if self.fetching is None or self.entry is None:
-                raise ConfigError(f"fetch({request.url!r}): there is no crawl")
+                raise ConfigError(f"{call}: there is no crawl")
             if self.clock is None:
                 self.clock = CallbackClock()
             self.fetches = self.fetching.for_page(self.entry, self.clock)
-        return await self.fetches.fetch(request)
+        return self.fetches
 
 
 class CallsBack(Protocol):

@@ -7,7 +7,7 @@ Rule: the items and the note that `closing` has run are in one commit. So after 
 from __future__ import annotations
 
 import logging
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 
 from crawler.errors import ConfigError, DropItem
 from crawler.link_batch import LinkBatch
@@ -17,6 +17,7 @@ from crawler.response import Response
 from crawler.run.user_code import user_frame
 from crawler.run.yielded import NO_ITEMS, values_of, what_was_yielded
 from crawler.spider import Spider, at_work
+from crawler.spider.at_work import Receiving
 from crawler.stats import FinishReason, add
 from crawler.store.base import Facts, Item, Outcome
 
@@ -37,6 +38,10 @@ class Closing:
     async def fetch(self, request: Request) -> Response:
         """Refuse a fetch, because the crawl is over."""
         raise ConfigError(f"fetch({request.url!r}): not in closing(), which comes last")
+
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """Refuse to receive files, because the crawl is over."""
+        raise ConfigError("Files: not for the items of closing(), which comes last")
 
     async def outcome(self, reason: FinishReason) -> Outcome | None:
         """The items of `closing` as one outcome; None: `closing` failed, and the log

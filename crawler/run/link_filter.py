@@ -160,7 +160,7 @@ class LinkFilter:
         host = urls.host_of(target.url)
         if source.is_start:
             self._grow(target.url, found)
-        elif not self._scope.allows(target.url, host):
+        elif target.purpose != "file" and not self._scope.allows(target.url, host):
             link = Link(target.url, target.fingerprint(0, self.form), host)
             self._reject(source, link, "scope", found)
             return

@@ -16,6 +16,8 @@ class Made(msgspec.Struct):
     answers: list[Answer] = []
     texts: list[str] = []
     count: int = 0
+    #: Those of them by `self.fetch`, which have a limit.
+    asked: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Add one exchange, or several, of a fetch."""
@@ -29,11 +31,12 @@ class Made(msgspec.Struct):
         self.answers += other.answers
         self.texts += other.texts
         self.count += other.count
+        self.asked += other.asked
 
     def take(self) -> Made:
         """Return the fetches so far, and begin anew."""
-        made = Made(self.answers, self.texts, self.count)
-        self.answers, self.texts, self.count = [], [], 0
+        made = Made(self.answers, self.texts, self.count, self.asked)
+        self.answers, self.texts, self.count, self.asked = [], [], 0, 0
         return made
 
     def tell(self, outcome: Outcome) -> None:

@@ -46,8 +46,15 @@ async def open_run(
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(StoreUse(plan.store, run_time))
         progress = Progress(opening.counters, options.wall_clock)
+        files = plan.store.file_table(plan.job)
+        stack.push_async_callback(files.close)
         run = Run(
-            plan.job, opening.run, spider.name, settings, lambda: progress.counters
+            plan.job,
+            opening.run,
+            spider.name,
+            settings,
+            files,
+            lambda: progress.counters,
         )
         chain = await stack.enter_async_context(plan.chain.open(run))
         plan.start_names.update(opening.facts.start_names)

@@ -11,8 +11,13 @@ returned its own turn at the host, and another worker works instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -27,6 +32,7 @@ from crawler.run.made_fetches import Made
 from crawler.run.scheduler import Scheduler
 from crawler.run.visitor import Clocks, Visitor
 from crawler.spider import Failure
+from crawler.spider.at_work import Receiver, Receiving
 from crawler.store.base import Outcome, State
 from crawler.web import urls
 
@@ -37,9 +43,11 @@ MAX_FETCHES = 100
 class OwnEntry(Entry):
     """An entry for which only its page waits."""
 
-    __slots__ = ("response",)
+    __slots__ = ("receiver", "response")
 
     response: Response | None
+    #: Takes the body while it comes; None: the body is read whole.
+    receiver: Receiver | None
 
 
 class Unchanged:
@@ -57,6 +65,8 @@ class Caught:
 
     async def page(self, entry: Entry, response: Response) -> Effects:
         assert isinstance(entry, OwnEntry)
+        if entry.receiver is not None:
+            await entry.receiver.receive(response)
         entry.response = response
         return Effects()
 
@@ -116,13 +126,24 @@ class OwnFetches:
     async def response(self, request: Request, made: Made, parent: int) -> Response:
         """The response after all redirects and retries; raises FetchError."""
         made.count += 1
-        if made.count > MAX_FETCHES:
+        made.asked += 1
+        if made.asked > MAX_FETCHES:
             raise ConfigError(
                 f"fetch({request.url!r}): over {MAX_FETCHES} fetches by one page; "
                 "yield Requests for so many"
             )
+        return await self.received(request, made, parent, None)
+
+    async def received(
+        self, request: Request, made: Made, parent: int, receiver: Receiver | None
+    ) -> Response:
+        """The same for a request whose body the receiver takes; without a limit, since
+        the limits of items bound it."""
         entry = _entry_of(request, parent)
+        entry.receiver = receiver
         while True:
+            if receiver is not None:
+                entry.request = receiver.request(entry.request)
             await self._know_robots(entry)
             outcome = await self._visit(entry)
             made.add(outcome)
@@ -132,6 +153,7 @@ class OwnFetches:
                 await asyncio.sleep(max(0.0, outcome.due - self._clocks.wall()))
             elif outcome.state is State.REDIRECTED and outcome.requests:
                 entry = _moved(outcome.requests[0])
+                entry.receiver = receiver
             else:
                 raise _error(request, outcome)
 
@@ -193,13 +215,32 @@ class PageFetches:
         entry = self._entry
         if isinstance(entry, OwnEntry):
             raise ConfigError(f"fetch({request.url!r}): not within another fetch")
-        self._scheduler.free(entry, asked=True)
         request = _inheriting(request, entry.request, "page")
-        # One other worker replaces the page's worker, for any number of parallel
-        # fetches.
+        with self._waiting():
+            return await self._fetches.response(request, self.made, entry.fingerprint)
+
+    @contextmanager
+    def receiving(self) -> Iterator[Receiving]:
+        """Receive bodies for the page's items."""
+        with self._waiting():
+            yield self
+
+    async def receive(self, request: Request, receiver: Receiver) -> Response:
+        """The response; session and proxy are the page's."""
+        entry = self._entry
+        request = _inheriting(request, entry.request, "file")
+        fingerprint = entry.fingerprint
+        self.made.count += 1
+        return await self._fetches.received(request, self.made, fingerprint, receiver)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Wait off the clock. One other worker replaces the page's worker, for any
+        number of parallel fetches."""
+        self._scheduler.free(self._entry, asked=True)
         stand_in = nullcontext() if self._clock.is_stopped else self._fetches.stand_in()
         with self._clock.stopped(), stand_in:
-            return await self._fetches.response(request, self.made, entry.fingerprint)
+            yield
 
 
 class StartFetches:
@@ -213,6 +254,17 @@ class StartFetches:
         """The response."""
         request = _inheriting(request, request, "page")
         return await self._fetches.response(request, self.made, 0)
+
+    @contextmanager
+    def receiving(self) -> Iterator[Receiving]:
+        """Receive bodies for the items of `start()`."""
+        yield self
+
+    async def receive(self, request: Request, receiver: Receiver) -> Response:
+        """The response."""
+        request = _inheriting(request, request, "file")
+        self.made.count += 1
+        return await self._fetches.received(request, self.made, 0, receiver)
 
 
 class HookFetches:
@@ -241,6 +293,10 @@ class HookFetches:
     def counts(self, counts: dict[str, int] | None) -> None:
         raise AttributeError("a hook has no counts")
 
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """Refuse to receive files: a hook yields no items."""
+        raise ConfigError("Files: not in prepare() or a login")
+
     async def fetch(self, request: Request) -> Response:
         """The response; the request skips `prepare` and logins."""
         entry = self._entry
@@ -254,7 +310,7 @@ class HookFetches:
 def _entry_of(request: Request, parent: int) -> OwnEntry:
     host = urls.host_of(request.url)
     entry = OwnEntry(request.fingerprint(), request, host, parent=parent or 1)
-    entry.response = None
+    entry.response = entry.receiver = None
     return entry
 
 
@@ -269,7 +325,7 @@ def _moved(target: Entry) -> OwnEntry:
         redirects=target.redirects,
         chain=target.chain,
     )
-    entry.response = None
+    entry.response = entry.receiver = None
     return entry
 
 
@@ -278,7 +334,7 @@ def _inheriting(
 ) -> Request:
     """The request, with session and proxy of its page unless it names others."""
     own, of_page = request.options, page.options
-    if own.stream or own.errback:
+    if purpose != "file" and (own.stream or own.errback):
         raise ConfigError(
             f"fetch({request.url!r}): stream and errback are for Requests that are "
             "yielded; fetch gives the response, or raises FetchError"

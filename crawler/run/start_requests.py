@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from crawler.run.url_lines import UrlLines
 from crawler.run.user_code import user_frame, yield_place
 from crawler.run.yielded import NO_ITEMS, WrongYield, values_of, what_was_yielded
 from crawler.spider import Spider, at_work
+from crawler.spider.at_work import Receiving
 from crawler.store.base import Facts, Item, Outcome
 
 logger = logging.getLogger(__name__)
@@ -121,11 +122,18 @@ class StartRequests:
 
     async def fetch(self, request: Request) -> Response:
         """One more response for `start()`."""
+        return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
+
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """Receive bodies for `start()`."""
+        return self._own_fetches("Files").receiving()
+
+    def _own_fetches(self, call: str) -> Fetches:
         if self._callbacks.fetching is None:
-            raise ConfigError(f"fetch({request.url!r}): there is no crawl")
+            raise ConfigError(f"{call}: there is no crawl")
         if self._fetches is None:
             self._fetches = self._callbacks.fetching.for_start()
-        return await self._fetches.fetch(request)
+        return self._fetches
 
     def _tell_fetches(self, outcome: Outcome) -> None:
         if self._fetches is not None:

@@ -7,26 +7,20 @@ which is uploaded when the run publishes; a killed process leaves nothing behind
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import timedelta
 from typing import IO, Any
 
 import obstore
-from obstore import store as stores
-from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError
+from obstore.exceptions import AlreadyExistsError, NotSupportedError
 
 from crawler.errors import ConfigError
 from crawler.sinks.location import Location, labelled
+from crawler.store.object_storage import open_bucket, translated
 
 #: A larger object is uploaded in parts of this size, two at a time.
 PART_SIZE = 8 << 20
 _CHUNK = 1 << 20
-#: One request to the storage; the sinks retry for longer.
-_RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
-_CLIENT = {"timeout": "60s", "connect_timeout": "5s"}
 
 
 # Over 15 methods: those of a Location, of which each is a few lines.
@@ -52,7 +46,9 @@ class StoredObject(Location):
                 f"Output {uri!r}: write it as {scheme}://bucket/name.jsonl"
             )
         self._uri = uri
-        self._store = store or _open_store(f"{scheme}://{bucket}", uri, options or {})
+        self._store = store or open_bucket(
+            f"{scheme}://{bucket}", f"Output {uri}", options or {}
+        )
         self._spool = spool or Spool()
 
     @property
@@ -73,23 +69,23 @@ class StoredObject(Location):
 
     def _head(self) -> Any:
         try:
-            with _translated():
+            with translated():
                 return obstore.head(self._store, self._key)
         except FileNotFoundError:
             return None
 
     def read(self) -> Iterator[bytes]:
-        with _translated():
+        with translated():
             pieces = obstore.get(self._store, self._key).stream(min_chunk_size=_CHUNK)
             yield from map(bytes, pieces)
 
     def prepare(self) -> None:
         """Write and delete an empty object beside the key: whether that is allowed."""
         probe = f"{self._key}.probe"
-        with _translated():
+        with translated():
             obstore.put(self._store, probe, b"")
         try:
-            with _translated():
+            with translated():
                 obstore.delete(self._store, probe)
         except OSError:
             return  # writing is allowed, deleting is not: that is enough
@@ -103,7 +99,7 @@ class StoredObject(Location):
 
     def publish(self) -> None:
         file, size = self._spool.open(), self._spool.size() or 0
-        with _translated():
+        with translated():
             try:
                 # A small new object is put only if there is still no object.
                 is_new = self._head() is None and size <= PART_SIZE
@@ -141,7 +137,7 @@ class StoredObject(Location):
         self._spool.close()
 
     def remove(self) -> None:
-        with _translated():
+        with translated():
             obstore.delete(self._store, self._key)
 
     def beside(self, label: str) -> Location:
@@ -182,37 +178,3 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _open_store(root: str, uri: str, options: Mapping[str, Any]) -> Any:
-    endpoint = str(options.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""))
-    client = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
-    from_url: Any = stores.from_url  # its options are typed for each scheme alone
-    try:
-        return from_url(
-            root, config=options, client_options=client, retry_config=_RETRY
-        )
-    except (BaseError, ValueError, TypeError) as exc:
-        raise ConfigError(f"Output {uri}: {_first_line(exc)}") from exc
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of obstore as OSError, in one line."""
-    try:
-        yield
-    except AlreadyExistsError as exc:
-        raise FileExistsError(17, "another program has put an object there") from exc
-    except FileNotFoundError as exc:
-        raise FileNotFoundError(2, _first_line(exc)) from exc
-    except BaseError as exc:
-        raise OSError(_first_line(exc)) from exc
-
-
-def _first_line(error: Exception) -> str:
-    """The service's own words, if they are there, else the first line."""
-    found = _MESSAGE.search(str(error))
-    return found[1] if found else str(error).partition("\n")[0]
-
-
-_MESSAGE = re.compile(r"<Message>([^<\n]+)</Message>")

@@ -44,7 +44,7 @@ class OutputOffer(msgspec.Struct, frozen=True):
         if not self.is_installed:
             raise ConfigError(
                 f"{self.name} outputs need {self.needs}: "
-                f"pip install 'crawler[{self.extra}]'"
+                f"pip install 'exact-crawler[{self.extra}]'"
             )
         module, _, name = self.target.partition(":")
         return getattr(importlib.import_module(module), name)

@@ -7,7 +7,7 @@ their counts and fetches apart; tasks that a callback starts belong to its page.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     from crawler.response import Response
 
 
+class Receiver(Protocol):
+    """Takes the body of a response while it comes, in each try of its request."""
+
+    def request(self, request: Request) -> Request:
+        """The request for the next try, such as one that asks for the rest of a
+        body."""
+        ...
+
+    async def receive(self, response: Response) -> None:
+        """Read the body; FetchError says that the try has failed, and how."""
+        ...
+
+
+class Receiving(Protocol):
+    """Makes requests whose bodies a receiver takes."""
+
+    async def receive(self, request: Request, receiver: Receiver) -> Response:
+        """The response after all redirects and tries, its body received."""
+        ...
+
+
 class WorkHolder(Protocol):
     """A page, `start()` or a hook while its code runs."""
 
@@ -26,6 +47,12 @@ class WorkHolder(Protocol):
 
     async def fetch(self, request: Request) -> Response:
         """The response of one more request."""
+        ...
+
+    def receiving(self) -> AbstractContextManager[Receiving]:
+        """A while in which bodies are received: it does not count against the time of
+        a callback, and other pages are worked on. ConfigError where there is no crawl
+        that could receive."""
         ...
 
 

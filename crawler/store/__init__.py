@@ -25,6 +25,7 @@ from crawler.store.base import (
     Store,
     count_outcome,
 )
+from crawler.store.files import FileTable, KeptFile
 from crawler.store.reading import Changes, Reader, RunReader, RunRecord, Visit
 from crawler.store.status import RestingHost, Status
 
@@ -35,9 +36,11 @@ __all__ = [
     "Committed",
     "Explanation",
     "Facts",
+    "FileTable",
     "Item",
     "ItemLog",
     "ItemRow",
+    "KeptFile",
     "Opening",
     "Outcome",
     "Place",

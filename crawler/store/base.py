@@ -15,6 +15,7 @@ import msgspec
 from crawler.errors import Reason
 from crawler.request import BUILT, START, Entry
 from crawler.stats import Counters, add
+from crawler.store.files import FileTable
 from crawler.store.status import Status
 
 #: A place in the order of a host's entries: minus priority, depth, sequence.
@@ -462,6 +463,11 @@ class Store(RequestQueue, ItemLog, Protocol):
 
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""
+        ...
+
+    def file_table(self, job: str) -> FileTable:
+        """The files that items of the job have named, in all its runs. The caller
+        closes the table."""
         ...
 
     async def explain(self, fingerprint: int) -> Explanation | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from crawler.errors import ConfigError
 
 #: What lies in a folder of states: one of these is enough to know it.
-_OURS = ("*.runs", "*.runs.damaged-*", ".schedule.*", ".*.process")
+_OURS = ("*.runs", "*.runs.damaged-*", "*.files", ".schedule.*", ".*.process")
 #: What a new folder may hold all the same: a volume's own, what keeps it in git.
 _HARMLESS = ("lost+found", ".git*", "crash-*.log", "*.lock")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from anyio import to_thread
 
 from crawler.message import saving
-from crawler.message.saving import save
+from crawler.message.saving import Saved, save
 
 
 async def pieces(*given: bytes, error: Exception | None = None) -> AsyncIterator[bytes]:
@@ -32,10 +33,11 @@ async def test_the_file_has_all_pieces_in_order(
 ) -> None:
     target = tmp_path / "deep" / "page.html"
 
-    size = await save(pieces(*given), target)
+    saved = await save(pieces(*given), target)
 
-    assert target.read_bytes() == b"".join(given)
-    assert size == len(b"".join(given))
+    body = b"".join(given)
+    assert target.read_bytes() == body
+    assert saved == Saved(target, len(body), hashlib.sha256(body).hexdigest())
 
 
 async def test_a_body_that_breaks_off_leaves_the_earlier_file_and_no_part(

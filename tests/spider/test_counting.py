@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import Context
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from crawler import ConfigError, Request, Response, Results, crawl
 from crawler.pipelines import Process, Run
 from crawler.spider import at_work, counting
+from crawler.spider.at_work import Receiving
 from crawler.testing import FakeSite
 from tests.run.timed import HOME, Visits
 
@@ -73,6 +74,9 @@ def test_a_counter_grows_by_whole_numbers(amount: Any) -> None:
         counts: dict[str, int] | None = None
 
         async def fetch(self, request: Request) -> Response:
+            raise NotImplementedError
+
+        def receiving(self) -> AbstractContextManager[Receiving]:
             raise NotImplementedError
 
     def count() -> None:

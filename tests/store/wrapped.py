@@ -9,6 +9,7 @@ from crawler.request import Entry
 from crawler.store import (
     Committed,
     Explanation,
+    FileTable,
     ItemRow,
     Opening,
     Outcome,
@@ -45,6 +46,10 @@ class Wrapped:
     async def sink_positions(self, job: str) -> list[str]:
         self.calls["sink_positions"] += 1
         return await self._inner.sink_positions(job)
+
+    def file_table(self, job: str) -> FileTable:
+        self.calls["file_table"] += 1
+        return self._inner.file_table(job)
 
     async def open(self, start: RunStart) -> Opening:
         self.calls["open"] += 1

@@ -215,7 +215,23 @@ CREATE TABLE run.sinks(name text PRIMARY KEY, position text NOT NULL);
 """
 
 #: The steps from one version of the catalog, and of a run, to the next.
-CATALOG_STEPS = (_CATALOG,)
+#: Files that items name: `key` is the path as a disk sees it that ignores case.
+_FILES = """CREATE TABLE crawler.files(
+    job text NOT NULL,
+    place text NOT NULL,
+    url text NOT NULL,
+    path text NOT NULL,
+    sha256 text NOT NULL,
+    size bigint NOT NULL,
+    type text NOT NULL,
+    etag text NOT NULL,
+    modified text NOT NULL,
+    run integer NOT NULL,
+    key text NOT NULL,
+    PRIMARY KEY(job, place, url));
+CREATE INDEX files_by_key ON crawler.files(job, place, key)"""
+
+CATALOG_STEPS = (_CATALOG, _FILES)
 RUN_STEPS = (_RUN,)
 
 #: Requests that one commit may number.

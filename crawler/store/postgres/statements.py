@@ -44,6 +44,17 @@ REOPEN_RUN = """UPDATE crawler.runs SET finished = NULL, reason = '', report = N
 NOTE_RUN = "UPDATE crawler.runs SET seconds = %s, counters = %s WHERE id = %s"
 FORGET_RUN = "DELETE FROM crawler.runs WHERE id = %s"
 REPORT = "SELECT report FROM crawler.runs WHERE job = %s AND number = %s"
+FILE_COLUMNS = "place, url, path, sha256, size, type, etag, modified, run"
+FIND_FILE = f"""SELECT {FILE_COLUMNS} FROM crawler.files
+    WHERE job = %s AND place = %s AND url = %s"""
+FILES_AT = f"""SELECT {FILE_COLUMNS} FROM crawler.files
+    WHERE job = %s AND place = %s AND key = %s"""
+KEEP_FILE = f"""INSERT INTO crawler.files({FILE_COLUMNS}, job, key)
+    VALUES(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT(job, place, url) DO UPDATE SET
+    path = excluded.path, sha256 = excluded.sha256, size = excluded.size,
+    type = excluded.type, etag = excluded.etag, modified = excluded.modified,
+    run = excluded.run, key = excluded.key"""
 MAKE_SCHEMA = "CREATE SCHEMA {schema}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 

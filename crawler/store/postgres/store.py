@@ -25,10 +25,12 @@ from crawler.store.base import (
     Portion,
     RunStart,
 )
+from crawler.store.files import FileTable
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints, Integers, Texts
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, listed
 from crawler.store.postgres.change import Change
+from crawler.store.postgres.file_table import PostgresFileTable
 from crawler.store.postgres.landing import GIVEN_UP, Landing, PagesGone
 from crawler.store.postgres.link import WorkerLink
 from crawler.store.postgres.membership import bury
@@ -56,7 +58,7 @@ class PostgresStore:
     whatever the server survives.
 
     Once it is open it must be closed, whatever happened. Over 15 methods and 12
-    attributes: seventeen are those of the protocol, and what `open` opens.
+    attributes: eighteen are those of the protocol, and what `open` opens.
     """
 
     is_stocked = True
@@ -115,6 +117,10 @@ class PostgresStore:
             raise StateError(str(exc)) from exc
         finally:
             await link.close()
+
+    def file_table(self, job: str) -> FileTable:
+        """The files of the job, for all processes."""
+        return PostgresFileTable(self._server, job)
 
     async def open(self, start: RunStart) -> Opening:
         """Open the job's unfinished run, or a new one."""

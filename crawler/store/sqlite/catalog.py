@@ -51,6 +51,11 @@ class JobFiles:
         return self.folder / f"{self.job}.pages"
 
     @property
+    def files(self) -> Path:
+        """Files that items named, in all runs: see file_table.py."""
+        return self.folder / f"{self.job}.files"
+
+    @property
     def runs(self) -> Path:
         return self.folder / f"{self.job}.runs"
 

@@ -20,10 +20,10 @@ from typing import Literal
 
 from crawler.errors import StateError, StoreError
 
-Kind = Literal["job", "run"]
+Kind = Literal["job", "run", "files"]
 
-#: The 32 bits of `PRAGMA application_id`: "CrwJ" and "CrwR".
-APPLICATION_ID = {"job": 0x4372774A, "run": 0x43727752}
+#: The 32 bits of `PRAGMA application_id`: "CrwJ", "CrwR", "CrwF".
+APPLICATION_ID = {"job": 0x4372774A, "run": 0x43727752, "files": 0x43727746}
 
 _JOB = """
 CREATE TABLE runs(
@@ -201,9 +201,28 @@ CREATE {temp} TABLE duplicates(
 """
 _STAGED_AGAIN = "ALTER TABLE staged_urls ADD COLUMN again INTEGER NOT NULL DEFAULT 0;"
 
+#: Files that items name: `key` is the path as a disk sees it that ignores case.
+_FILES = """
+CREATE TABLE files(
+    place TEXT NOT NULL,
+    url TEXT NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY(place, url)
+) WITHOUT ROWID;
+CREATE INDEX files_by_key ON files(place, key);
+"""
+
 #: The steps from one version of the schema to the next; the first makes it.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
+    "files": (_FILES,),
     "run": (
         _RUN,
         _FACTS.format(temp=""),
@@ -216,6 +235,7 @@ STEPS: dict[Kind, tuple[str, ...]] = {
 #: By version: how a reader converts an older file, in temporary tables.
 _CONVERTED: dict[Kind, dict[int, str]] = {
     "job": {},
+    "files": {},
     "run": {
         2: _FACTS.format(temp="TEMP"),
         4: _UNTYPED,

@@ -35,10 +35,13 @@ from crawler.store.base import (
     Portion,
     RunStart,
 )
+from crawler.store.files import FileTable
 from crawler.store.reading import RunRecord
 from crawler.store.sqlite import rows, schema
 from crawler.store.sqlite.apply_outcomes import OutcomeWriter
+from crawler.store.sqlite.catalog import JobFiles
 from crawler.store.sqlite.facts import read_facts
+from crawler.store.sqlite.file_table import SqliteFileTable
 from crawler.store.sqlite.opening import Keep, open_run
 from crawler.store.sqlite.positions import sink_positions
 from crawler.store.sqlite.run_state import RunState, Staged
@@ -58,7 +61,7 @@ INDEX_EVERY = 16_384
 _SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
 
 
-# Over 15 methods: seventeen are those of the protocol. Over 12 attributes: they are its
+# Over 15 methods: eighteen are those of the protocol. Over 12 attributes: they are its
 # settings, and what `open` opens.
 class SqliteStore:
     """A job's state in `folder`: it survives any crash, and a power cut if
@@ -113,6 +116,11 @@ class SqliteStore:
                 if isinstance(exc, StoreError):  # there is nothing yet to wait with
                     raise StateError(str(exc)) from exc
                 raise
+
+    def file_table(self, job: str) -> FileTable:
+        """The files of the job, in a database of their own."""
+        path = JobFiles(self._folder, job).files
+        return SqliteFileTable(path, self._synchronous)
 
     def _open(self, start: RunStart) -> Opening:
         opened = self._opened = open_run(

@@ -44,7 +44,7 @@ class Document(NamedTuple):
     encoding: str
 
 
-class File(NamedTuple):
+class ChosenFile(NamedTuple):
     """A file to send: its content, or where it is."""
 
     filename: str
@@ -79,7 +79,7 @@ class Control:
     #: Whether it is not sent, because a person said so.
     is_left_out: bool = False
     options: list[Option] = field(default_factory=list)
-    files: list[File] = field(default_factory=list)
+    files: list[ChosenFile] = field(default_factory=list)
     #: Where an image button is clicked.
     x: int = 0
     y: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from crawler.errors import FormError
-from crawler.web.forms.controls import Control, File
+from crawler.web.forms.controls import ChosenFile, Control
 from crawler.web.forms.direction import Directions, sends_direction
 from crawler.web.forms.values import leading_number
 from crawler.web.multipart import OCTETS
@@ -18,7 +18,7 @@ MAX_SIZE = 4 * 1024**2
 _COLUMNS = 20
 #: Characters of a text that is broken into lines; a longer one stays as it is.
 _WRAPPED = 100_000
-_NO_FILE = File("", b"", OCTETS)
+_NO_FILE = ChosenFile("", b"", OCTETS)
 # Names that are not made of these letters in upper case.
 _NAMES = {"big5": "Big5", "gb18030": "gb18030", "shift_jis": "Shift_JIS"}
 _IN_UPPER_CASE = ("utf-", "ibm", "iso-", "koi8-", "euc-", "gbk")
@@ -28,7 +28,7 @@ class FormEntry(NamedTuple):
     """A name, and a text or a file."""
 
     name: str
-    value: str | File
+    value: str | ChosenFile
 
 
 def entry_list(

@@ -15,7 +15,7 @@ from typing import Any
 
 from crawler.errors import FormError
 from crawler.web.forms import values
-from crawler.web.forms.controls import Control, File
+from crawler.web.forms.controls import ChosenFile, Control
 from crawler.web.multipart import FilePiece, type_of
 
 #: Options that a message names.
@@ -45,11 +45,11 @@ def fill(
             raise FormError(str(exc), url) from None
 
 
-def file_of(value: Any) -> File:
+def file_of(value: Any) -> ChosenFile:
     """A file as a person gives it: a path, or a name, a content and a type."""
     if isinstance(value, str | PathLike):
         path = Path(value).absolute()
-        return File(path.name, FilePiece(str(path)), type_of(path.name))
+        return ChosenFile(path.name, FilePiece(str(path)), type_of(path.name))
     if isinstance(value, tuple) and len(value) in (2, 3):
         filename, content, *rest = value
         if isinstance(content, str):
@@ -58,7 +58,7 @@ def file_of(value: Any) -> File:
             content = FilePiece(str(Path(content).absolute()))
         if isinstance(content, bytes | FilePiece):
             kind = str(rest[0]) if rest else type_of(str(filename))
-            return File(str(filename), content, _checked_type(kind))
+            return ChosenFile(str(filename), content, _checked_type(kind))
     raise ValueError(f"{value!r} is no file; give a path, or (name, bytes, type)")
 
 

@@ -46,8 +46,8 @@ class Streams(Spider):
                 raise ValueError("a bad line")
 
     async def saves(self, response: Response) -> Results:
-        size = await response.save("image.png")
-        yield {"id": "image", "size": size, "type": response.content_type}
+        saved = await response.save("image.png")
+        yield {"id": "image", "size": saved.size, "type": response.content_type}
 
     async def failed(self, failure: object) -> Results:
         yield {"id": "failed", "reason": failure.reason}  # type: ignore[attr-defined]

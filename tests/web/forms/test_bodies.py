@@ -3,7 +3,7 @@
 import pytest
 
 from crawler.web.forms.bodies import multipart_form, plain_text, urlencoded
-from crawler.web.forms.controls import File
+from crawler.web.forms.controls import ChosenFile
 from crawler.web.forms.entries import FormEntry
 
 #: Name, value, encoding; urlencoded, text/plain, and the head and value of multipart.
@@ -97,7 +97,7 @@ def test_an_entry_is_written_as_the_standard_says(
 def test_the_name_of_a_file_is_written_as_the_standard_says(
     filename: str, encoding: str, written: bytes, query: str
 ) -> None:
-    entries = [FormEntry("a", File(filename, b"", "text/plain"))]
+    entries = [FormEntry("a", ChosenFile(filename, b"", "text/plain"))]
 
     head = b'name="a"; filename="' + written + b'"\r\nContent-Type: text/plain\r\n'
     assert head in multipart_form(entries, encoding).content

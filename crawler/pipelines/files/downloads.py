@@ -1,0 +1,193 @@
+"""The files of one place in one run: each URL once, each file whole.
+
+Rule: a file is put in its place, then recorded, then named in an item. So what an item
+names is there, and what is not recorded is fetched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import anyio
+import msgspec
+from anyio import to_thread
+
+from crawler.errors import ConfigError, FetchError
+from crawler.pipelines.base import Run
+from crawler.pipelines.files.part_file import PartFile
+from crawler.pipelines.files.paths import NamedFile, beside, path_of
+from crawler.pipelines.files.places import FilePlace
+from crawler.pipelines.files.receiver import STATUSES, FileLimits, FileReceiver
+from crawler.request import Request
+from crawler.spider.at_work import Receiving
+from crawler.store.files import FileTable, KeptFile
+from crawler.web.urls import host_of
+
+#: The reason of a URL that is none.
+BAD_URL = "bad_url"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class File:
+    """A file that an item named, in the item's own field.
+
+    It is there if `reason` is empty: whole, at `path`.
+    """
+
+    url: str
+    #: Where it lies: a path, or the URL of an object; "" if it could not be fetched.
+    path: str = ""
+    #: The SHA-256 of its bytes, in hexadecimal.
+    sha256: str = ""
+    #: In bytes.
+    size: int = 0
+    #: The media type, by its content.
+    type: str = ""
+    #: Why it is not there: a reason as in the report, such as "http_status".
+    reason: str = ""
+    #: The same in a few words, such as "status 404".
+    detail: str = ""
+
+
+class Downloads:
+    """Fetches files into a place; all pipelines of a run with this place share it."""
+
+    def __init__(self, place: FilePlace, run: Run) -> None:
+        self.place = place
+        self._run = run
+        self._table: FileTable = run.files
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        #: By URL: what became of files that could not be fetched in this run.
+        self._failed: dict[str, File] = {}
+        #: Held from the choice of a path until the file is recorded.
+        self._landing = anyio.Lock()
+
+    async def known(self, url: str) -> File | None:
+        """What became of this URL in this run; None: it was not asked for."""
+        failed = self._failed.get(url)
+        if failed is not None:
+            return failed
+        kept = await self._table.find(self.place.name, url)
+        if kept is None or kept.run != self._run.number:
+            return None
+        return self._file(kept) if await self._is_there(kept) else None
+
+    async def file(
+        self, url: str, template: str, limits: FileLimits, receiving: Receiving
+    ) -> File:
+        """The file of a URL, fetched if need be. OSError: it cannot be written."""
+        lock = self._locks.setdefault(url, asyncio.Lock())
+        async with lock:  # another page may be fetching it
+            file = await self.known(url)
+            if file is None:
+                file = await self._fetch(url, template, limits, receiving)
+        return file
+
+    async def _fetch(
+        self, url: str, template: str, limits: FileLimits, receiving: Receiving
+    ) -> File:
+        try:
+            request = Request(url, stream=True, statuses=STATUSES)
+        except ConfigError as exc:
+            return self._lost(File(url, reason=BAD_URL, detail=str(exc)))
+        kept = await self._table.find(self.place.name, url)
+        if kept is not None and not await self._is_there(kept):
+            kept = None
+        part = PartFile(self.place.parts, url)
+        await to_thread.run_sync(part.take_up)
+        receiver = FileReceiver(part, limits, kept)
+        try:
+            await receiving.receive(request, receiver)
+        except FetchError as exc:
+            await to_thread.run_sync(part.leave)
+            reason, detail = str(exc.reason), exc.detail.removeprefix("fetch: ")
+            return self._lost(File(url, reason=reason, detail=detail))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(part.leave)
+            raise
+        if receiver.is_unchanged:
+            assert kept is not None
+            kept = msgspec.structs.replace(kept, run=self._run.number)
+            await self._table.keep(kept)
+            return self._file(kept)
+        with anyio.CancelScope(shield=True):
+            landed = await self._land(url, template, part, receiver)
+        return self._file(landed)
+
+    async def _land(
+        self, url: str, template: str, part: PartFile, receiver: FileReceiver
+    ) -> KeptFile:
+        """Put the file in its place and record it."""
+        named = NamedFile(receiver.sha256, receiver.name, receiver.type, host_of(url))
+        path = path_of(template, named, self._run.job, self._run.spider)
+        async with self._landing:
+            if not await self._is_free(path, url, receiver):
+                path = beside(path, receiver.sha256)
+            await to_thread.run_sync(self._put, part, path, receiver)
+            kept = KeptFile(
+                self.place.name,
+                url,
+                path,
+                receiver.sha256,
+                receiver.size,
+                receiver.type,
+                receiver.etag,
+                receiver.modified,
+                self._run.number,
+            )
+            await self._table.keep(kept)
+        return kept
+
+    async def _is_free(self, path: str, url: str, receiver: FileReceiver) -> bool:
+        """Whether a path holds no other file than this one, or an older version of
+        this URL's that no other URL shares."""
+        others = await self._table.at(self.place.name, path)
+        if not others:
+            return await to_thread.run_sync(self._holds_same, path, receiver)
+        return all(
+            other.url == url or other.sha256 == receiver.sha256 for other in others
+        )
+
+    def _holds_same(self, path: str, receiver: FileReceiver) -> bool:
+        """Whether a path of which the table knows nothing is free, or holds the same.
+        A killed process may have put it there, or somebody else."""
+        size = self.place.size(path)
+        if size is None:
+            return True
+        return size == receiver.size and self.place.digest(path) == receiver.sha256
+
+    def _put(self, part: PartFile, path: str, receiver: FileReceiver) -> None:
+        is_named_by_content = receiver.sha256 in path
+        if is_named_by_content and self.place.size(path) == receiver.size:
+            part.discard()
+            return
+        self.place.put(part.path, path)
+        part.landed()
+
+    async def _is_there(self, kept: KeptFile) -> bool:
+        """Whether the file still lies where it was put, with its size."""
+        return await to_thread.run_sync(self.place.size, kept.path) == kept.size
+
+    def _lost(self, file: File) -> File:
+        self._failed[file.url] = file
+        return file
+
+    def _file(self, kept: KeptFile) -> File:
+        text = self.place.text(kept.path)
+        return File(kept.url, text, kept.sha256, kept.size, kept.type)
+
+
+#: By a run's table: its downloads by the names of their places.
+_open: WeakKeyDictionary[FileTable, dict[str, Downloads]] = WeakKeyDictionary()
+
+
+def downloads_of(run: Run, name: str, place: Callable[[], FilePlace]) -> Downloads:
+    """The downloads of a run into a place, the same for all pipelines."""
+    known = _open.setdefault(run.files, {})
+    if name not in known:
+        known[name] = Downloads(place(), run)
+    return known[name]

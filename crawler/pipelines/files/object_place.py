@@ -1,0 +1,95 @@
+"""Files in object storage: S3, Google Cloud Storage, Azure, by obstore.
+
+Rule: an object appears whole or not at all, so a file is gathered on this machine and
+uploaded when it is whole. What a killed process has gathered is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import obstore
+
+from crawler.errors import ConfigError
+from crawler.store.object_storage import open_bucket, translated
+
+#: A larger object is uploaded in parts of this size, two at a time.
+PART_SIZE = 8 << 20
+
+
+class ObjectFolder:
+    """All objects under one prefix: `s3://bucket/prefix`, `gs://`, `az://`.
+
+    Credentials and the endpoint come from the environment, as the service's own tools
+    read them. `store` is any store of obstore, with its root at the bucket.
+    """
+
+    def __init__(self, url: str, store: Any = None) -> None:
+        scheme, _, rest = url.partition("://")
+        bucket, _, prefix = rest.partition("/")
+        if not bucket:
+            raise ConfigError(f"Files(folder={url!r}): write it as s3://bucket/folder")
+        self._url = url.rstrip("/")
+        self._prefix = prefix.strip("/")
+        self._store = store or open_bucket(
+            f"{scheme}://{bucket}", f"Files(folder={url!r})", {}
+        )
+        self._parts: tempfile.TemporaryDirectory[str] | None = None
+        self._users = 0
+
+    @property
+    def name(self) -> str:
+        return self._url
+
+    @property
+    def parts(self) -> Path:
+        assert self._parts is not None
+        return Path(self._parts.name)
+
+    def prepare(self) -> None:
+        self._users += 1
+        if self._parts is None:
+            self._parts = tempfile.TemporaryDirectory(prefix="crawl-files-")
+        with translated():
+            obstore.put(self._store, self._key(".probe"), b"")
+            obstore.delete(self._store, self._key(".probe"))
+
+    def text(self, path: str) -> str:
+        return f"{self._url}/{path}"
+
+    def size(self, path: str) -> int | None:
+        try:
+            with translated():
+                return int(obstore.head(self._store, self._key(path))["size"])
+        except FileNotFoundError:
+            return None
+
+    def digest(self, path: str) -> str:
+        digest = hashlib.sha256()
+        with translated():
+            for piece in obstore.get(self._store, self._key(path)).stream():
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def put(self, part: Path, path: str) -> None:
+        with translated(), part.open("rb") as file:
+            obstore.put(
+                self._store,
+                self._key(path),
+                file,
+                chunk_size=PART_SIZE,
+                max_concurrency=2,
+            )
+        part.unlink()
+
+    def close(self) -> None:
+        self._users -= 1
+        if self._parts is not None and not self._users:
+            self._parts.cleanup()
+            self._parts = None
+
+    def _key(self, path: str) -> str:
+        return f"{self._prefix}/{path}" if self._prefix else path

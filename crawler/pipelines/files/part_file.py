@@ -1,0 +1,184 @@
+"""A file on its way: its bytes so far, and their digest.
+
+Rule: what is on disk can be continued only with the validator beside it, which says of
+which version the bytes are. Methods that touch the disk run in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from crawler.web.media_type import SNIFFED_BYTES
+
+#: Bytes that are gathered in memory before they are written.
+BATCH = 1024**2
+_CHUNK = 1024**2
+
+
+class PartState(msgspec.Struct):
+    """What is written beside a part."""
+
+    url: str
+    #: The ETag or Last-Modified by which the rest can be asked for.
+    validator: str
+
+
+class PartFile:
+    """The part of one URL in `folder`; in the folder, its name depends on the URL."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
+        self._url = url
+        self._path = folder / f"{name}.part"
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self._waiting: list[bytes] = []
+        #: Bytes so far, those in memory included.
+        self.size = 0
+        self.gathered = 0
+        self.validator = ""
+        #: The first bytes, which tell the type.
+        self.head = b""
+
+    @property
+    def path(self) -> Path:
+        """The file, once `finish` has written it."""
+        return self._path
+
+    def take_up(self) -> None:
+        """Continue what an earlier process has left of this URL, if that is possible.
+        In a thread."""
+        try:
+            state = msgspec.json.decode(self._beside.read_bytes(), type=PartState)
+        except (OSError, msgspec.DecodeError):
+            return
+        if state.url != self._url or not self._opened(new=False):
+            return
+        file = self._file
+        assert file is not None
+        file.seek(0)
+        while piece := file.read(_CHUNK):
+            self._digest.update(piece)
+            self.head = self.head or piece[:SNIFFED_BYTES]
+            self.size += len(piece)
+        self.validator = state.validator
+
+    def restart(self, validator: str) -> None:
+        """Forget all bytes: the body begins anew, in this version."""
+        self._digest = hashlib.sha256()
+        self._waiting, self.size, self.gathered = [], 0, 0
+        self.head = b""
+        self.validator = validator
+
+    def add(self, piece: bytes) -> None:
+        """Gather the next bytes; `flush` writes them."""
+        self._waiting.append(piece)
+        if len(self.head) < SNIFFED_BYTES:
+            self.head = (self.head + piece)[:SNIFFED_BYTES]
+        self.gathered += len(piece)
+        self.size += len(piece)
+
+    def flush(self) -> None:
+        """Write what was gathered, so that it can be continued. In a thread."""
+        self._write(is_last=False)
+
+    def _write(self, *, is_last: bool) -> None:
+        waiting, self._waiting = self._waiting, []
+        start = self.size - self.gathered
+        if self._file is None:
+            self._opened(new=True)
+        file = self._file
+        assert file is not None
+        if start == 0:
+            file.truncate(0)
+            if not is_last:
+                self._note()
+        file.seek(start)
+        for piece in waiting:
+            self._digest.update(piece)
+            file.write(piece)
+        file.flush()
+        self.gathered = 0
+
+    def finish(self) -> str:
+        """Write the rest, to the disk itself; the SHA-256 of all bytes in hexadecimal.
+        In a thread."""
+        self._write(is_last=True)
+        assert self._file is not None
+        self._file.truncate(self.size)
+        os.fsync(self._file.fileno())
+        self._release()
+        return self._digest.hexdigest()
+
+    def leave(self) -> None:
+        """Keep what can be continued, and remove the rest. In a thread."""
+        if self._file is None:
+            return
+        if self.validator and self.size - self.gathered > 0:
+            self._release()
+        else:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the part. In a thread."""
+        self._release()
+        self.restart("")
+        self._path.unlink(missing_ok=True)
+        self._beside.unlink(missing_ok=True)
+
+    def landed(self) -> None:
+        """Remove what lies beside the part, which was moved to its place. In a
+        thread."""
+        self._beside.unlink(missing_ok=True)
+
+    @property
+    def _beside(self) -> Path:
+        return self._path.with_suffix(".json")
+
+    def _opened(self, *, new: bool) -> bool:
+        """Open the part for this process alone; another name if another has it."""
+        for _ in range(2):
+            try:
+                # Not a context manager: it is open as long as bytes come.
+                flags = os.O_RDWR | (os.O_CREAT if new else 0)
+                number = os.open(self._path, flags, 0o666)
+            except FileNotFoundError:
+                if not new:
+                    return False
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                continue
+            file = os.fdopen(number, "r+b")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                if not new:
+                    return False
+                name = f"{self._path.stem}.{secrets.token_hex(4)}.part"
+                self._path = self._path.with_name(name)
+                continue
+            self._file = file
+            return True
+        raise OSError(f"{self._path} cannot be opened")
+
+    def _note(self) -> None:
+        """Write beside the part of which version it is, before its first bytes."""
+        if self.validator:
+            state = PartState(self._url, self.validator)
+            self._beside.write_bytes(msgspec.json.encode(state))
+        else:
+            self._beside.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()

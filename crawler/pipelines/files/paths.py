@@ -1,0 +1,100 @@
+"""Where a file lies in its place: a template of what is known of the file. Pure."""
+
+from __future__ import annotations
+
+from string import Formatter
+
+import msgspec
+
+from crawler.errors import ConfigError
+from crawler.web.file_extensions import TYPES
+from crawler.web.file_names import MAX_BYTES, safe_name, split_name
+
+#: The path of a file by its content alone: equal files are one.
+BY_CONTENT = "{sha256:.2}/{sha256}{ext}"
+FIELDS = ("sha256", "name", "stem", "ext", "host", "job", "spider")
+#: Bytes of a name that are free for what tells equal names apart.
+_ROOM = 16
+
+_FAVOURED = ("jpg", "mp3", "mp4", "mpeg", "tif", "gz", "bin", "mid", "ogg", "ps")
+_BY_TYPE = {
+    **{kind: extension for extension, kind in reversed(TYPES.items())},
+    **{TYPES[extension]: extension for extension in _FAVOURED if extension in TYPES},
+    "text/html": "html",
+    "text/plain": "txt",
+    "text/csv": "csv",
+    "text/xml": "xml",
+    "application/xml": "xml",
+    "application/json": "json",
+    "application/x-gzip": "gz",
+    "image/svg+xml": "svg",
+    "image/x-icon": "ico",
+}
+
+
+class NamedFile(msgspec.Struct, frozen=True):
+    """What a path is made of."""
+
+    sha256: str
+    #: The server's name for the file, or the one in its URL; not safe.
+    name: str
+    type: str
+    host: str
+
+
+def check_template(template: str) -> None:
+    """ConfigError for a template that names what is not known of a file."""
+    try:
+        parsed = list(Formatter().parse(template))
+        names = [name for _, name, _, _ in parsed if name is not None]
+        unknown = [name for name in names if name not in FIELDS]
+        if not unknown:
+            template.format(**dict.fromkeys(FIELDS, ""))
+    except (ValueError, TypeError) as exc:
+        raise ConfigError(f"Files(path={template!r}): {exc}") from exc
+    if unknown:
+        known = ", ".join(FIELDS)
+        raise ConfigError(
+            f"Files(path={template!r}): {{{unknown[0]}}} is none of: {known}"
+        )
+    if "sha256" not in names and "name" not in names and "stem" not in names:
+        raise ConfigError(
+            f"Files(path={template!r}): all files would have one path; use {{sha256}}, "
+            "{name} or {stem}"
+        )
+
+
+def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> str:
+    """The file's path, every part of it a safe name."""
+    name = safe_name(file.name)
+    stem, own = split_name(name)
+    extension = extension_of(file.type, own)
+    values = {
+        "sha256": file.sha256,
+        "name": stem + extension,
+        "stem": stem,
+        "ext": extension,
+        "host": file.host,
+        "job": job,
+        "spider": spider,
+    }
+    # What a value holds must not make folders: only the template's slashes do.
+    safe = {key: value.replace("/", "_") for key, value in values.items()}
+    parts = template.format(**safe).split("/")
+    room = MAX_BYTES - _ROOM
+    return "/".join(safe_name(part, max_bytes=room) for part in parts if part)
+
+
+def beside(path: str, sha256: str) -> str:
+    """Another path for a file whose own path is taken."""
+    folder, slash, name = path.rpartition("/")
+    stem, extension = split_name(name)
+    return f"{folder}{slash}{stem}-{sha256[:12]}{extension}"
+
+
+def extension_of(kind: str, own: str) -> str:
+    """The extension for a media type, with its dot: the file's own where it fits."""
+    known = _BY_TYPE.get(kind)
+    if known is None or TYPES.get(own[1:].lower()) == kind:
+        return own.lower()
+    return f".{known}"

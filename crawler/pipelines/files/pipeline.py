@@ -1,0 +1,222 @@
+"""The pipeline `Files`: what an item names is fetched before the item lands.
+
+Rule: the requests are the page's own, as those of `self.fetch` are: the host's turn,
+robots.txt, retries, proxies and sessions hold for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import importlib
+import os
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from anyio import to_thread
+
+from crawler.errors import ConfigError, DropItem, FetchError
+from crawler.pipelines import items
+from crawler.pipelines.base import Run
+from crawler.pipelines.files.downloads import BAD_URL, Downloads, File, downloads_of
+from crawler.pipelines.files.paths import BY_CONTENT, check_template
+from crawler.pipelines.files.places import FilePlace, LocalFolder
+from crawler.pipelines.files.receiver import FileLimits
+from crawler.pipelines.items import ItemError
+from crawler.settings import size as size_of
+from crawler.spider import at_work
+
+if TYPE_CHECKING:
+    from crawler.response import Response
+
+_PLACES = "a pipeline of a crawl"
+_SCHEMES = ("s3", "gs", "az")
+
+
+class Files:
+    """Fetches the file that a field names, and puts a `File` into the item.
+
+    `Files("cover_url", to="cover")`: `cover` says where the file lies, with checksum,
+    size and type. A field with a list of URLs gives a list. Without `to` the `File`
+    takes the place of the URL. Relative URLs are those of the page.
+
+    `folder` is a folder, or `s3://bucket/folder` (`gs://`, `az://`). `path` is the
+    template of a file's path in it, of {sha256}, {name}, {stem}, {ext}, {host}, {job}
+    and {spider}; by default equal files are one. `types` are the media types that are
+    taken, by content: "application/pdf", "image/*". `max_size` is in bytes, or
+    "64 MiB". A file that cannot be fetched has a `reason`; with `required` its item is
+    dropped as `file:REASON`.
+
+    ConfigError: the folder cannot be written, before the first request.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        to: str | None = None,
+        *,
+        folder: str | os.PathLike[str] = "files",
+        path: str = BY_CONTENT,
+        types: Collection[str] = (),
+        max_size: int | str = "1 GiB",
+        required: bool = False,
+    ) -> None:
+        if not isinstance(field, str) or not field:
+            raise ConfigError('Files takes the name of a field: Files("cover_url")')
+        if isinstance(types, str):
+            raise ConfigError(
+                f'Files(types={types!r}): give a list, such as ["{types}"]'
+            )
+        check_template(path)
+        try:
+            most = int(size_of(max_size))
+        except ValueError as exc:
+            raise ConfigError(f"Files(max_size={max_size!r}): {exc}") from exc
+        self.field = field
+        self.to = to or field
+        self.folder = os.fspath(folder)
+        self.path = path
+        self.limits = FileLimits(tuple(types), most)
+        self.is_required = required
+
+    @asynccontextmanager
+    async def open(self, run: Run) -> AsyncIterator[FilesOfRun]:
+        """The files of one run."""
+        downloads = downloads_of(run, self.folder, self._place)
+        place = downloads.place
+        try:
+            await to_thread.run_sync(place.prepare)
+        except OSError as exc:
+            why = exc.strerror or str(exc)
+            raise ConfigError(
+                f"{self!r}: {self.folder} cannot be written: {why}"
+            ) from exc
+        try:
+            yield FilesOfRun(self, downloads, run)
+        finally:
+            await to_thread.run_sync(place.close)
+
+    def _place(self) -> FilePlace:
+        scheme, mark, _ = self.folder.partition("://")
+        if not mark:
+            return LocalFolder(Path(self.folder))
+        if scheme not in _SCHEMES:
+            known = ", ".join(_SCHEMES)
+            raise ConfigError(
+                f"{self!r}: {scheme}:// is none of the places for files: a folder, "
+                f"{known}"
+            )
+        try:
+            found = importlib.import_module("crawler.pipelines.files.object_place")
+        except ImportError as exc:
+            raise ConfigError(
+                f"{self!r}: {self.folder} needs obstore: "
+                "pip install 'exact-crawler[objects]'"
+            ) from exc
+        place: FilePlace = found.ObjectFolder(self.folder)
+        return place
+
+    def __repr__(self) -> str:
+        return f"Files({self.field!r}, to={self.to!r})"
+
+
+class FilesOfRun:
+    """Fetches the files of items in one run."""
+
+    def __init__(self, files: Files, downloads: Downloads, run: Run) -> None:
+        self._files = files
+        self._downloads = downloads
+        self._run = run
+
+    async def process(self, item: Any, page: Response | None) -> Any:
+        """A copy of the item with its files."""
+        named = items.get(item, self._files.field)
+        is_list = isinstance(named, (list, tuple))
+        references = list(named) if is_list else [named] if named else []
+        files = await self._all([_url(page, each) for each in references])
+        for file in files:
+            reason = f"files_failed:{file.reason}" if file.reason else "files"
+            self._run.count(reason)
+            if file.reason and self._files.is_required:
+                raise DropItem(f"file:{file.reason}")
+        if self._files.is_required and not files:
+            raise DropItem(f"missing:{self._files.field}")
+        value = files if is_list else files[0] if files else None
+        return _with(item, self._files.to, value)
+
+    async def _all(self, named: list[str | File]) -> list[File]:
+        """The files of these URLs, in their order, fetched side by side."""
+        known = [
+            each if isinstance(each, File) else await self._downloads.known(each)
+            for each in named
+        ]
+        missing = [
+            url
+            for url, file in zip(named, known, strict=True)
+            if file is None and isinstance(url, str)
+        ]
+        if missing:
+            fetched = await self._fetched(list(dict.fromkeys(missing)))
+            known = [
+                fetched[url] if file is None and isinstance(url, str) else file
+                for url, file in zip(named, known, strict=True)
+            ]
+        return [file for file in known if file is not None]
+
+    async def _fetched(self, urls: list[str]) -> dict[str, File]:
+        files = self._files
+        holder = at_work.holder_of("Files", _PLACES)
+        with holder.receiving() as receiving:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = {
+                        url: group.create_task(
+                            self._downloads.file(
+                                url, files.path, files.limits, receiving
+                            )
+                        )
+                        for url in urls
+                    }
+            except BaseExceptionGroup as exc:
+                raise exc.exceptions[0] from None
+        return {url: task.result() for url, task in tasks.items()}
+
+
+def _url(page: Response | None, reference: Any) -> str | File:
+    """The absolute URL; a File that says why there is none."""
+    if not isinstance(reference, str):
+        kind = type(reference).__name__
+        return File(str(reference), reason=BAD_URL, detail=f"{kind} is no URL")
+    if page is None:
+        return reference
+    try:
+        return page.urljoin(reference)
+    except FetchError as exc:
+        return File(reference, reason=BAD_URL, detail=exc.detail)
+
+
+def _with(item: Any, field: str, value: Any) -> Any:
+    """A copy of the item with another value in a field; ItemError if it has none."""
+    try:
+        if isinstance(item, dict):
+            return {**item, field: value}
+        if isinstance(item, msgspec.Struct):
+            return msgspec.structs.replace(item, **{field: value})
+        if dataclasses.is_dataclass(item) and not isinstance(item, type):
+            return dataclasses.replace(item, **{field: value})
+        if hasattr(item, "__attrs_attrs__"):
+            import attrs  # the item's own library
+
+            return attrs.evolve(item, **{field: value})
+        if hasattr(item, "model_copy"):
+            if field not in type(item).model_fields:
+                raise TypeError(f"it has no field {field!r}")
+            return item.model_copy(update={field: value})
+    except TypeError as exc:
+        raise ItemError(
+            f"Files: {type(item).__name__} takes no {field!r}: {exc}", field=field
+        ) from exc
+    raise ItemError(f"Files: {type(item).__name__} is no item", field=field)

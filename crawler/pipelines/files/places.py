@@ -1,0 +1,117 @@
+"""Where files come to lie: the protocol, and a folder on this machine.
+
+Rule: a file appears in its place whole or not at all. The methods run in a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class FilePlace(Protocol):
+    """A folder or a storage that holds files under paths with "/"."""
+
+    @property
+    def name(self) -> str:
+        """What the job's table of files knows the place by."""
+        ...
+
+    @property
+    def parts(self) -> Path:
+        """The folder on this machine for files on their way."""
+        ...
+
+    def prepare(self) -> None:
+        """Make the place usable; OSError or ConfigError if it is not."""
+        ...
+
+    def text(self, path: str) -> str:
+        """Where the file lies, as items say it."""
+        ...
+
+    def size(self, path: str) -> int | None:
+        """The size of the file at a path; None: there is none."""
+        ...
+
+    def digest(self, path: str) -> str:
+        """The SHA-256 of the file at a path, in hexadecimal."""
+        ...
+
+    def put(self, part: Path, path: str) -> None:
+        """Move a whole file to a path, durably; it replaces what is there."""
+        ...
+
+    def close(self) -> None:
+        """Release what `prepare` took."""
+        ...
+
+
+class LocalFolder:
+    """A folder on this machine; files on their way lie in `.parts` of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def name(self) -> str:
+        return self._folder.as_posix()
+
+    @property
+    def parts(self) -> Path:
+        return self._folder / ".parts"
+
+    def prepare(self) -> None:
+        self.parts.mkdir(parents=True, exist_ok=True)
+        if not os.access(self._folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "no permission to write")
+
+    def text(self, path: str) -> str:
+        return (self._folder / path).as_posix()
+
+    def size(self, path: str) -> int | None:
+        try:
+            found = (self._folder / path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_size
+
+    def digest(self, path: str) -> str:
+        with (self._folder / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def put(self, part: Path, path: str) -> None:
+        target = self._folder / path
+        made = _make_folders(target.parent)
+        part.replace(target)
+        for folder in (target.parent, *made):
+            _sync(folder)
+
+    def close(self) -> None:
+        """Remove the folder of parts if nothing is left in it."""
+        try:
+            self.parts.rmdir()
+        except OSError:
+            return  # a part that can be continued, or another crawl's
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder; the folders in which something new appeared."""
+    holders = []
+    for each in (folder, *folder.parents):
+        if each.exists():
+            break
+        holders.append(each.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return holders
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,187 @@
+"""Receives one file: asks for it, or for its rest, and writes what comes.
+
+Rule: what is on disk always belongs to the version that the validator names; a body
+of another version begins anew (RFC 9110, 13.1.5 and 14).
+"""
+
+from __future__ import annotations
+
+import re
+
+import anyio
+import msgspec
+from anyio import to_thread
+
+from crawler.errors import FetchError, Reason
+from crawler.pipelines.files.content_type import is_wanted, type_of
+from crawler.pipelines.files.part_file import BATCH, PartFile
+from crawler.request import Request
+from crawler.response import Response
+from crawler.store.files import KeptFile
+from crawler.web.content_disposition import file_name
+from crawler.web.file_names import name_in_url
+from crawler.web.http_dates import parse_date
+from crawler.web.media_type import SNIFFED_BYTES
+
+NOT_MODIFIED, PARTIAL, UNSATISFIABLE = 304, 206, 416
+#: Statuses besides 2xx that say something about a file which is here already.
+STATUSES = (NOT_MODIFIED, UNSATISFIABLE)
+
+_OURS = frozenset(
+    {"accept-encoding", "range", "if-range", "if-none-match", "if-modified-since"}
+)
+#: Seconds after which a date names one version only (RFC 9110, 8.8.2.2).
+_STEADY = 60
+_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.I)
+
+
+class FileLimits(msgspec.Struct, frozen=True):
+    """Which files an item takes."""
+
+    #: Media types such as "image/png" and "image/*"; empty: all.
+    types: tuple[str, ...] = ()
+    #: The most bytes of a file.
+    max_size: int = 1024**3
+
+
+class FileReceiver:
+    """Receives the file of one URL into its part, in as many tries as it takes."""
+
+    def __init__(
+        self, part: PartFile, limits: FileLimits, kept: KeptFile | None
+    ) -> None:
+        self._part = part
+        self._limits = limits
+        #: The file as an earlier run has it; None: it is not there.
+        self._kept = kept
+        #: The server's answer to the conditions of the last request.
+        self.is_unchanged = False
+        self.sha256 = ""
+        #: In bytes.
+        self.size = 0
+        self.name = ""
+        self.type = ""
+        self.etag = ""
+        self.modified = ""
+
+    def request(self, request: Request) -> Request:
+        """The request for what is missing: all of the file, its rest, or nothing if
+        it has not changed."""
+        headers = [p for p in request.options.headers if p[0].lower() not in _OURS]
+        # A packed body has no offsets that could be asked for again.
+        headers.append(("Accept-Encoding", "identity"))
+        if self._part.size:
+            headers.append(("Range", f"bytes={self._part.size}-"))
+            headers.append(("If-Range", self._part.validator))
+        elif self._kept is not None and self._kept.etag:
+            headers.append(("If-None-Match", self._kept.etag))
+        elif self._kept is not None and self._kept.modified:
+            headers.append(("If-Modified-Since", self._kept.modified))
+        options = msgspec.structs.replace(request.options, headers=tuple(headers))
+        return request.with_options(options)
+
+    async def receive(self, response: Response) -> None:
+        """Write the body; FetchError: it is not wanted, or did not come whole."""
+        part = self._part
+        status = response.status_code
+        if status == NOT_MODIFIED and self._kept is not None and not part.size:
+            self.is_unchanged = True
+            return
+        if status == UNSATISFIABLE and part.size:
+            raise await self._anew(response, "the file is shorter than its part here")
+        if not 200 <= status <= 299 or (status == PARTIAL and not part.size):
+            detail = f"status {status}"
+            raise FetchError(
+                Reason.HTTP_STATUS, detail, url=response.url, is_final=True
+            )
+        if status == PARTIAL:
+            span = _RANGE.match(response.head.value(b"content-range") or "")
+            if span is None or int(span[1]) != part.size or _is_packed(response):
+                raise await self._anew(response, "the server gave another range")
+        else:
+            part.restart(_validator(response))
+        try:
+            await self._read(response)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._keep)
+            raise
+        self.sha256 = await to_thread.run_sync(part.finish)
+        self.size = part.size
+        self.etag = response.head.value(b"etag") or ""
+        self.modified = response.head.value(b"last-modified") or ""
+        disposition = response.head.values(b"content-disposition")
+        self.name = file_name(disposition) or name_in_url(response.url)
+
+    async def _anew(self, response: Response, detail: str) -> FetchError:
+        """Forget the part; the error lets the next try begin anew."""
+        await to_thread.run_sync(self._part.discard)
+        return FetchError(Reason.TRUNCATED, detail, url=response.url)
+
+    async def _read(self, response: Response) -> None:
+        part, is_checked = self._part, False
+        self._check_size(response, part.size + _announced(response))
+        async for piece in response.aiter_bytes():
+            part.add(piece)
+            self._check_size(response, part.size)
+            if not is_checked and part.size >= SNIFFED_BYTES:
+                self._check_type(response)
+                is_checked = True
+            if part.gathered >= BATCH:
+                await to_thread.run_sync(part.flush)
+        if not is_checked:
+            self._check_type(response)
+
+    def _check_size(self, response: Response, size: int) -> None:
+        most = self._limits.max_size
+        if size > most:
+            detail = f"{size:,} bytes or more; max_size of Files is {most:,}"
+            raise FetchError(Reason.TOO_LARGE, detail, url=response.url, is_final=True)
+
+    def _check_type(self, response: Response) -> None:
+        declared = response.content_type if response.is_type_declared else ""
+        self.type = type_of(self._part.head, declared)
+        if self._limits.types and not is_wanted(self.type, self._limits.types):
+            raise FetchError(
+                Reason.UNWANTED_TYPE, self.type, url=response.url, is_final=True
+            )
+
+    def _keep(self) -> None:
+        """Write what has come, if it can be continued."""
+        part = self._part
+        if part.validator and part.gathered:
+            part.flush()
+        elif not part.validator:
+            part.restart("")
+
+
+def _announced(response: Response) -> int:
+    """The bytes that the head announces; 0: it does not say."""
+    text = response.head.value(b"content-length") or ""
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
+
+
+def _is_packed(response: Response) -> bool:
+    codings = [
+        value
+        for name, value in response.transferred_headers
+        if name.lower() == b"content-encoding"
+    ]
+    return any(value.strip().lower() not in (b"", b"identity") for value in codings)
+
+
+def _validator(response: Response) -> str:
+    """What names this version of a body whose rest can be asked for; "" for none.
+
+    A weak ETag does not say that bytes are the same (RFC 9110, 13.1.5).
+    """
+    if _is_packed(response):
+        return ""
+    etag = response.head.value(b"etag") or ""
+    if etag and not etag.startswith(("W/", "w/")):
+        return etag
+    modified = response.head.value(b"last-modified") or ""
+    then, now = parse_date(modified), parse_date(response.head.value(b"date") or "")
+    if etag or then is None or now is None or now - then < _STEADY:
+        return ""
+    return modified

@@ -1,0 +1,71 @@
+"""Names of files from what strangers say: URLs, headers, titles. Pure.
+
+A name is safe on every system: no folder, no device of Windows, no character that a
+file system or a terminal takes for something else, at most 255 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import unquote, urlsplit
+
+#: The most bytes of a name on common file systems (in UTF-8).
+MAX_BYTES = 255
+#: The most bytes that count as an extension, with its dot.
+MAX_EXTENSION = 20
+
+# What Windows refuses, and separators of folders.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+# Categories that nobody sees: controls, formats (among them those that turn the
+# direction of text), surrogates, private characters, unassigned ones, line separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Windows takes these for devices, whatever their extension (Microsoft, "Naming Files").
+_DEVICE = re.compile(
+    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])"
+    r"[ ]*(?:\.|\Z)",
+    re.I,
+)
+
+
+def safe_name(text: str, *, default: str = "file", max_bytes: int = MAX_BYTES) -> str:
+    """A name for one file, as near to `text` as is safe; `default` if nothing is left.
+
+    Only the part behind the last slash or backslash counts. A name that is too long
+    keeps its extension. Names that differ can become equal.
+    """
+    name = unicodedata.normalize("NFC", re.split(r"[/\\]", text)[-1])
+    name = "".join(
+        " " if char.isspace() else char
+        for char in name
+        if char.isspace() or unicodedata.category(char) not in _UNSEEN
+    )
+    name = _FORBIDDEN.sub("_", name).strip(" ").lstrip(".").strip(" ").rstrip(". ")
+    if _DEVICE.match(name):
+        name = f"_{name}"
+    return _cut(name, max_bytes) or default
+
+
+def name_in_url(url: str) -> str:
+    """The last part of a URL's path, decoded; "" if the path ends with a slash."""
+    return unquote(urlsplit(url).path.rsplit("/", 1)[-1], errors="replace")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """A name without its extension, and the extension with its dot; "" if none."""
+    stem, dot, extension = name.rpartition(".")
+    is_one = stem and extension and extension.isalnum() and extension.isascii()
+    if not is_one or len(extension) >= MAX_EXTENSION:
+        return name, ""
+    return stem, dot + extension
+
+
+def _cut(name: str, max_bytes: int) -> str:
+    if len(name.encode()) <= max_bytes:
+        return name
+    stem, extension = split_name(name)
+    room = max_bytes - len(extension)
+    if room <= 0:
+        return name.encode()[:max_bytes].decode(errors="ignore").rstrip(". ")
+    short = stem.encode()[:room].decode(errors="ignore").rstrip(". ")
+    return short + extension

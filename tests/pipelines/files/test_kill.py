@@ -1,0 +1,57 @@
+"""kill -9 while files come: each file once, none half, each item with its file."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tests.pipelines.files.killed_crawl import PER_PAGE, content, is_there
+
+PAGES, KILLS = 30, 8
+
+
+def asked(folder: Path, most: int | None) -> list[str]:
+    """Run the crawl until it has asked for so many files, then kill it; None: to its
+    end. The files that it asked for."""
+    module = "tests.pipelines.files.killed_crawl"
+    command = [sys.executable, "-m", module, str(folder), str(PAGES)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        files = list(itertools.islice(process.stdout, most))
+        if most is not None:
+            process.kill()
+    assert process.returncode == (0 if most is None else -signal.SIGKILL)
+    return files
+
+
+def test_files_of_a_crawl_killed_at_random_moments_are_whole(tmp_path: Path) -> None:
+    dice = random.Random(6)
+    times: Counter[str] = Counter()
+    for _ in range(KILLS):
+        times.update(asked(tmp_path, dice.randint(1, 60)))
+    times.update(asked(tmp_path, None))
+
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    items = {item["number"]: item["file"] for item in map(json.loads, lines)}
+    assert len(lines) == len(items) == PAGES * PER_PAGE
+    digests = set()
+    for number, file in items.items():
+        if not is_there(number):
+            assert (file["path"], file["reason"]) == ("", "http_status")
+            continue
+        digest = hashlib.sha256(content(number)).hexdigest()
+        digests.add(digest)
+        assert file["sha256"] == digest
+        assert hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest() == digest
+    on_disk = [path for path in (tmp_path / "f").rglob("*") if path.is_file()]
+    assert len(on_disk) == len(digests)
+    # A file whose row has landed is not asked for again; those on their way are.
+    on_their_way = KILLS * (PAGES + PER_PAGE)
+    assert times.total() <= PAGES * PER_PAGE + on_their_way
