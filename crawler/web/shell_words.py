@@ -11,6 +11,7 @@ import re
 
 # A caret before a quote, or at the end of a line, is cmd's way to quote.
 _CMD = re.compile(r"\^\"|\^\s*\r?\n")
+_FIRST_QUOTE = re.compile(r"[\"']")
 _BASH = re.compile(
     r"(?P<gap>[ \t\r\n]++)|(?P<joint>\\\r?\n)"
     r"|\$'(?P<ansi>(?:[^'\\]++|\\.)*+)'"
@@ -40,7 +41,9 @@ _CONTROL = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 
 def words(line: str) -> list[str]:
     """The words of a command line, by the quoting that it uses."""
-    return _cmd_words(line) if _CMD.search(line) else _bash_words(line)
+    first = _FIRST_QUOTE.search(line)
+    is_bash = first is not None and first[0] == "'"  # cmd.exe has no such quote
+    return _bash_words(line) if is_bash or not _CMD.search(line) else _cmd_words(line)
 
 
 def quoted(word: str) -> str:

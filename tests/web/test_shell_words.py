@@ -96,6 +96,15 @@ def test_a_url_with_an_ampersand_outside_of_quotes_is_one_word() -> None:
     ]
 
 
+def test_a_caret_within_bash_quotes_is_no_sign_of_cmd() -> None:
+    assert words("""curl 'https://a.example/' --data '{"a": "^"}'""") == [
+        "curl",
+        "https://a.example/",
+        "--data",
+        '{"a": "^"}',
+    ]
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_what_is_quoted_is_read_as_it_was(given_words: list[str]) -> None:
     assert words(" ".join(map(quoted, given_words))) == given_words
