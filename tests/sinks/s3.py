@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import obstore
 import pytest
 from obstore.store import MemoryStore, from_url
@@ -42,26 +43,52 @@ def memory() -> Bucket:
     return Bucket(MemoryStore())
 
 
+class S3Server:
+    """A server in this process; it may stop and start again with all its objects."""
+
+    def __init__(self) -> None:
+        self._module = pytest.importorskip(
+            "moto.server", reason="needs moto, a server that speaks S3"
+        )
+        self._port = 0
+
+    def start(self) -> None:
+        self._server = self._module.ThreadedMotoServer(
+            ip_address="127.0.0.1", port=self._port, verbose=False
+        )
+        self._server.start()
+        _, self._port = self._server.get_host_and_port()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def reset(self) -> None:
+        """Forget all objects: they outlive a server of this process."""
+        httpx.post(f"{self.options['endpoint']}/moto-api/reset").raise_for_status()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"endpoint": f"http://127.0.0.1:{self._port}", **OPTIONS}
+
+
 @contextmanager
-def serving() -> Iterator[dict[str, Any]]:
-    """The options of an S3 server that runs in this process."""
-    server_module = pytest.importorskip(
-        "moto.server", reason="needs moto, a server that speaks S3"
-    )
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+def serving() -> Iterator[S3Server]:
+    server = S3Server()
     server.start()
+    server.reset()
     try:
-        host, port = server.get_host_and_port()
-        yield {"endpoint": f"http://{host}:{port}", **OPTIONS}
+        yield server
     finally:
         server.stop()
 
 
 def bucket(options: dict[str, Any], name: str) -> Bucket:
     """A new bucket of the server."""
-    import httpx
-
     httpx.put(f"{options['endpoint']}/{name}").raise_for_status()
+    return existing(options, name)
+
+
+def existing(options: dict[str, Any], name: str) -> Bucket:
     client: Any = {"allow_http": True}
     make: Any = from_url
     store = make(f"s3://{name}", config=options, client_options=client)

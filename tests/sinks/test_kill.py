@@ -74,7 +74,7 @@ def _servers(stack: ExitStack) -> dict[str, Any]:
     try:
         from tests.sinks import s3
 
-        options["s3"] = stack.enter_context(s3.serving())
+        options["s3"] = stack.enter_context(s3.serving()).options
         s3.bucket(options["s3"], "killed")
     except (ImportError, pytest.skip.Exception):
         pass
@@ -84,7 +84,7 @@ def _servers(stack: ExitStack) -> dict[str, Any]:
 def _check_files(folder: Path) -> None:
     table = gzip.decompress((folder / "out.csv.gz").read_bytes()).decode().splitlines()
     rows = (line.split(",") for line in table[1:])
-    assert Counter((int(n), int(half)) for n, half, _ in rows) == EXPECTED
+    assert Counter((int(n), int(half)) for n, half, *_ in rows) == EXPECTED
     with closing(sqlite3.connect(folder / "out.db")) as connection:
         found = connection.execute("SELECT number, half FROM items").fetchall()
     assert Counter(found) == EXPECTED
@@ -103,19 +103,18 @@ def _check_postgres(uri: str) -> None:
 
 
 def _check_objects(options: dict[str, Any]) -> None:
-    from obstore import get
-    from obstore import list as listed
-    from obstore.store import from_url
+    from tests.sinks import s3
+
+    bucket = s3.existing(options, "killed")
+    assert _pairs(bucket.get("out.parquet")) == EXPECTED
+    manifest = json.loads(bucket.get("part-1.manifest.json"))
+    names = [part["name"] for part in manifest["files"]]
+    assert sum((_pairs(bucket.get(name)) for name in names), Counter()) == EXPECTED
+    assert bucket.keys() == sorted(["out.parquet", "part-1.manifest.json", *names])
+
+
+def _pairs(file: bytes) -> Counter[tuple[int, int]]:
     from pyarrow import parquet  # type: ignore[import-untyped]
 
-    make: Any = from_url
-    store = make("s3://killed", config=options, client_options={"allow_http": True})
-    table = parquet.read_table(io.BytesIO(bytes(get(store, "out.parquet").bytes())))
-    pairs = zip(
-        table.column("number").to_pylist(),
-        table.column("half").to_pylist(),
-        strict=True,
-    )
-    assert Counter(pairs) == EXPECTED
-    keys = [each["path"] for batch in listed(store) for each in batch]
-    assert keys == ["out.parquet"]
+    rows = parquet.read_table(io.BytesIO(file)).to_pylist()
+    return Counter((row["number"], row["half"]) for row in rows)

@@ -26,8 +26,8 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[dict[str, Any]]:
-    with s3.serving() as options:
-        yield options
+    with s3.serving() as server:
+        yield server.options
 
 
 @pytest.fixture(params=["memory", "s3"])
