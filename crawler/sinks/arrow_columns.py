@@ -228,8 +228,12 @@ _KNOWN: dict[str, tuple[pyarrow.DataType, Callable[[Any], Any] | None]] = {
 }
 
 
-def column_of(kind: Kind) -> ArrowColumn:
-    """The column for values of a kind."""
+def column_of(kind: Kind, decimals: int | None = None) -> ArrowColumn:
+    """The column for values of a kind. Decimals have `decimals` digits behind the
+    point; None: as many as the longest."""
+    if kind.name == "decimal" and decimals is not None:
+        type = pyarrow.decimal128(_DIGITS, decimals)
+        return Known(type, lambda value: Decimal(str(value)))
     if kind.name in _KNOWN:
         return Known(*_KNOWN[kind.name])
     if kind.name == "timestamp":
@@ -237,8 +241,9 @@ def column_of(kind: Kind) -> ArrowColumn:
     if kind.name == "decimal":
         return Decimals()
     if kind.item is not None:
-        item = column_of(kind.item)
+        item = column_of(kind.item, decimals)
         return Maps(item) if kind.name == "map" else Lists(item)
     if kind.name == "struct" and kind.fields:
-        return Structs({name: column_of(each) for name, each in kind.fields})
+        columns = {name: column_of(each, decimals) for name, each in kind.fields}
+        return Structs(columns)
     return ArrowColumn()

@@ -23,6 +23,8 @@ from crawler.store.base import ItemRow
 
 #: A row group ends behind so many bytes of JSON, however few rows they are.
 _GROUP_BYTES = 16 << 20
+#: Digits of a decimal behind the point; as many may stand before it.
+_MOST_DECIMALS = 19
 _COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "brotli", "none")
 #: What a value raises that is not of its column's kind.
 _ODD = (ValueError, ArithmeticError, TypeError, AttributeError)
@@ -32,7 +34,8 @@ class Parquet(Format):
     """The format of a Parquet file.
 
     The schema is that of the item type. Where that does not say enough (no type, Any,
-    Decimal, datetime), all items are looked at before the first is written.
+    Decimal, datetime), all items are looked at before the first is written. With
+    `decimals` every Decimal has that many digits behind the point, in every file.
     """
 
     def __init__(
@@ -41,11 +44,12 @@ class Parquet(Format):
         *,
         compression: str = "zstd",
         row_group: int = 50_000,
+        decimals: int | None = None,
     ) -> None:
         kinds = columns_of(item_type) if item_type else {}
         self._is_known = item_type is not None
         self._columns: dict[str, ArrowColumn] = {
-            name: column_of(kind) for name, kind in kinds.items()
+            name: column_of(kind, decimals) for name, kind in kinds.items()
         }
         columns = self._columns.values()
         self.looks = not self._is_known or any(each.looks for each in columns)
@@ -54,6 +58,10 @@ class Parquet(Format):
         self._compression = compression
         if row_group < 1:
             raise ConfigError(f"row_group = {row_group} must be 1 row or more")
+        if decimals is not None and decimals not in range(_MOST_DECIMALS + 1):
+            raise ConfigError(
+                f"decimals = {decimals!r} must be a number from 0 to {_MOST_DECIMALS}"
+            )
         if compression not in _COMPRESSIONS:
             raise ConfigError(
                 f"compression = {compression!r} is unknown; use one of "

@@ -205,6 +205,36 @@ def test_a_moment_keeps_its_zone(moments: list[datetime.datetime], kind: str) ->
     assert str(found.schema.field("seen").type) == kind
 
 
+@dataclass
+class Offer:
+    price: Decimal
+    others: list[Decimal] = field(default_factory=list)
+
+
+def test_decimals_are_of_one_type_in_every_file() -> None:
+    offers = Offer(Decimal(1)), Offer(Decimal("1.55"), [Decimal("0.5")])
+
+    files = [
+        table(written(Parquet(ItemType.of(Offer), decimals=2), [offer]))
+        for offer in offers
+    ]
+
+    assert files[0].schema == files[1].schema
+    assert str(files[0].schema.field("price").type) == "decimal128(38, 2)"
+    assert [row for file in files for row in file.to_pylist()] == [
+        {"price": Decimal("1.00"), "others": []},
+        {"price": Decimal("1.55"), "others": [Decimal("0.50")]},
+    ]
+
+
+def test_decimals_of_one_type_are_never_rounded() -> None:
+    format = Parquet(ItemType.of(Offer), decimals=2)
+    assert not format.looks
+
+    with pytest.raises(SinkError, match="does not fit"):
+        written(format, [Offer(Decimal("1.555"))])
+
+
 def test_rows_are_written_in_groups() -> None:
     content = written(Parquet(row_group=3), [{"n": n} for n in range(10)])
 
@@ -230,6 +260,12 @@ def test_a_file_can_be_written_twice() -> None:
 def test_an_item_that_is_not_of_its_type_is_named(item: Any, words: str) -> None:
     with pytest.raises(SinkError, match=words):
         written(Parquet(ItemType.of(Author)), [item])
+
+
+@pytest.mark.parametrize("decimals", [-1, 20, "2"])
+def test_decimals_are_a_number_of_digits(decimals: Any) -> None:
+    with pytest.raises(ConfigError, match="a number from 0 to 19"):
+        Parquet(decimals=decimals)
 
 
 def test_an_unknown_compression_is_refused() -> None:

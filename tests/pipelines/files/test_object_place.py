@@ -60,7 +60,8 @@ def test_a_crawl_puts_its_files_into_a_bucket(monkeypatch: pytest.MonkeyPatch) -
         async def parse(self, response: Response) -> Results:
             yield {"file": "a.pdf"}
 
-    with s3.serving() as options:
+    with s3.serving() as server:
+        options = server.options
         bucket = s3.bucket(options, "covers")
         monkeypatch.setenv("AWS_ENDPOINT_URL", options["endpoint"])
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
