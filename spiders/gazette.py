@@ -1,0 +1,42 @@
+"""An official gazette: every issue of a year, with its PDF.
+
+    crawl run gazette -a year=2026
+
+A night later only new issues are fetched: what is unchanged stays where it is.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from crawler import Arg, File, Files, Response, Results, Spider, css
+
+
+@dataclass
+class Issue:
+    """One row of the list of issues."""
+
+    title: Annotated[str, css("td.title")]
+    published: Annotated[date, css("time", attr="datetime")]
+    pdf_url: Annotated[str, css("a.pdf", attr="href")]
+    pdf: File | None = None
+
+
+class Gazette(Spider):
+    name = "gazette"
+    site: str = Arg("https://gazette.example", help="without a slash at its end")
+    year: int = Arg(2026, help="the year of the issues")
+    pipelines = [
+        Files("pdf_url", to="pdf", path="{host}/{name}", types=["application/pdf"])
+    ]
+    item_types = [Issue]
+    item_key = "pdf_url"
+
+    @property
+    def start_urls(self) -> list[str]:
+        return [f"{self.site}/issues?year={self.year}"]
+
+    async def parse(self, response: Response) -> Results:
+        for issue in response.extract(Issue, "table.issues tr:has(a.pdf)"):
+            yield issue
+        yield response.follow_all("a[rel=next]")
