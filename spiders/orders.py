@@ -2,7 +2,7 @@
 
     crawl run orders -a user=emma -a password=...
 
-The token is fetched when a request needs it, and again when the API says that it is over.
+The token is fetched when a request needs it, and again when the API refuses it.
 """
 
 import time

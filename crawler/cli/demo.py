@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crawler.demo.server import RunningShop
 
 OUTPUT = "books.jsonl"
+PORT = 8000
 
 
 def add(commands: Commands) -> None:
@@ -38,12 +39,24 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a file that is not the demo's"
     )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="only serve the bookshop, for spiders of your own, until Ctrl-C",
+    )
+    parser.add_argument(
+        "--port",
+        type=options.positive,
+        metavar="PORT",
+        help=f"where it is served, with --serve (default: {PORT})",
+    )
     options.add_verbosity(parser)
 
 
 def demo(args: argparse.Namespace) -> int:
     """Serve, crawl, and name what to do next."""
     from crawler import settings as layers
+    from crawler.errors import ConfigError
     from crawler.cli.running import Manner, conduct
     from crawler.cli.streams import say
     from crawler.demo import Books, Shop
@@ -51,6 +64,10 @@ def demo(args: argparse.Namespace) -> int:
     from crawler.settings import Layer
 
     serving = _server()
+    if args.serve:
+        return _serve(serving(Shop(), port=args.port or PORT, is_plain=True))
+    if args.port is not None:
+        raise ConfigError("--port goes with --serve")
     terms = RunOptions(
         job="demo", outputs=(args.output,), fresh=True, overwrite=args.overwrite
     )
@@ -68,7 +85,30 @@ def demo(args: argparse.Namespace) -> int:
     return ending.report.exit_code
 
 
-def _server() -> Callable[[Shop], AbstractContextManager[RunningShop]]:
+def _serve(shop: AbstractContextManager[RunningShop]) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    import signal
+    import threading
+
+    from crawler.cli.streams import say
+    from crawler.errors import ConfigError
+
+    is_over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: is_over.set())
+    try:
+        with shop as running:
+            say(f"A bookshop is open at {running.url}; Ctrl-C closes it.")
+            is_over.wait()
+    except (OSError, OverflowError) as exc:
+        why = getattr(exc, "strerror", None) or exc
+        raise ConfigError(
+            f"The bookshop cannot be served: {why}; choose another --port"
+        ) from exc
+    return 0
+
+
+def _server() -> Callable[..., AbstractContextManager[RunningShop]]:
     """What serves the shop; ConfigError where what it needs is not installed."""
     from crawler.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""The bookshop on a free port of the loopback: HTTP/2 over TLS, in a thread."""
+"""The bookshop on a port of the loopback, in a thread: HTTP/2 over TLS, or plain HTTP."""
 
 from __future__ import annotations
 
@@ -26,23 +26,31 @@ _MISSING = ShopPage("<p>Nothing here.", status=404)
 
 @dataclass(frozen=True, slots=True)
 class RunningShop:
-    """A bookshop that answers: its address, and the authority of its certificate."""
+    """A bookshop that answers: its address, and the authority of its certificate (of
+    none over plain HTTP)."""
 
     url: str
     ca_file: Path
 
 
 @contextmanager
-def serving(shop: Shop) -> Iterator[RunningShop]:
-    """Serve the shop until the block ends."""
+def serving(
+    shop: Shop, *, port: int = 0, is_plain: bool = False
+) -> Iterator[RunningShop]:
+    """Serve the shop until the block ends. Port 0: a free one. OSError if another
+    program has the port."""
     with TemporaryDirectory(prefix="bookshop-") as folder:
         authority_file = Path(folder, "authority.pem")
-        config = _configuration(Path(folder, "bookshop.pem"), authority_file)
+        config = _configuration(
+            None if is_plain else Path(folder, "bookshop.pem"), authority_file
+        )
         with socket.socket() as listener:
             # Connections wait from here on; whoever calls need not wait for the server.
-            listener.bind((_HOST, 0))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((_HOST, port))
             listener.listen(100)
-            url = f"https://{_HOST}:{listener.getsockname()[1]}/"
+            scheme = "http" if is_plain else "https"
+            url = f"{scheme}://{_HOST}:{listener.getsockname()[1]}/"
             config.bind = [f"fd://{listener.detach()}"]  # the server closes it
         with start_blocking_portal() as portal:
             closing = portal.call(anyio.Event)
@@ -60,13 +68,14 @@ def serving(shop: Shop) -> Iterator[RunningShop]:
                 server.result()
 
 
-def _configuration(certificate_file: Path, authority_file: Path) -> Config:
-    authority = trustme.CA()
-    certificate = authority.issue_cert(_HOST)
-    authority.cert_pem.write_to_path(authority_file)
-    certificate.private_key_and_cert_chain_pem.write_to_path(certificate_file)
+def _configuration(certificate_file: Path | None, authority_file: Path) -> Config:
     config = Config()
-    config.certfile = config.keyfile = str(certificate_file)
+    if certificate_file is not None:
+        authority = trustme.CA()
+        certificate = authority.issue_cert(_HOST)
+        authority.cert_pem.write_to_path(authority_file)
+        certificate.private_key_and_cert_chain_pem.write_to_path(certificate_file)
+        config.certfile = config.keyfile = str(certificate_file)
     config.errorlog = None
     config.graceful_timeout = 1
     return config

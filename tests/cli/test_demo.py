@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.web.documents import ROOT, blocks
@@ -88,3 +91,43 @@ def test_it_says_in_one_line_what_is_not_installed(
     assert len(done.stderr.splitlines()) == 1
     assert "pip install 'exact-crawler[demo]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_serves_the_shop_alone_until_ctrl_c(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "crawler", "demo", "--serve", "--port", str(port)]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        url = f"http://127.0.0.1:{port}/"
+        assert url in said
+        page = httpx.get(url)
+        second = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+    assert "The bookshop" in page.text
+    assert second.returncode == 2
+    assert "choose another --port" in second.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_without_serve_is_a_mistake(tmp_path: Path) -> None:
+    found = demo(tmp_path, "--port", "8000")
+    assert found.returncode == 2
+    assert "--port goes with --serve" in found.stderr
