@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from crawler.demo import Shop
     from crawler.demo.server import RunningShop
 
 OUTPUT = "books.jsonl"
@@ -56,10 +55,10 @@ def add(commands: Commands) -> None:
 def demo(args: argparse.Namespace) -> int:
     """Serve, crawl, and name what to do next."""
     from crawler import settings as layers
-    from crawler.errors import ConfigError
     from crawler.cli.running import Manner, conduct
     from crawler.cli.streams import say
     from crawler.demo import Books, Shop
+    from crawler.errors import ConfigError
     from crawler.run.options import RunOptions
     from crawler.settings import Layer
 

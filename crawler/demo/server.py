@@ -1,4 +1,4 @@
-"""The bookshop on a port of the loopback, in a thread: HTTP/2 over TLS, or plain HTTP."""
+"""The bookshop on a loopback port, in a thread: HTTP/2 over TLS, or plain HTTP."""
 
 from __future__ import annotations
 
