@@ -80,6 +80,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "message/request_parts.py": "test_request.py",
     "page/readable.py": "test_response.py",
     "pipelines/base.py": "pipelines/test_chain.py",
+    "pipelines/files/image_values.py": "pipelines/files/test_pictures.py",
     "run/hook_work.py": "run/test_own_fetches.py",
     "run/made_fetches.py": "run/test_own_fetches.py",
     "run/progress_body.py": "run/test_callbacks.py",

@@ -5,6 +5,7 @@ from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Required, Validate
 from crawler.pipelines.chain import Chain, OpenChain
 from crawler.pipelines.files.downloads import File
+from crawler.pipelines.files.images import Image, Images, Thumbnail
 from crawler.pipelines.files.pipeline import Files
 from crawler.pipelines.item_type import ItemField, ItemType
 from crawler.pipelines.items import ItemError, decode, encode, fields_of
@@ -15,6 +16,8 @@ __all__ = [
     "DropItem",
     "File",
     "Files",
+    "Image",
+    "Images",
     "Immediate",
     "ItemError",
     "ItemField",
@@ -25,6 +28,7 @@ __all__ = [
     "Process",
     "Required",
     "Run",
+    "Thumbnail",
     "Validate",
     "decode",
     "encode",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import secrets
 from collections.abc import Callable
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -85,6 +86,24 @@ class Downloads:
             if file is None:
                 file = await self._fetch(url, template, limits, receiving)
         return file
+
+    async def path_of(self, url: str) -> str:
+        """The path of a file that was fetched."""
+        kept = await self._table.find(self.place.name, url)
+        assert kept is not None
+        return kept.path
+
+    def put(self, content: bytes, path: str) -> None:
+        """Put a file that was made of another one to a path. In a thread."""
+        part = PartFile(self.place.parts, f"{path} {secrets.token_hex(8)}")
+        try:
+            part.restart("")
+            part.add(content)
+            part.finish()
+            self.place.put(part.path, path)
+        except BaseException:
+            part.discard()
+            raise
 
     async def _fetch(
         self, url: str, template: str, limits: FileLimits, receiving: Receiving

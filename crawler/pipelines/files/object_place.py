@@ -74,6 +74,10 @@ class ObjectFolder:
                 digest.update(piece)
         return digest.hexdigest()
 
+    def read(self, path: str) -> bytes:
+        with translated():
+            return bytes(obstore.get(self._store, self._key(path)).bytes())
+
     def put(self, part: Path, path: str) -> None:
         with translated(), part.open("rb") as file:
             obstore.put(

@@ -95,9 +95,12 @@ class Files:
                 f"{self!r}: {self.folder} cannot be written: {why}"
             ) from exc
         try:
-            yield FilesOfRun(self, downloads, run)
+            yield self._of_run(downloads, run)
         finally:
             await to_thread.run_sync(place.close)
+
+    def _of_run(self, downloads: Downloads, run: Run) -> FilesOfRun:
+        return FilesOfRun(self, downloads, run)
 
     def _place(self) -> FilePlace:
         scheme, mark, _ = self.folder.partition("://")
@@ -120,7 +123,7 @@ class Files:
         return place
 
     def __repr__(self) -> str:
-        return f"Files({self.field!r}, to={self.to!r})"
+        return f"{type(self).__name__}({self.field!r}, to={self.to!r})"
 
 
 class FilesOfRun:
@@ -136,7 +139,8 @@ class FilesOfRun:
         named = items.get(item, self._files.field)
         is_list = isinstance(named, (list, tuple))
         references = list(named) if is_list else [named] if named else []
-        files = await self._all([_url(page, each) for each in references])
+        fetched = await self._all([_url(page, each) for each in references])
+        files = await self.checked(fetched)
         for file in files:
             reason = f"files_failed:{file.reason}" if file.reason else "files"
             self._run.count(reason)
@@ -146,6 +150,10 @@ class FilesOfRun:
             raise DropItem(f"missing:{self._files.field}")
         value = files if is_list else files[0] if files else None
         return _with(item, self._files.to, value)
+
+    async def checked(self, files: list[File]) -> list[File]:
+        """These files, with a reason for each that is not wanted after all."""
+        return files
 
     async def _all(self, named: list[str | File]) -> list[File]:
         """The files of these URLs, in their order, fetched side by side."""

@@ -41,6 +41,10 @@ class FilePlace(Protocol):
         """The SHA-256 of the file at a path, in hexadecimal."""
         ...
 
+    def read(self, path: str) -> bytes:
+        """The bytes of the file at a path."""
+        ...
+
     def put(self, part: Path, path: str) -> None:
         """Move a whole file to a path, durably; it replaces what is there."""
         ...
@@ -82,6 +86,9 @@ class LocalFolder:
     def digest(self, path: str) -> str:
         with (self._folder / path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read(self, path: str) -> bytes:
+        return (self._folder / path).read_bytes()
 
     def put(self, part: Path, path: str) -> None:
         target = self._folder / path

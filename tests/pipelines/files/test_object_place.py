@@ -36,6 +36,7 @@ def test_a_file_is_an_object_under_the_prefix(place: ObjectFolder) -> None:
 
     assert place.text("a/b.pdf") == "s3://books/covers/a/b.pdf"
     assert place.size("a/b.pdf") == len(PDF)
+    assert place.read("a/b.pdf") == PDF
     assert place.digest("a/b.pdf") == hashlib.sha256(PDF).hexdigest()
     assert place.size("a/none.pdf") is None
     assert not part.exists()

@@ -28,6 +28,7 @@ def test_a_file_is_put_with_the_folders_that_it_needs(place: LocalFolder) -> Non
 
     assert Path(place.text("a/b/c.bin")).read_bytes() == b"data"
     assert place.size("a/b/c.bin") == 4
+    assert place.read("a/b/c.bin") == b"data"
     assert place.digest("a/b/c.bin") == hashlib.sha256(b"data").hexdigest()
     assert not list(place.parts.iterdir())
 

@@ -1,0 +1,279 @@
+"""The pipeline `Images`: as `Files`, for pictures, with their size and copies of them.
+
+Rule: the file that was fetched stays as it is. A copy lies under the checksum of its
+original, and a copy that is there is not made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import importlib
+import os
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakValueDictionary
+
+import anyio
+from anyio import to_thread
+
+from crawler.errors import ConfigError
+from crawler.pipelines.base import Run
+from crawler.pipelines.files.downloads import Downloads, File
+from crawler.pipelines.files.image_values import (
+    FORMATS,
+    MOST_PIXELS,
+    ImageCopy,
+    ImageLimits,
+    SeenImage,
+    UnfitImage,
+    WantedCopy,
+)
+from crawler.pipelines.files.paths import BY_CONTENT
+from crawler.pipelines.files.pipeline import Files, FilesOfRun
+from crawler.web.file_names import safe_name
+
+#: Pictures that are decoded at a time: each takes four bytes a pixel.
+_AT_ONCE = 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A smaller copy of a picture."""
+
+    #: Where it lies, as `File.path`.
+    path: str
+    sha256: str
+    #: In bytes.
+    size: int
+    #: The media type.
+    type: str
+    #: In pixels.
+    width: int
+    height: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Image(File):
+    """A picture that an item named, in the item's own field.
+
+    If it was converted, `path`, `sha256`, `size` and `type` are those of the copy.
+    """
+
+    #: In pixels, as the picture is shown: turned as its EXIF data say.
+    width: int = 0
+    height: int = 0
+    #: Where the file lies as it was fetched.
+    original: str = ""
+    #: Smaller copies by name.
+    thumbs: dict[str, Thumbnail] = dataclasses.field(default_factory=dict)
+
+
+class Images(Files):
+    """Fetches the picture that a field names, and puts an `Image` into the item.
+
+    `Images("cover_url", to="cover", thumbs={"small": (120, 120)}, format="webp")`. It
+    takes what `Files` takes, and:
+
+    `min_width`, `min_height`: smaller pictures have the reason `too_small`.
+    `max_pixels`: a picture that says it has more is not decoded: `bomb`.
+    `thumbs`: names, and the width and height into which each copy must fit. A copy is
+    never larger than the picture. `format`: "jpeg", "png" or "webp" for all copies; the
+    picture itself is converted, too. With `animated=False` moving pictures have the
+    reason `animated`; else their first picture is copied. Damaged files are `truncated`
+    or `decode_error`.
+
+    ConfigError: Pillow is missing (the extra `images`), before the first request.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        to: str | None = None,
+        *,
+        folder: str | os.PathLike[str] = "files",
+        path: str = BY_CONTENT,
+        types: Collection[str] = ("image/*",),
+        max_size: int | str = "32 MiB",
+        required: bool = False,
+        min_width: int = 0,
+        min_height: int = 0,
+        max_pixels: int = 50_000_000,
+        animated: bool = True,
+        thumbs: Mapping[str, tuple[int, int]] | None = None,
+        format: str = "",
+    ) -> None:
+        super().__init__(
+            field,
+            to,
+            folder=folder,
+            path=path,
+            types=types,
+            max_size=max_size,
+            required=required,
+        )
+        self.thumbs = dict(thumbs or {})
+        self.format = format
+        self.limits_of_images = ImageLimits(min_width, min_height, max_pixels, animated)
+        self._check()
+
+    def wanted(self) -> dict[str, WantedCopy]:
+        """The copies by their names; "" is the converted picture itself."""
+        found = {
+            name: WantedCopy(box, self.format) for name, box in self.thumbs.items()
+        }
+        return {"": WantedCopy(None, self.format), **found} if self.format else found
+
+    def _check(self) -> None:
+        for name, box in self.thumbs.items():
+            if not isinstance(name, str) or not name or safe_name(name) != name:
+                raise ConfigError(
+                    f"Images(thumbs=...): {name!r} is no name of a folder"
+                )
+            if not _is_box(box):
+                raise ConfigError(
+                    f"Images(thumbs=...): {name}: give width and height in pixels, "
+                    f"such as (120, 120), not {box!r}"
+                )
+        if self.format and self.format not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ConfigError(f"Images(format={self.format!r}): use one of {known}")
+        if self.limits_of_images.max_pixels not in range(1, MOST_PIXELS + 1):
+            raise ConfigError(
+                f"Images(max_pixels=...) is a number from 1 to {MOST_PIXELS:,}"
+            )
+
+    @asynccontextmanager
+    async def open(self, run: Run) -> AsyncIterator[FilesOfRun]:
+        """The pictures of one run."""
+        await to_thread.run_sync(self._load)
+        async with super().open(run) as files:
+            yield files
+
+    def _load(self) -> None:
+        try:
+            pictures()
+        except ImportError as exc:
+            raise ConfigError(
+                f"{self!r} needs Pillow: pip install 'exact-crawler[images]'"
+            ) from exc
+
+    def _of_run(self, downloads: Downloads, run: Run) -> FilesOfRun:
+        return ImagesOfRun(self, downloads, run)
+
+
+class ImagesOfRun(FilesOfRun):
+    """Fetches the pictures of items in one run."""
+
+    def __init__(self, images: Images, downloads: Downloads, run: Run) -> None:
+        super().__init__(images, downloads, run)
+        self._images = images
+        self._limiter = anyio.CapacityLimiter(_AT_ONCE)
+        #: By the checksum of an original: held while its copies are made.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def checked(self, files: list[File]) -> list[File]:
+        """The pictures among these files; the others with the reason why not."""
+        return [await self._image(file) for file in files]
+
+    async def _image(self, file: File) -> Image:
+        if file.reason:
+            return Image(file.url, reason=file.reason, detail=file.detail)
+        path = await self._downloads.path_of(file.url)
+        lock = self._locks.setdefault(file.sha256, asyncio.Lock())
+        async with lock:  # another page may be at the same picture
+            return await to_thread.run_sync(
+                self._made, file, path, limiter=self._limiter
+            )
+
+    def _made(self, file: File, path: str) -> Image:
+        """The picture with its copies. In a thread."""
+        content = self._downloads.place.read(path)
+        try:
+            seen = pictures().look(content, self._images.limits_of_images)
+            copies = self._copies(file, content, seen)
+        except UnfitImage as exc:
+            return Image(file.url, reason=str(exc.reason), detail=exc.detail)
+        whole = copies.pop("", None) or file
+        return Image(
+            file.url,
+            whole.path,
+            whole.sha256,
+            whole.size,
+            whole.type,
+            width=seen.width,
+            height=seen.height,
+            original=file.path,
+            thumbs=copies,
+        )
+
+    def _copies(
+        self, file: File, content: bytes, seen: SeenImage
+    ) -> dict[str, Thumbnail]:
+        """The copies by their names; those that are missing are made."""
+        wanted = self._images.wanted()
+        paths = {
+            name: _path(name, copy, copy.format or seen.own_format, file.sha256)
+            for name, copy in wanted.items()
+        }
+        found = {name: self._existing(path) for name, path in paths.items()}
+        missing = [name for name, copy in found.items() if copy is None]
+        if missing or not wanted:  # without a copy, too, the picture must be whole
+            limits = self._images.limits_of_images
+            made = pictures().make_copies(
+                content, limits, [wanted[name] for name in missing]
+            )
+            for name, copy in zip(missing, made, strict=True):
+                self._downloads.put(copy.content, paths[name])
+                found[name] = copy
+        return {
+            name: self._thumbnail(copy, paths[name], wanted[name], seen)
+            for name, copy in found.items()
+            if copy is not None
+        }
+
+    def _existing(self, path: str) -> ImageCopy | None:
+        """The copy that an earlier item or run has left at this path."""
+        place = self._downloads.place
+        if place.size(path) is None:
+            return None
+        content = place.read(path)
+        try:
+            seen = pictures().look(content, ImageLimits(max_pixels=MOST_PIXELS))
+        except UnfitImage:
+            return None  # damaged since, so it is made again
+        return ImageCopy(content, seen.width, seen.height)
+
+    def _thumbnail(
+        self, copy: ImageCopy, path: str, wanted: WantedCopy, seen: SeenImage
+    ) -> Thumbnail:
+        return Thumbnail(
+            self._downloads.place.text(path),
+            hashlib.sha256(copy.content).hexdigest(),
+            len(copy.content),
+            f"image/{wanted.format or seen.own_format}",
+            copy.width,
+            copy.height,
+        )
+
+
+def _is_box(value: object) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 2
+        and all(type(side) is int and side > 0 for side in value)
+    )
+
+
+def _path(name: str, wanted: WantedCopy, format: str, sha256: str) -> str:
+    """Where a copy lies: it says how it was made, and of what."""
+    box = wanted.box
+    folder = f"{name}-{box[0]}x{box[1]}" if box is not None else format
+    return f"{folder}/{sha256[:2]}/{sha256}{FORMATS[format]}"
+
+
+def pictures() -> Any:
+    """The module that needs Pillow."""
+    return importlib.import_module("crawler.pipelines.files.pictures")

@@ -1,0 +1,177 @@
+"""Pictures, by Pillow: what a file shows, and copies of it in other sizes and formats.
+
+Rule: the head of a file decides before a pixel is decoded. Pure, but slow: callers run
+it in a thread.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import PIL.Image
+from PIL.Image import Resampling, Transpose
+
+from crawler.errors import Reason
+from crawler.pipelines.files.image_values import (
+    ImageCopy,
+    ImageLimits,
+    SeenImage,
+    UnfitImage,
+    WantedCopy,
+)
+from crawler.web.media_type import SNIFFED_BYTES, sniff
+
+#: Formats that are read. Others are not: EPS, for one, starts a program.
+_READ = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+_ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
+#: The format of a copy if none is asked for; other originals give PNG.
+_OWN = {"AVIF": "webp", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
+#: What Pillow is told about a copy.
+_OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "jpeg": {"quality": 85, "progressive": True},
+    "png": {},
+    "webp": {"quality": 82},
+}
+_ORIENTATION = 0x0112
+#: How a picture is turned for each value of that tag (TIFF 6.0, EXIF 2.3: 4.6.4.A).
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = [_TURNS[number] for number in (5, 6, 7, 8)]
+#: What Pillow's decoders raise for bytes that are not what they claim to be.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    EOFError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Warning,  # if warnings are errors
+)
+_BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+
+
+def look(content: bytes, limits: ImageLimits) -> SeenImage:
+    """Read the head; UnfitImage if the picture is not wanted or none."""
+    with _damage_named(), _opened(content, limits) as image:
+        return _seen(image, limits)
+
+
+def make_copies(
+    content: bytes, limits: ImageLimits, wanted: Sequence[WantedCopy]
+) -> list[ImageCopy]:
+    """Decode the picture, or its first one if it is animated, and make copies of it;
+    UnfitImage if it is not wanted or damaged."""
+    with _damage_named(), _opened(content, limits) as image:
+        seen = _seen(image, limits)
+        image.load()
+        whole = _upright(image)
+        return [
+            _copy(whole, each.box, each.format or seen.own_format) for each in wanted
+        ]
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    try:
+        yield
+    except _BOMBS as exc:
+        raise UnfitImage(Reason.BOMB, str(exc)) from exc
+    except _DAMAGE as exc:
+        is_short = isinstance(exc, EOFError) or "truncated" in str(exc)
+        reason = Reason.TRUNCATED if is_short else Reason.DECODE_ERROR
+        raise UnfitImage(reason, str(exc) or type(exc).__name__) from exc
+
+
+def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
+    PIL.Image.init()
+    known = [name for name in _READ if name in PIL.Image.OPEN]
+    try:
+        image = PIL.Image.open(io.BytesIO(content), formats=known)
+    except PIL.UnidentifiedImageError as exc:
+        if sniff(content[:SNIFFED_BYTES]).startswith("image/"):
+            raise UnfitImage(Reason.DECODE_ERROR, "its head is damaged") from exc
+        formats = ", ".join(known)
+        raise UnfitImage(
+            Reason.UNWANTED_TYPE, f"no picture of a known format ({formats})"
+        ) from exc
+    pixels = image.width * image.height
+    if pixels > limits.max_pixels:
+        raise UnfitImage(
+            Reason.BOMB,
+            f"{image.width} x {image.height} pixels; max_pixels of Images is "
+            f"{limits.max_pixels:,}",
+        )
+    return image
+
+
+def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
+    name = image.format or ""
+    is_animated = name in _ANIMATED and bool(getattr(image, "is_animated", False))
+    if is_animated and not limits.animated:
+        raise UnfitImage("animated", f"an animated {name}")
+    width, height = image.size
+    if _turn(image) in _ON_ITS_SIDE:
+        width, height = height, width
+    if width < limits.min_width or height < limits.min_height:
+        raise UnfitImage("too_small", f"{width} x {height} pixels")
+    return SeenImage(width, height, _OWN.get(name, "png"))
+
+
+def _turn(image: PIL.Image.Image) -> Transpose | None:
+    if image.format == "TIFF":
+        return None  # Pillow turns it by itself
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:
+        return None  # damaged EXIF is no reason to lose the picture
+
+
+def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
+    turn = _turn(image)
+    return image if turn is None else image.transpose(turn)
+
+
+def _copy(
+    image: PIL.Image.Image, box: tuple[int, int] | None, format: str
+) -> ImageCopy:
+    copy = _in_colours_of(image, format)
+    if box is not None:
+        copy = copy.copy()
+        copy.thumbnail(box, Resampling.LANCZOS, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    # The original's EXIF data (position, camera, date) are not copied.
+    profile = image.info.get("icc_profile") if image.mode == copy.mode else None
+    copy.save(buffer, format, icc_profile=profile, **_OPTIONS[format])
+    return ImageCopy(buffer.getvalue(), *copy.size)
+
+
+def _in_colours_of(image: PIL.Image.Image, format: str) -> PIL.Image.Image:
+    """The picture in colours that every program reads; JPEG has no transparency."""
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = image.convert("I").point(lambda value: value * (1 / 256))
+        return image.convert("L")
+    if not image.has_transparency_data:
+        return image if image.mode in ("L", "RGB") else image.convert("RGB")
+    clear = image.convert("RGBA")
+    if format != "jpeg":
+        return clear
+    paper = PIL.Image.new("RGB", clear.size, "white")
+    paper.paste(clear, mask=clear.getchannel("A"))
+    return paper
