@@ -6,17 +6,35 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 
 pytest.importorskip("PIL", reason="needs the extra images")
 
-from crawler import ConfigError, Image, Images, Response, Results, Spider, crawl
-from crawler.pipelines import Thumbnail
+from crawler import (
+    ConfigError,
+    Image,
+    Images,
+    Request,
+    Response,
+    Results,
+    Spider,
+    crawl,
+)
+from crawler.pipelines import Run, Thumbnail
+from crawler.pipelines.files.downloads import Downloads
+from crawler.pipelines.files.images import ImagesOfRun
+from crawler.pipelines.files.places import LocalFolder
 from crawler.settings import Layer, Settings, build
+from crawler.spider import at_work
+from crawler.store.files import KeptFile
 from crawler.testing import FakeSite
 from tests.pipelines.files.drawn import (
     drawn,
@@ -193,6 +211,54 @@ def test_a_picture_that_many_items_name_is_copied_once(folder: Path) -> None:
     assert one.path == other.path
     assert (none.reason, none.thumbs) == ("http_status", {})
     assert len(on_disk(folder)) == 3
+
+
+class WatchedFolder(LocalFolder):
+    """Notes by which threads pictures are read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.readers: set[int] = set()
+
+    def read(self, path: str) -> bytes:
+        self.readers.add(threading.get_ident())
+        return super().read(path)
+
+
+class Page:
+    """A page whose clock can be stopped."""
+
+    counts: dict[str, int] | None = None
+    stops = 0
+
+    async def fetch(self, request: Request) -> Response:
+        raise AssertionError("nothing is missing")
+
+    receive: Any = fetch
+
+    @contextmanager
+    def receiving(self) -> Iterator[Any]:
+        self.stops += 1
+        yield self
+
+
+async def test_pictures_are_decoded_in_a_thread_and_off_the_clock(folder: Path) -> None:
+    place, run, page = WatchedFolder(folder), Run("job", 1, "shop"), Page()
+    await to_thread.run_sync(place.prepare)
+    (folder / "a.png").write_bytes(PNG)
+    kept = KeptFile(place.name, HOME, "a.png", DIGEST, len(PNG), "image/png", run=1)
+    await run.files.keep(kept)
+    images = Images("cover", folder=folder, thumbs=THUMBS)
+    pictures = ImagesOfRun(images, Downloads(place, run), run)
+
+    with at_work.within(page):
+        item = await pictures.process({"cover": HOME}, None)
+        assert (await pictures.process({"cover": ""}, None))["cover"] is None
+
+    assert item["cover"].thumbs["small"].width == 30
+    assert page.stops == 1
+    assert place.readers
+    assert threading.get_ident() not in place.readers
 
 
 @dataclass
