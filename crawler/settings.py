@@ -136,7 +136,7 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_headers: Bytes = Bytes(64 * 1024)
     #: Response headers by number.
     max_header_count: int = 500
-    #: A longer URL is left out.
+    #: A longer URL is skipped.
     max_url: Bytes = Bytes(8 * 1024)
     #: Links taken from one page.
     max_links: int = 10_000

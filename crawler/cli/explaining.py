@@ -29,7 +29,7 @@ _STATES = {
     State.PENDING: "to be visited",
     State.DONE: "done",
     State.FAILED: "failed",
-    State.SKIPPED: "left out",
+    State.SKIPPED: "skipped",
     State.REDIRECTED: "redirected",
 }
 
@@ -173,7 +173,7 @@ def _verdict(
     settings = asked.project.settings(target)
     intake = intake_of(spider, settings, run.facts().scope)
     rule = intake.verdict(asked.url, depth)
-    return f"would be left out now, by {rule}" if rule else "would let it in now"
+    return f"would be skipped now, by {rule}" if rule else "would let it in now"
 
 
 def _moment(seconds: float) -> str:

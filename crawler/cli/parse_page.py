@@ -56,7 +56,7 @@ class Tried:
         lines += [f"-> {request.url}  {request.callback}" for request in requests]
         rules = Counter(it.rule for portion in portions for it in portion.rejected)
         lines += [
-            f"{counted(n, 'link')} left out by {rule}" for rule, n in rules.items()
+            f"{counted(n, 'link')} skipped by {rule}" for rule, n in rules.items()
         ]
         for reason, amount in self.effects.dropped.items():
             lines.append(f"{counted(amount, 'item')} dropped as {reason}")

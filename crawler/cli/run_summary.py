@@ -67,7 +67,7 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     yield "dropped", _amount(dropped), _parts(report.dropped, dropped)
     yield "failed", f"{report.failed:,}", _parts(report.errors, report.failed)
     yield "redirected", _amount(report.redirected), ""
-    yield "left out", _amount(skipped), _parts(report.skipped, skipped)
+    yield "skipped", _amount(skipped), _parts(report.skipped, skipped)
     yield "retried", _amount(report.retried), ""
     yield "fetched", _amount(report.fetched), "by self.fetch" if report.fetched else ""
     yield "counted", "", _parts(report.counts)

@@ -17,9 +17,9 @@ from crawler.jobs.units.systemd_cron import UnitPlace
 
 
 def write(project: Scheduled, args: argparse.Namespace) -> int:
-    """Print the units, or write their files; a broken job is named, and left out."""
+    """Print the units, or write their files; a broken job is named, and skipped."""
     for broken in project.jobs.broken.values():
-        complain(f"{broken.name} is left out: {broken.error}")
+        complain(f"{broken.name} is skipped: {broken.error}")
     jobs = list(project.jobs.scheduled().values())
     if not jobs:
         raise ConfigError("No job of config.toml has a schedule")

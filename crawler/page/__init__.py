@@ -82,7 +82,7 @@ class Page:
 
     `asked` keeps, for each selector that was asked of the page or of its elements,
     whether it matched anywhere; `links_cut` counts the links beyond `max_links` that
-    were left out. XML has a `Page`, too, without links; its elements are not HTML's, so
+    were skipped. XML has a `Page`, too, without links; its elements are not HTML's, so
     that to ask for them is an error.
     """
 

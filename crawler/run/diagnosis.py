@@ -195,4 +195,4 @@ def _left_out(report: Report, observations: Observations) -> list[str]:
     setting = _SETTINGS.get(rule, rule)
     share = "" if amount == total else f"{amount:,} "
     links = counted(total, "link")
-    return [f"{links} left out, {share}by {rule}{most} (change it by {setting})"]
+    return [f"{links} skipped, {share}by {rule}{most} (change it by {setting})"]

@@ -150,7 +150,7 @@ def test_why_tells_a_page_from_where_it_was_found_to_its_items(
     [
         pytest.param("{}/gone", "state    failed: http_status, status 404", id="404"),
         pytest.param(
-            "http://other.example/x", "state    left out: scope", id="out of scope"
+            "http://other.example/x", "state    skipped: scope", id="out of scope"
         ),
         pytest.param(
             "http://other.example/y",
@@ -159,7 +159,7 @@ def test_why_tells_a_page_from_where_it_was_found_to_its_items(
         ),
         pytest.param(
             "http://other.example/y",
-            "filters  would be left out now, by scope",
+            "filters  would be skipped now, by scope",
             id="what the filters would say",
         ),
     ],
@@ -427,7 +427,7 @@ def test_a_job_is_named_by_the_file_of_its_spider_as_for_a_run(
     told = capsys.readouterr()
     assert codes == [0] * 7
     assert told.out.count("books/1") == 2
-    assert "filters  would be left out now, by scope" in told.out
+    assert "filters  would be skipped now, by scope" in told.out
     assert f"1 page put back; now: crawl run '{file}'" in told.out
     last = told.out.splitlines()[-1]
     assert last.endswith(f"unfinished; crawl run '{file}' -a shelf=fiction")
@@ -461,4 +461,4 @@ def test_why_asks_the_filters_as_the_job_of_the_project_sets_them(
         code = execute(["why", f"{site.url}/one"])
 
     assert code == 0
-    assert "filters  would be left out now, by depth" in capsys.readouterr().out
+    assert "filters  would be skipped now, by depth" in capsys.readouterr().out

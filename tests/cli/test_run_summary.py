@@ -49,7 +49,7 @@ def test_the_table_shows_what_there_is_and_no_more() -> None:
         "  pages         1,234  20.2 a second",
         "  items             5",
         "  failed            3  2 http_status, 1 dns_error",
-        "  left out         10  scope",
+        "  skipped          10  scope",
         "  received    12.3 MB  1 connection, 2 hosts; 1,237 by HTTP/2",
     ]
 

@@ -201,7 +201,7 @@ def test_links_left_out_are_told_with_the_host_and_the_setting() -> None:
     (line,) = advice(observations, skipped={"scope": 3, "depth": 1})
 
     assert line == (
-        "4 links left out, 3 by scope, most to cdn.example "
+        "4 links skipped, 3 by scope, most to cdn.example "
         "(change it by the spider's `scope`)"
     )
 
@@ -214,7 +214,7 @@ def test_what_robots_txt_and_types_leave_out_are_no_links_left_out() -> None:
 
 def test_a_filter_that_no_setting_changes_is_named_as_it_is() -> None:
     assert advice(skipped={"blocked_scheme": 1}) == [
-        "1 link left out, by blocked_scheme (change it by blocked_scheme)"
+        "1 link skipped, by blocked_scheme (change it by blocked_scheme)"
     ]
 
 

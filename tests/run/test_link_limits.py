@@ -1,4 +1,4 @@
-"""Links that a page has too many of, or too long, are left out and counted."""
+"""Links that a page has too many of, or too long, are skipped and counted."""
 
 from crawler import Response, Results, Spider, crawl
 from crawler.testing import FakeSite

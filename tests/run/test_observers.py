@@ -27,7 +27,7 @@ def outcome(
 
 
 def links(*hosts: str, rule: str = "scope") -> Outcome:
-    """A page whose links to these hosts were left out."""
+    """A page whose links to these hosts were skipped."""
     rejected = [Rejected(1, f"https://{host}/", rule, 0) for host in hosts]
     return Outcome(None, State.DONE, rejected=rejected)
 

@@ -92,7 +92,7 @@ def test_of_an_unwanted_type_its_name_is_told(told: Told) -> None:
 
     assert lines[1:] == [
         "asked 2027-01-15 08:00:00 UTC status 200 0.000 s unwanted_type: image/png",
-        "state left out: unwanted_type, image/png",
+        "state skipped: unwanted_type, image/png",
     ]
 
 
@@ -104,7 +104,7 @@ def test_of_what_robots_txt_denies_no_status_is_told(told: Told) -> None:
 
     assert lines[1:] == [
         "asked 2027-01-15 08:00:00 UTC 0.000 s robots_denied: by robots.txt",
-        "state left out: robots_denied, by robots.txt",
+        "state skipped: robots_denied, by robots.txt",
     ]
 
 
