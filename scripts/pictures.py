@@ -1,7 +1,7 @@
 """Makes the pictures of the README from real runs: a terminal, and a report.
 
-`scripts/pictures` runs it. The terminal is that of `crawl demo`; the report is that of a job
-which crawls the bookshop three times. The report's picture needs Chromium.
+The terminal is that of `crawl demo`; the report that of a job which crawls the bookshop
+three times. The report's picture needs Chromium.
 """
 
 from __future__ import annotations

@@ -46,11 +46,15 @@ class FieldsHead:
     def values(self, name: bytes) -> tuple[bytes, ...]:
         by_name = self._by_name
         if by_name is None:
-            # A dozen lookups a page: one pass over the fields costs less than twelve.
-            by_name = self._by_name = {}
-            for field, value in self._fields:
-                lower = field.lower()
-                by_name[lower] = (*by_name.get(lower, ()), value)
+            # One pass over the fields costs less than one for each lookup.
+            fields = self._fields
+            by_name = {field.lower(): (value,) for field, value in fields}
+            if len(by_name) < len(fields):  # a name comes twice
+                by_name = {}
+                for field, value in fields:
+                    lower = field.lower()
+                    by_name[lower] = (*by_name.get(lower, ()), value)
+            self._by_name = by_name
         return by_name.get(name, ())
 
     @property
