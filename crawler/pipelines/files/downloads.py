@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import secrets
 from collections.abc import Callable
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -61,6 +60,8 @@ class Downloads:
         self._run = run
         self._table: FileTable = run.files
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        #: By the checksum of a file: held while other files are made of it.
+        self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         #: By URL: what became of files that could not be fetched in this run.
         self._failed: dict[str, File] = {}
         #: Held from the choice of a path until the file is recorded.
@@ -95,7 +96,7 @@ class Downloads:
 
     def put(self, content: bytes, path: str) -> None:
         """Put a file that was made of another one to a path. In a thread."""
-        part = PartFile(self.place.parts, f"{path} {secrets.token_hex(8)}")
+        part = PartFile(self.place.parts, path)
         try:
             part.restart("")
             part.add(content)

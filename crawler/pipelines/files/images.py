@@ -14,7 +14,6 @@ import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
-from weakref import WeakValueDictionary
 
 import anyio
 from anyio import to_thread
@@ -172,8 +171,6 @@ class ImagesOfRun(FilesOfRun):
         super().__init__(images, downloads, run)
         self._images = images
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
-        #: By the checksum of an original: held while its copies are made.
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def checked(self, files: list[File]) -> list[File]:
         """The pictures among these files; the others with the reason why not."""
@@ -191,7 +188,7 @@ class ImagesOfRun(FilesOfRun):
         if file.reason:
             return Image(file.url, reason=file.reason, detail=file.detail)
         path = await self._downloads.path_of(file.url)
-        lock = self._locks.setdefault(file.sha256, asyncio.Lock())
+        lock = self._downloads.making.setdefault(file.sha256, asyncio.Lock())
         async with lock:  # another page may be at the same picture
             return await to_thread.run_sync(
                 self._made, file, path, limiter=self._limiter

@@ -12,15 +12,17 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.pipelines.files.killed_crawl import PER_PAGE, content, is_there
 
 PAGES, KILLS = 30, 8
 
 
-def asked(folder: Path, most: int | None) -> list[str]:
+def asked(folder: Path, most: int | None, module: str = "killed_crawl") -> list[str]:
     """Run the crawl until it has asked for so many files, then kill it; None: to its
     end. The files that it asked for."""
-    module = "tests.pipelines.files.killed_crawl"
+    module = f"tests.pipelines.files.{module}"
     command = [sys.executable, "-m", module, str(folder), str(PAGES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -55,3 +57,29 @@ def test_files_of_a_crawl_killed_at_random_moments_are_whole(tmp_path: Path) -> 
     # A file whose row has landed is not asked for again; those on their way are.
     on_their_way = KILLS * (PAGES + PER_PAGE)
     assert times.total() <= PAGES * PER_PAGE + on_their_way
+
+
+def test_pictures_of_a_crawl_killed_at_random_moments_are_whole(tmp_path: Path) -> None:
+    pytest.importorskip("PIL", reason="needs the extra images")
+    from tests.pipelines.files import killed_pictures
+    from tests.pipelines.files.drawn import opened
+
+    dice = random.Random(7)
+    for _ in range(5):
+        asked(tmp_path, dice.randint(1, 20), "killed_pictures")
+    asked(tmp_path, None, "killed_pictures")
+
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    items = {item["number"]: item["image"] for item in map(json.loads, lines)}
+    count = killed_pictures.PAGES * killed_pictures.PER_PAGE
+    assert len(lines) == len(items) == count
+    for number, image in items.items():
+        original = Path(image["original"]).read_bytes()
+        assert original == killed_pictures.picture(number)
+        for copy in (image, image["thumbs"]["s"]):
+            written = Path(copy["path"]).read_bytes()
+            assert hashlib.sha256(written).hexdigest() == copy["sha256"]
+            assert opened(written).size == (copy["width"], copy["height"])
+        assert (image["width"], image["height"]) == killed_pictures.size_of(number)
+    on_disk = [path for path in (tmp_path / "f").rglob("*") if path.is_file()]
+    assert len(on_disk) == 3 * count
