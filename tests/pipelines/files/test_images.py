@@ -213,6 +213,26 @@ def test_a_picture_that_many_items_name_is_copied_once(folder: Path) -> None:
     assert len(on_disk(folder)) == 3
 
 
+def test_copies_go_where_the_picture_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("obstore", reason="needs the extra objects")
+    from tests.sinks import s3
+
+    images = Images("cover", folder="s3://covers/shop", thumbs={"s": (9, 9)})
+    with s3.serving() as server:
+        bucket = s3.bucket(server.options, "covers")
+        for name in ("endpoint", "access_key_id", "secret_access_key", "region"):
+            variable = "AWS_ENDPOINT_URL" if name == "endpoint" else f"AWS_{name}"
+            monkeypatch.setenv(variable.upper(), server.options[name])
+
+        (item,) = crawl(shop(images), transport=site(a_png=PNG)).items
+
+        path = f"{DIGEST[:2]}/{DIGEST}.png"
+        assert bucket.keys() == sorted([f"shop/{path}", f"shop/s-9x9/{path}"])
+        thumb = item["cover"].thumbs["s"]
+        assert thumb.path == f"s3://covers/shop/s-9x9/{path}"
+        assert opened(bucket.get(f"shop/s-9x9/{path}")).size == (9, 6)
+
+
 class WatchedFolder(LocalFolder):
     """Notes by which threads pictures are read."""
 
