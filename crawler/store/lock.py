@@ -50,8 +50,12 @@ class JobLock:
             raise StateError(f"{self.path} cannot be locked: {exc.strerror}") from exc
         since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
         holder = Holder(os.getpid(), socket.gethostname(), since)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
+        except OSError as exc:  # a full disk
+            os.close(descriptor)
+            raise StateError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._descriptor = descriptor
 
     def release(self) -> None:

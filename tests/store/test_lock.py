@@ -87,3 +87,9 @@ async def test_two_stores_do_not_share_a_job(tmp_path: Path) -> None:
     second = SqliteStore(tmp_path)
     await second.open(START)
     await second.close(0.0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_is_full_is_named() -> None:
+    with pytest.raises(StateError, match="/dev/full cannot be written"):
+        JobLock(Path("/dev/full")).acquire("books", 0.0)
