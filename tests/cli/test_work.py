@@ -99,17 +99,17 @@ def test_processes_killed_and_paused_at_random_lose_nothing(
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("guard", ["crawler.cli", "tests.cli.unguarded"])
 def test_a_paused_process_asks_nothing_after_its_lease(
-    tmp_path: Path, database: str, guard: str
+    tmp_path: Path, database: str
 ) -> None:
-    """The same without the guard before each request must fail."""
+    """Without the guard, which tests/run/test_teamwork.py tries alone, two processes
+    ask one host when the paused one wakes."""
     at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
     with serving_team(HOSTS, PAGES) as site:
         write_team_spider(tmp_path, site, RATE)
         with (
             starting(tmp_path, "run", "team", *at) as leader,
-            starting(tmp_path, "work", "team", *at, module=guard) as worker,
+            starting(tmp_path, "work", "team", *at) as worker,
         ):
             until(site, HOSTS * 8)
             worker.send_signal(signal.SIGSTOP)
@@ -119,8 +119,7 @@ def test_a_paused_process_asks_nothing_after_its_lease(
             told = [ended(process) for process in (leader, worker)]
 
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
-    gaps = site.gaps(around=woken)
-    assert (min(gaps) < 0.6 / RATE) == (guard != "crawler.cli")
+    assert min(site.gaps(around=woken), default=1.0) >= LEAST
 
 
 @pytest.mark.slow
