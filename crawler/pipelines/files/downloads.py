@@ -19,6 +19,7 @@ from crawler.errors import ConfigError, FetchError
 from crawler.pipelines.base import Run
 from crawler.pipelines.files.part_file import PartFile
 from crawler.pipelines.files.paths import NamedFile, beside, path_of
+from crawler.pipelines.files.patience import FAILURES, Patience
 from crawler.pipelines.files.places import FilePlace
 from crawler.pipelines.files.receiver import STATUSES, FileLimits, FileReceiver
 from crawler.request import Request
@@ -60,6 +61,7 @@ class Downloads:
         self._run = run
         self._table: FileTable = run.files
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.patience = Patience(place.name)
         #: By the checksum of a file: held while other files are made of it.
         self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         #: By URL: what became of files that could not be fetched in this run.
@@ -68,7 +70,14 @@ class Downloads:
         self._landing = anyio.Lock()
 
     async def known(self, url: str) -> File | None:
-        """What became of this URL in this run; None: it was not asked for."""
+        """What became of this URL in this run; None: it was not asked for, or the
+        place does not say now."""
+        try:
+            return await self._known(url)
+        except FAILURES:
+            return None  # `file` asks again, and has the time to wait
+
+    async def _known(self, url: str) -> File | None:
         failed = self._failed.get(url)
         if failed is not None:
             return failed
@@ -80,13 +89,17 @@ class Downloads:
     async def file(
         self, url: str, template: str, limits: FileLimits, receiving: Receiving
     ) -> File:
-        """The file of a URL, fetched if need be. OSError: it cannot be written."""
+        """The file of a URL, fetched if need be. OSError: it cannot be written, also
+        after some minutes."""
+
+        async def known_or_fetched() -> File:
+            return await self._known(url) or await self._fetch(
+                url, template, limits, receiving
+            )
+
         lock = self._locks.setdefault(url, asyncio.Lock())
         async with lock:  # another page may be fetching it
-            file = await self.known(url)
-            if file is None:
-                file = await self._fetch(url, template, limits, receiving)
-        return file
+            return await self.patience.repeat(known_or_fetched)
 
     async def path_of(self, url: str) -> str:
         """The path of a file that was fetched."""
@@ -134,9 +147,13 @@ class Downloads:
             kept = msgspec.structs.replace(kept, run=self._run.number)
             await self._table.keep(kept)
             return self._file(kept)
-        with anyio.CancelScope(shield=True):
-            landed = await self._land(url, template, part, receiver)
-        return self._file(landed)
+
+        async def landed() -> File:
+            with anyio.CancelScope(shield=True):
+                kept = await self._land(url, template, part, receiver)
+            return self._file(kept)
+
+        return await self.patience.repeat(landed)
 
     async def _land(
         self, url: str, template: str, part: PartFile, receiver: FileReceiver

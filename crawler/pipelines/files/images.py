@@ -187,12 +187,16 @@ class ImagesOfRun(FilesOfRun):
     async def _image(self, file: File) -> Image:
         if file.reason:
             return Image(file.url, reason=file.reason, detail=file.detail)
-        path = await self._downloads.path_of(file.url)
-        lock = self._downloads.making.setdefault(file.sha256, asyncio.Lock())
-        async with lock:  # another page may be at the same picture
+
+        async def made() -> Image:
+            path = await self._downloads.path_of(file.url)
             return await to_thread.run_sync(
                 self._made, file, path, limiter=self._limiter
             )
+
+        lock = self._downloads.making.setdefault(file.sha256, asyncio.Lock())
+        async with lock:  # another page may be at the same picture
+            return await self._downloads.patience.repeat(made)
 
     def _made(self, file: File, path: str) -> Image:
         """The picture with its copies. In a thread."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -231,6 +232,32 @@ def test_copies_go_where_the_picture_goes(monkeypatch: pytest.MonkeyPatch) -> No
         thumb = item["cover"].thumbs["s"]
         assert thumb.path == f"s3://covers/shop/s-9x9/{path}"
         assert opened(bucket.get(f"shop/s-9x9/{path}")).size == (9, 6)
+
+
+class FullFolder(LocalFolder):
+    """Its disk is full for the first copy."""
+
+    is_full = True
+
+    def put(self, part: Path, path: str) -> None:
+        if path.startswith("small") and self.is_full:
+            self.is_full = False
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().put(part, path)
+
+
+def test_a_page_waits_for_room_for_its_copies(folder: Path) -> None:
+    class OwnImages(Images):
+        def _place(self) -> LocalFolder:
+            return FullFolder(folder)
+
+    images = OwnImages("cover", folder=folder, thumbs=THUMBS)
+
+    (item,) = crawl(shop(images), transport=site(a_png=PNG)).items
+
+    path = f"{DIGEST[:2]}/{DIGEST}.png"
+    assert set(item["cover"].thumbs) == set(THUMBS)
+    assert on_disk(folder) == sorted([path, f"small-30x30/{path}", f"tiny-6x6/{path}"])
 
 
 class WatchedFolder(LocalFolder):
