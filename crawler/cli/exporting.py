@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from crawler.cli.running import run_in_loop
 from crawler.cli.streams import shown
-from crawler.pipelines import Run
-from crawler.sinks import Mode, OutputPlan, Outputs, OutputSpec, Sink
+from crawler.errors import ConfigError
+from crawler.pipelines import Chain, Run
+from crawler.sinks import ItemType, Mode, OutputPlan, Outputs, OutputSpec, Sink
 from crawler.stats import counted
 from crawler.store.base import ItemRow
 from crawler.store.reading import Reader, RunReader
+
+if TYPE_CHECKING:
+    from crawler.cli.project import Project
 
 
 class _Kept:
@@ -48,16 +53,39 @@ def export(
     outputs: Sequence[str | OutputSpec],
     *,
     overwrite: bool = False,
+    item_types: Mapping[str, ItemType] | None = None,
 ) -> str:
-    """Write the items of a run (None: the latest); one line says where they are."""
+    """Write the items of a run (None: the latest); one line says where they are.
+    `item_types` are those of the spider as it is now."""
     run = reader.run(job, number)
     last = run.last_item()
     mode: Mode = "replace" if overwrite else "refuse"
-    plan = OutputPlan(outputs=outputs, job=job, mode=mode)
+    types = item_types if item_types and _are_of(run, item_types) else {}
+    plan = OutputPlan(outputs=outputs, job=job, mode=mode, item_types=types)
     sinks = plan.sinks(time.time(), run.number, lambda place: False)
     files = ", ".join(map(shown, run_in_loop(partial(_write, run, job, sinks, last))))
     where = f" in {files}" if files else ""
     return f"{counted(last, 'item')} of {job}/{run.number}{where}"
+
+
+def types_of(project: Project, job: str) -> dict[str, ItemType]:
+    """The item types of the job's spider; {}: none are known, or there is no such
+    spider any more."""
+    try:
+        spider = project.target(job).spider
+        chain = Chain(spider.pipelines, item_types=spider.item_types)
+    except (ConfigError, TypeError):  # a property of the spider's objects
+        return {}
+    return {each.name: each for each in chain.item_types}
+
+
+def _are_of(run: RunReader, item_types: Mapping[str, ItemType]) -> bool:
+    """Whether all items have these types, with no other fields: the spider may have
+    changed since."""
+    names = {name: frozenset(each.names) for name, each in item_types.items()}
+    return all(
+        row.type in names and row.item.keys() <= names[row.type] for row in run.items()
+    )
 
 
 async def _write(

@@ -206,7 +206,15 @@ def export(args: argparse.Namespace) -> int:
     reader, job = _reader(project), project.job_named(args.job)
     overwrite = args.overwrite
     outputs = project.named_outputs(args.outputs)
-    say(exporting.export(reader, job, args.number, outputs, overwrite=overwrite))
+    said = exporting.export(
+        reader,
+        job,
+        args.number,
+        outputs,
+        overwrite=overwrite,
+        item_types=exporting.types_of(project, args.job),
+    )
+    say(said)
     return exits.COMPLETE
 
 
