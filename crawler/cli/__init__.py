@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 
-TYPE_CHECKING = False  # as in `crawler`: a signal must not find us importing for long
+TYPE_CHECKING = False  # `typing` takes long to import, and a signal could come then
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

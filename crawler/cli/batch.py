@@ -166,7 +166,7 @@ class _Work:
         """The crawl hangs, and hears nothing: its state is safe, so leave."""
         job = self._args.name
         why = "it hung at the end of max_runtime, and was ended"
-        complain(f"Job {job}: {why}; the same command goes on with it")
+        complain(f"Job {job}: {why}; the same command resumes it")
         tell(self._project, job, failure(job, why, exits.STOPPED))
         os._exit(exits.STOPPED)
 

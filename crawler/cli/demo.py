@@ -36,7 +36,9 @@ def add(commands: Commands) -> None:
         help=f"where the books go (default: {OUTPUT})",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace a file that is not the demo's"
+        "--overwrite",
+        action="store_true",
+        help="replace a file that the demo did not write",
     )
     parser.add_argument(
         "--serve",

@@ -52,11 +52,13 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "run_name",
         metavar="RUN",
-        help="its number, or JOB/NUMBER, or JOB: the latest; JOB as in crawl runs",
+        help="its number, JOB/NUMBER, or JOB for its latest run (JOB as in crawl runs)",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     parser.add_argument(
-        "--html", metavar="PATH", help="as a page that needs nothing else, - too"
+        "--html",
+        metavar="PATH",
+        help="write an HTML page to this file; - is standard output",
     )
     options.add_settings(parser)
 
@@ -66,7 +68,7 @@ def _add_why(commands: Commands) -> None:
         commands,
         "why",
         why,
-        help="tell all that is known about one URL",
+        help="show what a job knows of one URL",
         example="crawl why https://books.example/old\n"
         "crawl why https://books.example/search --data q=emma",
     )
@@ -81,7 +83,7 @@ def _add_export(commands: Commands) -> None:
         commands,
         "export",
         export,
-        help="write a run's items from what the job keeps",
+        help="write the items of a run again, from the state of its job",
         example="crawl export books -o books.csv",
     )
     parser.add_argument("job", metavar="JOB", help=_JOB)
@@ -99,7 +101,7 @@ def _add_number(parser: argparse.ArgumentParser) -> None:
         type=options.positive,
         metavar="N",
         dest="number",
-        help="not the latest",
+        help="the number of the run (default: the latest)",
     )
 
 
@@ -108,7 +110,7 @@ def _add_retry(commands: Commands) -> None:
         commands,
         "retry",
         retry,
-        help="put failed pages back, for the next run to try them again",
+        help="put failed pages back into the queue of the next run",
         example="crawl retry books --status 5xx --error timeout",
     )
     parser.add_argument("job", metavar="JOB", help=_JOB)

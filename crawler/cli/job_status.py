@@ -50,7 +50,7 @@ class JobStatus(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Sources:
-    """What is asked about the jobs of a project."""
+    """Where the status of a project's jobs is read from."""
 
     #: The scheduler's state and the processes that it started.
     folder: Path

@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="exit with 3 if a job is broken, went badly, or was not run in time",
+        help="exit with 3 if a job is broken, failed, or did not run in time",
     )
     options.add_settings(parser)
 

@@ -33,8 +33,8 @@ def add(commands: Commands) -> None:
         "not asked",
         example="crawl new books https://books.example/",
     )
-    parser.add_argument("name", metavar="NAME", help="how the spider is called")
-    parser.add_argument("url", metavar="URL", help="where it starts")
+    parser.add_argument("name", metavar="NAME", help="the name of the spider")
+    parser.add_argument("url", metavar="URL", help="the page where it starts")
     options.add_settings(parser)
 
 
@@ -104,10 +104,10 @@ def _look(url: str, project: Project) -> tuple[Look | None, bytes | None]:
         look = look_at(response) if response.is_success else None
     except (CrawlError, TimeoutError) as exc:
         why = str(exc) or f"no answer in {_PATIENCE:g} s"
-        complain(f"The page could not be looked at: {clean_lines(why)}")
+        complain(f"The page cannot be read: {clean_lines(why)}")
         return None, None
     if not response.is_success:
-        complain(f"The page could not be looked at: status {response.status_code}")
+        complain(f"The page cannot be read: status {response.status_code}")
     elif look is not None:
         print(clean_lines(f"Found {look}"))
     return look, response.content if response.is_success else None

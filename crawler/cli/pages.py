@@ -37,14 +37,14 @@ def add(commands: Commands) -> None:
     requested.add_spider(fetch_parser)
     options.add_spider_arguments(fetch_parser)
     fetch_parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="show the head, too"
+        "-v", "--verbose", action="count", default=0, help="show the head, as well"
     )
     options.add_settings(fetch_parser)
     parse_parser = options.command(
         commands,
         "parse",
         parse,
-        help=f"show what a spider makes of one page; {_NOTE}",
+        help=f"show what a spider yields for one page; {_NOTE}",
         example="crawl parse https://books.example/ --spider books --callback parse",
     )
     requested.add_request(parse_parser)
@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
         "--callback", default="parse", metavar="NAME", help="default: parse"
     )
     parse_parser.add_argument(
-        "--meta", type=meta, metavar="JSON", help="the request's meta, an object"
+        "--meta", type=meta, metavar="JSON", help="the request's meta, a JSON object"
     )
     options.add_spider_arguments(parse_parser)
     options.add_settings(parse_parser)

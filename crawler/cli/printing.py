@@ -51,7 +51,7 @@ class _Printed(io.TextIOBase):
 
     @property
     def buffer(self) -> io.BufferedIOBase:
-        """For bytes: those of standard error."""
+        """Where bytes are written: standard error."""
         return sys.stderr.buffer  # type: ignore[return-value]
 
     def writable(self) -> bool:

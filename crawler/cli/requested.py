@@ -15,10 +15,12 @@ def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> Non
     """URL, `--method` and `--data`; `--header` of a request that is sent."""
     parser.add_argument("url", metavar="URL")
     parser.add_argument(
-        "--method", metavar="METHOD", help="default: GET, or POST with --data"
+        "--method", metavar="METHOD", help="the method (default: GET; POST with --data)"
     )
     parser.add_argument(
-        "--data", metavar="BODY", help="the body, a form if no header says else; @FILE"
+        "--data",
+        metavar="BODY",
+        help="the body, or @FILE; a form unless a Content-Type header says otherwise",
     )
     if is_sent:
         parser.add_argument(
@@ -28,7 +30,7 @@ def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> Non
             default=[],
             type=header,
             metavar="'NAME: VALUE'",
-            help="a header of the request; may be given again",
+            help="a header of the request; may be repeated",
         )
 
 
@@ -37,7 +39,7 @@ def add_spider(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spider",
         metavar="NAME",
-        help="ask as this spider does: its client, headers, cookies, layers, settings",
+        help="use the client, headers, cookies, layers and settings of this spider",
     )
 
 

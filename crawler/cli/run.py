@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         commands,
         "run",
         run,
-        help="crawl with a spider, or go on where it was stopped",
+        help="crawl with a spider, or resume its unfinished run",
         example=EXAMPLE,
     )
     parser.add_argument(
@@ -56,18 +56,22 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="OUTPUT",
         help="where items go: a file (.jsonl .csv .json .parquet .db), a URI, an "
-        "[outputs.NAME], or - for standard output; may be given again (default: "
+        "[outputs.NAME], or - for standard output; may be repeated (default: "
         "out/NAME-RUN.jsonl); see crawl outputs",
     )
     kept = group.add_mutually_exclusive_group()
     kept.add_argument(
-        "--overwrite", action="store_true", help="replace files of others"
+        "--overwrite",
+        action="store_true",
+        help="replace files that this job did not write",
     )
     kept.add_argument(
-        "--append", action="store_true", help="go on behind what files of others hold"
+        "--append", action="store_true", help="add to files that this job did not write"
     )
     group.add_argument(
-        "--summary", metavar="PATH", help="write the report as a JSON object, - too"
+        "--summary",
+        metavar="PATH",
+        help="write the summary as a JSON object to this file; - is standard output",
     )
 
 
@@ -75,31 +79,36 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--urls",
         metavar="FILE",
-        help="ask for these URLs, one a line, in place of what the spider starts from; "
-        "- is standard input",
+        help="start from the URLs in this file, one a line; - is standard input",
     )
     group = parser.add_argument_group("where it ends, and how well")
     number = options.positive
-    group.add_argument("--pages", type=number, metavar="N", help="so many pages")
-    group.add_argument("--items", type=number, metavar="N", help="so many items")
+    group.add_argument("--pages", type=number, metavar="N", help="stop after N pages")
+    group.add_argument("--items", type=number, metavar="N", help="stop after N items")
     group.add_argument(
-        "--errors", type=number, metavar="N", help="so many failed pages; exit with 3"
+        "--errors",
+        type=number,
+        metavar="N",
+        help="stop after N failed pages, and exit with 3",
     )
     group.add_argument(
-        "--time", type=options.duration, metavar="TIME", help="so long: 90s, 10m, 2h"
+        "--time",
+        type=options.duration,
+        metavar="TIME",
+        help="stop after this time: 90s, 10m, 2h",
     )
     group.add_argument(
         "--min-items",
         type=options.count,
         default=0,
         metavar="N",
-        help="exit with 3 where there are fewer items",
+        help="exit with 3 if there are fewer items",
     )
     group.add_argument(
         "--max-error-rate",
         type=options.rate,
         metavar="RATE",
-        help="exit with 3 where more pages failed, such as 5%% (default: 10%%, or any "
+        help="exit with 3 if more pages failed, such as 5%% (default: 10%%, or any "
         "start URL)",
     )
 
@@ -117,7 +126,7 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
         type=options.positive,
         default=1,
         metavar="N",
-        help="crawl with so many processes; needs a shared store (storage.url)",
+        help="crawl with N processes; needs a shared store (storage.url)",
     )
 
 

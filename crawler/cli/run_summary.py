@@ -113,7 +113,7 @@ class Ending(msgspec.Struct, frozen=True):
     unpublished: dict[str, int] = msgspec.field(default_factory=dict)
     #: Outputs of an earlier run that this one, a bad one, did not replace.
     kept: list[str] = msgspec.field(default_factory=list)
-    #: Whether the state is kept, so that the run can be gone on with.
+    #: Whether the state is kept, so that the run can be resumed.
     is_kept: bool = True
     #: What the run died of, where it did.
     error: Exception | None = None

@@ -138,7 +138,9 @@ async def perform(
         else:
             if not is_given_up:
                 return ending
-            view.say("another process has taken over; joining the run anew")
+            view.say(
+                "another process has taken over this work; joining the run again"
+            )
 
 
 async def _perform(

@@ -25,16 +25,16 @@ def add(commands: Commands) -> None:
         type=options.positive,
         default=4,
         metavar="N",
-        help="jobs at work at the same time (default: 4)",
+        help="how many jobs may run at a time (default: 4)",
     )
     parser.add_argument(
         "--print",
         dest="kind",
         choices=("systemd", "cron", "kubernetes"),
-        help="run nothing: write what a scheduler that is there already needs",
+        help="run nothing; print what another scheduler needs to run the jobs",
     )
     parser.add_argument(
-        "--to", metavar="FOLDER", help="with --print: files, not standard output"
+        "--to", metavar="FOLDER", help="with --print: write files into this folder"
     )
     parser.add_argument(
         "--image",

@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         commands,
         "shell",
         shell,
-        help="look into one page with Python; robots.txt is not asked",
+        help="open one page in a Python shell; robots.txt is not asked",
         example="crawl shell https://books.example/ --spider books",
     )
     requested.add_request(parser)

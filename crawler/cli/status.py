@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
         commands,
         "status",
         status,
-        help="show which processes work on a run, and what waits",
+        help="show which processes work on a run, and what is left to do",
         example=EXAMPLE,
     )
     parser.add_argument(

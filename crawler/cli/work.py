@@ -24,13 +24,13 @@ def add(commands: Commands) -> None:
         commands,
         "work",
         run,
-        help="join the run of a shared store, and leave it when it is over",
+        help="help with a run in a shared store until the run is over",
         example=EXAMPLE,
     )
     parser.add_argument(
         "name",
         metavar="NAME",
-        help="as in the `crawl run` that leads: a job, a spider's name, or its file",
+        help="the same as for `crawl run`: a job, a spider's name, or its file",
     )
     options.add_spider_arguments(parser)
     options.add_settings(parser)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         spider, settings, terms, manner, args.command_line, spider_name=args.name
     )
     code = ending.report.exit_code
-    # How good the run was is for the process to say that leads it.
+    # Only the process that leads the run judges it.
     return 0 if code == POOR else code
 
 

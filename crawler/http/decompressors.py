@@ -277,7 +277,7 @@ class _Brotli:
                 given -= min(given, len(piece))
             if self.eof:
                 yield b""
-        raise brotli.error("the stream does not end")
+        raise brotli.error("the stream ends too early")
 
 
 def _open_zstd(head: bytes) -> Decompressor:

@@ -172,7 +172,8 @@ class Transfer:
 
     @property
     def may_be_sent_again(self) -> bool:
-        """Whether it may be sent again unasked: harmless, and not done too often."""
+        """Whether the request may be repeated without asking the caller: its method is
+        idempotent (RFC 9110 9.2.2), and no answer has begun."""
         return self.is_unanswered and self.request.method in _IDEMPOTENT
 
     # The connection's side

@@ -383,7 +383,8 @@ class Page:
         ]
 
     def _room(self, references: list[str]) -> int:
-        """How many of these links are taken: of so many, and of so much text in all."""
+        """How many of these links are followed: both their number and the size of
+        their URLs are limited."""
         number = min(self._max_links, len(references))
         base = len(self.base_url)
         # A reference is no longer than its place in the markup, even with entities.

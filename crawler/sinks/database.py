@@ -202,7 +202,7 @@ class Database(Sink):
             self.kept, self.published = self.target, f"{self.path}?table={place}"
 
     def _put_in_place(self, label: str) -> str:
-        """The name under which the rows are in place."""
+        """Replace the table by the new one; the name that it has then."""
         assert self._table is not None
         with self._writing() as connection:
             self._swap.put_in_place(connection, self._table, label)

@@ -59,7 +59,7 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         for output in self._expanded():
             sink = self._sink(output, time.time(), 1, owns)
             if isinstance(output, Sink) or is_fixed(output.uri):
-                sink.check(owns)  # the places of others depend on the run
+                sink.check(owns)  # other outputs have the run's number in their name
             sinks.append(sink)
         check_distinct(sinks)
 

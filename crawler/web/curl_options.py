@@ -154,7 +154,7 @@ def _form_string(made: CurlCommand, value: str) -> None:
 def _seconds(made: CurlCommand, value: str) -> None:
     made.timeout = float(value)
     if not 0 < made.timeout < 1e6:
-        raise ValueError("it is no number of seconds")
+        raise ValueError("it is not a number of seconds above 0")
 
 
 def _content(path: str) -> bytes:

@@ -72,7 +72,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 def _plain(value: Any, depth: int) -> Any:
     """A value with `undefined`, `!0` and `!1` as what they mean."""
     if depth > _DEEPEST:
-        raise ValueError("it is too deep")
+        raise ValueError("it is nested too deeply")
     if isinstance(value, str):
         return _WORDS.get(value, value)
     if isinstance(value, list):

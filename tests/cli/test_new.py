@@ -87,7 +87,7 @@ def test_a_page_that_cannot_be_looked_at_still_gets_a_spider(
     told = capsys.readouterr().err.splitlines()
     assert code == 0
     assert len(told) == 1
-    assert told[0].startswith("crawl: The page could not be looked at: ")
+    assert told[0].startswith("crawl: The page cannot be read: ")
     assert why in told[0]
     assert "response.page.text" in (tmp_path / "spiders" / "shop.py").read_text()
 

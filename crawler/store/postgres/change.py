@@ -59,7 +59,7 @@ class Change:
         return now != (run.start_items, run.start_values, run.start_counts)
 
     def staged(self, page: int) -> StagedParts | None:
-        """What the page has staged, and has not given or lost in this commit."""
+        """The page's staged results that this commit has neither landed nor dropped."""
         return None if page in self.unstaged else self.run.staged.get(page)
 
     @property

@@ -30,13 +30,13 @@ class Gathered:
         self._run, self._change = change.run, change
         #: The outcomes that may have effects.
         self.outcomes: list[Outcome] = []
-        #: Pages that end, and the place of the outcome that ends them.
+        #: By page: which outcome of the group ends it.
         self.ended: dict[int, int] = {}
         #: Pages that are put back.
         self.put_back: set[int] = set()
         #: Links that may be new, as they were found first.
         self.links: dict[int, Entry] = {}
-        #: How links were met: by fingerprint, the outcome's place and the depth.
+        #: By fingerprint of a link: each outcome that found it, and at which depth.
         self.met: dict[int, list[tuple[int, int]]] = {}
         #: Requests that the spider built, and the places of what `start()` yielded in
         #: an earlier process, too: its requests are not counted again.

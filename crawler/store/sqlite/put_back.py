@@ -28,7 +28,7 @@ _FAILED = """SELECT page, reason, status, depth, parent
           FROM visits GROUP BY page)
     JOIN urls ON sequence = page WHERE state = 2 ORDER BY page"""
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, 0, 0, 0, 0, 0, '', ?)"
-#: The run goes on: its spider has not stopped it, nor given its last items.
+#: A run with pages to visit again has not been stopped or closed by its spider.
 _REOPEN = "DELETE FROM facts WHERE name IN ('stopped', 'closed')"
 _PUT_BACK = """INSERT OR IGNORE INTO pending
     SELECT host, rank, depth, sequence FROM urls WHERE sequence = ?"""

@@ -37,7 +37,8 @@ def plain_text(entries: Iterable[FormEntry], encoding: str) -> bytes:
 
 
 def multipart_form(entries: Sequence[FormEntry], encoding: str) -> Multipart:
-    """The entries as multipart/form-data, in an encoding that no header names."""
+    """The entries as multipart/form-data. The receiver is not told the encoding: the
+    format has no place for it."""
     parts = []
     for name, value in entries:
         encoded_name = encode(with_newlines(name, "\r\n"), encoding)

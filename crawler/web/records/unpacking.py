@@ -44,7 +44,7 @@ class Unpacker:
             yield data
 
     def close(self) -> Iterator[bytes]:
-        """What is left of a body that is shorter than a mark."""
+        """The rest of the body; a very short body comes only now."""
         if self._head:
             yield self._head
             self._head = None
