@@ -138,9 +138,7 @@ async def perform(
         else:
             if not is_given_up:
                 return ending
-            view.say(
-                "another process has taken over this work; joining the run again"
-            )
+            view.say("another process has taken over this work; joining the run again")
 
 
 async def _perform(
