@@ -60,6 +60,41 @@ def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
     assert len(site.asked_robots()) == HOSTS
 
 
+def test_one_command_starts_several_processes(tmp_path: Path, database: str) -> None:
+    at = ("-s", f"storage.url={database}", "--summary", "summary.json")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        made = crawl(tmp_path, "run", "team", "--processes", "3", *at)
+
+    assert made.returncode == 0, made.stderr
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert summary["pages"] == summary["items"] == HOSTS * PAGES
+    assert min(site.gaps()) >= LEAST
+
+
+def test_a_limit_on_pages_holds_over_several_processes(
+    tmp_path: Path, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}", "--pages", "101")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        made = crawl(tmp_path, "run", "team", "--processes", "2", *at)
+
+    assert made.returncode == 0, made.stderr
+    assert len(titles(tmp_path / "out" / "team-1.jsonl")) == 101
+
+
+def test_several_processes_need_a_store_that_they_share(tmp_path: Path) -> None:
+    with serving_team(1, 1) as site:
+        write_team_spider(tmp_path, site, RATE)
+        made = crawl(tmp_path, "run", "team", "--processes", "2")
+        assert site.log == []
+
+    assert made.returncode == 2
+    assert "storage.url" in made.stderr.splitlines()[-1]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seed", [1, 2])
