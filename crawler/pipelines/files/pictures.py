@@ -36,6 +36,7 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "png": {},
     "webp": {"quality": 82},
 }
+_TIFF = (b"II*\0", b"MM\0*")
 _ORIENTATION = 0x0112
 #: How a picture is turned for each value of that tag (TIFF 6.0, EXIF 2.3: 4.6.4.A).
 _TURNS = {
@@ -94,7 +95,7 @@ def _damage_named() -> Iterator[None]:
     except _BOMBS as exc:
         raise UnfitImage(Reason.BOMB, str(exc)) from exc
     except _DAMAGE as exc:
-        is_short = isinstance(exc, EOFError) or "truncated" in str(exc)
+        is_short = isinstance(exc, EOFError) or "truncated" in str(exc).lower()
         reason = Reason.TRUNCATED if is_short else Reason.DECODE_ERROR
         raise UnfitImage(reason, str(exc) or type(exc).__name__) from exc
 
@@ -105,7 +106,8 @@ def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
     try:
         image = PIL.Image.open(io.BytesIO(content), formats=known)
     except PIL.UnidentifiedImageError as exc:
-        if sniff(content[:SNIFFED_BYTES]).startswith("image/"):
+        is_tiff = content.startswith(_TIFF)  # which sniffing does not know
+        if is_tiff or sniff(content[:SNIFFED_BYTES]).startswith("image/"):
             raise UnfitImage(Reason.DECODE_ERROR, "its head is damaged") from exc
         formats = ", ".join(known)
         raise UnfitImage(

@@ -239,7 +239,12 @@ def test_what_is_no_picture_is_not_wanted(content: bytes) -> None:
     assert "JPEG" in detail
 
 
-@pytest.mark.parametrize("format", ["PNG", "GIF", "JPEG", "WEBP", "BMP"])
+@pytest.mark.parametrize("size", [40, 100, 150])
+def test_a_jpeg_cut_within_its_head_is_truncated(size: int) -> None:
+    assert reason_of(drawn("JPEG")[:size])[0] == "truncated"
+
+
+@pytest.mark.parametrize("format", ["PNG", "GIF", "JPEG", "WEBP", "BMP", "TIFF"])
 def test_a_head_alone_is_damage(format: str) -> None:
     assert reason_of(drawn(format)[:16])[0] in ("decode_error", "truncated")
 
