@@ -10,7 +10,7 @@ from crawler.cli.filters import intake_of
 from crawler.cli.spider_client import asking_as
 from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason, Retry, Skip
-from crawler.pipelines import Chain, Files, Run
+from crawler.pipelines import Chain, Run
 from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.callbacks import CallbackError, Callbacks, Effects
@@ -71,7 +71,8 @@ class Tried:
 
 async def try_page(spider: Spider, settings: Settings, request: Request) -> Tried:
     """What its callback makes of the page; FetchError, CallbackError."""
-    pipelines = [it for it in spider.pipelines if not isinstance(it, Files)]
+    # What fetches files needs a crawl.
+    pipelines = [it for it in spider.pipelines if not hasattr(it, "is_fetching")]
     chain = Chain(pipelines, item_key=spider.item_key)
     async with (
         asking_as(spider, settings, request.url) as work,

@@ -1,14 +1,30 @@
 """The steps that every item passes between its page and the commit."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from crawler.errors import DropItem
 from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Required, Validate
 from crawler.pipelines.chain import Chain, OpenChain
-from crawler.pipelines.files.downloads import File
-from crawler.pipelines.files.images import Image, Images, Thumbnail
-from crawler.pipelines.files.pipeline import Files
 from crawler.pipelines.item_type import ItemField, ItemType
 from crawler.pipelines.items import ItemError, decode, encode, fields_of
+
+if TYPE_CHECKING:
+    from crawler.pipelines.files.downloads import File
+    from crawler.pipelines.files.images import Image, Images, Thumbnail
+    from crawler.pipelines.files.pipeline import Files
+
+#: Imported when first used: few crawls fetch files.
+_FILES = {
+    "File": "downloads",
+    "Files": "pipeline",
+    "Image": "images",
+    "Images": "images",
+    "Thumbnail": "images",
+}
 
 __all__ = [
     "Chain",
@@ -34,3 +50,11 @@ __all__ = [
     "encode",
     "fields_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"crawler.pipelines.files.{_FILES[name]}")
+    value = globals()[name] = getattr(module, name)
+    return value

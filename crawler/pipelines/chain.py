@@ -13,7 +13,6 @@ from crawler.errors import ConfigError
 from crawler.pipelines import items
 from crawler.pipelines.base import Immediate, Pipeline, Process, Run
 from crawler.pipelines.builtin import Dedupe, Map, Validate, is_empty, key_of
-from crawler.pipelines.files.pipeline import Files
 from crawler.pipelines.item_type import ItemType
 from crawler.pipelines.items import ItemError
 from crawler.pipelines.snapshot import snapshot
@@ -60,7 +59,7 @@ class Chain:
         for pipeline in reversed(self.pipelines):
             if isinstance(pipeline, Validate):
                 return pipeline.item_type
-            if isinstance(pipeline, Files):
+            if getattr(pipeline, "is_fetching", False):
                 continue  # the type says where its files go
             if isinstance(pipeline, Map) or not isinstance(pipeline, Immediate):
                 return None

@@ -53,6 +53,9 @@ class Files:
     ConfigError: the folder cannot be written, before the first request.
     """
 
+    #: It fetches files, and leaves the type of an item as it is.
+    is_fetching = True
+
     def __init__(
         self,
         field: str,

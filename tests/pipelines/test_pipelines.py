@@ -1,0 +1,31 @@
+"""The door of the pipelines: what it offers, and what it leaves for later."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from crawler import pipelines
+
+
+def test_a_crawl_without_files_imports_nothing_for_them() -> None:
+    code = """
+import sys
+import crawler.cli.run, crawler.run.api, crawler.run.crawl_run
+print([name for name in sys.modules if name.startswith("crawler.pipelines.files")])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_all_that_it_offers_is_there() -> None:
+    assert all(hasattr(pipelines, name) for name in pipelines.__all__)
+
+
+def test_another_name_is_an_error_as_of_any_module() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Fils'"):
+        pipelines.Fils  # noqa: B018
