@@ -21,7 +21,7 @@ from rich.text import Text
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 CRAWL = [sys.executable, "-m", "crawler"]
-COLUMNS = 100
+COLUMNS = 110
 
 SPIDER = """
 from crawler import Response, Results, Spider

@@ -7,14 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.web.documents import ROOT, blocks
+from tests.web.documents import ROOT
 
 README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "pictures" / "terminal.svg"
 pytestmark = pytest.mark.slow
 
 
@@ -49,15 +51,17 @@ def test_it_writes_every_book_once_and_runs_again(tmp_path: Path) -> None:
 
 
 def test_the_readme_shows_what_it_prints(tmp_path: Path) -> None:
-    said = next(block for block in blocks(README) if block.language == "console").text
+    assert "(docs/pictures/terminal.svg)" in README.read_text(encoding="utf-8")
+    drawn = re.findall(r"<text class=\"demo-r[^>]*>([^<]+)", PICTURE.read_text("utf-8"))
+    command, *lines = [unescape(text).replace("\xa0", " ").rstrip() for text in drawn]
+    said = [without_figures(line) for line in lines if line.strip()]
 
     done = demo(tmp_path)
 
     printed = without_figures(done.stderr).splitlines()
-    missing = [
-        line for line in without_figures(said).splitlines() if line not in printed
-    ]
-    assert missing == []
+    assert command == "$ crawl demo"
+    assert len(said) > 10
+    assert [line for line in said if line not in printed] == []
 
 
 def without_figures(text: str) -> str:
