@@ -81,6 +81,16 @@ def all_of(declared: Sequence[Session | SessionPool]) -> Iterator[Session]:
         yield from each.sessions if isinstance(each, SessionPool) else (each,)
 
 
+def proxies_of(declared: Sequence[Session | SessionPool]) -> dict[str, str]:
+    """By name: the proxy of each session that has one; a pool has that of its first
+    session, for what the pool asks as one, such as robots.txt."""
+    found = {each.name: each.proxy for each in all_of(declared) if each.proxy}
+    for each in declared:
+        if isinstance(each, SessionPool) and each.sessions and each.sessions[0].proxy:
+            found[each.name] = each.sessions[0].proxy
+    return found
+
+
 def check_sessions(cls: type, declared: object) -> None:
     """Raise ConfigError unless names are unique and all methods exist with the right
     signature."""

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 
 import anyio
-from anyio.abc import TaskGroup
 
 from crawler.errors import FetchError
 
@@ -51,7 +50,9 @@ class NameTable:
         self._young: set[str] = set()
         #: By host: until when its requests fail, and why.
         self.failures: dict[str, tuple[float, FetchError]] = {}
-        self._tasks: TaskGroup | None = None
+        #: Set when a lookup may begin. Requests are woken by timers, too, and in a
+        #: timer's callback no task can be started: `run` starts them.
+        self._may_begin = asyncio.Event()
 
     def __len__(self) -> int:
         """The number of hosts that wait for their lookup."""
@@ -66,7 +67,7 @@ class NameTable:
         self._waiting[host] = [then]
         self._begun += 1
         heappush(self._queue, (-priority, self._begun, host))
-        self._begin()
+        self._may_begin.set()
 
     def check(self, host: str, url: str) -> None:
         """Raise FetchError if the lookup of the host has just failed."""
@@ -88,23 +89,22 @@ class NameTable:
 
     async def run(self) -> None:
         """Do the lookups, until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            self._begin()
-            await anyio.sleep_forever()
-
-    def _begin(self) -> None:
-        while self._tasks is not None and self._queue and self._has_room():
-            _, _, host = heappop(self._queue)
-            self._out += 1
-            self._young.add(host)
-            self._tasks.start_soon(self._ask, host)
+        async with anyio.create_task_group() as tasks:
+            while True:
+                while self._queue and self._has_room():
+                    _, _, host = heappop(self._queue)
+                    self._out += 1
+                    self._young.add(host)
+                    tasks.start_soon(self._ask, host)
+                self._may_begin.clear()
+                await self._may_begin.wait()
 
     def _has_room(self) -> bool:
         return len(self._young) < self._most and self._out < MAX_HANGING
 
     def _grown_old(self, host: str) -> None:
         self._young.discard(host)
-        self._begin()
+        self._may_begin.set()
 
     async def _ask(self, host: str) -> None:
         self.failures.pop(host, None)
@@ -121,4 +121,4 @@ class NameTable:
         self.ready.add(host)
         for then in self._waiting.pop(host):
             then()
-        self._begin()
+        self._may_begin.set()

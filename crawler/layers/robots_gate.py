@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
@@ -77,6 +78,7 @@ class RobotsTable:
         *,
         timeout: float,
         memory: RobotsMemory | None = None,
+        session_proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._agent = agent
         self._fetch = fetch
@@ -86,6 +88,8 @@ class RobotsTable:
         self._timeout = timeout
         #: What other processes were answered; None: there are none.
         self._memory = memory
+        #: By name: the proxies of sessions that have one.
+        self._session_proxies = session_proxies or {}
         self._loop = asyncio.get_running_loop()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         #: Failures of routes: by origin and proxy.
@@ -97,13 +101,20 @@ class RobotsTable:
         known = self._known.get(origin) or self._way_failures.get((origin, proxy))
         return known is not None and self._loop.time() < known.until
 
+    def way_of(self, request: Request) -> str:
+        """The proxy of a request: its own, or that of its session; "": none."""
+        options = request.options
+        if options.proxy or not self._session_proxies:
+            return options.proxy
+        return self._session_proxies.get(options.session, "")
+
     def verdict(self, request: Request) -> FetchError | None:
         """The reason why this request may not be made; None: the request is allowed."""
         url = request.url
         origin = urls.origin_of(url)
         known = self._known.get(origin)
         if known is None:
-            known = self._way_failures.get((origin, request.options.proxy))
+            known = self._way_failures.get((origin, self.way_of(request)))
         if known is None:
             return None
         if isinstance(known.answer, FetchError):

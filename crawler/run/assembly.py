@@ -13,7 +13,7 @@ from crawler.frontier.pace_policy import Backoff
 from crawler.frontier.way_health import WayHealth
 from crawler.http import is_fake
 from crawler.layers import rates
-from crawler.layers.declared_sessions import all_of, check_sessions
+from crawler.layers.declared_sessions import all_of, check_sessions, proxies_of
 from crawler.layers.identities import Identities
 from crawler.layers.name_table import NameTable
 from crawler.layers.prepared import HookRunner, Prepared
@@ -146,7 +146,14 @@ def assemble(resources: RunResources) -> Assembled:
     if settings.politeness.robots:
         agent, total = settings.user_agent(), settings.http.total
         robots = RobotsTable(
-            agent, fetch, hosts, ways, retries, timeout=total, memory=team
+            agent,
+            fetch,
+            hosts,
+            ways,
+            retries,
+            timeout=total,
+            memory=team,
+            session_proxies=proxies_of(spider.sessions),
         )
     parts = VisitParts(
         fetch=fetch,

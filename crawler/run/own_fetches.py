@@ -169,9 +169,10 @@ class OwnFetches:
 
     async def _know_robots(self, entry: Entry) -> None:
         """Return when the rules of the origin's robots.txt are known."""
-        robots, proxy = self._robots, entry.request.options.proxy
+        robots = self._robots
         if robots is None:
             return
+        proxy = robots.way_of(entry.request)
         origin = urls.origin_of(entry.url)
         while not robots.knows(origin, proxy):
             lock = self._asking.setdefault(origin, asyncio.Lock())

@@ -20,7 +20,7 @@ from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
 from crawler.layers import rates
 from crawler.layers.name_table import NameTable
-from crawler.request import START, Entry
+from crawler.request import START, Entry, Request
 from crawler.run.own_turns import OwnTurns
 from crawler.store.base import Committed
 from crawler.web import urls
@@ -31,6 +31,10 @@ class Gate(Protocol):
     origin (none: direct)."""
 
     def knows(self, origin: str, proxy: str) -> bool: ...
+
+    def way_of(self, request: Request) -> str:
+        """The proxy of the request: its own, or that of its session."""
+        ...
 
 
 class RobotsTurn(msgspec.Struct, frozen=True):
@@ -342,9 +346,9 @@ class Scheduler:
         self._out += 1
         if self._gate is not None:
             origin = urls.origin_of(entry.url)
-            proxy = entry.request.options.proxy
+            proxy = self._gate.way_of(entry.request)
             if not self._gate.knows(origin, proxy):
-                return self._robots_first(entry, origin, now)
+                return self._robots_first(entry, origin, proxy, now)
         self.in_flight[entry.fingerprint] = entry
         if self._permits is not None:
             self._permits -= 1
@@ -396,13 +400,15 @@ class Scheduler:
         if self._names is not None:
             await self._names.run()
 
-    def _robots_first(self, entry: Entry, origin: str, now: float) -> RobotsTurn:
+    def _robots_first(
+        self, entry: Entry, origin: str, proxy: str, now: float
+    ) -> RobotsTurn:
         """Give the entry's turn to its origin's robots.txt, which has no kind."""
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         self.frontier.push(entry)
         self.frontier.hold(origin, now)
-        return RobotsTurn(origin, entry.host, entry.request.options.proxy)
+        return RobotsTurn(origin, entry.host, proxy)
 
     def _take_back(self, turn: Turn) -> None:
         now = self._loop.time()

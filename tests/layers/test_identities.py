@@ -407,3 +407,24 @@ def test_a_session_that_cannot_be_is_an_error(make: Callable[[], Any]) -> None:
 
 def test_what_a_session_holds_is_not_shown() -> None:
     assert "secret" not in repr(Session("a", meta={"word": "secret"}))
+
+
+@pytest.mark.parametrize("session", ["a", "pool"])
+def test_robots_txt_goes_the_way_of_the_session_that_needs_it(session: str) -> None:
+    proxy = "http://proxy.example:3128"
+
+    class Own(Visits):
+        sessions = [
+            Session("a", proxy=proxy),
+            SessionPool("pool", [Session("one", proxy=proxy)]),
+        ]
+
+        async def start(self) -> Results:
+            yield Request(HOME, session=session)
+
+    site = TimedSite({HOME: ""})
+    assert crawl(Own, site, politeness={"robots": True}).report.pages == 1
+    assert {asked.url: asked.proxy for asked in site.log} == {
+        f"{HOME}robots.txt": proxy,
+        HOME: proxy,
+    }

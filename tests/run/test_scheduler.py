@@ -200,6 +200,9 @@ class Gate:
     def knows(self, origin: str, proxy: str) -> bool:
         return origin in self.known
 
+    def way_of(self, request: Request) -> str:
+        return request.options.proxy
+
 
 async def test_an_origin_gives_nothing_before_its_robots_txt_is_answered() -> None:
     gate = Gate()
