@@ -20,6 +20,8 @@ from tests.postgres import Server
 HOSTS, PAGES, RATE = 12, 40, 8.0
 #: The interval of a host, less what a busy machine may take off a gap on its way.
 LEAST = 0.3 / RATE
+#: Requests that may come too early in a crawl whose processes are killed and paused.
+MOST_LATE = 2
 
 
 def titles(path: Path) -> list[str]:
@@ -129,7 +131,8 @@ def test_processes_killed_and_paused_at_random_lose_nothing(
             assert crawl(tmp_path, "run", "team", *at).returncode == 0, told
 
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
-    assert min(site.gaps()) >= LEAST
+    # A request that had passed the guard when its process was paused leaves late.
+    assert len([gap for gap in site.gaps() if gap < LEAST]) <= MOST_LATE
 
 
 @pytest.mark.slow
