@@ -19,6 +19,8 @@ VARYING = (
     (re.compile(r"^(resuming run \d+): .*"), r"\1: ..."),
     (re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d "), ""),
     (re.compile(r"\.py:\d+ in "), ".py:LINE in "),
+    # Whether a shell needs quotes for it is up to the folder of the checkout.
+    (re.compile(r"'(ROOT/[\w./:]*)'"), r"\1"),
     # The words of the system and of the event loop are not ours.
     (re.compile(r"\[Errno (\d+)\] [^;\"]*"), r"[Errno \1] ..."),
     (re.compile(r"\b1[6-9]\d{8}(\.\d+)?\b"), "TIME"),
