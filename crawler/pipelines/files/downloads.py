@@ -19,12 +19,12 @@ from crawler.errors import ConfigError, FetchError
 from crawler.pipelines.base import Run
 from crawler.pipelines.files.part_file import PartFile
 from crawler.pipelines.files.paths import NamedFile, beside, path_of
-from crawler.pipelines.files.patience import FAILURES, Patience
+from crawler.pipelines.files.patience import Patience
 from crawler.pipelines.files.places import FilePlace
 from crawler.pipelines.files.receiver import STATUSES, FileLimits, FileReceiver
 from crawler.request import Request
 from crawler.spider.at_work import Receiving
-from crawler.store.files import FileTable, KeptFile
+from crawler.store.files import FileTable, KeptFile, path_key
 from crawler.web.urls import host_of
 
 #: The reason of a URL that is none.
@@ -66,25 +66,8 @@ class Downloads:
         self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         #: By URL: what became of files that could not be fetched in this run.
         self._failed: dict[str, File] = {}
-        #: Held from the choice of a path until the file is recorded.
-        self._landing = anyio.Lock()
-
-    async def known(self, url: str) -> File | None:
-        """What became of this URL in this run; None: it was not asked for, or the
-        place does not say now."""
-        try:
-            return await self._known(url)
-        except FAILURES:
-            return None  # `file` asks again, and has the time to wait
-
-    async def _known(self, url: str) -> File | None:
-        failed = self._failed.get(url)
-        if failed is not None:
-            return failed
-        kept = await self._table.find(self.place.name, url)
-        if kept is None or kept.run != self._run.number:
-            return None
-        return self._file(kept) if await self._is_there(kept) else None
+        #: By a path that several files may want: held until one of them is recorded.
+        self._landing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def file(
         self, url: str, template: str, limits: FileLimits, receiving: Receiving
@@ -93,9 +76,15 @@ class Downloads:
         after some minutes."""
 
         async def known_or_fetched() -> File:
-            return await self._known(url) or await self._fetch(
-                url, template, limits, receiving
-            )
+            failed = self._failed.get(url)
+            if failed is not None:
+                return failed
+            kept = await self._table.find(self.place.name, url)
+            if kept is not None and not await self._is_there(kept):
+                kept = None
+            if kept is not None and kept.run == self._run.number:
+                return self._file(kept)
+            return await self._fetch(url, template, limits, receiving, kept)
 
         lock = self._locks.setdefault(url, asyncio.Lock())
         async with lock:  # another page may be fetching it
@@ -120,15 +109,18 @@ class Downloads:
             raise
 
     async def _fetch(
-        self, url: str, template: str, limits: FileLimits, receiving: Receiving
+        self,
+        url: str,
+        template: str,
+        limits: FileLimits,
+        receiving: Receiving,
+        kept: KeptFile | None,
     ) -> File:
+        """Fetch the file, or ask whether it is still the one that is `kept`."""
         try:
             request = Request(url, stream=True, statuses=STATUSES)
         except ConfigError as exc:
             return self._lost(File(url, reason=BAD_URL, detail=str(exc)))
-        kept = await self._table.find(self.place.name, url)
-        if kept is not None and not await self._is_there(kept):
-            kept = None
         part = PartFile(self.place.parts, url)
         await to_thread.run_sync(part.take_up)
         receiver = FileReceiver(part, limits, kept)
@@ -150,8 +142,8 @@ class Downloads:
 
         async def landed() -> File:
             with anyio.CancelScope(shield=True):
-                kept = await self._land(url, template, part, receiver)
-            return self._file(kept)
+                landed = await self._land(url, template, part, receiver)
+            return self._file(landed)
 
         return await self.patience.repeat(landed)
 
@@ -161,22 +153,30 @@ class Downloads:
         """Put the file in its place and record it."""
         named = NamedFile(receiver.sha256, receiver.name, receiver.type, host_of(url))
         path = path_of(template, named, self._run.job, self._run.spider)
-        async with self._landing:
+        if receiver.sha256 in path:  # no other file can have it
+            return await self._put_and_keep(url, path, part, receiver)
+        lock = self._landing.setdefault(path_key(path), asyncio.Lock())
+        async with lock:
             if not await self._is_free(path, url, receiver):
                 path = beside(path, receiver.sha256)
-            await to_thread.run_sync(self._put, part, path, receiver)
-            kept = KeptFile(
-                self.place.name,
-                url,
-                path,
-                receiver.sha256,
-                receiver.size,
-                receiver.type,
-                receiver.etag,
-                receiver.modified,
-                self._run.number,
-            )
-            await self._table.keep(kept)
+            return await self._put_and_keep(url, path, part, receiver)
+
+    async def _put_and_keep(
+        self, url: str, path: str, part: PartFile, receiver: FileReceiver
+    ) -> KeptFile:
+        await to_thread.run_sync(self._put, part, path, receiver)
+        kept = KeptFile(
+            self.place.name,
+            url,
+            path,
+            receiver.sha256,
+            receiver.size,
+            receiver.type,
+            receiver.etag,
+            receiver.modified,
+            self._run.number,
+        )
+        await self._table.keep(kept)
         return kept
 
     async def _is_free(self, path: str, url: str, receiver: FileReceiver) -> bool:
@@ -198,8 +198,7 @@ class Downloads:
         return size == receiver.size and self.place.digest(path) == receiver.sha256
 
     def _put(self, part: PartFile, path: str, receiver: FileReceiver) -> None:
-        is_named_by_content = receiver.sha256 in path
-        if is_named_by_content and self.place.size(path) == receiver.size:
+        if receiver.sha256 in path and self.place.size(path) == receiver.size:
             part.discard()
             return
         self.place.put(part.path, path)

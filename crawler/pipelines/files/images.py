@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import os
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -32,7 +32,6 @@ from crawler.pipelines.files.image_values import (
 )
 from crawler.pipelines.files.paths import BY_CONTENT
 from crawler.pipelines.files.pipeline import Files, FilesOfRun
-from crawler.spider import at_work
 from crawler.web.file_names import safe_name
 
 #: Pictures that are decoded at a time: each takes four bytes a pixel.
@@ -174,15 +173,7 @@ class ImagesOfRun(FilesOfRun):
 
     async def checked(self, files: list[File]) -> list[File]:
         """The pictures among these files; the others with the reason why not."""
-        with self._off_the_clock(files):
-            return [await self._image(file) for file in files]
-
-    def _off_the_clock(self, files: list[File]) -> AbstractContextManager[object]:
-        """A while that does not count against the time of a callback: pages wait for
-        each other's pictures."""
-        if all(file.reason for file in files):
-            return nullcontext()
-        return at_work.holder_of("Images", "a pipeline of a crawl").receiving()
+        return [await self._image(file) for file in files]
 
     async def _image(self, file: File) -> Image:
         if file.reason:

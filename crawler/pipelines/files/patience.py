@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a failing place is tried again.
 PATIENCE = 300.0
-#: What a place raises while it cannot be written or read.
-FAILURES = (OSError, StoreError)
 #: Errors of the disk that the same call will meet again.
 _LASTING = {
     errno.EACCES,

@@ -28,6 +28,7 @@ from crawler.pipelines.files.receiver import FileLimits
 from crawler.pipelines.items import ItemError
 from crawler.settings import size as size_of
 from crawler.spider import at_work
+from crawler.spider.at_work import Receiving
 
 if TYPE_CHECKING:
     from crawler.response import Response
@@ -142,8 +143,7 @@ class FilesOfRun:
         named = items.get(item, self._files.field)
         is_list = isinstance(named, (list, tuple))
         references = list(named) if is_list else [named] if named else []
-        fetched = await self._all([_url(page, each) for each in references])
-        files = await self.checked(fetched)
+        files = await self._all([_url(page, each) for each in references])
         for file in files:
             reason = f"files_failed:{file.reason}" if file.reason else "files"
             self._run.count(reason)
@@ -155,44 +155,35 @@ class FilesOfRun:
         return _with(item, self._files.to, value)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """These files, with a reason for each that is not wanted after all."""
+        """These files, with a reason for each that is not wanted after all. The time
+        that it takes does not count against that of a callback."""
         return files
 
     async def _all(self, named: list[str | File]) -> list[File]:
-        """The files of these URLs, in their order, fetched side by side."""
-        known = [
-            each if isinstance(each, File) else await self._downloads.known(each)
-            for each in named
-        ]
-        missing = [
-            url
-            for url, file in zip(named, known, strict=True)
-            if file is None and isinstance(url, str)
-        ]
-        if missing:
-            fetched = await self._fetched(list(dict.fromkeys(missing)))
-            known = [
-                fetched[url] if file is None and isinstance(url, str) else file
-                for url, file in zip(named, known, strict=True)
-            ]
-        return [file for file in known if file is not None]
+        """The files of these URLs, in their order; one that is a File already has no
+        URL."""
+        urls = [each for each in dict.fromkeys(named) if isinstance(each, str)]
+        if not urls:
+            return await self.checked([it for it in named if isinstance(it, File)])
+        with at_work.holder_of("Files", _PLACES).receiving() as receiving:
+            fetched = await self._fetched(urls, receiving)
+            return await self.checked(
+                [fetched[it] if isinstance(it, str) else it for it in named]
+            )
 
-    async def _fetched(self, urls: list[str]) -> dict[str, File]:
+    async def _fetched(self, urls: list[str], receiving: Receiving) -> dict[str, File]:
+        """Fetch these URLs side by side."""
         files = self._files
-        holder = at_work.holder_of("Files", _PLACES)
-        with holder.receiving() as receiving:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = {
-                        url: group.create_task(
-                            self._downloads.file(
-                                url, files.path, files.limits, receiving
-                            )
-                        )
-                        for url in urls
-                    }
-            except BaseExceptionGroup as exc:
-                raise exc.exceptions[0] from None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    url: group.create_task(
+                        self._downloads.file(url, files.path, files.limits, receiving)
+                    )
+                    for url in urls
+                }
+        except BaseExceptionGroup as exc:
+            raise exc.exceptions[0] from None
         return {url: task.result() for url, task in tasks.items()}
 
 
