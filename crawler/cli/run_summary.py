@@ -69,7 +69,11 @@ def _rows(report: Report) -> Iterable[tuple[str, str, str]]:
     yield "redirected", _amount(report.redirected), ""
     yield "skipped", _amount(skipped), _parts(report.skipped, skipped)
     yield "retried", _amount(report.retried), ""
-    yield "fetched", _amount(report.fetched), "by self.fetch" if report.fetched else ""
+    yield (
+        "fetched",
+        _amount(report.fetched),
+        "by self.fetch and Files" if report.fetched else "",
+    )
     yield "counted", "", _parts(report.counts)
     yield "empty", "", _emptiest(report.fields)
     yield "pending", _amount(report.pending), ""

@@ -83,6 +83,11 @@ def has(item: Any, field: str) -> bool:
     return get(item, field, _MISSING) is not _MISSING
 
 
+def names_of(item: Any) -> list[str]:
+    """The names of an item's fields; those of an object are its attributes."""
+    return list(item if isinstance(item, Mapping) else declared(type(item)))
+
+
 def fields_of(kind: type) -> tuple[str, ...]:
     """The fields of an item type as its JSON names them, in order; ItemError if it
     declares none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import importlib
+import logging
 import os
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -27,11 +28,14 @@ from crawler.pipelines.files.places import FilePlace, LocalFolder
 from crawler.pipelines.files.receiver import FileLimits
 from crawler.pipelines.items import ItemError
 from crawler.settings import size as size_of
+from crawler.settings import unknown
 from crawler.spider import at_work
 from crawler.spider.at_work import Receiving
 
 if TYPE_CHECKING:
     from crawler.response import Response
+
+logger = logging.getLogger(__name__)
 
 _PLACES = "a pipeline of a crawl"
 _SCHEMES = ("s3", "gs", "az")
@@ -98,9 +102,11 @@ class Files:
             raise ConfigError(
                 f"{self!r}: {self.folder} cannot be written: {why}"
             ) from exc
+        files = self._of_run(downloads, run)
         try:
-            yield self._of_run(downloads, run)
+            yield files
         finally:
+            files.tell_unknown_field()
             await to_thread.run_sync(place.close)
 
     def _of_run(self, downloads: Downloads, run: Run) -> FilesOfRun:
@@ -137,9 +143,26 @@ class FilesOfRun:
         self._files = files
         self._downloads = downloads
         self._run = run
+        #: Whether an item had the field, be it empty.
+        self._is_field_known = False
+        #: The fields of an item that did not have it.
+        self._other_fields: list[str] = []
+
+    def tell_unknown_field(self) -> None:
+        """Warn if there were items, and none of them had the field: it is misspelt, as
+        a rule."""
+        if self._other_fields and not self._is_field_known:
+            field, fields = self._files.field, self._other_fields
+            logger.warning(
+                unknown(f"field {field!r}", field, fields, repr(self._files))
+            )
 
     async def process(self, item: Any, page: Response | None) -> Any:
         """A copy of the item with its files."""
+        if items.has(item, self._files.field):
+            self._is_field_known = True
+        elif not self._other_fields:
+            self._other_fields = items.names_of(item)
         named = items.get(item, self._files.field)
         is_list = isinstance(named, (list, tuple))
         references = list(named) if is_list else [named] if named else []

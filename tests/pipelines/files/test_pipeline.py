@@ -475,3 +475,29 @@ def test_a_file_of_somebody_else_is_not_overwritten(folder: Path) -> None:
     crawl(shop(Files("cover_url", folder=folder, path="{name}")), transport=site)
     assert (folder / "cover.png").read_bytes() == b"mine"
     assert len(on_disk(folder)) == 2
+
+
+def test_a_field_that_no_item_has_is_told_with_the_nearest(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = FakeSite({HOME: home("/a.png"), f"{HOME}a.png": PNG})
+    crawl(shop(Files("coverurl", to="cover", folder=folder)), transport=site)
+    (record,) = caplog.records
+    assert record.message == (
+        "Files('coverurl', to='cover'): unknown field 'coverurl'; "
+        "did you mean 'cover_url'?"
+    )
+
+
+def test_items_without_the_field_beside_others_are_no_mistake(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mixed(Shop):
+        pipelines = [Files("cover_url", to="cover", folder=folder)]
+
+        async def parse(self, response: Response) -> Results:
+            yield {"title": "no cover"}
+            yield {"title": "an empty one", "cover_url": ""}
+
+    crawl(Mixed, transport=FakeSite({HOME: ""}))
+    assert caplog.records == []
