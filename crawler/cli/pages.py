@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[Request], Awaitable[Response]]
 
-_NOTE = "robots.txt is not asked."
+_NOTE = "robots.txt is not asked"
 
 
 def add(commands: Commands) -> None:
@@ -131,7 +131,7 @@ def _tell_head(response: Response, *, with_headers: bool) -> None:
     if with_headers:
         for name, value in response.headers.multi_items():
             say(f"{name}: {value}")
-        say(_NOTE)
+        say(f"{_NOTE}.")
 
 
 def _write_body(response: Response) -> None:
@@ -194,4 +194,4 @@ def _tell(tried: Tried, *, is_quiet: bool) -> None:
         return
     for note in tried.notes():
         say(note)
-    say(_NOTE)
+    say(f"{_NOTE}.")

@@ -10,7 +10,7 @@ from crawler.cli.filters import intake_of
 from crawler.cli.spider_client import asking_as
 from crawler.cli.streams import clean_lines, complain
 from crawler.errors import Reason, Retry, Skip
-from crawler.pipelines import Chain, Run
+from crawler.pipelines import Chain, Pipeline, Run
 from crawler.request import Entry, Request
 from crawler.response import Response
 from crawler.run.callbacks import CallbackError, Callbacks, Effects
@@ -28,6 +28,8 @@ class Tried:
     """What a callback made of a page."""
 
     response: Response
+    #: Pipelines that need a crawl, and were skipped.
+    skipped: list[Pipeline] = field(default_factory=list)
     effects: Effects = field(default_factory=Effects)
     #: What a stream gave, which is handed on in portions.
     staged: list[Portion] = field(default_factory=list)
@@ -62,6 +64,7 @@ class Tried:
             lines.append(f"{counted(amount, 'item')} dropped as {reason}")
         counts = own_counts(self.effects.counts or {})
         lines += [f"{amount:,} counted as {name}" for name, amount in counts.items()]
+        lines += [f"{it!r}: only a crawl fetches files" for it in self.skipped]
         if self.effects.stop:
             lines.append(f"StopCrawl: the crawl ends here: {self.effects.stop}")
         items = counted(len(self.items), "item")
@@ -71,14 +74,14 @@ class Tried:
 
 async def try_page(spider: Spider, settings: Settings, request: Request) -> Tried:
     """What its callback makes of the page; FetchError, CallbackError."""
-    # What fetches files needs a crawl.
-    pipelines = [it for it in spider.pipelines if not hasattr(it, "is_fetching")]
+    fetching = [it for it in spider.pipelines if getattr(it, "is_fetching", False)]
+    pipelines = [it for it in spider.pipelines if it not in fetching]
     chain = Chain(pipelines, item_key=spider.item_key)
     async with (
         asking_as(spider, settings, request.url) as work,
         chain.open(Run(spider.name, 1, spider.name)) as open_chain,
     ):
-        tried = Tried(await work.fetch(request))
+        tried = Tried(await work.fetch(request), fetching)
 
         async def stage(entry: Entry, portion: Portion, number: int) -> None:
             tried.staged.append(portion)

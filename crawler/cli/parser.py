@@ -41,7 +41,7 @@ def command(
     parser = commands.add_parser(
         name,
         help=help,
-        description=help[0].upper() + help[1:].rstrip(".") + ".",
+        description=help[0].upper() + help[1:] + ".",
         epilog="example:\n  " + example.replace("\n", "\n  "),
     )
     assert isinstance(parser, argparse.ArgumentParser)

@@ -244,3 +244,26 @@ def test_parse_lets_a_callback_fetch_one_more_page(
     code = execute(parse)
 
     assert (code, json.loads(capfd.readouterr().out)) == (0, {"status": 200})
+
+
+def test_parse_says_which_pipelines_it_skips(
+    tmp_path: Path, shop: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "spiders"
+    folder.mkdir()
+    (folder / "covers.py").write_text(
+        "from crawler import Files, Spider\n"
+        "class Covers(Spider):\n"
+        "    name = 'covers'\n"
+        f"    start_urls = ['{shop.url}/one']\n"
+        "    pipelines = [Files('url', to='file')]\n"
+        "    def parse(self, response): return [{'url': '/two'}]\n"
+    )
+
+    code = execute(["parse", f"{shop.url}/one", "--spider", "covers"])
+
+    said = capfd.readouterr()
+    assert (code, said.out) == (0, '{"url":"/two"}\n')
+    assert "Files('url', to='file'): only a crawl fetches files" in said.err
+    assert shop.asked == ["/one"]
+    assert not (tmp_path / "files").exists()
