@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import astuple
+
 from crawler.store.files import KeptFile, path_key
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.link import WorkerLink
@@ -29,19 +31,7 @@ class PostgresFileTable:
         return await self._rows(sql.FILES_AT, (self._job, place, path_key(path)))
 
     async def keep(self, file: KeptFile) -> None:
-        values = (
-            file.place,
-            file.url,
-            file.path,
-            file.sha256,
-            file.size,
-            file.type,
-            file.etag,
-            file.modified,
-            file.run,
-            self._job,
-            path_key(file.path),
-        )
+        values = (*astuple(file), self._job, path_key(file.path))
 
         async def work(connection: Connection) -> None:
             await connection.execute(sql.KEEP_FILE, values)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from crawler.request import BUILT
+from crawler.store.files import KeptFile
 
 
 @lru_cache(maxsize=512)
@@ -44,7 +45,7 @@ REOPEN_RUN = """UPDATE crawler.runs SET finished = NULL, reason = '', report = N
 NOTE_RUN = "UPDATE crawler.runs SET seconds = %s, counters = %s WHERE id = %s"
 FORGET_RUN = "DELETE FROM crawler.runs WHERE id = %s"
 REPORT = "SELECT report FROM crawler.runs WHERE job = %s AND number = %s"
-FILE_COLUMNS = "place, url, path, sha256, size, type, etag, modified, run"
+FILE_COLUMNS = ", ".join(KeptFile.__struct_fields__)
 FIND_FILE = f"""SELECT {FILE_COLUMNS} FROM crawler.files
     WHERE job = %s AND place = %s AND url = %s"""
 FILES_AT = f"""SELECT {FILE_COLUMNS} FROM crawler.files

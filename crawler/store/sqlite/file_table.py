@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import anyio
 from anyio import to_thread
+from msgspec.structs import astuple
 
 from crawler.store.files import KeptFile, path_key
 from crawler.store.folder import own_folder
@@ -19,7 +20,7 @@ from crawler.store.sqlite import schema
 
 T = TypeVar("T")
 
-_COLUMNS = "place, url, path, sha256, size, type, etag, modified, run"
+_COLUMNS = ", ".join(KeptFile.__struct_fields__)
 
 
 class SqliteFileTable:
@@ -44,18 +45,7 @@ class SqliteFileTable:
 
     async def keep(self, file: KeptFile) -> None:
         add = f"INSERT OR REPLACE INTO files({_COLUMNS}, key) VALUES(?{', ?' * 9})"
-        values = (
-            file.place,
-            file.url,
-            file.path,
-            file.sha256,
-            file.size,
-            file.type,
-            file.etag,
-            file.modified,
-            file.run,
-            path_key(file.path),
-        )
+        values = (*astuple(file), path_key(file.path))
         await self._run(lambda it: it.execute(add, values))
 
     async def close(self) -> None:
