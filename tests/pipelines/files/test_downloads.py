@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from crawler import Files, Response, Results, Spider, crawl
+from crawler import File, Files, Response, Results, Spider, crawl
+from crawler.settings import Layer, build
 from crawler.testing import FakeSite
 
 HOME = "https://shop.example/"
@@ -18,18 +20,14 @@ class Lists(Spider):
     async def parse(self, response: Response) -> Results:
         for name in response.text.split():
             yield {"file": name}
-        yield response.follow_links()
 
 
 def test_a_url_whose_content_another_has_is_asked_once(tmp_path: Path) -> None:
     class Own(Lists):
         pipelines = [Files("file", folder=tmp_path)]
 
-        async def parse(self, response: Response) -> Results:
-            for name in ("a.pdf", "b.pdf", "a.pdf", "b.pdf"):
-                yield {"file": name}
-
-    site = FakeSite({HOME: "", f"{HOME}a.pdf": PDF, f"{HOME}b.pdf": PDF})
+    names = "a.pdf b.pdf a.pdf b.pdf"
+    site = FakeSite({HOME: names, f"{HOME}a.pdf": PDF, f"{HOME}b.pdf": PDF})
 
     items = crawl(Own, transport=site).items
 
@@ -42,27 +40,44 @@ def test_a_url_that_failed_is_asked_once(tmp_path: Path) -> None:
     class Own(Lists):
         pipelines = [Files("file", folder=tmp_path)]
 
-        async def parse(self, response: Response) -> Results:
-            yield {"file": "none.pdf"}
-            yield {"file": "none.pdf"}
-
-    site = FakeSite({HOME: ""})
+    site = FakeSite({HOME: "none.pdf none.pdf"})
     items = crawl(Own, transport=site).items
     assert [item["file"].reason for item in items] == ["http_status"] * 2
     assert site.urls == [HOME, f"{HOME}none.pdf"]
 
 
-def test_a_changed_file_of_the_same_url_takes_its_path(tmp_path: Path) -> None:
-    files = Files("file", folder=tmp_path, path="{name}")
-    spider = type("Own", (Lists,), {"pipelines": [files]})
-    site = FakeSite({HOME: "<p>a.pdf", f"{HOME}a.pdf": PDF})
-    site.pages[HOME] = (200, {"Content-Type": "text/html"}, "a.pdf")
+def changed(folder: Path, **options: Any) -> tuple[Path, Path]:
+    """Crawl twice, and change the file in between; where it lies after each crawl."""
+    files = Files("file", folder=folder / "files", path="{name}")
 
-    crawl(spider, transport=site)
+    class Own(Lists):
+        pipelines = [files]
+
+    site = FakeSite({HOME: "a.pdf", f"{HOME}a.pdf": PDF})
+    (before,) = crawl(Own, transport=site, **options).items
     site.pages[f"{HOME}a.pdf"] = PDF + b"changed"
-    again = crawl(spider, transport=site)
+    (after,) = crawl(Own, transport=site, **options).items
+    return path_of(before), path_of(after)
 
-    # This process remembers nothing of the run before: the old file is a stranger's.
-    (item,) = again.items
-    assert Path(item["file"].path).read_bytes() == PDF + b"changed"
-    assert (tmp_path / "a.pdf").read_bytes() == PDF
+
+def path_of(item: Any) -> Path:
+    """Where the file of an item lies; a durable store gives items as JSON has them."""
+    file = item["file"]
+    return Path(file.path if isinstance(file, File) else file["path"])
+
+
+def test_a_changed_file_takes_the_path_of_its_earlier_version(tmp_path: Path) -> None:
+    settings = build([Layer("test", {"storage": {"dir": str(tmp_path / "state")}})])
+
+    before, after = changed(tmp_path, job="lists", settings=settings)
+
+    assert before == after
+    assert after.read_bytes() == PDF + b"changed"
+
+
+def test_without_a_job_the_earlier_version_is_a_strangers(tmp_path: Path) -> None:
+    before, after = changed(tmp_path)
+
+    assert before != after
+    assert before.read_bytes() == PDF
+    assert after.read_bytes() == PDF + b"changed"
