@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,17 @@ async def save(pieces: AsyncIterator[bytes], target: Path) -> Saved:
             await to_thread.run_sync(_discard, part)
         raise
     return Saved(target, size, digest.hexdigest())
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder would survive a power cut."""
+    if sys.platform == "win32":
+        return  # names are journalled there, and a folder cannot be opened
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 async def _write(
@@ -79,3 +91,4 @@ def _publish(part: BinaryIO, target: Path) -> None:
     name = part.name
     part.close()
     Path(name).replace(target)
+    sync_folder(target.parent)

@@ -295,7 +295,7 @@ class Engine:
         commit = partial(self._parts.store.commit, group, items_limit=limit)
         try:
             with anyio.CancelScope(shield=True):
-                committed = await self._patience(commit)
+                committed = await self._patience.repeat(commit)
         except LeaseLost:
             self.give_up()
         except StoreError as exc:

@@ -4,65 +4,39 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_exponential,
-)
+from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 from tenacity.wait import WaitBaseT
 
 from crawler.errors import StoreError
+from crawler.store.repeats import Repeats, T
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Seconds that the crawl waits for a store that cannot be written.
 STORE_PATIENCE = 300.0
 _WAIT = wait_exponential(multiplier=0.5, max=10)
 
 
-class StoreRetry:
+class StoreRetry(Repeats):
     """Repeats work that raises StoreError, for five minutes or until `hurry`; then
     raises the error."""
 
     def __init__(self, wait: WaitBaseT = _WAIT) -> None:
-        self._hurried = anyio.Event()
-        self._retrying = AsyncRetrying(
-            retry=retry_if_exception_type(StoreError),
-            stop=self._stops,
-            wait=wait,
-            sleep=self._sleep,
-            before_sleep=_note_pause,
-            reraise=True,
+        super().__init__(
+            AsyncRetrying(stop=stop_after_delay(STORE_PATIENCE), wait=wait),
+            may_pass=lambda error: isinstance(error, StoreError),
+            on_failure=_note_pause,
         )
 
-    def hurry(self) -> None:
-        """End the pause because the crawl is to stop; one more try follows."""
-        self._hurried.set()
-
-    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of `work`, after as many tries as needed."""
+    async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of `call`, after as many tries as needed."""
         try:
-            return await work()
+            return await call()  # nearly always: a policy costs more than the call
         except StoreError:
-            return await self._retrying(work)
-
-    def _stops(self, state: RetryCallState) -> bool:
-        return self._hurried.is_set() or stop_after_delay(STORE_PATIENCE)(state)
-
-    async def _sleep(self, seconds: float) -> None:
-        with anyio.move_on_after(seconds):
-            await self._hurried.wait()
+            return await super().repeat(call)
 
 
-def _note_pause(state: RetryCallState) -> None:
-    if state.attempt_number == 1 and state.outcome is not None:
-        minutes = STORE_PATIENCE // 60
-        error = state.outcome.exception()
-        logger.warning("The crawl waits, up to %d minutes: %s", minutes, error)
+def _note_pause(error: BaseException) -> None:
+    minutes = STORE_PATIENCE // 60
+    logger.warning("The crawl waits, up to %d minutes: %s", minutes, error)

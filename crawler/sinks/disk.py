@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from crawler.message.saving import sync_folder
+
 if sys.platform != "win32":
     import fcntl
 
@@ -132,13 +134,7 @@ class LocalDisk:
         source.replace(target)
 
     def sync_folder(self, path: Path) -> None:
-        if sys.platform == "win32":
-            return  # names are journalled there, and a folder cannot be opened
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path)
 
     def remove(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -59,7 +59,7 @@ class SinkWriter:
     def has_room(self) -> bool:
         """Whether the crawl need not wait for it."""
         is_near = not self.sink.is_growing or self._lag.is_small(self._crowd.sequence)
-        return is_near and not self._calls.is_waiting
+        return is_near and not self._calls.is_failing
 
     async def open(self) -> None:
         self.sink.run = self._source.run

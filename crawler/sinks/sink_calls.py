@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-)
+from tenacity import AsyncRetrying
 
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks.base import PipeClosed, UnfitItem
+from crawler.store.repeats import Repeats, T
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +33,6 @@ _FINAL = (
     ImportError,
     NotImplementedError,
 )
-
-_T = TypeVar("_T")
 
 
 class SinkGroup(Protocol):
@@ -67,63 +61,38 @@ class SinkGroup(Protocol):
         ...
 
 
-class SinkCalls:
+class SinkCalls(Repeats):
     """Repeats the calls of one output as the retry policy says."""
 
     def __init__(self, name: str, crowd: SinkGroup, retrying: AsyncRetrying) -> None:
+        super().__init__(
+            retrying,
+            may_pass=_may_pass,
+            on_failure=self._note_failure,
+            on_recovery=self._note_recovery,
+            hurried=crowd.hurried,
+        )
         self._name = name
         self._crowd = crowd
-        self._usual_sleep = retrying.sleep
-        self._retrying = retrying.copy(
-            retry=retry_if_exception(_may_pass),
-            stop=lambda state: crowd.hurried.is_set() or bool(retrying.stop(state)),
-            sleep=self._sleep,
-            before_sleep=self._note_pause,
-            reraise=True,
-        )
-        #: Whether a call has failed and is to be repeated.
-        self.is_waiting = False
 
-    def try_once(self) -> None:
-        """From now on repeat nothing."""
-        self._retrying = self._retrying.copy(stop=stop_after_attempt(1))
-
-    async def repeat(self, call: Callable[[], Awaitable[_T]]) -> _T:
+    async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """The result of `call`; SinkError once the policy gives up."""
         try:
-            result: _T = await self._retrying(call)
+            return await super().repeat(call)
         except SinkError:
             raise
         except Exception as exc:
             what = f"{type(exc).__name__}: {exc}"
             raise SinkError(f"Output {self._name} failed: {what}") from exc
-        if self.is_waiting:
-            logger.warning("The output works again: %s", self._name)
-            self.is_waiting = False
-            self._crowd.note_progress()
-        return result
 
-    async def _sleep(self, seconds: float) -> None:
-        """Wait before the next try, but no longer than until `hurried` is set."""
-        async with anyio.create_task_group() as tasks:
+    def _note_failure(self, error: BaseException) -> None:
+        logger.warning(
+            "An output failed; the crawl waits and tries it again: %s", error
+        )
+        self._crowd.note_progress()
 
-            async def end_in_hurry() -> None:
-                await self._crowd.hurried.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(end_in_hurry)
-            pause = self._usual_sleep(seconds)
-            if pause is not None:
-                await pause
-            tasks.cancel_scope.cancel()
-
-    def _note_pause(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if not self.is_waiting:
-            logger.warning(
-                "An output failed; the crawl waits and tries it again: %s", error
-            )
-        self.is_waiting = True
+    def _note_recovery(self) -> None:
+        logger.warning("The output works again: %s", self._name)
         self._crowd.note_progress()
 
 

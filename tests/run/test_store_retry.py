@@ -32,7 +32,7 @@ class Disk:
 async def test_what_works_is_asked_once() -> None:
     disk = Disk(0)
 
-    assert await StoreRetry()(disk.write) == "written"
+    assert await StoreRetry().repeat(disk.write) == "written"
     assert disk.asked == 1
 
 
@@ -41,7 +41,7 @@ async def test_what_fails_is_tried_until_it_works_and_said_once(
 ) -> None:
     caplog.set_level(logging.WARNING)
 
-    assert await StoreRetry(wait_none())(Disk(5).write) == "written"
+    assert await StoreRetry(wait_none()).repeat(Disk(5).write) == "written"
 
     assert [record.message for record in caplog.records] == [
         "The crawl waits, up to 5 minutes: the disk is full"
@@ -52,7 +52,7 @@ async def test_an_error_that_will_not_pass_is_not_waited_for() -> None:
     disk = Disk(1, StateError)
 
     with pytest.raises(StateError):
-        await StoreRetry(wait_fixed(86400))(disk.write)
+        await StoreRetry(wait_fixed(86400)).repeat(disk.write)
 
     assert disk.asked == 1
 
@@ -68,6 +68,6 @@ async def test_a_hurry_ends_the_pause_with_one_more_try() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hurry)
         with pytest.raises(StoreError, match="the disk is full"):
-            await patience(disk.write)
+            await patience.repeat(disk.write)
 
     assert disk.asked == 3  # at once, before the pause, and behind it

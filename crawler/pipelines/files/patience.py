@@ -7,18 +7,11 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_delay,
-    wait_exponential,
-)
+from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 
 from crawler.errors import StoreError
+from crawler.store.repeats import Repeats
 
 logger = logging.getLogger(__name__)
 
@@ -35,44 +28,32 @@ _LASTING = {
     errno.EROFS,
 }
 
-_T = TypeVar("_T")
 
+class Patience(Repeats):
+    """Repeats calls to the place of files, for some minutes or as `policy` says."""
 
-def _patience() -> AsyncRetrying:
-    return AsyncRetrying(
-        stop=stop_after_delay(PATIENCE), wait=wait_exponential(multiplier=0.5, max=15)
-    )
-
-
-class Patience:
-    """Repeats calls to one place as the retry policy says."""
-
-    def __init__(self, place: str, retrying: AsyncRetrying | None = None) -> None:
+    def __init__(self, place: str, policy: AsyncRetrying | None = None) -> None:
+        usual = AsyncRetrying(
+            stop=stop_after_delay(PATIENCE),
+            wait=wait_exponential(multiplier=0.5, max=15),
+        )
+        super().__init__(
+            policy or usual,
+            may_pass=may_pass,
+            on_failure=self._note_failure,
+            on_recovery=self._note_recovery,
+        )
         self._place = place
-        self._is_failing = False
-        self._retrying = (retrying or _patience()).copy(
-            retry=retry_if_exception(may_pass),
-            before_sleep=self._note_pause,
-            reraise=True,
+
+    def _note_failure(self, error: BaseException) -> None:
+        logger.warning(
+            "Files cannot be written; their pages wait and try again: %s: %s",
+            self._place,
+            error,
         )
 
-    async def repeat(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of `call`; its last error once the policy gives up."""
-        result: _T = await self._retrying.copy()(call)  # each call has its own policy
-        if self._is_failing:
-            self._is_failing = False
-            logger.warning("Files can be written again: %s", self._place)
-        return result
-
-    def _note_pause(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if not self._is_failing:
-            logger.warning(
-                "Files cannot be written; their pages wait and try again: %s: %s",
-                self._place,
-                error,
-            )
-        self._is_failing = True
+    def _note_recovery(self) -> None:
+        logger.warning("Files can be written again: %s", self._place)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from crawler.message.saving import sync_folder
+
 
 class FilePlace(Protocol):
     """A folder or a storage that holds files under paths with "/"."""
@@ -95,7 +97,7 @@ class LocalFolder:
         made = _make_folders(target.parent)
         part.replace(target)
         for folder in (target.parent, *made):
-            _sync(folder)
+            sync_folder(folder)
 
     def close(self) -> None:
         """Remove the folder of parts if nothing is left in it."""
@@ -114,11 +116,3 @@ def _make_folders(folder: Path) -> list[Path]:
         holders.append(each.parent)
     folder.mkdir(parents=True, exist_ok=True)
     return holders
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
