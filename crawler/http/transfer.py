@@ -163,7 +163,8 @@ class Transfer:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether all of it is here and could be sent again, not done too often."""
+        """Whether the whole request is at hand, no head of a response has come, and it
+        was not sent again too often."""
         return (
             not self.head.done()
             and self.content is not None
@@ -172,8 +173,8 @@ class Transfer:
 
     @property
     def may_be_sent_again(self) -> bool:
-        """Whether the request may be repeated without asking the caller: its method is
-        idempotent (RFC 9110 9.2.2), and no answer has begun."""
+        """Whether the request may be sent again without asking the caller: it
+        `is_unanswered`, and its method is idempotent (RFC 9110 9.2.2)."""
         return self.is_unanswered and self.request.method in _IDEMPOTENT
 
     # The connection's side
