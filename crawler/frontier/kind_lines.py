@@ -36,6 +36,10 @@ class KindLines(Generic[E]):
         """The kind if it has a ceiling, else None."""
         return kind if kind in self._free else None
 
+    def has_place(self, kind: str) -> bool:
+        """Whether a fetch of this kind may start."""
+        return self._free.get(kind, 1) > 0
+
     def take(self, kind: str) -> None:
         """Count the start of a fetch of this kind."""
         if kind in self._free:

@@ -68,7 +68,7 @@ class HookWork:
         if entry is None or fetches is None:
             yield
             return
-        async with fetches.lent(entry.host):
+        async with fetches.lent(entry):
             yield
 
 

@@ -43,8 +43,10 @@ MAX_FETCHES = 100
 class OwnEntry(Entry):
     """An entry for which only its page waits."""
 
-    __slots__ = ("receiver", "response")
+    __slots__ = ("home", "receiver", "response")
 
+    #: The host of the page; empty for `start()`.
+    home: str
     response: Response | None
     #: Takes the body while it comes; None: the body is read whole.
     receiver: Receiver | None
@@ -114,17 +116,17 @@ class OwnFetches:
             self._scheduler.free(entry, asked=asked)
 
     @asynccontextmanager
-    async def lent(self, host: str) -> AsyncIterator[None]:
+    async def lent(self, entry: Entry) -> AsyncIterator[None]:
         """Lend the turn of a request that has not been sent yet."""
-        self._scheduler.own_turn_over(host, asked=False)
-        try:
+        async with self._scheduler.lent(entry):
             with self.stand_in():
                 yield
-        finally:
-            await self._scheduler.own_turns.take(host)
 
-    async def response(self, request: Request, made: Made, parent: int) -> Response:
-        """The response after all redirects and retries; raises FetchError."""
+    async def response(
+        self, request: Request, made: Made, page: Entry | None
+    ) -> Response:
+        """The response after all redirects and retries; raises FetchError. None: no
+        page waits for it."""
         made.count += 1
         made.asked += 1
         if made.asked > MAX_FETCHES:
@@ -132,14 +134,18 @@ class OwnFetches:
                 f"fetch({request.url!r}): over {MAX_FETCHES} fetches by one page; "
                 "yield Requests for so many"
             )
-        return await self.received(request, made, parent, None)
+        return await self.received(request, made, page, None)
 
     async def received(
-        self, request: Request, made: Made, parent: int, receiver: Receiver | None
+        self,
+        request: Request,
+        made: Made,
+        page: Entry | None,
+        receiver: Receiver | None,
     ) -> Response:
         """The same for a request whose body the receiver takes; without a limit, since
         the limits of items bound it."""
-        entry = _entry_of(request, parent)
+        entry = _entry_of(request, page)
         entry.receiver = receiver
         while True:
             if receiver is not None:
@@ -152,22 +158,23 @@ class OwnFetches:
             if outcome.state is State.PENDING:
                 await asyncio.sleep(max(0.0, outcome.due - self._clocks.wall()))
             elif outcome.state is State.REDIRECTED and outcome.requests:
-                entry = _moved(outcome.requests[0])
+                entry = _moved(outcome.requests[0], entry.home)
                 entry.receiver = receiver
             else:
                 raise _error(request, outcome)
 
     async def _visit(self, entry: OwnEntry) -> Outcome:
-        await self._scheduler.own_turns.take(entry.host)
+        host, kind = entry.host, entry.kind
+        await self._scheduler.take_own_turn(host, kind, entry.home)
         is_asked = True
         try:
             outcome = await self._visitor.visit(entry)
             is_asked = outcome.is_asked
         finally:
-            self._scheduler.own_turn_over(entry.host, asked=is_asked)
+            self._scheduler.own_turn_over(host, kind, asked=is_asked)
         return outcome
 
-    async def _know_robots(self, entry: Entry) -> None:
+    async def _know_robots(self, entry: OwnEntry) -> None:
         """Return when the rules of the origin's robots.txt are known."""
         robots = self._robots
         if robots is None:
@@ -179,18 +186,18 @@ class OwnFetches:
             async with lock:
                 if robots.knows(origin, proxy):
                     return
-                retry_at = await self._ask_robots(robots, entry.host, origin, proxy)
+                retry_at = await self._ask_robots(robots, entry, origin, proxy)
                 if retry_at is not None:
                     await asyncio.sleep(retry_at - self._clocks.monotonic())
 
     async def _ask_robots(
-        self, robots: RobotsTable, host: str, origin: str, proxy: str
+        self, robots: RobotsTable, entry: OwnEntry, origin: str, proxy: str
     ) -> float | None:
-        await self._scheduler.own_turns.take(host)
+        await self._scheduler.take_own_turn(entry.host, "", entry.home)
         try:
             return await robots.ask(origin, proxy)
         finally:
-            self._scheduler.own_turn_over(host, asked=True)
+            self._scheduler.own_turn_over(entry.host, "", asked=True)
 
 
 class PageFetches:
@@ -218,7 +225,7 @@ class PageFetches:
             raise ConfigError(f"fetch({request.url!r}): not within another fetch")
         request = _inheriting(request, entry.request, "page")
         with self._waiting():
-            return await self._fetches.response(request, self.made, entry.fingerprint)
+            return await self._fetches.response(request, self.made, entry)
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
@@ -230,9 +237,8 @@ class PageFetches:
         """The response; session and proxy are the page's."""
         entry = self._entry
         request = _inheriting(request, entry.request, "file")
-        fingerprint = entry.fingerprint
         self.made.count += 1
-        return await self._fetches.received(request, self.made, fingerprint, receiver)
+        return await self._fetches.received(request, self.made, entry, receiver)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -254,7 +260,7 @@ class StartFetches:
     async def fetch(self, request: Request) -> Response:
         """The response."""
         request = _inheriting(request, request, "page")
-        return await self._fetches.response(request, self.made, 0)
+        return await self._fetches.response(request, self.made, None)
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
@@ -265,7 +271,7 @@ class StartFetches:
         """The response."""
         request = _inheriting(request, request, "file")
         self.made.count += 1
-        return await self._fetches.received(request, self.made, 0, receiver)
+        return await self._fetches.received(request, self.made, None, receiver)
 
 
 class HookFetches:
@@ -305,17 +311,18 @@ class HookFetches:
             raise ConfigError(f"fetch({request.url!r}): nothing is being visited")
         request = _inheriting(request, entry.request, "login", self._session)
         with self._clock.stopped():
-            return await self._fetches.response(request, self.made, entry.fingerprint)
+            return await self._fetches.response(request, self.made, entry)
 
 
-def _entry_of(request: Request, parent: int) -> OwnEntry:
-    host = urls.host_of(request.url)
-    entry = OwnEntry(request.fingerprint(), request, host, parent=parent or 1)
+def _entry_of(request: Request, page: Entry | None) -> OwnEntry:
+    host, parent = urls.host_of(request.url), page.fingerprint if page else 1
+    entry = OwnEntry(request.fingerprint(), request, host, parent=parent)
     entry.response = entry.receiver = None
+    entry.home = page.host if page else ""
     return entry
 
 
-def _moved(target: Entry) -> OwnEntry:
+def _moved(target: Entry, home: str) -> OwnEntry:
     """The entry of a redirect's target, for the same page."""
     entry = OwnEntry(
         target.fingerprint,
@@ -327,6 +334,7 @@ def _moved(target: Entry) -> OwnEntry:
         chain=target.chain,
     )
     entry.response = entry.receiver = None
+    entry.home = home
     return entry
 
 

@@ -1,7 +1,7 @@
 """Turns for requests outside the frontier: the requests of `self.fetch`.
 
 These requests keep the pace of their host. They go before the host's queued entries,
-because a half-finished page waits for them.
+because a half-finished page waits for them. They count against the ceilings by kind.
 
 Rule: `wake` hands out the turns, and costs nothing while no request waits.
 """
@@ -12,7 +12,9 @@ import asyncio
 from collections import deque
 
 from crawler.frontier.host_pace import HostPace
+from crawler.frontier.kind_lines import KindLines
 from crawler.layers import rates
+from crawler.request import Entry
 
 
 class OwnTurns:
@@ -21,11 +23,18 @@ class OwnTurns:
     `released` is called at the end of a turn, for other requests to the same host.
     """
 
-    def __init__(self, hosts: HostPace, rate: rates.TotalRate | None) -> None:
+    def __init__(
+        self,
+        hosts: HostPace,
+        rate: rates.TotalRate | None,
+        kinds: KindLines[Entry] | None = None,
+    ) -> None:
         self._hosts = hosts
         self._rate = rate
+        self._kinds = kinds
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        #: By host: the requests that wait, each with its kind.
+        self._waiting: dict[str, deque[tuple[asyncio.Future[None], str]]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -33,24 +42,26 @@ class OwnTurns:
         """Whether a request waits for a turn."""
         return bool(self._waiting)
 
-    async def take(self, host: str) -> None:
-        """Return when a turn of the host is taken; `HostPace.give_back` ends the
-        turn."""
+    async def take(self, host: str, kind: str = "") -> None:
+        """Return when a turn of the host, and a place of the kind, are taken. The
+        caller gives both back."""
         turn: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.setdefault(host, deque()).append(turn)
+        self._waiting.setdefault(host, deque()).append((turn, kind))
         self.wake(host)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._hosts.give_back(host, self._loop.time(), asked=False)
+                if self._kinds is not None:
+                    self._kinds.give_back(kind)
             raise
         finally:
             self._drop_over(host)
 
     def wake_all(self) -> None:
-        """Check all waiting requests after a change, for example of the crawl-wide
-        rate."""
+        """Check all waiting requests after a change: of the crawl-wide rate, or of a
+        kind's free places."""
         for host in list(self._waiting):
             self.wake(host)
 
@@ -58,8 +69,9 @@ class OwnTurns:
         """Give a free turn of the host to the first waiting request."""
         self._drop_over(host)
         queue = self._waiting.get(host)
-        if not queue:
-            return
+        following = self._first(queue) if queue else None
+        if not queue or following is None:
+            return  # the end of a fetch of the kind calls `wake_all`
         if self._rate is not None and not self._rate.allows:
             self._rate.ask()
             return
@@ -73,8 +85,22 @@ class OwnTurns:
         if self._rate is not None:
             self._rate.allows = False
         self._hosts.take(host, now)
-        queue.popleft().set_result(None)
+        turn, kind = following
+        queue.remove(following)
+        if self._kinds is not None:
+            self._kinds.take(kind)
+        turn.set_result(None)
         self.wake(host)
+
+    def _first(
+        self, queue: deque[tuple[asyncio.Future[None], str]]
+    ) -> tuple[asyncio.Future[None], str] | None:
+        """The first waiting request whose kind is not full."""
+        for waiting in queue:
+            turn, kind = waiting
+            if not turn.done() and (self._kinds is None or self._kinds.has_place(kind)):
+                return waiting
+        return None
 
     def _wake_at(self, host: str, at: float) -> None:
         timer = self._timers.pop(host, None)
@@ -85,7 +111,7 @@ class OwnTurns:
     def _drop_over(self, host: str) -> None:
         """Remove cancelled requests, and hosts without waiting requests."""
         queue = self._waiting.get(host)
-        while queue and queue[0].done():
+        while queue and queue[0][0].done():
             queue.popleft()
         if queue is not None and not queue:
             del self._waiting[host]

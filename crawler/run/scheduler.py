@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -185,10 +186,10 @@ class Scheduler:
             self.frontier.release(
                 entry.host, now, asked=asked, fingerprint=entry.fingerprint
             )
+            if self._kinds is not None:
+                self._kinds.give_back(entry.kind)
             if self._own is not None:
-                self._own.wake(entry.host)
-        if self._kinds is not None:
-            self._kinds.give_back(entry.kind)
+                self._wake_own(entry.host, self._own)
         if self._permits is not None and not is_page:
             self._permits += 1
 
@@ -196,25 +197,53 @@ class Scheduler:
     def own_turns(self) -> OwnTurns:
         """Turns for requests that do not wait in the frontier."""
         if self._own is None:
-            self._own = OwnTurns(self._hosts, self._rate)
+            self._own = OwnTurns(self._hosts, self._rate, self._kinds)
         return self._own
 
-    def own_turn_over(self, host: str, *, asked: bool) -> None:
-        """End a turn of `own_turns`, or a turn that was lent to them."""
-        self.frontier.release(host, self._loop.time(), asked=asked)
-        self.own_turns.wake(host)
-        self.wake()
+    async def take_own_turn(self, host: str, kind: str, home: str) -> None:
+        """Return when a request outside of the frontier may go to the host.
+
+        `home` is the host of the page that waits for it; empty: no page waits.
+        """
+        await self.own_turns.take(host, kind)
+
+    def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
+        """End a turn of `take_own_turn`."""
+        self._lend(host, kind, asked=asked)
+
+    @asynccontextmanager
+    async def lent(self, entry: Entry) -> AsyncIterator[None]:
+        """Lend the turn of an entry that has not been requested yet."""
+        self._lend(entry.host, entry.kind, asked=False)
+        try:
+            yield
+        finally:
+            await self.own_turns.take(entry.host, entry.kind)
 
     def free(self, entry: Entry, *, asked: bool) -> None:
-        """Free the host during a visit, after the body was read."""
+        """Free the host, and the place of the kind, during a visit, after the body was
+        read."""
         if entry.fingerprint in self._freed:
             return
         self._freed.add(entry.fingerprint)
+        self._lend(entry.host, entry.kind, asked=asked, fingerprint=entry.fingerprint)
+
+    def _lend(
+        self, host: str, kind: str, *, asked: bool, fingerprint: int | None = None
+    ) -> None:
         now = self._loop.time()
-        fingerprint = entry.fingerprint
-        self.frontier.release(entry.host, now, asked=asked, fingerprint=fingerprint)
-        self.own_turns.wake(entry.host)
+        self.frontier.release(host, now, asked=asked, fingerprint=fingerprint)
+        if self._kinds is not None:
+            self._kinds.give_back(kind)
+        self._wake_own(host, self.own_turns)
         self.wake()
+
+    def _wake_own(self, host: str, own: OwnTurns) -> None:
+        """Give a turn that is free again to a request outside of the frontier."""
+        if self._kinds is None:
+            own.wake(host)
+        else:
+            own.wake_all()  # one for another host may wait for the kind
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
         """robots.txt is known, or will be requested again at `retry_at` (loop time)."""

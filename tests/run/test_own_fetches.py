@@ -21,6 +21,7 @@ from crawler import (
     Response,
     Results,
 )
+from crawler.layers import Fetch, respond
 from crawler.store.sqlite.reader import SqliteReader
 from crawler.testing import FakeSite
 from crawler.web import urls
@@ -286,6 +287,61 @@ def test_prepare_may_fetch_a_token_at_the_same_slow_host(
     assert [each.headers.get("x-token") for each in asked.requests] == [None, "t", "t"]
     assert asked.times() == [0.0, 1.0, 2.0]
     assert run.report.fetched == 1
+
+
+class Tabs:
+    """A layer for the kind "browser": counts how many pages it draws at a time."""
+
+    def __init__(self) -> None:
+        self.open = self.most = self.drawn = 0
+
+    def __call__(self, fetch: Fetch) -> Fetch:
+        async def drawing(request: Request) -> Response:
+            if request.kind != "browser":
+                return await fetch(request)
+            self.open += 1
+            self.most = max(self.most, self.open)
+            await asyncio.sleep(1)
+            self.open -= 1
+            self.drawn += 1
+            return respond(request, 200, [("Content-Type", "text/html")], b"<p>drawn")
+
+        return drawing
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+@pytest.mark.parametrize("ceiling", [1, 2])
+def test_fetches_count_against_the_ceiling_of_their_kind(
+    workers: int, ceiling: int
+) -> None:
+    class Drawn(Visits):
+        async def start(self) -> Results:
+            for number in range(5):
+                yield Request(f"https://{number}.example/", kind="browser")
+
+        async def prepare(self, request: Request) -> Request:
+            await self.fetch(Request(f"{request.url}token", kind="browser"))
+            return request
+
+        async def parse(self, response: Response) -> Results:
+            urls_of_details = [f"{response.url}{name}" for name in "ab"]
+            await asyncio.gather(
+                *(self.fetch(Request(it, kind="browser")) for it in urls_of_details)
+            )
+            yield {"url": response.url}
+
+    tabs = Tabs()
+    run = crawl(
+        Drawn,
+        FakeSite({}),
+        terms={"layers": [tabs], "ceilings": {"browser": ceiling}},
+        crawl={"workers": workers},
+        politeness={"robots": False},
+    )
+
+    assert run.report.pages == 5
+    # Each page and each of its two fetches, and the token of each of these.
+    assert (tabs.drawn, tabs.most) == (5 * 3 * 2, ceiling)
 
 
 def test_counts_belong_to_callbacks_not_to_prepare() -> None:

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from crawler.frontier.host_pace import HostPace, Pace
+from crawler.frontier.kind_lines import KindLines
 from crawler.layers.rates.total_rate import TotalRate
+from crawler.request import Entry
 from crawler.run.own_turns import OwnTurns
 from tests.virtual_time import run_virtual
 
@@ -73,3 +75,47 @@ def test_turns_keep_to_the_rate_of_the_crawl() -> None:
     passed, _ = run_virtual(main)
 
     assert passed == pytest.approx(2, abs=0.1)
+
+
+def test_a_full_kind_waits_and_does_not_hold_up_what_follows() -> None:
+    async def main() -> list[str]:
+        hosts = HostPace(lambda host: Pace(per_host=4, rate=0))
+        kinds: KindLines[Entry] = KindLines({"browser": 1})
+        turns, log = OwnTurns(hosts, None, kinds), []
+        kinds.take("browser")  # by a page
+
+        async def one(name: str, kind: str) -> None:
+            await turns.take(HOST, kind)
+            log.append(name)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(one("drawn", "browser"))
+            tasks.create_task(one("plain", ""))
+            await asyncio.sleep(1)
+            log.append("the page ends")
+            kinds.give_back("browser")
+            turns.wake_all()
+        assert not kinds.has_place("browser")
+        return log
+
+    log, _ = run_virtual(main)
+
+    assert log == ["plain", "the page ends", "drawn"]
+
+
+def test_a_cancelled_turn_gives_the_place_of_its_kind_back() -> None:
+    async def main() -> None:
+        hosts = HostPace(lambda host: Pace(per_host=4, rate=0))
+        kinds: KindLines[Entry] = KindLines({"browser": 1})
+        turns = OwnTurns(hosts, None, kinds)
+        kinds.take("browser")
+        waits = asyncio.ensure_future(turns.take(HOST, "browser"))
+        await asyncio.sleep(0)
+        kinds.give_back("browser")
+        turns.wake_all()  # handed over and cancelled in one turn of the loop
+        waits.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waits
+        await asyncio.wait_for(turns.take(HOST, "browser"), 5)
+
+    run_virtual(main)
