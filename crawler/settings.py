@@ -1,7 +1,8 @@
-"""Typed settings: one frozen value, made from defaults, file, spider and flags.
+"""Typed settings: one frozen value, built from defaults, file, spider, environment and
+flags.
 
-Rule: an unknown key or a wrong type is one line that names the place, the key and
-the nearest valid one. No key exists before it works.
+Rule: an unknown key or a wrong type is a one-line error. The error names the place, the
+key and the nearest valid key. No setting exists before it has an effect.
 """
 
 from __future__ import annotations
@@ -43,14 +44,15 @@ _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def seconds(text: str | float) -> Seconds:
-    """The duration that `text` means: 90, "90s", "10m", "2h"; ValueError if none."""
+    """Return the seconds that `text` means: 90, "90s", "10m", "2h". ValueError if
+    invalid."""
     return Seconds(
         _quantity(text, {"": 1, **_SECONDS}, "a duration such as 30s or 10m")
     )
 
 
 def size(text: str | float) -> Bytes:
-    """The number of bytes that `text` means: 1024, "32 MiB"; ValueError if none."""
+    """Return the bytes that `text` means: 1024, "32 MiB". ValueError if invalid."""
     return Bytes(_quantity(text, _BYTES, "a size such as 500 kB or 32 MiB"))
 
 
@@ -62,184 +64,191 @@ def _quantity(text: str | float, units: Mapping[str, float], what: str) -> float
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all sections have in common: nothing in them is made up."""
+    """The base of all sections of settings."""
 
 
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-# Over 12 attributes: a value, one field for each setting of [crawl].
+# Over 12 attributes: a plain value with one field for each setting of [crawl].
 class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[crawl]: the crawl as a whole."""
+    """[crawl]: settings of the crawl as a whole."""
 
-    #: Pages visited at the same time, over all hosts.
+    #: Number of pages processed at the same time, over all hosts.
     workers: int = 32
-    #: Links followed from a start page at most; none: no limit.
+    #: Follow at most this many links in a row from a start page; none: no limit.
     depth: int | None = None
-    #: Pages of one run, exactly; none: no limit. `crawl run --pages` ranks before it.
+    #: End the run after exactly this many pages; none: no limit. `--pages` takes
+    #: precedence.
     pages: int | None = None
-    #: Items of one run, exactly; none: no limit.
+    #: End the run after exactly this many items; none: no limit.
     items: int | None = None
-    #: Failed pages at which a run ends, as a bad one; none: no limit.
+    #: End the run as a bad one when this many pages have failed; none: no limit.
     errors: int | None = None
-    #: How long a run may take; none: no limit.
+    #: End the run after this time; none: no limit.
     time: Seconds | None = None
-    #: Links with these endings are skipped, unless the spider accepts their type.
+    #: Skip links with these file extensions, unless the spider accepts their media
+    #: type.
     skip_extensions: tuple[str, ...] = SKIPPED
-    #: Parameters that do not count for which URLs are the same page: names, "utm_*", or
-    #: the lists "@tracking" and "@sessions".
+    #: Query parameters that are ignored when URLs are compared: names, "utm_*", or the
+    #: lists "@tracking" and "@sessions".
     ignore_params: tuple[str, ...] = ()
-    #: Whether the order of a query does not count, either.
+    #: Whether the order of query parameters is ignored when URLs are compared, too.
     sort_query: bool = False
-    #: How the crawler names itself; robots.txt groups are matched by its first word.
+    #: The crawler's name. Its first word selects the matching group of robots.txt.
     user_agent: str = f"crawler/{__version__}"
     #: A URL or mail address added to the User-Agent, so that a site can reach you.
     contact: str = ""
     #: The folder that holds the project's spiders.
     spiders: str = "spiders"
-    #: How long an async callback may take for one page.
+    #: The longest time that an async callback may take for one page.
     callback_timeout: Seconds = Seconds(60)
-    #: How long pages in flight may still take after Ctrl-C or a time limit.
+    #: How long pages in flight may continue after Ctrl-C or a time limit.
     grace: Seconds = Seconds(10)
 
 
-# Over 12 attributes: a value, one field for each setting of [http].
+# Over 12 attributes: a plain value with one field for each setting of [http].
 class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[http]: the one shared client, and what it takes from a server."""
+    """[http]: the shared HTTP client, and the limits for responses."""
 
     #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
     http2: bool = True
-    #: "own" is the crawler's transport; "httpx" the stock one, to compare with: it
-    #: refuses no private addresses.
+    #: "own": the crawler's own transport. "httpx": the standard one, for comparison; it
+    #: does not refuse private addresses.
     transport: Literal["own", "httpx"] = "own"
-    #: Sockets open at the same time.
+    #: Maximum number of sockets open at the same time.
     connections: int = 100
-    #: Until a connection, with TLS, stands.
+    #: The longest time to open a connection, including TLS.
     connect: Seconds = Seconds(10)
-    #: Between two pieces of a response.
+    #: The longest time between two pieces of a response.
     read: Seconds = Seconds(15)
-    #: One exchange as a whole.
+    #: The longest time for one request and its response.
     total: Seconds = Seconds(120)
-    #: Bytes a second below which a body is too slow, over `min_rate_window`; 0: none.
+    #: Lowest speed of a body in bytes a second, over `min_rate_window`; 0: no limit.
     min_rate: Bytes = Bytes(1000)
     #: The time over which `min_rate` is measured.
     min_rate_window: Seconds = Seconds(30)
-    #: A body on the wire.
+    #: The largest body as transferred.
     max_body: Bytes = Bytes(32 * 1024**2)
-    #: A body after decompression.
+    #: The largest body after decompression.
     max_decoded: Bytes = Bytes(64 * 1024**2)
-    #: Decoded over received, from the first decoded MiB on: above is a bomb.
+    #: The largest ratio of decoded to received bytes. It is checked from the first
+    #: decoded MiB on, against decompression bombs.
     max_ratio: int = 200
-    #: Content encodings stacked on one body.
+    #: Maximum number of content encodings applied to one body.
     max_encodings: int = 2
-    #: Response headers in all.
+    #: The largest size of all response headers together.
     max_headers: Bytes = Bytes(64 * 1024)
-    #: Response headers by number.
+    #: Maximum number of response header lines.
     max_header_count: int = 500
-    #: A longer URL is skipped.
+    #: The longest URL; links to longer URLs are skipped.
     max_url: Bytes = Bytes(8 * 1024)
-    #: Links taken from one page.
+    #: Maximum number of links taken from one page.
     max_links: int = 10_000
-    #: A page that shows another URL within this delay, by a Refresh field or a
-    #: `<meta>`, redirects there; 0: none does.
+    #: Treat a Refresh header or `<meta>` with at most this delay as a redirect; 0:
+    #: never.
     max_refresh: Seconds = Seconds(10)
-    #: Nodes of one page: elements, texts and attributes. Beyond it is a parse_error.
+    #: Maximum number of nodes of one page (elements, texts and attributes); a page with more
+    #: fails as parse_error.
     max_nodes: int = 1_000_000
-    #: Nodes of all large pages (over 256 kB) at a time; other pages wait for room.
+    #: Maximum number of nodes of all large pages (over 256 kB) in memory; other pages wait for
+    #: room.
     max_nodes_total: int = 1_000_000
-    #: A file of certificates to trust in place of the usual ones.
+    #: A file of CA certificates to trust in place of the usual ones.
     ca_file: str = ""
-    #: A PEM file with the certificate, and its key, for servers that ask for one.
+    #: A PEM file with a client certificate and its key, for servers that require one.
     cert: str = ""
-    #: The certificate's key, if it is in a file of its own.
+    #: A file with the key of `cert`, if `cert` does not contain it.
     key: str = ""
-    #: A body without a length, cut off without TLS's goodbye, is truncated; false: it
-    #: is taken for whole, for servers that never say goodbye.
+    #: If a body has no length, require TLS's close_notify at its end; without it the
+    #: body counts as truncated. false: accept such bodies as complete.
     require_close_notify: bool = True
-    #: Check certificates.
+    #: Check the servers' certificates.
     verify: bool = True
     #: Send every request through this proxy.
     proxy: str = ""
-    #: Hosts that may have private addresses besides those of start URLs; true: all.
+    #: Hosts that may have private addresses, besides the hosts of start URLs; true:
+    #: all.
     private_networks: bool | tuple[str, ...] = ()
 
 
 class PolitenessSettings(
     Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """[politeness]: what a site is asked at most."""
+    """[politeness]: limits on what is asked of a site."""
 
     #: Obey robots.txt (RFC 9309).
     robots: bool = True
-    #: Requests to one host at the same time.
+    #: Maximum number of requests to one host at the same time.
     per_host: int = 4
-    #: Requests to one host a second; 0: no limit. Loopback hosts have none by default.
+    #: Maximum number of requests to one host a second; 0: no limit. Loopback hosts: no limit by
+    #: default.
     rate: float | None = None
-    #: Requests to all hosts together a second; 0: no limit.
+    #: Maximum number of requests to all hosts together a second; 0: no limit.
     total_rate: float = 0
-    #: Bytes received from all hosts together a second; 0: no limit.
+    #: Maximum number of bytes received from all hosts together a second; 0: no limit.
     bandwidth: Bytes = Bytes(0)
 
 
 class RetrySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[retry]: requests that may succeed a little later."""
+    """[retry]: when and how often a failed request is tried again."""
 
-    #: Tries of one request in all.
+    #: Maximum number of tries of one request, the first included.
     attempts: int = 5
-    #: The first pause between two tries; it doubles from try to try, with jitter.
+    #: The first pause between two tries; it doubles after each try, with jitter.
     wait: Seconds = Seconds(1)
     #: The longest pause between two tries.
     wait_max: Seconds = Seconds(60)
-    #: The longest Retry-After that is obeyed; a longer one is cut to this.
+    #: The longest Retry-After that is obeyed; a longer one is shortened to this.
     retry_after_max: Seconds = Seconds(3600)
-    #: Response statuses that are tried again.
+    #: Response statuses after which the request is tried again.
     statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
 
 
 class ProxySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[proxies]: a list to choose from, beside `http.proxy`."""
+    """[proxies]: a list of proxies to choose from, in addition to `http.proxy`."""
 
-    #: Proxies to choose from: URLs, each with tags after it ("http://host:3128 de").
+    #: Proxies to choose from: URLs, each with optional tags ("http://host:3128 de").
     list: tuple[str, ...] = ()
-    #: A file with more of them, one a line.
+    #: A file with more proxies, one a line.
     file: str = ""
-    #: What keeps its proxy: "request" (nothing), "session" or "host".
+    #: What keeps the same proxy: each "session", each "host", or nothing ("request").
     by: Literal["request", "session", "host"] = "request"
-    #: Statuses that say that a host has banned the proxy.
+    #: Response statuses that mean that a host has banned the proxy.
     ban_statuses: tuple[int, ...] = ()
-    #: A CSS selector of what is on a page that says so.
+    #: A CSS selector that matches only on pages which say that the proxy is banned.
     ban_selector: str = ""
 
 
 class StorageSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[storage]: where a job's state is kept."""
+    """[storage]: where a job's state is stored."""
 
     #: The folder of the jobs' databases.
     dir: str = ".crawl"
-    #: "durable" survives any crash; "memory" keeps nothing.
+    #: "durable": the state survives any crash. "memory": nothing is stored.
     mode: Literal["durable", "memory"] = "durable"
-    #: "full" survives a power cut, "normal" a crash of the process only.
+    #: "full": the state survives a power cut. "normal": only a crash of the process.
     synchronous: Literal["full", "normal"] = "full"
-    #: Finished runs kept a job.
+    #: The number of finished runs kept for each job.
     keep_runs: int = 10
-    #: Runs whose items are kept a job, for `crawl export`.
+    #: The number of runs for each job whose items are kept, for `crawl export`.
     keep_items: int = 3
-    #: A PostgreSQL database that many processes share, postgresql://host/database, in
-    #: place of `dir`; libpq finds the password in PGPASSWORD, ~/.pgpass or a service.
+    #: A PostgreSQL database that processes share, postgresql://host/database, in place
+    #: of `dir`. libpq finds the password in PGPASSWORD, ~/.pgpass or a service.
     url: str = ""
-    #: How long a process may be silent before others take over its sites (with `url`).
+    #: With `url`: how long a process may be silent before others take over its sites.
     lease: Seconds = Seconds(15)
 
 
 class OutputSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[output]: where items go when the command line does not say."""
+    """[output]: where items go if the command line does not say."""
 
     #: Outputs of every run; empty: out/NAME-RUN.jsonl.
     default: tuple[str, ...] = ()
-    #: Put a ' before csv cells that a spreadsheet would take for a formula.
+    #: Put a ' before CSV cells that a spreadsheet would read as a formula.
     guard_formulas: bool = True
-    #: Let a bad run (exit code 3, or no items) replace the output of an earlier run;
-    #: else it is published beside it, as NAME.bad-run-7.jsonl.
+    #: Let a bad run (exit code 3, or no items) replace the output of an earlier run.
+    #: false: it is published under another name, such as NAME.bad-run-7.jsonl.
     publish_bad: bool = False
 
 
@@ -255,14 +264,17 @@ class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     output: OutputSettings = OutputSettings()
 
     def url_identity(self) -> Callable[[str], str] | None:
-        """What gives the part of a URL that counts for its identity; None: all does."""
+        """Return a function that reduces a URL to the part that identifies it.
+
+        None: the whole URL identifies it.
+        """
         identity = UrlIdentity(
             self.crawl.ignore_params, sort_query=self.crawl.sort_query
         )
         return identity.of if identity else None
 
     def user_agent(self) -> str:
-        """The User-Agent header: the project's name and the contact."""
+        """Return the User-Agent header: the crawler's name and the contact."""
         if not self.crawl.contact:
             return self.crawl.user_agent
         return f"{self.crawl.user_agent} (+{self.crawl.contact})"
@@ -280,18 +292,22 @@ type_of_section: dict[str, type[Section]] = {
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """Settings from one place: `source` names it in messages."""
+    """Settings from one place; `source` names the place in messages."""
 
     source: str
     values: Mapping[str, Mapping[str, Any]]
-    #: [jobs.NAME] as they are written; one that is wrong must not hide the others.
+    #: [jobs.NAME] tables as written. They are checked later, so that one wrong job does
+    #: not hide the others.
     jobs: Mapping[str, Any] = {}
-    #: [outputs.NAME] as they are written.
+    #: [outputs.NAME] tables as written.
     outputs: Mapping[str, Any] = {}
 
 
 def build(layers: Iterable[Layer]) -> Settings:
-    """Settle `layers`, the last ones ranking first; ConfigError names a bad key."""
+    """Merge `layers` into one value; later layers take precedence.
+
+    ConfigError names a wrong key.
+    """
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for section, values in layer.values.items():
@@ -318,11 +334,12 @@ def _checked(section: str, values: object, source: str) -> dict[str, Any]:
 def settled(
     kind: type[Section], section: str, key: str, value: Any, source: str
 ) -> Any:
-    """`value` as it may be set under `key` of a section; ConfigError if it may not."""
+    """Return `value` converted for `key` of a section. ConfigError if it is not
+    valid."""
     if key not in kind.__struct_fields__:
         name = f"setting {section}.{key}"
         raise ConfigError(unknown(name, key, kind.__struct_fields__, source))
-    # TOML has no word for it; where none is a default, "none" says it.
+    # TOML has no null; the text "none" stands for None where None is the default.
     if value == "none" and getattr(kind(), key) is None:
         return None
     try:
@@ -335,7 +352,7 @@ def settled(
             why += f"; use {' or '.join(words)}" if words else ""
         shown = value
         if section == "proxies" and key == "list":
-            shown = "..."  # it may hold passwords
+            shown = "..."  # the text may contain passwords
         elif isinstance(value, str):
             shown = without_password(value) if key == "proxy" else redacted(value)
         raise ConfigError(f"{source}: {section}.{key} = {shown!r}: {why}") from exc
@@ -343,7 +360,7 @@ def settled(
 
 
 def without_password(url: object) -> object:
-    """A proxy's URL with `***` in place of user name and password."""
+    """Return a proxy's URL with `***` in place of the user name and password."""
     if not isinstance(url, str) or "@" not in url:
         return url
     scheme, slashes, _ = url.partition("//")
@@ -351,11 +368,11 @@ def without_password(url: object) -> object:
 
 
 def converted(kind: type[SectionT], values: Mapping[str, Any]) -> SectionT:
-    """A section of its values; those that `settled` has passed."""
+    """Return a section made of values that `settled` has already checked."""
     return msgspec.convert(values, kind, strict=False, dec_hook=_quantity_hook)
 
 
-#: Settings that may be 0; of the other numbers none may.
+#: Numbers that may be 0; all others must be above 0.
 _MAY_BE_ZERO = frozenset(
     {
         "crawl.depth",
@@ -376,7 +393,7 @@ _MAY_BE_ZERO = frozenset(
     }
 )
 _PROXIES = ("http://", "https://", "socks5://", "socks5h://")
-#: What the URL of a shared store begins with.
+#: The start of a shared store's URL.
 DATABASES = ("postgresql://", "postgres://")
 _MAY_BE_EMPTY = frozenset(
     {
@@ -400,7 +417,7 @@ _STATUSES = frozenset({"retry.statuses", "proxies.ban_statuses"})
 
 
 def _check_range(name: str, value: object) -> None:
-    """ValueError for a value of the right type that nothing could be done with."""
+    """Raise ValueError if a value has the right type but is out of range."""
     if isinstance(value, str):
         _check_text(name, value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -418,12 +435,12 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
     elif name in _STATUSES:
         for status in values:
             if not 100 <= status <= 599:
-                raise ValueError(f"{status} is no status; they are 100 to 599")
+                raise ValueError(f"{status} is not an HTTP status; use 100 to 599")
 
 
 def _check_number(name: str, value: float) -> None:
     if not math.isfinite(value) or value < 0:
-        raise ValueError("must be a number from 0 on")
+        raise ValueError("must be a number, 0 or above")
     if not value and name not in _MAY_BE_ZERO:
         raise ValueError(f"must be {'at least 1' if type(value) is int else 'above 0'}")
 
@@ -440,11 +457,11 @@ def _check_text(name: str, value: str) -> None:
 
 
 def check_proxy(value: str) -> None:
-    """ValueError unless this can be a proxy's URL."""
+    """Raise ValueError unless the text is a valid proxy URL."""
     try:
         parts = urlsplit(value)
         is_one = value.startswith(_PROXIES) and parts.hostname and parts.port != 0
-    except ValueError:  # no port, or no address
+    except ValueError:  # the port or the address is invalid
         is_one = False
     if not is_one:
         raise ValueError("write it as http://host:port, or socks5://host:port")
@@ -456,15 +473,15 @@ SOCKS_NEEDS = "SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[s
 
 
 def has_socks() -> bool:
-    """Whether the extra `socks` is installed."""
+    """Return whether the extra `socks` is installed."""
     try:
         return importlib.util.find_spec("socksio") is not None
-    except ValueError:  # its entry in sys.modules is None
+    except ValueError:  # sys.modules["socksio"] is None
         return False
 
 
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:
-    """One line for a name that does not exist, with the nearest that does."""
+    """Return a one-line error for an unknown name, with the nearest valid name."""
     names = list(valid)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(names)
@@ -480,10 +497,11 @@ def _quantity_hook(kind: type, value: Any) -> Any:
 
 
 def from_file(folder: Path) -> tuple[Layer, Path | None]:
-    """The project's settings in `folder`: config.toml, or [tool.crawl] of pyproject.
+    """Read the project's settings in `folder`: config.toml, or [tool.crawl] of
+    pyproject.toml.
 
-    Returns the layer and the file that it came from (None: the folder has none).
-    A config.toml without a section of ours belongs to something else.
+    Return the settings, and the file that holds them (None if there is none). A
+    config.toml without a known section belongs to another program and is ignored.
     """
     own = _tables(folder / "config.toml")
     ours = {name: own[name] for name in own if name in (*type_of_section, *_NAMED)}
@@ -511,7 +529,7 @@ def _layer(source: str, tables: dict[str, Any]) -> Layer:
     return Layer(source, tables, **named)
 
 
-#: Sections of tables that have names of their own.
+#: Sections whose tables have names chosen by the user.
 _NAMED = ("jobs", "outputs")
 
 
@@ -528,7 +546,7 @@ def _tables(path: Path) -> dict[str, Any]:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Layer:
-    """Settings from variables such as CRAWL_HTTP__READ=5."""
+    """Return settings from environment variables such as CRAWL_HTTP__READ=5."""
     values: dict[str, dict[str, Any]] = {}
     for name, text in environ.items():
         section, found, key = name.removeprefix("CRAWL_").partition("__")
@@ -538,7 +556,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Layer:
 
 
 def from_flags(pairs: Iterable[str]) -> Layer:
-    """Settings from `-s section.key=value` flags."""
+    """Return settings from `-s section.key=value` flags."""
     values: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -550,7 +568,7 @@ def from_flags(pairs: Iterable[str]) -> Layer:
 
 
 def parse_value(text: str) -> Any:
-    """The TOML value that `text` spells, else the text itself."""
+    """Return the TOML value that `text` spells, else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

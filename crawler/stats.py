@@ -1,7 +1,8 @@
-"""What a run counts, how it ended, and the report that says so.
+"""The counters of a run, how it ended, and its report.
 
-The store adds to the counters in the transaction that lands their cause, so that they
-survive a crash and add up: found = pages + failed + skipped + redirected + pending.
+The store changes the counters in the same transaction as the event that they count. So
+they survive a crash and add up: found = pages + failed + skipped + redirected +
+pending.
 """
 
 from __future__ import annotations
@@ -17,44 +18,45 @@ from crawler.errors import Reason
 from crawler.version import __version__
 
 
-# Over 12 attributes: a value, one field for each thing that is counted.
+# Over 12 attributes: a plain value with one field for each counter.
 class Counters(msgspec.Struct, omit_defaults=True):
-    """What a run has counted so far; each dict counts by a word, such as a reason."""
+    """The counters of a run so far. Each dict maps a word, such as a reason, to a
+    count."""
 
     #: URLs that entered the store.
     found: int = 0
-    #: URLs that are done: a callback had them and ended well.
+    #: URLs whose page was processed by a callback without an error.
     pages: int = 0
-    #: Items written; `dropped` counts those that were not.
+    #: Items written; `dropped` counts the items that were not.
     items: int = 0
-    #: URLs that failed for good; start URLs among them.
+    #: URLs that failed for good, and how many of them were start URLs.
     failed: int = 0
     start_failed: int = 0
-    #: URLs whose answer was a redirect to another one.
+    #: URLs whose response was a redirect to another URL.
     redirected: int = 0
-    #: Attempts that are made again.
+    #: Failed attempts that were scheduled again.
     retried: int = 0
-    #: Requests that `self.fetch` made for pages.
+    #: Requests made by `self.fetch` for pages.
     fetched: int = 0
-    #: Bytes of bodies received.
+    #: Bytes of response bodies received.
     bytes: int = 0
     #: URLs skipped on purpose, by reason or filter.
     skipped: dict[str, int] = {}
-    #: Visited URLs that a callback skipped, by the spider's own reasons.
+    #: Fetched URLs that a callback skipped, by the spider's own reasons.
     own_skips: dict[str, int] = {}
-    #: What the spider counts itself, by `count`.
+    #: The spider's own counters, from `count`.
     own: dict[str, int] = {}
     #: Items that were not written, by reason.
     dropped: dict[str, int] = {}
-    #: Failed URLs, and attempts that are made again, by reason.
+    #: Failed URLs and failed attempts that were scheduled again, by reason.
     errors: dict[str, int] = {}
     retries: dict[str, int] = {}
-    #: Answers by status, and by version of HTTP.
+    #: Responses by status, and by HTTP version.
     statuses: dict[str, int] = {}
     http_versions: dict[str, int] = {}
 
     def copy(self) -> Counters:
-        """The same counts; changing one does not change the other."""
+        """Return an independent copy."""
         return msgspec.structs.replace(
             self,
             skipped=dict(self.skipped),
@@ -69,7 +71,7 @@ class Counters(msgspec.Struct, omit_defaults=True):
 
 
 def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
-    """Add to what is counted by a word; a word that comes to nothing is dropped."""
+    """Add to the count of a word; a word whose count becomes 0 is removed."""
     total = counts.get(word, 0) + amount
     if total:
         counts[word] = total
@@ -77,23 +79,24 @@ def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
         counts.pop(word, None)
 
 
-# Words of `Counters.own` that are none of a spider's own, which begin with no space.
+# Prefixes of internal words in `Counters.own`. A spider's own words never begin with a
+# space.
 _FILLED, _EMPTY = " filled ", " empty "
 
 
 def fill_words(field: str, filled: int, asked: int) -> dict[str, int]:
-    """The words by which the fill of a field is counted among a spider's own."""
+    """Return counts of how many items had a value in `field`, for `Counters.own`."""
     counts = {_FILLED + field: filled, _EMPTY + field: asked - filled}
     return {word: amount for word, amount in counts.items() if amount}
 
 
 def own_counts(own: Mapping[str, int]) -> dict[str, int]:
-    """What a spider counted itself."""
+    """Return only the counters that the spider itself made."""
     return {word: amount for word, amount in own.items() if word[0] != " "}
 
 
 def fill_rates(own: Mapping[str, int]) -> dict[str, float]:
-    """The share of items in which each field had a value, by class and field."""
+    """Return the share of items with a value in each field: {"Class.field": 0.98}."""
     rates = {}
     for word in sorted(own):
         if word[0] == " ":
@@ -117,13 +120,13 @@ class FinishReason(StrEnum):
     CLOSING_ERROR = "closing_error"
     SINK_ERROR = "sink_error"
     CRASHED = "crashed"
-    #: Of an unfinished run that is read: a process works on it; its process was killed.
+    #: Only for an unfinished run: a process works on it, or its process was killed.
     RUNNING = "running"
     KILLED = "killed"
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run is over: another `crawl run` starts a new one."""
+        """Whether the run is over, so that the next `crawl run` starts a new one."""
         return self in _COMPLETE
 
 
@@ -141,11 +144,11 @@ _COMPLETE = frozenset(
 
 
 class Shortfall(msgspec.Struct, frozen=True):
-    """A bound that a complete run did not keep: the reason for exit code 3."""
+    """A limit that a complete run did not meet: the reason for exit code 3."""
 
     #: "start_urls", "errors", "max_error_rate" or "min_items".
     bound: str
-    #: The most, or the least, that the bound asks for; and what the run came to.
+    #: The allowed value of the limit, and the actual value of the run.
     allowed: float
     came: float
     #: The same as a sentence.
@@ -153,20 +156,20 @@ class Shortfall(msgspec.Struct, frozen=True):
 
 
 class WrittenOutput(msgspec.Struct, frozen=True):
-    """An output that is in place."""
+    """An output that is published."""
 
     #: Its path or URL.
     place: str
-    #: The items of the run in it; None: it takes some types of items only.
+    #: The number of the run's items in it; None if it takes only some item types.
     items: int | None = None
-    #: Its size; None: it is no file of this machine.
+    #: Its size in bytes; None if it is not a local file.
     bytes: int | None = None
 
 
-# Over 12 attributes: a value, one field for each figure of a report.
+# Over 12 attributes: a plain value with one field for each figure of a report.
 @dataclass
 class Report:
-    """How a run went; `summary()` gives the keys of `--summary`."""
+    """The result of a run; `summary()` returns the keys of `--summary`."""
 
     spider: str
     job: str
@@ -175,29 +178,29 @@ class Report:
     started: str
     finished: str
     finish_reason: FinishReason
-    #: What the spider said by `raise StopCrawl(...)`; else empty.
+    #: The text of the spider's `raise StopCrawl(...)`; "" without one.
     stop_reason: str = ""
     exit_code: int = 0
-    #: Why the run is a bad one (exit code 3); empty for a good one.
+    #: Why the run is bad (exit code 3); empty for a good run.
     shortfalls: tuple[Shortfall, ...] = ()
     found: int = 0
     pages: int = 0
-    #: The items themselves where the crawl had no other output; else empty.
+    #: The items themselves if the crawl had no other output; else empty.
     items: list[Any] = field(default_factory=list)
     item_count: int = 0
-    #: The outputs that are in place.
+    #: The published outputs.
     written: tuple[WrittenOutput, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     redirected: int = 0
     retried: int = 0
-    #: Requests that `self.fetch` made; none of them is a page.
+    #: Requests made by `self.fetch`; they are not counted as pages.
     fetched: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     pending: int = 0
-    #: What the spider counted itself, by `count`.
+    #: The spider's own counters, from `count`.
     counts: dict[str, int] = field(default_factory=dict)
-    #: The share of typed items in which a field had a value, as `{"Book.price": 0.98}`.
+    #: The share of typed items with a value in each field, as `{"Book.price": 0.98}`.
     fields: dict[str, float] = field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
@@ -205,25 +208,26 @@ class Report:
     statuses: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     http_versions: dict[str, int] = field(default_factory=dict)
-    #: Of each proxy of the list: how often it was asked, failed and was banned, in this
-    #: process. Credentials are left out.
+    #: For each proxy of the list: its requests, failures and bans, in this process
+    #: only. The names contain no credentials.
     proxies: dict[str, dict[str, int]] = field(default_factory=dict)
     connections: int = 0
-    #: Times that an origin was put back to HTTP/1.1 after errors of its HTTP/2.
+    #: How often an origin was changed back to HTTP/1.1 after HTTP/2 errors.
     http2_fallbacks: int = 0
-    #: Requests that found no connection free because of a limit of their own.
+    #: How often a request waited for a free connection because of a connection limit.
     pool_waits: int = 0
-    #: Functions of the spider that blocked the crawl often, and for how many seconds.
+    #: Functions of the spider that blocked the event loop often, and for how many
+    #: seconds.
     blocking: dict[str, float] = field(default_factory=dict)
     hosts: int = 0
     peak_rss_mb: float = 0.0
     resumed: bool = False
     version: str = __version__
-    #: What is off and what to do about it: lines for a person.
+    #: Problems and what to do about them: lines for a person.
     advice: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
-        """The report as JSON values; `items` is their number."""
+        """Return the report as JSON values; `items` is the number of items."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         values["items"] = values.pop("item_count")
         values["finish_reason"] = str(self.finish_reason)
@@ -236,7 +240,7 @@ class Report:
 
     @classmethod
     def of_summary(cls, summary: Mapping[str, Any]) -> Report:
-        """The report that `summary()` gave, of this version or of another one."""
+        """Return the report whose `summary()` is given, also one of another version."""
         values = dict(summary)
         values["item_count"] = values.pop("items")
         values["finish_reason"] = FinishReason(values["finish_reason"])
@@ -253,7 +257,7 @@ def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def totals(counters: Counters) -> dict[str, Any]:
-    """The report's figures that follow from the counters alone."""
+    """Return the figures of a report that follow from the counters alone."""
     skipped = dict(counters.skipped)
     rows = sum(skipped.get(reason, 0) for reason in Reason if reason.is_skip)
     for reason, amount in counters.own_skips.items():
@@ -281,13 +285,15 @@ def totals(counters: Counters) -> dict[str, Any]:
 
 
 def counted(number: int, what: str) -> str:
-    """`1 item`, `2 items`: a count that agrees with its noun."""
+    """Return a count with its noun: `1 item`, `2 items`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def is_good(report: Report) -> bool:
-    """Whether the run's output may replace that of an earlier run: the run is complete,
-    ended well, and has items."""
+    """Return whether the run's output may replace that of an earlier run.
+
+    It may if the run is complete, ended well, and has items.
+    """
     return report.exit_code == 0 and report.item_count > 0
 
 
@@ -299,8 +305,11 @@ def shortfalls(
     min_items: int,
     errors: int | None = None,
 ) -> tuple[Shortfall, ...]:
-    """The bounds that a run does not keep; without a `max_error_rate` every start URL
-    must become a page, and nine in ten of the others; `errors` ends a run."""
+    """Return the limits that a run did not meet.
+
+    Without a `max_error_rate`, every start URL and nine in ten of the other URLs must
+    succeed. `errors` is the number of failures that ends a run.
+    """
     found = []
     if errors is not None and report.finish_reason is FinishReason.ERRORS_LIMIT:
         text = f"{counted(report.failed, 'page')} failed; the run ends at {errors:,}"
@@ -327,13 +336,16 @@ def shortfalls(
 
 
 def _percent(share: float) -> str:
-    """Two digits at least: 0.1 % is not 0 %."""
+    """Return a share as a percentage with two digits, so that 0.1 % does not
+    become 0 %."""
     return f"{share * 100:.3g}%"
 
 
 def exit_code(report: Report) -> int:
-    """The exit code of a run that ended in order: 0, 1, 3 or 4, the first of
-    1, 4 and 3 that applies."""
+    """Return the exit code of a run that ended in order: 0, 1, 3 or 4.
+
+    If several apply, the first of 1, 4 and 3 is used.
+    """
     reason = report.finish_reason
     if reason in (
         FinishReason.CRASHED,
@@ -347,7 +359,7 @@ def exit_code(report: Report) -> int:
     return POOR if report.shortfalls else 0
 
 
-#: The exit code of a run that is complete, but has a shortfall.
+#: The exit code of a run that is complete but missed a limit.
 POOR = 3
-#: More failures than this among pages and failures make a run a bad one.
+#: A run is bad if a larger share of its pages failed.
 DEFAULT_ERROR_RATE = 0.1

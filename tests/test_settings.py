@@ -74,12 +74,12 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "politeness", "rate", -1,
-            "config.toml: politeness.rate = -1: must be a number from 0 on",
+            "config.toml: politeness.rate = -1: must be a number, 0 or above",
             id="a negative rate",
         ),
         pytest.param(
             "politeness", "rate", float("nan"),
-            "config.toml: politeness.rate = nan: must be a number from 0 on",
+            "config.toml: politeness.rate = nan: must be a number, 0 or above",
             id="no number",
         ),
         pytest.param(

@@ -1,7 +1,7 @@
-"""`crawl`: the only part that prints, exits or handles signals.
+"""The `crawl` command: the only part that prints, exits or handles signals.
 
-Rule: nothing is imported before it is needed. Each command module has `add`, which
-describes its commands to argparse and imports nothing of weight, and commands that
+Rule: import a module only when a command needs it. Each command module has a function
+`add` that describes its commands to argparse and imports nothing slow. The commands
 import what they use when they run.
 """
 
@@ -11,33 +11,38 @@ import gc
 import os
 import sys
 
-TYPE_CHECKING = False  # `typing` takes long to import, and a signal could come then
+TYPE_CHECKING = False  # importing `typing` is slow, and a signal could arrive meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["main"]
 
-#: Objects between two looks for garbage, until a crawl sets its own number: imports
-#: make a few hundred thousand that stay, and Python would look through them 200 times.
+#: New objects between two garbage collections, until a crawl sets its own number.
+#: Imports create several hundred thousand objects that stay alive. With the default
+#: threshold Python would scan them 200 times.
 _STARTING = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code, which is a contract (see `exits`)."""
+    """Run one command and return its exit code. `exits` lists the codes, which are
+    stable."""
     try:
         sys.unraisablehook = _unraisable
         gc.set_threshold(_STARTING)
         from crawler.cli.dispatch import dispatch
 
         return dispatch(sys.argv[1:] if arguments is None else arguments)
-    except KeyboardInterrupt:  # before there was anything to stop
+    except KeyboardInterrupt:  # before a command could handle the signal
         os._exit(4)
 
 
 def _unraisable(error: sys.UnraisableHookArgs) -> None:
-    """A Ctrl-C that fell into a place where Python drops errors, such as the end of an
-    import, would be shown and forgotten: it ends us all the same."""
+    """Exit when Ctrl-C was raised where Python ignores exceptions.
+
+    At the end of an import, for example, Python prints such a KeyboardInterrupt and
+    then continues. The process must end all the same.
+    """
     if isinstance(error.exc_value, KeyboardInterrupt):
         os._exit(4)
     sys.__unraisablehook__(error)

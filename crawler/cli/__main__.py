@@ -1,4 +1,4 @@
-"""`python -m crawler.cli` is `crawl`."""
+"""Lets `python -m crawler.cli` run the `crawl` command."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Calling the hooks of a job, from wherever its end is known."""
+"""Calls the hooks of a job when a run of the job has ended."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from crawler.version import __version__
 
 
 def failure(job: str, error: str, code: int) -> dict[str, Any]:
-    """What can be said of a job that has no report."""
+    """Return what a hook receives when the job failed before it had a report."""
     return {"job": job, "exit_code": code, "error": error, "version": __version__}
 
 
 def tell(project: Project, job: str, told: Mapping[str, Any]) -> str:
-    """Call the job's hook for this end; what went wrong with it, or nothing."""
+    """Call the job's hook for this end of a run. Return an error text, or "" if it went
+    well."""
     hook = hook_of(project, job, is_good=not told["exit_code"])
     if not hook:
         return ""
@@ -33,7 +34,7 @@ def tell(project: Project, job: str, told: Mapping[str, Any]) -> str:
 
 
 def hook_of(project: Project, job: str, *, is_good: bool) -> Hook:
-    """Whom a job wants to be told; nobody: empty."""
+    """Return the hook for a good or a bad end; () if the job has none."""
     jobs = project.jobs
     if job in jobs.broken:
         return () if is_good else jobs.broken[job].on_failure
@@ -44,7 +45,7 @@ def hook_of(project: Project, job: str, *, is_good: bool) -> Hook:
 
 
 def settings_of(project: Project) -> Settings:
-    """The project's settings, or the defaults where they are what is wrong."""
+    """Return the project's settings, or the defaults if the settings are invalid."""
     try:
         return project.settings()
     except ConfigError:

@@ -1,7 +1,6 @@
-"""`crawl run JOB`: a job of config.toml, from its first try to those who are told.
+"""`crawl run JOB` for a job of config.toml: its tries, its time limit and its hooks.
 
-Rule: whoever looks after the job hears of every end but one: a stop that somebody
-asked for.
+Rule: a hook is called for every end of the job, except when a person stopped the run.
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ from crawler.spider import Spider
 from crawler.stats import FinishReason, counted
 from crawler.store.open import retry_failed
 
-#: Seconds after `max_runtime` and the grace in which a crawl that can stop has stopped.
+#: Seconds after `max_runtime` and `crawl.grace` by which a crawl that is not stuck has
+#: stopped.
 MARGIN = LAST_SECONDS + 2.0
 
 TermsOf = Callable[
@@ -39,12 +39,12 @@ TermsOf = Callable[
 
 
 def run(args: argparse.Namespace, project: Project, terms_of: TermsOf) -> int:
-    """Run the job that `args.name` names, tell who wants to know; the exit code."""
+    """Run the job `args.name`, call its hook, and return the exit code."""
     work = _Work(args, project, terms_of)
     try:
         ending = work.run()
     except JobLocked:
-        raise  # it is at work: nothing has failed
+        raise  # another process runs the job, so nothing has failed
     except CrawlError as exc:
         is_usage = isinstance(exc, ConfigError | StateError)
         code = exits.USAGE if is_usage else exits.CRASHED
@@ -57,18 +57,18 @@ def _conclude(project: Project, job: str, ending: Ending, *, is_late: bool) -> i
     report = ending.report
     code = report.exit_code
     if report.finish_reason is FinishReason.INTERRUPTED and not is_late:
-        return code  # somebody stopped it, and knows
+        return code  # a person stopped the run and knows that it ended
     wrong = tell(project, job, _told(ending, is_late=is_late))
     if not wrong or code:
         return code
-    # Nobody has taken what was found: that is no good end.
+    # The hook failed, so the results were not delivered: report a bad end.
     told = {**_told(ending), "exit_code": exits.CRASHED, "error": wrong}
     tell(project, job, told)
     return exits.CRASHED
 
 
 def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
-    """The summary, and what only this process knows."""
+    """Return the run's summary with its outputs and its error, as hooks receive it."""
     shortfalls = "; ".join(each.text for each in ending.report.shortfalls)
     error = str(ending.error or "") or shortfalls
     return {
@@ -89,11 +89,11 @@ class _Work:
         self._project = project
         self._terms_of = terms_of
         self._began = time.monotonic()
-        #: The job was stopped because its time was over.
+        #: Whether the run was stopped because `max_runtime` had passed.
         self.is_late = False
 
     def run(self) -> Ending:
-        """Try until it went well, or often enough."""
+        """Run the job until a try ends well, or no retries are left."""
         job = self._project.jobs.find(self._args.name)
         assert job is not None
         for number in range(job.settings.retries + 1):
@@ -101,7 +101,7 @@ class _Work:
             try:
                 ending = self._try(job)
             except (ConfigError, StateError):
-                raise  # it would be the same again
+                raise  # another try would fail in the same way
             except CrawlError as exc:
                 if is_last:
                     raise
@@ -131,7 +131,7 @@ class _Work:
                 args.command_line,
                 summary_path=args.summary,
             )
-        args.fresh = False  # the next try goes on with this one
+        args.fresh = False  # the next try resumes this run
         is_stopped = ending.report.finish_reason is FinishReason.INTERRUPTED
         self.is_late = is_stopped and self._left(job) == 0
         return ending
@@ -151,7 +151,7 @@ class _Work:
         )
 
     def _left(self, job: Job) -> float | None:
-        """Seconds that this process may still take."""
+        """Return the seconds left until `max_runtime`; None without a limit."""
         if job.settings.max_runtime is None:
             return None
         passed = time.monotonic() - self._began
@@ -163,7 +163,8 @@ class _Work:
         return _Limit(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        """The crawl hangs, and hears nothing: its state is safe, so leave."""
+        """End the process, because the crawl hangs and ignores the stop. Its state is
+        saved."""
         job = self._args.name
         why = "it hung at the end of max_runtime, and was ended"
         complain(f"Job {job}: {why}; the same command resumes it")
@@ -171,8 +172,10 @@ class _Work:
         os._exit(exits.STOPPED)
 
     def _put_back(self, ending: Ending) -> None:
-        """Let the next try have the failed pages of a complete run once more; without
-        any, it is a new run."""
+        """Put the failed pages of a complete run back into the queue for the next try.
+
+        If no page failed, the next try starts a new run.
+        """
         report = ending.report
         if report.exit_code == exits.POOR and report.failed and ending.is_kept:
             number = retry_failed(self._project.settings().storage, report.job)
@@ -184,11 +187,11 @@ class _Work:
         if left is not None:
             seconds = min(seconds, left)
         say(f"Trying again in {clock(seconds)}")
-        time.sleep(seconds)  # a signal ends it
+        time.sleep(seconds)  # a signal interrupts the wait
 
 
 class _Limit:
-    """Calls `give_up` in a thread where the block takes longer than `seconds`."""
+    """Calls `give_up` in a thread if the block takes longer than `seconds`."""
 
     def __init__(self, seconds: float | None, give_up: Callable[[], None]) -> None:
         self._timer = threading.Timer(seconds or 0.0, give_up)

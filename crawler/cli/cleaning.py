@@ -1,4 +1,4 @@
-"""`crawl clean`: removes old runs, with all that they hold."""
+"""`crawl clean`: removes old runs and all data that they hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ crawl clean books --keep 1"""
 
 
 def add(commands: Commands) -> None:
-    """Describe `clean`."""
+    """Add the command `clean` to the parser."""
     parser = options.command(
         commands,
         "clean",
@@ -34,7 +34,7 @@ def add(commands: Commands) -> None:
 
 
 def clean(args: argparse.Namespace) -> int:
-    """Remove the runs, and say which."""
+    """Remove the runs, and print their numbers."""
     from pathlib import Path
 
     from crawler.cli.project import Project

@@ -1,7 +1,8 @@
-"""An error that ended a crawl: one line for a person, and a file with the traceback.
+"""Reports an error that ended a crawl: one line for a person, and a traceback in a
+file.
 
-Rule: an error that the user's own code raised (a pipeline's `open`, `closed`, `client`)
-is told with its file and line, and never as a crash of the crawler.
+Rule: an error raised by the user's own code (a pipeline's `open`, `closed`, `client`)
+is reported with its file and line, never as a crash of the crawler.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from crawler.version import __version__
 def tell(
     error: Exception, folder: Path | None, *, is_verbose: bool, as_json: bool = False
 ) -> None:
-    """Say what ended the crawl, and where the traceback is: in `folder`, or among the
-    temporary files."""
+    """Print what ended the crawl, and the path of the file with the traceback.
+
+    The file is in `folder`, or in the folder for temporary files if `folder` is None.
+    """
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     trace = clean_lines("".join(traceback.format_exception(error)))

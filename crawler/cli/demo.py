@@ -1,4 +1,4 @@
-"""`crawl demo`: the bundled bookshop, served and crawled on this machine."""
+"""`crawl demo`: serves the bundled bookshop on this machine and crawls it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PORT = 8000
 
 
 def add(commands: Commands) -> None:
-    """Describe `demo`."""
+    """Add the command `demo` to the parser."""
     parser = options.command(
         commands,
         "demo",
@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Serve, crawl, and name what to do next."""
+    """Serve the bookshop, crawl it, and print what to do next."""
     from crawler import settings as layers
     from crawler.cli.running import Manner, conduct
     from crawler.cli.streams import say
@@ -76,8 +76,8 @@ def demo(args: argparse.Namespace) -> int:
     with serving(Shop()) as shop:
         if not args.quiet:
             say(f"A bookshop opens at {shop.url}, over HTTP/2 and TLS, for this crawl.")
-        # The project's own settings are for its own sites: at their pace this might
-        # be a long demo.
+        # The project's own settings, such as a slow pace, are meant for real sites and
+        # would make the demo slow.
         certificate = Layer("demo", {"http": {"ca_file": str(shop.ca_file)}})
         settings = layers.build([certificate])
         ending = conduct(Books(shop=shop.url), settings, terms, manner, "crawl demo")
@@ -87,7 +87,7 @@ def demo(args: argparse.Namespace) -> int:
 
 
 def _serve(shop: AbstractContextManager[RunningShop]) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve the bookshop until Ctrl-C or SIGTERM."""
     import signal
     import threading
 
@@ -110,7 +110,8 @@ def _serve(shop: AbstractContextManager[RunningShop]) -> int:
 
 
 def _server() -> Callable[..., AbstractContextManager[RunningShop]]:
-    """What serves the shop; ConfigError where what it needs is not installed."""
+    """Return the bookshop's server. ConfigError if a package that it needs is
+    missing."""
     from crawler.errors import ConfigError
 
     try:
@@ -130,7 +131,7 @@ def _say_what_next(output: str) -> None:
     from crawler.cli.streams import say, shown
 
     name = "crawl"
-    if shutil.which(name) is None:  # in an environment that is not active
+    if shutil.which(name) is None:  # `crawl` is in an environment that is not active
         started_as = Path(sys.argv[0])
         is_script = started_as.name == name
         name = shlex.quote(shown(started_as if is_script else Path(sys.executable)))

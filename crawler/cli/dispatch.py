@@ -1,4 +1,5 @@
-"""From the command line to the command: streams made safe, errors made one line."""
+"""From the command line to a command: makes the streams safe, and prints errors as one
+line."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
 from crawler.web.redaction import redacted, without_secret
 
-#: One module a group of commands, in the order in which help lists them.
+#: One module for each group of commands, in the order in which help lists them.
 COMMANDS = (
     demo,
     new,
@@ -54,19 +55,22 @@ COMMANDS = (
 
 
 def dispatch(arguments: Sequence[str]) -> int:
-    """Run the command that `arguments` name; the exit code."""
+    """Run the command that `arguments` name, and return the exit code."""
     streams.make_safe()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Until a crawl runs and can be stopped in order, these end us as Ctrl-C does.
+        # Until a crawl handles these signals itself, they end the process as Ctrl-C
+        # does.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
     try:
         code = execute(arguments)
     except KeyboardInterrupt:
-        # Python itself ends by the signal where this has passed through an `exec`, as
-        # the making of a dataclass is one, although it was caught.
+        # Leave by os._exit. If a KeyboardInterrupt has passed through `exec` (creating
+        # a dataclass uses it), Python would end by the signal although the error was
+        # caught here.
         return _leave(exits.STOPPED, at_once=True)
-    except BrokenPipeError:  # whoever read our output had enough of it
+    # the reader of our output has closed its end, such as `head`
+    except BrokenPipeError:
         code = exits.COMPLETE
     except streams.OutputError as exc:
         streams.complain(f"Standard output cannot be written: {exc.strerror}")
@@ -75,7 +79,8 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run the command in this process as it is; the exit code."""
+    """Run the command in this process, without changing its streams. Return the exit
+    code."""
     parser = parser_of([module.add for module in COMMANDS], __version__)
     try:
         parsed = parser.parse_args(arguments)
@@ -102,7 +107,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _shown(argument: str) -> str:
-    """An argument of the command line, without what may be a secret."""
+    """Return a command line argument without passwords and other secrets."""
     name, equals, value = argument.partition("=")
     return name + equals + without_secret(name, value) if equals else redacted(name)
 
@@ -135,11 +140,12 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _leave(code: int, *, at_once: bool = False) -> int:
-    """`code`, unless a thread that nobody can stop would keep us: then leave now."""
+    """Return `code`. If other threads are still running, exit at once instead."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it is over: no traceback any more
+        signal.signal(number, signal.SIG_IGN)  # no traceback for a signal after the end
     streams.let_go()
-    gc.freeze()  # the memory goes with the process: nothing need look for cycles in it
+    # the memory is freed with the process: skip the last garbage collection
+    gc.freeze()
     here = threading.current_thread()
     others = [each for each in threading.enumerate() if each is not here]
     if at_once or not all(each.daemon for each in others):

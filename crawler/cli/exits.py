@@ -1,17 +1,17 @@
-"""Exit codes: a contract, so that scripts can tell the ends of a crawl apart.
+"""Exit codes: stable numbers, so that scripts can tell how a crawl ended.
 
-Rule: where several apply, it is the first of 2, 5, 1, 4, 3.
+Rule: if several codes apply, the first of 2, 5, 1, 4, 3 is used.
 """
 
-#: Complete; also where a limit that the user set ended it.
+#: The crawl is complete, or a limit set by the user ended it.
 COMPLETE = 0
-#: An error that is not the user's.
+#: An error that is not the user's: a crash or a failed output.
 CRASHED = 1
-#: Wrong usage or configuration.
+#: Wrong usage or wrong configuration.
 USAGE = 2
-#: Complete, but more failures, or fewer items, than allowed.
+#: Complete, but with more failures or fewer items than allowed.
 POOR = 3
-#: Stopped early; the same command goes on.
+#: Stopped early; the same command resumes the run.
 STOPPED = 4
 #: Another process runs this job.
 LOCKED = 5

@@ -1,4 +1,4 @@
-"""`crawl why`: all that is known about one URL, and what the filters say of it now."""
+"""`crawl why`: shows all that is known about one URL, and what the filters say now."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from crawler.store.base import Attempt, Explanation, State
 from crawler.store.open import open_reader
 from crawler.store.reading import Reader, RunReader, RunRecord
 
-#: Items shown, and how much of each.
+#: Maximum number of items shown, and of characters shown of each item.
 MAX_ITEMS = 5
 MAX_ITEM = 300
-#: Jobs that are named if none of them knows the URL.
+#: Maximum number of jobs named when none of them knows the URL.
 MAX_JOBS = 10
 
 _STATES = {
@@ -42,8 +42,10 @@ def explain(
     *,
     is_exact: bool = False,
 ) -> Iterator[str]:
-    """Lines about a URL, for one job or for every job that knows the URL; `is_exact`:
-    about this request, and no others of its URL."""
+    """Yield lines about a URL, for one job or for every job that knows the URL.
+
+    `is_exact`: only about this very request, not about other requests for the same URL.
+    """
     reader = open_reader(project.settings().storage)
     asked = _Asked(project, reader, wanted, number, is_exact)
     jobs = [project.job_named(job)] if job else reader.jobs()
@@ -63,7 +65,8 @@ def explain(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked of each job; `number` None: of its latest run."""
+    """What `crawl why` asks of each job. `number` is the run, or None for the latest
+    run."""
 
     project: Project
     reader: Reader
@@ -76,7 +79,10 @@ class _Asked:
         return self.wanted.url
 
     def known(self, run: RunReader) -> list[tuple[str, Explanation]]:
-        """What the run knows, each with the request in words ("": a plain GET)."""
+        """Return what the run knows: pairs of (request in words, explanation).
+
+        The words of a plain GET request are "".
+        """
         wanted = self.wanted
         form = self.project.settings().url_identity()
         named = [(wanted.fingerprint(0, form), wanted.method, len(wanted.content))]
@@ -94,8 +100,11 @@ def _words(method: str, size: int) -> str:
 
 
 def _in_job(asked: _Asked, job: str, file: str, *, is_told: bool) -> Iterator[str]:
-    """Lines about one job, whose spider is in `file` if that was given; none if the job
-    does not know the URL, unless `is_told`."""
+    """Yield lines about one job; none if the job does not know the URL, unless
+    `is_told`.
+
+    `file` is the path of the spider if the user gave one, else "".
+    """
     number = asked.number
     records = asked.reader.runs(job)
     record = next((r for r in records if number in (None, r.number)), None)
@@ -164,7 +173,7 @@ def _items(run: RunReader, found: Explanation) -> Iterator[str]:
 def _verdict(
     asked: _Asked, run: RunReader, name: str, record: RunRecord, depth: int
 ) -> str:
-    """What the filters say now, where the spider of that name is here to be asked."""
+    """Return what the filters say now, or why the spider cannot be loaded."""
     try:
         target = asked.project.target(name)
         spider = target.spider(**msgspec.json.decode(record.arguments))

@@ -1,4 +1,4 @@
-"""`crawl export`: a run's items once more, through the sinks of `crawl run`."""
+"""`crawl export`: writes a run's items again, through the sinks of `crawl run`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 class _Kept:
-    """The items that a run left, for sinks; nothing is written to the store."""
+    """The stored items of a run, as sinks read them. Nothing is written to the
+    store."""
 
     def __init__(self, run: RunReader) -> None:
         self._run = run
@@ -37,7 +38,7 @@ class _Kept:
         return list(islice(self._run.items(sequence), limit))
 
     async def release_items(self, sequence: int) -> None:
-        """They stay."""
+        """Do nothing: the store keeps its items."""
 
     async def sink_position(self, sink: str) -> str | None:
         return self._positions.get(sink)
@@ -55,8 +56,11 @@ def export(
     overwrite: bool = False,
     item_types: Mapping[str, ItemType] | None = None,
 ) -> str:
-    """Write the items of a run (None: the latest); one line says where they are.
-    `item_types` are those of the spider as it is now."""
+    """Write the items of run `number` (None: the latest). Return a line that says
+    where.
+
+    `item_types` are the item types of the spider as it is now.
+    """
     run = reader.run(job, number)
     last = run.last_item()
     mode: Mode = "replace" if overwrite else "refuse"
@@ -69,19 +73,24 @@ def export(
 
 
 def types_of(project: Project, job: str) -> dict[str, ItemType]:
-    """The item types of the job's spider; {}: none are known, or there is no such
-    spider any more."""
+    """Return the item types of the job's spider by name.
+
+    Empty if the spider declares no types or cannot be loaded.
+    """
     try:
         spider = project.target(job).spider
         chain = Chain(spider.pipelines, item_types=spider.item_types)
-    except (ConfigError, TypeError):  # a property of the spider's objects
+    # TypeError: raised by a property of the spider's own objects
+    except (ConfigError, TypeError):
         return {}
     return {each.name: each for each in chain.item_types}
 
 
 def _are_of(run: RunReader, item_types: Mapping[str, ItemType]) -> bool:
-    """Whether all items have these types, with no other fields: the spider may have
-    changed since."""
+    """Return whether all stored items have these types and no other fields.
+
+    They may not, because the spider may have changed since the run.
+    """
     names = {name: frozenset(each.names) for name, each in item_types.items()}
     return all(
         row.type in names and row.item.keys() <= names[row.type] for row in run.items()

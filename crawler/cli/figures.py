@@ -1,6 +1,6 @@
-"""Where a running crawl stands, as figures: taken for a terminal, or for lines.
+"""The progress figures of a running crawl, for a live terminal or for plain lines.
 
-Rule: what is dropped where there is no room is a whole column, never a digit.
+Rule: if the terminal is too narrow, drop a whole column; never cut a number.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from crawler.run.observers import Progress
 from crawler.stats import counted, totals
 from crawler.store.status import RestingHost, Status
 
-#: Pages in a row without a new URL, after which what was found is the total.
+#: After this many pages in a row without a new URL, the total is taken as known.
 SETTLED = 100
-#: A queue that is longer in each of so many looks, this many seconds apart, only grows.
+#: The queue counts as growing if it is longer in each of LOOKS samples, BETWEEN seconds
+#: apart.
 LOOKS, BETWEEN = 4, 30.0
-#: A shorter queue is no trouble.
+#: URLs; a shorter queue is never reported as growing.
 LONG_QUEUE = 1_000
-#: Hosts that are named beside the figures.
+#: Maximum number of paused hosts named beside the figures.
 MAX_RESTING = 2
 
 
 class Shown(Protocol):
-    """What is looked at; a CrawlRun's engine is one."""
+    """What a gauge reads of a run; the engine of a CrawlRun fits."""
 
     progress: Progress
 
@@ -41,11 +42,11 @@ class Shown(Protocol):
 
 
 class RunFigures(msgspec.Struct, frozen=True):
-    """Where a crawl stands."""
+    """The progress of a crawl at one moment."""
 
     pages: int
     items: int
-    #: Pages and bytes a second, of late.
+    #: Pages and bytes a second, over the last few seconds.
     rate: float
     failed: int
     busy_hosts: int
@@ -53,14 +54,15 @@ class RunFigures(msgspec.Struct, frozen=True):
     seconds: float
     byte_rate: float = 0.0
     retried: int = 0
-    #: How many pages there will be, if that is known.
+    #: The expected number of pages; None if it is not known yet.
     total: int | None = None
-    #: What a person should know: why nothing goes on, what grows without end.
+    #: What a person should know, such as why no page is fetched, or that the queue
+    #: grows.
     remarks: tuple[str, ...] = ()
 
 
 class RunGauge:
-    """Makes figures of a crawl's statuses, which come in order."""
+    """Makes figures from the statuses of a crawl, which must arrive in time order."""
 
     def __init__(self, running: Shown) -> None:
         self._running = running
@@ -68,7 +70,7 @@ class RunGauge:
         self._queues: deque[tuple[float, int]] = deque(maxlen=LOOKS)
 
     def figures(self, status: Status) -> RunFigures:
-        """The figures of this moment."""
+        """Return the figures at the moment of `status`."""
         counters = self._running.progress.counters
         found = totals(counters)
         pages, queue = found["pages"], found["pending"]
@@ -91,7 +93,10 @@ class RunGauge:
         )
 
     def _total(self, pages: int, queue: int) -> int | None:
-        """The limit, or all that was found once no page gives a new URL any more."""
+        """Return the limit on pages, or all found URLs once no page gives new ones.
+
+        None while the total is unknown.
+        """
         limit = self._running.pages_limit
         if limit is not None:
             return limit
@@ -125,7 +130,7 @@ class RunGauge:
 
 
 def progress_line(figures: RunFigures) -> str:
-    """One line that says where a crawl stands."""
+    """Return one line that shows the progress of a crawl."""
     pages = f"{figures.pages:,} of {figures.total:,}" if figures.total else ""
     parts = [
         f"{pages} pages" if pages else counted(figures.pages, "page"),
@@ -140,7 +145,7 @@ def progress_line(figures: RunFigures) -> str:
     return f"{clock(figures.seconds)}  {', '.join(filter(None, parts))}"
 
 
-#: The columns of a terminal in their order, and in the order in which they are dropped.
+#: The columns of a terminal, in the order in which they are dropped.
 _DROPPED = (
     "retried",
     "hosts busy",
@@ -153,7 +158,8 @@ _DROPPED = (
 
 
 def columns(figures: RunFigures, width: int) -> Mapping[str, str]:
-    """The columns that fit into so many characters, with two between them."""
+    """Return the columns that fit into `width` characters, with two spaces between
+    them."""
     total = f" of {figures.total:,}" if figures.total else ""
     cells = {
         "pages": f"{figures.pages:,}{total}",
@@ -174,14 +180,14 @@ def columns(figures: RunFigures, width: int) -> Mapping[str, str]:
 
 
 def rest_line(rest: RestingHost) -> str:
-    """Why a host is not asked, and until when."""
+    """Return a line that says why a host is paused, and until when."""
     until = datetime.fromtimestamp(rest.until, UTC).strftime("%H:%M:%S UTC")
     why = f": {rest.why}" if rest.why else ""
     return f"{rest.host} is not asked before {until}{why}"
 
 
 def clock(seconds: float) -> str:
-    """A duration as people read it: 12.3 s, 5:02, 1:05:02."""
+    """Return a duration as people read it: 12.3 s, 5:02, 1:05:02."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, second = divmod(int(seconds), 60)

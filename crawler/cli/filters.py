@@ -1,4 +1,4 @@
-"""A spider's filters, outside of any crawl."""
+"""Builds a spider's link filters outside of any crawl."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from crawler.web.file_extensions import unwanted
 def intake_of(
     spider: Spider, settings: Settings, scope_members: Iterable[str] = ()
 ) -> LinkFilter:
-    """The filter of a crawl that knows no URL yet; `scope_members` are what joined the
-    scope in an earlier run."""
+    """Return the filter of a crawl that knows no URL yet.
+
+    `scope_members` are the hosts that joined the scope in an earlier run.
+    """
     scope = scope_of(spider)
     scope.restore(scope_members)
     return LinkFilter(

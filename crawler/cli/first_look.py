@@ -1,6 +1,7 @@
-"""A first look at a page: what repeats on it, what the parts are, where it goes on.
+"""Guesses what a page holds: repeated elements, their fields, and the link to the next
+page.
 
-Rule: pure and bounded; guesses only, each of which is tried on the page.
+Rule: pure and bounded. Every guess is checked against the page.
 """
 
 from __future__ import annotations
@@ -16,16 +17,25 @@ from crawler.page.node import Node
 from crawler.response import Response
 from crawler.web import media_type
 
-#: Elements of a page that are looked at, and those of a list.
+#: Maximum number of elements examined on a page, and of elements in one list.
 _ELEMENTS, _SAMPLE = 20_000, 20
-#: The fewest elements that are a list.
+#: Fewer elements are not a list.
 _FEWEST = 3
-#: Values of linked data that a spider may want, most of them of schema.org.
-# fmt: off
+#: Paths in linked data whose values a spider may want, most of them from schema.org.
 _PATHS = (
-    "name", "headline", "sku", "offers.price", "offers.priceCurrency", "brand.name",
-    "author.name", "datePublished", "startDate", "address.streetAddress",
-    "address.addressLocality", "telephone", "aggregateRating.ratingValue",
+    "name",
+    "headline",
+    "sku",
+    "offers.price",
+    "offers.priceCurrency",
+    "brand.name",
+    "author.name",
+    "datePublished",
+    "startDate",
+    "address.streetAddress",
+    "address.addressLocality",
+    "telephone",
+    "aggregateRating.ratingValue",
 )
 # fmt: on
 _JSON = ("application/json", "text/json")
@@ -40,15 +50,15 @@ class FirstPart:
     name: str
     selector: str
     attr: str = ""
-    #: Whether every item has a value.
+    #: Whether every item has a value for this field.
     is_everywhere: bool = True
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was found on a page; empty texts for nothing."""
+    """What was found on a page. A text is empty if that kind was not found."""
 
-    #: A selector of the elements that repeat, and how many match.
+    #: A selector of the repeated elements, and the number of matches.
     items: str = ""
     count: int = 0
     parts: tuple[FirstPart, ...] = ()
@@ -59,14 +69,15 @@ class Look:
     #: The type of the page's linked data, and the paths of its values.
     linked: str = ""
     paths: tuple[str, ...] = ()
-    #: Of JSON: whether it is that, and the key of the rows in it; "" if it is the rows.
+    #: For JSON: whether the body is JSON, and the key of its rows ("" if the body
+    #: itself is the list of rows).
     is_json: bool = False
     rows: str = ""
-    #: Of a feed: the name of its elements, with its namespace.
+    #: For a feed: the name of its entry elements, with their namespace.
     entries: str = ""
 
     def __str__(self) -> str:
-        """What was found, for a person."""
+        """Return the findings in words, for a person."""
         if self.is_json:
             return f"{self.count:,} rows of JSON"
         if self.entries:
@@ -81,8 +92,10 @@ class Look:
 
 
 def look_at(response: Response) -> Look | None:
-    """What a response shows at first sight; None for nothing. CrawlError for a body
-    that cannot be read."""
+    """Return what a response seems to hold; None if nothing was recognized.
+
+    CrawlError if the body cannot be decoded.
+    """
     kind = response.content_type
     if kind.endswith("+json") or kind in _JSON:
         return _of_json(response.json())
@@ -121,7 +134,8 @@ def _of_page(page: Page) -> Look:
 
 
 def _linked_data_of(page: Page) -> tuple[str, tuple[str, ...]]:
-    """The type of the first item that is about something, and what it has."""
+    """Return the type of the first useful linked-data item, and the paths of its
+    values."""
     for item in page.linked_data.items:
         if item.source not in ("json-ld", "microdata") or not item.types:
             continue
@@ -136,7 +150,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
-    """The elements that are most like a list of items."""
+    """Return the elements that look most like a list of items."""
     aside = set(islice(page.css(_ASIDE), 1000))
     best: tuple[float, str, int, tuple[FirstPart, ...]] = (0.0, "", 0, ())
     for selector in _candidates(page):
@@ -144,24 +158,24 @@ def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
         parts = _parts(nodes[:_SAMPLE])
         if not parts or len(nodes) < _FEWEST:
             continue
-        # More items are better, and more is told by what each of them holds.
+        # Score a list by its number of items and by the number of fields in each.
         score = min(len(nodes), 40) ** 0.5 * len(parts)
         if _is_in(nodes[0], aside):
             score /= 10
-        if score >= best[0]:  # of equal ones the innermost
+        if score >= best[0]:  # of equal scores, the innermost list wins
             best = (score, selector, len(nodes), parts)
     return best[1:]
 
 
 def _candidates(page: Page) -> list[str]:
-    """Selectors of elements that repeat under one parent, each once."""
+    """Yield selectors of elements that repeat under one parent, each selector once."""
     groups: dict[tuple[object, str, str], list[Node]] = {}
     for node in islice(page.css(_ITEM_TAGS), _ELEMENTS):
         above = node.lexbor.parent
         name = first_class(node)
         key = (above.mem_id if above is not None else 0, node.tag, name)
         groups.setdefault(key, []).append(node)
-        if name:  # each may have a parent of its own
+        if name:  # a class: its elements may have different parents
             groups.setdefault((0, node.tag, name), []).append(node)
     selectors = (
         _selector_of(nodes) for nodes in groups.values() if len(nodes) >= _FEWEST
@@ -171,13 +185,14 @@ def _candidates(page: Page) -> list[str]:
 
 
 def _selector_of(nodes: Sequence[Node]) -> str:
-    """A selector by what the elements have in common; "" if that says too little."""
+    """Return a selector made of what the elements share; "" if it would match too
+    much."""
     first = nodes[0]
     if name := first_class(first):
         return f"{first.tag}.{name}"
     above = first.parent
     if above is not None and not is_name(above.tag):
-        above = None  # such as <a<b>
+        above = None  # the parent's tag is malformed, such as <a<b>
     if above is not None and (name := first_class(above)):
         return f"{above.tag}.{name} > {first.tag}"
     if above is not None and is_name(above.attrs.get("id", "")):
@@ -185,7 +200,7 @@ def _selector_of(nodes: Sequence[Node]) -> str:
     return "article" if first.tag == "article" else ""
 
 
-#: For each field the selectors to try, and the attribute that is its value.
+#: For each field: the selectors to try, and the attribute that holds the value.
 _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "title",
@@ -202,7 +217,8 @@ _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 
 def _parts(nodes: Sequence[Node]) -> tuple[FirstPart, ...]:
-    """The fields that most of the elements have; none if they are hardly items."""
+    """Return the fields that most elements have; none if the elements do not look like
+    items."""
     found: dict[str, FirstPart] = {}
     for name, selectors, attr in _GUESSES:
         for selector in selectors:
@@ -218,7 +234,7 @@ def _parts(nodes: Sequence[Node]) -> tuple[FirstPart, ...]:
 def _tried(
     name: str, selector: str, attr: str, nodes: Sequence[Node]
 ) -> FirstPart | None:
-    """The field, if at least half of the elements have a value that looks like it."""
+    """Return the field if at least half of the elements have a value that fits it."""
     if "*=" in selector and (own := _own_selector(selector, nodes)):
         selector = own
     values = [_value(node, selector, attr) for node in nodes]
@@ -226,7 +242,7 @@ def _tried(
     if len(good) * 2 < len(nodes):
         return None
     if name in ("title", "url") and len(set(good)) * 2 < len(good):
-        return None  # "more", "more", "more"
+        return None  # the same text each time, such as "more"
     if name == "title" and not attr and _is_cut(good):
         whole = _tried(name, f"{selector} a", "title", nodes)
         if whole is not None:
@@ -235,7 +251,7 @@ def _tried(
 
 
 def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
-    """The class of the smallest element that a vague selector finds."""
+    """Return the class of the smallest element that the selector finds."""
     for node in nodes:
         named = [each for each in node.css(selector) if first_class(each)]
         with_number = [each for each in named if re.search(r"\d", each.text())]
@@ -246,7 +262,7 @@ def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
 
 
 def _is_cut(texts: Sequence[str]) -> bool:
-    """Whether most texts end in dots."""
+    """Return whether most of the texts end in dots, so are shortened."""
     cut = [text for text in texts if text.endswith(("...", "…"))]
     return len(cut) * 2 > len(texts)
 
@@ -254,7 +270,7 @@ def _is_cut(texts: Sequence[str]) -> bool:
 def _repeats(
     part: FirstPart, others: Iterable[FirstPart], nodes: Sequence[Node]
 ) -> bool:
-    """Whether another field has the same values."""
+    """Return whether another field has the same values."""
     if part.attr:
         return False
     own = [_text(node, part.selector) for node in nodes]

@@ -1,4 +1,4 @@
-"""What is known of earlier runs: `runs`, `report`, `why`, `export`, `retry`."""
+"""Commands about earlier runs: `runs`, `report`, `why`, `export` and `retry`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _JOB = "its name, or the file of its spider: path.py[:Class]"
 
 
 def add(commands: Commands) -> None:
-    """Describe the commands."""
+    """Add the commands to the parser."""
     _add_runs(commands)
     _add_report(commands)
     _add_why(commands)
@@ -143,7 +143,7 @@ def _reader(project: Project) -> Reader:
 
 
 def runs(args: argparse.Namespace) -> int:
-    """A line a run, the latest first."""
+    """Print one line for each run, the latest first."""
     from crawler.cli import records
     from crawler.cli.streams import clean
 
@@ -160,14 +160,14 @@ def runs(args: argparse.Namespace) -> int:
 
 
 def _file(args: argparse.Namespace) -> str:
-    """The spider's file, where it is by this that the job was named."""
+    """Return the spider's file if the user named the job by its file, else ""."""
     from crawler.cli.project import is_file
 
     return args.job if args.job and is_file(args.job) else ""
 
 
 def report(args: argparse.Namespace) -> int:
-    """The table that was shown at its end; of an unfinished run, how it stands."""
+    """Print the table of a finished run, or the state of an unfinished one."""
     from crawler.cli import records
     from crawler.cli.streams import clean
 
@@ -185,7 +185,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def why(args: argparse.Namespace) -> int:
-    """Where it was found, what became of it, and what the filters say now."""
+    """Print where the URL was found, how it ended, and what the filters say now."""
     from crawler.cli import explaining
     from crawler.cli.streams import clean
 
@@ -200,7 +200,7 @@ def why(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
-    """Items of a run, in any format that `crawl run` writes."""
+    """Write the items of a run, in any format that `crawl run` writes."""
     from crawler.cli import exporting
     from crawler.cli.streams import say
 
@@ -221,7 +221,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def retry(args: argparse.Namespace) -> int:
-    """Failed pages are pending again; nothing is asked for yet."""
+    """Make failed pages pending again. No request is sent yet."""
     from crawler.cli import records
     from crawler.store.open import retry_failed
 

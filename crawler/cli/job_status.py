@@ -1,4 +1,4 @@
-"""How the jobs of a project stand."""
+"""The status of the jobs of a project, for `crawl jobs`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from crawler.stats import FinishReason
 from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import MAX_RUNTIME
 
-#: A job that nobody ran this long after its time is not run at all.
+#: A job that did not start this long after its due time counts as not scheduled.
 OVERDUE = timedelta(hours=1)
 
 
-# Over 12 attributes: a value, one field for each column.
+# Over 12 attributes: a plain value with one field for each column.
 class JobStatus(msgspec.Struct, kw_only=True):
     """What is known of one job."""
 
@@ -33,16 +33,16 @@ class JobStatus(msgspec.Struct, kw_only=True):
     spider: str = ""
     schedule: str = ""
     timezone: str = ""
-    #: When it is due next; None: it has no schedule.
+    #: When the job is due next; None without a schedule.
     next: datetime | None = None
-    #: Since when it is at work; None: it is not.
+    #: Since when the job has been running; None if it is not running.
     running_since: datetime | None = None
-    #: The latest run: its number, when it began, and how it stands.
+    #: The latest run: its number, when it began, and its result.
     run: int | None = None
     started: datetime | None = None
     result: str = ""
     exit_code: int | None = None
-    #: Bad ends since the last good one.
+    #: Failed runs in a row since the last good one.
     failures: int = 0
     error: str = ""
     is_bad: bool = False
@@ -52,19 +52,21 @@ class JobStatus(msgspec.Struct, kw_only=True):
 class Sources:
     """Where the status of a project's jobs is read from."""
 
-    #: The scheduler's state and the processes that it started.
+    #: The folder with the scheduler's state and the processes that it started.
     folder: Path
     reader: Reader
     now: datetime
-    #: What keeps a job from being run, such as a spider that is gone; "": nothing.
+    #: Returns why a job cannot run, such as a missing spider; "" if it can.
     fault: Callable[[Job], str] = lambda job: ""
-    #: Since when the jobs are described as they are: from then on, a job that has never
-    #: run is due.
+    #: When config.toml was last changed. A job that has never run is due from then on.
     described: datetime | None = None
 
 
 def of(jobs: Jobs, sources: Sources) -> list[JobStatus]:
-    """All jobs, the next one first, those without a schedule behind."""
+    """Return the status of all jobs: broken jobs first, then by due time.
+
+    Jobs without a schedule come last.
+    """
     states = state.read(sources.folder)
     found = [_sound(job, states.get(name), sources) for name, job in jobs.sound.items()]
     found.sort(key=lambda each: each.next or datetime.max.replace(tzinfo=UTC))
@@ -104,7 +106,8 @@ def _sound(job: Job, known: JobState | None, sources: Sources) -> JobStatus:
 
 
 def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetime]:
-    """The latest run, whoever ran it; returns when it was worked on."""
+    """Add the latest run, by whichever process. Return the times at which it was
+    active."""
     found.run = run.number
     found.started = datetime.fromtimestamp(run.started, UTC)
     if run.finished is None:
@@ -120,7 +123,7 @@ def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetim
 def _add_unfinished(
     found: JobStatus, run: RunRecord, sources: Sources
 ) -> list[datetime]:
-    """An unfinished run is bad unless a process works on it, or a person stopped it."""
+    """Add an unfinished run. It is bad unless it still runs, or a person stopped it."""
     now = sources.now.timestamp()
     shown = standing(sources.reader, found.job, run.number, now)
     if shown.is_at_work:
@@ -144,14 +147,16 @@ def _latest(reader: Reader, job: str) -> RunRecord | None:
     try:
         return next(iter(reader.runs(job)), None)
     except CrawlError:
-        return None  # never run
+        return None  # the job has never run
 
 
 def _add_state(
     found: JobStatus, known: JobState, run: RunRecord | None, job: Job
 ) -> list[datetime]:
-    """What the scheduler knows: also of processes that began no run. Returns the last
-    due time that it handled."""
+    """Add what the scheduler knows, including processes that ended before a run began.
+
+    Return the last due time that the scheduler handled, as a list.
+    """
     found.failures = known.failures
     planned = (known.schedule, known.timezone)
     is_same = job.cron is not None and planned == (job.cron.text, found.timezone)
@@ -159,26 +164,26 @@ def _add_state(
     if known.ended is None or known.started is None:
         return handled
     if run is not None and known.ended.timestamp() < run.started:
-        found.failures = 0  # it was run without this scheduler since
+        found.failures = 0  # a process without the scheduler has run the job since
         return handled
     over = run.finished if run is not None else None
     if over is not None and over < known.started.timestamp():
-        found.run = None  # the last process did not come so far as to begin one
+        found.run = None  # the last process ended before it began a run
     found.exit_code, found.started = known.exit_code, known.started
     found.result = known.note or CODES.get(known.exit_code or 0, "")
-    found.is_bad = False  # `failures` says it
+    found.is_bad = False  # `failures` already says so
     return handled
 
 
 def _add_overdue(found: JobStatus, job: Job, seen: datetime, now: datetime) -> None:
-    """Whether somebody keeps the job's times; `seen` is the last sign of it."""
+    """Add an error if the job is overdue; `seen` is the last sign of a scheduler."""
     due = job.cron.after(seen) if job.cron is not None else None
     if due is not None and due + OVERDUE < now:
-        found.error = f"due at {_moment(due)}, and nobody ran it: is there a scheduler?"
+        found.error = f"due at {_moment(due)}, but not run: is a scheduler running?"
 
 
 def lines(found: Sequence[JobStatus]) -> Iterator[str]:
-    """A table of jobs."""
+    """Yield the lines of a table of jobs."""
     rows = [("job", "schedule", "next (UTC)", "last (UTC)", "result")]
     rows += [_row(each) for each in found]
     if len(rows) == 1:

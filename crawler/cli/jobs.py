@@ -1,4 +1,5 @@
-"""`crawl jobs`: when each job of config.toml is due, and how it went last."""
+"""`crawl jobs`: shows when each job of config.toml is due, and how it ended last
+time."""
 
 from __future__ import annotations
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Describe `jobs`."""
+    """Add the command `jobs` to the parser."""
     parser = options.command(
         commands,
         "jobs",
         show,
-        help="list the jobs of config.toml: when they are due, how they went last",
+        help="list the jobs of config.toml: when they are due, how they last ended",
         example="crawl jobs\ncrawl jobs --check",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON array")
@@ -34,7 +35,7 @@ def add(commands: Commands) -> None:
 
 
 def show(args: argparse.Namespace) -> int:
-    """One line a job; broken ones with what is wrong."""
+    """Print one line for each job; for a broken job, the error."""
     import msgspec
 
     from crawler.cli import job_status
@@ -47,7 +48,7 @@ def show(args: argparse.Namespace) -> int:
         for line in job_status.lines(found):
             print(clean(line))
     if not found and not args.json:
-        print("config.toml describes no job; [jobs.NAME] does")
+        print("config.toml describes no job; add a table [jobs.NAME]")
     is_bad = args.check and any(each.is_bad for each in found)
     return exits.POOR if is_bad else exits.COMPLETE
 
@@ -75,7 +76,7 @@ def _standings(args: argparse.Namespace) -> list[JobStatus]:
 
 
 def _fault(project: Project, job: Job) -> str:
-    """What keeps a job from being run; "": nothing."""
+    """Return why a job cannot run; "" if it can."""
     from crawler.cli.project import spider_of
     from crawler.errors import ConfigError
 

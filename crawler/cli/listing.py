@@ -1,4 +1,4 @@
-"""`crawl list`: the project's spiders, and what each may be given."""
+"""`crawl list`: shows the project's spiders and their arguments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Describe `list`."""
+    """Add the command `list` to the parser."""
     parser = options.command(
         commands,
         "list",
@@ -26,7 +26,8 @@ def add(commands: Commands) -> None:
 
 
 def show(args: argparse.Namespace) -> int:
-    """One line a spider, one an argument; broken files with what is wrong in them."""
+    """Print one line for each spider and each argument; for a broken file, its
+    error."""
     from pathlib import Path
 
     from crawler.cli.project import Project
@@ -50,7 +51,7 @@ def show(args: argparse.Namespace) -> int:
 def _lines(spider: type[Spider], width: int, *, is_double: bool) -> list[str]:
     from crawler.cli.loading import place
 
-    warning = "  (a name that two spiders bear: rename one)" if is_double else ""
+    warning = "  (two spiders have this name: rename one)" if is_double else ""
     arguments = spider.declared_arguments.values()
     return [
         f"{spider.name:<{width}}  {place(spider)}{warning}",

@@ -1,6 +1,7 @@
-"""Loading spiders from files; whatever is wrong with one is one line, with its place.
+"""Loads spiders from files. An error in a file becomes one line with file and line
+number.
 
-Rule: a broken file never hides the others.
+Rule: a broken file never hides the spiders of other files.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.spider import Spider
 
-#: Files that hold no spiders, by their names.
+#: File names, without .py, that never hold spiders.
 _IGNORED = re.compile(r"[_.].*|test_.*|conftest")
 
 
 class LoadError(ConfigError):
-    """A spider's file cannot be used as it is."""
+    """A spider's file cannot be loaded or used."""
 
     @classmethod
     def of(cls, exc: BaseException, path: Path) -> LoadError:
-        """The one line for what running a file raised."""
+        """Return the error for an exception that was raised while a file was loaded."""
         if isinstance(exc, SystemExit):
-            what = "ends the program; only define the spider in its file"
+            what = "ends the program; a spider's file must only define the spider"
             return cls(f"{_where(exc, path)}: {what}")
         if isinstance(exc, SyntaxError):
             place = f"{shown(Path(exc.filename or path))}:{exc.lineno or 1}"
@@ -45,16 +46,16 @@ class LoadError(ConfigError):
 
 
 class Loaded(msgspec.Struct):
-    """What a folder of spiders holds."""
+    """The spiders of a folder, and the files that could not be loaded."""
 
     spiders: dict[str, type[Spider]] = msgspec.field(default_factory=dict)
-    #: Names that more than one spider bears.
+    #: Names that more than one spider has.
     doubles: dict[str, list[type[Spider]]] = msgspec.field(default_factory=dict)
     broken: dict[Path, LoadError] = msgspec.field(default_factory=dict)
 
 
 def load_folder(folder: Path, root: Path) -> Loaded:
-    """All spiders in `folder` and below, by name."""
+    """Load all spiders in `folder` and its subfolders, by name."""
     loaded = Loaded()
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else []
     if files:
@@ -72,7 +73,7 @@ def load_folder(folder: Path, root: Path) -> Loaded:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or folder of that name (without .py) is passed over."""
+    """Return whether a file or folder with this name (without .py) is ignored."""
     return _IGNORED.fullmatch(name) is not None
 
 
@@ -88,7 +89,7 @@ def _sort_in(loaded: Loaded, spiders: list[type[Spider]]) -> None:
 
 
 def load_spider(path: Path, class_name: str = "") -> type[Spider]:
-    """The spider of a file: its only one, or the class of that name."""
+    """Load a spider from a file: the class `name`, or the only spider in the file."""
     if not path.is_file():
         raise LoadError(f"There is no file {shown(path)}; see crawl list, or crawl new")
     _make_importable(path.parent)
@@ -120,8 +121,10 @@ def _class_of(module: ModuleType, name: str, path: Path) -> type[Spider]:
 
 
 def spiders_in(module: ModuleType, path: Path) -> list[type[Spider]]:
-    """The spiders that a module defines; a class without a name is a base of others,
-    or LoadError."""
+    """Return the spiders that a module defines. A class without a name is a base class.
+
+    LoadError if the file has only classes without a name.
+    """
     own = [
         value
         for value in vars(module).values()
@@ -146,7 +149,7 @@ def _nameless(spider: type[Spider], path: Path) -> LoadError:
 
 
 def _load(path: Path) -> ModuleType:
-    """Run a file as a module of its own, whatever its name; LoadError."""
+    """Load a file as a separate module, whatever its name. LoadError if it fails."""
     name = "crawl_file_" + re.sub(r"\W", "_", str(path.resolve()))
     if name in sys.modules:
         return sys.modules[name]
@@ -154,7 +157,7 @@ def _load(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # annotations and dataclasses look there
+    sys.modules[name] = module  # annotations and dataclasses look up their module there
     try:
         with printing.to_standard_error():
             spec.loader.exec_module(module)
@@ -165,7 +168,8 @@ def _load(path: Path) -> ModuleType:
 
 
 def names(path: Path, name: str) -> bool:
-    """Whether the text of a file that does not load says `name = "NAME"`."""
+    """Return whether the text of a file that cannot be loaded contains `name =
+    "NAME"`."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -175,20 +179,23 @@ def names(path: Path, name: str) -> bool:
 
 
 def _make_importable(folder: Path) -> None:
-    """Let the files of a folder import one another; last, for a spider named json.py
-    must not stand in for the library."""
+    """Let the files of a folder import one another.
+
+    The folder goes to the end of sys.path: a spider in json.py must not hide the
+    library.
+    """
     text = str(folder.resolve())
     if text not in sys.path:
         sys.path.append(text)
 
 
 def file_of(spider: type[Spider]) -> Path:
-    """The file that defines a spider."""
+    """Return the file that defines a spider."""
     return Path(inspect.getfile(spider))
 
 
 def place(spider: type[Spider]) -> str:
-    """File and line of a spider's class."""
+    """Return the file and line of a spider's class."""
     path = file_of(spider)
     try:
         line = inspect.getsourcelines(spider)[1]
@@ -198,7 +205,7 @@ def place(spider: type[Spider]) -> str:
 
 
 def _where(exc: BaseException, path: Path) -> str:
-    """The innermost line of the file itself that was running."""
+    """Return the innermost line of the file itself in the traceback."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(exc.__traceback__)

@@ -1,5 +1,5 @@
-"""Log lines on standard error: one line each, short enough, and nothing in them that
-a terminal obeys."""
+"""Writes log lines to standard error: one line for each record, of limited length,
+without terminal control sequences."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ Format = Literal["text", "json"]
 #: The longest line, in bytes.
 MAX_LINE = 8 * 1024
 
-#: Their messages repeat, in other words, what the crawl says itself.
+#: Loggers of libraries whose messages only repeat what the crawl logs itself.
 _NOISY = ("httpx", "httpcore", "h2", "hpack", "asyncio")
 
 
-#: What each JSON line says beside its own: the spider and the run, once they are known.
+#: Fields added to each JSON line: the spider, the job and the run, once they are known.
 Context = dict[str, Any]
-#: The attributes of every record; what `extra=` gave is not among them.
+#: The attributes that every log record has; fields given by `extra=` are not among
+#: them.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -34,8 +35,10 @@ _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 def configured(
     verbosity: int = 0, quiet: bool = False, log_format: Format = "text"
 ) -> Iterator[Context]:
-    """All logging goes to standard error, as long as the block runs; gives what JSON
-    lines are to say beside their own."""
+    """Send all logging to standard error while the block runs.
+
+    Yields the context: a dict whose fields each JSON line will contain.
+    """
     context: Context = {}
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
     handler = _StandardError()
@@ -62,22 +65,26 @@ def configured(
 
 
 class _StandardError(logging.Handler):
-    """Writes to whatever standard error is at the time: a live display puts itself
-    there, so that lines appear above it."""
+    """Writes to the current `sys.stderr`, looked up for each line.
+
+    A live display replaces `sys.stderr`, so that log lines appear above it.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record) + "\n"
         except Exception:
-            self.handleError(record)  # arguments that do not fit the message
+            self.handleError(record)  # the arguments do not fit the message
             return
         sys.stderr.write(line)
         sys.stderr.flush()
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-03-01 12:00:01+01:00 WARNING Failed https://...`; with the traceback only
-    if that is asked for."""
+    """Formats `2026-03-01 12:00:01+01:00 WARNING Failed https://...`.
+
+    The traceback is added only if the user asked for it.
+    """
 
     def __init__(self, is_verbose: bool) -> None:
         super().__init__()
@@ -97,13 +104,14 @@ class TextFormatter(logging.Formatter):
 
 
 def moment_of(seconds: float) -> str:
-    """A moment with its date, and the offset of this machine's time zone."""
+    """Return a time (Unix seconds) with its date and the local offset from UTC."""
     local = datetime.fromtimestamp(seconds, UTC).astimezone()
     return local.isoformat(" ", timespec="seconds")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: the run's context, and what `extra=` gave."""
+    """Formats one JSON object a line, with the run's context and the fields of
+    `extra=`."""
 
     def __init__(self, context: Context | None = None) -> None:
         super().__init__()
@@ -126,7 +134,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> str:
-    """A message for programs that read what we say."""
+    """Return a message as one line of JSON, for programs that read the log."""
     limit = MAX_LINE
     while True:
         values = {
@@ -143,13 +151,13 @@ def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> s
         line = encoded.decode(errors="replace")
         if len(line.encode()) <= MAX_LINE:
             return line
-        if limit < 2:  # what is long is no text
+        if limit < 2:  # a long value that is no text
             return json_line(level, message, moment)
         limit //= 2
 
 
 def shortened(line: str) -> str:
-    """`line`, cut where it is longer than a line may be."""
+    """Return `line`, cut to the longest allowed length."""
     data = line.encode(errors="replace")
     if len(data) <= MAX_LINE:
         return line

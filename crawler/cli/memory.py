@@ -1,6 +1,7 @@
-"""How a process that crawls holds its memory: the collector's and the allocator's part.
+"""Tunes how a crawling process uses memory: Python's garbage collector and malloc.
 
-Only for a process of our own: whoever embeds a crawl decides for theirs.
+Only for the process of the `crawl` command. A program that embeds a crawl decides for
+itself.
 """
 
 import ctypes
@@ -8,17 +9,17 @@ import gc
 import os
 import sys
 
-# glibc's names (malloc.h) for what mallopt() sets.
+# Parameters of mallopt(), by their names in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-# Free memory that is kept, and the size above which a block is mapped by itself.
+# Bytes: free memory that malloc keeps, and the size from which a block is mapped alone.
 _KEPT, _LARGE = 64 * 1024**2, 4 * 1024**2
 
 
 def settle() -> None:
-    """Make ready for many pages, before the first thread starts.
+    """Prepare the process for many pages. Call it before the first thread starts.
 
-    What was imported stays: nobody need look through it again and again. A page
-    leaves hardly a cycle behind, so that looking for them can be rare.
+    Imported objects stay alive, so the collector need not scan them again. A page
+    leaves few reference cycles, so collections can be rare.
     """
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
@@ -27,20 +28,20 @@ def settle() -> None:
 
 
 def _is_tuned(environment: os._Environ[str]) -> bool:
-    """Whether somebody has set the allocator by the environment."""
+    """Return whether the environment already configures the allocator."""
     return any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in environment)
 
 
 def _keep_freed_pages() -> None:
-    """Let the next page's tree have the memory of the last one's.
+    """Let malloc reuse the memory of one page's tree for the next page.
 
-    By default glibc hands it back each time, and the kernel's clearing it anew takes
-    longer than the parsing; and each thread that parses has an arena, and a peak, of
-    its own.
+    By default glibc returns the memory to the kernel each time. Getting cleared memory
+    back takes longer than parsing. By default each parsing thread also has its own
+    arena, with its own peak of memory.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
-        return  # another C library
+        return  # the C library is not glibc
     for parameter, value in (
         (_TRIM_THRESHOLD, _KEPT),
         (_MMAP_THRESHOLD, _LARGE),

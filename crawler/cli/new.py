@@ -1,4 +1,4 @@
-"""`crawl new NAME URL`: a spider that runs at once."""
+"""`crawl new NAME URL`: writes a spider that can run at once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from crawler.response import Response
     from crawler.settings import Settings
 
-#: Seconds that the page has to come in.
+#: Seconds to wait for the page.
 _PATIENCE = 20.0
 _OURS = {"Annotated", "Spider", "Response", "Results", "None", "True", "False"}
 
 
 def add(commands: Commands) -> None:
-    """Describe `new`."""
+    """Add the command `new` to the parser."""
     parser = options.command(
         commands,
         "new",
@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
 
 
 def new(args: argparse.Namespace) -> int:
-    """Write it; nothing that exists is touched."""
+    """Write the spider. Existing files are never changed."""
     from pathlib import Path
 
     from crawler.cli import new_project
@@ -90,8 +90,11 @@ def _taken(path: Path) -> ConfigError:
 
 
 def _look(url: str, project: Project) -> tuple[Look | None, bytes | None]:
-    """What the page at `url` shows, and the page; None, and a line that says why, if it
-    is not to be had: the spider is written all the same."""
+    """Return what the page at `url` seems to hold, and its body.
+
+    If the page cannot be read, print why and return (None, None): the spider is written
+    without a look at the page.
+    """
     from functools import partial
 
     from crawler.cli.first_look import look_at
@@ -162,7 +165,8 @@ def _hint(text: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """The file's name: one that can be imported, and that is not passed over."""
+    """Return a file name (without .py) that can be imported and that `crawl list`
+    finds."""
     from crawler.cli.loading import is_ignored
 
     stem = name.replace("-", "_")

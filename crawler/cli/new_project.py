@@ -1,6 +1,6 @@
-"""What `crawl new` writes beside a first spider: settings, .gitignore and a test.
+"""Writes what `crawl new` adds to a first spider: settings, .gitignore and a test.
 
-Rule: only a folder that holds nothing yet gets them, and nothing is replaced.
+Rule: these files are written only into an empty folder, and nothing is replaced.
 """
 
 from __future__ import annotations
@@ -34,20 +34,22 @@ def test_the_start_page_gives_items() -> None:
 
     assert report.items
 '''
-#: Where no page could be had.
+#: The page that the test uses if the real page could not be fetched.
 MADE_UP = '"<title>A title</title><h1>A heading</h1>"'
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether there is nothing in the folder but what is hidden, such as .git."""
+    """Return whether the folder is empty; hidden files such as .git do not count."""
     return all(path.name.startswith(".") for path in folder.iterdir())
 
 
 def write_beside(
     folder: Path, module: str, spider: str, url: str, page: bytes | None
 ) -> list[Path]:
-    """Write the files of a new project, for a spider that is in `module`; `page` is the
-    start page as it came. Returns the files."""
+    """Write the files of a new project and return their paths.
+
+    `module` holds the spider; `page` is the body of the start page, or None.
+    """
     name = module.rpartition(".")[2]
     saved = f"test_{name}.html"
     imports = [

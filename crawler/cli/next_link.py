@@ -1,4 +1,4 @@
-"""The link from a page to the next one of a list, as a selector. Pure: a guess."""
+"""Guesses a selector for the link from a page to the next page of a list. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 from crawler.page import Page
 from crawler.page.node import Node
 
-#: Characters of a selector; a longer one helps nobody to read.
+#: Maximum number of characters of a selector; a longer one is hard to read.
 LONGEST = 60
 _WORD = re.compile(r"-?[A-Za-z_][\w-]*", re.ASCII)
 _NEXT = re.compile(
@@ -21,7 +21,8 @@ _ARROWS = frozenset("»›→>")
 
 
 def next_link_of(page: Page) -> str:
-    """A selector of the link to the next page, if it finds that link first."""
+    """Return a selector whose first match is the link to the next page; "" if none was
+    found."""
     for node in islice(page.css("a[href]"), 2000):
         if not _is_next(node):
             continue
@@ -68,11 +69,12 @@ def _selectors_of_next(node: Node) -> Iterable[str]:
 
 
 def first_class(node: Node) -> str:
-    """The first class of an element that a person wrote; "" for none."""
+    """Return the first class of an element that looks written by a person; "" if
+    none."""
     words = node.attrs.get("class", "").split()
     return next((word for word in words if is_name(word)), "")
 
 
 def is_name(word: str) -> bool:
-    """Whether a class is written by a person, and needs no escape."""
+    """Return whether a class looks written by a person and needs no escape in CSS."""
     return _WORD.fullmatch(word) is not None and len(word) <= 30

@@ -1,4 +1,4 @@
-"""`crawl outputs`: where items can go from here."""
+"""`crawl outputs`: lists the places and formats to which items can be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Describe `outputs`."""
+    """Add the command `outputs` to the parser."""
     parser = options.command(
         commands,
         "outputs",
@@ -29,7 +29,8 @@ def add(commands: Commands) -> None:
 
 
 def show(args: argparse.Namespace) -> int:
-    """One line an output: the project's own, formats, places, other packages' sinks."""
+    """Print one line for each output: the project's own, formats, places, and the sinks
+    of other packages."""
     from pathlib import Path
 
     from crawler.cli.project import Project

@@ -1,4 +1,5 @@
-"""`crawl fetch` and `crawl parse`: one page, as it came or through a callback."""
+"""`crawl fetch` and `crawl parse`: show one page as received, or what a callback
+yields."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _NOTE = "robots.txt is not asked"
 
 
 def add(commands: Commands) -> None:
-    """Describe `fetch` and `parse`."""
+    """Add the commands `fetch` and `parse` to the parser."""
     fetch_parser = options.command(
         commands,
         "fetch",
@@ -63,7 +64,7 @@ def add(commands: Commands) -> None:
 
 
 def fetch(args: argparse.Namespace) -> int:
-    """The body to standard output, what there is to say to standard error."""
+    """Write the body to standard output, and notes to standard error."""
     from functools import partial
     from pathlib import Path
 
@@ -83,12 +84,13 @@ def fetch(args: argparse.Namespace) -> int:
 
 
 def asker(project: Project, args: argparse.Namespace) -> Ask:
-    """What asks for a page: as the spider of `--spider` does, or as nobody's."""
+    """Return a function that fetches a page, as the spider of `--spider` would if
+    given."""
     return asking(project, args)[0]
 
 
 def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | None]:
-    """What asks for a page, and the spider of `--spider`."""
+    """Return a function that fetches a page, and the spider of `--spider` or None."""
     from functools import partial
 
     if args.spider is None:
@@ -107,13 +109,14 @@ def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | No
 
 
 def meta(text: str) -> dict[str, Any]:
-    """A JSON object."""
+    """Parse a JSON object. ArgumentTypeError if the text is not one."""
     import msgspec
 
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as exc:
-        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object: {exc}") from exc
+        message = f"{text!r} is not a JSON object: {exc}"
+        raise argparse.ArgumentTypeError(message) from exc
 
 
 def _tell_failure(exc: Exception) -> int:
@@ -148,7 +151,8 @@ def _write_body(response: Response) -> None:
 
 
 def parse(args: argparse.Namespace) -> int:
-    """Items as JSON lines to standard output; links and notes to standard error."""
+    """Write items as JSON lines to standard output, and links and notes to standard
+    error."""
     from functools import partial
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One page through a spider's callback, outside of any crawl."""
+"""Runs a spider's callback on one page, outside of any crawl."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from crawler.web.urls import host_of
 
 @dataclass
 class Tried:
-    """What a callback made of a page."""
+    """What a callback yielded for a page."""
 
     response: Response
-    #: Pipelines that need a crawl, and were skipped.
+    #: Pipelines that were skipped because they need a crawl.
     skipped: list[Pipeline] = field(default_factory=list)
     effects: Effects = field(default_factory=Effects)
-    #: What a stream gave, which is handed on in portions.
+    #: Items of a callback with `stream=True`, which are handed over in portions.
     staged: list[Portion] = field(default_factory=list)
-    #: What the callback decided in place of giving anything; empty: it gave.
+    #: What the callback raised in place of a result, such as Skip, in words; "" if
+    #: nothing.
     decision: str = ""
 
     @property
@@ -46,11 +47,12 @@ class Tried:
         return [*self.staged, rest]
 
     def notes(self) -> list[str]:
-        """The links it gave, and what did not pass, for a person."""
+        """Return lines for a person: the links found, and what was skipped or
+        dropped."""
         lines = []
         if not self.response.is_success:
             status = self.response.status_code
-            lines.append(f"Status {status}: a crawl shows no callback such a page")
+            lines.append(f"Status {status}: a crawl skips its callback")
         if self.decision:
             return [*lines, self.decision]
         portions = self._portions()
@@ -73,7 +75,7 @@ class Tried:
 
 
 async def try_page(spider: Spider, settings: Settings, request: Request) -> Tried:
-    """What its callback makes of the page; FetchError, CallbackError."""
+    """Fetch the request and run its callback. Raises FetchError or CallbackError."""
     fetching = [it for it in spider.pipelines if getattr(it, "is_fetching", False)]
     pipelines = [it for it in spider.pipelines if it not in fetching]
     chain = Chain(pipelines, item_key=spider.item_key)
@@ -96,7 +98,7 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
         )
         callbacks.fetching = work
         callbacks.methods.find(request.callback)
-        intake.start(request, Discovered())  # its host is in scope
+        intake.start(request, Discovered())  # adds the host to the scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         try:
             tried.effects = await callbacks.page(entry, tried.response)
@@ -108,7 +110,7 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
 
 
 def tell_callback(exc: CallbackError) -> None:
-    """The traceback, from the user's own code on."""
+    """Print the traceback, without the frames before the user's own code."""
     cause = exc.cause
     trace = cause.__traceback__
     while trace is not None and not is_users(trace.tb_frame):

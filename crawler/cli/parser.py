@@ -1,4 +1,4 @@
-"""What the command line understands: the parser, and the types of its options."""
+"""The parser of the command line, and the types of its options."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 from crawler.cli import exits
 
 Run = Callable[[argparse.Namespace], int]
-#: What a command module's `add` gets: where `command` puts its parsers.
+#: argparse's subparsers object, to which the `add` of each command module adds parsers.
 Commands = Any
 
 _CHOICE = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, and say where help is."""
+    """An argument parser whose errors are one line that names the matching `--help`."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 def command(
     commands: Commands, name: str, run: Run, *, help: str, example: str
 ) -> argparse.ArgumentParser:
-    """A new command; `run` gets the parsed arguments and returns the exit code."""
+    """Add a command. `run` receives the parsed arguments and returns the exit code."""
     parser = commands.add_parser(
         name,
         help=help,
@@ -50,7 +50,7 @@ def command(
 
 
 def add_verbosity(parser: argparse.ArgumentParser) -> None:
-    """`-v`, `-q` and `--log-format`, for commands that crawl."""
+    """Add `-v`, `-q` and `--log-format`, for commands that crawl."""
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more; -vv: everything"
     )
@@ -64,7 +64,7 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """`-s section.key=value`."""
+    """Add `-s section.key=value`."""
     parser.add_argument(
         "-s",
         dest="settings",
@@ -76,7 +76,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_spider_arguments(parser: argparse.ArgumentParser) -> None:
-    """`-a key=value`."""
+    """Add `-a key=value`."""
     parser.add_argument(
         "-a",
         dest="arguments",
@@ -89,7 +89,7 @@ def add_spider_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """`key=value` as its two halves."""
+    """Parse `key=value` into its two parts."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: write it as key=value")
@@ -97,21 +97,21 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero."""
+    """Parse a whole number above zero."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
 
 
 def count(text: str) -> int:
-    """A whole number, zero included."""
+    """Parse a whole number; zero is allowed."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def rate(text: str) -> float:
-    """A share: 0.05, or 5%."""
+    """Parse a share such as 0.05 or 5%."""
     number = text.removesuffix("%")
     try:
         value = float(number) / (1 if number == text else 100)
@@ -123,7 +123,7 @@ def rate(text: str) -> float:
 
 
 def duration(text: str) -> float:
-    """Seconds: 90, 90s, 10m, 2h."""
+    """Parse a duration such as 90, 90s, 10m or 2h into seconds."""
     from crawler.settings import seconds
 
     try:
@@ -136,7 +136,7 @@ def duration(text: str) -> float:
 
 
 def parser_of(add: Sequence[Callable[[Commands], None]], version: str) -> Parser:
-    """The whole command line, made of what each command module adds."""
+    """Return the parser of the whole command line, with the commands of each module."""
     parser = Parser(
         prog="crawl",
         description="Crawl web sites and keep what they hold.",

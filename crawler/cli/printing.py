@@ -1,6 +1,6 @@
-"""Where a spider's own `print` goes: to standard error, beside the log.
+"""Sends a spider's own `print` to standard error, so that it appears beside the log.
 
-Rule: standard output carries items, and what a command was asked for, and nothing else.
+Rule: standard output carries only items and the result of a command.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from crawler.cli.logs import json_line
 
 @contextmanager
 def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
-    """While the block runs, what is written to `sys.stdout` goes to standard error;
-    `as_json`: as an object for each line, like the log.
+    """Send writes to `sys.stdout` to standard error while the block runs.
 
-    The descriptor stays what it is: items are written to it.
+    With `as_json` each line is written as a JSON object, like the log. File descriptor
+    1 does not change, because items are written to it.
     """
     real = sys.stdout
     try:
         real.fileno()
     except (OSError, ValueError, AttributeError):
-        yield  # a notebook's or a test's: nothing else can be told apart
+        # a stream without a descriptor, such as a notebook's: items could not be
+        # separated
+        yield
         return
     printed = _PrintedLines(real) if as_json else _Printed(real)
     sys.stdout = printed
@@ -38,8 +40,8 @@ def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
 
 
 class _Printed(io.TextIOBase):
-    """Standard output to those who ask for its descriptor, standard error to those who
-    write to it."""
+    """Standard output whose text goes to standard error; its descriptor stays the real
+    one."""
 
     def __init__(self, real: TextIO) -> None:
         super().__init__()
@@ -51,7 +53,7 @@ class _Printed(io.TextIOBase):
 
     @property
     def buffer(self) -> io.BufferedIOBase:
-        """Where bytes are written: standard error."""
+        """Return the binary buffer of standard error."""
         return sys.stderr.buffer  # type: ignore[return-value]
 
     def writable(self) -> bool:
@@ -72,7 +74,7 @@ class _Printed(io.TextIOBase):
 
 
 class _PrintedLines(_Printed):
-    """Each line as a JSON object; what lacks its end waits for it."""
+    """Writes each line as a JSON object; an incomplete line waits for its end."""
 
     def __init__(self, real: TextIO) -> None:
         super().__init__(real)

@@ -1,4 +1,4 @@
-"""The project in a folder: its settings, and the spiders that it holds."""
+"""The project in a folder: its settings, jobs, outputs and spiders."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Output = TypeVar("Output")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What `crawl run NAME` means: a spider, and what its job says beside it."""
+    """What `crawl run NAME` means: a spider, and the settings of its job."""
 
     spider: type[Spider]
-    #: The name of the state and of the default output.
+    #: The name of the stored state, and of the default output file.
     job: str
     arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
-    #: Settings that rank between the spider's own and the environment's.
+    #: Settings with a rank between the spider's own and those of the environment.
     layers: tuple[Layer, ...] = ()
 
 
 class Project:
-    """The project in `root`; a folder without any config is one, too.
+    """The project in the folder `root`; a folder without config.toml is a project, too.
 
-    `flags` are the settings of the command line, `section.key=value` each.
+    `flags` are the settings of the command line, each as `section.key=value`.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Project:
         self._last = (layers.from_environment(environ), layers.from_flags(flags))
 
     def settings(self, target: Target | None = None) -> Settings:
-        """The settings of a target, or those without any spider's."""
+        """Return the settings for a target; without a target, the project's own."""
         between: Sequence[Layer] = ()
         if target is not None:
             name = f"{target.spider.__name__}.settings"
@@ -63,17 +63,18 @@ class Project:
 
     @property
     def described(self) -> float | None:
-        """When the project's file was changed last; None: there is none."""
+        """Return when config.toml was last changed (Unix seconds); None if there is no
+        file."""
         return None if self.config is None else self.config.stat().st_mtime
 
     @cached_property
     def jobs(self) -> Jobs:
-        """The jobs of the project's file."""
+        """The jobs of config.toml."""
         return jobs_of(self._file, datetime.now(UTC))
 
     @cached_property
     def outputs(self) -> dict[str, OutputSpec]:
-        """The outputs that the project's file describes, by name."""
+        """The outputs that config.toml describes, by name."""
         source = self._file.source
         tables = self._file.outputs.items()
         return {name: spec_of(name, table, source) for name, table in tables}
@@ -81,8 +82,11 @@ class Project:
     def named_outputs(
         self, given: Iterable[str | Output]
     ) -> tuple[str | OutputSpec | Output, ...]:
-        """The outputs that `-o`, a job, a spider or a setting asks for: a text is
-        [outputs.NAME], else a path or a URI; anything else stays as it is."""
+        """Resolve the outputs that `-o`, a job, a spider or a setting names.
+
+        A text is the name of an [outputs.NAME] table, else a path or a URI. Other
+        values are kept as they are.
+        """
         return tuple(
             _output(each, self.outputs) if isinstance(each, str) else each
             for each in given
@@ -95,12 +99,16 @@ class Project:
 
     @cached_property
     def loaded(self) -> Loaded:
-        """The spiders in the project's folder, and the files that are broken."""
+        """The spiders in the project's folder, and the files that could not be
+        loaded."""
         return loading.load_folder(self.folder, self.root)
 
     def target(self, name: str) -> Target:
-        """What NAME means: a job's name, else a spider's, else a file `path.py` or
-        `path.py:Class`; ConfigError with the nearest name."""
+        """Find what NAME means: a job, else a spider, else a file `path.py` or
+        `path.py:Class`.
+
+        ConfigError with the nearest known name if nothing fits.
+        """
         job = self.jobs.find(name)
         if job is None:
             return self._target(name)
@@ -112,7 +120,8 @@ class Project:
         )
 
     def job_named(self, name: str) -> str:
-        """The job whose state NAME means: a job's name, or the file of its spider."""
+        """Return the name of the job that NAME means: a job, or the file of a
+        spider."""
         return self._target(name).job if is_file(name) else name
 
     def _target(self, name: str) -> Target:
@@ -152,7 +161,8 @@ class Project:
         return f"{where}; {hint}"
 
     def _nearest(self, name: str, loaded: Loaded) -> str:
-        """The spider or job with the nearest name; else all names, by kind."""
+        """Return a hint: the spider or job with the nearest name, else all names by
+        kind."""
         kinds = {
             "spider": sorted(loaded.spiders),
             "job": sorted([*self.jobs.sound, *self.jobs.broken]),
@@ -172,7 +182,7 @@ class Project:
 
 
 def is_file(name: str) -> bool:
-    """Whether NAME means a spider's file, `path.py` or `path.py:Class`."""
+    """Return whether NAME is a spider's file, `path.py` or `path.py:Class`."""
     return _parts(name)[0].endswith(".py")
 
 
@@ -182,7 +192,8 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
-    """The target's spider with its arguments; those of `given` rank first."""
+    """Create the target's spider with its arguments; those in `given` take
+    precedence."""
     arguments = {**target.arguments, **dict(given)}
     try:
         return target.spider(**arguments)
@@ -193,7 +204,7 @@ def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
 
 
 def _output(name: str, described: Mapping[str, OutputSpec]) -> str | OutputSpec:
-    """The described output of that name, else the path or URI itself."""
+    """Return the described output of that name, else the text as a path or URI."""
     if (found := described.get(name)) is not None:
         return found
     is_name = not set(name) & set("./:\\") and name not in ("", "-")

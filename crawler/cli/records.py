@@ -1,4 +1,4 @@
-"""Earlier runs in words, and the ways to name them."""
+"""Describes earlier runs in words, and finds the run that a name means."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import Status
 from crawler.web.redaction import without_secret
 
-#: What `--error timeout` means: all that took too long.
+#: The failure reasons that `--error timeout` stands for.
 _TIMEOUTS = frozenset(
     {
         Reason.CONNECT_TIMEOUT,
@@ -37,8 +37,12 @@ def lines(
     described: Container[str] = (),
     file: str = "",
 ) -> Iterator[str]:
-    """A table of runs, with the command that resumes an unfinished one; `described` are
-    the jobs of config.toml, `file` is the spider's file if the job was named by it."""
+    """Yield the lines of a table of runs, with the command that resumes an unfinished
+    run.
+
+    `described` holds the names of the jobs of config.toml. `file` is the spider's file
+    if the user named the job by it.
+    """
     rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
     for job, record in runs:
         found = totals(record.counters)
@@ -80,7 +84,7 @@ def _unfinished_end(found: Standing, command: str) -> str:
 def command_of(
     job: str, record: RunRecord, described: Container[str] = (), file: str = ""
 ) -> str:
-    """What goes on with an unfinished run."""
+    """Return the command that resumes an unfinished run."""
     if job in described:
         return shlex.join(["crawl", "run", job])
     words = ["crawl", "run", file or record.spider]
@@ -95,7 +99,10 @@ def command_of(
 def report_of(
     reader: Reader, name: str, now: float, job_named: Callable[[str], str] = str
 ) -> Report:
-    """The report that NUMBER, JOB/NUMBER or JOB names; `job_named` says which job."""
+    """Return the report of the run that NUMBER, JOB/NUMBER or JOB names.
+
+    `job_named` turns what the user wrote for JOB into the name of a job.
+    """
     job, number = _named(reader, name)
     job = job_named(job)
     records = reader.runs(job)
@@ -155,7 +162,7 @@ def _unfinished(job: str, record: RunRecord, found: Standing, now: float) -> Rep
 
 
 def _remarks(found: Standing) -> list[str]:
-    """What stands beside the figures of an unfinished run."""
+    """Return remarks that go with the figures of an unfinished run."""
     lines = [found.note] if found.note else []
     status = found.status
     if status is not None and found.is_at_work:
@@ -169,7 +176,8 @@ def _remarks(found: Standing) -> list[str]:
 
 
 def table_of(report: Report) -> list[str]:
-    """The table, when the run began, and why it is a bad one, or waits."""
+    """Return the lines of a report: its table, when the run began, and why it is bad or
+    waits."""
     head, *rows = run_summary.table(report)
     bad = [f"! {line}" for line in run_summary.bad_lines(report)]
     remarks = [f"! {line}" for line in report.advice]
@@ -177,7 +185,10 @@ def table_of(report: Report) -> list[str]:
 
 
 def json_of(report: Report) -> list[str]:
-    """The keys of `--summary`, on one line; a run at work has no exit code."""
+    """Return the report as one line of JSON, with the keys of `--summary`.
+
+    A run that is still at work has no exit code.
+    """
     values = report.summary()
     if report.finish_reason is FinishReason.RUNNING:
         values["exit_code"] = None
@@ -185,7 +196,7 @@ def json_of(report: Report) -> list[str]:
 
 
 def statuses_of(texts: Iterable[str]) -> set[int]:
-    """The statuses that `404` or `5xx` name."""
+    """Return the HTTP statuses that texts such as `404` or `5xx` stand for."""
     found: set[int] = set()
     for text in texts:
         if not re.fullmatch(r"[1-5](?:\d\d|xx)", text.lower()):
@@ -197,7 +208,8 @@ def statuses_of(texts: Iterable[str]) -> set[int]:
 
 
 def reasons_of(texts: Iterable[str]) -> set[str]:
-    """The reasons that `dns_error` or `timeout` name."""
+    """Return the failure reasons that texts such as `dns_error` or `timeout` stand
+    for."""
     found: set[str] = set()
     for text in texts:
         if text == "timeout":

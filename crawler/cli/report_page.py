@@ -1,4 +1,4 @@
-"""`crawl report RUN --html PATH`: a run's report as one page."""
+"""`crawl report RUN --html PATH`: writes a run's report as one HTML page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from crawler.store.reading import Reader
 
 
 def write(reader: Reader, report: Report, path: str, job: Job | None = None) -> int:
-    """Write the page, whole or not at all; `job` is what the project says of it."""
+    """Write the page in one step, so that it is never incomplete. Return the exit code.
+
+    `job` is the job's description in config.toml, if it has one.
+    """
     now = datetime.now(UTC)
     text = html_report.page(html_report.gather(reader, report, job, now))
     if path == "-":

@@ -1,5 +1,5 @@
-"""The request that `crawl fetch`, `shell`, `parse` and `why` are given: URL, method,
-headers and body."""
+"""The request given to `crawl fetch`, `shell`, `parse` and `why`: URL, method, headers
+and body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> None:
-    """URL, `--method` and `--data`; `--header` of a request that is sent."""
+    """Add the options URL, `--method` and `--data`; also `--header` if the command
+    sends it."""
     parser.add_argument("url", metavar="URL")
     parser.add_argument(
         "--method", metavar="METHOD", help="the method (default: GET; POST with --data)"
@@ -35,7 +36,7 @@ def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> Non
 
 
 def add_spider(parser: argparse.ArgumentParser) -> None:
-    """`--spider`, of a command that can do without."""
+    """Add `--spider`, for a command that also works without a spider."""
     parser.add_argument(
         "--spider",
         metavar="NAME",
@@ -44,7 +45,7 @@ def add_spider(parser: argparse.ArgumentParser) -> None:
 
 
 def header(text: str) -> tuple[str, str]:
-    """`Name: value` as its two halves."""
+    """Parse `Name: value` into its two parts."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: write it as 'Name: value'")
@@ -52,7 +53,7 @@ def header(text: str) -> tuple[str, str]:
 
 
 def request_of(args: argparse.Namespace, **more: Any) -> Request:
-    """The request; ConfigError for what cannot be one."""
+    """Return the request that the options describe. ConfigError if they are invalid."""
     from crawler.request import Request
     from crawler.run.again import FORM
 
@@ -78,7 +79,8 @@ def _body(text: str | None) -> bytes | None:
 
 
 def checked(text: str) -> str:
-    """The URL in its canonical form; ConfigError for what is none."""
+    """Return the URL in its canonical form. ConfigError if it is not an http or https
+    URL."""
     from crawler.errors import ConfigError
     from crawler.web import urls
 

@@ -1,4 +1,4 @@
-"""`crawl run`: a spider from its first request to its last item."""
+"""`crawl run`: runs a spider, or resumes its unfinished run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ crawl run nightly"""
 
 
 def add(commands: Commands) -> None:
-    """Describe `run`."""
+    """Add the command `run` to the parser."""
     parser = options.command(
         commands,
         "run",
@@ -131,7 +131,7 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Crawl; the exit code says how it went."""
+    """Run the crawl; return the exit code."""
     from pathlib import Path
 
     from crawler.cli import summary
@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
 def _helpers(
     args: argparse.Namespace, settings: Settings, terms: RunOptions
 ) -> AbstractContextManager[None]:
-    """The other processes of `--processes`."""
+    """Return a context in which the other processes of `--processes` run."""
     if args.processes == 1:
         return nullcontext()
     if not settings.storage.url:
@@ -187,8 +187,11 @@ def _terms(
     settings: Settings,
     job_outputs: Sequence[str] = (),
 ) -> RunOptions:
-    """What the command line asks for. The outputs are those of `-o`, the job, the
-    spider, the settings: the first of these that names any."""
+    """Return the run options that the command line asks for.
+
+    The outputs are those of `-o`, else of the job, else of the spider, else of the
+    settings.
+    """
     from crawler.run.options import RunOptions
 
     job = args.job or job

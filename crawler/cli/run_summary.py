@@ -1,4 +1,4 @@
-"""How a crawl is put into words: where it stands, how it went, where the items are.
+"""Puts a crawl into words: its progress, its result, and where the items are.
 
 Rule: figures in, text out; nothing is printed here.
 """
@@ -17,7 +17,7 @@ from crawler.stats import Counters, FinishReason, Report, counted
 def resume_line(
     run: int, counters: Counters, hosts: Mapping[str, int], waiting: int
 ) -> str:
-    """What an unfinished run has done, and what it has to do."""
+    """Return a line that says what an unfinished run has done, and what is left."""
     done = counters.pages
     pending = sum(hosts.values())
     return (
@@ -44,7 +44,7 @@ _ENDS = {
 
 
 def table(report: Report) -> list[str]:
-    """How a run went, as a short table."""
+    """Return the result of a run as the lines of a short table."""
     job = "" if report.job == report.spider else f" (job {report.job})"
     end = _ENDS[report.finish_reason]
     if report.stop_reason:
@@ -89,7 +89,10 @@ def _amount(number: int) -> str:
 
 
 def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
-    """The largest parts; the only one of a `total` needs no number of its own."""
+    """Return the largest parts in words, such as "12 by scope".
+
+    If one part makes up the whole `total`, its number is not repeated.
+    """
     if len(amounts) == 1 and total in amounts.values():
         return next(iter(amounts))
     shown = [f"{amount:,} {name}" for name, amount in list(amounts.items())[:4]]
@@ -97,34 +100,35 @@ def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
 
 
 def _emptiest(fields: Mapping[str, float]) -> str:
-    """The fields that lack a value most often."""
+    """Return the fields that most often lack a value."""
     worst = sorted((share, name) for name, share in fields.items() if share < 1)
     shown = [f"{name} in {(1 - share) * 100:.3g}%" for share, name in worst[:4]]
     return ", ".join(shown) + (", ..." if len(worst) > 4 else "")
 
 
 def bad_lines(report: Report) -> list[str]:
-    """Why the run is a bad one: a line for each bound that it does not keep."""
+    """Return why the run is bad: one line for each limit that it did not meet."""
     return [f"exit code 3: {each.text}" for each in report.shortfalls]
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """All that is to be told at the end of a run."""
+    """All that is shown at the end of a run."""
 
     report: Report
     published: list[str] = msgspec.field(default_factory=list)
-    #: Parts of outputs that are not in place, with how many items each holds.
+    #: Outputs that are not published yet: path → number of items in it.
     unpublished: dict[str, int] = msgspec.field(default_factory=dict)
-    #: Outputs of an earlier run that this one, a bad one, did not replace.
+    #: Outputs of an earlier run that stay, because this run was bad.
     kept: list[str] = msgspec.field(default_factory=list)
-    #: Whether the state is kept, so that the run can be resumed.
+    #: Whether the state is stored, so that the run can be resumed.
     is_kept: bool = True
-    #: What the run died of, where it did.
+    #: The error that ended the run; None if none did.
     error: Exception | None = None
 
 
 def last_line(ending: Ending, command: str) -> str:
-    """Where the items are, and how to go on where there is something to go on with."""
+    """Return a line that says where the items are, and how to resume an unfinished
+    run."""
     report = ending.report
     count = counted(report.item_count, "item")
     parts = ", ".join(
@@ -139,7 +143,7 @@ def last_line(ending: Ending, command: str) -> str:
         line = f"{count} in {files}" if files else f"{count} written"
         return line + _kept(ending.kept)
     where = f"so far {count}, in {parts}" if parts else f"so far {count}, all kept"
-    return f"{where}; go on with: {command}"
+    return f"{where}; resume with: {command}"
 
 
 def _kept(places: list[str]) -> str:

@@ -1,8 +1,8 @@
-"""One crawl in front of a person: signals heard, progress shown, the end told.
+"""Runs one crawl for a person: handles signals, shows progress and prints the result.
 
     ending = conduct(spider, settings, terms, Manner(), "crawl run books")
 
-Rule: the run does the work; here it is only watched, and stopped.
+Rule: the crawl itself happens in `crawler.run`; this module only watches and stops it.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from crawler.stats import Counters, FinishReason, Report
 
 T = TypeVar("T")
 
-#: Seconds between two looks for a run that could be joined.
+#: Seconds between two checks whether there is a run to join.
 _UNTIL_BEGUN = 1.0
 
 
 class Manner(msgspec.Struct, frozen=True):
-    """How a crawl is shown, as `-v`, `-q` and `--log-format` ask for it."""
+    """How a crawl is shown, from `-v`, `-q` and `--log-format`."""
 
     verbosity: int = 0
     quiet: bool = False
     log_format: logs.Format = "text"
 
     def view(self, terms: RunOptions) -> View:
-        """What shows it."""
+        """Return the view that shows the crawl."""
         if self.quiet:
             return QuietView()
         if self.log_format == "json":
@@ -56,7 +56,7 @@ class Manner(msgspec.Struct, frozen=True):
 
 
 def _is_live(terms: RunOptions) -> bool:
-    """Whether figures at the foot of the terminal would disturb nothing."""
+    """Return whether a live display would disturb nothing else on the terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
     return not ("-" in (terms.outputs or ()) and sys.stdout.isatty())
@@ -72,11 +72,15 @@ def conduct(
     spider_name: str = "",
     summary_path: str | None = None,
 ) -> Ending:
-    """Run a spider before a person's eyes, and write its summary; `command` is what
-    goes on with it, `spider_name` what finds it again where its own name does not."""
+    """Run a spider, show its progress, and write its summary.
+
+    `command` is the command that resumes the run. `spider_name` is what `--spider`
+    needs to find the spider, if not its name.
+    """
     view = manner.view(terms)
     hand_in = partial(summary.write_early, summary_path)
-    # Whoever reads standard output wants nothing but items, or the summary.
+    # Standard output is used for the items or the summary, so nothing else may go
+    # there.
     is_taken = "-" in (*(terms.outputs_of(spider)), summary_path)
     with (
         logs.configured(manner.verbosity, manner.quiet, manner.log_format) as context,
@@ -106,7 +110,8 @@ def _printing(manner: Manner) -> AbstractContextManager[None]:
 
 
 def _name_spider(report: Report, name: str) -> None:
-    """Let commands in the advice find a spider that has no place in the project."""
+    """Change the commands in the advice so that they find a spider outside the
+    project."""
     own, found = f"--spider {report.spider}", f"--spider {shlex.quote(name)}"
     report.advice = [line.replace(own, found) for line in report.advice]
 
@@ -119,9 +124,11 @@ async def perform(
     hand_in: Callable[[Report], None] | None = None,
     context: logs.Context | None = None,
 ) -> Ending:
-    """Run a spider to its end, or to where it is stopped; CrawlError where it cannot
-    begin. Anything else that it dies of is in the ending. `context` is told of the
-    run."""
+    """Run a spider until it ends or is stopped. CrawlError if the run cannot begin.
+
+    Any other error that ends the run is in the returned ending. The run's spider, job
+    and number are added to `context`.
+    """
     has_waited = False
     while True:
         try:
@@ -149,7 +156,8 @@ async def _perform(
     hand_in: Callable[[Report], None] | None,
     context: logs.Context | None,
 ) -> tuple[Ending, bool]:
-    """The same once; and whether a shared run has given this process up."""
+    """Like `perform`, but once. Return also whether another process took over the
+    work."""
     stopper = Stopper(view.say, settings.crawl.grace)
     ending: Ending | Exception
     is_given_up = False
@@ -165,7 +173,7 @@ async def _perform(
                 tasks.start_soon(view.follow, run)
                 report, error = await _run(run, stopper)
                 is_given_up = run.engine.is_given_up
-        except Exception as exc:  # told apart outside of the group of tasks
+        except Exception as exc:  # raised again below, outside the task group
             ending = exc
         else:
             ending = Ending(
@@ -205,23 +213,23 @@ def _greet(run: CrawlRun, view: View) -> None:
 
 
 def _only(error: Exception) -> Exception:
-    """The first error of nested groups."""
+    """Return the first error in nested exception groups."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def run_in_loop(main: Callable[[], Awaitable[T]]) -> T:
-    """`main` in a loop of its own, uvloop's where it is installed."""
+    """Run `main` in a new event loop, with uvloop if it is installed."""
     memory.settle()
     options = {"use_uvloop": True} if _is_uvloop_wanted() else {}
     return anyio.run(main, backend_options=options)
 
 
 def _is_uvloop_wanted() -> bool:
-    """Whether uvloop is here, and nobody has chosen another loop."""
+    """Return whether uvloop is installed and no other event loop policy was set."""
     if importlib.util.find_spec("uvloop") is None:
         return False
     if sys.version_info >= (3, 14):
-        return True  # policies, the way to choose, are on their way out
+        return True  # event loop policies are deprecated, so none is set
     return type(asyncio.get_event_loop_policy()) is asyncio.DefaultEventLoopPolicy

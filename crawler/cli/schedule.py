@@ -1,4 +1,4 @@
-"""`crawl schedule`: the jobs of config.toml at their times, as long as it runs."""
+"""`crawl schedule`: runs the jobs of config.toml at their times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ crawl schedule --print systemd --to ~/.config/systemd/user"""
 
 
 def add(commands: Commands) -> None:
-    """Describe `schedule`."""
+    """Add the command `schedule` to the parser."""
     parser = options.command(
         commands,
         "schedule",
@@ -54,7 +54,7 @@ def add(commands: Commands) -> None:
 
 
 def schedule(args: argparse.Namespace) -> int:
-    """Keep the schedule, or print it for another scheduler."""
+    """Run the jobs at their times, or print what another scheduler needs."""
     from pathlib import Path
 
     from crawler.cli import scheduled

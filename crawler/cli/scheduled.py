@@ -1,7 +1,7 @@
-"""The scheduler's process: its lock, its signals, and what it says.
+"""The process of `crawl schedule`: its lock, its signals and its messages.
 
-Rule: what a crawl needs is not imported before a job fails: most of the time this
-process sleeps, and it starts at once.
+Rule: import what a crawl needs only when a job has failed and its hook must run. The
+process starts fast and sleeps most of the time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Scheduled:
-    """As much of a project as its schedule needs."""
+    """The parts of a project that its schedule needs."""
 
     root: Path
     settings: Settings
@@ -50,12 +50,12 @@ class Scheduled:
 
     @property
     def folder(self) -> Path:
-        """Where the jobs' states are."""
+        """The folder that holds the state of the jobs."""
         return self.root / self.settings.storage.dir
 
 
 def read(root: Path, flags: Sequence[str]) -> Scheduled:
-    """The project in `root`; ConfigError where its settings are wrong."""
+    """Read the project in `root`. ConfigError if its settings are wrong."""
     layer, _ = layers.from_file(root)
     last = (layers.from_environment(), layers.from_flags(flags))
     settings = layers.build([layer, *last])
@@ -63,7 +63,7 @@ def read(root: Path, flags: Sequence[str]) -> Scheduled:
 
 
 def command(project: Scheduled, job: str) -> list[str]:
-    """What runs a job, from anywhere."""
+    """Return the command line that runs a job from any folder."""
     words = [sys.executable, "-m", "crawler", "run", job]
     for flag in project.flags:
         words += ["-s", flag]
@@ -71,7 +71,7 @@ def command(project: Scheduled, job: str) -> list[str]:
 
 
 def keep(project: Scheduled, args: argparse.Namespace) -> int:
-    """Run jobs at their times until a signal comes; the exit code."""
+    """Run jobs at their times until a signal arrives. Return the exit code."""
     jobs = project.jobs.scheduled()
     if not jobs and not project.jobs.broken:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""`crawl shell URL`: one page, and Python to look into it."""
+"""`crawl shell URL`: opens a Python shell with one page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SPIDER = "spider      {name}, as which pages are asked for\n"
 
 
 def add(commands: Commands) -> None:
-    """Describe `shell`."""
+    """Add the command `shell` to the parser."""
     parser = options.command(
         commands,
         "shell",
@@ -38,7 +38,8 @@ def add(commands: Commands) -> None:
 
 
 def shell(args: argparse.Namespace) -> int:
-    """Fetch the page, then read lines of Python until they end."""
+    """Fetch the page, then read Python code until the input ends. Return the exit
+    code."""
     from pathlib import Path
 
     from crawler.cli.pages import asking
@@ -62,8 +63,10 @@ def shell(args: argparse.Namespace) -> int:
 
 
 def _interact(page: ShellNames, banner: str) -> None:
-    """Read Python, by IPython if it is here and a person types; then print what was
-    tried."""
+    """Read Python code, then print which selectors were tried.
+
+    IPython is used if it is installed and a person types.
+    """
     import sys
 
     ipython = _ipython() if sys.stdin.isatty() else None
@@ -87,7 +90,7 @@ def _ipython() -> Any:
 
 
 def _complete_names(names: dict[str, Any]) -> None:
-    """Let Tab complete, where Python was built with it."""
+    """Let the Tab key complete names, if this Python has readline."""
     try:
         import readline
         import rlcompleter

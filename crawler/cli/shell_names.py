@@ -1,4 +1,4 @@
-"""The names that `crawl shell` gives a person: the page, and what to do with it."""
+"""The names that `crawl shell` defines, such as `response`, `fetch` and `view`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.I)
 
 
 class ShellNames:
-    """The names of a session; `response` is always the latest page."""
+    """The names of one shell session; `response` is always the latest page."""
 
     def __init__(self, ask: Ask, spider: Spider | None) -> None:
         self._ask = ask
@@ -46,22 +46,24 @@ class ShellNames:
             self.names["spider"] = spider
 
     def fetch(self, url: str | Request, **options: Any) -> Response:
-        """The page at `url`, asked with these options of Request, or the answer to a
-        Request; FetchError."""
+        """Fetch a URL with options of Request, or a Request. FetchError if it fails."""
         if isinstance(url, Request):
             return self.take(url.replace(**options) if options else url)
         return self.take(Request(checked(url), **options))
 
     def take(self, request: Request) -> Response:
-        """The page, as `response` from then on; FetchError."""
+        """Fetch a page and make it the new `response`. FetchError if it fails."""
         response = run_in_loop(partial(self._ask, request))
         self._pages.append(response.page)
         self.names["response"], self.names["css"] = response, response.css
         return response
 
     def view(self) -> str:
-        """Write the page to a file, open it in a browser if there is one, and give the
-        path. Links and images lead where they led on the page."""
+        """Write the page to a file, open it in a browser if there is one, and return
+        the path.
+
+        Links and images work, because the page keeps its original base URL.
+        """
         response: Response = self.names["response"]
         path = written(response, Path(tempfile.mkdtemp(prefix="crawl-view-")))
         if _has_browser():
@@ -69,7 +71,7 @@ class ShellNames:
         return str(path)
 
     def tried(self, file: TextIO | None = None) -> None:
-        """Print what was tried, as code to paste into a spider."""
+        """Print the selectors tried so far, as code to paste into a spider."""
         lines = code_of(self._pages)
         if lines:
             text = clean_lines("\n".join(lines))
@@ -77,7 +79,7 @@ class ShellNames:
 
 
 def written(response: Response, folder: Path) -> Path:
-    """The body in a file of this folder, a page of HTML with its base."""
+    """Write the body to a file in `folder`. An HTML page also gets its base URL."""
     stem = re.sub(r"[^A-Za-z0-9.-]+", "-", host_of(response.url))[:80]
     if "html" not in response.content_type:
         path = folder / f"{stem}{ending_of(response.content_type)}"
@@ -89,7 +91,7 @@ def written(response: Response, folder: Path) -> Path:
 
 
 def _with_base(response: Response) -> str:
-    """The page's text in UTF-8, which says what its links are relative to."""
+    """Return the page's text with a <base> tag, for a file in UTF-8."""
     source = response.text
     base = f'<meta charset="utf-8"><base href="{escape(response.page.base_url)}">'
     place = _HEAD.search(source) or _DOCTYPE.match(source)
@@ -98,6 +100,6 @@ def _with_base(response: Response) -> str:
 
 
 def _has_browser() -> bool:
-    """Whether a browser would open in a window of its own, not in the terminal."""
+    """Return whether a browser would open a window rather than run in the terminal."""
     named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return sys.platform in ("darwin", "win32") or any(map(os.environ.get, named))

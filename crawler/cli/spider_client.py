@@ -1,4 +1,4 @@
-"""One request as a spider asks: by its client, with its headers, cookies and layers."""
+"""Sends one request as a spider would: with its client, headers, cookies and layers."""
 
 from __future__ import annotations
 
@@ -36,48 +36,48 @@ from crawler.web.urls import origin_of
 
 
 class Unpaced:
-    """What hooks and `self.fetch` work with outside of a crawl: nothing is paced."""
+    """Runs hooks and `self.fetch` outside of a crawl, without pacing."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.counts: dict[str, int] | None = None
         self.made = Made()
-        #: What asks, once it is put together.
+        #: The function that sends a request; set once the layers are built.
         self.ask: Fetch
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Unpaced:
-        """The same for every page."""
+        """Return itself: all pages share it."""
         return self
 
     def for_start(self) -> Unpaced:
-        """The same for `start()`."""
+        """Return itself, also for `start()`."""
         return self
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """No other request waits for its turn."""
+        """Return at once: no other request waits for this host."""
 
     def lent(self) -> AbstractAsyncContextManager[None]:
-        """There is no turn to lend."""
+        """Do nothing: outside of a crawl no request holds its host's turn."""
         return nullcontext()
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Refuse to receive files."""
+        """Raise ConfigError: only a crawl receives files."""
         raise _no_files()
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
-        """What the hook gives; its requests go by this session."""
+        """Run the hook and return its result. Its requests use the given session."""
         async with asyncio.timeout(self._seconds):
             with at_work.within(Hooked(self, session)):
                 made = hook()
                 return await made if inspect.isawaitable(made) else made
 
     async def fetch(self, request: Request) -> Response:
-        """The response behind all redirects, whatever its status."""
+        """Return the response after all redirects, whatever its status."""
         return await follow(self.ask, request)
 
 
 class Hooked:
-    """What a hook fetches outside of a crawl: it passes no hook itself."""
+    """Fetches for a hook outside of a crawl; these requests do not call hooks again."""
 
     def __init__(self, work: Unpaced, session: str) -> None:
         self._work = work
@@ -85,11 +85,11 @@ class Hooked:
         self.counts: dict[str, int] | None = None
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Refuse to receive files."""
+        """Raise ConfigError: only a crawl receives files."""
         raise _no_files()
 
     async def fetch(self, request: Request) -> Response:
-        """The response by the hook's session."""
+        """Fetch the request with the hook's session."""
         if self._session and not request.options.session:
             request = request.replace(session=self._session)
         return await self._work.fetch(request.for_purpose("login"))
@@ -103,7 +103,10 @@ def _no_files() -> ConfigError:
 async def asking_as(
     spider: Spider, settings: Settings, url: str
 ) -> AsyncIterator[Unpaced]:
-    """What works as the spider does; `url` counts as a start URL of the spider."""
+    """Yield an object that sends requests as the spider does.
+
+    `url` counts as a start URL of the spider, so credentials are sent to its host.
+    """
     check_spider(spider)
     origins = {origin_of(url)}
     options = ClientOptions(
@@ -124,7 +127,8 @@ async def asking_as(
 
 
 async def fetch_as(spider: Spider, settings: Settings, request: Request) -> Response:
-    """One response, read whole; redirects are followed. robots.txt is not asked."""
+    """Fetch one response with its body. Redirects are followed; robots.txt is not
+    checked."""
     async with (
         asking_as(spider, settings, request.url) as work,
         PageLoader(settings.http) as pages,

@@ -1,6 +1,6 @@
-"""The text of a new spider, from a first look at its page. Pure.
+"""Writes the text of a new spider from a first look at its start page. Pure.
 
-Rule: the text passes ruff, its formatter, and mypy's strict mode.
+Rule: the text passes ruff, ruff's formatter, and mypy in strict mode.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _WIDTH = 88
 
 @dataclass(frozen=True)
 class Names:
-    """How a new spider, its class and its site are called."""
+    """The names of a new spider: its own, that of its class, and its host and URL."""
 
     name: str
     class_name: str
@@ -23,7 +23,7 @@ class Names:
 
 
 def spider_text(names: Names, look: Look | None) -> str:
-    """The file of a spider that yields what the look has found."""
+    """Return the source of a spider that yields what the look has found."""
     if look is not None and look.is_json:
         return _of_rows(names, look)
     if look is not None and look.entries:
@@ -36,7 +36,7 @@ def spider_text(names: Names, look: Look | None) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as a literal of Python, with the quotes that need fewer escapes."""
+    """Return the text as a Python literal, with the quotes that need fewer escapes."""
     mark = "'" if '"' in text and "'" not in text else '"'
     escaped = "".join(
         f"\\{char}"
@@ -84,7 +84,7 @@ def _of_rows(names: Names, look: Look) -> str:
     )
 
 
-#: The elements of an entry: of RSS, and of Atom.
+#: The fields of an entry in RSS and in Atom.
 _ENTRY = {
     "item": ("title", "link", "pubDate"),
     "entry": ("title", "id", "updated"),
@@ -124,7 +124,7 @@ def _of_linked_data(names: Names, look: Look) -> str:
 
 
 def _key(path: str) -> str:
-    """A name for the value at a path: "price" of "offers.price"."""
+    """Return a key for the value at a path: "price" for "offers.price"."""
     first, _, last = path.rpartition(".")
     return first if last == "name" and first else last
 

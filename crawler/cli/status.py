@@ -1,4 +1,5 @@
-"""`crawl status`: who works on a job's run now, how fast, and what waits for what."""
+"""`crawl status`: shows which processes work on a job's run, how fast, and what
+waits."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ crawl status books --json -s storage.url=postgresql://crawl@db/crawl"""
 
 
 def add(commands: Commands) -> None:
-    """Describe `status`."""
+    """Add the command `status` to the parser."""
     parser = options.command(
         commands,
         "status",
@@ -34,7 +35,7 @@ def add(commands: Commands) -> None:
 
 
 def status(args: argparse.Namespace) -> int:
-    """The latest run: its figures, its processes, the hosts that rest."""
+    """Print the latest run: its figures, its processes, and the paused hosts."""
     from pathlib import Path
 
     import msgspec

@@ -1,4 +1,4 @@
-"""Signals: the first stops a crawl in order, the second at once, the third kills it."""
+"""Signals: the first stops the crawl in order, the second soon, the third at once."""
 
 from __future__ import annotations
 
@@ -18,50 +18,54 @@ from crawler.cli import exits
 from crawler.run.engine import Engine
 from crawler.stats import FinishReason
 
-#: What stands for "stop"; one that was ignored when we began (nohup) stays so.
+#: The signals that mean "stop". A signal that was ignored at start (nohup) stays
+#: ignored.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds within which a signal is the same one once more: `timeout` and its like send
-#: it to the process and to its group.
+#: Seconds within which a second signal counts as a copy of the first. `timeout`, for
+#: example, sends its signal both to the process and to its process group.
 ECHO = 0.1
 #: Seconds that closing may take after the second signal.
 LAST_SECONDS = 3.0
-#: Seconds that the loop has to hear of the second signal; a callback may hold it up.
+#: Seconds in which the event loop must handle the second signal. A callback may block
+#: it.
 HELD_SECONDS = 0.5
 
 
 class Stopper:
-    """Hears signals from `listen` on, and passes them to the engine once it is there.
+    """Receives signals while `listen` runs, and passes them to the engine.
 
-    The crawl runs inside `scope`, which the second signal lets expire.
+    The crawl runs inside `scope`; the second signal sets a deadline for this scope.
     """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
         self._say = say
         self._grace = grace
-        #: Signals as the process caught them, without echoes; and those of them that
-        #: the loop has heard.
+        #: The number of signals that the process has caught, without copies, and the
+        #: number that the event loop has handled.
         self._caught = self._heard = 0
         self._caught_at = -ECHO
-        #: What happened, for the thread that ends the process where the loop is held.
-        #: It may be put to by a signal's handler.
+        #: Events for the thread that ends the process if the event loop is blocked. A
+        #: signal handler may put to a SimpleQueue safely.
         self._news: SimpleQueue[str] = SimpleQueue()
         self._engine: Engine | None = None
         self.scope = anyio.CancelScope()
 
     def attend(self, engine: Engine) -> None:
-        """There is something to stop now."""
+        """Set the engine that signals will stop; stop it now if one has already
+        arrived."""
         self._engine = engine
         if self._heard:
             self._stop()
 
     async def listen(self, *, task_status: TaskStatus[None]) -> None:
-        """Hear signals until cancelled."""
+        """Receive signals until cancelled."""
         wanted = [
             each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN
         ]
         with anyio.open_signal_receiver(*wanted) as signals:
             for each in wanted:
-                # The loop hears by another way; this one works where it is held up.
+                # The event loop reads signals from a pipe. This handler also works
+                # while the loop is blocked.
                 signal.signal(each, self._catch)
             threading.Thread(target=self._end_held, daemon=True).start()
             task_status.started()
@@ -72,13 +76,13 @@ class Stopper:
                 self._news.put("over")
 
     def hear(self, number: signal.Signals) -> None:
-        """The loop hears of a signal that `_catch` has counted."""
+        """Handle, in the event loop, a signal that `_catch` has counted."""
         if self._heard == self._caught:
-            return  # an echo
+            return  # a copy of the previous signal
         if not self._heard:
             self._say(
-                f"{number.name}: no new pages; those under way have up to "
-                f"{self._grace:g} s. Once more to stop at once"
+                f"{number.name}: no new pages; pages in flight have up to "
+                f"{self._grace:g} s. Repeat the signal to stop at once"
             )
         self._heard = self._caught
         if self._heard > 1:
@@ -94,7 +98,7 @@ class Stopper:
             self._engine.stop(FinishReason.INTERRUPTED, grace=grace)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        """Count a signal when it comes, whatever the loop does."""
+        """Count a signal at once, even if the event loop is blocked."""
         now = time.monotonic()
         if now - self._caught_at < ECHO:
             return
@@ -106,8 +110,11 @@ class Stopper:
             _end()
 
     def _end_held(self) -> None:
-        """End the process if the loop does not hear of the second signal: in a thread,
-        since a callback that sleeps or computes holds the loop."""
+        """End the process if the event loop does not handle the second signal in time.
+
+        This runs in a thread, because a callback that sleeps or computes blocks the
+        loop.
+        """
         if self._news.get() == "second":
             try:
                 self._news.get(timeout=HELD_SECONDS)
@@ -116,7 +123,8 @@ class Stopper:
 
 
 def _end() -> NoReturn:
-    """End the process as it is; a durable state can be resumed."""
+    """End the process at once. A stored run can be resumed."""
     if os.isatty(2):
-        os.write(2, b"\x1b[?25h\n")  # the live display hid the cursor
+        # show the cursor, which the live display had hidden
+        os.write(2, b"\x1b[?25h\n")
     os._exit(exits.STOPPED)

@@ -1,6 +1,7 @@
-"""Standard output and error that neither fail nor carry what a server slipped in.
+"""Makes standard output and error safe: writing does not fail, and text from a server
+cannot control the terminal.
 
-Rule: every text that came from elsewhere passes `clean` before a person sees it.
+Rule: every text from outside passes `clean` before a person sees it.
 """
 
 from __future__ import annotations
@@ -20,28 +21,32 @@ _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 
 def clean(text: str) -> str:
-    """`text` as one line without control characters: none that moves a cursor, turns
-    the direction of writing, or begins a sequence that a terminal obeys."""
+    """Return `text` as one line without control characters.
+
+    Control characters could move the cursor, change the writing direction, or start a
+    terminal control sequence.
+    """
     return _CONTROLS.sub("", _BREAKS.sub(" ", text))
 
 
 def clean_lines(text: str) -> str:
-    """Like `clean`, but line by line."""
+    """Like `clean`, but keep the line breaks."""
     return "\n".join(clean(line) for line in text.splitlines())
 
 
 def complain(message: str) -> None:
-    """Say in one line what is wrong."""
+    """Print an error as one line on standard error."""
     say(f"crawl: {message}")
 
 
 def say(message: str) -> None:
-    """One line for a person."""
+    """Print one line for a person on standard error."""
     print(clean(message), file=sys.stderr, flush=True)
 
 
 def shown(place: str | Path) -> str:
-    """A path, relative to the current folder if it is inside; a URL as it is."""
+    """Return a path, relative to the current folder if it is inside; a URL stays as it
+    is."""
     if "://" in str(place):
         return str(place)
     try:
@@ -51,7 +56,7 @@ def shown(place: str | Path) -> str:
 
 
 def of_bytes(amount: float) -> str:
-    """A number of bytes as people read it; nothing for none."""
+    """Return a number of bytes as people read it, such as "1.2 MB"; "" for 0."""
     if not amount:
         return ""
     power = min(int(math.log10(max(amount, 1)) // 3), len(_UNITS) - 1)
@@ -63,11 +68,11 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class OutputError(OSError):
-    """Standard output cannot be written; nobody but the user can mend that."""
+    """Standard output cannot be written. Only the user can fix that."""
 
 
 class _Descriptor(io.RawIOBase):
-    """A descriptor that is written to until `failed` raises."""
+    """A raw stream over a file descriptor; `failed` decides what an error does."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -102,21 +107,27 @@ class _Descriptor(io.RawIOBase):
 
 
 class _Forgiving(_Descriptor):
-    """A descriptor that may be closed, full or a terminal that is gone."""
+    """A descriptor whose write errors are ignored: closed, full, or a lost terminal."""
 
     def failed(self, error: OSError) -> None:
-        """Nobody reads: nothing is lost that somebody could want."""
+        """Ignore the error, because nobody can read the text."""
 
 
 def forgiving(stream: TextIO) -> TextIO:
-    """`stream`, or one to the same descriptor whose writing never fails."""
+    """Return a stream to the same descriptor whose writing never fails.
+
+    A stream without a descriptor is returned unchanged.
+    """
     return _over(_Forgiving, stream, line_buffering=True)
 
 
 def checked(stream: TextIO) -> TextIO:
-    """`stream`, or one to the same descriptor that fails with OutputError, or with
-    BrokenPipeError."""
-    # As Python has it: lines at once on a terminal, and where PYTHONUNBUFFERED is set.
+    """Return a stream to the same descriptor that raises OutputError or
+    BrokenPipeError.
+
+    A stream without a descriptor is returned unchanged.
+    """
+    # As Python does: flush each line on a terminal, and if PYTHONUNBUFFERED is set.
     is_prompt = stream.isatty() or getattr(stream, "write_through", False)
     return _over(_Descriptor, stream, line_buffering=is_prompt)
 
@@ -125,7 +136,7 @@ def _over(kind: type[_Descriptor], stream: TextIO, *, line_buffering: bool) -> T
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):
-        return stream  # a notebook's or a test's
+        return stream  # the stream of a notebook or a test
     return io.TextIOWrapper(
         io.BufferedWriter(kind(descriptor)),
         encoding=stream.encoding or "utf-8",
@@ -135,9 +146,14 @@ def _over(kind: type[_Descriptor], stream: TextIO, *, line_buffering: bool) -> T
 
 
 def make_safe() -> None:
-    """Let descriptors 0, 1 and 2 be taken, and standard error never raise."""
+    """Open descriptors 0, 1 and 2 if they are closed, and replace the standard streams.
+
+    Afterwards standard error never raises, and standard output raises only OutputError
+    or BrokenPipeError.
+    """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)  # it was closed: nothing else gets it
+        # reserve a closed standard descriptor, so that no other file gets its number
+        os.set_inheritable(descriptor, True)
     os.close(descriptor)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = checked(sys.stdout or open(1, "w", closefd=False))  # noqa: SIM115
@@ -145,10 +161,10 @@ def make_safe() -> None:
 
 
 def let_go() -> None:
-    """Write what is buffered; a reader that has gone is no error."""
+    """Flush both streams. A closed reader is not an error."""
     try:
         sys.stdout.flush()
     except OSError:
-        # What is left in the buffer must not be tried again when Python ends.
+        # Python would try to write the rest of the buffer again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()

@@ -1,4 +1,5 @@
-"""`--summary PATH`: the report as one JSON object, for whatever looks after the job."""
+"""`--summary PATH`: writes the report as one JSON object, for programs that monitor a
+job."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from crawler.stats import Report
 
 
 def check(path: str | None, outputs: Sequence[object]) -> None:
-    """ConfigError, before a request is made, where the summary could not be written."""
+    """Raise ConfigError before the first request if the summary could not be
+    written."""
     if path is None:
         return
     if path == "-":
@@ -42,15 +44,18 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
 
 
 def write_early(path: str | None, report: Report) -> None:
-    """Write the report before the run counts as finished: if the process is killed in
-    between, the same command resumes. An error is shown at the end."""
+    """Write the report before the run counts as finished; report an error later.
+
+    If the process is killed in between, the same command resumes the run and writes the
+    report again.
+    """
     if path != "-":
         with contextlib.suppress(SinkError):
             write(path, report)
 
 
 def write(path: str | None, report: Report, *, disk: Disk = LOCAL) -> None:
-    """Write the report, whole or not at all; it survives a power cut."""
+    """Write the report as a whole file that survives a power cut."""
     if path is None:
         return
     data = msgspec.json.format(msgspec.json.encode(report.summary())) + b"\n"

@@ -1,4 +1,4 @@
-"""What was tried on a page, as code to paste into a callback. Pure."""
+"""Turns the selectors tried in `crawl shell` into code for a callback. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _SHOWN = 60
 
 
 def code_of(pages: Iterable[Page]) -> list[str]:
-    """The lines of a callback that asks for all that matched; none if nothing was
-    tried."""
+    """Return the lines of a callback that uses all selectors that matched.
+
+    Empty if no selector was tried.
+    """
     lines: list[str] = []
     for page in pages:
         if page.asked:
@@ -48,7 +50,7 @@ def _of_page(page: Page, asked: Mapping[str, bool]) -> list[str]:
 
 
 def _name_of(selector: str, names: Mapping[str, str]) -> str:
-    """A name for what a selector finds: the last word in it, once."""
+    """Return a key for a selector: its last word, with a number if that is taken."""
     words = _WORDS.findall(selector.rpartition("=")[0] or selector) or ["value"]
     name: str = words[-1].lower()
     number = 2

@@ -1,4 +1,5 @@
-"""`crawl schedule --print`: what systemd, cron or Kubernetes needs to run the jobs."""
+"""`crawl schedule --print`: writes what systemd, cron or Kubernetes needs to run the
+jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from crawler.jobs.units.systemd_cron import UnitPlace
 
 
 def write(project: Scheduled, args: argparse.Namespace) -> int:
-    """Print the units, or write their files; a broken job is named, and skipped."""
+    """Print the units or write their files. A broken job is reported and skipped."""
     for broken in project.jobs.broken.values():
         complain(f"{broken.name} is skipped: {broken.error}")
     jobs = list(project.jobs.scheduled().values())
@@ -58,7 +59,10 @@ def _files(kind: str, jobs: list[Job], place: UnitPlace) -> Iterator[tuple[str, 
 def _worker_files(
     project: Scheduled, args: argparse.Namespace, jobs: list[Job], place: UnitPlace
 ) -> dict[str, str]:
-    """The workers of each job; ConfigError where they could share nothing."""
+    """Return the files for the workers of each job: file name → text.
+
+    ConfigError if the processes have no shared store.
+    """
     url = without_password(project.settings.storage.url)
     if args.kind != "kubernetes" or not url:
         raise ConfigError(
@@ -74,7 +78,7 @@ def _worker_files(
 
 
 def without_password(url: str) -> str:
-    """The URL of a database with the user, and without the password."""
+    """Return a database URL with its user and without its password."""
     head, slashes, rest = url.partition("//")
     user, at, host = rest.rpartition("@")
     return f"{head}{slashes}{user.partition(':')[0]}{at}{host}"
@@ -89,12 +93,12 @@ def _save(folder: Path, files: dict[str, str]) -> None:
         raise SinkError(f"{folder} cannot be written: {exc.strerror}") from exc
 
 
-#: Where systemd looks for the units of a user; those of the system are root's.
+#: Where systemd finds the units of a user; the folder for system units belongs to root.
 _USER_UNITS = "~/.config/systemd/user"
 
 
 def _where(kind: str, jobs: list[Job]) -> str:
-    """Where what was printed is to be put."""
+    """Return a line that says where to put the printed text."""
     if kind == "systemd":
         return (
             f"Now: put each file into {_USER_UNITS} under the name above it (--to "

@@ -1,4 +1,4 @@
-"""What a person, or a program, sees while a crawl runs and when it has ended."""
+"""Views: how a running crawl and its result are shown, to a person or to a program."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
     from crawler.run.crawl_run import CrawlRun
 
-#: Seconds between two lines where there is no terminal.
+#: Seconds between two progress lines if there is no terminal.
 INTERVAL = 10.0
-#: Seconds between two looks of the live display.
+#: Seconds between two updates of the live display.
 BEAT = 0.25
 
 
 class View:
-    """Plain lines on standard error: for logs, and for terminals that can no more."""
+    """Plain lines on standard error, for logs and for simple terminals."""
 
     def __init__(self, interval: float = INTERVAL) -> None:
         self._interval = interval
 
     def say(self, line: str) -> None:
-        """A line about what is happening."""
+        """Print a line about an event."""
         say(line)
 
     async def follow(self, run: CrawlRun) -> None:
-        """Show where the crawl stands, until cancelled."""
+        """Show the progress of the crawl until cancelled."""
         pulse, gauge = run.pulse(), RunGauge(run.engine)
         gauge.figures(pulse.status(time.monotonic()))
         while True:
@@ -45,14 +45,14 @@ class View:
             self.show(gauge.figures(pulse.status(time.monotonic())))
 
     def show(self, figures: RunFigures) -> None:
-        """Where the crawl stands now, and when that was."""
+        """Print the current progress with its time."""
         moment = moment_of(time.time())
         say(f"{moment} {progress_line(figures)}")
         for remark in figures.remarks:
             say(f"{moment} ! {remark}")
 
     def end(self, ending: Ending, command: str) -> None:
-        """How it went, and where the items are."""
+        """Print the result of the run, and where the items are."""
         for line in run_summary.table(ending.report):
             say(line)
         for line in [*run_summary.bad_lines(ending.report), *ending.report.advice]:
@@ -61,16 +61,17 @@ class View:
 
 
 class QuietView(View):
-    """Errors only."""
+    """Prints errors only."""
 
     def say(self, line: str) -> None:
-        """Not a word."""
+        """Print nothing."""
 
     async def follow(self, run: CrawlRun) -> None:
-        """Nothing."""
+        """Show no progress."""
 
     def end(self, ending: Ending, command: str) -> None:
-        """Why the run is a bad one, how to resume it, or where a bad output is."""
+        """Print only what needs attention: a bad result, and how to resume an
+        unfinished run."""
         report = ending.report
         for line in run_summary.bad_lines(report):
             complain(line)
@@ -79,7 +80,8 @@ class QuietView(View):
 
 
 class JsonView(View):
-    """JSON objects, one a line: for programs; each says what `context` holds."""
+    """Prints one JSON object a line, for programs; each contains the fields of
+    `context`."""
 
     def __init__(self, interval: float = INTERVAL) -> None:
         super().__init__(interval)
@@ -108,7 +110,8 @@ class JsonView(View):
 
 
 class LiveView(View):
-    """A few figures that stay at the foot of the terminal, log lines above them."""
+    """A few figures that stay at the foot of the terminal, with log lines above
+    them."""
 
     async def follow(self, run: CrawlRun) -> None:
         from rich.console import Console
@@ -118,7 +121,7 @@ class LiveView(View):
         pulse, gauge = run.pulse(), RunGauge(run.engine)
         live = Live(
             console=console,
-            auto_refresh=False,  # a thread would look at figures while they change
+            auto_refresh=False,  # a refresh thread would read figures while they change
             transient=True,
             redirect_stdout=sys.stdout.isatty(),
         )
@@ -130,7 +133,7 @@ class LiveView(View):
 
 
 def foot(figures: RunFigures, width: int) -> Group:
-    """The figures as a terminal of this width shows them, and the remarks on them."""
+    """Return the figures for a terminal of this width, with the remarks below."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

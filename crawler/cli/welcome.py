@@ -1,4 +1,4 @@
-"""What `crawl` alone says: what to do next, here."""
+"""What `crawl` prints without a command: what to do next in this folder."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PROJECT = """\
 In {folder}:
 
   crawl list              shows the spiders here, and what arguments they take
-  crawl run NAME          crawls with one of them, or goes on where it was stopped
+  crawl run NAME          crawls with one of them, or resumes a stopped run
   crawl new NAME URL      writes another one
 """
 
 
 def welcome(root: Path) -> int:
-    """Name the commands that are of use in this folder."""
+    """Print the commands that are useful in this folder. Return the exit code."""
     layer, _ = settings.from_file(root)
     name = layer.values.get("crawl", {}).get("spiders", "spiders")
     folder = root / str(name)

@@ -14,12 +14,12 @@ from crawler.cli.parser import Commands
 EXAMPLE = """crawl work books -s storage.url=postgresql://crawl@db/crawl
 crawl work nightly -s storage.url=postgresql://?service=crawl"""
 
-#: Seconds that workers have to hand over before they are killed.
+#: Seconds in which workers must finish before they are killed.
 _PATIENCE = 30.0
 
 
 def add(commands: Commands) -> None:
-    """Describe `work`."""
+    """Add the command `work` to the parser."""
     parser = options.command(
         commands,
         "work",
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Work until the run is over; the exit code says how this process ended."""
+    """Work until the run is over. Return the exit code of this process."""
     from pathlib import Path
 
     from crawler.cli.project import Project, spider_of
@@ -65,13 +65,14 @@ def run(args: argparse.Namespace) -> int:
         spider, settings, terms, manner, args.command_line, spider_name=args.name
     )
     code = ending.report.exit_code
-    # Only the process that leads the run judges it.
+    # Only the leading process decides whether the run is bad.
     return 0 if code == POOR else code
 
 
 @contextmanager
 def beside(count: int, arguments: Sequence[str]) -> Iterator[None]:
-    """So many processes of `crawl work` with these arguments while the block runs."""
+    """Run `count` processes of `crawl work` with these arguments while the block
+    runs."""
     command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
     started = [subprocess.Popen(command) for _ in range(count)]
     try:

@@ -1,4 +1,5 @@
-"""What a person writes: a Spider, its arguments, and what its callbacks give."""
+"""What the author of a spider uses: Spider, its arguments, and the results of
+callbacks."""
 
 from crawler.layers.declared_sessions import Session, SessionPool
 from crawler.spider.arguments import Arg, Argument

@@ -1,4 +1,4 @@
-"""A spider's declared arguments: `limit: int = Arg(10, help="...")`."""
+"""The arguments that a spider declares: `limit: int = Arg(10, help="...")`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUIRED: Any = _Required()
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """One declared argument; `kind` is the annotation's type."""
+    """One declared argument; `kind` is the type of its annotation."""
 
     name: str
     kind: Any
@@ -37,13 +37,15 @@ class Argument(msgspec.Struct, frozen=True):
         return self.default is REQUIRED
 
     def describe(self) -> str:
-        """`limit: int = 10  how many`, for listings and messages."""
+        """Return the argument as text for lists and messages: `limit: int = 10 how
+        many`."""
         kind = getattr(self.kind, "__name__", str(self.kind))
         shown = "" if self.is_required else f" = {self.default!r}"
         return f"{self.name}: {kind}{shown}" + (f"  {self.help}" if self.help else "")
 
     def convert(self, value: Any) -> Any:
-        """`value`, or the text of it, as the declared type, or ConfigError."""
+        """Convert `value`, or its text, to the declared type. ConfigError if it does
+        not fit."""
         try:
             return _convert(value, self.kind)
         except (msgspec.ValidationError, ValueError) as exc:
@@ -55,7 +57,8 @@ class Argument(msgspec.Struct, frozen=True):
 
 
 class _Declared:
-    """What `Arg` leaves on the class until its name and type are known."""
+    """A placeholder that `Arg` leaves on the class until its name and type are
+    known."""
 
     def __init__(self, default: Any, help: str) -> None:
         self.default = default
@@ -63,16 +66,17 @@ class _Declared:
 
 
 def Arg(default: Any = REQUIRED, *, help: str = "") -> Any:
-    """Declare an argument of a spider; without a default it must be given.
+    """Declare an argument of a spider. Without a default the argument is required.
 
-    `shelf: str = Arg("fiction", help="which shelf")` makes `-a shelf=poetry` and
-    `Books(shelf="poetry")` work; the value has the annotated type.
+    `shelf: str = Arg("fiction", help="which shelf")` allows `-a shelf=poetry` and
+    `Books(shelf="poetry")`. The value has the annotated type.
     """
     return _Declared(default, help)
 
 
 def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
-    """The arguments that `cls` declares itself; ConfigError where one cannot be."""
+    """Return the arguments that `cls` itself declares. ConfigError if a declaration is
+    wrong."""
     own = {
         name: value for name, value in vars(cls).items() if isinstance(value, _Declared)
     }
@@ -99,7 +103,8 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
 def bind(
     spider: str, arguments: Mapping[str, Argument], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The value of each argument; ConfigError lists the valid ones for a wrong name."""
+    """Return the value of each argument. ConfigError lists the valid names if one is
+    wrong."""
     for name in given:
         if name not in arguments:
             if not arguments:
@@ -120,19 +125,19 @@ def bind(
 
 
 def _resolved(cls: type, name: str, annotation: Any) -> Any:
-    """The type of an annotation, which may be written as text (PEP 563)."""
+    """Return the type of an annotation, which may be a string (PEP 563)."""
     if not isinstance(annotation, str):
         return annotation
     module = sys.modules.get(cls.__module__)
-    # Only this annotation: those of other attributes may name types that are imported
-    # under TYPE_CHECKING.
+    # Resolve only this annotation: others may name types that are imported only under
+    # TYPE_CHECKING.
     holder = SimpleNamespace(__annotations__={name: annotation})
     names = vars(module) if module else {}
     try:
         return get_type_hints(holder, names, dict(vars(cls)), include_extras=True)[name]
     except NameError as exc:
         raise ConfigError(
-            f"{cls.__name__}.{name}: its type {annotation!r} is not known: {exc}"
+            f"{cls.__name__}.{name}: its type {annotation!r} cannot be resolved: {exc}"
         ) from exc
 
 
@@ -143,7 +148,7 @@ def _convert(value: Any, kind: Any) -> Any:
         has_inside = any(kind in str(exc) for kind in ("array", "object"))
         if not isinstance(value, str) or not has_inside:
             raise
-    # Text for a type with an inside, such as a list: read as TOML, or as a,b,c.
+    # Text for a type with parts, such as a list, is read as TOML, or as a,b,c.
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -152,12 +157,14 @@ def _convert(value: Any, kind: Any) -> Any:
 
 
 def encode_arguments(values: Mapping[str, Any]) -> bytes:
-    """The arguments as JSON, always the same for the same values: what a store keeps.
-    ConfigError for a value that is no JSON."""
+    """Return the arguments as JSON for the store; equal values give equal bytes.
+
+    ConfigError if a value cannot be written as JSON.
+    """
     try:
         return msgspec.json.encode(values, order="sorted", enc_hook=_as_text)
     except (TypeError, ValueError) as exc:
-        raise ConfigError(f"The spider's arguments cannot be kept: {exc}") from exc
+        raise ConfigError(f"The spider's arguments cannot be stored: {exc}") from exc
 
 
 def _of_text(kind: type, value: Any) -> Any:
@@ -169,15 +176,17 @@ def _of_text(kind: type, value: Any) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, PurePath):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON; declare it as text")
+    name = type(value).__name__
+    raise TypeError(f"{name} cannot be written as JSON; declare the argument as str")
 
 
-#: What a value should have been, in words.
+#: Names of simple types for error messages.
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _expected(kind: Any, error: Exception) -> str:
-    """What is wrong with a value: in words for simple types, else as msgspec says."""
+    """Return what was expected of a value: in words for simple types, else msgspec's
+    text."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not type(None)]
     words = _WORDS.get(kinds[0]) if len(kinds) == 1 else None
     return f"expected {words}" if words else str(error)

@@ -1,7 +1,8 @@
-"""For whom code runs: the page, `start()` or hook that `self.count` and `fetch` serve.
+"""The current work holder: the page, `start()` or hook that `self.count` and
+`self.fetch` act for.
 
-Rule: it is known by the task, so that pages that are worked on at the same time keep
-their counts and fetches apart; tasks that a callback starts belong to its page.
+Rule: the holder is a context variable of the task. So pages that are processed at the
+same time keep separate counts, and tasks that a callback starts belong to its page.
 """
 
 from __future__ import annotations
@@ -19,40 +20,42 @@ if TYPE_CHECKING:
 
 
 class Receiver(Protocol):
-    """Takes the body of a response while it comes, in each try of its request."""
+    """Reads the body of a response as it arrives, in each try of a request."""
 
     def request(self, request: Request) -> Request:
-        """The request for the next try, such as one that asks for the rest of a
-        body."""
+        """Return the request for the next try, such as one for the rest of a body."""
         ...
 
     async def receive(self, response: Response) -> None:
-        """Read the body; FetchError says that the try has failed, and how."""
+        """Read the body. FetchError says that this try failed, and why."""
         ...
 
 
 class Receiving(Protocol):
-    """Makes requests whose bodies a receiver takes."""
+    """Sends requests whose bodies a receiver reads."""
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """The response after all redirects and tries, its body received."""
+        """Return the response after all redirects and retries; its body has been
+        received."""
         ...
 
 
 class WorkHolder(Protocol):
-    """A page, `start()` or a hook while its code runs."""
+    """A page, `start()` or a hook whose code is running."""
 
-    #: What it has counted; None: nothing.
+    #: Its counts so far; None if nothing was counted.
     counts: dict[str, int] | None
 
     async def fetch(self, request: Request) -> Response:
-        """The response of one more request."""
+        """Fetch one more request and return its response."""
         ...
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """A while in which bodies are received: it does not count against the time of
-        a callback, and other pages are worked on. ConfigError where there is no crawl
-        that could receive."""
+        """Return a context in which response bodies are received.
+
+        While the block runs, the callback's time limit is paused and other pages
+        proceed. ConfigError outside of a crawl, where no body can be received.
+        """
         ...
 
 
@@ -60,13 +63,13 @@ _holder: ContextVar[WorkHolder | None] = ContextVar("holder", default=None)
 
 
 def begin(holder: WorkHolder) -> None:
-    """From now on this task, and tasks that it starts, work for `holder`."""
+    """Make `holder` the work holder of this task and of tasks that it starts."""
     _holder.set(holder)
 
 
 @contextmanager
 def within(holder: WorkHolder | None) -> Iterator[None]:
-    """For a while this task works for `holder`, then for what it was before."""
+    """Make `holder` the work holder of this task while the block runs."""
     token = _holder.set(holder)
     try:
         yield
@@ -75,7 +78,10 @@ def within(holder: WorkHolder | None) -> Iterator[None]:
 
 
 def holder_of(call: str, places: str) -> WorkHolder:
-    """For whom a call is; ConfigError, which names its places, outside of them."""
+    """Return the current work holder for `call`.
+
+    Outside of a page ConfigError names `places`, where the call is allowed.
+    """
     holder = _holder.get()
     if holder is None:
         raise ConfigError(f"{call}: call it in {places}")

@@ -1,4 +1,5 @@
-"""The spider: where a crawl starts, what it takes from a page, where it goes on."""
+"""The Spider class: where a crawl starts, what it extracts, and which links it
+follows."""
 
 from __future__ import annotations
 
@@ -38,14 +39,15 @@ if TYPE_CHECKING:
     from crawler.sinks import OutputSpec, Sink
     from crawler.stats import Report
 
-#: What an `async def` callback with `yield` gives: items, Requests, batches of links.
+#: What an `async def` callback with `yield` returns. It yields items, Requests and
+#: batches of links.
 Results: TypeAlias = AsyncIterator[Any]
 _NO_COOKIES: Final[Mapping[str, str]] = MappingProxyType({})
 
-#: What any callback may give back.
+#: Everything that a callback may return.
 Yielded: TypeAlias = AsyncIterator[Any] | Awaitable[Any] | Iterable[Any] | None
 
-#: Types that reach a callback unless the spider says otherwise; "" is no type at all.
+#: Media types that reach a callback by default; "" means a response without a type.
 DEFAULT_ACCEPTS = (
     "text/html",
     "application/xhtml+xml",
@@ -59,21 +61,21 @@ DEFAULT_ACCEPTS = (
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """What an errback gets: the request that failed for good, and why."""
+    """What an errback receives: the request that failed for good, and the reason."""
 
     request: Request
-    #: A Reason, or what the spider's own Retry said.
+    #: A Reason, or the text that the spider's own Retry gave.
     reason: Reason | str
     detail: str
-    #: The answer, where there was one (a status, an unwanted type).
+    #: The response, if there was one (for example a bad status or an unwanted type).
     response: Response | None = None
-    #: What a callback raised, where it was a callback that failed.
+    #: The exception, if a callback raised one.
     exception: Exception | None = None
 
 
-# Over 12 attributes: they are what the author of a spider sets.
+# Over 12 attributes: the author of a spider sets them.
 class Spider:
-    """A site and what to take from it. Subclass, name it, say where it starts.
+    """A site and what to extract from it. Subclass it, and set a name and start URLs.
 
         class Books(Spider):
             name = "books"
@@ -87,44 +89,46 @@ class Spider:
     Callbacks are `async def` or `def`, with `yield` or a returned iterable.
     """
 
-    #: How the spider is called on the command line.
+    #: The spider's name on the command line.
     name: ClassVar[str] = ""
-    #: A Path: a file of URLs to ask for, one a line, after what `start()` gives. Other
-    #: values are the spider's own.
+    #: If this is a Path: a file of URLs, one a line, to request after those of
+    #: `start()`. Other values have no meaning for the crawl.
     urls: Any = None
-    #: Where links may lead: "hosts" (those of the start URLs), "site", "origin",
-    #: "none" (no bounds), or patterns of URLs.
+    #: Where links may lead: "hosts" (the hosts of the start URLs), "site", "origin",
+    #: "none" (no limit), or URL patterns.
     scope: str | Scope | Iterable[Pattern] | Pattern | None = "hosts"
-    #: Media types that reach a callback; "+xml" means any that ends so.
+    #: Media types that reach a callback; "+xml" matches every type with this ending.
     accepts: Collection[str] = DEFAULT_ACCEPTS
     #: Statuses besides 2xx that reach a callback.
     statuses: Collection[int] = ()
-    #: What every item passes, in this order.
+    #: The pipelines that every item passes, in this order.
     pipelines: Sequence[Pipeline] = ()
-    #: Fields that make an item unique in the run: the first one stays.
+    #: Fields that identify an item in a run; of equal items only the first is kept.
     item_key: str | Sequence[str] | None = None
-    #: Columns of the items, where an output needs to know them before the first.
+    #: Columns of the items, for outputs that need them before the first item.
     fields: Sequence[str] | None = None
-    #: The classes of the items: outputs take names and types of columns from them.
+    #: Classes of the items; outputs take the names and types of columns from them.
     item_types: Sequence[type] = ()
-    #: Where items go unless the command line or the job says: as `-o` names it, an
-    #: OutputSpec, or a Sink.
+    #: Where items go if neither the command line nor the job names an output: text as
+    #: for `-o`, an OutputSpec, or a Sink.
     outputs: Sequence[str | OutputSpec | Sink] = ()
-    #: Headers, cookies and auth (as httpx takes it) for the origins that the crawl
-    #: starts from, and no others. `cookies = False`: none are kept or sent.
+    #: Headers, cookies and auth (as httpx takes it), sent only to the origins of the
+    #: start URLs. `cookies = False`: no cookies are kept or sent.
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     cookies: Mapping[str, str] | Literal[False] = _NO_COOKIES
     auth: Any = None
-    #: Identities, with logins, and pools of them: `session=` of requests names them.
+    #: Sessions (identities with logins) and pools of them; requests name them by
+    #: `session=`.
     sessions: Sequence[Session | SessionPool] = ()
-    #: Proxies to choose from, in place of those of [proxies]: URLs, or Proxies(...).
+    #: Proxies to use in place of [proxies]: URLs, or a Proxies object.
     proxies: Sequence[str] | Proxies = ()
-    #: tenacity's policies, asked with each failed attempt; None: by [retry].
+    #: tenacity's policies, called after each failed attempt; None: as [retry] says.
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None
-    #: Layers between a visit and the wire, the outermost first; see crawler.layers.
+    #: Layers around each request, the outermost first; see crawler.layers.
     layers: Sequence[Layer] = ()
-    #: Told of every outcome that has landed and of every change of pace.
+    #: Objects that are notified of each committed outcome and each change of a host's
+    #: pace.
     observers: Sequence[Observer] = ()
     #: Settings that this spider overrides: {"politeness": {"rate": 2}}.
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -144,70 +148,91 @@ class Spider:
     def __init__(self, **given: Any) -> None:
         name = self.name or type(self).__name__
         values = arguments.bind(name, self.declared_arguments, given)
-        #: The value of each declared argument.
+        #: The value of each declared argument, by name.
         self.arguments: dict[str, Any] = values
         self.__dict__.update(values)
 
     @cached_property
     def logger(self) -> logging.Logger:
-        """A logger of the spider's name, under "spider."."""
+        """A logger for this spider, named "spider." and the spider's name."""
         return logging.getLogger(f"spider.{self.name or type(self).__name__}")
 
-    @cached_property  # not `property`, which an assignment in __init__ cannot replace
+    # a plain `property` could not be replaced by an assignment in __init__
+    @cached_property
     def start_urls(self) -> Sequence[str]:
-        """Where the crawl starts: a class attribute, a property, or set in __init__."""
+        """The URLs where the crawl starts: a class attribute, a property, or set in
+        __init__."""
         return ()
 
     async def start(self) -> Results:
-        """The first requests; drawn as they are needed. May yield items too. A plain
-        `def` with `yield`, or a returned list, does as well."""
+        """Yield the first requests; may also yield items.
+
+        The crawl asks for more only as it needs them. A plain `def` with `yield`, or a
+        returned list, works as well.
+        """
         for url in self.start_urls:
             yield Request(url)
 
     def parse(self, response: Response) -> Yielded:
-        """The callback of start URLs and of links without one of their own."""
+        """The default callback: for start URLs, and for links without another
+        callback."""
         raise ConfigError(
             f"Spider {self.name!r} has no `parse` method; write "
             "`async def parse(self, response)`"
         )
 
     async def prepare(self, request: Request) -> Request:
-        """The request as it is to be sent, at the moment when it is: signed, or with a
-        token that expires. robots.txt does not pass here."""
+        """Return the request to send; called just before each request is sent.
+
+        Use it to sign a request, or to add a token that expires. It is not called for
+        robots.txt.
+        """
         return request
 
     async def around(self, response: Response, results: Results) -> Results:
-        """What a callback gives, on its way to the crawl: change, drop, or add to it.
-        `response.request.callback` is the callback's name."""
+        """Change, drop or add to what a callback yields.
+
+        `response.request.callback` is the callback's name.
+        """
         async for result in results:
             yield result
 
     async def closing(self, run: Run) -> Results:
-        """The last items: called when all pages of a complete run have landed, before
-        outputs are put in place. `run.counters` has what the run counted."""
+        """Yield the last items of a complete run.
+
+        Called when all pages are committed, before the outputs are published.
+        `run.counters` holds the counts of the run.
+        """
         items: tuple[Any, ...] = ()
         for item in items:
             yield item
 
     def client(self, options: ClientOptions) -> Client:
-        """The shared client; override it to add hooks, auth or a transport."""
+        """Return the shared HTTP client. Override it to add hooks, auth or a
+        transport."""
         return Client(options)
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter of your own: it lands with the page, exactly, and stands in
-        the report as `counts`."""
+        """Add `amount` to a counter of your own.
+
+        The count is committed with the page, exactly once, and appears in the report as
+        `counts`.
+        """
         counting.count(name, amount)
 
     async def fetch(self, request: Request | str) -> Response:
-        """One more response, whole, while a page is worked on: by the same robots.txt,
-        pace, retries, limits and cookies as all others. FetchError if it fails."""
+        """Fetch one more response, with its body, while a page is processed.
+
+        The same robots.txt, pace, retries, limits and cookies apply as for pages.
+        FetchError if it fails.
+        """
         if isinstance(request, str):
             request = Request(request)
         holder = holder_of(f"fetch({request.url!r})", _FETCH_PLACES)
         return await holder.fetch(request)
 
     async def closed(self, report: Report) -> None:
-        """Called once, at the end of a run; a plain `def` does as well."""
+        """Called once, at the end of a run; may be a plain `def`."""
 
 
 _FETCH_PLACES = "start(), prepare(), a session's login, a callback or an errback"
@@ -215,15 +240,15 @@ _RESERVED = frozenset(dir(Spider)) | {"arguments"}
 
 
 def _refuse_foreign_names(cls: type[Spider]) -> None:
-    """ConfigError for what another framework would read of the class, and this one
-    would ignore."""
+    """Raise ConfigError for attributes of another framework, which would have no
+    effect."""
     if cls.__module__.startswith("crawler."):
         return
     for name in vars(cls):
-        # What a base class knows is read: `rules` of a RuleSpider, for one.
+        # A base class may use the name itself, such as `rules` in RuleSpider.
         is_known = any(hasattr(base, name) for base in cls.__bases__)
         if not is_known and (instead := SPIDER.get(name)):
             raise ConfigError(
-                f"{cls.__name__}.{name} is another framework's and would be ignored; "
-                f"write {instead}"
+                f"{cls.__name__}.{name} belongs to another framework and has no effect "
+                f"here; write {instead}"
             )

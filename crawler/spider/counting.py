@@ -1,7 +1,7 @@
-"""Counters of a spider's own: `self.count("rows", 3)`.
+"""A spider's own counters: `self.count("rows", 3)`.
 
-Rule: a count lands in the commit of the page whose callback, errback or pipelines made
-it. If the page is asked again, what it counted before is discarded.
+Rule: a count is committed with the page whose callback, errback or pipelines made it.
+If the page is requested again, its earlier counts are discarded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from crawler.errors import ConfigError, own_word
 from crawler.spider.at_work import holder_of
 
-#: Names that a run may count by: they stand in every commit and in the report.
+#: Maximum number of counter names in one run; every commit and the report hold them.
 MAX_NAMES = 1_000
 _PLACES = (
     "start(), a callback, an errback, closing() or a pipeline's process(), whose "
@@ -18,11 +18,12 @@ _PLACES = (
 
 
 def count(name: str, amount: int = 1) -> None:
-    """Add to a counter of the spider's own; ConfigError outside of a page."""
+    """Add to a counter of the spider's own. ConfigError if no page is being
+    processed."""
     holder = holder_of(f"count({name!r})", _PLACES)
     if type(amount) is not int or amount < 0:
         raise ConfigError(
-            f"count({name!r}, {amount!r}): a counter grows by whole numbers"
+            f"count({name!r}, {amount!r}): the amount must be a whole number"
         )
     counts = holder.counts
     if counts is None:

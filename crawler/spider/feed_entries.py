@@ -1,4 +1,4 @@
-"""Entries of RSS and Atom feeds as one kind of item."""
+"""Turns entries of RSS and Atom feeds into one item type."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from crawler.web import sitemaps, urls
 
 @dataclass(frozen=True)
 class FeedEntry:
-    """An entry of a feed: RSS 2.0, RSS 1.0 (RDF) or Atom."""
+    """An entry of a feed in RSS 2.0, RSS 1.0 (RDF) or Atom."""
 
     id: str
     url: str
     title: str
-    #: HTML, as a rule; the content where the feed has it, else the summary.
+    #: Usually HTML: the entry's content, or its summary if it has no content.
     summary: str = ""
     author: str = ""
-    #: ISO 8601, UTC; empty: not said, or no date.
+    #: ISO 8601 in UTC; "" if the feed gives no valid date.
     published: str = ""
     updated: str = ""
     categories: list[str] = field(default_factory=list)
-    #: URLs of files that belong to it.
+    #: URLs of attached files.
     enclosures: list[str] = field(default_factory=list)
 
 
 def entry_of(element: Element, response: Response) -> FeedEntry:
-    """The entry that an `<item>` or `<entry>` is; its URLs are absolute."""
+    """Return an `<item>` or `<entry>` element as a FeedEntry with absolute URLs."""
     published = _text(element, "pubDate", "published", "issued", "date")
     updated = _text(element, "updated", "modified") or published
     url = _url(response, _link(element))
@@ -50,7 +50,8 @@ def _children(element: Element, name: str) -> list[Element]:
 
 
 def _text(element: Element, *names: str) -> str:
-    """The text of the first child of these names that has one."""
+    """Return the text of the first non-empty child with one of these names; "" if
+    none."""
     for name in names:
         for child in _children(element, name):
             if text := "".join(child.itertext()).strip():
@@ -59,7 +60,11 @@ def _text(element: Element, *names: str) -> str:
 
 
 def _link(element: Element) -> str:
-    """RSS has the link as text, Atom as `href`: the alternate one, else the first."""
+    """Return the entry's link.
+
+    RSS has it as text. Atom has it as `href`: of the "alternate" link, else of the
+    first.
+    """
     links = _children(element, "link")
     for rel in ("alternate", None):
         for link in links:

@@ -1,4 +1,4 @@
-"""FeedSpider: the records of feeds of any size.
+"""FeedSpider: reads the records of feeds of any size.
 
     class News(FeedSpider):
         name = "news"
@@ -7,8 +7,8 @@
         async def parse_record(self, response: Response, record: FeedEntry) -> Results:
             yield response.follow(record.url, self.parse_article)
 
-Rule: a feed is streamed, packed or not, and one record is held at a time. What comes
-before a break stays, and the log says where the feed ended.
+Rule: a feed is streamed, compressed or not, and only one record is in memory at a time.
+If a feed breaks off, the records before the break are kept and a warning is logged.
 """
 
 from __future__ import annotations
@@ -35,25 +35,26 @@ _KINDS = get_args(Kind)
 
 
 class Records(Protocol):
-    """Reads records piece by piece."""
+    """Reads records from chunks of bytes."""
 
     def feed(self, data: bytes) -> Iterator[Any]: ...
     def close(self) -> Iterator[Any]: ...
 
 
 class FeedSpider(Spider):
-    """Asks for its start URLs, and gives each of their records to `parse_record`.
+    """Fetches its start URLs, and passes each record to `parse_record`.
 
-    RSS and Atom give FeedEntry, other XML the elements named `element`, CSV dicts, JSON
-    lines and one JSON array their values. gzip and zstd are undone.
+    A record of RSS or Atom is a FeedEntry. A record of other XML is an element named
+    `element`. A record of CSV is a dict. JSON lines and a JSON array give their values.
+    gzip and zstd files are decompressed.
     """
 
-    #: "feed" (RSS and Atom), "xml", "csv", "json" (an array, or a value a line); empty:
-    #: by type and first byte.
+    #: "feed" (RSS and Atom), "xml", "csv" or "json" (an array, or one value a line).
+    #: Empty: decided by media type and first byte.
     kind: ClassVar[Kind] = ""
-    #: The name of the XML elements that are records, "{uri}name" in a namespace.
+    #: The name of the XML elements that are records; "{uri}name" with a namespace.
     element: str = ""
-    #: Of CSV: the delimiter, and the columns where the first row does not name them.
+    #: For CSV: the delimiter, and the column names if the first row does not hold them.
     delimiter: str = ""
     columns: tuple[str, ...] = ()
 
@@ -66,16 +67,16 @@ class FeedSpider(Spider):
             )
 
     async def start(self) -> Results:
-        """A streamed request for each start URL."""
+        """Yield a streamed request for each start URL."""
         for url in self.start_urls:
             yield Request(url, "parse_feed", stream=True)
 
     async def parse_record(self, response: Response, record: Any) -> Results:
-        """What becomes of a record; by default it is an item."""
+        """Process one record; by default the record becomes an item."""
         yield record
 
     async def parse_feed(self, response: Response) -> Results:
-        """Read a feed, and give its records on."""
+        """Read a feed, and pass its records to `parse_record`."""
         count = 0
         try:
             async for record in self._records(response):
@@ -87,7 +88,7 @@ class FeedSpider(Spider):
                 raise
             self.count("feeds that ended early")
             self.logger.warning(
-                "Feed %s ends early, after %d records: %s",
+                "Feed %s broke off after %d records: %s",
                 response.url,
                 count,
                 exc.detail,
@@ -117,7 +118,7 @@ async def _read(response: Response, reader: Records) -> AsyncIterator[Any]:
         async for piece in response.aiter_bytes():
             for record in reader.feed(piece):
                 yield record
-            await anyio.lowlevel.checkpoint()  # others have their turn
+            await anyio.lowlevel.checkpoint()  # let other tasks run
         for record in reader.close():
             yield record
     except ValueError as exc:
@@ -125,7 +126,10 @@ async def _read(response: Response, reader: Records) -> AsyncIterator[Any]:
 
 
 class UnpackedBody:
-    """A body whose gzip or zstd is undone; one that is not packed is as it was."""
+    """A body that is decompressed from gzip or zstd as it is read.
+
+    A body that is not compressed passes unchanged.
+    """
 
     def __init__(self, body: BodyStream, url: str) -> None:
         self._body = body
@@ -134,7 +138,7 @@ class UnpackedBody:
         self._first = b""
 
     async def first(self) -> bytes:
-        """The first piece that is not empty; it comes again by iteration."""
+        """Return the first non-empty chunk; iteration will yield it again."""
         while not self._first:
             try:
                 self._first = await anext(self._pieces)
@@ -182,7 +186,7 @@ class UnpackedBody:
 
 
 def _kind_of(response: Response, first: bytes) -> Kind:
-    """What a feed is, by its first byte and its media type."""
+    """Return the kind of a feed, by its first byte and its media type."""
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start == b"<":
         return "feed"

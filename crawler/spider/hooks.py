@@ -1,7 +1,7 @@
-"""The methods that a crawl calls by their names, and what each must look like.
+"""The spider methods that a crawl calls by name, and their signatures.
 
-Rule: a method with the name of a hook is one, so that its signature is checked when the
-class is made. A callback that happens to be called `prepare` is an error with its line.
+Rule: a method with the name of a hook is a hook, so its signature is checked when the
+class is created. A callback named `prepare` by mistake is an error with its line.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from crawler.errors import ConfigError
 class Hook(msgspec.Struct, frozen=True):
     """A method that a crawl calls by its name."""
 
-    #: How it is written.
+    #: Its signature, for messages.
     signature: str
-    #: How many arguments it is called with, `self` aside.
+    #: The number of arguments that it receives, without `self`.
     count: int
-    #: Whether it gives values one by one, by `yield`; None: as it likes.
+    #: Whether it must be a generator (with `yield`); None: either is allowed.
     yields: bool | None = None
 
 
@@ -34,12 +34,13 @@ HOOKS = {
     "closed": Hook("async def closed(self, report)", 1, yields=False),
     "client": Hook("def client(self, options)", 1, yields=False),
 }
-#: Hooks whose one argument is no response: with that name they are meant as callbacks.
+#: Hooks whose single argument is not a response. A method that has one of these names
+#: and a `response` argument was meant as a callback.
 _NO_CALLBACKS = frozenset({"prepare", "closing", "closed", "client"})
 
 
 def check_hooks(cls: type) -> None:
-    """ConfigError for a method of the class that has a hook's name, and is none."""
+    """Raise ConfigError for a method with a hook's name and a wrong signature."""
     for name, hook in HOOKS.items():
         method = vars(cls).get(name)
         if isinstance(method, FunctionType) and (wrong := _wrong(name, hook, method)):
@@ -51,7 +52,7 @@ def check_hooks(cls: type) -> None:
 
 
 def _wrong(name: str, hook: Hook, method: FunctionType) -> str:
-    """What is wrong with a hook; empty for nothing."""
+    """Return what is wrong with a hook method; "" if nothing is."""
     signature = inspect.signature(method)
     try:
         signature.bind(*range(hook.count + 1))
@@ -60,7 +61,7 @@ def _wrong(name: str, hook: Hook, method: FunctionType) -> str:
         more = "s" if hook.count > 1 else ""
         return f"is called with {arguments}{more}, which it does not take"
     if name in _NO_CALLBACKS and list(signature.parameters)[1:2] == ["response"]:
-        return "is a hook, which is given no response"
+        return "is a hook and receives no response"
     is_async = inspect.isasyncgenfunction(method)
     gives = is_async or inspect.isgeneratorfunction(method)
     if hook.yields is False and gives:

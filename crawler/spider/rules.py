@@ -1,4 +1,4 @@
-"""Rules: which links a spider follows, and which callback gets what they lead to.
+"""Rules: which links a spider follows, and which callback receives the responses.
 
 class Books(RuleSpider):
     name = "books"
@@ -29,17 +29,18 @@ from crawler.web.urls import Pattern
 
 @dataclass(frozen=True)
 class Rule:
-    """Some links, and what becomes of them; a link belongs to the first that matches.
+    """Selects some links and says what happens to them. The first rule that matches a
+    link is used.
 
-    `where` is a CSS selector (of a RuleSpider) or a pattern of URLs: a compiled regular
-    expression is searched; in a SitemapSpider a text is a pattern as in `allow`.
+    `where` is a CSS selector in a RuleSpider, and a URL pattern as in `allow` in a
+    SitemapSpider. In both, a compiled regular expression is searched in the URL.
     """
 
     where: str | re.Pattern[str] | None = None
-    #: The method that gets the responses; None: their links are followed only.
+    #: The method that receives the responses. None: only their links are followed.
     callback: str | Callable[..., Any] | None = None
-    #: Whether the rules are applied to the responses, too; by default where there is
-    #: no callback.
+    #: Whether the rules also apply to the links of the responses. By default they do if
+    #: there is no callback.
     follow: bool | None = None
     allow: Iterable[Pattern] | Pattern | None = None
     deny: Iterable[Pattern] | Pattern | None = None
@@ -48,29 +49,30 @@ class Rule:
 
     @property
     def is_followed(self) -> bool:
-        """Whether the rules are applied to what this rule leads to."""
+        """Return whether the rules apply to the responses that this rule leads to."""
         return self.callback is None if self.follow is None else self.follow
 
     @property
     def callback_name(self) -> str:
-        """The callback by name; empty for none."""
+        """Return the name of the callback; "" if there is none."""
         if self.callback is None:
             return ""
         return self.callback if isinstance(self.callback, str) else _name(self.callback)
 
 
 def _name(callback: Callable[..., Any]) -> str:
-    # In a class body a method is a plain function yet.
+    # Inside a class body a method is still a plain function.
     return callback.__name__ if not hasattr(callback, "__self__") else name_of(callback)
 
 
 class RuleSpider(Spider):
-    """Follows links by `rules`; start pages go by the rules alone.
+    """Follows the links that its `rules` select. Start pages need no callback.
 
-    Responses of a rule with a callback and `follow=True` pass both.
+    A response goes both to the callback and to the rules if its rule has a callback and
+    `follow=True`.
     """
 
-    #: In the order in which they take links.
+    #: The rules, in the order in which they are tried on a link.
     rules: Sequence[Rule] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -78,16 +80,18 @@ class RuleSpider(Spider):
         check_rules(cls, cls.rules)
         for number, rule in enumerate(cls.rules):
             if rule.callback_name and rule.is_followed:
-                # A callback is stored by its name, so each rule has one of its own.
+                # Callbacks are stored by name, so each rule gets its own combined
+                # callback.
                 setattr(cls, _both(number), _callback_and_rules(rule.callback_name))
 
     async def parse(self, response: Response) -> Results:
-        """Apply the rules: the callback of start pages, and of rules without one."""
+        """Apply the rules to a start page, or to a page whose rule has no callback."""
         for batch in self.followed(response):
             yield batch
 
     def followed(self, response: Response) -> Iterable[LinkBatch]:
-        """The links of a page that the rules take, rule by rule."""
+        """Return the links of a page that each rule selects, one batch for each
+        rule."""
         for number, rule in enumerate(self.rules):
             callback = rule.callback_name or "parse"
             if rule.callback_name and rule.is_followed:
@@ -97,7 +101,8 @@ class RuleSpider(Spider):
 
 
 def check_rules(spider: type[Spider], rules: Sequence[Rule]) -> None:
-    """ConfigError unless each is a Rule whose callback the spider has."""
+    """Raise ConfigError unless each is a Rule whose callback is a method of the
+    spider."""
     for rule in rules:
         if not isinstance(rule, Rule):
             name = spider.__name__
@@ -139,7 +144,7 @@ def _callback_and_rules(name: str) -> Callable[..., Any]:
 
 
 async def _values(result: Any) -> AsyncIterator[Any]:
-    """What a callback gives, whatever kind of function it is."""
+    """Yield the results of a callback, whatever kind of function it is."""
     if hasattr(result, "__await__"):
         result = await result
     if hasattr(result, "__aiter__"):

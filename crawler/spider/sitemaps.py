@@ -1,4 +1,4 @@
-"""SitemapSpider: the pages that a site's sitemaps name.
+"""SitemapSpider: crawls the pages that a site's sitemaps list.
 
     class News(SitemapSpider):
         name = "news"
@@ -6,8 +6,8 @@
         since = "2026-01-01"
         rules = [Rule("*/article/*", callback="parse_article")]
 
-Rule: a sitemap is streamed, so that its size does not matter; its URLs are links, which
-scope, depth and the other filters judge.
+Rule: a sitemap is streamed, so it may have any size. Its URLs are treated as links:
+scope, depth and the other filters apply.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ from crawler.web.sitemaps import SitemapEntry, SitemapParser
 
 logger = logging.getLogger(__name__)
 
-#: Indexes within indexes, at most; sitemaps.org knows one level.
+#: The deepest nesting of sitemap indexes; sitemaps.org allows one level.
 MAX_INDEXES = 3
 
 
 class SitemapSpider(Spider):
-    """Asks robots.txt of its start URLs for sitemaps, or takes `sitemap_urls`.
+    """Reads the sitemaps in `sitemap_urls`, or those named by the sites' robots.txt.
 
-    Without a Sitemap line `/sitemap.xml` is tried. Each URL goes to the callback of the
-    first rule that matches, or to `parse` where there are no rules.
+    If robots.txt names none, `/sitemap.xml` is tried. Each URL goes to the callback of
+    the first rule that matches, or to `parse` if there are no rules.
     """
 
     #: The sitemaps to read; empty: those that robots.txt names.
     sitemap_urls: Sequence[str] = ()
-    #: Which URLs go to which callback; none: all to `parse`.
+    #: Which URLs go to which callback. Empty: all URLs go to `parse`.
     rules: Sequence[Rule] = ()
-    #: Only pages that say they changed since then, and those that do not say when.
+    #: Skip pages that were last changed before this time. Pages without a date are
+    #: kept.
     since: str | date | datetime | None = None
-    #: Whether the pages in other languages (hreflang) are followed, too.
+    #: Whether to follow the pages in other languages (hreflang), too.
     alternates: bool = False
 
     def __init_subclass__(cls, **options: object) -> None:
@@ -54,7 +55,8 @@ class SitemapSpider(Spider):
         check_rules(cls, cls.rules)
 
     async def start(self) -> Results:
-        """Requests for the sitemaps, or for the robots.txt files that name them."""
+        """Yield requests for the sitemaps, or for the robots.txt files that name
+        them."""
         for url in self.sitemap_urls:
             yield Request(url, "parse_sitemap", stream=True)
         if self.sitemap_urls:
@@ -81,12 +83,12 @@ class SitemapSpider(Spider):
             yield request
 
     async def robots_failed(self, failure: Failure) -> Results:
-        """Without a robots.txt, the usual place."""
+        """Try `/sitemap.xml` if robots.txt cannot be read."""
         url = urls.join(failure.request.url, "/sitemap.xml")
         yield Request(url, "parse_sitemap", stream=True)
 
     async def parse_sitemap(self, response: Response) -> Results:
-        """Follow what a sitemap, or an index of them, names."""
+        """Follow the URLs in a sitemap, or the sitemaps in a sitemap index."""
         parser = SitemapParser()
         async for piece in response.aiter_bytes():
             for batch in self._batches(response, parser.feed(piece)):
@@ -124,7 +126,8 @@ class SitemapSpider(Spider):
             yield from (url for _, url in entry.alternates)
 
     def _sorted(self, references: list[str]) -> Iterator[tuple[str, list[str], Rule]]:
-        """The references by the rule that takes them; each belongs to the first."""
+        """Yield (callback, references, rule): each reference with the first rule that
+        matches."""
         if not self.rules:
             if references:
                 yield "parse", references, Rule()
@@ -138,11 +141,12 @@ class SitemapSpider(Spider):
                 yield rule.callback_name or "parse", taken, rule
 
     def _sitemaps(self, response: Response, references: list[str]) -> Iterator[Request]:
-        """Requests for further sitemaps, up to a bound of indexes within indexes."""
+        """Yield requests for the sitemaps of an index, unless indexes are nested too
+        deep."""
         depth = (response.request.depth or 0) + 1
         if depth > MAX_INDEXES + 1:
             logger.warning(
-                "Sitemap %s lies over %d indexes deep; what it names is skipped",
+                "Sitemap %s: nested in more than %d indexes; its entries are skipped",
                 response.url,
                 MAX_INDEXES,
             )
@@ -167,7 +171,7 @@ def _is_new(entry: SitemapEntry, since: datetime | None) -> bool:
 
 
 def moment_of(since: str | date | datetime | None) -> datetime | None:
-    """What `since` means, in UTC; ConfigError where it is no date."""
+    """Return `since` as a time in UTC. ConfigError if it is not a date."""
     if since is None or since == "":
         return None
     if isinstance(since, str):

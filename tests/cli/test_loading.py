@@ -76,7 +76,8 @@ def test_the_only_spider_of_a_file_is_found(folder: Path) -> None:
         ),
         pytest.param(
             "import sys\nsys.exit(0)\n",
-            "spiders/x.py:2: ends the program; only define the spider in its file",
+            "spiders/x.py:2: ends the program; a spider's file must only define the "
+            "spider",
             id="exit",
         ),
         pytest.param(

@@ -137,7 +137,7 @@ def test_parse_says_where_a_crawl_would_not_show_the_page(
     execute(["parse", f"{shop.url}/gone", "--spider", "books"])
 
     told = capfd.readouterr().err
-    assert "Status 404: a crawl shows no callback such a page" in told
+    assert "Status 404: a crawl skips its callback" in told
 
 
 @pytest.mark.parametrize(

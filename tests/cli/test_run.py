@@ -510,7 +510,7 @@ def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None
         os.system(f"umount {disk}")
 
     assert process.returncode == 4, said
-    go_on = "go on with: crawl run books -o small/x.jsonl"
+    go_on = "resume with: crawl run books -o small/x.jsonl"
     assert f"so far 1 item, all kept; {go_on}" in said
     assert again.returncode == 0, again.stderr
     assert titles(tmp_path / "x.jsonl") == ["x" * 100_000]

@@ -59,9 +59,9 @@ def test_the_first_signal_ends_pages_under_way_and_the_same_command_goes_on(
         again = crawl(tmp_path, "run", "books")
 
     assert process.returncode == 4, said + rest
-    assert "those under way have up to 10 s" in said
+    assert "pages in flight have up to 10 s" in said
     assert rest.splitlines()[-1] == (
-        "so far 3 items, in out/books-1.jsonl.part; go on with: crawl run books"
+        "so far 3 items, in out/books-1.jsonl.part; resume with: crawl run books"
     )
     assert len(part.splitlines()) == 3
     assert again.returncode == 0, again.stderr
@@ -98,7 +98,7 @@ def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
         with starting(tmp_path, "run", "books", "-s", "crawl.grace=1h") as process:
             wait_for_request(site, process)
             process.send_signal(signal.SIGINT)
-            lines_until(process, "Once more to stop at once")
+            lines_until(process, "Repeat the signal to stop at once")
             insist(process)
             _, rest = process.communicate(timeout=PATIENCE)
         site.held["/two"].set()

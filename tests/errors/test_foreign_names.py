@@ -21,7 +21,7 @@ def test_a_spider_with_a_foreign_name_is_refused_when_it_is_made(name: str) -> N
     with pytest.raises(ConfigError) as caught:
         type("Books", (Spider,), {name: ["x"]})
 
-    assert str(caught.value).startswith(f"Books.{name} is another framework's")
+    assert str(caught.value).startswith(f"Books.{name} belongs to another framework")
     assert "\n" not in str(caught.value)
 
 

@@ -92,7 +92,9 @@ def test_an_argument_needs_a_type() -> None:
 
 
 def test_a_type_that_is_not_known_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"Bad\.shelf: its type 'Shelf' is not known"):
+    with pytest.raises(
+        ConfigError, match=r"Bad\.shelf: its type 'Shelf' cannot be resolved"
+    ):
 
         class Bad(Spider):
             shelf: Shelf = Arg("x")  # type: ignore[name-defined]  # noqa: F821
@@ -135,5 +137,5 @@ def test_a_wrong_value_is_told_in_words(name: str, what: str) -> None:
 
 
 def test_a_value_that_is_no_json_is_told_by_its_type() -> None:
-    with pytest.raises(ConfigError, match="object is no JSON"):
+    with pytest.raises(ConfigError, match="object cannot be written as JSON"):
         encode_arguments({"a": object()})
