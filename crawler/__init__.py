@@ -11,8 +11,8 @@
                 yield {"title": book.text("h3")}
             yield response.follow_all("a.next, a.detail")
 
-Every name is imported when it is first used (PEP 562), so that `import crawler` costs
-next to nothing.
+Every name is imported when it is first used (PEP 562), so that `import crawler` is
+fast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from importlib import import_module
 
 from crawler.version import __version__
 
-# As type checkers take it; `typing` itself would be most of what is imported here.
+# Type checkers treat this as true. Importing `typing` would be slow.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

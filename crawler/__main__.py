@@ -1,4 +1,4 @@
-"""`python -m crawler` is `crawl`."""
+"""Lets `python -m crawler` run the `crawl` command."""
 
 import sys
 

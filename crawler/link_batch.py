@@ -1,4 +1,5 @@
-"""Batches of links: what `follow_all`, `follow_links` and `follow_urls` give. Pure."""
+"""Batches of links, as returned by `follow_all`, `follow_links` and `follow_urls`.
+Pure."""
 
 from __future__ import annotations
 
@@ -20,17 +21,18 @@ _NO_PATTERNS = Patterns(None)
 
 
 class LinkOptions(TypedDict, total=False):
-    """What may be said of a batch of links."""
+    """The options of a batch of links."""
 
-    #: Patterns of URLs: which links are followed, and which are not.
+    #: URL patterns: which links are followed, and which are not.
     allow: Iterable[Pattern] | Pattern | None
     deny: Iterable[Pattern] | Pattern | None
-    #: Takes each absolute URL, gives another one, or None for no link.
+    #: Receives each absolute URL; returns another URL, or None to drop the link.
     rewrite: Callable[[str], str | None] | None
     priority: int
     meta: Mapping[str, Any] | None
     errback: str | Callable[..., Any] | None
-    #: The next are those of `Request`; a page's own session and proxy are inherited.
+    #: The following options are those of `Request`. By default the page's own session
+    #: and proxy are used.
     stream: bool
     headers: Mapping[str, str] | Sequence[tuple[str, str]]
     session: str | None
@@ -40,15 +42,15 @@ class LinkOptions(TypedDict, total=False):
 
 
 _KNOWN = frozenset(LinkOptions.__annotations__)
-# Those that are options of each request.
+# The options that are part of each request.
 _OPTIONS = _KNOWN - {"allow", "deny", "priority", "meta", "rewrite"}
 
 
 class LinkBatch(msgspec.Struct, frozen=True):
     """Links to follow, with one callback, priority and meta for all of them.
 
-    What `follow_all` and `follow_links` give; a spider yields it whole. A link that
-    is known already costs no Request.
+    `follow_all` and `follow_links` return it; a spider yields it as a whole. No Request
+    is built for a link that is already known.
     """
 
     base_url: str
@@ -69,8 +71,10 @@ def batch_of(
     callback: str | Callable[..., Any],
     given: LinkOptions,
 ) -> LinkBatch:
-    """The links of a page whose request has the options `own`; `function` is how a
-    person called for them."""
+    """Return a batch of links for a page whose request has the options `own`.
+
+    `function` is the name of the calling method, for messages.
+    """
     if given and not given.keys() <= _KNOWN:
         refuse_arguments(function, [name for name in given if name not in _KNOWN])
     if rewrite := given.get("rewrite"):
@@ -88,7 +92,8 @@ def batch_of(
 
 
 def _options(own: Options, given: LinkOptions) -> Options:
-    """The options of the links' requests; the shared value where nothing is said."""
+    """Return the options of the links' requests; the page's own object if none is
+    given."""
     if not own.session and not own.proxy and _OPTIONS.isdisjoint(given):
         return DEFAULT_OPTIONS
     session, proxy = given.get("session"), given.get("proxy")
@@ -111,7 +116,7 @@ def _rewritten(
     references: Sequence[str],
     rewrite: Callable[[str], str | None],
 ) -> list[str]:
-    """What `rewrite` makes of each absolute URL."""
+    """Return the results of `rewrite` for each absolute URL."""
     found = []
     for link in Resolver().resolve_all(base_url, references):
         url = rewrite(link.url)
@@ -126,12 +131,13 @@ def _rewritten(
 
 
 def is_wanted(url: str, allow: Patterns, deny: Patterns) -> bool:
-    """Whether `allow` names the URL, or names none, and `deny` does not."""
+    """Return whether a URL matches `allow` (or `allow` is empty) and does not match
+    `deny`."""
     return (not allow or allow.matches(url)) and not (deny and deny.matches(url))
 
 
 def patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
-    """What `allow` or `deny` says, compiled."""
+    """Return the compiled patterns of `allow` or `deny`."""
     if value is None:
         return _NO_PATTERNS
     if isinstance(value, str | re.Pattern):
@@ -141,5 +147,5 @@ def patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
 
 @lru_cache(maxsize=256)
 def _compiled(given: tuple[Pattern, ...]) -> Patterns:
-    # A callback names the same patterns on every page.
+    # Cached, because a callback gives the same patterns on every page.
     return Patterns(given)

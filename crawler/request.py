@@ -1,7 +1,7 @@
-"""A request as a value, and an entry: a request with its place in the crawl.
+"""Request: a request as a value. Entry: a request with its place in the crawl.
 
-Rule: bodies are bytes and `meta` is JSON from the moment a Request is made, in every
-mode, so that what works in memory also works after a restart. No pickle.
+Rule: bodies become bytes and `meta` becomes JSON when a Request is created, in every
+mode. So what works in memory also works after a restart. No pickle.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from crawler.web.credentials import basic_of
 from crawler.web.multipart import Pieces, identity
 from crawler.web.redaction import redacted
 
-#: What the `url` of a Request begins with whose URL is none; the reason follows. No
-#: other Request has such a URL.
+#: Prefix of `Request.url` if the URL is invalid; the reason follows. No valid URL
+#: begins with it.
 BAD_URL = "bad-url: "
-#: In `start()` one bad URL of many must not raise, for that would end the generator.
+#: In `start()` one bad URL of many must not raise, because that would end the
+#: generator.
 _notes_bad_urls: ContextVar[bool] = ContextVar("notes_bad_urls", default=False)
 
 
 def note_bad_urls() -> None:
-    """From now on, in this task, a Request notes that its URL is bad: it does not
-    raise."""
+    """From now on in this task, store an invalid URL in the Request instead of
+    raising."""
     _notes_bad_urls.set(True)
 
 
-#: What `proxy` begins with where it names a tag of the list of proxies.
+#: Prefix of `proxy` if it names a tag of the list of proxies.
 TAG = "tag:"
 
-#: What a request is for: a page of the crawl, a robots.txt, a session's login, or a
-#: file that an item names.
+#: What a request is for: a page, a robots.txt, a session's login, or an item's file.
 Purpose = Literal["page", "robots", "login", "file"]
 
 
-# Over 12 attributes: a value, one field for each option of a request.
+# Over 12 attributes: a plain value with one field for each option of a request.
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What most requests leave at its default; one value is shared by many."""
+    """Options that most requests leave at their defaults; requests share one value."""
 
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     cookies: tuple[tuple[str, str], ...] = ()
     content: bytes = b""
-    #: The body if files are part of it, which are read when it is sent.
+    #: The parts of a body with files; the files are read when the request is sent.
     pieces: Pieces = ()
     session: str = ""
     proxy: str = ""
@@ -62,11 +62,11 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout: float | None = None
     kind: str = ""
     purpose: Purpose = "page"
-    #: The Authorization header for the user and password that the URL was given with.
+    #: The Authorization header for a user and password that were part of the URL.
     authorization: str = ""
-    #: Statuses besides 2xx, and those of the spider, that reach the callback.
+    #: Statuses that reach the callback, in addition to 2xx and those of the spider.
     statuses: tuple[int, ...] = ()
-    #: Whether a redirect is followed; else it reaches the callback.
+    #: Whether a redirect is followed; if not, it reaches the callback.
     follow_redirects: bool = True
 
 
@@ -74,19 +74,21 @@ DEFAULT_OPTIONS = Options()
 _options_decoder = msgspec.json.Decoder(Options)
 
 
-# Over 15 methods: each option of a request that others ask for is a property.
+# Over 15 methods: each option that other parts need is a property.
 class Request:
-    """One request to make: a frozen value under httpx's names.
+    """One request to send: an immutable value with httpx's names.
 
     `Request("https://a.example/", callback="parse_book", meta={"shelf": 3})`.
-    `data` is a form, `json` any JSON value, `content` the body itself; `files` makes
-    a multipart form, in which a `Path` is read when the request is sent. `callback` and
-    `errback` are methods of the spider or their names. `meta` is yours: JSON values,
-    given back as `response.meta`. `depth` is the page's own plus one unless it is said.
-    With `once=False` the request is made even if an equal one was made before. `kind`
-    names how it is fetched, such as "browser", for layers and for the ceilings of a
-    run. `statuses` besides 2xx reach the callback, and redirects where
-    `follow_redirects` is False.
+
+    - `content` is the body itself, `data` a form, `json` any JSON value. `files` makes
+      a multipart form; a `Path` in it is read when the request is sent.
+    - `callback` and `errback` are methods of the spider, or their names.
+    - `meta` holds your own JSON values; they come back as `response.meta`.
+    - `depth` is the page's depth plus one by default.
+    - `once=False` sends the request even if an equal one was sent before.
+    - `kind` says how to fetch it, such as "browser", for layers and for limits.
+    - `statuses` besides 2xx reach the callback; redirects do with
+      `follow_redirects=False`.
     """
 
     __slots__ = ("_meta", "callback", "depth", "options", "priority", "url")
@@ -98,7 +100,7 @@ class Request:
     options: Options
     _meta: bytes
 
-    # Over forty lines: half of them are the arguments that httpx takes, too.
+    # Over forty lines: half of them are the arguments, most of which httpx takes, too.
     def __init__(
         self,
         url: str,
@@ -167,7 +169,7 @@ class Request:
         meta: bytes,
         options: Options,
     ) -> Request:
-        """A request from parts that are canonical and encoded already."""
+        """Create a request from parts that are already canonical and encoded."""
         request = cls.__new__(cls)
         _set(request, "url", url)
         _set(request, "callback", callback)
@@ -184,24 +186,28 @@ class Request:
         callback: str | Callable[..., Any] = "parse",
         **options: Any,
     ) -> Request:
-        """The request of a command line of curl, as a browser's "Copy as cURL" writes
-        it for bash or cmd; ConfigError names an option that is not known.
+        """Create a request from a curl command line, such as a browser's "Copy as cURL"
+        (bash or cmd).
 
-        `options` are arguments of `Request`, and go before those of the line.
+        `options` are arguments of `Request` and take precedence over the command line.
+        ConfigError names an unknown curl option.
         """
-        from crawler.message import curl_request  # most crawls read none
+        # imported here because few crawls use it
+        from crawler.message import curl_request
 
         return cls(callback=callback, **(curl_request.arguments(command) | options))
 
     def to_curl(self) -> str:
-        """The command line of curl that makes this request, quoted for bash; it may
-        hold passwords."""
+        """Return a curl command line that sends this request, quoted for bash.
+
+        It may contain passwords.
+        """
         from crawler.message import curl_request
 
         return curl_request.line(self.url, self.options)
 
     def replace(self, **changes: Any) -> Request:
-        """An equal request but for these arguments, which are those of `Request`."""
+        """Return a copy with other values for these arguments of `Request`."""
         unknown = sorted(changes.keys() - _ARGUMENTS)
         refuse_arguments("Request.replace", unknown, _ARGUMENTS)
         callback = name_of(changes.get("callback", self.callback))
@@ -221,7 +227,7 @@ class Request:
         )
 
     def at_depth(self, depth: int) -> Request:
-        """The same request, found at this depth."""
+        """Return a copy with this depth."""
         return self.build(
             self.url,
             self.callback,
@@ -233,7 +239,7 @@ class Request:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The user's own values, a fresh copy each time."""
+        """The user's own values; each access returns a new copy."""
         if not self._meta:
             return {}
         values: dict[str, Any] = msgspec.json.decode(self._meta)
@@ -241,7 +247,7 @@ class Request:
 
     @property
     def encoded_meta(self) -> bytes:
-        """`meta` as JSON, empty for none: what a store keeps."""
+        """`meta` as JSON for the store; empty if there is none."""
         return self._meta
 
     @property
@@ -251,21 +257,22 @@ class Request:
 
     @property
     def content(self) -> bytes:
-        """The body as it is sent; empty for none, and for one with files by path."""
+        """The body as sent; empty if there is none, or if it holds files given by
+        path."""
         return self.options.content
 
     @property
     def purpose(self) -> Purpose:
-        """What it is for: "page", "robots", "login" or "file"."""
+        """What the request is for: "page", "robots", "login" or "file"."""
         return self.options.purpose
 
     @property
     def kind(self) -> str:
-        """How it is fetched, such as "browser"; "" is the wire."""
+        """How the request is fetched, such as "browser"; "" is plain HTTP."""
         return self.options.kind
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
-        """An equal request with these headers in place of those of the same name."""
+        """Return a copy in which these headers replace headers with the same names."""
         added = parts.headers(headers)
         names = {name.lower() for name, _ in added}
         kept = [pair for pair in self.options.headers if pair[0].lower() not in names]
@@ -273,7 +280,7 @@ class Request:
         return self.with_options(options)
 
     def with_cookie_header(self, value: str) -> Request:
-        """An equal request with this Cookie header, and no cookies beside it."""
+        """Return a copy with this Cookie header and no other cookies."""
         if any(char in value for char in "\r\n\0"):
             raise ConfigError("header 'Cookie' holds a line break or NUL")
         headers = [p for p in self.options.headers if p[0].lower() != "cookie"]
@@ -284,11 +291,11 @@ class Request:
         return self.with_options(options)
 
     def for_purpose(self, purpose: Purpose) -> Request:
-        """An equal request that is for something else than a page."""
+        """Return a copy with another purpose than "page"."""
         return self.with_options(msgspec.structs.replace(self.options, purpose=purpose))
 
     def with_options(self, options: Options) -> Request:
-        """An equal request with these options."""
+        """Return a copy with these options."""
         return self.build(
             self.url,
             self.callback,
@@ -301,9 +308,10 @@ class Request:
     def fingerprint(
         self, ordinal: int = 0, form: Callable[[str], str] | None = None
     ) -> int:
-        """The request's identity: 64 bits over method, canonical URL and body.
+        """Return the request's identity: 64 bits over method, canonical URL and body.
 
-        `form` gives the part of the URL that counts, where a run has settings for it.
+        `form` reduces a URL to the part that identifies it, if a run has settings for
+        that.
         """
         options, url = self.options, self.url
         if form is not None:
@@ -330,7 +338,8 @@ class Request:
 
 
 class LinkRequest(Request):
-    """What `response.follow` makes: a link of a page, which scope and depth judge."""
+    """A link made by `response.follow`; unlike a Request, scope and depth limits
+    apply."""
 
     __slots__ = ()
 
@@ -338,7 +347,7 @@ class LinkRequest(Request):
 _set = object.__setattr__
 _FIELDS = ("url", "callback", "priority", "depth", "_meta", "options")
 _BODIES = ("content", "data", "json", "files")
-#: Options that are taken as they are given.
+#: Options that need no conversion.
 _AS_GIVEN = ("session", "stream", "once", "timeout", "kind", "follow_redirects")
 _ARGUMENTS = frozenset(
     {"url", "callback", "method", "params", "headers", "cookies", "meta", "priority"}
@@ -346,14 +355,17 @@ _ARGUMENTS = frozenset(
 )
 
 
-#: `Entry.found_as` of the Requests that `start()` gave, and that callbacks built.
+#: `Entry.found_as` for Requests from `start()`, and for Requests built by callbacks.
 START, BUILT = "start", "request"
 
 
 # Over 12 attributes: they are the columns of a row of the store.
 class Entry:
-    """A request with its place in the crawl: a row of the store, a node of the
-    frontier. The engine changes it only between being taken and being committed."""
+    """A request with its place in the crawl: a row of the store, an entry of the
+    frontier.
+
+    The engine changes it only between taking it from the frontier and committing it.
+    """
 
     __slots__ = (
         "attempt",
@@ -389,25 +401,26 @@ class Entry:
     ) -> None:
         self.fingerprint = fingerprint
         self.request = request
-        #: Name and port of the host, the key of queues, pace and scope.
+        #: The host's name and port: the key of queues, pace and scope.
         self.host = host
-        #: Links followed from a start page; a redirect adds none.
+        #: Links followed from a start page; a redirect does not count.
         self.depth = depth
-        #: Fingerprint of the page that it was found on; 0: a start.
+        #: Fingerprint of the page on which it was found; 0 for a start URL.
         self.parent = parent
-        #: The reference as the page wrote it, or what else made it known.
+        #: The link as written in the page, or another source, such as "start".
         self.found_as = found_as
-        #: Redirects followed up to here, and the fingerprints they came through.
+        #: The number of redirects that led here, and the fingerprints of the redirected
+        #: URLs.
         self.redirects = redirects
         self.chain = chain
-        #: Order of discovery, given by the store.
+        #: The order of discovery, assigned by the store.
         self.sequence = sequence
-        #: Tries used so far; wall-clock time of the first, 0 for none.
+        #: Tries used so far, and the wall-clock time of the first try (0: none yet).
         self.attempt = attempt
         self.first_tried = first_tried
-        #: Seconds that its host had been paused by then, in this process.
+        #: Seconds that its host had been paused before, in this process.
         self.paused_before = 0.0
-        #: When it may be tried: monotonic seconds; 0: now.
+        #: The earliest time of the next try, in monotonic seconds; 0: now.
         self.due = due
 
     @property
@@ -424,7 +437,7 @@ class Entry:
 
     @property
     def is_start(self) -> bool:
-        """Whether it is a start URL, or where one redirects: no link led to it."""
+        """Whether no link led here: a start URL, or the target of its redirect."""
         return self.parent == 0
 
     def __repr__(self) -> str:
@@ -432,24 +445,24 @@ class Entry:
 
 
 def own_cookies(options: Options) -> str:
-    """The Cookie header that a request brings itself; empty for none."""
+    """Return the request's own Cookie header; "" if it has none."""
     pairs = [f"{name}={value}" for name, value in options.cookies]
     pairs += [value for name, value in options.headers if name.lower() == "cookie"]
     return "; ".join(pairs)
 
 
 def encode_options(options: Options) -> bytes | None:
-    """Options as JSON for a store; None where all are at their default."""
+    """Return options as JSON for a store; None if all have their defaults."""
     return None if options is DEFAULT_OPTIONS else msgspec.json.encode(options)
 
 
 def decode_options(data: bytes | None) -> Options:
-    """The options that `encode_options` wrote."""
+    """Return the options that `encode_options` encoded."""
     return DEFAULT_OPTIONS if data is None else _options_decoder.decode(data)
 
 
 def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
-    """The options with those of the changes that are options."""
+    """Return the options with the changes that concern options."""
     new = {name: changes[name] for name in _AS_GIVEN if name in changes}
     if "headers" in changes:
         new["headers"] = parts.headers(changes["headers"] or ())
@@ -471,8 +484,10 @@ def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
 def _other_body(
     options: Options, changes: Mapping[str, Any], headers: Pairs | None
 ) -> dict[str, Any]:
-    """The options that another body changes: its type is another, too, unless it is
-    given with the headers."""
+    """Return the options that change with a new body.
+
+    A new body also has a new Content-Type, unless the headers give one.
+    """
     body = parts.body(*map(changes.get, _BODIES))
     kept = parts.without_type(options.headers) if headers is None else headers
     new: dict[str, Any] = {
@@ -486,7 +501,8 @@ def _other_body(
 
 
 def _for_url(options: Options, before: str, given: str, url: str) -> Options:
-    """The options with the credentials of a new URL; those of its origin stay."""
+    """Return the options for a new URL: its credentials replace those of another
+    origin."""
     authorization = basic_of(given)
     if not authorization and urls.origin_of(url) == urls.origin_of(before):
         return options
@@ -518,8 +534,10 @@ def _absolute_or_noted(url: str, params: Params | None) -> str:
 
 
 def checked_proxy(proxy: str) -> str:
-    """The URL of a proxy, or "tag:NAME" for one of a list; ConfigError for what is
-    neither. Empty: no proxy of its own."""
+    """Return a proxy's URL or "tag:NAME"; "" if the request has no proxy of its own.
+
+    ConfigError if it is neither.
+    """
     if proxy and not proxy.startswith(TAG):
         try:
             check_proxy(proxy)

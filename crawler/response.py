@@ -1,6 +1,6 @@
-"""A response: a reply whose body can be read, and the links to follow.
+"""Response: a response whose body can be parsed, and the links to follow.
 
-Pure: the body is here already.
+Pure: the body has already arrived.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ T = TypeVar("T")
 
 
 class LinkElement(msgspec.Struct, frozen=True):
-    """A link of a page with its element: what `response.link_elements` gives."""
+    """A link of a page with its element, from `response.link_elements`."""
 
-    #: The absolute URL that it leads to.
+    #: The absolute URL of the link.
     url: str
-    #: The text of the element, as a person reads it.
+    #: The text of the element, as a reader sees it.
     text: str
     #: The words of its `rel` attribute in lower case, such as "nofollow".
     rel: tuple[str, ...]
@@ -39,10 +39,11 @@ class LinkElement(msgspec.Struct, frozen=True):
 
 @refuses(RESPONSE)
 class Response(Readable):
-    """The answer of a server, under httpx's names: a head, a body, and a page.
+    """A server's response with httpx's names: a head, a body, and a parsed page.
 
-    With `stream=True` a callback gets it before the body: use `aiter_bytes`,
-    `aiter_lines` or `save` then, once; else `content`, `text`, `css` are at hand.
+    With `stream=True` the callback runs before the body has arrived. Then use
+    `aiter_bytes`, `aiter_lines` or `save`, once. Otherwise `content`, `text` and `css`
+    work directly.
     """
 
     __slots__ = ()
@@ -56,9 +57,10 @@ class Response(Readable):
         tags: Names = None,
         attributes: Names = None,
     ) -> list[str]:
-        """The page's links as absolute URLs, each once, in order.
+        """Return the page's links as absolute URLs, each once, in order.
 
-        `tags` names elements ("img"), `attributes` theirs ("srcset", "data-src").
+        `tags` names the elements to search ("img"), `attributes` their attributes
+        ("srcset", "data-src").
         """
         page = self.page
         references = page.references(selector, tags, attributes)
@@ -75,8 +77,10 @@ class Response(Readable):
         tags: Names = None,
         attributes: Names = None,
     ) -> list[LinkElement]:
-        """The links that `links` gives, with text, `rel` and element: each element is
-        one, so that a URL may come more than once."""
+        """Return the links of `links` with their text, `rel` and element.
+
+        Each element gives one link, so a URL may appear more than once.
+        """
         page = self.page
         wanted, unwanted = patterns(allow), patterns(deny)
         resolver = Resolver()
@@ -90,10 +94,11 @@ class Response(Readable):
         return found
 
     def urljoin(self, reference: str) -> str:
-        """The absolute URL that a reference means on this page, as a browser's
-        `new URL(reference, document.baseURI)` gives it; FetchError if it is no URL.
+        """Return the absolute URL of a reference on this page, like a browser's `new
+        URL(reference, document.baseURI)`.
 
-        The `<base>` of the page is heeded. Other schemes and fragments are kept.
+        The page's `<base>` is used. Other schemes and fragments are kept. FetchError if
+        the reference is not a valid URL.
         """
         base, reference = self._against_base(reference)
         try:
@@ -103,7 +108,7 @@ class Response(Readable):
             raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
 
     def _against_base(self, reference: str) -> tuple[str, str]:
-        """What references are relative to, and a reference in the page's encoding."""
+        """Return the base URL, and the reference in the page's encoding."""
         if not self._is_html or not self._content:
             return self.url, reference
         if self.encoding != "utf-8":
@@ -116,9 +121,10 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Any,
     ) -> Request:
-        """A request for a link of this page: a reference, or an element with one.
+        """Return a request for a link of this page: a reference, or an element that has
+        one.
 
-        Scope and depth judge it like any link; `Request` asks neither.
+        Scope and depth limits apply as to any link; they do not apply to a `Request`.
         """
         base, reference = self._against_base(
             target if isinstance(target, str) else _reference(target)
@@ -141,13 +147,14 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Any,
     ) -> Request:
-        """The request that a form of this page makes, as a browser would send it.
+        """Return the request that a browser would send for a form of this page.
 
-        `fill` gives fields their values, `extra` adds fields that the form lacks,
-        `submit` is what is clicked: False for no button, None for the Enter key.
-        Scope and depth do not judge it. FormError for what cannot be filled in.
+        `fill` sets the values of fields. `extra` adds fields that the form does not
+        have. `submit` is the button to click: False for no button, None for the Enter
+        key. Scope and depth limits do not apply. FormError if the form cannot be filled
+        in that way.
         """
-        # Few crawls have forms, and a form is much to import.
+        # Imported here because it is slow to import and few crawls use forms.
         from crawler.forms.form_request import form_request
 
         own = self.request.options
@@ -156,22 +163,26 @@ class Response(Readable):
         return form_request(self.page, form, callback, fill, extra, submit, options)
 
     def extract(self, kind: type[T], where: str | Node | Iterable[Node]) -> list[T]:
-        """An item of this class for each element that a selector matches, or for each
-        of these elements.
+        """Return an item of class `kind` for each matching element, or each given
+        element.
 
-        The fields say where they come from: `title: Annotated[str, css("h3")]`.
-        ExtractError for a value that is not there, or does not fit.
+        The fields say where their values are: `title: Annotated[str, css("h3")]`.
+        ExtractError if a value is missing or has the wrong type.
         """
         from crawler.extraction.extract import (
             items_of,
-        )  # most crawls make items by hand
+        )  # imported here because most crawls do not use it
 
         return items_of(self.page, self.urljoin, kind, where)
 
     def extract_one(self, kind: type[T], where: str | Node | None = None) -> T:
-        """The item of this class that the page as a whole holds, or the first element
-        that a selector matches, or this element; ExtractError."""
-        from crawler.extraction.extract import item_of  # as above
+        """Return one item of class `kind`, from the whole page, or from the given
+        element or the first match of a selector.
+
+        ExtractError if a value is missing or has the wrong type.
+        """
+        # imported here because most crawls do not use it
+        from crawler.extraction.extract import item_of
 
         return item_of(self.page, self.urljoin, kind, where)
 
@@ -181,7 +192,7 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Unpack[LinkOptions],
     ) -> LinkBatch:
-        """Every link that `selector` matches, or that lies inside what it matches."""
+        """Return all links that `selector` matches, or that lie inside a match."""
         references = self.page.references(selector)
         return self._batch("follow_all", references, callback, options)
 
@@ -193,7 +204,8 @@ class Response(Readable):
         attributes: Names = None,
         **options: Unpack[LinkOptions],
     ) -> LinkBatch:
-        """Every link of the page; `tags` and `attributes` say what is a link."""
+        """Return all links of the page; `tags` and `attributes` say what counts as a
+        link."""
         references = self.page.references(None, tags, attributes)
         return self._batch("follow_links", references, callback, options)
 
@@ -203,8 +215,11 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Unpack[LinkOptions],
     ) -> LinkBatch:
-        """Links that stand elsewhere than in a page's elements, such as in a sitemap or
-        in JSON; relative ones are relative to this response. The body is not needed."""
+        """Return links that are not in page elements, such as those in a sitemap or in
+        JSON.
+
+        Relative references are resolved against this response. The body is not needed.
+        """
         own = self.request.options
         return batch_of("follow_urls", own, self.url, references, callback, options)
 
@@ -223,7 +238,7 @@ class Response(Readable):
 
 
 def _reference(node: Node) -> str:
-    if not isinstance(node, Node):  # css_first found nothing, as a rule
+    if not isinstance(node, Node):  # usually None: css_first found nothing
         raise ConfigError(f"follow({node!r}): give it a URL or an element")
     own = LINK_ATTRIBUTES.get(node.tag, "href")
     for name in (own, "href", "src"):

@@ -148,11 +148,11 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Treat a Refresh header or `<meta>` with at most this delay as a redirect; 0:
     #: never.
     max_refresh: Seconds = Seconds(10)
-    #: Maximum number of nodes of one page (elements, texts and attributes); a page with more
-    #: fails as parse_error.
+    #: Maximum number of nodes of one page (elements, texts and attributes); a page with
+    #: more fails as parse_error.
     max_nodes: int = 1_000_000
-    #: Maximum number of nodes of all large pages (over 256 kB) in memory; other pages wait for
-    #: room.
+    #: Maximum number of nodes of all large pages (over 256 kB) in memory; other pages
+    #: wait for room.
     max_nodes_total: int = 1_000_000
     #: A file of CA certificates to trust in place of the usual ones.
     ca_file: str = ""
@@ -181,8 +181,8 @@ class PolitenessSettings(
     robots: bool = True
     #: Maximum number of requests to one host at the same time.
     per_host: int = 4
-    #: Maximum number of requests to one host a second; 0: no limit. Loopback hosts: no limit by
-    #: default.
+    #: Maximum number of requests to one host a second; 0: no limit. Loopback hosts: no
+    #: limit by default.
     rate: float | None = None
     #: Maximum number of requests to all hosts together a second; 0: no limit.
     total_rate: float = 0
@@ -435,7 +435,7 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
     elif name in _STATUSES:
         for status in values:
             if not 100 <= status <= 599:
-                raise ValueError(f"{status} is not an HTTP status; use 100 to 599")
+                raise ValueError(f"{status} is no HTTP status; use 100 to 599")
 
 
 def _check_number(name: str, value: float) -> None:

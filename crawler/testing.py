@@ -1,4 +1,4 @@
-"""A site that is a dictionary: what spiders are tested with, no network, no server.
+"""FakeSite: a site made of a dictionary, to test spiders without network or server.
 
     site = FakeSite({
         "https://books.example/": "<a class=next href=/2>more</a>",
@@ -6,8 +6,8 @@
     })
     assert crawl(Books, transport=site).items == [{"title": "Emma"}]
 
-Rule: an answer leaves as bytes in a stream, like a server's, so that status, type,
-decoding and bounds are those of a real crawl.
+Rule: an answer is sent as a stream of bytes, as a server does. So status, media type,
+decoding and limits work as in a real crawl.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from crawler.web import urls
 
 __all__ = ["Answer", "FakeSite", "Page", "Received"]
 
-#: HTML, bytes, a file that was saved, JSON, or pieces as they come.
+#: HTML text, bytes, the path of a saved file, JSON, or an iterator of pieces.
 Body: TypeAlias = (
     str | bytes | Path | dict[str, Any] | list[Any] | AsyncIterable[bytes] | None
 )
-#: A body, (status, body) or (status, headers, body); a Reason or an error fails.
+#: A body, (status, body) or (status, headers, body); or a Reason or an error to raise.
 Answer: TypeAlias = (
     Body | tuple[int, Body] | tuple[int, Mapping[str, str], Body] | Reason | Exception
 )
-#: An answer, or what gives one to a request, and may be async.
+#: An answer, or a function of the request that returns one; it may be async.
 Page: TypeAlias = Answer | Callable[[httpx.Request], Answer | Awaitable[Answer]]
 
 _PIECE = 64 * 1024
@@ -47,29 +47,30 @@ _types.add_type("application/jsonl", ".jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request that the site was asked."""
+    """One request that the site received."""
 
     method: str
     url: str
     headers: httpx.Headers
     content: bytes
-    #: The proxy that the request was to go by; empty for none.
+    #: The proxy of the request; "" if there was none.
     proxy: str = ""
 
     def json(self) -> Any:
-        """The request's body as JSON."""
+        """Return the request's body as JSON."""
         return json.loads(self.content)
 
 
 class FakeSite(httpx.MockTransport):
-    """A transport that answers from `pages`, by absolute URL, whatever the host.
+    """A transport that answers from `pages`, by absolute URL, for any host.
 
-    A page is HTML as text; bytes or the `Path` of a saved file, typed by the URL's
-    ending (HTML where it has none); a dict or list for JSON; `(status, body)`;
+    A page is HTML as text; bytes or the `Path` of a saved file, whose type follows from
+    the URL's extension (HTML without one); a dict or list for JSON; `(status, body)`;
     `(status, headers, body)`; a `Reason` such as `Reason.CONNECT_REFUSED`, or an
-    exception to raise; or a function of the `httpx.Request` that gives one of these.
-    Any other URL is a 404, robots.txt among them. The URL of a page is compared in
-    its canonical form, with its query; a fragment does not count.
+    exception to raise; or a function of the `httpx.Request` that returns one of these.
+
+    Any other URL is a 404, including robots.txt. URLs are compared in canonical form,
+    with their query and without their fragment.
     """
 
     def __init__(self, pages: Mapping[str, Page]) -> None:
@@ -78,12 +79,12 @@ class FakeSite(httpx.MockTransport):
         self.pages: dict[str, Page] = {}
         for url, page in pages.items():
             self.pages[_canonical(url)] = page
-        #: Every request in the order of arrival, those of robots.txt among them.
+        #: Every request in the order of arrival, including those for robots.txt.
         self.requests: list[Received] = []
 
     @property
     def urls(self) -> list[str]:
-        """The URLs that were asked for, in order, robots.txt aside."""
+        """The requested URLs in order, without those of robots.txt."""
         asked = [request.url for request in self.requests]
         return [url for url in asked if not url.endswith("/robots.txt")]
 
@@ -103,7 +104,7 @@ class FakeSite(httpx.MockTransport):
 
 
 async def _answer(page: Page, request: httpx.Request) -> Answer:
-    """The page itself, or what it gives where it is a function."""
+    """Return the page itself, or its result if it is a function."""
     if not callable(page):
         return page
     answer = page(request)
@@ -145,7 +146,7 @@ def _parts(answer: Answer) -> tuple[int, Mapping[str, str], Body]:
 
 
 def _content(url: str, body: Body) -> tuple[bytes | AsyncIterable[bytes], str]:
-    """The body's bytes, and the type that a server would give them."""
+    """Return the body's bytes, and the media type that a server would declare."""
     if body is None:
         return b"", ""
     if isinstance(body, str):
@@ -160,13 +161,15 @@ def _content(url: str, body: Body) -> tuple[bytes | AsyncIterable[bytes], str]:
 
 
 def _ending(url: str) -> str:
-    """`.pdf` of a URL or a file's name; empty for none."""
+    """Return the extension of a URL or file name, such as `.pdf`; "" if there is
+    none."""
     name = urlsplit(url).path.rpartition("/")[2]
     return name[name.rfind(".") :].lower() if "." in name else ""
 
 
 class _Stream(httpx.AsyncByteStream):
-    """Bytes in pieces: httpx reads a whole body at once, and decodes it unbounded."""
+    """A body in pieces. Otherwise httpx would read and decode all of it without a
+    limit."""
 
     def __init__(self, content: bytes | AsyncIterable[bytes]) -> None:
         self._content = content
@@ -180,7 +183,7 @@ class _Stream(httpx.AsyncByteStream):
                 yield piece
 
     async def aclose(self) -> None:
-        """An unfinished generator is closed with its connection."""
+        """Close an unfinished generator together with its connection."""
         close = getattr(self._content, "aclose", None)
         if close is not None:
             await close()

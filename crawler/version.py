@@ -1,3 +1,3 @@
-"""The version, read by the build and by the User-Agent."""
+"""The version number, read by the build and used in the User-Agent."""
 
 __version__ = "0.2.0"

@@ -84,7 +84,7 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "retry", "statuses", [99],
-            "config.toml: retry.statuses = [99]: 99 is no status; they are 100 to 599",
+            "config.toml: retry.statuses = [99]: 99 is no HTTP status; use 100 to 599",
             id="no status",
         ),
         pytest.param(

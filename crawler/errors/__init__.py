@@ -1,23 +1,23 @@
-"""Every error that leaves the package, and the reasons a URL can end with.
+"""All errors that this package raises, and the reasons why a URL failed or was skipped.
 
     CrawlError
     ├── ConfigError            a setting, an argument or a spider is wrong: exit code 2
-    │   └── OutputExists       an output would overwrite somebody else's file
-    ├── StateError             the job's state cannot be used as it is: exit code 2
+    │   └── OutputExists       an output would overwrite a file that is not its own
+    ├── StateError             the job's stored state cannot be used: exit code 2
     │   ├── JobLocked          another process runs this job: exit code 5
-    │   └── NoRun              there is no unfinished run that could be joined
-    ├── LeaseLost              the shared run has given this process up: it joins anew
-    ├── StoreError             the store could not write now, the disk being full, say
+    │   └── NoRun              there is no unfinished run to join
+    ├── LeaseLost              other processes took over this process's work
+    ├── StoreError             the store could not write, for example to a full disk
     ├── SinkError              an output could not be written
-    ├── FetchError             an exchange failed; carries a Reason
-    ├── SelectorError          a selector matched nothing, or is not CSS
+    ├── FetchError             a request failed; carries a Reason
+    ├── SelectorError          a selector matched nothing, or is not valid CSS
     ├── FormError              a form cannot be filled in or sent as asked
-    ├── ExtractError           a page does not have what a field of an item asks for
-    ├── DropItem               raised by a pipeline: this item ends here
+    ├── ExtractError           a page does not have a value that an item's field needs
+    ├── DropItem               raised by a pipeline: drop this item
     └── raised by a spider's callback:
-        ├── Retry              ask for this page again
-        ├── Skip               this page is no page of ours
-        └── StopCrawl          the whole crawl has enough
+        ├── Retry              request this page again
+        ├── Skip               skip this page
+        └── StopCrawl          end the whole crawl
 
 Rule: a message is one line that says what happened, where, and what to do.
 """
@@ -41,7 +41,7 @@ class OutputExists(ConfigError):
 
 
 class StateError(CrawlError):
-    """The job's state cannot be used as it is; the message names the ways out."""
+    """The job's stored state cannot be used; the message says what can be done."""
 
 
 class JobLocked(StateError):
@@ -53,12 +53,17 @@ class NoRun(StateError):
 
 
 class LeaseLost(CrawlError):
-    """The run, which other processes share, has given this one up: nothing landed."""
+    """The other processes of a shared run have taken over this process's work.
+
+    The current transaction was rolled back.
+    """
 
 
 class StoreError(CrawlError):
-    """The store could not be written or read; nothing landed, the same may be tried
-    again."""
+    """The store could not be written or read.
+
+    Nothing was committed, so the same operation may be tried again.
+    """
 
 
 class SinkError(CrawlError):
@@ -66,13 +71,13 @@ class SinkError(CrawlError):
 
 
 class Blame(StrEnum):
-    """Who failed, where a URL did not become a page."""
+    """Who or what caused a failed URL."""
 
-    #: The answer, the body, or what the page holds.
+    #: The response: its status, its body, or the content of the page.
     PAGE = "page"
-    #: The host as a whole: it does not answer, or not in time.
+    #: The whole host: it does not respond, or not in time.
     HOST = "host"
-    #: The way to the host: a proxy, the network, the resolver.
+    #: The route to the host: a proxy, the network, the resolver.
     WAY = "way"
     #: The user's code: a callback, a pipeline, a layer.
     CODE = "code"
@@ -81,7 +86,7 @@ class Blame(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a URL did not become a page: the same word in store, report and logs."""
+    """Why a URL failed or was skipped: the same word in store, report and logs."""
 
     DNS_ERROR = "dns_error"
     CONNECT_REFUSED = "connect_refused"
@@ -123,7 +128,7 @@ class Reason(StrEnum):
 
     @property
     def blame(self) -> Blame:
-        """Who failed, unless the error says otherwise."""
+        """The usual cause; an error may name another one."""
         return _BLAME.get(self, Blame.PAGE)
 
     @property
@@ -169,8 +174,10 @@ _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
 
 
 class FetchError(CrawlError):
-    """An exchange failed; `reason` is the word that the report counts, `blame` who
-    failed. With `is_final` the same request will fail again, whatever its reason."""
+    """A request failed: `reason` is the word counted in the report, `blame` the cause.
+
+    With `is_final` the same request would fail again, whatever the reason.
+    """
 
     def __init__(
         self,
@@ -189,15 +196,15 @@ class FetchError(CrawlError):
         self.detail = detail
         self.url = url
         self.blame = reason.blame if blame is None else blame
-        #: The proxy by which the request went, as the request names it; "": none.
+        #: The proxy of the request, as the request names it; "" if there was none.
         self.way = way
         self.is_final = is_final
 
-        #: Whether the next try will hardly go better, so that one more is enough.
+        #: Whether a retry will probably fail, too, so that only one more is made.
         self.is_lasting = (
             reason is Reason.DNS_ERROR if is_lasting is None else is_lasting
         )
-        #: Whether the try does not count, since no server has seen the request.
+        #: Whether the try does not count, because no server has received the request.
         self.is_free = is_free
 
     @property
@@ -207,7 +214,7 @@ class FetchError(CrawlError):
 
 
 class SelectorError(CrawlError):
-    """A selector matched nothing where the spider needs something."""
+    """A selector matched nothing although the spider needs a match."""
 
     def __init__(
         self, selector: str, url: str, detail: str = "matched nothing"
@@ -218,7 +225,8 @@ class SelectorError(CrawlError):
 
 
 class FormError(CrawlError):
-    """A form cannot be filled in or sent as asked; the message says what could be."""
+    """A form cannot be filled in or sent as asked; the message says what is
+    possible."""
 
     def __init__(self, detail: str, url: str) -> None:
         super().__init__(f"form on {url}: {detail}")
@@ -227,7 +235,7 @@ class FormError(CrawlError):
 
 
 class ExtractError(CrawlError):
-    """A value of a page does not fit the field of an item, or is not there."""
+    """A value for an item's field is missing on the page, or has the wrong type."""
 
     def __init__(
         self,
@@ -246,7 +254,7 @@ class ExtractError(CrawlError):
 
 
 class DropItem(CrawlError):
-    """Raised by a pipeline: the item ends here, counted under `reason`."""
+    """Raised by a pipeline: the item is dropped and counted under `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -254,13 +262,12 @@ class DropItem(CrawlError):
 
 
 class Retry(CrawlError):
-    """Raised by a callback: ask for this page again, `after` so many seconds.
+    """Raised by a callback: request this page again, after `after` seconds.
 
     `raise Retry("captcha", after=30, session="second")`. What the callback yielded is
-    discarded, and the try counts under `reason`. Tries are bounded by `[retry]`, or by
-    the spider's `stop`; after the last one the page fails under `reason`. Without
-    `after` the pause is that of other retries. `session` names the session of the next
-    tries.
+    discarded, and the try is counted under `reason`. `[retry]`, or the spider's `stop`,
+    limits the tries; after the last one the page fails with `reason`. Without `after`
+    the pause is as for other retries. `session` names the session of the next tries.
     """
 
     def __init__(
@@ -275,7 +282,7 @@ class Retry(CrawlError):
 
 
 class Skip(CrawlError):
-    """Raised by a callback: this page is skipped, and counts under `reason`.
+    """Raised by a callback: skip this page, and count it under `reason`.
 
     `raise Skip("sold out")`. What the callback yielded is discarded.
     """
@@ -286,10 +293,11 @@ class Skip(CrawlError):
 
 
 class StopCrawl(CrawlError):
-    """Raised by a callback or `start()`: the crawl has enough, and ends in order.
+    """Raised by a callback or `start()`: end the crawl in order.
 
-    `raise StopCrawl("quota")`. What was yielded before lands; requests in flight have
-    `crawl.grace` seconds; the run is complete, with `reason` in its summary.
+    `raise StopCrawl("quota")`. What was yielded before is committed. Requests in flight
+    have `crawl.grace` seconds to finish. The run counts as complete, with `reason` in
+    its summary.
     """
 
     def __init__(self, reason: str) -> None:
@@ -298,11 +306,14 @@ class StopCrawl(CrawlError):
 
 
 def own_word(what: str, word: str) -> str:
-    """A word of a spider's own to count by: one short line; ConfigError."""
+    """Return a spider's own reason or counter name as one short line.
+
+    ConfigError if it is not text or is empty.
+    """
     if not isinstance(word, str) or not word.strip():
         raise ConfigError(f"{what}({word!r}): give a short reason, such as 'captcha'")
     return " ".join(word.split())[:MAX_WORD]
 
 
-#: Characters of a spider's own reasons and counters that are kept.
+#: Maximum number of characters kept of a spider's own reason or counter name.
 MAX_WORD = 100

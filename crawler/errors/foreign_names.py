@@ -1,7 +1,8 @@
-"""Names of other frameworks, and the names that this one has instead. Pure.
+"""Names of other frameworks, and what to write here instead. Pure.
 
-Most people who write a first spider have written one elsewhere. A name that would be
-ignored, or fail far from its cause, is an error of one line that says what to write.
+Most authors of a first spider have used another framework before. Such a name would be
+ignored, or fail far from its cause. Here it is a one-line error that says what to
+write.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ RESPONSE: Mapping[str, str] = {
     "soup": "response.css(selector)",
     "status": "response.status_code",
 }
-#: Attributes of what css() gives: a list, and its elements.
+#: Attributes of the list that css() returns, and of its elements.
 NODES: Mapping[str, str] = {
     "attr": "css_first(selector).attr(name)",
     "attrib": "[node.attrs for node in css(selector)]",
@@ -126,7 +127,7 @@ NODE: Mapping[str, str] = {
     "text_content": "node.text()",
     "xpath": "node.css(selector), or response.xpath(query)",
 }
-#: Arguments of a Request, and of what makes Requests.
+#: Arguments of a Request, and of the methods that create Requests.
 ARGUMENTS: Mapping[str, str] = {
     "allow_redirects": "statuses of the spider, so that redirects reach callbacks",
     "auth": "client(), with the auth of httpx",
@@ -153,10 +154,10 @@ ARGUMENTS: Mapping[str, str] = {
 
 
 class ForeignName:
-    """An attribute that other frameworks have: to read it is an AttributeError that
-    says what to write.
+    """An attribute of other frameworks. Reading it raises AttributeError with what to
+    write.
 
-    A descriptor, not `__getattr__`, which would make every other attribute dearer.
+    This is a descriptor, because `__getattr__` would slow down all other attributes.
     """
 
     def __init__(self, instead: str) -> None:
@@ -175,7 +176,8 @@ class ForeignName:
 
 
 def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
-    """Give a class the names of other frameworks that it has not itself."""
+    """Return a class decorator that adds these foreign names, unless the class has
+    them."""
 
     def add(owner: type[Owner]) -> type[Owner]:
         for name, instead in table.items():
@@ -199,12 +201,13 @@ def refuse_arguments(
         raise TypeError(f"{function} has no argument {name!r}{hint}")
 
 
-# "::text" and "::attr(name)", which select no elements.
+# "::text" and "::attr(name)", which are not selectors of elements.
 _PSEUDO = re.compile(r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)")
 
 
 def instead_of_pseudo(selector: str) -> str:
-    """The calls that give what `::text` or `::attr(name)` would; "" for neither."""
+    """Return the calls to use instead of `::text` or `::attr(name)`; "" if there is
+    neither."""
     found = _PSEUDO.search(selector)
     if found is None:
         return ""

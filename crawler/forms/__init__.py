@@ -1,1 +1,1 @@
-"""Forms of a page as requests."""
+"""Turns forms of a page into requests."""

@@ -1,4 +1,5 @@
-"""A form of a page as a Request. Pure: files are read when the request is sent."""
+"""Turns a form of a page into a Request. Pure: files are read when the request is
+sent."""
 
 from __future__ import annotations
 
@@ -16,10 +17,11 @@ from crawler.web import urls
 from crawler.web.forms.controls import Document
 from crawler.web.forms.submission import Clicked, Submission, submission
 
-#: What sends the form: an element, a selector, False for no button, None for Enter.
+#: What submits the form: an element, a selector, False for no button, None for Enter.
 Submit = str | Node | Literal[False] | None
 
-#: Bytes of a page that may be parsed once more, to find the end tags of forms.
+#: Maximum size in bytes of a page that may be parsed again, to find the end tags of
+#: forms.
 _PARSED_AGAIN = 1024**2
 
 
@@ -32,7 +34,7 @@ def form_request(
     submit: Submit,
     options: Mapping[str, Any],
 ) -> Request:
-    """The request that the form makes, filled in so."""
+    """Return the request that the filled-in form sends."""
     form = _form(page, target)
     sent = submission(form.lexbor, _document(page), fill, extra, _clicked(page, submit))
     headers = _headers(sent, page.url, options.get("headers"))
@@ -65,7 +67,7 @@ def _form(page: Page, target: str | Node) -> Node:
 
 
 def _document(page: Page) -> Document:
-    # A page that only a trial has shown to be harmless is not parsed a second time.
+    # A page that was harmless only in a trial parse is not parsed a second time.
     is_quick = page.verdict is None and len(page.markup) <= _PARSED_AGAIN
     markup = page.markup if is_quick else b""
     return Document(page.root.lexbor, markup, page.url, page.base_url, page.encoding)
@@ -83,8 +85,11 @@ def _clicked(page: Page, submit: Submit) -> Clicked:
 
 
 def _headers(sent: Submission, page: str, given: Any) -> list[tuple[str, str]]:
-    """What a browser sends with a form, unless the headers given say otherwise: servers
-    compare Origin and Referer with their own address."""
+    """Return the headers that a browser sends with a form, unless `given` replaces
+    them.
+
+    Servers compare Origin and Referer with their own address.
+    """
     pairs = given.items() if isinstance(given, Mapping) else given or ()
     own = [(str(name), str(value)) for name, value in pairs]
     names = {name.lower() for name, _ in own}

@@ -1,1 +1,2 @@
-"""What requests and responses are made of: parts, checked and encoded; replies."""
+"""The parts of requests and responses: checking, encoding, and the response to a
+request."""

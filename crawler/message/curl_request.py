@@ -1,4 +1,4 @@
-"""A request from a command line of curl, and such a line from a request."""
+"""Converts a curl command line to a request, and a request to a curl command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _BASIC = "Basic "
 
 
 def arguments(command: str) -> dict[str, Any]:
-    """The arguments of `Request` that a command line means, or ConfigError."""
+    """Return the arguments of `Request` for a curl command line. ConfigError if it is
+    invalid."""
     try:
         made = parse(command)
         files = _files(made)
@@ -28,7 +29,7 @@ def arguments(command: str) -> dict[str, Any]:
         raise ConfigError(f"from_curl: {exc}") from exc
     if made.is_insecure:
         logger.warning(
-            "from_curl: -k is not taken over; certificates are checked unless "
+            "from_curl: -k is ignored; certificates are checked unless "
             'settings = {"http": {"verify": False}}'
         )
     found: dict[str, Any] = {
@@ -51,7 +52,8 @@ def arguments(command: str) -> dict[str, Any]:
 
 
 def line(url: str, options: Options) -> str:
-    """The command line that makes a request; ConfigError if it cannot be one."""
+    """Return a curl command line that sends the request. ConfigError if that is
+    impossible."""
     if options.pieces:
         raise ConfigError(
             "to_curl: the body holds files that are read when the request is sent"
@@ -75,7 +77,10 @@ def line(url: str, options: Options) -> str:
 
 
 def _cookies(made: CurlCommand, headers: list[tuple[str, str]]) -> dict[str, Any]:
-    """Cookies by name, which their session keeps; as a header if a name comes twice."""
+    """Return cookies by name, so that the session keeps them.
+
+    If a name appears twice, return a Cookie header instead.
+    """
     cookies = dict(made.cookies)
     if len(cookies) == len(made.cookies):
         return {"cookies": cookies}
@@ -84,7 +89,8 @@ def _cookies(made: CurlCommand, headers: list[tuple[str, str]]) -> dict[str, Any
 
 
 def _files(made: CurlCommand) -> dict[str, Any]:
-    """The parts of a form that are files, or have a type or a name of their own."""
+    """Return the form fields that are files, or that have their own type or file
+    name."""
     found: dict[str, Any] = {}
     for part in made.form:
         if isinstance(part.value, str) and not (part.file_name or part.content_type):

@@ -1,4 +1,4 @@
-"""What a transport hands over of a response: the head, and the body on its way."""
+"""What a transport returns for a response: the head, and the body as a stream."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ if TYPE_CHECKING:
 
 
 class BodyStream(Protocol):
-    """A body on its way: bounded, decoded, read at most once."""
+    """The body of a response as a stream: size-limited, decoded, read at most once."""
 
     @property
     def received(self) -> int:
-        """Bytes that came over the wire so far."""
+        """Return the number of bytes received from the network so far."""
         ...
 
     def take_complete(self) -> bytes | None:
-        """The whole body if it is here already, else None."""
+        """Return the whole body if it has already arrived, else None."""
         ...
 
     async def read(self) -> bytes:
-        """The whole body, within its bounds; FetchError beyond them."""
+        """Read the whole body. FetchError if it exceeds a limit."""
         ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body piece by piece, decoded."""
+        """Yield the decoded body in pieces."""
         ...
 
     def keep_transferred(self) -> None:
-        """Keep the bytes as they come over the wire, too."""
+        """Also keep the body's bytes as received, before decoding."""
         ...
 
     @property
     def transferred(self) -> bytes:
-        """The bytes that came over the wire since `keep_transferred`."""
+        """Return the bytes received since `keep_transferred`, before decoding."""
         ...
 
     async def aclose(self) -> None:
-        """Close the body; the rest of it is not read."""
+        """Close the body without reading the rest."""
         ...
 
 
@@ -48,18 +48,18 @@ class Head(Protocol):
 
     @property
     def headers(self) -> Headers:
-        """All of them, as httpx gives them."""
+        """Return all fields as httpx Headers."""
         ...
 
     @property
     def transferred(self) -> Sequence[tuple[bytes, bytes]]:
-        """All of them as they came over the wire."""
+        """Return all fields as received, as (name, value) pairs of bytes."""
         ...
 
     def value(self, name: bytes) -> str | None:
-        """The first field of that name (lower case)."""
+        """Return the first field with this name (lower case); None if there is none."""
         ...
 
     def values(self, name: bytes) -> tuple[bytes, ...]:
-        """All fields of that name (lower case), as they came."""
+        """Return all fields with this name (lower case), as received."""
         ...

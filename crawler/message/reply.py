@@ -1,6 +1,6 @@
-"""The answer of a host: a head, and a body that is read once or streams.
+"""The response of a host: a head, and a body that is read once or streamed.
 
-Rule: nothing here does I/O but through the body that the client handed over.
+Rule: no I/O except through the body object that the client passed in.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _LONGEST_LINE = 32 * 1024**2
 
 
 class Reply:
-    """A head and a body, under httpx's names.
+    """A response's head and body, with httpx's attribute names.
 
-    Over fifteen methods: they are what httpx's users know, a line or two each.
+    Over fifteen methods: users know them from httpx, and each has a line or two.
     """
 
     __slots__ = (
@@ -60,48 +60,52 @@ class Reply:
         content: bytes | None = None,
     ) -> None:
         self.request = request
-        #: The canonical URL of what was answered: the request's, unless a layer says
-        #: otherwise. Redirects are requests of their own.
+        #: The canonical URL of the response: the request's URL, unless a layer changed
+        #: it. A redirect is a separate request.
         self.url = request.url if url is None else url
-        #: Whether the host was asked for it; False: a cache or a recording had it.
+        #: Whether a host sent the response; False if it came from a cache or a
+        #: recording.
         self.is_from_wire = is_from_wire
         self.status_code = status_code
-        #: The fields one by one, without making `headers` of them.
+        #: Gives single header fields without building `headers`.
         self.head = head
         #: "HTTP/1.1" or "HTTP/2".
         self.http_version = http_version
-        #: Seconds from the request to the end of the head, of the body once read.
+        #: Seconds from the request to the end of the head; once read, to the end of the
+        #: body.
         self.elapsed = elapsed
-        #: The body on its way; `content`, `aiter_bytes` and `save` read it.
+        #: The body as a stream; `content`, `aiter_bytes` and `save` read it.
         self.stream = body
         self._content = content
         self._media_type: MediaType | None = None
-        #: The media type, once it is known.
+        #: The media type; None until it is known.
         self._content_type: str | None = None
 
     def keep_transferred(self) -> None:
-        """Keep the body as it is transferred, too; call it before the body is read."""
+        """Also keep the body as transferred. Call it before the body is read."""
         self.stream.keep_transferred()
 
     @property
     def transferred(self) -> bytes:
-        """The body as it came over the wire, its content codings still applied; whole
-        once the body was read, if `keep_transferred` was called before."""
+        """The body as received, with its content encodings still applied.
+
+        Complete only if `keep_transferred` was called before the body was read.
+        """
         return self.stream.transferred
 
     @property
     def transferred_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """The header fields as they came, those of the codings included."""
+        """The header fields as received, including those about encodings."""
         return self.head.transferred
 
     @property
     def headers(self) -> Headers:
-        """The header fields, case-insensitive, as httpx gives them."""
+        """The header fields as httpx Headers; names are case-insensitive."""
         return self.head.headers
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The request's own values, as its maker gave them."""
+        """The request's own `meta`."""
         return self.request.meta
 
     @property
@@ -111,21 +115,21 @@ class Reply:
 
     @property
     def content(self) -> bytes:
-        """The body, decoded; with `stream=True` only after `await aread()`."""
+        """The decoded body; with `stream=True` only after `await aread()`."""
         if self._content is None:
             raise ConfigError(
-                "The body of a streamed response is not here yet; use "
+                "The body of a streamed response has not been read; use "
                 "`await response.aread()`, aiter_bytes(), aiter_lines() or save()"
             )
         return self._content
 
     @property
     def is_read(self) -> bool:
-        """Whether the whole body is here."""
+        """Whether the whole body has been read."""
         return self._content is not None
 
     async def aread(self) -> bytes:
-        """Read the whole body, within its bounds."""
+        """Read the whole body. FetchError if it exceeds a limit."""
         if self._content is None:
             content = self.stream.take_complete()
             self._content = await self.stream.read() if content is None else content
@@ -133,15 +137,15 @@ class Reply:
 
     @property
     def received(self) -> int:
-        """Bytes of the body that came over the wire so far."""
+        """The number of body bytes received from the network so far."""
         return self.stream.received
 
     @property
     def content_type(self) -> str:
-        """The media type, lower case and without parameters.
+        """The media type, in lower case and without parameters.
 
-        If the server declares none, the type is sniffed from the body; it is empty
-        as long as the body is not here.
+        If the server declares none, the type is detected from the body ("sniffed"). It
+        is empty until the body has been read.
         """
         kind = self._content_type
         if kind is None:
@@ -158,12 +162,13 @@ class Reply:
 
     @property
     def is_type_declared(self) -> bool:
-        """Whether the server named a media type; else `content_type` is sniffed."""
+        """Whether the server declared a media type; if not, `content_type` is
+        sniffed."""
         return bool(self._declared.essence)
 
     @property
     def _declared(self) -> MediaType:
-        """What Content-Type says; read once."""
+        """Parse Content-Type once."""
         if self._media_type is None:
             self._media_type = media_type.extract(self.head.values(b"content-type"))
         return self._media_type
@@ -174,15 +179,16 @@ class Reply:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies that this response sets, by name; not those that it deletes.
+        """The cookies that this response sets, by name; deleted cookies are not
+        included.
 
-        They are read as the crawl's own sessions read them (RFC 6265bis 5.6).
+        They are parsed as the crawl's sessions parse them (RFC 6265bis 5.6).
         """
         lines = self.head.values(b"set-cookie")
         return cookie_jar.read(self.url, lines, time.time())
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """The body piece by piece, decoded, as it comes."""
+        """Yield the decoded body in pieces as they arrive."""
         if self._content is not None:
             yield self._content
             return
@@ -190,13 +196,14 @@ class Reply:
             yield piece
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """The body line by line, without the line ends (LF or CRLF).
+        """Yield the body's lines without their line ends (LF or CRLF).
 
-        FetchError for a line of over 32 MiB, which may never end.
+        FetchError if a line is over 32 MiB, because it may never end.
         """
         name = encodings.label(self._charset) or "utf-8"
         if name.startswith("utf-16") or name == "replacement":
-            name = "utf-8"  # lines are found in the bytes, which UTF-16 forbids
+            # the search for line ends works on bytes, which fails with UTF-16
+            name = "utf-8"
         decode = partial(encodings.decode_as, name=name)
         rest: list[bytes] = []
         size = 0
@@ -215,13 +222,13 @@ class Reply:
             yield decode(b"".join(rest))
 
     async def save(self, path: str | os.PathLike[str]) -> Saved:
-        """Write the body to `path` (by a part file and a rename): its path, size and
-        SHA-256.
+        """Write the body to the file `path`, first as a part file that is then renamed.
 
-        In constant memory; file work is done in a thread.
+        Return the path, size and SHA-256. Memory use is constant; files are written in
+        a thread.
         """
         return await save(self.aiter_bytes(), Path(path))
 
     async def aclose(self) -> None:
-        """Let go of the connection."""
+        """Close the body and release the connection."""
         await self.stream.aclose()

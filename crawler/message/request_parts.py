@@ -1,7 +1,7 @@
-"""The parts of a Request, checked and encoded: headers, cookies, bodies, meta.
+"""Checks and encodes the parts of a Request: headers, cookies, bodies, meta.
 
 Rule: a value that cannot be sent or stored unchanged is an error when the Request is
-made.
+created.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Files = Mapping[str, Any]
 Pairs = tuple[tuple[str, str], ...]
 
-#: What a method and the name of a header are made of (RFC 9110 section 5.6.2).
+#: Allowed characters of a method and of a header name (RFC 9110 section 5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-#: Types whose values JSON always gives back as they were.
+#: Types whose values JSON always restores unchanged.
 _PLAIN = frozenset({str, bool, type(None)})
 _MAX_INT = 2**63
 _DEEPEST = 100
-#: What to pass in place of other values.
+#: For values that JSON cannot restore: what to pass in their place.
 _INSTEAD: tuple[tuple[type | tuple[type, ...], str], ...] = (
     ((date, time), "its isoformat()"),
     ((tuple, set, frozenset), "a list"),
@@ -48,32 +48,33 @@ _NO_COOKIE = re.compile(r"[\x00-\x1f\x7f;]")
 
 
 def name_of(callback: str | Callable[..., Any]) -> str:
-    """A callback's name, as it is stored; ConfigError for one without a name."""
+    """Return a callback's name, as it is stored. ConfigError if it has no usable
+    name."""
     if isinstance(callback, str):
         return callback
     name = getattr(callback, "__name__", "")
     if not name or name == "<lambda>" or not hasattr(callback, "__self__"):
         raise ConfigError(
-            f"callback {callback!r} has no name to be stored by; "
+            f"callback {callback!r} has no name that can be stored; "
             "pass a method of the spider or its name"
         )
     return str(name)
 
 
 def kind(value: object) -> str:
-    """How a value's type is called in a message."""
+    """Return the name of a value's type for a message."""
     return "None" if value is None else type(value).__name__
 
 
 def method(name: str) -> str:
-    """A method in upper case; ConfigError for what cannot be one."""
+    """Return a method in upper case. ConfigError if it is not a valid method."""
     if not _TOKEN.fullmatch(name):
         raise ConfigError(f"{name!r} is not a method")
     return name.upper()
 
 
 def cookies(given: Mapping[str, str] | None) -> Pairs:
-    """Cookies as pairs; ConfigError for one that would break the header."""
+    """Return cookies as pairs. ConfigError if one would break the Cookie header."""
     pairs = tuple((str(name), str(value)) for name, value in (given or {}).items())
     for name, value in pairs:
         if _NO_COOKIE.search(name + value) or "=" in name:
@@ -84,31 +85,32 @@ def cookies(given: Mapping[str, str] | None) -> Pairs:
 
 
 def statuses(given: Iterable[int]) -> tuple[int, ...]:
-    """Statuses that a request lets through; ConfigError for what is none."""
+    """Return the statuses that a request accepts. ConfigError if one is not a valid
+    status."""
     found = tuple(given)
     for status in found:
         if type(status) is not int or not 200 <= status <= 599:
             raise ConfigError(
-                f"statuses={list(found)!r}: {status!r} is no status; give numbers such "
-                "as 404"
+                f"statuses={list(found)!r}: {status!r} is no HTTP status; "
+                "use numbers such as 404"
             )
     return found
 
 
 def with_type(fields: Pairs, content_type: str) -> Pairs:
-    """The fields, with a Content-Type unless they hold one."""
+    """Return the fields with a Content-Type added, unless they contain one."""
     if not content_type or fields != without_type(fields):
         return fields
     return (*fields, ("Content-Type", content_type))
 
 
 def without_type(fields: Pairs) -> Pairs:
-    """The fields less Content-Type."""
+    """Return the fields without Content-Type."""
     return tuple(pair for pair in fields if pair[0].lower() != "content-type")
 
 
 def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
-    """`meta` as JSON; ConfigError for a value that JSON would not give back."""
+    """Return `meta` as JSON. ConfigError for a value that JSON would not restore."""
     if not meta:
         return b""
     values = dict(meta)
@@ -117,12 +119,13 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
     )
     try:
         return msgspec.json.encode(values if is_plain else _json(values, "meta", 0))
-    except ValueError as exc:  # a lone surrogate
+    except ValueError as exc:  # the text holds half a surrogate pair
         raise ConfigError(f"meta must hold JSON values only: {exc}") from exc
 
 
 def _json(value: Any, where: str, depth: int) -> Any:
-    """The value, if JSON gives it back as it is; `where` names it in the error."""
+    """Return the value if JSON can restore it unchanged. `where` names it in the
+    error."""
     if depth > _DEEPEST:
         raise ConfigError(f"meta must hold JSON values only: over {_DEEPEST} deep")
     if isinstance(value, dict):
@@ -141,16 +144,16 @@ def _json(value: Any, where: str, depth: int) -> Any:
     if type(value) in _PLAIN or _is_number(value):
         return value
     if isinstance(value, str) and not isinstance(value, Enum):
-        return str(value)  # lxml's texts, and others that are more than str
+        return str(value)  # a subclass of str, such as lxml's text
     instead = next((text for kind, text in _INSTEAD if isinstance(value, kind)), "")
     raise ConfigError(
-        f"{where} is {kind(value)}, which JSON does not give back as it was; pass "
+        f"{where} is {kind(value)}, which JSON does not restore unchanged; pass "
         f"{instead or 'JSON values: text, numbers, lists, dicts'}"
     )
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that JSON can say."""
+    """Return whether the value is a number that JSON can represent."""
     if type(value) is float:
         return math.isfinite(value)
     return type(value) is int and -_MAX_INT <= value < _MAX_INT
@@ -159,7 +162,7 @@ def _is_number(value: Any) -> bool:
 def headers(
     given: Mapping[str, str] | Sequence[tuple[str, str]],
 ) -> Pairs:
-    """Header fields as they are sent; ConfigError for one that cannot be."""
+    """Return header fields as they are sent. ConfigError for an invalid one."""
     items = given.items() if isinstance(given, Mapping) else given
     pairs = tuple((str(name), str(value)) for name, value in items)
     for name, value in pairs:
@@ -173,10 +176,10 @@ def headers(
 
 
 class EncodedBody(NamedTuple):
-    """A body, and the Content-Type that it has by itself."""
+    """An encoded body, and the Content-Type that follows from its kind."""
 
     content: bytes = b""
-    #: The body if files are part of it.
+    #: The parts of a body with files; the files are read when the request is sent.
     pieces: Pieces = ()
     content_type: str = ""
     is_given: bool = True
@@ -185,7 +188,7 @@ class EncodedBody(NamedTuple):
 def body(
     content: bytes | str | None, data: Params | None, json: Any, files: Files | None
 ) -> EncodedBody:
-    """A body as bytes, or in pieces if it holds files by their path."""
+    """Return the body as bytes, or as pieces if it holds files given by path."""
     if sum(part is not None for part in (content, data or files, json)) > 1:
         raise ConfigError("give a Request one of content, data (with files) or json")
     if content is not None:
@@ -204,7 +207,7 @@ def body(
 
 
 def _multipart(data: Params, files: Files) -> EncodedBody:
-    """A multipart/form-data body (RFC 7578)."""
+    """Return a multipart/form-data body (RFC 7578)."""
     pairs = data.items() if isinstance(data, Mapping) else data
     fields = [
         MultipartField(str(name).encode(), str(value).encode()) for name, value in pairs

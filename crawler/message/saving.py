@@ -1,4 +1,4 @@
-"""A body written to a file: by a part file, and put in place once it is whole."""
+"""Writes a body to a part file, and renames the file once the body is complete."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-#: Bytes that are gathered before a thread writes them.
+#: Bytes collected before a thread writes them.
 BATCH = 1024**2
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """A body that was written to a file, whole."""
+    """A body that was written to a file completely."""
 
     path: Path
     #: In bytes.
@@ -30,7 +30,7 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 async def save(pieces: AsyncIterator[bytes], target: Path) -> Saved:
-    """Write the pieces to `target`; memory is constant."""
+    """Write the pieces to `target`. Memory use is constant."""
     part = await to_thread.run_sync(_open_part, target)
     digest = hashlib.sha256()
     try:

@@ -83,7 +83,7 @@ def test_a_counter_grows_by_whole_numbers(amount: Any) -> None:
         at_work.begin(Holder())
         counting.count("rows", amount)
 
-    with pytest.raises(ConfigError, match="whole numbers"):
+    with pytest.raises(ConfigError, match="whole number"):
         Context().run(count)
 
 
