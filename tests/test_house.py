@@ -84,7 +84,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "run/hook_work.py": "run/test_own_fetches.py",
     "run/made_fetches.py": "run/test_own_fetches.py",
     "run/progress_body.py": "run/test_callbacks.py",
-    "run/shared_scheduler.py": "cli/test_work.py",
     "run/user_code.py": "run/test_callbacks.py",
     "run/user_layers.py": "http/test_wrapped_transport.py",
     "run/visit.py": "run/test_endings.py",

@@ -2,6 +2,8 @@
 
 Rule: it gives out entries of hosts that the process owns, and none once the lease is
 over. It does not end by itself: other processes may find entries of its hosts.
+A request of `self.fetch` to a host that another process owns waits until that process
+hands the host's shard over.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
 from crawler.request import Entry
+from crawler.run.hand_over import HandOver
 from crawler.run.scheduler import RobotsTurn, Scheduler, Turn
 from crawler.store.base import Committed, Place
 from crawler.store.sharing import Team, shard_of
@@ -45,13 +48,19 @@ class OwnedFrontier(Frontier[Entry]):
 
 
 class SharedScheduler(Scheduler):
-    """Gives turns as long as the lease lasts; pages by permits of the run."""
+    """Gives turns as long as the lease lasts; pages by permits of the run.
+
+    Over 15 methods: half of them are the scheduler's own steps, with the team's rules.
+    """
 
     def __init__(self, hosts: HostPace, *, team: Team, **options: Any) -> None:
         self._team = team
         super().__init__(hosts, permits=0 if team.is_limited else None, **options)
         #: Hosts whose robots.txt is being asked.
         self._robots: Counter[str] = Counter()
+        #: Shards with a request of `self.fetch` out.
+        self._fetching: Counter[int] = Counter()
+        self.hand_over = HandOver(team)
         self.open_source()
 
     def _frontier(
@@ -98,11 +107,37 @@ class SharedScheduler(Scheduler):
     def busy_shards(self) -> frozenset[int]:
         """Shards with a request out, or with an outcome that has not landed."""
         hosts = {entry.host for entry in self.in_flight.values()}
-        return frozenset(map(shard_of, hosts | self._robots.keys()))
+        shards = map(shard_of, hosts | self._robots.keys())
+        return frozenset(shards) | self._fetching.keys()
 
     def end(self) -> None:
         """No process will find more: end when nothing is out."""
         self.landed(Committed(), (), 1)
+
+    # -- requests of `self.fetch`
+
+    async def take_own_turn(self, host: str, kind: str, home: str) -> None:
+        """Return when a request outside of the frontier may go to the host. FetchError
+        if another process owns the host, and does not hand it over."""
+        sites = self.hand_over
+        while True:
+            if not sites.may_ask(host, home):
+                await sites.wait(host, home)
+            now = self._loop.time()
+            # Another process may have asked the host last.
+            rested_at = sites.gained_at(host) + self._hosts.interval(host)
+            if rested_at > now:
+                self._hosts.pause(host, rested_at, now)
+            await super().take_own_turn(host, kind, home)
+            if sites.may_ask(host, home):
+                self._fetching[shard_of(host)] += 1
+                return
+            super().own_turn_over(host, kind, asked=False)
+
+    def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
+        """End a turn of `take_own_turn`."""
+        self._fetching -= Counter([shard_of(host)])
+        super().own_turn_over(host, kind, asked=asked)
 
     # -- what is different from a scheduler that is alone
 

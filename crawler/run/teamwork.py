@@ -116,6 +116,7 @@ class Teamwork:
             scheduler.busy_shards(),
             # Another process may ask these hosts next.
             {host: rest for host, rest in resting.items() if not self._team.owns(host)},
+            scheduler.hand_over.wanted,
         )
 
     def _take(self, news: News) -> None:
@@ -125,6 +126,7 @@ class Teamwork:
         parts.outputs.wake(news.item)
         parts.scheduler.permit(news.permits)
         parts.scheduler.gain(news.gained)
+        parts.scheduler.hand_over.note(news.shards, news.called)
         parts.scheduler.stir(news.stirred)
         if news.workers != self._workers:
             self._workers = news.workers

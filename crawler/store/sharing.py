@@ -5,6 +5,9 @@ worker that owns it, and no other, asks its hosts. A worker that has not renewed
 lease in time may ask nothing; later its shards are another worker's. Between the two
 lie a margin and a hold, so that a host's interval holds across the change.
 
+A worker whose page waits for a request to another worker's site asks for the shard. Its
+owner gives the shard up once nothing of it is out.
+
 Rule: only durations are compared, never the clocks of two machines.
 """
 
@@ -63,6 +66,8 @@ class Needs:
     busy: frozenset[int] = frozenset()
     #: Hosts that rest, and for how many seconds yet.
     resting: Mapping[str, float] = field(default_factory=dict)
+    #: Shards of other workers that requests of `self.fetch` wait for.
+    wanted: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -71,6 +76,10 @@ class News:
 
     #: Hosts that this worker may ask from now on: seconds that they rest, if any.
     gained: dict[str, float] = field(default_factory=dict)
+    #: All shards that this worker owns from now on.
+    shards: frozenset[int] = frozenset()
+    #: Shards of this worker that others wait for.
+    called: frozenset[int] = frozenset()
     #: Hosts that got pending entries from other workers: from which place on.
     stirred: dict[str, Place] = field(default_factory=dict)
     #: Facts that other workers have found.

@@ -20,6 +20,8 @@ from pathlib import Path
 class TeamSite:
     hosts: int
     pages: int
+    #: How many of the hosts have pages that link to each other.
+    linked: int
     port: int = 0
     #: (monotonic time, host, path), robots.txt among them.
     log: list[tuple[float, str, str]] = field(default_factory=list)
@@ -32,14 +34,14 @@ class TeamSite:
         links = [2 * number + 1, 2 * number + 2]
         inside = [link for link in links if link < self.pages]
         here = "".join(f"<a href=/{link}>{link}</a>" for link in inside)
-        there = f"http://{self.name((host + 1) % self.hosts)}/{number}"
+        there = f"http://{self.name((host + 1) % self.linked)}/{number}"
         return f"<h1>h{host}/{number}</h1>{here}<a href={there}>next</a>"
 
     @property
     def all_titles(self) -> list[str]:
         return sorted(
             f"h{host}/{number}"
-            for host in range(self.hosts)
+            for host in range(self.linked)
             for number in range(self.pages)
         )
 
@@ -61,8 +63,10 @@ class TeamSite:
 
 
 @contextmanager
-def serving_team(hosts: int, pages: int, robots: str = "") -> Iterator[TeamSite]:
-    site = TeamSite(hosts, pages)
+def serving_team(
+    hosts: int, pages: int, robots: str = "", *, linked: int | None = None
+) -> Iterator[TeamSite]:
+    site = TeamSite(hosts, pages, linked or hosts)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -75,7 +79,8 @@ def serving_team(hosts: int, pages: int, robots: str = "") -> Iterator[TeamSite]
                 status = 200 if robots else 404
             else:
                 host = int(name.partition(":")[0].rpartition(".")[2]) - 1
-                body = site.page(host, int(self.path[1:]))
+                number = int(self.path[1:].partition("?")[0])
+                body = site.page(host, number)
             data = body.encode()
             self.send_response(status)
             kind = "text/plain" if self.path == "/robots.txt" else "text/html"
@@ -132,7 +137,29 @@ class Team(Spider):
 """
 
 
-def write_team_spider(folder: Path, site: TeamSite, rate: float) -> None:
+#: Every fifth page fetches one more: of the last host, or of the next one.
+FETCHES = """
+        number = int(response.url.rpartition("/")[2])
+        if number % 5 == 0:
+            other = await self.fetch(f"{{self.other(response)}}?of={{response.url}}")
+            yield {{"title": "fetched " + other.css("h1")[0].text()}}
+
+    def other(self, response):
+        if {is_mutual}:
+            return response.css("a")[-1].attr("href")
+        return "http://127.0.0.{last}:{port}/0"
+"""
+
+
+def write_team_spider(
+    folder: Path, site: TeamSite, rate: float, *, fetches: str = ""
+) -> None:
+    """`fetches`: "shared" or "mutual"."""
+    text = SPIDER.format(port=site.port, rate=rate)
+    if fetches:
+        text += FETCHES.format(
+            port=site.port, last=site.hosts, is_mutual=fetches == "mutual"
+        )
     path = folder / "spiders" / "team.py"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(SPIDER.format(port=site.port, rate=rate), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")

@@ -62,6 +62,35 @@ def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
     assert len(site.asked_robots()) == HOSTS
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fetches", ["shared", "mutual"])
+def test_fetches_of_sites_that_other_processes_own_keep_their_pace(
+    tmp_path: Path, database: str, fetches: str
+) -> None:
+    at = ("-s", f"storage.url={database}")
+    with serving_team(7, 20, linked=6) as site:
+        write_team_spider(tmp_path, site, RATE, fetches=fetches)
+        with (
+            starting(tmp_path, "work", "team", *at) as first,
+            starting(tmp_path, "work", "team", *at) as second,
+            starting(tmp_path, "run", "team", *at) as leader,
+        ):
+            told = [ended(process) for process in (leader, first, second)]
+
+    assert leader.returncode == 0, told
+    found = titles(tmp_path / "out" / "team-1.jsonl")
+    fetched = [title for title in found if title.startswith("fetched")]
+    assert [title for title in found if title not in set(fetched)] == site.all_titles
+    numbers = [number for number in range(20) if number % 5 == 0]
+    assert sorted(fetched) == sorted(
+        f"fetched h{(host + 1) % 6}/{number}" if fetches == "mutual" else "fetched h6/0"
+        for host in range(6)
+        for number in numbers
+    )
+    assert min(site.gaps()) >= LEAST
+
+
 def test_one_command_starts_several_processes(tmp_path: Path, database: str) -> None:
     at = ("-s", f"storage.url={database}", "--summary", "summary.json")
     with serving_team(HOSTS, PAGES) as site:

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from crawler.errors import ConfigError, FetchError
+from crawler.errors import ConfigError, FetchError, Retry
 from crawler.pipelines.base import Run
 from crawler.pipelines.files.part_file import PartFile
 from crawler.pipelines.files.paths import NamedFile, beside, path_of
@@ -128,6 +128,8 @@ class Downloads:
             await receiving.receive(request, receiver)
         except FetchError as exc:
             await to_thread.run_sync(part.leave)
+            if exc.is_free:  # no server was asked: the page and its files, once more
+                raise Retry(exc.detail) from exc
             reason, detail = str(exc.reason), exc.detail.removeprefix("fetch: ")
             return self._lost(File(url, reason=reason, detail=detail))
         except BaseException:

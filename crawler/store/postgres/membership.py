@@ -47,6 +47,7 @@ async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
     if workers:
         column = Bigints(workers)
         await pipeline.send(sql.BURY, (column, column))
+        await pipeline.send(sql.UNWANT, (column,))
 
 
 def is_alive(pid: int) -> bool:

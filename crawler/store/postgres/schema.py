@@ -231,8 +231,11 @@ _FILES = """CREATE TABLE crawler.files(
     PRIMARY KEY(job, place, url));
 CREATE INDEX files_by_key ON crawler.files(job, place, key)"""
 
+#: The worker whose pages wait for a site of the shard; NULL: nobody's.
+_WANTED = "ALTER TABLE run.shards ADD COLUMN wanted bigint"
+
 CATALOG_STEPS = (_CATALOG, _FILES)
-RUN_STEPS = (_RUN,)
+RUN_STEPS = (_RUN, _WANTED)
 
 #: Requests that one commit may number.
 GROUP = 2**24

@@ -214,9 +214,21 @@ STANDING = """SELECT (SELECT count(*) FROM run.workers WHERE NOT dead), batch, o
     pages_left, (SELECT sum(permits) FROM run.workers WHERE NOT dead)::bigint, items,
     items_limit FROM run.state"""
 CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
-        SELECT shard FROM run.shards WHERE owner IS NULL AND free_at <= now()
+        SELECT shard FROM run.shards
+        WHERE owner IS NULL AND wanted IS NULL AND free_at <= now()
         ORDER BY random() LIMIT %s FOR UPDATE SKIP LOCKED)
     RETURNING shard"""
+WANT = """UPDATE run.shards SET wanted = %s WHERE shard IN (
+        SELECT shard FROM run.shards WHERE shard = ANY(%s) AND wanted IS NULL
+        FOR UPDATE SKIP LOCKED)"""
+# Shards of this worker that another one waits for.
+CALLED = "SELECT shard FROM run.shards WHERE owner = %s AND wanted <> owner"
+CLAIM_WANTED = """UPDATE run.shards SET owner = wanted, wanted = NULL WHERE shard IN (
+        SELECT shard FROM run.shards
+        WHERE wanted = %s AND (owner IS NULL OR owner = wanted) AND free_at <= now()
+        FOR UPDATE SKIP LOCKED)
+    RETURNING shard"""
+UNWANT = "UPDATE run.shards SET wanted = NULL WHERE wanted = ANY(%s)"
 GIVE_UP = """UPDATE run.shards SET owner = NULL, free_at = now() + interval '100 ms'
     WHERE owner = %s AND shard = ANY(%s)"""
 NEWS = """SELECT host, rank, depth, seq FROM run.news
@@ -226,8 +238,10 @@ FORGET_NEWS = """DELETE FROM run.news WHERE batch <= (
 GAINED = """SELECT name, extract(epoch FROM not_before - now())::float8 FROM run.hosts
     WHERE shard = ANY(%s) AND (not_before > now() OR EXISTS (
         SELECT FROM run.pending WHERE pending.host = hosts.number))"""
-REST = """UPDATE run.hosts SET not_before = now() + seconds * interval '1 s'
-    FROM unnest(%s, %s) AS rest(host, seconds) WHERE name = host"""
+REST = """INSERT INTO run.hosts(name, shard, not_before)
+    SELECT host, shard, now() + seconds * interval '1 s'
+    FROM unnest(%s, %s, %s) AS rest(host, shard, seconds)
+    ON CONFLICT (name) DO UPDATE SET not_before = excluded.not_before"""
 TAKE_PERMITS = """WITH before AS (SELECT pages_left FROM run.state FOR UPDATE),
     taken AS (UPDATE run.state SET pages_left = greatest(0, pages_left - %s))
     SELECT least(greatest(pages_left, 0), %s) FROM before"""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from crawler.errors import LeaseLost
@@ -20,7 +21,7 @@ from crawler.store.postgres.opening import facts_of
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.postgres.server import Connection, PostgresServer
-from crawler.store.sharing import SHARDS, Lease, Needs, News
+from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
 
 class PostgresTeam:
@@ -44,6 +45,9 @@ class PostgresTeam:
         self.deadline = monotonic() + lease.seconds - lease.margin
         #: Shards that are given up once nothing of them is out.
         self._leaving: set[int] = set()
+        #: Shards that this worker has asked for; those that it got in this way.
+        self._wanted: set[int] = set()
+        self._called_in: set[int] = set()
 
     def owns(self, host: str) -> bool:
         """Whether this worker may ask the host."""
@@ -112,25 +116,56 @@ class PostgresTeam:
     async def _share_out(
         self, pipeline: StatementPipeline, workers: int, needs: Needs, news: News
     ) -> None:
-        """Take free shards up to a fair share, and give up what is beyond it."""
+        """Take free shards up to a fair share, and give up what is beyond it. Shards
+        that pages wait for change their owner in any case."""
         run = self._run
-        fair = math.ceil(SHARDS / max(1, workers))
         free = self._leaving - needs.busy
         if free:
             await pipeline.send(sql.GIVE_UP, (run.worker, Integers(sorted(free))))
             self._leaving -= free
+        called = await pipeline.send(sql.CALLED, (run.worker,))
+        news.called = frozenset(shard for (shard,) in await pipeline.rows(called))
+        self._leave(news.called)
+        gained = await self._claim_wanted(pipeline, needs.wanted)
+        fair = math.ceil(SHARDS / max(1, workers))
         if len(run.shards) > fair:
-            surplus = sorted(run.shards, key=lambda shard: shard in needs.busy)
-            leaving = set(surplus[: len(run.shards) - fair])
-            run.shards -= leaving
-            self._leaving |= leaving
+            # A shard that was asked for is needed once more, as likely as not.
+            kept = needs.busy | self._called_in
+            surplus = sorted(run.shards, key=lambda shard: shard in kept)
+            self._leave(frozenset(surplus[: len(run.shards) - fair]))
         elif len(run.shards) < fair:
             wanted = fair - len(run.shards)
             cursor = await pipeline.send(sql.CLAIM, (run.worker, wanted))
-            gained = {shard for (shard,) in await pipeline.rows(cursor)}
-            if gained:
-                news.gained = await hosts_of(pipeline, gained)
-                run.shards |= gained
+            gained |= {shard for (shard,) in await pipeline.rows(cursor)}
+        if gained:
+            news.shards = frozenset(gained)
+            news.gained = await hosts_of(pipeline, gained)
+            run.shards |= gained
+
+    def _leave(self, shards: AbstractSet[int]) -> None:
+        """Begin nothing more at these shards. A later beat gives them up: until now
+        requests may have begun of which `Needs.busy` does not know."""
+        leaving = shards & self._run.shards
+        self._run.shards -= leaving
+        self._called_in -= leaving
+        self._leaving |= leaving
+
+    async def _claim_wanted(
+        self, pipeline: StatementPipeline, wanted: frozenset[int]
+    ) -> set[int]:
+        """Ask for these shards; those that are given by now."""
+        worker = self._run.worker
+        if wanted:
+            await pipeline.send(sql.WANT, (worker, Integers(sorted(wanted))))
+            self._wanted |= wanted
+        if not self._wanted:
+            return set()
+        cursor = await pipeline.send(sql.CLAIM_WANTED, (worker,))
+        given = {shard for (shard,) in await pipeline.rows(cursor)}
+        self._wanted -= given
+        self._called_in |= given
+        self._leaving -= given
+        return given
 
     async def _read_news(self, pipeline: StatementPipeline, news: News) -> None:
         run = self._run
@@ -189,7 +224,8 @@ async def hosts_of(
 async def _write_rests(pipeline: StatementPipeline, resting: Any) -> None:
     hosts = sorted(resting)
     seconds = Floats([resting[host] for host in hosts])
-    await pipeline.send(sql.REST, (Texts(hosts), seconds))
+    shards = Integers(map(shard_of, hosts))
+    await pipeline.send(sql.REST, (Texts(hosts), shards, seconds))
 
 
 def _stir(stirred: dict[str, Place], host: str, place: Place) -> None:

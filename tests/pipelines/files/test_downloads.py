@@ -5,8 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crawler import File, Files, Response, Results, Spider, crawl
+import pytest
+from anyio import to_thread
+
+from crawler import (
+    FetchError,
+    File,
+    Files,
+    Reason,
+    Request,
+    Response,
+    Results,
+    Retry,
+    Spider,
+    crawl,
+)
+from crawler.pipelines import Run
+from crawler.pipelines.files.downloads import Downloads
+from crawler.pipelines.files.places import LocalFolder
+from crawler.pipelines.files.receiver import FileLimits
 from crawler.settings import Layer, build
+from crawler.spider.at_work import Receiver
 from crawler.testing import FakeSite
 
 HOME = "https://shop.example/"
@@ -44,6 +63,24 @@ def test_a_url_that_failed_is_asked_once(tmp_path: Path) -> None:
     items = crawl(Own, transport=site).items
     assert [item["file"].reason for item in items] == ["http_status"] * 2
     assert site.urls == [HOME, f"{HOME}none.pdf"]
+
+
+class Refusing:
+    """Another process of the run asks the host of the file."""
+
+    async def receive(self, request: Request, receiver: Receiver) -> Response:
+        raise FetchError(Reason.DEADLINE, "another process asks it", is_free=True)
+
+
+async def test_a_page_whose_file_could_not_be_asked_for_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    place = LocalFolder(tmp_path)
+    await to_thread.run_sync(place.prepare)
+    downloads = Downloads(place, Run("books"))
+    for _ in range(2):  # nothing is remembered of it
+        with pytest.raises(Retry, match="another process asks it"):
+            await downloads.file(HOME, "", FileLimits(), Refusing())
 
 
 def changed(folder: Path, **options: Any) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ pytest.importorskip("psycopg", reason="needs the extra postgres")
 from crawler.errors import JobLocked, LeaseLost, NoRun, StoreError
 from crawler.store.base import Facts, Outcome, State
 from crawler.store.postgres.store import PostgresStore
-from crawler.store.sharing import Needs
+from crawler.store.sharing import Needs, shard_of
 from tests.postgres import Server
 from tests.store.values import START, Clock, done, entry, found
 
@@ -152,6 +152,76 @@ async def test_a_shard_with_a_request_out_is_not_given_up(
 
     assert news.gained == {}
     assert not any(second.team.owns(f"h{number}.example") for number in range(40))
+    await second.close(0.0)
+
+
+async def test_a_worker_gets_the_site_that_its_pages_wait_for(
+    store: PostgresStore, database: str
+) -> None:
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    shard = shard_of("books.example")
+    wanted, busy = frozenset({shard}), frozenset({shard})
+
+    await second.team.beat(Needs(wanted=wanted))
+    news = await store.team.beat(Needs(busy=busy))
+    assert shard in news.called
+    assert not store.team.owns("books.example")  # nothing more begins there
+
+    await store.team.beat(Needs(busy=busy))
+    await anyio.sleep(0.15)
+    assert (await second.team.beat(Needs(wanted=wanted))).shards & wanted == set()
+
+    resting = {"books.example": 60.0}
+    await store.team.beat(Needs(resting=resting))  # nothing is out any more
+    await anyio.sleep(0.15)
+    news = await second.team.beat(Needs(wanted=wanted))
+    assert second.team.owns("books.example")
+    assert shard in news.shards
+    # A host without a page of its own is asked no sooner than its last owner would.
+    assert 50 < news.gained["books.example"] <= 60
+
+    called = (await second.team.beat(Needs())).called
+    assert called == frozenset()
+    await second.close(0.0)
+
+
+async def test_a_site_that_two_workers_want_goes_from_one_to_the_other(
+    store: PostgresStore, database: str
+) -> None:
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    wanted = frozenset({shard_of("books.example")})
+    teams, owners = [store.team, second.team], []
+
+    for _ in range(12):
+        for team in teams:
+            is_waiting = not team.owns("books.example")
+            await team.beat(Needs(wanted=wanted if is_waiting else frozenset()))
+            owners.append([it.owns("books.example") for it in teams])
+        await anyio.sleep(0.11)
+
+    assert [True, True] not in owners
+    assert [True, False] in owners
+    assert [False, True] in owners
+    await second.close(0.0)
+
+
+async def test_a_dead_worker_wants_nothing(
+    store: PostgresStore, database: str, postgres: Server
+) -> None:
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    await second.team.beat(Needs(wanted=frozenset({shard_of("books.example")})))
+    postgres.execute(
+        "UPDATE crawler_run_1.workers SET expires = now() - interval '1 h' "
+        "WHERE NOT is_leader"
+    )
+
+    news = await store.team.beat(Needs())
+
+    assert news.called == frozenset()
+    assert store.team.owns("books.example")
     await second.close(0.0)
 
 
