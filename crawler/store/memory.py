@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 from crawler.request import Entry
@@ -54,6 +54,42 @@ class _Row:
         return self.outcome is None or self.outcome[0] is State.PENDING
 
 
+class _StagedPage:
+    """What a page has staged: each URL once, however often a stream names it."""
+
+    def __init__(self) -> None:
+        self.portions: list[Portion] = []
+        #: By fingerprint: how often a request was built once more, and the last one.
+        self.again: dict[int, tuple[int, Entry]] = {}
+        self._depths: dict[int, int] = {}
+        self._rejected: set[int] = set()
+
+    def add(self, portion: Portion) -> None:
+        requests = [entry for entry in portion.requests if self._is_new(entry)]
+        rejected = [it for it in portion.rejected if self._is_first(it)]
+        if requests or rejected or portion.items:
+            self.portions.append(Portion(portion.items, requests, rejected))
+
+    def _is_new(self, entry: Entry) -> bool:
+        """Whether the URL was not staged, or not at so low a depth."""
+        fingerprint, depth = entry.fingerprint, entry.depth
+        known = self._depths.get(fingerprint)
+        if known is not None and known <= depth:
+            if is_built(entry):
+                times, _ = self.again.get(fingerprint, (0, entry))
+                self.again[fingerprint] = times + 1, entry
+            return False
+        self._depths[fingerprint] = depth
+        return True
+
+    def _is_first(self, rejected: Rejected) -> bool:
+        if rejected.fingerprint in self._rejected:
+            return False
+        if len(self._rejected) < REJECTED_LIMIT:
+            self._rejected.add(rejected.fingerprint)
+        return True
+
+
 # Over 15 methods: eighteen are those of the protocol. Over 12 attributes: each is what
 # a table is in a durable store.
 class MemoryStore:
@@ -67,7 +103,7 @@ class MemoryStore:
         self._rows: dict[int, _Row] = {}
         self._items: deque[ItemRow] = deque()
         self._keys: set[tuple[str, bytes]] = set()
-        self._staged: dict[int, list[Portion]] = {}
+        self._staged: dict[int, _StagedPage] = {}
         self._sequence = 0
         self._discovered = 0
         self._positions: dict[str, str] = {}
@@ -119,24 +155,31 @@ class MemoryStore:
         count_outcome(self._counters, outcome, is_again=is_again)
         landed = count_start(self._counters, outcome, self._start_counts)
         self._start_counts = landed
-        portions = self._portions(outcome)
+        portions, again = self._portions(outcome)
         if outcome.state in (State.DONE, State.FAILED):
             self._add_items(outcome, portions, committed, limit)
         if outcome.entry is not None:
             self._note(outcome.entry, outcome)
         for portion in portions:
             self._add_all(portion.requests, committed, is_again=is_again)
+        for times, entry in again:
+            self._note_duplicate(entry, times)
         for portion in portions:
             self._reject_all(portion.rejected)
 
-    def _portions(self, outcome: Outcome) -> list[Portion]:
-        """The portions that the page has staged, if it has ended, and the rest."""
+    def _portions(
+        self, outcome: Outcome
+    ) -> tuple[list[Portion], Iterable[tuple[int, Entry]]]:
+        """The portions that the page has staged, if it has ended, and the rest; then
+        how often the page built a request once more that it had staged."""
         rest = Portion(outcome.items, outcome.requests, outcome.rejected)
         if outcome.entry is None or not self._staged:
-            return [rest]
-        staged = self._staged.pop(outcome.entry.fingerprint, [])
+            return [rest], ()
+        staged = self._staged.pop(outcome.entry.fingerprint, None)
         is_ended = outcome.state in (State.DONE, State.FAILED)
-        return [*staged, rest] if is_ended and outcome.portions else [rest]
+        if staged is None or not (is_ended and outcome.portions):
+            return [rest], ()
+        return [*staged.portions, rest], staged.again.values()
 
     def _is_again(self, outcome: Outcome) -> bool:
         """Whether `start()` has yielded this before."""
@@ -155,11 +198,11 @@ class MemoryStore:
             if is_known and not is_again and is_built(entry):
                 self._note_duplicate(entry)
 
-    def _note_duplicate(self, entry: Entry) -> None:
-        add(self._counters.skipped, DUPLICATE)
+    def _note_duplicate(self, entry: Entry, more: int = 1) -> None:
+        add(self._counters.skipped, DUPLICATE, more)
         times, _ = self._duplicates.get(entry.fingerprint, (0, entry))
         if times or len(self._duplicates) < REJECTED_LIMIT:
-            self._duplicates[entry.fingerprint] = times + 1, entry
+            self._duplicates[entry.fingerprint] = times + more, entry
 
     def _reject_all(self, links: Sequence[Rejected]) -> None:
         for rejected in links:
@@ -253,8 +296,8 @@ class MemoryStore:
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
         if not number:
-            self._staged[entry.fingerprint] = []
-        self._staged[entry.fingerprint].append(portion)
+            self._staged[entry.fingerprint] = _StagedPage()
+        self._staged[entry.fingerprint].add(portion)
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
         if not self._items:

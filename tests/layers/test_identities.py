@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+import crawler
 from crawler import (
     ConfigError,
     Request,
@@ -19,7 +20,11 @@ from crawler import (
     SessionPool,
     Spider,
 )
+from crawler.settings import Layer, build
 from crawler.testing import FakeSite
+from tests.http import frames
+from tests.http.peers import Peer, peer
+from tests.http.servers import certificates
 from tests.run.killing import durable, killed_and_resumed
 from tests.run.timed import HOME, Run, TimedSite, Visits, crawl
 
@@ -428,3 +433,62 @@ def test_robots_txt_goes_the_way_of_the_session_that_needs_it(session: str) -> N
         f"{HOME}robots.txt": proxy,
         HOME: proxy,
     }
+
+
+class Noted:
+    """Answers with the cookies that came; notes who uses which connection, and for
+    what."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, set[tuple[str, str]]] = {}
+
+    async def answer(self, peer: Peer) -> None:
+        await peer.start()
+        while True:
+            stream_id, fields = await peer.request()
+            who, path = fields.get(b"x-member", b""), fields[b":path"].decode()
+            what = who.decode(), path.rpartition("/")[2]
+            self.seen.setdefault(peer.number, set()).add(what)
+            head = [(b":status", b"200"), (b"content-type", b"text/html")]
+            if path.startswith("/login"):
+                head.append((b"set-cookie", b"sid=" + who + b"; Path=/"))
+            peer.head(stream_id, *head)
+            body = fields.get(b"cookie", b"")
+            peer.send(frames.data(stream_id, body, is_last=True))
+
+
+async def test_two_identities_never_share_an_http2_connection() -> None:
+    class Members(Spider):
+        name = "members"
+        sessions = [
+            Session(name, login="log_in", headers={"X-Member": name})
+            for name in ("anna", "ben")
+        ]
+
+        async def start(self) -> Results:
+            for number in range(6):
+                for name in ("anna", "ben", ""):
+                    yield Request(f"{served.url}/{number}/{name}", session=name)
+
+        async def log_in(self, session: Session) -> None:
+            await self.fetch(f"{served.url}/login/{session.name}")
+
+        async def parse(self, response: Response) -> Results:
+            yield {"url": response.url, "body": response.text}
+
+    noted = Noted()
+    http = {"verify": False, "private_networks": True}
+    politeness = {"robots": False, "per_host": 8}
+    settings = build([Layer("test", {"http": http, "politeness": politeness})])
+    async with peer(noted.answer, certificates().server("h2")) as served:
+        report = await crawler.Crawl(Members(), settings).wait()
+
+    assert report.pages == 18
+    bodies = {item["url"].rpartition("/")[2]: item["body"] for item in report.items}
+    assert bodies == {"anna": "sid=anna", "ben": "sid=ben", "": ""}
+    # A connection is one identity's, its login among what it carries.
+    assert sorted(map(sorted, noted.seen.values())) == [
+        [("", "")],
+        [("anna", "anna")],
+        [("ben", "ben")],
+    ]

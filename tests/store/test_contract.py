@@ -465,6 +465,29 @@ async def test_staged_requests_are_pending_when_their_page_is_done(
     assert await found_in_order(store, committed) == ["b", "c", "d"]
 
 
+async def test_a_stream_may_name_a_url_as_often_as_it_likes(store: Store) -> None:
+    page, link, outside = entry("a"), entry("b", depth=3), entry("c")
+    rejected = Rejected(outside.fingerprint, outside.url, "scope", page.fingerprint)
+    built = [entry("d", depth=1, found_as=BUILT) for _ in range(5)]
+    await store.commit([found(page)])
+    await store.stage(page, Portion(requests=[link, built[0]], rejected=[rejected]), 0)
+    for number in range(1, 4):
+        portion = Portion(requests=[link, built[number]], rejected=[rejected])
+        await store.stage(page, portion, number)
+    await store.stage(page, Portion(requests=[entry("b", depth=2)]), 4)
+
+    committed = await store.commit([Outcome(page, requests=[built[4]], portions=5)])
+
+    assert committed.counters.found == 3
+    assert committed.counters.skipped == {"duplicate": 4, "scope": 1}
+    explained = await store.explain(link.fingerprint)
+    assert explained is not None
+    assert explained.depth == 2
+    explained = await store.explain(built[0].fingerprint)
+    assert explained is not None
+    assert explained.duplicates == 4
+
+
 async def found_in_order(store: Store, committed: Committed) -> list[str]:
     """The paths of entries that are pending since this commit, as they were found."""
     entries = list(committed.added)
