@@ -12,7 +12,7 @@ from crawler.cli.parser import Commands
 from crawler.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from crawler.cli.project import Project
     from crawler.run.options import RunOptions
@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
     terms = _terms(args, project, target.job, spider, settings)
     summary.check(args.summary, terms.outputs or ())
     manner = Manner(args.verbose, args.quiet, args.log_format)
-    with _helpers(args, settings, terms):
+    with _helpers(args, settings, terms) as start_helpers:
         ending = conduct(
             spider,
             settings,
@@ -158,14 +158,18 @@ def run(args: argparse.Namespace) -> int:
             args.command_line,
             spider_name=args.name,
             summary_path=args.summary,
+            on_open=start_helpers,
         )
     return ending.report.exit_code
 
 
 def _helpers(
     args: argparse.Namespace, settings: Settings, terms: RunOptions
-) -> AbstractContextManager[None]:
-    """Return a context in which the other processes of `--processes` run."""
+) -> AbstractContextManager[Callable[[], None] | None]:
+    """Return a context that gives what starts the other processes of `--processes`.
+
+    They can join once the run is open: then it goes by the code that is here.
+    """
     if args.processes == 1:
         return nullcontext()
     if not settings.storage.url:

@@ -71,11 +71,12 @@ def conduct(
     *,
     spider_name: str = "",
     summary_path: str | None = None,
+    on_open: Callable[[], None] | None = None,
 ) -> Ending:
     """Run a spider, show its progress, and write its summary.
 
     `command` is the command that resumes the run. `spider_name` is what `--spider`
-    needs to find the spider, if not its name.
+    needs to find the spider, if not its name. `on_open` is called when the run is open.
     """
     view = manner.view(terms)
     hand_in = partial(summary.write_early, summary_path)
@@ -88,7 +89,9 @@ def conduct(
     ):
         if isinstance(view, JsonView):
             view.context = context
-        work = partial(perform, spider, settings, terms, view, hand_in, context)
+        work = partial(
+            perform, spider, settings, terms, view, hand_in, context, on_open
+        )
         ending = run_in_loop(work)
         if ending.error is not None:
             folder = Path(settings.storage.dir) if ending.is_kept else None
@@ -123,6 +126,7 @@ async def perform(
     view: View,
     hand_in: Callable[[Report], None] | None = None,
     context: logs.Context | None = None,
+    on_open: Callable[[], None] | None = None,
 ) -> Ending:
     """Run a spider until it ends or is stopped. CrawlError if the run cannot begin.
 
@@ -133,7 +137,7 @@ async def perform(
     while True:
         try:
             ending, is_given_up = await _perform(
-                spider, settings, terms, view, hand_in, context
+                spider, settings, terms, view, hand_in, context, on_open
             )
         except NoRun as exc:
             if not terms.joins:
@@ -155,6 +159,7 @@ async def _perform(
     view: View,
     hand_in: Callable[[Report], None] | None,
     context: logs.Context | None,
+    on_open: Callable[[], None] | None,
 ) -> tuple[Ending, bool]:
     """Like `perform`, but once. Return also whether another process took over the
     work."""
@@ -169,6 +174,8 @@ async def _perform(
                     job = terms.job_of(spider)
                     context.update(spider=spider.name, job=job, run=run.opening.run)
                 _greet(run, view)
+                if on_open is not None:
+                    on_open()
                 stopper.attend(run.engine)
                 tasks.start_soon(view.follow, run)
                 report, error = await _run(run, stopper)

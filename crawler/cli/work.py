@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from crawler.cli import parser as options
@@ -70,13 +70,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def beside(count: int, arguments: Sequence[str]) -> Iterator[None]:
-    """Run `count` processes of `crawl work` with these arguments while the block
-    runs."""
+def beside(count: int, arguments: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """Yield a function that starts `count` processes of `crawl work` with these
+    arguments, once. At the end of the block they are ended."""
     command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
-    started = [subprocess.Popen(command) for _ in range(count)]
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        if not started:
+            started.extend(subprocess.Popen(command) for _ in range(count))
+
     try:
-        yield
+        yield start
     finally:
         for process in started:
             process.terminate()

@@ -41,7 +41,7 @@ async def open_run(
     known = {}
     if plan.proxies is not None:
         known = await to_thread.run_sync(plan.proxies.read)
-    opening = await plan.store.open(plan.start())
+    opening = await plan.store.open(await plan.start())
     run_time = RunTime(opening.seconds, begun)
     async with AsyncExitStack() as stack:
         use = await stack.enter_async_context(StoreUse(plan.store, run_time))

@@ -87,9 +87,14 @@ class RunPlan(msgspec.Struct, frozen=True):
             guard_formulas=self.settings.output.guard_formulas,
         )
 
-    def start(self) -> RunStart:
+    async def start(self) -> RunStart:
         """The facts that the store keeps of the run from its beginning."""
         arguments = encode_arguments(self.spider.arguments)
+        code = ""
+        if self.settings.storage.url:  # other processes may have other code
+            from crawler.run.code_version import code_version
+
+            code = await to_thread.run_sync(code_version, type(self.spider))
         return RunStart(
             job=self.job,
             spider=self.spider.name,
@@ -100,6 +105,7 @@ class RunPlan(msgspec.Struct, frozen=True):
             is_leader=not self.options.joins,
             pages=self.options.pages,
             items=self.options.items,
+            code=code,
         )
 
 

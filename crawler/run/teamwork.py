@@ -2,7 +2,8 @@
 share of the sites, and learns what the others have found.
 
 Rule: when the lease cannot be renewed in time nothing is asked; when the run has given
-the process up, all that it holds is dropped, and it joins anew.
+the process up, all that it holds is dropped, and it joins anew. A process whose code
+is no longer the run's lands what it has begun, and leaves.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import TracebackType
 import anyio
 from anyio.abc import TaskGroup
 
-from crawler.errors import Blame, FetchError, LeaseLost, Reason, StoreError
+from crawler.errors import Blame, FetchError, LeaseLost, Reason, StateError, StoreError
 from crawler.frontier.host_pace import HostPace
 from crawler.layers.protocol import Fetch
 from crawler.request import Request
@@ -54,6 +55,8 @@ class Teamwork:
         self._parts = parts
         self._workers = 1
         self._is_over = False
+        #: Why the run wants this process no more; empty: it does.
+        self._refusal = ""
         self._beaten = anyio.Event()
         self._tasks: TaskGroup
         self.engine: Engine
@@ -73,6 +76,8 @@ class Teamwork:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
         await self._hand_over()
+        if self._refusal and kind is None:
+            raise StateError(self._refusal)
 
     async def settle(self, reason: FinishReason) -> None:
         """At the end of a complete crawl: end it for all, and wait for the others, so
@@ -131,6 +136,9 @@ class Teamwork:
         if news.workers != self._workers:
             self._workers = news.workers
             parts.share(news.workers)
+        if news.refusal and not self._refusal:
+            self._refusal = news.refusal
+            self.engine.stop(FinishReason.INTERRUPTED)
         if news.over and not self._is_over:
             self._is_over = True
             if news.over == FinishReason.FINISHED:

@@ -327,6 +327,9 @@ class RunStart(msgspec.Struct, frozen=True):
     #: Limits on pages and items, which all processes of a shared run keep.
     pages: int | None = None
     items: int | None = None
+    #: The version of the spider's code, which all processes of a shared run must have;
+    #: "": it does not matter.
+    code: str = ""
 
 
 class Opening(msgspec.Struct):

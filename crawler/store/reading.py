@@ -34,6 +34,10 @@ class RunRecord(msgspec.Struct, frozen=True):
     reason: str
     seconds: float
     counters: Counters
+    #: The version of the spider's code that the run goes by, and since when; "": it is
+    #: not known, as for a run that one process has alone.
+    code: str = ""
+    code_since: float = 0.0
 
 
 class Visit(msgspec.Struct, frozen=True):

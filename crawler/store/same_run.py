@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from crawler.errors import StateError
 from crawler.store.base import RunStart
 from crawler.store.reading import RunRecord
@@ -23,3 +25,23 @@ def check_same(record: RunRecord, start: RunStart) -> None:
         f"run {record.number} of job {start.job!r} is unfinished, {what}; give the "
         "same to resume it, --fresh to forget it, or --job NAME for another job"
     )
+
+
+def refusal(record: RunRecord, job: str, code: str) -> str:
+    """Why a process with this version of the spider's code must not work on the run;
+    "": it may."""
+    if code in ("", record.code) or not record.code:
+        return ""
+    since = datetime.fromtimestamp(record.code_since, UTC).isoformat(timespec="seconds")
+    return (
+        f"run {record.number} of job {job!r} goes by version {record.code} of the "
+        f"spider's code since {since}, and this process has {code}; deploy the same "
+        f"code here, or stop `crawl run {job}` and start it again with the code that "
+        "is here"
+    )
+
+
+def check_code(record: RunRecord, start: RunStart) -> None:
+    """StateError unless a process with the code of `start` may join the run."""
+    if why := refusal(record, start.job, start.code):
+        raise StateError(why)

@@ -91,6 +91,8 @@ class News:
     permits: int = 0
     #: Why the crawl is over; empty: it is not.
     over: str = ""
+    #: Why this worker must leave the run, as a line for a person; empty: it may stay.
+    refusal: str = ""
 
 
 class Team(Protocol):

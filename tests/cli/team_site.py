@@ -25,6 +25,8 @@ class TeamSite:
     port: int = 0
     #: (monotonic time, host, path), robots.txt among them.
     log: list[tuple[float, str, str]] = field(default_factory=list)
+    #: The port of the client, by time and host.
+    clients: dict[tuple[float, str], int] = field(default_factory=dict)
 
     def name(self, host: int) -> str:
         """Each host has an address of its own, and is a site of its own."""
@@ -58,6 +60,20 @@ class TeamSite:
             ]
         return found
 
+    def gaps_between_clients(self) -> list[float]:
+        """The times between two requests to each host on different connections: how
+        one process follows another, even if the machine is busy with others."""
+        found = []
+        for host in range(self.hosts):
+            name = self.name(host)
+            times = sorted(at for at, where, _ in self.log if where == name)
+            found += [
+                later - before
+                for before, later in pairwise(times)
+                if self.clients[before, name] != self.clients[later, name]
+            ]
+        return found
+
     def asked_robots(self) -> list[str]:
         return [host for _, host, path in self.log if path == "/robots.txt"]
 
@@ -73,7 +89,9 @@ def serving_team(
 
         def do_GET(self) -> None:
             name = self.headers["Host"]
-            site.log.append((time.monotonic(), name, self.path))
+            now = time.monotonic()
+            site.clients[now, name] = self.client_address[1]
+            site.log.append((now, name, self.path))
             status, body = 200, robots
             if self.path == "/robots.txt":
                 status = 200 if robots else 404

@@ -153,6 +153,23 @@ def test_a_schema_of_a_newer_version_is_refused(
         assert "newer version of the crawler" in done.stderr
 
 
+def test_a_catalog_of_an_earlier_version_is_read_and_brought_up_to_date(
+    tmp_path: Path, shop: Site, postgres: Server, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}")
+    crawl(tmp_path, "run", "books", "-q", *at)
+    postgres.execute("ALTER TABLE crawler.runs DROP code, DROP code_since")
+    postgres.execute("UPDATE crawler.version SET version = 2")
+
+    read = crawl(tmp_path, "status", "books", "--json", *at)
+    done = crawl(tmp_path, "run", "books", "-q", *at)
+    after = crawl(tmp_path, "status", "books", "--json", *at)
+
+    assert (read.returncode, done.returncode) == (0, 0), read.stderr + done.stderr
+    assert json.loads(read.stdout)["code"] is None
+    assert json.loads(after.stdout)["code"]
+
+
 def test_an_interrupted_crawl_of_files_knows_nothing_of_the_database(
     tmp_path: Path, shop: Site, database: str
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crawler.version import __version__
 from tests.cli.sites import (
     SHOP,
     crawl,
@@ -38,6 +39,9 @@ def test_a_run_at_work_is_shown_with_its_process(
     assert [each["process"] for each in found["workers"]] == [process.pid]
     assert (found["reason"], found["workers"][0]["leads"]) == ("unfinished", True)
     assert found["workers"][0]["shards"] == (256 if kind == "shared" else 0)
+    assert (found["code"] or "").partition("+")[0] == (
+        __version__ if kind == "shared" else ""
+    )
     assert f"leads: process {process.pid} on " in shown.stdout
     assert after.stdout.startswith("books/1  finished  3 pages, 3 items")
 

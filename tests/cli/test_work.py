@@ -101,7 +101,7 @@ def test_one_command_starts_several_processes(tmp_path: Path, database: str) -> 
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["pages"] == summary["items"] == HOSTS * PAGES
-    assert min(site.gaps()) >= LEAST
+    assert min(site.gaps_between_clients()) >= LEAST
 
 
 def test_a_limit_on_pages_holds_over_several_processes(
@@ -124,6 +124,56 @@ def test_several_processes_need_a_store_that_they_share(tmp_path: Path) -> None:
 
     assert made.returncode == 2
     assert "storage.url" in made.stderr.splitlines()[-1]
+
+
+def change_code(folder: Path) -> None:
+    spider = folder / "spiders" / "team.py"
+    text = spider.read_text(encoding="utf-8")
+    spider.write_text(f"{text}\nCHANGED = True\n", encoding="utf-8")
+
+
+def test_a_worker_with_other_code_is_refused(tmp_path: Path, database: str) -> None:
+    at = ("-s", f"storage.url={database}")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with starting(tmp_path, "run", "team", *at) as leader:
+            until(site, 1)
+            change_code(tmp_path)
+            refused = crawl(tmp_path, "work", "team", *at)
+            told = ended(leader)
+
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert "deploy the same code here" in line
+    assert leader.returncode == 0, told
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+
+
+def test_workers_leave_a_run_that_goes_on_with_other_code(
+    tmp_path: Path, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "run", "team", *at) as leader,
+            starting(tmp_path, "work", "team", "-q", *at) as worker,
+        ):
+            until(site, HOSTS * 4)
+            leader.kill()
+            leader.wait()
+            before = json.loads(crawl(tmp_path, "status", "team", "--json", *at).stdout)
+            change_code(tmp_path)
+            again = crawl(tmp_path, "run", "team", "--processes", "2", *at)
+            told = ended(worker)
+
+    assert again.returncode == 0, again.stderr
+    assert worker.returncode == 2, told
+    (line,) = told.splitlines()
+    assert before["code"] in line
+    assert "deploy the same code here" in line
+    assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
+    assert max(Counter((host, path) for _, host, path in site.log).values()) <= 2
 
 
 @pytest.mark.slow

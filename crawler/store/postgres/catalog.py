@@ -18,7 +18,7 @@ from crawler.store.postgres.run_state import decoded
 from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
 from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.reading import RunRecord
-from crawler.store.same_run import check_same
+from crawler.store.same_run import check_code, check_same
 
 #: The reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
@@ -53,8 +53,8 @@ def schema_of(run: int) -> str:
 def listed(row: Sequence[Any]) -> ListedRun:
     """A row of RUN_COLUMNS."""
     number, version, *rest = row
-    *figures, counters = rest
-    record = RunRecord(*(*figures, decoded(counters)))
+    *figures, counters, code, since = rest
+    record = RunRecord(*(*figures, decoded(counters), code, since))
     return ListedRun(number, version, record)
 
 
@@ -99,6 +99,8 @@ async def choose(
         if latest is not None and latest.record.finished is None:
             if not start.fresh:
                 check_same(latest.record, start)
+                if not start.is_leader:
+                    check_code(latest.record, start)
                 await _migrate(connection, server, latest)
                 return latest, True
             values = (start.started, FORGOTTEN, None, None, latest.id)

@@ -70,6 +70,8 @@ async def join(
             done = await _count_pages(pipeline)
             left = None if start.pages is None else max(0, start.pages - done)
             await pipeline.send(sql.SET_LIMITS, (start.items, left))
+            code = (start.code, start.started, run.id, start.code)
+            await pipeline.send(sql.SET_CODE, code)
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
         if len(alive) == 1:  # no worker is left who could end these pages
             for statement in sql.DROP_STAGED:

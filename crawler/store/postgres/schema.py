@@ -233,8 +233,12 @@ CREATE INDEX files_by_key ON crawler.files(job, place, key)"""
 
 #: The worker whose pages wait for a site of the shard; NULL: nobody's.
 _WANTED = "ALTER TABLE run.shards ADD COLUMN wanted bigint"
+#: The version of the spider's code that the processes of a run have, and since when.
+_CODE = """ALTER TABLE crawler.runs
+    ADD code text NOT NULL DEFAULT '',
+    ADD code_since float8 NOT NULL DEFAULT 0"""
 
-CATALOG_STEPS = (_CATALOG, _FILES)
+CATALOG_STEPS = (_CATALOG, _FILES, _CODE)
 RUN_STEPS = (_RUN, _WANTED)
 
 #: Requests that one commit may number.

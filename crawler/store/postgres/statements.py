@@ -31,12 +31,17 @@ INSERT INTO crawler.version SELECT 0 WHERE NOT EXISTS (SELECT FROM crawler.versi
 CATALOG_VERSION = "SELECT version FROM crawler.version"
 SET_CATALOG_VERSION = "UPDATE crawler.version SET version = %s"
 LOCK_RUNS = "LOCK TABLE crawler.runs IN SHARE ROW EXCLUSIVE MODE"
+# A reader may come before the first crawl of this version, which adds the columns of
+# the code: a row as an object gives them as soon as they are there.
 RUN_COLUMNS = """id, version, number, spider, arguments, started, finished, reason,
-    seconds, counters"""
+    seconds, counters, coalesce(to_jsonb(runs) ->> 'code', ''),
+    coalesce((to_jsonb(runs) ->> 'code_since')::float8, 0)"""
 RUNS = f"SELECT {RUN_COLUMNS} FROM crawler.runs WHERE job = %s ORDER BY number DESC"
 JOBS = "SELECT DISTINCT job FROM crawler.runs ORDER BY job"
 ADD_RUN = """INSERT INTO crawler.runs(job, number, spider, arguments, started)
     VALUES(%s, %s, %s, %s, %s) RETURNING id"""
+SET_CODE = """UPDATE crawler.runs SET code = %s, code_since = %s
+    WHERE id = %s AND code <> %s"""
 SET_RUN_VERSION = "UPDATE crawler.runs SET version = %s WHERE id = %s"
 FINISH_RUN = """UPDATE crawler.runs SET finished = %s, reason = %s, report = %s,
     counters = coalesce(%s, counters) WHERE id = %s"""
@@ -213,6 +218,7 @@ RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
 STANDING = """SELECT (SELECT count(*) FROM run.workers WHERE NOT dead), batch, over,
     pages_left, (SELECT sum(permits) FROM run.workers WHERE NOT dead)::bigint, items,
     items_limit FROM run.state"""
+CODE = "SELECT code, code_since FROM crawler.runs WHERE id = %s AND code <> %s"
 CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
         SELECT shard FROM run.shards
         WHERE owner IS NULL AND wanted IS NULL AND free_at <= now()

@@ -147,10 +147,10 @@ class PostgresStore:
             if isinstance(exc, StoreError):  # there is nothing yet to wait with
                 raise StateError(str(exc)) from exc
             raise
-        run, schema = self._run, self._listed.schema
+        run = self._run
         run.is_leader = start.is_leader
         self.team = PostgresTeam(
-            self._server, schema, run, self._monotonic, self._lease
+            self._server, self._listed, start, run, self._monotonic, self._lease
         )
         self.recent, self.rejected = run.recent, run.rejected
         self._begun = self._monotonic()

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+import msgspec
+
 from crawler.errors import LeaseLost
-from crawler.store.base import Place
+from crawler.store.base import Place, RunStart
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Floats, Integers, Texts
+from crawler.store.postgres.catalog import ListedRun
 from crawler.store.postgres.landing import GIVEN_UP
 from crawler.store.postgres.link import WorkerLink
 from crawler.store.postgres.membership import bury_outdated
@@ -21,6 +24,7 @@ from crawler.store.postgres.opening import facts_of
 from crawler.store.postgres.pipeline import StatementPipeline, transaction
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.postgres.server import Connection, PostgresServer
+from crawler.store.same_run import refusal
 from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
 
@@ -30,14 +34,16 @@ class PostgresTeam:
     def __init__(
         self,
         server: PostgresServer,
-        schema: str,
+        listed: ListedRun,
+        start: RunStart,
         run: WorkerState,
         monotonic: Callable[[], float],
         lease: Lease,
     ) -> None:
         self.lease = lease
         self._link = WorkerLink(server)
-        self._schema = schema
+        self._listed = listed
+        self._start = start
         self._run = run
         self._monotonic = monotonic
         self.is_leader = run.is_leader
@@ -59,7 +65,7 @@ class PostgresTeam:
         sent = self._monotonic()
 
         async def work(connection: Connection) -> News:
-            async with transaction(connection, self._schema) as pipeline:
+            async with transaction(connection, self._listed.schema) as pipeline:
                 return await self._beat(pipeline, needs)
 
         news = await self._link.once(work)
@@ -90,6 +96,8 @@ class PostgresTeam:
             news.over = news.over or "pages_limit"
         self.is_limited = run.is_limited = left is not None
         run.items_limit = limit
+        if not run.is_leader:
+            news.refusal = await _refusal(pipeline, self._listed, self._start)
         await self._share_out(pipeline, workers, needs, news)
         await self._read_news(pipeline, news)
         run.batch = batch
@@ -191,7 +199,7 @@ class PostgresTeam:
         """What a robots.txt was answered within a day: status and body."""
 
         async def work(connection: Connection) -> list[Any]:
-            pipeline = StatementPipeline(connection, self._schema)
+            pipeline = StatementPipeline(connection, self._listed.schema)
             return await pipeline.rows(await pipeline.send(sql.ROBOTS, (url,)))
 
         rows = await self._link.steadily(work)
@@ -206,7 +214,7 @@ class PostgresTeam:
 
     async def _do(self, statement: str, values: tuple[Any, ...]) -> None:
         async def work(connection: Connection) -> None:
-            async with transaction(connection, self._schema) as pipeline:
+            async with transaction(connection, self._listed.schema) as pipeline:
                 await pipeline.send(statement, values)
 
         await self._link.steadily(work)
@@ -219,6 +227,16 @@ async def hosts_of(
     column = Integers(sorted(shards))
     rows = await pipeline.rows(await pipeline.send(sql.GAINED, (column,)))
     return {host: max(0.0, seconds or 0.0) for host, seconds in rows}
+
+
+async def _refusal(pipeline: StatementPipeline, run: ListedRun, start: RunStart) -> str:
+    """Why this worker must leave: the run was resumed with other code; "": it was
+    not."""
+    cursor = await pipeline.send(sql.CODE, (run.id, start.code))
+    for code, since in await pipeline.rows(cursor):
+        record = msgspec.structs.replace(run.record, code=code, code_since=since)
+        return refusal(record, start.job, start.code)
+    return ""
 
 
 async def _write_rests(pipeline: StatementPipeline, resting: Any) -> None:

@@ -1,0 +1,156 @@
+"""The version of a spider's code: a hash of its sources, equal on all machines.
+
+    code_version(Books)  # '0.2.0+3f2a9c81d04e'
+
+The version of the crawler comes first. The hash is over the modules of the spider and
+its base classes, and over those of the project's own modules that they import, directly
+or not. The standard library and installed packages do not count, nor do settings.
+
+Rule: no path, no date and no kind of line end has a part in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+from crawler.spider import Spider
+from crawler.version import __version__
+
+#: Digits of the hash that are kept.
+_DIGITS = 12
+#: Bytes before the code in a compiled module; the date of its source is among them.
+_HEAD_OF_COMPILED = 16
+_SUFFIXES = (".py", ".pyc")
+_PACKAGE = Path(__file__).parents[1]
+_LIBRARY = Path(sysconfig.get_path("stdlib"))
+
+
+def code_version(spider: type[Spider]) -> str:
+    """The version of the code of a spider: that of the crawler, and a hash.
+
+    A module without a source counts by its compiled code, and what it imports is not
+    followed. One that has no file at all counts by its name.
+    """
+    sources = _Sources()
+    names = [each.__module__ for each in spider.__mro__]
+    sources.packages = {name.partition(".")[0] for name in names if "." in name}
+    for name in dict.fromkeys(names):
+        if name.partition(".")[0] not in ("builtins", "abc", "typing", "crawler"):
+            sources.add(name, is_own=True)
+    sources.follow()
+    whole = sha256()
+    for line in sorted(sources.found.values()):
+        whole.update(line)
+    return f"{__version__}+{whole.hexdigest()[:_DIGITS]}"
+
+
+class _Sources:
+    """The files of own modules, and what counts of each."""
+
+    def __init__(self) -> None:
+        #: Top-level packages whose modules are own ones even if they are installed.
+        self.packages: set[str] = set()
+        #: By file, or by the name of a module that has none.
+        self.found: dict[Path | str, bytes] = {}
+        self._specs: dict[str, ModuleSpec | None] = {}
+        #: Sources whose imports are not known yet: the text, and the package it is in.
+        self._new: list[tuple[bytes, str]] = []
+
+    def add(self, name: str, *, is_own: bool = False) -> None:
+        """Add the module, if it is one of the project's own."""
+        path = self._file(name)
+        if path is None:
+            if is_own:
+                self.found[name] = sha256(name.encode()).digest()
+            return
+        if path in self.found or not (is_own or self._is_own(name, path)):
+            return
+        try:
+            text = path.read_bytes()
+        except OSError:  # in an archive, for example
+            self.found[path] = sha256(name.encode()).digest()
+            return
+        is_source = path.suffix == ".py"
+        text = text.replace(b"\r\n", b"\n") if is_source else text[_HEAD_OF_COMPILED:]
+        is_package = path.stem == "__init__"
+        label = path.parent.name if is_package else path.stem
+        self.found[path] = sha256(label.encode() + b"\0" + text).digest()
+        if is_source:
+            package = name if is_package else name.rpartition(".")[0]
+            self._new.append((text, package))
+
+    def follow(self) -> None:
+        """Add what the modules import, until nothing is new."""
+        while self._new:
+            text, package = self._new.pop()
+            for name in _imported(text, package):
+                self.add(name)
+
+    def _is_own(self, name: str, path: Path) -> bool:
+        top = name.partition(".")[0]
+        if top in self.packages:
+            return True
+        is_installed = {"site-packages", "dist-packages"} & set(path.parts)
+        outside = (_PACKAGE, _LIBRARY)
+        return not is_installed and not any(map(path.is_relative_to, outside))
+
+    def _file(self, name: str) -> Path | None:
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            return None
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if origin is None and (spec := self._spec(name)) is not None:
+            origin = spec.origin if spec.has_location else None
+        path = Path(origin) if origin else None
+        return path if path is not None and path.suffix in _SUFFIXES else None
+
+    def _spec(self, name: str) -> ModuleSpec | None:
+        """Where a module would be imported from; nothing is imported."""
+        if name not in self._specs:
+            parent, _, _ = name.rpartition(".")
+            places: Iterable[str] | None = None
+            if parent:
+                places = getattr(sys.modules.get(parent), "__path__", None)
+                if places is None and (above := self._spec(parent)) is not None:
+                    places = above.submodule_search_locations
+            is_known = not parent or places is not None
+            where = None if places is None else list(places)
+            self._specs[name] = PathFinder.find_spec(name, where) if is_known else None
+        return self._specs[name]
+
+
+def _imported(text: bytes, package: str) -> Iterator[str]:
+    """The names of modules that a source may import, and of their packages."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node.module or "", node.level, package)
+            yield from _with_parents(base)
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if base else alias.name
+
+
+def _absolute(module: str, level: int, package: str) -> str:
+    """The name of a module that a relative import names; `level` is its dots."""
+    if not level:
+        return module
+    parts = package.split(".")
+    above = parts[: len(parts) - level + 1]
+    return ".".join([*above, module] if module else above)
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    parts = name.split(".") if name else []
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])
