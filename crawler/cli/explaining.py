@@ -139,7 +139,7 @@ def _known(found: Explanation) -> Iterator[str]:
         where, callback = found.duplicate_on or "start()", found.duplicate_for
         yield (
             f"    equal    {counted(found.duplicates, 'more Request')}, such as one in "
-            f"{where} for {callback}(): not asked again, for that takes once=False"
+            f"{where} for {callback}(): not requested again; once=False repeats them"
         )
     for attempt in found.attempts:
         yield f"    asked    {_attempt(attempt)}"

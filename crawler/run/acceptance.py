@@ -49,7 +49,8 @@ class Acceptance:
     def _is_accepted(self, response: Response) -> bool:
         content_type = response.content_type
         if content_type == "text/plain" and not response.is_type_declared:
-            content_type = ""  # JSON and fragments of HTML are sniffed as text
+            # JSON and pieces of HTML are often detected as plain text
+            content_type = ""
         accepts = self._accepts
         if content_type in accepts or "*/*" in accepts:
             return True

@@ -51,7 +51,7 @@ def _sent(request: Request) -> list[str]:
             words += ["--header", f"{name}: {without_secret(name, value)}"]
     if body:
         text = body.decode() if request.options.pieces else _shown(body)
-        # argparse would take a word that begins with a dash for an option.
+        # argparse would read a word that begins with a dash as an option.
         words += [f"--data={text}"] if text.startswith("-") else ["--data", text]
     return words
 

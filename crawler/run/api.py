@@ -38,7 +38,8 @@ from crawler.stats import FinishReason, Report
 from crawler.web import urls
 
 T = TypeVar("T")
-#: Settings from code: a Settings object, or a mapping of changes by section and key.
+#: Settings from code: a Settings object, or a mapping {section: {key: value}} of
+#: changes.
 Given: TypeAlias = Settings | Mapping[str, Mapping[str, Any]]
 
 _END = object()
@@ -52,10 +53,11 @@ class Crawl:
                 ...
         print(run.report.pages)
 
-    Leaving early stops in order. Without a loop over the items, `await run.wait()`
-    runs to the end and gives the report. From code the state is kept in memory unless
-    `job` names it. Settings as a mapping, {"politeness": {"rate": 2}}, come on top of
-    the spider's own. The terms are those of `RunOptions`.
+    Leaving the block early stops the crawl in order. Without a loop over the items,
+    `await run.wait()` runs to the end and returns the report. The state is kept in
+    memory unless `job` names it. Settings given as a mapping, {"politeness": {"rate":
+    2}}, take precedence over the spider's own. The other options are those of
+    `RunOptions`.
     """
 
     def __init__(
@@ -122,7 +124,7 @@ class Crawl:
         if self._channel is not None:
             self._channel.leave()
             if self._report is None:
-                # A cancelled crawl has no time for the requests in flight.
+                # A cancelled crawl has no time left for the requests in flight.
                 is_cancelled = isinstance(error, asyncio.CancelledError)
                 self.stop(grace=0 if is_cancelled else None)
         assert self._tasks is not None
@@ -132,9 +134,10 @@ class Crawl:
             raise self._error
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """The items as they are committed; the crawl runs while they are taken."""
+        """Yield the items as they are committed. The crawl pauses while the caller does
+        not take any."""
         if self._channel is not None:
-            raise CrawlError("A crawl's items can be gone through once")
+            raise CrawlError("A crawl's items can be iterated only once")
         if self._tasks is None:
             raise CrawlError("Open the crawl first: async with Crawl(...) as run")
         self._channel = Channel()
@@ -186,7 +189,8 @@ def crawl(
 def crawl_items(
     spider: type[Spider] | Spider, settings: Given | None = None, **options: Any
 ) -> Iterator[Any]:
-    """The items of a spider as they are committed; leaving the loop ends the crawl."""
+    """Yield the items of a spider as they are committed; leaving the loop ends the
+    crawl."""
     run = _made(spider, settings, options)
     with (
         start_blocking_portal() as portal,
@@ -223,8 +227,11 @@ async def fetch(
 
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
-    """Hosts that may have a private address: the settings' hosts, and the host of a URL
-    that a person named ("": none)."""
+    """Return a function: whether a host may have a private address.
+
+    The hosts in the settings may, and so may the host of a URL that a person gave ("":
+    no URL).
+    """
     named = urls.name_of(urls.host_of(url)) if url else ""
     allowed = settings.http.private_networks
 
@@ -249,7 +256,7 @@ def _made(
     if isinstance(spider, type):
         spider = spider(**options)
     elif options:
-        raise ConfigError(f"{next(iter(options))!r} is no option of crawl()")
+        raise ConfigError(f"{next(iter(options))!r} is not an option of crawl()")
     return Crawl(spider, settings, **terms)
 
 
@@ -257,7 +264,7 @@ _TERMS = tuple(RunOptions.__dataclass_fields__)
 
 
 def _only(error: BaseException) -> BaseException:
-    """The first error of nested exception groups, which a person can act on."""
+    """Return the first error in nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

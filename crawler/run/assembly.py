@@ -1,4 +1,4 @@
-"""Builds a run's parts, in the order in which they need each other."""
+"""Builds a run's parts; each line uses only the parts built before it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Assembled(msgspec.Struct, frozen=True):
     observations: Observations
     #: The list of proxies; None: there is none.
     proxies: ProxyPool | None = None
-    #: The process beside the others that share the run; None: it is alone.
+    #: Coordinates this process with others that share the run; None if there are none.
     teamwork: Teamwork | None = None
 
 
@@ -232,7 +232,7 @@ def assemble(resources: RunResources) -> Assembled:
 
 
 def _team(store: Store) -> Team | None:
-    """The processes that share the run, as a shared store knows them."""
+    """Return the processes that share the run; None if the store is not shared."""
     team: Team | None = getattr(store, "team", None)
     return team
 
@@ -245,7 +245,8 @@ def layered(
     identities: Identities | None,
     bandwidth: rates.Bandwidth | None,
 ) -> Fetch:
-    """The layers around the wire; the layer of the last line is called first."""
+    """Wrap the wire in its layers. The layer of the last line is the outermost: it is
+    called first."""
     plan, fetch = resources.plan, wire
     if bandwidth is not None:
         fetch = rates.Metered(fetch, bandwidth)
@@ -368,7 +369,7 @@ def _scope(resources: RunResources) -> Scope:
 
 
 def _names(resources: RunResources) -> NameTable | None:
-    """The table of host lookups; None if layers may answer without a lookup."""
+    """Return the table of host lookups; None if a layer may answer without a lookup."""
     plan = resources.plan
     if plan.options.layers or plan.spider.layers or not plan.client.looks_names_up:
         return None

@@ -1,4 +1,4 @@
-"""The time limit of a callback; the clock stops while `self.fetch` waits."""
+"""The time limit of a callback, which is paused while `self.fetch` waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class CallbackClock:
-    """Holds one deadline, which may start after the first wait."""
+    """Holds one deadline; it can be set after the callback has begun to wait."""
 
     def __init__(self) -> None:
         self._limit: asyncio.Timeout | None = None
@@ -17,7 +17,7 @@ class CallbackClock:
 
     @contextmanager
     def keeping(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """Use this deadline until the end of the block."""
+        """Use this deadline while the block runs."""
         self._limit = limit
         if self._waits:
             self._stop()
@@ -28,12 +28,12 @@ class CallbackClock:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether a wait that does not count is going on."""
+        """Whether the clock is paused."""
         return self._waits > 0
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the clock during the block."""
+        """Pause the clock while the block runs."""
         self._waits += 1
         if self._waits == 1:
             self._stop()

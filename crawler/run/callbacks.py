@@ -95,7 +95,7 @@ class Fetching(Protocol):
 
 
 class Effects(msgspec.Struct):
-    """The results of a callback; the `portions` of a stream are already in the
+    """The results of a callback. The `portions` of a stream are already in the
     store."""
 
     items: list[Item] = msgspec.field(default_factory=list)
@@ -103,9 +103,9 @@ class Effects(msgspec.Struct):
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     portions: int = 0
-    #: Counts from the spider's `count()`; None: no counts.
+    #: Counts from the spider's `count()`; None if it made none.
     counts: dict[str, int] | None = None
-    #: The reason why the spider stops the crawl after this page; empty: no stop.
+    #: Why the spider stops the crawl after this page; "" if it does not.
     stop: str = ""
     #: The page's entry and the object that makes its fetches.
     entry: Entry | None = None
@@ -135,7 +135,8 @@ class Effects(msgspec.Struct):
 class CallsBack(Protocol):
     """Receives the responses and failures of visits."""
 
-    #: By fingerprint: exchanges of `self.fetch` by pages, until the end of their visit.
+    #: By page fingerprint: the fetches of `self.fetch`, until the end of the page's
+    #: visit.
     fetched: dict[int, Made]
 
     async def page(self, entry: Entry, response: Response) -> Effects: ...
@@ -167,15 +168,15 @@ class Callbacks:
         is_around = type(spider).around is not Spider.around
         self._around = spider.around if is_around else None
         self._counted: set[str] = set()
-        #: Makes the requests of `self.fetch`; None: there is no crawl.
+        #: Makes the requests of `self.fetch`; None outside of a crawl.
         self.fetching: Fetching | None = None
-        #: By fingerprint: exchanges of `self.fetch` by pages, until the end of their
+        #: By page fingerprint: the fetches of `self.fetch`, until the end of the page's
         #: visit.
         self.fetched: dict[int, Made] = {}
         self.selectors = SelectorWatch()
 
     def note_fetches(self, fingerprint: int, made: Made) -> None:
-        """Keep the page's own fetches for its outcome."""
+        """Keep the page's own fetches until its outcome is built."""
         known = self.fetched.get(fingerprint)
         if known is None:
             self.fetched[fingerprint] = made
@@ -250,7 +251,7 @@ class Callbacks:
         effects: Effects,
         stream: Response | None,
     ) -> None:
-        """Await a callback; only a callback that really waits needs a clock."""
+        """Run a callback to its end; set a time limit only if it has to wait."""
         rest: Awaitable[None] = gathering
         if stream is None:
             try:
@@ -274,7 +275,7 @@ class Callbacks:
         """Await the callback's result within its time; else TimeoutError."""
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                if stream is not None:  # a slow body has its own limits
+                if stream is not None:  # the time for a slow body is limited elsewhere
                     tell = partial(self._prolong, limit)
                     stream.stream = ProgressBody(stream.stream, tell)
                 with clock.keeping(limit) if clock is not None else nullcontext():
@@ -285,12 +286,12 @@ class Callbacks:
             raise TimeoutError(f"{name} took over {self._timeout:g} s") from exc
 
     def _prolong(self, limit: asyncio.Timeout) -> None:
-        """Restart the time limit: a stream has made progress."""
+        """Restart the time limit, because a stream has made progress."""
         if not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
     def _note(self, callback: str, page: Response | None, effects: Effects) -> None:
-        """Keep the callback's own fetches, and the selectors it used on its page."""
+        """Keep the callback's own fetches, and note the selectors that it used."""
         if effects.fetches is not None and effects.entry is not None:
             self.note_fetches(effects.entry.fingerprint, effects.fetches.made)
         parsed = None if page is None else page.parsed
@@ -305,7 +306,8 @@ class Callbacks:
     async def _gather_async(
         self, entry: Entry, result: Any, page: Response | None, effects: Effects
     ) -> None:
-        """Collect the results of an `async def`: of a generator, or a returned list."""
+        """Collect the results of an `async def`: of a generator, or of a returned
+        list."""
         if not hasattr(result, "__aiter__"):
             result = await result
             if result is None:
@@ -335,14 +337,14 @@ class Callbacks:
             await self._put_aside(entry, effects)
 
     def _count(self, page: Response | None, effects: Effects) -> None:
-        """Add the counts of typed items, and check that all names can be counted."""
+        """Add the counts of typed items, and check the number of counter names."""
         if page is not None and page.parsed is not None:
             _add_fills(page.parsed, effects)
         if effects.counts:
             self.check_counts(effects.counts)
 
     def check_counts(self, counts: Mapping[str, int]) -> None:
-        """Raise ConfigError if the spider counts by too many names for a report."""
+        """Raise ConfigError if the spider uses too many counter names."""
         self._counted.update(counts)
         if len(self._counted) > counting.MAX_NAMES:
             raise ConfigError(
@@ -391,7 +393,7 @@ class Callbacks:
 
 def _add_fills(page: Page, effects: Effects) -> None:
     """Count how many of a page's typed items have a value in each field."""
-    if "fills" not in vars(page):  # no callback has asked for the values
+    if "fills" not in vars(page):  # no callback has read a typed item from the page
         return
     counts = effects.counts = effects.counts or {}
     for label, (filled, asked) in page.fills.items():
@@ -403,7 +405,8 @@ def _add_fills(page: Page, effects: Effects) -> None:
 def resumed(
     begun: Coroutine[Any, Any, Any], waits_for: Any
 ) -> Generator[Any, Any, Any]:
-    """Run the rest of a coroutine that has already reached its first wait."""
+    """Run the rest of a coroutine that has already reached its first wait,
+    `waits_for`."""
     while True:
         try:
             value = yield waits_for
@@ -418,8 +421,10 @@ def resumed(
 
 
 def _is_for_the_worker(exc: BaseException) -> bool:
-    """Whether the crawl itself is cancelled. Other errors in a callback must not end
-    the worker, or the process, with unfinished work."""
+    """Return whether an exception cancels the crawl itself.
+
+    No other exception in a callback may end the worker, or the process.
+    """
     task = asyncio.current_task()
     is_cancelled = task is not None and task.cancelling() > 0
     return is_cancelled and isinstance(exc, asyncio.CancelledError)

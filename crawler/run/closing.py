@@ -44,8 +44,10 @@ class Closing:
         raise ConfigError("Files: not for the items of closing(), which comes last")
 
     async def outcome(self, reason: FinishReason) -> Outcome | None:
-        """The items of `closing` as one outcome; None: `closing` failed, and the log
-        has the error."""
+        """Return the items of `closing` as one outcome.
+
+        None if `closing` failed; the error has been logged.
+        """
         at_work.begin(self)
         try:
             items = await self._items()

@@ -1,8 +1,8 @@
-"""From finished visits to the store: first in, first out, many in one transaction.
+"""Writes the outcomes of visits to the store: in order, many in one transaction.
 
-Rule: a group holds the outcomes that arrived during the last write. The group waits a
-moment for more outcomes, unless a worker waits for its result: each group costs one
-wait for the disk. A worker continues when its outcome is queued, and waits while the
+Rule: a group holds the outcomes that arrived during the previous write. The group waits
+a moment for more outcomes, unless a worker needs its result. Each group costs one wait
+for the disk. A worker continues when its outcome is queued, and waits only while the
 queue is full.
 """
 
@@ -20,7 +20,8 @@ MAX_GROUP = 250
 #: A group waits for more outcomes up to this number, or this many seconds.
 ENOUGH = 100
 GATHER_SECONDS = 0.025
-#: Approximate size of a new request, and of a skipped link, besides their URL.
+#: Approximate size in bytes of a new request, and of a skipped link, without their
+#: URLs.
 REQUEST_BYTES, LEFT_OUT_BYTES = 500, 200
 
 Commit = Callable[[Sequence[Outcome]], Awaitable[Committed]]
@@ -30,8 +31,8 @@ Landed = Callable[[Sequence[Outcome], Committed], None]
 class Committer:
     """Queues outcomes, commits them in groups by `commit`, and then calls `landed`.
 
-    `may_wait` returns whether all workers have work without the queued outcomes. When
-    this changes, call `hurry`.
+    `may_wait` returns whether every worker has other work than the queued outcomes.
+    Call `hurry` when this changes.
     """
 
     def __init__(

@@ -1,9 +1,10 @@
-"""Marks each page during its parse, so that a resumed run knows which page was parsed.
+"""Marks each large page while it is parsed, so that a resumed run knows which page it
+was.
 
 A page can end the process: the system kills a process that uses too much memory. The
-page is still pending then, so the resumed run meets it again. The marks are one small
-file beside the job's state. A mark is written for each large page, without waiting for
-the disk: the written mark survives the process, and that is enough.
+page is still pending then, so the resumed run would parse it again. The marks are in
+one small file beside the job's state. A mark is written without waiting for the disk,
+because the operating system keeps written data when a process ends.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _EMPTY = bytes(_SLOT.size)
 
 
 class CrashMarks:
-    """The marks in one file; without a path nothing is kept."""
+    """The marks in one file; without a path nothing is stored."""
 
     def __init__(self, path: Path | None, *, is_resumed: bool = False) -> None:
         self._path = path

@@ -33,8 +33,9 @@ from crawler.store.status import MAX_RUNTIME
 
 logger = logging.getLogger(__name__)
 
-#: Takes the report of a complete run, in a thread, while the run can still be resumed:
-#: if the process is killed, the next one hands the report in again.
+#: Receives the report of a complete run, in a thread, before the run is marked as
+#: finished. If the process is killed in between, the resumed run hands the report in
+#: again.
 HandIn: TypeAlias = Callable[[Report], None]
 
 
@@ -91,7 +92,7 @@ class CrawlRun:
         return report
 
     def pulse(self) -> Pulse:
-        """Collects the figures of the run at work."""
+        """Return an object that collects the figures of the running crawl."""
         clock, client = self._plan.options.wall_clock, self._plan.client
         return Pulse(
             self.engine,
@@ -110,7 +111,7 @@ class CrawlRun:
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
         if is_complete or (not self.is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
-            # Incomplete publishing is finished by the same command.
+            # If publishing was incomplete, the same command completes it.
             is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
         find = self.outputs.written
@@ -138,8 +139,11 @@ class CrawlRun:
         return reason
 
     def _aside(self, reason: FinishReason) -> str:
-        """The label for publishing a bad run beside an earlier output; "" if the run
-        may replace the earlier output."""
+        """Return the name suffix under which a bad run is published beside an earlier
+        output.
+
+        "" if the run may replace the earlier output.
+        """
         if self._plan.settings.output.publish_bad or is_good(self.report(reason)):
             return ""
         word = "bad-run" if reason.is_complete else "incomplete-run"

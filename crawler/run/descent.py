@@ -1,18 +1,16 @@
-"""The deepest page of a crawl, and the parameter that grows: signs of a spider trap.
-
-Rule: only two URLs are kept, for any size of crawl.
-"""
+"""The deepest page of a crawl, and the URL parameter that grows: signs of a spider
+trap."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
-#: Links that people follow do not lead to such a depth.
+#: Normal links rarely lead this deep.
 ALARM_DEPTH = 50
 
 
 class Descent:
-    """Notes the deepest page, and the page that was the deepest before."""
+    """Notes the deepest page, and the previous deepest page."""
 
     def __init__(self) -> None:
         self.depth = 0

@@ -23,20 +23,20 @@ _SETTINGS = {
     "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",
 }
-# What is counted as skipped besides links: its noun, and what to do.
+# Other counts of skipped things: the noun, and what to do about it.
 _SKIPPED = {
     XML: (
         "XML document",
         (
-            "asked for links, which XML has not; read them with response.xml or "
-            "response.xpath(...)"
+            "searched for links, which XML does not have; read them with response.xml "
+            "or response.xpath(...)"
         ),
     ),
     DUPLICATE: (
         "Request",
         (
-            "equal to earlier ones, not asked again, whatever their callback or meta; "
-            "Request(..., once=False) asks again. See crawl why URL"
+            "equal to earlier ones, not requested again, whatever their callback or "
+            "meta; Request(..., once=False) repeats them. See crawl why URL"
         ),
     ),
     BAD_START: (
@@ -46,7 +46,7 @@ _SKIPPED = {
 }
 _NETWORK = {
     Reason.DNS_ERROR: "the name does not resolve; check its spelling and the network",
-    Reason.CONNECT_REFUSED: "nobody listens there; check the port",
+    Reason.CONNECT_REFUSED: "no server listens there; check the port",
     Reason.CONNECT_TIMEOUT: "no connection in time; see http.connect",
     Reason.PROXY_ERROR: "check http.proxy, or the proxy of the requests",
     Reason.TLS_ERROR: "the certificate is not trusted; name its CA in http.ca_file",
@@ -54,7 +54,7 @@ _NETWORK = {
     "http.private_networks",
 }
 
-#: The failure for lack of open files already has its own advice.
+#: Not needed if the advice about the limit on open files is given.
 _NO_FILES = "raise ulimit -n"
 
 
@@ -66,13 +66,16 @@ def advise(
     file_advice: str = "",
     arguments: Mapping[str, object] | None = None,
 ) -> list[str]:
-    """Lines of advice, the most serious first. `file_advice` names the limit of open
-    files that delays connections, if any; `arguments` are the spider's."""
+    """Return lines of advice, the most serious first.
+
+    `file_advice` names the limit on open files that delays connections, if any.
+    `arguments` are the spider's.
+    """
     failures = _failures(report, observations, arguments or {})
     lines = [*failures, *_statuses(report)]
     if not report.found and report.finish_reason is FinishReason.FINISHED:
         lines.append(
-            "There was nothing to ask for; give the spider start_urls, or a start() "
+            "There was nothing to request; give the spider start_urls, or a start() "
             "that yields Requests"
         )
     lines += [
@@ -121,14 +124,14 @@ def _statuses(report: Report) -> list[str]:
     answers = sum(report.statuses.values())
     lines = []
     for status, meaning in (
-        ("403", "refuses"),
-        ("429", "is asked too fast and throttles"),
+        ("403", "refuses our requests"),
+        ("429", "receives too many requests"),
     ):
         amount = report.statuses.get(status, 0)
         if amount * 2 > answers:
             lines.append(
-                f"{amount:,} of {answers:,} answers were {status}: the site {meaning} "
-                "us; name a contact in crawl.contact, lower politeness.rate"
+                f"{amount:,} of {answers:,} answers were {status}: the site {meaning}; "
+                "set crawl.contact, and lower politeness.rate"
             )
     return lines
 

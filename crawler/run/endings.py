@@ -17,7 +17,8 @@ from crawler.run.visit import OpenVisit
 from crawler.spider import Failure
 from crawler.store.base import Outcome, State
 
-#: Maximum of a spider's own reasons that are counted by name; others share one name.
+#: Maximum number of a spider's own reasons that are counted by name; all others share
+#: one name.
 MAX_WORDS = 500
 OTHER = "other"
 _HTTP_STATUS = Reason.HTTP_STATUS
@@ -28,10 +29,10 @@ NO_RETRY = (
 
 
 class Endings:
-    """Makes the outcomes of visits, by the retry policy.
+    """Makes the outcomes of visits, with the retry policy.
 
-    `wall` is the wall clock. `paused_for` returns the seconds of a host's pauses so
-    far; they do not count against its requests.
+    `wall` is the wall clock. `paused_for` returns how many seconds a host has been
+    paused so far; this time does not count against its requests.
     """
 
     def __init__(
@@ -54,18 +55,23 @@ class Endings:
             entry.paused_before = self._paused_for(entry.host)
 
     def done(self, visit: OpenVisit, response: Response, effects: Effects) -> Outcome:
-        """The callback ended well."""
+        """Return the outcome of a page whose callback ended without an error."""
         visit.note(response)
         outcome = visit.outcome(State.DONE)
         _add(outcome, effects)
         return outcome
 
     def waiting(self, visit: OpenVisit, seconds: float) -> Outcome:
-        """The route to the host rests: the entry waits, and no attempt is used."""
+        """Return the outcome of an entry that waits because the route to the host is
+        paused.
+
+        No attempt is used.
+        """
         return visit.outcome(State.PENDING, due=self._wall() + seconds)
 
     async def unasked(self, visit: OpenVisit, denied: FetchError) -> Outcome:
-        """The entry may not be requested: skipped, failed, or tried again."""
+        """Return the outcome of an entry that may not be requested: skip, failure or
+        retry."""
         if denied.reason.is_skip:
             return visit.outcome(State.SKIPPED, str(denied.reason), denied.detail)
         if denied.blame is Blame.WAY:
@@ -76,7 +82,10 @@ class Endings:
     async def ended(
         self, visit: OpenVisit, why: FetchError, response: Response
     ) -> Outcome:
-        """The response is not accepted: skipped, unless the entry has an errback."""
+        """Return the outcome of a response that is not accepted: skipped.
+
+        If the entry has an errback, it fails instead.
+        """
         if visit.entry.request.options.errback:
             return await self.failed(visit, why, response)
         visit.note(response)
@@ -85,7 +94,8 @@ class Endings:
     async def again(
         self, visit: OpenVisit, asked: Retry, response: Response
     ) -> Outcome:
-        """The callback asks for the page again; the retry policy limits the tries."""
+        """Return the outcome of a callback's Retry; the retry policy limits the
+        tries."""
         entry = visit.entry
         entry.attempt += 1
         pause = self._retries.next_pause(entry.attempt, self._elapsed(entry))
@@ -103,14 +113,14 @@ class Endings:
         return outcome
 
     def left(self, visit: OpenVisit, skip: Skip, response: Response | None) -> Outcome:
-        """The callback skips the page."""
+        """Return the outcome of a callback's Skip."""
         if response is not None:
             visit.note(response)
         return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
 
     def _word(self, reason: str) -> str:
-        """A spider's own reason as a counter name; reasons over the limit share one
-        name."""
+        """Return a spider's own reason as a counter name; reasons over the limit share
+        one name."""
         if reason not in self._words:
             if len(self._words) >= MAX_WORDS:
                 return OTHER
@@ -126,8 +136,7 @@ class Endings:
         at_least: float = 0.0,
         verdict: Verdict = NO_CONSEQUENCE,
     ) -> Outcome:
-        """Try again if the reason and the policy allow it; else the entry has
-        failed."""
+        """Return a retry if the reason and the policy allow it, else a failure."""
         pause = self._pause(visit.entry, exc, verdict)
         if pause is None:
             return await self.failed(visit, exc, response)
@@ -137,12 +146,13 @@ class Endings:
         return visit.outcome(State.PENDING, str(exc.reason), exc.detail, due=due)
 
     def _elapsed(self, entry: Entry) -> float:
-        """Seconds since the entry's first try, without the pauses of its host."""
+        """Return the seconds since the entry's first try, without the pauses of its
+        host."""
         paused = max(0.0, self._paused_for(entry.host) - entry.paused_before)
         return max(0.0, self._wall() - entry.first_tried - paused)
 
     def _pause(self, entry: Entry, exc: FetchError, verdict: Verdict) -> float | None:
-        """Seconds until the next try; None: no further try."""
+        """Return the seconds until the next try; None if there is none."""
         if verdict.is_given_up:
             return None
         if verdict.is_excused and self._retries.excuses_refusals:
@@ -160,7 +170,8 @@ class Endings:
         exc: FetchError | CallbackError,
         response: Response | None,
     ) -> Outcome:
-        """The URL has failed; its errback runs once, in the same outcome."""
+        """Return a failure for good; the errback runs once, as part of the same
+        outcome."""
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
         cause = exc.cause if isinstance(exc, CallbackError) else None
         return await self._failed(visit, exc.reason, detail, cause, response)

@@ -38,7 +38,7 @@ from crawler.store.base import Committed, Facts, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
 
-#: Maximum of hosts that are refilled between two commits.
+#: Maximum number of hosts whose queues are refilled between two commits.
 REFILLS = 16
 
 
@@ -52,9 +52,10 @@ class Limits(msgspec.Struct, frozen=True):
     seconds: float | None = None
     #: Seconds after which the process stops; the run can be resumed.
     max_runtime: float | None = None
-    #: The reason why the spider stopped the run in an earlier process; empty: no stop.
+    #: Why the spider stopped the run in an earlier process; "" if it did not.
     stopped: str = ""
-    #: The end of the run in an earlier process, after its last items; None: no end.
+    #: How the run ended in an earlier process, after its last items; None if it did
+    #: not.
     ended: FinishReason | None = None
     #: Limit on pages in total, for displays.
     pages: int | None = None
@@ -74,11 +75,12 @@ class EngineParts(msgspec.Struct):
     closing: Closing | None = None
     #: None if the run cannot be resumed.
     attributes: SpiderAttributes | None = None
-    #: Ends a complete crawl for all processes that share the run; None: there are none.
+    #: Ends a complete crawl for all processes that share the run; None without others.
     settle: Callable[[FinishReason], Awaitable[None]] | None = None
 
 
-# Over 15 methods and 12 attributes: limits, state and steps of one run in one place.
+# Over 15 methods and 12 attributes: the limits, state and steps of a run belong
+# together.
 class Engine:
     """Drives one crawl from its first request to its last commit."""
 
@@ -106,7 +108,7 @@ class Engine:
         scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
-        #: Surplus workers, and workers that stand in for others.
+        #: The number of workers too many, and of workers added for waiting ones.
         self._spare = self._added = 0
         self._is_full = False
         #: Failed pages, including uncommitted ones.
@@ -115,9 +117,9 @@ class Engine:
         self._observers = observers
         #: Whether `max_runtime` has stopped the run.
         self.is_late = False
-        #: Whether the shared run has given this process up.
+        #: Whether other processes of a shared run have taken over this process's work.
         self.is_given_up = False
-        #: The reason why the spider stopped the run; empty: no stop.
+        #: Why the spider stopped the run; "" if it did not.
         self.stop_reason = ""
         #: Why the store could not be written within the time limit.
         self.store_error: StoreError | None = None
@@ -186,15 +188,15 @@ class Engine:
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
     def _count_failures(self, new: int) -> None:
-        """Count failures before their commit: a group of outcomes would be counted too
-        late."""
+        """Count failures before their commit, because after the commit of a group the
+        limit could already be exceeded."""
         self._failed += new
         limit = self._limits.errors
         if limit is not None and self._failed >= limit:
             self.stop(FinishReason.ERRORS_LIMIT)
 
     def give_up(self) -> None:
-        """The shared run has given this process up: drop what it holds."""
+        """Drop all work: other processes of the shared run have taken it over."""
         self.is_given_up = True
         self.stop(FinishReason.INTERRUPTED, grace=0)
 
@@ -251,14 +253,14 @@ class Engine:
             await self._committer.put(outcome)
             with contextlib.suppress(SinkError):  # `_output_failed` was already called
                 await parts.outputs.room()
-            if self._spare:  # the replaced worker is back
+            if self._spare:  # the waiting worker, which this one replaced, continues
                 self._spare -= 1
                 self._added -= 1
                 return
 
     @contextlib.contextmanager
     def stand_in(self) -> Iterator[None]:
-        """Let another worker work while this worker waits inside its visit."""
+        """Let another worker run while this worker waits inside its visit."""
         if self._spare:
             self._spare -= 1
         elif self._added < self._worker_count and self._workers is not None:
@@ -276,7 +278,8 @@ class Engine:
         try:
             return await self._parts.visitor.visit(entry)
         except Exception as exc:
-            # An error of the crawler, not of the spider: the page fails, not the crawl.
+            # A bug in the crawler, not in the spider: only this page fails, not the
+            # crawl.
             fields = {"url": entry.url, "host": entry.host}
             logger.exception(
                 "Unexpected error while visiting %s", entry.url, extra=fields
@@ -284,7 +287,7 @@ class Engine:
             return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
-        """Commit a group; while the disk is full the crawl waits, then stops in
+        """Commit a group. While the disk is full the crawl waits; later it stops in
         order."""
         committed = Committed()
         is_full = self._is_full and not group[0].is_closing
@@ -305,8 +308,7 @@ class Engine:
         return committed
 
     def _note_attributes(self, outcome: Outcome) -> None:
-        """Store the names of attributes that the spider has set together with an
-        outcome."""
+        """Store the names of attributes that the spider has set, with an outcome."""
         attributes = self._parts.attributes
         if attributes is not None and (names := attributes.changed()):
             outcome.facts = outcome.facts or Facts()

@@ -44,8 +44,8 @@ class HookWork:
                     self._callbacks.note_fetches(entry.fingerprint, work.made)
 
     async def _rest(self, made: Any, clock: CallbackClock) -> Any:
-        """Await a hook; only a hook that really waits lends its turn and needs a
-        clock."""
+        """Await a hook. Only a hook that has to wait lends its turn and gets a time
+        limit."""
         coroutine = made if inspect.iscoroutine(made) else _awaited(made)
         try:
             waits_for = coroutine.send(None)
@@ -59,7 +59,7 @@ class HookWork:
         except TimeoutError as exc:
             if not limit.expired():
                 raise
-            raise TimeoutError(f"it took over {self._seconds:g} s") from exc
+            raise TimeoutError(f"it took longer than {self._seconds:g} s") from exc
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:

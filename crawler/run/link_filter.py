@@ -19,10 +19,10 @@ from crawler.web.file_extensions import extension_of
 from crawler.web.links import Link, Resolver
 from crawler.web.urls import Scope
 
-#: The filter that skips links to files; it judges only whole batches of links.
+#: The filter that skips links to files; it applies only to batches of links.
 EXTENSION = "extension"
 
-#: Judges a link by its URL, host and depth; False skips the link.
+#: Receives a link's URL, host and depth; returns False to skip the link.
 Filter = Callable[[str, str, int], bool]
 
 
@@ -31,9 +31,9 @@ class Discovered(msgspec.Struct):
 
     requests: list[Entry] = msgspec.field(default_factory=list)
     rejected: list[Rejected] = msgspec.field(default_factory=list)
-    #: Facts that a resumed run needs; None: no facts.
+    #: Facts to store for a resumed run; None if there are none.
     facts: Facts | None = None
-    #: By setting: the number of links skipped before they became URLs.
+    #: By setting: how many links were skipped before their URLs were built.
     cut: dict[str, int] = msgspec.field(default_factory=dict)
     #: Requests of the page that are already in the store.
     staged: int = 0
@@ -44,19 +44,19 @@ class Discovered(msgspec.Struct):
         return len(self.requests) + len(self.rejected)
 
     def put_aside(self) -> None:
-        """Begin anew after the links went to the store."""
+        """Clear the lists after their links were written to the store."""
         self.staged += len(self.requests)
         self.requests, self.rejected = [], []
 
     def fact(self) -> Facts:
-        """The found facts, to add to."""
+        """Return the facts, created if needed, to add to them."""
         if self.facts is None:
             self.facts = Facts()
         return self.facts
 
 
 class LinkFilter:
-    """Judges links and requests, and makes entries of the accepted ones."""
+    """Filters links and requests, and makes entries of those that pass."""
 
     def __init__(
         self,
@@ -72,8 +72,7 @@ class LinkFilter:
         skip_extensions: Collection[str] = (),
         form: Callable[[str], str] | None = None,
     ) -> None:
-        #: Gives the part of a URL that counts for which requests are the same; None:
-        #: all of it.
+        #: Reduces a URL to the part that identifies the request; None: the whole URL.
         self.form = form
         self._scope = scope
         #: Host names that a person gave as start URLs; they may have private addresses.
@@ -124,7 +123,8 @@ class LinkFilter:
             return
         depth = parent.depth + 1 if request.depth is None else request.depth
         rule = self.verdict(request.url, depth)
-        # A single link to a file is followed on purpose, often as a stream.
+        # The extension filter does not apply: a single link to a file is followed on
+        # purpose, often as a stream.
         if rule and rule != EXTENSION:
             host = urls.host_of(request.url)
             link = Link(request.url, request.fingerprint(0, self.form), host)
@@ -134,7 +134,7 @@ class LinkFilter:
             self._add(parent, request, found, "link", number)
 
     def links(self, parent: Entry, batch: LinkBatch, found: Discovered) -> None:
-        """Links of a page: those that are new and pass the filters."""
+        """Add the links of a page that are new and pass the filters."""
         depth = parent.depth + 1
         known, allow, deny = self._known, batch.allow, batch.deny
         too_long = self._resolver.rejected["too_long"]
@@ -152,10 +152,11 @@ class LinkFilter:
     def redirect(
         self, source: Entry, target: Request, fingerprint: int, found: Discovered
     ) -> None:
-        """Make the entry of a redirect's target, which replaces its source if filters
-        allow.
+        """Make an entry for a redirect's target, which replaces its source, if the
+        filters allow it.
 
-        The caller has checked the number of hops. A start URL widens the scope.
+        The caller has checked the number of redirects. The target of a start URL joins
+        the scope.
         """
         host = urls.host_of(target.url)
         if source.is_start:
@@ -177,7 +178,8 @@ class LinkFilter:
         found.requests.append(entry)
 
     def verdict(self, url: str, depth: int = 0) -> str | None:
-        """The name of the filter that skips this URL now; None: no filter."""
+        """Return the name of the filter that would skip this URL now; None if none
+        would."""
         host = urls.host_of(url)
         for name, allows in self._filters:
             if not allows(url, host, depth):
@@ -191,7 +193,7 @@ class LinkFilter:
         for name, allows in self._filters:
             if not allows(url, host, depth):
                 if name == EXTENSION and batch.options.stream:
-                    continue  # a streamed request is for a file
+                    continue  # a streamed request is meant for a file
                 self._reject(parent, link, name, found)
                 return
         request = Request.build(
@@ -257,8 +259,10 @@ class LinkFilter:
 def identity_behind(
     source: Entry, target: Request, form: Callable[[str], str] | None = None
 ) -> int:
-    """The fingerprint of the redirect target of `source`; a repeated request
-    (once=False) reaches its target as often."""
+    """Return the fingerprint of a redirect's target.
+
+    If the source is a repeated request (once=False), the target is repeated, too.
+    """
     if target.options.once:
         return target.fingerprint(0, form)
     ordinal = urls.fingerprint("ordinal", f"{source.fingerprint}:")

@@ -1,4 +1,4 @@
-"""A page's fetches by `self.fetch`: counted and logged with the page."""
+"""The `self.fetch` requests of a page, which are counted and logged with the page."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import msgspec
 
 from crawler.store.base import Answer, Outcome, State
 
-#: Maximum of characters in the page log for a page's fetches.
+#: Maximum number of characters that a page's log line spends on its fetches.
 MAX_TEXT = 400
 
 
 class Made(msgspec.Struct):
-    """A page's fetches, for its outcome."""
+    """The fetches of one page, to be added to its outcome."""
 
     answers: list[Answer] = []
     texts: list[str] = []
     count: int = 0
-    #: Those of them by `self.fetch`, which have a limit.
+    #: The number of calls of `self.fetch`, which is limited.
     asked: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Add one exchange, or several, of a fetch."""
+        """Add one request of a fetch; a fetch may need several."""
         self.answers.extend(outcome.answers)
         assert outcome.entry is not None
         said = outcome.status or outcome.reason

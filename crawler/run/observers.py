@@ -32,7 +32,7 @@ from crawler.web.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
-#: Maximum of hosts, and of redirect targets, that are counted separately.
+#: Maximum number of hosts, and of redirect targets, that are counted separately.
 MAX_HOSTS = 1_000
 
 
@@ -40,24 +40,25 @@ _REASONS = frozenset(map(str, Reason))
 
 
 class Observer:
-    """Watches a run; override the methods for the events you need."""
+    """Watches a run; override the methods for the events that you need."""
 
     def landed(self, outcome: Outcome) -> None:
-        """The outcome of a visit was committed: a page, a failure, a later try."""
+        """Called when the outcome of a visit is committed: a page, a failure or a
+        retry."""
 
     def committed(self, counters: Counters) -> None:
-        """A commit is done; `counters` are the run's counts after it."""
+        """Called after a commit; `counters` are the run's counts after it."""
 
     def pace_changed(self, change: PaceChange) -> None:
-        """Requests to a host now go more slowly, or faster again."""
+        """Called when requests to a host become slower, or faster again."""
 
 
 class Observers:
-    """The observers of a run, told one after the other."""
+    """The observers of a run, called one after the other."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
-        #: Observers that read single outcomes.
+        #: Observers that override `landed`.
         self._of_landings = [
             each for each in self._observers if type(each).landed is not Observer.landed
         ]
@@ -86,7 +87,7 @@ class Observers:
         self._observers.remove(observer)
         self._of_landings = [o for o in self._of_landings if o is not observer]
         name = type(observer).__name__
-        told = "Observer %s failed and is not told again"
+        told = "Observer %s failed and is not called again"
         logger.error(told, name, exc_info=failure)
 
 
@@ -99,7 +100,7 @@ class Progress(Observer):
         self.counters = counters
         #: Hosts that got a request in this process.
         self.hosts: set[str] = set()
-        #: Hosts that get no requests for a while.
+        #: Hosts that are paused.
         self.resting = RestingHosts()
         #: The greatest depth of the crawl.
         self.descent = Descent()
@@ -107,7 +108,7 @@ class Progress(Observer):
         self._clock = clock
 
     def landed(self, outcome: Outcome) -> None:
-        """Note the host, and whether the route to it rests."""
+        """Note the host, and whether the route to it is paused."""
         if outcome.entry is None:
             return
         entry = outcome.entry
@@ -122,7 +123,7 @@ class Progress(Observer):
         self.resting.changed(change, self._clock())
 
     def rests(self, host: str, seconds: float, why: str) -> None:
-        """Note that a host gets no requests for this time."""
+        """Note that a host is paused for this many seconds."""
         now = self._clock()
         self.resting.note(host, now + seconds, why, now)
 
@@ -173,7 +174,7 @@ class Observations(Observer):
         for host, (amount, detail) in self.given_up.items():
             if amount:
                 what = "1 URL" if amount == 1 else f"{amount:,} URLs"
-                told = "Failed %s of %s, which were not asked for: %s"
+                told = "Failed %s of %s without a request: %s"
                 logger.warning(told, what, host, detail, extra={"host": host})
         self.given_up.clear()
 

@@ -34,7 +34,7 @@ async def open_run(
     *,
     hand_in: HandIn | None = None,
 ) -> AsyncIterator[CrawlRun]:
-    """Open a run; `sink` gets its items in addition to the outputs."""
+    """Open a run. `sink` receives its items in addition to the outputs."""
     begun = time.monotonic()
     plan = plan_run(spider, settings, options)
     await plan.check()
@@ -64,7 +64,7 @@ async def open_run(
         outputs = await stack.enter_async_context(
             await _outputs(plan, opening, run, sink)
         )
-        # Items committed by an earlier process may be all that is left to write.
+        # An earlier process may have committed items that are not written yet.
         outputs.wake(opening.sequence)
         resources = RunResources(
             plan, opening, run, pages, chain, outputs, progress, known
@@ -79,7 +79,7 @@ async def open_run(
 
 
 class StoreUse:
-    """Closes the store: after a run that has begun, or after a failed start."""
+    """Closes the store, after a run or after a failed start."""
 
     def __init__(self, store: Store, run_time: RunTime) -> None:
         self._store = store
@@ -95,8 +95,10 @@ class StoreUse:
 
 
 def _marks(plan: RunPlan, opening: Opening) -> CrashMarks:
-    """Pages that were being parsed when an earlier process ended. Reads the
-    file of the process that leads the run."""
+    """Return the marks of pages that were parsed when an earlier process ended.
+
+    Only the process that leads the run has a file of marks.
+    """
     is_kept = plan.store.is_durable and not plan.options.joins
     if not is_kept or plan.options.store is not None:
         return CrashMarks(None)

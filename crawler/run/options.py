@@ -19,16 +19,16 @@ from crawler.spider import Spider
 from crawler.store.base import Store
 
 
-# Over 12 attributes: a value, one field for each option of a run.
+# Over 12 attributes: a plain value with one field for each option of a run.
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """The options of one run, besides spider and settings."""
 
-    #: The name of the state; None from code: kept in memory.
+    #: The name of the stored state; None: the state is kept in memory.
     job: str | None = None
     #: Where items go: paths and URIs, "-", descriptions or sinks; None: as the spider
-    #: says. In a name {run} is the run's number, {date} the day on which it began, in
-    #: `zone`, {job} the job and {type} the item's type.
+    #: says. In a name {run} is the run's number, {job} the job and {type} the item's
+    #: type. {date} is the day on which the run began, in `zone`.
     outputs: tuple[str | OutputSpec | Sink, ...] | None = None
     #: A file of URLs, one on each line, instead of the spider's start URLs; "-" is
     #: standard input.
@@ -51,20 +51,20 @@ class RunOptions:
     #: Thresholds that make a complete run a bad run (exit code 3).
     max_error_rate: float | None = None
     min_items: int = 0
-    #: The store of the run's state, instead of the store from `[storage]` and `job`; a
-    #: store serves one run.
+    #: The store of the run's state, in place of the one that `[storage]` and `job`
+    #: give. A store serves only one run.
     store: Store | None = None
     zone: datetime.tzinfo = datetime.UTC
     #: The wall clock, in seconds since 1970, for due times and expiry dates.
     wall_clock: Callable[[], float] = wall_time
-    #: httpx's own middleware for the shared client.
+    #: httpx's own transport for the shared client.
     transport: AsyncBaseTransport | None = None
     #: Layers between a visit and the wire, the outermost first; see crawler.layers.
     layers: tuple[Layer, ...] = ()
     #: Called with every committed outcome and every change of pace.
     observers: tuple[Observer, ...] = ()
-    #: Maximum of requests in flight by `Request.kind`: {"browser": 2} allows two. Other
-    #: kinds have no ceiling.
+    #: Maximum number of requests in flight by `Request.kind`: {"browser": 2} allows
+    #: two. Other kinds have no limit.
     ceilings: Mapping[str, int] = field(default_factory=dict)
     event_hooks: Any = None
     auth: Any = None
@@ -79,8 +79,8 @@ class RunOptions:
         for kind, ceiling in self.ceilings.items():
             if type(ceiling) is not int or ceiling < 1:
                 raise ConfigError(
-                    f"ceilings: {kind!r}: {ceiling!r} is no number of requests; "
-                    "give a whole number from 1 on"
+                    f"ceilings: {kind!r}: {ceiling!r} is not a number of requests; "
+                    "give a whole number, 1 or above"
                 )
 
     def job_of(self, spider: Spider) -> str:

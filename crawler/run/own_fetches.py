@@ -1,11 +1,11 @@
 """`self.fetch`: an extra request during a callback, `start()` or a hook.
 
-The request is an exchange like all others, with the crawl's pace, robots.txt, retries,
-cookies and layers. The request is not stored: after a crash its page is fetched again,
-and its callback repeats the request.
+The crawl's pace, robots.txt, retries, cookies and layers apply to the request. It is
+not stored: after a crash its page is fetched again, and the callback repeats the
+request.
 
 Rule: the request never waits for a worker, so it cannot deadlock. The waiting page has
-returned its own turn at the host, and another worker works instead.
+returned its own turn at the host, and another worker works meanwhile.
 """
 
 from __future__ import annotations
@@ -36,31 +36,32 @@ from crawler.spider.at_work import Receiver, Receiving
 from crawler.store.base import Outcome, State
 from crawler.web import urls
 
-#: Maximum of fetches by one page, or by one call of a hook.
+#: Maximum number of fetches by one page, or by one call of a hook.
 MAX_FETCHES = 100
 
 
 class OwnEntry(Entry):
-    """An entry for which only its page waits."""
+    """An entry that only one waiting page needs; the frontier does not hold it."""
 
     __slots__ = ("home", "receiver", "response")
 
     #: The host of the page; empty for `start()`.
     home: str
     response: Response | None
-    #: Takes the body while it comes; None: the body is read whole.
+    #: Receives the body as it arrives; None: the body is read as a whole.
     receiver: Receiver | None
 
 
 class Unchanged:
-    """Replaces sessions: changed cookies are committed with the next page."""
+    """Takes the place of sessions: changed cookies are committed with the next page."""
 
     def changes(self) -> dict[tuple[str, str], bytes]:
         return {}
 
 
 class Caught:
-    """Replaces callbacks: keeps the response for the caller."""
+    """Takes the place of callbacks: keeps the response for the caller of
+    `self.fetch`."""
 
     def __init__(self) -> None:
         self.fetched: dict[int, Made] = {}
@@ -111,7 +112,7 @@ class OwnFetches:
         return HookFetches(self, entry, session, clock)
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Mark a wait of a callback, after the body of its page was read."""
+        """Note that a callback begins to wait, after the body of its page was read."""
         if not isinstance(entry, OwnEntry):
             self._scheduler.free(entry, asked=asked)
 
@@ -132,7 +133,7 @@ class OwnFetches:
         if made.asked > MAX_FETCHES:
             raise ConfigError(
                 f"fetch({request.url!r}): over {MAX_FETCHES} fetches by one page; "
-                "yield Requests for so many"
+                "yield Requests instead"
             )
         return await self.received(request, made, page, None)
 
@@ -218,7 +219,7 @@ class PageFetches:
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """The response; session and proxy are the page's unless the request names
+        """Fetch the request. Session and proxy are the page's, unless the request names
         others."""
         entry = self._entry
         if isinstance(entry, OwnEntry):
@@ -229,12 +230,13 @@ class PageFetches:
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
-        """Receive bodies for the page's items."""
+        """Return a context in which bodies for the page's items are received."""
         with self._waiting():
             yield self
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """The response; session and proxy are the page's."""
+        """Fetch the request with the page's session and proxy; `receiver` reads the
+        body."""
         entry = self._entry
         request = _inheriting(request, entry.request, "file")
         self.made.count += 1
@@ -242,8 +244,8 @@ class PageFetches:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Wait off the clock. One other worker replaces the page's worker, for any
-        number of parallel fetches."""
+        """Pause the callback's clock during a wait. One other worker works meanwhile,
+        also if several fetches run in parallel."""
         self._scheduler.free(self._entry, asked=True)
         stand_in = nullcontext() if self._clock.is_stopped else self._fetches.stand_in()
         with self._clock.stopped(), stand_in:
@@ -258,17 +260,17 @@ class StartFetches:
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """The response."""
+        """Fetch the request and return its response."""
         request = _inheriting(request, request, "page")
         return await self._fetches.response(request, self.made, None)
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
-        """Receive bodies for the items of `start()`."""
+        """Return a context in which bodies for the items of `start()` are received."""
         yield self
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """The response."""
+        """Fetch the request; `receiver` reads the body."""
         request = _inheriting(request, request, "file")
         self.made.count += 1
         return await self._fetches.received(request, self.made, None, receiver)
@@ -293,7 +295,7 @@ class HookFetches:
 
     @property
     def counts(self) -> dict[str, int] | None:
-        """Refuse to count: a hook has no page to commit counts with."""
+        """Raise ConfigError: a hook has no page to commit counts with."""
         raise ConfigError("count(): not in prepare() or a login; call it in a callback")
 
     @counts.setter
@@ -301,14 +303,14 @@ class HookFetches:
         raise AttributeError("a hook has no counts")
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Refuse to receive files: a hook yields no items."""
+        """Raise ConfigError: a hook yields no items, so it receives no files."""
         raise ConfigError("Files: not in prepare() or a login")
 
     async def fetch(self, request: Request) -> Response:
-        """The response; the request skips `prepare` and logins."""
+        """Fetch the request, without calling `prepare` and logins for it."""
         entry = self._entry
         if entry is None:
-            raise ConfigError(f"fetch({request.url!r}): nothing is being visited")
+            raise ConfigError(f"fetch({request.url!r}): no page is being visited")
         request = _inheriting(request, entry.request, "login", self._session)
         with self._clock.stopped():
             return await self._fetches.response(request, self.made, entry)
@@ -341,7 +343,7 @@ def _moved(target: Entry, home: str) -> OwnEntry:
 def _inheriting(
     request: Request, page: Request, purpose: Purpose, session: str = ""
 ) -> Request:
-    """The request, with session and proxy of its page unless it names others."""
+    """Return the request with its page's session and proxy, unless it names others."""
     own, of_page = request.options, page.options
     if purpose != "file" and (own.stream or own.errback):
         raise ConfigError(
@@ -358,7 +360,8 @@ def _inheriting(
 
 
 def _error(request: Request, outcome: Outcome) -> FetchError:
-    """The reason for the missing response. The page is the cause: its host answered."""
+    """Return the error for a missing response; the cause is the page, since the host
+    answered."""
     reason, detail = outcome.reason, outcome.detail
     if outcome.state is State.REDIRECTED:
         reason, detail = Reason.REDIRECT_INVALID, f"{detail} is out of scope"

@@ -1,4 +1,4 @@
-"""Turns for requests outside the frontier: the requests of `self.fetch`.
+"""Turns for the requests of `self.fetch`, which are not in the frontier.
 
 These requests keep the pace of their host. They go before the host's queued entries,
 because a half-finished page waits for them. They count against the ceilings by kind.

@@ -1,4 +1,5 @@
-"""Prepares a page for its callback: a trial if suspicious, a parse off the loop.
+"""Prepares a page for its callback: tries a suspicious page first, and parses a large
+one in a thread.
 
 Rule: the event loop never waits for a large or suspicious page. Small ordinary pages
 are parsed when the callback needs them.
@@ -26,11 +27,11 @@ from crawler.run.page_trials import PageTrials, seconds_for
 from crawler.settings import HttpSettings
 from crawler.web.html_trial import TrialVerdict
 
-#: Bytes of HTML above which parsing would hold the loop for too long.
+#: Bytes of HTML above which parsing would block the event loop for too long.
 PARSE_IN_THREAD = 256 * 1024
-#: A page is not parsed again after this many processes ended at it.
+#: A page is not parsed again after it has ended this many processes.
 MAX_ENDS = 2
-#: Usually each node takes at least this many bytes of a page.
+#: A node usually takes at least this many bytes of a page.
 BYTES_PER_NODE = 2
 
 
@@ -42,8 +43,7 @@ class PageLoader:
         self._max_nodes = http.max_nodes
         self._room = NodeRoom(http.max_nodes_total)
         self._trials = PageTrials()
-        # More threads than processors bring no gain; other work needs the remaining
-        # threads.
+        # More parsing threads than processors would bring no gain.
         self._turns = anyio.Semaphore(max(2, os.cpu_count() or 1))
 
     async def __aenter__(self) -> PageLoader:
@@ -60,11 +60,12 @@ class PageLoader:
             await to_thread.run_sync(self._marks.close)
 
     async def examine(self, response: Response) -> None:
-        """Examine a large or suspicious page now; a stream's page after it was read."""
+        """Examine a large or suspicious page now. A streamed page is examined after it
+        was read."""
         if not response.is_read:
             response.examine = self.examine
             return
-        if isinstance(response.stream, HeldBody):  # examined before
+        if isinstance(response.stream, HeldBody):  # it was examined before
             return
         content = response.content
         if response.content_type and "ml" not in response.content_type:
@@ -76,7 +77,7 @@ class PageLoader:
         if not is_large and not ends and not page.suspicion:
             return
         if ends >= MAX_ENDS:
-            page.verdict = f"the process has ended {ends} times while it was parsed"
+            page.verdict = f"the process has ended {ends} times while parsing this page"
             return
         nodes = min(len(content) // BYTES_PER_NODE, self._max_nodes) if is_large else 0
         leave = await self._room.take(nodes)
@@ -101,12 +102,12 @@ class PageLoader:
                 page.first_links  # noqa: B018 - it goes through the page
 
     def _tried(self, page: Page) -> str:
-        """The reason why the page must not be parsed; empty: it may be parsed."""
-        why = page.suspicion or "the process has ended with it before"
+        """Return why the page must not be parsed; "" if it may be."""
+        why = page.suspicion or "the process ended while parsing this page before"
         try:
             verdict = self._trials.verdict(page.markup, self._max_nodes)
         except OSError as exc:
-            return f"{why}, and no process could be started to try it: {exc}"
+            return f"{why}, and no process could be started to parse it first: {exc}"
         match verdict:
             case TrialVerdict.FINE:
                 return ""
@@ -120,7 +121,8 @@ class PageLoader:
 
 
 class NodeRoom:
-    """Limits the nodes of all large trees in memory; first come, first served."""
+    """Limits the nodes of all large trees in memory; waiting pages are served in
+    order."""
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total
@@ -158,7 +160,8 @@ class NodeRoom:
 
 
 class HeldBody:
-    """A body that keeps the room of its page's tree until the response is closed."""
+    """A body that keeps its page's share of the node limit until the response is
+    closed."""
 
     def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:
         self._body = body

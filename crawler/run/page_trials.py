@@ -1,7 +1,7 @@
-"""The child process that parses suspicious pages first: started, used, killed.
+"""The child process that parses suspicious pages first.
 
-Rule: a crash in the child never reaches this process. The child runs our own module by
-`python -m`, so the user's program does not run again.
+Rule: a crash in the child never reaches this process. The child runs a module of this
+package by `python -m`, so the user's program does not run again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import threading
 from crawler.web import html_trial
 from crawler.web.html_trial import HEADER, TrialVerdict
 
-#: CPU seconds for any page, and for each byte: ten times the usual need.
+#: CPU seconds for a page: a fixed part, and a part for each byte. Ten times the usual
+#: need.
 SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
-#: Extra seconds of real time, for a busy machine.
+#: Extra seconds of elapsed time on a busy machine: for a page, and for the start.
 _PATIENCE, _START_SECONDS = 10, 10
 
 
 class PageTrials:
-    """Gets verdicts from the trial process, one page at a time; blocking.
+    """Gets verdicts from the child process, one page at a time. Calls block the thread.
 
     The process starts with the first page, serves later pages, and ends with `close`.
     Threads may share it.
@@ -35,7 +36,7 @@ class PageTrials:
         self._is_closed = False
 
     def verdict(self, body: bytes, max_nodes: int) -> TrialVerdict:
-        """The result of a trial parse of this page, limited in CPU time and memory."""
+        """Return the result of a trial parse that is limited in CPU time and memory."""
         seconds = seconds_for(body)
         with self._lock:
             process = self._process = self._process or _started()
@@ -64,7 +65,8 @@ class PageTrials:
             return
         _kill(process)
         for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):  # unread input is lost
+            # closing a pipe with unwritten input fails; the input is not needed
+            with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
         process.wait()
@@ -76,9 +78,9 @@ def seconds_for(body: bytes) -> float:
 
 
 def _started() -> subprocess.Popen[bytes]:
-    # A new session: Ctrl-C reaches only the crawl, and a kill ends the child's forks,
-    # too. The path is this process's own, so the child needs no `site` module (-S),
-    # which starts slowly.
+    # In a new session Ctrl-C reaches only the crawl, and a kill also ends forks of the
+    # child. The child receives this process's sys.path, so it can skip the slow `site`
+    # module (-S).
     return subprocess.Popen(
         [sys.executable, "-S", "-P", "-m", html_trial.__name__],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The status of a run at work: taken each second, for other processes and a
+"""Writes the status of a running crawl each second, for other processes and a
 terminal."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: Rates cover only the last seconds, so that a slow-down is visible.
 WINDOW = 10.0
-#: Resting hosts that a status names.
+#: Maximum number of paused hosts in a status.
 MAX_RESTING = 5
 #: Seconds between two statuses.
 BEAT = 1.0
@@ -40,10 +40,10 @@ class PulseSource(Protocol):
 
 
 class Pulse:
-    """Takes the status of a running crawl.
+    """Collects the status of a running crawl.
 
     `clock` is the wall clock, and `seconds` returns the duration of the run. Rates use
-    the `now` of each call, which only grows.
+    the `now` of each call, which must not decrease.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class Pulse:
 
 
 class StatusNotes:
-    """Writes the run's status to its store each second during the block, and at the end
-    the reason why the process leaves the run.
+    """Writes the run's status to its store each second while the block runs.
 
-    A store that is not durable gets no status, because no other process can read it.
+    At the end it writes why the process leaves the run. A store in memory gets no
+    status, because no other process can read it.
     """
 
     def __init__(self, pulse: Pulse, store: Store) -> None:
@@ -133,9 +133,9 @@ class StatusNotes:
             await anyio.sleep(BEAT)
 
     async def _note(self, end: str = "") -> None:
-        """Write a status; a failed write does not harm the run."""
+        """Write a status. A failed write does not affect the run."""
         status = self._pulse.status(time.monotonic(), end)
         try:
             await self._store.note(status)
         except (StoreError, StateError) as exc:
-            logger.debug("Where the run stands was not written: %s", exc)
+            logger.debug("The status of the run was not written: %s", exc)

@@ -1,10 +1,8 @@
-"""Handles a redirect: its target replaces its source in the frontier.
+"""Handles redirects: the target replaces its source in the frontier.
 
 A cookie wall redirects back into its own chain on the same origin: the server has set a
-cookie and expects the request again. The visitor passes the wall inside the visit if
-the host has a free turn. The visitor requests the target again; a page that leads to a
-known wall is requested again after the wall. Otherwise the target gets a turn of its
-own.
+cookie and expects the same request again. If the host has a free turn, the visitor
+repeats the request inside the visit. Otherwise the target waits for a turn of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ _SEE_OTHER = 303
 
 
 class Redirection:
-    """Judges redirect targets by the same filters as links."""
+    """Checks redirect targets with the same filters as links."""
 
     def __init__(
         self,
@@ -46,8 +44,10 @@ class Redirection:
         return redirects.target(request, response.status_code, location)
 
     def refresh(self, request: Request, response: Response) -> Request | None:
-        """The request that a page's Refresh header or `<meta>` asks for; None: no
-        refresh, or a late one."""
+        """Return the request that a page's Refresh header or `<meta>` asks for.
+
+        None if the page has none, or if its delay is too long.
+        """
         if request.options.stream:
             return None
         header = response.head.value(b"refresh")
@@ -68,7 +68,8 @@ class Redirection:
         return None if url is None else redirects.target(request, _SEE_OTHER, url)
 
     def leads_back(self, visit: OpenVisit, target: Request) -> bool:
-        """Whether the target is in the visit's own redirect chain, on its origin."""
+        """Return whether the target is in the visit's own redirect chain, on the same
+        origin."""
         entry = visit.entry
         identity = identity_behind(entry, target, self._filter.form)
         if identity != entry.fingerprint and identity not in entry.chain:
@@ -81,22 +82,24 @@ class Redirection:
         return True
 
     def is_wall(self, visit: OpenVisit, target: Request) -> bool:
-        """Whether the target is a wall, after which the visit's page is requested
-        again."""
+        """Return whether the target is a known cookie wall of this visit."""
         return target.url in self._walls and target.url != visit.entry.url
 
     def outcome(self, visit: OpenVisit, target: Request, response: Response) -> Outcome:
-        """End the source and enter the target, both in one commit; FetchError."""
+        """Return an outcome that ends the source and adds the target. FetchError if it
+        may not."""
         entry = visit.entry
         if entry.redirects >= redirects.LIMIT:
             detail = f"over {redirects.LIMIT} redirects"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
         identity = identity_behind(entry, target, self._filter.form)
-        if identity == entry.fingerprint:  # requested again, with its own turn
+        # the entry itself is requested again, with a new turn
+        if identity == entry.fingerprint:
             entry.redirects += 1
             return visit.outcome(State.PENDING)
-        if identity in entry.chain:  # requested once more, as a separate request
+        # the target is requested again as a separate request
+        if identity in entry.chain:
             name = f"{entry.fingerprint}:{entry.redirects}"
             ordinal = urls.fingerprint("ordinal", name)
             identity = target.fingerprint(ordinal, self._filter.form)

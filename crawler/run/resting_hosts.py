@@ -1,6 +1,6 @@
-"""Hosts that get no requests for a while: until when, and why.
+"""The paused hosts: until when, and why.
 
-Rule: no I/O and no clock; times are those of the wall clock, and `now` is an argument.
+Rule: no I/O and no clock. Times are wall-clock seconds, and `now` is an argument.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from crawler.frontier.exchange import PaceChange, Sign
 from crawler.store.status import RestingHost
 
-#: Maximum of hosts listed; with more, ended rests are dropped first.
+#: Maximum number of hosts listed; ended pauses are removed first.
 MAX_HOSTS = 1_000
 #: Seconds; a shorter pause is not shown.
 SHORTEST = 2.0
@@ -16,27 +16,27 @@ SHORTEST = 2.0
 _WHY = {
     Sign.REFUSED: "it answers 429 or 503",
     Sign.SILENT: "it does not answer",
-    Sign.BROKEN: "its answers break off",
+    Sign.BROKEN: "its responses break off",
 }
-ROBOTS = "its robots.txt did not come"
+ROBOTS = "its robots.txt could not be fetched"
 WAY = "its proxy does not answer"
 
 
 class RestingHosts:
-    """The resting hosts, by name."""
+    """The paused hosts, by name."""
 
     def __init__(self) -> None:
         self._rests: dict[str, RestingHost] = {}
 
     def changed(self, change: PaceChange, now: float) -> None:
-        """The pace of a host has changed: it may be paused."""
+        """Note a change of a host's pace, which may be a pause."""
         if change.is_given_up:
             self._rests.pop(change.host, None)
         elif change.pause:
             self.note(change.host, now + change.pause, _WHY.get(change.sign, ""), now)
 
     def note(self, host: str, until: float, why: str, now: float) -> None:
-        """Note that a host gets no request before `until`; a longer rest stays."""
+        """Note that a host gets no request before `until`; a longer pause stays."""
         known = self._rests.get(host)
         if until - now < SHORTEST or (known is not None and known.until >= until):
             return
@@ -46,7 +46,7 @@ class RestingHosts:
             self._rests[host] = RestingHost(host, until, why)
 
     def first(self, limit: int, now: float) -> tuple[RestingHost, ...]:
-        """At most `limit` resting hosts, the earliest end first."""
+        """Return at most `limit` paused hosts, the earliest end first."""
         if not self._rests:
             return ()
         self._drop_over(now)

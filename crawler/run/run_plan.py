@@ -33,7 +33,7 @@ from crawler.web.urls import Scope
 
 
 class RunPlan(msgspec.Struct, frozen=True):
-    """The spider, its settings and options; nothing is opened yet."""
+    """The spider, its settings and options, before anything is opened."""
 
     spider: Spider
     settings: Settings
@@ -41,7 +41,7 @@ class RunPlan(msgspec.Struct, frozen=True):
     store: Store
     chain: Chain
     client: Client
-    #: Names of start hosts that a person gave; later starts are added.
+    #: Host names of the start URLs that a person gave; later start URLs are added.
     start_names: set[str]
     #: The list of proxies; None: there is none.
     proxies: Proxies | None = None
@@ -62,17 +62,17 @@ class RunPlan(msgspec.Struct, frozen=True):
         await to_thread.run_sync(self.outputs().check, owns)
 
     async def ownership(self) -> Owns:
-        """The places that the job has filled."""
+        """Return the function that says which output files the job has published."""
         try:
             positions = await self.store.sink_positions(self.job)
         except StateError:
             if not self.options.fresh:
                 raise
-            positions = []  # the damaged state is renamed, not read
+            positions = []  # a damaged state will be renamed, not read
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def outputs(self) -> OutputPlan:
-        """The outputs with their options."""
+        """Return the outputs with their options."""
         spider, options = self.spider, self.options
         mode: Mode = "replace" if options.overwrite else "refuse"
         return OutputPlan(
@@ -110,7 +110,7 @@ class RunPlan(msgspec.Struct, frozen=True):
 
 
 def plan_run(spider: Spider, settings: Settings, options: RunOptions) -> RunPlan:
-    """The plan of a run; ConfigError if the spider cannot run."""
+    """Plan a run. ConfigError if the spider cannot run."""
     check_spider(spider)
     options = options.limited(settings.crawl)
     if options.job is not None:
@@ -172,7 +172,7 @@ def check_spider(spider: object) -> None:
 
 
 def scope_of(spider: Spider) -> Scope:
-    """The spider's scope; the hosts of its start URLs are always inside."""
+    """Return the spider's scope; the hosts of its start URLs are always part of it."""
     try:
         scope = Scope.parse(spider.scope)
     except ValueError as exc:

@@ -1,8 +1,8 @@
-"""The awaitable supply of requests that may go now.
+"""Supplies workers with requests that may be sent now.
 
-Workers pull turns: `async for turn in scheduler`. A turn goes straight to one waiting
-worker, without polling or needless wake-ups. The loop ends when no request waits, no
-request is in flight, and `start()` has ended.
+Workers pull turns: `async for turn in scheduler`. A turn goes directly to one waiting
+worker, without polling. The loop ends when no request waits, no request is in flight,
+and `start()` has ended.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from crawler.web import urls
 
 
 class Gate(Protocol):
-    """Knows the origins whose robots.txt was answered. `proxy` is the route to the
-    origin (none: direct)."""
+    """Knows the origins whose robots.txt has been fetched. `proxy` is the route to the
+    origin ("": direct)."""
 
     def knows(self, origin: str, proxy: str) -> bool: ...
 
@@ -52,22 +52,25 @@ class RobotsTurn(msgspec.Struct, frozen=True):
 
 Turn = Entry | RobotsTurn
 
-#: Limits for hosts whose lookup is not done. With more hosts, `start()` pauses. `pop`
-#: skips at most this many at a time, so that the loop is not blocked.
+#: Maximum number of hosts that wait for a name lookup; with more, `start()` pauses. And
+#: the maximum that `pop` skips at a time, so that the event loop is not blocked.
 MAX_NAMES, NAMES_AT_ONCE = 1_000, 256
-#: Maximum of waiting requests of `start()`; with more, `start()` pauses.
+#: Maximum number of waiting requests of `start()`; with more, `start()` pauses.
 MAX_STARTS = 250_000
 
 
 class Scheduler:
-    """Gives each free worker the best request of a host that may get a request now.
+    """Gives each free worker the best request of a host that may receive one now.
 
-    Times are the event loop's. `permits` is the number of pages still allowed (None: no
-    limit); each entry takes a permit, and `done` returns it if no page came. With
-    `stocked`, the store has further entries, and the scheduler loads them. `ceilings`
-    limits the entries in flight by kind of fetch. At most `most_starts` requests of
-    `start()` wait here and in the store. Hosts wait for their `names`; without this
-    table the exchanges do the lookups.
+    Times are the event loop's.
+
+    - `permits` is the number of pages still allowed (None: no limit). Each entry takes
+      a permit; `done` returns it if the entry did not become a page.
+    - `stocked`: the store has further entries, and the scheduler loads them.
+    - `ceilings` limits the entries in flight by kind of fetch.
+    - `most_starts` limits the requests of `start()` that wait here and in the store.
+    - `names` holds hosts back until their names are looked up. Without it each request
+      looks up the name itself.
 
     Over 15 methods and 12 attributes: workers, commits, robots.txt, refills and
     `start()` all change the next turn, and one object must see every change.
@@ -88,7 +91,7 @@ class Scheduler:
         self._names = names
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
         self.frontier: Frontier[Entry] = self._frontier(hosts, self._kinds)
-        # With a store that keeps the entries, the frontier holds only a window of them.
+        # If the store keeps all entries, the frontier holds only a window of them.
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
         self._permits = permits
@@ -116,7 +119,7 @@ class Scheduler:
     def _frontier(
         self, hosts: HostPace, kinds: KindLines[Entry] | None
     ) -> Frontier[Entry]:
-        """What the scheduler draws from."""
+        """Return the frontier that the scheduler takes entries from."""
         return Frontier(hosts, kinds=kinds)
 
     def __aiter__(self) -> Scheduler:
@@ -152,9 +155,11 @@ class Scheduler:
         settled: Iterable[tuple[Entry, float | None]],
         sources: int,
     ) -> None:
-        """Apply a commit: new entries, better places, and the entries that have ended,
-        each with the time of its next try (loop time), if any. `sources` is the number
-        of closed sources."""
+        """Apply a commit: new entries, changed priorities, and entries that have ended.
+
+        With each ended entry comes the time of its next try (loop time), or None.
+        `sources` is the number of sources that were closed.
+        """
         for entry in committed.added:
             self._admit(entry)
         if sources:
@@ -175,9 +180,9 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """End a visit: its host is free; without a page its permit is returned.
+        """End a visit: free its host, and return the permit if there was no page.
 
-        No worker is woken: the calling worker asks for the next turn itself.
+        No worker is woken, because the calling worker asks for the next turn itself.
         """
         if self._own is not None and entry.fingerprint in self._freed:
             self._freed.remove(entry.fingerprint)
@@ -195,7 +200,7 @@ class Scheduler:
 
     @property
     def own_turns(self) -> OwnTurns:
-        """Turns for requests that do not wait in the frontier."""
+        """Return the turns for requests that are not in the frontier."""
         if self._own is None:
             self._own = OwnTurns(self._hosts, self._rate, self._kinds)
         return self._own
@@ -246,7 +251,8 @@ class Scheduler:
             own.wake_all()  # one for another host may wait for the kind
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """robots.txt is known, or will be requested again at `retry_at` (loop time)."""
+        """Note that robots.txt is known, or will be requested again at `retry_at` (loop
+        time)."""
         now = self._loop.time()
         if retry_at is None:
             self.frontier.resume(turn.origin, now)
@@ -280,10 +286,10 @@ class Scheduler:
         return self._permits == 0 and not self._out
 
     async def hungry(self, least: int) -> bool:
-        """True when fewer than `least` entries may go now; False: no entry will.
+        """Return whether fewer than `least` entries may be requested now.
 
-        Each host that may get a request now counts as one entry. A resting host does
-        not count, so that other hosts do not wait for it.
+        Each host that may receive a request now counts as one entry. A paused host does
+        not count, so that `start()` continues with other hosts.
         """
         while not self._is_closed and not self._may_draw(least):
             self._hungry.clear()
@@ -298,7 +304,8 @@ class Scheduler:
         return self.frontier.open_hosts() + self._sources <= least
 
     async def wanted_host(self) -> str:
-        """A host that runs low and has more entries in the store."""
+        """Return a host whose queue is nearly empty and that has more entries in the
+        store."""
         while not (names := self.frontier.hungry(1)):
             self._wanted.clear()
             await self._wanted.wait()
@@ -306,17 +313,17 @@ class Scheduler:
 
     @property
     def share(self) -> int:
-        """How many entries of one host to load at once."""
+        """Return how many entries of one host to load at once."""
         return self.frontier.share
 
     def held(self, host: str) -> set[int]:
-        """Fingerprints of the host's entries in the frontier, which the store need not
-        load."""
+        """Return the fingerprints of the host's entries here, which need not be loaded
+        again."""
         flying = {e.fingerprint for e in self.in_flight.values() if e.host == host}
         return flying | self.frontier.held(host)
 
     def refill(self, host: str, entries: Iterable[Entry], *, more: bool) -> None:
-        """Add entries from the store for a host; returns whether the store has more."""
+        """Add entries of a host from the store; `more`: the store has further ones."""
         for entry in entries:
             if entry.fingerprint not in self.in_flight:
                 self.frontier.push(entry)
@@ -324,13 +331,12 @@ class Scheduler:
         self.wake()
 
     def share_rate(self, workers: int) -> None:
-        """The crawl-wide rate is shared with other processes."""
+        """Share the crawl-wide rate among this many processes."""
         if self._rate is not None:
             self._rate.share(workers)
 
     async def keep_rate(self) -> None:
-        """Run beside the workers: releases turns at the crawl-wide rate, evenly
-        spaced."""
+        """Release turns evenly at the crawl-wide rate; runs beside the workers."""
         if self._rate is not None:
             await self._rate.supply()
 
@@ -384,19 +390,21 @@ class Scheduler:
         return entry
 
     def _asks(self, rate: rates.TotalRate) -> bool:
-        """Whether the rate allows a turn; if not, request one when an entry waits."""
+        """Return whether the rate allows a request; if not, ask to be woken when it
+        does."""
         if not rate.allows and len(self.frontier):
             rate.ask()
         return rate.allows
 
     def _named(self, entry: Entry, names: NameTable, now: float) -> Entry | None:
-        """This entry, or the next entry whose host's lookup is done; others wait."""
+        """Return this entry, or the next one whose host name is looked up; None if none
+        is."""
         popped: Entry | None = entry
         for _ in range(NAMES_AT_ONCE):
             if popped is None or popped.host in names.ready:
                 return popped
             if popped.request.options.proxy or popped.kind:
-                return popped  # another worker looks the name up
+                return popped  # another worker looks up this name now
             self._await_name(popped, names, now)
             popped = self.frontier.pop(now)
         if popped is not None:
@@ -425,14 +433,14 @@ class Scheduler:
         self.frontier.push(entry)
 
     async def keep_names(self) -> None:
-        """Run beside the workers: looks up the names of waiting hosts."""
+        """Look up the names of waiting hosts; runs beside the workers."""
         if self._names is not None:
             await self._names.run()
 
     def _robots_first(
         self, entry: Entry, origin: str, proxy: str, now: float
     ) -> RobotsTurn:
-        """Give the entry's turn to its origin's robots.txt, which has no kind."""
+        """Give the entry's turn to its origin's robots.txt, which no ceiling limits."""
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         self.frontier.push(entry)
@@ -484,14 +492,15 @@ class Scheduler:
             self._timer.cancel()
             self._timer = None
         if due is not None and not self._is_stinted:
-            # The time may be due by now. It is kept here, because uvloop's handle has
-            # no `when` for a near time.
+            # The time may have passed already. It is kept here because uvloop's handle
+            # has no `when` for a near time.
             self._timer_at = max(due, now)
             self._timer = self._loop.call_at(self._timer_at, self._ring)
 
     @property
     def _is_stinted(self) -> bool:
-        """Whether workers wait for a permit or the crawl-wide rate, not for a time."""
+        """Return whether workers wait for a permit or the crawl-wide rate, not for a
+        time."""
         return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:

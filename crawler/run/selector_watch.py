@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-#: Maximum of watched selectors, because a spider may generate selectors.
+#: Maximum number of watched selectors, because a spider may generate selectors.
 MAX_SELECTORS = 1000
 
 
@@ -18,7 +18,7 @@ class Matches(msgspec.Struct):
 
 
 class SelectorWatch:
-    """Counts for the advice at the end."""
+    """Counts the matches of selectors, for the advice at the end."""
 
     def __init__(self) -> None:
         #: By (callback, selector).

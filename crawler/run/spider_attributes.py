@@ -1,4 +1,4 @@
-"""Attributes that a spider sets during a run; a resumed run does not have them.
+"""Finds attributes that a spider sets during a run, because a resumed run loses them.
 
 Rule: values are not compared, because a value may be of any size and kind. A list, dict
 or set counts as changed if its length has changed.
@@ -43,7 +43,7 @@ class SpiderAttributes:
         return found
 
     def _is_cached(self, name: str) -> bool:
-        """Whether the attribute is computed again when it is missing."""
+        """Return whether the attribute is cached and computed again when missing."""
         return isinstance(getattr(self._kind, name, None), cached_property)
 
 
@@ -51,7 +51,7 @@ def warn(names: Collection[str]) -> None:
     """Log the attributes that a resumed run has lost."""
     shown = ", ".join(f"self.{name}" for name in sorted(names))
     logger.warning(
-        "Set by the spider before the run was interrupted, and not kept: %s. What must "
+        "Set by the spider before the run was interrupted, and lost: %s. What must "
         "outlive the process belongs in meta, in items, or in self.count()",
         shown,
     )
@@ -65,5 +65,5 @@ def _size(value: object) -> int:
     return len(value) if isinstance(value, _GROWING) else 0
 
 
-#: Stands for an attribute that was not there.
+#: Marks an attribute that did not exist.
 _NONE = object()

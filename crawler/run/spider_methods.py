@@ -1,4 +1,4 @@
-"""A spider's methods, by the names that are stored with requests."""
+"""Finds a spider's methods by the names that are stored with requests."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from crawler.spider import Spider
 
 
 class SpiderMethods:
-    """Finds callbacks, and suggests the closest name for an unknown one."""
+    """Finds callbacks, and suggests the nearest name for an unknown one."""
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
         self._found: dict[str, Callable[..., Any]] = {}
 
     def find(self, name: str) -> Callable[..., Any]:
-        """The spider's method of that name; WrongYield if there is none."""
+        """Return the spider's method of that name. WrongYield if there is none."""
         method = self._found.get(name)
         if method is None:
             method = getattr(self._spider, name, None)
@@ -35,7 +35,7 @@ class SpiderMethods:
         return f"Spider {self._spider.name!r} has no callback {name!r}{hint}"
 
     def check(self, callback: str, errback: str = "") -> None:
-        """WrongYield unless the spider has these methods."""
+        """Raise WrongYield unless the spider has these methods."""
         self.find(callback)
         if errback:
             self.find(errback)

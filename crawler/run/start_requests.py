@@ -1,4 +1,5 @@
-"""Runs `start()` step by step as requests are needed: each value is one outcome."""
+"""Runs `start()` step by step as requests are needed; each value becomes one
+outcome."""
 
 from __future__ import annotations
 
@@ -27,15 +28,15 @@ logger = logging.getLogger(__name__)
 
 #: The counter for invalid URLs of `start()`.
 BAD_START = "bad_url"
-#: Maximum of bad URLs that are logged one by one; further bad URLs are only counted.
+#: Maximum number of bad URLs that are logged one by one; more are only counted.
 MAX_NAMED = 10
 
 
 class StartRequests:
-    """Runs a spider's `start()` while fewer than `least` hosts may get a request now.
+    """Runs a spider's `start()` while fewer than `least` hosts may receive a request
+    now.
 
-    Until `start()` has ended and its results are committed, the scheduler keeps its
-    supply open.
+    The scheduler does not end before `start()` has ended and its results are committed.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class StartRequests:
         self._callbacks = callbacks
         self._least = least
         self._bad_urls = 0
-        #: All counts made in `start()`; None: no counts.
+        #: All counts made in `start()`; None if there are none.
         self.counts: dict[str, int] | None = None
         self._fetches: Fetches | None = None
         #: The exception that `start()` raised, if any.
@@ -66,8 +67,10 @@ class StartRequests:
     async def draw(
         self, scheduler: Scheduler, put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
-        """Queue an outcome for each value; the caller's source is closed when the last
-        outcome is committed."""
+        """Put an outcome for each value into the queue.
+
+        The caller's source is closed when the last outcome is committed.
+        """
         note_bad_urls()
         at_work.begin(self)
         last, ordinal, number, given = Outcome(None), 0, 0, None
@@ -87,7 +90,8 @@ class StartRequests:
         except StopCrawl as exc:
             last.facts = Facts(start_ended=True, stopped=exc.reason)
         except (Exception, SystemExit) as exc:
-            # sys.exit() would leave threads and state of the process behind.
+            # sys.exit() here would leave threads and state behind, so it counts as a
+            # failure.
             self._failed(exc, given)
         if isinstance(given, AsyncGenerator):
             await self._close(given)
@@ -96,7 +100,7 @@ class StartRequests:
         await put(last)
 
     async def _values(self, given: object) -> AsyncGenerator[Any, None]:
-        """The values of `start()`, then the URLs of a file."""
+        """Yield the values of `start()`, then the URLs of a file."""
         async with aclosing(values_of(given)) as values:
             async for value in values:
                 yield value
@@ -121,11 +125,11 @@ class StartRequests:
         logger.error("start() failed: %s (%s)", _told(exc), where)
 
     async def fetch(self, request: Request) -> Response:
-        """One more response for `start()`."""
+        """Fetch one more response for `start()`."""
         return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Receive bodies for `start()`."""
+        """Return a context in which bodies for `start()` are received."""
         return self._own_fetches("Files").receiving()
 
     def _own_fetches(self, call: str) -> Fetches:
@@ -140,7 +144,8 @@ class StartRequests:
             self._fetches.made.take().tell(outcome)
 
     def _counted(self) -> dict[str, int] | None:
-        """All counts of `start()` so far, for the next outcome."""
+        """Return all counts of `start()` so far, for the next outcome; None if there
+        are none."""
         if not self.counts:
             return None
         self._callbacks.check_counts(self.counts)
@@ -182,7 +187,7 @@ class StartRequests:
 
 
 def _told(exc: BaseException) -> str:
-    """The error in one line; the crawler's own errors need no type name."""
+    """Return the error in one line; errors of this package need no type name."""
     if isinstance(exc, ConfigError):
         return str(exc)
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

@@ -21,7 +21,7 @@ from crawler.request import Request
 #: The name of standard input.
 STDIN = "-"
 _CHUNK = 64 * 1024
-#: A longer line is no URL and is skipped.
+#: Maximum length of a line in bytes; a longer line is skipped.
 _LONGEST = 64 * 1024
 _SHOWN = 60
 
@@ -37,7 +37,7 @@ class UrlLines:
 
     @property
     def place(self) -> str:
-        """The position of the last request: `urls.txt:17`."""
+        """The place of the last request, such as `urls.txt:17`."""
         name = "standard input" if str(self._path) == STDIN else str(self._path)
         return f"{name}:{self._line}"
 
@@ -60,10 +60,10 @@ class UrlLines:
     async def _read(self, stream: BinaryIO) -> bytes:
         if stream is not self._stdin or stream is not sys.stdin.buffer:
             return await to_thread.run_sync(stream.read, _CHUNK)
-        # No thread waits for a silent pipe, because the thread would keep the process
-        # alive.
+        # Do not read in a thread: while the pipe is silent, the thread would keep the
+        # process alive.
         number = stream.fileno()
-        with contextlib.suppress(PermissionError):  # a file is always ready
+        with contextlib.suppress(PermissionError):  # a file is always ready to be read
             await anyio.wait_readable(number)
         return os.read(number, _CHUNK)
 
@@ -91,7 +91,9 @@ def check_urls(path: Path | str) -> None:
     if str(path) == STDIN:
         return
     if not Path(path).is_file():
-        raise ConfigError(f"URLs: {path} is no file; name one, or - for standard input")
+        raise ConfigError(
+            f"URLs: {path} is not a file; name one, or - for standard input"
+        )
     try:
         Path(path).open("rb").close()
     except OSError as exc:

@@ -13,7 +13,7 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
 
 
 def user_frame(exc: BaseException) -> str:
-    """File, line and function of the innermost frame that is the user's own code."""
+    """Return file, line and function of the innermost frame of the user's own code."""
     found = ""
     trace = exc.__traceback__
     while trace is not None:
@@ -24,7 +24,7 @@ def user_frame(exc: BaseException) -> str:
 
 
 def is_users(frame: FrameType) -> bool:
-    """Whether a frame runs a spider's or a project's code, not a library's."""
+    """Return whether a frame runs a spider's or a project's code, not a library's."""
     if is_of_crawler(frame):
         return False
     path = frame.f_code.co_filename
@@ -32,13 +32,13 @@ def is_users(frame: FrameType) -> bool:
 
 
 def is_of_crawler(frame: FrameType) -> bool:
-    """Whether a frame runs the crawler's own code."""
+    """Return whether a frame runs the crawler's own code."""
     return str(frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
 
 
 def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
-    """The position of a generator's `yield`; for other values, the definition of the
-    method."""
+    """Return the place of a generator's `yield`; for other values, where the method is
+    defined."""
     frame = getattr(result, "ag_frame", None) or getattr(result, "gi_frame", None)
     while (inner := getattr(result, "gi_yieldfrom", None)) is not None:
         result = inner
@@ -50,7 +50,7 @@ def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
 
 
 def defined_at(function: object) -> str:
-    """File and line of a function; its name if it has no code."""
+    """Return file and line of a function; its name if it has no code."""
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return str(function)
@@ -58,12 +58,12 @@ def defined_at(function: object) -> str:
 
 
 def place_of(code: CodeType, line: int) -> str:
-    """File, line and function, as shown in messages."""
+    """Return file, line and function, as shown in messages."""
     return f"{_shown(code.co_filename)}:{line} in {code.co_name}"
 
 
 def _shown(path: str) -> str:
-    """The path relative to the current folder, if that is shorter."""
+    """Return the path relative to the current folder, if that is shorter."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except (ValueError, OSError):

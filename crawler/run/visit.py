@@ -8,12 +8,12 @@ from crawler.request import Entry
 from crawler.response import Response
 from crawler.store.base import Answer, Facts, Outcome, State
 
-#: The entry that this task visits, for hooks.
+#: The entry that the current task visits, for hooks.
 visited: ContextVar[Entry | None] = ContextVar("visited", default=None)
 
 
 class OpenVisit:
-    """An entry in flight, and its answers so far."""
+    """An entry in flight, and the responses it has received so far."""
 
     __slots__ = (
         "answers",
@@ -31,19 +31,19 @@ class OpenVisit:
         self.answers: list[Answer] = []
         #: Seconds of the last exchange, up to the end of the body or the failure.
         self.elapsed = 0.0
-        #: Whether the host got a request; a layer may have answered instead.
+        #: Whether a request was sent to the host; a layer may have answered instead.
         self.is_asked = False
-        #: Whether the current exchange has a response head.
+        #: Whether the current request has received a response head.
         self.has_head = False
-        #: The URL of the first cookie wall in this visit; "": none.
+        #: The URL of the first cookie wall in this visit; "" if there is none.
         self.wall = ""
         #: The proxy of the last request, possibly chosen by a layer.
         self.way = ""
-        #: Seconds for which an answer has paused the host.
+        #: Seconds for which a response has paused the host.
         self.pause = 0.0
 
     def note(self, response: Response) -> None:
-        """Count an answer after its body was read."""
+        """Add a response to the counts, after its body was read."""
         version = response.http_version
         self.answers.append(Answer(response.status_code, version, response.received))
 
@@ -56,7 +56,7 @@ class OpenVisit:
         due: float = 0.0,
         facts: Facts | None = None,
     ) -> Outcome:
-        """The outcome of the visit, with the results of its exchanges."""
+        """Return the outcome of the visit, with the counts of its requests."""
         return Outcome(
             self.entry,
             state,

@@ -1,7 +1,7 @@
-"""One visit: a request, an exchange, and the outcome for the committer.
+"""Visits one entry: sends its request and returns the outcome for the committer.
 
-    may it be asked? (robots.txt, a host or way given up) → layers, wire → head
-    → (redirect | try again | unwanted: body not read) → body → callback → outcome
+    may it be requested? (robots.txt, a host or route given up) → layers, wire → head
+        → (redirect | retry | unwanted: body not read) → body → callback → outcome
 
 Rule: a visit raises only on cancellation, and never waits for another visit. An entry
 that must wait returns to the frontier with a due time.
@@ -40,9 +40,9 @@ from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
 
-#: Maximum of repeated requests inside a visit after a redirect into its own chain.
+#: Maximum number of repeated requests in one visit after redirects into its own chain.
 MAX_ASKED_AGAIN = 3
-#: Statuses by which the whole host asks for a later retry.
+#: Statuses by which the host asks that all requests come later.
 _REFUSALS = (429, 503)
 
 
@@ -71,7 +71,7 @@ class VisitParts(msgspec.Struct, frozen=True):
     endings: Endings
     pages: PageLoader
     clocks: Clocks
-    #: Whether hooks need to know the visited entry.
+    #: Whether hooks use the visited entry.
     has_hooks: bool = False
     #: The sessions that the spider declares; None: it declares none.
     identities: Identities | None = None
@@ -90,11 +90,12 @@ class Visitor:
         self._retry_after_max = settings.retry.retry_after_max
         self._max_links = settings.http.max_links
         self._parts = parts
-        #: The last failure of given-up hosts; their remaining entries fail with it.
+        #: By host that was given up: its last failure. Its remaining entries fail with
+        #: it, too.
         self._given_up: dict[str, FetchError] = {}
 
     async def visit(self, entry: Entry) -> Outcome:
-        """Request the entry once, and return the outcome."""
+        """Request the entry, and return the outcome."""
         visit, parts = OpenVisit(entry), self._parts
         denied = self._denied(entry)
         if denied is not None:
@@ -121,7 +122,7 @@ class Visitor:
         return outcome
 
     def _denied(self, entry: Entry) -> FetchError | None:
-        """The reason why the entry may not be requested; None: it may."""
+        """Return why the entry may not be requested; None if it may."""
         parts, request = self._parts, entry.request
         if parts.robots is not None and (denied := parts.robots.verdict(request)):
             if denied.reason.is_skip:
@@ -137,18 +138,19 @@ class Visitor:
             )
         if self._given_up and parts.hosts.is_given_up(entry.host):
             last = self._given_up[entry.host]
-            detail = f"{entry.host} has not answered for a long time: {last.detail}"
+            detail = f"{entry.host} has not responded for a long time:  {last.detail}"
             return FetchError(last.reason, detail, url=entry.url)
         proxy = request.options.proxy
         if parts.ways.is_given_up(proxy):
-            detail = "the way to the host has not worked for a long time"
+            detail = "the route to the host has not worked for a long time"
             return FetchError(Reason.PROXY_ERROR, detail, url=entry.url, way=proxy)
         return None
 
     async def _visit(self, visit: OpenVisit) -> Outcome:
-        """One exchange, or several to pass a cookie wall."""
+        """Send one request, or several to pass a cookie wall."""
         request, parts = visit.entry.request, self._parts
-        behind: Request | None = None  # requested next, after any answer of the wall
+        # the request that follows any response of the wall
+        behind: Request | None = None
         while True:
             try:
                 response, fate = await self._fetch(visit, request)
@@ -175,7 +177,7 @@ class Visitor:
                 await response.aclose()
 
     def _learn(self, visit: OpenVisit, *, is_good: bool) -> None:
-        """Report to the session whether the callback could use its page."""
+        """Tell the session whether the callback could use its page."""
         if self._parts.identities is not None:
             request = visit.entry.request
             self._parts.identities.judged(request, is_good=is_good)
@@ -189,7 +191,8 @@ class Visitor:
     async def _check(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> None:
-        """Update proxy and session by the response; FetchError for a ban or a wall."""
+        """Update proxy and session from the response. FetchError for a ban or a login
+        wall."""
         identities, proxies = self._parts.identities, self._parts.proxies
         if response.is_read:
             await self._parts.pages.examine(response)
@@ -208,7 +211,8 @@ class Visitor:
     def _passage(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> tuple[Request, Request | None] | None:
-        """The next two requests of this visit, to pass a cookie wall."""
+        """Return the next two requests of this visit, to pass a cookie wall; None if it
+        has none."""
         redirection, entry = self._parts.redirection, visit.entry
         target = redirection.target(request, response)
         is_back = redirection.leads_back(visit, target)
@@ -229,7 +233,7 @@ class Visitor:
         return target, request
 
     async def _fetch(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
-        """The head, and the body if a callback needs it whole."""
+        """Fetch the head, and the body if a callback needs all of it."""
         seconds = self._parts.deadline
         if seconds is None:
             return await self._ask(visit, request)
@@ -317,7 +321,7 @@ class Visitor:
     async def _failed(
         self, visit: OpenVisit, exc: FetchError, response: Response | None = None
     ) -> Outcome:
-        """Report a broken exchange to its host's pace, or to its route's health."""
+        """Report a failed request to its host's pace, or to its route's health."""
         parts, at_least = self._parts, 0.0
         if isinstance(exc, Resting):
             visit.is_asked = False
@@ -336,7 +340,7 @@ class Visitor:
     def _observe(
         self, visit: OpenVisit, sign: Sign, retry_after: float | None = None
     ) -> Verdict:
-        """Report the exchange to the host's pace, if the host got a request."""
+        """Report the result to the host's pace, if a request was sent to the host."""
         if not visit.is_asked:
             return NO_CONSEQUENCE
         parts, entry = self._parts, visit.entry
@@ -351,7 +355,7 @@ class Visitor:
 
 
 def _sign_of(exc: FetchError, has_head: bool) -> Sign:
-    """What a failure shows about the host."""
+    """Return what a failure says about the host."""
     if exc.blame is not Blame.HOST:
         return Sign.NOTHING
     if has_head or exc.reason is Reason.DEADLINE:

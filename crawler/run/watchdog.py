@@ -35,12 +35,12 @@ class Blocking(msgspec.Struct):
 
 
 class Watchdog:
-    """A thread that expects a sign of life from the loop each `beat` seconds; if none
-    comes, the thread looks at the code that the loop runs.
+    """Checks in a thread that the event loop responds every `beat` seconds.
 
-    `async with Watchdog() as watchdog:`. A call that runs for `patience` seconds blocks
-    the loop. Its function is named once: after its third block, or as soon as one block
-    lasts `longest` seconds.
+    `async with Watchdog() as watchdog:`. If the loop does not respond, the thread looks
+    at the code that it runs. A call that runs for `patience` seconds blocks the loop.
+    Its function is named once: after its third such call, or as soon as one call lasts
+    `longest` seconds.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Watchdog:
         self._patience = patience
         self._longest = longest
         self._beat = beat
-        #: Seconds between two looks at the loop's current call.
+        #: Seconds between two checks of the call that the loop is running.
         self._step = patience / 5
         self._stop = threading.Event()
         self._answered = threading.Event()
@@ -75,7 +75,8 @@ class Watchdog:
 
     @property
     def named_seconds(self) -> dict[str, float]:
-        """Seconds for which each named function blocked the loop, the longest first."""
+        """Return how many seconds each named function blocked the loop, the longest
+        first."""
         named = [each for each in list(self._found.values()) if each.is_named]
         named.sort(key=lambda each: -each.seconds)
         return {each.place: round(each.seconds, 1) for each in named}
@@ -92,7 +93,7 @@ class Watchdog:
                 self._follow(thread, asked)
 
     def _follow(self, thread: int, asked: float) -> None:
-        """Watch the loop's calls until it answers, and note long calls."""
+        """Watch the loop's calls until it responds, and note long calls."""
         running, blocking = None, None
         seen = began = asked
         while True:
@@ -100,7 +101,8 @@ class Watchdog:
             frame = _user_frame(thread)
             call = None if frame is None else _callback_of(frame)
             if call is not running:
-                # This thread is late if the call has held the global interpreter lock.
+                # If the call held the global interpreter lock, this thread has run
+                # late.
                 began = min(now, seen + self._step)
                 blocking, running = None, call
             if frame is not None and call is not None and now - began >= self._patience:
@@ -134,16 +136,18 @@ class Watchdog:
 
 
 def _user_frame(thread: int) -> FrameType | None:
-    """The spider's innermost frame that the loop runs now; None: no such frame."""
+    """Return the spider's innermost frame that the loop is running; None if there is
+    none."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - no other way
     while frame is not None and not is_users(frame):
-        # Outside the loop is the script that started the crawl.
+        # A frame outside the loop belongs to the script that started the crawl.
         frame = None if _is_of_loop(frame) else frame.f_back
     return frame
 
 
 def _callback_of(frame: FrameType) -> FrameType:
-    """The outermost spider frame above this frame, which the crawler called."""
+    """Return the outermost spider frame above this frame: the one that the crawler
+    called."""
     callback, outer = frame, frame.f_back
     while outer is not None and not (is_of_crawler(outer) or _is_of_loop(outer)):
         if is_users(outer):

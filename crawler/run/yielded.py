@@ -17,10 +17,10 @@ from crawler.errors import ConfigError
 
 
 class WrongYield(ConfigError):
-    """A value of a callback or `start()` is neither an item nor a request."""
+    """A callback or `start()` yielded a value that is neither an item nor a request."""
 
 
-#: Values of these types are never items.
+#: Types whose values are never items.
 NO_ITEMS = (
     *(type(None), str, bytes, bytearray, int, float),
     *(list, tuple, set, frozenset, Iterator, AsyncIterator, Awaitable, type),
@@ -28,7 +28,7 @@ NO_ITEMS = (
 
 
 def what_was_yielded(value: object) -> str:
-    """`yielded None; ...`: names the wrong value, and the code to write instead."""
+    """Return `yielded None; ...`: the wrong value, and the code to write instead."""
     kind = type(value).__name__.replace("_", " ")
     advice = "yield items, Requests or batches of links"
     if isinstance(value, list | tuple | set | frozenset):
@@ -48,7 +48,7 @@ def what_was_yielded(value: object) -> str:
 
 
 def several(result: Any) -> Iterable[Any]:
-    """The error text if a callback returned one value that holds several."""
+    """Return the values of a returned list. ConfigError for a single value."""
     if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
         return result
     kind = type(result).__name__
@@ -56,8 +56,10 @@ def several(result: Any) -> Iterable[Any]:
 
 
 async def values_of(given: Any) -> AsyncGenerator[Any, None]:
-    """The values of a spider's method one by one: from a generator, from a coroutine
-    that returns a list, or from a list."""
+    """Yield the values of a spider's method one by one.
+
+    They come from a generator, from a coroutine that returns a list, or from a list.
+    """
     if hasattr(given, "__await__"):
         given = await given
     if hasattr(given, "__aiter__"):

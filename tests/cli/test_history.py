@@ -194,7 +194,7 @@ def test_why_knows_requests_that_were_equal_to_an_earlier_one(
 
     (line,) = [each for each in said.readouterr().out.splitlines() if "equal" in each]
     assert line.startswith("    equal    2 more Requests, such as one in http://")
-    assert line.endswith("for detail(): not asked again, for that takes once=False")
+    assert line.endswith("for detail(): not requested again; once=False repeats them")
 
 
 POSTS = """\

@@ -448,7 +448,7 @@ def test_a_port_that_refuses_is_told_with_what_to_do(
     told = capsys.readouterr().err
     assert code == 3
     assert "connect_refused" in told
-    assert "nobody listens there; check the port" in told
+    assert "no server listens there; check the port" in told
     assert "Traceback" not in told
 
 

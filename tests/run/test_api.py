@@ -71,7 +71,7 @@ def test_a_crawl_needs_a_spider_and_says_so(spider: Any) -> None:
 
 
 def test_a_spider_that_is_made_takes_no_more_arguments() -> None:
-    with pytest.raises(ConfigError, match=r"'shelf' is no option of crawl\(\)"):
+    with pytest.raises(ConfigError, match=r"'shelf' is not an option of crawl\(\)"):
         crawl(Pages(), shelf="poetry")
 
 
@@ -143,7 +143,7 @@ async def test_a_run_without_a_loop_over_its_items_may_be_left_at_once() -> None
 async def test_items_can_be_gone_through_once() -> None:
     async with Crawl(Pages(), transport=FakeSite(SITE)) as run:
         items = [item async for item in run]
-        with pytest.raises(CrawlError, match="can be gone through once"):
+        with pytest.raises(CrawlError, match="can be iterated only once"):
             await anext(aiter(run))
 
     assert len(items) == len(SITE)

@@ -133,7 +133,10 @@ def test_a_start_that_robots_txt_forbids_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [("403", "the site refuses us"), ("429", "the site is asked too fast")],
+    [
+        ("403", "the site refuses our requests"),
+        ("429", "the site receives too many requests"),
+    ],
 )
 def test_a_site_that_turns_us_away_is_told_once_it_does_so_mostly(
     status: str, said: str

@@ -219,7 +219,7 @@ def test_a_host_that_is_given_up_is_one_line_with_a_count(
     )
 
     lines = [record.getMessage() for record in caplog.records]
-    counted = [line for line in lines if "which were not asked for" in line]
+    counted = [line for line in lines if "without a request" in line]
     each = [line for line in lines if line.startswith(f"Failed {home}")]
     assert run.report.failed == 200
     assert len(counted) == 1
