@@ -126,8 +126,10 @@ class OwnFetches:
     async def response(
         self, request: Request, made: Made, page: Entry | None
     ) -> Response:
-        """The response after all redirects and retries; raises FetchError. None: no
-        page waits for it."""
+        """Return the response after all redirects and retries. Raises FetchError.
+
+        `page` is None if no page waits for the response.
+        """
         made.count += 1
         made.asked += 1
         if made.asked > MAX_FETCHES:
@@ -144,8 +146,8 @@ class OwnFetches:
         page: Entry | None,
         receiver: Receiver | None,
     ) -> Response:
-        """The same for a request whose body the receiver takes; without a limit, since
-        the limits of items bound it."""
+        """Like `response`, but `receiver` reads the body. There is no limit on the
+        number of fetches, because items are limited."""
         entry = _entry_of(request, page)
         entry.receiver = receiver
         while True:
@@ -176,7 +178,7 @@ class OwnFetches:
         return outcome
 
     async def _know_robots(self, entry: OwnEntry) -> None:
-        """Return when the rules of the origin's robots.txt are known."""
+        """Wait until the rules of the origin's robots.txt are known."""
         robots = self._robots
         if robots is None:
             return
@@ -325,7 +327,7 @@ def _entry_of(request: Request, page: Entry | None) -> OwnEntry:
 
 
 def _moved(target: Entry, home: str) -> OwnEntry:
-    """The entry of a redirect's target, for the same page."""
+    """Return the entry of a redirect's target, for the same page."""
     entry = OwnEntry(
         target.fingerprint,
         target.request,

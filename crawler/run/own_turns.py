@@ -1,7 +1,7 @@
 """Turns for the requests of `self.fetch`, which are not in the frontier.
 
-These requests keep the pace of their host. They go before the host's queued entries,
-because a half-finished page waits for them. They count against the ceilings by kind.
+They keep the pace of their host. They go before the host's queued entries, because a
+half-finished page waits for them. They count against the ceilings by kind.
 
 Rule: `wake` hands out the turns, and costs nothing while no request waits.
 """
@@ -60,8 +60,8 @@ class OwnTurns:
             self._drop_over(host)
 
     def wake_all(self) -> None:
-        """Check all waiting requests after a change: of the crawl-wide rate, or of a
-        kind's free places."""
+        """Check all waiting requests after a change of the crawl-wide rate, or when a
+        kind of request has room under its ceiling."""
         for host in list(self._waiting):
             self.wake(host)
 

@@ -19,8 +19,10 @@ _WAIT = wait_exponential(multiplier=0.5, max=10)
 
 
 class StoreRetry(Repeats):
-    """Repeats work that raises StoreError, for five minutes or until `hurry`; then
-    raises the error."""
+    """Repeats an operation that raises StoreError, for five minutes or until `hurry`.
+
+    Then the error is raised.
+    """
 
     def __init__(self, wait: WaitBaseT = _WAIT) -> None:
         super().__init__(
@@ -30,7 +32,7 @@ class StoreRetry(Repeats):
         )
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of `call`, after as many tries as needed."""
+        """Return the result of `call`, after as many tries as needed."""
         try:
             return await call()  # nearly always: a policy costs more than the call
         except StoreError:
