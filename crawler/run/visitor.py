@@ -138,7 +138,7 @@ class Visitor:
             )
         if self._given_up and parts.hosts.is_given_up(entry.host):
             last = self._given_up[entry.host]
-            detail = f"{entry.host} has not responded for a long time:  {last.detail}"
+            detail = f"{entry.host} has not responded for a long time: {last.detail}"
             return FetchError(last.reason, detail, url=entry.url)
         proxy = request.options.proxy
         if parts.ways.is_given_up(proxy):

@@ -119,7 +119,7 @@ def test_a_crawl_killed_at_any_commit_asks_for_every_line_once(tmp_path: Path) -
 
 
 def test_a_file_that_is_not_there_is_an_error_before_the_crawl(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         crawl(Visits, transport=FakeSite({}), urls=tmp_path / "urls.txt")
 
 
