@@ -1,6 +1,7 @@
-"""The shared HTTP client and its transport; only this package imports httpx.
+"""The shared HTTP client and its transport. Only this package imports httpx.
 
-`Client` is the crawl's `httpx.AsyncClient`; `ClientOptions` is what a crawl asks of it.
+`Client` is the crawl's `httpx.AsyncClient`; `ClientOptions` are the options that a
+crawl gives it.
 """
 
 from httpx import AsyncBaseTransport, Headers, MockTransport
@@ -19,5 +20,5 @@ __all__ = [
 
 
 def is_fake(transport: AsyncBaseTransport | None) -> bool:
-    """Whether a transport is a fake, so that no real server needs politeness."""
+    """Return whether a transport is a fake, so that no real server needs politeness."""
     return isinstance(transport, MockTransport)

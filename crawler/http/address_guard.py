@@ -1,8 +1,8 @@
 """Which hosts a request may reach: no private network, no port of another service.
 
-The guard judges twice. A connection without a proxy is judged by its resolved
-addresses, each time that it is made. Through a proxy the crawl does not see addresses,
-so the URL alone is judged: a literal address, the name, the port.
+The guard checks twice. A direct connection is checked by its resolved addresses, each
+time that it is opened. Through a proxy the crawl does not see addresses. So only the
+URL is checked: its name or literal address, and its port.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from crawler.web.addresses import Address, is_private_name, is_public, parse_add
 
 __all__ = ["AddressGuard", "check_target"]
 
-#: Start hosts whose first addresses are remembered. A later one gets no exception:
-#: `http.private_networks` can name it.
+#: Maximum number of start hosts whose first addresses are remembered. A later one gets
+#: no exception; `http.private_networks` can name it.
 _MOST_STARTS = 100_000
 _NOTHING: frozenset[Address] = frozenset()
-_ADVICE = "http.private_networks names hosts that may have one"
+_ADVICE = "to allow it, add the host to http.private_networks"
 
 
 class AddressGuard:
@@ -32,11 +32,11 @@ class AddressGuard:
         self._allow_private = options.allow_private
         self._is_start = options.is_start
         self._bad_ports = options.bad_ports
-        #: The private addresses that a start host had when it was first resolved.
+        #: By start host: its private addresses when it was first resolved.
         self._first: dict[str, frozenset[Address]] = {}
 
     def adopt(self, options: TransportOptions) -> None:
-        """Judge by these options from now on."""
+        """Use these options from now on."""
         self._allow_private = options.allow_private
         self._is_start = options.is_start
         self._bad_ports = options.bad_ports
@@ -49,7 +49,7 @@ class AddressGuard:
             )
 
     def check_name(self, host: str, port: int) -> None:
-        """Judge a target that a proxy will resolve: by its port and its spelling."""
+        """Check a target that a proxy will resolve, by its port and its spelling."""
         self.check_port(port)
         literal = parse_address(host)
         is_private = (
@@ -61,10 +61,11 @@ class AddressGuard:
             )
 
     def allowed(self, host: str, addresses: Iterable[Address]) -> list[Address]:
-        """Give the addresses that may be connected to, or raise BlockedAddressError.
+        """Return the addresses that may be connected to, or raise BlockedAddressError.
 
         A start host keeps the private addresses of its first resolution. Any other
-        private address means that the name was changed to lead inside (DNS rebinding).
+        private address means that the name was changed to lead into a private network
+        (DNS rebinding).
         """
         found = list(addresses)
         if self._allow_private(host):
@@ -82,7 +83,7 @@ class AddressGuard:
         return allowed
 
     def _settle(self, host: str, private: frozenset[Address]) -> frozenset[Address]:
-        """Remember the first private addresses of a start host, and give them."""
+        """Remember the first private addresses of a start host, and return them."""
         known = self._first.get(host)
         if known is not None:
             return known
@@ -99,12 +100,13 @@ def check_target(
     allow_private: Callable[[str], bool] = nobody,
     bad_ports: frozenset[int] = BAD_PORTS,
 ) -> None:
-    """Raise FetchError if a crawl must not ask for this URL.
+    """Raise FetchError if a crawl must not request this URL.
 
         check_target("http://169.254.169.254/latest/meta-data/")  # blocked_address
 
-    For whatever connects by itself, such as a browser. `addresses` are those that the
-    host was resolved to, if that is known. `allow_private` is asked for a host.
+    For code that opens its own connections, such as a browser. `addresses` are the
+    host's resolved addresses, if they are known. `allow_private` says whether a host
+    may have a private address.
     """
     try:
         parts = urlsplit(urls.canonical(url))

@@ -1,7 +1,7 @@
-"""The body of an answer: a connection fills it, one consumer reads it.
+"""The body of a response: a connection fills it, one consumer reads it.
 
-Received bytes are given without waiting. Beyond 256 KiB of unread bytes the connection
-stops reading, so that a slow consumer holds the peer back.
+Received bytes are returned without waiting. With more than 256 KiB of unread bytes the
+connection stops reading, so that a slow consumer slows down the peer (back-pressure).
 """
 
 import asyncio
@@ -18,28 +18,29 @@ __all__ = ["HIGH_WATER", "LOW_WATER", "Body", "BodySource"]
 #: Unread bytes above which the connection stops reading, and below which it resumes.
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
-#: A chunk of this size or more, received or decoded, is decoded in a thread.
+#: A chunk of at least this size is decoded in a thread.
 _LARGE = 256 * 1024
 _STEP = 1024 * 1024
-#: An encoded body up to this size is decoded at once: few grow by more than ten times.
+#: An encoded body up to this size is decoded on the loop: few grow more than tenfold.
 _SMALL_ENCODED = 64 * 1024
 
 
 class BodySource(Protocol):
-    """The transfer of a body: it learns what was read, and when the rest is not."""
+    """The connection's side of a body: it is told what was read, and when the body is
+    closed."""
 
     def consumed(self, size: int) -> None: ...
 
     def abandon(self) -> None: ...
 
 
-# Over 15 methods: the connection feeds it, httpx reads it, and the crawl takes it
-# whole; each of them has its few.
+# Over 15 methods: the connection feeds it, httpx reads it, and the crawl takes it as a
+# whole; each side needs a few.
 class Body(httpx.AsyncByteStream):
-    """An answer's body as an httpx stream.
+    """A response's body as an httpx stream.
 
-    The connection calls `feed` and `end`, or `fail`; the consumer iterates once, or
-    takes it whole when it is here, and closes it.
+    The connection calls `feed`, and then `end` or `fail`. The consumer iterates once,
+    or takes the whole body if it has arrived, and closes it.
     """
 
     __slots__ = (
@@ -59,14 +60,14 @@ class Body(httpx.AsyncByteStream):
         self._chunks: deque[bytes] = deque()
         self._decoder: Decoder | None = None
         self._error: Exception | None = None
-        # None at the end: the two refer to each other, and should leave no cycle.
+        # None at the end, because a reference cycle would delay freeing the memory.
         self._source: BodySource | None = source
         self._reader: asyncio.Future[None] | None = None
         self._taken = False
         self._kept: list[bytes] | None = None
         #: Whether the last byte has been received.
         self.is_complete = False
-        #: Bytes that were received and not read yet.
+        #: Bytes that were received and are not read yet.
         self.queued = 0
         #: Bytes received so far, before decoding.
         self.received = 0
@@ -74,7 +75,7 @@ class Body(httpx.AsyncByteStream):
     # The connection's side
 
     def decode_with(self, decoder: Decoder) -> None:
-        """Undo the body's encodings with this decoder."""
+        """Decode the body with this decoder."""
         self._decoder = decoder
 
     def feed(self, data: bytes) -> None:
@@ -87,21 +88,22 @@ class Body(httpx.AsyncByteStream):
             self._wake()
 
     def end(self) -> None:
-        """The last byte has been fed."""
+        """Note that the last byte has been fed."""
         self.is_complete = True
         self._source = None
         if self._reader is not None:
             self._wake()
 
     def end_by_coding(self) -> bool:
-        """The wire may have been cut; False if no coding tells whether it was."""
+        """End a body that may have been cut off; return False if no encoding shows that
+        it is complete."""
         if self._decoder is None or not self._decoder.has_codings:
             return False
         self._decoder.may_be_cut = True
         return True
 
     def fail(self, error: Exception) -> None:
-        """End with an error, which the consumer gets after the received bytes."""
+        """End with an error, which the consumer receives after the received bytes."""
         if not self.is_complete and self._error is None:
             self._error = error
             self._source = None
@@ -120,7 +122,7 @@ class Body(httpx.AsyncByteStream):
         return self._error is not None
 
     def take_complete(self) -> bytes | None:
-        """Give the whole decoded body if it is complete and small, else None."""
+        """Return the whole decoded body if it is complete and small, else None."""
         limit = _LARGE if self._decoder is None else _SMALL_ENCODED
         if not self.is_complete or self._taken or self.received > limit:
             return None
@@ -177,7 +179,7 @@ class Body(httpx.AsyncByteStream):
                 self._reader = None
         chunk = chunks.popleft()
         if len(chunks) > 16:
-            # Many small pieces become one, for one call of each layer above.
+            # Join many small pieces, so that each layer above is called only once.
             chunk += b"".join(chunks)
             chunks.clear()
         self.queued -= len(chunk)
@@ -188,12 +190,13 @@ class Body(httpx.AsyncByteStream):
         return chunk
 
     def keep_transferred(self) -> None:
-        """Keep what the wire brings, as it comes: its encodings not undone."""
+        """Also keep the bytes as received, before decoding."""
         self._kept = []
 
     @property
     def transferred(self) -> bytes:
-        """What the wire has brought since `keep_transferred`, as far as it was read."""
+        """Return the received bytes since `keep_transferred`, as far as they were
+        read."""
         return b"".join(self._kept or ())
 
     async def aclose(self) -> None:

@@ -1,4 +1,5 @@
-"""Which of a client's headers a host may see: secrets stay with those they are for."""
+"""Decides which of a client's headers a host may receive: secrets go only to their
+hosts."""
 
 from __future__ import annotations
 
@@ -13,15 +14,15 @@ from crawler.web import urls
 
 __all__ = ["BoundTo", "is_for_all"]
 
-#: Headers for everybody, beside those that begin with "accept".
+#: Headers that every host receives, besides those that begin with "accept".
 _FOR_ALL = frozenset({"connection", "user-agent"})
 
 
 class BoundTo:
     """The hosts for which a client's headers, cookies and auth are meant.
 
-    These are the origins that a crawl starts from, which the crawl knows, and `hosts`.
-    No robots.txt gets any.
+    They are the origins of the crawl's start URLs, and `hosts`. A robots.txt request
+    never carries them.
     """
 
     def __init__(self, hosts: Iterable[str], cookies: Any) -> None:
@@ -31,7 +32,8 @@ class BoundTo:
         self._cookies = httpx.Cookies(cookies)
 
     def allows(self, request: Request, *, is_start: bool) -> bool:
-        """Whether a request may show what is bound."""
+        """Return whether a request may carry the client's own headers and
+        credentials."""
         if request.purpose == "robots":
             return False
         return is_start or (bool(self._hosts) and self._names(request.url))
@@ -50,7 +52,7 @@ class BoundTo:
     def headers(
         self, headers: httpx.Headers, *, authorized: bool
     ) -> list[tuple[str, str]]:
-        """Those of the client's headers that a host may see."""
+        """Return those of the client's headers that a host may receive."""
         pairs = headers.multi_items()
         if not authorized:
             return [pair for pair in pairs if is_for_all(pair[0])]
@@ -63,6 +65,6 @@ class BoundTo:
 
 
 def is_for_all(name: str) -> bool:
-    """Whether a header is no secret: every host may see it."""
+    """Return whether a header contains no secret, so that every host may receive it."""
     name = name.lower()
     return name in _FOR_ALL or name.startswith("accept")

@@ -1,7 +1,7 @@
-"""The one shared client: an `httpx.AsyncClient` that a whole crawl goes through.
+"""The shared client: an `httpx.AsyncClient` through which a whole crawl goes.
 
-Redirects and cookies are the visit's business, decoding is bounded, and errors leave
-`fetch` as FetchError with one of the reasons that the report counts.
+The visit handles redirects and cookies, and decoding is size-limited. Errors leave
+`fetch` as FetchError, with one of the reasons that the report counts.
 """
 
 from __future__ import annotations
@@ -43,47 +43,48 @@ from crawler.settings import HttpSettings, Settings
 from crawler.web import urls
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-#: Marks the requests whose redirects and cookies are not httpx's business.
+#: Marks requests whose redirects and cookies httpx must not handle.
 _OURS = "crawler"
 _UNBOUNDED = 2**62
-#: Fields of a request that are written once, from all that it says of them.
+#: Fields that are computed from the request, in place of given values.
 _WRITTEN_HERE = ("content-length", "cookie")
-#: Methods whose empty body has a length, too (RFC 9110 section 8.6).
+#: Methods that send a Content-Length for an empty body, too (RFC 9110 section 8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-#: How the stock transport fails if it cannot reach its proxy.
+#: Failures by which the stock transport shows that it cannot reach its proxy.
 _UNREACHED = (Reason.DNS_ERROR, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT)
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
 
 
 class ClientOptions(msgspec.Struct, frozen=True):
-    """What a crawl asks of its client; `Spider.client` gets it and may add to it."""
+    """The options that a crawl gives its client; `Spider.client` may add to them."""
 
     settings: Settings = msgspec.field(default_factory=Settings)
     transport: httpx.AsyncBaseTransport | None = None
     event_hooks: EventHooks | None = None
     auth: Any = None
-    #: Headers for the origins that the crawl starts from.
+    #: Headers for the origins of the start URLs.
     headers: Headers = ()
-    #: Whether a host may have an address of a private network.
+    #: Whether a host may have a private address.
     allow_private: Callable[[str], bool] = nobody
-    #: Whether a person named this host as a start: it keeps its first addresses.
+    #: Whether a person gave this host as a start URL; then it keeps its first
+    #: addresses.
     is_start: Callable[[str], bool] = nobody
 
 
 class Client(httpx.AsyncClient):
-    """An `httpx.AsyncClient` for crawling: HTTP/2 by ALPN, bounded, counted.
+    """An `httpx.AsyncClient` for crawling: HTTP/2 by ALPN, size-limited, counted.
 
-    Takes ClientOptions and whatever else httpx's class takes. `fetch` is what the
-    crawl uses; `get`, `stream`, `send` and the rest work as in httpx. Over 15 methods,
-    for half of them are steps of `fetch`, which needs httpx's client at each.
+    Takes ClientOptions and all arguments of httpx's class. The crawl uses `fetch`;
+    `get`, `stream`, `send` and the others work as in httpx. Over 15 methods: half of
+    them are steps of `fetch`, and each step needs httpx's client.
 
-    In a crawl, headers and cookies given here, and `auth`, go to the origins that the
-    spider starts from, and to the hosts that `hosts` names ("api.example.org",
-    "*.example.org"): all but User-Agent and Accept and its like.
+    In a crawl, the headers, cookies and `auth` given here go only to the origins of the
+    spider's start URLs, and to the hosts in `hosts` ("api.example.org",
+    "*.example.org"). User-Agent, Accept and similar headers go to all hosts.
     """
 
-    # Over forty lines: it hands out httpx's arguments, each to its part.
+    # Over forty lines: it passes httpx's arguments on, each to its part.
     def __init__(
         self,
         options: ClientOptions | None = None,
@@ -130,7 +131,7 @@ class Client(httpx.AsyncClient):
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
-        #: For a transport of ours that another one wraps; see `Transport`.
+        #: Options for our transport if another transport wraps it; see `Transport`.
         self._limits: TransportOptions | None = None
         if self._own is None:
             proxy = http.proxy or None
@@ -138,18 +139,22 @@ class Client(httpx.AsyncClient):
 
     @property
     def keeps_deadline(self) -> bool:
-        """Whether the transport itself ends an exchange at its total deadline."""
+        """Whether the transport itself enforces the total deadline of a request."""
         return self._own is not None
 
     @property
     def looks_names_up(self) -> bool:
-        """Whether the names of hosts are looked up here, by `look_up`: not where a
-        proxy or another transport does that."""
+        """Whether this client looks up host names, by `look_up`.
+
+        It does not if a proxy or another transport does.
+        """
         return self._own is not None and not self._proxy
 
     async def look_up(self, host: str) -> None:
-        """Look up the addresses of a host, so that its next connection has them;
-        FetchError if there is none, or none in time."""
+        """Look up the addresses of a host for its next connection.
+
+        FetchError if there is none, or none in time.
+        """
         assert self._own is not None
         name, url = urls.name_of(host), f"//{host}"
         try:
@@ -197,7 +202,7 @@ class Client(httpx.AsyncClient):
         connections: int,
         proxy: httpx.Proxy | str | None,
     ) -> TransportOptions:
-        """The limits of [http], and which hosts may be private, for a transport."""
+        """Return a transport's options from the settings of [http]."""
         http = options.settings.http
         return TransportOptions(
             timeouts=Timeouts(http.connect, http.read, http.read, http.total),
@@ -216,24 +221,26 @@ class Client(httpx.AsyncClient):
 
     @property
     def connection_count(self) -> int:
-        """Connections made so far."""
+        """Number of connections made so far."""
         if isinstance(self._transport, Transport):
             return self._transport.statistics().connections
         return len(self._connections)
 
     @property
     def fallback_count(self) -> int:
-        """Times that an origin was put back to HTTP/1.1 after errors of HTTP/2."""
+        """How often an origin was changed back to HTTP/1.1 after HTTP/2 errors."""
         return self._own.statistics().fallbacks if self._own else 0
 
     @property
     def pool_wait_count(self) -> int:
-        """Requests that a limit of the transport made wait; with a scheduler, a bug."""
+        """How often a request waited because of a transport limit; the scheduler should
+        prevent it."""
         return self._own.statistics().pool_waits if self._own else 0
 
     @property
     def file_advice(self) -> str:
-        """Which limit of open files to raise, if one is below `http.connections`."""
+        """Which limit on open files to raise, if one is below `http.connections`; "" if
+        none is."""
         is_short = self._own is not None and self._own.statistics().is_short_of_files
         return how_to_raise() if is_short else ""
 
@@ -244,16 +251,18 @@ class Client(httpx.AsyncClient):
         authorized: bool = True,
         partition: str = "",
     ) -> Response:
-        """One exchange, no redirects: the head is here, the body is on its way.
+        """Send one request, without redirects. The head has arrived; the body is a
+        stream.
 
         Requests of different partitions, such as sessions, share no connection. The
-        body of a request with `stream` is not bounded. Only where `authorized`
-        does it get the client's own credentials. Raises FetchError. The caller closes
-        the response.
+        body of a request with `stream` has no size limit. The client's own credentials
+        are sent only if `authorized`. Raises FetchError. The caller closes the
+        response.
         """
         started = time.perf_counter()
         if request.options.proxy and type(self._transport) is httpx.AsyncHTTPTransport:
-            # It would go directly, and show the address that the proxy is to hide.
+            # The stock transport would send it directly, and reveal the address that
+            # the proxy should hide.
             none = "http.transport=httpx has no proxy for one request; set http.proxy"
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         authorized = self._bound.allows(request, is_start=authorized)
@@ -283,8 +292,11 @@ class Client(httpx.AsyncClient):
         )
 
     def _located(self, error: FetchError, request: Request) -> FetchError:
-        """The error with its proxy. Only the crawler's transport tells proxy and host
-        apart: for others, it was the proxy that could not be reached."""
+        """Return the error with the request's proxy.
+
+        Only the crawler's transport tells failures of proxy and host apart. For another
+        transport the proxy counts as unreachable.
+        """
         given = request.options.proxy
         proxy = str(proxy_server(given)) if given else self._proxy
         if self._own is None and proxy and error.reason in _UNREACHED:
@@ -295,7 +307,7 @@ class Client(httpx.AsyncClient):
         return error
 
     def _is_watched(self, authorized: bool) -> bool:
-        """Whether hooks or auth ask for httpx's own path."""
+        """Return whether hooks or auth require httpx's own path."""
         hooks = self.event_hooks
         has_auth = authorized and self.auth is not None
         return has_auth or bool(hooks["request"] or hooks["response"])
@@ -303,7 +315,8 @@ class Client(httpx.AsyncClient):
     async def _exchange(
         self, request: httpx.Request, *, authorized: bool
     ) -> httpx.Response:
-        """Through httpx's own path where hooks or auth are; else to the transport."""
+        """Send by httpx's own path if there are hooks or auth, else directly by the
+        transport."""
         if self._is_watched(authorized):
             auth = self.auth if authorized else None
             return await self.send(
@@ -311,7 +324,7 @@ class Client(httpx.AsyncClient):
             )
         transport = self._transport_for_url(request.url)
         answer = await transport.handle_async_request(request)
-        # A fake or a cache may answer at once; nobody may keep the loop for that.
+        # A fake or a cache may respond at once; let other tasks run in between.
         await asyncio.sleep(0)
         answer.request = request
         return answer
@@ -319,8 +332,8 @@ class Client(httpx.AsyncClient):
     def _build_redirect_request(
         self, request: httpx.Request, response: httpx.Response
     ) -> httpx.Request:
-        # httpx reads a Location even where it does not follow it, and fails on those
-        # that only a browser understands; the visit reads them for itself.
+        # httpx parses Location even if it does not follow it, and fails on some values
+        # that browsers accept. The visit parses Location itself.
         if _OURS in request.extensions:
             return request
         return super()._build_redirect_request(request, response)
@@ -349,7 +362,8 @@ class Client(httpx.AsyncClient):
         )
 
     def _seconds(self, options: Options) -> dict[str, float | None]:
-        """Timeouts by phase and, for what is not streamed, in all; not changed."""
+        """Return the timeouts by phase and, unless streamed, in total. Do not change
+        the result."""
         if options.timeout is None and not options.stream:
             known = self._usual_seconds
             if known is None or known[0] is not self.timeout:
@@ -363,7 +377,8 @@ class Client(httpx.AsyncClient):
         return seconds if options.stream else {**seconds, "total": self._total}
 
     def _headers_for(self, host: str, authorized: bool) -> list[fast_models.Pair]:
-        """The client's own headers with the host's name before them; not changed."""
+        """Return the client's own headers after the Host header. Do not change the
+        result."""
         headers = self._lean_headers.get((host, authorized))
         if headers is None:
             if len(self._lean_headers) >= 10_000:
@@ -384,7 +399,7 @@ class Client(httpx.AsyncClient):
         )
 
     def _body(self, answer: httpx.Response, request: Request) -> BodyStream:
-        # A client that httpx has seen to wraps the stream once more.
+        # httpx wraps the stream of a response that it has processed.
         stream = getattr(answer.stream, "_stream", answer.stream)
         if isinstance(stream, Body):
             return TransportBody(stream, request.url)
@@ -411,9 +426,9 @@ def _with(
     options: Options,
     length: int | None,
 ) -> list[fast_models.Pair]:
-    """The headers with a request's own in place of those of the same name.
+    """Return the headers, with the request's own in place of those with the same name.
 
-    The length is that of the body, whatever the request says; there is one Cookie
+    Content-Length is that of the body, whatever the request says. There is one Cookie
     header (RFC 6265 section 5.4).
     """
     added = [
@@ -432,8 +447,10 @@ def _with(
 
 
 def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
-    """The context that the settings ask for, True for the usual one; ConfigError for a
-    file that is none."""
+    """Return the TLS context for the settings; True for the usual one.
+
+    ConfigError if a file of certificates is invalid.
+    """
     if http.key and not http.cert:
         raise ConfigError("http.key is set without http.cert; name the certificate")
     if http.verify and not (http.ca_file or http.cert):

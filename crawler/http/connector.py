@@ -1,7 +1,7 @@
-"""From an origin to a connection that speaks its protocol, directly or by a proxy.
+"""Opens a connection to an origin, directly or through a proxy.
 
-Every direct connection passes the address guard here: the address that was checked is
-the one that is dialled, after every redirect and every answer of the DNS.
+Every direct connection passes the address guard here: the checked address is the one
+that is connected to, after every redirect and every DNS answer.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ from crawler.web.addresses import Address
 
 __all__ = ["Connector"]
 
-#: RFC 8305 section 5: how long one address is tried before the next one joins.
+#: How long one address is tried alone before the next one is tried, too (RFC 8305
+#: section 5).
 _STAGGER_SECONDS = 0.25
 
 
 class Connector:
-    """Dials: name, address, socket, proxy, TLS, protocol."""
+    """Opens connections: name lookup, address, socket, proxy, TLS, protocol."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class Connector:
         guard: AddressGuard,
         resolver: NameResolver,
     ) -> None:
-        #: Set by the transport: pool and connector refer to each other.
+        #: Set by the transport, because pool and connector refer to each other.
         self.pool: Pool
         self._context = context
         #: Protocols to offer, best first: "h2", "http/1.1".
@@ -72,12 +73,13 @@ class Connector:
                 raise _proxy_failed(proxy, exc) from exc
             if proxy is None and (version := await self._older_version(exc, origin)):
                 raise TlsError(
-                    f"{origin.host} speaks {version} at most; TLS 1.2 is the least"
+                    f"{origin.host} supports at most {version}; TLS 1.2 is needed"
                 ) from exc
             raise _handshake_failed(origin, exc) from exc
 
     async def _older_version(self, exc: Exception, origin: Origin) -> str:
-        """The TLS version of a server that hung up on ours, if it is too old."""
+        """Return the TLS version of a server that closed our handshake, if it is too
+        old."""
         if origin.scheme != "https" or not isinstance(exc, ConnectionResetError):
             return ""
         try:
@@ -96,7 +98,7 @@ class Connector:
             raise _connect_error(exc, origin) from exc
 
     async def _reach_proxy(self, proxy: ProxyServer) -> socket.socket:
-        # A person named the proxy, so its address may be private.
+        # A person named the proxy, so it may have a private address.
         try:
             addresses = await self._resolver.addresses(proxy.host)
             return await _race(addresses, proxy.port)
@@ -107,7 +109,7 @@ class Connector:
         """The protocols to offer by ALPN, best first."""
         if origin.is_forwarding:
             return ["http/1.1"]
-        # Without HTTP/1.1 there is nothing to fall back to.
+        # Without HTTP/1.1 there is no fallback.
         return [
             name for name in self._protocols if with_http2 or name != "h2"
         ] or self._protocols
@@ -123,8 +125,8 @@ class Connector:
         try:
             await asyncio.wait([making])
         except asyncio.CancelledError:
-            # A cancelled asyncio handshake may lose its socket. With the socket shut
-            # down the handshake fails at once, and cleans up.
+            # A cancelled asyncio handshake may leak its socket. If the socket is shut
+            # down, the handshake fails at once and cleans up.
             if not making.done():
                 with suppress(OSError):
                     connected.shutdown(socket.SHUT_RDWR)
@@ -141,7 +143,7 @@ class Connector:
         negotiation: Negotiation,
         offers: list[str],
     ) -> None:
-        """Bring the negotiation onto the socket: TLS, and before it the tunnel."""
+        """Start the protocol on the socket: if needed the tunnel first, then TLS."""
         origin, proxy = dial.origin, dial.origin.proxy
         tls: dict[str, Any] = {}
 
@@ -190,7 +192,7 @@ async def _go_through(
     negotiation: Negotiation,
     offer: Callable[[], Offer],
 ) -> None:
-    """Open the tunnel, and speak to the target through it."""
+    """Open the tunnel, and start the target's protocol in it."""
     origin = dial.origin
     assert origin.proxy is not None
     has_body = await tunnels.open_tunnel(wire, origin.proxy, origin.host, origin.port)
@@ -218,17 +220,18 @@ async def _go_through(
 def _settle(
     making: asyncio.Task[None], negotiation: Negotiation, connected: socket.socket
 ) -> None:
-    """Leave neither a connection without an owner nor a socket that is closed."""
+    """Clean up, so that no connection is left without an owner and no socket open."""
     if not making.done():
         return  # cancelled twice: the loop is shutting down
-    # Asked for, so that asyncio does not report it as unseen.
+    # Retrieve the exception, so that asyncio does not report it as unhandled.
     if not making.cancelled():
         making.exception()
     if negotiation.transport is not None and not negotiation.is_adopted:
         negotiation.transport.abort()
     if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-        # uvloop closes the file below the socket by itself, at times before it knows
-        # the socket: its number may then be another connection's when that is closed.
+        # uvloop closes the file descriptor itself, sometimes before the transport knows
+        # the socket. Closing the socket object could then close another connection's
+        # descriptor.
         connected.detach()
 
 
@@ -253,7 +256,7 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
     if isinstance(exc, ConnectionRefusedError):
         return RefusedError(message)
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
-        what = str(exc) or "the server hung up"
+        what = str(exc) or "the server closed the connection"
         phase = "in the TLS handshake" if origin.scheme == "https" else "at once"
         return BrokenOffError(f"{origin.host}:{origin.port}: {what} {phase}")
     if isinstance(exc, TimeoutError):
@@ -262,7 +265,7 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
 
 
 def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
-    """The error of a way that ended at the proxy."""
+    """Return the error for a connection that failed at the proxy."""
     if isinstance(exc, OSError) and exc.errno in OUT_OF_FILES:
         return httpx.ConnectError(f"{proxy}: {exc}; {how_to_raise(exc.errno)}")
     if isinstance(exc, ProxyError):
@@ -272,5 +275,5 @@ def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
     if isinstance(exc, ssl.SSLError):
         return ProxyError(f"No TLS connection to the proxy {proxy}: {exc}")
     if isinstance(exc, ConnectionResetError | BrokenPipeError):
-        return ProxyError(f"The proxy {proxy} hung up before it answered")
+        return ProxyError(f"The proxy {proxy} closed the connection before it answered")
     return ProxyError(f"The proxy {proxy} cannot be reached: {exc}")

@@ -1,8 +1,8 @@
-"""Content-Encoding undone in bounded steps (RFC 9110 section 8.4).
+"""Decodes Content-Encoding in limited steps (RFC 9110 section 8.4).
 
-No call decodes more than 1 MiB, so that the bounds are looked at before a bomb
-has grown; only what can be decoded that way is offered in `ACCEPT_ENCODING`.
-No I/O, no clock.
+No call decodes more than 1 MiB, so that limits are checked before a decompression bomb
+has grown. `ACCEPT_ENCODING` offers only encodings that can be decoded that way. No I/O,
+no clock.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ __all__ = ["ACCEPT_ENCODING", "Bounds", "Decoder"]
 
 MiB = 1024 * 1024
 
-#: Brotli overshoots its limit by up to one of its own blocks, of the same size.
+#: Brotli exceeds its output limit by up to one of its blocks, which has the same size.
 _STEP = MiB // 2
-#: Each member makes the rest of its slice be copied once.
+#: The rest of a slice is copied once for each member in it.
 _SLICE = 64 * 1024
-#: More members than this are no file, but work for its own sake.
+#: More members than this are not a real file, but an attack on CPU time.
 _MAX_MEMBERS = 10_000
 
 ACCEPT_ENCODING = ", ".join(
@@ -36,21 +36,22 @@ ACCEPT_ENCODING = ", ".join(
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How large a body may be, in bytes, and how far it may unpack."""
+    """Limits on the size of a body in bytes, and on its compression ratio."""
 
-    #: Bytes of one body as they come over the wire.
+    #: Bytes of one body as received.
     max_body: int = 32 * MiB
-    #: Bytes of one body once decoded.
+    #: Bytes of one body after decoding.
     max_decoded: int = 64 * MiB
-    #: Decoded bytes for each byte of the wire, once there are `ratio_after`.
+    #: Decoded bytes for each received byte, checked from `ratio_after` decoded bytes
+    #: on.
     max_ratio: int = 200
     ratio_after: int = MiB
-    #: Encodings stacked on one another.
+    #: Number of encodings applied to one body.
     max_encodings: int = 2
 
 
 class Decoder:
-    """One body's way back through its encodings, within bounds.
+    """Decodes one body through its encodings, within limits.
 
         decoder = Decoder(["gzip"], Bounds())
         for chunk in wire:
@@ -58,8 +59,8 @@ class Decoder:
                 ...
         decoder.finish()
 
-    Names that are no codings, such as "utf-8", are skipped, as in browsers. A coding
-    that packs, but is not undone here, is a DecodingError.
+    Names that are not encodings, such as "utf-8", are ignored, as in browsers. A known
+    encoding without a decoder here is a DecodingError.
     """
 
     def __init__(self, encodings: Sequence[str], bounds: Bounds) -> None:
@@ -67,24 +68,25 @@ class Decoder:
         for name in names:
             if name not in FORMATS:
                 raise httpx.DecodingError(
-                    f"The body is packed as {name}, which is not undone here; "
+                    f"The body is encoded as {name}, which is not supported; "
                     f"the request offers {ACCEPT_ENCODING}"
                 )
         if len(names) > bounds.max_encodings:
             raise httpx.DecodingError(
-                f"{len(names)} encodings are stacked on one another; "
-                f"at most {bounds.max_encodings} are undone"
+                f"{len(names)} encodings are applied to the body; "
+                f"at most {bounds.max_encodings} are decoded"
             )
-        #: Whether the wire may have been cut: then only the codings tell the end.
+        #: Whether the connection may have been cut off, so that only the encodings show
+        #: the end.
         self.may_be_cut = False
-        #: Bytes of the wire that were taken so far.
+        #: Bytes received so far.
         self.received = 0
         self._bounds = bounds
         self._layers = [_Layer(FORMATS[name]) for name in reversed(names)]
 
     @property
     def has_codings(self) -> bool:
-        """Whether there is anything to undo."""
+        """Whether there is an encoding to decode."""
         return bool(self._layers)
 
     @property
@@ -93,7 +95,7 @@ class Decoder:
         return any(layer.has_junk for layer in self._layers)
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
-        """Give what the chunk adds, in pieces of at most 1 MiB."""
+        """Yield what the chunk decodes to, in pieces of at most 1 MiB."""
         self.received += len(chunk)
         if self.received > self._bounds.max_body:
             raise TooLargeError(
@@ -105,7 +107,7 @@ class Decoder:
         return filter(None, pieces)
 
     def finish(self) -> None:
-        """Say that the wire has ended; raise if the encodings have not."""
+        """Note the end of the input. Raise if the encodings are incomplete."""
         for layer in self._layers:
             is_begun = layer.has_members or not self.may_be_cut
             if not (layer.has_ended and is_begun):
@@ -118,7 +120,8 @@ class Decoder:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _bounded(self, layer: "_Layer", chunks: Iterator[bytes]) -> Iterator[bytes]:
-        # Every layer is counted: an outer one may unpack into nothing but work.
+        # Count the output of every layer: an outer one may unpack a lot and yield
+        # little.
         for chunk in chunks:
             try:
                 for piece in layer.feed(chunk):
@@ -135,24 +138,24 @@ class Decoder:
         allowed = max(bounds.ratio_after, bounds.max_ratio * self.received)
         if produced > allowed:
             raise BombError(
-                f"{self.received:,} bytes unpack to {produced:,} and more; "
+                f"{self.received:,} bytes decode to over {produced:,}; "
                 f"max_ratio is {bounds.max_ratio}"
             )
         if produced > bounds.max_decoded:
             raise TooLargeError(
-                "The body unpacks to more than max_decoded, "
+                "The body decodes to more than max_decoded, "
                 f"{bounds.max_decoded:,} bytes"
             )
 
 
 class _Layer:
-    """One encoding undone, member after member."""
+    """Decodes one encoding, member after member."""
 
     __slots__ = ("_current", "_held", "_members", "format", "has_junk", "produced")
 
     def __init__(self, form: ContentCoding) -> None:
         self.format = form
-        #: Decoded bytes that this layer gave so far.
+        #: Bytes that this layer has decoded so far.
         self.produced = 0
         self.has_junk = False
         self._current: Decompressor | None = None
@@ -165,7 +168,8 @@ class _Layer:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the wire may stop here; an empty body is one in every encoding."""
+        """Whether the input may end here; an empty body is complete in every
+        encoding."""
         if self._current is not None:
             return self.format.may_stop(self._current)
         return self._members > 0 or not self._held
@@ -202,5 +206,6 @@ class _Layer:
 def _normalized(name: str) -> str:
     # Some servers write it like Accept-Encoding, with a weight.
     name = name.partition(";")[0].strip().strip('"').lower()
-    # RFC 9110 section 8.4.1: x-gzip and x-compress are the same things.
+    # x-gzip and x-compress are other names of gzip and compress (RFC 9110 section
+    # 8.4.1).
     return name.removeprefix("x-")

@@ -1,7 +1,7 @@
-"""Decompressors for the content codings, all with the interface of zstd's.
+"""Decompressors for the content encodings, all with the interface of zstd's.
 
-No call gives much more than it is asked for, so that a bomb is met before it has
-grown. No I/O, no clock.
+No call returns much more than was asked for, so that a decompression bomb is noticed
+before it has grown. No I/O, no clock.
 """
 
 import sys
@@ -18,21 +18,21 @@ else:
 
 try:
     import brotli  # type: ignore[import-untyped]
-except ImportError:  # PyPy has no brotli that can be bounded
+except ImportError:  # PyPy's brotli cannot limit its output
     brotli = None
 
 __all__ = ["ERRORS", "FORMATS", "REGISTERED", "ContentCoding", "Decompressor"]
 
-#: RFC 9659: a window above 8 MiB is not for the web.
+#: RFC 9659: windows above 8 MiB are not allowed on the web.
 _ZSTD_WINDOW_LOG = 23
-#: A file's name and comment have no limit of their own.
+#: The file name and comment in a gzip header have no limit of their own.
 _MAX_GZIP_HEADER = 72 * 1024
-#: Brotli input that is kept to be decoded a second time.
+#: Maximum size of brotli input that is kept to be decoded a second time.
 _MAX_KEPT = 2 * 1024 * 1024
 
 
 class Decompressor(Protocol):
-    """One member of an encoded body on its way back."""
+    """Decodes one member of an encoded body."""
 
     @property
     def eof(self) -> bool:
@@ -41,48 +41,50 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether all output of the input so far was given."""
+        """Whether all output of the input so far was returned."""
         ...
 
     @property
     def unused_data(self) -> bytes:
-        """Input behind the member's end."""
+        """Input after the member's end."""
         ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 class ContentCoding(msgspec.Struct, frozen=True):
-    """A content coding: how its members begin, and what they are undone by."""
+    """A content encoding: how its members begin, and which decompressor they need."""
 
     name: str
-    #: Bytes that must be seen before a member can be opened.
+    #: Bytes needed before a member can be opened.
     head: int
     open: Callable[[bytes], Decompressor]
-    #: Whether what follows a member is another one, rather than junk.
+    #: Whether the following bytes begin another member; if not, they are junk.
     continues: Callable[[bytes], bool] = lambda head: False
-    #: Whether a body may end here, though the member has not: it lacks no data.
+    #: Whether a body may end here although the member is incomplete, because no data is
+    #: missing.
     may_stop: Callable[[Decompressor], bool] = lambda member: False
 
 
 class _Frame(msgspec.Struct, frozen=True):
-    """What stands around a deflate stream."""
+    """The header and trailer around a deflate stream."""
 
-    #: Where the header ends; None while it is not complete.
+    #: Returns where the header ends; None while it is incomplete.
     header_end: Callable[[bytes], int | None]
-    #: Adds a piece of the body to its checksum.
+    #: Adds a piece of the body to the checksum.
     checksum: Callable[..., int]
-    #: Bytes of the trailer.
+    #: Length of the trailer in bytes.
     trailer: int
     #: Compares the trailer with the checksum and the size of the body.
     verify: Callable[[bytes, int, int], None]
 
 
 class _Inflate:
-    """A deflate stream, with a header before it and a checksum behind it.
+    """A deflate stream with a header before it and a checksum after it.
 
-    zlib is given the bare deflate stream, because only then does it tell where the
-    last block ends. A body that is cut there lacks its checksum, but no data.
+    zlib receives only the bare deflate stream, because only then does it report where
+    the last block ends. A body that is cut off after it lacks its checksum, but no
+    data.
     """
 
     __slots__ = (
@@ -99,9 +101,9 @@ class _Inflate:
         self._frame = frame
         self._object = zlib.decompressobj(-zlib.MAX_WBITS)
         self._check, self._size = frame.checksum(b""), 0
-        #: The header as far as it is here; None once it is complete.
+        #: The part of the header received so far; None once the header is complete.
         self._head: bytes | None = b""
-        #: What follows the last block.
+        #: The bytes after the last block.
         self._tail = b""
         self.needs_input = True
 
@@ -132,7 +134,7 @@ class _Inflate:
         piece = self._object.decompress(left + data, max_length)
         self._check = self._frame.checksum(piece, self._check)
         self._size += len(piece)
-        # A full piece may have left output inside, though all input was taken.
+        # If the piece is full, zlib may hold more output although it took all input.
         self.needs_input = len(piece) < max_length
         if self._object.eof:
             self._take_tail(self._object.unused_data)
@@ -147,13 +149,14 @@ class _Inflate:
 
 
 def _gzip_header_end(head: bytes) -> int | None:
-    """Where a gzip header ends (RFC 1952 section 2.3)."""
+    """Return where a gzip header ends (RFC 1952 section 2.3); None if it is
+    incomplete."""
     if head[:3] != b"\x1f\x8b\x08"[: len(head)]:
         raise zlib.error("incorrect header check")
     if len(head) > _MAX_GZIP_HEADER:
-        raise zlib.error("the header does not end")
+        raise zlib.error("the header is too long")
     if len(head) < 12:
-        # Ten bytes, and the length of an extra field: no member is shorter.
+        # The shortest member: ten bytes and the length of an extra field.
         return None
     flags, end = head[3], 10
     if flags & _EXTRA_FIELD:
@@ -175,7 +178,8 @@ def _verify_gzip(trailer: bytes, check: int, size: int) -> None:
 
 
 def _zlib_header_end(head: bytes) -> int | None:
-    """Where a zlib header ends (RFC 1950 section 2.2)."""
+    """Return where a zlib header ends (RFC 1950 section 2.2); None if it is
+    incomplete."""
     if len(head) < 2:
         return None
     if head[1] & _PRESET_DICTIONARY:
@@ -197,7 +201,7 @@ _NO_FRAME = _Frame(lambda _: 0, lambda *_: 0, 0, lambda *_: None)
 
 def _open_deflate(head: bytes) -> Decompressor:
     is_zlib = head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
-    # Many senders leave the zlib frame out; browsers read both.
+    # Many servers omit the zlib header; browsers accept both.
     return _Inflate(_ZLIB if is_zlib else _NO_FRAME)
 
 
@@ -208,8 +212,8 @@ def _has_all_data(member: Decompressor) -> bool:
 class _Brotli:
     """A brotli stream.
 
-    The library fails at bytes behind the stream's end, and its output is lost then.
-    The input is kept, up to a limit, to decode such a body once more.
+    The library fails at bytes after the stream's end, and then loses its output. So the
+    input is kept, up to a limit, to decode such a body again.
     """
 
     __slots__ = (
@@ -224,12 +228,12 @@ class _Brotli:
 
     def __init__(self) -> None:
         self._object = brotli.Decompressor()
-        #: Input so far; None where it will not be decoded again.
+        #: The input so far; None if it is too large to be decoded again.
         self._kept: list[bytes] | None = []
         self._kept_size = 0
-        #: Bytes of output that were given.
+        #: Bytes of output returned so far.
         self._given = 0
-        #: What the second attempt adds.
+        #: The output of the second attempt.
         self._second: Iterator[bytes] | None = None
         self.needs_input = True
         self.unused_data = b""
@@ -251,7 +255,7 @@ class _Brotli:
             self._kept, self.needs_input = None, False
             return next(self._second)
         self._given += len(piece)
-        # The library's `can_accept_more_data` forgets output that is still inside.
+        # The library's `can_accept_more_data` ignores output that it still holds.
         self.needs_input = not piece
         return piece
 
@@ -263,8 +267,11 @@ class _Brotli:
                 self._kept = None
 
     def _decode_again(self, kept: list[bytes], max_length: int) -> Iterator[bytes]:
-        """Decode to the stream's end, the last piece byte by byte; brotli.error if it
-        has none. Output that was given before is left out."""
+        """Decode to the stream's end, the last piece byte by byte. brotli.error if it
+        has none.
+
+        Output that was already returned is skipped.
+        """
         self._object = brotli.Decompressor()
         *before, last = kept
         given, steps = self._given, [last[i : i + 1] for i in range(len(last))]
@@ -306,8 +313,8 @@ if brotli:
     FORMATS["br"] = ContentCoding("br", 1, open=lambda head: _Brotli())
     ERRORS = (*ERRORS, brotli.error)
 
-#: Names of packings (the IANA's list of content codings, and three more in use): a
-#: body in one of those that are not undone here is no text.
+#: Names of encodings: those registered at IANA, and three more in use. A body in one
+#: that cannot be decoded here is not text.
 REGISTERED = frozenset(
     {
         "aes128gcm", "br", "bzip2", "compress", "dcb", "dcz", "deflate", "exi", "gzip",

@@ -1,4 +1,4 @@
-"""Dials: connections that are being made, each in a task of its own."""
+"""Opens connections, each in its own task."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from crawler.http.transfer import Connection, Transfer
 
 __all__ = ["Connect", "Dialler"]
 
-#: Handshakes at a time with an origin whose protocol is not known yet.
+#: Handshakes at the same time with an origin whose protocol is not known yet.
 _MAX_PROBES = 16
 
 
 class Connect(Protocol):
-    """Makes the connection of a dial, and calls `dial.adopt` as soon as it is open."""
+    """Opens the connection of a dial, and calls `dial.adopt` as soon as it is open."""
 
     async def __call__(self, dial: Dialling, with_http2: bool) -> None: ...
 
 
 class DialHome(Protocol):
-    """The pool, as the dialler sees it."""
+    """The pool's methods that the dialler uses."""
 
     options: TransportOptions
     ticker: TimeoutWheel
@@ -47,7 +47,7 @@ class DialHome(Protocol):
 
 
 class _Dial:
-    """One connection that is being made for a transfer, which may not get it."""
+    """A connection that is being opened for a transfer; another transfer may use it."""
 
     __slots__ = (
         "_dialler",
@@ -68,7 +68,7 @@ class _Dial:
         self.is_late = self.is_cancelled = self.is_through = False
         seconds = transfer.clock.seconds("connect")
         self.due = NEVER if seconds is None else now + seconds
-        # A dial outlives the request that gives up waiting for it: hence a task.
+        # A task, because the dial continues if the request stops waiting for it.
         self.task = asyncio.get_running_loop().create_task(dialler.run(self))
         self.task.add_done_callback(lambda _: dialler.ended(self))
 
@@ -82,14 +82,15 @@ class _Dial:
         self.cancel()
 
     def cancel(self) -> None:
-        # Once: a second cancellation would disturb the clean-up of the first.
+        # Only once, because a second cancellation would disturb the cleanup after the
+        # first.
         if not self.is_cancelled:
             self.is_cancelled = True
             self.task.cancel()
 
 
 class Dialler:
-    """Begins the dials that waiting transfers need, and ends them."""
+    """Starts the dials that waiting transfers need, and ends them."""
 
     __slots__ = ("_connect", "_home", "_places")
 
@@ -101,7 +102,7 @@ class Dialler:
         self._connect = connect
 
     def grow(self, origin: Origin) -> None:
-        """Begin the dials that the waiting transfers need, within all limits."""
+        """Start the dials that the waiting transfers need, within all limits."""
         home = self._home
         while len(origin.dials) < self._wanted(origin):
             if not home.make_place():
@@ -118,7 +119,7 @@ class Dialler:
         if not waiting or self._home.is_closed:
             return 0
         if origin.is_http2:
-            # One connection may carry them all; its SETTINGS will tell.
+            # One HTTP/2 connection may carry all of them; its SETTINGS will show.
             return int(len(origin.http2) < options.max_http2_per_origin)
         room = options.max_per_origin - origin.open
         if origin.is_http2 is None:
@@ -126,21 +127,21 @@ class Dialler:
         return min(waiting, room)
 
     async def run(self, dial: _Dial) -> None:
-        """Make the connection."""
+        """Open the connection."""
         await self._connect(dial, time.monotonic() >= dial.origin.http2_from)
 
     def connected(self, dial: _Dial, connection: Connection, is_http2: bool) -> bool:
-        """Take the connection of a dial; False if the dial has ended before."""
+        """Take the connection of a dial; return False if the dial has already ended."""
         if not self._end(dial):
             return False
         self._home.adopt(connection, is_http2)
         return True
 
     def ended(self, dial: _Dial) -> None:
-        """Correct the counts, and fail the transfer of a dial that failed.
+        """Correct the counts, and fail the transfer of a failed dial.
 
-        In the task's callback, because a task that is cancelled early does not even
-        run its `finally`.
+        This runs as the task's done callback, because a task that is cancelled early
+        does not even run its `finally`.
         """
         task, origin = dial.task, dial.origin
         error: Exception | None = None
@@ -161,10 +162,10 @@ class Dialler:
 
     def _failed(self, dial: _Dial, error: Exception | None) -> None:
         origin, transfer = dial.origin, dial.transfer
-        origin.tls_session = None  # it may be the cause
+        origin.tls_session = None  # it may be the cause of the failure
         if error is not None and transfer in origin.waiting:
             if _is_out_of_files(error) and (self._places.used or self._places.closing):
-                # Make do with the connections that are open.
+                # Continue with the connections that are open.
                 self._places.run_out()
                 self._home.starve(origin)
                 self._home.count_waits(origin)

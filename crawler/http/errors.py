@@ -66,23 +66,23 @@ __all__ = [
 ]
 
 
-#: Error numbers if the process or the system has no more files to open; glibc's
+#: Error numbers if the process or the system has no more files to open. glibc's
 #: getaddrinfo reports EBUSY.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.EBUSY)
 
 
 class DnsError(httpx.ConnectError):
-    """The host's name has no address, or no name server could be asked."""
+    """The host's name has no address, or no name server responded."""
 
     reason = "dns_error"
 
 
 class TemporaryDnsError(DnsError):
-    """No answer came, which says nothing of the name."""
+    """No name server responded, which says nothing about the name."""
 
 
 class ResolverAwayError(TemporaryDnsError):
-    """No name at all is answered, though some were before."""
+    """No name at all can be looked up, although earlier lookups worked."""
 
 
 class RefusedError(httpx.ConnectError):
@@ -92,7 +92,7 @@ class RefusedError(httpx.ConnectError):
 
 
 class BrokenOffError(httpx.ConnectError):
-    """The peer closed the connection while it was made, mostly in the TLS handshake."""
+    """The peer closed the connection during its setup, mostly in the TLS handshake."""
 
     reason = "reset"
 
@@ -104,7 +104,7 @@ class TlsError(httpx.ConnectError):
 
 
 class BlockedAddressError(httpx.ConnectError):
-    """The host's addresses are in a network that a page must not lead into."""
+    """The host's addresses are in a network that a page must not lead to."""
 
     reason = "blocked_address"
 
@@ -116,10 +116,10 @@ class BlockedPortError(httpx.ConnectError):
 
 
 class ProxyError(httpx.ProxyError):
-    """The proxy failed, so the target was not asked.
+    """The proxy failed, so the target did not receive the request.
 
-    `status` is the HTTP status that the proxy answered, if any. With `is_final`
-    another try will fail in the same way: the proxy refuses us.
+    `status` is the HTTP status of the proxy, if any. With `is_final` another try would
+    fail in the same way: the proxy refuses the request.
     """
 
     reason = "proxy_error"
@@ -133,17 +133,17 @@ class ProxyError(httpx.ProxyError):
 
 
 class ResetError(httpx.ReadError):
-    """The peer reset the connection, or the stream on it."""
+    """The peer reset the connection or the stream."""
 
     reason = "reset"
 
 
 class UnprocessedError(ResetError):
-    """The peer left the request out, and says so: it was surely not processed."""
+    """The peer says that it did not process the request."""
 
 
 class TooSlowError(httpx.ReadTimeout):
-    """The body came more slowly than the lowest allowed rate."""
+    """The body arrived more slowly than the lowest allowed rate."""
 
     reason = "too_slow"
 
@@ -161,13 +161,13 @@ class HeaderTooLargeError(httpx.RemoteProtocolError):
 
 
 class UnreadableError(httpx.RemoteProtocolError):
-    """The peer's bytes cannot be read; the same will hardly come out better."""
+    """The peer's bytes are not valid HTTP; another try will hardly help."""
 
     reason = "proto_error"
 
 
 class TruncatedError(httpx.RemoteProtocolError, httpx.DecodingError):
-    """The body is incomplete: it ended early on the wire or inside its encoding."""
+    """The body is incomplete: the connection or the encoding ended early."""
 
     reason = "truncated"
 
@@ -179,13 +179,13 @@ class BombError(httpx.DecodingError):
 
 
 class TooLargeError(httpx.DecodingError):
-    """The body is larger than allowed, as received or decoded."""
+    """The body is larger than allowed, as received or after decoding."""
 
     reason = "too_large"
 
 
 def fetch_error_of(exc: BaseException, url: str) -> FetchError:
-    """Any error of a transport as a FetchError, with its reason."""
+    """Return any error of a transport as a FetchError, with its reason."""
     if isinstance(exc, FetchError):
         return exc
     reason = Reason(reason_of(exc))
@@ -204,7 +204,7 @@ def fetch_error_of(exc: BaseException, url: str) -> FetchError:
 
 
 def _is_temporary(exc: BaseException) -> bool:
-    """Whether a name was not found only because nobody answered."""
+    """Return whether a name was not found only because no name server responded."""
     return any(
         isinstance(cause, TemporaryDnsError)
         or (isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN)
@@ -213,17 +213,18 @@ def _is_temporary(exc: BaseException) -> bool:
 
 
 def is_refusal(error: httpx.ProxyError) -> bool:
-    """Whether the proxy refuses us or the target, so that another try fails, too."""
+    """Return whether the proxy refuses us or the target, so that another try fails,
+    too."""
     if isinstance(error, ProxyError):
         return error.is_final
-    return str(error).startswith(("403", "407"))  # as httpx words a refused CONNECT
+    return str(error).startswith(("403", "407"))  # httpx's text for a refused CONNECT
 
 
 def reason_of(exc: BaseException) -> str:
-    """Give the reason of a failed exchange, whichever transport raised the error."""
+    """Return the reason of a failed request, whichever transport raised the error."""
     for cause in _causes(exc):
         reason = getattr(cause, "reason", None)
-        # ssl's errors have a `reason` too, but OpenSSL's.
+        # ssl's errors also have a `reason`, but it is OpenSSL's.
         if isinstance(cause, httpx.HTTPError) and isinstance(reason, str):
             return reason
         for kind, word in _REASONS_BY_CAUSE:
@@ -261,7 +262,7 @@ _REASONS_BY_CLASS: list[tuple[type[BaseException], str]] = [
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """The error and all its causes, each once."""
+    """Yield the error and all its causes, each once."""
     seen: set[int] = set()
     rest: list[BaseException | None] = [exc]
     while rest:

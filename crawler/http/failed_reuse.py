@@ -1,4 +1,5 @@
-"""Requests that an idle connection failed, and that go to a fresh one next time."""
+"""Remembers requests that failed on a dead idle connection; their next try uses a new
+one."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ _KEPT = 10_000
 
 
 class FailedReuse:
-    """Remembers requests, by method and URL, until their next try.
+    """The failed requests, by method and URL, until their next try.
 
-    A request that may not be sent twice unasked fails when its idle connection dies.
-    If its caller asks again, another idle connection might be dead as well.
+    A request that must not be repeated automatically fails if its idle connection is
+    dead. If the caller tries again, another idle connection might be dead, too.
     """
 
     __slots__ = ("_requests",)
@@ -24,13 +25,14 @@ class FailedReuse:
         self._requests: OrderedDict[str, None] = OrderedDict()
 
     def note(self, transfer: Transfer) -> None:
-        """An idle connection died under the request."""
+        """Note that the transfer's idle connection was dead."""
         self._requests[_name(transfer)] = None
         if len(self._requests) > _KEPT:
             self._requests.popitem(last=False)
 
     def takes(self, transfer: Transfer) -> bool:
-        """Whether this is the next try of a noted request; forget it then."""
+        """Return whether this is the next try of a noted request, and forget the
+        request."""
         if not self._requests:
             return False
         name = _name(transfer)

@@ -1,7 +1,8 @@
-"""httpx's URL and Request without the checks that a canonical request does not need.
+"""Builds httpx's URL and Request without the checks that a canonical request does not
+need.
 
-httpx parses and normalises each URL and header. Those of a crawl are checked before
-they are stored. Only this module writes httpx's private fields;
+httpx parses and normalizes each URL and header. Those of a crawl are checked before
+they are stored. Only this module sets httpx's private attributes.
 tests/http/test_fast_models.py fails if httpx has changed them.
 """
 
@@ -12,16 +13,16 @@ from httpx._urlparse import ParseResult
 
 __all__ = ["Pair", "request", "url"]
 
-#: A header as httpx keeps it: name, lower-case name, value.
+#: A header in httpx's form: name, lower-case name, value.
 Pair = tuple[bytes, bytes, bytes]
 
 _NOTHING = httpx.ByteStream(b"")
 
 
 def url(canonical: str) -> httpx.URL:
-    """The httpx.URL of a canonical URL, as `httpx.URL(canonical)` would make it.
+    """Return the httpx.URL of a canonical URL, equal to `httpx.URL(canonical)`.
 
-    httpx escapes some characters that the WHATWG's URL standard leaves alone.
+    httpx escapes some characters that the WHATWG URL standard does not escape.
     """
     scheme, _, rest = canonical.partition("://")
     authority, slash, target = rest.partition("/")
@@ -44,7 +45,7 @@ def request(
     content: bytes | httpx.AsyncByteStream,
     extensions: dict[str, object],
 ) -> httpx.Request:
-    """The httpx.Request of these parts, with the headers as given."""
+    """Return the httpx.Request with these parts and exactly these headers."""
     made = httpx.Request.__new__(httpx.Request)
     made.method = method
     made.url = to

@@ -1,4 +1,4 @@
-"""A request's body of which files are a part: read from the disk as it is sent."""
+"""A request body that contains files; they are read from the disk as they are sent."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PIECE = 256 * 1024
 
 
 class FileBody(httpx.AsyncByteStream):
-    """The pieces one by one; a second try reads the files again.
+    """Yields the pieces one by one; a second try reads the files again.
 
-    `length` is what was measured: a file that has become shorter by then is an error.
+    `length` was measured before: a file that has become shorter since is an error.
     """
 
     def __init__(self, pieces: Pieces, sizes: list[int], url: str) -> None:
@@ -33,7 +33,7 @@ class FileBody(httpx.AsyncByteStream):
 
     @classmethod
     async def of(cls, request: Request) -> FileBody:
-        """The body of a request; FetchError for a file that is not there."""
+        """Return the body of a request. FetchError if a file does not exist."""
         pieces, url = request.options.pieces, request.url
         sizes = await anyio.to_thread.run_sync(_sizes, pieces, url)
         return cls(pieces, sizes, url)
@@ -72,7 +72,7 @@ def _size(path: str, url: str) -> int:
     except (OSError, ValueError) as exc:
         raise _error(path, getattr(exc, "strerror", "") or str(exc), url) from exc
     if not stat.S_ISREG(found.st_mode):
-        raise _error(path, "it is no regular file", url)
+        raise _error(path, "it is not a regular file", url)
     return found.st_size
 
 

@@ -1,4 +1,4 @@
-"""TLS and ALPN: from a byte stream to the connection class of the agreed protocol."""
+"""TLS and ALPN: chooses the connection class for the negotiated protocol."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["Negotiation", "Offer"]
 
 #: How long a closing TLS connection waits for the peer's close_notify.
 _GOODBYE_SECONDS = 2.0
-#: The pool's own timer ends a handshake that takes too long.
+#: Effectively no limit: the pool's own timer ends a handshake that takes too long.
 _NEVER_SECONDS = 3600.0
 
 
 class Negotiation(asyncio.Protocol):
-    """The protocol of a byte stream until ALPN has decided between HTTP/1.1 and HTTP/2.
+    """The asyncio protocol of a connection until ALPN has chosen HTTP/1.1 or HTTP/2.
 
-    On a new socket or TLS stream that is in `connection_made`. A tunnel calls `begin`
-    later, and what arrived in between is kept for the connection.
+    On a new socket or TLS stream the choice is made in `connection_made`. A tunnel
+    calls `begin` later; bytes that arrive before are kept for the connection.
     """
 
     def __init__(self, pool: Pool, dial: Dialling, offers: Sequence[str]) -> None:
         self._pool = pool
         self._dial = dial
-        #: What is spoken if the peer does not take part in ALPN.
+        #: The protocol if the peer does not support ALPN.
         self._default = "h2" if list(offers) == ["h2"] else "http/1.1"
         self._early: list[bytes] = []
         self._is_over = False
-        #: Kept for clean-up, if the connection was not adopted.
+        #: Kept for cleanup, in case the connection is not used.
         self.transport: asyncio.Transport | None = None
         self.is_adopted = False
 
@@ -42,7 +42,8 @@ class Negotiation(asyncio.Protocol):
         self.begin(transport)
 
     def begin(self, transport: asyncio.BaseTransport) -> None:
-        """Make the connection of the agreed protocol, and hand it to the dial."""
+        """Create the connection for the negotiated protocol, and pass it to the
+        dial."""
         # uvloop's transports are not subclasses of asyncio's.
         self.transport = cast(asyncio.Transport, transport)
         if self._is_over:
@@ -69,10 +70,11 @@ class Negotiation(asyncio.Protocol):
 
 
 class Offer:
-    """One TLS handshake on a shared SSLContext: its protocols and its earlier session.
+    """One TLS handshake on a shared SSLContext: its protocols, and the session to
+    resume.
 
     The protocols are a property of the context. They are set and used in one step, so
-    that origins in HTTP/1.1 and others can share its certificates and its memory.
+    that all origins can share one context, with its certificates and its memory.
     """
 
     def __init__(
@@ -88,13 +90,13 @@ class Offer:
         self._session = session
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of `create_connection`."""
+        """Return the arguments for `create_connection`."""
         return {"ssl": cast(ssl.SSLContext, self), **self._limits()}
 
     async def start_tls(
         self, transport: asyncio.Transport, protocol: asyncio.Protocol
     ) -> asyncio.Transport:
-        """Begin TLS on a stream that exists, a tunnel."""
+        """Start TLS on an existing stream, such as a tunnel."""
         loop = asyncio.get_running_loop()
         is_nested = transport.get_extra_info("ssl_object") is not None
         if is_nested and isinstance(loop, asyncio.BaseEventLoop):
@@ -122,7 +124,7 @@ class Offer:
 
 
 class _OfferContext(ssl.SSLContext):
-    """An Offer for `start_tls`, which checks for the class."""
+    """An Offer for `start_tls`, which accepts only an SSLContext."""
 
     def __new__(cls, offer: Offer) -> _OfferContext:
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
@@ -135,10 +137,10 @@ class _OfferContext(ssl.SSLContext):
 
 
 class _OuterTls(asyncio.Transport):
-    """A TLS stream that carries another one, between the two of asyncio.
+    """A TLS stream that carries another TLS stream, between asyncio's two.
 
-    CPython before 3.11.8 and 3.12.2 cannot abort such a stream (gh-113214): a failed
-    inner handshake would not end. `abort` works in all of them.
+    CPython before 3.11.8 and 3.12.2 cannot abort such a stream (gh-113214), so that a
+    failed inner handshake would not end. This class's `abort` works in all versions.
     """
 
     _start_tls_compatible = True

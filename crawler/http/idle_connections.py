@@ -1,4 +1,4 @@
-"""Idle connections of all origins, the one that was idle for longest first."""
+"""The idle connections of all origins, ordered by idle time, the longest first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from crawler.http.transfer import Connection
 
 __all__ = ["IdleConnections"]
 
-#: Seconds after which an idle connection frees what the next request makes anew.
+#: Seconds after which an idle connection frees memory that the next request needs
+#: again.
 _SLIM_SECONDS = 1.0
 
 
@@ -21,7 +22,7 @@ class IdleConnections:
     def __init__(self, ticker: TimeoutWheel) -> None:
         self._ticker = ticker
         self._connections: OrderedDict[Connection, None] = OrderedDict()
-        #: Connections that became idle before this time have been slimmed.
+        #: Connections that became idle before this time have already freed memory.
         self._slimmed = 0.0
 
     def __len__(self) -> int:
@@ -36,18 +37,19 @@ class IdleConnections:
         self._connections.pop(connection, None)
 
     def oldest(self) -> Connection:
-        """Give the connection that was idle for longest; there must be one."""
+        """Return the connection that has been idle for longest; there must be one."""
         return next(iter(self._connections))
 
     def expired(self, now: float, seconds: float) -> Connection | None:
-        """Give a connection that was idle for so many seconds, if there is one."""
+        """Return a connection that has been idle for `seconds`; None if there is
+        none."""
         if not self._connections:
             return None
         oldest = self.oldest()
         return oldest if oldest.idle_since + seconds <= now else None
 
     def slim(self, now: float) -> None:
-        """Free memory of the connections that have been idle for a second."""
+        """Free memory of connections that have been idle for a second."""
         settled = now - _SLIM_SECONDS
         for connection in reversed(self._connections):
             if connection.idle_since <= self._slimmed:

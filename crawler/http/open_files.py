@@ -1,4 +1,4 @@
-"""The limit of open files: what it leaves for sockets, and which limit to raise."""
+"""The limit on open files: how many sockets it allows, and which limit to raise."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if sys.platform != "win32":
 
 __all__ = ["how_to_raise", "spare_files"]
 
-#: Open files that are somebody else's: databases, outputs, the loop's own.
+#: Open files reserved for other uses: databases, outputs, the event loop.
 _RESERVED_FILES = 32
 _UNLIMITED = 2**31
 
 
 def spare_files() -> int:
-    """How many sockets may be open, going by the process's limit of open files."""
+    """Return how many sockets the process's limit on open files allows."""
     soft, _ = _limits()
     return max(1, soft - _RESERVED_FILES)
 
 
 def how_to_raise(code: int | None = errno.EMFILE) -> str:
-    """What to do about an error for want of files, in one clause."""
+    """Return advice about an error caused by too many open files, as one clause."""
     if code == errno.ENFILE:
-        return "the system has no more open files to give; raise fs.file-max"
+        return "the system cannot open more files; raise fs.file-max"
     soft, hard = _limits()
     most = "as root, its hard limit is the same" if soft == hard else f"up to {hard:,}"
     return f"the process may have {soft:,} open files; raise ulimit -n ({most})"

@@ -10,7 +10,7 @@ from crawler.http.resolver import Resolve
 
 __all__ = ["BAD_PORTS", "Timeouts", "TransportOptions", "nobody"]
 
-#: Ports of services that answer HTTP with harm (WHATWG Fetch, "port blocking").
+#: Ports of services that misinterpret HTTP requests (WHATWG Fetch, "port blocking").
 BAD_PORTS = frozenset(
     [
         0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79,
@@ -24,67 +24,70 @@ BAD_PORTS = frozenset(
 
 
 def nobody(host: str) -> bool:
-    """False for every host."""
+    """Return False for every host."""
     return False
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Seconds that a request waits in each phase, unless it has timeouts of its own.
+    """Seconds that a request may wait in each phase, unless it has its own timeouts.
 
     They are checked ten times a second. None means no limit.
     """
 
-    #: To open a connection: name lookup and TLS handshake included.
+    #: To open a connection, including name lookup and TLS handshake.
     connect: float | None = 10.0
-    #: For the next bytes of the answer.
+    #: For the next bytes of the response.
     read: float | None = 15.0
     #: For the peer to receive more of the request.
     write: float | None = 15.0
     #: For a free connection, if all are in use.
     pool: float | None = 60.0
-    #: For the whole exchange, until the last byte of the body.
+    #: For the whole request and response, to the last byte of the body.
     total: float | None = None
 
 
-# Over 12 attributes: a value, one field for each option.
+# Over 12 attributes: a plain value with one field for each option.
 class TransportOptions(msgspec.Struct, frozen=True):
-    """Limits of connections, time, size and targets: one field an option."""
+    """Limits on connections, time, size and targets."""
 
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     bounds: Bounds = msgspec.field(default_factory=Bounds)
-    #: Whether to undo Content-Encoding; otherwise bodies are given as received.
+    #: Whether to decode Content-Encoding; otherwise bodies are returned as received.
     decode: bool = True
-    #: Connections in all; lowered to what the open files of the process allow.
+    #: Maximum number of connections; reduced to what the limit on open files allows.
     max_connections: int = 100
-    #: HTTP/1.1 connections to one origin.
+    #: Maximum number of HTTP/1.1 connections to one origin.
     max_per_origin: int = 100
-    #: HTTP/2 connections to one origin: more than one if its streams do not suffice.
+    #: Maximum number of HTTP/2 connections to one origin, in case one has too few
+    #: streams.
     max_http2_per_origin: int = 1
-    #: Streams on one HTTP/2 connection; the peer may allow fewer.
+    #: Maximum number of streams on one HTTP/2 connection; the peer may allow fewer.
     max_streams: int = 100
-    #: Seconds that an idle connection is kept.
+    #: Seconds that an idle connection stays open.
     keepalive: float = 30.0
     #: Seconds without a frame, while requests wait, after which an HTTP/2 peer gets a
-    #: PING; and seconds that it has to answer.
+    #: PING; and seconds within which it must answer.
     silence: float = 5.0
-    #: The lowest rate of a body in bytes a second, measured over `min_rate_window`.
+    #: The lowest allowed rate of a body in bytes a second, measured over
+    #: `min_rate_window`.
     min_rate: float = 0.0
     min_rate_window: float = 30.0
-    #: The most bytes and fields of a head, and of the trailers.
+    #: Maximum size in bytes and number of fields, of a head and of the trailers.
     max_header_bytes: int = 64 * 1024
     max_header_count: int = 500
-    #: Take a body that ends with its TLS connection for cut if the peer did not say
-    #: so; a coding that has ended is proof enough.
+    #: A body without a length counts as cut off if the peer did not end TLS properly,
+    #: unless its encoding is complete.
     require_close_notify: bool = True
-    #: Whether a host (as in the URL) may have private addresses.
+    #: Returns whether a host (as in the URL) may have private addresses.
     allow_private: Callable[[str], bool] = nobody
-    #: Whether a person named this host as a start. It may have private addresses: those
-    #: that it had when it was first resolved, and no others later.
+    #: Returns whether a person gave this host as a start URL. Such a host may have
+    #: private addresses: those of its first resolution, and no others later.
     is_start: Callable[[str], bool] = nobody
     bad_ports: frozenset[int] = BAD_PORTS
-    #: Resolves names in place of the system; its answers are cached as well.
+    #: Resolves names in place of the system's resolver; its answers are cached, too.
     resolve: Resolve | None = None
     #: The proxy of requests that name none.
     proxy: httpx.Proxy | str | None = None
-    #: Seconds that an origin is asked by HTTP/1.1 after its HTTP/2 has failed.
+    #: Seconds during which an origin is requested by HTTP/1.1 after its HTTP/2 has
+    #: failed.
     http2_pause: float = 600.0

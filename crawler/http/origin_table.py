@@ -1,4 +1,4 @@
-"""The origins of a transport: one entry for each way to each server."""
+"""The origins of a transport: one entry for each route to each server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["OriginTable"]
 
 _Key = tuple[str, str, int, ProxyServer | None, str]
 
-#: Unused origins beyond this number are forgotten, the least recently used first.
+#: Maximum number of unused origins; the least recently used ones are dropped first.
 _KEPT_ORIGINS = 10_000
 
 
@@ -36,9 +36,10 @@ class OriginTable:
         proxy: ProxyServer | None = None,
         partition: str = "",
     ) -> Origin:
-        """Give the origin, which is made at its first request.
+        """Return the origin; it is created at its first request.
 
-        Another proxy or another partition is another origin: they share no connection.
+        Another proxy or another partition makes another origin: they share no
+        connection.
         """
         key = (scheme, host, port, proxy, partition)
         origin = self._by_key.get(key)
@@ -49,7 +50,8 @@ class OriginTable:
         return origin
 
     def forget_unused(self) -> None:
-        """Drop the oldest unused origins if there are too many."""
+        """Drop the least recently used origins without connections, if there are too
+        many."""
         surplus = len(self._by_key) - _KEPT_ORIGINS
         if surplus > 0:
             for key in list(self._by_key)[:surplus]:

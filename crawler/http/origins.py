@@ -31,15 +31,15 @@ class Multiplexed(Connection, Protocol):
 
 
 class Dialling(Protocol):
-    """A connection that is being made."""
+    """A connection that is being opened."""
 
     origin: Origin
     task: asyncio.Task[None]
-    #: Whether the proxy has done its part: from now on only the target can fail.
+    #: Whether the proxy has opened its tunnel, so that only the target can still fail.
     is_through: bool
 
     def adopt(self, connection: Connection, is_http2: bool) -> bool:
-        """Hand the connection to the pool; False if the dial was cancelled."""
+        """Hand the connection to the pool; return False if the dial was cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -47,7 +47,7 @@ class Dialling(Protocol):
 class Statistics(msgspec.Struct):
     """Counters of a transport."""
 
-    #: Connections made so far, and those that are open or idle now.
+    #: Connections made so far, and the numbers of open and idle ones now.
     connections: int = 0
     open_connections: int = 0
     idle_connections: int = 0
@@ -57,20 +57,20 @@ class Statistics(msgspec.Struct):
     pool_waits: int = 0
     #: Whether open files run out before the transport's own limit is reached.
     is_short_of_files: bool = False
-    #: Requests that were sent again because they were surely not processed.
+    #: Requests that were sent again because the server had not processed them.
     resent: int = 0
-    #: Times that an origin fell back to HTTP/1.1.
+    #: How often an origin fell back to HTTP/1.1.
     fallbacks: int = 0
-    #: Names that had to be looked up.
+    #: Number of name lookups, without those that the cache answered.
     lookups: int = 0
 
 
 class Origin:
-    """A scheme, host and port, the way to it, and its connections.
+    """A scheme, host and port, the route to it, and its connections.
 
     Plain http:// requests through an HTTP proxy all go to the proxy itself, so their
     origin is the proxy (`is_forwarding`). Over 12 attributes: pool, dialler and
-    connector keep here what they know of it, so that it is found by one lookup.
+    connector store here what they know of the origin, so that one lookup finds it.
     """
 
     __slots__ = (
@@ -100,15 +100,15 @@ class Origin:
         is_forwarding: bool = False,
     ) -> None:
         self.scheme, self.host, self.port = scheme, host, port
-        #: The proxy that connections go through; None: they go directly.
+        #: The proxy of the connections; None for direct connections.
         self.proxy = proxy
-        #: Whether requests are in absolute-form, for the proxy to pass on.
+        #: Whether request targets are in absolute-form, for a proxy that forwards them.
         self.is_forwarding = is_forwarding
-        #: Transfers without a connection, in the order in which they came.
+        #: Transfers that wait for a connection, in order of arrival.
         self.waiting: dict[Transfer, None] = {}
-        #: Free HTTP/1.1 connections; the last one is the warmest.
+        #: Free HTTP/1.1 connections; the last one was used most recently.
         self.idle: dict[Connection, None] = {}
-        #: HTTP/2 connections that take new streams.
+        #: HTTP/2 connections that accept new streams.
         self.http2: list[Multiplexed] = []
         self.dials: dict[Dialling, None] = {}
         #: Open connections.
@@ -128,29 +128,32 @@ class Origin:
         )
 
     def first_waiting(self, *, is_fresh: bool = True) -> Transfer | None:
-        """Take the transfer that has waited longest and that the connection suits."""
+        """Take the transfer that has waited longest and that may use the connection."""
         for transfer in self.waiting:
-            # A transfer whose connection just failed waits for a new one.
+            # A transfer whose idle connection just failed waits for a new one.
             if is_fresh or not (transfer.wants_fresh and self.dials):
                 del self.waiting[transfer]
                 return transfer
         return None
 
     def kept_back(self, is_starved: bool) -> int:
-        """How many requests, the latest, wait for more than a handshake."""
+        """Return how many of the latest requests wait for more than a handshake."""
         if self.is_http2 and self.http2:
             is_full = all(connection.is_full for connection in self.http2)
             return len(self.waiting) if is_full and not self.dials else 0
         if self.is_http2 is False or is_starved:
             return max(0, len(self.waiting) - len(self.dials))
-        return 0  # the first handshake tells how many more it takes
+        return 0  # the first handshake will show how many connections are needed
 
     def timeout_error(self, seconds: float | None) -> httpx.TransportError:
-        """The error of a dial that took too long: the host's, or the proxy's."""
+        """Return the error for a dial that took too long: at the host, or at the
+        proxy."""
         if self.proxy is None or any(dial.is_through for dial in self.dials):
             return httpx.ConnectTimeout(f"No connection to {self.host} in {seconds} s")
         what = "" if self.is_forwarding else f" to {self.host}"
-        return ProxyError(f"The proxy {self.proxy} gave no way{what} in {seconds} s")
+        return ProxyError(
+            f"The proxy {self.proxy} did not connect{what} in {seconds} s"
+        )
 
     @property
     def is_unused(self) -> bool:

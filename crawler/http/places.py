@@ -1,4 +1,4 @@
-"""How many connections a transport may have: by its own limit and by open files."""
+"""Limits the connections of a transport, by its own limit and by open files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["ConnectionPlaces"]
 
 
 class ConnectionPlaces:
-    """Counts connections that are open, being made, or being closed."""
+    """Counts connections that are open, being opened, or being closed."""
 
     __slots__ = (
         "_files",
@@ -23,12 +23,12 @@ class ConnectionPlaces:
     def __init__(self, max_connections: int) -> None:
         #: The transport's own limit.
         self.max_connections = max_connections
-        #: Sockets that the process may have open, as far as is known by now.
+        #: How many sockets the process may have open, as far as is known now.
         self._files = self._most_files = spare_files()
         self.open: set[Connection] = set()
-        #: Connections that are being made.
+        #: Connections that are being opened.
         self.dials = 0
-        #: Connections whose socket is closed in a moment, and since when it should be.
+        #: Connections whose sockets are still closing, and since when.
         self.closing: dict[Connection, float] = {}
 
     @property
@@ -52,13 +52,13 @@ class ConnectionPlaces:
         return self._files < self.max_connections
 
     def run_out(self) -> None:
-        """Lower the limit: the process has fewer files to spare than it seemed."""
+        """Lower the limit, because the process could not open another file."""
         self._files = max(1, self.used + len(self.closing))
 
     def recover(self) -> bool:
-        """Raise a lowered limit again; whether there was one to raise."""
+        """Raise a lowered limit again; return whether it was lowered."""
         if self._files >= self._most_files:
             return False
-        # Something else in the process may have had the files open.
+        # Another part of the process may have had the files open.
         self._files = min(2 * self._files, self._most_files)
         return True

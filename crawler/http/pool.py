@@ -1,8 +1,8 @@
-"""The connections of a transport: every request finds its own here.
+"""The connections of a transport: gives each request a connection.
 
-A free connection is given to one request at once. A request that finds none waits, and
-a dial is begun for it if the limits allow that. All changes are synchronous, so that a
-cancellation finds no connection between two owners.
+A free connection is given to one request at once. Otherwise the request waits, and a
+dial is started if the limits allow it. All changes are synchronous, so that a
+cancellation never finds a connection between two owners.
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ from crawler.http.transfer import Connection, Transfer
 
 __all__ = ["Pool"]
 
-#: HTTP/2 connections that break before an origin is spoken to in HTTP/1.1.
+#: HTTP/2 connections that may break the protocol before the origin falls back to
+#: HTTP/1.1.
 _HTTP2_CHANCES = 2
-#: Seconds that a closed connection may keep its socket, to send what is left.
+#: Seconds that a closed connection may keep its socket, to send the rest of its data.
 _GOODBYE_SECONDS = 3.0
 
 
 class Pool:
     """All connections of a transport.
 
-    Requests come in by `submit`; connections report by `released`, `has_room_again`,
+    Requests arrive by `submit`. Connections report by `released`, `has_room_again`,
     `retired`, `lost` and `gone`. Over 15 methods, because transport, transfers,
-    connections and dials all meet here; what each of them needs by itself is in the
-    parts: origins, idle connections, places, dials, TLS sessions.
+    connections and dials all meet here. The rest is in parts: origins, idle
+    connections, places, dials, TLS sessions.
     """
 
     def __init__(
@@ -59,25 +60,25 @@ class Pool:
         self._dialler = Dialler(self, self._places, connect)
         self._sessions = TlsSessions()
         self._failed_reuse = FailedReuse()
-        #: Origins that wait for the connection of another one to end.
+        #: Origins that wait until another origin's connection ends.
         self._starved: OrderedDict[Origin, None] = OrderedDict()
 
     def __repr__(self) -> str:
         places = self._places
         return (
             f"<Pool {len(places.open)} open, {len(self._idle)} idle, "
-            f"{places.dials} in the making>"
+            f"{places.dials} being opened>"
         )
 
     def keep_to(self, options: TransportOptions) -> None:
-        """Keep to these limits from now on; called before the first request."""
+        """Use these limits from now on; called before the first request."""
         self.options = options
         self._places.max_connections = options.max_connections
 
-    # A request comes
+    # A request arrives
 
     def submit(self, transfer: Transfer) -> None:
-        """Send the transfer on a free connection, or let it wait for one."""
+        """Send the transfer on a free connection, or queue it for one."""
         origin = transfer.origin
         if self.is_closed:
             transfer.fail(httpx.ConnectError("The transport is closed"))
@@ -92,28 +93,29 @@ class Pool:
         transfer.clock.wait()
         if transfer.wants_fresh and origin.open >= self.options.max_per_origin:
             for oldest in [*origin.idle][:1]:
-                self._close(oldest)  # the fresh connection takes its place
+                self._close(oldest)  # the new connection takes its place
         self._dialler.grow(origin)
         self.count_waits(origin)
 
     def count_waits(self, origin: Origin) -> None:
-        """Count, once each, the requests that wait because of a limit."""
+        """Count the requests that wait because of a limit, each once."""
         is_starved = origin in self._starved
         for transfer in islice(reversed(origin.waiting), origin.kept_back(is_starved)):
             if transfer.has_waited:
-                break  # so have all that came before it
+                break  # all earlier ones were counted before
             transfer.has_waited = True
             self.statistics.pool_waits += 1
 
     def send_again(self, transfer: Transfer) -> None:
-        """Send again what was surely not processed; its caller does not notice."""
+        """Send a transfer again that was not processed; its caller does not notice."""
         self.statistics.resent += 1
         transfer.resent += 1
         transfer.wait_anew()
         self.submit(transfer)
 
     def failed_reuse(self, transfer: Transfer) -> None:
-        """An idle connection died under a request that is not sent again unasked."""
+        """Note that an idle connection failed a request that must not be repeated
+        automatically."""
         self._failed_reuse.note(transfer)
 
     def forget(self, transfer: Transfer) -> None:
@@ -134,10 +136,10 @@ class Pool:
             self._idle.discard(warmest)
             if not warmest.is_closing:
                 return warmest
-            self.lost(warmest)  # its `connection_lost` is yet to come
+            self.lost(warmest)  # its `connection_lost` has not been called yet
         return None
 
-    # Connections begin
+    # Connections are opened
 
     def adopt(self, connection: Connection, is_http2: bool) -> None:
         """Take a new connection."""
@@ -156,7 +158,7 @@ class Pool:
     def _adopt_http2(self, connection: Multiplexed) -> None:
         origin = connection.origin
         for dial in list(origin.dials):
-            # They were begun in case that the server speaks HTTP/1.1.
+            # These dials were started in case the server speaks only HTTP/1.1.
             dial.cancel()
         if len(origin.http2) < self.options.max_http2_per_origin:
             origin.http2.append(connection)
@@ -180,7 +182,7 @@ class Pool:
             self._idle.add(connection)
 
     def has_room_again(self, connection: Multiplexed) -> None:
-        """Use an HTTP/2 connection that takes more streams, or carries none."""
+        """Use an HTTP/2 connection that accepts more streams, or has become idle."""
         origin = connection.origin
         while (
             origin.waiting and connection.has_room and (first := origin.first_waiting())
@@ -195,7 +197,7 @@ class Pool:
                 self._idle.add(connection)
 
     def retired(self, connection: Multiplexed) -> None:
-        """Replace an HTTP/2 connection that finishes its streams and opens no more."""
+        """Replace an HTTP/2 connection that opens no more streams."""
         origin = connection.origin
         if connection in origin.http2:
             origin.http2.remove(connection)
@@ -203,7 +205,7 @@ class Pool:
         self._dialler.grow(origin)
 
     def lost(self, connection: Connection) -> None:
-        """Give up the place of a connection that is closed, or will be at once."""
+        """Free the place of a connection that is closed or about to close."""
         places = self._places
         if connection not in places.open:
             return
@@ -221,7 +223,7 @@ class Pool:
         self._dialler.grow(origin)
 
     def gone(self, connection: Connection) -> None:
-        """Count the file of a connection whose socket is closed."""
+        """Note that a connection's socket is closed, so that its file is free."""
         self.lost(connection)
         if self._places.closing.pop(connection, None) is not None:
             self.serve_starved()
@@ -231,16 +233,17 @@ class Pool:
         self.lost(connection)
 
     def http2_failed(self, origin: Origin) -> None:
-        """Count a connection that broke the protocol; the second one is too many."""
+        """Count a connection that broke the protocol; after the second one HTTP/2 is
+        avoided."""
         origin.http2_failures += 1
         if origin.http2_failures >= _HTTP2_CHANCES:
             self.avoid_http2(origin)
 
     def avoid_http2(self, origin: Origin) -> None:
-        """Speak HTTP/1.1 to the origin for some minutes."""
+        """Use HTTP/1.1 with the origin for some minutes."""
         origin.http2_failures = 0
         if "http/1.1" not in self._protocols:
-            return  # there is nothing to fall back to
+            return  # without HTTP/1.1 there is no fallback
         origin.http2_from = time.monotonic() + self.options.http2_pause
         origin.is_http2 = False
         self.statistics.fallbacks += 1
@@ -248,7 +251,7 @@ class Pool:
     # Places are shared among origins
 
     def make_place(self) -> bool:
-        """Make room for another connection: if need be, close the oldest idle one."""
+        """Make room for another connection; if needed, close the oldest idle one."""
         places = self._places
         while not places.is_free:
             if not self._idle:
@@ -259,17 +262,17 @@ class Pool:
         return True
 
     def starve(self, origin: Origin) -> None:
-        """Let an origin wait for the place of another one."""
+        """Let an origin wait until another origin's place is free."""
         self._starved[origin] = None
 
     def serve_starved(self) -> None:
-        """Begin dials for origins that waited for a place."""
+        """Start dials for origins that waited for a place."""
         while self._starved and self.make_place():
             origin, _ = self._starved.popitem(last=False)
             self._dialler.grow(origin)
 
     def _has_to_yield(self, origin: Origin) -> bool:
-        """Whether another origin is next for a place that becomes free."""
+        """Return whether another origin is next for a place that becomes free."""
         if not self._starved:
             return False
         if not origin.waiting:
@@ -282,7 +285,7 @@ class Pool:
     # Once a second, and at the end
 
     def _sweep(self, now: float) -> bool:
-        """Close connections that were idle for too long; False if nothing is left.
+        """Close connections that were idle for too long; return False if none is left.
 
         A closed connection keeps its socket until the peer has read the rest.
         """
@@ -299,7 +302,7 @@ class Pool:
         return bool(self._idle or closing)
 
     def snapshot(self, lookups: int) -> Statistics:
-        """Give the numbers as of now; `lookups` is the resolver's."""
+        """Return the current counters; `lookups` is the resolver's count."""
         return msgspec.structs.replace(
             self.statistics,
             lookups=lookups,
@@ -330,6 +333,6 @@ def _start(connection: Connection, transfer: Transfer) -> None:
     try:
         connection.start(transfer)
     except httpx.LocalProtocolError as exc:
-        # The request cannot be written; the connection has not noticed.
+        # The request cannot be written, and the connection does not know it yet.
         transfer.fail(exc)
         connection.rest()

@@ -1,7 +1,7 @@
-"""Resolves names to addresses, with a cache and threads of its own.
+"""Resolves names to addresses, with a cache and its own threads.
 
-The loop's default threads are few and do all blocking work: a few slow names would stop
-the rest. Each name is looked up once at a time.
+The event loop's default threads are few and do all blocking work, so a few slow names
+would stop the rest. A name is never looked up twice at the same time.
 """
 
 import asyncio
@@ -22,20 +22,21 @@ from crawler.web.addresses import Address, parse_address
 
 __all__ = ["NameResolver", "Resolve"]
 
-#: Gives the addresses of a name in order of preference, or raises OSError.
+#: Returns the addresses of a name in order of preference, or raises OSError.
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 
-#: Names that hang hold threads for as long as the system waits: others need theirs.
+#: A slow lookup holds a thread until the system's timeout; other names need threads,
+#: too.
 _THREADS = 512
-#: An old answer is used if no new one comes within so long (RFC 8767 section 5).
+#: An old answer is used if no new one arrives within this time (RFC 8767 section 5).
 _PATIENCE_SECONDS = 1.8
 _KEPT_NAMES = 10_000
-#: Seconds that an answer is kept: getaddrinfo does not tell the TTL.
+#: Seconds that an answer is cached: getaddrinfo does not return the TTL.
 _FOUND_SECONDS = 60.0
 _MISSING_SECONDS = 30.0
-#: An old answer is used for so long where no new one is to be had (RFC 8767).
+#: Seconds that an old answer is used again if there is no new one (RFC 8767).
 _STALE_SECONDS = 5.0
-#: Names in a row without an answer, after which it is not the names that are at fault.
+#: After this many names in a row without an answer, the resolver counts as unreachable.
 _AWAY_AFTER = 3
 
 _MISSING = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
@@ -46,9 +47,9 @@ _Answer = tuple[Address, ...] | DnsError
 class NameResolver:
     """A cache over the system's resolver, or over the given one.
 
-    Addresses are kept for a minute, missing names for half a minute. Beyond 10,000
+    Addresses are cached for a minute, missing names for half a minute. Beyond 10,000
     names the least recently used one is dropped. A lookup without an answer is not
-    kept: the next request asks again.
+    cached, so the next request tries again.
     """
 
     def __init__(
@@ -61,14 +62,15 @@ class NameResolver:
         self._kept: OrderedDict[str, tuple[float, _Answer]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Answer]] = {}
         self._threads: ThreadPoolExecutor | None = None
-        #: Whether any name was answered, and the names without an answer since then.
+        #: Whether any name was answered, and the number of names without an answer
+        #: since then.
         self._has_answered = False
         self._unanswered: set[str] = set()
-        #: Lookups so far, without those that the cache answered.
+        #: Number of lookups so far, without those that the cache answered.
         self.lookups = 0
 
     async def addresses(self, host: str) -> tuple[Address, ...]:
-        """Give the host's addresses, at least one, or raise DnsError."""
+        """Return the host's addresses, at least one, or raise DnsError."""
         literal = parse_address(host)
         if literal is not None:
             return (literal,)
@@ -81,12 +83,13 @@ class NameResolver:
         return answer
 
     async def _awaited(self, host: str, task: "asyncio.Task[_Answer]") -> _Answer:
-        """The new answer, or after a while an old one."""
+        """Return the new answer, or after a while an old one."""
         _, old = self._kept.get(host, (0.0, None))
         seconds = _PATIENCE_SECONDS if isinstance(old, tuple) else None
         try:
             async with asyncio.timeout(seconds) as limit:
-                # Shielded: a cancelled request must not cancel the lookup of others.
+                # Shielded, so that a cancelled request does not cancel the lookup for
+                # others.
                 return await asyncio.shield(task)
         except TimeoutError:
             if not limit.expired() or not isinstance(old, tuple):
@@ -95,7 +98,7 @@ class NameResolver:
             return old
 
     def close(self) -> None:
-        """Drop the cache, and cancel the lookups."""
+        """Clear the cache, and cancel the lookups."""
         for task in self._asking.values():
             task.cancel()
         self._asking.clear()
@@ -112,7 +115,7 @@ class NameResolver:
         return entry[1]
 
     def _begin(self, host: str) -> "asyncio.Task[_Answer]":
-        # A task, because it outlives the request that asked first.
+        # A task, because other requests may still need the lookup.
         task = asyncio.get_running_loop().create_task(self._lookup(host))
         self._asking[host] = task
         task.add_done_callback(lambda _: self._asking.pop(host, None))
@@ -146,7 +149,8 @@ class NameResolver:
             self._kept.popitem(last=False)
 
     def _without_answer(self, host: str, exc: Exception) -> _Answer:
-        """An old answer if there is one, else the error; nothing new is kept."""
+        """Return an old answer if there is one, else raise the error; cache nothing
+        new."""
         if len(self._unanswered) < _AWAY_AFTER:
             self._unanswered.add(host)
         _, old = self._kept.get(host, (0.0, None))
@@ -171,8 +175,10 @@ class NameResolver:
 
 
 def _is_temporary(exc: Exception) -> bool:
-    """Whether the failure says nothing of the name: nobody answered, or no file was
-    left to ask by."""
+    """Return whether a failure says nothing about the name.
+
+    Either no name server responded, or no file could be opened for the lookup.
+    """
     if isinstance(exc, socket.gaierror):
         return exc.errno not in _MISSING
     return isinstance(exc, OSError)

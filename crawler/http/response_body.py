@@ -1,4 +1,4 @@
-"""The body of one exchange, decoded and bounded, from any transport."""
+"""The body of one response from any transport, decoded and size-limited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler.http.body import Body
 from crawler.http.content_decoding import Bounds, Decoder
 from crawler.http.errors import fetch_error_of
 
-#: The key in `response.extensions` of a transport that has decoded the body.
+#: The key in `response.extensions` of a transport that has already decoded the body.
 DECODED = "crawler"
 
 
@@ -25,7 +25,7 @@ class LowestRate(msgspec.Struct, frozen=True):
 
 
 class FieldsHead:
-    """The fields of a head as received; httpx's Headers are made on first use."""
+    """The fields of a head as received; httpx's Headers are built on first use."""
 
     __slots__ = ("_by_name", "_fields", "_headers", "transferred")
 
@@ -46,10 +46,10 @@ class FieldsHead:
     def values(self, name: bytes) -> tuple[bytes, ...]:
         by_name = self._by_name
         if by_name is None:
-            # One pass over the fields costs less than one for each lookup.
+            # One pass over the fields is faster than one pass for each lookup.
             fields = self._fields
             by_name = {field.lower(): (value,) for field, value in fields}
-            if len(by_name) < len(fields):  # a name comes twice
+            if len(by_name) < len(fields):  # a name appears twice
                 by_name = {}
                 for field, value in fields:
                     lower = field.lower()
@@ -65,7 +65,7 @@ class FieldsHead:
 
 
 class HeadersHead:
-    """A head that httpx has read."""
+    """A head that httpx has parsed."""
 
     __slots__ = ("headers",)
 
@@ -86,7 +86,7 @@ class HeadersHead:
 
 
 class TransportBody:
-    """The body that the project's own transport gave; errors are FetchErrors."""
+    """The body from the project's own transport; errors are FetchErrors."""
 
     __slots__ = ("_stream", "_url")
 
@@ -155,9 +155,10 @@ class ExchangeBody:
         return self._decoder.received if complete is None else len(complete)
 
     def take_complete(self) -> bytes | None:
-        """The whole body if the transport or a hook has it already, else None."""
+        """Return the whole body if the transport or a hook has it already, else
+        None."""
         if self._answer.is_stream_consumed and hasattr(self._answer, "_content"):
-            return self._answer.content  # a hook has read it, and httpx decoded it
+            return self._answer.content  # a hook has read it, so httpx has decoded it
         return None
 
     async def read(self) -> bytes:
@@ -186,7 +187,8 @@ class ExchangeBody:
             await self.aclose()
 
     def _check_pace(self) -> None:
-        """Check each window alone: an early burst does not excuse a stall."""
+        """Check the rate in each window separately: an early burst does not excuse a
+        stall."""
         now, pace = time.monotonic(), self._pace
         if now - self._marked < pace.window:
             return
@@ -208,7 +210,7 @@ class ExchangeBody:
 
 
 def _text(value: bytes) -> str:
-    # As httpx reads a field: Latin-1 if it is not UTF-8 (RFC 9110 section 5.5).
+    # Decode as httpx does: Latin-1 if it is not UTF-8 (RFC 9110 section 5.5).
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
 """One coarse timer for all timeouts of a transport.
 
-A timer or a cancel scope for each read costs more than the read. Checking all due times
-ten times a second costs nearly nothing.
+A timer or cancel scope for each read costs more than the read. Checking all due times
+ten times a second costs almost nothing.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ __all__ = ["NEVER", "TimeoutWheel", "Watched"]
 NEVER = float("inf")
 
 _INTERVAL = 0.1
-#: The most seconds that one step counts. While the process did not run (stopped,
-#: swapped out, a blocking callback), answers waited in the socket's buffer.
+#: Maximum number of seconds that one step counts. While the process did not run
+#: (stopped, swapped out, a blocking callback), responses waited in the socket's buffer.
 _LONGEST_STEP = 1.0
 
 
 class Timer(Protocol):
-    """A scheduled call of a clock."""
+    """A scheduled call of an event loop."""
 
     def cancel(self) -> None: ...
 
 
 class LoopClock(Protocol):
-    """The part of an event loop that tells time."""
+    """The methods of an event loop that concern time."""
 
     def time(self) -> float: ...
 
@@ -35,7 +35,7 @@ class LoopClock(Protocol):
 
 
 class Watched(Protocol):
-    """Something with a due time."""
+    """An object with a due time."""
 
     #: The wheel's time at which `expire` is called.
     due: float
@@ -44,9 +44,9 @@ class Watched(Protocol):
 
 
 class TimeoutWheel:
-    """A clock that moves in steps and calls what is due; it stops when unused.
+    """A clock that moves in steps and calls due objects; it stops when unused.
 
-    `sweep` is called once a second; the clock runs on while it returns True.
+    `sweep` is called once a second; the clock continues while it returns True.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class TimeoutWheel:
         self._stepped_at = 0.0
 
     def watch(self, thing: Watched) -> None:
-        """Check the thing's due time until it is unwatched."""
+        """Check the object's due time until it is unwatched."""
         self._watched.add(thing)
         if self._timer is None:
             self.start()
@@ -76,7 +76,7 @@ class TimeoutWheel:
         self._watched.discard(thing)
 
     def start(self) -> None:
-        """Start the clock if it stands still."""
+        """Start the clock if it does not run."""
         self._is_swept_for = True
         if self._timer is None:
             self._loop = self._running_loop()

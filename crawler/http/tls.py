@@ -1,4 +1,4 @@
-"""TLS contexts for a crawl, and what is told of servers that are too old for them."""
+"""TLS contexts for a crawl, and checks for servers with an outdated TLS version."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ __all__ = [
 #: A PEM file; or a certificate, its key, and the key's password.
 CertificateFiles = str | tuple[str, str] | tuple[str, str, str]
 
-#: What OpenSSL's alerts are called in Python.
+#: The word that OpenSSL's alerts contain in Python.
 _ALERT = "ALERT"
 
 
 def tls_context(
     verify: ssl.SSLContext | str | bool = True, cert: CertificateFiles | None = None
 ) -> ssl.SSLContext:
-    """A context that trusts the usual authorities, or those of a file, or all.
+    """Return a context that trusts the usual authorities, those of a file, or all
+    servers.
 
-    It offers OpenSSL's own list of ciphers: Python's leaves out suites of TLS 1.2 for
-    which browsers and curl reach a server. A context that is given stays as it is.
+    It offers OpenSSL's own list of ciphers. Python's list lacks ciphers of TLS 1.2 that
+    some servers need and that browsers and curl offer. A given context is returned
+    unchanged.
     """
     if isinstance(verify, ssl.SSLContext):
         return verify
@@ -50,8 +52,11 @@ def tls_context(
 def made_when_needed(
     verify: ssl.SSLContext | str | bool = True, cert: CertificateFiles | None = None
 ) -> Callable[[], ssl.SSLContext]:
-    """Gives the context. The usual authorities are read when it is first asked for,
-    which takes 20 ms; files that are named are read, and so checked, at once."""
+    """Return a function that returns the context.
+
+    The usual authorities are read at its first call, which takes 20 ms. Named files are
+    read, and so checked, at once.
+    """
     if verify is True and cert is None:
         return cache(tls_context)
     context = tls_context(verify, cert)
@@ -59,25 +64,26 @@ def made_when_needed(
 
 
 def add_certificate(context: ssl.SSLContext, cert: CertificateFiles) -> None:
-    """Show this certificate to servers that ask for one."""
+    """Use this certificate for servers that require one."""
     file, key, password = (*((cert,) if isinstance(cert, str) else cert), None, "")[:3]
-    # OpenSSL asks on the terminal for a password that is None.
+    # With None OpenSSL would ask for the password on the terminal.
     context.load_cert_chain(file, key, password or "")
 
 
 def was_refused_by(error: Exception | None) -> bool:
-    """Whether the peer has ended TLS by an alert, for want of a certificate mostly.
+    """Return whether the peer ended TLS with an alert, usually because it requires a
+    client certificate.
 
-    In TLS 1.3 such an alert comes when the handshake is over on our side.
+    In TLS 1.3 such an alert arrives after our side of the handshake is complete.
     """
     return isinstance(error, ssl.SSLError) and _ALERT in (error.reason or "")
 
 
 async def older_version(connected: socket.socket, host: str) -> str:
-    """The version of TLS that a server speaks if it is older than what is offered.
+    """Return the TLS version of a server if it is older than those offered, else "".
 
-    Some servers hang up on TLS 1.2 without a word. The connection made here carries
-    nothing, and is closed.
+    Some servers close the connection at a TLS 1.2 handshake without an alert. This
+    function opens a test connection and closes it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -97,10 +103,11 @@ async def older_version(connected: socket.socket, host: str) -> str:
 
 
 def said_goodbye(transport: asyncio.Transport) -> bool:
-    """Whether the peer itself ended what came; below TLS anybody can cut a connection.
+    """Return whether the peer itself ended the TLS stream, by close_notify.
 
-    asyncio reports both in the same way. A TLS object that has seen close_notify reads
-    as ended, and one that has not wants more bytes (RFC 9112 section 9.8).
+    Below TLS anybody can cut a connection, and asyncio reports both in the same way. A
+    TLS object that has received close_notify reads as ended; another one asks for more
+    bytes (RFC 9112 section 9.8).
     """
     tls = transport.get_extra_info("ssl_object")
     if tls is None:

@@ -1,4 +1,5 @@
-"""TLS sessions, which shorten the next handshake with an origin (RFC 8446 2.2)."""
+"""Keeps TLS sessions, which shorten the next handshake with an origin (RFC 8446
+2.2)."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from crawler.http.transfer import Connection
 
 __all__ = ["TlsSessions"]
 
-#: Origins whose session is kept: each takes up to 20 kB, with its certificates.
+#: Maximum number of kept sessions: each takes up to 20 kB, with its certificates.
 _KEPT_SESSIONS = 500
 
 
 class TlsSessions:
-    """Remembers the last session of the origins that were used last."""
+    """Keeps the last session of recently used origins."""
 
     __slots__ = ("_origins",)
 
@@ -23,7 +24,7 @@ class TlsSessions:
         self._origins: OrderedDict[Origin, None] = OrderedDict()
 
     def keep(self, connection: Connection) -> None:
-        """Take the session of a connection that ends."""
+        """Keep the session of a connection that ends."""
         tls = connection.get_extra_info("ssl_object")
         if tls is None:
             return

@@ -1,8 +1,9 @@
-"""One request in flight, from the wait for a connection to the answer's last byte.
+"""One request in flight, from the wait for a connection to the last byte of its
+response.
 
-The parts pass a transfer on to each other: the pool finds it a connection, the
-connection fills it, its clock ends what takes too long, the caller awaits its head.
-Every change of its state is synchronous, so that a cancellation finds it whole.
+The pool finds a connection for the transfer, the connection fills it, its clock ends it
+after a timeout, and the caller awaits its head. Every change of its state is
+synchronous, so that a cancellation finds it consistent.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ __all__ = ["Connection", "Fields", "Transfer", "TransferHome"]
 Fields = list[tuple[bytes, bytes]]
 
 _IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
-#: How often one request is sent again because its connection failed.
+#: Maximum number of times that a request is sent again because its connection failed.
 _MAX_RESENT = 2
 
 
 class Connection(Protocol):
-    """What carries transfers: over HTTP/1.1 one at a time, over HTTP/2 many."""
+    """Carries transfers: one at a time with HTTP/1.1, many with HTTP/2."""
 
     origin: Origin
-    #: The timeout wheel's time at which the last transfer ended.
+    #: The time of the timeout wheel at which the last transfer ended.
     idle_since: float
 
     @property
@@ -63,12 +64,12 @@ class Connection(Protocol):
     def get_extra_info(self, name: str) -> Any: ...
 
 
-#: Fields that describe the encoded body; wrong once it is decoded.
+#: Fields that describe the encoded body; they are wrong after decoding.
 _ENCODED = (b"content-encoding", b"content-length")
 
 
 class TransferHome(Protocol):
-    """The pool, as a transfer sees it."""
+    """The pool's methods that a transfer uses."""
 
     ticker: TimeoutWheel
     options: TransportOptions
@@ -77,10 +78,10 @@ class TransferHome(Protocol):
 
 
 class Transfer:
-    """A request, and the answer as far as it is here.
+    """A request, and as much of its response as has arrived.
 
-    Over 15 methods and 12 attributes: connection, caller and pool each have their few,
-    and another object for each exchange would cost one percent of it.
+    Over 15 methods and 12 attributes: connection, caller and pool each need a few.
+    Another object for each request would cost one percent of its time.
     """
 
     __slots__ = (
@@ -119,52 +120,55 @@ class Transfer:
         self.origin = origin
         self.bounds: Bounds = request.extensions.get("bounds") or options.bounds
         self.content: bytes | None = _content(request)
-        #: Done when the head is here, or will never be.
+        #: Done when the head has arrived, or will never arrive.
         self.head: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.body = Body(self)
         self.connection: Connection | None = None
         self.network_stream: Connection | None = None
-        #: What the connection keeps beside it.
+        #: The connection's own state of this transfer.
         self.stream: object = None
-        #: Done when a body that has to be streamed may be sent.
+        #: Done when a streamed request body may be sent; None if there is none.
         self.started: asyncio.Future[None] | None = None
         self.status = 0
         self.fields: Fields = []
-        #: What the head said of a body that is decoded.
+        #: Fields of the head that described the encoded body.
         self.original: dict[str, str | int | None] = {}
         self.http_version = b"HTTP/1.1"
         self.reason_phrase = b""
         self.informational = 0
         self.is_done = False
-        #: Whether a part of the request is still to be sent.
+        #: Whether a part of the request has not been sent yet.
         self.is_sending = False
         self.resent = 0
-        #: What was wrong with the peer's HTTP/2, if it was sent again for that.
+        #: The HTTP/2 error of the peer because of which the request was sent again.
         self.first_error: Exception | None = None
         self.refused = 0
-        #: Whether a limit has kept it waiting.
+        #: Whether a limit made the request wait.
         self.has_waited = False
-        #: Whether an idle connection would not do, since one has just failed it.
+        #: Whether an idle connection is not accepted, because one has just failed.
         self.wants_fresh = False
         self._home = home
         limits: dict[str, float | None] | None = request.extensions.get("timeout")
         self.clock = TransferClock(self, limits, options, home.ticker)
 
     def shown_fields(self) -> Fields:
-        """The head's fields, without those of an encoding that was undone."""
+        """Return the head's fields, without those of an encoding that was decoded."""
         if not self.original:
             return self.fields
         return [field for field in self.fields if field[0].lower() not in _ENCODED]
 
     @property
     def has_head(self) -> bool:
-        """Whether the head is here, or will never be."""
+        """Whether the head has arrived, or will never arrive."""
         return self.head.done()
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the whole request is at hand, no head of a response has come, and it
-        was not sent again too often."""
+        """Whether the request could be sent again.
+
+        It can if all of it is in memory, no head of a response has arrived, and it was
+        not sent too often.
+        """
         return (
             not self.head.done()
             and self.content is not None
@@ -173,14 +177,16 @@ class Transfer:
 
     @property
     def may_be_sent_again(self) -> bool:
-        """Whether the request may be sent again without asking the caller: it
-        `is_unanswered`, and its method is idempotent (RFC 9110 9.2.2)."""
+        """Whether the request may be sent again without asking the caller.
+
+        It may if it `is_unanswered` and its method is idempotent (RFC 9110 9.2.2).
+        """
         return self.is_unanswered and self.request.method in _IDEMPOTENT
 
-    # The connection's side
+    # Called by the connection
 
     def begin(self, connection: Connection) -> None:
-        """The request is being written."""
+        """Note that the request is being written."""
         self.connection = self.network_stream = connection
         if self.started is not None and not self.started.done():
             self.started.set_result(None)
@@ -188,23 +194,25 @@ class Transfer:
         self.clock.begin(has_body=self.content != b"")
 
     def sends_by_itself(self, unsent: Callable[[], int]) -> None:
-        """The system sends the rest; `unsent` tells how many bytes are left."""
+        """Note that the system sends the rest; `unsent` returns how many bytes are
+        left."""
         self.is_sending = True
         self.clock.watch_unsent(unsent)
 
     def wait_anew(self) -> None:
-        """The request has to be sent on another connection."""
+        """Reset the transfer, because the request must be sent on another
+        connection."""
         self.connection = None
         self.wants_fresh = True
 
     def note_progress(self) -> None:
-        """The peer did something for this request."""
+        """Note that the peer made progress with this request."""
         self.clock.note_progress()
 
     def answer(
         self, status: int, fields: Fields, encodings: list[bytes], length: int | None
     ) -> bool:
-        """Take the final head; False if the body that follows is refused."""
+        """Take the final head; return False if the following body is refused."""
         self.status = status
         self.fields = fields
         self.clock.note_progress()
@@ -225,7 +233,7 @@ class Transfer:
         return not self.body.is_failed
 
     def feed(self, data: bytes) -> bool:
-        """Take a piece of the body; False if the body has become too large."""
+        """Take a piece of the body; return False if the body has become too large."""
         self.clock.note_progress()
         body = self.body
         body.feed(data)
@@ -235,12 +243,12 @@ class Transfer:
         return True
 
     def complete(self) -> None:
-        """Take the end of the body."""
+        """Note the end of the body."""
         self.body.end()
         self._finish()
 
     def fail(self, error: Exception) -> None:
-        """End it with an error, because its connection cannot go on."""
+        """End the transfer with an error, because its connection cannot continue."""
         if self.is_done:
             return
         if self.head.done():
@@ -250,7 +258,8 @@ class Transfer:
         self._finish()
 
     def _with_first(self, error: Exception) -> Exception:
-        """The error that tells why another try was made, and how that ended."""
+        """Return an error that says why another try was made, and how that try
+        ended."""
         first = self.first_error
         if first is None or str(first) == str(error):
             return error
@@ -263,17 +272,17 @@ class Transfer:
         self.connection = None
         self.clock.stop()
 
-    # The caller's side
+    # Called by the caller
 
     def consumed(self, size: int) -> None:
-        """The consumer has read this many bytes of the wire."""
+        """Note that the consumer has read this many received bytes."""
         if self.connection is not None:
             if self.body.queued + size > HIGH_WATER:
                 self.clock.restart_rate()
             self.connection.consumed(self, size)
 
     def abandon(self, *, timed_out: bool = False) -> None:
-        """End it without an error: the caller does not wait any more."""
+        """End the transfer without an error, because the caller stopped waiting."""
         if self.is_done:
             return
         connection = self.connection
@@ -284,7 +293,7 @@ class Transfer:
             self._home.forget(self)
 
     def stop(self, error: Exception, *, timed_out: bool = False) -> None:
-        """End it from the crawl's side, with an error for the caller."""
+        """End the transfer from the crawl's side, with an error for the caller."""
         if self.is_done:
             return
         if self.head.done():
@@ -299,7 +308,7 @@ def _too_large(what: str, bounds: Bounds) -> TooLargeError:
 
 
 def _content(request: httpx.Request) -> bytes | None:
-    """The request's body if it is in memory; None if it is a stream."""
+    """Return the request's body if it is in memory; None if it is a stream."""
     try:
         return request.content
     except httpx.RequestNotRead:

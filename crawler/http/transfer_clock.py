@@ -1,6 +1,6 @@
-"""The timeouts of one transfer: which of them runs now, and what ends when it is over.
+"""The timeouts of one transfer: which one runs now, and what happens when it expires.
 
-The timeout wheel looks at `due` and calls `expire`. No timer is set for a single read.
+The timeout wheel reads `due` and calls `expire`. No timer is set for a single read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TimedOrigin(Protocol):
 
 
 class Timed(Protocol):
-    """The transfer whose time runs."""
+    """The methods of a transfer that its clock uses."""
 
     body: Body
     is_sending: bool
@@ -46,7 +46,7 @@ class Timed(Protocol):
 
 
 class TransferClock:
-    """Ends a transfer that takes too long in one phase, or in all."""
+    """Ends a transfer that takes too long in one phase, or in total."""
 
     __slots__ = (
         "_deadline",
@@ -69,12 +69,12 @@ class TransferClock:
         options: TransportOptions,
         ticker: TimeoutWheel,
     ) -> None:
-        #: None once the transfer is over: the two refer to each other.
+        #: None once the transfer is over, so that no reference cycle is left.
         self._transfer: Timed | None = transfer
         self._limits = _NO_LIMITS if limits is None else limits
         self._options = options
         self._ticker = ticker
-        #: The wheel's time of the last progress, for the phase that runs.
+        #: The wheel's time of the last progress in the current phase.
         self._since = now = ticker.now
         self._rate_due, self._rate_mark = NEVER, 0
         self._unsent: Callable[[], int] | None = None
@@ -86,7 +86,8 @@ class TransferClock:
         ticker.watch(self)
 
     def seconds(self, phase: str) -> float | None:
-        """The limit of a phase: the request's own, or the transport's."""
+        """Return the limit of a phase in seconds: the request's own, or the
+        transport's."""
         limits = self._limits
         if phase in limits:
             return limits[phase]
@@ -94,13 +95,13 @@ class TransferClock:
         return usual
 
     def wait(self) -> None:
-        """The request waits for a connection, or for another one."""
+        """Note that the request waits for a connection."""
         self._since = self._ticker.now
         seconds = _shorter(self.seconds("connect"), self.seconds("pool"))
         self._wait_until(self._since, seconds)
 
     def begin(self, *, has_body: bool) -> None:
-        """The request is being written."""
+        """Note that the request is being written."""
         self._since = now = self._ticker.now
         limits = self._limits
         seconds = limits.get("read", self._options.timeouts.read)
@@ -112,37 +113,39 @@ class TransferClock:
         self.due = due if due < self._rate_due else self._rate_due
 
     def watch_unsent(self, unsent: Callable[[], int]) -> None:
-        """The system sends the request; `unsent` tells how many bytes are left."""
+        """Note that the system sends the request; `unsent` returns how many bytes are
+        left."""
         self._unsent, self._left_unsent = unsent, unsent()
 
     def note_progress(self) -> None:
-        """The peer did something for this request."""
+        """Note that the peer made progress with this request."""
         self._since = self._ticker.now
 
     def watch_rate(self) -> None:
-        """The body comes now: from here on it must not be too slow."""
+        """Note that the body has begun: from now on its rate is checked."""
         self._rate_due = self._since + self._options.min_rate_window
         self.due = min(self.due, self._rate_due)
 
     def restart_rate(self) -> None:
-        """The crawl itself held the body back: do not count that time."""
+        """Restart the rate window, because the crawl itself held the body back."""
         self._since = self._ticker.now
         self._rate_mark = -1
 
     def stop(self) -> None:
-        """The transfer is over."""
+        """Stop, because the transfer is over."""
         self._ticker.unwatch(self)
         self._transfer = None
 
     def expire(self, now: float) -> None:
-        """A time is over: find out which, and whether the transfer has to end."""
+        """Handle a due time: find out which limit it was, and whether the transfer must
+        end."""
         transfer = self._transfer
         if transfer is None:
             return
         if now >= self._deadline:
             total = self._limits.get("total", self._options.timeouts.total)
             transfer.stop(
-                DeadlineError(f"The exchange took over {total:g} s in all"),
+                DeadlineError(f"The request took over {total:g} s in total"),
                 timed_out=True,
             )
         elif transfer.connection is None:
@@ -161,7 +164,7 @@ class TransferClock:
         if seconds is not None and now >= self._since + seconds:
             transfer.stop(error, timed_out=True)
         else:
-            # Once the dial is over the other limit applies: look again soon.
+            # After the dial another limit applies, so check again soon.
             left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
             self._wait_until(now, left)
 
@@ -175,12 +178,14 @@ class TransferClock:
             self._since = now  # the crawl holds the body back, not the peer
         if seconds is not None and now >= self._since + seconds:
             kind = httpx.WriteTimeout if transfer.is_sending else httpx.ReadTimeout
-            what = "was sent" if transfer.is_sending else "came"
+            what = "was sent" if transfer.is_sending else "arrived"
             transfer.stop(kind(f"Nothing {what} for {seconds:g} s"), timed_out=True)
             return
         if now >= self._rate_due and self._is_too_slow(transfer.body, now):
             rate = self._options.min_rate
-            transfer.stop(TooSlowError(f"The body comes below {rate:g} bytes a second"))
+            transfer.stop(
+                TooSlowError(f"The body arrives at under {rate:g} bytes a second")
+            )
             return
         self._wait_until(self._since, seconds)
 

@@ -2,24 +2,24 @@
 
 The path of a request, and the modules on it:
 
-1. `Transport.handle_async_request` makes a `Transfer` of the request (transfer.py): its
-   timeouts, its answer as far as it is here, and the future that its caller awaits.
-   The request's origin is a scheme, host and port, and the proxy to it if any.
-2. The `Pool` (pool.py) finds it a connection of its origin. If none is free it waits,
-   and a dial is begun (dialler.py) if the limits allow one (places.py), among them the
-   limit of open files. The oldest idle connection makes room for a new one.
-3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses those
-   that are not public (address_guard.py), and races the others. By a proxy (proxy/) it
-   opens a tunnel. The TLS handshake (handshake.py) resumes the origin's last session;
-   ALPN decides between h1/ and h2/, and the origin remembers the decision.
+1. `Transport.handle_async_request` makes a `Transfer` of the request (transfer.py). The
+   transfer holds the timeouts, the response so far, and the future that the caller
+   awaits. The request's origin is a scheme, host and port, and the proxy if any.
+2. The `Pool` (pool.py) finds a connection to the origin. If none is free the transfer
+   waits. A dial is started (dialler.py) if the limits allow one (places.py), such as
+   the limit on open files. The oldest idle connection makes room for a new one.
+3. A dial (connector.py) asks the resolver (resolver.py) for addresses, refuses private
+   ones (address_guard.py), and tries the others in parallel. Through a proxy (proxy/)
+   it opens a tunnel. The TLS handshake (handshake.py) resumes the origin's last
+   session. ALPN decides between h1/ and h2/, and the origin remembers the decision.
 4. The connection writes the request (h1/heads.py, h2/header_fields.py), reads the
-   answer (httptools, h2/frames.py), and feeds it to the transfer. A request that was
-   surely not processed is sent again: its kept-alive connection died, its stream was
-   refused, or a GOAWAY excludes it.
-5. The caller resumes with the head. The `Body` (body.py) is an httpx stream. It is
-   decoded in bounded steps (content_decoding.py), holds the peer back if it is not
-   read, and is complete without another await if it is small. If the caller closes it
-   early, a short rest is drained; else the stream is reset or the connection closed.
+   response (httptools, h2/frames.py), and feeds it to the transfer. A request that was
+   not processed is sent again: its idle connection was dead, its stream was refused, or
+   a GOAWAY excludes it.
+5. The caller continues with the head. The `Body` (body.py) is an httpx stream. It is
+   decoded in limited steps (content_decoding.py), and slows down the peer if it is not
+   read. A small body is complete without another await. If the caller closes the body
+   early, a short rest is still read; else the stream is reset or the connection closed.
 6. One coarse clock (timeout_wheel.py) checks ten times a second all timeouts
    (transfer_clock.py), silent HTTP/2 peers, and sockets that do not close.
 
@@ -54,7 +54,8 @@ _PROXY_AUTHENTICATION_REQUIRED = 407
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """HTTP/1.1 and HTTP/2 for crawling: fast, bounded, closed to private networks.
+    """HTTP/1.1 and HTTP/2 for crawling: fast, limited, and without access to private
+    networks.
 
         options = TransportOptions(max_connections=500)
         async with httpx.AsyncClient(transport=Transport(options=options)) as client:
@@ -62,14 +63,16 @@ class Transport(httpx.AsyncBaseTransport):
 
     Timeouts are httpx's, in `request.extensions["timeout"]`, with one more: "total".
     `verify` is a context, a file of certificates to trust, or whether to check them.
-    `extensions["proxy"]` sends a request through a proxy; `extensions["bounds"]`
-    gives its body other `Bounds`. Requests of different `extensions["partition"]`, a
-    name, share no connection. A transport that was made without options takes those in
-    `extensions["limits"]` of its first request. Errors are httpx's, told apart in
-    errors.py.
 
-    Bodies come decoded: the response has neither Content-Encoding nor the length of
-    what was encoded; they are in `response.extensions["crawler"]`.
+    - `extensions["proxy"]` sends a request through a proxy.
+    - `extensions["bounds"]` sets other `Bounds` for its body.
+    - Requests with different names in `extensions["partition"]` share no connection.
+    - A transport that was created without options takes those in `extensions["limits"]`
+      of its first request.
+
+    Errors are subclasses of httpx's, defined in errors.py. Bodies are already decoded:
+    the response has neither Content-Encoding nor the encoded length; both are in
+    `response.extensions["crawler"]`.
     """
 
     def __init__(
@@ -97,13 +100,13 @@ class Transport(httpx.AsyncBaseTransport):
         return f"<Transport {self._pool!r}>"
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request, and give the answer once its head is here."""
+        """Send the request, and return the response once its head has arrived."""
         return _response(await self.exchange(request))
 
     async def exchange(self, request: httpx.Request) -> Transfer:
-        """Send the request, and give the transfer once its head is here.
+        """Send the request, and return the transfer once its head has arrived.
 
-        The same as `handle_async_request` without httpx's Response around it.
+        The same as `handle_async_request`, without httpx's Response around it.
         """
         if self._has_default_options and (given := request.extensions.get("limits")):
             self._adopt(given)
@@ -117,7 +120,7 @@ class Transport(httpx.AsyncBaseTransport):
                 await self._upload(transfer)
             await transfer.head
         except BaseException:
-            # Mostly a cancellation; a transfer that failed is over already.
+            # Usually a cancellation; a failed transfer has already ended.
             transfer.abandon()
             raise
         if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:
@@ -131,7 +134,7 @@ class Transport(httpx.AsyncBaseTransport):
         return transfer
 
     def _adopt(self, options: TransportOptions) -> None:
-        """Take the options of the client whose request comes first.
+        """Take the options of the client that sends the first request.
 
         Code that wraps `Transport()` for a crawl cannot know the crawl's limits.
         """
@@ -153,14 +156,14 @@ class Transport(httpx.AsyncBaseTransport):
         if not given:
             return self._origins.get(scheme, host, port, None, partition)
         proxy = given if isinstance(given, ProxyServer) else proxy_server(given)
-        # A pooled connection carries requests for many targets: each is judged.
+        # A pooled connection to a proxy carries requests for many targets: check each.
         self._guard.check_name(host, port)
         if scheme == "http" and not proxy.is_socks:
             host, port = proxy.host, proxy.port
         return self._origins.get(scheme, host, port, proxy, partition)
 
     async def _upload(self, transfer: Transfer) -> None:
-        """Stream the request's body; the answer may be complete before its end."""
+        """Stream the request's body; the response may be complete before its end."""
         stream, started = transfer.request.stream, transfer.started
         assert isinstance(stream, httpx.AsyncByteStream)
         assert started is not None
@@ -177,18 +180,19 @@ class Transport(httpx.AsyncBaseTransport):
         connection.send_end(transfer)
 
     async def look_up(self, host: str) -> None:
-        """Look up a name, and keep its addresses for a minute; DnsError."""
+        """Look up a name, and cache its addresses for a minute. DnsError if it has
+        none."""
         await self._resolver.addresses(host)
 
     def statistics(self) -> Statistics:
-        """Give the counters as of now."""
+        """Return the current counters."""
         return self._pool.snapshot(lookups=self._resolver.lookups)
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight fail."""
         await self._pool.aclose()
         self._resolver.close()
-        # The loop calls `connection_lost` in its next turns, later for TLS.
+        # The loop calls `connection_lost` in its next turns; for TLS a little later.
         for _ in range(5):
             await asyncio.sleep(0)
 

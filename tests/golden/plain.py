@@ -25,7 +25,7 @@ VARYING = (
     (re.compile(r"\[Errno (\d+)\] [^;\"]*"), r"[Errno \1] ..."),
     (re.compile(r"\b1[6-9]\d{8}(\.\d+)?\b"), "TIME"),
     (re.compile(r"\[SSL: (\w+)\] [^;\"]*"), r"[SSL: \1] ..."),
-    (re.compile(r"\b[\d,]+ bytes unpack to [\d,]+"), "# bytes unpack to #"),
+    (re.compile(r"\b[\d,]+ bytes decode to over [\d,]+"), "# bytes decode to over #"),
     # Which of several failures came first is up to the machine.
     (re.compile(r"^(! (?:\d\d+|[2-9]) failed as \w+), such as .*"), r"\1, such as ..."),
 )

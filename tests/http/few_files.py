@@ -103,7 +103,7 @@ async def many_at_a_time(
         )
     )
     later = await asyncio.gather(*(result(http, url) for url in urls * 3))
-    await until(lambda: "0 in the making" in repr(transport))
+    await until(lambda: "0 being opened" in repr(transport))
     return {
         "texts": sorted(set(texts)),
         "later": sorted(set(later)),

@@ -63,7 +63,7 @@ async def test_without_a_file_and_a_connection_to_wait_for_it_is_an_error() -> N
     assert "Too many open files; " in results["error"]
     assert "open files; raise ulimit -n" in results["error"]
     assert results["text"] == "page"
-    assert "1 open, 1 idle, 0 in the making" in results["state"]
+    assert "1 open, 1 idle, 0 being opened" in results["state"]
 
 
 async def test_all_requests_are_served_by_the_few_connections_that_can_be() -> None:

@@ -240,7 +240,7 @@ async def test_a_dial_that_nobody_waits_for_is_given_up() -> None:
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
-        await until(lambda: "0 in the making" in repr(transport))
+        await until(lambda: "0 being opened" in repr(transport))
 
 
 async def test_a_released_connection_goes_to_one_who_waits() -> None:
@@ -351,7 +351,7 @@ async def weather_a_storm(
         await storm.blow(cancellations)
         assert storm.finished > 0
         await until(lambda: is_at_rest(transport))
-        await until(lambda: "0 in the making" in repr(transport))
+        await until(lambda: "0 being opened" in repr(transport))
 
         assert (await http.get(served.url)).status_code == 200
         await until(nothing_is_remembered)

@@ -223,5 +223,7 @@ def test_a_host_that_is_given_up_is_one_line_with_a_count(
     each = [line for line in lines if line.startswith(f"Failed {home}")]
     assert run.report.failed == 200
     assert len(counted) == 1
-    assert counted[0].startswith(f"Failed {200 - len(each)} URLs of site.example without ")
+    assert counted[0].startswith(
+        f"Failed {200 - len(each)} URLs of site.example without "
+    )
     assert len(each) < 100

@@ -1,7 +1,7 @@
-"""Reads the answers of one connection, one after the other: bytes in, a head and the
+"""Reads the responses of one connection, one after the other: bytes in, a head and
 pieces of a body out (RFC 9112).
 
-The parser is llhttp, by httptools; what it refuses is read once more as browsers read
+The parser is llhttp, through httptools. What it refuses is read again as browsers read
 it. No I/O: the reader knows no socket, no transfer and no clock.
 """
 
@@ -27,16 +27,17 @@ from crawler.http.transfer import Fields
 __all__ = ["AnswerHead", "AnswerReader"]
 
 _MAX_INFORMATIONAL = 16
-#: Chunks may be this much larger on the wire than what they carry: one-byte chunks
-#: pass, chunk extensions and empty lines without end do not.
+#: Chunks may need this many times the bytes that they carry. This allows one-byte
+#: chunks, but not endless chunk extensions or empty lines.
 _MAX_OVERHEAD = 16
 _ALLOWANCE = 128 * 1024
-#: From this length on, the rest of a body goes past the parser, which is spent by it.
+#: If the rest of a body is at least this long, it bypasses the parser. The parser
+#: cannot be used afterwards.
 _RAW_BYTES = 512 * 1024
 
 
 class AnswerHead(NamedTuple):
-    """The final head of an answer."""
+    """The final head of a response."""
 
     status: int
     reason: bytes
@@ -46,14 +47,14 @@ class AnswerHead(NamedTuple):
 
 
 class AnswerReader:
-    """Takes what a connection receives, and says what it means.
+    """Reads the bytes that a connection receives.
 
-    reader.is_bodiless = request.method == "HEAD"
-    body = reader.feed(data)        # and then: new_head, error, is_ended
-    reader.forget()                 # before the next answer, unless it is_spent
+        reader.is_bodiless = request.method == "HEAD"
+        body = reader.feed(data)        # then check: new_head, error, is_ended
+        reader.forget()                 # before the next response, unless it is_spent
 
-    Over 15 methods and 12 attributes: the state of one message, of which a part in an
-    object of its own would cost each answer a percent.
+    Over 15 methods and 12 attributes: they are the state of one message. Moving a part
+    into another object would cost each response one percent of its time.
     """
 
     __slots__ = (
@@ -84,60 +85,63 @@ class AnswerReader:
         self._max_fields = max_fields
         self._max_bytes = max_bytes
         self._parser = _new_parser(self)
-        #: Whether the parser cannot read another answer.
+        #: Whether the parser cannot read another response.
         self.is_spent = False
-        #: Whether the answer has no body whatever its head says: a HEAD was asked.
+        #: Whether the response has no body, whatever its head says: the request was a
+        #: HEAD.
         self.is_bodiless = False
         self.forget()
 
     def forget(self) -> None:
-        """Be ready for the next answer."""
-        #: What came of a head that is not complete, for the lenient second reading.
+        """Reset the state for the next response."""
+        #: The bytes of an incomplete head, in case it has to be read leniently.
         self._start: bytes = b""
         self._fields: Fields = []
         self._trailers: Fields = []
         self._reason = b""
         self._pieces: list[bytes] = []
-        #: Reads a body that does not go through the parser.
+        #: Reads a body that bypasses the parser.
         self._past_parser: ChunkReader | RawReader | None = None
         self._body_size = self._overhead = self._informational = 0
-        #: Whether the parser gave up on a head that may yet be read leniently.
+        #: Whether the parser refused a head that may still be read leniently.
         self._is_broken = False
-        #: The final head, until it is taken.
+        #: The final head, until the caller takes it.
         self.new_head: AnswerHead | None = None
-        #: Where the body ends; None until the head is here.
+        #: Where the body ends; None until the head is complete.
         self.framing: Framing | None = None
-        #: Why the answer cannot be read.
+        #: Why the response cannot be read; None if it can.
         self.error: Exception | None = None
         self.is_ended = False
         self.keeps_alive = False
-        #: Whether bytes came that belong to no answer: the next one cannot be trusted.
+        #: Whether bytes arrived that belong to no response; then the next one cannot be
+        #: trusted.
         self.is_faulty = False
 
     def let_go(self) -> None:
-        """Free the parser, which refers to this reader; nothing is read any more."""
+        """Free the parser, which refers to this reader; nothing is read afterwards."""
         self._parser = None
 
     @property
     def has_begun(self) -> bool:
-        """Whether a part of the answer is here."""
+        """Whether a part of the response has arrived."""
         return bool(self._start) or self.framing is not None
 
     @property
     def has_last_chunk(self) -> bool:
-        """Whether all of a chunked body is here, though perhaps not its end."""
+        """Whether the last chunk of a chunked body has arrived; trailers may be
+        missing."""
         chunks = self._past_parser
         return isinstance(chunks, ChunkReader) and chunks.has_last_chunk
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes; give what they bring of the body."""
+        """Read the next bytes; return the part of the body in them."""
         if self._past_parser is not None:
             self._feed_past_parser(self._past_parser, data)
         else:
             self._parse(data)
         if self.framing is None:
             if self.error is None and len(self._start) > self._max_bytes:
-                self.error = HeaderTooLargeError("The head does not end")
+                self.error = HeaderTooLargeError("The head is too large")
             return b""
         self._start = b""
         pieces = self._pieces
@@ -154,7 +158,7 @@ class AnswerReader:
             self._start += data
         try:
             if self._is_broken:
-                raise httptools.HttpParserError("The head is broken")
+                raise httptools.HttpParserError("The head is malformed")
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._goes_on_after(len(data)):
@@ -167,15 +171,17 @@ class AnswerReader:
             self._go_on_in_chunks()
 
     def _goes_on_after(self, added: int) -> bool:
-        """Whether the answer can be read, though the parser has given up."""
+        """Return whether the response can be read although the parser has refused
+        it."""
         is_headed = self.framing is not None and self.framing.is_chunked
         may_go_on = self.error is None and (is_headed or self.is_ended)
         return may_go_on or self._read_leniently(added)
 
     def _go_on_in_chunks(self) -> None:
-        """Read the chunks that are here again, without the parser, and all others.
+        """Read these chunks again and all later ones, without the parser.
 
-        It refuses some that browsers read, and does not say where it stopped.
+        The parser refuses some chunks that browsers accept, and does not say where it
+        stopped.
         """
         self._pieces.clear()
         chunks = ChunkReader(self._max_fields, self._max_bytes)
@@ -197,12 +203,12 @@ class AnswerReader:
         self.is_faulty |= bool(reader.surplus)
 
     def _read_leniently(self, added: int) -> bool:
-        """Read the head again as browsers would; False if they could not, either."""
+        """Read the head again as browsers do; return False if that fails, too."""
         if self.framing is not None or self.error is not None:
             return False
         since = len(self._start) - added if self._is_broken else 0
         if body_start(self._start, since) is None:
-            # What can be left out is seen when all of it is here.
+            # Whether it can be repaired is known only when the whole head has arrived.
             self._is_broken = may_be_repaired(self._start, since)
             return self._is_broken
         repaired = repaired_head(self._start)
@@ -216,28 +222,30 @@ class AnswerReader:
             self._parser.feed_data(repaired)
         except httptools.HttpParserError:
             if self._start is not repaired and self.framing is None:
-                # That was an informational one; the next head has faults, too.
+                # That was an informational head; the next head is faulty, too.
                 return self._read_leniently(0)
             return self.framing is not None
         return True
 
     def _check_rest(self) -> None:
-        """Spare the parser the rest of a long body; refuse a body that is none."""
+        """Let a long body bypass the parser; refuse a body that is not allowed."""
         framing, size = self.framing, self._body_size
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * size:
-            self.error = UnreadableError("The chunks carry next to nothing")
+            self.error = UnreadableError(
+                "The chunks carry too little data for their size"
+            )
         elif framing is not None and framing.length is not None:
             left = framing.length - size
             if left > _RAW_BYTES and self._past_parser is None:
                 self._go_past_parser(RawReader(left))
 
-    # What the parser calls
+    # Methods that the parser calls
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after the head are trailers: counted, and left out.
+        # Fields after the head are trailers: they are counted and dropped.
         fields = self._fields if self.framing is None else self._trailers
         fields.append((name, value))
         if len(fields) > self._max_fields:
@@ -258,7 +266,7 @@ class AnswerReader:
             self._take_final(status)
 
     def _measure_head(self) -> None:
-        """What came is more than a head may be; how much of it was head?"""
+        """Check the size of the head: which of the received bytes belong to it?"""
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
             self.error = HeaderTooLargeError(f"The head has {size:,} bytes")
@@ -267,7 +275,9 @@ class AnswerReader:
     def _take_informational(self, status: int) -> None:
         self._informational += 1
         if status == 101 or self._informational > _MAX_INFORMATIONAL:
-            self.error = UnreadableError(f"An unasked {status}, or too many of it")
+            self.error = UnreadableError(
+                f"Unexpected status {status}, or too many of them"
+            )
             raise self.error
         self._fields, self._reason = [], b""
         self._start = self._start[body_start(self._start) :]
@@ -285,7 +295,7 @@ class AnswerReader:
         version = b"HTTP/1.0" if is_old else b"HTTP/1.1"
         self.new_head = AnswerHead(status, self._reason, version, self._fields, framing)
         if self.is_bodiless:
-            # The parser does not know that a HEAD was asked, and waits for a body.
+            # The parser does not know about the HEAD request, and waits for a body.
             self.is_ended = self.is_spent = True
             self.keeps_alive = not (framing.is_closing or is_old)
 
@@ -302,14 +312,14 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.framing is not None and not self.is_ended:
             self.is_ended = True
-            # Asked now: after the message the parser has forgotten.
+            # Ask now, because the parser forgets it after the message.
             self.keeps_alive = self._parser.should_keep_alive()
 
 
 def _new_parser(reader: AnswerReader, *, lenient_headers: bool = False) -> Any:
-    """A parser; the lenient one lets control characters pass in values."""
+    """Return a parser; a lenient one accepts control characters in values."""
     parser = httptools.HttpResponseParser(reader)
-    # Browsers end a line at its LF; a CR that stands alone stays an error.
+    # Browsers accept a lone LF as line end; a lone CR stays an error.
     parser.set_dangerous_leniencies(
         lenient_headers=lenient_headers, lenient_optional_cr_before_lf=True
     )

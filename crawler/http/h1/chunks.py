@@ -1,7 +1,7 @@
-"""Chunked bodies (RFC 9112 section 7.1), read as leniently as curl and browsers do.
+"""Reads chunked bodies (RFC 9112 section 7.1) as leniently as curl and browsers do.
 
-Blanks or an extension may follow a size, and a line may end with its LF alone. llhttp
-refuses both in places, and does not say how far it came. No I/O, no clock.
+Spaces or an extension may follow a size, and a line may end with LF alone. llhttp
+refuses both in places, and does not say where it stopped. No I/O, no clock.
 """
 
 import re
@@ -10,17 +10,17 @@ from crawler.http.errors import HeaderTooLargeError, UnreadableError
 
 __all__ = ["ChunkReader"]
 
-#: A size, and what may stand behind it: blanks, an extension.
+#: A size, and what may follow it: spaces, an extension.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t;].*)?", re.DOTALL)
 _BLANKS = b" \t\r"
-#: A line that is longer, with its extension, is not waited for.
+#: Maximum length of a line with its extension; a longer one is an error.
 _MAX_LINE = 16 * 1024
-#: Lines that were seen before, and their sizes: one-byte chunks come by the thousand.
+#: Lines seen before, and their sizes, because one-byte chunks come by the thousand.
 _known_sizes: dict[bytes, int] = {}
 
 
 class ChunkReader:
-    """Takes a chunked body as it comes, and gives what the chunks carry."""
+    """Reads a chunked body as it arrives, and returns the data of the chunks."""
 
     __slots__ = (
         "_is_behind_chunk",
@@ -38,27 +38,27 @@ class ChunkReader:
         self._max_trailers = max_trailers
         self._max_trailer_bytes = max_trailer_bytes
         self._trailers = self._trailer_bytes = 0
-        #: Bytes of the current chunk to come.
+        #: Bytes of the current chunk that are still missing.
         self._left = 0
-        #: Whether the line end behind a chunk is to come.
+        #: Whether the line end after a chunk is still missing.
         self._is_behind_chunk = False
-        #: The beginning of a line.
+        #: The beginning of an incomplete line.
         self._rest = b""
-        #: Whether the chunk of size 0 is here: all of the body is.
+        #: Whether the chunk of size 0 has arrived, so that the body is complete.
         self.has_last_chunk = False
-        #: Whether the empty line behind the trailers is here, too.
+        #: Whether the empty line after the trailers has arrived, too.
         self.is_ended = False
 
     @property
     def surplus(self) -> bytes:
-        """Bytes that came behind the end."""
+        """Bytes after the end."""
         return self._rest if self.is_ended else b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; give the pieces of the body that they bring.
+        """Read the next bytes; return the pieces of the body in them.
 
-        UnreadableError where it is not clear what a chunk is; HeaderTooLargeError for
-        trailers beyond the limits.
+        UnreadableError if a chunk is malformed; HeaderTooLargeError if the trailers
+        exceed the limits.
         """
         pieces: list[bytes] = []
         data, at, left = self._rest + data, 0, self._left
@@ -77,7 +77,7 @@ class ChunkReader:
             end = find(b"\n", at)
             if end < 0:
                 if len(data) - at > _MAX_LINE:
-                    raise UnreadableError("A line between the chunks does not end")
+                    raise UnreadableError("A line between the chunks is too long")
                 break
             line, at = data[at:end], end + 1
             if self._is_behind_chunk or self.has_last_chunk:
@@ -88,7 +88,7 @@ class ChunkReader:
         return pieces
 
     def _take_line(self, line: bytes) -> None:
-        """Take a line that is not a chunk's size."""
+        """Read a line that is not a chunk's size."""
         is_empty = not line.strip(_BLANKS)
         if self._is_behind_chunk and not is_empty:
             raise UnreadableError("A chunk is longer than its size")
@@ -102,7 +102,7 @@ class ChunkReader:
     def _size(self, line: bytes) -> int:
         found = _SIZE_LINE.fullmatch(line.rstrip(_BLANKS))
         if found is None:
-            raise UnreadableError(f"{line[:20]!r} is no chunk size")
+            raise UnreadableError(f"{line[:20]!r} is not a chunk size")
         size = int(found[1], 16)
         if not size:
             self.has_last_chunk = True
@@ -111,7 +111,7 @@ class ChunkReader:
         return size
 
     def _take_trailer(self, line: bytes) -> None:
-        """Trailers are counted, and left out."""
+        """Count a trailer and drop it."""
         self._trailers += 1
         self._trailer_bytes += len(line)
         if self._trailers > self._max_trailers:

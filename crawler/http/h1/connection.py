@@ -1,8 +1,8 @@
-"""One HTTP/1.1 connection: a request after the other (RFC 9112).
+"""One HTTP/1.1 connection: one request after the other (RFC 9112).
 
-The reader (answer_reader.py) says what the bytes mean; this file decides what that
-means for the transfer and for the connection. Nothing here awaits: bytes come in by
-`data_received`, and everything that follows from them has happened when it returns.
+The reader (answer_reader.py) parses the bytes; this module applies the result to the
+transfer and the connection. Nothing here awaits: bytes arrive in `data_received`, and
+all their effects are done when it returns.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from crawler.http.transfer import Transfer, TransferHome
 
 __all__ = ["Http1Connection"]
 
-#: An abandoned body with no more than this to come is read to its end, which costs
-#: less than a new connection; but not for longer than this. A chunked body does not say
-#: how much is to come: so much of it is read.
+#: An abandoned body is read to its end if at most this many bytes are missing, which
+#: costs less than a new connection; but only for this many seconds. A chunked body does
+#: not say how much is missing: at most this many bytes of it are read.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 2.0
 
 
 class Http1Home(TransferHome, Protocol):
-    """The pool, as an HTTP/1.1 connection sees it."""
+    """The pool's methods that an HTTP/1.1 connection uses."""
 
     def released(self, connection: Any) -> None: ...
 
@@ -48,7 +48,7 @@ class Http1Connection(asyncio.Protocol):
     """Carries one transfer at a time, and is idle in the pool in between.
 
     Over 15 methods, because three interfaces meet here: the pool's and the transfer's
-    (13 methods) and asyncio's (6). What the bytes mean is the reader's business.
+    (13 methods) and asyncio's (6). The reader parses the bytes.
     """
 
     __slots__ = (
@@ -73,20 +73,22 @@ class Http1Connection(asyncio.Protocol):
         self._home = home
         self._ticker: TimeoutWheel = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        #: Made with the first request, and anew after it was freed.
+        #: Created for the first request, and again after it was freed.
         self._reader: AnswerReader | None = None
         self._transfer: Transfer | None = None
         self._is_reused = False
         self._is_paused = False
         self._writable: asyncio.Future[None] | None = None
-        #: Bytes of an abandoned body that are still to be read; below 0: none is.
+        #: Missing bytes of an abandoned body that is read to its end; negative: none
+        #: is.
         self._drain_left = -1
 
-    # The pool's and the transfer's side
+    # Called by the pool and by transfers
 
     @property
     def is_closing(self) -> bool:
-        """Whether it is gone, though `connection_lost` is yet to come."""
+        """Whether the connection is closed, although `connection_lost` was not called
+        yet."""
         return self._transport.is_closing()
 
     def start(self, transfer: Transfer) -> None:
@@ -127,7 +129,7 @@ class Http1Connection(asyncio.Protocol):
         transfer.note_progress()
 
     def send_end(self, transfer: Transfer) -> None:
-        """The streamed body has been sent."""
+        """Note that the streamed body has been sent."""
         transfer.is_sending = False
         if self._transfer is not transfer or self.is_closing:
             return
@@ -135,7 +137,8 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
-        """Nobody wants the rest: read it to the end if it is short, else hang up."""
+        """Stop a transfer: read the rest of its body if it is short, else close the
+        connection."""
         self._transfer = None
         reader = self._reader
         framing = None if reader is None else reader.framing
@@ -158,11 +161,11 @@ class Http1Connection(asyncio.Protocol):
         self._ticker.watch(self)
 
     def expire(self, now: float) -> None:
-        """The rest of an abandoned body takes too long."""
+        """Close the connection, because reading an abandoned body takes too long."""
         self.abort()
 
     def consumed(self, transfer: Transfer, size: int) -> None:
-        """Go on reading once the consumer has caught up."""
+        """Resume reading once the consumer has caught up."""
         if self._is_paused and transfer.body.queued < LOW_WATER:
             self._resume()
 
@@ -172,11 +175,12 @@ class Http1Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def rest(self) -> None:
-        """There is nothing to be carried after all."""
+        """Return to the pool, because nothing was sent after all."""
         self._home.released(self)
 
     def slim(self) -> None:
-        """It may be idle for long: let go of what the next request makes anew."""
+        """Free the memory that the next request can create again: the connection may be
+        idle for long."""
         self._free_reader()
 
     def _free_reader(self) -> None:
@@ -192,14 +196,15 @@ class Http1Connection(asyncio.Protocol):
         self._home.lost(self)
 
     def get_extra_info(self, name: str) -> Any:
-        """What httpx calls a network stream: `server_addr`, `ssl_object` and so on."""
+        """Return a value of httpx's network stream: `server_addr`, `ssl_object` and so
+        on."""
         names = {"server_addr": "peername", "client_addr": "sockname"}
         return self._transport.get_extra_info(names.get(name, name))
 
-    # asyncio's side
+    # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's.
+        # uvloop's transports are not subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
@@ -216,7 +221,7 @@ class Http1Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         reader, transfer = self._reader, self._transfer
         if reader is None or (transfer is None and self._drain_left < 0):
-            # Unasked: a 408, an alert, or an answer to nobody's request.
+            # Unexpected bytes: a 408, a TLS alert, or a response without a request.
             self.abort()
             return
         body = reader.feed(data)
@@ -234,24 +239,25 @@ class Http1Connection(asyncio.Protocol):
             transfer.note_progress()
 
     def _go_on(self, reader: AnswerReader) -> None:
-        """Do what the state of the answer asks for."""
+        """Act on the state of the response."""
         transfer = self._transfer
         if reader.error is not None:
             self._fail(reader.error)
         elif transfer is None and self._drain_left < 0:
-            self.abort()  # the transfer was abandoned, or more came than was left
+            # the transfer was abandoned, or more bytes arrived than were missing
+            self.abort()
         elif reader.is_ended:
             self._finish(reader)
         elif transfer is not None:
             self._hold_back(transfer)
 
     def _answer(self, transfer: Transfer, head: AnswerHead) -> None:
-        """Hand over the head."""
+        """Pass the head to the transfer."""
         status, reason, version, fields, framing = head
         is_late = status == 408 and framing.is_closing and self._is_reused
         if is_late and transfer.is_unanswered:
-            # The server was tired of the idle connection; the request crossed its
-            # answer (RFC 9110 section 15.5.9).
+            # The server closed the idle connection with a 408, which crossed the new
+            # request (RFC 9110 section 15.5.9).
             self._transfer = None
             self.abort()
             self._home.send_again(transfer)
@@ -275,11 +281,12 @@ class Http1Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _finish(self, reader: AnswerReader) -> None:
-        """The answer is complete: free the caller, then the connection."""
+        """End a complete response: free its caller, then the connection."""
         transfer, self._transfer = self._transfer, None
         may_stay = reader.keeps_alive and not reader.is_faulty
         if transfer is not None:
-            # A peer that answers early need not read the rest (RFC 9112 section 9.5).
+            # A server that responds early need not read the rest of the request (RFC
+            # 9112 section 9.5).
             may_stay &= not (transfer.is_sending or self._has_unsent(transfer))
             transfer.complete()
         else:
@@ -307,7 +314,7 @@ class Http1Connection(asyncio.Protocol):
             transfer.fail(error)
 
     def eof_received(self) -> None:
-        """The peer has ended; a body without a length has thereby ended as well."""
+        """Handle the end of the input; it also ends a body without a length."""
         transfer, reader = self._transfer, self._reader
         if transfer is None or reader is None:
             self._home.lost(self)
@@ -316,7 +323,7 @@ class Http1Connection(asyncio.Protocol):
             transfer.complete()
 
     def _is_whole(self, reader: AnswerReader, transfer: Transfer) -> bool:
-        """Whether the body is whole, now that nothing more comes."""
+        """Return whether the body is complete, now that no more bytes will arrive."""
         framing = reader.framing
         assert framing is not None
         if framing.is_chunked:
@@ -337,7 +344,7 @@ class Http1Connection(asyncio.Protocol):
         if transfer is None or reader is None:
             return
         if self._is_reused and not reader.has_begun:
-            # It closed in the very moment in which it was used again.
+            # The server closed the connection at the moment when it was used again.
             if transfer.may_be_sent_again:
                 self._home.send_again(transfer)
                 return
@@ -345,7 +352,7 @@ class Http1Connection(asyncio.Protocol):
         transfer.fail(self._why_lost(reader, exc))
 
     def _why_lost(self, reader: AnswerReader, exc: Exception | None) -> Exception:
-        """What the loss of the connection means for its transfer."""
+        """Return the error that the loss of the connection means for its transfer."""
         error: Exception
         if reader.framing is not None:
             error = TruncatedError("The body ends too early")
@@ -355,7 +362,9 @@ class Http1Connection(asyncio.Protocol):
             error = ResetError(f"The connection broke: {exc}")
         else:
             where = "in the head of" if reader.has_begun else "without"
-            return httpx.RemoteProtocolError(f"The server hung up {where} an answer")
+            return httpx.RemoteProtocolError(
+                f"The server closed the connection {where} a response"
+            )
         error.__cause__ = exc
         return error
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 heads: written strictly, read as leniently as browsers do (RFC 9112).
 
-No I/O. What is written cannot be split by a CR, LF or NUL from a page; what is read
-is repaired only where no two readers can disagree about where the message ends.
+No I/O. A CR, LF or NUL from a page cannot split a written head. A received head is
+repaired only if all readers would agree on where the message ends.
 """
 
 import re
@@ -26,10 +26,10 @@ __all__ = [
 Field = tuple[bytes, bytes]
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-#: The only bytes about which readers disagree where a line, or a field, ends.
+#: The only bytes for which readers disagree on where a line or field ends.
 _FATAL = re.compile(rb"\0|\r(?=[^\n])")
 _BLANK_START = b" \t\r\n"
-#: Shoutcast's "ICY 200 OK" is HTTP/1.0.
+#: "ICY 200 OK", from Shoutcast, counts as HTTP/1.0.
 _STATUS_LINE = re.compile(
     rb"(?:HTTP(?:/(?P<major>\d)(?:\.(?P<minor>\d+))?)?|ICY)"
     rb"[ \t]+(?P<code>[1-9]\d\d)(?!\d)[ \t]*(?P<reason>.*)",
@@ -40,12 +40,12 @@ _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 
 
 def request_head(request: httpx.Request) -> bytes:
-    """Give the bytes of a request's head, or raise LocalProtocolError."""
+    """Return the bytes of a request's head, or raise LocalProtocolError."""
     return _head(request, request.url.raw_path, tuple(request.headers.raw))
 
 
 def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
-    """Give the head of a request that a proxy passes on (RFC 9112 section 3.2.2).
+    """Return the head of a request that a proxy passes on (RFC 9112 section 3.2.2).
 
     The target is in absolute-form; `fields` are for the proxy.
     """
@@ -59,13 +59,16 @@ def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
 def _head(request: httpx.Request, target: bytes, fields: tuple[Field, ...]) -> bytes:
     method = request.method.encode("ascii", "replace")
     if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(method)):
-        raise httpx.LocalProtocolError("A blank or control splits the request line")
+        raise httpx.LocalProtocolError(
+            "A space or control character splits the request line"
+        )
     return b"%b %b HTTP/1.1\r\n%b" % (method, target, _field_lines(fields))
 
 
 @lru_cache(maxsize=256)
 def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """The lines of these fields, which most requests to a host have in common."""
+    """Return the lines of these fields; cached, because requests to a host share most
+    fields."""
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])
     if (
         lines.count(b"\n") != len(fields)
@@ -77,7 +80,7 @@ def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
 
 
 class Framing:
-    """Where a message ends, and what is to be undone, as its fields tell."""
+    """Where a message ends, and which encodings it has, according to its fields."""
 
     __slots__ = ("encodings", "is_chunked", "is_closing", "length")
 
@@ -90,7 +93,8 @@ class Framing:
 
 
 def framing_of(fields: Fields) -> Framing:
-    """Read what matters for the connection; UnreadableError if the end is not known."""
+    """Read the fields that matter for the connection. UnreadableError if the end is
+    unclear."""
     framing = Framing()
     codings: list[bytes] = []
     for name, value in fields:
@@ -112,7 +116,8 @@ def framing_of(fields: Fields) -> Framing:
 
 def _add_transfer_codings(framing: Framing, names: list[bytes]) -> None:
     framing.is_chunked = names[-1:] == [b"chunked"]
-    # RFC 9112 section 6.1: codings below "chunked" are undone like the content's.
+    # Codings before "chunked" are decoded like content encodings (RFC 9112 section
+    # 6.1).
     others = names[:-1] if framing.is_chunked else names
     if b"chunked" in others:
         raise UnreadableError("Transfer-Encoding: chunked is not the last coding")
@@ -131,10 +136,10 @@ _LENGTHS = frozenset(
 
 
 def _transfer_codings(values: Iterable[bytes]) -> list[bytes]:
-    """The names in Transfer-Encoding that mean something, in order.
+    """Return the effective names in Transfer-Encoding, in order.
 
-    Parameters, "identity" and a second "chunked" in a row change nothing: chunked is
-    applied once (RFC 9112 section 7).
+    Parameters, "identity" and a repeated "chunked" change nothing: chunked is applied
+    only once (RFC 9112 section 7).
     """
     names = [
         value.partition(b";")[0].strip(b' \t"').lower()
@@ -149,18 +154,18 @@ def _transfer_codings(values: Iterable[bytes]) -> list[bytes]:
 
 
 def body_start(received: bytes, since: int = 0) -> int | None:
-    """Where the first head ends; None while the empty line is not here.
+    """Return where the first head ends; None if its empty line has not arrived.
 
-    The bytes before `since` were looked at before.
+    The bytes before `since` were searched before.
     """
-    # Empty lines before a head belong to nothing (RFC 9112 section 2.2).
+    # Empty lines before a head are ignored (RFC 9112 section 2.2).
     skipped = len(received) - len(received.lstrip(b"\r\n"))
     end = _END_OF_HEAD.search(received, max(skipped, since - 3))
     return end.end() if end else None
 
 
 def may_be_repaired(received: bytes, since: int = 0) -> bool:
-    """Whether this begins a head that `repaired_head` may read once it is whole."""
+    """Return whether this may become a head that `repaired_head` can read."""
     if _FATAL.search(received, max(0, since - 1)):
         return False
     first, is_here, _ = received.lstrip(_BLANK_START).partition(b"\n")
@@ -171,13 +176,12 @@ def may_be_repaired(received: bytes, since: int = 0) -> bool:
 
 
 def repaired_head(received: bytes) -> bytes | None:
-    """Give a strict reader's version of a head that was refused, and what follows it;
-    None if there is none.
+    """Return a strict version of a head that was refused, and the bytes after it.
 
-    It is read as browsers do: folded lines are one (RFC 9112 section 5.2), blanks
-    behind a name are no part of it (5.1), lines that are no field are skipped, and so
-    is a Content-Length beside Transfer-Encoding (6.3). A connection that brought such
-    a head is not used again.
+    None if it cannot be repaired. It is read as browsers do: folded lines are joined
+    (RFC 9112 section 5.2), spaces after a name are removed (5.1), and lines that are
+    not fields are skipped. A Content-Length beside Transfer-Encoding is ignored (6.3).
+    The connection is not used again afterwards.
     """
     start = body_start(received)
     if start is None or _FATAL.search(received, 0, start):
@@ -200,12 +204,12 @@ def repaired_head(received: bytes) -> bytes | None:
 
 
 def _unfolded(lines: Iterable[bytes]) -> Fields:
-    """The lines that are fields, each with those that continue it."""
+    """Return the lines that are fields, each joined with its continuation lines."""
     fields: Fields = []
     is_field = False
     for line in lines:
         if line.startswith((b" ", b"\t")):
-            # Before the first field it continues nothing (RFC 9112 section 2.2).
+            # A continuation before the first field is ignored (RFC 9112 section 2.2).
             if is_field:
                 name, value = fields[-1]
                 fields[-1] = name, b"%b %b" % (value, line.strip(b" \t"))
@@ -219,7 +223,7 @@ def _unfolded(lines: Iterable[bytes]) -> Fields:
 
 
 def _with_one_framing(fields: Fields) -> Fields | None:
-    """The fields with the body's length said once; None if it is said in two ways."""
+    """Return the fields with one body length; None if they contradict each other."""
     lengths: set[bytes] = set()
     codings: list[bytes] = []
     others: Fields = []

@@ -1,6 +1,6 @@
-"""HTTP/2 (RFC 9113); connection.py is its map.
+"""HTTP/2 (RFC 9113); connection.py describes its modules.
 
-A lazy door: the room is imported with the first connection in HTTP/2.
+The modules are imported only with the first HTTP/2 connection.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class ErrorCode(IntEnum):
 
 
 class Setting(IntEnum):
-    """What a SETTINGS frame may set; other numbers are ignored."""
+    """A parameter of a SETTINGS frame; unknown numbers are ignored."""
 
     HEADER_TABLE_SIZE = 0x1
     ENABLE_PUSH = 0x2

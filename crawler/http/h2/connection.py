@@ -1,22 +1,22 @@
 """One HTTP/2 connection: many requests at a time (RFC 9113).
 
-This module holds what pool, transfer and asyncio call, and how a connection begins and
-ends. The rest of the folder, in the order in which a request meets it: header blocks
-are written (header_fields.py), streams opened (streams.py) and bytes sent
+This module has the methods that pool, transfer and asyncio call, and the beginning and
+end of a connection. The other modules, in the order in which a request meets them:
+header blocks are written (header_fields.py), streams opened (streams.py) and bytes sent
 (write_buffer.py, flow_control.py). Received bytes are cut into frames (frames.py), and
 each frame is applied (frame_handlers.py): header blocks (header_blocks.py,
-hpack_decoder.py), settings (peer_settings.py), the ends of streams
-(stream_endings.py). flood_guard.py bounds what a peer may send, keepalive.py finds dead
-peers, resend.py decides which requests are sent again. codes.py has the numbers.
+hpack_decoder.py), settings (peer_settings.py), the ends of streams (stream_endings.py).
+flood_guard.py limits what a peer may send, keepalive.py finds dead peers, resend.py
+decides which requests are sent again. codes.py has the numbers.
 
-h2's state machine is not used: it closes at any GOAWAY although open streams may finish
-(section 6.8), it ends the connection for the fault of one stream (section 8.1.1), and
-it costs three times as much as the whole exchange here.
+h2's state machine is not used. It closes at any GOAWAY although open streams may finish
+(section 6.8), it ends the connection for an error of one stream (section 8.1.1), and it
+takes three times as long as the whole exchange here.
 
-Three rules hold throughout. Nothing awaits: `data_received` returns when everything
-that follows from its bytes has happened. The error of a stream ends that stream alone.
-The connection's window is given back on receipt, so that a consumer who reads slowly
-holds back only its own stream, by the stream's window.
+Three rules hold everywhere. Nothing awaits: when `data_received` returns, all effects
+of its bytes are done. An error of a stream ends only that stream. The connection's
+window is returned on receipt, so that a slow consumer holds back only its own stream,
+by the stream's window.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = ["Http2Connection"]
 
 
 class Http2Home(TransferHome, Protocol):
-    """The pool, as an HTTP/2 connection sees it."""
+    """The pool's methods that an HTTP/2 connection uses."""
 
     def has_room_again(self, connection: Any) -> None: ...
 
@@ -64,12 +64,12 @@ class Http2Home(TransferHome, Protocol):
     def avoid_http2(self, origin: Origin) -> None: ...
 
 
-# Over 12 attributes: each is a part of its own, as the head of this file lists them.
+# Over 12 attributes: each is one of the parts listed at the top of this file.
 class Http2Connection(asyncio.Protocol):
     """Carries as many transfers as the peer allows.
 
-    Over 15 methods, because four interfaces meet here: 14 methods are the pool's and
-    the transfer's, 6 are asyncio's, 3 keep-alive's, 4 those of the parts above.
+    Over 15 methods, because four interfaces meet here: the pool's and the transfer's
+    (14 methods), asyncio's (6), keep-alive's (3), and those of the parts above (4).
     """
 
     def __init__(self, home: Http2Home, origin: Origin) -> None:
@@ -77,7 +77,7 @@ class Http2Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.max_header_bytes = home.options.max_header_bytes
         self.max_header_count = home.options.max_header_count
-        #: Whether it finishes its streams and opens no more.
+        #: Whether open streams may finish, but no new ones are opened.
         self.is_retired = False
         self._is_closed = False
         self._home = home
@@ -85,15 +85,15 @@ class Http2Connection(asyncio.Protocol):
         self._streams = Streams()
         self._peer = PeerSettings(home.options.max_streams)
         self._encoder = FieldEncoder()
-        #: The beginning of a frame whose end is yet to come.
+        #: The beginning of a frame whose rest has not arrived.
         self._received = b""
-        # Made with the transport, in `connection_made`.
+        # Created with the transport, in `connection_made`.
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._outbox: WriteBuffer = None  # type: ignore[assignment]
         self._endings: StreamEndings = None  # type: ignore[assignment]
         self._frames: FrameHandlers = None  # type: ignore[assignment]
 
-    # The connection begins (section 3.4)
+    # The beginning of the connection (section 3.4)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -115,7 +115,7 @@ class Http2Connection(asyncio.Protocol):
             + frames.window_update(0, CONNECTION_WINDOW - DEFAULT_WINDOW)
         )
 
-    # A request is sent (section 8.1)
+    # Sending requests (section 8.1)
 
     @property
     def has_room(self) -> bool:
@@ -139,16 +139,17 @@ class Http2Connection(asyncio.Protocol):
 
     @property
     def is_resting(self) -> bool:
-        """Whether no stream is open, and new ones may be."""
+        """Whether no stream is open, and new ones may be opened."""
         return not self._streams and not self.is_retired
 
     @property
     def is_closing(self) -> bool:
-        """Whether the socket is closed, though `connection_lost` is yet to come."""
+        """Whether the socket is closed, although `connection_lost` was not called
+        yet."""
         return self._transport.is_closing()
 
     def start(self, transfer: Transfer) -> None:
-        """Open a stream: HEADERS, and the body as far as the windows allow."""
+        """Open a stream: send HEADERS, and the body as far as the windows allow."""
         block = self._encoder.encode(transfer.request)
         self._pulse.listen(is_alone=not self._streams)
         stream = self._streams.open(transfer, self._peer.window)
@@ -185,17 +186,17 @@ class Http2Connection(asyncio.Protocol):
             self._outbox.write(frames.data(stream.id, b"", is_last=True))
 
     def rest(self) -> None:
-        """Report to the pool, after a request that could not be written."""
+        """Report to the pool that a request could not be written."""
         self.has_room_again()
 
     def slim(self) -> None:
-        """Free nothing: both ends count on the state of an idle connection."""
+        """Do nothing: the peer also keeps the state of an idle connection."""
 
-    # Bytes are received (section 4.1)
+    # Receiving bytes (section 4.1)
 
     def data_received(self, data: bytes) -> None:
         if self._is_closed:
-            return  # TLS still delivers what came before our close_notify
+            return  # TLS still delivers bytes that arrived before our close_notify
         was_asked = self._pulse.hear()
         self._outbox.hold()
         try:
@@ -223,16 +224,16 @@ class Http2Connection(asyncio.Protocol):
         if not self._is_closed:
             self._outbox.write(frames.ping())
 
-    # The caller reads the answer, or abandons it
+    # Called when the caller reads the response or abandons it
 
     def consumed(self, transfer: Transfer, size: int) -> None:
-        """Let the peer send as much more on this stream."""
+        """Let the peer send `size` more bytes on this stream."""
         stream = _stream_of(transfer)
         if stream is not None:
             self._endings.consumed(stream, size)
 
     def abandon(self, transfer: Transfer, *, timed_out: bool = False) -> None:
-        """Drain the stream if little is missing, else reset it."""
+        """Read the rest of the stream if it is short, else reset the stream."""
         stream = _stream_of(transfer)
         if stream is None:
             return
@@ -243,14 +244,15 @@ class Http2Connection(asyncio.Protocol):
         self.has_room_again()
 
     def get_extra_info(self, name: str) -> Any:
-        """Act as httpx's network stream: `server_addr`, `ssl_object` and so on."""
+        """Return a value of httpx's network stream: `server_addr`, `ssl_object` and so
+        on."""
         names = {"server_addr": "peername", "client_addr": "sockname"}
         return self._transport.get_extra_info(names.get(name, name))
 
-    # The connection ends (sections 5.4.1 and 9.1)
+    # The end of the connection (sections 5.4.1 and 9.1)
 
     def retire(self) -> None:
-        """Finish the open streams, and open no more."""
+        """Let the open streams finish, and open no new ones."""
         if not self.is_retired:
             self.is_retired = True
             self._home.retired(self)
@@ -272,14 +274,14 @@ class Http2Connection(asyncio.Protocol):
         self._home.lost(self)
 
     def die(self) -> None:
-        """Give up a peer that did not answer a PING."""
+        """Close the connection, because the peer did not answer a PING."""
         self._transport.abort()
         self._lose(
             httpx.ReadTimeout("The server did not answer PING (RFC 9113 section 6.7)")
         )
 
     def _break(self, exc: FrameError) -> None:
-        """End the connection in error: GOAWAY with the code (section 5.4.1)."""
+        """End the connection with an error: GOAWAY with the code (section 5.4.1)."""
         self._outbox.write(frames.goaway(exc.code))
         self._outbox.flush()
         self._home.http2_failed(self.origin)
@@ -301,11 +303,12 @@ class Http2Connection(asyncio.Protocol):
         cause = exc or "the server closed it"
         self._lose(ResetError(f"The connection broke: {cause}"))
         self._home.gone(self)
-        # The parts refer to the connection: cut, so that no cycle is left.
+        # Delete the parts that refer to the connection, so that no reference cycle is
+        # left.
         del self._frames, self._endings
 
     def _lose(self, error: Exception) -> None:
-        """Move the streams to other connections if they may be sent again."""
+        """Send the requests again on other connections, if they may be sent again."""
         self.is_retired = self._is_closed = True
         self._home.ticker.unwatch(self._endings)
         self._pulse.stop()

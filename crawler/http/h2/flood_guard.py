@@ -1,7 +1,7 @@
-"""Bounds the frames of an HTTP/2 peer that bring no progress (RFC 9113 section 10.5).
+"""Limits frames of an HTTP/2 peer that bring no progress (RFC 9113 section 10.5).
 
-Every frame costs one of an allowance. Progress refills it: a head, a piece of body
-sent, the bytes of bodies in either direction. So a flood of any kind of frame ends the
+Every frame uses up a part of an allowance. Progress refills it: a head, a piece of body
+sent, body bytes in either direction. So a flood of any kind of frame ends the
 connection.
 """
 
@@ -17,18 +17,19 @@ __all__ = [
 ]
 
 FRAMES_FOR_HEAD = 50
-#: For window updates: peers send some for each piece of body that they receive.
+#: Frames earned by each piece of body sent, since some peers send several window
+#: updates for it.
 FRAMES_FOR_PIECE = 4
-#: A frame costs as much as so many bytes: 32 MiB of small frames take seconds of CPU,
-#: and those of 16 bytes took a minute.
+#: A frame costs as much as this many body bytes. 32 MiB in small frames take seconds of
+#: CPU time; in frames of 16 bytes they took a minute.
 BYTES_FOR_FRAME = 64
-#: Packed bytes of a header block take as long to read as a frame.
+#: This many compressed bytes of a header block take as long to read as a frame.
 BLOCK_BYTES_FOR_FRAME = 16
 _MOST = 4_000
 
 
 class FloodGuard:
-    """The frames that one peer may still send without progress."""
+    """The number of frames that one peer may still send without progress."""
 
     __slots__ = ("_left",)
 
@@ -36,7 +37,7 @@ class FloodGuard:
         self._left: float = _MOST
 
     def spend(self, count: float) -> None:
-        """Count frames, or work that costs as much; too many are a connection error."""
+        """Count frames, or work of the same cost. Too many are a connection error."""
         self._left -= count
         if self._left < 0:
             raise FrameError(
@@ -45,6 +46,6 @@ class FloodGuard:
             )
 
     def earn(self, count: float) -> None:
-        """Count progress as worth this many frames."""
+        """Add frames to the allowance, because of progress."""
         left = self._left + count
         self._left = left if left < _MOST else _MOST

@@ -1,7 +1,7 @@
-"""Flow control: how much either side may send (RFC 9113 section 5.2). No I/O.
+"""Flow control: how much each side may send (RFC 9113 section 5.2). No I/O.
 
-A window counts bytes of DATA frames, padding included. Each direction of each stream
-has one, and each direction of the connection. A frame has to fit into both.
+A window counts bytes of DATA frames, including padding. The connection has a window in
+each direction, and so has each stream. A frame must fit into both windows.
 """
 
 from crawler.http.h2.codes import ErrorCode
@@ -9,13 +9,13 @@ from crawler.http.h2.frames import FrameError, StreamError
 
 __all__ = ["DEFAULT_WINDOW", "MAX_WINDOW", "ReceiveWindow", "grown", "moved"]
 
-#: The size of every window at first (section 6.9.2).
+#: The initial size of every window (section 6.9.2).
 DEFAULT_WINDOW = 65_535
 MAX_WINDOW = 2**31 - 1
 
 
 def grown(room: int, size: int) -> int:
-    """Give the room to send after a WINDOW_UPDATE (section 6.9.1)."""
+    """Return the room to send after a WINDOW_UPDATE (section 6.9.1)."""
     if not size:
         raise StreamError(
             ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 section 6.9)"
@@ -30,7 +30,8 @@ def grown(room: int, size: int) -> int:
 
 
 def moved(room: int, difference: int) -> int:
-    """Give the room to send after SETTINGS_INITIAL_WINDOW_SIZE changed by `difference`.
+    """Return the room to send after SETTINGS_INITIAL_WINDOW_SIZE changed by
+    `difference`.
 
     It may be negative (section 6.9.2).
     """
@@ -44,17 +45,18 @@ def moved(room: int, difference: int) -> int:
 
 
 class ReceiveWindow:
-    """What the peer may still send, and what was consumed but not credited yet."""
+    """What the peer may still send, and the consumed bytes that were not returned
+    yet."""
 
     __slots__ = ("_consumed", "_room", "_size")
 
     def __init__(self, size: int) -> None:
         self._size = self._room = size
-        #: Consumed bytes that no WINDOW_UPDATE has credited yet.
+        #: Consumed bytes that no WINDOW_UPDATE has returned yet.
         self._consumed = 0
 
     def receive(self, size: int) -> None:
-        """Count received bytes; they take room until they are consumed."""
+        """Count received bytes; they use up the window until they are consumed."""
         self._room -= size
         if self._room < 0:
             raise FrameError(
@@ -63,10 +65,10 @@ class ReceiveWindow:
             )
 
     def consume(self, size: int) -> int:
-        """Count consumed bytes; give by how much to enlarge the window now, or 0.
+        """Count consumed bytes; return by how much to enlarge the window now, or 0.
 
-        It grows by half of its size at a time: each step is a frame, and the peer has
-        the other half meanwhile.
+        The window is enlarged by half of its size at a time: each step costs a frame,
+        and meanwhile the peer can use the other half.
         """
         self._consumed += size
         if self._consumed < self._size // 2:

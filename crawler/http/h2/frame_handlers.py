@@ -1,7 +1,7 @@
-"""What each HTTP/2 frame of the peer does, in the order of RFC 9113 section 6.
+"""Applies the frames of an HTTP/2 peer, in the order of RFC 9113 section 6.
 
-A handler returns when everything that follows from its frame has happened. It raises
-StreamError if only the frame's stream is at fault, and FrameError for the connection.
+When a handler returns, all effects of its frame are done. It raises StreamError if only
+the frame's stream is at fault, and FrameError for the whole connection.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONNECTION_WINDOW = 16 * 1024 * 1024
 
 
 class Http2Pool(Protocol):
-    """The pool, as far as frames concern it."""
+    """The pool's methods that frames need."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 
@@ -118,7 +118,8 @@ class FrameHandlers:
             raise
 
     def _refuse(self, frame: Frame, exc: StreamError) -> None:
-        """End a stream in error (section 5.4.2), mostly for a malformed answer."""
+        """End a stream with an error (section 5.4.2), mostly for a malformed
+        response."""
         stream = self._streams.get(frame.stream_id)
         if stream is None:  # stream 0 is the connection
             raise FrameError(exc.code, str(exc)) from exc
@@ -135,7 +136,7 @@ class FrameHandlers:
     def _on_data(self, frame: Frame) -> None:
         # DATA, section 6.1
         size = len(frame.payload)
-        # It counts against the connection's window on closed streams, too.
+        # The frame counts against the connection's window even if its stream is closed.
         self._window.receive(size)
         more = self._window.consume(size)
         if more:
@@ -156,7 +157,7 @@ class FrameHandlers:
 
     def _on_headers(self, frame: Frame) -> None:
         # HEADERS, section 6.2
-        self._streams.addressed(frame)  # on stream 0 the block need not end
+        self._streams.addressed(frame)  # on stream 0 the block need not be complete
         fields = self._blocks.begin(frame)
         if fields is not None:
             self._on_fields(frame, fields)
@@ -171,7 +172,7 @@ class FrameHandlers:
         """Take a complete header block: a head, or trailers."""
         stream = self._streams.addressed(frame)
         if stream is None:
-            # Decoding a block that no stream needs took time all the same.
+            # Decoding the block took time although no stream needs it.
             self._allowance.spend(self._blocks.size / BLOCK_BYTES_FOR_FRAME)
             return
         most = self._connection.max_header_count
@@ -187,7 +188,7 @@ class FrameHandlers:
         if is_last:
             self._endings.end(stream)
         elif transfer is not None and transfer.is_done:
-            self._connection.abandon(transfer)  # an answer without a body
+            self._connection.abandon(transfer)  # a response without a body
 
     def _on_priority(self, frame: Frame) -> None:
         # PRIORITY, section 6.3: deprecated, so only its form is checked

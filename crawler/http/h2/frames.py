@@ -1,7 +1,7 @@
 """HTTP/2 frames as bytes (RFC 9113 sections 4 and 6): split, read and built. No state.
 
-A frame by itself is checked here: its length, and whether it is on a stream or on the
-connection (stream 0). frame_handlers.py applies it.
+Each frame is checked here by itself: its length, and whether it must be on a stream or
+on the connection (stream 0). frame_handlers.py applies it.
 """
 
 from struct import Struct, error
@@ -97,7 +97,8 @@ class Frame(NamedTuple):
 
 
 def split(received: bytes) -> tuple[list[Frame], bytes]:
-    """Cut received bytes into whole frames and the rest, the next frame's beginning."""
+    """Cut received bytes into whole frames and a rest: the beginning of the next
+    frame."""
     frames: list[Frame] = []
     new = tuple.__new__
     start, end = 0, len(received)
@@ -108,7 +109,7 @@ def split(received: bytes) -> tuple[list[Frame], bytes]:
         if stop > end or length > MAX_FRAME_SIZE:
             break
         payload = received[start + 9 : stop]
-        # As Frame(...) does, at half its cost: there are three frames a page.
+        # Equal to Frame(...), in half the time: each page needs about three frames.
         frames.append(new(Frame, (kind, flags, stream_id & 0x7FFFFFFF, payload)))
         start = stop
     return frames, received[start:] if start else received
@@ -125,7 +126,7 @@ def check_size(received: bytes) -> None:
 
 
 def payload_of(frame: Frame) -> bytes:
-    """Give the payload of DATA or HEADERS without padding and priority."""
+    """Return the payload of DATA or HEADERS without padding and priority."""
     payload, start = frame.payload, 0
     padding = 0
     if frame.flags & PADDED:
@@ -147,7 +148,7 @@ def payload_of(frame: Frame) -> bytes:
 
 
 def number_of(frame: Frame) -> int:
-    """Give the number that RST_STREAM or WINDOW_UPDATE carries."""
+    """Return the number in a RST_STREAM or WINDOW_UPDATE frame."""
     try:
         (number,) = _LONG.unpack(frame.payload)
     except error:
@@ -160,7 +161,7 @@ def number_of(frame: Frame) -> int:
 
 
 def check_priority(frame: Frame) -> None:
-    """Raise FrameError if a PRIORITY frame is malformed; it has no effect."""
+    """Raise FrameError if a PRIORITY frame is malformed; otherwise it has no effect."""
     if not frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0 (RFC 9113 section 6.3)"
@@ -173,7 +174,7 @@ def check_priority(frame: Frame) -> None:
 
 
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
-    """Give the settings in the order in which they apply."""
+    """Return the settings in the order in which they apply."""
     _check_on_connection(frame)
     is_ack = frame.flags & ACK
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
@@ -186,7 +187,7 @@ def settings_of(frame: Frame) -> list[tuple[int, int]]:
 
 
 def ping_of(frame: Frame) -> bytes:
-    """Give the bytes that the ACK of a PING must repeat."""
+    """Return the bytes that the ACK of a PING must repeat."""
     _check_on_connection(frame)
     if len(frame.payload) != _PING_BYTES:
         raise FrameError(
@@ -197,7 +198,7 @@ def ping_of(frame: Frame) -> bytes:
 
 
 def goaway_of(frame: Frame) -> tuple[int, int]:
-    """Give the last stream that the peer may have processed, and the error code."""
+    """Return the last stream that the peer may have processed, and the error code."""
     _check_on_connection(frame)
     if len(frame.payload) < 8:
         raise FrameError(
@@ -234,7 +235,8 @@ def data(stream_id: int, payload: bytes | memoryview, *, is_last: bool) -> bytes
 def headers(
     stream_id: int, block: bytes, *, is_last: bool, max_frame_size: int
 ) -> bytes:
-    """Give HEADERS, and CONTINUATIONs if the block is larger than a frame."""
+    """Return HEADERS, followed by CONTINUATION frames if the block exceeds one
+    frame."""
     first, rest = block[:max_frame_size], block[max_frame_size:]
     flags = END_STREAM if is_last else 0
     parts = [_frame(HEADERS, flags if rest else flags | END_HEADERS, stream_id, first)]
@@ -262,7 +264,7 @@ def ping(payload: bytes = bytes(_PING_BYTES), *, is_ack: bool = False) -> bytes:
 
 
 def goaway(code: ErrorCode) -> bytes:
-    # The last stream of the peer is 0: a server opens none without push.
+    # We report 0 as the peer's last stream: without push a server opens none.
     return _frame(GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))
 
 

@@ -2,7 +2,7 @@
 
 A block is a HEADERS frame and the CONTINUATION frames that follow it directly (RFC 9113
 sections 4.3, 6.2 and 6.10). Every block is decoded, needed or not, because it changes
-the table of both sides. One that cannot be decoded ends the connection.
+the HPACK table of both sides. A block that cannot be decoded ends the connection.
 """
 
 from typing import NoReturn
@@ -29,15 +29,15 @@ class BlockReader:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._decoder = HeaderDecoder(max_bytes)
-        #: The HEADERS frame of an unfinished block, which only CONTINUATION may follow;
+        #: The HEADERS frame of an incomplete block, which only CONTINUATION may follow;
         #: and the parts of the block so far.
         self.open: Frame | None = None
         self._parts: list[bytes] = []
-        #: Bytes of the last block, as received.
+        #: Size in bytes of the last block, as received.
         self.size = 0
 
     def begin(self, frame: Frame) -> Fields | None:
-        """Take HEADERS; give the fields if the block is complete."""
+        """Read HEADERS; return the fields if the block is complete."""
         block = frame.payload
         if frame.flags & (frames.PADDED | frames.PRIORITY_FLAG):
             block = frames.payload_of(frame)
@@ -47,9 +47,10 @@ class BlockReader:
         return None
 
     def go_on(self, frame: Frame) -> tuple[Frame, Fields] | None:
-        """Take CONTINUATION; if it ends the block, give its HEADERS and its fields.
+        """Read CONTINUATION; if it completes the block, return its HEADERS frame and
+        its fields.
 
-        Whether the stream ends is a flag of the HEADERS frame.
+        The END_STREAM flag is in the HEADERS frame.
         """
         first, parts = self.open, self._parts
         if first is None or frame.stream_id != first.stream_id:
@@ -79,7 +80,7 @@ class BlockReader:
             ) from exc
 
     def _refuse(self) -> NoReturn:
-        # A connection error: an undecoded block leaves the table wrong.
+        # A connection error, because an undecoded block leaves the HPACK table wrong.
         error = HeaderTooLargeError(
             f"The head is larger than {self._max_bytes:,} bytes"
         )

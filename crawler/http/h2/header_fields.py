@@ -1,7 +1,7 @@
-"""HTTP/2 header fields: writes a request's, checks an answer's (RFC 9113 section 8).
+"""HTTP/2 header fields: writes a request's, checks a response's (RFC 9113 section 8).
 
 A crawl sends the same fields with nearly every request. They are indexed once, and then
-cost one lookup. Fields that change are sent unindexed. No I/O.
+cost one lookup. Fields that change are sent without indexing. No I/O.
 """
 
 import re
@@ -21,7 +21,7 @@ __all__ = [
     "read_head",
 ]
 
-#: Fields of the connection (section 8.2.2), and Host, which is `:authority`.
+#: Fields about the connection (section 8.2.2), and Host, which becomes `:authority`.
 _DROPPED = frozenset(
     [
         b"host",
@@ -33,7 +33,7 @@ _DROPPED = frozenset(
         b"te",
     ]
 )
-#: Fields whose values differ from request to request, or are secrets (RFC 7541 7.1.3).
+#: Fields whose values change with each request, or are secret (RFC 7541 7.1.3).
 _UNINDEXED = frozenset(
     [
         b"authorization",
@@ -51,14 +51,14 @@ _NAMES = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9a-z]+\n)*")
 _SPLITTING = re.compile(rb"[\0\r\n]")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
-#: The most digits of a Content-Length; int() refuses some thousands.
+#: Maximum number of digits in Content-Length.
 _MAX_DIGITS = 18
-#: Sets of fields whose encoded blocks are kept.
+#: Maximum number of encoded blocks that are kept.
 _KEPT_BLOCKS = 64
 
 
 class MalformedError(StreamError):
-    """A malformed answer, which is a stream error (section 8.1.1)."""
+    """A malformed response, which is a stream error (section 8.1.1)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(ErrorCode.PROTOCOL_ERROR, message)
@@ -73,12 +73,12 @@ class FieldEncoder:
         self._blocks: dict[tuple[bytes, ...], tuple[bytes, bytes]] = {}
 
     def limit_table(self, size: int) -> None:
-        """Apply the peer's limit of its table, in bytes."""
+        """Apply the peer's limit on the HPACK table, in bytes."""
         self._encoder.header_table_size = min(size, 4096)
         self._blocks.clear()
 
     def encode(self, request: httpx.Request) -> bytes:
-        """Give the block of a request, or raise LocalProtocolError."""
+        """Return the header block of a request, or raise LocalProtocolError."""
         url = request.url
         target = url.raw_path
         authority = b""
@@ -95,12 +95,12 @@ class FieldEncoder:
         constant.append(authority or url.netloc)
         if not _TARGET.fullmatch(target):
             raise httpx.LocalProtocolError(
-                f"{target[:100]!r} has a blank or a control character; escape it"
+                f"{target[:100]!r} has a space or control character; escape it"
             )
-        # Check all fields first: once one is indexed the block must be sent.
+        # Check all fields first: once a field is indexed, the block must be sent.
         _check_request(changing)
         key = tuple(constant)
-        # Pseudo-fields come first (RFC 9113 section 8.3), the path with them.
+        # Pseudo-fields such as the path come first (RFC 9113 section 8.3).
         before, after = self._blocks.get(key) or self._constant_blocks(key)
         block = before + b"\x04" + _string(target) + after
         if changing:
@@ -124,7 +124,7 @@ class FieldEncoder:
         newest = table[0] if table else None
         blocks = self._encoder.encode(pseudo), self._encoder.encode(fields)
         if (table[0] if table else None) is not newest:
-            # A field was indexed, so all indices have moved.
+            # A new field was indexed, which changes all indices.
             self._blocks.clear()
         elif len(self._blocks) < _KEPT_BLOCKS:
             self._blocks[key] = blocks
@@ -146,7 +146,8 @@ def _never_indexed(field: tuple[bytes, bytes]) -> bytes:
 
 
 def _string(text: bytes) -> bytes:
-    """A string literal, not Huffman-coded (RFC 7541 sections 5.1 and 5.2)."""
+    """Return a string literal without Huffman coding (RFC 7541 sections 5.1 and
+    5.2)."""
     length = len(text)
     if length < 127:
         return bytes((length,)) + text
@@ -160,7 +161,7 @@ def _string(text: bytes) -> bytes:
 
 
 def read_head(fields: Fields) -> tuple[int, Fields]:
-    """Give status and fields of an answer, or raise MalformedError."""
+    """Return status and fields of a response, or raise MalformedError."""
     if not fields or fields[0][0] != b":status":
         raise MalformedError(
             "The head does not begin with :status (RFC 9113 section 8.3.2)"
@@ -174,10 +175,10 @@ def read_head(fields: Fields) -> tuple[int, Fields]:
 
 
 def check_fields(fields: Fields) -> Fields:
-    """Check regular fields or trailers, and give them; raise MalformedError.
+    """Check fields or trailers, and return them; raise MalformedError.
 
-    Fields of the connection are dropped. Section 8.2.2 makes them an error, but servers
-    pass them on from HTTP/1.1 servers behind them.
+    Fields about the connection are dropped. Section 8.2.2 makes them an error, but
+    servers pass them on from HTTP/1.1 servers behind them.
     """
     names = [name for name, _ in fields]
     lines = b"\n".join([*names, b""])
@@ -194,17 +195,17 @@ def check_fields(fields: Fields) -> Fields:
 
 
 def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
-    """Give Content-Length, and the values of Content-Encoding."""
+    """Return Content-Length, and the values of Content-Encoding."""
     length: int | None = None
     encodings: list[bytes] = []
     for name, value in fields:
         if name == b"content-encoding":
             encodings.append(value)
         elif name == b"content-length":
-            # The same value said twice is one (RFC 9110 section 8.6).
+            # A value that is repeated counts once (RFC 9110 section 8.6).
             value = b",".join({part.strip() for part in value.split(b",")})
             if not value.isdigit() or len(value) > _MAX_DIGITS:
-                raise MalformedError("Content-Length is no number")
+                raise MalformedError("Content-Length is not a number")
             if length not in (None, int(value)):
                 raise MalformedError("There are two Content-Lengths")
             length = int(value)

@@ -1,8 +1,8 @@
 """The HPACK decoder: reads compressed header fields (RFC 7541).
 
-No I/O. A server says nearly the same in each answer, coded anew each time, so that a
-string which was read before is not read again; and codes are read by the byte, not by
-the bit. The code itself and the static table are those of the hpack library.
+No I/O. A server repeats nearly the same strings in each response, so decoded strings
+are cached. Huffman codes are read by the byte, not by the bit. The code table and the
+static table are those of the hpack library.
 """
 
 from collections import deque
@@ -16,19 +16,19 @@ from crawler.http.transfer import Fields
 __all__ = ["CompressionError", "HeaderDecoder", "OversizedError"]
 
 _STATIC: tuple[tuple[bytes, bytes], ...] = tuple(HeaderTable.STATIC_TABLE)
-#: Section 4.2: the default of SETTINGS_HEADER_TABLE_SIZE, which stays.
+#: Section 4.2: the default of SETTINGS_HEADER_TABLE_SIZE, which we do not change.
 _MAX_TABLE = 4_096
-#: Section 4.1: bytes that an entry counts in addition to name and value.
+#: Section 4.1: bytes that each entry counts in addition to name and value.
 _ENTRY = 32
-#: The most bits of an integer: no block that is read needs more.
+#: Maximum number of bits of an integer; no accepted block needs more.
 _MAX_SHIFT = 28
-#: The longest string that is kept decoded: longer ones are seldom repeated.
+#: Maximum length of a string that is cached: longer ones are seldom repeated.
 _REMEMBERED = 128
 _END_OF_STRING = 256
 
 
 class CompressionError(Exception):
-    """The block cannot be decoded, nor any later one of the connection."""
+    """The block cannot be decoded, nor can any later one of the connection."""
 
 
 class OversizedError(CompressionError):
@@ -46,7 +46,7 @@ class HeaderDecoder:
         self._max_size = _MAX_TABLE
 
     def decode(self, block: bytes) -> Fields:
-        """Give the fields of a whole block, or raise CompressionError."""
+        """Return the fields of a whole block, or raise CompressionError."""
         fields: Fields = []
         at = size = 0
         try:
@@ -55,16 +55,17 @@ class HeaderDecoder:
                 if kind >= 0x80:  # section 6.1: a field of the table
                     index, at = _integer(block, at, 0x7F)
                     field = self._entry(index)
-                elif kind >= 0x40:  # section 6.2.1: a literal, to be kept
+                # section 6.2.1: a literal that is added to the table
+                elif kind >= 0x40:
                     field, at = self._literal(block, at, 0x3F)
                     self._add(field)
-                elif kind >= 0x20:  # section 6.3: the table's new size
+                elif kind >= 0x20:  # section 6.3: the new size of the table
                     if fields:
-                        raise CompressionError("The table is resized behind a field")
+                        raise CompressionError("A table size update follows a field")
                     self._max_size, at = _integer(block, at, 0x1F)
                     self._shrink()
                     continue
-                else:  # sections 6.2.2 and 6.2.3: a literal, not to be kept
+                else:  # sections 6.2.2 and 6.2.3: a literal that is not added
                     field, at = self._literal(block, at, 0x0F)
                 fields.append(field)
                 size += len(field[0]) + len(field[1]) + _ENTRY
@@ -75,7 +76,8 @@ class HeaderDecoder:
         return fields
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
-        """Give an entry by its index: static table, then dynamic (section 2.3.3)."""
+        """Return an entry by its index: static table first, then dynamic (section
+        2.3.3)."""
         if 0 < index <= len(_STATIC):
             return _STATIC[index - 1]
         index -= len(_STATIC) + 1
@@ -86,7 +88,7 @@ class HeaderDecoder:
     def _literal(
         self, block: bytes, at: int, mask: int
     ) -> tuple[tuple[bytes, bytes], int]:
-        """Read a literal field, whose name may be an entry's (section 6.2)."""
+        """Read a literal field; its name may be a table entry (section 6.2)."""
         index, at = _integer(block, at, mask)
         if index:
             name = self._entry(index)[0]
@@ -96,7 +98,8 @@ class HeaderDecoder:
         return (name, value), at
 
     def _add(self, field: tuple[bytes, bytes]) -> None:
-        """Add an entry; older ones make room, a too large one empties all (4.4)."""
+        """Add an entry. Older entries make room; an entry above the limit empties the
+        table (4.4)."""
         self._entries.appendleft(field)
         self._size += len(field[0]) + len(field[1]) + _ENTRY
         if self._size > self._max_size:
@@ -104,14 +107,14 @@ class HeaderDecoder:
 
     def _shrink(self) -> None:
         if self._max_size > _MAX_TABLE:
-            raise CompressionError("The table is to be larger than was allowed")
+            raise CompressionError("The new table size is above the limit")
         while self._size > self._max_size:
             name, value = self._entries.pop()
             self._size -= len(name) + len(value) + _ENTRY
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Give the integer that begins here, and its end (section 5.1)."""
+    """Return the integer that begins here, and where it ends (section 5.1)."""
     value = block[at] & mask
     at += 1
     if value < mask:
@@ -129,12 +132,12 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
-    """Give the string that begins here, and its end (section 5.2)."""
+    """Return the string that begins here, and where it ends (section 5.2)."""
     is_coded = block[at] >= 0x80
     length, at = _integer(block, at, 0x7F)
     end = at + length
     if end > len(block):
-        raise CompressionError("A string ends behind its block")
+        raise CompressionError("A string is longer than its block")
     text = block[at:end]
     if is_coded:
         text = _remembered(text) if length <= _REMEMBERED else _decoded(text)
@@ -142,23 +145,24 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
 
 
 class _State:
-    """A node of the code tree at a byte's end, with what each next byte decodes to."""
+    """A node of the code tree at a byte boundary, with the result of each next byte."""
 
     __slots__ = ("is_padding", "node", "steps")
 
     def __init__(self, node: "_Node", *, is_padding: bool) -> None:
         self.node = node
-        #: Whether a string may end here: only leading bits of EOS are left.
+        #: Whether a string may end here, because the rest is only padding (ones, as in
+        #: EOS).
         self.is_padding = is_padding
         self.steps: list[tuple[_State, bytes] | None] = [None] * 256
 
 
-#: What follows a 0 and a 1: another node, or the decoded byte.
+#: The successors for a 0 and a 1: another node, or the decoded byte.
 _Node = list["_Node | int"]
 
 
 class _Codes:
-    """The tree of Huffman codes, with the nodes that were needed so far."""
+    """The tree of Huffman codes, with the results that were needed so far."""
 
     def __init__(self) -> None:
         self._root: _Node = [0, 0]
@@ -185,7 +189,8 @@ class _Codes:
         node[code & 1] = byte
 
     def step(self, state: _State, byte: int) -> tuple[_State, bytes]:
-        """Decode one byte at a node: the decoded bytes and the next node; kept."""
+        """Decode one byte at a node; return the next node and the decoded bytes, and
+        cache them."""
         node, found = state.node, bytearray()
         for place in range(7, -1, -1):
             branch = node[byte >> place & 1]
@@ -193,7 +198,7 @@ class _Codes:
                 node = branch
                 continue
             if branch == _END_OF_STRING:
-                raise CompressionError("EOS stands within a string")
+                raise CompressionError("A string contains EOS")
             found.append(branch)
             node = self._root
         after = self._states.get(id(node))
@@ -217,7 +222,7 @@ def _decoded(code: bytes) -> bytes:
         state, piece = state.steps[byte] or codes.step(state, byte)
         found.append(piece)
     if not state.is_padding:
-        raise CompressionError("A string is padded with what is not EOS")
+        raise CompressionError("The padding of a string is not EOS")
     return b"".join(found)
 
 

@@ -1,8 +1,8 @@
 """Finds dead peers of HTTP/2 connections by PING (RFC 9113 section 6.7).
 
-A server that lost its power, or a NAT its table, sends no error. After some seconds
-without a frame the peer gets a PING. Any frame counts as an answer. Without one for as
-long again the connection is dead.
+A server that lost power, or a NAT that lost its table, sends no error. After some
+seconds without a frame the peer receives a PING. Any frame counts as an answer. Without
+one for the same time again, the connection counts as dead.
 """
 
 from typing import Protocol
@@ -17,17 +17,17 @@ class KeptAlive(Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether any request waits for an answer."""
+        """Whether any request waits for a response."""
 
     def ping(self) -> None:
         """Send PING."""
 
     def die(self) -> None:
-        """End the connection: the peer is dead."""
+        """End the connection, because the peer is dead."""
 
 
 class KeepAlive:
-    """When the last frame came, and whether a PING is unanswered."""
+    """Keeps when the last frame arrived, and whether a PING is unanswered."""
 
     __slots__ = (
         "_asked_at",
@@ -43,7 +43,7 @@ class KeepAlive:
     def __init__(
         self, patient: KeptAlive, ticker: TimeoutWheel, silence: float
     ) -> None:
-        # None at the end: the two refer to each other, and should leave no cycle.
+        # None at the end, because a reference cycle would delay freeing the memory.
         self._patient: KeptAlive | None = patient
         self._ticker = ticker
         self._silence = silence
@@ -56,7 +56,7 @@ class KeepAlive:
         self.due = NEVER
 
     def hear(self) -> bool:
-        """Note received bytes; say whether a PING was unanswered until now."""
+        """Note received bytes; return whether a PING was unanswered until now."""
         self._heard_at = self._ticker.now
         self._has_spoken = True
         if self._asked_at is None:
@@ -66,7 +66,8 @@ class KeepAlive:
         return True
 
     def listen(self, *, is_alone: bool) -> None:
-        """A request is about to be sent, alone on the connection or not."""
+        """Note that a request is about to be sent; `is_alone`: the only one on the
+        connection."""
         if is_alone and self._is_silent():
             # The peer may have died while the connection was idle.
             self._ask()
@@ -74,13 +75,14 @@ class KeepAlive:
             self._look_at(self._ticker.now + self._silence)
 
     def doubt(self) -> None:
-        """A request has timed out: if the peer is silent, send no new ones."""
+        """Note that a request has timed out: while the peer is silent, send no new
+        ones."""
         if self._is_silent():
             self.is_doubted = True
             self._ask()
 
     def stop(self) -> None:
-        """Stop: the connection has ended."""
+        """Stop checking, because the connection has ended."""
         self._ticker.unwatch(self)
         self._patient = None
 
@@ -94,7 +96,8 @@ class KeepAlive:
         if self._asked_at is not None and now >= self._asked_at + self._silence:
             patient.die()
         elif patient.is_waiting or self._asked_at is not None:
-            # For a peer that never sent a frame the requests' own timeouts are enough.
+            # If the peer has never sent a frame, the timeouts of the requests are
+            # enough.
             if self._has_spoken:
                 self.doubt()
             since = now

@@ -6,12 +6,13 @@ from crawler.http.h2.frames import MAX_FRAME_SIZE, FrameError
 
 __all__ = ["PeerSettings"]
 
-#: Streams that are opened before the peer's first SETTINGS frame.
+#: Maximum number of streams opened before the peer's first SETTINGS frame.
 _STREAMS_BEFORE_SETTINGS = 10
 
 
 class PeerSettings:
-    """The settings as of now; the RFC's defaults until the first SETTINGS frame."""
+    """The current settings; before the first SETTINGS frame, the defaults of the
+    RFC."""
 
     __slots__ = (
         "_our_streams",
@@ -24,7 +25,7 @@ class PeerSettings:
     def __init__(self, max_streams: int) -> None:
         #: Whether the first SETTINGS frame was received.
         self.is_known = False
-        #: The most open streams, by the peer's limit and ours.
+        #: Maximum number of open streams: the peer's limit or ours, whichever is lower.
         self.streams = min(_STREAMS_BEFORE_SETTINGS, max_streams)
         #: Bytes of a body that may be sent on a new stream, and in one frame.
         self.window = DEFAULT_WINDOW
@@ -32,12 +33,14 @@ class PeerSettings:
         self._our_streams = max_streams
 
     def begin(self) -> None:
-        """The first SETTINGS frame has come: without a limit of streams, ours holds."""
+        """Note the first SETTINGS frame: if it does not limit the streams, our limit
+        applies."""
         self.is_known = True
         self.streams = self._our_streams
 
     def apply(self, code: int, value: int) -> None:
-        """Apply one setting; the encoder has its own, and unknown ones are ignored."""
+        """Apply one setting. The encoder handles the table size; unknown settings are
+        ignored."""
         if code == Setting.MAX_CONCURRENT_STREAMS:
             self.streams = min(value, self._our_streams)
         elif code == Setting.INITIAL_WINDOW_SIZE:

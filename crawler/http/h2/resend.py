@@ -1,8 +1,9 @@
-"""Which requests are sent again after their stream has ended (RFC 9113 section 8.7).
+"""Decides which requests are sent again after their stream has ended (RFC 9113 section
+8.7).
 
-A request that the peer surely did not process is sent again, whatever its method. One
-that the peer may have processed is sent again only if its method is idempotent. A
-streamed body cannot be sent twice, and after the head nothing is sent again.
+A request that the peer surely did not process is sent again, whatever its method. If
+the peer may have processed it, it is sent again only if its method is idempotent. A
+streamed body cannot be sent twice, and after the response's head nothing is sent again.
 """
 
 from typing import Protocol
@@ -19,7 +20,7 @@ from crawler.http.transfer import Transfer
 
 __all__ = ["after_goaway", "after_loss", "after_reset"]
 
-#: Times that a request is sent again although each GOAWAY excluded it.
+#: How often a request is sent again after GOAWAY frames that exclude it.
 _MAX_LEFT_OUT = 3
 
 
@@ -30,20 +31,22 @@ class Resender(Protocol):
 
 
 def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) -> None:
-    """GOAWAY excludes the stream: the request was not processed."""
+    """Send a request again that GOAWAY excludes, because it was not processed."""
     if last_id:
-        # The peer processed others, so this does not count as a try.
+        # It does not count as a try, because the peer processed other requests.
         transfer.resent -= 1
     if _is_whole(transfer) and transfer.resent < _MAX_LEFT_OUT:
         pool.send_again(transfer)
     else:
         transfer.fail(
-            UnprocessedError(f"GOAWAY: the server goes away, {_name_of(code)}")
+            UnprocessedError(
+                f"GOAWAY: the server ends the connection, {_name_of(code)}"
+            )
         )
 
 
 def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
-    """RST_STREAM; with REFUSED_STREAM the request was not processed."""
+    """Handle RST_STREAM; with REFUSED_STREAM the request was not processed."""
     if code == ErrorCode.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
         pool.send_again(transfer)
     elif (
@@ -62,9 +65,10 @@ def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
 
 
 def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
-    """The connection broke: the request may have been processed."""
+    """Handle a broken connection: the request may have been processed."""
     if isinstance(error, TlsError):
-        transfer.fail(error)  # the peer wants a certificate, of other connections too
+        # the peer requires a client certificate, on other connections, too
+        transfer.fail(error)
     elif transfer.may_be_sent_again:
         if isinstance(error, UnreadableError):
             transfer.first_error = transfer.first_error or error
@@ -78,7 +82,7 @@ def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
 
 
 def _is_whole(transfer: Transfer) -> bool:
-    """Whether the request can be repeated, and no head has come."""
+    """Return whether the request can be repeated, and no head has arrived."""
     return transfer.content is not None and not transfer.head.done()
 
 

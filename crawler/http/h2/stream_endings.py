@@ -1,8 +1,8 @@
-"""How the streams of an HTTP/2 connection end (RFC 9113 section 5.1).
+"""Ends the streams of an HTTP/2 connection (RFC 9113 section 5.1).
 
-A stream ends by END_STREAM, by RST_STREAM of either side, or with its connection. A
-stream that the crawl has abandoned is drained if little of its body is missing, and
-reset otherwise.
+A stream ends by END_STREAM, by RST_STREAM of either side, or with its connection. If
+the crawl has abandoned a stream, the rest of its body is read if it is short. Otherwise
+the stream is reset.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 
 __all__ = ["StreamEndings"]
 
-#: An abandoned body with at most this much missing is read to its end within these
-#: seconds, because servers punish resets. Larger ones are reset.
+#: An abandoned body is read to its end if at most this many bytes are missing, within
+#: these seconds, because servers punish resets. Larger ones are reset.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 5.0
-#: The share of its streams that a connection resets before it is retired.
+#: If a connection resets a larger share of its streams, it opens no new ones.
 _MAX_RESET_SHARE = 0.3
 _FREE_RESETS = 20
 
@@ -39,7 +39,7 @@ class EndingConnection(Protocol):
 
 
 class StreamEndings:
-    """Ends streams, and frees what they hold on the connection."""
+    """Ends streams, and frees what they occupy on the connection."""
 
     __slots__ = ("_connection", "_outbox", "_resets", "_ticker", "due", "streams")
 
@@ -55,15 +55,16 @@ class StreamEndings:
         self._outbox = outbox
         self._ticker = ticker
         self._resets = 0
-        #: The ticker's time at which the first drained stream is reset.
+        #: The clock time at which the first stream that is read to its end must be
+        #: reset.
         self.due = NEVER
 
     def end(self, stream: Stream) -> None:
-        """Take END_STREAM: the answer is complete, unless the stream is closed."""
+        """Handle END_STREAM: the response is complete, unless the stream is closed."""
         if stream.id not in self.streams:
             return
         if stream.transfer is not None and stream.transfer.is_sending:
-            # The server answers early, and does not need the rest (section 8.1).
+            # The server responds early, and does not need the rest (section 8.1).
             self._outbox.write(frames.reset(stream.id, ErrorCode.NO_ERROR))
         self.forget(stream)
         stream.finish()
@@ -75,7 +76,7 @@ class StreamEndings:
         self.forget(stream)
         self._resets += 1
         if self._resets > max(_FREE_RESETS, self.streams.opened * _MAX_RESET_SHARE):
-            # Servers take a connection of mostly resets for an attack, and cut it.
+            # Servers see a connection with mostly resets as an attack, and close it.
             self._connection.retire()
 
     def forget(self, stream: Stream) -> None:
@@ -88,13 +89,13 @@ class StreamEndings:
             self._connection.close()
 
     def consumed(self, stream: Stream, size: int) -> None:
-        """Give bytes of a stream's window back to the peer, in large steps."""
+        """Return bytes of a stream's window to the peer, in large steps."""
         more = stream.receive_window.consume(size)
         if more:
             self._outbox.write(frames.window_update(stream.id, more))
 
     def abandon(self, stream: Stream, *, is_sending: bool) -> None:
-        """End a stream whose answer the crawl does not want."""
+        """End a stream whose response the crawl does not want."""
         stream.transfer = None
         stream.stop_sending()
         is_short = stream.left is not None and stream.left <= _DRAINED_BYTES
@@ -112,7 +113,7 @@ class StreamEndings:
         self._ticker.watch(self)
 
     def expire(self, now: float) -> None:
-        """Reset the drained streams that took too long."""
+        """Reset the streams whose rest took too long to read."""
         streams = self.streams
         for stream in [each for each in streams.values() if each.due <= now]:
             self.reset(stream, ErrorCode.CANCEL)

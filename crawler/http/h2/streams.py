@@ -1,12 +1,13 @@
 """The streams of an HTTP/2 connection (RFC 9113 sections 5.1 and 8.1). No I/O.
 
-`Streams` holds the open streams; its numbers tell the states of section 5.1. Numbers
-not given yet are idle, and so are even ones, which are the server's. A stream is open
-while the request is sent, half-closed (local) afterwards, and closed once it is not in
-`Streams`. It is never half-closed (remote): after a complete answer nothing is sent.
+`Streams` holds the open streams; a stream's number shows its state (section 5.1).
+Numbers that were not used yet are idle, and so are even numbers, which belong to the
+server. A stream is open while the request is sent, half-closed (local) afterwards, and
+closed once it is not in `Streams`. It is never half-closed (remote): after a complete
+response nothing is sent.
 
-`Stream` checks the order of section 8.1: interim heads, one head, the announced length
-of body, trailers. MalformedError ends the stream alone.
+`Stream` checks the order of section 8.1: interim heads, one head, a body of the
+announced length, trailers. MalformedError ends only the stream.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from crawler.http.transfer import Fields, Transfer
 
 __all__ = ["STREAM_WINDOW", "Stream", "Streams"]
 
-#: Unread bytes of a stream: the memory that a stalled stream takes.
+#: The window of a stream: the memory that its unread bytes may take.
 STREAM_WINDOW = 512 * 1024
 _MAX_INFORMATIONAL = 16
 _MAX_ID = 2**31 - 1
@@ -39,7 +40,7 @@ class Streams(dict[int, "Stream"]):
 
     def __init__(self, first_id: int = 1) -> None:
         super().__init__()
-        #: A client's numbers are odd, and used once (section 5.1.1).
+        #: A client uses odd numbers, each once (section 5.1.1).
         self._next_id = first_id
 
     def open(self, transfer: Transfer, send_room: int) -> Stream:
@@ -57,11 +58,12 @@ class Streams(dict[int, "Stream"]):
 
     @property
     def are_used_up(self) -> bool:
-        """Whether no number is left (section 5.1.1)."""
+        """Whether all numbers have been used (section 5.1.1)."""
         return self._next_id > _MAX_ID
 
     def addressed(self, frame: Frame) -> Stream | None:
-        """Give the stream of a frame; None if it is closed: the frame is late."""
+        """Return the stream of a frame; None if it is closed, so that the frame is
+        late."""
         stream = self.get(frame.stream_id)
         if stream is None:
             is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
@@ -90,9 +92,10 @@ class Stream:
 
     def __init__(self, stream_id: int, transfer: Transfer, send_room: int) -> None:
         self.id = stream_id
-        #: None once the transfer is abandoned and the stream drained.
+        #: None once the transfer is abandoned and the rest of the body is being
+        #: skipped.
         self.transfer: Transfer | None = transfer
-        #: The timeout wheel's time until which it may be drained.
+        #: The time of the timeout wheel until which the rest may be read.
         self.due = NEVER
         #: The window for the request's body; a setting may make it negative.
         self.send_room = send_room
@@ -101,18 +104,18 @@ class Stream:
         self.to_send: bytes | memoryview = b""
         self.writable: asyncio.Future[None] | None = None
         self._has_head = False
-        #: Missing bytes of the body, if Content-Length announces them.
+        #: Missing bytes of the body; None without Content-Length.
         self.left: int | None = None
 
-    # The request goes out
+    # The request
 
     def next_piece(self, room: int) -> tuple[bytes | memoryview, bool]:
-        """Take a piece of the body that fits, and whether it is the last."""
+        """Take a piece of the body that fits; return it, and whether it is the last."""
         transfer = self.transfer
         assert transfer is not None  # an abandoned stream sends nothing
         piece, self.to_send = self.to_send[:room], self.to_send[room:]
         self.send_room -= len(piece)
-        # A streamed body is ended by the connection's `send_end`.
+        # The connection's `send_end` ends a streamed body.
         is_last = not self.to_send and transfer.content is not None
         transfer.is_sending = not is_last
         transfer.note_progress()
@@ -130,7 +133,7 @@ class Stream:
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    # The answer comes in (section 8.1)
+    # The response (section 8.1)
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
         """Take a header block: an interim head, the head, or trailers."""
@@ -149,7 +152,7 @@ class Stream:
             self._take_head(transfer, status, fields, is_last)
             return
         transfer.informational += 1
-        # HTTP/2 has no 101 (section 8.6), and an interim head cannot end a stream.
+        # HTTP/2 has no 101 (section 8.6), and an interim head must not end a stream.
         if is_last or status == 101 or transfer.informational > _MAX_INFORMATIONAL:
             raise MalformedError(
                 f"Interim status {status} is forbidden here, or too frequent "
@@ -163,7 +166,7 @@ class Stream:
         transfer.http_version = b"HTTP/2"
         length, encodings = length_and_encodings(fields)
         if transfer.request.method == "HEAD" or status in (204, 304):
-            # Such an answer has no content (RFC 9110 section 6.4.1).
+            # Such a response has no content (RFC 9110 section 6.4.1).
             self.left = 0
             transfer.answer(status, fields, [], None)
             transfer.complete()
@@ -179,7 +182,8 @@ class Stream:
             transfer.abandon()
 
     def take_data(self, piece: bytes, padding: int) -> int:
-        """Take a piece of the body; give how many bytes of the window are free now."""
+        """Take a piece of the body; return how many bytes of the window are free
+        now."""
         transfer = self.transfer
         if self.left is not None:
             self.left -= len(piece)
@@ -196,12 +200,12 @@ class Stream:
         return padding
 
     def finish(self) -> None:
-        """Take END_STREAM, and check that the answer is complete (section 8.1.1)."""
+        """Handle END_STREAM: check that the response is complete (section 8.1.1)."""
         transfer = self.transfer
         if transfer is None:
             return
         if not self._has_head:
-            transfer.fail(UnreadableError("The answer has no head"))
+            transfer.fail(UnreadableError("The response has no head"))
         elif self.left:
             transfer.fail(TruncatedError("The body is shorter than Content-Length"))
         else:

@@ -1,7 +1,7 @@
-"""The write buffer of an HTTP/2 connection: one write for each turn of the loop.
+"""The write buffer of an HTTP/2 connection: one write in each turn of the event loop.
 
 Bodies are sent as far as the windows (RFC 9113 section 6.9) and the socket allow. Other
-frames are sent at once: only DATA is flow-controlled.
+frames are sent at once, because flow control applies only to DATA.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class WriteBuffer:
         self._allowance = allowance
         self._loop = asyncio.get_running_loop()
         self._parts: list[bytes] = []
-        #: Whether a call of `flush` is due.
+        #: Whether a call of `flush` is scheduled.
         self._is_awaited = False
         #: Whether the socket's own buffer is full.
         self._is_paused = False
@@ -56,7 +56,7 @@ class WriteBuffer:
             self._loop.call_soon(self.flush)
 
     def hold(self) -> None:
-        """Do not schedule `flush`: the caller will call it."""
+        """Do not schedule `flush`, because the caller will call it."""
         self._is_awaited = True
 
     def flush(self) -> None:
@@ -67,7 +67,7 @@ class WriteBuffer:
             self._parts.clear()
 
     async def send_piece(self, stream: Stream, piece: bytes) -> None:
-        """Send a piece of a body; return once the windows took all of it."""
+        """Send a piece of a body; return once the windows had room for all of it."""
         stream.to_send = memoryview(piece)
         self.send_body(stream)
         while stream.to_send:
@@ -88,7 +88,7 @@ class WriteBuffer:
             self._allowance.earn(FRAMES_FOR_PIECE + len(piece) / BYTES_FOR_FRAME)
 
     def send_bodies(self, streams: Iterable[Stream]) -> None:
-        """Send waiting bodies: windows or socket may have room again."""
+        """Send waiting bodies, because windows or socket may have room again."""
         for stream in list(streams):
             if stream.to_send:
                 self.send_body(stream)

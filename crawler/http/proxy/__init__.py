@@ -1,6 +1,6 @@
-"""Ways through a proxy: CONNECT and SOCKS5.
+"""Connections through a proxy: CONNECT and SOCKS5.
 
-A lazy door: what opens a tunnel is imported with the first tunnel.
+The modules that open tunnels are imported with the first tunnel.
 """
 
 from __future__ import annotations

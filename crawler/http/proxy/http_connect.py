@@ -1,4 +1,4 @@
-"""A tunnel through an HTTP proxy, by CONNECT (RFC 9110 section 9.3.6)."""
+"""Opens a tunnel through an HTTP proxy, by CONNECT (RFC 9110 section 9.3.6)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crawler.http.proxy.wire import ProxyWire
 
 __all__ = ["connect"]
 
-#: The largest head that an answer to CONNECT may have.
+#: Maximum size in bytes of the head of a response to CONNECT.
 _MOST_HEAD = 32 * 1024
 _MOST_INTERIM = 8
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
@@ -19,15 +19,15 @@ _BODY = re.compile(
 )
 _UNPRINTABLE = re.compile(r"[^ -~]")
 _TARGET = re.compile(r"[!-~]+")
-#: The proxy refuses us (407) or the target (403): it will do so again.
+#: The proxy refuses us (407) or the target (403): another try would fail, too.
 _FINAL_STATUSES = (403, 407)
 
 
 async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> bool:
-    """Have the proxy connect to the target.
+    """Ask the proxy to connect to the target.
 
     Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
-    True means that the answer promised a body, which a tunnel does not have.
+    Returns True if the response announced a body, which a tunnel cannot have.
     """
     target = f"{bracketed(host)}:{port}"
     if not _TARGET.fullmatch(target):

@@ -1,6 +1,6 @@
-"""A proxy as a value: where it is, what it speaks, and who we are to it.
+"""A proxy as a value: its address, its protocol, and our credentials.
 
-Two requests share a connection only if their proxies are equal, credentials included.
+Two requests share a connection only if their proxies are equal, including credentials.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from crawler.settings import SOCKS_NEEDS, has_socks
 __all__ = ["ProxyServer", "bracketed", "proxy_server"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
-#: A user name or a password in SOCKS5 has its length in one byte (RFC 1929).
+#: SOCKS5 stores the length of user name and password in one byte (RFC 1929).
 _MOST_SOCKS_BYTES = 255
 
 
 class ProxyServer(msgspec.Struct, frozen=True):
-    """One proxy; its credentials are shown nowhere."""
+    """One proxy; its credentials are never shown."""
 
     #: "http", "https" or "socks5"; a SOCKS proxy resolves the target's name.
     scheme: str
@@ -32,7 +32,7 @@ class ProxyServer(msgspec.Struct, frozen=True):
     port: int
     username: bytes = b""
     password: bytes = b""
-    #: Fields for the proxy alone.
+    #: Header fields that only the proxy receives.
     fields: tuple[tuple[bytes, bytes], ...] = ()
     #: Checks the certificate of an https:// proxy; None: the transport's own context.
     context: ssl.SSLContext | None = None
@@ -50,7 +50,8 @@ class ProxyServer(msgspec.Struct, frozen=True):
 
     @property
     def own_fields(self) -> Sequence[tuple[bytes, bytes]]:
-        """The fields of a request that are for this proxy (RFC 9110 section 11.7)."""
+        """Return the fields of a request that are meant for this proxy (RFC 9110
+        section 11.7)."""
         if not self.username and not self.password:
             return self.fields
         token = base64.b64encode(self.username + b":" + self.password)
@@ -58,7 +59,7 @@ class ProxyServer(msgspec.Struct, frozen=True):
 
 
 def proxy_server(given: httpx.Proxy | str) -> ProxyServer:
-    """Read a proxy's URL, or httpx's own value; ConfigError if it is neither."""
+    """Return the proxy for a URL or for httpx's Proxy. ConfigError if it is invalid."""
     return _read_text(given) if isinstance(given, str) else _read(given)
 
 
@@ -67,7 +68,7 @@ def _read_text(url: str) -> ProxyServer:
     try:
         return _read(httpx.Proxy(url))
     except (ValueError, httpx.InvalidURL) as exc:
-        # The URL is not repeated: it may hold a password.
+        # The message does not contain the URL, because it may hold a password.
         raise ConfigError(
             "The proxy is not a URL such as http://host:port or socks5://host:port"
         ) from exc
@@ -92,5 +93,5 @@ def _read(proxy: httpx.Proxy) -> ProxyServer:
 
 
 def bracketed(host: str) -> str:
-    """A host as URLs and CONNECT spell it: an IPv6 address in brackets."""
+    """Return a host as URLs and CONNECT write it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

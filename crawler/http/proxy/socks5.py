@@ -1,6 +1,6 @@
-"""A tunnel through a SOCKS5 proxy (RFC 1928), by socksio, the extra `socks`.
+"""Opens a tunnel through a SOCKS5 proxy (RFC 1928), with socksio (the extra `socks`).
 
-The proxy resolves the target's name, as it does for httpx.
+The proxy resolves the target's name, as with httpx.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from crawler.http.proxy.wire import ProxyWire
 
 __all__ = ["connect"]
 
-#: Bytes of an address by its type; a name (type 3) has its length before it.
+#: Bytes of an address by its type. A name (type 3) has its length in the first byte.
 _ADDRESS_BYTES = {1: 4, 4: 16}
 _NAME = 3
 _SUCCEEDED = 0
@@ -33,7 +33,7 @@ _VERSION = 5
 
 
 async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> None:
-    """Have the proxy connect to the target.
+    """Ask the proxy to connect to the target.
 
     Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
     """
@@ -60,7 +60,8 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
 async def _authenticate(
     wire: ProxyWire, proxy: ProxyServer, dialogue: SOCKS5Connection
 ) -> None:
-    """Agree on a method, and give our credentials if the proxy asks (RFC 1929)."""
+    """Agree on a method, and send our credentials if the proxy asks for them (RFC
+    1929)."""
     offered = [SOCKS5AuthMethod.NO_AUTH_REQUIRED]
     if proxy.username or proxy.password:
         offered.append(SOCKS5AuthMethod.USERNAME_PASSWORD)
@@ -73,7 +74,7 @@ async def _authenticate(
     assert isinstance(answer, SOCKS5AuthReply)
     if answer.method not in offered:
         raise ProxyError(
-            "accepts no way to authenticate that was offered", is_final=True
+            "accepts none of the offered authentication methods", is_final=True
         )
     if answer.method is SOCKS5AuthMethod.USERNAME_PASSWORD:
         dialogue.send(SOCKS5UsernamePasswordRequest(proxy.username, proxy.password))
@@ -85,10 +86,10 @@ async def _authenticate(
 
 
 async def _reply(wire: ProxyWire) -> bytes:
-    """Read the whole answer to a command: not a byte of what the target sends."""
+    """Read the proxy's reply to a command, and not a byte more."""
     head = await wire.read(4)
     if head[1] != _SUCCEEDED:
-        # Some proxies end a refusal here, or have no address in it.
+        # Some proxies end a refusal here, without an address.
         return head[:3] + b"\x01" + bytes(6)
     if head[3] == _NAME:
         length = await wire.read(1)

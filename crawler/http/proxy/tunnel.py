@@ -1,6 +1,6 @@
 """Opens a tunnel through a proxy of either kind.
 
-The dialogue with the proxy is over before the first byte goes to the target.
+The dialogue with the proxy ends before the first byte for the target is sent.
 """
 
 from crawler.http.proxy import http_connect
@@ -17,10 +17,10 @@ __all__ = ["open_tunnel"]
 async def open_tunnel(
     wire: ProxyWire, proxy: ProxyServer, host: str, port: int
 ) -> bool:
-    """Have the proxy connect to the target.
+    """Ask the proxy to connect to the target.
 
     Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
-    True means that the answer promised a body, which a tunnel does not have.
+    Returns True if the response announced a body, which a tunnel cannot have.
     """
     if proxy.is_socks:
         await socks5.connect(wire, proxy, host, port)

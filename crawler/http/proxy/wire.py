@@ -1,4 +1,4 @@
-"""The byte stream to a proxy while the tunnel is negotiated."""
+"""The byte stream to a proxy while a tunnel is being opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class ProxyWire(asyncio.Protocol):
-    """The connection to a proxy until its tunnel is open: read by size or by head."""
+    """The connection to a proxy until its tunnel is open; read by size or by head."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -26,14 +26,16 @@ class ProxyWire(asyncio.Protocol):
         self.transport.write(data)
 
     async def read(self, size: int) -> bytes:
-        """Give exactly so many bytes; ConnectionError if the proxy hangs up first."""
+        """Read exactly `size` bytes. ConnectionError if the proxy closes the connection
+        first."""
         while len(self._received) < size:
             await self._more()
         data, self._received = self._received[:size], self._received[size:]
         return data
 
     async def read_head(self, most: int) -> bytes:
-        """Give a head with its empty line; ProxyError if it is larger than `most`."""
+        """Read a head with its empty line. ProxyError if it is larger than `most`
+        bytes."""
         while (end := _END_OF_HEAD.search(self._received)) is None:
             if len(self._received) > most:
                 raise ProxyError(f"sent a head of over {most:,} bytes")
@@ -41,13 +43,13 @@ class ProxyWire(asyncio.Protocol):
         return await self.read(end.end())
 
     def take_rest(self) -> bytes:
-        """Give what came beyond all that was read."""
+        """Return the bytes received beyond those that were read."""
         rest, self._received = self._received, b""
         return rest
 
     async def _more(self) -> None:
         if self._is_over:
-            raise ConnectionResetError("hung up")
+            raise ConnectionResetError("closed the connection")
         self._reader = asyncio.get_running_loop().create_future()
         await self._reader
 

@@ -555,7 +555,7 @@ async def test_a_connection_that_dies_when_it_is_used_again_is_replaced() -> Non
     async with serve(once) as served, client(transport) as http:
         for _ in range(3):
             assert (await http.get(served.url)).text == "page"
-        with pytest.raises(PROTOCOL, match="hung up"):
+        with pytest.raises(PROTOCOL, match="closed the connection"):
             await http.post(served.url, content=b"never twice")
 
         assert served.requests == ["GET", "GET", "POST"]

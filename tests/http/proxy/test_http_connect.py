@@ -76,11 +76,16 @@ async def failure(
         ),
         pytest.param(answers(b"SSH-2.0-x\r\n\r\n"), None, "not HTTP", id="garbage"),
         pytest.param(answers(b"HTTP/2 200\r\n\r\n"), None, "not HTTP", id="version"),
-        pytest.param(answers(CLOSE), None, "hung up", id="no answer"),
+        pytest.param(answers(CLOSE), None, "closed the connection", id="no answer"),
         pytest.param(
-            answers(b"HTTP/1.1 200 OK\r\nA", CLOSE), None, "hung up", id="cut"
+            answers(b"HTTP/1.1 200 OK\r\nA", CLOSE),
+            None,
+            "closed the connection",
+            id="cut",
         ),
-        pytest.param(answers(b"HTTP/1.1 2", RESET), None, "hung up", id="reset"),
+        pytest.param(
+            answers(b"HTTP/1.1 2", RESET), None, "closed the connection", id="reset"
+        ),
         pytest.param(
             answers(b"HTTP/1.1 200 OK\r\nA: " + bytes(100_000), HANG),
             None,
