@@ -23,7 +23,7 @@ FIRST_PAUSE = 60.0
 
 
 class BreakerState(IntEnum):
-    """CLOSED: all requests may go. OPEN: none until the pause ends. PROBING: one.
+    """CLOSED: all requests are allowed. OPEN: none until the pause ends. PROBING: one.
     GIVEN_UP: none."""
 
     CLOSED = 0
@@ -52,12 +52,12 @@ class CircuitBreaker:
         return self.state is BreakerState.GIVEN_UP
 
     def succeed(self) -> None:
-        """Close the breaker after an answer."""
+        """Close the breaker after a response."""
         self.state = BreakerState.CLOSED
         self._failures = self.pauses = 0
 
     def fail(self, now: float) -> float:
-        """Count a failure; returns the seconds of the pause that now begins, or 0."""
+        """Count a failure. Return the seconds of the pause that now begins, or 0."""
         if self.state is BreakerState.OPEN and now >= self.open_until:
             self.state = BreakerState.PROBING
         return self._on_failure[self.state](self, now)

@@ -1,10 +1,12 @@
-"""The queue of loaded requests: by host, priority and due time. No I/O, no clock.
+"""The queue of loaded entries: by host, priority and due time. No I/O, no clock.
 
 Order within a host: higher priority, then lower depth, then first in, first out. Order
-between hosts: the host whose best entry has the highest priority, then the host that
-has been ready for the longest time. So hosts take turns. No operation scans all hosts:
-ready hosts stand in a line, waiting hosts stand on a clock, and a changed host is filed
-anew. Kinds of fetches with a ceiling have their own lines.
+between hosts: first the host whose best entry has the highest priority, then the host
+that has been ready for the longest time. So hosts take turns.
+
+No operation scans all hosts. Ready hosts are in a queue, waiting hosts are ordered by
+time, and a host that changes is queued again. Kinds of requests with a limit
+("ceiling") have their own queues.
 """
 
 from __future__ import annotations
@@ -34,24 +36,25 @@ from crawler.frontier.window import End, RefillWindow
 #: Outdated records are removed when there are more than this number, and more than
 #: there are hosts.
 CLUTTER = 256
-#: Maximum of entries in memory when a store holds the others; an entry takes about 1
-#: kB.
+#: Maximum number of entries in memory if a store holds the others; an entry takes about
+#: 1 kB.
 LIMIT = 50_000
-#: Maximum of entries of one host: one load of this size causes no noticeable delay.
+#: Maximum number of entries of one host: loading this many causes no noticeable delay.
 WINDOW = 1024
 
 
-# Over 15 methods: queues, lines, clock and window of a host change together at each
-# push and pop. A separate object for some of them would add two calls to each page.
+# Over 15 methods: all the queues change together at each push and pop. A separate
+# object for some of them would add two calls to each page.
 class Frontier(Generic[E]):
-    """Entries by host; `pop` returns the best entry whose host may get a request now.
+    """Entries by host; `pop` returns the best entry whose host may receive a request
+    now.
 
     An entry from `pop` occupies its host until `release`. With a store, the frontier
-    holds only a window of each host, and at most `limit` entries in total: `offer`
-    returns whether the frontier takes a new entry, `hungry` names the hosts to load
-    `share` more entries of, `stock` returns whether the store still has entries of a
-    host. With `kinds`, `pop` also occupies a place of the entry's kind and skips full
-    kinds; the caller of `pop` gives the place back.
+    holds only a window of each host's entries, and at most `limit` entries in total.
+    `offer` returns whether the frontier takes a new entry. `hungry` names the hosts of
+    which to load `share` more entries. `stock` says whether the store has more entries
+    of a host. With `kinds`, `pop` also occupies a place of the entry's kind and skips
+    full kinds; the caller of `pop` frees the place again.
     """
 
     def __init__(
@@ -73,13 +76,13 @@ class Frontier(Generic[E]):
         self._tick = 0
         self._ready = 0  # hosts in the state READY
         self._made_room_at = 0  # the tick of the last `_make_room`
-        self._outdated = 0  # places that `lower` left in a heap
+        self._outdated = 0  # outdated records that `lower` left in a heap
 
     def __len__(self) -> int:
         return len(self._places)
 
     def push(self, entry: E) -> None:
-        """Queue an entry for its due time; an entry that is already queued does not
+        """Queue an entry for its due time. An entry that is already queued does not
         change."""
         fingerprint = entry.fingerprint
         if fingerprint in self._places:
@@ -98,7 +101,7 @@ class Frontier(Generic[E]):
             heappush(lane.later, (entry.due, tick, fingerprint))
             self._expect(host, max(entry.due, lane.held_until))
             return
-        # the entry gives its host no place in line before the hold ends
+        # Until the hold ends, the entry does not make its host ready.
         if lane.held_until:
             heappush(lane.ready, place)
             self._expect(host, lane.held_until)
@@ -115,8 +118,10 @@ class Frontier(Generic[E]):
             self._lines.push(place[0], host.stamp, host)
 
     def pop(self, now: float) -> E | None:
-        """The best entry that may go now; `pop` charges its host. None: see
-        `next_time`."""
+        """Return the best entry that may be requested now, and charge its host.
+
+        None if there is none; then see `next_time`.
+        """
         found = self._settle(now)
         if found is None:
             return None
@@ -139,10 +144,10 @@ class Frontier(Generic[E]):
         asked: bool = True,
         fingerprint: int | None = None,
     ) -> None:
-        """The request from `pop` has ended; if no request was sent, the turn is
-        refunded.
+        """End the request of an entry from `pop`; if no request was sent, refund the
+        turn.
 
-        `fingerprint` identifies the turn when other requests of the host are in flight.
+        `fingerprint` identifies the turn if other requests of the host are in flight.
         """
         twin = self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         if twin is not None:
@@ -150,22 +155,21 @@ class Frontier(Generic[E]):
         self._freed(host, now, asked=asked)
 
     def _freed(self, host: str, now: float, *, asked: bool) -> None:
-        """One request less is in flight at this host, or at a host that shares its
-        pace."""
+        """Note that one request less is in flight at this host, or at one that shares
+        its pace."""
         queue = self._queues.get(host)
         if queue is None:
             return
-        # A given-up host does not wait: its remaining entries fail without a request.
+        # A given-up host need not wait: its remaining entries fail without a request.
         is_over = queue.state is RESTS and self._hosts.is_given_up(host)
         if queue.state is FULL or not asked or is_over:
             self._file(queue, now, self._hosts.ready_at(host, now))
 
     def next_time(self, now: float) -> float | None:
-        """The time at which `pop` returns an entry without further calls: `now`, or
-        later.
+        """Return the time at which `pop` will return an entry: `now`, or later.
 
         None: only a push, a release, a resume or a load from the store can add an
-        entry. While a kind is full, the time may be too early; `pop` then returns None.
+        entry. If a kind is full, the time may be too early; `pop` then returns None.
         """
         if self._settle(now) is not None:
             return now
@@ -176,7 +180,7 @@ class Frontier(Generic[E]):
             if at is not None and at <= time:
                 return time
             self._clock.drop(record)
-            if is_valid:  # the host was paused since then, or all its turns are in use
+            if is_valid:  # the host was paused meanwhile, or all its turns are in use
                 self._strike(host, time)
                 self._file(host, now, at)
         return None
@@ -198,8 +202,7 @@ class Frontier(Generic[E]):
             self._file(host, now, self._hosts.ready_at(name, now))
 
     def lower(self, fingerprint: int, depth: int) -> bool:
-        """Lower a queued entry's depth if `depth` is less than its own; returns whether
-        it was."""
+        """Lower a queued entry's depth to `depth`; return whether it was higher."""
         place = self._places.get(fingerprint)
         if place is None or place[1] <= depth:
             return False
@@ -214,16 +217,16 @@ class Frontier(Generic[E]):
 
     @property
     def share(self) -> int:
-        """How many entries of one host the frontier holds: fewer, the more hosts there
-        are."""
+        """Return how many entries of one host the frontier holds; fewer with more
+        hosts."""
         return self._stock.share(len(self._queues))
 
     def offer(self, entry: E) -> bool:
-        """Push a new entry if it belongs into the window; False: the store keeps the
-        entry.
+        """Push a new entry if it belongs to the window; return False if only the store
+        keeps it.
 
-        False if the host's window is full, if the window ends before the entry's place,
-        or if the frontier is full.
+        It stays in the store if the host's window is full, if the window ends before
+        the entry's place, or if the frontier is full.
         """
         name, ends = entry.host, self._stock.ends
         place = (-entry.priority, entry.depth, entry.sequence)
@@ -243,8 +246,10 @@ class Frontier(Generic[E]):
         return True
 
     def leave(self, name: str, place: End) -> None:
-        """Note that the store has this host's entries from `place` on; entries behind
-        that place leave the frontier and stay in the store."""
+        """Note that the store has this host's entries from `place` on.
+
+        Entries after that place leave the frontier and stay in the store.
+        """
         self._stock.begin_at(name, place)
         host = self._queues.get(name)
         if host is not None:
@@ -253,8 +258,7 @@ class Frontier(Generic[E]):
             self._want(name)
 
     def stock(self, host: str, more: bool) -> None:
-        """After a load of this host's window: whether the store still has more of its
-        entries."""
+        """Note, after a load, whether the store has more entries of this host."""
         queue = self._queues.get(host)
         end = queue.last(self._places) if queue else NOTHING
         self._stock.loaded(host, end if more else None)
@@ -267,8 +271,10 @@ class Frontier(Generic[E]):
         return self._stock.is_hungry and len(self._places) < self._stock.limit
 
     def hungry(self, limit: int) -> list[str]:
-        """Hosts to load more entries of, while there is room. Each host is named once
-        until its next `stock` or `pop`."""
+        """Return hosts of which to load more entries, while there is room.
+
+        Each host is named once until its next `stock` or `pop`.
+        """
         names: list[str] = []
         room = self._stock.limit - len(self._places)
         while self._stock.is_hungry and len(names) < limit and room > 0:
@@ -281,16 +287,20 @@ class Frontier(Generic[E]):
         return bool(self._stock.ends)
 
     def held(self, host: str) -> set[int]:
-        """Fingerprints of this host's entries in the frontier, so that the store loads
-        other entries. Call `stock` after the load."""
+        """Return the fingerprints of this host's entries here, which need not be loaded
+        again.
+
+        Call `stock` after the load.
+        """
         self._stock.loading(host)
         queue = self._queues.get(host)
         return queue.fingerprints() & self._places.keys() if queue else set()
 
     def open_hosts(self) -> int:
-        """An upper estimate of the hosts with an entry that may go now.
+        """Return an upper estimate of the hosts with an entry that may be requested
+        now.
 
-        Hosts that rest, are full, or wait for robots.txt do not count.
+        Hosts that are paused, full, or wait for robots.txt do not count.
         """
         if self._kinds is None:
             return self._ready
@@ -299,7 +309,8 @@ class Frontier(Generic[E]):
     def _settle(
         self, now: float
     ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
-        """The next host to serve, its lane, and the line in which the host is first."""
+        """Return the next host to serve, its lane, and the queue in which the host is
+        first."""
         record, kinds = self._clock.first(), self._kinds
         if record is not None and record[0] <= now:
             self._ring(now)
@@ -323,7 +334,7 @@ class Frontier(Generic[E]):
             self._file(host, now, at)
 
     def _ring(self, now: float) -> None:
-        """File the hosts anew whose waiting time has ended."""
+        """Update the hosts whose waiting time has ended."""
         while (record := self._clock.first()) is not None and record[0] <= now:
             self._clock.drop(record)
             time, _, host = record
@@ -332,8 +343,8 @@ class Frontier(Generic[E]):
                 self._file(host, now, self._hosts.ready_at(host.name, now))
 
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
-        """File a host by its state: the host may get a request from `at` on, or is full
-        (None)."""
+        """Update a host's state. It may receive a request from `at` on; None: all its
+        turns are in use."""
         self._tick = host.stamp = self._tick + 1
         if host.state is READY:
             self._ready -= 1
@@ -371,20 +382,20 @@ class Frontier(Generic[E]):
         self._look_again(host, later)
 
     def _expect(self, host: HostQueue[E], time: float) -> None:
-        """Note that an entry of the host may go from this time on, if its lane is
-        free."""
+        """Note that an entry of the host may be requested from this time on, if not
+        held."""
         if time < host.due and host.state in (IDLE, READY):
             self._look_again(host, time)
 
     def _look_again(self, host: HostQueue[E], time: float) -> None:
-        """File the host anew when its next entry is due (inf: no entry will be due)."""
+        """Check the host again when its next entry is due; inf: no entry will be."""
         if time != host.due:
             host.due = time
             if time < inf:
                 self._clock.push(time, host)
 
     def _strike(self, host: HostQueue[E], time: float) -> None:
-        """Note that the clock has no record of this host for this time any more."""
+        """Note that no check of this host is scheduled for this time any more."""
         if time == host.rest:
             host.rest = inf
         if time == host.due:
@@ -393,7 +404,7 @@ class Frontier(Generic[E]):
     def _best(
         self, host: HostQueue[E], now: float
     ) -> tuple[OriginQueue[E] | None, float]:
-        """The lane with the next entry, and the time at which a waiting lane has an
+        """Return the lane with the next entry, and when a waiting lane will have an
         entry."""
         best: OriginQueue[E] | None = None
         later = inf
@@ -417,7 +428,7 @@ class Frontier(Generic[E]):
         return host.lane(entry.url[:5], kind)
 
     def _ripen(self, lane: OriginQueue[E], now: float) -> None:
-        """Move due entries to the ready entries, and a lane's best valid place to the
+        """Move due entries to the ready entries, and a lane's best valid entry to the
         top."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
@@ -435,17 +446,17 @@ class Frontier(Generic[E]):
         return host.count_ready() * 4 <= self.share
 
     def _want(self, name: str) -> None:
-        """Note that this host runs low, and make room for more of its entries."""
+        """Note that this host has few entries left, and make room for more."""
         self._stock.want(name)
         if len(self._places) >= self._stock.limit:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Return half of the full windows to the store: a waiting host with many
-        entries must not displace hosts that have no entries here.
+        """Return half of the full windows to the store.
 
-        The method scans all hosts, so it runs only after a quarter of the frontier has
-        changed.
+        Otherwise one waiting host with many entries would displace hosts that have no
+        entries here. This scans all hosts, so it runs only after a quarter of the
+        frontier has changed.
         """
         if self._tick - self._made_room_at < self._stock.limit // 4:
             return
@@ -468,8 +479,10 @@ class Frontier(Generic[E]):
     def _shorten(
         self, host: HostQueue[E], count: Callable[[list[QueueKey[E]]], int]
     ) -> list[QueueKey[E]]:
-        """Keep the best ready entries of each lane, as many as `count` returns for the
-        sorted list; returns the dropped entries."""
+        """Keep the best ready entries of each lane, and return the dropped ones.
+
+        `count` returns how many entries of a sorted lane to keep.
+        """
         left: list[QueueKey[E]] = []
         for lane in host.lanes():
             valid = sorted(it for it in lane.ready if not self._is_outdated(it))

@@ -1,8 +1,8 @@
-"""For each host: the number of parallel requests and the time between requests.
+"""Decides for each host how many requests run in parallel and how far apart they are.
 
-This module decides; the connection pool only holds sockets. No I/O, no clock; times are
-monotonic seconds. A host is remembered while it is in use or in trouble. A host at rest
-is forgotten, so that memory does not grow with the number of hosts.
+The connection pool only holds sockets. No I/O, no clock; times are monotonic seconds. A
+host is remembered while it is in use or in trouble, and forgotten afterwards. So memory
+does not grow with the number of hosts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from crawler.frontier.exchange import (
 )
 from crawler.frontier.pace_policy import Backoff, HostHealth, PacePolicy
 
-#: Seconds for which a host's troubles are remembered after the last trouble.
+#: Seconds for which a host's failures are remembered after the last failure.
 MEMORY = 3600.0
 
 
@@ -34,17 +34,18 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class HostPace:
-    """Each host's turns: `ready_at` gives the time, `take` charges, `give_back` frees.
+    """Each host's turns: `ready_at` returns the time, `take` charges, `give_back`
+    frees.
 
-    At least one interval lies between two requests to a host. The interval is the
-    longest of three: from the rate, from robots.txt and from the host's troubles. A
-    late request does not shorten later intervals: the k-th request goes at least k
-    intervals after the first. Only `observe` lets an exchange change a pace; `policy`
+    Two requests to a host are at least one interval apart. The interval is the longest
+    of three: from the rate, from robots.txt, and from the host's failures. A late
+    request does not shorten later intervals: the k-th request goes at least k intervals
+    after the first. Only `observe` changes a pace after a response or failure; `policy`
     decides how.
 
     "www.site.example" and "site.example" are two hosts, but usually one server. They
-    share one rate and one ceiling, and a refusal pauses both. If one name does not
-    answer, that shows nothing about the other name.
+    share one rate and one limit, and a refusal pauses both. If one name does not
+    respond, that shows nothing about the other name.
 
     Over 15 methods: scheduler, robots.txt, visits and the report use a few each.
     """
@@ -57,7 +58,7 @@ class HostPace:
     ) -> None:
         self._pace = pace
         self._policy = policy
-        #: Called with each change of a host's pace that an exchange caused.
+        #: Called with each change of a host's pace that a response or failure caused.
         self._tell = tell
         self._states: dict[str, _State] = {}
         self._resting: list[tuple[float, str]] = []
@@ -69,8 +70,10 @@ class HostPace:
         return len(self._states)
 
     def ready_at(self, host: str, now: float) -> float | None:
-        """Time from which a request may go (past: now); None: the ceiling is
-        reached."""
+        """Return the time from which a request may go; a past time means now.
+
+        None if all turns are in use.
+        """
         state = self._states.get(host)
         if state is None:
             if _other_name(host) not in self._states:
@@ -80,7 +83,7 @@ class HostPace:
         return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
-        """Charge one request; returns the new value of `ready_at`."""
+        """Charge one request; return the new value of `ready_at`."""
         state = self._states.get(host)
         if state is None:
             self._forget(now)
@@ -100,12 +103,12 @@ class HostPace:
     def give_back(
         self, host: str, now: float, *, asked: bool = True, ticket: int | None = None
     ) -> str | None:
-        """End one request; if no request was sent, its turn is free again.
+        """End one request; if no request was sent, free its turn.
 
-        The turn is refunded only if it was certainly the last turn: `ticket` matches,
-        or no other request was in flight. Otherwise the interval counts from a turn
-        that may have sent a request. Returns the host that shares the pace if that host
-        may have waited for this end.
+        The turn is refunded only if it was certainly the last one: `ticket` matches, or
+        no other request was in flight. Otherwise the interval counts from a turn that
+        may have sent a request. Returns the host that shares the pace, if it may have
+        waited for this.
         """
         state = self._states[host]
         is_last = ticket is not None and ticket == state.ticket
@@ -123,7 +126,8 @@ class HostPace:
         return None if state.twin is None else _other_name(host)
 
     def crawl_delay(self, host: str, seconds: float, *, longest: float = 60.0) -> None:
-        """Set the least number of seconds between requests, as robots.txt asks."""
+        """Set the minimum number of seconds between requests, from robots.txt's
+        Crawl-delay."""
         delay = min(max(seconds, 0.0), longest)
         if delay:
             self._crawl_delays[host] = delay
@@ -134,23 +138,25 @@ class HostPace:
             state.set_interval()
 
     def pause(self, host: str, until: float, now: float) -> None:
-        """Send this host no request before `until`, for example after a refusal. A
-        longer pause stays."""
+        """Send this host no request before `until`, for example after a refusal.
+
+        A longer pause stays.
+        """
         state = self._of(host)
         state.pause(until, now)
         state.refused_until = state.paused_until
         self._remember(host, state)
 
     def paused_for(self, host: str, now: float) -> float:
-        """Seconds of this host's pauses so far; forgotten together with its
-        troubles."""
+        """Return the seconds of this host's pauses so far; forgotten together with its
+        failures."""
         state = self._states.get(host)
         if state is None:
             return 0.0
         return state.paused_seconds - max(0.0, state.paused_until - now)
 
     def observe(self, exchange: Exchange, now: float) -> Verdict:
-        """Let an exchange change the pace of its host; returns the verdict for its
+        """Apply a request's result to the pace of its host; return the verdict for the
         request."""
         state = self._states.get(exchange.host)
         if state is None:
@@ -177,8 +183,11 @@ class HostPace:
         return verdict
 
     def charge(self, host: str, now: float) -> bool:
-        """Charge one more turn to a request in flight. False: the interval is over a
-        second or the host is paused, so the caller must wait for its own turn."""
+        """Charge one more turn to a request in flight.
+
+        Return False if the caller must wait for its own turn instead: the interval is
+        over a second, or the host is paused.
+        """
         state = self._states[host]
         if state.interval > _SHORT_INTERVAL or state.paused_until > now:
             return False
@@ -188,7 +197,8 @@ class HostPace:
         return True
 
     def rests(self, now: float) -> dict[str, float]:
-        """Hosts that get no request now, with the seconds left of their wait."""
+        """Return the hosts that may receive no request now, with the seconds until they
+        may."""
         ends = {
             host: max(state.next_at, state.paused_until)
             for host, state in self._states.items()
@@ -196,14 +206,15 @@ class HostPace:
         return {host: end - now for host, end in ends.items() if now < end < math.inf}
 
     def interval(self, host: str) -> float:
-        """Seconds between two requests to the host, as known so far."""
+        """Return the seconds between two requests to the host, as known so far."""
         state = self._states.get(host)
         if state is not None:
             return state.interval
         return max(self._rate_interval(host), self._crawl_delays.get(host, 0.0))
 
     def is_given_up(self, host: str) -> bool:
-        """Whether the host was silent for so long that it gets no more requests."""
+        """Return whether the host has not responded for so long that it receives no
+        more requests."""
         state = self._states.get(host)
         return state is not None and state.health.is_given_up
 
@@ -220,7 +231,7 @@ class HostPace:
         return state
 
     def _remember(self, host: str, state: _State) -> None:
-        """Remember for some time a host in trouble that has no request in flight."""
+        """Remember for some time a host with failures that has no request in flight."""
         if not state.out and not state.resting:
             state.resting = True
             heappush(self._resting, (state.rested_at(), host))
@@ -230,7 +241,7 @@ class HostPace:
         return 1 / rate if rate > 0 else 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget up to two hosts at rest; that is faster than new hosts arrive."""
+        """Forget up to two inactive hosts, which is faster than new hosts arrive."""
         for _ in range(2):
             if not self._resting or self._resting[0][0] > now:
                 return
@@ -249,7 +260,7 @@ class HostPace:
 
 
 def _other_name(host: str) -> str:
-    """The name with "www." added or removed; "" if no such name exists."""
+    """Return the name with "www." added or removed; "" if there is no such name."""
     if not host.startswith("www."):
         return f"www.{host}"
     return "" if host.startswith("www.www.") else host[4:]
@@ -285,16 +296,17 @@ class _State:
     def __init__(self, ceiling: int, interval: float, health: HostHealth) -> None:
         self.ceiling = ceiling
         self.health = health
-        #: The interval from rate and robots.txt; the troubles' interval comes on top.
+        #: The interval from rate and robots.txt; the interval from failures comes on
+        #: top.
         self.asked_interval = self.interval = interval
         self.out = 0
         self.next_at = self.before = 0.0
         self.taken_at = -math.inf
-        #: Whether only one request is in flight, and that request had the last turn.
+        #: Whether only one request is in flight, and it had the last turn.
         self.alone = False
         #: Ticket of the request that had the last turn.
         self.ticket: int | None = None
-        #: Whether the host stands in the heap of hosts to forget.
+        #: Whether the host is in the heap of hosts to forget.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
         #: End of the pause after a refusal.

@@ -1,8 +1,8 @@
 """The ordered entries of one host. No I/O, no clock.
 
-A host has one lane for each of its origins (http and https), because each origin has
-its own robots.txt and can be held alone. Each kind of fetches with a ceiling has its
-own lanes.
+A host has one queue ("lane") for each of its origins (http and https), because each
+origin has its own robots.txt and can be held alone. Each kind of requests with a limit
+has its own lanes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Queued(Protocol):
-    """The fields of an entry that the frontier reads; the frontier changes only the
-    depth."""
+    """The fields of an entry that the frontier reads; it changes only the depth."""
 
     @property
     def fingerprint(self) -> int: ...
@@ -39,12 +38,12 @@ E = TypeVar("E", bound=Queued)
 
 #: Negative priority, depth, sequence, a number that makes the key unique; the entry.
 QueueKey = tuple[int, int, int, int, E]
-#: A place before all others: the store has all entries of the host.
+#: A place before all others: the store has all entries of the host, the frontier none.
 NOTHING = (-inf, 0, 0)
 
 
 class HostState(Enum):
-    """The place in which a host is filed."""
+    """The queue in which a host is now."""
 
     IDLE = "has nothing that may go"
     READY = "stands in line"
@@ -52,7 +51,7 @@ class HostState(Enum):
     FULL = "waits for a release"
 
 
-# Module names for the hot path: before Python 3.12 an Enum member costs a call.
+# Module-level names for speed: before Python 3.12 an Enum member costs a call.
 IDLE, READY, RESTS, FULL = HostState
 
 
@@ -62,8 +61,8 @@ class OriginQueue(Generic[E]):
     __slots__ = ("held_until", "kind", "later", "ready", "scheme", "sibling")
 
     def __init__(self, scheme: str, kind: str | None = None) -> None:
-        #: The first five characters of the origin's URLs; the host's name gives the
-        #: rest.
+        #: The first five characters of the origin's URLs; the rest follows from the
+        #: host.
         self.scheme = scheme
         #: The kind of the lane's fetches, if that kind has a ceiling.
         self.kind = kind
@@ -73,7 +72,7 @@ class OriginQueue(Generic[E]):
         self.sibling: OriginQueue[E] | None = None
 
     def next_time(self) -> float:
-        """Time at which the lane has an entry to give, holds included."""
+        """The time at which the lane has an entry, including holds."""
         if self.ready:
             return self.held_until
         return max(self.held_until, self.later[0][0]) if self.later else inf
@@ -88,17 +87,18 @@ class HostQueue(OriginQueue[E]):
         super().__init__(scheme)
         self.name = name
         self.state = IDLE
-        #: While ready: the negative priority of its best entry; inf: all its entries
-        #: stand in the lines of kinds.
+        #: While ready: the negative priority of its best entry. inf: all its entries
+        #: are in the queues of kinds.
         self.rank: float = 0
-        #: The stamp that a valid record of this host in a line carries.
+        #: The number that a valid record of this host in a queue carries.
         self.stamp = 0
-        #: Two times at which the frontier checks the host again: the host may get a
-        #: request (`rest`), the host has a due entry (`due`).
+        #: Two times at which the frontier checks the host again: when the host may
+        #: receive a request (`rest`), and when an entry is due (`due`).
         self.rest = self.due = inf
 
     def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
-        """The lane of this origin and kind; a new lane takes over its origin's hold."""
+        """Return the lane of this origin and kind; a new lane takes over its origin's
+        hold."""
         lane: OriginQueue[E] = self
         held_until = 0.0
         while lane.scheme != scheme or lane.kind != kind:
@@ -139,7 +139,7 @@ class HostQueue(OriginQueue[E]):
         return found
 
     def last(self, places: dict[int, QueueKey[E]]) -> tuple[float, int, int]:
-        """The host's last place in the window; the store keeps the entries behind
+        """Return the host's last place in the window; the store keeps the entries after
         it."""
         ends: list[tuple[float, int, int]] = [NOTHING]
         for lane in self.lanes():

@@ -1,8 +1,8 @@
-"""Ceilings by kind of fetch: fetches in flight, and the hosts with more fetches.
+"""Limits by kind of request ("ceilings"): requests in flight, and the hosts that wait.
 
 A kind is `Request.kind`, for example "browser". Each kind with a ceiling has its own
-line of hosts. The line of a full kind is not searched. So a free place costs the same
-for any number of waiting hosts.
+queue of hosts. The queue of a full kind is not searched, so the cost does not grow with
+the number of waiting hosts.
 
 Rule: no I/O, no clock.
 """
@@ -19,11 +19,11 @@ from crawler.frontier.ready_queue import RankedFifo
 
 
 class KindLines(Generic[E]):
-    """Counts the fetches in flight of each kind, and keeps a line of hosts for each
+    """Counts the requests in flight of each kind, and keeps a queue of hosts for each
     kind.
 
-    `ceilings` limits the fetches in flight by kind. A kind without a ceiling has no
-    line here: its fetches stand in the common line.
+    `ceilings` limits the requests in flight by kind. A kind without a ceiling has no
+    queue here: its entries are in the common queue.
     """
 
     def __init__(self, ceilings: Mapping[str, int]) -> None:
@@ -37,23 +37,24 @@ class KindLines(Generic[E]):
         return kind if kind in self._free else None
 
     def has_place(self, kind: str) -> bool:
-        """Whether a fetch of this kind may start."""
+        """Return whether a request of this kind may start."""
         return self._free.get(kind, 1) > 0
 
     def take(self, kind: str) -> None:
-        """Count the start of a fetch of this kind."""
+        """Count the start of a request of this kind."""
         if kind in self._free:
             self._free[kind] -= 1
 
     def give_back(self, kind: str) -> None:
-        """Count the end of a fetch of this kind."""
+        """Count the end of a request of this kind."""
         if kind in self._free:
             self._free[kind] += 1
 
     def push(
         self, host: HostQueue[E], lane: OriginQueue[E], kind: str, place: QueueKey[E]
     ) -> None:
-        """Queue a ready entry; if its host is ready, the host stands in line."""
+        """Queue a ready entry; if its host is ready, put the host into the kind's
+        queue."""
         is_best = not lane.ready or place[0] < lane.ready[0][0]
         heappush(lane.ready, place)
         if is_best and host.state is READY:
@@ -66,8 +67,11 @@ class KindLines(Generic[E]):
         others: RankedFifo[HostQueue[E]],
         most: int,
     ) -> None:
-        """Put a host into the line of each kind of its entries, and into `others` for
-        entries without a ceiling. A line with more than `most` records is tidied."""
+        """Put a host into the queue of each kind of its entries, and into `others` for
+        the rest.
+
+        A queue with more than `most` records is cleaned of outdated ones.
+        """
         host.rank = inf
         for lane in host.lanes():
             if not lane.ready or lane.held_until > now:
@@ -83,16 +87,21 @@ class KindLines(Generic[E]):
                 others.push(rank, host.stamp, host)
 
     def count_open(self, others: RankedFifo[HostQueue[E]]) -> int:
-        """An upper estimate of the hosts in the line of `others` and in the lines of
-        kinds that are not full. Outdated records count, too."""
+        """Return an upper estimate of the hosts in `others` and in the queues of kinds
+        with room.
+
+        Outdated records count, too.
+        """
         open_lines = (
             line for kind, line in self._lines.items() if self._free[kind] > 0
         )
         return len(others) + sum(map(len, open_lines))
 
     def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
-        """The line with the next record: `others`, or a kind that is not full. The best
-        rank goes first, then the oldest stamp."""
+        """Return the queue with the next record: `others`, or a kind that is not full.
+
+        The best rank goes first, then the oldest record.
+        """
         best, found = others.first_place(), others
         for kind, line in self._lines.items():
             if self._free[kind] > 0:
@@ -102,7 +111,7 @@ class KindLines(Generic[E]):
         return found
 
     def open_lane(self, host: HostQueue[E], now: float) -> OriginQueue[E] | None:
-        """The lane with the next entry, among lanes whose kind is not full."""
+        """Return the lane with the next entry, among lanes whose kind is not full."""
         best: OriginQueue[E] | None = None
         for lane in host.lanes():
             is_full = lane.kind is not None and self._free[lane.kind] <= 0

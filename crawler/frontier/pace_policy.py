@@ -1,11 +1,11 @@
-"""How trouble slows down a host's requests. No I/O, no clock; monotonic seconds.
+"""How failures slow down a host's requests. No I/O, no clock; monotonic seconds.
 
 `PacePolicy` makes one `HostHealth` for each host. `Backoff`, the policy of every crawl,
 is a table. It says how each sign changes the host's interval, circuit breaker and
 series of refusals.
 
     sign        interval     breaker     refusals
-    ANSWERED    shrinks      closes      a clean answer
+    ANSWERED    shrinks      closes      a clean response
     REFUSED     doubles      -           counted; the host may be paused
     BROKEN      doubles      -           -
     SILENT      doubles      a failure   -
@@ -20,28 +20,28 @@ from typing import ClassVar, Protocol
 from crawler.frontier.circuit_breaker import CircuitBreaker
 from crawler.frontier.exchange import NO_CONSEQUENCE, Exchange, Sign, Verdict
 
-#: First interval of a troubled host without a rate, and the longest interval of any
-#: host.
+#: Seconds: the first interval after a failure if the host has no rate, and the longest
+#: interval.
 FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
-#: The factor that each clean answer applies to the interval, and the interval's
-#: half-life.
+#: The factor by which each clean response reduces the interval, and the interval's
+#: half-life in seconds.
 KEPT, HALF_LIFE = 0.9, 15.0
-#: Seconds in which a series of refusals uses no attempts; clean answers that end a
-#: series.
+#: Seconds in which a series of refusals uses no attempts, and the number of clean
+#: responses that end a series.
 EXCUSED_SECONDS, CLEAN_ANSWERS = 900.0, 3
 
 
 class HostHealth(Protocol):
-    """A policy's knowledge of one host; only `HostPace` reads and changes it."""
+    """What a policy knows of one host; only `HostPace` reads and changes it."""
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests because of trouble; 0: no trouble."""
+        """Seconds between two requests because of failures; 0 if there were none."""
         ...
 
     @property
     def troubled_at(self) -> float | None:
-        """Time of the last trouble; None: the host has had no trouble."""
+        """The time of the last failure; None if there was none."""
         ...
 
     @property
@@ -52,8 +52,11 @@ class HostHealth(Protocol):
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Note an exchange; returns the verdict for its request, and the seconds of the
-        host's pause. `usual` is the interval without trouble."""
+        """Note a request's result; return the verdict, and the seconds of the host's
+        pause.
+
+        `usual` is the interval without failures.
+        """
         ...
 
 
@@ -61,7 +64,7 @@ PacePolicy = Callable[[], HostHealth]
 
 
 class Slowdown:
-    """The interval because of trouble: each trouble doubles it, time shortens it."""
+    """The interval because of failures: each failure doubles it, time shortens it."""
 
     __slots__ = ("_changed_at", "_grown_at", "interval")
 
@@ -69,7 +72,7 @@ class Slowdown:
         self.interval = self._grown_at = self._changed_at = 0.0
 
     def grow(self, now: float, usual: float) -> None:
-        """Double the interval; several troubles at the same time double it once."""
+        """Double the interval; several failures at the same time double it once."""
         if self._grown_at + self.interval > now:
             return
         step = max(2 * max(self.interval, usual), FIRST_INTERVAL)
@@ -77,7 +80,7 @@ class Slowdown:
         self._grown_at = self._changed_at = now
 
     def shrink(self, now: float, usual: float) -> None:
-        """Shorten the interval after a clean answer; end it at the usual interval."""
+        """Shorten the interval after a clean response; end it at the usual interval."""
         if not self.interval:
             return
         self.interval *= KEPT * 0.5 ** ((now - self._changed_at) / HALF_LIFE)
@@ -87,11 +90,12 @@ class Slowdown:
 
 
 class RefusalSeries:
-    """A series of refusals (429, 503): decides whether the host or one page refuses.
+    """A series of refusals (429, 503): decides whether the host or only one page
+    refuses.
 
     If the whole host refuses, refusals use no attempts for 15 minutes from the first
-    refusal. If the host has answered before and refuses only one page, or refuses
-    between clean answers, the page is the cause, and the refusal counts as an attempt.
+    one. If the host has responded before and refuses only one page, or refuses between
+    clean responses, the page is the cause. Then the refusal counts as an attempt.
     """
 
     __slots__ = ("_clean", "_has_answered", "_is_of_many", "_page", "_since")
@@ -104,13 +108,12 @@ class RefusalSeries:
         self._clean = 0
 
     def answered(self) -> None:
-        """Note an answer that was no refusal."""
+        """Note a response that was not a refusal."""
         self._has_answered = True
         self._clean += 1
 
     def refused(self, page: int | None, now: float) -> bool:
-        """Note a refusal; returns whether the refusal is excused and uses no
-        attempt."""
+        """Note a refusal; return whether it uses no attempt."""
         since, is_healthy = self._since, self._clean >= CLEAN_ANSWERS
         self._clean = 0
         if since is None or is_healthy:
@@ -134,12 +137,12 @@ class Backoff:
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()
         self._refusals = RefusalSeries()
-        #: Time of the last trouble.
+        #: Time of the last failure.
         self.troubled_at: float | None = None
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests because of trouble; 0: no trouble."""
+        """Seconds between two requests because of failures; 0 if there were none."""
         return 0.0 if self._breaker.is_given_up else self._slowdown.interval
 
     @property
@@ -150,7 +153,7 @@ class Backoff:
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Note an exchange by the rule of its sign."""
+        """Note a request's result by the rule of its sign."""
         return self._rules[exchange.sign](self, exchange, now, usual)
 
     def _answered(

@@ -1,4 +1,4 @@
-"""The usable proxies of a list: a failed proxy rests, longer after each failure.
+"""The usable proxies of a list: a failed proxy is paused, longer after each failure.
 
 Rule: no I/O, no clock; times are monotonic seconds. No proxy is given up, because a
 failed proxy may be the only one that works later.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Seconds of the first rest after a failure and after a ban. Each rest is twice the
-#: previous rest, up to the longest.
+#: Seconds of the first pause after a failure and after a ban. Each pause is twice the
+#: previous one, up to the longest.
 FIRST_REST, LONGEST_REST = 5.0, 600.0
 FIRST_BAN, LONGEST_BAN = 60.0, 3600.0
 
@@ -23,7 +23,7 @@ class Trouble:
     until: float = 0.0
 
     def again(self, now: float, first: float, longest: float) -> None:
-        """Count one more failure; during a rest, failures of earlier requests do not
+        """Count one more failure. During a pause, failures of earlier requests do not
         count."""
         if now >= self.until:
             self.count += 1
@@ -38,14 +38,16 @@ class ProxyHealth:
         self._bans: dict[tuple[str, str], Trouble] = {}
 
     def usable_at(self, proxy: str, host: str) -> float:
-        """Time from which the proxy may serve this host; a past time means now."""
+        """Return the time from which the proxy may be used for this host; a past time
+        means now."""
         failed, banned = self._failures.get(proxy), self._bans.get((proxy, host))
         return max(failed.until if failed else 0.0, banned.until if banned else 0.0)
 
     def first(
         self, proxies: Iterable[str], host: str, now: float
     ) -> tuple[str | None, float]:
-        """The first proxy that may be used now; else None and the next usable time."""
+        """Return the first proxy that may be used now, or None and the next usable
+        time."""
         earliest = float("inf")
         for proxy in proxies:
             at = self.usable_at(proxy, host)
@@ -55,7 +57,7 @@ class ProxyHealth:
         return None, earliest
 
     def failed(self, proxy: str, now: float) -> None:
-        """Note that the proxy gave no answer, or an invalid answer."""
+        """Note that the proxy gave no response, or an invalid one."""
         trouble = self._failures.setdefault(proxy, Trouble())
         trouble.again(now, FIRST_REST, LONGEST_REST)
 
@@ -65,7 +67,7 @@ class ProxyHealth:
         trouble.again(now, FIRST_BAN, LONGEST_BAN)
 
     def succeeded(self, proxy: str, host: str) -> None:
-        """Note that an answer of the host came through and was no ban."""
+        """Note that a response of the host came through the proxy and was not a ban."""
         if self._failures:
             self._failures.pop(proxy, None)
         if self._bans:

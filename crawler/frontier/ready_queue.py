@@ -1,7 +1,7 @@
-"""Two queues: ready hosts in rank order, resting hosts by due time. No I/O, no clock.
+"""Two queues: ready hosts in rank order, waiting hosts by due time. No I/O, no clock.
 
-Records in both queues may be outdated; the reader checks each record. Both queues are
-fast in the common case: first in, first out, at constant cost for any length.
+Records in both queues may be outdated; the reader checks each record. In the common
+case both are first in, first out, at constant cost for any length.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RankedFifo(Generic[T]):
         self._length += 1
 
     def first(self) -> tuple[int, T] | None:
-        """The next record: its stamp and its item."""
+        """Return the next record: its number and its item."""
         while self._ranks:
             line = self._lines[self._ranks[0]]
             if line:
@@ -44,7 +44,7 @@ class RankedFifo(Generic[T]):
         return None
 
     def first_place(self) -> tuple[int, int] | None:
-        """The rank and the stamp of the first record."""
+        """Return the rank and the number of the first record."""
         record = self.first()
         return None if record is None else (self._ranks[0], record[0])
 
@@ -63,8 +63,8 @@ class RankedFifo(Generic[T]):
 
 
 class DueQueue(Generic[T]):
-    """Items by time. Waits of similar length that end in the order of their start use a
-    FIFO line; other waits use a heap, at logarithmic cost."""
+    """Items by time. Items whose waits have a similar length use a FIFO queue, the
+    others a heap."""
 
     def __init__(self) -> None:
         self._lines: dict[int, deque[tuple[float, int, T]]] = {}
@@ -72,7 +72,7 @@ class DueQueue(Generic[T]):
         self._tick = 0
 
     def push(self, time: float, item: T, wait: float | None = None) -> None:
-        """Add an item; give `wait`, its seconds until `time`, if many waits have this
+        """Add an item. Pass `wait`, its seconds until `time`, if many waits have this
         length."""
         self._tick += 1
         record = time, self._tick, item
@@ -89,7 +89,7 @@ class DueQueue(Generic[T]):
             line.append(record)
 
     def first(self) -> tuple[float, int, T] | None:
-        """The earliest record: its time, a number, its item."""
+        """Return the earliest record: its time, a number, its item."""
         earliest = self._heap[0] if self._heap else None
         for line in self._lines.values():
             if line and (earliest is None or line[0] < earliest):

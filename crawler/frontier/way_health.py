@@ -9,28 +9,30 @@ from collections import OrderedDict
 
 from crawler.frontier.circuit_breaker import CircuitBreaker
 
-#: Maximum of remembered routes in trouble; beyond it the oldest is forgotten.
+#: Maximum number of failing routes that are remembered; beyond it the oldest is
+#: forgotten.
 MAX_WAYS = 10_000
 
 
 class WayHealth:
-    """Which routes are usable; the direct route "" is always usable."""
+    """Which routes are usable; the direct route "" always is."""
 
     def __init__(self) -> None:
         self._breakers: OrderedDict[str, CircuitBreaker] = OrderedDict()
 
     def usable_at(self, way: str) -> float:
-        """Time from which the route may be used (monotonic seconds); 0: any time."""
+        """Return the time from which the route may be used (monotonic seconds); 0: any
+        time."""
         breaker = self._breakers.get(way)
         return 0.0 if breaker is None else breaker.open_until
 
     def is_given_up(self, way: str) -> bool:
-        """Whether the route is given up for the rest of the crawl."""
+        """Return whether the route is given up for the rest of the crawl."""
         breaker = self._breakers.get(way)
         return breaker is not None and breaker.is_given_up
 
     def succeeded(self, way: str) -> None:
-        """Note that an exchange came through, so the route works."""
+        """Note that a response came through, so the route works."""
         if self._breakers:
             self._breakers.pop(way, None)
 

@@ -1,6 +1,6 @@
-"""Hosts with more entries in the store than in the frontier, and hosts that run low.
+"""Knows the hosts with more entries in the store, and the hosts that need more here.
 
-Rule: the store has no other entries of a host that is not named here. No I/O, no clock.
+Rule: a host that is not named here has no other entries in the store. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ End = tuple[float, int, int]
 
 
 class RefillWindow:
-    """Which entries stay in the store; the frontier holds at most `limit` entries."""
+    """Decides which entries stay in the store; the frontier holds at most `limit`
+    entries."""
 
     def __init__(self, window: int, limit: int) -> None:
         self._window = window
         self.limit = limit
-        #: By host: the place from which on entries are in the store.
+        #: By host: the place from which on its entries are in the store.
         self.ends: dict[str, End] = {}
         self._hungry: OrderedDict[str, None] = OrderedDict()
         self._left: set[str] = set()
 
     def share(self, hosts: int) -> int:
-        """How many entries each host may have in the frontier, for this number of
-        hosts."""
+        """Return how many entries each of `hosts` hosts may have in the frontier."""
         hosts = max(1, hosts, len(self.ends))
-        # With many hosts the share is small: else hosts that do not answer would fill
-        # the frontier.
+        # With many hosts the share is small. Otherwise hosts that do not respond would
+        # fill the frontier.
         return max(1, min(self._window, self.limit // hosts))
 
     def begin_at(self, host: str, end: End) -> None:
-        """Note that the store has entries of this host from this place on, or an
-        earlier place."""
+        """Note that the store has entries of this host from this place, or an earlier
+        one, on."""
         known = self.ends.get(host)
         self.ends[host] = end if known is None else min(known, end)
         self._left.add(host)
 
     def loading(self, host: str) -> None:
-        """Note that a load of this host's further entries has begun."""
+        """Note that loading more entries of this host has begun."""
         self._left.discard(host)
 
     def loaded(self, host: str, end: End | None) -> None:
-        """Note that the load has ended; `end` None: the store has no more entries."""
+        """Note that the load has ended; `end` is None if the store has no more
+        entries."""
         if end is None and host in self._left:
             end = NOTHING  # an entry stayed in the store during the load
         if end is None:
@@ -54,11 +55,11 @@ class RefillWindow:
             self.ends[host] = end
 
     def want(self, host: str) -> None:
-        """Note that this host runs low."""
+        """Note that this host has few entries left."""
         self._hungry[host] = None
 
     def next_hungry(self) -> str:
-        """Remove and return the host that has run low for the longest time."""
+        """Remove and return the host that has had few entries for the longest time."""
         return self._hungry.popitem(last=False)[0]
 
     @property

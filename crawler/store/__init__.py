@@ -1,8 +1,8 @@
-"""Where the state of a run is kept, and how it is read.
+"""Where the state of a run is stored, and how it is read.
 
-`Store` is the protocol that a run writes by; `Reader` reads what jobs have left.
-A store of your own serves a crawl as `Crawl(spider, store=...)`; `crawler.store.open`
-makes the stores that come with the package.
+A run writes through the `Store` protocol; `Reader` reads what jobs have stored. A crawl
+takes another store as `Crawl(spider, store=...)`. `crawler.store.open` creates the
+stores of this package.
 """
 
 from crawler.store.base import (

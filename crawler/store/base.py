@@ -1,7 +1,7 @@
-"""The protocols that a run writes by, and their values: requests, outcomes, items.
+"""The protocols by which a run writes, and their values: requests, outcomes, items.
 
-Rule: a row stays pending until the commit that finishes it, and a commit lands whole
-or not at all. No part but the store may assume that it is alone.
+Rule: a row stays pending until the commit that finishes it, and a commit takes effect
+as a whole or not at all. Only the store may assume that no other process uses the data.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from crawler.stats import Counters, add
 from crawler.store.files import FileTable
 from crawler.store.status import Status
 
-#: A place in the order of a host's entries: minus priority, depth, sequence.
+#: A place in the order of a host's entries: (-priority, depth, sequence).
 Place = tuple[int, int, int]
 
 
 class State(IntEnum):
-    """The state of a URL; all but PENDING are terminal."""
+    """The state of a URL; all states except PENDING are final."""
 
     PENDING = 0
     DONE = 1
@@ -33,12 +33,12 @@ class State(IntEnum):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """An item as a page yielded it: JSON, and the keys that make it unique."""
+    """An item that a page yielded: its JSON, and the keys that make it unique."""
 
     body: bytes
     #: Values that no two items of the run may share, as (name of the rule, value).
     keys: tuple[tuple[str, bytes], ...] = ()
-    #: The item itself, for readers in this process; a durable store keeps `body` only.
+    #: The item itself, for readers in this process; a durable store keeps only `body`.
     value: Any = None
     #: The name of the item's class; "" for a dict.
     type: str = ""
@@ -49,10 +49,11 @@ class ItemRow(msgspec.Struct, frozen=True):
 
     #: The item's number in the run, from 1, without gaps.
     sequence: int
-    #: The page that yielded the item, and the item's number on that page.
+    #: The fingerprint of the page that yielded the item, and the item's number on that
+    #: page.
     fingerprint: int
     ordinal: int
-    #: The item as one line of JSON, without the line's end.
+    #: The item as one line of JSON, without the line end.
     body: bytes
     #: The object that the callback yielded; None for an item of an earlier process.
     value: Any = None
@@ -61,7 +62,7 @@ class ItemRow(msgspec.Struct, frozen=True):
 
     @property
     def item(self) -> dict[str, Any]:
-        """The item's fields as JSON has them, decoded at each call."""
+        """Return the item's fields as in its JSON, decoded at each call."""
         return _decode_item(self.body)
 
 
@@ -79,7 +80,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Portion(msgspec.Struct):
-    """A part of what a page gave, kept by the store while the page goes on."""
+    """A part of what a page yielded, which the store keeps until the page ends."""
 
     items: Sequence[Item] = ()
     requests: Sequence[Entry] = ()
@@ -87,38 +88,39 @@ class Portion(msgspec.Struct):
 
 
 class Facts(msgspec.Struct):
-    """What a resumed run must know beside its requests and items.
+    """What a resumed run must know besides its requests and items.
 
-    An outcome carries the facts that are new with it, and they land with it. The
-    store keeps the sum of all that landed.
+    An outcome carries the facts that are new with it, and they are committed together.
+    The store keeps the sum of all committed facts.
     """
 
-    #: Hosts that joined the scope while the run went on.
+    #: Hosts that joined the scope during the run.
     scope: set[str] = set()
-    #: Names of hosts, and origins, of the requests that `start()` gave.
+    #: Host names, and origins, of the requests that `start()` yielded.
     start_names: set[str] = set()
     start_origins: set[str] = set()
-    #: Cookies by (session, domain), each as `Jar.to_json` writes them; the last counts.
+    #: Cookies by (session, domain), each as written by `Jar.to_json`; the last one
+    #: counts.
     cookies: dict[tuple[str, str], bytes] = {}
-    #: Whether `start()` has given all its requests, and they have landed.
+    #: Whether `start()` has yielded all its requests, and all are committed.
     start_ended: bool = False
-    #: Cookie walls: URLs that set a cookie and lead back to where a request came from.
+    #: Cookie walls: URLs that set a cookie and redirect back to the requesting page.
     walls: set[str] = set()
     #: Users and passwords of start URLs: `ORIGIN AUTHORIZATION`.
     start_credentials: set[str] = set()
-    #: Sessions that are not used any more.
+    #: Sessions that are no longer used.
     retired: set[str] = set()
-    #: Why the spider has ended the crawl by StopCrawl; empty: it has not.
+    #: Why the spider ended the crawl by StopCrawl; "" if it did not.
     stopped: str = ""
-    #: How the run ended, once `closing()` has given its items; empty: it has not.
+    #: How the run ended, once the items of `closing()` are committed; "" before.
     closed: str = ""
-    #: By host: until when a refusal pauses it, in seconds of the wall clock.
+    #: By host: until when a refusal pauses it, in wall-clock seconds.
     pauses: dict[str, float] = {}
-    #: Attributes that the spider's code has set while the run went on, by name.
+    #: Names of attributes that the spider's code has set during the run.
     attributes: set[str] = set()
 
     def __bool__(self) -> bool:
-        """Whether there is anything to remember."""
+        """Return whether there is anything to remember."""
         return bool(
             self.scope
             or self.start_names
@@ -135,7 +137,7 @@ class Facts(msgspec.Struct):
         )
 
     def add(self, later: Facts) -> None:
-        """Merge in facts that landed later than these."""
+        """Add facts that were committed later than these."""
         self.scope |= later.scope
         self.start_names |= later.start_names
         self.start_origins |= later.start_origins
@@ -151,93 +153,96 @@ class Facts(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The head of one exchange, as the counters see it."""
+    """The head of one response, as the counters need it."""
 
     status: int
     #: "HTTP/1.1" or "HTTP/2".
     http_version: str
-    #: Bytes of the body that came over the wire.
+    #: Bytes of the body received from the network.
     received: int = 0
 
 
-# Over 12 attributes: a value, all that one visit changes.
+# Over 12 attributes: a plain value with all that one visit changes.
 class Outcome(msgspec.Struct):
-    """The result of one visit: its effects land together or not at all.
+    """The result of one visit: all its effects are committed together or not at all.
 
-    `entry` None: what `start()` yielded. `state` PENDING: tried again at `due`
-    (wall-clock seconds), with the entry's `attempt` and `first_tried` as they are now.
+    `entry` is None for a value of `start()`. With `state` PENDING the entry is tried
+    again at `due` (wall-clock seconds), with its current `attempt` and `first_tried`.
     """
 
     entry: Entry | None
     state: State = State.DONE
-    #: A Reason or a filter's name; empty for a page.
+    #: A Reason or a filter's name; "" for a page.
     reason: str = ""
     #: One line for people.
     detail: str = ""
     due: float = 0.0
-    #: Whether the host was asked: if not, its turn is free for the next request.
+    #: Whether the host received a request; if not, its turn is free for the next one.
     is_asked: bool = True
-    #: The answers of the visit in order; none if no head came.
+    #: The responses of the visit in order; empty if no head arrived.
     answers: Sequence[Answer] = ()
     #: For the page log: seconds from the request to the end of the body.
     elapsed: float = 0.0
-    #: Portions that the attempt has staged: they land before the items and requests
-    #: here if the page is done or failed; else they are dropped. 0: all are dropped.
+    #: Number of portions that the attempt has staged. They are committed before the
+    #: items and requests here if the page is done or failed; otherwise they are
+    #: dropped. 0: all are dropped.
     portions: int = 0
     items: Sequence[Item] = ()
-    #: Of `start()`: how many items it has yielded before these, so that running it
-    #: again after a crash names the same items.
+    #: Only for `start()`: how many items it yielded before these. If it runs again
+    #: after a crash, the same items get the same numbers.
     first_ordinal: int = 0
-    #: Of `start()`: how many values it has yielded before this one, so that running it
-    #: again after a crash counts none of them twice; -1: it is not numbered.
+    #: Only for `start()`: how many values it yielded before this one, so that a second
+    #: run after a crash counts no value twice; -1: the value has no number.
     first_value: int = -1
-    #: New requests; `sequence` is given by the store.
+    #: New requests; the store assigns `sequence`.
     requests: Sequence[Entry] = ()
-    #: Links that a filter skipped, each once a run.
+    #: Links that a filter skipped, each once in a run.
     rejected: Sequence[Rejected] = ()
-    #: Links that were skipped before they were URLs, by the setting's name.
+    #: By setting: how many links were skipped before their URLs were built.
     cut: Mapping[str, int] = msgspec.field(default_factory=dict)
     #: Items that a pipeline dropped, by reason.
     dropped: Mapping[str, int] = msgspec.field(default_factory=dict)
-    #: Facts that a resumed run must know; None: there are none.
+    #: Facts that a resumed run must know; None if there are none.
     facts: Facts | None = None
-    #: Whether the entry waits with other options than those that are stored, such as
-    #: another session: they are stored with it.
+    #: Whether the pending entry has changed options, such as another session, which
+    #: must be stored.
     is_changed: bool = False
-    #: What the spider counted itself. Of `start()`: all that it has counted since its
-    #: beginning, so that running it again after a crash counts nothing twice.
+    #: The spider's own counts. For `start()`: all its counts so far, so that a second
+    #: run after a crash counts nothing twice.
     counts: Mapping[str, int] | None = None
-    #: Whether `closing()` gave it, which is called once: `entry` is None then.
+    #: Whether it comes from `closing()`, which is called once; then `entry` is None.
     is_closing: bool = False
-    #: Requests that `self.fetch` made for it; their answers are among `answers`.
+    #: Number of requests made by `self.fetch`; their responses are among `answers`.
     fetched: int = 0
 
     @property
     def status(self) -> int:
-        """The status of the last answer; 0: there was none."""
+        """Return the status of the last response; 0 if there was none."""
         return self.answers[-1].status if self.answers else 0
 
     @property
     def received(self) -> int:
-        """Bytes of all bodies that came over the wire."""
+        """Return the bytes of all bodies received from the network."""
         return sum(answer.received for answer in self.answers)
 
 
-#: Counts Requests that were equal to earlier ones, so that they are not asked again.
+#: The counter of Requests that were equal to earlier ones and so not sent.
 DUPLICATE = "duplicate"
 
 
 def is_built(entry: Entry) -> bool:
-    """Whether the spider built the request, rather than followed a link."""
+    """Return whether the spider built the request rather than followed a link."""
     return entry.found_as in (START, BUILT)
 
 
 def count_outcome(
     counters: Counters, outcome: Outcome, *, is_again: bool = False
 ) -> None:
-    """Add what an outcome says by itself; the store counts items and new URLs, and by
-    `count_start` what `start()` counts. `is_again`: `start()` has yielded this value
-    in an earlier process, where it was counted."""
+    """Add the counts that follow from one outcome alone.
+
+    The store itself counts items and new URLs, and by `count_start` what `start()`
+    counts. `is_again`: an earlier process has already counted this value of `start()`.
+    """
     if is_again:
         return
     if outcome.entry is not None:
@@ -259,7 +264,8 @@ def count_outcome(
 def count_start(
     counters: Counters, outcome: Outcome, landed: Mapping[str, int]
 ) -> Mapping[str, int]:
-    """Add what `start()` has counted beyond what has `landed`; what has landed now."""
+    """Add the counts of `start()` that are not in `landed`; return all that are added
+    now."""
     if outcome.entry is not None or outcome.is_closing or not outcome.counts:
         return landed
     for name, amount in outcome.counts.items():
@@ -294,25 +300,24 @@ _REASONS = frozenset(map(str, Reason))
 class Committed(msgspec.Struct):
     """What a commit changed, in addition to what its outcomes asked for."""
 
-    #: Entries that are pending now and were not before, with their `sequence`.
+    #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)
-    #: Pending entries that only the store has, for `take` to give them: by host, from
-    #: which place on. Staged requests land so in a store that is stocked.
+    #: Pending entries that only the store holds, for `take`: by host, the first place.
     stocked: dict[str, Place] = msgspec.field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
     lowered: list[tuple[int, str, int]] = msgspec.field(default_factory=list)
-    #: What the run has counted, this commit included; not changed afterwards.
+    #: The counters of the run including this commit; not changed afterwards.
     counters: Counters = msgspec.field(default_factory=Counters)
-    #: The last item's sequence number in the run so far.
+    #: The sequence number of the last item in the run so far.
     sequence: int = 0
-    #: Outcomes that landed, from the first on; fewer than given only when the limit
-    #: on items was reached: the others stay pending.
+    #: Number of committed outcomes, from the first on. Fewer than given only if the
+    #: limit on items was reached; the others stay pending.
     landed: int = 0
     is_full: bool = False
 
 
 class RunStart(msgspec.Struct, frozen=True):
-    """Which run to open: its job; and spider and arguments, which must be the same."""
+    """Which run to open: its job, and the spider and arguments, which must match."""
 
     job: str
     spider: str
@@ -320,11 +325,11 @@ class RunStart(msgspec.Struct, frozen=True):
     arguments: str = "{}"
     started: float = 0.0
     fresh: bool = False
-    #: Sessions whose cookies a new run takes over from the run before it.
+    #: Sessions whose cookies a new run takes over from the previous run.
     sessions: tuple[str, ...] = ()
-    #: Whether the process may begin a run, publishes and ends it; others only join.
+    #: Whether the process may begin, publish and end a run; if not, it only joins one.
     is_leader: bool = True
-    #: Limits on pages and items, which all processes of a shared run keep.
+    #: Limits on pages and items, which apply to all processes of a shared run together.
     pages: int | None = None
     items: int | None = None
     #: The version of the spider's code, which all processes of a shared run must have;
@@ -333,7 +338,7 @@ class RunStart(msgspec.Struct, frozen=True):
 
 
 class Opening(msgspec.Struct):
-    """The run that was opened, as the store has it: a new or an unfinished one."""
+    """A run that was opened: a new or an unfinished one."""
 
     run: int
     started: float
@@ -341,12 +346,12 @@ class Opening(msgspec.Struct):
     #: Seconds that the run has taken in earlier processes.
     seconds: float = 0.0
     counters: Counters = msgspec.field(default_factory=Counters)
-    #: All facts that have landed.
+    #: All committed facts.
     facts: Facts = msgspec.field(default_factory=Facts)
-    #: Hosts with pending entries, and how many.
+    #: Hosts with pending entries, and how many each has.
     hosts: dict[str, int] = msgspec.field(default_factory=dict)
     sequence: int = 0
-    #: Pending entries that wait for a later try.
+    #: Number of pending entries that wait for a later try.
     waiting: int = 0
 
 
@@ -362,7 +367,7 @@ class Attempt(msgspec.Struct, frozen=True):
     received: int
 
 
-# Over 12 attributes: a value, all that `why` shows of a URL.
+# Over 12 attributes: a plain value with all that `why` shows of a URL.
 class Explanation(msgspec.Struct, frozen=True):
     """All that a store knows about one URL."""
 
@@ -378,8 +383,8 @@ class Explanation(msgspec.Struct, frozen=True):
     due: float = 0.0
     items: int = 0
     attempts: tuple[Attempt, ...] = ()
-    #: Requests that were equal to this one, and not asked: how many; where one of them
-    #: was yielded (a page's URL, "" for `start()`), and its callback.
+    #: Equal requests that were not sent: how many; the URL of the page that yielded the
+    #: last one ("" for `start()`); and its callback.
     duplicates: int = 0
     duplicate_on: str = ""
     duplicate_for: str = ""
@@ -390,39 +395,49 @@ class RequestQueue(Protocol):
 
     @property
     def is_stocked(self) -> bool:
-        """Whether pending entries are kept here, for `take` to give them when a host's
-        queue runs low. If not, the frontier must hold all entries of `Committed`."""
+        """Whether the store keeps pending entries, so that `take` can return them when
+        a host's queue is nearly empty. If not, the frontier must hold all entries of
+        `Committed`."""
         ...
 
     @property
     def recent(self) -> Mapping[int, int]:
-        """Fingerprints that are known to be committed, with their depth. A cache: a
-        fingerprint that is missing may be known all the same."""
+        """The fingerprints of recently committed URLs, with their depth.
+
+        A cache: a known fingerprint may be missing.
+        """
         ...
 
     @property
     def rejected(self) -> Mapping[int, str]:
-        """Links that a filter skipped, with the filter's name; bounded."""
+        """Links that a filter skipped, with the filter's name; limited in number."""
         ...
 
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """At most `limit` pending entries of `host`, the best first, none of them in
-        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        """Return at most `limit` pending entries of `host`, the best first, none in
+        `without`.
+
+        They stay pending. `now` is monotonic; `due` is converted to it.
+        """
         ...
 
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
     ) -> Committed:
-        """Land `outcomes` in one transaction, in order. StoreError: nothing landed, and
-        the same outcomes may be committed again."""
+        """Commit `outcomes` in one transaction, in order.
+
+        StoreError: nothing was committed, and the same outcomes may be committed again.
+        """
         ...
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Keep a part of what a page gives before it ends. `number` counts the portions
-        of the attempt; 0 begins anew and drops what was staged for the page before.
-        `Outcome.portions` says whether they land."""
+        """Keep a part of what a page yields before the page ends.
+
+        `number` counts the portions of the attempt; 0 drops all earlier portions of the
+        page. `Outcome.portions` says whether they are committed.
+        """
         ...
 
 
@@ -430,15 +445,16 @@ class ItemLog(Protocol):
     """The committed items of a run in order, and how far each sink has written them."""
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """At most `limit` committed items in order, from the one after `sequence`."""
+        """Return at most `limit` committed items in order, from the one after
+        `sequence`."""
         ...
 
     async def release_items(self, sequence: int) -> None:
-        """Items up to `sequence` will not be read again by this process."""
+        """Note that this process will not read items up to `sequence` again."""
         ...
 
     async def sink_position(self, sink: str) -> str | None:
-        """The position that `set_sink_position` recorded last for `sink`."""
+        """Return the position last recorded for `sink` by `set_sink_position`."""
         ...
 
     async def set_sink_position(self, sink: str, position: str) -> None:
@@ -449,7 +465,7 @@ class ItemLog(Protocol):
 class Store(RequestQueue, ItemLog, Protocol):
     """The state of one run of one job, from `open` to `close`.
 
-    Calls may come from several tasks at once. A store of your own serves a crawl as
+    Calls may come from several tasks at the same time. A crawl takes another store as
     `Crawl(spider, store=...)`.
     """
 
@@ -459,9 +475,11 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     async def sink_positions(self, job: str) -> list[str]:
-        """The last positions of all sinks in all runs of the job that are kept: which
-        outputs the job has written. May be called before `open`. StateError: the state
-        is damaged."""
+        """Return the last positions of all sinks in all kept runs of the job.
+
+        They show which outputs the job has written. May be called before `open`.
+        StateError: the state is damaged.
+        """
         ...
 
     async def open(self, start: RunStart) -> Opening:
@@ -469,24 +487,31 @@ class Store(RequestQueue, ItemLog, Protocol):
         ...
 
     def file_table(self, job: str) -> FileTable:
-        """The files that items of the job have named, in all its runs. The caller
-        closes the table."""
+        """Return the table of files that items of the job have named, in all its runs.
+
+        The caller closes the table.
+        """
         ...
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """All that is known of one URL; None: nothing."""
+        """Return all that is known of one URL; None if it is unknown."""
         ...
 
     async def note(self, status: Status) -> None:
-        """Record where the run stands, for readers; called about once a second. It may
-        be written later, with the next commit: it may be lost."""
+        """Record the status of the run, for readers; called about once a second.
+
+        It may be written later with the next commit, or be lost.
+        """
         ...
 
     async def finish(self, reason: str, report: bytes) -> None:
-        """Record that the run is complete, with its report: it is not resumed."""
+        """Record that the run is complete, with its report; it will not be resumed."""
         ...
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
-        """Close; `seconds` is how long the run has taken in all. An unfinished run
-        is resumed by the next `open`; a new run that was not begun is forgotten."""
+        """Close the run; `seconds` is how long it has taken in total.
+
+        The next `open` resumes an unfinished run. A new run that was not begun is
+        removed.
+        """
         ...

@@ -1,4 +1,4 @@
-"""How the items of two runs differ, compared in a database of SQLite's own."""
+"""Compares the items of two runs, in a temporary SQLite database."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from contextlib import closing
 
 from crawler.store.reading import Changes, RunReader
 
-#: Items up to this number are compared one by one.
+#: Maximum number of items that are compared one by one.
 MAX_COMPARED = 200_000
-#: An item is known again by the page that gave it and its place there.
+#: Two items match if the same page yielded them at the same place.
 _KEYS = "fingerprint INTEGER, ordinal INTEGER, body BLOB"
 _SIDES = (
     f"CREATE TEMP TABLE before({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
     f"CREATE TEMP TABLE now({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
 )
 _JOINED = "FROM now JOIN before USING(fingerprint, ordinal)"
-#: The first items that have changed; enough to see which fields have.
+#: Only the first changed items: enough to see which fields have changed.
 _PAIRS = (
     f"SELECT before.body, now.body {_JOINED} WHERE now.body != before.body LIMIT 1000"
 )
 
 
 def compared(before: RunReader, run: RunReader) -> Changes | None:
-    """How the items of `run` differ from those of run `before`; None: there are too
-    many to compare."""
+    """Return how the items of `run` differ from those of run `before`.
+
+    None if there are too many to compare.
+    """
     if max(run.last_item(), before.last_item()) > MAX_COMPARED:
         return None
     with closing(sqlite3.connect("", isolation_level=None)) as connection:

@@ -1,7 +1,7 @@
-"""Files that items name, as a job knows them from run to run.
+"""The files that items name, which a job remembers from run to run.
 
-Rule: a row is kept only after its file is whole and in its place. A file without a row
-is fetched again, to the same place.
+Rule: a row is stored only after its file is complete and in its place. A file without a
+row is fetched again, to the same place.
 """
 
 from __future__ import annotations
@@ -13,53 +13,55 @@ import msgspec
 
 
 class KeptFile(msgspec.Struct, frozen=True):
-    """A file that was fetched, and where it lies."""
+    """A file that was fetched, and where it is."""
 
     #: The folder, or the URL of the storage, that holds the file.
     place: str
     #: The URL that the item named.
     url: str
-    #: The file's path in the place, with "/" between folders.
+    #: The file's path inside `place`, with "/" between folders.
     path: str
     sha256: str
     size: int
-    #: The media type, by its content.
+    #: The media type, detected from the content.
     type: str
-    #: What the server answered: ETag and Last-Modified; "" for none.
+    #: ETag and Last-Modified of the response; "" if missing.
     etag: str = ""
     modified: str = ""
-    #: The run that has asked for it last.
+    #: The last run that requested it.
     run: int = 0
 
 
 def path_key(path: str) -> str:
-    """The path as a disk may see it that ignores case: equal for paths that would be
-    one file there."""
+    """Return the path in a form that ignores case.
+
+    Equal for paths that are one file on a disk that ignores case.
+    """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 class FileTable(Protocol):
-    """The files of a job. Calls may come from several tasks at once."""
+    """The files of a job. Calls may come from several tasks at the same time."""
 
     async def find(self, place: str, url: str) -> KeptFile | None:
-        """The file of this URL; None: it was never fetched."""
+        """Return the file of this URL; None if it was never fetched."""
         ...
 
     async def at(self, place: str, path: str) -> list[KeptFile]:
-        """The files at this path, whatever its case."""
+        """Return the files at this path, ignoring case."""
         ...
 
     async def keep(self, file: KeptFile) -> None:
-        """Record a file durably, instead of an older one of its URL."""
+        """Record a file durably, in place of an older one of its URL."""
         ...
 
     async def close(self) -> None:
-        """Release what the table holds."""
+        """Release the table's resources."""
         ...
 
 
 class MemoryFileTable:
-    """The files of one run, forgotten with the process."""
+    """The files of one run, in memory only."""
 
     def __init__(self) -> None:
         self._files: dict[tuple[str, str], KeptFile] = {}
@@ -79,4 +81,4 @@ class MemoryFileTable:
         self._at.setdefault((file.place, path_key(file.path)), {})[file.url] = file
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: there are no resources."""

@@ -1,6 +1,7 @@
-"""The folder in which the jobs of a project have their states.
+"""The folder in which a project keeps the state of its jobs.
 
-Rule: a folder that holds other files is never made private, and nothing is put in it.
+Rule: a folder that holds other files never gets new permissions, and nothing is put in
+it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from pathlib import Path
 
 from crawler.errors import ConfigError
 
-#: What lies in a folder of states: one of these is enough to know it.
+#: Files of a state folder; one of them is enough to recognize the folder.
 _OURS = ("*.runs", "*.runs.damaged-*", "*.files", ".schedule.*", ".*.process")
-#: What a new folder may hold all the same: a volume's own, what keeps it in git.
+#: Files that are allowed in a new state folder, such as those of a volume or of git.
 _HARMLESS = ("lost+found", ".git*", "crash-*.log", "*.lock")
 
 
 def own_folder(folder: Path) -> None:
-    """Make the folder, for its owner alone; ConfigError if it holds other files."""
+    """Create the folder with access only for its owner. ConfigError if it holds other
+    files."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)

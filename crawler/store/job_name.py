@@ -1,17 +1,17 @@
-"""Which names a job may have: the name becomes a part of file names."""
+"""Checks names of jobs, because the name becomes a part of file names."""
 
 from __future__ import annotations
 
 from crawler.errors import ConfigError
 
-#: Bytes: file systems allow 255, and the names of files are longer than the job's.
+#: In bytes. File systems allow 255, and the file names are longer than the job's name.
 MAX_BYTES = 200
-#: Characters of a bad name that a message shows.
+#: Number of characters of a bad name that a message shows.
 _SHOWN = 40
 
 
 def check_job_name(name: str) -> None:
-    """ConfigError for a name that cannot be a part of a file's name."""
+    """Raise ConfigError for a name that cannot be part of a file name."""
     is_long = len(name.encode(errors="replace")) > MAX_BYTES
     if name and name[0] != "." and "/" not in name and name.isprintable():
         if not is_long:

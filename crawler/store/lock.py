@@ -1,7 +1,7 @@
-"""One process a job on this machine: a lock that ends with the process that holds it.
+"""A lock for each job on this machine; it ends with the process that holds it.
 
-Rule: the kernel's lock decides. The text in the file only names the holder, so a stale
-process number does no harm. Readers take no lock.
+Rule: the kernel's lock decides. The text in the file only names the holder, so an
+outdated process number does no harm. Readers take no lock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crawler.errors import JobLocked, StateError
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a job: process, machine, since when (ISO 8601, UTC)."""
+    """The holder of a lock: process, machine, and since when (ISO 8601, UTC)."""
 
     pid: int
     host: str
@@ -34,7 +34,8 @@ class JobLock:
         self._descriptor = -1
 
     def acquire(self, job: str, now: float) -> None:
-        """Take the lock at once, or JobLocked, which names the holder."""
+        """Take the lock at once. JobLocked, with the holder, if another process has
+        it."""
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
@@ -53,20 +54,20 @@ class JobLock:
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
-        except OSError as exc:  # a full disk
+        except OSError as exc:  # for example a full disk
             os.close(descriptor)
             raise StateError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock back; the file stays, since removing it could race."""
+        """Release the lock. The file stays, because removing it could race."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 async def until_free(path: Path) -> None:
-    """Return when no process holds the lock at `path`; without polling."""
+    """Return when no process holds the lock at `path`; does not poll."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         await to_thread.run_sync(

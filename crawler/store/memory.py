@@ -1,7 +1,6 @@
-"""The store that keeps nothing: for throw-away crawls, tests and notebooks.
+"""The store in memory, for short crawls, tests and notebooks.
 
-Rule: it keeps the promises of the durable store, except that nothing outlives the
-process.
+Rule: it behaves like the durable store, except that nothing outlives the process.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from crawler.store.base import (
 from crawler.store.files import FileTable, MemoryFileTable
 from crawler.store.status import Status
 
-#: Skipped links, and URLs of equal requests, that are kept one by one; further ones are
-#: only counted.
+#: Maximum number of skipped links, and of URLs with equal requests, that are kept; more
+#: are only counted.
 REJECTED_LIMIT = 100_000
 
 
@@ -46,7 +45,7 @@ class _Row:
         self.entry = entry
         self.found = found
         self.items = 0
-        #: None while pending and never tried; the visit's result, bodies not kept.
+        #: The visit's result, without bodies; None while the URL is pending.
         self.outcome: tuple[State, str, str, float] | None = None
         self.attempts: list[Attempt] | None = None
 
@@ -93,7 +92,7 @@ class _StagedPage:
 # Over 15 methods: eighteen are those of the protocol. Over 12 attributes: each is what
 # a table is in a durable store.
 class MemoryStore:
-    """A store in this process's memory; nothing is there when it is closed."""
+    """A store in this process's memory, which is lost when it is closed."""
 
     is_stocked = False
     is_durable = False
@@ -130,7 +129,7 @@ class MemoryStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        return []  # every pending entry was given out when it was committed
+        return []  # all pending entries were returned by their commit
 
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
@@ -182,7 +181,7 @@ class MemoryStore:
         return [*staged.portions, rest], staged.again.values()
 
     def _is_again(self, outcome: Outcome) -> bool:
-        """Whether `start()` has yielded this before."""
+        """Return whether `start()` has yielded this value before."""
         if outcome.entry is not None:
             return False
         is_again = 0 <= outcome.first_value < self._start_values
@@ -336,7 +335,7 @@ class MemoryStore:
         return row.entry.url if row else ""
 
     async def note(self, status: Status) -> None:
-        """Nothing to do: no other process can read this run."""
+        """Do nothing: no other process can read this run."""
 
     async def finish(self, reason: str, report: bytes) -> None:
         return None

@@ -1,6 +1,7 @@
-"""Buckets of S3, Google Cloud Storage and Azure, by obstore (the extra `objects`).
+"""Access to buckets of S3, Google Cloud Storage and Azure, by obstore (the extra
+`objects`).
 
-Rule: errors of obstore leave here as OSError in one line.
+Rule: obstore's errors are raised as OSError with one line of text.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 
 from crawler.errors import ConfigError
 
-#: One request to the storage; sinks retry for longer.
+#: For one request to the storage; sinks retry for longer.
 _RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _CLIENT = {"timeout": "60s", "connect_timeout": "5s"}
 _MESSAGE = re.compile(r"<Message>([^<\n]+)</Message>")
 
 
 def open_bucket(root: str, what: str, options: Mapping[str, Any]) -> Any:
-    """The bucket at `root`, such as "s3://books", as a store of obstore.
+    """Return obstore's store for the bucket at `root`, such as "s3://books".
 
-    `options` are the store's own, such as `region` or `endpoint`; others come from the
-    environment. ConfigError begins with `what`.
+    `options` are obstore's own, such as `region` or `endpoint`; other values come from
+    the environment. The text of a ConfigError begins with `what`.
     """
     endpoint = str(options.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL", ""))
     client = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
-    from_url: Any = stores.from_url  # its options are typed for each scheme alone
+    # obstore types its options separately for each scheme
+    from_url: Any = stores.from_url
     try:
         return from_url(
             root, config=options, client_options=client, retry_config=_RETRY
@@ -42,7 +44,7 @@ def open_bucket(root: str, what: str, options: Mapping[str, Any]) -> Any:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Errors of obstore as OSError, in one line."""
+    """Raise errors of obstore as OSError with one line of text."""
     try:
         yield
     except AlreadyExistsError as exc:
@@ -54,6 +56,6 @@ def translated() -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    """The service's own words, if they are there, else the first line."""
+    """Return the service's own message if there is one, else the first line."""
     found = _MESSAGE.search(str(error))
     return found[1] if found else str(error).partition("\n")[0]

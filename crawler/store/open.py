@@ -1,6 +1,6 @@
 """Opens the store, or the reader, that the settings choose.
 
-Rule: this is the one module outside of a store's own that knows its class.
+Rule: outside of the store packages only this module knows their classes.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ def open_store(
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Store:
-    """The store of a job, to be opened for one run; `job` None: kept in memory. `clock`
-    is the wall clock."""
+    """Return the store of a job, to be opened for one run; in memory if `job` is None.
+
+    `clock` is the wall clock.
+    """
     if job is None or storage.mode == "memory":
         return MemoryStore(clock=clock)
     if storage.url:
@@ -57,7 +59,7 @@ def open_store(
 
 
 def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
-    """What the jobs of the project in `root` left."""
+    """Return a reader of what the jobs of the project in `root` have stored."""
     if storage.url:
         reader: Reader = _shared("reader").PostgresReader(storage.url)
         return reader
@@ -65,9 +67,10 @@ def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
 
 
 def crash_marks(storage: StorageSettings, job: str) -> Path:
-    """The file that names the pages which a process of the job is parsing."""
+    """Return the path of the file that marks pages while a process of the job parses
+    them."""
     folder = Path(storage.dir)
-    if storage.url:  # which needs no folder for anything else
+    if storage.url:  # a shared store needs no folder for other files
         own_folder(folder)
     return JobFiles(folder, job).marks
 
@@ -79,8 +82,11 @@ def retry_failed(
     statuses: Collection[int] = (),
     reasons: Collection[str] = (),
 ) -> int:
-    """Put failed pages of the job's latest run back, those of these statuses or reasons
-    (of none: all), and return how many. The next `crawl run` resumes that run."""
+    """Put failed pages of the job's latest run back into its queue; return how many.
+
+    Only pages with these statuses or reasons; all failed pages if none are given. The
+    next `crawl run` resumes that run.
+    """
     if storage.url:
         work = _shared("put_back").put_back
         return int(work(storage.url, job, statuses=statuses, reasons=reasons))
@@ -88,8 +94,10 @@ def retry_failed(
 
 
 def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
-    """Remove the job's finished runs but the latest `keep`, with all that they hold;
-    the numbers of those removed. An unfinished run stays."""
+    """Remove the job's finished runs except the latest `keep`; return their numbers.
+
+    All their data is removed. An unfinished run stays.
+    """
     if storage.url:
         removed: list[int] = _shared("cleaning").clean(storage.url, job, keep)
         return removed
@@ -97,7 +105,8 @@ def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
 
 
 def _shared(module: str) -> Any:
-    """A module of the shared store; ConfigError where its extra is missing."""
+    """Import a module of the shared store. ConfigError if its extra is not
+    installed."""
     if not _has_psycopg():
         raise ConfigError(
             "storage.url needs psycopg: pip install 'exact-crawler[postgres]'"
@@ -106,8 +115,8 @@ def _shared(module: str) -> Any:
 
 
 def _has_psycopg() -> bool:
-    """Whether the extra `postgres` is installed."""
+    """Return whether the extra `postgres` is installed."""
     try:
         return importlib.util.find_spec("psycopg") is not None
-    except ValueError:  # its entry in sys.modules is None
+    except ValueError:  # sys.modules["psycopg"] is None
         return False

@@ -1,4 +1,4 @@
-"""What every store lets be read, beside the crawls that write it.
+"""The protocols by which stored runs are read, also while a crawl writes them.
 
     reader = open_reader(settings.storage)
     for record in reader.runs("books"):
@@ -6,8 +6,8 @@
     for row in reader.run("books").items():
         print(row.body)
 
-Rule: reading takes no lock and changes nothing. An iterator reads as it goes, so a log
-of millions of rows is never held in memory.
+Rule: reading takes no lock and changes nothing. Iterators read step by step, so a log
+of millions of rows is never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from crawler.store.status import Status
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """A line of the job's history. `finished` None: the run can be resumed."""
+    """A line of the job's history. If `finished` is None, the run can be resumed."""
 
     number: int
     spider: str
@@ -44,7 +44,7 @@ class Visit(msgspec.Struct, frozen=True):
     """One attempt at one page."""
 
     page: int
-    #: Seconds of the wall clock.
+    #: Wall-clock seconds.
     time: float
     state: State
     reason: str
@@ -55,7 +55,7 @@ class Visit(msgspec.Struct, frozen=True):
     received: int
     url: str
     host: str
-    #: The fingerprint of the page with the link to this one; 0: a start URL.
+    #: The fingerprint of the page with the link to this one; 0 for a start URL.
     parent: int
 
 
@@ -66,28 +66,28 @@ class Changes(msgspec.Struct, frozen=True):
     gone: int
     changed: int
     same: int
-    #: Items that have changed, before and now; not all of many.
+    #: Changed items, before and now; only the first ones if there are many.
     pairs: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class RunWorker(msgspec.Struct, frozen=True):
-    """A process that works on a run, as it has said of itself."""
+    """A process that works on a run, as it describes itself."""
 
     machine: str
     process: int
     is_leader: bool = True
-    #: Parts of the sites that it owns; 0: it owns all.
+    #: Number of shards (parts of the sites) that it owns; 0: it owns all.
     shards: int = 0
-    #: Pages that it has landed.
+    #: Number of pages that it has committed.
     pages: int = 0
-    #: Seconds until its lease is over; None: it has none.
+    #: Seconds until its lease ends; None without a lease.
     lease: float | None = None
-    #: Where it stood when it wrote it last.
+    #: The status that it wrote last.
     status: Status | None = None
 
 
 class RunReader(Protocol):
-    """What one run left, or has so far. StateError: it cannot be read."""
+    """The data of one run, finished or not. StateError if it cannot be read."""
 
     @property
     def number(self) -> int:
@@ -95,79 +95,90 @@ class RunReader(Protocol):
         ...
 
     def facts(self) -> Facts:
-        """The facts that the run knows again when it is resumed, such as its scope."""
+        """Return the facts that a resumed run needs, such as its scope."""
         ...
 
     def workers(self) -> list[RunWorker]:
-        """The processes that work on the run, as far as is known."""
+        """Return the processes that work on the run, as far as is known."""
         ...
 
     def status(self) -> Status | None:
-        """Where the run stood when its process wrote it last; None: it never did."""
+        """Return the last status that its process wrote; None if it never did."""
         ...
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """All that the run knows of one URL; None: nothing."""
+        """Return all that the run knows of one URL; None if it is unknown."""
         ...
 
     def requests_of(self, url: str) -> list[tuple[int, str, int]]:
-        """All requests of a URL, in order: fingerprint, method, bytes of the body."""
+        """Return all requests for a URL, in order: (fingerprint, method, bytes of the
+        body)."""
         ...
 
     def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
-        """The first items that one page gave, in order."""
+        """Return the first items that one page yielded, in order."""
         ...
 
     def items(self, after: int = 0) -> Iterator[ItemRow]:
-        """The items in order, from the one after sequence number `after`; items that
-        a running crawl adds meanwhile are among them."""
+        """Yield the items in order, from the one after sequence number `after`.
+
+        Items that a running crawl adds meanwhile are included.
+        """
         ...
 
     def last_item(self) -> int:
-        """The sequence number of the last item so far; 0: there is none."""
+        """Return the sequence number of the last item so far; 0 if there is none."""
         ...
 
     def sample(self, limit: int) -> Iterator[bytes]:
-        """At most `limit` items as JSON, spread evenly over the run."""
+        """Yield at most `limit` items as JSON, spread evenly over the run."""
         ...
 
     def changes(self, before: RunReader) -> Changes | None:
-        """How the items differ from those of run `before`, of the same store; None:
-        there are too many to compare."""
+        """Return how the items differ from those of run `before` in the same store.
+
+        None if there are too many to compare.
+        """
         ...
 
     def visits(self) -> Iterator[Visit]:
-        """All attempts in order: the page log."""
+        """Yield all attempts in order: the page log."""
         ...
 
     def url_of(self, fingerprint: int) -> str:
-        """The URL with that fingerprint; "" if the run does not know it."""
+        """Return the URL with that fingerprint; "" if the run does not know it."""
         ...
 
 
 class Reader(Protocol):
-    """What the jobs of a project left. StateError: unknown, damaged or not kept."""
+    """The stored runs of a project's jobs.
+
+    StateError if a run or job is unknown, damaged or no longer kept.
+    """
 
     @property
     def place(self) -> str:
-        """Where the jobs are kept, as a person would write it."""
+        """Where the runs are stored, as shown to a person."""
         ...
 
     def jobs(self) -> list[str]:
-        """The names of the jobs that have run here, in alphabetical order."""
+        """Return the names of the jobs that have run here, in alphabetical order."""
         ...
 
     def runs(self, job: str) -> list[RunRecord]:
-        """The job's runs that are remembered, the latest first; the counters of an
-        unfinished run are those of now."""
+        """Return the job's listed runs, the latest first.
+
+        The counters of an unfinished run are its current ones.
+        """
         ...
 
     def report(self, job: str, number: int | None = None) -> bytes | None:
-        """The report of a run (None: the latest) as JSON; None: it is unfinished."""
+        """Return the report of a run (None: the latest) as JSON; None if it is
+        unfinished."""
         ...
 
     def run(self, job: str, number: int | None = None) -> RunReader:
-        """What a run left (None: the latest)."""
+        """Return a reader of one run (None: the latest)."""
         ...
 
     async def until_free(self, job: str) -> None:

@@ -1,22 +1,22 @@
-"""A cache of known URLs: most links of most pages are found in it."""
+"""A cache of known URLs, in which most links of most pages are found."""
 
 from __future__ import annotations
 
 from itertools import islice
 
-#: URLs that are kept.
+#: Maximum number of URLs in the cache.
 RECENT = 100_000
 
 
 class SeenCache(dict[int, int]):
-    """The latest known fingerprints with their depth; the oldest make room."""
+    """The most recent known fingerprints with their depth; the oldest are dropped."""
 
     def __init__(self, limit: int = RECENT) -> None:
         super().__init__()
         self._limit = limit
 
     def add(self, known: dict[int, int]) -> None:
-        """Add URLs that are committed, with their depth."""
+        """Add committed URLs with their depth."""
         self.update(known)
         if len(self) > self._limit:
             for fingerprint in list(islice(self, self._limit // 4)):

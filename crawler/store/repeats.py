@@ -1,7 +1,7 @@
-"""Calls that are repeated while what they write to is full or away.
+"""Repeats calls while their target, such as a disk, is full or unavailable.
 
 Rule: only an error that may pass is worth a retry. A person is told of the first
-failure, and once the place works again; not of each try.
+failure and of the recovery, not of each try.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 
 class Repeats:
-    """Repeats calls to one place, such as a store or an output.
+    """Repeats calls to one target, such as a store or an output.
 
-    `policy` says how often and after which pauses. `on_failure` gets the first error,
-    `on_recovery` is called after the first call that works again. Once `hurried` is
-    set a pause ends, and a call that fails is not repeated.
+    `policy` says how often, and after which pauses. `on_failure` receives the first
+    error; `on_recovery` is called after the first call that works again. Once `hurried`
+    is set, a pause ends, and a failed call is not repeated.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Repeats:
         self.is_failing = False
 
     def hurry(self) -> None:
-        """End the pauses, because the crawl is to stop; one more try follows each."""
+        """End the pauses, because the crawl is stopping; one more try follows each."""
         self._hurried.set()
 
     def try_once(self) -> None:
@@ -61,8 +61,10 @@ class Repeats:
         self._usual_stop = stop_after_attempt(1)
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of `call`; its last error once the policy gives up."""
-        result: T = await self._policy.copy()(call)  # calls may overlap: a count each
+        """Return the result of `call`, or raise its last error once the policy gives
+        up."""
+        # a copy, because parallel calls need separate counts
+        result: T = await self._policy.copy()(call)
         if self.is_failing:
             self.is_failing = False
             self._on_recovery()
@@ -72,7 +74,7 @@ class Repeats:
         return self._hurried.is_set() or bool(self._usual_stop(state))
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait before the next try, but no longer than until `hurried` is set."""
+        """Wait before the next try, but only until `hurried` is set."""
         async with anyio.create_task_group() as tasks:
 
             async def end_in_hurry() -> None:

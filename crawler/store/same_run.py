@@ -1,4 +1,4 @@
-"""Whether an unfinished run can be resumed as a person asks."""
+"""Checks that an unfinished run can be resumed with the given spider and arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crawler.web.redaction import without_secrets
 
 
 def check_same(record: RunRecord, start: RunStart) -> None:
-    """Whether an unfinished run can be resumed as `start` asks, else StateError."""
+    """Raise StateError unless the unfinished run matches `start`."""
     if record.spider != start.spider:
         what = f"of spider {record.spider!r}, not {start.spider!r}"
     elif record.arguments != start.arguments:

@@ -1,9 +1,9 @@
-"""How processes share a run: leases on shards of sites, and news of each other.
+"""How processes share a run: leases on shards of the sites, and news between them.
 
-A shard is a part of the sites: all hosts of a registrable domain are in one shard. The
-worker that owns it, and no other, asks its hosts. A worker that has not renewed its
-lease in time may ask nothing; later its shards are another worker's. Between the two
-lie a margin and a hold, so that a host's interval holds across the change.
+A shard is a part of the sites; all hosts of a registrable domain are in one shard. Only
+the worker that owns it sends requests to its hosts. A worker that has not renewed its
+lease in time may send none; later another worker takes its shards. A margin and a hold
+lie between, so that a host's interval is kept across the change.
 
 A worker whose page waits for a request to another worker's site asks for the shard. Its
 owner gives the shard up once nothing of it is out.
@@ -28,29 +28,30 @@ SHARDS = 256
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """How long a lease lasts from its renewal, in seconds."""
+    """How long a lease lasts after each renewal, in seconds."""
 
     seconds: float = 15.0
 
     @property
     def margin(self) -> float:
-        """How long before the end its worker stops to ask."""
+        """Seconds before the end of the lease at which its worker stops sending
+        requests."""
         return self.seconds / 5
 
     @property
     def hold(self) -> float:
-        """How long after the end others wait."""
+        """Seconds after the end of the lease for which other workers wait."""
         return self.seconds * 2 / 15
 
     @property
     def beat(self) -> float:
-        """Between two renewals."""
+        """Seconds between two renewals."""
         return min(0.5, self.seconds / 10)
 
 
 @lru_cache(maxsize=100_000)
 def shard_of(host: str) -> int:
-    """The shard of a host's site."""
+    """Return the shard of a host's site."""
     site = urls.site_of(host)
     digest = blake2b(site.encode(), digest_size=4).digest()
     return int.from_bytes(digest) % SHARDS
@@ -58,13 +59,13 @@ def shard_of(host: str) -> int:
 
 @dataclass(slots=True)
 class Needs:
-    """What a worker tells the run at a beat."""
+    """What a worker reports at each renewal ("beat")."""
 
-    #: Permits that it wants, or gives back (negative).
+    #: Number of page permits that it wants, or returns (negative).
     permits: int = 0
-    #: Shards with a request out, or an outcome that has not landed.
+    #: Shards with a request in flight, or with an uncommitted outcome.
     busy: frozenset[int] = frozenset()
-    #: Hosts that rest, and for how many seconds yet.
+    #: Paused hosts, with the seconds left.
     resting: Mapping[str, float] = field(default_factory=dict)
     #: Shards of other workers that requests of `self.fetch` wait for.
     wanted: frozenset[int] = frozenset()
@@ -72,9 +73,10 @@ class Needs:
 
 @dataclass(slots=True)
 class News:
-    """What a beat brings."""
+    """What a worker learns at a beat."""
 
-    #: Hosts that this worker may ask from now on: seconds that they rest, if any.
+    #: Hosts that this worker owns from now on, with the seconds of their pause (0:
+    #: none).
     gained: dict[str, float] = field(default_factory=dict)
     #: All shards that this worker owns from now on.
     shards: frozenset[int] = frozenset()
@@ -85,44 +87,47 @@ class News:
     #: Facts that other workers have found.
     facts: Facts = field(default_factory=Facts)
     counters: Counters = field(default_factory=Counters)
-    #: The last item of the run; how many workers there are; permits that were given.
+    #: The run's last item, the number of workers, and the number of granted permits.
     item: int = 0
     workers: int = 1
     permits: int = 0
-    #: Why the crawl is over; empty: it is not.
+    #: Why the crawl is over; "" while it is not.
     over: str = ""
     #: Why this worker must leave the run, as a line for a person; empty: it may stay.
     refusal: str = ""
 
 
 class Team(Protocol):
-    """The workers of a run, as one of them sees them."""
+    """The workers of a run, as seen by one of them."""
 
     lease: Lease
-    #: Monotonic time from which on this worker may ask nothing.
+    #: Monotonic time from which on this worker may send no requests.
     deadline: float
-    #: Whether this worker draws `start()`, publishes and ends the run.
+    #: Whether this worker runs `start()`, publishes and ends the run.
     is_leader: bool
-    #: Whether a permit is needed for each page.
+    #: Whether each page needs a permit.
     is_limited: bool
 
     def owns(self, host: str) -> bool:
-        """Whether this worker may ask the host."""
+        """Return whether this worker may send requests to the host."""
         ...
 
     async def beat(self, needs: Needs) -> News:
-        """Renew the lease, take a fair share of the shards, and learn what is new.
-        LeaseLost: the run has given this worker up."""
+        """Renew the lease, take a fair share of the shards, and return the news.
+
+        LeaseLost: other workers have taken over this worker's shards.
+        """
         ...
 
     async def end(self, reason: str) -> None:
-        """The crawl is over, for all workers."""
+        """End the crawl for all workers."""
         ...
 
     async def robots(self, url: str) -> tuple[int, bytes] | None:
-        """What a robots.txt was answered within a day: status and body."""
+        """Return the response to a robots.txt request of the last day: status and
+        body."""
         ...
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:
-        """Remember what a robots.txt was answered."""
+        """Store the response to a robots.txt request."""
         ...

@@ -1,43 +1,44 @@
-"""Where a run stands: the value that a process at work leaves for readers.
+"""The status of a run, which a working process writes for readers.
 
-Rule: a status is for people. Nothing that a run must know again stands in it.
+Rule: a status is only for people. A resumed run needs nothing in it.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-#: `Status.end` of a process whose time was over: see `max_runtime` of jobs.
+#: `Status.end` of a process that was stopped by the `max_runtime` of its job.
 MAX_RUNTIME = "max_runtime"
 
 
 class RestingHost(msgspec.Struct, frozen=True):
-    """A host that is not asked for a while."""
+    """A paused host."""
 
     host: str
-    #: Until when, in seconds of the wall clock.
+    #: The end of the pause, in wall-clock seconds.
     until: float
     #: Why, as a clause for a person: "it answers 429 or 503".
     why: str
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a run stood at one moment; the last one that was written counts."""
+    """The state of a run at one moment; the last one written counts."""
 
-    #: The moment, in seconds of the wall clock.
+    #: The moment, in wall-clock seconds.
     time: float
-    #: Seconds that the run has taken, in earlier processes too.
+    #: Seconds that the run has taken, including earlier processes.
     seconds: float = 0.0
-    #: Pages a second and bytes a second, over the last seconds.
+    #: Pages a second and bytes a second, over the last few seconds.
     rate: float = 0.0
     byte_rate: float = 0.0
-    #: Hosts that were asked by this process, and those that are being asked.
+    #: Hosts that received requests from this process, and hosts with requests in
+    #: flight.
     hosts: int = 0
     busy_hosts: int = 0
     connections: int = 0
-    #: Hosts that are not asked for a while, the next one first; the first few.
+    #: The first few paused hosts, the earliest end first.
     resting: tuple[RestingHost, ...] = ()
-    #: The process, and the machine that it runs on.
+    #: The process number, and the machine.
     process: int = 0
     machine: str = ""
     #: Why the process has left the run: a FinishReason, or MAX_RUNTIME. "": it has not.

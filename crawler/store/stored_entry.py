@@ -1,6 +1,6 @@
-"""A row of a durable store as the entry that it holds.
+"""Converts a row of a durable store to an entry.
 
-Rule: it knows the order of a row's columns and no database.
+Rule: this module knows the order of the columns, and no database.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from typing import Any
 
 from crawler.request import Entry, Request, decode_options
 
-#: Gives the word that a row's cell stands for.
+#: Returns the word for the number in a cell.
 Spell = Callable[[Any], str]
 
-#: The longest wait for a stored time: the clock may have been wrong.
+#: Maximum wait in seconds for a stored time, because the clock may have been wrong.
 LONGEST_WAIT = 86_400.0
 
 
 def entry_of(
     row: tuple[Any, ...], host: str, spell: Spell, wall: float, now: float
 ) -> Entry:
-    """The entry that a row holds: rank, depth, sequence, fingerprint, URL, callback,
-    parent, found_as, options, meta and the columns of its tries. `wall` and `now` are
-    one instant on the wall clock and on the monotonic one."""
+    """Return the entry in a row.
+
+    The row holds: rank, depth, sequence, fingerprint, URL, callback, parent, found_as,
+    options, meta, and the columns of its tries. `wall` and `now` are the same moment on
+    the wall clock and the monotonic clock.
+    """
     rank, depth, sequence, fingerprint, url, callback, parent, found_as = row[:8]
     request = Request.build(
         url,
@@ -44,7 +47,7 @@ def entry_of(
     if row[10] is not None:
         entry.attempt, entry.first_tried, due, delay, entry.redirects, chain = row[10:]
         entry.chain = tuple(map(int, chain.split(","))) if chain else ()
-        # No longer than the delay that was meant, even if the clock was set back.
+        # Never longer than the original delay, even if the clock was set back.
         wait = min(due - wall, delay, LONGEST_WAIT)
         entry.due = now + wait if wait > 0 else 0.0
     return entry

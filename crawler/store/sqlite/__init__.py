@@ -1,1 +1,1 @@
-"""The durable store: one SQLite database for each job, one file for each run."""
+"""The durable store: one SQLite database for each job, and one file for each run."""

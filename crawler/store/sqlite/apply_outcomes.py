@@ -12,7 +12,7 @@ from crawler.store.sqlite.link_rows import LinkRows
 from crawler.store.sqlite.staging import drop
 from crawler.store.sqlite.write_batch import WriteBatch
 
-#: States in which a page's items and links land.
+#: States in which a page's items and links are committed.
 _ENDED = (State.DONE, State.FAILED)
 
 
@@ -30,13 +30,14 @@ class OutcomeWriter:
         self._unlanded: Sequence[Outcome] = ()
 
     def land(self, outcomes: Sequence[Outcome], items_limit: int | None) -> None:
-        """Write all that `outcomes` change, up to the one that reaches the limit."""
+        """Write all changes of `outcomes`, up to the one that reaches the limit on
+        items."""
         group = self._group
         self._look_up(outcomes)
         committed = group.committed
         for number, outcome in enumerate(outcomes):
             if self._has_staged_links(outcome):
-                # Staged links are compared with the indexes alone, by SQL.
+                # Staged links are compared only with the indexes, by SQL.
                 group.index()
                 self._unlanded = outcomes[number:]
                 self._look_up(self._unlanded)
@@ -49,7 +50,7 @@ class OutcomeWriter:
         group.rows.write()
 
     def _look_up(self, outcomes: Sequence[Outcome]) -> None:
-        """Ask the index for all URLs that `outcomes` mention."""
+        """Look up all URLs that `outcomes` mention in the index."""
         tail = self._group.tail
         if tail.mark:
             mentioned = (it for outcome in outcomes for it in _mentioned(outcome))
@@ -67,7 +68,7 @@ class OutcomeWriter:
         entry = outcome.entry
         page = 0 if entry is None else self._pending_page(entry)
         if entry is not None and not page:
-            return  # it has ended before: its effects are here already
+            return  # the page has already ended, so its effects are stored
         is_again = entry is None and self._is_again(outcome)
         count_outcome(self._counters, outcome, is_again=is_again)
         if outcome.counts:
@@ -87,14 +88,15 @@ class OutcomeWriter:
             drop(self._connection, entry.fingerprint)
 
     def _is_again(self, outcome: Outcome) -> bool:
-        """Whether `start()` has yielded this before, in an earlier process."""
+        """Return whether `start()` has yielded this value before, in an earlier
+        process."""
         group, number = self._group, outcome.first_value
         is_again = 0 <= number < group.start_values
         group.start_values = max(group.start_values, number + 1)
         return is_again
 
     def _take_in(self, outcome: Outcome, *, has_staged: bool) -> None:
-        """Write the links and facts of a visit; links that it staged come first."""
+        """Write the links and facts of a visit; its staged links come first."""
         page = outcome.entry.fingerprint if outcome.entry and has_staged else 0
         if has_staged:
             self._links.add_staged(page)
@@ -110,7 +112,7 @@ class OutcomeWriter:
             add_facts(self._connection, outcome.facts)
 
     def _pending_page(self, entry: Entry) -> int:
-        """The sequence number of a page that is pending; 0: it is not."""
+        """Return the sequence number of a pending page; 0 if it is not pending."""
         group = self._group
         sequence = entry.sequence or group.sequence_of(entry.fingerprint)
         if not sequence:
@@ -124,7 +126,7 @@ class OutcomeWriter:
         return sequence if is_pending else 0
 
     def _log(self, entry: Entry, page: int, outcome: Outcome, items: int) -> None:
-        """Write a visit's line of the page log, and how the page stands after it."""
+        """Write a visit's line of the page log, and the new state of its page."""
         group = self._group
         group.visit += 1
         group.rows.visits.append(
@@ -153,13 +155,15 @@ class OutcomeWriter:
 
 
 def reopening(visit: int, page: int, time: int) -> tuple[int | str | None, ...]:
-    """The row of the page log that makes a page pending again; it is no attempt, so it
-    has no elapsed time."""
+    """Return the row of the page log that makes a page pending again.
+
+    The row is not an attempt, so it has no elapsed time.
+    """
     return (visit, page, time, int(State.PENDING), 0, None, 0, None, 0, 0, None)
 
 
 def _mentioned(outcome: Outcome) -> Iterator[int]:
-    """The fingerprints of all that an outcome may add or must find."""
+    """Yield the fingerprints of all URLs that an outcome may add or must find."""
     entry = outcome.entry
     if entry is not None and not entry.sequence:
         yield entry.fingerprint
@@ -169,5 +173,5 @@ def _mentioned(outcome: Outcome) -> Iterator[int]:
 
 
 def _clean(text: str) -> str:
-    """The text without lone surrogates, which SQLite refuses."""
+    """Return the text without lone surrogates, which SQLite refuses."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,6 +1,6 @@
-"""The runs of a job: JOB.db, and the paths of a job's files.
+"""The runs of a job: the database JOB.db, and the paths of a job's files.
 
-Rule: a run's file is whole before the catalog names it, and the catalog alone says
+Rule: a run's file is complete before the catalog lists it, and only the catalog says
 whether a run has ended.
 """
 
@@ -21,7 +21,7 @@ from crawler.store.reading import RunRecord
 from crawler.store.sqlite import schema
 from crawler.store.sqlite.counters import read_counters
 
-#: The reason of a run that `--fresh` replaced.
+#: The end reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
 
 _COLUMNS = "number, spider, arguments, started, finished, reason, seconds, counters"
@@ -47,12 +47,12 @@ class JobFiles:
 
     @property
     def marks(self) -> Path:
-        """Pages that are being parsed: see run/crash_marks.py."""
+        """The marks of pages that are being parsed: see run/crash_marks.py."""
         return self.folder / f"{self.job}.pages"
 
     @property
     def files(self) -> Path:
-        """Files that items named, in all runs: see file_table.py."""
+        """The database of files that items named, in all runs: see file_table.py."""
         return self.folder / f"{self.job}.files"
 
     @property
@@ -64,13 +64,13 @@ class JobFiles:
 
 
 class Catalog:
-    """The job's runs, on a connection that the caller closes."""
+    """The job's runs, through a connection that the caller closes."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
 
     def runs(self) -> list[RunRecord]:
-        """All runs that are remembered, the latest first."""
+        """Return all listed runs, the latest first."""
         query = f"SELECT {_COLUMNS} FROM runs ORDER BY number DESC"
         return [_record(row) for row in self.connection.execute(query)]
 
@@ -79,7 +79,7 @@ class Catalog:
         return runs[0] if runs else None
 
     def add(self, number: int, start: RunStart) -> RunRecord:
-        """Add a new run to the catalog, after its file is made."""
+        """Add a new run to the catalog, after its file was created."""
         values = (number, start.spider, start.arguments, start.started)
         self.connection.execute(
             "INSERT INTO runs(number, spider, arguments, started) VALUES(?, ?, ?, ?)",
@@ -95,7 +95,7 @@ class Catalog:
         counters: Counters | None = None,
         report: bytes | None = None,
     ) -> None:
-        """The run is over: it is not resumed."""
+        """Record the end of the run; it will not be resumed."""
         self.connection.execute(
             """UPDATE runs SET finished = ?, reason = ?, report = ?,
             counters = coalesce(?, counters) WHERE number = ?""",
@@ -103,7 +103,7 @@ class Catalog:
         )
 
     def reopen(self, number: int) -> None:
-        """The next `crawl run` resumes the run."""
+        """Mark the run as unfinished, so that the next `crawl run` resumes it."""
         self.connection.execute(
             "UPDATE runs SET finished = NULL, reason = '', report = NULL "
             "WHERE number = ?",
@@ -118,7 +118,7 @@ class Catalog:
         )
 
     def report(self, number: int) -> bytes | None:
-        """A finished run's report, as JSON."""
+        """Return a finished run's report, as JSON."""
         row = self.connection.execute(
             "SELECT report FROM runs WHERE number = ?", (number,)
         ).fetchone()
@@ -127,8 +127,11 @@ class Catalog:
         return None if row[0] is None else bytes(row[0])
 
     def prune(self, files: JobFiles, keep_runs: int, keep_items: int) -> None:
-        """Forget finished runs beyond `keep_runs`, and what they hold beyond
-        `keep_items`; the latest run is always kept whole."""
+        """Remove finished runs beyond `keep_runs`, and the data of those beyond
+        `keep_items`.
+
+        The latest run always keeps its data.
+        """
         for place, record in enumerate(self.runs(), 1):
             if record.finished is None or place == 1:
                 continue

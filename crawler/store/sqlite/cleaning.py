@@ -1,6 +1,6 @@
-"""Old runs of a job removed, with all that they hold.
+"""Removes old runs of a job, with all their data.
 
-Rule: it holds the job's lock, and an unfinished run stays.
+Rule: this needs the job's lock, and an unfinished run stays.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crawler.store.sqlite.reader import check_known
 def clean(
     folder: Path | str, job: str, keep: int, clock: Callable[[], float] = time.time
 ) -> list[int]:
-    """Remove finished runs but the latest `keep`; the numbers of those removed."""
+    """Remove the finished runs except the latest `keep`; return their numbers."""
     files = JobFiles(Path(folder), job)
     with ExitStack() as stack:
         check_known(files)

@@ -1,4 +1,4 @@
-"""A run's counters as JSON, in the form of this version and of earlier ones."""
+"""Reads a run's counters from JSON, in the form of this version and of earlier ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 from crawler.stats import Counters
 
-#: In a run of version 0.1 every counter was a name, some with a kind before a point.
+#: In a run of version 0.1 every counter was a name, some with a kind before a dot.
 _KINDS = {
     "skipped": "skipped",
     "dropped": "dropped",
@@ -18,7 +18,7 @@ _KINDS = {
 
 
 def read_counters(encoded: bytes | str) -> Counters:
-    """The counters that `msgspec.json.encode` wrote, or that an earlier version did."""
+    """Return the counters that this version, or an earlier one, wrote as JSON."""
     values = msgspec.json.decode(encoded)
     for name in [name for name in values if "." in name]:
         kind, _, word = name.partition(".")

@@ -1,6 +1,6 @@
-"""The facts of a run as rows: one row for each member of a set and each cookie jar.
+"""Stores the facts of a run: one row for each member of a set and each cookie jar.
 
-No state: every function takes a connection, a writer's or a reader's.
+No state: every function takes a connection, of the writer or of a reader.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from crawler.store.base import Facts
 
-#: The sets of `Facts`; the rows of a set bear its name.
+#: The sets in `Facts`; each row of a set carries its name.
 _SETS = (
     "scope",
     "start_names",
@@ -20,10 +20,11 @@ _SETS = (
     "attributes",
 )
 _START_ENDED = "start_ended"
-#: The texts of `Facts`; the row of a text bears its name.
+#: The texts in `Facts`; the row of a text carries its name.
 _TEXTS = ("stopped", "closed")
 
-#: The name of the row of a paused host is this and the host; the last row counts.
+#: A row with this prefix and a host's name holds the end of a pause; the last row
+#: counts.
 _PAUSE = "pause "
 
 _ADD_FACT = "INSERT OR IGNORE INTO facts VALUES(?, ?)"
@@ -31,7 +32,7 @@ _SET_COOKIES = "INSERT OR REPLACE INTO cookies VALUES(?, ?, ?)"
 
 
 def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
-    """Write facts in the open transaction, in addition to those that are stored."""
+    """Write facts in the open transaction, in addition to the stored ones."""
     rows = [(name, value) for name in _SETS for value in getattr(facts, name)]
     if facts.start_ended:
         rows.append((_START_ENDED, ""))
@@ -47,7 +48,7 @@ def add_facts(connection: sqlite3.Connection, facts: Facts) -> None:
 
 
 def read_facts(connection: sqlite3.Connection) -> Facts:
-    """All facts that are stored."""
+    """Return all stored facts."""
     facts = Facts()
     for name, value in connection.execute("SELECT name, value FROM facts"):
         if name == _START_ENDED:
@@ -68,7 +69,7 @@ def take_over_cookies(
     before: sqlite3.Connection,
     sessions: Sequence[str],
 ) -> None:
-    """Begin with the cookies that these sessions had in an earlier run."""
+    """Copy the cookies that these sessions had in an earlier run."""
     kept = set(sessions)
     rows = [row for row in before.execute("SELECT * FROM cookies") if row[0] in kept]
     connection.executemany(_SET_COOKIES, rows)

@@ -1,6 +1,6 @@
-"""A job's files: JOB.files, one row for each place and URL.
+"""The files of a job: the database JOB.files, with one row for each place and URL.
 
-Rule: it stands apart from the runs, because a file outlives the run that fetched it.
+Rule: it is separate from the runs, because a file outlives the run that fetched it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COLUMNS = ", ".join(KeptFile.__struct_fields__)
 
 
 class SqliteFileTable:
-    """The files of a job in the database at `path`, which is made at first use."""
+    """The files of a job in the database at `path`, which is created at first use."""
 
     def __init__(self, path: Path, synchronous: str = "full") -> None:
         self._path = path

@@ -1,4 +1,5 @@
-"""Items of a group: numbered in order, unique by their keys, cut at the limit."""
+"""Writes the items of a group: numbered in order, unique by their keys, within the
+limit."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from crawler.store.base import Item, Outcome
 from crawler.store.sqlite.staging import staged_items
 from crawler.store.sqlite.write_batch import WriteBatch
 
-#: Item rows gathered before they are written.
+#: Number of item rows that are collected before they are written.
 _MANY = 1_000
 
 _TAKE_KEY = "INSERT OR IGNORE INTO item_keys VALUES(?, ?)"
@@ -23,7 +24,7 @@ class ItemRows:
         self._group = group
 
     def add(self, outcome: Outcome, page: int, limit: int | None) -> int:
-        """Items under (fingerprint, ordinal), up to the limit; returns how many."""
+        """Write an outcome's items, up to the limit; return how many."""
         group, run = self._group, self._group.run
         before, items = group.item, outcome.items
         if outcome.is_closing:
@@ -32,7 +33,7 @@ class ItemRows:
             return group.item - before
         if outcome.entry is None:
             ordinal = outcome.first_ordinal
-            # What an earlier process has landed of `start()` is here already.
+            # Skip the items of `start()` that an earlier process has committed.
             skip = max(0, group.start_items - ordinal)
             ordinal += skip
             if items := items[skip:]:
@@ -40,7 +41,7 @@ class ItemRows:
                 group.start_items = ordinal + judged
             return group.item - before
         fingerprint = outcome.entry.fingerprint
-        # After `crawl retry`, items follow those that the page gave before.
+        # After `crawl retry`, new items follow the earlier items of the page.
         ordinal = run.earlier_items.get(page, 0)
         staged = run.staged.get(fingerprint)
         if staged is not None and outcome.portions:
@@ -58,7 +59,7 @@ class ItemRows:
         ordinal: int,
         limit: int | None,
     ) -> int:
-        """Write items; returns how many were written or dropped as duplicates."""
+        """Write items; return how many were written or dropped as duplicates."""
         group = self._group
         judged = surplus = 0
         before = group.item
@@ -84,7 +85,8 @@ class ItemRows:
         return judged
 
     def _take_keys(self, keys: Sequence[tuple[str, bytes]]) -> bool:
-        """Reserve an item's keys, all or none; a duplicate is counted by its rule."""
+        """Reserve an item's keys, all or none. A duplicate is counted under its
+        rule."""
         word, execute = self._group.run.names.word, self._group.connection.execute
         taken: list[tuple[int | str, bytes]] = []
         for rule, value in keys:

@@ -1,4 +1,5 @@
-"""Links of a group: new URLs, URLs that are found again, links that a filter skips."""
+"""Writes the links of a group: new URLs, URLs found again, and links that a filter
+skips."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from crawler.stats import add
 from crawler.store.base import DUPLICATE, Place, Rejected, is_built
 from crawler.store.sqlite.write_batch import WriteBatch
 
-#: Skipped links that are stored one by one; further ones are only counted.
+#: Maximum number of skipped links that are stored; more are only counted.
 REJECTED_LIMIT = 100_000
-#: Rows of skipped links that are gathered before they are written.
+#: Number of rows of skipped links that are collected before they are written.
 _MANY = 1_000
 
 _INSERT_PENDING = "INSERT INTO pending VALUES(?, ?, ?, ?)"
@@ -17,7 +18,8 @@ _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 _KNOWN = "SELECT 1 FROM seen WHERE seen.fingerprint = staged.fingerprint"
-# Of a URL that is new one request is none too many, if no link was there before it.
+# Counts equal requests. One request of a new URL is not a repetition, unless a link to
+# the URL came first.
 _AGAIN = f"""SELECT fingerprint, times, parent, callback FROM (
         SELECT fingerprint, parent, callback, again - (
             NOT EXISTS ({_KNOWN}) AND (
@@ -36,7 +38,7 @@ _LOWER = """SELECT staged.fingerprint, hosts.name, staged.depth, seen.sequence
     JOIN urls ON urls.sequence = seen.sequence
     JOIN hosts ON hosts.number = urls.host
     WHERE page = ? AND staged.depth < urls.depth"""
-# In the order of the rowid, as they were staged; NULL: the next sequence number.
+# In the order in which they were staged; NULL becomes the next sequence number.
 _LAND_URLS = f"""INSERT INTO urls
     SELECT NULL, fingerprint, host, url, callback, rank, depth, parent, found_as, ?,
         options, meta
@@ -52,18 +54,18 @@ _REJECTED = f"""SELECT fingerprint, url, rule, parent, found_as
 
 
 class LinkRows:
-    """Writes the requests and the skipped links of outcomes that land."""
+    """Writes the requests and skipped links of committed outcomes."""
 
     def __init__(self, group: WriteBatch) -> None:
         self._group = group
         self._run = group.run
         self._connection = group.connection
         self._counters = group.committed.counters
-        #: Whether Requests that are known are counted: not where `start()` runs again.
+        #: Whether equal requests are counted; not if `start()` runs again.
         self.has_duplicates = True
 
     def add(self, entry: Entry) -> None:
-        """Write a request of a page: its URL is new, or known."""
+        """Write a request of a page; its URL may be new or known."""
         group, names = self._group, self._run.names
         fingerprint, depth, request = entry.fingerprint, entry.depth, entry.request
         known = group.sequence_of(fingerprint)
@@ -101,7 +103,7 @@ class LinkRows:
             self._accept_after_all(fingerprint)
 
     def reject(self, rejected: Rejected) -> None:
-        """Count a skipped link once; store it while there is room."""
+        """Count a skipped link once, and store it while there is room."""
         group, run = self._group, self._run
         fingerprint, rule = rejected.fingerprint, rejected.rule
         if fingerprint in group.rejected or fingerprint in run.rejected:
@@ -121,9 +123,11 @@ class LinkRows:
             )
 
     def add_staged(self, page: int) -> None:
-        """Copy the requests that a page has staged, by SQL, so that any number of them
-        takes little memory. The indexes must be up to date; afterwards they lack these
-        requests."""
+        """Copy the requests that a page has staged, by SQL, so that memory use stays
+        small.
+
+        The indexes must be up to date before; afterwards they lack these requests.
+        """
         group, execute = self._group, self._connection.execute
         spelled = self._run.names.spelled
         for fingerprint, times, parent, callback in execute(_AGAIN, (page,)).fetchall():
@@ -140,7 +144,7 @@ class LinkRows:
             self._stock(host, (rank, depth, sequence))
 
     def reject_staged(self, page: int) -> None:
-        """The skipped links that a page has staged."""
+        """Count and store the skipped links that a page has staged."""
         group, spelled = self._group, self._run.names.spelled
         for fingerprint, url, rule, parent, found_as in self._connection.execute(
             _REJECTED, (page,)
@@ -151,7 +155,7 @@ class LinkRows:
                 group.rows.write()
 
     def write_duplicates(self) -> None:
-        """Write the equal requests of the group, as far as there is room for them."""
+        """Write the equal requests of the group, while there is room."""
         for fingerprint, duplicate in self._group.duplicates.items():
             times, parent, callback = duplicate
             values = times, parent, self._run.names.word(callback), fingerprint
@@ -170,12 +174,13 @@ class LinkRows:
         self._group.duplicates[fingerprint] = earlier + times, parent, callback
 
     def _stock(self, host: str, place: Place) -> None:
-        """Note that only the store has the entry at this place."""
+        """Note that only the store holds the entry at this place."""
         stocked = self._group.committed.stocked
         stocked[host] = min(place, stocked.get(host, place))
 
     def _meet_again(self, fingerprint: int, name: str, depth: int, known: int) -> None:
-        """A known URL is found again: if it is pending, it takes the lower depth."""
+        """Handle a known URL that was found again: if it is pending, it takes the lower
+        depth."""
         group, sequence = self._group, known
         at = group.depths.get(fingerprint, self._run.recent.get(fingerprint))
         if at is not None and at <= depth:
@@ -201,7 +206,8 @@ class LinkRows:
             self._stock(name, (rank, depth, sequence))
 
     def _accept_after_all(self, fingerprint: int) -> None:
-        """A URL that a filter skipped has been accepted from another page."""
+        """Remove a URL from the skipped links, because another page's link to it was
+        accepted."""
         group = self._group
         rule = group.rejected.pop(fingerprint, None)
         if rule is None:

@@ -35,7 +35,7 @@ class Keep(msgspec.Struct, frozen=True):
 
 
 class OpenRun(msgspec.Struct, frozen=True):
-    """A run that this process holds until the resources are closed."""
+    """A run that this process holds until its resources are closed."""
 
     catalog: Catalog
     record: RunRecord
@@ -76,7 +76,7 @@ def open_run(
 def _take_over(
     files: JobFiles, number: int, connection: sqlite3.Connection, start: RunStart
 ) -> None:
-    """Begin with the cookies of the last run that is kept; without it with none."""
+    """Copy the cookies of the last run that has its data, if there is one."""
     paths = (files.run(before) for before in range(number - 1, 0, -1))
     path = next((each for each in paths if each.exists()), None)
     if path is None:
@@ -93,7 +93,7 @@ def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:
     if not path.exists():
         if any(files.runs.glob("*.db")):
             if not fresh:
-                raise schema.damaged(path, "the file is gone, its runs are not")
+                raise schema.damaged(path, "the file is missing, but its runs exist")
             _set_runs_aside(files)
         schema.create(path, "job")
     try:
@@ -108,7 +108,7 @@ def _open_catalog(files: JobFiles, fresh: bool) -> sqlite3.Connection:
 
 
 def _set_runs_aside(files: JobFiles) -> None:
-    """Rename the runs of a lost catalog: the next run has number 1."""
+    """Rename the runs of a lost catalog, because the next run has number 1 again."""
     if any(files.runs.iterdir()):
         schema.set_aside(files.runs)
         files.runs.mkdir()
@@ -117,7 +117,7 @@ def _set_runs_aside(files: JobFiles) -> None:
 def _choose(
     catalog: Catalog, files: JobFiles, start: RunStart, keep: Keep, now: float
 ) -> tuple[RunRecord, bool]:
-    """The unfinished run, or a new one; and whether it is resumed."""
+    """Return the unfinished run or a new one, and whether it is resumed."""
     latest = catalog.latest()
     if latest is not None and latest.finished is None:
         if not start.fresh:
@@ -133,8 +133,10 @@ def _choose(
 
 
 def _keep_if_damaged(path: Path) -> None:
-    """Rename a run's file that is forgotten because it cannot be used: it may be all
-    that is left, and pruning removes files by their name."""
+    """Rename the damaged file of a run that is given up.
+
+    It may hold the only copy of the data, and pruning would remove it by its name.
+    """
     try:
         schema.connect(path, "run").close()
     except StateError:

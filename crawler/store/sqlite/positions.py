@@ -1,7 +1,7 @@
-"""The positions that the outputs of a job's runs recorded, over all kept runs.
+"""Reads the positions that the outputs of a job have recorded, over all kept runs.
 
-Rule: it reads only, beside a crawl that may write. A state that cannot be resumed is an
-error here already: without it every output would seem to be another program's.
+Rule: it only reads, even beside a crawl that writes. A state that cannot be resumed is
+an error here. Otherwise every output would seem to belong to another program.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from crawler.store.sqlite.catalog import Catalog, JobFiles
 
 
 def sink_positions(folder: Path, job: str) -> list[str]:
-    """The last position of every output, in each of the job's runs that is kept."""
+    """Return the last position of every output in each kept run of the job."""
     files = JobFiles(folder, job)
     _check(files)
     found: list[str] = []
     for path in files.runs.glob("*.db"):
-        # A damaged old run must not keep a new one from beginning.
+        # A damaged old run must not prevent a new one.
         with suppress(StateError, StoreError):
             found += _positions(path)
     return found
 
 
 def _check(files: JobFiles) -> None:
-    """StateError if the job's catalog, or the run that would be resumed, is damaged."""
+    """Raise StateError if the job's catalog, or the run that would be resumed, is
+    damaged."""
     if not files.database.exists() and not any(files.runs.glob("*.db")):
         return
     with (

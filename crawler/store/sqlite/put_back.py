@@ -1,6 +1,6 @@
-"""Failed pages put back to be tried again: the one change made outside of a run.
+"""Puts failed pages back into the queue: the only change that is made outside of a run.
 
-Rule: it holds the job's lock, so that no crawl is at work meanwhile.
+Rule: this needs the job's lock, so no crawl is running meanwhile.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from crawler.store.sqlite.reader import check_known, kept, latest_number
 from crawler.store.sqlite.run_state import RunState
 from crawler.store.sqlite.string_table import spelled_words
 
-#: The last visit of each page that has one, if that visit failed.
+#: The last visit of each page, if that visit failed.
 _FAILED = """SELECT page, reason, status, depth, parent
     FROM (SELECT page, state, reason, status, max(number)
           FROM visits GROUP BY page)
     JOIN urls ON sequence = page WHERE state = 2 ORDER BY page"""
 _SET_TRIES = "INSERT OR REPLACE INTO tries VALUES(?, 0, 0, 0, 0, 0, '', ?)"
-#: A run with pages to visit again has not been stopped or closed by its spider.
+#: A run with pages to retry is no longer stopped or closed by its spider.
 _REOPEN = "DELETE FROM facts WHERE name IN ('stopped', 'closed')"
 _PUT_BACK = """INSERT OR IGNORE INTO pending
     SELECT host, rank, depth, sequence FROM urls WHERE sequence = ?"""
@@ -51,9 +51,11 @@ def put_back(
     reasons: Collection[str] = (),
     clock: Callable[[], float] = time.time,
 ) -> int:
-    """Put failed pages of the latest run back, those of these statuses or reasons (of
-    none: all), and return how many. The run is then unfinished: the next `crawl run`
-    resumes it."""
+    """Put failed pages of the latest run back; return how many.
+
+    Only pages with these statuses or reasons; all failed pages if none are given. The
+    run is then unfinished, and the next `crawl run` resumes it.
+    """
     files = JobFiles(Path(folder), job)
     with ExitStack() as stack:
         check_known(files)
@@ -79,7 +81,7 @@ def put_back(
 def _write(
     connection: sqlite3.Connection, pages: list[_FailedPage], now: float
 ) -> None:
-    """One transaction: each page is pending again and no longer counted as failed."""
+    """In one transaction: make each page pending, and no longer count it as failed."""
     run = RunState(connection)
     counters = run.totals.counters.copy()
     connection.execute("BEGIN IMMEDIATE")

@@ -1,6 +1,6 @@
-"""What the jobs in a folder left, read beside a running crawl.
+"""Reads the stored runs of the jobs in a folder, also while a crawl writes them.
 
-Rule: readers take no lock and write nothing; each method opens the file that it needs,
+Rule: readers take no lock and write nothing. Each method opens the file that it needs,
 and closes it.
 """
 
@@ -22,23 +22,25 @@ from crawler.store.sqlite.run_state import read_totals
 
 
 class SqliteReader:
-    """The jobs that have their databases in `folder`."""
+    """Reads the jobs that have their databases in `folder`."""
 
     def __init__(self, folder: Path | str) -> None:
         self._folder = Path(folder)
 
     @property
     def place(self) -> str:
-        """Where the jobs are kept, as a person would write it."""
+        """Where the runs are stored, as shown to a person."""
         return str(self._folder)
 
     def jobs(self) -> list[str]:
-        """The names of the jobs that have run here, in alphabetical order."""
+        """Return the names of the jobs that have run here, in alphabetical order."""
         return known_jobs(self._folder)
 
     def runs(self, job: str) -> list[RunRecord]:
-        """The job's runs that are remembered, the latest first; the counters of an
-        unfinished run are those of now."""
+        """Return the job's listed runs, the latest first.
+
+        The counters of an unfinished run are its current ones.
+        """
         files = JobFiles(self._folder, job)
         with _catalog(files) as catalog:
             found = catalog.runs()
@@ -48,12 +50,13 @@ class SqliteReader:
         ]
 
     def report(self, job: str, number: int | None = None) -> bytes | None:
-        """The report of a run (None: the latest) as JSON; None: it is unfinished."""
+        """Return the report of a run (None: the latest) as JSON; None if it is
+        unfinished."""
         with _catalog(JobFiles(self._folder, job)) as catalog:
             return catalog.report(number or latest_number(catalog, job))
 
     def run(self, job: str, number: int | None = None) -> SqliteRunReader:
-        """What a run left (None: the latest)."""
+        """Return a reader of one run (None: the latest)."""
         files = JobFiles(self._folder, job)
         with _catalog(files) as catalog:
             number = number or latest_number(catalog, job)
@@ -65,12 +68,12 @@ class SqliteReader:
 
 
 def known_jobs(folder: Path) -> list[str]:
-    """The names of the jobs with a catalog in `folder`."""
+    """Return the names of the jobs with a catalog in `folder`."""
     return sorted(path.name.removesuffix(".db") for path in folder.glob("*.db"))
 
 
 def latest_number(catalog: Catalog, job: str) -> int:
-    """The number of the job's latest run, or StateError."""
+    """Return the number of the job's latest run. StateError if there is none."""
     latest = catalog.latest()
     if latest is None:
         raise StateError(f"job {job!r} has no runs yet")
@@ -78,7 +81,7 @@ def latest_number(catalog: Catalog, job: str) -> int:
 
 
 def kept(files: JobFiles, number: int) -> Path:
-    """The file of a run that is kept, or StateError."""
+    """Return the file of a kept run. StateError if it is not kept."""
     path = files.run(number)
     if not path.exists():
         raise StateError(
@@ -89,7 +92,7 @@ def kept(files: JobFiles, number: int) -> Path:
 
 
 def check_known(files: JobFiles) -> None:
-    """StateError unless the job has run here."""
+    """Raise StateError unless the job has run here."""
     if files.database.exists():
         return
     known = ", ".join(known_jobs(files.folder))
@@ -108,13 +111,13 @@ def _catalog(files: JobFiles) -> Iterator[Catalog]:
 
 
 def _as_it_is_now(files: JobFiles, record: RunRecord) -> RunRecord:
-    """An unfinished run's record with the counters of its own database."""
+    """Return an unfinished run's record with the current counters of its database."""
     path = files.run(record.number)
     try:
         with closing(schema.connect_reader(path, "run")) as connection:
             encoded = connection.execute("SELECT totals FROM state").fetchone()[0]
     except StateError:
-        return record  # damaged: the next `crawl run` says so
+        return record  # damaged: the next `crawl run` reports it
     totals = read_totals(encoded)
     return msgspec.structs.replace(
         record, seconds=totals.seconds, counters=totals.counters

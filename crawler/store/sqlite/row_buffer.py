@@ -1,12 +1,12 @@
-"""Rows of one transaction that gather, to be written many at a time."""
+"""Collects rows of one transaction, so that many are written together."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Any
 
-# "" and 0 stand for NULL: Python's sqlite3 looks for an adapter of each None, and of
-# bytes, which takes longer than the row.
+# "" and 0 stand for NULL. For each None or bytes value Python's sqlite3 searches for an
+# adapter, which takes longer than writing the row.
 _INSERT_URL = """INSERT INTO urls
     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))"""
 _INSERT_VISIT = """INSERT INTO visits
@@ -28,7 +28,7 @@ class RowBuffer:
         self.rejected: dict[int, Row] = {}
 
     def write(self) -> None:
-        """Write the rows that have gathered, and forget them."""
+        """Write the collected rows and clear the buffer."""
         write = self._connection.executemany
         if self.urls:
             write(_INSERT_URL, self.urls)

@@ -1,6 +1,6 @@
-"""Rows of a run's database as the values that readers are given.
+"""Converts rows of a run's database to values for readers.
 
-No state: every function takes a connection, a writer's or a reader's.
+No state: every function takes a connection, of the writer or of a reader.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VISITS = """SELECT number, time, state, reason, detail, status, elapsed, receiv
 def items_after(
     connection: sqlite3.Connection, sequence: int, limit: int
 ) -> list[ItemRow]:
-    """Items in order, from the one after `sequence`."""
+    """Return items in order, from the one after `sequence`."""
     rows = connection.execute(
         "SELECT sequence, fingerprint, ordinal, body, NULL, type FROM items "
         "WHERE sequence > ? ORDER BY sequence LIMIT ?",
@@ -38,7 +38,8 @@ def items_after(
 
 
 def pending_hosts(connection: sqlite3.Connection) -> dict[str, int]:
-    """Hosts with pending pages, and how many; the indexes must be up to date."""
+    """Return the hosts with pending pages, and how many; the indexes must be up to
+    date."""
     return dict(
         connection.execute(
             """SELECT name, amount FROM
@@ -49,13 +50,13 @@ def pending_hosts(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def count_waiting(connection: sqlite3.Connection, now: float) -> int:
-    """How many pages wait for a later try; `now` is the wall clock."""
+    """Return how many pages wait for a later try; `now` is the wall clock."""
     query = "SELECT count(*) FROM tries WHERE due > ?"
     return int(connection.execute(query, (now,)).fetchone()[0])
 
 
 def sequence_of(connection: sqlite3.Connection, fingerprint: int) -> int:
-    """A URL's sequence number; 0: it is not here."""
+    """Return a URL's sequence number; 0 if it is unknown."""
     found = connection.execute(_SEQUENCE, (fingerprint,)).fetchone()
     return int(found[0]) if found else 0
 
@@ -63,7 +64,7 @@ def sequence_of(connection: sqlite3.Connection, fingerprint: int) -> int:
 def explain(
     connection: sqlite3.Connection, fingerprint: int, spell: Spell
 ) -> Explanation | None:
-    """All that a run's database knows of one URL; None: nothing."""
+    """Return all that a run's database knows of one URL; None if it is unknown."""
     sequence = sequence_of(connection, fingerprint)
     if not sequence:
         return _explain_rejected(connection, fingerprint, spell)
@@ -112,7 +113,7 @@ def explain(
 def page_items(
     connection: sqlite3.Connection, fingerprint: int, limit: int
 ) -> list[ItemRow]:
-    """The items that one page gave, in order."""
+    """Return the items that one page yielded, in order."""
     sequence = sequence_of(connection, fingerprint)
     found: list[ItemRow] = []
     for *_, items, last_item in connection.execute(_VISITS, (sequence,)).fetchall():

@@ -1,4 +1,4 @@
-"""One run, read from its database beside a crawl that may write it."""
+"""Reads one run from its database, also while a crawl writes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crawler.store.status import Status
 if TYPE_CHECKING:
     from crawler.store.reading import RunReader
 
-#: Items read at a time, so that a long export does not hold up a writer.
+#: Number of items read at a time, so that a long export does not block the writer.
 _ITEMS_AT_ONCE = 1_000
 
 _VISITS = """SELECT visits.page, visits.time, visits.state, visits.reason,
@@ -36,50 +36,53 @@ _REQUESTS = "SELECT fingerprint, options FROM urls WHERE url = ? ORDER BY sequen
 
 
 class SqliteRunReader:
-    """What the run in the database at `path` left, or has so far."""
+    """Reads the data of the run in the database at `path`."""
 
     def __init__(self, path: Path, number: int) -> None:
         self._path = path
         self.number = number
 
     def facts(self) -> Facts:
-        """The facts that the run knows again when it is resumed, such as its scope."""
+        """Return the facts that a resumed run needs, such as its scope."""
         with self._open() as connection:
             return read_facts(connection)
 
     def workers(self) -> list[RunWorker]:
-        """The process that works on the run, if it has not said that it ended."""
+        """Return the process that works on the run, unless it has recorded its end."""
         status = self.status()
         if status is None or status.end:
             return []
         return [RunWorker(status.machine, status.process, status=status)]
 
     def status(self) -> Status | None:
-        """Where the run stood when its process wrote it last; None: it never did."""
+        """Return the last status that its process wrote; None if it never did."""
         with self._open() as connection:
             row = connection.execute("SELECT value FROM status").fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=Status)
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """All that the run knows of one URL; None: nothing."""
+        """Return all that the run knows of one URL; None if it is unknown."""
         with self._open() as connection:
             return rows.explain(connection, fingerprint, spelled_words(connection))
 
     def requests_of(self, url: str) -> list[tuple[int, str, int]]:
-        """All requests of a URL, in order: fingerprint, method, bytes of the body."""
+        """Return all requests for a URL, in order: (fingerprint, method, bytes of the
+        body)."""
         with self._open() as connection:
             found = connection.execute(_REQUESTS, (url,)).fetchall()
         options = [(each[0], decode_options(each[1])) for each in found]
         return [(name, each.method, len(each.content)) for name, each in options]
 
     def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
-        """The first items that one page gave, in order."""
+        """Return the first items that one page yielded, in order."""
         with self._open() as connection:
             return rows.page_items(connection, fingerprint, limit)
 
     def items(self, after: int = 0) -> Iterator[ItemRow]:
-        """The items in order, from the one after sequence number `after`; items that
-        a running crawl adds meanwhile are among them."""
+        """Yield the items in order, from the one after sequence number `after`.
+
+        Items that a running crawl adds meanwhile are included.
+        """
         with self._open() as connection:
             sequence = after
             while found := rows.items_after(connection, sequence, _ITEMS_AT_ONCE):
@@ -87,13 +90,13 @@ class SqliteRunReader:
                 sequence = found[-1].sequence
 
     def last_item(self) -> int:
-        """The sequence number of the last item so far; 0: there is none."""
+        """Return the sequence number of the last item so far; 0 if there is none."""
         with self._open() as connection:
             found = connection.execute("SELECT max(sequence) FROM items").fetchone()
         return int(found[0] or 0)
 
     def sample(self, limit: int) -> Iterator[bytes]:
-        """At most `limit` items as JSON, spread evenly over the run."""
+        """Yield at most `limit` items as JSON, spread evenly over the run."""
         with self._open() as connection:
             count = connection.execute("SELECT count(*) FROM items").fetchone()[0]
             step = max(1, -(-count // limit))
@@ -102,12 +105,14 @@ class SqliteRunReader:
                 yield body
 
     def changes(self, before: RunReader) -> Changes | None:
-        """How the items differ from those of run `before`, of the same store; None:
-        there are too many to compare."""
+        """Return how the items differ from those of run `before` in the same store.
+
+        None if there are too many to compare.
+        """
         return compared(before, self)
 
     def visits(self) -> Iterator[Visit]:
-        """All attempts in order: the page log."""
+        """Yield all attempts in order: the page log."""
         with self._open() as connection:
             spell = spelled_words(connection)
             for row in connection.execute(_VISITS):
@@ -125,7 +130,7 @@ class SqliteRunReader:
                 )
 
     def url_of(self, fingerprint: int) -> str:
-        """The URL with that fingerprint; "" if the run does not know it."""
+        """Return the URL with that fingerprint; "" if the run does not know it."""
         with self._open() as connection:
             found = connection.execute(_URL, (fingerprint,)).fetchone()
         return str(found[0]) if found else ""

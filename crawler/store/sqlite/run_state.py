@@ -1,4 +1,4 @@
-"""What is in memory of a run, as it is committed."""
+"""The committed state of a run that is kept in memory."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from crawler.store.sqlite.unindexed import UnindexedTail
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """What a page has staged: how many items, and whether there are links."""
+    """What a page has staged: the number of items, and whether there are links."""
 
     items: int = 0
     has_links: bool = False
 
 
 class Totals(msgspec.Struct):
-    """The figures of a run: one row, written by every commit."""
+    """The totals of a run: one row, written by every commit."""
 
     counters: Counters = msgspec.field(default_factory=Counters)
     #: Seconds that the run has taken, over all its processes.
     seconds: float = 0.0
-    #: Items that `start()` has yielded; running it again skips them.
+    #: Number of items that `start()` has yielded; a second run of `start()` skips them.
     start_items: int = 0
-    #: What `start()` has counted.
+    #: All counts made in `start()`.
     start_counts: Mapping[str, int] = {}
-    #: Values that `start()` has yielded: requests, items and bad URLs.
+    #: Number of values that `start()` has yielded: requests, items and bad URLs.
     start_values: int = 0
 
 
@@ -44,7 +44,7 @@ class _Stored(msgspec.Struct):
 
 
 def read_totals(encoded: bytes) -> Totals:
-    """The totals that a commit wrote, of this version or an earlier one."""
+    """Return the totals that a commit of this version, or an earlier one, wrote."""
     stored = msgspec.json.decode(encoded, type=_Stored)
     counters = read_counters(bytes(stored.counters))
     items, counts = stored.start_items, stored.start_counts
@@ -53,7 +53,7 @@ def read_totals(encoded: bytes) -> Totals:
 
 # Over 12 attributes: each is a part of the run that outlives a transaction.
 class RunState:
-    """A run as it is committed, as far as it is kept in memory."""
+    """The committed state of a run, as far as it is kept in memory."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -64,7 +64,7 @@ class RunState:
         #: Seconds that earlier processes took.
         self.earlier = self.totals.seconds
         self.tail = UnindexedTail(mark)
-        #: The last URL, row of the page log and item.
+        #: The numbers of the last URL, row of the page log and item.
         self.url = _last(connection, "SELECT max(sequence) FROM urls")
         self.visit = _last(connection, "SELECT max(number) FROM visits")
         self.item = _last(connection, "SELECT max(sequence) FROM items")
@@ -75,11 +75,11 @@ class RunState:
         self.rejected: dict[int, str] = {
             fingerprint: spelled(rule) for fingerprint, rule in rules.items() if rule
         }
-        #: URLs of which equal requests are stored.
+        #: Number of URLs with stored equal requests.
         self.duplicates = _last(connection, "SELECT count(*) FROM duplicates")
-        #: What pages have staged that have not ended, by fingerprint.
+        #: By page fingerprint: what unfinished pages have staged.
         self.staged: dict[int, Staged] = {}
-        #: Items that pages gave before they were put back to be tried again.
+        #: By page: items that it yielded before it was put back for another try.
         self.earlier_items: dict[int, int] = dict(
             connection.execute("SELECT page, items FROM tries WHERE items > 0")
         )

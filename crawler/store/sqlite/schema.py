@@ -1,12 +1,13 @@
-"""The databases of a job: what is in them, and how one is opened or refused.
+"""The databases of a job: their tables, and how a file is opened or refused.
 
-JOB.db lists the job's runs; JOB.runs/N.db holds run N, so that a new run starts at once
-and an old run is removed with its file. In a run's file `urls`, `visits` and
-`items` are a log: rows are appended in order and stay. `seen`, `pending` and `visited`
-are indexes of that log, brought up to date in batches by `INDEX`. The marks in `state`
-say how far; what is after them, the log's tail, is not in the indexes yet.
+JOB.db lists the job's runs; JOB.runs/N.db holds run N. So a new run starts at once, and
+removing an old run removes its file. In a run's file `urls`, `visits` and `items` are a
+log: rows are only appended. `seen`, `pending` and `visited` are indexes of that log,
+which `INDEX` updates in batches. The marks in `state` say up to which row; the rows
+after them, the log's tail, are not indexed yet.
 
-Rule: a database that is damaged, foreign or newer is refused, never replaced.
+Rule: a database that is damaged, newer, or of another program is refused, never
+replaced.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ CREATE TABLE runs(
 );
 """
 
-# Small numbers stand for hosts and words. `rank` is minus the priority. Times are
-# seconds (`found`, `due`) or milliseconds (`time`) of the wall clock. `rejected` is a
-# log, too: a fingerprint's last row counts; rule 0 says that it was accepted later.
+# Hosts and words are stored as small numbers. `rank` is minus the priority. Times are
+# wall-clock seconds (`found`, `due`) or milliseconds (`time`). `rejected` is a log,
+# too: a fingerprint's last row counts, and rule 0 says that it was accepted later.
 _RUN = """
 CREATE TABLE hosts(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);
@@ -143,8 +144,8 @@ INSERT INTO cookies
           FROM remembered WHERE name GLOB 'cookies *');
 """
 
-# Staged rows hold what a page gave until it ends. Those of `staged_urls` are in the
-# order of their rowid, and are ready to be copied to `urls`.
+# Staged rows hold the results of a page until it ends. Those of `staged_urls` are in
+# the order of their rowid, ready to be copied to `urls`.
 _STAGED = """
 DROP TABLE staged;
 CREATE TABLE staged_items(
@@ -176,21 +177,21 @@ CREATE TABLE staged_rejected(
 );
 """
 
-# The name of the item's class: outputs choose items by it.
+# The name of the item's class, by which outputs select items.
 _TYPES = """
 ALTER TABLE items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 ALTER TABLE staged_items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 """
-# The temporary view stands before the table of that name.
+# The temporary view hides the table with the same name.
 _UNTYPED = "CREATE TEMP VIEW items AS SELECT *, '' AS type FROM main.items;"
 
-# One row: where the run stands, as JSON.
+# One row: the status of the run, as JSON.
 _STATUS = """
 CREATE {temp} TABLE status(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 """
 
-# Requests that were equal to known ones, by fingerprint: how many, and of the last one
-# its page and callback. `again` counts those among the staged requests of a page.
+# Requests that were equal to known ones, by fingerprint: how many, and page and
+# callback of the last one. `again` counts those among the staged requests of a page.
 _DUPLICATES = """
 CREATE {temp} TABLE duplicates(
     fingerprint INTEGER PRIMARY KEY,
@@ -201,7 +202,7 @@ CREATE {temp} TABLE duplicates(
 """
 _STAGED_AGAIN = "ALTER TABLE staged_urls ADD COLUMN again INTEGER NOT NULL DEFAULT 0;"
 
-#: Files that items name: `key` is the path as a disk sees it that ignores case.
+#: Files that items name. `key` is the path in a form that ignores case.
 _FILES = """
 CREATE TABLE files(
     place TEXT NOT NULL,
@@ -219,7 +220,7 @@ CREATE TABLE files(
 CREATE INDEX files_by_key ON files(place, key);
 """
 
-#: The steps from one version of the schema to the next; the first makes it.
+#: The steps from one version of the schema to the next; the first step creates it.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
     "files": (_FILES,),
@@ -244,14 +245,14 @@ _CONVERTED: dict[Kind, dict[int, str]] = {
     },
 }
 
-#: SQLite's page cache: 32 MB; 8 MB while pages stage what they give, since staged rows
-#: are read once, when the page ends.
+#: SQLite's page cache: 32 MB. While pages stage results 8 MB, since staged rows are
+#: read only once, when the page ends.
 CACHE, STAGING_CACHE = "PRAGMA cache_size = -32768", "PRAGMA cache_size = -8192"
 
 #: The temporary table that INDEX needs on each connection.
 LATEST = "CREATE TEMP TABLE latest(page INTEGER PRIMARY KEY, state INTEGER)"
 
-#: Brings the indexes of a run up to the end of its log. SQL alone, so that it runs in a
+#: Updates the indexes of a run to the end of its log. Only SQL, so that it runs in a
 #: thread without the GIL. The last visit of a page decides its state.
 INDEX = (
     """INSERT INTO temp.latest
@@ -279,13 +280,13 @@ INDEX = (
     "DELETE FROM temp.latest",
 )
 
-#: Databases up to this size are checked page by page when they are opened.
+#: Databases up to this size in bytes are checked page by page when they are opened.
 _QUICK_CHECK = 16 * 1024**2
 _MAGIC = b"SQLite format 3\0"
 
 
 def create(path: Path, kind: Kind, steps: tuple[str, ...] | None = None) -> None:
-    """Make an empty database at `path`, whole or not at all; it replaces any other."""
+    """Create an empty database at `path` in one step; it replaces any other file."""
     unfinished = path.with_name(path.name + ".new")
     for name in (unfinished, *_beside(unfinished), *_beside(path)):
         name.unlink(missing_ok=True)
@@ -309,7 +310,7 @@ def connect(
     synchronous: str = "full",
     steps: tuple[str, ...] | None = None,
 ) -> sqlite3.Connection:
-    """Open a database for its one writer, checked and brought to this version."""
+    """Open a database for its only writer; check it, and migrate it to this version."""
     _check_file(path)
     with translated(path):
         connection = sqlite3.connect(
@@ -331,8 +332,10 @@ def connect(
 
 
 def connect_reader(path: Path, kind: Kind) -> sqlite3.Connection:
-    """Open a database to read beside its writer; one of an older version is read as
-    if it were converted."""
+    """Open a database for reading beside its writer.
+
+    A database of an older version is read as if it were migrated.
+    """
     _check_file(path)
     with translated(path):
         uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -360,15 +363,17 @@ def set_aside(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a database and the files beside it."""
+    """Remove a database and its side files."""
     for name in (path, *_beside(path)):
         name.unlink(missing_ok=True)
 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors as ours: StoreError for what may pass, else StateError with
-    what to do."""
+    """Raise SQLite's errors as this package's errors.
+
+    StoreError if the problem may pass; else StateError with what to do.
+    """
     try:
         yield
     except sqlite3.OperationalError as exc:
@@ -382,7 +387,7 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-#: What may pass: a full or failing disk, another process that writes.
+#: Errors that may pass: a full or failing disk, another process that writes.
 _PASSING = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -393,7 +398,7 @@ _PASSING = {
 
 
 def damaged(path: Path, why: str) -> StateError:
-    """The error for a database that cannot be trusted."""
+    """Return the error for a database that cannot be trusted."""
     return StateError(
         f"{path} is damaged ({why}). Nothing was changed. Restore a copy of it to "
         f"resume, use --fresh to start anew (it is kept as {path.name}.damaged-1), or "
@@ -406,7 +411,7 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))
     except FileNotFoundError:
-        raise damaged(path, "the file is gone") from None
+        raise damaged(path, "the file is missing") from None
     except OSError as exc:
         raise StateError(f"{path} cannot be read: {exc.strerror}") from exc
     if head != _MAGIC:
@@ -430,12 +435,12 @@ def _check_version(
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
-    """Find a file cut short, at any size; find any damage in a small one."""
+    """Raise StateError if the file is cut off; in a small file, find any damage."""
     connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     size = connection.execute("PRAGMA page_size").fetchone()[0]
     if path.stat().st_size < pages * size:
-        raise damaged(path, "it is cut short")
+        raise damaged(path, "it is cut off")
     if pages * size <= _QUICK_CHECK:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
@@ -445,7 +450,7 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
 def _migrate(
     connection: sqlite3.Connection, kind: Kind, steps: tuple[str, ...]
 ) -> None:
-    """Take the steps that this database has not taken, all or none."""
+    """Take all missing migration steps in one transaction."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == len(steps):
         return

@@ -1,7 +1,7 @@
-"""What a page gives before it ends, as rows that wait for its end.
+"""Rows of results that a page yields before it ends.
 
-Rule: every function works in the open transaction of its caller. Nothing here is
-visible to readers or known to the run before the page lands.
+Rule: every function works in the caller's open transaction. Until the page is
+committed, readers do not see these rows and the run does not count them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ _TABLES = ("staged_items", "staged_urls", "staged_rejected")
 
 
 def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
-    """Write a portion of the page with that fingerprint; what the page has staged with
-    it. Number 0 drops what was staged before."""
+    """Write a portion of the page with that fingerprint; return all that it has staged
+    now.
+
+    Number 0 first drops all that was staged before.
+    """
     connection, before = run.connection, run.staged.get(page, Staged())
     if not number:
         drop(connection, page)
@@ -49,19 +52,19 @@ def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
 
 
 def drop(connection: sqlite3.Connection, page: int) -> None:
-    """Remove what the page has staged."""
+    """Remove all that the page has staged."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
 
 
 def drop_all(connection: sqlite3.Connection) -> None:
-    """Remove what pages had staged when an earlier process ended."""
+    """Remove all that pages had staged when an earlier process ended."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table}")
 
 
 def staged_items(connection: sqlite3.Connection, page: int) -> Iterator[Item]:
-    """The items that the page has staged, in order."""
+    """Yield the items that the page has staged, in order."""
     query = "SELECT keys, body, type FROM staged_items WHERE page = ? ORDER BY ordinal"
     for packed, body, kind in connection.execute(query, (page,)):
         keys = msgspec.json.decode(packed, type=tuple[tuple[str, bytes], ...])

@@ -1,8 +1,9 @@
-"""The durable store: one SQLite database a run, one transaction a group of pages.
+"""The durable store: one SQLite database for each run, one transaction for many pages.
 
-Rule: the log decides (see schema.py), and memory changes only after the commit. Rows
-are written on the event loop, since handing them to a thread would cost more. COMMIT,
-which waits for the disk, and the indexes, which take long, run in the store's thread.
+Rule: the log is authoritative (see schema.py), and memory changes only after the
+commit. Rows are written on the event loop, since a thread would cost more time. COMMIT,
+which waits for the disk, and the update of the indexes, which takes long, run in the
+store's thread.
 """
 
 from __future__ import annotations
@@ -53,21 +54,22 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: Log rows that wait for the indexes: with more, a row costs less and a batch longer.
-#: Beyond a hundred times as many URLs it is a hundredth of them, since a batch then
-#: touches nearly as many pages of an index as it has rows.
+#: Number of log rows that wait for the indexes. With more, the cost of a row falls, but
+#: a batch takes longer. With over a hundred times as many URLs the number is a
+#: hundredth of them, since a batch then touches nearly as many index pages as it has
+#: rows.
 INDEX_EVERY = 16_384
 
 _SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
 
 
-# Over 15 methods: eighteen are those of the protocol. Over 12 attributes: they are its
+# Over 15 methods: eighteen belong to the protocol. Over 12 attributes: they are the
 # settings, and what `open` opens.
 class SqliteStore:
-    """A job's state in `folder`: it survives any crash, and a power cut if
-    `synchronous` is "full".
+    """A job's state in `folder`: it survives any crash.
 
-    Once it is open it must be closed, whatever happened.
+    If `synchronous` is "full", it also survives a power cut. An opened store must be
+    closed, whatever happened.
     """
 
     is_stocked = True
@@ -93,16 +95,18 @@ class SqliteStore:
         self._busy = anyio.Lock()
         self._thread = StoreThread()
         self._resources = ExitStack()
-        #: The status that the next commit is to write; None: the last one is written.
+        #: The status that the next commit will write; None if it is written.
         self._status: Status | None = None
-        #: Whether this process has noted a status: an older one is not its own.
+        #: Whether this process has written a status; an older one is not its own.
         self._has_noted = False
         self.recent: Mapping[int, int] = {}
         self.rejected: Mapping[int, str] = {}
 
     async def sink_positions(self, job: str) -> list[str]:
-        """The last positions of all sinks, in all runs of the job that are kept; may
-        be called before `open`."""
+        """Return the last positions of all sinks, in all kept runs of the job.
+
+        May be called before `open`.
+        """
         return await to_thread.run_sync(sink_positions, self._folder, job)
 
     async def open(self, start: RunStart) -> Opening:
@@ -113,12 +117,13 @@ class SqliteStore:
             except BaseException as exc:
                 await self._thread.run(self._resources.close)
                 self._thread.end()
-                if isinstance(exc, StoreError):  # there is nothing yet to wait with
+                # before `open` there is no loop that would repeat the call
+                if isinstance(exc, StoreError):
                     raise StateError(str(exc)) from exc
                 raise
 
     def file_table(self, job: str) -> FileTable:
-        """The files of the job, in a database of their own."""
+        """Return the table of the job's files, in a database of its own."""
         path = JobFiles(self._folder, job).files
         return SqliteFileTable(path, self._synchronous)
 
@@ -137,8 +142,8 @@ class SqliteStore:
 
     def _load(self, record: RunRecord, is_resumed: bool) -> Opening:
         connection = self._connection
-        # If another process writes, the engine tries the commit again: waiting here
-        # would hold the loop.
+        # If another process writes, the engine repeats the commit. Waiting here would
+        # block the event loop.
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute(schema.LATEST)
         drop_all(connection)
@@ -162,8 +167,11 @@ class SqliteStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """At most `limit` pending entries of `host`, the best first, none of them in
-        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        """Return at most `limit` pending entries of `host`, the best first, none in
+        `without`.
+
+        They stay pending. `now` is monotonic; `due` is converted to it.
+        """
         async with self._busy:
             with schema.translated(self._path):
                 clocks = (self._clock(), now)
@@ -172,13 +180,15 @@ class SqliteStore:
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
     ) -> Committed:
-        """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
-        the same may be tried again."""
+        """Commit `outcomes` in one transaction, in order.
+
+        StoreError: nothing was committed, and the same outcomes may be committed again.
+        """
         async with self._busy:
             group = WriteBatch(self._run, self._clock())
             write = partial(self._write, group, outcomes, items_limit)
             ends_staged = self._ends_staged(outcomes)
-            if ends_staged:  # there may be much of it
+            if ends_staged:  # there may be many staged rows
                 await self._thread.run(write)
             else:
                 write()
@@ -213,13 +223,17 @@ class SqliteStore:
             self._connection.execute("COMMIT")
 
     def _put_status(self) -> None:
-        """Write the status that waits, in the open transaction."""
+        """Write the waiting status in the open transaction."""
         status, self._status = self._status, None
         self._connection.execute(_SET_STATUS, (msgspec.json.encode(status),))
 
     async def note(self, status: Status) -> None:
-        """Record where the run stands: with the next commit, so that it costs no wait
-        for the disk; by itself at first, and once no commit has come between two."""
+        """Record the status of the run with the next commit, so that it does not wait
+        for the disk.
+
+        It is written at once if it is the first, or if no commit came since the last
+        one.
+        """
         is_quiet = self._status is not None or not self._has_noted
         self._status, self._has_noted = status, True
         if not (is_quiet or status.end):
@@ -232,15 +246,15 @@ class SqliteStore:
                 self._connection.execute("COMMIT")
 
         async with self._busy:
-            if self._status is not None:  # no commit has taken it meanwhile
+            if self._status is not None:  # no commit has written it meanwhile
                 await self._thread.run(write)
 
     async def _catch_up(self) -> None:
-        """Bring the indexes up to date; what has landed has landed if that fails."""
+        """Update the indexes. If that fails, the commits remain valid."""
         try:
             await self._thread.run(self._index)
         except StoreError as exc:
-            logger.warning("The indexes have to wait: %s", exc)
+            logger.warning("The indexes of the state could not be updated: %s", exc)
         else:
             self._run.tail.clear(self._run.url)
 
@@ -252,7 +266,8 @@ class SqliteStore:
             self._connection.execute("COMMIT")
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Keep a part of what a page gives before it ends; see `RequestQueue.stage`."""
+        """Keep a part of what a page yields before it ends; see
+        `RequestQueue.stage`."""
         page, run = entry.fingerprint, self._run
 
         def write() -> Staged:
@@ -268,16 +283,16 @@ class SqliteStore:
             run.names.keep()
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Committed items in order, from the one after `sequence`."""
+        """Return committed items in order, from the one after `sequence`."""
         async with self._busy:
             with schema.translated(self._path):
                 return rows.items_after(self._connection, sequence, limit)
 
     async def release_items(self, sequence: int) -> None:
-        """Nothing to do: items stay, for `crawl export`, and none are in memory."""
+        """Do nothing: items stay stored for `crawl export`, and none are in memory."""
 
     async def sink_position(self, sink: str) -> str | None:
-        """The position that `set_sink_position` recorded last for `sink`."""
+        """Return the position last recorded for `sink` by `set_sink_position`."""
         query = "SELECT position FROM sinks WHERE name = ?"
         async with self._busy:
             with schema.translated(self._path):
@@ -295,18 +310,19 @@ class SqliteStore:
             await self._thread.run(self._commit)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """All that is known of one URL; None: nothing."""
+        """Return all that is known of one URL; None if it is unknown."""
         async with self._busy:
             with schema.translated(self._path):
                 spell = self._run.names.spelled
                 return rows.explain(self._connection, fingerprint, spell)
 
     async def finish(self, reason: str, report: bytes) -> None:
-        """The run is complete (its `reason` and its report): it is not resumed."""
+        """Record that the run is complete, with its reason and report; it will not be
+        resumed."""
 
         def write() -> None:
             with schema.translated(self._path):
-                # The run must be on the disk before the catalog says that it is over.
+                # The run must be on the disk before the catalog marks it as finished.
                 self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
             with schema.translated(self._folder):
                 number, counters = self._opened.record.number, self._run.totals.counters
@@ -317,8 +333,11 @@ class SqliteStore:
             await self._thread.run(write)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
-        """Close; `seconds` is how long the run has taken in all. An unfinished run
-        is resumed by the next `open`; a new one that was not begun is forgotten."""
+        """Close the run; `seconds` is how long it has taken in total.
+
+        The next `open` resumes an unfinished run. A new run that was not begun is
+        removed.
+        """
         async with self._busy:
             try:
                 if not (is_begun or self._opened.is_resumed):

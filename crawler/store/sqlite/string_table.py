@@ -1,16 +1,16 @@
-"""Small numbers in place of texts that rows repeat: hosts, callbacks, reasons."""
+"""Small numbers in place of repeated texts in rows: hosts, callbacks, reasons."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
 
-#: Beyond this many, a word is stored as itself.
+#: Maximum number of words with a number; more words are stored as text.
 MAX_WORDS = 500
 
 
 class StringTable:
-    """The numbers of hosts and words of a run; new ones count once they are `kept`."""
+    """The numbers of a run's hosts and words; new numbers are valid after `keep`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -23,11 +23,11 @@ class StringTable:
         self._words = {word: number for number, word in self._spelled.items()}
 
     def find_host(self, name: str) -> int:
-        """A host's number; 0 for one that has no URLs."""
+        """Return a host's number; 0 if it has no URLs."""
         return self._hosts.get(name, 0)
 
     def host(self, name: str) -> int:
-        """A host's number, given to it in the open transaction if it has none."""
+        """Return a host's number; assign one in the open transaction if it has none."""
         number = self._hosts.get(name) or self._new_hosts.get(name)
         if number is None:
             number = len(self._hosts) + len(self._new_hosts) + 1
@@ -36,7 +36,7 @@ class StringTable:
         return number
 
     def word(self, word: str) -> int | str:
-        """A word's number, given to it in the open transaction if it has none."""
+        """Return a word's number; assign one in the open transaction if it has none."""
         number = self._words.get(word)
         if number is None:
             number = self._new_words.get(word)
@@ -50,11 +50,11 @@ class StringTable:
         return number
 
     def spelled(self, stored: int | str) -> str:
-        """The word that a row holds."""
+        """Return the word for a value in a row."""
         return self._spelled[stored] if isinstance(stored, int) else stored
 
     def keep(self) -> None:
-        """Keep the new numbers: the transaction is committed."""
+        """Keep the new numbers, because the transaction was committed."""
         if self._new_hosts:
             self._hosts.update(self._new_hosts)
         if self._new_words:
@@ -63,12 +63,13 @@ class StringTable:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the new numbers: the transaction was rolled back."""
+        """Drop the new numbers, because the transaction was rolled back."""
         self._new_hosts, self._new_words = {}, {}
 
 
 def spelled_words(connection: sqlite3.Connection) -> Callable[[int | str], str]:
-    """A function that gives a row's word, for a reader beside a running crawl."""
+    """Return a function that gives the word for a value, for a reader beside a
+    crawl."""
     words = _read_words(connection)
 
     def spelled(stored: int | str) -> str:

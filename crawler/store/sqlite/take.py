@@ -1,4 +1,4 @@
-"""The best pending pages of a host, read from the indexes and from the tail."""
+"""Reads the best pending pages of a host, from the indexes and from the log's tail."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ def take(
     without: Collection[int],
     clocks: tuple[float, float],
 ) -> list[Entry]:
-    """At most `limit` pending entries of `host`, the best first, none of them in
-    `without`. `clocks` are one instant on the wall clock and on the monotonic one."""
+    """Return at most `limit` pending entries of `host`, the best first, none in
+    `without`.
+
+    `clocks` is one moment on the wall clock and on the monotonic clock.
+    """
     number, names = run.names.find_host(host), run.names
     held, (wall, now) = frozenset(without), clocks
     best = _best(run, number, limit + len(held))
@@ -46,9 +49,9 @@ def take(
 
 
 def _best(run: RunState, host: int, count: int) -> list[int]:
-    """The sequence numbers of a host's best pending pages, in order."""
+    """Return the sequence numbers of a host's best pending pages, in order."""
     tail = run.tail
-    found = tail.best(host, 2 * count)  # a page may be there at two depths
+    found = tail.best(host, 2 * count)  # a page may be in it at two depths
     start, indexed = tail.starts.get(host, BEFORE_ALL), 0
     for place in run.connection.execute(_PLACES, (host, *start)):
         if place[2] not in tail.ended:

@@ -1,4 +1,4 @@
-"""The one thread in which the store does what waits for the disk or takes long."""
+"""The store's thread, for work that waits for the disk or takes long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StoreThread:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="crawler-store")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do `work` to its end: a cancellation waits for it."""
+        """Run `work` to its end; a cancellation waits for it."""
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._pool, work)
         is_cancelled = False
@@ -30,7 +30,7 @@ class StoreThread:
                 except asyncio.CancelledError:
                     is_cancelled = True
         if is_cancelled and (task := asyncio.current_task()) is not None:
-            task.cancel()  # raised where the caller waits next
+            task.cancel()  # the cancellation is raised at the caller's next await
         return future.result()
 
     def end(self) -> None:

@@ -1,7 +1,7 @@
-"""The tail of a run's log, which the indexes lack.
+"""The tail of a run's log, which is not indexed yet.
 
-Rule: only what is committed is here. The tail is never read back from the log: opening
-a run brings the indexes up to date, and then the tail is empty.
+Rule: it holds only committed rows. The tail is never read back from the log: opening a
+run updates the indexes, so the tail is then empty.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from crawler.store.base import Place
 
 BEFORE_ALL: Place = (-(2**63), 0, 0)
 
-#: Places of ended pages that a search may skip before they are removed.
+#: Number of ended pages that a search may skip before they are removed.
 _MANY = 256
 
 
 class UnindexedTail:
-    """URLs and ended pages since the indexes were brought up to date."""
+    """URLs and ended pages since the last update of the indexes."""
 
     def __init__(self, mark: int) -> None:
         #: The indexes hold the URLs up to this sequence number.
         self.mark = mark
-        #: Later URLs by fingerprint, and by host (number) those that were pending; a
-        #: place may be there twice.
+        #: Later URLs by fingerprint; and those that were pending, by host number. A
+        #: place may be listed twice.
         self.fresh: dict[int, int] = {}
         self._places: dict[int, list[Place]] = {}
         self._unsorted: set[int] = set()
-        #: Pages, fresh or not, that have ended since.
+        #: Pages that have ended since, in the tail or not.
         self.ended: set[int] = set()
-        #: By host: all entries of the index up to this place have ended, so a search
-        #: begins after it.
+        #: By host: all index entries up to this place have ended, so a search begins
+        #: after it.
         self.starts: dict[int, Place] = {}
 
     def __len__(self) -> int:
         return len(self.fresh) + len(self.ended)
 
     def add(self, places: list[tuple[int, Place]]) -> None:
-        """Add fresh pages that are pending now."""
+        """Add new pages that are pending now."""
         for host, place in places:
             known = self._places.get(host)
             if known is None:
@@ -45,7 +45,8 @@ class UnindexedTail:
             known.append(place)
 
     def best(self, host: int, count: int) -> list[Place]:
-        """The places of the best fresh pending pages of a host, in order."""
+        """Return the places of the best pending pages of a host in the tail, in
+        order."""
         known = self._places.get(host)
         if not known:
             return []
@@ -66,7 +67,7 @@ class UnindexedTail:
         return found
 
     def clear(self, mark: int) -> None:
-        """Forget everything: the indexes hold all URLs up to `mark`."""
+        """Clear the tail: the indexes hold all URLs up to `mark`."""
         self.mark = mark
         self.fresh.clear()
         self._places.clear()

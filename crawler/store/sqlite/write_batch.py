@@ -1,7 +1,7 @@
 """The changes of one transaction: rows to write, and new values for memory.
 
-Rule: `RunState` is what is committed, and changes only by `keep`, after the commit. A
-group that is thrown away leaves no trace, so that the same one can be landed again.
+Rule: `RunState` holds only what is committed, and changes only by `keep`, after the
+commit. A dropped batch has no effect, so the same outcomes can be committed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IS_PENDING = """SELECT 1 FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 
-# Over 12 attributes: `RunState` gets a new value for each after the commit.
+# Over 12 attributes: after the commit `RunState` gets a new value for each.
 class WriteBatch:
     """The changes of one transaction."""
 
@@ -32,44 +32,46 @@ class WriteBatch:
         self.run = run
         self.connection = run.connection
         self.committed = Committed(counters=run.totals.counters.copy())
-        #: The wall clock; and in milliseconds, as the page log has it.
+        #: The wall clock in seconds; and in milliseconds, as in the page log.
         self.now = now
         self.time = int(now * 1000)
-        #: The last URL, row of the page log and item; items of `start()`.
+        #: The numbers of the last URL, row of the page log and item; the items of
+        #: `start()`.
         self.url, self.visit, self.item = run.url, run.visit, run.item
-        #: What the indexes lack; an empty one once they are brought up to date here.
+        #: The log's tail; an empty one after this transaction has updated the indexes.
         self.tail = run.tail
         self.start_items = run.totals.start_items
         self.start_counts = run.totals.start_counts
         self.start_values = run.totals.start_values
-        #: New URLs: their sequence numbers and places; the depths of all that were met.
+        #: New URLs: their sequence numbers and places; and the depths of all URLs
+        #: found.
         self.fresh: dict[int, int] = {}
         self.places: list[tuple[int, Place]] = []
         self.depths: dict[int, int] = {}
-        #: Sequence numbers of known URLs, by fingerprint, as the index gave them.
+        #: By fingerprint: sequence numbers of known URLs, from the index.
         self.known: dict[int, int] = {}
         #: Pages that have ended.
         self.ended: set[int] = set()
-        #: Hosts (numbers) with a page that took an earlier place in the index.
+        #: Numbers of hosts with a page that took an earlier place in the index.
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
-        #: Equal requests by fingerprint: how many, and of the last one the fingerprint
-        #: of its page and its callback.
+        #: By fingerprint: how many equal requests there were, and page and callback of
+        #: the last.
         self.duplicates: dict[int, tuple[int, int, str]] = {}
-        #: URLs of which equal requests are stored.
+        #: Number of URLs with stored equal requests.
         self.duplicate_urls = run.duplicates
-        #: Pages whose staged rows are gone.
+        #: Pages whose staged rows were removed.
         self.unstaged: set[int] = set()
         self.rows = RowBuffer(run.connection)
 
     def look_up(self, fingerprints: list[int]) -> None:
-        """Ask the index for URLs, by one statement."""
+        """Look up URLs in the index, with one statement."""
         array = msgspec.json.encode(fingerprints).decode()
         self.known.update(self.connection.execute(_FIND_SEEN, (array,)))
 
     def sequence_of(self, fingerprint: int) -> int:
-        """A known URL's sequence number; 0: it is new."""
+        """Return a known URL's sequence number; 0 if it is new."""
         found = (
             self.fresh.get(fingerprint)
             or self.tail.fresh.get(fingerprint)
@@ -78,18 +80,19 @@ class WriteBatch:
         return found or 0
 
     def place_of(self, sequence: int) -> tuple[int, int, int, int]:
-        """Host, rank, depth and sequence of a URL, as they are stored."""
+        """Return host, rank, depth and sequence of a URL, as stored."""
         if sequence > self.run.url:
             self.rows.write()
         host, rank, depth = self.connection.execute(_FIND_PLACE, (sequence,)).fetchone()
         return host, rank, depth, sequence
 
     def has_not_ended(self, sequence: int) -> bool:
-        """Whether the page has not ended since the indexes were brought up to date."""
+        """Return whether the page has not ended since the last update of the
+        indexes."""
         return sequence not in self.ended and sequence not in self.tail.ended
 
     def is_pending(self, sequence: int, place: tuple[int, int, int, int]) -> bool:
-        """Whether a page at this place is pending."""
+        """Return whether the page at this place is pending."""
         if not self.has_not_ended(sequence):
             return False
         if sequence > self.tail.mark:
@@ -97,7 +100,7 @@ class WriteBatch:
         return self.connection.execute(_IS_PENDING, place).fetchone() is not None
 
     def set_tries(self, entry: Entry, page: int, due: float) -> None:
-        """Store how often a page was tried, and when it is tried again."""
+        """Store how often a page was tried, and when it will be tried again."""
         delay = max(0.0, due - self.now) if due else 0.0
         chain = ",".join(map(str, entry.chain))
         earlier = self.run.earlier_items.get(page, 0)
@@ -105,14 +108,14 @@ class WriteBatch:
         self.connection.execute(_SET_TRIES, (*tries, chain, earlier))
 
     def set_options(self, entry: Entry, page: int) -> None:
-        """Store the options with which a page is asked from now on."""
+        """Store the options with which a page will be requested from now on."""
         if page > self.run.url:
             self.rows.write()
         options = encode_options(entry.request.options)
         self.connection.execute(_SET_OPTIONS, (options, page))
 
     def index(self) -> None:
-        """Bring the indexes up to date in this transaction, with its own changes."""
+        """Update the indexes in this transaction, including its own changes."""
         self.rows.write()
         for statement in schema.INDEX:
             self.connection.execute(statement)
@@ -123,7 +126,7 @@ class WriteBatch:
         self.ended.clear()
 
     def write_totals(self, seconds: float) -> None:
-        """Write what the run adds up to with this group."""
+        """Write the totals of the run including this group."""
         self.totals = Totals(
             self.committed.counters,
             seconds,
@@ -135,7 +138,7 @@ class WriteBatch:
         self.connection.execute("UPDATE state SET totals = ?", (encoded,))
 
     def keep(self) -> None:
-        """Update the run's state in memory: the transaction is committed."""
+        """Update the run's state in memory, because the transaction was committed."""
         run, tail = self.run, self.tail
         run.tail = tail
         run.url, run.visit, run.item = self.url, self.visit, self.item
