@@ -1,7 +1,8 @@
-"""Where committed items go.
+"""Outputs: where committed items go.
 
 A `Sink` receives committed items as `ItemRow`s. Most outputs are files: a `Format`
-gives their bytes, a `Location` keeps them, `GrowingFile` and `StoredFile` join the two.
+produces their bytes, and a `Location` stores them. `GrowingFile` and `StoredFile`
+combine the two.
 """
 
 from crawler.pipelines.item_type import ItemField, ItemType

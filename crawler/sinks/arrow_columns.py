@@ -1,6 +1,6 @@
-"""The Arrow type of a column, and its values: from an annotation, or from all values.
+"""Finds the Arrow type of a column, from an annotation or from all its values.
 
-Rule: pure but for pyarrow's types. The values are those of an item's JSON.
+Rule: pure, except for pyarrow's types. The values are those of an item's JSON.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ import pyarrow  # type: ignore[import-untyped]
 from crawler.sinks.columns import Kind
 
 _INTEGERS = range(-(2**63), 2**63)
-#: Integers that a float holds exactly.
+#: Integers that a float represents exactly.
 _EXACT = range(-(2**53), 2**53 + 1)
-#: An object with more fields than this is text; it is no struct but a mapping.
+#: An object with more fields is written as text: it is used as a mapping, not as a
+#: struct.
 _MOST_FIELDS = 200
-#: Digits of a decimal128 and of a decimal256.
+#: Maximum number of digits of a decimal128 and of a decimal256.
 _DIGITS, _MOST_DIGITS = 38, 76
 
 
 class ArrowColumn:
-    """A column of which nothing is known but its values."""
+    """A column whose type is found from its values."""
 
     looks = True
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        #: Set by `type`: the values are written as their JSON.
+        #: Set by `type`: whether the values are written as their JSON text.
         self._is_text = False
         self._is_wide = False
         self._item: ArrowColumn | None = None
         self._fields: dict[str, ArrowColumn] = {}
 
     def look(self, value: Any) -> None:
-        """Take note of a value."""
+        """Note a value."""
         if value is None:
             return
         self._seen.add(type(value).__name__)
@@ -55,13 +56,13 @@ class ArrowColumn:
             self._is_wide = len(self._fields) > _MOST_FIELDS
 
     def type(self) -> pyarrow.DataType:
-        """The type that holds every value that was seen."""
+        """Return a type that can hold every noted value."""
         found = self._type_seen()
         self._is_text = found is None
         return pyarrow.string() if found is None else found
 
     def _type_seen(self) -> pyarrow.DataType | None:
-        """The one type of all values, None if they have none in common."""
+        """Return the common type of all values; None if they have none."""
         seen = self._seen - {"long"}
         if not seen:
             return pyarrow.null()
@@ -77,7 +78,7 @@ class ArrowColumn:
         return _SIMPLE.get(*seen)
 
     def convert(self, value: Any) -> Any:
-        """A value as pyarrow takes it for this column."""
+        """Convert a value for pyarrow and this column."""
         if value is None:
             return None
         if self._is_text:
@@ -101,7 +102,7 @@ _SIMPLE = {
 
 
 class Known(ArrowColumn):
-    """A column of a certain kind."""
+    """A column whose type is known from an annotation."""
 
     looks = False
 
@@ -113,7 +114,7 @@ class Known(ArrowColumn):
         self._convert = convert
 
     def look(self, value: Any) -> None:
-        """Nothing more is to be known."""
+        """Do nothing: the type is already known."""
 
     def type(self) -> pyarrow.DataType:
         return self._type
@@ -123,7 +124,7 @@ class Known(ArrowColumn):
 
 
 class Timestamps(ArrowColumn):
-    """Moments: in UTC if all of them have a zone, without a zone if none has."""
+    """Times: in UTC if all of them have a time zone, without a zone if none has one."""
 
     def look(self, value: Any) -> None:
         if value is not None:
@@ -141,7 +142,7 @@ class Timestamps(ArrowColumn):
 
 
 class Decimals(ArrowColumn):
-    """Decimals, with the digits of the longest."""
+    """Decimals, with as many digits as the longest one has."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,8 +230,10 @@ _KNOWN: dict[str, tuple[pyarrow.DataType, Callable[[Any], Any] | None]] = {
 
 
 def column_of(kind: Kind, decimals: int | None = None) -> ArrowColumn:
-    """The column for values of a kind. Decimals have `decimals` digits behind the
-    point; None: as many as the longest."""
+    """Return the column for values of a kind.
+
+    Decimals get `decimals` digits after the point; None: as many as the longest.
+    """
     if kind.name == "decimal" and decimals is not None:
         type = pyarrow.decimal128(_DIGITS, decimals)
         return Known(type, lambda value: Decimal(str(value)))

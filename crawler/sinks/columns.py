@@ -1,7 +1,7 @@
-"""The kind of values in a column, read off the annotation of an item's field.
+"""Finds the kind of a column's values from the annotation of an item's field.
 
-Rule: kinds describe the values as an item's JSON has them; an annotation that says
-nothing certain is of kind "any".
+Rule: kinds describe the values in an item's JSON. An annotation that is not specific
+enough has the kind "any".
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Name: TypeAlias = Literal[
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """What a column holds; None is always among its values."""
+    """What a column holds; None is always allowed."""
 
     name: Name = "any"
-    #: The elements of a list, the values of a map.
+    #: The kind of a list's elements, or of a map's values.
     item: Kind | None = None
-    #: The fields of a struct, by their names in JSON.
+    #: The fields of a struct, by their JSON names.
     fields: tuple[tuple[str, Kind], ...] = ()
 
     @property
@@ -51,12 +51,12 @@ ANY = Kind()
 
 
 def columns_of(found: ItemType) -> dict[str, Kind]:
-    """The kind of each field of an item type."""
+    """Return the kind of each field of an item type."""
     return {field.name: kind_of(field.type) for field in found.fields}
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind of the values that an annotation allows."""
+    """Return the kind of the values that an annotation allows."""
     try:
         return _kind(types.type_info(annotation))
     except (TypeError, ValueError, NameError, RecursionError):
@@ -130,5 +130,5 @@ def _of_values(found: types.EnumType | types.LiteralType) -> Kind:
 def _of_class(cls: type) -> Kind:
     if issubclass(cls, PurePath):
         return Kind("text")
-    own = item_type(cls)  # a pydantic class within an item
+    own = item_type(cls)  # a pydantic class inside an item
     return Kind("struct", fields=tuple(columns_of(own).items())) if own else ANY

@@ -1,4 +1,4 @@
-"""Items as a table, RFC 4180: a header, a row an item, values that a spreadsheet shows.
+"""Items as CSV (RFC 4180): a header, and one row for each item.
 
 Rule: columns come in order of first appearance; nested values are JSON in their cell.
 """
@@ -24,21 +24,21 @@ from crawler.store.base import ItemRow
 
 logger = logging.getLogger(__name__)
 
-#: A spreadsheet takes these, narrow or wide, for the beginning of a formula.
+#: A spreadsheet reads text that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-#: No header is longer than this many bytes.
+#: Maximum length of a header in bytes.
 _LONGEST_HEADER = 1 << 20
 _encode = msgspec.json.Encoder().encode
 
 
 class Csv(Format):
-    """The format of a CSV file. Its columns are those of the item type, if one is
-    given, and no others.
+    """The format of a CSV file. If an item type is given, only its fields become
+    columns.
 
     A `'` is put before text that a spreadsheet would run as a formula, unless
-    `guard_formulas` is off; numbers, also as text, stay unchanged. `encoding` is any of
-    Python's, such as "utf-8-sig", which old versions of Excel want.
+    `guard_formulas` is off. Numbers stay unchanged, also as text. `encoding` is any of
+    Python's, such as "utf-8-sig", which old versions of Excel need.
     """
 
     appends = True
@@ -57,7 +57,7 @@ class Csv(Format):
         self.looks = columns is None
         self.grows = columns is not None
         self._columns = dict.fromkeys(columns or ())
-        #: The columns are those of a file that stays.
+        #: Whether the columns are those of an existing file.
         self._is_adopted = False
         self._left_out: set[str] = set()
         self._guard = guard_formulas
@@ -152,7 +152,7 @@ class Csv(Format):
     def _lines(self, rows: Sequence[Sequence[str]]) -> bytes:
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self._delimiter).writerows(rows)
-        # The mark of utf-8-sig belongs at the beginning of the file only.
+        # The byte order mark of utf-8-sig belongs only at the beginning of the file.
         encoding = "utf-8" if self._encoding == "utf-8-sig" else self._encoding
         try:
             return text.getvalue().encode(encoding)
@@ -168,7 +168,7 @@ def _known_encoding(name: str) -> str:
         found = codecs.lookup(name).name
         "a\n".encode(found)
     except (LookupError, TypeError, AttributeError) as exc:
-        raise ConfigError(f"encoding = {name!r} is not known to Python") from exc
+        raise ConfigError(f"encoding = {name!r} is unknown to Python") from exc
     if "a\n".encode(found)[-2:] != b"a\n":
         raise ConfigError(
             f"encoding = {name!r} cannot be continued; use utf-8, utf-8-sig or one of "
@@ -184,7 +184,7 @@ def _one_character(delimiter: str) -> str:
 
 
 def _header(pieces: Iterable[bytes]) -> bytes:
-    """The first record of a CSV file; a quoted cell may hold line ends."""
+    """Return the first record of a CSV file; a quoted cell may contain line ends."""
     read = b""
     for piece in pieces:
         read += piece

@@ -1,8 +1,8 @@
 """Items as rows of a SQLite file: `books.db`, or `books.db?table=books`.
 
-Rule: a row is committed before the store records its position; a row that comes twice
-replaces itself. Rows of earlier runs stay, unless the mode is "replace": then the run
-fills a second table, which takes the place of the first when the run publishes.
+Rule: a row is committed before the store records its position, and a row that comes
+twice replaces itself. Rows of earlier runs stay, unless the mode is "replace": then the
+run fills a second table, which replaces the first when the run publishes.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from crawler.store.base import ItemRow
 TABLE = "items"
 
 
-# Over 15 methods and 12 attributes: every step may fail and is repeated by itself, with
-# what the earlier steps left.
+# Over 15 methods and 12 attributes: every step may fail and is repeated separately,
+# with the results of the earlier steps.
 class Database(Sink):
-    """A table of a SQLite file, written in place by at most one transaction a second.
+    """A table of a SQLite file, written directly, with at most one transaction a
+    second.
 
     With `item_key` an item replaces the one with the same key, of this run or of an
-    earlier one; without it every run adds its own rows. With mode "replace" the table
-    holds the rows of the last run only.
+    earlier one. Without it every run adds its own rows. With mode "replace" the table
+    holds only the rows of the last run.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Database(Sink):
         self.path = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
         self.target = f"{self.path}?table={table}" if table else str(self.path)
         self._swap = TableSwap(table or TABLE, is_replacing=mode == "replace")
-        #: A database of others may hold a table of ours only if it was named.
+        #: In another program's database the table must have been named by the user.
         self._is_named = table is not None
         self._item_type = item_type
         self._item_key = item_type.in_json(item_key) if item_type else tuple(item_key)
@@ -79,7 +80,8 @@ class Database(Sink):
             raise refusal(self.target)
 
     def _has_room(self) -> bool:
-        """Whether an existing file has no table of this name, and one was named."""
+        """Return whether an existing file lacks this table, and the user named the
+        table."""
         if not self._is_named:
             return False
         uri = f"{self.path.as_uri()}?mode=ro"
@@ -94,7 +96,8 @@ class Database(Sink):
         self._source = source
         recorded = await source.position()
         if recorded is None and not await to_thread.run_sync(self.path.exists):
-            # Recorded before the file is made: a kill leaves no file without an owner.
+            # Recorded before the file is created, so that a kill leaves no file without
+            # an owner.
             recorded = Position(target=str(self.path))
             await source.record(recorded)
         try:
@@ -105,11 +108,12 @@ class Database(Sink):
         except ConfigError:
             await self._give_up(recorded)
             raise
-        # From here on the table is this job's, and its rows have their number.
+        # From here on the table is this job's, and its rows have a run number.
         try:
             await source.record(self._position)
         except BaseException:
-            self._is_ours_alone = False  # it may have been recorded: the file stays
+            # the position may have been recorded, so the file stays
+            self._is_ours_alone = False
             with CancelScope(shield=True):
                 await self.close()
             raise
@@ -118,7 +122,7 @@ class Database(Sink):
         return self._taken
 
     async def _give_up(self, recorded: Position | None) -> None:
-        """Nothing was begun: a file at this place later is not this job's."""
+        """Undo the recorded position, because the file was not created."""
         await self.close()
         if recorded is not None and not recorded.run:
             await self._source.record(Position())
@@ -150,8 +154,11 @@ class Database(Sink):
         return self._mode != "refuse" or self._source.owns(str(self.path))
 
     def _number(self, table: Table) -> int:
-        """The run's number in this table: a job that keeps no state counts from 1
-        every time, and its older rows are not this run's."""
+        """Return the run's number in this table.
+
+        A job without stored state counts from 1 every time, so older rows may not be
+        this run's.
+        """
         run = self._source.run
         return max(table.next_run(run.job), run.number)
 
@@ -178,7 +185,8 @@ class Database(Sink):
         await self._publish(sequence, "")
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Only a table that would replace another one can be put beside it."""
+        """Publish a bad run; only a table that would replace another one is put beside
+        it."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:
@@ -188,7 +196,8 @@ class Database(Sink):
         if self._rows or self._taken != self._position.sequence:
             await self._source.record(await self.save(sequence))
         if label:
-            # Recorded first: after a kill the table is found under its other name.
+            # Recorded first, so that after a kill the table is found under its other
+            # name.
             self._position = msgspec.structs.replace(self._position, aside=label)
             await self._source.record(self._position)
         place = await to_thread.run_sync(self._put_in_place, label)
@@ -202,7 +211,7 @@ class Database(Sink):
             self.kept, self.published = self.target, f"{self.path}?table={place}"
 
     def _put_in_place(self, label: str) -> str:
-        """Replace the table by the new one; the name that it has then."""
+        """Replace the table by the new one; return the table's final name."""
         assert self._table is not None
         with self._writing() as connection:
             self._swap.put_in_place(connection, self._table, label)
@@ -214,11 +223,12 @@ class Database(Sink):
     def _leave(self) -> None:
         is_empty = self._is_ours_alone and self.published is None and not self._taken
         if self._file.close() and is_empty:
-            self.path.unlink(missing_ok=True)  # nothing was ever written
+            self.path.unlink(missing_ok=True)  # no item was written
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that writes; SinkError if it fails, and nothing has changed."""
+        """Open a transaction for writing. If it fails, SinkError is raised and nothing
+        changes."""
         assert self._table is not None
         name = self._table.name
         try:

@@ -1,4 +1,4 @@
-"""The calls that a local output makes to a file system; a test can fail any of them.
+"""The file system calls of local outputs; a test can make any of them fail.
 
 Rule: every call may block, so sinks make them in a thread.
 """
@@ -21,51 +21,54 @@ _CHUNK = 1 << 20
 
 
 class OpenFile(Protocol):
-    """The unpublished bytes of an output, open for writing."""
+    """The part file of an output, open for writing."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put `data` at `offset` and cut off everything behind it."""
+        """Write `data` at `offset`, and cut off everything after it."""
         ...
 
     def sync(self) -> None:
-        """Return when what was written would survive a power cut."""
+        """Return when all written data would survive a power cut."""
         ...
 
     def close(self) -> None:
-        """Release the file; its bytes stay."""
+        """Close the file; its data stays."""
         ...
 
 
 class Disk(Protocol):
-    """A file system; what fails raises OSError."""
+    """A file system. Failures raise OSError."""
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and those above it where they are missing, for good."""
+        """Create a folder and its missing parents durably."""
         ...
 
     def size(self, path: Path) -> int | None:
-        """The size of a file, None where there is none; IsADirectoryError."""
+        """Return the size of a file in bytes; None if it does not exist.
+        IsADirectoryError for a folder."""
         ...
 
     def open(self, path: Path) -> OpenFile:
-        """Open for writing as it is, or make it; BlockingIOError where another
-        process writes it."""
+        """Open a file for writing, and create it if needed.
+
+        BlockingIOError if another process writes to it.
+        """
         ...
 
     def read(self, path: Path) -> Iterator[bytes]:
-        """A file's content in pieces."""
+        """Yield a file's content in pieces."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """Move a file onto another in one step."""
+        """Rename a file in one step; it replaces another file of that name."""
         ...
 
     def sync_folder(self, path: Path) -> None:
-        """Return when the names in a folder would survive a power cut."""
+        """Return when the file names in a folder would survive a power cut."""
         ...
 
     def remove(self, path: Path) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file if it exists."""
         ...
 
 
@@ -94,7 +97,7 @@ class _LocalFile:
 
 
 def _lock(descriptor: int) -> None:
-    """Keep other processes out; a file system without locks is used without."""
+    """Lock the file against other processes, if the file system supports locks."""
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""What all files and objects share: their recovery and their publishing.
+"""What all files and objects share: recovery after a crash, and publishing.
 
-Rule: the bytes reach the location before the store records their position. Bytes behind
-the recorded position may be torn and are cut off. A kill between any two steps neither
-doubles nor loses an item.
+Rule: the bytes reach the location before the store records their position. Bytes after
+the recorded position may be incomplete and are cut off. A kill between any two steps
+neither repeats nor loses an item.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from crawler.store.base import ItemRow
 _P = ParamSpec("_P")
 
 
-# Over 15 methods and 12 attributes: every step may fail and is repeated by itself, with
-# what the earlier steps left.
+# Over 15 methods and 12 attributes: every step may fail and is repeated separately,
+# with the results of the earlier steps.
 class FileSink(Sink):
-    """The common part of all files."""
+    """The common base of all file sinks."""
 
     def __init__(
         self,
@@ -43,12 +43,13 @@ class FileSink(Sink):
         self._mode = mode
         self._placement = Placement(location, mode, schema)
         self._part = Part(location)
-        #: Rows that are encoded and not written yet, and the number of the last one.
+        #: Encoded rows that are not written yet, and the number of the last one.
         self._buffer: list[bytes] = []
         self._taken = 0
-        #: Bytes that stood in the file before this run (`--append`).
+        #: Bytes that were in the file before this run (`--append`).
         self._base = 0
-        #: The part is not what was written to it; it must be written again.
+        #: Whether the part file does not hold what was written to it and must be
+        #: rewritten.
         self._is_lost = False
 
     @property
@@ -108,7 +109,7 @@ class FileSink(Sink):
         return position
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        # What is in place may be this very run's, if pages were retried.
+        # The published output may be this run's own, if failed pages were retried.
         is_own = self._position.target == self.location.text
         if self._placement.is_taken and not is_own and self.kept is None:
             self.kept = self.location.text
@@ -116,7 +117,8 @@ class FileSink(Sink):
         await self.publish(sequence)
 
     async def publish(self, sequence: int) -> None:
-        """Put the file in place; called again after an error it continues there."""
+        """Publish the file. After an error another call continues at the failed
+        step."""
         position = self._position
         if position.state == "finished" and position.sequence == sequence:
             return
@@ -142,21 +144,22 @@ class FileSink(Sink):
         self.published, self.unpublished = place.text, None
 
     def _kept_own(self) -> str:
-        """The place that is kept, if it is the job's: it remains the job's."""
+        """Return the place of the earlier output, if it belongs to this job; "" if
+        not."""
         return self.kept if self.kept and self._source.owns(self.kept) else ""
 
     @abstractmethod
     async def _complete(self, sequence: int) -> None:
-        """Write the part durably up to item `sequence`."""
+        """Complete the part file durably, up to item `sequence`."""
 
     def _put_in_place(self) -> None:
         if not self._placement.publish(self._part.size, self._source.owns):
             self._position, self._is_lost = Position(shape=self._shape), True
-            raise SinkError(f"{self._part} has vanished")
+            raise SinkError(f"{self._part} was removed")
         self._part.close()
 
     async def _write_all(self, sequence: int) -> None:
-        """Write the part again, from the run's first item on."""
+        """Write the part file again, from the run's first item on."""
         self._is_lost = True
         await self._in_thread(self._begin)
         async for rows in self._source.all_rows(sequence):
@@ -165,11 +168,11 @@ class FileSink(Sink):
         self._is_lost = False
 
     def _begin(self) -> None:
-        self._part.open()  # once more: another program may have removed it
+        self._part.open()  # again, because another program may have removed it
         self._base = self._part.begin(self._format.start(self._existing()))
 
     def _existing(self) -> Iterator[bytes]:
-        """The content from before this run, which stays (`--append`)."""
+        """Yield the content from before this run, which stays (`--append`)."""
         if self._mode != "append" or not self._placement.is_taken:
             return
         left = self._base if self._position.target else None
@@ -201,5 +204,5 @@ class FileSink(Sink):
     def _leave(self) -> None:
         self._part.close()
         if self._part.size == 0 or self._is_lost:
-            self._part.remove()  # it holds no items
+            self._part.remove()  # it contains no items
             self.unpublished = None

@@ -1,4 +1,5 @@
-"""Items in a file or an object: written as a part, then put in place in one step."""
+"""Sinks that write items to a part file or object, which is then published in one
+step."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from crawler.store.base import ItemRow
 
 
 class GrowingFile(FileSink):
-    """A file that holds all items but those of the last second, while the run goes."""
+    """A file that is written during the run; only the items of the last second may be
+    missing."""
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
         new = [row for row in rows if row.sequence > self._taken]
@@ -34,7 +36,7 @@ class GrowingFile(FileSink):
         return self._position
 
     def _flush(self) -> None:
-        """Write the buffered rows and wait until they are safe."""
+        """Write the collected rows, and wait until they are durable."""
         if not self._part.is_open:
             self._reopen()
         if self._part.size == 0:
@@ -43,7 +45,7 @@ class GrowingFile(FileSink):
         self._buffer.clear()
 
     def _reopen(self) -> None:
-        """More items came after publishing: they follow in a copy of the file."""
+        """Continue in a copy of the published file, because more items arrived."""
         self._part.open()
         self.published, self.unpublished = None, self.location.part_text
         try:
@@ -51,7 +53,7 @@ class GrowingFile(FileSink):
                 name = self.location.text
                 raise SinkError(f"{name} was changed after it was published")
         except (OSError, SinkError):
-            self._part.close()  # the copy is made again
+            self._part.close()  # the copy will be made again
             raise
 
     async def _complete(self, sequence: int) -> None:
@@ -61,13 +63,14 @@ class GrowingFile(FileSink):
             await self._write_all(sequence)
 
     def _check(self) -> None:
-        """Note a part that another program removed or cut."""
+        """Note that another program has removed or cut the part file."""
         if not self._part.is_intact():
             self._is_lost = True
 
 
 class StoredFile(FileSink):
-    """A file that cannot be cut and continued: written when the run publishes."""
+    """A file that cannot be continued after a cut: it is written when the run
+    publishes."""
 
     is_growing = False
 
@@ -75,14 +78,14 @@ class StoredFile(FileSink):
         sequence = await super().open(source)
         self.unpublished = None
         if self._position.state != "finished":
-            # The part could be made; nothing else was to be known. Items come later.
+            # This checks only whether the part can be created; items are written later.
             self._position, self._part.size = Position(shape=self._shape), 0
             await self._in_thread(self._leave)
             return 0
         return sequence
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
-        """Nothing: the store keeps the items until the run publishes."""
+        """Do nothing: the store keeps the items until the run publishes."""
 
     async def _complete(self, sequence: int) -> None:
         await self._in_thread(self._adopt)

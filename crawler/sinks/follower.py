@@ -1,7 +1,7 @@
-"""One output of a run: its position, when it writes, how long it is retried.
+"""Follows the store for one output: its position, when it writes, and its retries.
 
-Rule: an error is kept, never raised into the crawl; a call that failed is repeated with
-the same rows.
+Rule: an error is kept, never raised into the crawl. A failed call is repeated with the
+same rows.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from crawler.sinks.base import BATCH, Sink, Source
 from crawler.sinks.lag import Lag
 from crawler.sinks.sink_calls import SinkCalls, SinkGroup
 
-#: Bytes that are handed to an output before they are made durable.
+#: Number of bytes written to an output before they are made durable.
 SAVE_BYTES = 1 << 20
 
 
 class SinkWriter:
-    """Hands committed items to one output, and records its position.
+    """Passes committed items to one output, and records its position.
 
     Over 12 attributes: waiting, saving and closing share its lock and its progress.
     """
@@ -39,8 +39,7 @@ class SinkWriter:
     ) -> None:
         self.sink = sink
         self.error: SinkError | None = None
-        #: The last item that is durable there; 0 for an output that is written from
-        #: the store at the end.
+        #: The last durable item; 0 for an output that is written at the end of the run.
         self.saved = 0
         self._crowd = crowd
         self._source = source
@@ -57,7 +56,7 @@ class SinkWriter:
 
     @property
     def has_room(self) -> bool:
-        """Whether the crawl need not wait for it."""
+        """Whether the crawl need not wait for this output."""
         is_near = not self.sink.is_growing or self._lag.is_small(self._crowd.sequence)
         return is_near and not self._calls.is_failing
 
@@ -78,7 +77,7 @@ class SinkWriter:
             self._crowd.note_progress()
 
     async def follow(self) -> None:
-        """Hand committed items to the output, until it fails or is cancelled."""
+        """Pass committed items to the output, until it fails or is cancelled."""
         with self._scope:
             while self.error is None:
                 await self._anything_to_do()
@@ -86,7 +85,7 @@ class SinkWriter:
                     await self._guarded(self._catch_up)
 
     async def _anything_to_do(self) -> None:
-        """Wait for items, and then for more of them until `interval` has passed."""
+        """Wait for items, and then for more items until `interval` has passed."""
         due = self._saved_at + self._interval
         if self._unsaved:
             with anyio.CancelScope(deadline=due):
@@ -98,7 +97,7 @@ class SinkWriter:
                 await self._urgent.wait()
 
     async def settle(self) -> None:
-        """Make everything that is committed durable there."""
+        """Make all committed items durable in the output."""
         if self.sink.is_growing:
             async with self._lock:
                 await self._guarded(self._catch_up)
@@ -106,12 +105,12 @@ class SinkWriter:
                     await self._guarded(self._save)
 
     async def publish(self, aside: str = "") -> None:
-        """Put the output in place, or beside an earlier one under this label."""
+        """Publish the output; with a label in `aside`, beside an earlier output."""
         async with self._lock:
             await self._guarded(partial(self._publish, aside))
 
     async def close(self) -> None:
-        """Save what was handed over, if that works at once, and close."""
+        """Try once to save what was written, and close."""
         self._scope.cancel()
         async with self._lock:  # a write that has begun ends first
             if self._is_closed:
@@ -161,7 +160,8 @@ class SinkWriter:
             await self._calls.repeat(partial(self.sink.publish, last))
 
     async def _guarded(self, call: Callable[[], Awaitable[None]]) -> None:
-        """Await `call` and keep its error: an output never ends the crawl itself."""
+        """Await `call` and keep its error, because an output never ends the crawl
+        itself."""
         if self.error is not None:
             return
         try:

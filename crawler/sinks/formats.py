@@ -1,7 +1,7 @@
-"""The bytes of rows in a file: pure, no I/O.
+"""Formats: turn rows into the bytes of a file. Pure, no I/O.
 
-Rule: a piece of a growing format depends only on the rows of that piece and on `shape`,
-so a file may be cut between any two pieces and continued.
+Rule: a piece of a growing format depends only on its rows and on `shape`. So a file may
+be cut between any two pieces and continued.
 """
 
 from __future__ import annotations
@@ -14,48 +14,52 @@ from crawler.store.base import ItemRow
 
 
 class Format(ABC):
-    """How items become the bytes of a file; most formats need `encode` only.
+    """Turns items into the bytes of a file. Most formats need only `encode`.
 
-    class Titles(Format):
-        shape, grows = "titles", True
+        class Titles(Format):
+            shape, grows = "titles", True
 
-        def encode(self, rows: Sequence[ItemRow]) -> bytes:
-            return b"".join(row.item["title"].encode() + b"\\n" for row in rows)
+            def encode(self, rows: Sequence[ItemRow]) -> bytes:
+                return b"".join(row.item["title"].encode() + b"\n" for row in rows)
 
-    One object writes one file. `start` begins the file, also for a second time if it
-    has to be written again.
+    One object writes one file. `start` begins the file; it is called again if the file
+    must be rewritten.
     """
 
     def __init__(self, item_type: ItemType | None = None) -> None:  # noqa: B027
-        """`item_type` is what is known of the items; most formats need nothing of it.
-        Keyword-only arguments of a format are its options in [outputs.NAME]."""
+        """`item_type` is what is known of the items; most formats do not need it.
+
+        Keyword-only arguments of a format are its options in [outputs.NAME].
+        """
 
     #: Equal for formats that may continue each other's files.
     shape: str
-    #: A file may be cut between two pieces and continued, so it is written as the run
-    #: goes. Else it is written from the store when the run publishes.
+    #: Whether a file may be cut between two pieces and continued, so that it is written
+    #: during the run. If not, it is written when the run publishes.
     grows = False
-    #: The items of another file may stay and come first (`--append`).
+    #: Whether the items of an existing file may stay and come first (`--append`).
     appends = False
-    #: Sees all rows by `look` before the first one is written.
+    #: Whether the format must see all rows, by `look`, before the first one is written.
     looks = False
 
     def adopt(self, existing: Iterable[bytes]) -> None:  # noqa: B027  # few append
-        """Read a file whose items stay and come first; ConfigError if it cannot."""
+        """Read an existing file whose items stay and come first. ConfigError if it does
+        not fit."""
 
     def look(self, rows: Sequence[ItemRow]) -> None:  # noqa: B027  # few look
-        """See rows before any is written; only if the format `looks`."""
+        """See rows before any is written; called only if the format `looks`."""
 
     def start(self, existing: Iterable[bytes]) -> Iterator[bytes]:
-        """Begin the file: everything before the first row, `existing` included."""
+        """Yield everything before the first row, including `existing`."""
         yield from existing
 
     @abstractmethod
     def encode(self, rows: Sequence[ItemRow]) -> bytes:
-        """The bytes of these rows; a format that gathers rows may give none yet."""
+        """Return the bytes of these rows; a format that collects rows may return none
+        yet."""
 
     def end(self) -> bytes:
-        """Everything behind the last row."""
+        """Return everything after the last row."""
         return b""
 
 
@@ -73,7 +77,7 @@ class JsonLines(Format):
 
 
 class JsonArray(Format):
-    """One JSON array of all items, an item a line."""
+    """One JSON array of all items, one item a line."""
 
     shape = "json"
 
@@ -93,7 +97,7 @@ class JsonArray(Format):
 
 
 def with_line_end(existing: Iterable[bytes], line_end: bytes) -> Iterator[bytes]:
-    """The pieces, and `line_end` if another tool left the last line open."""
+    """Yield the pieces, and `line_end` if the last line lacks its end."""
     last = b"\n"
     for piece in existing:
         yield piece

@@ -1,4 +1,4 @@
-"""Another format, compressed: one gzip stream, the same bytes for the same items."""
+"""Compresses another format with gzip; equal items give equal bytes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from crawler.sinks.formats import Format
 from crawler.store.base import ItemRow
 
-#: zlib's number for a gzip header and trailer; neither holds a date.
+#: zlib's number for a gzip header and trailer; neither contains a date.
 _GZIP = 31
 
 
 class Gzip(Format):
-    """`inner`, compressed. A stream cannot be cut and continued, so it is written whole
+    """`inner`, compressed. A gzip stream cannot be cut and continued, so it is written
     when the run publishes."""
 
     def __init__(self, inner: Format) -> None:

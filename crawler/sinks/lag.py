@@ -1,4 +1,4 @@
-"""How far an output is behind the crawl, in items and in bytes. Pure."""
+"""Measures how far an output is behind the crawl, in items and in bytes. Pure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ MAX_LAG_BYTES = 32 * 1024**2
 
 
 class Lag:
-    """Knows the last item that was handed to an output, and how large items are."""
+    """Knows the last item passed to an output, and the approximate size of items."""
 
     def __init__(self, most: int, most_bytes: int = MAX_LAG_BYTES) -> None:
         self._most = most
         self._most_bytes = most_bytes
-        #: About how many bytes an item has, of late.
+        #: Approximate bytes of an item, over recent items.
         self._row_bytes = 0.0
-        #: The last item that was handed over.
+        #: The number of the last item passed on.
         self.given = 0
 
     def is_small(self, sequence: int) -> bool:
-        """Whether the output lags by few items, and by few bytes as far as is known,
-        behind this last committed item."""
+        """Return whether the output is only a few items, and a few bytes, behind item
+        `sequence`."""
         lag = sequence - self.given
         return lag <= self._most and lag * self._row_bytes <= self._most_bytes
 
     def measure(self, rows: Sequence[ItemRow]) -> bool:
-        """Learn how large items are; True if they have become larger."""
+        """Update the size of items; return True if it has grown."""
         size = sum(len(row.body) for row in rows) / len(rows)
         before, self._row_bytes = self._row_bytes, max(size, self._row_bytes / 2)
         return self._row_bytes > before

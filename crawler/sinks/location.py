@@ -1,7 +1,7 @@
-"""The place of an output: a file of this machine, an object in a bucket.
+"""The place of an output: a file on this machine, or an object in a bucket.
 
-Rule: an output appears whole. Bytes go to a part that no reader takes for the output;
-`publish` puts the part in place in one step.
+Rule: an output appears as a whole. Bytes go to a part file with another name; `publish`
+renames it in one step.
 """
 
 from __future__ import annotations
@@ -14,62 +14,70 @@ from pathlib import Path, PurePath
 from crawler.sinks.disk import LOCAL, Disk, OpenFile
 
 
-# Over 15 methods: a part and a place have each their own, and a sink needs both.
+# Over 15 methods: part and published output have their own, and a sink needs both.
 class Location(ABC):
     """One place for one output. Every method may block and raises OSError.
 
-    `GrowingFile` and `StoredFile` write any format to any location. A location of your
-    own implements the abstract methods; `StoredFile` needs no part that survives the
-    process, so `part_size` may always be None.
+    `GrowingFile` and `StoredFile` write any format to any location. Another location
+    must implement the abstract methods. `StoredFile` needs no part that survives the
+    process, so `part_size` may always return None.
     """
 
     @property
     @abstractmethod
     def text(self) -> str:
-        """The place as a person writes it; two locations with one text are one."""
+        """The place as shown to a person; locations with equal texts are the same."""
 
     @property
     def part_text(self) -> str | None:
-        """Where the bytes are before they are published; None if they do not outlive
-        the process."""
+        """Where the bytes are before publishing; None if they do not outlive the
+        process."""
         return None
 
     def mark(self) -> str:
-        """A text that changes when something else is put in place; "" if the sizes of
-        place and part tell as much."""
+        """Return a text that changes when the published output changes.
+
+        "" if the sizes of part and published output are enough to tell.
+        """
         return ""
 
     def exists(self) -> bool:
-        """Whether something is in place."""
+        """Return whether there is a published output."""
         return self.size() is not None
 
     @abstractmethod
     def size(self) -> int | None:
-        """The size in bytes of what is in place; None if nothing is."""
+        """Return the size in bytes of the published output; None if there is none."""
 
     @abstractmethod
     def read(self) -> Iterator[bytes]:
-        """What is in place, in pieces."""
+        """Yield the published output in pieces."""
 
     def prepare(self) -> None:  # noqa: B027  # most places need no preparation
-        """Make the place ready; OSError if nothing can be written there."""
+        """Prepare the place. OSError if it cannot be written."""
 
     def part_size(self) -> int | None:
-        """The size of a part that an earlier process left; None if there is none."""
+        """Return the size of a part that an earlier process left; None if there is
+        none."""
         return None
 
     @abstractmethod
     def open(self) -> OpenFile:
-        """Open the part, or make an empty one. BlockingIOError if another process
-        writes the same part."""
+        """Open the part, or create an empty one.
+
+        BlockingIOError if another process writes the same part.
+        """
 
     @abstractmethod
     def publish(self) -> None:
-        """Put the part in place in one step; return when that survives a power cut."""
+        """Publish the part in one step; return when that would survive a power cut."""
 
     def holds_part(self) -> bool:
-        """Whether what is in place has the bytes of the part: an earlier `publish` came
-        through, though its answer was lost. False if that cannot happen here."""
+        """Return whether the published output already has the bytes of the part.
+
+        Then an earlier `publish` worked although its answer was lost. False if that
+        cannot happen here.
+        """
         return False
 
     def settle(self) -> None:  # noqa: B027  # only a file system forgets names
@@ -77,25 +85,27 @@ class Location(ABC):
 
     @abstractmethod
     def remove_part(self) -> None:
-        """Remove the part, if there is one."""
+        """Remove the part, if it exists."""
 
     @abstractmethod
     def remove(self) -> None:
-        """Remove what is in place, if anything is."""
+        """Remove the published output, if it exists."""
 
     @abstractmethod
     def beside(self, label: str) -> Location:
-        """The place of this output's part under another name, which holds `label`:
-        `books.jsonl` becomes `books.LABEL.jsonl`."""
+        """Return the place of this part under another name, which contains `label`.
+
+        `books.jsonl` becomes `books.LABEL.jsonl`.
+        """
 
     @abstractmethod
     def named(self, name: str) -> Location:
-        """Another place in the same folder."""
+        """Return another place in the same folder."""
 
 
-# Over 15 methods: those of a Location, of which each is a line.
+# Over 15 methods: they are those of a Location, each a line or two.
 class LocalFile(Location):
-    """A file, written as `NAME.part` and published by a rename."""
+    """A file, written as `NAME.part` and published by renaming it."""
 
     def __init__(
         self,
@@ -122,7 +132,7 @@ class LocalFile(Location):
         except IsADirectoryError:
             return True
         except OSError:
-            return False  # `prepare` explains it
+            return False  # `prepare` reports the reason
 
     def size(self) -> int | None:
         return self._disk.size(self.path)
@@ -144,8 +154,10 @@ class LocalFile(Location):
         self.settle()
 
     def holds_part(self) -> bool:
-        """Whether what is in place has the bytes of the part: an earlier `publish` came
-        through, though its answer was lost. False if that cannot happen here."""
+        """Return whether the published file already has the bytes of the part.
+
+        Then an earlier `publish` worked although its answer was lost.
+        """
         return False
 
     def settle(self) -> None:
@@ -165,18 +177,18 @@ class LocalFile(Location):
         return LocalFile(self.path.with_name(name), disk=self._disk)
 
 
-#: Endings that stand behind the ending of the format.
+#: File extensions of compressions, which follow the extension of the format.
 PACKED = (".gz", ".zst")
 
 
 def labelled(name: str, label: str) -> str:
-    """A file's name with `label` before its endings."""
+    """Return a file name with `label` before its extensions."""
     found = stem(name)
     return f"{found}.{label}{name.removeprefix(found)}"
 
 
 def stem(text: str) -> str:
-    """The name of a file without its folder and its endings."""
+    """Return a file name without its folder and its extensions."""
     name = text.rpartition("/")[2]
     path = PurePath(name)
     endings = path.suffix

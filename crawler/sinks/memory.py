@@ -14,12 +14,13 @@ from crawler.store.base import ItemRow
 
 
 def value_of(row: ItemRow) -> Any:
-    """The item as its page yielded it; decoded JSON if an earlier process did."""
+    """Return the item as its page yielded it; for an earlier process's item, its
+    decoded JSON."""
     return row.value if row.value is not None else decode(row.body)
 
 
 class Collect(Sink):
-    """Keeps every item of the run in `items`: what `crawl(Books).items` gives."""
+    """Keeps every item of the run in `items`: the result of `crawl(Books).items`."""
 
     is_prompt = True
 
@@ -27,7 +28,7 @@ class Collect(Sink):
         self.items: list[Any] = []
 
     async def open(self, source: Source) -> int:
-        """From the run's first item on, also when the run is resumed."""
+        """Start from the run's first item, also when the run is resumed."""
         return 0
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
@@ -38,10 +39,10 @@ class Collect(Sink):
 
 
 class Channel(Sink):
-    """Hands items to a loop over it, and waits while the loop does not take them.
+    """Passes items to a loop over it, and waits while the loop takes none.
 
-    An item counts as taken when the next one is asked for; a resumed run continues
-    behind the last of those.
+    An item counts as taken when the loop asks for the next one. A resumed run continues
+    after the last taken item.
     """
 
     is_prompt = True
@@ -49,7 +50,7 @@ class Channel(Sink):
     def __init__(self, size: int = 100) -> None:
         self._size = size
         self._rows: deque[ItemRow] = deque()
-        #: Last item put in, handed out, and taken.
+        #: Number of the last item put in, passed to the loop, and taken.
         self._put = self._handed = self._taken = 0
         self._changed = anyio.Event()
         self._is_closed = False
@@ -73,12 +74,12 @@ class Channel(Sink):
         return Position(self._taken)
 
     async def close(self) -> None:
-        """No item follows: the loop ends behind those that are here."""
+        """End the loop after the items that are here, because no more will follow."""
         self._is_closed = True
         self._change()
 
     def leave(self) -> None:
-        """The loop has ended: items are dropped, so that the run can end."""
+        """Drop further items, because the loop has ended; so the run can end."""
         self._is_left = True
         self._rows.clear()
         self._change()

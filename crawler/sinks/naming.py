@@ -1,6 +1,6 @@
-"""Names of outputs with the run's number and date: `out/books-{date}-{run}.jsonl`.
+"""Fills the run's number and date into outputs' names: `out/books-{date}-{run}.jsonl`.
 
-Rule: a name that is taken by something else is skipped; the next number is used.
+Rule: if a name is used by another job or program, the next number is used.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ RUN, DATE = "{run}", "{date}"
 
 
 def is_fixed(output: str) -> bool:
-    """Whether every run of a job writes to the same place."""
+    """Return whether every run of a job writes to the same place."""
     return RUN not in output and DATE not in output
 
 
 def dated(output: str, job: str, started: datetime) -> str:
-    """`output` with the job's name and the day on which its run began."""
+    """Return `output` with the job's name and the day on which the run began."""
     day = started.date().isoformat()
     return output.replace("{job}", job).replace(DATE, day)
 
@@ -35,10 +35,10 @@ def numbered(
     owns: Owns,
     locate: Callable[[str], Location | None],
 ) -> str:
-    """`output` with the run's number: 7, or 7-2 if 7 is not this job's.
+    """Return `output` with the run's number: 7, or 7-2 if 7 is not this job's.
 
-    If no state is kept, runs have no numbers of their own: the first free number is
-    used. `locate` gives the place that an output names, None if it is no file.
+    If no state is stored, runs have no numbers of their own: the first free number is
+    used. `locate` returns the place that an output names; None if it is not a file.
     """
     if RUN not in output:
         return output
@@ -56,5 +56,5 @@ def _is_ours(place: Location | None, is_kept: bool, owns: Owns) -> bool:
         return True
     if place.exists():
         return owns(place.text)
-    # With a state, a part is what this run continues; without one, it is another run's.
+    # With stored state a part belongs to this run; without it, to another run.
     return is_kept or place.part_size() is None

@@ -1,7 +1,7 @@
 """Outputs in object storage: S3, Google Cloud Storage, Azure, by obstore.
 
-Rule: an object appears whole or not at all. Items are gathered in a temporary file,
-which is uploaded when the run publishes; a killed process leaves nothing behind.
+Rule: an object appears as a whole or not at all. Items are collected in a temporary
+file, which is uploaded when the run publishes. A killed process leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from crawler.errors import ConfigError
 from crawler.sinks.location import Location, labelled
 from crawler.store.object_storage import open_bucket, translated
 
-#: A larger object is uploaded in parts of this size, two at a time.
+#: In bytes. A larger object is uploaded in parts of this size, two at a time.
 PART_SIZE = 8 << 20
 _CHUNK = 1 << 20
 
 
-# Over 15 methods: those of a Location, of which each is a few lines.
+# Over 15 methods: they are those of a Location, each a few lines.
 class StoredObject(Location):
     """One object: `s3://bucket/key`, `gs://bucket/key`, `az://container/key`.
 
-    `store` is any store of obstore, with its root at the bucket. `options` are its
-    settings, such as `region` or `endpoint`; others come from the environment.
+    `store` is any obstore store whose root is the bucket. `options` are its settings,
+    such as `region` or `endpoint`; other values come from the environment.
     """
 
     def __init__(
@@ -80,7 +80,8 @@ class StoredObject(Location):
             yield from map(bytes, pieces)
 
     def prepare(self) -> None:
-        """Write and delete an empty object beside the key: whether that is allowed."""
+        """Check that writing is allowed: write and delete an empty object beside the
+        key."""
         probe = f"{self._key}.probe"
         with translated():
             obstore.put(self._store, probe, b"")
@@ -88,7 +89,7 @@ class StoredObject(Location):
             with translated():
                 obstore.delete(self._store, probe)
         except OSError:
-            return  # writing is allowed, deleting is not: that is enough
+            return  # writing is allowed and deleting is not, which is enough
 
     def part_size(self) -> int | None:
         return self._spool.size()
@@ -101,7 +102,8 @@ class StoredObject(Location):
         file, size = self._spool.open(), self._spool.size() or 0
         with translated():
             try:
-                # A small new object is put only if there is still no object.
+                # A small new object is written only if no other object has appeared
+                # meanwhile.
                 is_new = self._head() is None and size <= PART_SIZE
                 self._put(file, "create" if is_new else "overwrite")
             except AlreadyExistsError:
@@ -151,14 +153,14 @@ class StoredObject(Location):
 
 
 class Spool:
-    """A temporary file without a name: gone with the process."""
+    """A temporary file without a name, which disappears with the process."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
 
     def open(self) -> IO[bytes]:
         if self._file is None:
-            # Not a context manager: the file lives until `close`.
+            # Not a context manager, because the file stays open until `close`.
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
         return self._file
 

@@ -1,4 +1,4 @@
-"""All outputs of one run: each follows the store at its own pace.
+"""All outputs of one run; each follows the store at its own speed.
 
 Rule: the crawl waits for an output only in `room`. An error of an output does not end
 the crawl at once: it is kept in `error` and raised when the engine asks.
@@ -22,9 +22,9 @@ from crawler.sinks.follower import SinkWriter
 from crawler.stats import WrittenOutput
 from crawler.store.base import ItemLog
 
-#: Seconds for which items are gathered before they are written and made durable.
+#: Seconds for which items are collected before they are written and made durable.
 INTERVAL = 1.0
-#: Items by which an output may lag before the crawl waits for it.
+#: Number of items by which an output may lag before the crawl waits for it.
 MAX_LAG = 10_000
 #: Seconds for which a failing output is retried, while the crawl waits.
 PATIENCE = 300.0
@@ -37,7 +37,7 @@ def _patience() -> AsyncRetrying:
 
 
 def _size_of(place: str) -> int | None:
-    """The bytes of a file of this machine."""
+    """Return the size in bytes of a local file; None if it is not one."""
     try:
         return None if "://" in place else Path(place).stat().st_size
     except OSError:
@@ -49,7 +49,7 @@ def _owns_nothing(place: str) -> bool:
 
 
 def check_distinct(sinks: Sequence[Sink]) -> None:
-    """ConfigError if two of them are the same."""
+    """Raise ConfigError if two of the sinks are the same."""
     names = [sink.name for sink in sinks]
     for name in names:
         if names.count(name) > 1:
@@ -57,7 +57,7 @@ def check_distinct(sinks: Sequence[Sink]) -> None:
             raise ConfigError(f"Two outputs are the same: {what}; drop one")
 
 
-# Over 15 methods: engine, report and sinks each ask their few.
+# Over 15 methods: engine, report and sinks use a few each.
 class Outputs:
     """The outputs of one run, from the first request to the last.
 
@@ -86,9 +86,9 @@ class Outputs:
         self._room = anyio.Event()
         self._room.set()
         self._on_error: Callable[[SinkError], None] | None = None
-        #: The first error that lasted longer than the retries; also a PipeClosed.
+        #: The first error that outlasted the retries; also a PipeClosed.
         self.error: SinkError | None = None
-        #: The run is to stop now: a failing output is not waited for.
+        #: Set when the run must stop now, without waiting for a failing output.
         self.hurried = anyio.Event()
         self._followers = [
             SinkWriter(
@@ -107,7 +107,7 @@ class Outputs:
             for follower in self._followers:
                 await follower.open()
                 stack.push_async_callback(follower.close)
-            stack.pop_all()  # all are open: from here on `close` closes them
+            stack.pop_all()  # all are open: from now on `close` closes them
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,19 +126,21 @@ class Outputs:
                 tasks.start_soon(follower.follow, name=f"output {follower.sink.name}")
 
     def wake(self, sequence: int) -> None:
-        """Items up to `sequence` are committed; a cheap call."""
+        """Note that items up to `sequence` are committed; a cheap call."""
         if sequence > self._sequence:
             self._sequence = sequence
             for follower in self._followers:
                 follower.wake()
 
     def hurry(self) -> None:
-        """From now on a failing call is repeated at most once, without a pause."""
+        """From now on repeat a failing call at most once, without a pause."""
         self.hurried.set()
 
     async def room(self) -> None:
-        """Return as soon as no output lags far behind or is failing; SinkError once an
-        output has failed for good."""
+        """Wait while an output lags far behind or is failing.
+
+        SinkError once an output has failed for good.
+        """
         while True:
             if self.error is not None:
                 raise self.error
@@ -147,18 +149,21 @@ class Outputs:
             await self._room.wait()
 
     async def drain(self) -> None:
-        """Wait until every output has made every committed item durable; SinkError if
-        one failed. A closed pipe is not a failure here."""
+        """Wait until every output has made all committed items durable.
+
+        SinkError if one failed. A closed pipe is not a failure here.
+        """
         async with anyio.create_task_group() as tasks:
             for follower in self._followers:
                 tasks.start_soon(follower.settle)
         self._raise_failure()
 
     async def publish(self, aside: str = "") -> None:
-        """The run is complete: put every output in place. May be called again.
+        """Publish every output, because the run is complete. May be called again.
 
-        With a label in `aside` the run was bad: earlier outputs stay as they are, and
-        this run's stand beside them under names that hold the label.
+        With a label in `aside` the run was bad. Then earlier outputs stay unchanged,
+        and this run's outputs are published beside them under names that contain the
+        label.
         """
         await self.drain()
         for follower in self._followers:
@@ -166,19 +171,20 @@ class Outputs:
         self._raise_failure()
 
     async def close(self) -> None:
-        """Save what can be saved at once, and close; parts remain."""
+        """Save what can be saved at once, and close; part files remain."""
         with anyio.CancelScope(shield=True):
-            async with AsyncExitStack() as stack:  # all are closed, also if one raises
+            async with AsyncExitStack() as stack:  # all are closed, even if one raises
                 for follower in self._followers:
                     stack.push_async_callback(follower.close)
 
     def published(self) -> list[str]:
-        """Where items are in place: paths and URLs."""
+        """Return the places of published items: paths and URLs."""
         places = [follower.sink.published for follower in self._followers]
         return [place for place in places if place is not None]
 
     def written(self, items: int) -> tuple[WrittenOutput, ...]:
-        """The outputs that are in place, of a run with so many items; asks the disk."""
+        """Return the published outputs of a run with `items` items; reads file
+        sizes."""
         return tuple(
             WrittenOutput(
                 each.sink.published,
@@ -190,12 +196,13 @@ class Outputs:
         )
 
     def kept(self) -> list[str]:
-        """Where earlier outputs stay, because the run was bad."""
+        """Return the places of earlier outputs that stay because the run was bad."""
         places = [follower.sink.kept for follower in self._followers]
         return [place for place in places if place is not None]
 
     def unpublished(self) -> dict[str, int]:
-        """Where items are that are not in place yet, with the last item there."""
+        """Return the places of unpublished items, each with the number of its last
+        item."""
         return {
             follower.sink.unpublished: follower.saved
             for follower in self._followers
@@ -209,11 +216,11 @@ class Outputs:
 
     @property
     def sequence(self) -> int:
-        """The last committed item."""
+        """The number of the last committed item."""
         return self._sequence
 
     def note_failure(self, error: SinkError) -> None:
-        """One output has failed for good."""
+        """Note that an output has failed for good."""
         if self.error is None:
             self.error = error
             if self._on_error is not None:
@@ -221,7 +228,8 @@ class Outputs:
         self.note_progress()
 
     def note_progress(self) -> None:
-        """An output fell behind, caught up, fails or works again: set `room` by it."""
+        """Update `room`, because an output fell behind, caught up, fails or works
+        again."""
         has_room = self.error is not None or all(
             follower.has_room for follower in self._followers
         )
@@ -231,7 +239,7 @@ class Outputs:
             self._room = anyio.Event()
 
     async def release(self) -> None:
-        """Let the store drop items that every output has."""
+        """Let the store drop items that every output has written."""
         everyone = min(follower.saved for follower in self._followers)
         if everyone > self._released:
             self._released = everyone

@@ -1,7 +1,7 @@
-"""Items as a Parquet file, by pyarrow: typed columns, written a row group at a time.
+"""Items as a Parquet file, by pyarrow: typed columns, written in row groups.
 
-Rule: no value changes. A column whose values differ in kind, or that no Arrow type
-holds exactly, is text: the value's JSON.
+Rule: no value changes. A column with values of different kinds, or that no Arrow type
+holds exactly, becomes text: the values' JSON.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from crawler.sinks.columns import columns_of
 from crawler.sinks.formats import Format
 from crawler.store.base import ItemRow
 
-#: A row group ends behind so many bytes of JSON, however few rows they are.
+#: Maximum size of a row group in bytes of JSON.
 _GROUP_BYTES = 16 << 20
-#: Digits of a decimal behind the point; as many may stand before it.
+#: Maximum number of decimal digits after the point; as many are possible before it.
 _MOST_DECIMALS = 19
 _COMPRESSIONS = ("zstd", "snappy", "gzip", "lz4", "brotli", "none")
-#: What a value raises that is not of its column's kind.
+#: Errors that a value raises if it is not of its column's kind.
 _ODD = (ValueError, ArithmeticError, TypeError, AttributeError)
 
 
 class Parquet(Format):
     """The format of a Parquet file.
 
-    The schema is that of the item type. Where that does not say enough (no type, Any,
-    Decimal, datetime), all items are looked at before the first is written. With
-    `decimals` every Decimal has that many digits behind the point, in every file.
+    The schema is that of the item type. If that is not specific enough (no type, Any,
+    Decimal, datetime), all items are read before the first is written. With `decimals`
+    every Decimal has that many digits after the point, in every file.
     """
 
     def __init__(
@@ -67,7 +67,8 @@ class Parquet(Format):
                 f"compression = {compression!r} is unknown; use one of "
                 + ", ".join(_COMPRESSIONS)
             )
-        #: Tables that are to become row groups; their rows, and bytes of JSON.
+        #: Tables that will become row groups; the number of their rows, and bytes of
+        #: their JSON.
         self._waiting: list[Any] = []
         self._waiting_rows = self._waiting_bytes = 0
         self._drain = _Drain()
@@ -85,7 +86,7 @@ class Parquet(Format):
             column = self._columns.get(name)
             if column is None:
                 if self._is_known:
-                    continue  # `encode` refuses it
+                    continue  # `encode` reports it
                 column = self._columns[name] = ArrowColumn()
             column.look(value)
 
@@ -130,7 +131,7 @@ class Parquet(Format):
             raise UnfitItem(f"Item {row.sequence} does not fit: {exc}") from exc
 
     def _write_groups(self, rows: int) -> None:
-        """Write the first of the waiting rows."""
+        """Write the first `rows` waiting rows."""
         assert self._writer is not None
         table = pyarrow.concat_tables(self._waiting)
         self._writer.write_table(table.slice(0, rows), row_group_size=self._row_group)
@@ -152,7 +153,7 @@ class Parquet(Format):
 
 
 class _Drain(io.RawIOBase):
-    """A file that hands on what was written to it."""
+    """A file object that passes on what is written to it."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

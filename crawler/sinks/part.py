@@ -1,4 +1,4 @@
-"""The unpublished bytes of a file, while a sink writes them."""
+"""The part file of an output, which a sink writes before publishing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from crawler.sinks.location import Location
 
 
 class Part:
-    """The part of one location and its size. Every call may block, and raises OSError;
-    a call that failed may be repeated."""
+    """The part of one location, and its size.
+
+    Every call may block, and raises OSError. A failed call may be repeated.
+    """
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -26,15 +28,15 @@ class Part:
         return self._file is not None
 
     def open(self, size: int = 0) -> None:
-        """Open the part behind its first `size` bytes; the rest may be torn and is cut
-        off."""
+        """Open the part after its first `size` bytes; the rest may be incomplete and is
+        cut off."""
         self.close()
         self._file = self._location.open()
         self._file.write(size, b"")
         self.size = size
 
     def begin(self, pieces: Iterable[bytes]) -> int:
-        """Write the beginning of an open part; the number of bytes."""
+        """Write the beginning of an open part; return its size in bytes."""
         assert self._file is not None
         self._file.write(0, b"")
         self.size = size = 0
@@ -51,7 +53,7 @@ class Part:
         self.size += len(data)
 
     def append_durably(self, data: bytes) -> None:
-        """Write more bytes that would survive a power cut, all or none."""
+        """Write more bytes durably, all or none."""
         assert self._file is not None
         self._file.write(self.size, data)
         self._file.sync()
@@ -63,7 +65,7 @@ class Part:
         self._file.sync()
 
     def is_intact(self) -> bool:
-        """Whether no other program has removed or cut the part."""
+        """Return whether no other program has removed or cut the part."""
         return self._location.part_size() == self.size
 
     def close(self) -> None:

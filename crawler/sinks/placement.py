@@ -1,7 +1,7 @@
-"""Where a file goes when it is published, and what is there already.
+"""Where a file is published, and what is already there.
 
-Rule: what is in place is replaced only if it is the job's own or the mode says so; a
-bad run replaces nothing.
+Rule: a published output is replaced only if it is the job's own or the mode allows it.
+A bad run replaces nothing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from crawler.errors import OutputExists, SinkError
 from crawler.sinks.base import Owns, Position
 from crawler.sinks.location import Location, stem
 
-#: What happens if something is in place that this job did not publish: "refuse" to
-#: run, "replace" it when the run publishes, "append" to it.
+#: What to do with an existing output that this job did not publish: "refuse" to run,
+#: "replace" it when the run publishes, or "append" to it.
 Mode = Literal["refuse", "replace", "append"]
 
 
 def refusal(target: str) -> OutputExists:
-    """The error for a place that holds something of another job."""
+    """Return the error for a place with an output of another job."""
     return OutputExists(
         f"Output {target} exists and was not written by this job; "
         "use --overwrite, --append or another name"
@@ -30,8 +30,10 @@ def refusal(target: str) -> OutputExists:
 def recovered(
     position: Position | None, shape: str, target: int | None, part: int | None
 ) -> Position:
-    """Where to continue: the recorded position, checked against the sizes of what is in
-    place and of the part."""
+    """Return the position to continue from.
+
+    It is the recorded position, checked against the sizes of published output and part.
+    """
     anew = Position(shape=shape)
     if position is None or position.shape != shape:
         return anew
@@ -40,7 +42,7 @@ def recovered(
     if part is not None and part >= position.size:
         if position.state == "writing":
             return position
-        # The part is there, so it was not put in place.
+        # The part still exists, so it was not published.
         return Position(
             position.sequence, position.size, shape=shape, base=position.base
         )
@@ -55,50 +57,52 @@ class Placement:
     def __init__(self, location: Location, mode: Mode, schema: bytes | None) -> None:
         self._location = location
         self._mode = mode
-        #: The JSON Schema that is put beside the file.
+        #: The JSON Schema to write beside the file.
         self._schema = schema
-        #: Where this run publishes: the location, or beside it under this label.
+        #: Where this run publishes: the location, or another name beside it.
         self.place = location
         self.label = ""
         #: The mark of the place before this run published.
         self.before = ""
-        #: Where an earlier process published this run, beside the location.
+        #: Where an earlier process published this run beside the location.
         self._stale: Location | None = None
-        #: Something was in place when the run began, and may be replaced.
+        #: Whether an output existed when the run began, and may be replaced.
         self.is_taken = False
 
     def may_replace(self, owns: Owns) -> bool:
         return self._mode != "refuse" or owns(self._location.text)
 
     def recover(self, recorded: Position | None, shape: str) -> Position:
-        """Where to continue, by what was recorded and what is there."""
+        """Return the position to continue from, by the recorded one and the existing
+        files."""
         place = self._location
         place.prepare()
         target, part = place.size(), place.part_size()
         self.is_taken = target is not None
         if recorded is not None and recorded.aside:
-            # This run was published beside the place: it is written once more.
+            # This run was published beside the place: it is written again.
             self._stale, target = place.beside(recorded.aside), None
         is_half = recorded is not None and recorded.state == "publishing"
         if recorded and is_half and not _has_changed(place, recorded.before):
-            target = None  # what is in place was there before
+            target = None  # the published output was there before this run
         position = recovered(recorded, shape, target, part)
         if position.state == "finished":
-            # Recorded next: until now the new name may have been in memory only.
+            # The position is recorded next; until now the rename may not have been
+            # durable.
             place.settle()
         return position
 
     def move_beside(self, label: str) -> None:
-        """Publish beside the location, and leave what is in place."""
+        """Publish beside the location, and leave the published output unchanged."""
         self.place, self.label = self._location.beside(label), label
 
     def mark(self) -> str:
-        """Note what is in place just before publishing."""
+        """Return the mark of the published output, just before publishing."""
         self.before = self.place.mark()
         return self.before
 
     def publish(self, size: int, owns: Owns) -> bool:
-        """Put a part of `size` bytes in place; False if the part has vanished."""
+        """Publish a part of `size` bytes; return False if the part is missing."""
         place, target = self.place, self.place.size()
         if place.part_size() is not None:
             may_replace = self.is_taken or self.may_replace(owns)
@@ -112,7 +116,7 @@ class Placement:
                 put(place.named(f"{stem(place.text)}.schema.json"), self._schema)
             place.publish()
         elif target == size and _has_changed(place, self.before):
-            place.settle()  # an earlier try has put it in place
+            place.settle()  # an earlier try has published it
         else:
             return False
         if self._stale is not None and self._stale.text != place.text:
@@ -126,7 +130,7 @@ def _has_changed(place: Location, before: str) -> bool:
 
 
 def put(place: Location, content: bytes) -> None:
-    """Put a small file in place, whole."""
+    """Write a small file in one step."""
     part = place.open()
     try:
         part.write(0, content)

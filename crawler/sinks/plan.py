@@ -1,7 +1,6 @@
-"""From what a run is asked for to its sinks: names filled in, types told apart.
+"""Makes the sinks of a run from the outputs that were asked for.
 
-Rule: a plan opens nothing. Everything that is wrong with it is an error before the
-first request.
+Rule: a plan opens nothing. Every problem with it is an error before the first request.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from crawler.sinks.uri import locate_spec, open_sink
 
 
 def _check_rotation(spec: OutputSpec) -> None:
-    """The files of two runs must not mix: one run may have fewer than another."""
+    """Files of two runs must not be mixed, because one run may have fewer files."""
     if (spec.rotate_rows or spec.rotate_bytes) and is_fixed(spec.uri):
         raise ConfigError(
             f"Output {spec.uri}: an output in several files needs {{run}} or {{date}} "
@@ -32,7 +31,7 @@ def _check_rotation(spec: OutputSpec) -> None:
         )
 
 
-#: What stands for the item's type in an output's name.
+#: The placeholder for the item's type in an output's name.
 TYPE = "{type}"
 
 
@@ -41,34 +40,36 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     outputs: Sequence[str | OutputSpec | Sink]
     job: str
-    #: The day of {date} is that of this zone.
+    #: {date} is the day in this time zone.
     zone: datetime.tzinfo = datetime.UTC
     mode: Mode = "refuse"
-    #: Whether the job's state is kept, so that runs have numbers of their own.
+    #: Whether the job's state is stored, so that runs have numbers of their own.
     is_durable: bool = True
     #: The item types by name, as far as they are known.
     item_types: Mapping[str, ItemType] = msgspec.field(default_factory=dict)
-    #: The fields that the spider chooses for every output.
+    #: The fields that the spider selects for every output.
     fields: Sequence[str] | None = None
     item_key: str | Sequence[str] | None = None
     guard_formulas: bool = True
 
     def check(self, owns: Owns) -> None:
-        """Raise ConfigError for what is wrong whatever run it is; may block."""
+        """Raise ConfigError for problems that do not depend on the run's number; may
+        block."""
         sinks = []
         for output in self._expanded():
             sink = self._sink(output, time.time(), 1, owns)
             if isinstance(output, Sink) or is_fixed(output.uri):
-                sink.check(owns)  # other outputs have the run's number in their name
+                sink.check(owns)  # other outputs have the run's number in their names
             sinks.append(sink)
         check_distinct(sinks)
 
     def sinks(self, started: float, run: int, owns: Owns) -> list[Sink]:
-        """The sinks of run number `run`, which began at `started`; may block."""
+        """Return the sinks of run number `run`, which began at `started`; may block."""
         return [self._sink(each, started, run, owns) for each in self._expanded()]
 
     def _expanded(self) -> list[OutputSpec | Sink]:
-        """The outputs, with one for each item type where the name holds {type}."""
+        """Return the outputs, with one for each item type if the name contains
+        {type}."""
         found: list[OutputSpec | Sink] = []
         for output in self.outputs:
             spec = OutputSpec(uri=output) if isinstance(output, str) else output
@@ -119,7 +120,7 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _item_type(self, spec: OutputSpec) -> ItemType | None:
-        """The type of the items that an output receives, if it is one."""
+        """Return the type of the items that an output receives, if it is only one."""
         names = spec.types or tuple(self.item_types)
         known = self.item_types.get(names[0]) if len(names) == 1 else None
         if self.fields is None:

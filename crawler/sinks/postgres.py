@@ -1,7 +1,7 @@
 """Items as rows of PostgreSQL: `postgresql://host/database?table=books`, by psycopg.
 
-Rule: exactly once. The rows and the number of the last one are written in one
-transaction, and that number counts, not the one that the store recorded.
+Rule: exactly once. The rows and the number of the last row are written in one
+transaction. This number counts, not the one that the store recorded.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
 
-# Over 12 attributes: every step may fail and is repeated by itself, with what the
-# earlier steps left.
+# Over 12 attributes: every step may fail and is repeated separately, with the results
+# of the earlier steps.
 class Postgres(Sink):
-    """A table of PostgreSQL, written by a transaction a second at most.
+    """A table of PostgreSQL, written by at most one transaction a second.
 
-    The columns are those of the item type; without one, whole items stand in a column
+    The columns are those of the item type; without one, whole items are in one column
     `item` of type jsonb. With `item_key` an item replaces the row with the same key, of
     this run or of an earlier one. With mode "replace" the run fills a second table,
-    which takes the place of the first when the run publishes.
+    which replaces the first when the run publishes.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Postgres(Sink):
         return self.target
 
     def check(self, owns: Owns) -> None:
-        """Whether the database answers; whose the table is, `open` asks it itself."""
+        """Check that the database responds; `open` checks who owns the table."""
         try:
             self._server.check()
         except psycopg.Error as exc:
@@ -97,7 +97,8 @@ class Postgres(Sink):
         return self._taken
 
     async def _prepare(self, connection: Connection, recorded: Position | None) -> int:
-        """Make the tables fit; the last item that they have of this run."""
+        """Create or extend the tables; return the number of the last item of this run
+        in them."""
         await self._positions.create(connection)
         kept = await self._positions.read(connection)
         if recorded is not None and recorded.run == kept.run > 0:
@@ -132,7 +133,7 @@ class Postgres(Sink):
     async def save(self, sequence: int) -> Position:
         owner = RowOwner(self._source.run.job, self._run)
         async with self._writing() as connection:
-            # The answer to an earlier commit may have been lost.
+            # An earlier commit may have worked although its answer was lost.
             kept = await self._positions.read(connection)
             rows = [
                 (owner.key(row, self._item_key), row)
@@ -148,7 +149,8 @@ class Postgres(Sink):
         await self._publish(sequence, "")
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """Only a table that would replace another one can be put beside it."""
+        """Publish a bad run; only a table that would replace another one is put beside
+        it."""
         if self._mode == "replace":
             await self._publish(sequence, label)
         else:
@@ -172,7 +174,8 @@ class Postgres(Sink):
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Connection]:
-        """A transaction that writes; SinkError if it fails, and nothing has changed."""
+        """Open a transaction for writing. If it fails, SinkError is raised and nothing
+        changes."""
         try:
             async with self._server.transaction() as connection:
                 yield connection

@@ -1,4 +1,4 @@
-"""A PostgreSQL server as a sink uses it: a connection, and the positions kept there."""
+"""A PostgreSQL server for a sink: a connection, and the positions stored there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crawler.errors import ConfigError
 
 Connection: TypeAlias = AsyncConnection[Any]
 
-#: Unless the URI says otherwise: a server that does not answer is an error in time.
+#: Defaults, unless the URI sets them: a server that does not respond becomes an error.
 _OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -26,7 +26,8 @@ _TABLE = "table="
 
 
 class Server:
-    """A database and at most one connection to it; a lost one is made again."""
+    """A database and at most one connection to it; a lost connection is opened
+    again."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
@@ -34,19 +35,19 @@ class Server:
 
     @property
     def text(self) -> str:
-        """The database without user and password."""
+        """The database's URL without user and password."""
         values: dict[str, Any] = conninfo_to_dict(self._conninfo)
         host = values.get("host") or values.get("service") or "localhost"
         port = f":{values['port']}" if values.get("port") else ""
         return f"postgresql://{host}{port}/{values.get('dbname') or ''}"
 
     def check(self) -> None:
-        """psycopg.Error unless the database answers; blocks."""
+        """Raise psycopg.Error unless the database responds; blocks."""
         psycopg.connect(self._conninfo, **_OPTIONS).close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction that is committed at the end of the block."""
+        """Open a transaction that is committed at the end of the block."""
         if self._connection is None or self._connection.closed:
             self._connection = await AsyncConnection.connect(
                 self._conninfo, options="-c timezone=UTC", **_OPTIONS
@@ -61,7 +62,7 @@ class Server:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """The URI as libpq takes it, and the table that it names, "" if none."""
+    """Return the URI for libpq, and the table that it names ("" if none)."""
     parts = urlsplit(uri)
     pairs = [pair for pair in parts.query.split("&") if pair]
     named = [pair[len(_TABLE) :] for pair in pairs if pair.startswith(_TABLE)]
@@ -79,18 +80,20 @@ def one_line(error: Exception) -> str:
 
 
 class Kept(NamedTuple):
-    """How far an output is, as the database has it; run 0: it has never been."""
+    """How far an output has written, as stored in the database; run 0: nothing yet."""
 
     run: int = 0
-    #: The last item of the run that is there.
+    #: The last item of the run that is in the table.
     sequence: int = 0
     #: The name of the table that holds the rows.
     place: str = ""
 
 
 class PositionTable:
-    """The table `crawler_positions`: how far each output of each job is. It changes in
-    the transaction that writes the rows."""
+    """The table `crawler_positions`: how far each output of each job has written.
+
+    It changes in the same transaction as the rows.
+    """
 
     def __init__(self, job: str, output: str) -> None:
         self._key = (job, output)
@@ -103,7 +106,8 @@ class PositionTable:
         )
 
     async def read(self, connection: Connection) -> Kept:
-        """The position, which no other transaction can change until this one ends."""
+        """Return the position; no other transaction can change it until this one
+        ends."""
         cursor = await connection.execute(
             "SELECT run, sequence, place FROM crawler_positions "
             "WHERE job = %s AND output = %s FOR UPDATE",

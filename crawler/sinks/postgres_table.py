@@ -1,7 +1,7 @@
 """Items as rows of one table of PostgreSQL: its columns and its statements.
 
-Rule: a row has a key, so writing a row twice is the same as writing it once. The caller
-owns the transaction.
+Rule: a row has a key, so writing it twice has the same effect as writing it once. The
+caller owns the transaction.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OWN = {
     "_run": "bigint NOT NULL",
     "_sequence": "bigint NOT NULL",
 }
-#: The column of whole items, if nothing is known of them.
+#: The column for whole items, if their fields are unknown.
 ITEM = "item"
 _INTEGERS = range(-(2**63), 2**63)
 #: PostgreSQL's text cannot hold NUL.
@@ -34,7 +34,7 @@ _NUL, _REPLACEMENT = "\0", "\N{REPLACEMENT CHARACTER}"
 
 def _json(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
-    # `\\u0000` is an escaped backslash, so look before replacing.
+    # `\\u0000` is an escaped backslash, so check before replacing.
     if "\\u0000" in text:
         return msgspec.json.encode(_without_nul(value)).decode()
     return text
@@ -61,7 +61,7 @@ def _number(value: Any) -> Any:
 
 
 _Convert: TypeAlias = Callable[[Any], Any]
-#: The type of a column, and how a value of the item's JSON is handed to it.
+#: The type of a column, and a function that converts a value of the item's JSON.
 _TYPES: Mapping[str, tuple[str, _Convert]] = {
     "boolean": ("boolean", lambda value: value),
     "integer": ("bigint", _number),
@@ -78,17 +78,17 @@ _JSONB: tuple[str, _Convert] = ("jsonb", _json)
 
 
 class PostgresTable:
-    """One table; `kinds` None: whole items stand in one column of JSON."""
+    """One table. If `kinds` is None, whole items are in one column of JSON."""
 
     def __init__(self, name: Sequence[str], kinds: Mapping[str, Kind] | None) -> None:
         self._name = tuple(name)
         self._kinds = kinds
-        #: The columns of the items, with how a value is converted.
+        #: The columns of the items, with the functions that convert their values.
         self._columns: dict[str, _Convert] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Columns that were added in a transaction that failed are not there."""
+        """Forget added columns, because the transaction failed."""
         if self._kinds is None:
             self._columns = {ITEM: _json}
         else:
@@ -103,11 +103,12 @@ class PostgresTable:
         return Identifier(*self._name)
 
     def sibling(self, name: str) -> PostgresTable:
-        """A table of the same columns beside this one."""
+        """Return a table with the same columns and another name."""
         return PostgresTable((*self._name[:-1], name), self._kinds)
 
     async def columns(self, connection: Connection) -> dict[str, str]:
-        """The types of the columns by name; {}: there is no such table."""
+        """Return the types of the columns by name; empty if the table does not
+        exist."""
         cursor = await connection.execute(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
             "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -116,8 +117,10 @@ class PostgresTable:
         return dict(await cursor.fetchall())
 
     async def create(self, connection: Connection) -> str:
-        """Make the table, or add the columns that it lacks; what is wrong with a table
-        that is there, "" if it fits."""
+        """Create the table, or add missing columns.
+
+        Return what is wrong with an existing table; "" if it fits.
+        """
         wanted = {name: kind.removesuffix(" PRIMARY KEY") for name, kind in OWN.items()}
         wanted.update(self._wanted())
         found = await self.columns(connection)
@@ -140,7 +143,8 @@ class PostgresTable:
     async def _constraints(
         self, connection: Connection, wanted: Mapping[str, str]
     ) -> str:
-        """What would refuse every row of a table that is there; "" if nothing would."""
+        """Return what would make an existing table refuse every row; "" if nothing
+        would."""
         table = (self.identifier.as_string(connection),)
         cursor = await connection.execute(
             "SELECT 1 FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
@@ -204,7 +208,7 @@ class PostgresTable:
             ]
             values.append([_text(key), owner.job, owner.run, row.sequence, *cells])
         width = len(OWN) + len(self._columns)
-        # Columns that a later row added are null in the earlier ones.
+        # Columns added by a later row are null in earlier rows.
         padded = [[*row, *[None] * (width - len(row))] for row in values]
         async with connection.cursor() as cursor:
             await cursor.executemany(self._upsert(), padded)
@@ -232,10 +236,11 @@ class PostgresTable:
 
 
 class PostgresSwap:
-    """Which table a run fills, and how it comes to its name.
+    """Decides which table a run fills, and renames it at the end.
 
     A run that replaces the rows of earlier runs fills a second table. When the run
-    publishes, that one takes the place of the first; after a bad run it stands beside.
+    publishes, this table replaces the first one. After a bad run it stays beside the
+    first one.
     """
 
     def __init__(self, main: PostgresTable, *, is_replacing: bool) -> None:
@@ -244,14 +249,14 @@ class PostgresSwap:
         self._is_replacing = is_replacing
 
     async def begin(self, connection: Connection) -> PostgresTable:
-        """The table that a new run fills."""
+        """Return the table that a new run fills."""
         if not self._is_replacing:
             return self.main
         await self._second.drop(connection)
         return self._second
 
     async def resume(self, connection: Connection, place: str) -> PostgresTable:
-        """The table that an earlier process of the run has filled, named `place`."""
+        """Return the table `place` that an earlier process of the run has filled."""
         if place == self.main.name:
             return self.main
         if place != self._second.name:  # a bad run was put beside the first table
@@ -262,9 +267,11 @@ class PostgresSwap:
     async def put_in_place(
         self, connection: Connection, place: str, label: str
     ) -> PostgresTable:
-        """Give a second table its final name; the table that holds the rows now."""
+        """Give the second table its final name; return the table that now holds the
+        rows."""
         if place != self._second.name:
-            return self.main.sibling(_last(place))  # done, perhaps by an earlier try
+            # already done, perhaps by an earlier try
+            return self.main.sibling(_last(place))
         final = self.main
         if label and await self.main.columns(connection):
             name = f"{_last(self.main.name)}_{label.replace('-', '_')}"
@@ -274,12 +281,12 @@ class PostgresSwap:
         return final
 
 
-#: A longer name is cut by PostgreSQL.
+#: In bytes; PostgreSQL cuts longer names.
 _LONGEST = 63
 
 
 def _last(name: str) -> str:
-    """The table's name without its schema."""
+    """Return the table's name without its schema."""
     return name.rpartition(".")[2]
 
 
@@ -288,5 +295,5 @@ def _of(kind: Kind) -> tuple[str, _Convert]:
 
 
 def _full(kind: str) -> str:
-    """A type as PostgreSQL itself calls it."""
+    """Return a type's name as PostgreSQL reports it."""
     return {"timestamptz": "timestamp with time zone"}.get(kind, kind)

@@ -1,7 +1,8 @@
-"""The formats and places that an output may name, and the extra that brings each.
+"""The formats and places that an output may name, and the extra that each one needs.
 
-Rule: nothing is imported before an output names it. Other packages add sinks by the
-entry-point group `crawler.sinks`: its names are schemes, and classes of [outputs.NAME].
+Rule: a module is imported only when an output names it. Other packages add sinks by the
+entry-point group `crawler.sinks`. Its names are URI schemes, and values for the key
+`class` of [outputs.NAME].
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ GROUP = "crawler.sinks"
 
 
 class OutputOffer(msgspec.Struct, frozen=True):
-    """Something that an output may name."""
+    """A format, place or sink that an output may name."""
 
     name: str
     #: One line that explains it.
     about: str
     #: The class, as "module:Class".
     target: str
-    #: The module that the extra brings; "": nothing more is needed.
+    #: The module that the extra installs; "" if none is needed.
     needs: str = ""
     extra: str = ""
 
@@ -40,7 +41,7 @@ class OutputOffer(msgspec.Struct, frozen=True):
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
     def load(self) -> Any:
-        """The class; ConfigError names the extra that is missing."""
+        """Import the class. ConfigError names the missing extra."""
         if not self.is_installed:
             raise ConfigError(
                 f"{self.name} outputs need {self.needs}: "
@@ -67,19 +68,21 @@ FORMATS: Mapping[str, OutputOffer] = _by_name(
         "parquet",
     ),
 )
-#: Behind the ending of a format.
+#: File extensions that follow the extension of a format.
 PACKINGS: Mapping[str, OutputOffer] = _by_name(
     OutputOffer("gz", "compressed by gzip", f"{_HERE}.gzip_format:Gzip"),
     OutputOffer("zst", "compressed by Zstandard", f"{_HERE}.zstd_format:Zstandard"),
 )
 _OBJECT = f"{_HERE}.objects:StoredObject"
-#: Schemes of places that hold a file of any format.
+#: URI schemes of places that store files of any format.
 PLACES: Mapping[str, OutputOffer] = _by_name(
-    OutputOffer("s3", "Amazon S3 and its like", _OBJECT, "obstore", "objects"),
+    OutputOffer(
+        "s3", "Amazon S3 and compatible storage", _OBJECT, "obstore", "objects"
+    ),
     OutputOffer("gs", "Google Cloud Storage", _OBJECT, "obstore", "objects"),
     OutputOffer("az", "Azure Blob Storage", _OBJECT, "obstore", "objects"),
 )
-#: Schemes of databases.
+#: URI schemes of databases.
 DATABASES: Mapping[str, OutputOffer] = _by_name(
     OutputOffer(
         "postgresql",
@@ -89,19 +92,20 @@ DATABASES: Mapping[str, OutputOffer] = _by_name(
         "postgres",
     ),
 )
-#: What a path that ends in .db or .sqlite means.
+#: For a path that ends in .db or .sqlite.
 SQLITE = OutputOffer("sqlite", "a table of a SQLite file", f"{_HERE}.database:Database")
 
 
 def installed_sinks() -> dict[str, EntryPoint]:
-    """The sinks of other packages, by name."""
-    # Imported here by name: a run that names no such sink does without it.
+    """Return the sinks of other packages, by name."""
+    # Imported only when a run names such a sink.
     metadata = importlib.import_module("importlib.metadata")
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 
 def sink_class(name: str) -> Callable[..., Any]:
-    """The class that "package.module.Class", or an installed name, means."""
+    """Return the class for "package.module.Class", or for the name of an installed
+    sink."""
     if point := installed_sinks().get(name):
         return _loaded(point.load, f"the installed sink {name!r}")
     module, _, class_name = name.replace(":", ".").rpartition(".")
@@ -119,11 +123,11 @@ def _loaded(load: Callable[[], Any], what: str) -> Callable[..., Any]:
     except (ImportError, AttributeError) as exc:
         raise ConfigError(f"class: {what} cannot be imported: {exc}") from exc
     if not callable(found):
-        raise ConfigError(f"class: {what} is no class")
+        raise ConfigError(f"class: {what} is not a class")
     return found
 
 
 def option_names(made: Callable[..., Any]) -> list[str]:
-    """The options that a class takes: its keyword-only arguments."""
+    """Return the options of a class: its keyword-only arguments."""
     parameters = inspect.signature(made).parameters.values()
     return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]

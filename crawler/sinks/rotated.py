@@ -1,8 +1,8 @@
-"""An output in several files, each in place as soon as it is full.
+"""An output in several files, each published as soon as it is full.
 
-Rule: a file is named by the numbers of its first and its last item, so that writing it
-again after a crash replaces it by the same rows. The manifest names them all, and comes
-last.
+Rule: a file's name contains the numbers of its first and last item. So writing it again
+after a crash replaces it with the same rows. The manifest lists all files, and is
+written last.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from crawler.sinks.location import Location, stem
 from crawler.sinks.placement import Mode, put, refusal
 from crawler.store.base import ItemRow
 
-#: Rows that are encoded at a time.
+#: Number of rows that are encoded at a time.
 _CHUNK = 1000
 
 
-# Over 15 methods and 12 attributes: every step may fail and is repeated by itself, with
-# what the earlier steps left.
+# Over 15 methods and 12 attributes: every step may fail and is repeated separately,
+# with the results of the earlier steps.
 class RotatedFiles(Sink):
     """Files of at most `rows` items, or of about `size` bytes of JSON; 0: no limit.
 
-    `books.jsonl` becomes `books.000000001-000001000.jsonl` and so on, and
-    `books.manifest.json`, which lists them when the run is complete.
+    `books.jsonl` becomes `books.000000001-000001000.jsonl` and so on.
+    `books.manifest.json` lists them when the run is complete.
     """
 
     def __init__(
@@ -104,7 +104,8 @@ class RotatedFiles(Sink):
         return Position(last, target=self.manifest.text, parts=tuple(self._parts))
 
     async def set_aside(self, sequence: int, label: str) -> None:
-        """The files of every run have names of their own: nothing is replaced."""
+        """Do nothing: the files of every run have different names, so nothing is
+        replaced."""
         await self.publish(sequence)
 
     async def publish(self, sequence: int) -> None:
@@ -114,7 +115,7 @@ class RotatedFiles(Sink):
         self.published, self.unpublished = self.manifest.text, None
 
     def _write_full(self) -> None:
-        """Put in place every file that is full; encode the rest as far as possible."""
+        """Publish every full file, and encode the remaining rows as far as possible."""
         while self._rows or self._current.is_full:
             self._write_current()
 
@@ -171,10 +172,10 @@ class _Current:
         self._location = location
         self._format = make_format()
         self._file: OpenFile | None = None
-        #: Rows taken, in all and not yet encoded; bytes of their JSON.
+        #: Rows taken in total, rows not yet encoded, and bytes of their JSON.
         self.rows = self._json_size = 0
         self._waiting: list[ItemRow] = []
-        #: Bytes encoded and not yet written; bytes written.
+        #: Bytes encoded and not yet written, and bytes written.
         self._pending = b""
         self._size = self._first = self._last = 0
         self.is_full = False
@@ -190,9 +191,9 @@ class _Current:
         self.is_full = self.rows == most_rows or 0 < most_bytes <= self._json_size
 
     def write(self) -> None:
-        """Encode and write what was taken; all of it once the file is full."""
+        """Encode and write the rows taken; all of them once the file is full."""
         if self._format.looks and not self.is_full:
-            return  # the format sees all rows before the first
+            return  # the format must see all rows before the first is written
         if self._file is None:
             self._begin()
         self._flush()
@@ -220,13 +221,13 @@ class _Current:
             self._pending = b""
 
     def finish(self) -> RotatedPart:
-        """Put the file in place."""
+        """Publish the file."""
         assert self._file is not None
         self._file.sync()
         part = RotatedPart(self._first, self._last, self.rows, self._size)
         place = self._location.beside(part.label)
         if place.part_size() is None and place.size() == self._size:
-            place.settle()  # an earlier try has put it in place
+            place.settle()  # an earlier try has published it
         else:
             place.publish()
         self.close()

@@ -11,13 +11,13 @@ from crawler.store.base import ItemRow
 
 
 class RowOwner(msgspec.Struct, frozen=True):
-    """The run that rows are of, as a database names it."""
+    """The run to which rows belong, as a database stores it."""
 
     job: str
     run: int
 
     def key(self, row: ItemRow, item_key: Sequence[str]) -> str:
-        """The values of the item's key, as JSON; without one, the row's own number."""
+        """Return the item's key values as JSON; without a key, the row's own number."""
         if not item_key:
             return f"{self.job}/{self.run}/{row.sequence}"
         item = row.item

@@ -1,4 +1,4 @@
-"""The part of the items that one output receives: some types, some fields.
+"""Selects the items that one output receives: some types, some fields.
 
 Rule: pure; rows in, rows out. A row keeps its number.
 """
@@ -18,11 +18,12 @@ class Selection(msgspec.Struct, frozen=True):
 
     #: Names of item types; empty: all items.
     types: frozenset[str] = frozenset()
-    #: The fields, in order, with the names that they get; empty: all, as they are.
+    #: The fields, in order, with their new names; empty: all fields with their own
+    #: names.
     fields: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, rows: Sequence[ItemRow]) -> Sequence[ItemRow]:
-        """The rows that are selected, with the fields that are selected."""
+        """Return the selected rows with the selected fields."""
         if self.types:
             rows = [row for row in rows if row.type in self.types]
         if self.fields:

@@ -1,6 +1,7 @@
-"""How one output has the items: its fields, their types and the key, under their names.
+"""The fields, types and key of the items in one output, under the output's names.
 
-Rule: pure. Names are those of the items' JSON; a field that no item has is an error.
+Rule: pure. Names are those in the items' JSON; a field that no item type has is an
+error.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from crawler.settings import unknown
 
 
 class OutputShape(msgspec.Struct, frozen=True):
-    """What an output makes of the items."""
+    """The form that items have in one output."""
 
-    #: The name that each chosen field gets, by its name in JSON; {}: all, as they are.
+    #: By JSON name: the new name of each selected field; empty: all fields, unchanged.
     fields: Mapping[str, str]
     item_type: ItemType | None
     #: The fields of the item's key, under their new names.
@@ -31,7 +32,8 @@ class OutputShape(msgspec.Struct, frozen=True):
         item_key: Sequence[str],
         place: str,
     ) -> OutputShape:
-        """The shape of an output that chooses `fields`; ConfigError names `place`."""
+        """Return the shape of an output that selects `fields`. ConfigError names
+        `place`."""
         key = item_type.in_json(item_key) if item_type else tuple(item_key)
         if not fields:
             return cls({}, item_type, key)

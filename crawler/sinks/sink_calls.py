@@ -1,6 +1,6 @@
-"""Calls of an output that are repeated while they fail, and what the crawl is told.
+"""Repeats an output's calls while they fail, and reports failure and recovery.
 
-Rule: only errors that may pass are worth a retry; a call is repeated with the same
+Rule: only errors that may pass are worth a retry. A call is repeated with the same
 arguments.
 """
 
@@ -19,7 +19,7 @@ from crawler.store.repeats import Repeats, T
 
 logger = logging.getLogger(__name__)
 
-#: Errors that a retry cannot mend.
+#: Errors that a retry cannot fix.
 _FINAL = (
     PipeClosed,
     UnfitItem,
@@ -36,11 +36,11 @@ _FINAL = (
 
 
 class SinkGroup(Protocol):
-    """The outputs of the run, as one of them sees them."""
+    """The outputs of the run, as one of them uses them."""
 
     @property
     def sequence(self) -> int:
-        """The last committed item."""
+        """The number of the last committed item."""
         ...
 
     @property
@@ -49,20 +49,20 @@ class SinkGroup(Protocol):
         ...
 
     def note_progress(self) -> None:
-        """An output fell behind, caught up, fails or works again."""
+        """Note that an output fell behind, caught up, fails or works again."""
         ...
 
     def note_failure(self, error: SinkError) -> None:
-        """An output has failed for good."""
+        """Note that an output has failed for good."""
         ...
 
     async def release(self) -> None:
-        """An output has made more items durable."""
+        """Note that an output has made more items durable."""
         ...
 
 
 class SinkCalls(Repeats):
-    """Repeats the calls of one output as the retry policy says."""
+    """Repeats the calls of one output according to the retry policy."""
 
     def __init__(self, name: str, crowd: SinkGroup, retrying: AsyncRetrying) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class SinkCalls(Repeats):
         self._crowd = crowd
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
-        """The result of `call`; SinkError once the policy gives up."""
+        """Return the result of `call`. SinkError once the policy gives up."""
         try:
             return await super().repeat(call)
         except SinkError:

@@ -1,4 +1,4 @@
-"""What one output is asked for: its place, and what it makes of the items.
+"""The description of one output: its place, and the form of its items.
 
 Rule: a description opens nothing. It comes from code, or from [outputs.NAME].
 """
@@ -24,26 +24,27 @@ class OutputSpec:
                options={"delimiter": ";", "encoding": "utf-8-sig"})
     """
 
-    #: A path or a URI; {job}, {date}, {run} and {type} are filled in.
+    #: A path or a URI; {job}, {date}, {run} and {type} are replaced.
     uri: str = ""
-    #: A sink of your own instead: its import path "package.module.Sink", or the name of
-    #: an installed one. It is called with `options`, and with `uri` if that is given.
+    #: Another sink: its import path "package.module.Sink", or the name of an installed
+    #: sink. It is called with `options`, and with `uri` if given.
     sink: str = ""
-    #: The format, if the ending of `uri` does not say: "jsonl", "csv.gz", "parquet".
+    #: The format, if the file extension in `uri` does not say: "jsonl", "csv.gz",
+    #: "parquet".
     format: str = ""
-    #: The fields to write, in order; a mapping gives each another name.
+    #: The fields to write, in order; a mapping also renames them.
     fields: tuple[str, ...] | Mapping[str, str] = ()
-    #: The item types to write, by the names of their classes; empty: all.
+    #: The item types to write, by their class names; empty: all.
     types: tuple[str, ...] = ()
-    #: What happens if something is in place that is not this run's: "refuse" what is
-    #: not the job's, "append" to it, or "replace" it when the run publishes.
+    #: What to do with an existing output that is not this run's: "refuse" one of
+    #: another job, "append" to it, or "replace" it when the run publishes.
     mode: Mode = "refuse"
-    #: Begin another file behind so many rows, or so many bytes; 0: never.
+    #: Begin a new file after this many rows or bytes; 0: never.
     rotate_rows: int = 0
     rotate_bytes: int = 0
     #: Write the JSON Schema of the items beside the output.
     schema: bool = False
-    #: What else the format, the location or the sink is given.
+    #: Other options for the format, the location or the sink.
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,14 +66,15 @@ class OutputSpec:
 
     @property
     def renamed(self) -> dict[str, str]:
-        """The fields to write, in order, with the names that they get; {}: all."""
+        """Return the fields to write, in order, with their new names; empty: all."""
         if isinstance(self.fields, Mapping):
             return dict(self.fields)
         return {name: name for name in self.fields}
 
 
 def spec_of(name: str, table: object, source: str) -> OutputSpec:
-    """The output that [outputs.NAME] describes; ConfigError names the wrong key."""
+    """Return the output that [outputs.NAME] describes. ConfigError names a wrong
+    key."""
     place = f"{source}: [outputs.{name}]"
     if not isinstance(table, Mapping):
         raise ConfigError(f"{place} must be a table")

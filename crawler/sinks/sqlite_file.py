@@ -9,12 +9,14 @@ from pathlib import Path
 
 
 def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
-    """A connection whose commits survive a power cut; transactions are explicit."""
+    """Return a connection whose commits survive a power cut; transactions are
+    explicit."""
     connection = sqlite3.connect(
         path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
     )
-    # The removal of the journal is the commit. EXTRA waits until the removal, too, is
-    # on the disk; with FULL a power cut brings the journal back, which undoes it.
+    # Deleting the journal is the commit. EXTRA also waits until the deletion is on the
+    # disk; with FULL a power cut could restore the journal, which would undo the
+    # commit.
     connection.execute("PRAGMA synchronous = EXTRA")
     return connection
 
@@ -24,13 +26,13 @@ class SqliteFile:
 
     def __init__(self, path: Path, busy_timeout: float) -> None:
         self.path = path
-        #: Seconds to wait for another program's transaction at a time.
+        #: Seconds to wait for another program's transaction.
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is committed at the end of the block."""
+        """Open a transaction that is committed at the end of the block."""
         if self._connection is None:
             self._connection = connect(self.path, self._busy_timeout)
         connection = self._connection
@@ -44,7 +46,7 @@ class SqliteFile:
             raise
 
     def close(self) -> bool:
-        """Close the connection; whether there was one."""
+        """Close the connection; return whether there was one."""
         if self._connection is None:
             return False
         self._connection.close()

@@ -1,7 +1,7 @@
 """Items as rows of one table of a SQLite database: its columns and its statements.
 
-Rule: a row has a key, so writing a row twice is the same as writing it once. No column
-rounds a number or takes text for one.
+Rule: a row has a key, so writing it twice has the same effect as writing it once. No
+column rounds a number or converts text to a number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from crawler.sinks.columns import ANY, Kind
 from crawler.sinks.row_keys import RowOwner
 from crawler.store.base import ItemRow
 
-#: Columns of every table; those of the items follow, named as the fields are.
+#: Columns of every table; those of the items follow, named like the fields.
 OWN = ("_key", "_job", "_run", "_sequence")
 _CREATE = (
     "CREATE TABLE IF NOT EXISTS {} (_key TEXT PRIMARY KEY, _job TEXT NOT NULL, "
@@ -24,8 +24,8 @@ _CREATE = (
 )
 _INTEGERS = range(-(2**63), 2**63)
 
-#: How a column is declared. SQLite converts text in a column of numbers to a number,
-#: so only an item type that is known makes a column of numbers.
+#: The declared type of each column kind. SQLite converts text in a numeric column to a
+#: number, so only a known item type gets numeric columns.
 _DECLARED = {
     "boolean": "BOOLEAN",
     "integer": "INTEGER",
@@ -35,19 +35,20 @@ _DECLARED = {
 
 
 class TableColumn(NamedTuple):
-    """A column: its name, and its type as the table declares it."""
+    """A column: its name, and its declared type."""
 
     name: str
     declared: str
 
 
 class Table:
-    """One table of a database; every method works within the caller's transaction."""
+    """One table of a database; every method works in the caller's transaction."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.name = name
         self._connection = connection
-        #: The column of each field; the table's columns by how SQLite compares names.
+        #: The column of each field; and the table's columns by SQLite's
+        #: case-insensitive name.
         self._columns: dict[str, TableColumn] = {}
         self._existing: dict[str, TableColumn] = {}
 
@@ -55,11 +56,11 @@ class Table:
         return bool(self._found())
 
     def is_ours(self) -> bool:
-        """Whether the table has the columns of every table of items."""
+        """Return whether the table has the columns of every table of items."""
         return set(OWN) <= {column.name for column in self._found()}
 
     def create(self, columns: dict[str, Kind]) -> None:
-        """Make the table if it is missing, with a column for each known field."""
+        """Create the table if it is missing, with a column for each known field."""
         self._connection.execute(_CREATE.format(quoted(self.name)))
         self.forget()
         if self.is_ours():
@@ -67,7 +68,7 @@ class Table:
                 self._column(field, kind)
 
     def forget(self) -> None:
-        """Read the columns again: a transaction was rolled back."""
+        """Forget the columns, because a transaction was rolled back."""
         self._columns.clear()
         self._existing.clear()
 
@@ -80,7 +81,7 @@ class Table:
         self.name = name
 
     def next_run(self, job: str) -> int:
-        """The number behind the job's last run in this table."""
+        """Return the next run number of the job in this table."""
         query = f"SELECT max(_run) FROM {quoted(self.name)} WHERE _job = ?"
         (last,) = self._connection.execute(query, (job,)).fetchone()
         return int(last or 0) + 1
@@ -98,7 +99,7 @@ class Table:
         )
 
     def _column(self, field: str, kind: Kind) -> TableColumn:
-        """The column of a field; the table gets it if it has none."""
+        """Return the column of a field; add it to the table if it is missing."""
         known = self._columns.get(field)
         if known is not None:
             return known
@@ -108,7 +109,7 @@ class Table:
         if column is None or column.name != field or field in OWN:
             name = field
             if column is not None or "\0" in field:
-                # SQLite does not tell `Title` from `title`.
+                # SQLite treats `Title` and `title` as the same name.
                 mark = hashlib.blake2b(field.encode(), digest_size=3).hexdigest()
                 name = f"{field}_{mark}".replace("\0", "")
             column = self._existing.get(name.lower()) or self._add(name, kind)
@@ -130,10 +131,11 @@ class Table:
 
 
 class TableSwap:
-    """Which table a run fills, and how it comes to its name.
+    """Decides which table a run fills, and renames it at the end.
 
     A run that replaces the rows of earlier runs fills a second table. When the run
-    publishes, that one takes the place of the first; after a bad run it stands beside.
+    publishes, this table replaces the first one. After a bad run it stays beside the
+    first one.
     """
 
     def __init__(self, name: str, *, is_replacing: bool) -> None:
@@ -142,14 +144,17 @@ class TableSwap:
         self._is_replacing = is_replacing
 
     def aside(self, label: str) -> str:
-        """The name of the table of a bad run."""
+        """Return the table name for a bad run."""
         return f"{self.name}_{label.replace('-', '_')}"
 
     def table_to_fill(
         self, connection: sqlite3.Connection, *, is_first: bool, aside: str
     ) -> Table:
-        """The table of this run: a new one (`is_first`), or the one that an earlier
-        process has filled, also if that is beside under the label `aside`."""
+        """Return the table of this run: a new one (`is_first`), or the one filled
+        earlier.
+
+        The latter may have been put beside the first table under the label `aside`.
+        """
         main, second = Table(connection, self.name), Table(connection, self.second)
         if not self._is_replacing:
             return main
@@ -164,7 +169,7 @@ class TableSwap:
     def put_in_place(
         self, connection: sqlite3.Connection, table: Table, label: str
     ) -> None:
-        """Give a second table its final name."""
+        """Give the second table its final name."""
         if table.name != self.second:
             return
         final = Table(connection, self.name)
@@ -175,23 +180,25 @@ class TableSwap:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL takes any name."""
+    """Return a name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _guess(value: Any) -> Kind:
-    """The kind of a column of which only the first value is known."""
+    """Return the kind of a column of which only the first value is known."""
     return Kind("text") if isinstance(value, (str, list, dict)) else ANY
 
 
 def _cell(value: Any, declared: str) -> Any:
-    """A value as SQLite holds it: nested values, huge integers and what stands in a
-    column of text as JSON."""
+    """Convert a value for SQLite.
+
+    Nested values, huge integers and values in a text column are stored as JSON.
+    """
     if value is None or isinstance(value, str):
         return value
     is_huge = isinstance(value, int) and value not in _INTEGERS
     if is_huge or declared == "TEXT" or isinstance(value, (list, dict)):
         text = msgspec.json.encode(value)
-        # A column of numbers would round these digits, but not if they are bytes.
+        # A numeric column would round these digits if they were text, but not as bytes.
         return text if is_huge and declared not in ("", "TEXT") else text.decode()
     return value

@@ -18,8 +18,8 @@ from crawler.store.base import ItemRow
 class StandardOutput(Sink):
     """JSON lines to `stream`, by default the process's standard output.
 
-    A resumed run continues behind the last line that was recorded as written; after a
-    crash the lines of the last second may come twice.
+    A resumed run continues after the last line that was recorded as written. After a
+    crash the lines of the last second may appear twice.
     """
 
     is_prompt = True
@@ -39,14 +39,13 @@ class StandardOutput(Sink):
         return self._given
 
     async def write(self, rows: Sequence[ItemRow]) -> None:
-        """Write rows; called again after an error, it continues behind the bytes that
-        were written."""
+        """Write rows. After an error another call continues after the written bytes."""
         new = [row.body for row in rows if row.sequence > self._given]
         if new:
             text = b"\n".join(new) + b"\n"
             self._left += for_terminal(text) if self._is_terminal() else text
             self._given = rows[-1].sequence
-        # The crawl can be cancelled although the reader takes nothing.
+        # The crawl can be cancelled even if the reader takes nothing.
         await to_thread.run_sync(self._write, abandon_on_cancel=True)
 
     def _is_terminal(self) -> bool:
@@ -61,7 +60,7 @@ class StandardOutput(Sink):
                 self._left = b""
             self._stream.flush()
             while self._left and descriptor is not None:
-                # Not through the stream's buffer: it would keep a piece after an error.
+                # Bypass the stream's buffer, which would keep data after an error.
                 self._left = self._left[os.write(descriptor, self._left[:_PIECE]) :]
         except BrokenPipeError as exc:
             raise PipeClosed("Standard output was closed by its reader") from exc
@@ -72,19 +71,19 @@ class StandardOutput(Sink):
 
 
 _PIECE = 1 << 16
-#: What moves a cursor, turns the direction of writing, or begins a sequence that a
-#: terminal obeys, and JSON need not escape.
+#: Characters that JSON need not escape, but that move a cursor, change the writing
+#: direction, or start a terminal control sequence.
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def for_terminal(lines: bytes) -> bytes:
-    """Lines of JSON with these characters escaped: the same values, harmless to see."""
+    """Return lines of JSON with these characters escaped; the values stay the same."""
     text = lines.decode(errors="replace")
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def _descriptor(stream: TextIO) -> int | None:
-    """The stream's file descriptor; None if it has none (a notebook, a test)."""
+    """Return the stream's file descriptor; None if it has none (a notebook, a test)."""
     try:
         return stream.fileno()
     except (OSError, AttributeError, ValueError):

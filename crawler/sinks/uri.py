@@ -1,6 +1,6 @@
-"""The sink that an output's name or description means.
+"""Finds the sink for an output's name or description.
 
-Rule: a name that means no sink is an error before the first request; no file is made
+Rule: a name that means no sink is an error before the first request; no file is created
 for it.
 """
 
@@ -32,18 +32,18 @@ from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
 
 _DATABASE = re.compile(r"(.+\.(?:db|sqlite))(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
-#: A drive letter of Windows is no scheme, so a scheme has two letters or more.
+#: A scheme has at least two letters, because one letter may be a drive of Windows.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 
 def scheme_of(output: str) -> str:
-    """The scheme of an output's URI in small letters; "" for a path."""
+    """Return the scheme of an output's URI in lower case; "" for a path."""
     found = _SCHEME.match(output)
     return found[1].lower() if found else ""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sink depends on beside its own description."""
+    """What a sink needs besides its own description."""
 
     mode: Mode = "refuse"
     item_type: ItemType | None = None
@@ -61,11 +61,11 @@ def open_sink(
     guard_formulas: bool = True,
     disk: Disk = LOCAL,
 ) -> Sink:
-    """The sink that `output` means: a path by its ending, a URI by its scheme, `-`, a
-    description, or a Sink itself.
+    """Return the sink for `output`.
 
-    `item_type` gives the columns of a table, if it is known; `item_key` makes the rows
-    of a database unique. ConfigError for anything else.
+    It may be a path (by its file extension), a URI (by its scheme), `-`, a description,
+    or a Sink itself. `item_type` gives the columns of a table, if known; `item_key`
+    makes the rows of a database unique. ConfigError for anything else.
     """
     if isinstance(output, Sink):
         return output
@@ -76,7 +76,7 @@ def open_sink(
         item_type,
         key
         if _is_database(spec)
-        else (),  # a file needs no key: it may omit its fields
+        else (),  # a file needs no key, so it may lack these fields
         f"Output {spec.uri or spec.sink}",
     )
     around = Surroundings(
@@ -137,7 +137,7 @@ _ALIASES = {"postgres": "postgresql"}
 
 
 def _own(spec: OutputSpec, made: Any) -> Sink:
-    """A sink of the user's, or of another package."""
+    """Return a sink of the user's, or of another package."""
     options = {**spec.options, **({"uri": spec.uri} if spec.uri else {})}
     try:
         sink = made(**options)
@@ -196,7 +196,7 @@ def locate(
     disk: Disk = LOCAL,
     options: Mapping[str, Any] | None = None,
 ) -> Location:
-    """The place that an output names; ConfigError for an unknown scheme."""
+    """Return the place that an output names. ConfigError for an unknown scheme."""
     text = os.fspath(output)
     scheme = scheme_of(text)
     if offer := registry.PLACES.get(scheme):
@@ -213,7 +213,7 @@ def locate(
 
 
 def locate_spec(spec: OutputSpec) -> Location | None:
-    """The place of a described output; None if it is not a file or an object."""
+    """Return the place of a described output; None if it is not a file or an object."""
     scheme = scheme_of(spec.uri)
     if spec.sink or spec.uri == "-" or scheme not in ("", "file", *registry.PLACES):
         return None
@@ -231,7 +231,7 @@ def _unknown_scheme(text: str, scheme: str) -> ConfigError:
 
 
 def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, Any]]:
-    """The format of a file, and the options that it does not take."""
+    """Return the format of a file, and the options that the format does not take."""
     ending, packing = _ending(spec)
     offer = registry.FORMATS.get(ending)
     if offer is None:
@@ -254,7 +254,7 @@ def _format(spec: OutputSpec, around: Surroundings) -> tuple[Format, dict[str, A
 
 
 def _ending(spec: OutputSpec) -> tuple[str, str]:
-    """The names of the format and of the compression, "" if there is none."""
+    """Return the names of the format and of the compression ("" if there is none)."""
     name = PurePath(f"x.{spec.format}" if spec.format else spec.uri)
     packing = name.suffix.lower().removeprefix(".")
     if packing not in registry.PACKINGS:
@@ -282,7 +282,7 @@ def _refuse_options(
 
 
 def _table_of(query: str | None) -> str | None:
-    """The table that is named behind a database, as in `books.db?table=books`."""
+    """Return the table named after a database, as in `books.db?table=books`."""
     if query is None:
         return None
     key, _, table = query.partition("=")

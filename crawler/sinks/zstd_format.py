@@ -1,4 +1,4 @@
-"""Another format, compressed: one Zstandard frame."""
+"""Compresses another format, as one Zstandard frame."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ else:
 
 
 class Zstandard(Format):
-    """`inner`, compressed. A frame cannot be cut and continued, so it is written whole
-    when the run publishes."""
+    """`inner`, compressed. A frame cannot be cut and continued, so it is written when
+    the run publishes."""
 
     def __init__(self, inner: Format) -> None:
         self._inner = inner

@@ -150,7 +150,7 @@ def cut(wire: bytes, step: int) -> list[bytes]:
 def test_a_gzip_header_without_end_is_an_error() -> None:
     header = bytes((0x1F, 0x8B, 8, 8)) + bytes(6)
 
-    with pytest.raises(httpx.DecodingError, match="does not end"):
+    with pytest.raises(httpx.DecodingError, match="header is too long"):
         decoded(["gzip"], header, *[b"name" * 1000] * 100)
 
 
@@ -297,7 +297,7 @@ def test_two_encodings_are_undone_in_reverse_order() -> None:
 
 
 def test_more_encodings_than_allowed_are_refused_unread() -> None:
-    with pytest.raises(httpx.DecodingError, match="stacked"):
+    with pytest.raises(httpx.DecodingError, match="are applied"):
         Decoder(["gzip"] * 3, Bounds())
 
 

@@ -179,8 +179,8 @@ def test_a_character_that_an_encoding_lacks_is_named() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"encoding": "utf-9"}, "not known to Python"),
-        ({"encoding": "base64"}, "not known to Python"),
+        ({"encoding": "utf-9"}, "unknown to Python"),
+        ({"encoding": "base64"}, "unknown to Python"),
         ({"encoding": "utf-16"}, "cannot be continued"),
         ({"delimiter": "ab"}, "one character"),
         ({"delimiter": '"'}, "one character"),

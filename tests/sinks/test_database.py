@@ -420,4 +420,4 @@ async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
 
     assert outputs.kept() == []
     assert table(path, "n") == [(1,), (2,)]
-    assert "cannot set a bad run aside" in caplog.messages[0]
+    assert "cannot keep a bad run apart" in caplog.messages[0]

@@ -89,7 +89,7 @@ def test_it_is_given_the_uri_and_the_fields() -> None:
         (f"{__name__}.Queue", {}, "missing 1 required .* 'topic'"),
         (f"{__name__}.Queue", {"topic": "x", "sise": 1}, "'sise'"),
         (f"{__name__}.NoSink", {}, "makes no Sink"),
-        (f"{__name__}.OFFERS", {}, "is no class"),
+        (f"{__name__}.OFFERS", {}, "is not a class"),
     ],
 )
 def test_a_class_that_cannot_be_is_one_line(

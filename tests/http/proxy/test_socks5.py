@@ -98,7 +98,9 @@ def says(*script: bytes | str) -> Script:
         pytest.param(says(b"HTTP/1.1 400 Bad\r\n\r\n", HANG), "SOCKS5", id="HTTP"),
         pytest.param(says(b"\x04\x00", HANG), "SOCKS5", id="SOCKS4"),
         pytest.param(says(b"\x05\x07", HANG), "SOCKS5", id="unknown method"),
-        pytest.param(says(b"\x05\x02", HANG), "authenticate", id="not offered"),
+        pytest.param(
+            says(b"\x05\x02", HANG), "authentication methods", id="not offered"
+        ),
         pytest.param(says(CLOSE), "closed the connection", id="no answer"),
         pytest.param(
             says(b"\x05\x00\x05", CLOSE), "closed the connection", id="cut short"
