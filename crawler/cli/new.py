@@ -150,7 +150,7 @@ def _checked_url(text: str) -> str:
     try:
         return urls.canonical(text)
     except urls.InvalidUrl as exc:
-        raise ConfigError(f"{text!r} is no URL: {exc}{_hint(text)}") from exc
+        raise ConfigError(f"{text!r} is not a URL: {exc}{_hint(text)}") from exc
 
 
 def _hint(text: str) -> str:

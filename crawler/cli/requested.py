@@ -88,5 +88,5 @@ def checked(text: str) -> str:
         return urls.canonical(text)
     except urls.InvalidUrl as exc:
         raise ConfigError(
-            f"{text!r} is no URL that a crawl could ask for: {exc}"
+            f"{text!r} is not a URL that a crawl can request: {exc}"
         ) from exc

@@ -1,7 +1,8 @@
-"""Layers between a visit and the wire: sessions, robots.txt, redirects, retry.
+"""Layers around each request, between the crawl and the network: sessions, robots.txt,
+redirects, retries.
 
-Your own layer takes a `Fetch` and is a `Fetch`; see protocol.py. `respond` makes the
-response of a layer that answers without the network.
+Your own layer takes a `Fetch` and is itself a `Fetch`; see protocol.py. With `respond`
+a layer can answer without the network.
 """
 
 from crawler.layers.made_response import respond

@@ -51,12 +51,13 @@ class Session:
 
     @property
     def login_name(self) -> str:
-        """The name of the login method; empty: the session has no login."""
+        """The name of the login method; "" if the session has no login."""
         return _name(self.login)
 
     @property
     def wall_name(self) -> str:
-        """The name of the method that recognizes a logged-out page; empty: none."""
+        """The name of the method that recognizes a logged-out page; "" if there is
+        none."""
         return _name(self.is_logged_out)
 
 
@@ -76,14 +77,17 @@ class SessionPool:
 
 
 def all_of(declared: Sequence[Session | SessionPool]) -> Iterator[Session]:
-    """Every session, including the sessions of pools."""
+    """Yield every session, including those of pools."""
     for each in declared:
         yield from each.sessions if isinstance(each, SessionPool) else (each,)
 
 
 def proxies_of(declared: Sequence[Session | SessionPool]) -> dict[str, str]:
-    """By name: the proxy of each session that has one; a pool has that of its first
-    session, for what the pool asks as one, such as robots.txt."""
+    """Return the proxy of each session that has one, by name.
+
+    A pool uses its first session's proxy for requests of the pool itself, such as
+    robots.txt.
+    """
     found = {each.name: each.proxy for each in all_of(declared) if each.proxy}
     for each in declared:
         if isinstance(each, SessionPool) and each.sessions and each.sessions[0].proxy:
@@ -95,7 +99,7 @@ def check_sessions(cls: type, declared: object) -> None:
     """Raise ConfigError unless names are unique and all methods exist with the right
     signature."""
     if not isinstance(declared, list | tuple):
-        return  # a property: it is checked when the crawl begins
+        return  # it is a property, so it is checked when the crawl begins
     names: set[str] = set()
     for each in declared:
         if not isinstance(each, Session | SessionPool):

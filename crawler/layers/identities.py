@@ -1,8 +1,9 @@
-"""Sessions at run time: choose the session of a request, and log in when needed.
+"""Sessions at run time: chooses the session of a request, and logs in when needed.
 
-Rule: a login runs before the session's first request, and again after a wall; one login
-at a time. A layer never retries: a wall ends its visit, and the retry policy of the
-crawl decides. A session ends if its logins lead only to walls.
+Rule: a login runs before the session's first request, and again after a login wall;
+only one login runs at a time. A layer never retries: a wall ends its visit, and the
+retry policy of the crawl decides. A session is retired if its logins lead only to
+walls.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from crawler.web import urls
 
 logger = logging.getLogger(__name__)
 
-#: Limit that ends a session: logins without a good page after them, or refusals in a
+#: A session is retired after this many logins without a good page, or refusals in a
 #: row.
 MOST_LOGINS = 3
 MOST_REFUSALS = 3
 _REFUSALS = frozenset({401, 403, 429})
 
-#: The identity of the last request in this task, and the number of its logins then.
+#: The identity used by this task's last request, and its number of logins at that time.
 _asked: ContextVar[tuple[Identity, int] | None] = ContextVar("asked", default=None)
 
 
@@ -51,13 +52,14 @@ class Identity:
         self.is_retired = is_retired
         self.in_pool = in_pool
         self.lock = asyncio.Lock()
-        #: Counts logins: a wall from before the latest login starts no further login.
+        #: Counts logins. A wall that was requested before the latest login starts no
+        #: new one.
         self.generation = 0
         self.logins = 0
         self.refusals = 0
 
     def dressed(self, request: Request, *, is_start: bool) -> Request:
-        """The request with this session's cookies, headers and proxy."""
+        """Return the request with this session's cookies, headers and proxy."""
         session, options = self.session, request.options
         given = parts.headers(session.headers)
         if not is_start:
@@ -115,7 +117,8 @@ class Identities:
                 self._pools[each.name], self._turns[each.name] = made, cycle(made)
 
     def layer(self, fetch: Fetch) -> Fetch:
-        """The layer: handles requests with a session, and passes on the others."""
+        """Return a layer that handles requests with a session, and passes on the
+        others."""
         return partial(self._fetch, fetch)
 
     async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
@@ -130,7 +133,7 @@ class Identities:
         return await fetch(identity.dressed(request, is_start=is_start))
 
     def _choose(self, request: Request) -> Identity | None:
-        """The session of a request: by name, or the pool's next."""
+        """Return the session of a request: by name, or the pool's next one."""
         name = request.options.session
         pool = self._pools.get(name)
         if pool is None:
@@ -143,9 +146,9 @@ class Identities:
         raise FetchError(Reason.LOGIN_FAILED, detail, url=request.url, is_final=True)
 
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
-        """Log in if needed; False: the pool must choose another session.
+        """Log in if needed; return False if the pool must choose another session.
 
-        A request that waits for a login occupies no turn of its host.
+        A request that waits for a login does not use a turn of its host.
         """
         is_open = not identity.session.login or identity.is_logged_in
         if is_open and not identity.is_retired:
@@ -180,7 +183,7 @@ class Identities:
         identity.is_logged_in = True
 
     async def check(self, request: Request, response: Response) -> None:
-        """Update the session by a response of a page; FetchError if the page is a
+        """Update the session after the response to a page. FetchError for a login
         wall."""
         asked = _asked.get()
         if asked is None or request.purpose != "page" or not self._has(request):
@@ -191,7 +194,7 @@ class Identities:
                 identity.is_logged_in = False
                 self._judge_logins(identity)
             name = identity.session.name
-            detail = f"{identity.session.wall_name}() says so of session {name!r}"
+            detail = f"{identity.session.wall_name}() of session {name!r} returned true"
             raise FetchError(Reason.LOGGED_OUT, detail, url=request.url)
         if response.status_code in _REFUSALS:
             self._refused(identity)
@@ -199,15 +202,14 @@ class Identities:
             identity.logins = 0
 
     def needs_body(self, request: Request) -> bool:
-        """Whether a response must be whole to be checked."""
+        """Return whether the check needs the whole body of the response."""
         if request.options.stream or not self._has(request):
             return False
         asked = _asked.get()
         return asked is not None and bool(asked[0].session.is_logged_out)
 
     def judged(self, request: Request, *, is_good: bool) -> None:
-        """Update the session after a callback has ended well, or has asked for its page
-        again (possibly because of the session)."""
+        """Update the session after a callback ended well or asked for a retry."""
         asked = _asked.get()
         if asked is None or not self._has(request):
             return
@@ -217,7 +219,7 @@ class Identities:
             self._refused(asked[0])
 
     def retirements(self) -> set[str]:
-        """The sessions retired since the last call."""
+        """Return the sessions retired since the last call."""
         newly, self._newly_retired = self._newly_retired, set()
         return newly
 
@@ -236,7 +238,9 @@ class Identities:
 
     def _judge_logins(self, identity: Identity) -> None:
         if identity.logins >= MOST_LOGINS:
-            self._retire(identity, f"{identity.logins} logins led to no good page")
+            self._retire(
+                identity, f"{identity.logins} logins did not lead to a good page"
+            )
 
     def _refused(self, identity: Identity) -> None:
         identity.refusals += 1

@@ -1,4 +1,4 @@
-"""Responses that did not come from a host: for caches, replayers and tests."""
+"""Creates responses without the network, for caches, replayers and tests."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def respond(
     url: str | None = None,
     http_version: str = "HTTP/1.1",
 ) -> Response:
-    """Make a response without the network; `content` is the decoded body.
+    """Return a response made without the network; `content` is the decoded body.
 
-    The host of the request gets no request, so its turn stays free.
+    No request is sent, so the turn of the host stays free.
     """
     return Response(
         request,
@@ -35,7 +35,7 @@ def respond(
 
 
 class GivenHead:
-    """The fields of a response that did not come over the wire."""
+    """The header fields of a response that was made without the network."""
 
     __slots__ = ("_pairs", "headers")
 
@@ -57,7 +57,7 @@ class GivenHead:
 
 
 class GivenBody:
-    """The body of a response that did not come over the wire."""
+    """The body of a response that was made without the network."""
 
     __slots__ = ("_content", "received")
 

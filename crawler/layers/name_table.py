@@ -1,10 +1,10 @@
-"""DNS lookups that run before a host's requests are given to workers.
+"""Looks up host names before requests to the hosts are given to workers.
 
-A lookup may hang for a minute. Meanwhile its host waits in the frontier, as a host
-waits for its robots.txt. So no worker is blocked.
+A lookup may hang for a minute. Meanwhile the host waits in the frontier, as it does for
+its robots.txt. So no worker is blocked.
 
-Rule: this table looks a name up once, and again after a failure. An outdated address is
-looked up again by the exchange itself.
+Rule: this table looks a name up once, and again after a failure. A later request looks
+up an expired address itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import anyio
 
 from crawler.errors import FetchError
 
-#: Limit of recent lookups. A lookup that takes over a second no longer counts, so slow
+#: Limit on recent lookups. A lookup that takes over a second no longer counts, so slow
 #: names do not delay other names. Each lookup occupies a thread of the resolver.
 MAX_LOOKUPS, SLOW_SECONDS, MAX_HANGING = 128, 1.0, 512
 #: Seconds for which a failed lookup also fails the next requests to the host.
@@ -41,17 +41,17 @@ class NameTable:
         self._look_up = look_up
         self._clock = clock
         self._most = most
-        #: Hosts, as entries name them, whose requests may be given out.
+        #: Hosts, as entries name them, whose requests may be sent.
         self.ready: set[str] = set()
         self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._queue: list[tuple[int, int, str]] = []
         self._begun = self._out = 0
         #: Hosts whose lookup began less than a second ago.
         self._young: set[str] = set()
-        #: By host: until when its requests fail, and why.
+        #: By host: until when its requests fail, and with which error.
         self.failures: dict[str, tuple[float, FetchError]] = {}
-        #: Set when a lookup may begin. Requests are woken by timers, too, and in a
-        #: timer's callback no task can be started: `run` starts them.
+        #: Set when a lookup may begin. `run` starts the lookups, because a timer's
+        #: callback cannot start a task.
         self._may_begin = asyncio.Event()
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class NameTable:
         return len(self._waiting)
 
     def wait_for(self, host: str, priority: int, then: Callable[[], None]) -> None:
-        """Look up the host's name, and call `then` when its requests may go."""
+        """Look up the host's name, and call `then` when its requests may be sent."""
         waiting = self._waiting.get(host)
         if waiting is not None:
             waiting.append(then)

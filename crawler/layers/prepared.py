@@ -18,7 +18,7 @@ from crawler.web import urls
 
 
 class HookRunner(Protocol):
-    """What runs the hooks of a spider: within their time, and with `self.fetch`."""
+    """Runs the hooks of a spider with a time limit and with `self.fetch`."""
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any: ...
 
@@ -29,12 +29,11 @@ Prepare = Callable[[Request], Awaitable[Request] | Request]
 
 
 class Prepared:
-    """A layer: sends the request that `prepare` returns for the request of a page.
+    """A layer that sends the request which the spider's `prepare` returns.
 
-    Requests of hooks and of robots.txt are sent unchanged.
-
-    Headers, cookies, query, body, proxy and timeout may change. Method, origin and path
-    must not change: pace, robots.txt and scope were checked for them.
+    Requests of hooks and of robots.txt are sent unchanged. Headers, cookies, query,
+    body, proxy and timeout may change. Method, origin and path must not, because pace,
+    robots.txt and scope were checked for them.
     """
 
     def __init__(self, fetch: Fetch, prepare: Prepare, hooks: HookRunner) -> None:
@@ -48,7 +47,8 @@ class Prepared:
         prepared = await self._hooks.run(partial(self._prepare, request))
         check_prepared(request, prepared)
         response = await self._fetch(prepared)
-        # Signatures belong neither in items nor in the page's relative links.
+        # A signature in the URL must not appear in items or in links resolved against
+        # the page.
         response.url = request.url
         return response
 

@@ -29,8 +29,8 @@ __all__ = ["Fetch", "Layer"]
 
 
 class Fetch(Protocol):
-    """One request, one response: the head has arrived, the body may still be on the
-    wire.
+    """Sends one request and returns its response: the head has arrived, the body may
+    follow.
 
     Raises FetchError. The caller closes the response.
     """

@@ -1,7 +1,7 @@
-"""Lists of proxies: each try uses one proxy, and a failed proxy rests.
+"""Lists of proxies: each try uses one proxy, and a failed proxy is paused.
 
-Rule: a proxy's credentials are never shown. While all proxies rest, the crawl waits; it
-never connects directly.
+Rule: a proxy's credentials are never shown. While all proxies are paused, the crawl
+waits; it never connects directly.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from crawler.web import urls
 
 logger = logging.getLogger(__name__)
 
-#: Maximum of hosts and sessions whose proxy is remembered; beyond it the oldest is
-#: forgotten.
+#: Maximum number of hosts and sessions whose proxy is remembered; the oldest are
+#: dropped.
 MAX_KEPT = 50_000
 
 #: By proxy (without credentials): counts of requests, failures and bans.
@@ -40,9 +40,9 @@ class Proxies:
     """Proxies to choose from: `proxies = Proxies(["http://a.example:3128 de", ...])`.
 
     An entry is a URL, followed by tags. `Request(proxy="tag:de")` uses a proxy with
-    this tag. `by` says what keeps its proxy: a session, a host, or nothing ("request").
-    `ban_statuses`, `ban_selector` and `is_banned` (a method of the spider) decide which
-    answers are bans of the proxy.
+    this tag. `by` says what keeps the same proxy: a session, a host, or nothing
+    ("request"). `ban_statuses`, `ban_selector` and `is_banned` (a method of the spider)
+    decide which responses mean that the proxy is banned.
     """
 
     urls: Sequence[str] = field(default=(), repr=False)
@@ -74,13 +74,14 @@ class Proxies:
 
     @property
     def ban_method(self) -> str:
-        """The name of the method that recognizes a ban; empty: none."""
+        """Return the name of the method that recognizes a ban; "" if there is none."""
         given = self.is_banned
         return given if isinstance(given, str) else str(getattr(given, "__name__", ""))
 
     @classmethod
     def of(cls, given: Any, settings: ProxySettings) -> Proxies | None:
-        """The spider's proxies, else those of [proxies]; None: no list of proxies."""
+        """Return the spider's proxies, else those of [proxies]; None if there are
+        none."""
         if isinstance(given, Proxies):
             return given
         if isinstance(given, str):
@@ -97,11 +98,10 @@ class Proxies:
 
 
 class Resting(FetchError):
-    """All proxies rest: no request was sent, and none may go for this many
-    `seconds`."""
+    """All proxies are paused: no request was sent, and none may be for `seconds`."""
 
     def __init__(self, seconds: float, url: str) -> None:
-        detail = f"all proxies rest for {seconds:.0f} s"
+        detail = f"all proxies are paused for {seconds:.0f} s"
         super().__init__(
             Reason.PROXY_ERROR, detail, url=url, blame=Blame.PAGE, is_free=True
         )
@@ -109,7 +109,7 @@ class Resting(FetchError):
 
 
 class ProxyPool:
-    """Chooses a proxy for each exchange, and updates its health by the result."""
+    """Chooses a proxy for each request, and updates its health with the result."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class ProxyPool:
         self._clock = clock
         self._is_banned = is_banned
         self._health = ProxyHealth()
-        #: By tag: proxies in the order of their turns; "" holds all proxies.
+        #: By tag: the proxies in the order of their turns; "" holds all proxies.
         self._turns: dict[str, list[str]] = {"": list(known)}
         for proxy, tags in known.items():
             for tag in tags:
@@ -133,8 +133,8 @@ class ProxyPool:
         self.counts: Counts = {}
 
     def layer(self, fetch: Fetch) -> Fetch:
-        """The layer: sends each request by a proxy of the list, unless the request
-        names a proxy."""
+        """Return a layer that sends each request by a proxy, unless the request names
+        one."""
         return partial(self._fetch, fetch)
 
     async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
@@ -191,18 +191,18 @@ class ProxyPool:
             self._is_waiting = True
             amount = len(self._turns[""])
             logger.warning(
-                "All %d proxies rest; the crawl waits, the next is tried in %.0f s",
+                "All %d proxies are paused; the crawl tries the next one in %.0f s",
                 amount,
                 seconds,
             )
 
     def needs_body(self, request: Request) -> bool:
-        """Whether the check needs the whole body."""
+        """Return whether the check needs the whole body."""
         judges = self._proxies.ban_selector or self._is_banned
         return bool(judges) and not request.options.stream
 
     async def check(self, proxy: str, request: Request, response: Response) -> None:
-        """Update the health of the response's proxy; FetchError if the response is a
+        """Update the health of the response's proxy. FetchError if the response is a
         ban."""
         shown = str(without_password(proxy))
         if shown not in self.counts:
@@ -222,20 +222,20 @@ class ProxyPool:
         )
 
     async def _ban(self, response: Response) -> str:
-        """The reason why a response is a ban; empty: no ban."""
+        """Return why a response is a ban; "" if it is not."""
         if response.status_code in self._statuses:
             return f"status {response.status_code}"
         if response.request.options.stream:
             return ""
         selector = self._proxies.ban_selector
         if selector and response.is_read and response.css_first(selector) is not None:
-            return f"{selector} is there"
+            return f"the page matches {selector}"
         if self._is_banned is not None:
             verdict = self._is_banned(response)
             if isinstance(verdict, Awaitable):
                 verdict = await verdict
             if verdict:
-                return f"{self._proxies.ban_method}() says so"
+                return f"{self._proxies.ban_method}() returned true"
         return ""
 
     def _count(self, proxy: str, what: str) -> None:
@@ -245,7 +245,7 @@ class ProxyPool:
 
 
 def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any] | None:
-    """The spider's method that recognizes a ban; ConfigError if the method is
+    """Return the spider's method that recognizes a ban. ConfigError if it is
     missing."""
     name = proxies.ban_method
     if not name:
@@ -261,6 +261,6 @@ def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any]
 
 
 def shown_health(counts: Counts) -> Counts:
-    """The counts by proxy, highest number of requests first."""
+    """Return the counts by proxy, the proxy with the most requests first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1]["asked"], pair[0]))
     return dict(ordered)

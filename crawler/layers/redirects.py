@@ -1,6 +1,7 @@
-"""The target of a redirect, and the parts of the request that it keeps (RFC 9110 15.4).
+"""The request that follows a redirect, and what it keeps (RFC 9110 15.4).
 
-Rule: credentials, cookies and bodies never cross an origin. No I/O, no clock.
+Rule: credentials, cookies and bodies are never sent to another origin. No I/O, no
+clock.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _OF_A_BODY = ("content-", "transfer-encoding")
 
 
 def target(request: Request, status: int, location: str | None) -> Request:
-    """The request that `location` names; FetchError if Location is missing or
+    """Return the request for `location`. FetchError if Location is missing or
     invalid."""
     if not location:
         raise FetchError(
@@ -55,8 +56,8 @@ def target(request: Request, status: int, location: str | None) -> Request:
 
 
 def location_of(response: Response) -> str | None:
-    """The Location header. Its bytes are kept as escapes, because no encoding is
-    declared."""
+    """Return the Location header; bytes outside ASCII become escapes, as no encoding is
+    known."""
     values = response.head.values(b"location")
     if not values:
         return None
@@ -64,7 +65,7 @@ def location_of(response: Response) -> str | None:
 
 
 async def follow(fetch: Fetch, request: Request) -> Response:
-    """The final response, read whole, after at most ten redirects."""
+    """Return the final response with its body, after at most ten redirects."""
     for _ in range(LIMIT + 1):
         response = await fetch(request)
         try:
@@ -80,8 +81,11 @@ async def follow(fetch: Fetch, request: Request) -> Response:
 
 
 def _turned(options: Options, status: int) -> Options:
-    """The method after a redirect: POST becomes GET at 301 and 302, as in browsers;
-    every method except HEAD becomes GET at 303."""
+    """Return the options with the method after a redirect.
+
+    At 301 and 302 POST becomes GET, as in browsers. At 303 every method except HEAD
+    becomes GET.
+    """
     becomes_get = (status in (301, 302) and options.method == "POST") or (
         status == 303 and options.method not in ("GET", "HEAD")
     )

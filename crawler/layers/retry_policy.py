@@ -1,5 +1,8 @@
-"""Whether and when a failed attempt is repeated: tenacity's policies, applied to the
-attempt count in the store. No clock: time is an argument."""
+"""Decides whether and when a failed request is tried again.
+
+It applies tenacity's policies to the attempt count in the store. No clock: time is an
+argument.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from tenacity import RetryCallState, stop_after_attempt, wait_exponential_jitter
 from crawler.errors import FetchError
 from crawler.settings import RetrySettings
 
-#: Attempts after a lasting failure. An unknown name rarely resolves a minute later;
-#: unreadable bytes are usually the same the next time.
+#: Number of attempts after a lasting failure. An unknown name rarely resolves a minute
+#: later, and malformed bytes are usually the same the next time.
 LASTING_ATTEMPTS = 2
 #: Seconds during which tries that reached no server do not count.
 FREE_SECONDS = 900.0
@@ -36,7 +39,7 @@ class Retries:
 
     @property
     def excuses_refusals(self) -> bool:
-        """Whether 429 and 503 may use no attempt; false if a person has set the
+        """Whether 429 and 503 may use no attempt; not if the user has set the
         attempts."""
         return self._is_default
 
@@ -45,12 +48,15 @@ class Retries:
         return max(0.0, float(self._wait(_state(1, 0.0))))
 
     def counts(self, failure: FetchError, elapsed: float) -> bool:
-        """Whether a try with this failure counts for `stop`."""
+        """Return whether a try with this failure counts for `stop`."""
         return not failure.is_free or elapsed >= FREE_SECONDS
 
     def pause(self, failure: FetchError, attempt: int, elapsed: float) -> float | None:
-        """Seconds until the next try after `attempt` tries in `elapsed` seconds; None:
-        no further try."""
+        """Return the seconds until the next try, after `attempt` tries in `elapsed`
+        seconds.
+
+        None if there is no further try.
+        """
         if failure.is_lasting and attempt >= LASTING_ATTEMPTS:
             return None
         return self.next_pause(attempt, elapsed)
@@ -64,7 +70,7 @@ class Retries:
 
 
 def _state(attempt: int, elapsed: float) -> RetryCallState:
-    """The state object that tenacity's policies read."""
+    """Return the state object that tenacity's policies read."""
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
     state.attempt_number = attempt
     state.start_time = 0.0

@@ -1,13 +1,12 @@
-"""Each origin's robots.txt: requested once, before other requests to the origin (RFC
-9309).
+"""Fetches each origin's robots.txt before other requests to the origin (RFC 9309).
 
-An answer of 5xx or 429, or no answer, forbids all requests for now. The origin waits
-and robots.txt is requested again, as often as the retry policy allows; then the
+A status 5xx or 429, or no response, forbids all requests for now. The origin waits
+while robots.txt is requested again, as often as the retry policy allows. Then the
 origin's URLs fail.
 
 Rule: robots.txt takes the same route, through all layers, as the request that needs it.
-An answer holds for the origin. A failed route shows nothing about the origin: for a
-moment it delays only requests by the same route.
+A response is valid for the origin. A failed route shows nothing about the origin: it
+only delays requests by the same route.
 """
 
 from __future__ import annotations
@@ -35,33 +34,33 @@ from crawler.web.robots_txt import MAX_BYTES, Robots, RobotsVerdict
 
 logger = logging.getLogger(__name__)
 
-#: Answers are used for a day (RFC 9309 section 2.4).
+#: A response is used for a day (RFC 9309 section 2.4).
 LIFETIME = 24 * 3600.0
-#: A missing answer is requested again within minutes.
+#: After a failure robots.txt is requested again within minutes.
 FAILURE_LIFETIME = 300.0
 MAX_ORIGINS = 20_000
-#: The longest Crawl-delay that is obeyed.
+#: In seconds; a longer Crawl-delay is shortened to this.
 LONGEST_DELAY = 60.0
 MAX_REDIRECTS = 5
-#: A file of this size takes 10 ms to parse, so a thread parses larger files.
+#: In bytes: parsing takes 10 ms. Larger files are parsed in a thread.
 PARSED_IN_THREAD = 64 * 1024
 
 
 class _Known(msgspec.Struct):
-    #: The parsed robots.txt, or the reason why no answer came.
+    #: The parsed robots.txt, or the reason why it could not be fetched.
     answer: Robots | FetchError
     until: float
 
 
 class RobotsMemory(Protocol):
-    """What all processes of a run have been answered."""
+    """The robots.txt responses that all processes of a run share."""
 
     async def robots(self, url: str) -> tuple[int, bytes] | None:
-        """Status and body, within a day."""
+        """Return status and body if they are less than a day old."""
         ...
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:
-        """Remember an answer."""
+        """Store a response."""
         ...
 
 
@@ -86,30 +85,32 @@ class RobotsTable:
         self._ways = ways
         self._retries = retries
         self._timeout = timeout
-        #: What other processes were answered; None: there are none.
+        #: The responses of other processes; None without other processes.
         self._memory = memory
         #: By name: the proxies of sessions that have one.
         self._session_proxies = session_proxies or {}
         self._loop = asyncio.get_running_loop()
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        #: Failures of routes: by origin and proxy.
+        #: Failures of routes, by origin and proxy.
         self._way_failures: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._tries: dict[str, tuple[int, float]] = {}
 
     def knows(self, origin: str, proxy: str) -> bool:
-        """Whether the rules for requests to the origin by this proxy are known now."""
+        """Return whether the rules for requests to the origin by this proxy are known
+        now."""
         known = self._known.get(origin) or self._way_failures.get((origin, proxy))
         return known is not None and self._loop.time() < known.until
 
     def way_of(self, request: Request) -> str:
-        """The proxy of a request: its own, or that of its session; "": none."""
+        """Return the proxy of a request: its own, or that of its session; "" for
+        none."""
         options = request.options
         if options.proxy or not self._session_proxies:
             return options.proxy
         return self._session_proxies.get(options.session, "")
 
     def verdict(self, request: Request) -> FetchError | None:
-        """The reason why this request may not be made; None: the request is allowed."""
+        """Return why this request is forbidden; None if it is allowed."""
         url = request.url
         origin = urls.origin_of(url)
         known = self._known.get(origin)
@@ -124,8 +125,11 @@ class RobotsTable:
         return FetchError(Reason.ROBOTS_DENIED, "by robots.txt", url=url)
 
     async def ask(self, origin: str, proxy: str = "") -> float | None:
-        """Request an origin's robots.txt; returns the time of the next request (loop
-        time), or None when the rules are known."""
+        """Request an origin's robots.txt.
+
+        Return the time of the next request for it (loop time), or None when the rules
+        are known.
+        """
         url = f"{origin}/robots.txt"
         try:
             async with asyncio.timeout(self._timeout):
@@ -148,9 +152,9 @@ class RobotsTable:
         return self._again(origin, failure)
 
     def _way_failed(self, origin: str, proxy: str, failure: FetchError) -> None:
-        """Note a failed route. The origin stays unknown: requests by other routes may
-        ask."""
-        # outdated; a fresh answer would not have been requested again
+        """Note a failed route. The origin stays unknown, so that other routes may be
+        tried."""
+        # this value is outdated; otherwise it would not have been requested again
         self._known.pop(origin, None)
         now = self._loop.time()
         self._ways.failed(proxy, now)
@@ -184,12 +188,13 @@ class RobotsTable:
             self._known.popitem(last=False)
 
     async def _answer(self, request: Request) -> RobotsVerdict:
-        """The answer after at most five redirects; its rules hold for the first
+        """Return the response after at most five redirects; it is valid for the first
         origin."""
         url = request.url
         if self._memory is not None and (kept := await self._memory.robots(url)):
             verdict = await self._parsed(*kept)
-            if verdict.robots.crawl_delay:  # who has asked last is not known
+            # other processes may have sent the last request
+            if verdict.robots.crawl_delay:
                 now = self._loop.time()
                 pause = min(verdict.robots.crawl_delay, LONGEST_DELAY)
                 self._hosts.pause(urls.host_of(url), now + pause, now)
@@ -214,7 +219,7 @@ class RobotsTable:
         return Robots.from_answer(404, b"", self._agent)
 
     async def _parsed(self, status: int, body: bytes) -> RobotsVerdict:
-        """The parsed rules; a thread parses a long file."""
+        """Return the parsed rules; a long file is parsed in a thread."""
         if len(body) < PARSED_IN_THREAD:
             return Robots.from_answer(status, body, self._agent)
         parse = partial(Robots.from_answer, status, body, self._agent)
@@ -222,7 +227,7 @@ class RobotsTable:
 
 
 def _request(url: str, proxy: str) -> Request:
-    # The stream ignores `max_body`: it reads 500 KiB, whatever the limit of pages.
+    # Streamed, because 500 KiB are read whatever `max_body` says.
     options = Options(proxy=proxy, purpose="robots", stream=True)
     return Request.build(url, "", priority=0, depth=0, meta=b"", options=options)
 

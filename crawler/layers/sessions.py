@@ -45,7 +45,8 @@ class Sessions:
             self._jars.setdefault(session, Jar()).add_json(value)
 
     def header(self, request: Request) -> str | None:
-        """The Cookie header; None if the request already has all its cookies.
+        """Return the Cookie header; None if the request already contains all its
+        cookies.
 
         A request's own cookies are first stored for its host, as if the host had set
         them. So later requests from its page send these cookies, too.
@@ -95,13 +96,16 @@ class Sessions:
             self._changed[session, domain] = None
 
     def learn(self, cookies: Mapping[tuple[str, str], bytes]) -> None:
-        """Take cookies that other processes of the run have got."""
+        """Add cookies that other processes of the run have received."""
         for (session, _), value in cookies.items():
             self._jars.setdefault(session, Jar()).add_json(value)
 
     def changes(self) -> dict[tuple[str, str], bytes]:
-        """The cookies changed since the last call. They are committed with a page that
-        has seen them, before any page that needed them."""
+        """Return the cookies changed since the last call.
+
+        They are committed with the page that received them, before any page that needs
+        them.
+        """
         if not self._changed:
             return {}
         changed, self._changed = self._changed, {}
@@ -112,7 +116,7 @@ class Sessions:
 
 
 class WithCookies:
-    """A layer: sends the session's cookies, and stores the cookies of responses."""
+    """A layer that sends the session's cookies, and stores the cookies of responses."""
 
     def __init__(self, fetch: Fetch, sessions: Sessions) -> None:
         self._fetch = fetch

@@ -1,4 +1,5 @@
-"""The innermost fetch: the shared client, with credentials for the right origins."""
+"""The innermost fetch: the shared client, with credentials only for the right
+origins."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ _NO_CREDENTIALS: Mapping[str, str] = {}
 
 
 class Wire:
-    """Sends requests by the client. Credentials go only to `origins`, never with
-    robots.txt.
+    """Sends requests by the client.
 
-    `credentials` are Authorization headers by origin, from user and password in start
-    URLs. A request fails at once if `names` knows that its host's lookup has failed.
+    Credentials go only to `origins`, and never with robots.txt. `credentials` are
+    Authorization headers by origin, from user and password in start URLs. A request
+    fails at once if `names` knows that the lookup of its host has failed.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crawler.pipelines.files.images import Image, Images, Thumbnail
     from crawler.pipelines.files.pipeline import Files
 
-#: Imported when first used: few crawls fetch files.
+#: Imported when first used, because few crawls fetch files.
 _FILES = {
     "File": "downloads",
     "Files": "pipeline",

@@ -1,7 +1,7 @@
-"""What a pipeline is: a description on the spider, and its state in one run.
+"""Pipelines: the description of a step on the spider, and its state in one run.
 
-Rule: a pipeline changes the item and nothing else, because after a crash the same page
-may pass again. Code that acts on the world belongs in a sink.
+Rule: a pipeline changes only the item, because after a crash the same page may pass
+again. Code with other effects belongs in a sink.
 """
 
 from __future__ import annotations
@@ -25,28 +25,31 @@ if TYPE_CHECKING:
 class Run(msgspec.Struct, frozen=True):
     """One run of a job, as pipelines and sinks see it.
 
-    `(run.job, run.number)` and an item's sequence identify the item for ever.
+    `(run.job, run.number)` and an item's sequence number identify the item forever.
     """
 
     job: str
     number: int = 1
     #: The spider's name.
     spider: str = ""
-    #: The settings in force: file, spider, job, environment and `-s`.
+    #: The effective settings: from file, spider, job, environment and `-s`.
     settings: Settings = msgspec.field(default_factory=Settings)
     #: The files that the job's items have named, for `Files`.
     files: FileTable = msgspec.field(default_factory=MemoryFileTable)
-    #: Gives the counters; use `counters`.
+    #: Returns the counters; use `counters`.
     counted: Callable[[], Counters] = Counters
 
     @property
     def counters(self) -> Counters:
-        """What the run has counted as of the last commit, such as `counters.pages`."""
+        """The run's counters as of the last commit, such as `counters.pages`."""
         return self.counted()
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter of your own, in `process`: it lands with the item's page,
-        and stands in the report as `counts`."""
+        """Add to a counter of your own; call it in `process`.
+
+        The count is committed with the item's page, and appears in the report as
+        `counts`.
+        """
         counting.count(name, amount)
 
 
@@ -54,13 +57,15 @@ class Process(Protocol):
     """A pipeline's state in one run."""
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """The item for the next pipeline, or raise `DropItem(reason)`. `page` is None
-        for an item that `start()` yields."""
+        """Return the item for the next pipeline, or raise `DropItem(reason)`.
+
+        `page` is None for an item that `start()` yields.
+        """
         ...
 
 
 class Pipeline(Protocol):
-    """A description of a step that every item passes.
+    """The description of a step that every item passes.
 
     class Shop:
         @asynccontextmanager
@@ -70,7 +75,7 @@ class Pipeline(Protocol):
     """
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Process]:
-        """The state of one run, closed when the run ends."""
+        """Return the state of one run, which is closed when the run ends."""
         ...
 
 
@@ -82,10 +87,10 @@ class Immediate(ABC):
 
     @abstractmethod
     def apply(self, item: Any, page: Response | None) -> Any:
-        """The item for the next pipeline, or raise `DropItem(reason)`."""
+        """Return the item for the next pipeline, or raise `DropItem(reason)`."""
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """The same as `apply`, for callers that await."""
+        """Like `apply`, for callers that await."""
         return self.apply(item, page)
 
     @asynccontextmanager
@@ -93,5 +98,5 @@ class Immediate(ABC):
         yield self
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Process]:
-        """The pipeline itself: there is nothing to open."""
+        """Return the pipeline itself, because there is nothing to open."""
         return self._opened()

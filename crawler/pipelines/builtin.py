@@ -1,4 +1,4 @@
-"""The pipelines that most spiders need; each is a line on the spider's class.
+"""The pipelines that most spiders need; each is one line on the spider's class.
 
 pipelines = [Required("title"), Validate(Book), Dedupe("url"), Map(in_euro)]
 """
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Required(Immediate):
     """Drops an item in which one of `fields` is missing or empty, as `missing:FIELD`.
 
-    Empty are None, blank text and containers without elements; 0 and False are not.
+    None, blank text and empty containers count as empty; 0 and False do not.
     """
 
     def __init__(self, *fields: str) -> None:
@@ -50,7 +50,7 @@ class Required(Immediate):
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a field holds nothing: None, blank text, an empty container."""
+    """Return whether a value is empty: None, blank text, or an empty container."""
     if value is None:
         return True
     if isinstance(value, str):
@@ -61,20 +61,21 @@ def is_empty(value: Any) -> bool:
 class Validate(Immediate):
     """Drops an item that its own type refuses, as `invalid:FIELD`.
 
-    `Validate(Book)` makes a dict a Book, by the fields and rules of that dataclass,
-    msgspec.Struct, attrs or pydantic class; it checks a Book in the same way.
+    `Validate(Book)` turns a dict into a Book, by the fields and rules of that
+    dataclass, msgspec.Struct, attrs or pydantic class. It checks a Book in the same
+    way.
     """
 
     def __init__(self, kind: type | None = None) -> None:
         self.kind = kind
-        #: The type of every item that passes; None if each has its own.
+        #: The type of every item that passes; None if items may have different types.
         self.item_type = ItemType.of(kind) if kind is not None else None
 
     def apply(self, item: Any, page: Response | None) -> Any:
         kind = self.kind or type(item)
         if issubclass(kind, dict):
             raise ItemError(
-                "Validate() has no type to check a dict by; Validate(Book) has"
+                "Validate() needs a type to check a dict; write Validate(Book)"
             )
         if hasattr(kind, "model_validate"):
             return _validated_by_pydantic(kind, item, page)
@@ -82,14 +83,14 @@ class Validate(Immediate):
             plain = msgspec.to_builtins(item, builtin_types=_KEPT)
             return msgspec.convert(plain, kind)
         except msgspec.ValidationError as exc:
-            logger.debug("Item of %s is no %s: %s", _url(page), kind.__name__, exc)
+            logger.debug("Item of %s is not a %s: %s", _url(page), kind.__name__, exc)
             raise DropItem(_invalid(_field_of(str(exc)))) from exc
 
     def __repr__(self) -> str:
         return f"Validate({self.kind.__name__ if self.kind else ''})"
 
 
-#: Values that reach the type as they are, not as their text in JSON.
+#: Types whose values are passed unchanged, not as their JSON text.
 _KEPT = (
     bytes,
     bytearray,
@@ -103,8 +104,10 @@ _KEPT = (
 
 
 def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
-    """`item` as pydantic reads it. pydantic is not imported: its error is recognised
-    by its `errors` method."""
+    """Return `item` as pydantic validates it.
+
+    pydantic is not imported; its error is recognized by its method `errors`.
+    """
     try:
         # pydantic does not check an instance of its own class again, so pass a dict.
         values = dict(item) if isinstance(item, kind) else item
@@ -114,7 +117,9 @@ def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
         if errors is None:
             raise
         first = errors()[0]
-        logger.debug("Item of %s is no %s: %s", _url(page), kind.__name__, first["msg"])
+        logger.debug(
+            "Item of %s is not a %s: %s", _url(page), kind.__name__, first["msg"]
+        )
         raise DropItem(_invalid(str(next(iter(first["loc"]), "")))) from exc
 
 
@@ -138,12 +143,11 @@ def _url(page: Response | None) -> str:
 
 
 class Dedupe(Immediate):
-    """Keeps one item for each value of `fields` in a run; others are dropped as
-    `duplicate:FIELD,...`.
+    """Keeps one item for each value of `fields` in a run.
 
-    This pipeline only names the key. The store decides when it commits the page, so
-    a page that fails, or is visited twice, takes no key. An item that has none of the
-    fields always stays.
+    Other items are dropped as `duplicate:FIELD,...`. This pipeline only names the key.
+    The store decides when it commits the page. So a page that fails, or is visited
+    twice, takes no key. An item that has none of the fields always stays.
     """
 
     def __init__(self, *fields: str) -> None:
@@ -152,25 +156,26 @@ class Dedupe(Immediate):
         self.rule = "duplicate:" + ",".join(fields)
 
     def key(self, item: Any) -> bytes | None:
-        """The key that no two items of a run may share; None: the item has no key."""
+        """Return the key that no two items of a run may share; None if the item has no
+        key."""
         if not any(items.has(item, field) for field in self.fields):
             return None
         return key_of(item, self.fields)
 
     def apply(self, item: Any, page: Response | None) -> Any:
-        """The item as it is."""
+        """Return the item unchanged."""
         return item
 
     def __repr__(self) -> str:
         return f"Dedupe{self.fields!r}"
 
 
-#: A longer key is stored as its digest, which keeps the unique index small.
+#: In bytes. A longer key is stored as its digest, which keeps the unique index small.
 _KEY_SIZE = 64
 
 
 def key_of(item: Any, fields: tuple[str, ...]) -> bytes:
-    """The values of `fields` as bytes, equal for equal values."""
+    """Return the values of `fields` as bytes; equal values give equal bytes."""
     key = items.canonical([items.get(item, field) for field in fields])
     if len(key) <= _KEY_SIZE:
         return key
@@ -182,7 +187,7 @@ class Map(Immediate):
 
     def __init__(self, function: Callable[[Any], Any | Awaitable[Any]]) -> None:
         self.function = function
-        #: A function, or an object with an async `__call__`.
+        #: Whether it is an async function, or an object with an async `__call__`.
         self.is_async = any(
             inspect.iscoroutinefunction(part)
             for part in (function, type(function).__call__)

@@ -1,6 +1,6 @@
-"""The chain that every item passes, from the callback's value to a row of the store.
+"""The chain of pipelines, from the value that a callback yields to a row of the store.
 
-Rule: the order of the pipelines is the order of the lines on the spider.
+Rule: the pipelines run in the order of the lines on the spider.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from crawler.store.base import Item
 if TYPE_CHECKING:
     from crawler.response import Response
 
-#: The rule under which the store keeps, and counts, keys of `item_key`.
+#: The rule under which the store keeps and counts the keys of `item_key`.
 ITEM_KEY = "duplicate:item_key"
 
 
 class Chain:
-    """The pipelines of a spider; `open` gives their state in one run."""
+    """The pipelines of a spider; `open` returns their state in one run."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Chain:
         item_key: str | Sequence[str] | None = None,
         item_types: Sequence[type] = (),
     ) -> None:
-        #: The types that the spider declares; an item of another one is an error.
+        #: The types that the spider declares; an item of another type is an error.
         self.declared = {kind.__name__: ItemType.of(kind) for kind in item_types}
         for pipeline in pipelines:
             if isinstance(pipeline, type) or not hasattr(pipeline, "open"):
@@ -47,27 +47,31 @@ class Chain:
 
     @property
     def item_types(self) -> list[ItemType]:
-        """The types of the items that come out, as far as they are known."""
+        """Return the types of the items after all pipelines, as far as they are
+        known."""
         if self.declared:
             return list(self.declared.values())
         return [] if self.item_type is None else [self.item_type]
 
     @property
     def item_type(self) -> ItemType | None:
-        """The type of every item that comes out; known if a `Validate(Type)` names it
-        and no pipeline behind that one may change the item."""
+        """Return the type of every item after all pipelines, or None.
+
+        It is known if a `Validate(Type)` names it and no later pipeline may change the
+        item.
+        """
         for pipeline in reversed(self.pipelines):
             if isinstance(pipeline, Validate):
                 return pipeline.item_type
             if getattr(pipeline, "is_fetching", False):
-                continue  # the type says where its files go
+                continue  # the type itself has the field for its files
             if isinstance(pipeline, Map) or not isinstance(pipeline, Immediate):
                 return None
         return None
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[OpenChain]:
-        """The chain with every pipeline opened, in order; closed in reverse."""
+        """Open every pipeline in order, and close them in reverse."""
         async with AsyncExitStack() as stack:
             steps = [
                 (pipeline, await stack.enter_async_context(pipeline.open(run)))
@@ -80,7 +84,7 @@ class OpenChain:
     """Turns a value that a callback yields into an item of the store.
 
     Both methods raise DropItem if a pipeline drops the item, and ItemError if the item
-    cannot be written as JSON. Any other error of a pipeline passes through unchanged.
+    cannot be written as JSON. Any other error of a pipeline is raised unchanged.
     """
 
     def __init__(
@@ -92,11 +96,11 @@ class OpenChain:
         self._steps = steps
         self._item_key = item_key
         self._types = types
-        #: No pipeline awaits, so `encode_item` may be used instead of `process`.
+        #: Whether no pipeline awaits, so that `encode_item` may replace `process`.
         self.is_plain = all(isinstance(process, Immediate) for _, process in steps)
 
     def encode_item(self, value: Any, page: Response | None = None) -> Item:
-        """The item for the store, without an await; only where `is_plain`."""
+        """Return the item for the store, without an await; only if `is_plain`."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             assert isinstance(process, Immediate)
@@ -105,7 +109,7 @@ class OpenChain:
         return self._finished(value, keys)
 
     async def process(self, value: Any, page: Response | None = None) -> Item:
-        """The item for the store, after every pipeline."""
+        """Return the item for the store, after every pipeline."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             value = _kept(await process.process(value, page), pipeline)
@@ -125,7 +129,7 @@ class OpenChain:
         name = "" if kind is dict else kind.__name__
         if self._types and name not in self._types:
             known = ", ".join(sorted(self._types))
-            raise ItemError(f"{name or 'a dict'} is none of item_types: {known}")
+            raise ItemError(f"{name or 'a dict'} is not one of item_types: {known}")
         return Item(body, tuple(keys), snapshot(value), name)
 
 

@@ -1,6 +1,6 @@
 """The type of a crawl's items: its name, its fields, and the type of each field.
 
-Rule: names are those of the item's JSON (aliases included), in the order of the class.
+Rule: names are those in the item's JSON (including aliases), in the order of the class.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ class ItemField(msgspec.Struct, frozen=True):
     name: str
     #: The annotation, such as `str`, `int | None` or `list[Author]`; Any if unknown.
     type: Any = Any
-    #: The attribute of the class that holds it, if that has another name.
+    #: The attribute of the class that holds the field, if its name differs.
     attribute: str = ""
 
 
 @dataclass(frozen=True)
 class ItemType:
-    """What is known of items before the first: outputs take their columns from it."""
+    """What is known of items before the first one; outputs take their columns from
+    it."""
 
     name: str
     fields: tuple[ItemField, ...]
@@ -37,7 +38,7 @@ class ItemType:
 
     @classmethod
     def of(cls, kind: type) -> ItemType:
-        """The type of a dataclass, msgspec.Struct, attrs or pydantic class."""
+        """Return the type of a dataclass, msgspec.Struct, attrs or pydantic class."""
         hints = _annotations(kind)
         fields = tuple(
             ItemField(name, hints.get(attribute, Any), attribute)
@@ -47,7 +48,7 @@ class ItemType:
 
     @classmethod
     def named(cls, fields: Iterable[str]) -> ItemType:
-        """A type of which only the fields' names are known."""
+        """Return a type of which only the field names are known."""
         return cls("", tuple(ItemField(name) for name in fields))
 
     @cached_property
@@ -56,7 +57,8 @@ class ItemType:
         return tuple(field.name for field in self.fields)
 
     def only(self, names: Iterable[str]) -> ItemType:
-        """The type with these fields, in this order; an unknown one is of any type."""
+        """Return the type with only these fields, in this order; unknown fields may be
+        of any type."""
         known = {field.name: field for field in self.fields}
         fields = tuple(
             known.get(name) or ItemField(name) for name in self.in_json(names)
@@ -64,12 +66,12 @@ class ItemType:
         return ItemType(self.name, fields)
 
     def in_json(self, attributes: Iterable[str]) -> tuple[str, ...]:
-        """The names in JSON of attributes of the class; other names stay."""
+        """Return the JSON names of these attributes; other names stay unchanged."""
         known = {field.attribute: field.name for field in self.fields}
         return tuple(known.get(name, name) for name in attributes)
 
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema (2020-12) of one item."""
+        """Return the JSON Schema (2020-12) of one item."""
         if self.kind is None:
             return self._schema_of_fields()
         own = getattr(self.kind, "model_json_schema", None)
@@ -92,7 +94,7 @@ class ItemType:
 
 
 def item_type(kind: type | Iterable[str] | None) -> ItemType | None:
-    """The type that a class, or a list of fields, describes; None if nothing does."""
+    """Return the type that a class, or a list of fields, describes; None for None."""
     if kind is None:
         return None
     if not isinstance(kind, type):
@@ -104,7 +106,7 @@ def item_type(kind: type | Iterable[str] | None) -> ItemType | None:
 
 
 def _annotations(kind: Any) -> dict[str, Any]:
-    """The annotation of each attribute, as far as they can be read."""
+    """Return the annotation of each attribute, as far as they can be resolved."""
     if hasattr(kind, "__pydantic_serializer__"):
         fields = {name: field.annotation for name, field in kind.model_fields.items()}
         computed = kind.model_computed_fields.items()
@@ -112,4 +114,4 @@ def _annotations(kind: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(kind, include_extras=True)
     except (NameError, TypeError):
-        return {}  # an annotation names something that is not there at run time
+        return {}  # an annotation uses a name that does not exist at run time

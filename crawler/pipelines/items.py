@@ -1,7 +1,7 @@
-"""An item as JSON: one line that any reader parses back to the same values.
+"""Encodes an item as one line of JSON that any reader parses to the same values.
 
-Rule: a value that JSON cannot hold (NaN, a lone surrogate, a key that is no string, an
-object) is an error that names the field, never a silent null.
+Rule: a value that JSON cannot represent (NaN, a lone surrogate, a key that is not a
+string, an object) is an error that names the field, never a silent null.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from crawler.errors import CrawlError
 
 
 class ItemError(CrawlError):
-    """An item cannot be written, or lacks a field that a rule needs: `field`."""
+    """An item cannot be written, or lacks a `field` that a rule needs."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
 
 
-#: Values that hold no others and are never NaN; most items have nothing else.
+#: Types whose values contain no others and are never NaN; most items have only these.
 _HARMLESS = frozenset({str, int, bool, type(None)})
 _MISSING = object()
 
 
 def encode(item: Any) -> bytes:
-    """`item` as one line of JSON, without the line's end.
+    """Return `item` as one line of JSON, without the line end.
 
-    Takes a dict, dataclass, msgspec.Struct, attrs or pydantic instance. Bytes become
-    base64; Decimal, UUID and Path strings; dates RFC 3339; enums their values; sets
-    arrays; numpy scalars and arrays numbers and lists. A pydantic instance is written
-    as its `model_dump(mode="json", by_alias=True)`. U+2028 and U+2029 are escaped.
-    Raises ItemError.
+    Takes a dict, or an instance of a dataclass, msgspec.Struct, attrs or pydantic
+    class. Bytes become base64; Decimal, UUID and Path become strings; dates RFC 3339;
+    enums their values; sets arrays; numpy scalars and arrays numbers and lists. A
+    pydantic instance is written as its `model_dump(mode="json", by_alias=True)`. U+2028
+    and U+2029 are escaped. Raises ItemError.
     """
     try:
         body = _encoder.encode(item)
@@ -46,14 +46,14 @@ def encode(item: Any) -> bytes:
         raise _explained(item, exc) from exc
     if type(plain) is not dict:
         raise ItemError(
-            f"{type(item).__name__} is no item; yield a dict, a dataclass, "
+            f"{type(item).__name__} is not an item; yield a dict, a dataclass, "
             "a msgspec.Struct, an attrs or a pydantic instance"
         )
     for key, value in plain.items():
         if type(key) is not str or type(value) not in _HARMLESS:
             _check(_plain(plain), "")
             break
-    # (`in` would try each as a number first, and fail.)
+    # find() is used because `in` would first try to convert to a number.
     if body.find(b"\xe2\x80\xa8") >= 0 or body.find(b"\xe2\x80\xa9") >= 0:
         body = body.replace(b"\xe2\x80\xa8", b"\\u2028")
         body = body.replace(b"\xe2\x80\xa9", b"\\u2029")
@@ -61,42 +61,45 @@ def encode(item: Any) -> bytes:
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """The values of an item that `encode` wrote."""
+    """Return the values of an item that `encode` wrote."""
     item: dict[str, Any] = _decoder.decode(body)
     return item
 
 
 def canonical(value: Any) -> bytes:
-    """JSON that is equal for equal values, whatever the order of their keys."""
+    """Return JSON that is the same for equal values, whatever the order of their
+    keys."""
     return _canonical_encoder.encode(value)
 
 
 def get(item: Any, field: str, default: Any = None) -> Any:
-    """The value of one field, of a dict or of an object."""
+    """Return the value of one field, of a dict or of an object."""
     if isinstance(item, Mapping):
         return item.get(field, default)
     return getattr(item, field, default)
 
 
 def has(item: Any, field: str) -> bool:
-    """Whether the item has the field at all, empty or not."""
+    """Return whether the item has the field, empty or not."""
     return get(item, field, _MISSING) is not _MISSING
 
 
 def names_of(item: Any) -> list[str]:
-    """The names of an item's fields; those of an object are its attributes."""
+    """Return the names of an item's fields; for an object its attributes."""
     return list(item if isinstance(item, Mapping) else declared(type(item)))
 
 
 def fields_of(kind: type) -> tuple[str, ...]:
-    """The fields of an item type as its JSON names them, in order; ItemError if it
-    declares none."""
+    """Return the JSON names of an item type's fields, in order. ItemError if it has
+    none."""
     return tuple(declared(kind).values())
 
 
 def declared(kind: Any) -> dict[str, str]:
-    """The name in JSON of each attribute that an item type declares, in order;
-    ItemError if it declares none."""
+    """Return the JSON name of each attribute that an item type declares, in order.
+
+    ItemError if it declares none.
+    """
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         attributes = kind.__struct_fields__
         return dict(zip(attributes, kind.__struct_encode_fields__, strict=True))
@@ -106,7 +109,8 @@ def declared(kind: Any) -> dict[str, str]:
         return {field.name: field.name for field in kind.__attrs_attrs__}
     if hasattr(kind, "__pydantic_serializer__"):
         found = {**kind.model_fields, **kind.model_computed_fields}
-        aliases = ("serialization_alias", "alias")  # of a field, of a computed one
+        # for a field, and for a computed field
+        aliases = ("serialization_alias", "alias")
         return {
             name: next(filter(None, (getattr(field, a, None) for a in aliases)), name)
             for name, field in found.items()
@@ -118,17 +122,18 @@ def declared(kind: Any) -> dict[str, str]:
 
 
 def _hook(value: Any) -> Any:
-    """Values that msgspec does not know, as values that it does."""
+    """Convert a value that msgspec does not know to one that it knows."""
     kind = type(value)
     if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
-        _refuse_nan(value.model_dump(by_alias=True), "")  # it would become null
+        # otherwise NaN would become null
+        _refuse_nan(value.model_dump(by_alias=True), "")
         return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, Mapping):
         return dict(value)
     for base, plain in _SUBCLASSED:
         if isinstance(value, base):
             return plain(value)
-    # numpy's scalars and arrays; numpy itself is not imported for them.
+    # Values of numpy are recognized without importing numpy.
     if kind.__module__ == "numpy" and kind.__name__ not in (
         "datetime64",
         "timedelta64",
@@ -159,7 +164,7 @@ def _check(value: Any, path: str) -> None:
             if not isinstance(key, str):
                 where = f" in {path}" if path else ""
                 raise ItemError(
-                    f"key {key!r}{where} is no string; JSON has only strings as keys",
+                    f"key {key!r}{where} is not a string, as JSON needs",
                     field=path or str(key),
                 )
             _check(inner, f"{path}.{key}" if path else key)
@@ -184,9 +189,9 @@ def _refuse_nan(value: Any, path: str) -> None:
 
 
 def _explained(item: Any, exc: Exception) -> ItemError:
-    """`exc` with the name of the first field that fails by itself."""
+    """Return `exc` as an error that names the first field that fails by itself."""
     if isinstance(exc, RecursionError):
-        why = "nested too deeply, or within itself"
+        why = "nested too deeply, or contains itself"
     elif isinstance(exc, UnicodeEncodeError):
         why = (
             f"text that UTF-8 cannot hold (a lone surrogate, {exc.object[exc.start]!a})"
@@ -196,7 +201,7 @@ def _explained(item: Any, exc: Exception) -> ItemError:
     for field, value in _members(item):
         if type(field) is not str:
             return ItemError(
-                f"key {field!r} is no string; JSON has only strings as keys",
+                f"key {field!r} is not a string; JSON has only strings as keys",
                 field=str(field),
             )
         try:

@@ -1,4 +1,4 @@
-"""An item as it was when it was yielded, whatever becomes of the object later. Pure."""
+"""Copies an item as it was yielded, so that later changes have no effect. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _IMMUTABLE = frozenset(
 
 
 def snapshot(item: Any) -> Any:
-    """A copy that shares nothing that can change; None if the item cannot be copied."""
+    """Return a copy that shares nothing mutable; None if the item cannot be copied."""
     if type(item) is dict and _IMMUTABLE.issuperset(map(type, item.values())):
-        return item.copy()  # most items are so, and deepcopy takes 20 times as long
+        return item.copy()  # enough for most items; deepcopy takes 20 times as long
     try:
         return deepcopy(item)
-    except Exception:  # a user's class may raise anything here
+    except Exception:  # a user's class may raise any error here
         return None

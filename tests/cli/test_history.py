@@ -393,7 +393,7 @@ def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
         (["runs", "boks"], "no job 'boks' in .crawl; known are books"),
         (["report", "books/9"], "Job 'books' has no run 9; crawl runs books lists"),
         (["report", "boks"], "no job 'boks' in .crawl; known are books"),
-        (["why", "books.example"], "is no URL that a crawl could ask for"),
+        (["why", "books.example"], "is not a URL that a crawl can request"),
         (["export", "books", "-o", "x.txt"], "valid are .jsonl"),
     ],
 )

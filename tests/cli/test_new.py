@@ -112,8 +112,8 @@ def test_a_site_that_is_not_there_still_gets_a_spider(
         ("a b", "https://x.example/", "'a b' cannot name a spider"),
         ("../up", "https://x.example/", "'../up' cannot name a spider"),
         ("shop", "shop.example", "did you mean https://shop.example/?"),
-        ("shop", "ftp://shop.example/", "is no URL"),
-        ("shop", "http://", "is no URL"),
+        ("shop", "ftp://shop.example/", "is not a URL"),
+        ("shop", "http://", "is not a URL"),
     ],
 )
 def test_a_bad_name_or_url_is_one_line(

@@ -63,8 +63,8 @@ def test_fetch_says_a_bad_status_and_still_gives_the_body(
     ("url", "code", "message"),
     [
         ("http://127.0.0.1:1/", 3, "blocked_port"),
-        ("books.example", 2, "is no URL that a crawl could ask for"),
-        ("file:///etc/passwd", 2, "is no URL that a crawl could ask for"),
+        ("books.example", 2, "is not a URL that a crawl can request"),
+        ("file:///etc/passwd", 2, "is not a URL that a crawl can request"),
     ],
 )
 def test_a_page_that_cannot_be_had_is_one_line(

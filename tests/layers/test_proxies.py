@@ -112,7 +112,7 @@ def test_while_all_rest_the_crawl_waits_and_says_so_and_goes_on(
 
     assert (run.report.pages, run.report.failed) == (6, 0)
     assert "" not in site.ways()
-    assert "All 3 proxies rest; the crawl waits" in caplog.text
+    assert "All 3 proxies are paused; the crawl" in caplog.text
     assert run.seconds > 300
 
 

@@ -196,7 +196,7 @@ for _ in range(100_000):
         pytest.param(
             Model(title="A", extra=object()), "extra", "object", id="object in pydantic"
         ),
-        pytest.param(LOOP, "a", "within itself", id="loop"),
+        pytest.param(LOOP, "a", "contains itself", id="loop"),
         pytest.param(DEEP, "in", "too deeply", id="deep"),
     ],
 )

@@ -1,6 +1,6 @@
-"""Rates of the whole crawl: turns and bytes a second.
+"""Rates of the whole crawl: requests and bytes a second.
 
-A lazy door: most crawls set neither, and then nothing of it is imported.
+The modules are imported only if a rate is set.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The bandwidth of the crawl as a whole, by aiolimiter: bodies wait for their share."""
+"""The bandwidth of the whole crawl, by aiolimiter: reading a body waits for its
+share."""
 
 from __future__ import annotations
 
@@ -11,24 +12,24 @@ from crawler.message.received import BodyStream
 from crawler.request import Request
 from crawler.response import Response
 
-#: A tenth of a second: a larger bucket would let the first second bring double.
+#: A tenth of a second. With a larger bucket the first second could get twice the rate.
 _PERIOD = 0.1
 
 
 class Bandwidth:
-    """Holds the crawl to `rate` bytes a second: who has read, waits."""
+    """Limits the crawl to `rate` bytes a second: after reading, the reader waits."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self.share(1)
 
     def share(self, workers: int) -> None:
-        """So many processes keep the rate together: each has an equal part."""
+        """Share the rate equally among this many processes."""
         self._bucket = max(1.0, self._rate / workers * _PERIOD)
         self._limiter = AsyncLimiter(self._bucket, _PERIOD)
 
     async def spend(self, amount: int) -> None:
-        """Return when `amount` bytes more were allowed."""
+        """Wait until `amount` more bytes are allowed."""
         left = float(amount)
         while left > 0:
             step = min(left, self._bucket)
@@ -37,7 +38,7 @@ class Bandwidth:
 
 
 class Metered:
-    """A layer: bodies come no faster than the crawl's bandwidth."""
+    """A layer that slows bodies down to the crawl's bandwidth."""
 
     def __init__(self, fetch: Fetch, bandwidth: Bandwidth) -> None:
         self._fetch = fetch
@@ -50,7 +51,7 @@ class Metered:
 
 
 class MeteredBody:
-    """A body that comes no faster than the crawl's bandwidth."""
+    """A body that is read at most at the crawl's bandwidth."""
 
     def __init__(self, body: BodyStream, bandwidth: Bandwidth) -> None:
         self._body = body
@@ -62,7 +63,7 @@ class MeteredBody:
         return self._body.received
 
     def take_complete(self) -> bytes | None:
-        return None  # even a body that is here has to be paid for
+        return None  # even a complete body must count
 
     async def read(self) -> bytes:
         return b"".join([piece async for piece in self])

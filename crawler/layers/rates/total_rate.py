@@ -1,4 +1,4 @@
-"""The rate of the whole crawl: one turn at a time, spaced."""
+"""The rate of the whole crawl: evenly spaced turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiolimiter import AsyncLimiter
 
 
 class TotalRate:
-    """Allows one turn after the other; whoever takes a turn resets `allows`."""
+    """Allows one turn after the other; the code that takes a turn resets `allows`."""
 
     def __init__(self, per_second: float, wake: Callable[[], None]) -> None:
         self._per_second = per_second
@@ -20,15 +20,16 @@ class TotalRate:
         self.allows = False
 
     def share(self, workers: int) -> None:
-        """So many processes keep the rate together: each has an equal part."""
+        """Share the rate equally among this many processes."""
         self._limiter = AsyncLimiter(1, workers / self._per_second)
 
     def ask(self) -> None:
-        """A turn is wanted: allow one as soon as the rate has room, then `wake`."""
+        """Ask for a turn: as soon as the rate has room, it is allowed and `wake` is
+        called."""
         self._wanted.set()
 
     async def supply(self) -> None:
-        """Run until cancelled: allow a turn for each time that one was asked for."""
+        """Allow one turn for each call of `ask`; runs until cancelled."""
         while True:
             await self._wanted.wait()
             await self._limiter.acquire()

@@ -1,1 +1,1 @@
-"""Files that items name: fetched by the crawl, and put where the item says."""
+"""Fetches files that items name, and puts their place into the item."""

@@ -1,4 +1,4 @@
-"""The type of a file by its first bytes, where they say more than its server. Pure."""
+"""Finds a file's media type from its first bytes and its declared type. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from crawler.web.media_type import is_xml, sniff
 
-#: Sniffed types that many types of files begin like: the server may know better.
+#: Detected types whose first bytes are shared by many types, so the declared type may
+#: be more exact.
 _GENERAL = frozenset(
     {
         "application/octet-stream",
@@ -17,22 +18,23 @@ _GENERAL = frozenset(
         "text/xml",
     }
 )
-#: Sniffing does not know every picture and sound.
+#: Detection by the first bytes does not know every image and audio type.
 _UNSEEN = frozenset({"application/octet-stream", "application/ogg"})
 
 
 def type_of(head: bytes, declared: str) -> str:
-    """The media type of a file that begins with `head`.
+    """Return the media type of a file that begins with `head`.
 
-    A picture or a page is known by its bytes, whatever Content-Type says; a type that
-    many others begin like (zip, XML, text) gives way to the declared one, unless that
-    is a picture, sound, film or PDF, which would not begin so.
+    The bytes of an image or an HTML page decide, whatever Content-Type says. Many types
+    begin like zip, XML or text; for these the declared type is used. But it is ignored
+    if it is an image, audio, video or PDF type, because such a file would begin
+    differently.
     """
     found = sniff(head)
     if not declared or declared == found:
         return found
     if found == "text/html" and is_xml(declared):
-        return declared  # it begins with a comment
+        return declared  # the file begins with a comment
     if found not in _GENERAL:
         return found
     if found not in _UNSEEN and _is_binary(declared):
@@ -41,7 +43,8 @@ def type_of(head: bytes, declared: str) -> str:
 
 
 def is_wanted(kind: str, types: Collection[str]) -> bool:
-    """Whether a media type is one of `types`: "image/png", "image/*" or "image/"."""
+    """Return whether a media type matches one of `types`: "image/png", "image/*" or
+    "image/"."""
     families = tuple(each.rstrip("*") for each in types if each.endswith(("/", "/*")))
     return kind in types or kind.startswith(families)
 

@@ -1,7 +1,7 @@
-"""The files of one place in one run: each URL once, each file whole.
+"""Downloads files into one place during one run: each URL once, each file completely.
 
-Rule: a file is put in its place, then recorded, then named in an item. So what an item
-names is there, and what is not recorded is fetched again.
+Rule: a file is put in its place, then recorded, then named in an item. So a file named
+in an item exists, and a file that is not recorded is fetched again.
 """
 
 from __future__ import annotations
@@ -27,29 +27,31 @@ from crawler.spider.at_work import Receiving
 from crawler.store.files import FileTable, KeptFile, path_key
 from crawler.web.urls import host_of
 
-#: The reason of a URL that is none.
+#: The reason for an invalid URL.
 BAD_URL = "bad_url"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class File:
-    """A file that an item named, in the item's own field.
+    """A file that an item named, as stored in the item's field.
 
-    It is there if `reason` is empty: whole, at `path`.
+    If `reason` is "", the complete file is at `path`.
     """
 
     url: str
-    #: Where it lies: a path, or the URL of an object; "" if it could not be fetched.
+    #: The place of the file: a path, or the URL of an object; "" if it could not be
+    #: fetched.
     path: str = ""
     #: The SHA-256 of its bytes, in hexadecimal.
     sha256: str = ""
     #: In bytes.
     size: int = 0
-    #: The media type, by its content.
+    #: The media type, from its content.
     type: str = ""
-    #: Why it is not there: a reason as in the report, such as "http_status".
+    #: Why the file is missing: a reason as in the report, such as "http_status"; else
+    #: "".
     reason: str = ""
-    #: The same in a few words, such as "status 404".
+    #: More detail in a few words, such as "status 404".
     detail: str = ""
 
 
@@ -62,18 +64,20 @@ class Downloads:
         self._table: FileTable = run.files
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.patience = Patience(place.name)
-        #: By the checksum of a file: held while other files are made of it.
+        #: By the checksum of a file: a lock that is held while files are made from it.
         self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        #: By URL: what became of files that could not be fetched in this run.
+        #: By URL: the result for files that could not be fetched in this run.
         self._failed: dict[str, File] = {}
-        #: By a path that several files may want: held until one of them is recorded.
+        #: By a path that several files may want: a lock until one of them is recorded.
         self._landing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def file(
         self, url: str, template: str, limits: FileLimits, receiving: Receiving
     ) -> File:
-        """The file of a URL, fetched if need be. OSError: it cannot be written, also
-        after some minutes."""
+        """Return the file of a URL; fetch it if needed.
+
+        OSError if it still cannot be written after some minutes of retries.
+        """
 
         async def known_or_fetched() -> File:
             failed = self._failed.get(url)
@@ -91,13 +95,13 @@ class Downloads:
             return await self.patience.repeat(known_or_fetched)
 
     async def path_of(self, url: str) -> str:
-        """The path of a file that was fetched."""
+        """Return the path of a fetched file."""
         kept = await self._table.find(self.place.name, url)
         assert kept is not None
         return kept.path
 
     def put(self, content: bytes, path: str) -> None:
-        """Put a file that was made of another one to a path. In a thread."""
+        """Put a file that was made from another one to a path; call it in a thread."""
         part = PartFile(self.place.parts, path)
         try:
             part.restart("")
@@ -116,7 +120,7 @@ class Downloads:
         receiving: Receiving,
         kept: KeptFile | None,
     ) -> File:
-        """Fetch the file, or ask whether it is still the one that is `kept`."""
+        """Fetch the file, or ask the server whether the `kept` one is still current."""
         try:
             request = Request(url, stream=True, statuses=STATUSES)
         except ConfigError as exc:
@@ -155,7 +159,7 @@ class Downloads:
         """Put the file in its place and record it."""
         named = NamedFile(receiver.sha256, receiver.name, receiver.type, host_of(url))
         path = path_of(template, named, self._run.job, self._run.spider)
-        if receiver.sha256 in path:  # no other file can have it
+        if receiver.sha256 in path:  # no other file can have this path
             return await self._put_and_keep(url, path, part, receiver)
         lock = self._landing.setdefault(path_key(path), asyncio.Lock())
         async with lock:
@@ -182,8 +186,11 @@ class Downloads:
         return kept
 
     async def _is_free(self, path: str, url: str, receiver: FileReceiver) -> bool:
-        """Whether a path holds no other file than this one, or an older version of
-        this URL's that no other URL shares."""
+        """Return whether a path is free for this file.
+
+        It is if it holds the same file, or an older version of this URL's file that no
+        other URL uses.
+        """
         others = await self._table.at(self.place.name, path)
         if not others:
             return await to_thread.run_sync(self._holds_same, path, receiver)
@@ -192,8 +199,10 @@ class Downloads:
         )
 
     def _holds_same(self, path: str, receiver: FileReceiver) -> bool:
-        """Whether a path of which the table knows nothing is free, or holds the same.
-        A killed process may have put it there, or somebody else."""
+        """Return whether an unrecorded path is free or holds the same content.
+
+        A killed process may have put the file there, or another program.
+        """
         size = self.place.size(path)
         if size is None:
             return True
@@ -207,7 +216,7 @@ class Downloads:
         part.landed()
 
     async def _is_there(self, kept: KeptFile) -> bool:
-        """Whether the file still lies where it was put, with its size."""
+        """Return whether the file still exists with its recorded size."""
         return await to_thread.run_sync(self.place.size, kept.path) == kept.size
 
     def _lost(self, file: File) -> File:
@@ -219,12 +228,12 @@ class Downloads:
         return File(kept.url, text, kept.sha256, kept.size, kept.type)
 
 
-#: By a run's table: its downloads by the names of their places.
+#: By a run's table of files: its downloads by the names of their places.
 _open: WeakKeyDictionary[FileTable, dict[str, Downloads]] = WeakKeyDictionary()
 
 
 def downloads_of(run: Run, name: str, place: Callable[[], FilePlace]) -> Downloads:
-    """The downloads of a run into a place, the same for all pipelines."""
+    """Return the downloads of a run into a place; all pipelines share them."""
     known = _open.setdefault(run.files, {})
     if name not in known:
         known[name] = Downloads(place(), run)

@@ -1,17 +1,17 @@
-"""What is asked of a picture, and what is known of it. Pure, and without Pillow."""
+"""Limits and facts about images as values. Pure, without Pillow."""
 
 from __future__ import annotations
 
 import msgspec
 
-#: Formats of copies, with the ending of their names.
+#: Formats of copies, with their file extensions.
 FORMATS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
-#: Pillow itself warns of a picture with more pixels.
+#: Pillow itself warns about an image with more pixels.
 MOST_PIXELS = 89_000_000
 
 
 class UnfitImage(Exception):
-    """A file that is no picture, or not one that is wanted."""
+    """A file that is not an image, or an image that is not accepted."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -20,36 +20,36 @@ class UnfitImage(Exception):
 
 
 class ImageLimits(msgspec.Struct, frozen=True):
-    """Which pictures are taken; sizes in pixels, as the picture is shown."""
+    """Which images are accepted. Sizes are in pixels, as the image is shown."""
 
     min_width: int = 0
     min_height: int = 0
     max_pixels: int = 50_000_000
-    #: Whether moving pictures are taken.
+    #: Whether animated images are accepted.
     animated: bool = True
 
 
 class WantedCopy(msgspec.Struct, frozen=True):
-    """A copy that is asked for."""
+    """A copy that should be made."""
 
-    #: The width and height into which it must fit; None: as large as the original.
+    #: The maximum width and height in pixels; None: as large as the original.
     box: tuple[int, int] | None = None
-    #: One of FORMATS; "": the original's own if that is one, else PNG.
+    #: One of FORMATS; "": the original's format if it is one of them, else PNG.
     format: str = ""
 
 
 class SeenImage(msgspec.Struct, frozen=True):
-    """What the head of a picture says."""
+    """The facts in the head of an image file."""
 
-    #: In pixels, as the picture is shown.
+    #: In pixels, as the image is shown.
     width: int
     height: int
-    #: The format that a copy has by default.
+    #: The default format of a copy.
     own_format: str
 
 
 class ImageCopy(msgspec.Struct, frozen=True):
-    """A copy of a picture."""
+    """A copy of an image."""
 
     content: bytes
     #: In pixels.

@@ -1,7 +1,7 @@
-"""The pipeline `Images`: as `Files`, for pictures, with their size and copies of them.
+"""The pipeline `Images`: like `Files`, with sizes and smaller copies of the images.
 
-Rule: the file that was fetched stays as it is. A copy lies under the checksum of its
-original, and a copy that is there is not made again.
+Rule: the fetched file is never changed. A copy is stored under the checksum of its
+original, and an existing copy is not made again.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from crawler.pipelines.files.paths import BY_CONTENT
 from crawler.pipelines.files.pipeline import Files, FilesOfRun
 from crawler.web.file_names import safe_name
 
-#: Pictures that are decoded at a time: each takes four bytes a pixel.
+#: Number of images decoded at the same time; each takes four bytes for each pixel.
 _AT_ONCE = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A smaller copy of a picture."""
+    """A smaller copy of an image."""
 
-    #: Where it lies, as `File.path`.
+    #: The place of the file, as in `File.path`.
     path: str
     sha256: str
     #: In bytes.
@@ -56,35 +56,38 @@ class Thumbnail:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image(File):
-    """A picture that an item named, in the item's own field.
+    """An image that an item named, as stored in the item's field.
 
-    If it was converted, `path`, `sha256`, `size` and `type` are those of the copy.
+    If it was converted, `path`, `sha256`, `size` and `type` are those of the converted
+    copy.
     """
 
-    #: In pixels, as the picture is shown: turned as its EXIF data say.
+    #: In pixels, as the image is shown: rotated as its EXIF data say.
     width: int = 0
     height: int = 0
-    #: Where the file lies as it was fetched.
+    #: The place of the file as fetched.
     original: str = ""
     #: Smaller copies by name.
     thumbs: dict[str, Thumbnail] = dataclasses.field(default_factory=dict)
 
 
 class Images(Files):
-    """Fetches the picture that a field names, and puts an `Image` into the item.
+    """Fetches the image that a field names, and puts an `Image` into the item.
 
     `Images("cover_url", to="cover", thumbs={"small": (120, 120)}, format="webp")`. It
-    takes what `Files` takes, and:
+    takes the arguments of `Files`, and:
 
-    `min_width`, `min_height`: smaller pictures have the reason `too_small`.
-    `max_pixels`: a picture that says it has more is not decoded: `bomb`.
-    `thumbs`: names, and the width and height into which each copy must fit. A copy is
-    never larger than the picture. `format`: "jpeg", "png" or "webp" for all copies; the
-    picture itself is converted, too. With `animated=False` moving pictures have the
-    reason `animated`; else their first picture is copied. Damaged files are `truncated`
-    or `decode_error`.
+    - `min_width`, `min_height`: smaller images get the reason `too_small`.
+    - `max_pixels`: an image that announces more is not decoded; its reason is `bomb`.
+    - `thumbs`: names, each with the maximum width and height of a copy. A copy is never
+      larger than the image.
+    - `format`: "jpeg", "png" or "webp" for all copies; the image itself is converted,
+      too.
+    - `animated=False`: animated images get the reason `animated`. Otherwise their first
+      frame is copied.
 
-    ConfigError: Pillow is missing (the extra `images`), before the first request.
+    Damaged files get the reason `truncated` or `decode_error`. ConfigError before the
+    first request if Pillow (the extra `images`) is missing.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class Images(Files):
         self._check()
 
     def wanted(self) -> dict[str, WantedCopy]:
-        """The copies by their names; "" is the converted picture itself."""
+        """Return the wanted copies by name; "" is the converted image itself."""
         found = {
             name: WantedCopy(box, self.format) for name, box in self.thumbs.items()
         }
@@ -129,7 +132,7 @@ class Images(Files):
         for name, box in self.thumbs.items():
             if not isinstance(name, str) or not name or safe_name(name) != name:
                 raise ConfigError(
-                    f"Images(thumbs=...): {name!r} is no name of a folder"
+                    f"Images(thumbs=...): {name!r} is not a valid folder name"
                 )
             if not _is_box(box):
                 raise ConfigError(
@@ -146,7 +149,7 @@ class Images(Files):
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[FilesOfRun]:
-        """The pictures of one run."""
+        """Open the state for the images of one run."""
         await to_thread.run_sync(self._load)
         async with super().open(run) as files:
             yield files
@@ -164,7 +167,7 @@ class Images(Files):
 
 
 class ImagesOfRun(FilesOfRun):
-    """Fetches the pictures of items in one run."""
+    """Fetches the images of items in one run."""
 
     def __init__(self, images: Images, downloads: Downloads, run: Run) -> None:
         super().__init__(images, downloads, run)
@@ -172,7 +175,7 @@ class ImagesOfRun(FilesOfRun):
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """The pictures among these files; the others with the reason why not."""
+        """Return the accepted images among these files; the others get a reason."""
         return [await self._image(file) for file in files]
 
     async def _image(self, file: File) -> Image:
@@ -186,11 +189,11 @@ class ImagesOfRun(FilesOfRun):
             )
 
         lock = self._downloads.making.setdefault(file.sha256, asyncio.Lock())
-        async with lock:  # another page may be at the same picture
+        async with lock:  # another page may be processing the same image
             return await self._downloads.patience.repeat(made)
 
     def _made(self, file: File, path: str) -> Image:
-        """The picture with its copies. In a thread."""
+        """Return the image with its copies; runs in a thread."""
         content = self._downloads.place.read(path)
         try:
             seen = pictures().look(content, self._images.limits_of_images)
@@ -213,7 +216,7 @@ class ImagesOfRun(FilesOfRun):
     def _copies(
         self, file: File, content: bytes, seen: SeenImage
     ) -> dict[str, Thumbnail]:
-        """The copies by their names; those that are missing are made."""
+        """Return the copies by name; missing ones are made."""
         wanted = self._images.wanted()
         paths = {
             name: _path(name, copy, copy.format or seen.own_format, file.sha256)
@@ -221,7 +224,8 @@ class ImagesOfRun(FilesOfRun):
         }
         found = {name: self._existing(path) for name, path in paths.items()}
         missing = [name for name, copy in found.items() if copy is None]
-        if missing or not wanted:  # without a copy, too, the picture must be whole
+        # even without copies, check that the image is complete
+        if missing or not wanted:
             limits = self._images.limits_of_images
             made = pictures().make_copies(
                 content, limits, [wanted[name] for name in missing]
@@ -236,7 +240,7 @@ class ImagesOfRun(FilesOfRun):
         }
 
     def _existing(self, path: str) -> ImageCopy | None:
-        """The copy that an earlier item or run has left at this path."""
+        """Return a copy at this path, if an earlier item or run has made it."""
         place = self._downloads.place
         if place.size(path) is None:
             return None
@@ -244,7 +248,7 @@ class ImagesOfRun(FilesOfRun):
         try:
             seen = pictures().look(content, ImageLimits(max_pixels=MOST_PIXELS))
         except UnfitImage:
-            return None  # damaged since, so it is made again
+            return None  # the copy is damaged, so it is made again
         return ImageCopy(content, seen.width, seen.height)
 
     def _thumbnail(
@@ -269,12 +273,13 @@ def _is_box(value: object) -> bool:
 
 
 def _path(name: str, wanted: WantedCopy, format: str, sha256: str) -> str:
-    """Where a copy lies: it says how it was made, and of what."""
+    """Return the path of a copy, which says how it was made, and from which
+    original."""
     box = wanted.box
     folder = f"{name}-{box[0]}x{box[1]}" if box is not None else format
     return f"{folder}/{sha256[:2]}/{sha256}{FORMATS[format]}"
 
 
 def pictures() -> Any:
-    """The module that needs Pillow."""
+    """Return the module that needs Pillow."""
     return importlib.import_module("crawler.pipelines.files.pictures")

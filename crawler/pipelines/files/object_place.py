@@ -1,7 +1,7 @@
 """Files in object storage: S3, Google Cloud Storage, Azure, by obstore.
 
-Rule: an object appears whole or not at all, so a file is gathered on this machine and
-uploaded when it is whole. What a killed process has gathered is lost.
+Rule: an object appears as a whole or not at all. So a file is first collected on this
+machine and uploaded when complete. A killed process loses the collected bytes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import obstore
 from crawler.errors import ConfigError
 from crawler.store.object_storage import open_bucket, translated
 
-#: A larger object is uploaded in parts of this size, two at a time.
+#: In bytes. A larger object is uploaded in parts of this size, two at a time.
 PART_SIZE = 8 << 20
 
 
 class ObjectFolder:
     """All objects under one prefix: `s3://bucket/prefix`, `gs://`, `az://`.
 
-    Credentials and the endpoint come from the environment, as the service's own tools
-    read them. `store` is any store of obstore, with its root at the bucket.
+    Credentials and the endpoint come from the environment, as for the service's own
+    tools. `store` is any obstore store whose root is the bucket.
     """
 
     def __init__(self, url: str, store: Any = None) -> None:

@@ -1,7 +1,7 @@
-"""A file on its way: its bytes so far, and their digest.
+"""A file that is being downloaded: its bytes so far, and their digest.
 
-Rule: what is on disk can be continued only with the validator beside it, which says of
-which version the bytes are. Methods that touch the disk run in a thread.
+Rule: a part can be continued only with its validator, which says to which version the
+bytes belong. Methods that use the disk run in a thread.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import msgspec
 
 from crawler.web.media_type import SNIFFED_BYTES
 
-#: Bytes that are gathered in memory before they are written.
+#: Bytes collected in memory before they are written.
 BATCH = 1024**2
 _CHUNK = 1024**2
 
 
 class PartState(msgspec.Struct):
-    """What is written beside a part."""
+    """The information stored beside a part."""
 
     url: str
-    #: The ETag or Last-Modified by which the rest can be asked for.
+    #: The ETag or Last-Modified with which the rest can be requested.
     validator: str
 
 
 class PartFile:
-    """The part of one URL in `folder`; in the folder, its name depends on the URL."""
+    """The part of one URL in `folder`; its file name depends on the URL."""
 
     def __init__(self, folder: Path, url: str) -> None:
         name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
@@ -41,21 +41,21 @@ class PartFile:
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
-        #: Bytes so far, those in memory included.
+        #: Bytes so far, including those in memory.
         self.size = 0
         self.gathered = 0
         self.validator = ""
-        #: The first bytes, which tell the type.
+        #: The first bytes, from which the type is detected.
         self.head = b""
 
     @property
     def path(self) -> Path:
-        """The file, once `finish` has written it."""
+        """The path of the file, once `finish` has written it."""
         return self._path
 
     def take_up(self) -> None:
-        """Continue what an earlier process has left of this URL, if that is possible.
-        In a thread."""
+        """Continue the part that an earlier process has left, if possible; runs in a
+        thread."""
         try:
             state = msgspec.json.decode(self._beside.read_bytes(), type=PartState)
         except (OSError, msgspec.DecodeError):
@@ -72,14 +72,14 @@ class PartFile:
         self.validator = state.validator
 
     def restart(self, validator: str) -> None:
-        """Forget all bytes: the body begins anew, in this version."""
+        """Drop all bytes, because the body begins again in this version."""
         self._digest = hashlib.sha256()
         self._waiting, self.size, self.gathered = [], 0, 0
         self.head = b""
         self.validator = validator
 
     def add(self, piece: bytes) -> None:
-        """Gather the next bytes; `flush` writes them."""
+        """Collect the next bytes; `flush` writes them."""
         self._waiting.append(piece)
         if len(self.head) < SNIFFED_BYTES:
             self.head = (self.head + piece)[:SNIFFED_BYTES]
@@ -87,7 +87,8 @@ class PartFile:
         self.size += len(piece)
 
     def flush(self) -> None:
-        """Write what was gathered, so that it can be continued. In a thread."""
+        """Write the collected bytes, so that the part can be continued; runs in a
+        thread."""
         self._write(is_last=False)
 
     def _write(self, *, is_last: bool) -> None:
@@ -109,8 +110,10 @@ class PartFile:
         self.gathered = 0
 
     def finish(self) -> str:
-        """Write the rest, to the disk itself; the SHA-256 of all bytes in hexadecimal.
-        In a thread."""
+        """Write the rest durably; return the SHA-256 of all bytes in hexadecimal.
+
+        Runs in a thread.
+        """
         self._write(is_last=True)
         assert self._file is not None
         self._file.truncate(self.size)
@@ -119,7 +122,7 @@ class PartFile:
         return self._digest.hexdigest()
 
     def leave(self) -> None:
-        """Keep what can be continued, and remove the rest. In a thread."""
+        """Keep the part if it can be continued, else remove it; runs in a thread."""
         if self._file is None:
             return
         if self.validator and self.size - self.gathered > 0:
@@ -128,14 +131,14 @@ class PartFile:
             self.discard()
 
     def discard(self) -> None:
-        """Remove the part. In a thread."""
+        """Remove the part; runs in a thread."""
         self._release()
         self.restart("")
         self._path.unlink(missing_ok=True)
         self._beside.unlink(missing_ok=True)
 
     def landed(self) -> None:
-        """Remove what lies beside the part, which was moved to its place. In a
+        """Remove the files beside the part, which was moved to its place; runs in a
         thread."""
         self._beside.unlink(missing_ok=True)
 
@@ -144,10 +147,11 @@ class PartFile:
         return self._path.with_suffix(".json")
 
     def _opened(self, *, new: bool) -> bool:
-        """Open the part for this process alone; another name if another has it."""
+        """Open the part for this process alone, under another name if another process
+        uses it."""
         for _ in range(2):
             try:
-                # Not a context manager: it is open as long as bytes come.
+                # Not a context manager, because it stays open while bytes arrive.
                 flags = os.O_RDWR | (os.O_CREAT if new else 0)
                 number = os.open(self._path, flags, 0o666)
             except FileNotFoundError:
@@ -170,7 +174,7 @@ class PartFile:
         raise OSError(f"{self._path} cannot be opened")
 
     def _note(self) -> None:
-        """Write beside the part of which version it is, before its first bytes."""
+        """Store the part's version beside it, before its first bytes."""
         if self.validator:
             state = PartState(self._url, self.validator)
             self._beside.write_bytes(msgspec.json.encode(state))

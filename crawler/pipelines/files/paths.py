@@ -1,4 +1,5 @@
-"""Where a file lies in its place: a template of what is known of the file. Pure."""
+"""Makes a file's path in its place from a template and the facts about the file.
+Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ from crawler.errors import ConfigError
 from crawler.web.file_extensions import TYPES
 from crawler.web.file_names import MAX_BYTES, safe_name, split_name
 
-#: The path of a file by its content alone: equal files are one.
+#: A path that depends only on the content, so that equal files are stored once.
 BY_CONTENT = "{sha256:.2}/{sha256}{ext}"
 FIELDS = ("sha256", "name", "stem", "ext", "host", "job", "spider")
-#: Bytes of a name that are free for what tells equal names apart.
+#: Bytes reserved in a file name for a suffix that separates equal names.
 _ROOM = 16
 
 _FAVOURED = ("jpg", "mp3", "mp4", "mpeg", "tif", "gz", "bin", "mid", "ogg", "ps")
@@ -33,17 +34,17 @@ _BY_TYPE = {
 
 
 class NamedFile(msgspec.Struct, frozen=True):
-    """What a path is made of."""
+    """The values for a path template."""
 
     sha256: str
-    #: The server's name for the file, or the one in its URL; not safe.
+    #: The server's name for the file, or the one in its URL; may be unsafe.
     name: str
     type: str
     host: str
 
 
 def check_template(template: str) -> None:
-    """ConfigError for a template that names what is not known of a file."""
+    """Raise ConfigError for a template with an unknown placeholder."""
     try:
         parsed = list(Formatter().parse(template))
         names = [name for _, name, _, _ in parsed if name is not None]
@@ -55,7 +56,7 @@ def check_template(template: str) -> None:
     if unknown:
         known = ", ".join(FIELDS)
         raise ConfigError(
-            f"Files(path={template!r}): {{{unknown[0]}}} is none of: {known}"
+            f"Files(path={template!r}): {{{unknown[0]}}} is not one of: {known}"
         )
     if "sha256" not in names and "name" not in names and "stem" not in names:
         raise ConfigError(
@@ -65,7 +66,7 @@ def check_template(template: str) -> None:
 
 
 def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> str:
-    """The file's path, every part of it a safe name."""
+    """Return the file's path; each part of it is a safe file name."""
     name = safe_name(file.name)
     stem, own = split_name(name)
     extension = extension_of(file.type, own)
@@ -78,7 +79,7 @@ def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> 
         "job": job,
         "spider": spider,
     }
-    # What a value holds must not make folders: only the template's slashes do.
+    # Only the template's own slashes may create folders.
     safe = {key: value.replace("/", "_") for key, value in values.items()}
     parts = template.format(**safe).split("/")
     room = MAX_BYTES - _ROOM
@@ -86,14 +87,15 @@ def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> 
 
 
 def beside(path: str, sha256: str) -> str:
-    """Another path for a file whose own path is taken."""
+    """Return another path for a file whose own path is taken."""
     folder, slash, name = path.rpartition("/")
     stem, extension = split_name(name)
     return f"{folder}{slash}{stem}-{sha256[:12]}{extension}"
 
 
 def extension_of(kind: str, own: str) -> str:
-    """The extension for a media type, with its dot: the file's own where it fits."""
+    """Return the extension for a media type, with its dot; the file's own if it
+    fits."""
     known = _BY_TYPE.get(kind)
     if known is None or TYPES.get(own[1:].lower()) == kind:
         return own.lower()

@@ -1,6 +1,6 @@
-"""Repeats what failed because a disk is full, or a storage is away.
+"""Repeats writes of files while a disk is full or a storage is unavailable.
 
-Rule: pages wait meanwhile, for some minutes. What will never work is not repeated.
+Rule: meanwhile pages wait, for some minutes. An error that lasts is not retried.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a failing place is tried again.
 PATIENCE = 300.0
-#: Errors of the disk that the same call will meet again.
+#: Errors of the disk that would also fail a second try.
 _LASTING = {
     errno.EACCES,
     errno.EEXIST,
@@ -57,7 +57,7 @@ class Patience(Repeats):
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same call may work a little later."""
+    """Return whether the same call may work a little later."""
     if isinstance(error, OSError):
         return error.errno not in _LASTING
     return isinstance(error, StoreError)

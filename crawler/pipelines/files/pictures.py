@@ -1,7 +1,7 @@
-"""Pictures, by Pillow: what a file shows, and copies of it in other sizes and formats.
+"""Reads images, with Pillow, and makes copies in other sizes and formats.
 
-Rule: the head of a file decides before a pixel is decoded. Pure, but slow: callers run
-it in a thread.
+Rule: the head of a file is checked before a pixel is decoded. Pure, but slow, so
+callers use a thread.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from crawler.pipelines.files.image_values import (
 )
 from crawler.web.media_type import SNIFFED_BYTES, sniff
 
-#: Formats that are read. Others are not: EPS, for one, starts a program.
+#: Formats that are read. Others may be unsafe: for EPS Pillow starts a program.
 _READ = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
-#: The format of a copy if none is asked for; other originals give PNG.
+#: The default format of a copy by the original's format; others become PNG.
 _OWN = {"AVIF": "webp", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
-#: What Pillow is told about a copy.
+#: Options for Pillow, by the format of a copy.
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "jpeg": {"quality": 85, "progressive": True},
     "png": {},
@@ -38,7 +38,8 @@ _OPTIONS: Mapping[str, Mapping[str, object]] = {
 }
 _TIFF = (b"II*\0", b"MM\0*")
 _ORIENTATION = 0x0112
-#: How a picture is turned for each value of that tag (TIFF 6.0, EXIF 2.3: 4.6.4.A).
+#: The rotation for each value of the EXIF orientation tag (TIFF 6.0, EXIF 2.3:
+#: 4.6.4.A).
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -49,7 +50,7 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 _ON_ITS_SIDE = [_TURNS[number] for number in (5, 6, 7, 8)]
-#: What Pillow's decoders raise for bytes that are not what they claim to be.
+#: Errors of Pillow's decoders for bytes that are not what they claim to be.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -69,7 +70,7 @@ _BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
 def look(content: bytes, limits: ImageLimits) -> SeenImage:
-    """Read the head; UnfitImage if the picture is not wanted or none."""
+    """Read the head. UnfitImage if it is not an image, or not accepted."""
     with _damage_named(), _opened(content, limits) as image:
         return _seen(image, limits)
 
@@ -77,8 +78,10 @@ def look(content: bytes, limits: ImageLimits) -> SeenImage:
 def make_copies(
     content: bytes, limits: ImageLimits, wanted: Sequence[WantedCopy]
 ) -> list[ImageCopy]:
-    """Decode the picture, or its first one if it is animated, and make copies of it;
-    UnfitImage if it is not wanted or damaged."""
+    """Decode the image, or the first frame of an animated one, and make copies.
+
+    UnfitImage if it is not accepted or damaged.
+    """
     with _damage_named(), _opened(content, limits) as image:
         seen = _seen(image, limits)
         image.load()
@@ -106,12 +109,13 @@ def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
     try:
         image = PIL.Image.open(io.BytesIO(content), formats=known)
     except PIL.UnidentifiedImageError as exc:
-        is_tiff = content.startswith(_TIFF)  # which sniffing does not know
+        # detection by the first bytes does not know TIFF
+        is_tiff = content.startswith(_TIFF)
         if is_tiff or sniff(content[:SNIFFED_BYTES]).startswith("image/"):
-            raise UnfitImage(Reason.DECODE_ERROR, "its head is damaged") from exc
+            raise UnfitImage(Reason.DECODE_ERROR, "its header is damaged") from exc
         formats = ", ".join(known)
         raise UnfitImage(
-            Reason.UNWANTED_TYPE, f"no picture of a known format ({formats})"
+            Reason.UNWANTED_TYPE, f"not an image of a supported format ({formats})"
         ) from exc
     pixels = image.width * image.height
     if pixels > limits.max_pixels:
@@ -138,11 +142,11 @@ def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
 
 def _turn(image: PIL.Image.Image) -> Transpose | None:
     if image.format == "TIFF":
-        return None  # Pillow turns it by itself
+        return None  # Pillow rotates it by itself
     try:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGE:
-        return None  # damaged EXIF is no reason to lose the picture
+        return None  # damaged EXIF data is no reason to refuse the image
 
 
 def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
@@ -158,15 +162,16 @@ def _copy(
         copy = copy.copy()
         copy.thumbnail(box, Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
-    # The original's EXIF data (position, camera, date) are not copied.
+    # The original's EXIF data (position, camera, date) are not copied, for privacy.
     profile = image.info.get("icc_profile") if image.mode == copy.mode else None
     copy.save(buffer, format, icc_profile=profile, **_OPTIONS[format])
     return ImageCopy(buffer.getvalue(), *copy.size)
 
 
 def _in_colours_of(image: PIL.Image.Image, format: str) -> PIL.Image.Image:
-    """The picture in colours that every program reads; JPEG has no transparency."""
-    if image.mode.startswith("I"):  # 16 bits of grey
+    """Convert the image to a color mode that every program reads; JPEG has no
+    transparency."""
+    if image.mode.startswith("I"):  # 16-bit grayscale
         image = image.convert("I").point(lambda value: value * (1 / 256))
         return image.convert("L")
     if not image.has_transparency_data:

@@ -1,7 +1,8 @@
-"""The pipeline `Files`: what an item names is fetched before the item lands.
+"""The pipeline `Files`: fetches the files that an item names before the item is
+committed.
 
-Rule: the requests are the page's own, as those of `self.fetch` are: the host's turn,
-robots.txt, retries, proxies and sessions hold for them.
+Rule: the requests belong to the page, like those of `self.fetch`: the host's pace,
+robots.txt, retries, proxies and sessions apply.
 """
 
 from __future__ import annotations
@@ -44,21 +45,22 @@ _SCHEMES = ("s3", "gs", "az")
 class Files:
     """Fetches the file that a field names, and puts a `File` into the item.
 
-    `Files("cover_url", to="cover")`: `cover` says where the file lies, with checksum,
-    size and type. A field with a list of URLs gives a list. Without `to` the `File`
-    takes the place of the URL. Relative URLs are those of the page.
+    `Files("cover_url", to="cover")`: `cover` contains the file's path, checksum, size
+    and type. A field with a list of URLs gives a list. Without `to` the `File` replaces
+    the URL. Relative URLs are resolved against the page.
 
-    `folder` is a folder, or `s3://bucket/folder` (`gs://`, `az://`). `path` is the
-    template of a file's path in it, of {sha256}, {name}, {stem}, {ext}, {host}, {job}
-    and {spider}; by default equal files are one. `types` are the media types that are
-    taken, by content: "application/pdf", "image/*". `max_size` is in bytes, or
-    "64 MiB". A file that cannot be fetched has a `reason`; with `required` its item is
-    dropped as `file:REASON`.
+    - `folder` is a folder, or `s3://bucket/folder` (`gs://`, `az://`).
+    - `path` is the template of a file's path in it, made of {sha256}, {name}, {stem},
+      {ext}, {host}, {job} and {spider}. By default equal files are stored once.
+    - `types` are the accepted media types, by content: "application/pdf", "image/*".
+    - `max_size` is in bytes, or text such as "64 MiB".
+    - A file that cannot be fetched has a `reason`. With `required` its item is dropped
+      as `file:REASON`.
 
-    ConfigError: the folder cannot be written, before the first request.
+    ConfigError before the first request if the folder cannot be written.
     """
 
-    #: It fetches files, and leaves the type of an item as it is.
+    #: Whether it fetches files without changing the type of an item.
     is_fetching = True
 
     def __init__(
@@ -92,7 +94,7 @@ class Files:
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[FilesOfRun]:
-        """The files of one run."""
+        """Open the state for the files of one run."""
         downloads = downloads_of(run, self.folder, self._place)
         place = downloads.place
         try:
@@ -119,8 +121,7 @@ class Files:
         if scheme not in _SCHEMES:
             known = ", ".join(_SCHEMES)
             raise ConfigError(
-                f"{self!r}: {scheme}:// is none of the places for files: a folder, "
-                f"{known}"
+                f"{self!r}: {scheme}:// is not a place for files; use a folder, {known}"
             )
         try:
             found = importlib.import_module("crawler.pipelines.files.object_place")
@@ -143,14 +144,14 @@ class FilesOfRun:
         self._files = files
         self._downloads = downloads
         self._run = run
-        #: Whether an item had the field, be it empty.
+        #: Whether an item had the field, even if empty.
         self._is_field_known = False
         #: The fields of an item that did not have it.
         self._other_fields: list[str] = []
 
     def tell_unknown_field(self) -> None:
-        """Warn if there were items, and none of them had the field: it is misspelt, as
-        a rule."""
+        """Log a warning if no item of the run had the field, which is probably
+        misspelt."""
         if self._other_fields and not self._is_field_known:
             field, fields = self._files.field, self._other_fields
             logger.warning(
@@ -158,7 +159,7 @@ class FilesOfRun:
             )
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """A copy of the item with its files."""
+        """Return a copy of the item with its files."""
         if items.has(item, self._files.field):
             self._is_field_known = True
         elif not self._other_fields:
@@ -178,12 +179,14 @@ class FilesOfRun:
         return _with(item, self._files.to, value)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """These files, with a reason for each that is not wanted after all. The time
-        that it takes does not count against that of a callback."""
+        """Return these files, with a reason for each that is not accepted.
+
+        The time for this does not count against a callback's limit.
+        """
         return files
 
     async def _all(self, named: list[str | File]) -> list[File]:
-        """The files of these URLs, in their order; one that is a File already has no
+        """Return the files of these URLs in order; a File in the list has no valid
         URL."""
         urls = [each for each in dict.fromkeys(named) if isinstance(each, str)]
         if not urls:
@@ -195,7 +198,7 @@ class FilesOfRun:
             )
 
     async def _fetched(self, urls: list[str], receiving: Receiving) -> dict[str, File]:
-        """Fetch these URLs side by side."""
+        """Fetch these URLs in parallel."""
         files = self._files
         try:
             async with asyncio.TaskGroup() as group:
@@ -211,10 +214,10 @@ class FilesOfRun:
 
 
 def _url(page: Response | None, reference: Any) -> str | File:
-    """The absolute URL; a File that says why there is none."""
+    """Return the absolute URL, or a File with the reason why it is invalid."""
     if not isinstance(reference, str):
         kind = type(reference).__name__
-        return File(str(reference), reason=BAD_URL, detail=f"{kind} is no URL")
+        return File(str(reference), reason=BAD_URL, detail=f"{kind} is not a URL")
     if page is None:
         return reference
     try:
@@ -224,7 +227,8 @@ def _url(page: Response | None, reference: Any) -> str | File:
 
 
 def _with(item: Any, field: str, value: Any) -> Any:
-    """A copy of the item with another value in a field; ItemError if it has none."""
+    """Return a copy of the item with another value in a field. ItemError if it has
+    none."""
     try:
         if isinstance(item, dict):
             return {**item, field: value}
@@ -233,7 +237,7 @@ def _with(item: Any, field: str, value: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
             return dataclasses.replace(item, **{field: value})
         if hasattr(item, "__attrs_attrs__"):
-            import attrs  # the item's own library
+            import attrs  # imported only for items of this library
 
             return attrs.evolve(item, **{field: value})
         if hasattr(item, "model_copy"):
@@ -244,4 +248,4 @@ def _with(item: Any, field: str, value: Any) -> Any:
         raise ItemError(
             f"Files: {type(item).__name__} takes no {field!r}: {exc}", field=field
         ) from exc
-    raise ItemError(f"Files: {type(item).__name__} is no item", field=field)
+    raise ItemError(f"Files: {type(item).__name__} is not an item", field=field)

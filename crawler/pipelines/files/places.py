@@ -1,6 +1,6 @@
-"""Where files come to lie: the protocol, and a folder on this machine.
+"""Places where files are stored: the protocol, and a folder on this machine.
 
-Rule: a file appears in its place whole or not at all. The methods run in a thread.
+Rule: a file appears in its place as a whole or not at all. The methods run in a thread.
 """
 
 from __future__ import annotations
@@ -19,45 +19,46 @@ class FilePlace(Protocol):
 
     @property
     def name(self) -> str:
-        """What the job's table of files knows the place by."""
+        """The name of the place in the job's table of files."""
         ...
 
     @property
     def parts(self) -> Path:
-        """The folder on this machine for files on their way."""
+        """The local folder for files that are being downloaded."""
         ...
 
     def prepare(self) -> None:
-        """Make the place usable; OSError or ConfigError if it is not."""
+        """Prepare the place. OSError or ConfigError if it cannot be used."""
         ...
 
     def text(self, path: str) -> str:
-        """Where the file lies, as items say it."""
+        """Return the place of a file as items show it."""
         ...
 
     def size(self, path: str) -> int | None:
-        """The size of the file at a path; None: there is none."""
+        """Return the size of the file at a path in bytes; None if there is none."""
         ...
 
     def digest(self, path: str) -> str:
-        """The SHA-256 of the file at a path, in hexadecimal."""
+        """Return the SHA-256 of the file at a path, in hexadecimal."""
         ...
 
     def read(self, path: str) -> bytes:
-        """The bytes of the file at a path."""
+        """Return the bytes of the file at a path."""
         ...
 
     def put(self, part: Path, path: str) -> None:
-        """Move a whole file to a path, durably; it replaces what is there."""
+        """Move a complete file to a path, durably; it replaces an existing file."""
         ...
 
     def close(self) -> None:
-        """Release what `prepare` took."""
+        """Release the resources that `prepare` took."""
         ...
 
 
 class LocalFolder:
-    """A folder on this machine; files on their way lie in `.parts` of it."""
+    """A folder on this machine; files being downloaded are in its subfolder
+    `.parts`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -100,15 +101,15 @@ class LocalFolder:
             sync_folder(folder)
 
     def close(self) -> None:
-        """Remove the folder of parts if nothing is left in it."""
+        """Remove the folder of parts if it is empty."""
         try:
             self.parts.rmdir()
         except OSError:
-            return  # a part that can be continued, or another crawl's
+            return  # it holds a part that can be continued, or another crawl's
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder; the folders in which something new appeared."""
+    """Create a folder with its parents; return the folders that got a new entry."""
     holders = []
     for each in (folder, *folder.parents):
         if each.exists():

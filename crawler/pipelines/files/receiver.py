@@ -1,7 +1,7 @@
-"""Receives one file: asks for it, or for its rest, and writes what comes.
+"""Receives one file: requests all of it or its rest, and writes what arrives.
 
-Rule: what is on disk always belongs to the version that the validator names; a body
-of another version begins anew (RFC 9110, 13.1.5 and 14).
+Rule: the bytes on disk always belong to the version that the validator names. A body of
+another version begins again (RFC 9110, 13.1.5 and 14).
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from crawler.web.http_dates import parse_date
 from crawler.web.media_type import SNIFFED_BYTES
 
 NOT_MODIFIED, PARTIAL, UNSATISFIABLE = 304, 206, 416
-#: Statuses besides 2xx that say something about a file which is here already.
+#: Statuses besides 2xx that say something about a file which is already here.
 STATUSES = (NOT_MODIFIED, UNSATISFIABLE)
 
 _OURS = frozenset(
     {"accept-encoding", "range", "if-range", "if-none-match", "if-modified-since"}
 )
-#: Seconds after which a date names one version only (RFC 9110, 8.8.2.2).
+#: After this many seconds a date identifies one version (RFC 9110, 8.8.2.2).
 _STEADY = 60
 _RANGE = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.I)
 
 
 class FileLimits(msgspec.Struct, frozen=True):
-    """Which files an item takes."""
+    """Which files are accepted."""
 
     #: Media types such as "image/png" and "image/*"; empty: all.
     types: tuple[str, ...] = ()
-    #: The most bytes of a file.
+    #: Maximum size of a file in bytes.
     max_size: int = 1024**3
 
 
 class FileReceiver:
-    """Receives the file of one URL into its part, in as many tries as it takes."""
+    """Receives the file of one URL into its part, in one or several tries."""
 
     def __init__(
         self, part: PartFile, limits: FileLimits, kept: KeptFile | None
     ) -> None:
         self._part = part
         self._limits = limits
-        #: The file as an earlier run has it; None: it is not there.
+        #: The file from an earlier run; None if there is none.
         self._kept = kept
-        #: The server's answer to the conditions of the last request.
+        #: Whether the server has answered that the file is unchanged.
         self.is_unchanged = False
         self.sha256 = ""
         #: In bytes.
@@ -65,10 +65,12 @@ class FileReceiver:
         self.modified = ""
 
     def request(self, request: Request) -> Request:
-        """The request for what is missing: all of the file, its rest, or nothing if
-        it has not changed."""
+        """Return the request for what is missing.
+
+        It asks for the whole file, its rest, or nothing if the file has not changed.
+        """
         headers = [p for p in request.options.headers if p[0].lower() not in _OURS]
-        # A packed body has no offsets that could be asked for again.
+        # The rest of a compressed body could not be requested by offset.
         headers.append(("Accept-Encoding", "identity"))
         if self._part.size:
             headers.append(("Range", f"bytes={self._part.size}-"))
@@ -81,7 +83,7 @@ class FileReceiver:
         return request.with_options(options)
 
     async def receive(self, response: Response) -> None:
-        """Write the body; FetchError: it is not wanted, or did not come whole."""
+        """Write the body. FetchError if it is not accepted or incomplete."""
         part = self._part
         status = response.status_code
         if status == NOT_MODIFIED and self._kept is not None and not part.size:
@@ -114,7 +116,7 @@ class FileReceiver:
         self.name = file_name(disposition) or name_in_url(response.url)
 
     async def _anew(self, response: Response, detail: str) -> FetchError:
-        """Forget the part; the error lets the next try begin anew."""
+        """Drop the part; the returned error makes the next try begin again."""
         await to_thread.run_sync(self._part.discard)
         return FetchError(Reason.TRUNCATED, detail, url=response.url)
 
@@ -147,7 +149,7 @@ class FileReceiver:
             )
 
     def _keep(self) -> None:
-        """Write what has come, if it can be continued."""
+        """Write the bytes received so far, if the part can be continued."""
         part = self._part
         if part.validator and part.gathered:
             part.flush()
@@ -156,7 +158,7 @@ class FileReceiver:
 
 
 def _announced(response: Response) -> int:
-    """The bytes that the head announces; 0: it does not say."""
+    """Return the number of bytes that the head announces; 0 if unknown."""
     text = response.head.value(b"content-length") or ""
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
@@ -171,7 +173,7 @@ def _is_packed(response: Response) -> bool:
 
 
 def _validator(response: Response) -> str:
-    """What names this version of a body whose rest can be asked for; "" for none.
+    """Return the validator of this version, if its rest can be requested; else "".
 
     A weak ETag does not say that bytes are the same (RFC 9110, 13.1.5).
     """

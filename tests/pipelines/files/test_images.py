@@ -335,8 +335,8 @@ def test_a_typed_item_has_a_field_for_its_picture(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"format": "bmp"}, "use one of jpeg, png, webp"),
-        ({"thumbs": {"a/b": (1, 1)}}, "'a/b' is no name of a folder"),
-        ({"thumbs": {"": (1, 1)}}, "'' is no name of a folder"),
+        ({"thumbs": {"a/b": (1, 1)}}, "'a/b' is not a valid folder name"),
+        ({"thumbs": {"": (1, 1)}}, "'' is not a valid folder name"),
         ({"thumbs": {"a": (0, 1)}}, "a: give width and height in pixels"),
         ({"thumbs": {"a": 100}}, "a: give width and height in pixels"),
         ({"max_pixels": 10**9}, "a number from 1 to 89,000,000"),
