@@ -5,8 +5,8 @@ the worker that owns it sends requests to its hosts. A worker that has not renew
 lease in time may send none; later another worker takes its shards. A margin and a hold
 lie between, so that a host's interval is kept across the change.
 
-A worker whose page waits for a request to another worker's site asks for the shard. Its
-owner gives the shard up once nothing of it is out.
+If a page waits for a request to another worker's site, its worker asks for that shard.
+The owner releases the shard once it has no request in flight there.
 
 Rule: only durations are compared, never the clocks of two machines.
 """
@@ -82,7 +82,7 @@ class News:
     shards: frozenset[int] = frozenset()
     #: Shards of this worker that others wait for.
     called: frozenset[int] = frozenset()
-    #: Hosts that got pending entries from other workers: from which place on.
+    #: Hosts with pending entries from other workers, and their first place.
     stirred: dict[str, Place] = field(default_factory=dict)
     #: Facts that other workers have found.
     facts: Facts = field(default_factory=Facts)
