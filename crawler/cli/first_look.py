@@ -22,20 +22,11 @@ _ELEMENTS, _SAMPLE = 20_000, 20
 #: Fewer elements are not a list.
 _FEWEST = 3
 #: Paths in linked data whose values a spider may want, most of them from schema.org.
+# fmt: off
 _PATHS = (
-    "name",
-    "headline",
-    "sku",
-    "offers.price",
-    "offers.priceCurrency",
-    "brand.name",
-    "author.name",
-    "datePublished",
-    "startDate",
-    "address.streetAddress",
-    "address.addressLocality",
-    "telephone",
-    "aggregateRating.ratingValue",
+    "name", "headline", "sku", "offers.price", "offers.priceCurrency", "brand.name",
+    "author.name", "datePublished", "startDate", "address.streetAddress",
+    "address.addressLocality", "telephone", "aggregateRating.ratingValue",
 )
 # fmt: on
 _JSON = ("application/json", "text/json")

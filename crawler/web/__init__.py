@@ -1,1 +1,2 @@
-"""Standards, pure: URLs, links, cookies, encodings, robots.txt, limits on HTML."""
+"""Web standards as pure functions: URLs, links, cookies, encodings, robots.txt, HTML
+limits."""

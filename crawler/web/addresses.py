@@ -1,7 +1,7 @@
-"""Which network addresses a page may lead to: the verdict for every spelling.
+"""Decides which network addresses a page may lead to, in every spelling.
 
-`ipaddress` calls some addresses global that reach the private network all the
-same: an IPv4 address inside an IPv6 one, and ranges that were given up. No I/O.
+`ipaddress` counts some addresses as global that still lead to a private network: IPv4
+addresses inside IPv6 addresses, and abandoned ranges. No I/O.
 """
 
 from ipaddress import (
@@ -23,9 +23,10 @@ __all__ = [
 
 Address = IPv4Address | IPv6Address
 
-#: Beyond what `is_global` refuses. 192.88.99.0/24 relays into 6to4 (RFC 7526);
-#: fec0::/10 was site-local (RFC 3879); 3fff::/20 is for documents (RFC 9637);
-#: 2001:20::/28 are hashes, not addresses (RFC 7343); 5f00::/16 is segment routing.
+#: Ranges refused in addition to those of `is_global`. 192.88.99.0/24 relays to 6to4
+#: (RFC 7526). fec0::/10 was site-local (RFC 3879). 3fff::/20 is for documentation (RFC
+#: 9637). 2001:20::/28 are hashes, not addresses (RFC 7343). 5f00::/16 is segment
+#: routing.
 _REFUSED_4 = [
     IPv4Network("0.0.0.0/8"),
     IPv4Network("192.0.0.0/24"),
@@ -40,10 +41,10 @@ _REFUSED_6 = [
     ip_network("2001::/23"),
     ip_network("ff00::/8"),
 ]
-#: An IPv6 address outside of it is none of the Internet's (IANA, RFC 4291 2.4).
+#: An IPv6 address outside of it is not on the public Internet (IANA, RFC 4291 2.4).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
-#: IPv6 prefixes that carry an IPv4 address, and its first bit: mapped (RFC 4291),
+#: IPv6 prefixes that contain an IPv4 address, and its first bit: mapped (RFC 4291),
 #: compatible (deprecated), translated (RFC 2765), NAT64 (RFC 6052), 6to4 (RFC 3056).
 _CARRIERS = [
     (IPv6Network("::ffff:0:0/96"), 96),
@@ -55,10 +56,11 @@ _CARRIERS = [
 
 
 def is_public(address: Address) -> bool:
-    """Say whether the address is one of the Internet's, whatever it carries inside.
+    """Return whether the address, and any IPv4 address inside it, is on the public
+    Internet.
 
-    Loopback, private, link-local (with the clouds' metadata), shared, reserved and
-    multicast addresses are not; neither is an IPv6 address that is a way to one.
+    Loopback, private, link-local (with cloud metadata), shared, reserved and multicast
+    addresses are not. Neither is an IPv6 address that leads to one of them.
     """
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in net for net in _REFUSED_4)
@@ -80,10 +82,10 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
 
 
 def parse_address(host: str) -> Address | None:
-    """Read a host as an address in any spelling that browsers read; None for a name.
+    """Parse a host as an address in any spelling that browsers accept; None for a name.
 
-    `127.1`, `0x7f.1`, `0177.0.0.1` and `2130706433` are 127.0.0.1 (WHATWG URL,
-    IPv4 parser); brackets, a zone and a trailing dot do not hide an address.
+    `127.1`, `0x7f.1`, `0177.0.0.1` and `2130706433` are 127.0.0.1 (WHATWG URL, IPv4
+    parser). Brackets, a zone and a trailing dot do not hide an address.
     """
     host = host.strip()
     if host.startswith("[") and host.endswith("]"):
@@ -97,8 +99,10 @@ def parse_address(host: str) -> Address | None:
 
 
 def is_loopback_name(name: str) -> bool:
-    """Say whether a canonical host, without its port, is this machine by its very
-    spelling: `localhost`, `*.localhost` (RFC 6761), a literal loopback address."""
+    """Return whether a canonical host, without its port, means this machine.
+
+    That is `localhost`, `*.localhost` (RFC 6761), or a literal loopback address.
+    """
     name = name.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -107,10 +111,10 @@ def is_loopback_name(name: str) -> bool:
 
 
 def is_private_name(name: str) -> bool:
-    """Say whether a canonical host name is for local networks by its very spelling.
+    """Return whether a canonical host name is only for local networks.
 
     `localhost` (RFC 6761), `.local` (RFC 6762), `home.arpa` (RFC 8375), `.internal`
-    (reserved by ICANN), and names without a dot, which public DNS does not have.
+    (reserved by ICANN), and names without a dot, which do not exist in public DNS.
     """
     labels = name.rstrip(".").lower().split(".")
     return len(labels) == 1 or labels[-1] in _LOCAL or labels[-2:] == ["home", "arpa"]

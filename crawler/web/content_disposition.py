@@ -1,4 +1,4 @@
-"""The name that a server gives to a file: Content-Disposition (RFC 6266). Pure."""
+"""Reads the file name in a Content-Disposition header (RFC 6266). Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _PARAMETER = re.compile(
 )
 # RFC 8187: charset, language, value.
 _EXTENDED = re.compile(r"([A-Za-z0-9_-]+)'[^']*'(.*)", re.S)
-# RFC 2047, which mail programs and some servers write here.
+# RFC 2047: mail programs and some servers use it here.
 _WORD = re.compile(r"=\?([A-Za-z0-9_-]+)\?([BbQq])\?([^?]*)\?=(?:\s+(?==\?))?")
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 
 
 def file_name(fields: tuple[bytes, ...]) -> str:
-    """The file name of Content-Disposition as the server wrote it; "" if none.
+    """Return the file name as the server wrote it; "" if there is none.
 
-    `filename*` goes before `filename` (RFC 6266 4.3), the first of two before the
-    second. Bytes that are not ASCII are read as UTF-8, else as Latin-1, as browsers
-    do. The name is not safe: see `safe_name`.
+    `filename*` takes precedence over `filename` (RFC 6266 4.3), and the first of two
+    over the second. Bytes outside ASCII are read as UTF-8, else as Latin-1, as browsers
+    do. The name may be unsafe: see `safe_name`.
     """
     for field in fields:
         found: dict[str, str] = {}
@@ -43,7 +43,7 @@ def _parameters(field: bytes) -> Iterator[tuple[str, str]]:
     except UnicodeDecodeError:
         text = field.decode("latin-1")
     at = text.find(";")
-    if at < 0:  # some servers leave the type out
+    if at < 0:  # some servers omit the type
         at = -1 if "=" in text else len(text)
     while 0 <= at + 1 < len(text):
         match = _PARAMETER.match(text, at + 1)

@@ -1,7 +1,7 @@
-"""A cookie jar: the storage model of RFC 6265bis, as browsers follow it. No I/O.
+"""A cookie jar with the storage model of RFC 6265bis, as browsers implement it. No I/O.
 
-Times are wall-clock seconds and come in as arguments. Every quantity that a server
-controls is bounded, and no line of a server can break a later request.
+Times are wall-clock seconds and arguments. All sizes that a server controls are
+limited, and no header of a server can break a later request.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import msgspec
 from crawler.web.http_dates import parse_date
 from crawler.web.urls import site_of
 
-#: Set-Cookie lines of one response that are read, and characters of one line.
+#: Maximum number of Set-Cookie lines read from one response, and of characters in a
+#: line.
 MAX_LINES, MAX_LINE = 50, 8 * 1024
-#: Octets of a name and its value; of an attribute's value.
+#: Maximum number of bytes in a name and value together, and in an attribute's value.
 MAX_COOKIE, MAX_ATTRIBUTE = 4096, 1024
-#: Cookies of one domain, of a jar; octets of a Cookie header.
+#: Maximum number of cookies of one domain and of a jar, and of bytes in a Cookie
+#: header.
 MAX_PER_DOMAIN, MAX_COOKIES, MAX_HEADER = 50, 3000, 8 * 1024
-#: The longest life of a cookie, in seconds (RFC 6265bis §5.5).
+#: The longest lifetime of a cookie, in seconds (RFC 6265bis §5.5).
 MAX_AGE = 400 * 86400.0
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -37,12 +39,12 @@ class _Cookie(msgspec.Struct, array_like=True):
     name: str
     value: str
     is_secure: bool
-    #: When it ends; None: with the session.
+    #: When it expires; None: with the session.
     expires: float | None
-    #: Its place in the order of creation, and of use.
+    #: The order in which it was created, and last used.
     created: int = 0
     used: int = 0
-    #: Whether it came in octets that are no UTF-8; they are sent as they came.
+    #: Whether its bytes are not UTF-8; they are sent back unchanged.
     is_latin: bool = False
 
     @property
@@ -51,7 +53,7 @@ class _Cookie(msgspec.Struct, array_like=True):
 
     @property
     def pair(self) -> bytes:
-        """Its octets, as they came."""
+        """Return name and value in the bytes that were received."""
         text = f"{self.name}={self.value}" if self.name else self.value
         return text.encode("latin-1" if self.is_latin else "utf-8")
 
@@ -76,7 +78,8 @@ class Jar:
         return self._count
 
     def store(self, url: str, set_cookie: Iterable[str | bytes], now: float) -> int:
-        """Keep what a response from `url` sets; returns how many lines were refused."""
+        """Store the cookies that a response from `url` sets; return how many lines were
+        refused."""
         refused = 0
         lines = iter(set_cookie)
         for line in islice(lines, MAX_LINES):
@@ -88,14 +91,15 @@ class Jar:
     def put(
         self, url: str, name: str, value: str, now: float, *, is_secure: bool = False
     ) -> None:
-        """Keep a cookie that a spider gives for the host of `url`."""
+        """Store a cookie that a spider sets for the host of `url`."""
         cookie = _Cookie(_split(url)[1], True, "/", name, value, is_secure, None)
         self._keep(cookie, url, now)
 
     def header(self, url: str, now: float) -> bytes | None:
-        """The Cookie field of a request to `url`, at most 8 KiB; None: no cookie.
+        """Return the Cookie header for a request to `url`, at most 8 KiB; None without
+        cookies.
 
-        Octets outside ASCII are those that the server set.
+        Bytes outside ASCII are those that the server set.
         """
         if not self._count:
             return None
@@ -117,14 +121,14 @@ class Jar:
         return b"; ".join(pairs) or None
 
     def to_json(self, domain: str | None = None) -> bytes:
-        """All cookies, or those of a domain, for `add_json`. Session
-        cookies are included."""
+        """Return all cookies, or those of a domain, for `add_json`; with session
+        cookies."""
         if domain is None:
             return msgspec.json.encode([*self._all()])
         return msgspec.json.encode([*self._domains.get(domain, {}).values()])
 
     def add_json(self, data: bytes | str) -> None:
-        """Add the cookies that `to_json` wrote; msgspec.DecodeError for other data."""
+        """Add cookies written by `to_json`. msgspec.DecodeError for other data."""
         room = MAX_COOKIES - self._count
         for cookie in msgspec.json.decode(data, type=list[_Cookie])[:room]:
             self._domains.setdefault(cookie.domain, {})[cookie.key] = cookie
@@ -157,7 +161,7 @@ class Jar:
         )
 
     def _matching(self, host: str, path: str) -> Iterator[_Cookie]:
-        """Cookies of a host and of the domains above it whose path fits."""
+        """Yield the cookies of a host and its parent domains whose path matches."""
         domain = host
         while domain:
             for cookie in self._domains.get(domain, {}).values():
@@ -174,7 +178,7 @@ class Jar:
             yield from cookies.values()
 
     def _evict(self, cookies: dict[tuple[str, str, bool], _Cookie], now: float) -> None:
-        """Keep the limits: expired cookies go first, then the least recently used."""
+        """Apply the limits: remove expired cookies, then the least recently used."""
         if len(cookies) > MAX_PER_DOMAIN:
             self._drop(cookies.values(), len(cookies) - MAX_PER_DOMAIN, now)
         if self._count > MAX_COOKIES:
@@ -193,8 +197,11 @@ class Jar:
 
 
 def read(url: str, set_cookie: Iterable[str | bytes], now: float) -> dict[str, str]:
-    """The cookies that a response from `url` sets, by name, as a jar would keep them;
-    what the response deletes is not among them."""
+    """Return the cookies that a response from `url` sets, by name, as a jar stores
+    them.
+
+    Cookies that the response deletes are not included.
+    """
     found: dict[str, str] = {}
     for line in islice(set_cookie, MAX_LINES):
         cookie = _parse(url, line, now)
@@ -207,7 +214,7 @@ def read(url: str, set_cookie: Iterable[str | bytes], now: float) -> dict[str, s
 
 
 def domains_of(url: str) -> list[str]:
-    """The domains whose cookies a response from `url` may set."""
+    """Return the domains for which a response from `url` may set cookies."""
     domain = _split(url)[1]
     found = [domain]
     while not _IP_ADDRESS.fullmatch(found[0]):
@@ -219,7 +226,7 @@ def domains_of(url: str) -> list[str]:
 
 
 def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
-    """One Set-Cookie line as a cookie; None if it is refused (§5.6, §5.7)."""
+    """Parse one Set-Cookie line; None if it is refused (§5.6, §5.7)."""
     text, is_latin = _decoded(line)
     if len(text) > MAX_LINE or _CONTROL.search(text):
         return None
@@ -252,7 +259,7 @@ def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
 
 
 def _decoded(line: str | bytes) -> tuple[str, bool]:
-    """The line as text, and whether its octets are Latin-1 rather than UTF-8."""
+    """Return the line as text, and whether its bytes are Latin-1 rather than UTF-8."""
     if isinstance(line, str):
         return line.encode("utf-8", "replace").decode(), False  # no lone surrogates
     try:
@@ -262,7 +269,7 @@ def _decoded(line: str | bytes) -> tuple[str, bool]:
 
 
 def _attributes(parts: list[str]) -> dict[str, str]:
-    """Attributes by lower-case name; the last of the same name counts."""
+    """Return the attributes by lower-case name; the last one with a name counts."""
     attributes = {}
     for part in parts:
         name, _, value = part.partition("=")
@@ -273,7 +280,8 @@ def _attributes(parts: list[str]) -> dict[str, str]:
 
 
 def _domain(attribute: str, host: str) -> str | None:
-    """The domain of a cookie; "": the host only; None: the host may not set it."""
+    """Return the domain of a cookie; "": only the host; None: the host may not set
+    it."""
     domain = attribute.removeprefix(".").lower()
     if not domain.isascii():
         try:
@@ -290,7 +298,7 @@ def _domain(attribute: str, host: str) -> str | None:
 
 
 def _is_shared(domain: str) -> bool:
-    """Whether it is a public suffix, such as co.uk and github.io."""
+    """Return whether a domain is a public suffix, such as co.uk and github.io."""
     return site_of("x." + domain) == "x." + domain
 
 
@@ -305,7 +313,8 @@ def _expires(attributes: dict[str, str], now: float) -> float | None:
 
 
 def _fits_its_prefix(cookie: _Cookie, attributes: dict[str, str]) -> bool:
-    """Whether the rules of `__Secure-` and `__Host-` hold (§5.7, steps 20 to 22)."""
+    """Return whether the rules for `__Secure-` and `__Host-` are met (§5.7, steps 20 to
+    22)."""
     name = cookie.name.lower()
     if not name:
         return not cookie.value.lower().startswith(("__secure-", "__host-"))
@@ -318,7 +327,8 @@ def _fits_its_prefix(cookie: _Cookie, attributes: dict[str, str]) -> bool:
 
 
 def _split(url: str) -> tuple[bool, str, str]:
-    """Whether a URL is https, its host in lower case without the port, and its path."""
+    """Return whether a URL is https, its host in lower case without the port, and its
+    path."""
     scheme, _, rest = url.partition("://")
     rest = rest.partition("#")[0].partition("?")[0]
     authority, slash, path = rest.partition("/")

@@ -1,4 +1,4 @@
-"""The credentials that a URL names. No I/O, no clock."""
+"""The credentials inside a URL. No I/O, no clock."""
 
 from base64 import b64encode
 from urllib.parse import unquote_to_bytes
@@ -9,7 +9,8 @@ __all__ = ["basic_of"]
 
 
 def basic_of(url: str) -> str:
-    """The Authorization header (RFC 7617) that a URL asks for; empty for none."""
+    """Return the Authorization header (RFC 7617) for a URL's user and password; "" for
+    none."""
     if "@" not in url:
         return ""
     try:

@@ -1,6 +1,6 @@
-"""Command lines of curl, as browsers copy requests: read, and written. Pure.
+"""Reads and writes curl command lines, as browsers copy requests. Pure.
 
-Rule: an option that is not known, or that a crawl cannot follow, is a ValueError that
+Rule: an option that is unknown, or that a crawl cannot follow, is a ValueError that
 names it.
 """
 
@@ -23,7 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def parse(command: str) -> CurlCommand:
-    """The request of a command line, quoted for bash or for cmd.exe."""
+    """Parse a command line that is quoted for bash or for cmd.exe."""
     line = words(command.strip().removeprefix("$ "))
     program = line[0].replace("\\", "/").rpartition("/")[2].lower() if line else ""
     if program not in ("curl", "curl.exe"):
@@ -56,7 +56,7 @@ def _long(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
 
 
 def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
-    """Short options: several in a word, the last with its value."""
+    """Parse a word of short options; only the last one may have a value."""
     rest = word[1:]
     while rest:
         letter, rest = rest[0], rest[1:]
@@ -89,7 +89,7 @@ def _take(made: CurlCommand, name: str, value: str) -> None:
 
 
 def _finished(made: CurlCommand) -> CurlCommand:
-    """The request with what curl adds by itself."""
+    """Return the request with the headers and values that curl adds by itself."""
     if made.form and made.data:
         raise ValueError("-d and -F do not go together")
     if made.in_query and made.data:
@@ -127,7 +127,7 @@ def _with_user(url: str, user: str) -> str:
 
 
 def write(command: CurlCommand) -> str:
-    """The command line of a request, quoted for bash."""
+    """Return the command line of a request, quoted for bash."""
     body = command.body
     usual = "GET" if body is None else "POST"
     line = ["curl", command.url]

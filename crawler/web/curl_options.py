@@ -1,7 +1,7 @@
-"""What the options of curl say about a request. Pure, but for files that they name.
+"""The meaning of curl's options for a request. Pure, except for files that they name.
 
-Rule: what a crawl cannot do as curl would is a ValueError. What does not change the
-request (`-s`, `-o`, `--http2`) is passed over.
+Rule: an option that a crawl cannot follow is a ValueError. Options that do not change
+the request (`-s`, `-o`, `--http2`) are ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 
 
 class FormField(NamedTuple):
-    """A part of a multipart form: a text, or a file by its path."""
+    """A field of a multipart form: a text, or the path of a file."""
 
     name: str
     value: str | Path
@@ -24,8 +24,8 @@ class FormField(NamedTuple):
 
 @dataclass(slots=True)
 class CurlCommand:
-    """The request that a command line makes. Over 12 attributes: they are what the
-    options of curl say."""
+    """The request that a curl command line makes. Over 12 attributes: they are curl's
+    options."""
 
     url: str = ""
     method: str = ""
@@ -36,7 +36,7 @@ class CurlCommand:
     proxy_user: str = ""
     user: str | None = None
     timeout: float | None = None
-    #: The values of `-d` and its kin, and whether `--json` was among them.
+    #: The values of `-d` and similar options, and whether `--json` was among them.
     data: list[bytes] = field(default_factory=list)
     is_json: bool = False
     in_query: bool = False
@@ -46,13 +46,13 @@ class CurlCommand:
 
     @property
     def body(self) -> bytes | None:
-        """What is sent; None for no body."""
+        """Return the body; None if there is none."""
         if not self.data or self.in_query:
             return None
         return (b"" if self.is_json else b"&").join(self.data)
 
     def has_header(self, name: str) -> bool:
-        """Whether a header was given, or taken out."""
+        """Return whether a header was given or removed."""
         return name in self.removed or any(
             each.lower() == name for each, _ in self.headers
         )
@@ -70,11 +70,11 @@ def _header(made: CurlCommand, value: str) -> None:
         raise ValueError("headers from a file are not read")
     name, colon, text = value.partition(":")
     if not name and colon:
-        return  # ":authority:" of HTTP/2, which older browsers copied
+        return  # ":authority:" of HTTP/2, which older browsers copied as a header
     name = name.strip()
     if not colon:
         if not name.endswith(";"):
-            raise ValueError("it is no header")
+            raise ValueError("it is not a header")
         made.headers.append((name.rstrip("; "), ""))
     elif not text.strip():
         made.removed.add(name.lower())
@@ -123,12 +123,12 @@ def _json(made: CurlCommand, value: str) -> None:
 def _form(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("it is no field of a form")
+        raise ValueError("it is not a form field")
     text, *parameters = text.split(";")
     given = dict(each.strip().partition("=")[::2] for each in parameters)
     unknown = given.keys() - {"type", "filename"}
     if unknown and text[:1] not in ("@", "<"):
-        text, given = value.partition("=")[2], {}  # a text with semicolons
+        text, given = value.partition("=")[2], {}  # a text that contains semicolons
     elif unknown:
         raise ValueError(f"{min(unknown)!r} of a form is not known here")
     file_name, kind = given.get("filename", ""), given.get("type", "")
@@ -147,7 +147,7 @@ def _form(made: CurlCommand, value: str) -> None:
 def _form_string(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("it is no field of a form")
+        raise ValueError("it is not a form field")
     made.form.append(FormField(name, text))
 
 
@@ -182,7 +182,7 @@ def _named_header(name: str, start: str = "") -> Callable[[CurlCommand, str], No
     return lambda made, value: made.headers.append((name, start + value))
 
 
-#: What an option does, by its long name: one without a value, and with one.
+#: The effects of options by their long names: without a value, and with one.
 FLAGS = {
     "--get": _flag("in_query"),
     "--head": _flag("is_head"),
@@ -210,7 +210,7 @@ WITH_VALUE: dict[str, Callable[[CurlCommand, str], None]] = {
     "--form": _form,
     "--form-string": _form_string,
 }
-#: What does not change the request, or what a crawl does in any case.
+#: Options that do not change the request, or that a crawl always follows.
 IGNORED = frozenset(
     f"--{name}"
     for name in [
@@ -268,7 +268,7 @@ IGNORED_WITH_VALUE = frozenset(
         "write-out",
     ]
 )
-#: Short options by their long names.
+#: The long names of short options.
 SHORT = {
     "X": "--request", "H": "--header", "b": "--cookie", "u": "--user",
     "A": "--user-agent", "e": "--referer", "r": "--range", "x": "--proxy",

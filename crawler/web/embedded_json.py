@@ -1,11 +1,12 @@
-"""Data that a page carries for its own scripts: JSON, and literals of JavaScript. Pure.
+"""Finds data that a page contains for its own scripts: JSON and JavaScript literals.
+Pure.
 
 `<script type="application/json">`, such as `__NEXT_DATA__`; assignments such as
-`window.state = {...}` and `state = JSON.parse("...")`; what is pushed, as in
-`dataLayer.push({...})`. JSON is read by JSON's rules; a literal that is none is read by
-chompjs, where it is installed.
+`window.state = {...}` and `state = JSON.parse("...")`; and calls such as
+`dataLayer.push({...})`. JSON is parsed as JSON. A literal that is not JSON is parsed by
+chompjs, if it is installed.
 
-Rule: no script is run, and no more is read than a few times the length of the scripts.
+Rule: no script is run, and the work is at most a few times the length of the scripts.
 """
 
 from __future__ import annotations
@@ -23,53 +24,60 @@ from crawler.web import js_literal
 from crawler.web.framework_data import from_devalue, next_rows
 from crawler.web.tolerant_json import loads
 
-#: Scripts of a page, and values in them, that are read at most.
+#: Maximum number of scripts read on a page, and of values in them.
 MAX_SCRIPTS, MAX_VALUES = 1_000, 10_000
-#: Values that are gone through to find a key.
+#: Maximum number of values that are searched for a key.
 MAX_SEARCHED = 1_000_000
 _JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]*\+)?json\Z")
 _SCRIPT_TYPE = re.compile(r"|module|(?:application|text)/(?:x-)?(?:java|ecma)script\Z")
-# Names whose values have a form of their own.
+# Names whose values have a special format.
 _NUXT, _NEXT = "__NUXT_DATA__", "__next_f"
 _LINKED_DATA = "application/ld+json"
-# An assignment or a push, and what follows: an object, an array, JSON in a string.
+# An assignment or a call of push, and the start of an object, an array or a JSON
+# string.
 _START = re.compile(
     r"(?:(?<![=!<>+*/%&|^-])=\s*+|\.push\(\s*+)"
     r"(?P<parse>JSON\s*+\.\s*+parse\(\s*+(?P<uri>decodeURIComponent\(\s*+)?(?=['\"`])"
     r"|(?=[\[{]))"
 )
-# The name before: of a variable, or of a property of it.
+# The name before it: of a variable or of its property.
 _NAME = re.compile(
     r"(?:[A-Za-z_$][\w$]*+|\[\s*(?:\"[^\"]*\"|'[^']*')\s*\])"
     r"(?:\.[A-Za-z_$][\w$]*+|\[\s*(?:\"[^\"]*\"|'[^']*')\s*\])*+\s*\Z"
 )
 _LONGEST_NAME = 200
-# Most values are shorter, and an error of JSON costs as much as what it is in is long.
+# Most values are shorter, and the cost of a JSON error grows with the length of the
+# text.
 _WINDOW = 4_096
-# What an attempt costs beside the text that it goes through, in characters.
+# The extra cost of each attempt, in characters of text.
 _ATTEMPT = 50
 _GLOBAL = re.compile(r"(?:window|self|globalThis|this|document)(?=[.\[])\.?")
 _QUOTED = re.compile(r"\.?\[\s*[\"']([^\"']*)[\"']\s*\]")
 
 
 class EmbeddedJson(NamedTuple):
-    """One value that a page carries, and its name: the `id` of its script, or the
-    variable that it is assigned to, without "window."."""
+    """One value in a page, and its name.
+
+    The name is the `id` of its script, or the variable that it is assigned to, without
+    "window.".
+    """
 
     name: str
     value: Any
 
 
 class Embedded(NamedTuple):
-    """The values of a page in their order, and the names of literals that are no JSON
-    and could not be read, since chompjs is not installed."""
+    """The values of a page in order, and the names of unreadable literals.
+
+    A literal that is not JSON is unreadable if chompjs is not installed.
+    """
 
     values: list[EmbeddedJson]
     unread: list[str]
 
 
 def read(root: LexborNode) -> Embedded:
-    """All values of the page with this root element."""
+    """Return all values of the page with this root element."""
     found = Embedded([], [])
     for node in root.css("script")[:MAX_SCRIPTS]:
         attributes = node.attrs
@@ -85,7 +93,7 @@ def read(root: LexborNode) -> Embedded:
 
 
 def _plain(values: list[EmbeddedJson]) -> list[EmbeddedJson]:
-    """The values with those of Nuxt and Next.js made plain."""
+    """Return the values, with those of Nuxt and Next.js converted to plain values."""
     pushed = [each.value for each in values if each.name == _NEXT]
     rows = next_rows(pushed) if pushed else {}
     plain = []
@@ -98,18 +106,18 @@ def _plain(values: list[EmbeddedJson]) -> list[EmbeddedJson]:
 
 
 def bare_name(name: str) -> str:
-    """A name without "window." and brackets: of `window["a"].b` it is "a.b"."""
+    """Return a name without "window." and brackets: "a.b" for `window["a"].b`."""
     name = _QUOTED.sub(r".\1", _GLOBAL.sub("", name.strip(), count=1))
     return name.removeprefix(".")
 
 
 def is_named(own: str, name: str | None) -> bool:
-    """Whether a value has a name that is asked for; None asks for any."""
+    """Return whether a value has the wanted name; None accepts any name."""
     return name is None or own == bare_name(name)
 
 
 def find_key(value: Any, key: str) -> Iterator[Any]:
-    """The values under a key, those nearest to the root first."""
+    """Yield the values of a key, those nearest to the root first."""
     waiting = deque([value])
     for _ in range(MAX_SEARCHED):
         if not waiting:
@@ -155,17 +163,19 @@ def _read_script(text: str, found: Embedded) -> None:
 
 
 class _ScriptReader:
-    """Reads the values in a script; `end` is where the last one ends."""
+    """Reads the values in a script; `end` is the end of the last value."""
 
     def __init__(self, text: str) -> None:
         self.end = 0
         self._text = text
         self._decoder = json.JSONDecoder(strict=False)
-        # A value that breaks off may be gone through for each that begins in it.
+        # If a value breaks off, the text may be read again for each value that begins
+        # in it.
         self._left = 4 * len(text) + 10_000
 
     def value(self, start: re.Match[str]) -> Any:
-        """The value behind a place; None for none, UNREAD for want of chompjs."""
+        """Return the value after a match; None if there is none, UNREAD if chompjs is
+        missing."""
         if start["parse"]:
             return self._parsed(start)
         if self._left < 0:
@@ -179,7 +189,7 @@ class _ScriptReader:
         return value
 
     def _long_or_literal(self, at: int) -> Any:
-        """The value of what is not short JSON."""
+        """Return a value that is long, or not JSON."""
         self.end = js_literal.end_of(self._text, at)
         self._left -= self.end - at + _ATTEMPT
         literal = self._text[at : self.end]

@@ -1,7 +1,8 @@
-"""The encoding of a body, by WHATWG's labels and rules (encoding.spec.whatwg.org).
+"""Finds the encoding of a body, by WHATWG's labels and rules
+(encoding.spec.whatwg.org).
 
-Pure. A server's word is looked up in the standard's table of labels and never handed
-to Python's codecs, which know "zlib" and "idna" too; decoding never fails.
+Pure. A server's charset is looked up in the standard's table of labels and never passed
+to Python's codecs, which also know "zlib" and "idna". Decoding never fails.
 """
 
 import re
@@ -14,30 +15,31 @@ from webencodings import lookup
 from crawler.web import legacy_encodings
 from crawler.web.meta_elements import metas, metas_of_prefix
 
-#: Byte order marks, and the WHATWG names of what they begin.
+#: Byte order marks, and the WHATWG names of their encodings.
 BOMS = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
 )
 _XML = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
-# How most pages begin; it means what the whole of `_own_word` finds.
+# The usual start of a page; it gives the same result as `_own_word`.
 _USUAL = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!doctype[^>]*+>\s*+)?+(?:<html(?:\s++[a-z:]++=\"[^\">]*+\")*+>\s*+)?+"
     rb"(?:<head>\s*+)?+<meta\s++(?:charset=|http-equiv=\"content-type\"\s++"
     rb"content=\"text/html;\s*+charset=)\"?+([a-z0-9_-]++)\"\s*+/?+>",
     re.I,
 )
-_PRESCAN = 1024  # HTML §13.2.3.2: what a page says about itself stands in here
-_PARSED = 256 * 1024  # or in here, where looking for it takes 0.1 s at most
+_PRESCAN = 1024  # HTML §13.2.3.2: the page's own declaration is within these bytes
+_PARSED = 256 * 1024  # or within these, which takes at most 0.1 s to search
 _METAS = 1000
-# An XML declaration begins so in UTF-16.
+# The start of an XML declaration in UTF-16.
 _XML_IN_UTF_16 = ((b"<\0?\0x\0", "utf-16le"), (b"\0<\0?\0x", "utf-16be"))
 _IN_CONTENT = re.compile(
     rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"'][^\s;]*))", re.I
 )
-# The detector's names (Python's) of what browsers guess, and theirs. No DOS and no
-# Mac sets: they fit nearly any short text, and no browser guesses them.
+# Names of the detector (Python's) for encodings that browsers detect, and the WHATWG
+# names. DOS and Mac encodings are omitted: they fit nearly any short text, and no
+# browser detects them.
 _DETECTED = {
     "utf-8": "utf-8",
     "utf-16-be": "utf-16be",
@@ -58,37 +60,39 @@ _DETECTED = {
     **{f"cp125{number}": f"windows-125{number}" for number in range(9)},
     **{f"iso8859-{n}": f"iso-8859-{n}" for n in (2, 5, 6, 7, 8, 13)},
 }
-# Encodings of Latin letters, where most bytes of a text are ASCII all the same.
+# Encodings for Latin script, in which most bytes of a text are ASCII.
 _LATIN = frozenset(
     {"windows-1250", "windows-1254", "windows-1257", "windows-1258", "iso-8859-2"}
     | {"iso-8859-13"}
 )
-# So many letters beyond ASCII tell one Latin encoding from another; so many in words
-# of their own, and this share of all, tell another script.
+# The number of non-ASCII letters that is enough to decide between Latin encodings. And
+# the number in words of only such letters, and their share of all letters, that show
+# another script.
 _LATIN_LETTERS, _SCRIPT_LETTERS, _SCRIPT_SHARE = 20, 5, 0.6
-# Letters beyond ASCII (a no-break space is none), and those in a row.
+# Letters beyond ASCII (not the no-break space), and several of them in a row.
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _LETTERS = re.compile(rb"[\x80-\x9f\xa1-\xff]+")
-# The first byte that ASCII text does not have.
+# Finds the first byte that is not in plain ASCII text.
 _FOREIGN = re.compile(rb"[\x00\x1b\x80-\xff]")
 _ALWAYS_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
-# What a detector reads: enough to decide, few enough to cost 2 ms.
+# Number of bytes that the detector reads: enough to decide, and at most 2 ms of work.
 _SAMPLE = 16_384
 
 
 def decode(
     body: bytes, declared: str | None = None, *, html: bool = True
 ) -> tuple[str, str]:
-    """The text of a body, and the WHATWG name of the encoding it is in."""
+    """Return the text of a body, and the WHATWG name of its encoding."""
     name = detect(body, declared, html=html)
     return decode_as(body, name), name
 
 
 def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> str:
-    """The WHATWG name of a body's encoding.
+    """Return the WHATWG name of a body's encoding.
 
-    By its BOM, by what was declared (the header's charset), by what it says itself
-    (`<meta>` if it is HTML, then `<?xml encoding>`), else by its bytes.
+    It is found by the BOM, else by `declared` (the header's charset), else by the
+    document's own declaration (`<meta>` if it is HTML, then `<?xml encoding>`), else by
+    its bytes.
     """
     for bom, name in BOMS:
         if body.startswith(bom):
@@ -97,7 +101,8 @@ def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> st
 
 
 def decode_as(body: bytes, name: str) -> str:
-    """The text of a body in the encoding of this WHATWG name, less its BOM."""
+    """Return the text of a body in the encoding with this WHATWG name, without its
+    BOM."""
     for bom, its in BOMS:
         if its == name:
             body = body.removeprefix(bom)
@@ -106,16 +111,16 @@ def decode_as(body: bytes, name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def label(name: str | None) -> str | None:
-    """The WHATWG name that a label stands for; None for an unknown one."""
+    """Return the WHATWG name for a label; None for an unknown label."""
     found = lookup(name) if name and name.isascii() else None
     return found.name if found else None
 
 
 def encode_query(reference: str, name: str) -> str:
-    """A reference as a browser sends it from a page in this encoding.
+    """Return a reference as a browser sends it from a page in this encoding.
 
-    Characters of a query go out in the page's encoding (WHATWG URL, "query state");
-    the rest of a URL, and a page in UTF-16, always in UTF-8.
+    The query is encoded in the page's encoding (WHATWG URL, "query state"). The rest of
+    a URL is encoded in UTF-8, and so is the query for a page in UTF-16.
     """
     if reference.isascii() or name in _ALWAYS_UTF_8:
         return reference
@@ -127,7 +132,8 @@ def encode_query(reference: str, name: str) -> str:
 
 
 def xml_encoding(body: bytes) -> str | None:
-    """What an XML declaration says (HTML 13.2.3.2, "get an XML encoding")."""
+    """Return the encoding in an XML declaration (HTML 13.2.3.2, "get an XML
+    encoding")."""
     for start, name in _XML_IN_UTF_16:
         if body.startswith(start):
             return name
@@ -136,17 +142,17 @@ def xml_encoding(body: bytes) -> str | None:
 
 
 def _own_word(body: bytes, *, html: bool) -> str | None:
-    """What a document declares: `<meta>` before an XML declaration if it is HTML.
+    """Return the encoding that a document declares; for HTML a `<meta>` comes first.
 
-    Browsers look for `<meta>` in the first 1,024 bytes (HTML 13.2.3.2, "prescan");
-    farther on the parser changes the encoding where it meets one.
+    Browsers search for `<meta>` in the first 1,024 bytes (HTML 13.2.3.2, "prescan").
+    After that the parser changes the encoding when it meets one.
     """
     if html and (usual := _USUAL.match(body, 0, _PRESCAN)):
         name = _usable(usual[1])
         if name:
             return name
     xml = xml_encoding(body)
-    if not html or xml in ("utf-16le", "utf-16be"):  # its bytes show that
+    if not html or xml in ("utf-16le", "utf-16be"):  # the bytes already show UTF-16
         return xml
     for meta in metas_of_prefix(body[:_PRESCAN]):
         if name := _charset_of(meta):
@@ -155,7 +161,8 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
 
 
 def _late_meta(body: bytes) -> str | None:
-    """What a `<meta>` says that the parser meets: not in scripts and the like."""
+    """Return the encoding in a `<meta>` that the parser meets: not in scripts or
+    similar."""
     if b"charset" in body.lower():
         for meta in islice(metas(body), _METAS):
             if name := _charset_of(meta):
@@ -173,8 +180,10 @@ def _charset_of(meta: Mapping[bytes, bytes]) -> str | None:
 
 
 def _usable(word: bytes) -> str | None:
-    """The encoding of a label in a document. The label was read as ASCII, so UTF-16
-    cannot be true."""
+    """Return the encoding for a label in a document.
+
+    The label could be read as ASCII, so UTF-16 cannot be right.
+    """
     name = label(word.decode("latin-1"))
     if name in ("utf-16le", "utf-16be"):
         return "utf-8"
@@ -182,14 +191,15 @@ def _usable(word: bytes) -> str | None:
 
 
 def _guess(body: bytes) -> str:
-    """The encoding by the bytes alone: UTF-8 if they are valid, else a detector's."""
+    """Return the encoding by the bytes alone: UTF-8 if valid, else the detector's
+    result."""
     if b"\x1b$" not in body and b"\0" not in body[:_PRESCAN]:
         try:
             body.decode("utf-8")
         except UnicodeDecodeError as error:
             is_cut = error.start > len(body) - 4 and error.end == len(body)
             if is_cut and not body[: error.start].isascii():
-                return "utf-8"  # cut within its last character
+                return "utf-8"  # the sample ends inside a character
         else:
             return "utf-8"
     first = _FOREIGN.search(body)
@@ -202,8 +212,10 @@ def _guess(body: bytes) -> str:
 
 
 def _japanese(sample: bytes) -> str | None:
-    """EUC-JP or Shift_JIS, if that makes kana of much of the sample and no errors.
-    The detector takes short Japanese texts for Russian."""
+    """Return EUC-JP or Shift_JIS if most of the sample decodes to kana without errors.
+
+    The detector takes short Japanese texts for Russian.
+    """
     letters = len(b"".join(_LETTERS.findall(sample)))
     for name in ("euc-jp", "shift_jis"):
         text = decode_as(sample, name)
@@ -213,8 +225,11 @@ def _japanese(sample: bytes) -> str | None:
 
 
 def _is_evident(name: str, sample: bytes) -> bool:
-    """Whether a sample is evidence enough for an encoding. Western pages with a few
-    accents are common, and a short text fits nearly any encoding."""
+    """Return whether a sample is enough evidence for an encoding.
+
+    Western pages with a few accents are common, and a short text fits nearly any
+    encoding.
+    """
     if name in ("utf-16le", "utf-16be", "iso-2022-jp"):
         return True
     runs = _LETTERS.findall(sample)
@@ -226,7 +241,7 @@ def _is_evident(name: str, sample: bytes) -> bool:
 
 
 def _ask_detector(sample: bytes) -> str:
-    # Its models take 40 ms to load, and few pages say nothing about themselves.
+    # Imported late: its models take 40 ms to load, and few pages declare no encoding.
     import chardet
 
     found = chardet.detect(

@@ -1,4 +1,5 @@
-"""What a URL's ending says about its type: links that hardly lead to pages. Pure."""
+"""The media types that URLs' extensions suggest, to skip links that lead to files.
+Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from collections.abc import Collection, Iterable
 
 _OPEN = "application/vnd.oasis.opendocument."
 _OFFICE = "application/vnd.openxmlformats-officedocument."
-#: Types by extension: files that a crawl of pages has no use for. Endings that names
-#: of pages have, too, are not here ("Node.js"), nor are feeds and data.
+#: Types by extension: files that are of no use for a crawl of pages. Extensions that
+#: also appear in names of pages ("Node.js") are missing, and so are feeds and data.
 TYPES = {
     "7z": "application/x-7z-compressed",
     "aac": "audio/aac",
@@ -85,21 +86,25 @@ TYPES = {
     "zip": "application/zip",
     "zst": "application/zstd",
 }
-#: Extensions whose links are skipped unless a setting says otherwise.
+#: Extensions whose links are skipped by default.
 SKIPPED = tuple(TYPES)
 
 
 def extension_of(url: str) -> str:
-    """The extension of a canonical URL's last path segment, in lower case; "" if it
-    has none. Queries do not count."""
+    """Return the extension of a canonical URL's last path segment, in lower case.
+
+    "" if it has none. Queries do not count.
+    """
     path = url.partition("?")[0]
     name = path[path.rindex("/") + 1 :].partition(";")[0]
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def unwanted(extensions: Iterable[str], accepts: Collection[str]) -> frozenset[str]:
-    """The extensions whose links are skipped by a spider that accepts these types: not
-    those whose type it asks for by name."""
+    """Return the extensions whose links a spider that accepts these types skips.
+
+    Extensions of types that the spider names explicitly are not skipped.
+    """
     if "*/*" in accepts:
         return frozenset()
     given = {extension.lower().removeprefix(".") for extension in extensions}

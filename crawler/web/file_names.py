@@ -1,7 +1,7 @@
-"""Names of files from what strangers say: URLs, headers, titles. Pure.
+"""Makes safe file names from untrusted text: URLs, headers, titles. Pure.
 
-A name is safe on every system: no folder, no device of Windows, no character that a
-file system or a terminal takes for something else, at most 255 bytes.
+A safe name is valid on every system: no folder, no Windows device, no character with a
+special meaning for a file system or a terminal, at most 255 bytes.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 import unicodedata
 from urllib.parse import unquote, urlsplit
 
-#: The most bytes of a name on common file systems (in UTF-8).
+#: Maximum length of a name on common file systems, in bytes of UTF-8.
 MAX_BYTES = 255
-#: The most bytes that count as an extension, with its dot.
+#: Maximum length of an extension in bytes, with its dot.
 MAX_EXTENSION = 20
 
-# What Windows refuses, and separators of folders.
+# Characters that Windows refuses, and folder separators.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
-# Categories that nobody sees: controls, formats (among them those that turn the
-# direction of text), surrogates, private characters, unassigned ones, line separators.
+# Categories of invisible characters: controls, formats (some change the writing
+# direction), surrogates, private and unassigned characters, line separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Windows takes these for devices, whatever their extension (Microsoft, "Naming Files").
+# Windows treats these as devices, whatever their extension (Microsoft, "Naming Files").
 _DEVICE = re.compile(
     r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])"
     r"[ ]*(?:\.|\Z)",
@@ -29,10 +29,11 @@ _DEVICE = re.compile(
 
 
 def safe_name(text: str, *, default: str = "file", max_bytes: int = MAX_BYTES) -> str:
-    """A name for one file, as near to `text` as is safe; `default` if nothing is left.
+    """Return a safe name for one file, as close to `text` as possible.
 
-    Only the part behind the last slash or backslash counts. A name that is too long
-    keeps its extension. Names that differ can become equal.
+    Only the part after the last slash or backslash counts. A name that is too long
+    keeps its extension. Different texts may give equal names. `default` is returned if
+    nothing is left.
     """
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", text)[-1])
     name = "".join(
@@ -47,12 +48,14 @@ def safe_name(text: str, *, default: str = "file", max_bytes: int = MAX_BYTES) -
 
 
 def name_in_url(url: str) -> str:
-    """The last part of a URL's path, decoded; "" if the path ends with a slash."""
+    """Return the last part of a URL's path, decoded; "" if the path ends with a
+    slash."""
     return unquote(urlsplit(url).path.rsplit("/", 1)[-1], errors="replace")
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """A name without its extension, and the extension with its dot; "" if none."""
+    """Return a name without its extension, and the extension with its dot; "" if
+    none."""
     stem, dot, extension = name.rpartition(".")
     is_one = stem and extension and extension.isalnum() and extension.isascii()
     if not is_one or len(extension) >= MAX_EXTENSION:

@@ -1,4 +1,4 @@
-"""Finds elements by CSS, and says what is wrong with a selector. Pure."""
+"""Finds elements by CSS, and explains what is wrong with a selector. Pure."""
 
 from selectolax.lexbor import LexborNode, SelectolaxError
 
@@ -7,12 +7,12 @@ from crawler.errors.foreign_names import instead_of_pseudo
 from crawler.web.html_limits import PageTooComplex
 from crawler.web.selectors import TooCostly, Tree, select
 
-# So many selectors are remembered with what they match on a page.
+# Number of selectors whose matches on a page are remembered.
 _REMEMBERED = 8
 
 
 def find_all(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode]:
-    """The elements that match in the tree at `node`, itself included."""
+    """Return the elements that match in the tree at `node`, including `node`."""
     try:
         found = _stepwise(node, selector, tree)
         if found is None:
@@ -20,7 +20,8 @@ def find_all(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode]:
     except (SelectolaxError, UnicodeEncodeError) as exc:
         raise _not_css(selector, tree.url) from exc
     if "," in selector and len(found) > 1:
-        # lexbor returns an element once for each part of the list that it matches.
+        # lexbor returns an element once for each part of a selector list that it
+        # matches.
         found = list({node.mem_id: node for node in found}.values())
     return found
 
@@ -36,7 +37,8 @@ def find_first(node: LexborNode, selector: str, tree: Tree) -> LexborNode | None
 
 
 def matches(node: LexborNode, selector: str, tree: Tree) -> bool:
-    """Whether the element itself matches; all that match are found once, and kept."""
+    """Return whether the element itself matches; all matches of a page are found once
+    and kept."""
     known = tree.matching
     if selector not in known:
         if len(known) >= _REMEMBERED:
@@ -47,7 +49,7 @@ def matches(node: LexborNode, selector: str, tree: Tree) -> bool:
 
 
 def _stepwise(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
-    """What matches, where lexbor itself could take long; else None."""
+    """Return the matches step by step if lexbor itself could take long; else None."""
     try:
         return select(node, selector, tree)
     except TooCostly as exc:

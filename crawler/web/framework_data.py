@@ -1,6 +1,6 @@
-"""Data of pages in the forms of Nuxt and Next.js, made plain. Pure.
+"""Converts page data in the formats of Nuxt and Next.js to plain values. Pure.
 
-Nuxt 3 writes all values into one list, and refers to them by their places (devalue).
+Nuxt 3 writes all values into one list, and refers to them by position (devalue).
 Next.js pushes the rows of its components as text, piece by piece (`__next_f`).
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-#: Values within each other, and values in all once they are written out, at most.
+#: Maximum nesting depth, and maximum number of values after expansion.
 MAX_DEPTH, MAX_VALUES = 200, 1_000_000
-# What devalue writes for what JSON lacks: undefined, a hole, NaN, infinities, -0.
+# Numbers by which devalue writes undefined, a hole, NaN, infinities and -0.
 _NONE = -6
-# Lists that begin with these words hold one value; others are given as they are.
+# Lists that begin with these words wrap one value; all other lists are plain.
 _WRAPPERS = frozenset(
     {"Reactive", "ShallowReactive", "Ref", "ShallowRef", "EmptyRef", "EmptyShallowRef"}
     | {"Island", "NuxtError"}
@@ -27,8 +27,8 @@ _ROW = re.compile(rb"([0-9a-f]*):(?:T([0-9a-f]{1,8}),)?")
 
 
 def from_devalue(values: list[Any]) -> Any:
-    """The value that a list of devalue stands for; the list itself if it is none, or
-    would grow too much."""
+    """Return the value that a devalue list describes; the list itself if that is
+    impossible."""
     try:
         return _Devalue(values).value(0, 0)
     except (ValueError, IndexError, TypeError):
@@ -36,7 +36,8 @@ def from_devalue(values: list[Any]) -> Any:
 
 
 class _Devalue:
-    """Writes out the values of a list, each once; a loop is cut where it closes."""
+    """Expands the values of a list, each once; a reference back to an open value
+    becomes None."""
 
     def __init__(self, values: list[Any]) -> None:
         self._values = values
@@ -49,9 +50,9 @@ class _Devalue:
         if _NONE <= place < 0:
             return None
         if place < 0 or depth > MAX_DEPTH:
-            raise ValueError("it is no value, or too deep")
+            raise ValueError("it is not a value, or nested too deeply")
         if place not in self._made:
-            self._made[place] = None  # within itself
+            self._made[place] = None  # the value contains itself
             places = self._places(place)
             self._made[place] = self._filled(place, depth)
             size = self._weight(place)
@@ -62,7 +63,7 @@ class _Devalue:
         return self._made[place]
 
     def _places(self, place: int) -> list[Any]:
-        """What a value refers to."""
+        """Return the positions that a value refers to."""
         value = self._values[place]
         if isinstance(value, dict):
             return list(value.values())
@@ -71,7 +72,7 @@ class _Devalue:
         return [each for each in value if type(each) is int]
 
     def _weight(self, place: int) -> int:
-        """What a value counts by itself: a long text for several."""
+        """Return the cost of one value; a long text counts as several values."""
         value = self._values[place]
         return 1 + len(value) // 32 if isinstance(value, str) else 1
 
@@ -92,7 +93,7 @@ class _Devalue:
             each if isinstance(each, str) else self.value(each, depth + 1)
             for each in rest
         ]
-        if word == "null":  # an object: names and values in turn
+        if word == "null":  # an object: names and values alternate
             return dict(zip(found[::2], found[1::2], strict=True))
         if word == "Map":
             return [list(pair) for pair in zip(found[::2], found[1::2], strict=True)]
@@ -100,7 +101,7 @@ class _Devalue:
 
 
 def next_rows(pushed: Iterable[Any]) -> dict[str, Any]:
-    """The rows of Next.js by their names: those that are JSON, and texts."""
+    """Return the rows of Next.js by name: those that are JSON or text."""
     pieces = [
         each[1]
         for each in pushed
@@ -118,7 +119,7 @@ def next_rows(pushed: Iterable[Any]) -> dict[str, Any]:
             continue
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end
-        with suppress(ValueError, RecursionError):  # an import, or a hint
+        with suppress(ValueError, RecursionError):  # an import or a hint, not JSON
             rows[name] = msgspec.json.decode(data[at:end])
         at = end + 1
     return rows

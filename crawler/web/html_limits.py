@@ -1,10 +1,10 @@
 """Finds pages that could keep the HTML parser busy for long, without parsing them.
 
-The parser is fast, but quadratic in places: in the depth of open elements, in the
-attributes of one element, and in formatting elements that stay open. A page that
-looks so is `suspicious`: it is parsed in a child process first, under a deadline
-(html_trial.py). The sieve is linear and costs a few percent of parsing. It reads
-samples at random places, so that an author cannot write around them.
+The parser is fast, but takes quadratic time in some cases: in the depth of open
+elements, in the attributes of one element, and in formatting elements that stay open.
+Such a page is `suspicious`: a child process parses it first, with a time limit
+(html_trial.py). The check is linear and costs a few percent of parsing. It reads
+samples at random places, so that authors cannot avoid them.
 """
 
 import re
@@ -16,29 +16,30 @@ from selectolax.lexbor import LexborNode
 from crawler.errors import FetchError, Reason
 from crawler.web.html_parser import parse
 
-# Below this a page takes the parser 30 ms at most, whatever it holds.
+# In bytes. A smaller page takes the parser at most 30 ms, whatever it contains.
 _SMALL = 2_560
-# With so few tags a page is neither deep nor full of formatting that stays open.
+# With fewer tags a page is neither deep nor full of open formatting.
 _FEW_TAGS = 400
-# A page above this, or above two bytes for each node that a page may have, is tried in
-# any case: an error of the sieve would cost too much there.
+# In bytes. A page above this, or with over two bytes for each allowed node, is always
+# tried: an error of the check would be too expensive there.
 _LARGE = 512 * 1024
 _MANY_TAGS = 2_000
 
-# One sample in each cell; its beginning, a probe, is looked at first. Samples are
-# parsed some at a time: parsing one of the worst page must not take long either.
+# In bytes. Each cell has one sample; its beginning, a probe, is read first. Only a few
+# samples are parsed together, because even those of the worst page must not take long.
 _CELL, _PROBE, _SAMPLE, _TOGETHER = 16_384, 192, 512, 6
-# Ends what a sample may have cut: a quoted value, a tag, a comment, text without tags.
+# Closes anything that a sample may have cut: a quoted value, a tag, a comment, raw
+# text.
 _END = (
     b"x\"'>-->]]></script></style></title></textarea></xmp></iframe></noembed>"
     b"</noframes></select></table>"
 )
-# Elements that stay open in a sample by name alone, on average, before the parser is
-# asked; ordinary pages have three.
+# Average number of elements that stay open in a sample, by their names, from which the
+# parser is used to check. Ordinary pages have three.
 _UNMATCHED = 5
-# The same in probes, and a few more: 500 open elements in 16 kB cost little.
+# The same for probes, plus an allowance: 500 open elements in 16 kB cost little.
 _OPEN_IN_PROBE, _OPEN_BY_CHANCE = 2, 4
-# What hides tags: elements that hold text alone, quoted brackets.
+# Parts of a page that hide tags: elements that contain only text, quoted brackets.
 _TEXT = frozenset(
     {
         b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
@@ -56,7 +57,7 @@ _VOID = frozenset({
 # Elements that stay open by the parser, formatting weighed: in all samples, and more
 # for each. Ordinary pages leave up to 38 open in six samples.
 _OPEN, _OPEN_EACH = 24, 4
-# These are opened again in each block until their end tag comes (HTML §13.2.4.3).
+# Formatting elements: opened again in each block until their end tag (HTML §13.2.4.3).
 _FORMATTING = frozenset(
     {"b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"}
 )
@@ -66,18 +67,18 @@ _SLASH = 47
 _ATTRIBUTE = (
     rb"[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>\"'][^\s>]*+)?)?+"
 )
-# A row of attributes up to the end of the sample. Text reads like one, too.
+# A row of attributes up to the end of the sample; plain text can look like one, too.
 _ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
-# The same, here or behind the next quote.
+# The same, here or after the next quote.
 _ROW_OR_BEHIND = re.compile(
     b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
 )
-# The 4,300 attributes that a page of this size can hold take lexbor 23 ms.
+# In bytes. The 4,300 attributes that fit into a page of this size take lexbor 23 ms.
 _NO_WIDE_TAG = 16 * 1024
-# A longer row than text between two tags is, as a rule.
+# In bytes; text between two tags is rarely longer.
 _LONG = 4_096
 _MAX_ATTRIBUTES = 1_000
-# All of a page up to the first tag with too many attributes.
+# The part of a page up to the first tag with too many attributes.
 _NARROW = re.compile(
     rb"(?:[^<]++"
     rb"|<!--(?:-?>|.*?(?:--!?>|\Z))"
@@ -97,9 +98,9 @@ class PageTooComplex(FetchError):
 def suspicion(
     body: bytes, *, max_nodes: int = 1_000_000, chance: Callable[[], float] = random
 ) -> str:
-    """Why parsing this (UTF-8) page could take long or much memory; "" if it cannot.
+    """Return why parsing this page (UTF-8) could take much time or memory; "" if not.
 
-    `chance` gives numbers in [0, 1): the places of samples.
+    `chance` returns numbers in [0, 1), for the places of samples.
     """
     size = len(body)
     if size <= _SMALL:
@@ -117,12 +118,12 @@ def suspicion(
 
 
 def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:
-    """Whether a tag has too many attributes."""
+    """Return whether a tag has too many attributes."""
     return _is_wide_at(body, _places(len(body), chance))
 
 
 def _places(size: int, chance: Callable[[], float]) -> list[int]:
-    """Where the samples of a body of this size begin: one in each cell."""
+    """Return the places of the samples of a body: one in each cell."""
     if size <= _CELL:
         return [int(chance() * max(0, size - _SAMPLE))]
     return [
@@ -132,7 +133,7 @@ def _places(size: int, chance: Callable[[], float]) -> list[int]:
 
 
 def _has_tags(body: bytes, number: int) -> bool:
-    """Whether there are more tags; counted piece by piece, up to that number."""
+    """Return whether there are over `number` tags; stops counting there."""
     count = 0
     for at in range(0, len(body), _CELL):
         count += body.count(b"<", at, at + _CELL)
@@ -142,20 +143,21 @@ def _has_tags(body: bytes, number: int) -> bool:
 
 
 def _leaves_open(body: bytes, samples: list[int]) -> bool:
-    """Whether elements stay open: by the names in samples, then by the parser."""
+    """Return whether elements stay open, by their names in samples, then by parsing
+    those."""
     if not _may_leave_open(body, samples):
         return False
     pieces = [body[at : at + _SAMPLE].lower() for at in samples]
     if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
         return False
-    # Asked second: to count costs more than to look at the sample of a short page.
+    # Checked second, because counting costs more than one sample of a short page.
     if len(body) <= _CELL and not _has_tags(body, _FEW_TAGS):
         return False
     left = _OPEN + _OPEN_EACH * len(pieces)
     for first in range(0, len(pieces), _TOGETHER):
-        # Before the last text all formatting that was left open is opened again.
+        # Before the last text the parser opens all unclosed formatting again.
         markup = _END.join([*pieces[first : first + _TOGETHER], b"."])
-        if b"plaintext" in markup:  # nothing ends it
+        if b"plaintext" in markup:  # nothing ends this element
             return True
         left -= _open_at_end(parse(markup))
         if left < 0:
@@ -164,8 +166,10 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
 
 
 def _may_leave_open(body: bytes, places: list[int]) -> bool:
-    """Whether more elements stay open in probes at these places than in most pages: by
-    their start and end tags, then by the names of these."""
+    """Return whether more elements than usual stay open in probes at these places.
+
+    First the numbers of start and end tags are compared, then their names.
+    """
     enough = _OPEN_IN_PROBE * len(places) + _OPEN_BY_CHANCE
     starts = 0
     for at in places:
@@ -178,9 +182,10 @@ def _may_leave_open(body: bytes, places: list[int]) -> bool:
 
 
 def _unmatched(piece: bytes) -> int:
-    """How many start tags have no end tag in a piece; too many rather than too few.
+    """Return how many start tags have no end tag in a piece; rather too many than too
+    few.
 
-    Where tags may be hidden, all start tags count.
+    If tags may be hidden, all start tags count.
     """
     names = _TAG.findall(piece)
     if b"<!" in piece or not _TEXT.isdisjoint(names) or _QUOTED.search(piece):
@@ -189,9 +194,10 @@ def _unmatched(piece: bytes) -> int:
 
 
 def _unclosed(names: list[bytes]) -> int:
-    """How many of these tags, such as b"a" and b"/a", open an element that stays open.
+    """Return how many of these tags (such as b"a" and b"/a") open an element that stays
+    open.
 
-    An end tag closes the element that was opened last, or none.
+    An end tag closes only the element that was opened last.
     """
     opened: list[bytes] = []
     for name in names:
@@ -204,7 +210,8 @@ def _unclosed(names: list[bytes]) -> int:
 
 
 def _open_at_end(root: LexborNode | None) -> int:
-    """How many elements are open at the end of a tree; formatting weighs more."""
+    """Return how many elements are open at the end of a tree; formatting counts
+    more."""
     count = 0
     node = root
     while node is not None:
@@ -218,9 +225,10 @@ def _open_at_end(root: LexborNode | None) -> int:
 
 
 def _is_wide_at(body: bytes, places: list[int]) -> bool:
-    """Whether a tag has too many attributes: looked for if some pass at a place."""
+    """Return whether a tag has too many attributes; searched only if a row passes a
+    place."""
     for at in places:
-        # One expression for the three rows that `_may_be_in_tag` then looks at.
+        # One expression for all three kinds of rows that `_may_be_in_tag` then checks.
         if _ROW_OR_BEHIND.match(body, at, at + _SAMPLE) and _may_be_in_tag(body, at):
             narrow = _NARROW.match(body)
             return narrow is None or narrow.end() < len(body)
@@ -228,9 +236,9 @@ def _is_wide_at(body: bytes, places: list[int]) -> bool:
 
 
 def _may_be_in_tag(body: bytes, at: int) -> bool:
-    """Whether a long row of attributes may pass here.
+    """Return whether a long row of attributes may pass this place.
 
-    The place may be within a quoted value: the row goes on behind its end.
+    The place may be inside a quoted value; then the row continues after its end.
     """
     end = at + _SAMPLE
     for quote in (b"", b'"', b"'"):

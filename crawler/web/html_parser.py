@@ -1,11 +1,11 @@
-"""The HTML parser, and how it is set: selectolax's lexbor."""
+"""The HTML parser (selectolax's lexbor) and its options."""
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# No script runs here, so that nothing listens to the tree's mutation events.
+# No script runs here, so events for changes of the tree are not needed.
 _WITHOUT_EVENTS = 1
 
 
 def parse(markup: bytes) -> LexborNode | None:
-    """The `<html>` element of a page in UTF-8; any bytes are a page."""
+    """Return the `<html>` element of a page in UTF-8; any bytes give a page."""
     return LexborHTMLParser(markup, options=_WITHOUT_EVENTS).root

@@ -1,10 +1,10 @@
-"""Parses pages in a process of its own, for a verdict on time and memory.
+"""A separate process that parses pages to find out whether they take too long.
 
     python -m crawler.web.html_trial
 
-The parent writes pages to stdin, each behind a `HEADER`, and reads one line for each:
-a word of `TrialVerdict`. Every page is parsed in a fork of this process, so that a page
-that is killed costs no new start. The process ends when its stdin ends.
+The parent writes pages to stdin, each after a `HEADER`. For each page it reads one
+line: a word of `TrialVerdict`. Every page is parsed in a fork of this process, so that
+killing one requires no new start. The process ends when its stdin ends.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.html_parser import parse
 
-#: Bytes of the page, its nodes at most, CPU seconds at most.
+#: Bytes of the page, its maximum number of nodes, and its maximum of CPU seconds.
 HEADER = struct.Struct("<QQd")
-# What a node takes in memory: an element, a text or an attribute with its name.
+# Bytes of memory for a node: an element, a text, or an attribute with its name.
 _LEAST_BYTES, _MOST_BYTES = 130, 270
-# What the parser takes for any page.
+# Bytes of memory that the parser needs for any page.
 _SPARE_BYTES = 32 * 1024**2
-# A process that the first signal does not end has a second limit, so much later.
+# Seconds after the first limit; then a second one ends a process that ignored it.
 _LATE_SECONDS = 2
 
 
 class TrialVerdict(StrEnum):
-    """How a page did; a word a line."""
+    """The result of a trial; one word a line."""
 
     FINE = "fine"
     TIME = "time"
@@ -50,7 +50,7 @@ def main() -> None:
     """Try page after page until stdin ends."""
     pages, verdicts = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(OSError):
-        os.nice(5)  # the crawl goes first
+        os.nice(5)  # the crawl has priority
     while len(header := pages.read(HEADER.size)) == HEADER.size:
         size, max_nodes, seconds = HEADER.unpack(header)
         body = pages.read(size)
@@ -75,7 +75,7 @@ def _tried(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
 
 
 def _parsed(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
-    """Parse under limits; a signal ends this process where parsing takes too long."""
+    """Parse under limits; a signal ends this process if parsing takes too long."""
     before = _memory()
     tree = max_nodes * _MOST_BYTES + 4 * len(body)
     _limit(resource.RLIMIT_AS, before + tree + _SPARE_BYTES)
@@ -85,7 +85,8 @@ def _parsed(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
     try:
         root = parse(body)
     except Exception:
-        return TrialVerdict.NODES  # any bytes are a page: nothing but memory can lack
+        # any bytes give a page, so only memory can be missing
+        return TrialVerdict.NODES
     signal.setitimer(signal.ITIMER_PROF, 0)
     may_have_too_many = _memory() - before > max_nodes * _LEAST_BYTES
     if may_have_too_many and root is not None and _has_nodes(root, max_nodes):
@@ -94,7 +95,8 @@ def _parsed(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
 
 
 def _has_nodes(root: LexborNode, number: int) -> bool:
-    """Whether a tree has more nodes; elements, texts, comments and attributes count."""
+    """Return whether a tree has over `number` nodes: elements, texts, comments,
+    attributes."""
     count = 0
     for node in root.traverse(include_text=True):
         count += 1 + len(node.attrs) if node.is_element_node else 1
@@ -104,7 +106,7 @@ def _has_nodes(root: LexborNode, number: int) -> bool:
 
 
 def _memory() -> int:
-    """The bytes of address space in use; a large number where nobody says."""
+    """Return the bytes of address space in use; a large number if unknown."""
     try:
         with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - one system call
             return int(file.read().split()[0]) * resource.getpagesize()
@@ -113,7 +115,7 @@ def _memory() -> int:
 
 
 def _limit(kind: int, value: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # a lower one holds already
+    with contextlib.suppress(OSError, ValueError):  # a lower limit is already set
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (value, hard))
 

@@ -1,7 +1,7 @@
-"""Dates as servers write them, to Unix time: RFC 6265 §5.1.1. No I/O, no clock.
+"""Converts dates in headers to Unix time (RFC 6265 §5.1.1). No I/O, no clock.
 
-The algorithm is lenient on purpose: it also reads the three forms of an HTTP date
-(RFC 9110 §5.6.7) and what real Set-Cookie fields hold.
+The algorithm is lenient on purpose: it also accepts the three forms of an HTTP date
+(RFC 9110 §5.6.7) and dates in real Set-Cookie headers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ _LONGEST = 256
 
 
 def parse_date(text: str) -> float | None:
-    """Seconds since 1970 in UTC, whatever the zone says; None if it is no date."""
+    """Return seconds since 1970; None if it is not a date. The zone is ignored: UTC is
+    assumed."""
     time = day = month = year = None
     for token in _TOKEN.findall(text[:_LONGEST]):
         if time is None and (found := _TIME.match(token)):

@@ -1,6 +1,6 @@
-"""Literals of JavaScript: where one ends, and its value by chompjs. Pure.
+"""JavaScript literals: where one ends, and its value by chompjs. Pure.
 
-Rule: chompjs is an extra. It is asked only for what is no JSON.
+Rule: chompjs is an extra. It is used only for text that is not JSON.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any
 
 try:
     from chompjs import parse_js_object
-except ImportError:  # the extra `scripts` brings it
+except ImportError:  # the extra `scripts` installs it
     parse_js_object = None  # type: ignore[assignment]
 
-#: What stands for a literal that could not be read, since chompjs is not installed.
+#: Stands for a literal that could not be read because chompjs is not installed.
 UNREAD = object()
-#: A string of JavaScript.
+#: A JavaScript string.
 STRING = re.compile(
     r"\"(?:[^\"\\\n]++|\\.)*+\"|'(?:[^'\\\n]++|\\.)*+'|`(?:[^`\\]++|\\.)*+`", re.S
 )
@@ -28,14 +28,14 @@ _ESCAPE = re.compile(
 )
 _NAMED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _NAMED |= dict.fromkeys(("\n", "\r", "\r\n", "\u2028", "\u2029"), "")
-# What chompjs gives as text.
+# Values that chompjs returns as text.
 _WORDS = {"undefined": None, "void 0": None, "!0": True, "!1": False}
 _DEEPEST = 200
 
 
 def end_of(text: str, start: int) -> int:
-    """Where the object or array that begins at `start` ends; the text's end if it
-    does not."""
+    """Return where the object or array that begins at `start` ends; else the text's
+    end."""
     depth = 0
     for token in _TOKEN.finditer(text, start):
         depth += bool(token["open"]) - bool(token["close"])
@@ -45,7 +45,8 @@ def end_of(text: str, start: int) -> int:
 
 
 def value_of(literal: str) -> Any:
-    """The value of an object or array; None if it is none, UNREAD without chompjs."""
+    """Return the value of an object or array; None if invalid, UNREAD without
+    chompjs."""
     if literal[-1:] not in ("}", "]"):
         return None
     if parse_js_object is None:
@@ -57,7 +58,7 @@ def value_of(literal: str) -> Any:
 
 
 def text_of(literal: str) -> str:
-    """The text of a string literal, with its quotes."""
+    """Return the text of a string literal, given with its quotes."""
     return _ESCAPE.sub(_unescaped, literal[1:-1])
 
 
@@ -70,7 +71,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """A value with `undefined`, `!0` and `!1` as what they mean."""
+    """Return a value with `undefined`, `!0` and `!1` replaced by what they mean."""
     if depth > _DEEPEST:
         raise ValueError("it is nested too deeply")
     if isinstance(value, str):

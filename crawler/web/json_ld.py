@@ -1,7 +1,7 @@
-"""JSON-LD of a page: its items, `@graph` taken apart. Pure.
+"""JSON-LD of a page as items; each member of an `@graph` is an item. Pure.
 
-Rule: the text is JSON, not an RDF graph: contexts are not loaded, identifiers are not
-looked up.
+Rule: the text is read as JSON, not as an RDF graph: contexts are not loaded, and
+identifiers are not resolved.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from crawler.web.linked_item import LinkedItem, short_type
 from crawler.web.tolerant_json import loads
 
-#: Objects within each other that become items; deeper ones stay as they are.
+#: Maximum nesting of objects that become items; deeper ones stay plain objects.
 MAX_DEPTH = 64
 _KEYWORDS = frozenset({"@context", "@type", "@id", "@graph"})
 
 
 def items(text: str) -> list[LinkedItem]:
-    """The items of one script; ValueError if it is not JSON."""
+    """Return the items of one script. ValueError if it is not JSON."""
     return [item for value in loads(text) for item in _top(value)]
 
 
@@ -29,7 +29,7 @@ def _top(value: Any, depth: int = 0) -> Iterator[LinkedItem]:
         for each in value:
             yield from _top(each, depth + 1)
     elif isinstance(value, dict):
-        # An object may be no more than the frame of its graph.
+        # An object may be only the wrapper of its graph.
         if "@graph" not in value or value.keys() - {"@context", "@graph", "@id"}:
             yield _item(value, 0)
         yield from _top(value.get("@graph", []), depth + 1)
@@ -56,7 +56,7 @@ def _types(value: Any) -> tuple[str, ...]:
 
 
 def _converted(value: Any, depth: int) -> Any:
-    """A value with items in place of objects that have a type."""
+    """Return a value in which objects with a type are items."""
     if depth > MAX_DEPTH:
         return value
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""JSON as servers write it, made what RFC 8259 asks for: UTF-8 without a BOM.
+"""Converts JSON from servers to the form of RFC 8259: UTF-8 without a BOM.
 
 Pure: bytes in, bytes out.
 """
@@ -10,12 +10,12 @@ __all__ = ["as_utf8"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # its first bytes equal the BOM of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: A pair of surrogates, one that stands alone, any other escape.
+#: A surrogate pair, a single surrogate, or any other escape.
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -25,11 +25,11 @@ _ESCAPE = re.compile(
 
 
 def as_utf8(data: bytes, charset: str | None = None) -> bytes:
-    """The same JSON text in UTF-8.
+    """Return the same JSON text in UTF-8.
 
-    The encoding is told by a BOM, or by where the zeros are among the first characters
-    (RFC 4627 section 3); else it is UTF-8, or `charset` if the bytes are none. Half a
-    surrogate pair is no character, and becomes U+FFFD.
+    The encoding follows from a BOM, or from the zero bytes of the first characters (RFC
+    4627 section 3). Otherwise it is UTF-8, or `charset` if the bytes are not valid
+    UTF-8. Half a surrogate pair is not a character, and becomes U+FFFD.
     """
     return _ESCAPE.sub(_whole, _recoded(data, charset))
 
@@ -48,7 +48,7 @@ def _recoded(data: bytes, charset: str | None) -> bytes:
 
 
 def _codec_by_zeros(data: bytes) -> str:
-    """The codec by the zeros among the first octets: JSON begins in ASCII."""
+    """Return the codec by the zeros among the first bytes: JSON begins with ASCII."""
     zeros = [not octet for octet in data[:4]]
     if zeros == [True, True, True, False]:
         return "utf-32-be"

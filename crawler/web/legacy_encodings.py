@@ -1,8 +1,8 @@
 """The encodings of the Encoding standard (encoding.spec.whatwg.org), both ways. Pure.
 
-Python's codecs know nearly all characters of the standard's indexes; the tables here
-hold the others. Rules for invalid bytes are the standard's: a byte that cannot follow
-is read again if it is ASCII.
+Python's codecs know nearly all characters of the standard; the tables here hold the
+others. Invalid bytes are handled by the standard's rules: an ASCII byte that cannot
+follow is read again as itself.
 """
 
 import codecs
@@ -15,7 +15,8 @@ from typing import NamedTuple
 from webencodings import lookup
 
 _BAD = "\ufffd"
-#: Bytes of a single-byte encoding for which the standard has another character.
+#: Bytes of single-byte encodings for which the standard has another character than
+#: Python.
 _SINGLE = {
     "koi8-u": {0xAE: "\u045e", 0xBE: "\u040e"},
     "windows-1255": {0xCA: "\u05ba"},
@@ -23,14 +24,14 @@ _SINGLE = {
 
 
 def decode(body: bytes, name: str) -> str:
-    """The text of a body in the encoding of this WHATWG name; never fails."""
+    """Return the text of a body in the encoding with this WHATWG name; never fails."""
     if name == "utf-8":
         return body.decode("utf-8", "replace")
     if name.startswith("utf-16"):
         return body.decode(
             "utf-16-be" if name == "utf-16be" else "utf-16-le", "replace"
         )
-    if name == "replacement":  # encodings that carry attacks: all of it is one error
+    if name == "replacement":  # encodings used for attacks: the whole text is one error
         return _BAD if body else ""
     if name == "iso-2022-jp":
         return _decode_iso_2022_jp(body)
@@ -40,8 +41,11 @@ def decode(body: bytes, name: str) -> str:
 
 
 def encode_query(query: str, name: str) -> str:
-    """A query as it is sent from a page in this legacy encoding (URL standard 1.3,
-    "percent-encode after encoding"); a character without bytes is `&#...;`."""
+    """Return a query as sent from a page in this legacy encoding (URL standard 1.3,
+    "percent-encode after encoding").
+
+    A character that the encoding lacks becomes `&#...;`.
+    """
     return "".join(
         f"%26%23{piece}%3B" if isinstance(piece, int) else _escaped(piece)
         for piece in _encoded(query, name)
@@ -49,8 +53,10 @@ def encode_query(query: str, name: str) -> str:
 
 
 def encode(text: str, name: str) -> bytes:
-    """The bytes of a text in an encoding of this WHATWG name, as a form sends them: a
-    character without bytes is `&#...;`."""
+    """Return a text as bytes in an encoding with this WHATWG name, as a form sends it.
+
+    A character that the encoding lacks becomes `&#...;`.
+    """
     if name == "utf-8":
         return _scalars(text).encode()
     if text.isascii() and name != "iso-2022-jp":
@@ -62,7 +68,7 @@ def encode(text: str, name: str) -> bytes:
 
 
 def _encoded(text: str, name: str) -> Iterator[bytes | int]:
-    """The bytes of each character, or the number of one that has none."""
+    """Yield the bytes of each character, or the number of a character that has none."""
     text = _scalars(text)
     if name == "iso-2022-jp":
         yield from _encode_iso_2022_jp(text)
@@ -73,13 +79,13 @@ def _encoded(text: str, name: str) -> Iterator[bytes | int]:
 
 
 def _scalars(text: str) -> str:
-    """The text without halves of surrogate pairs."""
+    """Return the text without halves of surrogate pairs."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @cache
 def _single_byte(name: str) -> str:
-    """The 256 characters of a single-byte encoding."""
+    """Return the 256 characters of a single-byte encoding."""
     if name == "x-user-defined":
         return "".join(
             chr(code if code < 128 else code + 0xF700) for code in range(256)
@@ -87,7 +93,7 @@ def _single_byte(name: str) -> str:
     found = lookup(name)
     assert found is not None, f"{name} is not a WHATWG name"
     table = list(found.codec_info.decode(bytes(range(256)), "replace")[0])
-    for code in range(0x80, 0xA0):  # the standard leaves no control undefined
+    for code in range(0x80, 0xA0):  # the standard defines all control characters
         table[code] = chr(code) if table[code] == _BAD else table[code]
     for code, char in _SINGLE.get(name, {}).items():
         table[code] = char
@@ -95,14 +101,14 @@ def _single_byte(name: str) -> str:
 
 
 class _MultiByte(NamedTuple):
-    """The decoder of an encoding with one to four bytes a character."""
+    """The decoder of an encoding with one to four bytes for each character."""
 
-    #: Python's codec, and the characters for which the standard may have others.
+    #: Python's codec, and the characters for which the standard may differ.
     codec: str
     doubtful: re.Pattern[str]
-    #: Everything that is not ASCII, byte sequence by byte sequence.
+    #: All byte sequences that are not ASCII.
     sequences: re.Pattern[bytes]
-    #: The character of a whole sequence, or None.
+    #: Returns the character of a whole sequence, or None.
     meaning: Callable[[bytes], str | None]
 
 
@@ -122,7 +128,7 @@ def _decode_multi_byte(body: bytes, encoding: _MultiByte) -> str:
         if found is None:
             char = meaning(sequence)
             if char is None:
-                # An ASCII byte that ends no character stands for itself.
+                # An ASCII byte that does not complete a character stands for itself.
                 char = _BAD + (chr(sequence[-1]) if sequence[-1] < 0x80 else "")
             found = known[sequence] = char.encode()
         return found
@@ -159,7 +165,7 @@ def _euc_jp(sequence: bytes) -> str | None:
 
 
 def _jis0208(pointer: int) -> str | None:
-    """The character at a pointer of the standard's index jis0208."""
+    """Return the character at a position of the standard's index jis0208."""
     return _by_codec(_as_shift_jis(pointer), "cp932")
 
 
@@ -180,7 +186,7 @@ def _gb18030(sequence: bytes) -> str | None:
         return "\u20ac"
     char = _GB18030.get(sequence) or _by_codec(sequence, "gb18030")
     is_of_four = len(sequence) > 1 and 0x30 <= sequence[1] <= 0x39
-    return _BAD if char is None and is_of_four else char  # none of it is read again
+    return _BAD if char is None and is_of_four else char  # no byte of it is read again
 
 
 _BIG5_TRAIL = re.compile(rb"[\x40-\x7e\xa1-\xfe]")
@@ -196,7 +202,8 @@ def _big5_table() -> dict[int, str]:
 
 
 def encode_char(char: str, name: str) -> bytes | None:
-    """The bytes of a character outside ASCII in a legacy encoding; None for none."""
+    """Return a non-ASCII character as bytes in a legacy encoding; None if it has
+    none."""
     if name in ("gb18030", "gbk"):
         return _as_gb18030(char, name)
     if name == "big5":
@@ -235,8 +242,11 @@ def _as_gb18030(char: str, name: str) -> bytes | None:
 
 @cache
 def _gb18030_bytes() -> dict[str, bytes]:
-    """Where Python's codec writes other bytes than the standard does. A character for
-    private use goes where it stood before GB 18030-2022."""
+    """Return the characters that the standard writes with other bytes than Python's
+    codec.
+
+    A private-use character keeps the bytes that it had before GB 18030-2022.
+    """
     own = {char: data for data, char in _GB18030.items()}
     own["\u3000"] = b"\xa1\xa1"
     before = {_private_use(data): data for data in _GB18030 if len(data) == 2}
@@ -251,8 +261,10 @@ def _private_use(sequence: bytes) -> str:
 
 @cache
 def _big5_bytes() -> dict[str, bytes]:
-    """Bytes by character: the first of the index without Hong Kong's extension, but
-    for six characters the last."""
+    """Return bytes by character: the first in the index without Hong Kong's extension.
+
+    For six characters it is the last.
+    """
     found: dict[str, bytes] = {}
     for lead in range(0xA1, 0xFF):
         for trail in (*range(0x40, 0x7F), *range(0xA1, 0xFF)):
@@ -283,7 +295,7 @@ def _as_japanese(char: str, *, is_euc: bool) -> bytes | None:
 
 @cache
 def _jis0208_pointers(*, is_euc: bool) -> dict[str, int]:
-    """The first pointer of each character; Shift_JIS prefers IBM's to NEC's."""
+    """Return the first position of each character; Shift_JIS prefers IBM's to NEC's."""
     places: Iterable[int] = range(94 * 94)
     if not is_euc:
         places = chain(range(8272), range(10716, 11280))
@@ -301,15 +313,17 @@ def _as_shift_jis(pointer: int) -> bytes:
 
 
 def _escaped(data: bytes) -> str:
-    """Bytes as a query holds them: those of the URL standard's special-query
-    percent-encode set are escaped."""
+    """Return bytes as a query contains them.
+
+    Those in the URL standard's special-query percent-encode set are escaped.
+    """
     return "".join(
         chr(byte) if 0x20 < byte < 0x7F and byte not in b"\"#<>'" else f"%{byte:02X}"
         for byte in data
     )
 
 
-# ISO-2022-JP, the only one with a state: which characters the bytes mean now.
+# ISO-2022-JP, the only encoding with a state: the current character set.
 _ASCII, _ROMAN, _KATAKANA, _JIS0208 = b"(B", b"(J", b"(I", b"$B"
 _STATES = {
     b"(B": _ASCII,
@@ -326,7 +340,7 @@ _TABLES = {
     _KATAKANA: _BAD * 0x21 + "".join(map(chr, range(0xFF61, 0xFFA0))) + _BAD * 0xA0,
 }
 _JIS_PAIR = re.compile(rb"[\x21-\x7e][\x00-\xff]?|[\x00-\xff]", re.S)
-# U+FF61 to U+FF9F at their full width.
+# The full-width forms of U+FF61 to U+FF9F.
 _FULL_WIDTH = (
     "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテト"
     "ナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン゛゜"
@@ -345,7 +359,8 @@ def _decode_iso_2022_jp(body: bytes) -> str:
         has_output = has_output or bool(segment)
         wanted = _STATES.get(body[end + 1 : end + 3])
         if wanted is None or not has_output:
-            # No escape sequence, or a second one without a character between.
+            # An invalid escape sequence, or a second one without a character in
+            # between.
             pieces.append(_BAD)
         has_output = wanted is None
         state, start = (wanted or state), end + (3 if wanted else 1)
@@ -379,7 +394,7 @@ def _encode_iso_2022_jp(text: str) -> Iterator[bytes | int]:
 
 
 def _in_iso_2022_jp(char: str, state: bytes) -> tuple[bytes, bytes | int]:
-    """The state that a character needs, and its bytes there, or its number."""
+    """Return the state that a character needs, and its bytes there, or its number."""
     if char in "\x0e\x0f\x1b":
         return _ASCII if state == _JIS0208 else state, ord(_BAD)
     if char < "\x80":
@@ -395,8 +410,8 @@ def _in_iso_2022_jp(char: str, state: bytes) -> tuple[bytes, bytes | int]:
     return _JIS0208, bytes(byte & 0x7F for byte in data)
 
 
-# Runs of the standard's index Big5 that Python's codec has not, or has otherwise, by
-# the pointer of their first character.
+# Runs of the standard's index Big5 that Python's codec lacks or has differently, by the
+# position of their first character.
 # fmt: off
 _BIG5 = {
     1000: "㡵𡵓𣚞𦀡㻬𥣞㫵竼龗𤅡𨤍𣇪𠪊𣉞䌊蒄龖鐯䤰蘓墖靊鈘秐稲晠権袝瑌篅",
@@ -422,7 +437,7 @@ _BIG5 = {
 # fmt: on
 _BIG5_LAST = "\u2550\u255e\u2561\u256a\u5341\u5345"
 
-# GB 18030-2022, and three characters that were for private use before.
+# GB 18030-2022, and three characters that were private-use before.
 _GB18030 = {
     b"\xa3\xa0": "\u3000",
     b"\xa8\xbc": "\u1e3f",

@@ -1,6 +1,6 @@
-"""Linked data of a parsed page: JSON-LD, microdata, OpenGraph, Twitter's card. Pure.
+"""Linked data of a parsed page: JSON-LD, microdata, OpenGraph, Twitter cards. Pure.
 
-Rule: the tree that is parsed already is asked a few times, and not gone through.
+Rule: the parsed tree is queried a few times, without walking through all of it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from selectolax.lexbor import LexborNode
 from crawler.web import json_ld, microdata, social_cards
 from crawler.web.linked_item import LinkedItem, item_and_inner
 
-#: Scripts of JSON-LD that are read, and errors that are kept, at most.
+#: Maximum number of JSON-LD scripts that are read, and of errors that are kept.
 MAX_SCRIPTS, MAX_ERRORS = 1_000, 10
 _JSON_LD = "application/ld+json"
 
 
 class LinkedData(NamedTuple):
-    """The items of a page in this order: JSON-LD, microdata, OpenGraph, Twitter; and
-    what is wrong with JSON-LD that could not be read."""
+    """The items of a page, in the order JSON-LD, microdata, OpenGraph, Twitter.
+
+    Also the errors of JSON-LD that could not be read.
+    """
 
     items: list[LinkedItem]
     errors: list[str]
 
     def of_kind(self, kind: str | None, *, nested: bool = False) -> list[LinkedItem]:
-        """The items of a type, or of all; with those inside others if asked."""
+        """Return the items of a type, or all; with `nested` also those inside other
+        items."""
         found = self.items
         if nested:
             found = [each for item in found for each in item_and_inner(item)]
@@ -33,7 +36,7 @@ class LinkedData(NamedTuple):
 
 
 def read(root: LexborNode, markup: bytes, base_url: str) -> LinkedData:
-    """What the page with this root element and this text says."""
+    """Return the linked data of the page with this root element and this text."""
     found: list[LinkedItem] = []
     errors: list[str] = []
     text = markup.lower()

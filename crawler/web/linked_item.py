@@ -1,4 +1,4 @@
-"""One item of linked data: what it is, and its properties. Pure."""
+"""One item of linked data: its types and its properties. Pure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class LinkedItem:
         for product in response.linked_data("Product"):
             yield {"name": product["name"], "price": product.get("offers.price")}
 
-    `properties` are as the page has them: texts, numbers, items, or a list of them
-    where there are several.
+    `properties` are as in the page: texts, numbers, items, or a list if there are
+    several.
     """
 
-    #: How the page says it.
+    #: The format in which the page describes it.
     source: Source
     #: Its types; those of schema.org without the prefix: "Product".
     types: tuple[str, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)
-    #: The identifier, a URL as a rule; empty for none.
+    #: Its identifier, usually a URL; "" if it has none.
     id: str = ""
 
     def __getitem__(self, name: str) -> Any:
@@ -38,19 +38,19 @@ class LinkedItem:
         return name in self.properties
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The first value at a path of names, such as "offers.price"."""
+        """Return the first value at a path of names, such as "offers.price"."""
         return next(self._values(path), default)
 
     def all(self, path: str) -> list[Any]:
-        """All values at a path of names; what is a list is taken apart."""
+        """Return all values at a path of names; lists are flattened."""
         return list(self._values(path))
 
     def is_a(self, kind: str) -> bool:
-        """Whether it has a type; the prefix of schema.org does not count."""
+        """Return whether it has a type, with or without the prefix of schema.org."""
         return short_type(kind) in self.types
 
     def _values(self, path: str) -> Iterator[Any]:
-        if path in self.properties:  # a name may hold a dot
+        if path in self.properties:  # a name may contain a dot
             yield from _several(self.properties[path])
             return
         name, _, rest = path.partition(".")
@@ -59,12 +59,12 @@ class LinkedItem:
 
 
 def short_type(kind: str) -> str:
-    """The name of a type without the prefix of schema.org."""
+    """Return the name of a type without the prefix of schema.org."""
     return _SCHEMA.sub("", kind, count=1) if _SCHEMA.match(kind) else kind
 
 
 def item_and_inner(item: LinkedItem) -> Iterator[LinkedItem]:
-    """The item and all inside it, each item before those in it."""
+    """Yield the item and all items inside it, each before the items inside it."""
     waiting: list[Any] = [item]
     while waiting:
         value = waiting.pop()

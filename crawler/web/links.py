@@ -1,6 +1,7 @@
-"""The links of pages: references resolved cheaply, since nearly all were met before.
+"""Resolves the references of pages to links; a cache makes this cheap.
 
-Pure: `urls.join` says what a reference means, and here is only what spares asking it.
+Pure. `urls.join` says what a reference means; this module only saves calls of it, since
+most references were seen before.
 """
 
 import re
@@ -19,12 +20,13 @@ from crawler.web.urls import (
 )
 
 _ROOTED = ("/", *HTTP)
-# How many origins a resolver knows by their spelling.
+# Maximum number of origins that a resolver remembers.
 _ORIGINS = 4096
-# Longer references are not kept: they hardly come again, and would fill the memory.
+# In characters. Longer references are not cached: they rarely repeat and need much
+# memory.
 _LONGEST = 512
-# A plain reference: no dot segment, no scheme, nothing to escape. It is appended to the
-# directory or origin. ("/." and a leading "." are checked separately.)
+# A plain reference: no dot segment, no scheme, nothing to escape. It can simply be
+# appended to the directory or origin. ("/." and a leading "." are checked separately.)
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
 # References that mean the same on each page of a directory. An empty reference, a bare
 # query and "http:x" depend on more of the base; so may one with control characters.
@@ -33,7 +35,7 @@ _SHARED = re.compile(
 )
 
 
-# What a srcset holds: addresses, each with descriptors up to a comma outside of ().
+# The addresses in a srcset, each followed by descriptors up to a comma outside of ().
 _ADDRESS = re.compile(r"[ \t\n\f\r,]*+([^ \t\n\f\r]++)")
 _DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+\)?+)*+")
 
@@ -47,7 +49,7 @@ class Link(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A page's base, and the links known at its directory and origin."""
+    """A page's base, and the known links at its directory and origin."""
 
     base: str
     origin: str
@@ -57,11 +59,11 @@ class _Place(NamedTuple):
 
 
 class Resolver:
-    """Turns references of pages into links; most references were seen before.
+    """Turns references of pages into links, with a cache.
 
-    `rejected` counts by reason what could not be followed. A reference is known by
-    the directory of its base, or by the origin if it needs no more; two generations
-    bound the memory to about `maximum` links.
+    `rejected` counts by reason the references that cannot be followed. The cache key is
+    the directory of the page's base, or its origin if that is enough. Two generations
+    of the cache limit the memory to about `maximum` links.
     """
 
     def __init__(
@@ -71,25 +73,29 @@ class Resolver:
         max_url: int = MAX_URL,
         form: Callable[[str], str] | None = None,
     ) -> None:
-        #: Gives the part of a URL that counts; None: all of it.
+        #: Reduces a URL to the part that identifies it; None: the whole URL.
         self._form = form
         self.rejected: Counter[str] = Counter()
         self._half = max(maximum // 2, 1)
         self._max_url = max_url
-        #: Origins in canonical spelling: a path behind one need not be parsed.
+        #: Origins in canonical form: a path after one of them need not be parsed.
         self._origins: set[str] = set()
         self._young: dict[str, dict[str, Link]] = {}
         self._old: dict[str, dict[str, Link]] = {}
         self._size = 0
 
     def resolve(self, base: str, reference: str) -> Link | None:
-        """The link of `reference` at the canonical URL `base`; None: not followable."""
+        """Return the link of `reference` at the canonical URL `base`.
+
+        None if it cannot be followed.
+        """
         for link in self.resolve_all(base, (reference,)):
             return link
         return None
 
     def resolve_all(self, base: str, references: Iterable[str]) -> list[Link]:
-        """The links of a page, each once, in the order of their first mention."""
+        """Return the links of a page, each once, in the order of their first
+        appearance."""
         path = base.partition("?")[0]
         directory = path[: path.rindex("/") + 1]
         origin = origin_of(base)
@@ -98,7 +104,7 @@ class Resolver:
             base, origin, directory, self._table(directory), self._table(origin)
         )
         find_near, find_shared = place.near.get, place.shared.get
-        # Without their fragments many of a page's references are the same. (A space
+        # Without their fragments many references of a page are the same. (A space
         # before "#" belongs to the path; at the end it would not.)
         cut = [
             text
@@ -121,7 +127,8 @@ class Resolver:
         return list(found.values())
 
     def _first_of_each(self, place: _Place, references: Iterable[str]) -> list[Link]:
-        """Links of which some are the same by other names: the first name counts."""
+        """Return links without repetition; of several spellings the first one
+        counts."""
         found: dict[int, Link] = {}
         for reference in references:
             known = place.near.get(reference) or place.shared.get(reference)
@@ -131,12 +138,13 @@ class Resolver:
         return list(found.values())
 
     def __len__(self) -> int:
-        """How many references are known."""
+        """Return the number of cached references."""
         tables = (*self._young.values(), *self._old.values())
         return sum(len(table) for table in tables)
 
     def _meet(self, place: _Place, reference: str) -> Link | None:
-        """The link of a reference that was not seen before; None: not followable."""
+        """Return the link of a reference that is not cached; None if it cannot be
+        followed."""
         url = self._append(place, reference)
         is_lasting = True
         if url is None:
@@ -157,7 +165,8 @@ class Resolver:
         return link
 
     def _append(self, place: _Place, reference: str) -> str | None:
-        """The result of `join` for a plain reference; None if it has to be parsed."""
+        """Return the result of `join` for a plain reference; None if it must be
+        parsed."""
         start, rest = place.directory, reference
         if reference.startswith(HTTP):
             slash = reference.find("/", 8)
@@ -185,7 +194,7 @@ class Resolver:
         self._origins.add(origin)
 
     def _table(self, place: str) -> dict[str, Link]:
-        """The links that are known at a directory or an origin."""
+        """Return the cached links of a directory or an origin."""
         if self._size > self._half:
             self._old, self._young, self._size = self._young, {}, 0
         table = self._young.get(place)
@@ -193,14 +202,15 @@ class Resolver:
             return table
         table = self._old.pop(place, {})
         if len(table) > self._half:
-            table = {}  # a place that fills the memory alone would never be let go
+            # otherwise one place that fills the cache alone would never be dropped
+            table = {}
         self._young[place] = table
         self._size += len(table)
         return table
 
 
 def srcset_urls(text: str) -> list[str]:
-    """The addresses in a `srcset` attribute (HTML 4.8.4.3.12)."""
+    """Return the addresses in a `srcset` attribute (HTML 4.8.4.3.12)."""
     found, position = [], 0
     while address := _ADDRESS.match(text, position):
         url, position = address[1], address.end()

@@ -1,7 +1,8 @@
-"""Media types: read from Content-Type fields, or sniffed from a body. Pure.
+"""Media types: read from Content-Type headers, or detected from a body ("sniffed").
+Pure.
 
-Fields are read as Fetch says ("extract a MIME type", fetch.spec.whatwg.org 2.2.2). A
-body without a usable type is sniffed as the MIME Sniffing standard says (section 7.1).
+Headers are read by Fetch ("extract a MIME type", fetch.spec.whatwg.org 2.2.2). A body
+without a usable type is sniffed by the MIME Sniffing standard (section 7.1).
 """
 
 import re
@@ -10,20 +11,20 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-#: Bytes of a body that sniffing reads (MIME Sniffing 5.2, "resource header").
+#: Number of bytes of a body that sniffing reads (MIME Sniffing 5.2, "resource header").
 SNIFFED_BYTES = 1445
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTED_TOKENS = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _WHITE_SPACE = " \t\n\r"
-# A prologue of XML, of so many bytes at most, and <html>.
+# The prologue of an XML document, up to this number of bytes, and <html>.
 _PROLOGUE = 8 * 1024
 _XHTML = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--.*?-->"
     rb"|<!DOCTYPE\s[^>\[]*+(?:\[[^\]]*+\][^>]*+)?>)*+<html[\s>]",
     re.S,
 )
-# A part of a list field: text up to a comma that stands outside of quotes.
+# A part of a list header: text up to a comma outside of quotes.
 _PART = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z))*', re.S)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.|\\\Z)*)"?', re.S)
 _ESCAPED = re.compile(r"\\(.)", re.S)
@@ -32,22 +33,22 @@ _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
 
 class MediaType(NamedTuple):
-    """A media type: its essence in lower case, and its parameters."""
+    """A media type: its essence ("text/html") in lower case, and its parameters."""
 
     essence: str
     parameters: Mapping[str, str] = _NO_PARAMETERS
 
 
-#: The type of a body that came without a usable Content-Type.
+#: The type of a body without a usable Content-Type.
 UNDECLARED = MediaType("")
 
 
 @lru_cache(maxsize=1024)
 def extract(fields: tuple[bytes, ...]) -> MediaType:
-    """The media type that a head's Content-Type fields declare.
+    """Return the media type that a head's Content-Type headers declare.
 
-    The last valid type counts; the charset of an earlier one stays if both name the
-    same essence. `UNDECLARED` if no type is valid, or if it says that it is unknown.
+    The last valid type counts. The charset of an earlier one is kept if both have the
+    same essence. `UNDECLARED` if no type is valid, or if the type means "unknown".
     """
     found, charset = UNDECLARED, ""
     for part in _PART.findall(b", ".join(fields).decode("latin-1")):
@@ -66,7 +67,7 @@ def extract(fields: tuple[bytes, ...]) -> MediaType:
 
 
 def parse(text: str) -> MediaType | None:
-    """One media type (MIME Sniffing 4.4); None if it is not valid."""
+    """Parse one media type (MIME Sniffing 4.4); None if it is not valid."""
     head, semicolon, rest = text.strip(_WHITE_SPACE).partition(";")
     kind, slash, subtype = head.partition("/")
     subtype = subtype.rstrip(_WHITE_SPACE)
@@ -79,21 +80,22 @@ def parse(text: str) -> MediaType | None:
 
 
 def is_xml(essence: str) -> bool:
-    """Whether a media type is XML, XHTML and SVG included (MIME Sniffing 4.6)."""
+    """Return whether a media type is XML, including XHTML and SVG (MIME Sniffing
+    4.6)."""
     return essence in ("text/xml", "application/xml") or essence.endswith("+xml")
 
 
 def is_xhtml(body: bytes) -> bool:
-    """Whether the root element of an XML document is `<html>`."""
+    """Return whether the root element of an XML document is `<html>`."""
     return _XHTML.match(body[:_PROLOGUE]) is not None
 
 
 def sniff(body: bytes, *, scriptable: bool = True) -> str:
-    """The media type of a body whose type is unknown (MIME Sniffing 7.1).
+    """Return the media type of a body whose type is unknown (MIME Sniffing 7.1).
 
-    `scriptable` is false if the head says `X-Content-Type-Options: nosniff`; the
-    answer is then neither HTML, XML nor PDF. MP3 frames without an ID3 tag are taken
-    as any binary data, which no spider treats in another way.
+    `scriptable` is False if the head has `X-Content-Type-Options: nosniff`; then the
+    result is neither HTML, XML nor PDF. MP3 frames without an ID3 tag count as other
+    binary data, which spiders treat in the same way.
     """
     head = body[:SNIFFED_BYTES]
     for pattern, essence in (*_SCRIPTABLE, *_DATA) if scriptable else _DATA:
@@ -105,7 +107,7 @@ def sniff(body: bytes, *, scriptable: bool = True) -> str:
 
 
 def is_nosniff(fields: Iterable[bytes]) -> bool:
-    """Whether `X-Content-Type-Options` forbids sniffing (Fetch 3.6)."""
+    """Return whether `X-Content-Type-Options` forbids sniffing (Fetch 3.6)."""
     return b",".join(fields).partition(b",")[0].strip(b" \t").lower() == b"nosniff"
 
 
@@ -133,12 +135,12 @@ def _parameters(text: str) -> dict[str, str]:
 
 
 def _end_of(text: str, start: int, marks: str) -> int:
-    """Where the first of `marks` stands, from `start` on; else the text's end."""
+    """Return where the first of `marks` is, from `start` on; else the text's end."""
     places = [text.find(mark, start) for mark in marks]
     return min((place for place in places if place >= 0), default=len(text))
 
 
-# How bodies of a type begin, in the standard's order. Types that can run scripts:
+# The first bytes of types, in the standard's order. Types that can run scripts:
 _SCRIPTABLE = [
     (
         re.compile(
@@ -151,7 +153,7 @@ _SCRIPTABLE = [
     (re.compile(rb"[\t\n\x0c\r ]*<\?xml"), "text/xml"),
     (re.compile(rb"%PDF-"), "application/pdf"),
 ]
-# All others:
+# All other types:
 _DATA = [
     (re.compile(pattern, re.S), essence)
     for pattern, essence in (
@@ -179,7 +181,8 @@ _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
 def _is_mp4(head: bytes) -> bool:
-    """Whether it is an MP4 box `ftyp` with a brand that begins "mp4" (6.2.1)."""
+    """Return whether it is an MP4 box `ftyp` with a brand that begins with "mp4"
+    (6.2.1)."""
     size = int.from_bytes(head[:4], "big")
     if len(head) < max(size, 12) or size % 4 or head[4:8] != b"ftyp":
         return False

@@ -1,12 +1,13 @@
-"""The `<meta>` elements of a page, found without parsing all of it. Pure.
+"""Finds the `<meta>` elements of a page without parsing all of it. Pure.
 
-Markup is tokenised as HTML says; comments and text that looks like tags are passed.
+Markup is split into tokens by HTML's rules; comments and text that looks like tags are
+skipped.
 """
 
 import re
 from collections.abc import Iterator
 
-# Attributes are read in so many bytes of an element.
+# Attributes are searched only in this many bytes of an element.
 _LONGEST = 8 * 1024
 # A comment, a tag with its attributes, or any other markup, in this order.
 _MARKUP = re.compile(
@@ -20,14 +21,14 @@ _ATTRIBUTE = re.compile(
     rb"([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)))?"
 )
 _META = re.compile(rb"<meta[\s/]", re.I)
-# Elements whose content is text to a browser, whatever it looks like; `<noscript>` is
-# one of them, as browsers run scripts.
+# Elements whose content is only text for a browser, even if it looks like tags. As
+# browsers run scripts, `<noscript>` is one of them.
 _RAW_TEXT = (
     b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea",
     b"title", b"xmp",
 )  # fmt: skip
 _END_TAGS = {name: re.compile(rb"</" + name + rb"[\s/>]", re.I) for name in _RAW_TEXT}
-# Everything up to the next <meta> or element of raw text.
+# Everything up to the next <meta> or element with raw text.
 _PASSED = re.compile(
     rb"(?:[^<]++|<!--(?:-?>|.*?-->|.*)|<[!?][^>]*+"
     rb"|<(?!(?:meta|" + b"|".join(_RAW_TEXT) + rb")[\s/>])(?:/?[a-z]"
@@ -37,7 +38,7 @@ _PASSED = re.compile(
 
 
 def metas(markup: bytes) -> Iterator[dict[bytes, bytes]]:
-    """The attributes of each `<meta>` that a browser's parser meets, by name."""
+    """Yield the attributes, by name, of each `<meta>` that a browser's parser meets."""
     if not _META.search(markup):
         return
     position = 0
@@ -56,15 +57,18 @@ def metas(markup: bytes) -> Iterator[dict[bytes, bytes]]:
 
 
 def metas_of_prefix(markup: bytes) -> Iterator[dict[bytes, bytes]]:
-    """The attributes of each `<meta>` in a page's first bytes, also where they are text
-    (HTML 13.2.3.2, "prescan a byte stream")."""
+    """Yield the attributes of each `<meta>` in a page's first bytes, even if it is only
+    text.
+
+    HTML 13.2.3.2, "prescan a byte stream".
+    """
     for tag in _MARKUP.finditer(markup):
         if (tag["name"] or b"").lower() == b"meta":
             yield _attributes(tag["attributes"])
 
 
 def _attributes(text: bytes) -> dict[bytes, bytes]:
-    """Attributes by lower-case name; of the same name the first counts."""
+    """Return the attributes by lower-case name; the first one with a name counts."""
     found: dict[bytes, bytes] = {}
     for name, *values in _ATTRIBUTE.findall(text[:_LONGEST]):
         found.setdefault(name.lower(), b"".join(values))

@@ -1,7 +1,7 @@
 """Microdata of a page, by the algorithms of HTML (5.2, "Microdata"). Pure.
 
-Rule: bounded: an item is made once, a loop of items is cut where it closes, and what
-would grow beyond `MAX_VALUES` by repetition is left out.
+Rule: limited work. An item is built once, and an item inside itself is dropped. Values
+that would exceed `MAX_VALUES` by repetition are omitted.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from crawler.web.linked_item import LinkedItem, short_type
 from crawler.web.urls import InvalidUrl, absolute
 from crawler.web.visible_text import text_of
 
-#: Items within each other, values of one item with all inside it, and of a page, and
-#: elements that items refer to, at most.
+#: Maximum nesting of items; number of values in one item with its inner items, and in a
+#: page; and number of elements that items refer to.
 MAX_DEPTH, MAX_VALUES, MAX_REFERENCES = 64, 20_000, 50
-#: Properties around one whose value is its text, and characters of all texts, at most.
+#: Maximum number of properties around one whose value is its text, and of characters in
+#: all texts.
 MAX_AROUND, MAX_TEXT = 8, 8 * 1024**2
-# The attribute that is a property's value; those of the second are URLs.
+# The attribute that holds a property's value; those in the second table are URLs.
 _TEXT_IN = {"meta": "content", "data": "value", "meter": "value"}
 _URL_IN = {
     **dict.fromkeys(("a", "area", "link"), "href"),
@@ -31,7 +32,7 @@ _URL_IN = {
 
 
 def items(root: LexborNode, base_url: str) -> list[LinkedItem]:
-    """The top-level items of a page."""
+    """Return the top-level items of a page."""
     marks = _Marks(root)
     making = _Making(marks, base_url)
     tops = [
@@ -43,27 +44,31 @@ def items(root: LexborNode, base_url: str) -> list[LinkedItem]:
 
 
 class _Marks:
-    """The elements of a page that are items or properties, and what belongs to what."""
+    """The elements of a page that are items or properties, and how they belong
+    together."""
 
     def __init__(self, root: LexborNode) -> None:
         self._root = root
-        # A list of selectors gives an element once for each that it matches.
+        # A list of selectors returns an element once for each selector that it matches.
         marked = {node.mem_id: node for node in root.css("[itemscope],[itemprop]")}
         #: Elements that are items or properties, in document order.
         self.nodes = list(marked.values())
         self._place = {key: place for place, key in enumerate(marked)}
         attributes = [node.attrs for node in self.nodes]
         pairs = list(zip(marked, attributes, strict=True))
-        #: Of them those that are items, and those that are properties.
+        #: The keys of items among them, and of properties.
         self.scopes = {key for key, attrs in pairs if "itemscope" in attrs}
         self.names = {key for key, attrs in pairs if "itemprop" in attrs}
-        #: Of an element: the item that what is inside belongs to, and how many
-        #: properties are around that.
+        #: By element: the item to which its content belongs, and the number of
+        #: properties around it.
         self._around: dict[int, tuple[int, int]] = {}
 
     def above(self, node: LexborNode) -> tuple[int, int]:
-        """The item that an element belongs to (0: none), and the number of properties
-        around it. Each element of the page is gone through once."""
+        """Return the item to which an element belongs (0: none), and the properties
+        around it.
+
+        Each element of the page is visited once.
+        """
         path: list[int] = []
         above = node.parent
         while above is not None and above.mem_id not in self._around:
@@ -76,11 +81,12 @@ class _Marks:
         return state
 
     def own(self, node: LexborNode) -> list[int]:
-        """The places of an item's own properties among the marked elements."""
+        """Return the positions of an item's own properties among the marked
+        elements."""
         return self._own.get(node.mem_id, [])
 
     def with_references(self, node: LexborNode) -> list[int]:
-        """The same, with those in the elements that the item refers to."""
+        """The same, with the properties in elements that the item refers to."""
         references = _words(node.attrs, "itemref")
         if not references:
             return self.own(node)
@@ -99,7 +105,7 @@ class _Marks:
 
     @cached_property
     def _referred(self) -> dict[str, list[int]]:
-        """The properties in each element that an item refers to, by its id."""
+        """Return the properties in each element that an item refers to, by its id."""
         wanted = {word for node in self.nodes for word in _words(node.attrs, "itemref")}
         elements: dict[str, LexborNode] = {}
         for node in self._root.css("[id]"):
@@ -109,7 +115,8 @@ class _Marks:
         return {name: self._inside(node) for name, node in elements.items()}
 
     def _inside(self, node: LexborNode) -> list[int]:
-        """The properties in an element, itself included, but for those of items."""
+        """Return the properties in an element, including itself, but not those of inner
+        items."""
         key = node.mem_id
         itself = [self._place[key]] if key in self.names else []
         if key in self.scopes:
@@ -124,7 +131,7 @@ class _Marks:
 
 
 class _Making:
-    """The items of one page, while they are made."""
+    """Builds the items of one page."""
 
     def __init__(self, marks: _Marks, base_url: str) -> None:
         self._marks = marks
@@ -132,11 +139,12 @@ class _Making:
         self._made: dict[int, tuple[LinkedItem, int]] = {}
         self._texts: dict[int, str] = {}
         self._open: set[int] = set()
-        #: How many values, and how many characters of text, may still be taken.
+        #: Number of values, and of characters of text, that may still be added.
         self._left, self._room = MAX_VALUES, MAX_TEXT
 
     def item(self, node: LexborNode) -> tuple[LinkedItem, int] | None:
-        """An item and the number of its values; None within itself, or too deep."""
+        """Return an item and the number of its values; None inside itself, or if too
+        deep."""
         key = node.mem_id
         if key in self._made:
             return self._made[key]
@@ -159,7 +167,8 @@ class _Making:
         return item, size
 
     def _properties(self, node: LexborNode) -> tuple[dict[str, list[Any]], int]:
-        """The values of an item by name, and how many values are in it in all."""
+        """Return the values of an item by name, and the number of all values inside
+        it."""
         marks = self._marks
         places = marks.own(node) if self._left < 0 else marks.with_references(node)
         found: dict[str, list[Any]] = {}
@@ -178,7 +187,8 @@ class _Making:
         return found, size
 
     def _value(self, node: LexborNode) -> tuple[Any, int] | None:
-        """The value of a property (HTML 5.2.4), and how many values it holds."""
+        """Return the value of a property (HTML 5.2.4), and how many values it
+        contains."""
         if node.mem_id in self._marks.scopes:
             return self.item(node)
         tag, attributes = node.tag or "", node.attrs
@@ -192,7 +202,7 @@ class _Making:
         return self._text(node)
 
     def _text(self, node: LexborNode) -> tuple[str, int] | None:
-        """The text of a property; None where it would be too much."""
+        """Return the text of a property; None if it is too long."""
         key = node.mem_id
         if key not in self._texts:
             if self._marks.above(node)[1] > MAX_AROUND or self._room < 0:
@@ -202,7 +212,7 @@ class _Making:
         return _sized(self._texts[key])
 
     def _absolute(self, url: str) -> str:
-        """A URL of the page; as it is written if it is none."""
+        """Return a URL of the page as an absolute one; unchanged if it is invalid."""
         try:
             return absolute(self._base_url, url)
         except InvalidUrl:
@@ -210,7 +220,8 @@ class _Making:
 
 
 def _sized(text: str) -> tuple[str, int]:
-    """A text, and how many values it counts for: a long one for several."""
+    """Return a text, and how many values it counts for; a long one counts for
+    several."""
     return text, 1 + len(text) // 1_000
 
 

@@ -1,4 +1,4 @@
-"""The body multipart/form-data (RFC 7578; HTML 4.10.21.8), and bodies made of files.
+"""Builds multipart/form-data bodies (RFC 7578; HTML 4.10.21.8), and bodies with files.
 
 Pure: a file that is given by its path is read when the body is sent.
 """
@@ -14,7 +14,7 @@ import msgspec
 
 from crawler.web import urls
 
-#: The type of a file of which nothing is known.
+#: The type of a file if nothing is known about it.
 OCTETS = "application/octet-stream"
 
 
@@ -24,7 +24,7 @@ class FilePiece(msgspec.Struct, frozen=True):
     path: str
 
 
-#: A body in pieces, at least one of them a file; or none.
+#: A body in pieces, at least one of which is a file; empty: a body without files.
 Pieces = tuple[bytes | FilePiece, ...]
 
 
@@ -38,7 +38,8 @@ class MultipartField(NamedTuple):
 
 
 class Multipart(NamedTuple):
-    """A body, and its Content-Type. `pieces` is empty if all of it is in `content`."""
+    """A body and its Content-Type. `pieces` is empty if the whole body is in
+    `content`."""
 
     content: bytes
     pieces: Pieces
@@ -46,7 +47,8 @@ class Multipart(NamedTuple):
 
 
 def multipart(parts: Sequence[MultipartField]) -> Multipart:
-    """The body; its boundary is a digest, so that equal forms are equal bytes."""
+    """Return the body; its boundary is a digest, so that equal forms give equal
+    bytes."""
     heads = [_head(part) for part in parts]
     mark = b"\0".join(
         head + _identity(part.content) for head, part in zip(heads, parts, strict=True)
@@ -69,29 +71,29 @@ def multipart(parts: Sequence[MultipartField]) -> Multipart:
 
 
 def identity(pieces: Pieces) -> bytes:
-    """What tells one body of pieces from another: a file counts by its path."""
+    """Return bytes that identify a body of pieces; a file counts by its path."""
     return b"".join(map(_identity, pieces))
 
 
 def type_of(filename: str) -> str:
-    """The media type of a file by the ending of its name, as browsers tell it."""
+    """Return the media type of a file by its extension, as browsers do."""
     ending = filename[filename.rfind(".") :].lower() if "." in filename else ""
     return _types().get(ending, OCTETS)
 
 
 def ending_of(kind: str) -> str:
-    """The ending of a file's name for a media type: ".pdf"; ".bin" for any other."""
+    """Return the extension for a media type: ".pdf"; ".bin" for an unknown type."""
     return next((end for end, known in _types().items() if known == kind), ".bin")
 
 
 @lru_cache(maxsize=1)
 def _types() -> dict[str, str]:
-    # Python's own table, the same on every machine.
+    # Python's own table, which is the same on every machine.
     return MimeTypes().types_map[True]
 
 
 def _identity(piece: bytes | FilePiece) -> bytes:
-    # No other body holds this text where a file's name has to be.
+    # No other body contains this text in the place of a file's name.
     return b"\0file:" + piece.path.encode() if isinstance(piece, FilePiece) else piece
 
 
@@ -107,7 +109,7 @@ def _quoted(text: bytes) -> bytes:
 
 
 def _joined(pieces: Sequence[bytes | FilePiece]) -> Pieces:
-    """The pieces with neighbouring bytes in one."""
+    """Return the pieces, with adjacent bytes joined."""
     found: list[bytes | FilePiece] = []
     for piece in pieces:
         last = found[-1] if found else None

@@ -1,6 +1,6 @@
-"""Hides user names, passwords and other secrets in what a person is shown.
+"""Removes user names, passwords and other secrets from what a person is shown.
 
-No I/O, no clock; imported by every command, so that it imports nothing of weight.
+No I/O, no clock. Every command imports it, so it imports nothing large.
 """
 
 import json
@@ -8,10 +8,10 @@ import re
 
 __all__ = ["is_secret", "redacted", "without_secret", "without_secrets"]
 
-#: From the slashes to the last "@": a password that is not escaped may hold anything.
+#: From the slashes to the last "@": an unescaped password may contain any character.
 _USERINFO = re.compile(r"(?<=//)\S*@")
 _HIDDEN = "…@"
-#: Words of a name whose value is a secret.
+#: Words in a name whose value is a secret.
 _SECRET = re.compile(
     r"(api|access|auth|client|private|db|user)?"
     r"(pass(word|wd|phrase|code)?|pwd|secret|token|key|auth|authorization|credentials?"
@@ -21,26 +21,27 @@ _SECRET = re.compile(
 
 
 def redacted(text: str) -> str:
-    """The text without what may be a user name and a password."""
+    """Return the text without parts that may be a user name and a password."""
     if "//" in text:
         return _USERINFO.sub(_HIDDEN, text)
     return text
 
 
 def is_secret(name: str) -> bool:
-    """Whether the name says that its value is a secret, as `api_key` does."""
+    """Return whether the name, such as `api_key`, means that its value is a secret."""
     last = name.rpartition(".")[2]
     words = re.findall(r"[a-z]+|[A-Z]+[a-z]*", last)
     return any(_SECRET.fullmatch(word) for word in words)
 
 
 def without_secret(name: str, value: str) -> str:
-    """`value`, unless `name` says that it is a secret; URLs lose their passwords."""
+    """Return `value`, or a mask if `name` means that it is secret; URLs lose their
+    passwords."""
     return "…" if value and is_secret(name) else redacted(value)
 
 
 def without_secrets(arguments: str) -> str:
-    """A JSON object of arguments, without the values that are secrets."""
+    """Return a JSON object of arguments, with secret values masked."""
     values = json.loads(arguments)
     if not isinstance(values, dict):
         return redacted(arguments)

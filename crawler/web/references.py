@@ -1,7 +1,7 @@
-"""The links of a parsed page as they are written, and its `<base>`.
+"""The links of a parsed page as written, and its `<base>`.
 
-Rule: HTML says which attribute of an element is a link; other attributes count only if
-they are asked for. Pure.
+Rule: HTML defines which attribute of an element is a link; other attributes count only
+if the caller names them. Pure.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from selectolax.lexbor import LexborNode
 from crawler.errors import ConfigError
 from crawler.web.links import srcset_urls
 
-#: Elements that are links unless others are asked for.
+#: Elements that count as links by default.
 LINKS = ("a", "area")
-#: The attribute that holds an element's link; `href` for those not named here.
+#: The attribute that holds an element's link; `href` for elements that are not listed.
 LINK_ATTRIBUTES = {
     **dict.fromkeys(
         ("img", "iframe", "frame", "script", "source", "video", "audio", "embed"), "src"
@@ -26,7 +26,8 @@ LINK_ATTRIBUTES = {
     "form": "action",
 }
 _NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
-# Inside these an element is SVG's or MathML's own; inside the others HTML's again.
+# Inside the first, an element belongs to SVG or MathML; inside the others to HTML
+# again.
 _FOREIGN = frozenset({"svg", "math"})
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
@@ -36,12 +37,12 @@ Names = str | Sequence[str] | None
 class Wanted:
     """Which elements are links, and which of their attributes hold them.
 
-    Without `tags` these are `<a>` and `<area>`, or with `attributes` all elements
-    that have one of them. Without `attributes` each element has its own by HTML.
+    Without `tags` these are `<a>` and `<area>`; with only `attributes` all elements
+    that have one of them. Without `attributes` each element uses its own by HTML.
     """
 
     def __init__(self, tags: Names = None, attributes: Names = None) -> None:
-        #: None: HTML's attribute of each element.
+        #: None: the attribute that HTML defines for each element.
         self._attributes = _several(attributes)
         every = tags is None and self._attributes is not None
         #: The names of the elements that are links; None: all elements.
@@ -57,15 +58,15 @@ class Wanted:
 
     @property
     def is_href(self) -> bool:
-        """Whether only `href` counts, by which a page keeps its elements ready."""
+        """Whether only `href` counts, for which a page caches its elements."""
         return self.selector == "[href]"
 
     def is_link(self, tag: str | None) -> bool:
-        """Whether elements of this name are links."""
+        """Return whether elements of this name are links."""
         return self.tags is None or tag in self.tags
 
     def addresses(self, nodes: Iterable[LexborNode]) -> list[str]:
-        """The addresses of the links among these elements, as they are written."""
+        """Return the addresses of the links among these elements, as written."""
         found: list[str] = []
         for node in nodes:
             tag = node.tag
@@ -85,13 +86,15 @@ class Wanted:
 
 
 def wanted_links(tags: Names = None, attributes: Names = None) -> Wanted:
-    """Which elements are links: made once for the usual ones."""
+    """Return which elements are links; the usual values are cached."""
     return _USUAL if tags is None and attributes is None else Wanted(tags, attributes)
 
 
 def base_reference(nodes: Sequence[LexborNode], tags: Sequence[str | None]) -> str:
-    """The `<base href>` of a page, "" for none. The first one of HTML counts; elements
-    of that name in SVG or MathML are others."""
+    """Return the `<base href>` of a page; "" if there is none.
+
+    The first one in HTML counts, not elements of that name in SVG or MathML.
+    """
     for node, tag in zip(nodes, tags, strict=True):
         if tag == "base" and "href" in node.attributes and not _is_foreign(node):
             return node.attributes["href"] or ""
@@ -108,7 +111,7 @@ def _is_foreign(node: LexborNode) -> bool:
 
 
 def _several(names: Names) -> tuple[str, ...] | None:
-    """Names in lower case; one name is not a list of letters."""
+    """Return names in lower case; a single string counts as one name."""
     if names is None:
         return None
     return tuple(

@@ -1,6 +1,6 @@
-"""Refreshes: the URL that a page shows next, by a Refresh header or a `<meta>`.
+"""Refresh redirects: the URL that a page shows next, by a Refresh header or a `<meta>`.
 
-Pure. Read as HTML says ("shared declarative refresh steps", 4.2.5.3).
+Pure. They are read as HTML says ("shared declarative refresh steps", 4.2.5.3).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crawler.web.urls import InvalidUrl, join
 
 #: Seconds. A page with a longer delay is meant to be read first.
 MAX_DELAY = 10
-#: A `<meta>` is looked for in so many bytes: every page is searched, so few.
+#: Number of bytes in which a `<meta>` is searched; few, because every page is searched.
 SEARCHED = 4 * 1024
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -28,14 +28,14 @@ _REFRESH = re.compile(
 
 
 class Refresh(NamedTuple):
-    """After so many seconds this reference is shown; empty: the page itself again."""
+    """Show this reference after this many seconds; "": reload the page itself."""
 
     delay: int
     reference: str
 
 
 def parse_refresh(text: str) -> Refresh | None:
-    """What a Refresh field or a `content` says; None if it is not valid."""
+    """Parse a Refresh header or a `content` attribute; None if it is not valid."""
     found = _REFRESH.match(text)
     if found is None:
         return None
@@ -53,11 +53,12 @@ def refresh_target(
     *,
     max_delay: float = MAX_DELAY,
 ) -> str | None:
-    """The canonical URL that a page at `url` soon shows instead; None for none.
+    """Return the canonical URL that a page at `url` soon redirects to; None if there is
+    none.
 
-    `header` is its Refresh field, `markup` the page in UTF-8. `base_url` gives what
-    the page's links are relative to; it is asked only if a `<meta>` needs it. What
-    stands in `<noscript>`, in a script or in a comment does not count.
+    `header` is the Refresh header, `markup` the page in UTF-8. `base_url` returns the
+    page's base URL; it is called only if a `<meta>` needs it. A `<meta>` in
+    `<noscript>`, in a script or in a comment does not count.
     """
     refresh = parse_refresh(header) if header else None
     base = url
@@ -76,8 +77,10 @@ def refresh_target(
 
 
 def has_word(markup: bytes) -> bool:
-    """Whether a `<meta>` of this page may ask for a refresh: most pages lack the word,
-    however it is capitalised. In UTF-16 the word is not looked for."""
+    """Return whether a `<meta>` of this page may contain a refresh.
+
+    Most pages do not contain the word in any case. UTF-16 pages are not searched.
+    """
     return (
         markup.find(b"efresh", 0, SEARCHED) >= 0
         or markup.find(b"EFRESH", 0, SEARCHED) >= 0

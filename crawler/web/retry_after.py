@@ -1,4 +1,4 @@
-"""What a Retry-After field means in seconds (RFC 9110 §10.2.3). No I/O, no clock."""
+"""Converts a Retry-After header to seconds (RFC 9110 §10.2.3). No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _SECONDS = re.compile(r"[0-9]{1,18}(?:\.[0-9]{0,18})?")
 
 
 def retry_after(value: str, now_wall: float) -> float | None:
-    """How long to wait, never negative and not capped; None if it says nothing.
+    """Return the seconds to wait, not negative and without a limit; None if it is
+    invalid.
 
-    Fractions are not in the standard, but servers send them ("1.0").
+    Fractions ("1.0") are not in the standard, but servers send them.
     """
     value = value.strip()
     if _SECONDS.fullmatch(value):

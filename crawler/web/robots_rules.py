@@ -1,7 +1,7 @@
-"""The rules of a robots.txt group, with bounded time for each verdict. Pure.
+"""The rules of a robots.txt group, with limited time for each URL. Pure.
 
-A pattern's fixed start, and the fixed end of a pattern with `$`, are looked up in
-tables. The other parts of patterns with `*` are searched for, within a bound on steps.
+The fixed start of a pattern, and the fixed end of a pattern with `$`, are looked up in
+tables. The other parts of patterns with `*` are searched, up to a maximum of steps.
 """
 
 import re
@@ -10,24 +10,27 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
-#: Steps of searching in one verdict; a step is a search in a hundred characters.
-#: Rules that would need more count as matching: the URL is then not asked for.
+#: Maximum number of search steps for one URL; a step searches a hundred characters.
+#: Rules that would need more count as matching, so the URL is not requested.
 MAX_STEPS = 5_000
-# From so many patterns times characters on, the patterns whose rarest characters the
-# path has not are sorted out first.
+# If patterns times characters exceed this, patterns whose rarest characters are not in
+# the path are excluded first.
 _MANY = 16_000
 _CHARACTERS_A_STEP = 100
 _KEY, _KEYS_OF = 3, 16
 
 _SAFE = re.compile(r"[\w.~/?#\[\]@!&'()+,;=:-]*", re.ASCII)
 _UNSAFE = re.compile(r"%[0-9A-Fa-f]{2}|[^\w.~/?#\[\]@!&'()+,;=:-]", re.ASCII)
-# These stay escaped: they mean something else when they are not.
+# These stay escaped, because their meaning depends on it.
 _KEPT = frozenset({0x2F, 0x2A, 0x24, 0x25})  # / * $ %
 
 
 def normal(text: str) -> str:
-    """A path, or a piece of a pattern, with each character written in one way
-    (RFC 9309 2.2.2): escapes are undone but for `/ * $ %`, and the rest is escaped."""
+    """Return a path, or a part of a pattern, with one spelling for each character.
+
+    RFC 9309 2.2.2: escapes are decoded except those of `/ * $ %`, and the rest is
+    escaped.
+    """
     if _SAFE.fullmatch(text):
         return text
     return _UNSAFE.sub(lambda match: _normal_character(match[0]), text)
@@ -40,7 +43,7 @@ def _normal_character(text: str) -> str:
         if code not in _KEPT and code < 0x80 and _SAFE.fullmatch(chr(code)):
             return chr(code)
         return text.upper()
-    if "\udc80" <= text <= "\udcff":  # an octet of a file that is not UTF-8
+    if "\udc80" <= text <= "\udcff":  # a byte of a file that is not UTF-8
         return f"%{ord(text) - 0xDC00:02X}"
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
 
@@ -51,25 +54,26 @@ class _Wild(NamedTuple):
     rank: int
     start: str
     middles: tuple[str, ...]
-    #: None: any text may follow the last of the middles.
+    #: None: any text may follow the last middle part.
     end: str | None
 
 
 class _Group:
-    """The patterns with `*` that have one start in common."""
+    """The patterns with `*` that have the same start."""
 
     __slots__ = ("ends", "keyed", "size", "sizes")
 
     def __init__(self) -> None:
-        #: Ranks of "start*end$", by end; and the lengths of the ends.
+        #: Ranks of "start*end$" by end, and the lengths of the ends.
         self.ends: dict[str, int] = {}
         self.sizes: list[int] = []
-        #: Patterns with middles by key: one to three characters of the path.
+        #: Patterns with middle parts by key: one to three characters that the path must
+        #: contain.
         self.keyed: dict[str, list[_Wild]] = {}
         self.size = 0
 
     def add(self, wild: _Wild) -> None:
-        """Put a pattern under the key that the fewest others have."""
+        """Add a pattern under the key that the fewest others use."""
         self.size += 1
         keys = _keys_of(wild.middles)
         sizes = [len(self.keyed.get(key, ())) for key in keys]
@@ -77,13 +81,15 @@ class _Group:
 
 
 class Rules:
-    """A group of rules. The longest pattern that matches a path decides; of two equally
-    long ones, the one that allows."""
+    """A group of rules. The longest matching pattern decides.
+
+    Of two equally long ones, the one that allows decides.
+    """
 
     __slots__ = ("_exact", "_groups", "_prefix_sizes", "_prefixes", "_start_sizes")
 
     def __init__(self, rules: Iterable[tuple[bool, str]]) -> None:
-        #: Ranks by the whole path (a pattern with `$`), and by a path's beginning.
+        #: Ranks by the whole path (for a pattern with `$`), and by the start of a path.
         self._exact: dict[str, int] = {}
         self._prefixes: dict[str, int] = {}
         self._groups: dict[str, _Group] = {}
@@ -97,7 +103,7 @@ class Rules:
             group.sizes = sorted({len(end) for end in group.ends})
 
     def allows(self, path: str) -> bool:
-        """Whether a path with its query may be fetched."""
+        """Return whether a path with its query may be fetched."""
         path = normal(path)
         rank = max(
             self._exact.get(path, 0), _longest(self._prefixes, self._prefix_sizes, path)
@@ -107,8 +113,9 @@ class Rules:
         return rank == 0 or rank % 2 == 1
 
     def _add(self, allows: bool, pattern: str) -> None:
-        """A rank is the pattern's length, doubled, and one more if it allows."""
-        if _SAFE.fullmatch(pattern):  # as nearly all are: no `*`, no `$`, no escape
+        """Add a pattern; its rank is its length, doubled, and one more if it allows."""
+        # like nearly all patterns: no `*`, no `$`, no escape
+        if _SAFE.fullmatch(pattern):
             _raise(self._prefixes, pattern, 2 * len(pattern) + allows)
             return
         is_whole = pattern.endswith("$")
@@ -124,12 +131,13 @@ class Rules:
             self._groups.setdefault(start, _Group()).add(wild)
         elif end:
             _raise(self._groups.setdefault(start, _Group()).ends, end, rank)
-        else:  # "/a$", or "/a*", which is "/a"
+        else:  # "/a$", or "/a*", which means "/a"
             is_exact = is_whole and end is None
             _raise(self._exact if is_exact else self._prefixes, start, rank)
 
     def _wild_rank(self, path: str, rank: int) -> int:
-        """The rank of the best pattern with `*` that matches, if it is above `rank`."""
+        """Return the rank of the best matching pattern with `*`, if it is above
+        `rank`."""
         candidates: list[_Wild] = []
         keys: set[str] | None = None
         for size in self._start_sizes:
@@ -155,7 +163,7 @@ def _raise(table: dict[str, int], text: str, rank: int) -> None:
 
 
 def _keys_of(middles: Sequence[str]) -> list[str]:
-    """The keys that a pattern may stand under: of its last middles the last ones."""
+    """Return the possible keys of a pattern, from its last middle parts."""
     texts = [text[-_KEYS_OF:] for text in dict.fromkeys(middles[-_KEYS_OF:])]
     return [
         text[at : at + _KEY]
@@ -165,7 +173,7 @@ def _keys_of(middles: Sequence[str]) -> list[str]:
 
 
 def _keys(path: str) -> set[str]:
-    """All keys that patterns may have which match this path."""
+    """Return the keys of all patterns that may match this path."""
     starts = range(len(path))
     return {path[at : at + size] for size in range(1, _KEY + 1) for at in starts}
 
@@ -177,7 +185,7 @@ def _keyed(group: _Group, keys: set[str] | None) -> Iterator[_Wild]:
 
 
 def _longest(table: dict[str, int], sizes: list[int], path: str) -> int:
-    """The best rank among a path's beginnings."""
+    """Return the best rank among the starts of a path."""
     best = 0
     for size in sizes:
         if size > len(path):
@@ -196,7 +204,7 @@ def _longest_end(group: _Group, path: str, start: int) -> int:
 
 
 def _first_match(candidates: list[_Wild], path: str) -> int:
-    """The rank of the first pattern that matches; 0 for none."""
+    """Return the rank of the first pattern that matches; 0 if none does."""
     steps = MAX_STEPS
     for wild in candidates:
         limit = len(path) - len(wild.end or "")
@@ -209,7 +217,7 @@ def _first_match(candidates: list[_Wild], path: str) -> int:
                 + ((limit if position < 0 else position) - before) // _CHARACTERS_A_STEP
             )
             if steps < 0:
-                return 2 * wild.rank  # even: not allowed
+                return 2 * wild.rank  # an even rank: not allowed
             if position < 0:
                 break
             position += len(middle)
@@ -220,7 +228,10 @@ def _first_match(candidates: list[_Wild], path: str) -> int:
 
 
 def _folder_of_index(pattern: str) -> str:
-    """The folder of an index page, "/a/$" for "/a/index.html"; "" for another page. To
-    allow such a page is to allow its folder, as Google does."""
+    """Return the folder of an index page, "/a/$" for "/a/index.html"; "" for another
+    page.
+
+    As Google does, allowing such a page allows its folder.
+    """
     folder, slash, name = pattern.rpartition("/")
     return f"{folder}/$" if slash and name.startswith("index.htm") else ""

@@ -1,6 +1,6 @@
-"""robots.txt (RFC 9309): bytes and a status in, a verdict out. No I/O, no clock.
+"""robots.txt (RFC 9309): bytes and a status in, rules out. No I/O, no clock.
 
-Lines are read as the RFC and Google's parser read them; `robots_rules` matches.
+Lines are read as the RFC and Google's parser read them; `robots_rules` matches URLs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import msgspec
 
 from crawler.web.robots_rules import Rules
 
-#: A file is read up to here (RFC 9309 §2.5 asks for at least as much).
+#: Maximum size of a file that is read; RFC 9309 §2.5 demands at least this.
 MAX_BYTES = 500 * 1024
-#: A line is read up to here, as Google's parser does.
+#: Maximum length of a line that is read, as in Google's parser.
 MAX_LINE = 8 * 2083 - 1
-#: Characters of rules that are kept ready for matching: ten times that in memory.
+#: Maximum number of characters of rules that are kept compiled, which take tenfold
+#: memory.
 MAX_READY = 4 * 1024 * 1024
 
 _TOKEN = re.compile(r"[\w-]+", re.ASCII)
@@ -40,7 +41,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 class Robots:
     """The rules of one origin's robots.txt for one agent.
 
-    robots = Robots.parse(b"User-agent: *\\nDisallow: /private", "mybot/1.0")
+    robots = Robots.parse(b"User-agent: *\nDisallow: /private", "mybot/1.0")
     robots.allows("https://example.com/private/x")  # False
     """
 
@@ -50,9 +51,9 @@ class Robots:
         self._allows_all = True
         #: The rules, one a line; `_ready` compiles them.
         self._text = ""
-        #: Seconds to keep between two requests, or None.
+        #: Minimum seconds between two requests; None if the file does not say.
         self.crawl_delay: float | None = None
-        #: URLs as they were written, also for other hosts.
+        #: The URLs of sitemaps as written, also for other hosts.
         self.sitemaps: list[str] = []
 
     @classmethod
@@ -67,7 +68,8 @@ class Robots:
 
     @classmethod
     def parse(cls, body: bytes, agent: str) -> Self:
-        """The rules for this User-Agent, or its product token; garbage has none."""
+        """Return the rules for this User-Agent, or its product token; invalid data has
+        no rules."""
         robots = cls()
         file = _File(product_token(agent).lower())
         for field, value in _lines(_text(body)):
@@ -82,7 +84,10 @@ class Robots:
 
     @classmethod
     def from_answer(cls, status: int, body: bytes, agent: str) -> RobotsVerdict:
-        """The verdict of RFC 9309 §2.3.1; 429 is unreachable, as for Google."""
+        """Return the result of a robots.txt request (RFC 9309 §2.3.1).
+
+        429 counts as unreachable, as for Google.
+        """
         if 200 <= status < 300:
             return RobotsVerdict(cls.parse(body, agent), False, status)
         if 300 <= status < 500 and status != 429:
@@ -90,7 +95,7 @@ class Robots:
         return RobotsVerdict(cls.deny_all(), True, status)
 
     def allows(self, url: str) -> bool:
-        """Whether this absolute URL, or path with its query, may be fetched."""
+        """Return whether this absolute URL, or path with its query, may be fetched."""
         path = _path(url)
         if path == "/robots.txt":
             return True
@@ -98,16 +103,16 @@ class Robots:
 
 
 class RobotsVerdict(msgspec.Struct, frozen=True):
-    """What the answer to a request for robots.txt means."""
+    """The result of a request for robots.txt."""
 
     robots: Robots
-    #: The file may exist, but did not come: nothing is allowed, ask again later.
+    #: The file may exist but could not be fetched: nothing is allowed, ask again later.
     is_unreachable: bool
     status: int
 
 
 def product_token(agent: str) -> str:
-    """The name by which robots.txt addresses a User-Agent; "" if it has none."""
+    """Return the name by which robots.txt addresses a User-Agent; "" if it has none."""
     found = _COMPATIBLE.search(agent) or _AGENT.match(agent.strip())
     return found[1] if found else ""
 
@@ -116,15 +121,15 @@ def _text(body: bytes) -> str:
     body = body[:MAX_BYTES]
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return body.decode("utf-16", "replace")
-    for byte in codecs.BOM_UTF8:  # whole or cut short
+    for byte in codecs.BOM_UTF8:  # complete or cut off
         if body[:1] != bytes([byte]):
             break
         body = body[1:]
-    return body.decode("utf-8", "surrogateescape")  # octets stay octets
+    return body.decode("utf-8", "surrogateescape")  # bytes that are not UTF-8 are kept
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
-    """Each line's field and value; a line of another form is skipped."""
+    """Yield each line's field and value; lines of another form are skipped."""
     for line in _LINE_END.split(text):
         if line and (found := _FIELD.match(line[:MAX_LINE].partition("#")[0])):
             yield (found[1] or found[3]).lower(), (found[2] or found[4] or "").strip()
@@ -134,7 +139,7 @@ class _Group:
     """The merged groups of one agent (RFC 9309 section 2.2.1)."""
 
     def __init__(self) -> None:
-        #: Patterns in order, each once: "-/private" may not be fetched, "+/" may.
+        #: Patterns in order, each once: "-/private" forbids, "+/" allows.
         self.rules: dict[str, None] = {}
         self.crawl_delay: float | None = None
 
@@ -144,24 +149,27 @@ class _File:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        #: The groups of our agent by its name; None if there is none.
+        #: The groups of our agent by its name; None if there are none.
         self.own: _Group | None = None
         #: The groups of `*`.
         self.everyone = _Group()
         self.sitemaps: list[str] = []
-        #: The groups that the next lines belong to.
+        #: The groups to which the next lines belong.
         self._current: list[_Group] = []
         self._has_rules = False
 
     def read(self, field: str, value: str) -> None:
-        """Read one line. Only rules end a group's list of agents; other lines may stand
-        between the agents (RFC 9309 section 2.2.4)."""
+        """Read one line.
+
+        Only rules end a group's list of agents; other lines may be between the agents
+        (RFC 9309 section 2.2.4).
+        """
         if field in _AGENTS:
             self._name(value)
         elif field in _RULES:
             self._has_rules = True
             sign = "+" if field == "allow" else "-"
-            if value.startswith(("/", "*")):  # nothing else begins a path
+            if value.startswith(("/", "*")):  # a path begins with one of these
                 for group in self._current:
                     group.rules[sign + value] = None
         elif field in _DELAYS and _SECONDS.fullmatch(value):
@@ -172,8 +180,10 @@ class _File:
             self.sitemaps.append(octets.decode("utf-8", "replace"))
 
     def _name(self, value: str) -> None:
-        """A line that names an agent. Names agree by their product tokens (section
-        2.2.1), up to a space."""
+        """Read a line that names an agent.
+
+        Names match if their product tokens do (section 2.2.1), up to a space.
+        """
         if self._has_rules:
             self._current, self._has_rules = [], False
         if value[:1] == "*" and not value[1:].strip():
@@ -186,9 +196,9 @@ class _File:
 
 
 class _Ready:
-    """A cache of compiled rules, for the origins that were asked for last.
+    """A cache of compiled rules, for the most recently used origins.
 
-    A long file is parsed in a thread, so a lock guards the cache.
+    A long file is parsed in a thread, so a lock protects the cache.
     """
 
     def __init__(self) -> None:
@@ -197,7 +207,7 @@ class _Ready:
         self._size = 0
 
     def rules(self, text: str) -> Rules:
-        """The compiled rules of these lines."""
+        """Return the compiled rules of these lines."""
         with self._lock:
             rules = self._known.get(text)
             if rules is not None:

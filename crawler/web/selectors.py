@@ -1,10 +1,10 @@
-"""Runs CSS selectors within bounds of time. Pure: nodes of the parser in, nodes out.
+"""Runs CSS selectors within limited time. Pure: nodes of the parser in, nodes out.
 
 The parser's engine matches from right to left and tries every ancestor or sibling for
-each combinator: `.a .b .c d` costs the third power of a page's depth, and nothing can
-stop it. On pages where that could take long such a selector is run step by step: a step
-finds the elements of one compound, and keeps those that stand in the right relation to
-the elements of the step before. That is linear in the page.
+each combinator. `.a .b .c d` takes time proportional to the cube of a page's depth, and
+nothing can stop the engine. On pages where that could take long such a selector is run
+in steps. Each step finds the elements of one compound, and keeps those with the right
+relation to the elements of the previous step. That takes linear time.
 """
 
 import re
@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-# Above these the engine could take 0.1 s for the selectors that they are asked for.
+# Above these sizes the engine could take 0.1 s for the selectors that depend on them.
 _DEEP = 32
 _BROAD, _BROAD_TWICE = 4_000, 400
-# About what a step of the engine takes, to an ancestor and to a sibling; and how long
-# one selector may take.
+# Approximate seconds of an engine's step to an ancestor and to a sibling, and the
+# maximum for one selector.
 _ANCESTOR_SECONDS, _SIBLING_SECONDS, _SECONDS = 20e-9, 3e-9, 0.2
-# A page with more nodes is not measured, and more matches are not gone through.
+# Maximum number of nodes of a page that is measured, and of matches that are examined.
 _MEASURED, _MATCHES = 400_000, 120_000
 
 _TOKEN = re.compile(
@@ -40,7 +40,7 @@ _DEEP_PATH = " > ".join(["*"] * _DEEP + [":first-child"])
 
 
 class Complex(NamedTuple):
-    """Compounds and the combinators between them: (a, b), (" ",) of `a b`."""
+    """Compounds and the combinators between them: (a, b), (" ",) for `a b`."""
 
     compounds: tuple[str, ...]
     combinators: tuple[str, ...]
@@ -49,8 +49,9 @@ class Complex(NamedTuple):
 class SelectorPlan(NamedTuple):
     """A selector whose cost depends on the page's shape.
 
-    The engine tries all ancestors to the power of `ancestors`, all siblings to that of
-    `siblings`; in functions such as `:has(a b)` both to that of `inner`.
+    The engine's cost grows with the number of ancestors to the power of `ancestors`,
+    and of siblings to the power of `siblings`. In functions such as `:has(a b)` both
+    have the power `inner`.
     """
 
     parts: tuple[Complex, ...]
@@ -65,7 +66,7 @@ class TooCostly(Exception):
 
 
 class Tree:
-    """A parsed page, and what is known of its shape; measured only when asked."""
+    """A parsed page and its shape, which is measured only when needed."""
 
     __slots__ = (
         "_is_deep",
@@ -88,18 +89,19 @@ class Tree:
     ) -> None:
         self.root = root
         self.url = url
-        #: The selectors that were asked, and whether they matched anywhere.
+        #: The selectors that were used, and whether each matched anywhere.
         self.asked = {} if asked is None else asked
-        #: The elements of the whole page that match a selector, by their `mem_id`.
+        #: By selector: the elements of the whole page that match it, by their `mem_id`.
         self.matching: dict[str, frozenset[int]] = {}
-        #: Large or suspicious: selectors of one combinator are looked at, too.
+        #: Whether the page is large or suspicious, so that even one combinator is
+        #: checked.
         self.is_odd = is_odd
         self._is_deep: bool | None = None
         self._shape: TreeShape | None = None
         self._tags: int | None = None
 
     def note(self, selector: str, *, matched: bool) -> None:
-        """Keep that a selector was asked, and whether it matched."""
+        """Note that a selector was used, and whether it matched."""
         if matched:
             self.asked[selector] = True
         else:
@@ -107,36 +109,38 @@ class Tree:
 
     @property
     def is_deep(self) -> bool:
-        """Whether elements are nested so deep that some selectors take long."""
+        """Whether elements are nested so deeply that some selectors take long."""
         if self._is_deep is None:
             self._is_deep = self.root.css_first(_DEEP_PATH) is not None
         return self._is_deep
 
     @property
     def shape(self) -> "TreeShape":
-        """The numbers of nodes, by a walk through all of them."""
+        """Return the numbers of nodes, counted by visiting all of them."""
         if self._shape is None:
             self._shape = _measured(self.root)
         return self._shape
 
     def has_tags(self, number: int) -> bool:
-        """Whether the page has more tags: no element has more children then."""
+        """Return whether the page has over `number` tags; if not, no element has more
+        children."""
         if self._tags is None:
             self._tags = self.root.parser.raw_html.count(b"<")
         return self._tags > number
 
 
 class TreeShape(NamedTuple):
-    """A tree's measures."""
+    """The measures of a tree."""
 
     nodes: int
     depth: int
 
 
 def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
-    """What matches in the tree at `node`; None where the engine itself is quick.
+    """Return the matches in the tree at `node`; None if the engine itself is fast
+    enough.
 
-    TooCostly for a selector that is neither quick nor to be run in steps.
+    TooCostly if a selector is slow and cannot be run in steps.
     """
     plan = plan_of(selector)
     if plan is None:
@@ -152,7 +156,7 @@ def select(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | No
 
 @lru_cache(maxsize=4096)
 def plan_of(selector: str) -> SelectorPlan | None:
-    """How a selector can be run; None if the page's shape hardly matters."""
+    """Return how a selector can be run; None if the page's shape does not matter."""
     parts = parts_of(selector)
     ancestors = max(part.combinators.count(" ") for part in parts)
     siblings = max(part.combinators.count("~") for part in parts)
@@ -164,7 +168,7 @@ def plan_of(selector: str) -> SelectorPlan | None:
 
 
 def _inner(part: Complex) -> int:
-    """How many searches functions may start within one another."""
+    """Return how many searches functions may start inside one another."""
     return sum(
         len(_SEARCH.findall(compound))
         for compound in part.compounds
@@ -173,7 +177,7 @@ def _inner(part: Complex) -> int:
 
 
 def _is_slow(plan: SelectorPlan, tree: Tree) -> bool:
-    """Whether the engine could take long for this selector on this page."""
+    """Return whether the engine could take long for this selector on this page."""
     least = 1 if tree.is_odd else 2
     if plan.ancestors + plan.inner >= least and (plan.ancestors > 3 or tree.is_deep):
         return True
@@ -183,16 +187,16 @@ def _is_slow(plan: SelectorPlan, tree: Tree) -> bool:
 
 
 def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
-    """TooCostly unless the engine is quick with functions such as `:has(a b)`."""
+    """Raise TooCostly unless the engine is fast with functions such as `:has(a b)`."""
     nodes, depth = tree.shape
     if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
         raise TooCostly(f"of {nodes:,} nodes, {depth:,} deep")
 
 
 def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
-    """TooCostly unless the engine is quick with `:nth-child(2)` and its like.
+    """Raise TooCostly unless the engine is fast with functions such as `:nth-child(2)`.
 
-    For each element that is asked it counts the siblings.
+    For each element it counts the siblings.
     """
     steps = 0
     for compound in {each for part in plan.parts for each in part.compounds}:
@@ -204,7 +208,7 @@ def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
 
 
 def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
-    """The parents of some elements, and how many each has of them."""
+    """Return the parents of some elements, and how many of the elements each has."""
     if len(nodes) > _MATCHES:
         raise TooCostly(f"with over {_MATCHES:,} matches")
     parents = {
@@ -215,7 +219,8 @@ def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
 
 
 def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
-    """Steps to count all children of a parent, for each of a number of them."""
+    """Return the steps to count all children of a parent, for each of `number`
+    children."""
     parent, number = parent_and_number
     children = 0
     child = parent.first_child
@@ -226,7 +231,7 @@ def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
 
 
 def parts_of(selector: str) -> tuple[Complex, ...]:
-    """The complex selectors of a list, cut at their combinators."""
+    """Return the complex selectors of a list, split at their combinators."""
     parts: list[Complex] = []
     compounds, combinators, text, level = [], [], "", 0  # type: ignore[var-annotated]
     for token in _TOKEN.finditer(selector.strip()):
@@ -250,7 +255,7 @@ def parts_of(selector: str) -> tuple[Complex, ...]:
 def in_steps(
     node: LexborNode, parts: tuple[Complex, ...], root: LexborNode
 ) -> list[LexborNode]:
-    """What matches in the tree at `node`, in document order."""
+    """Return the matches in the tree at `node`, in document order."""
     last = ", ".join(dict.fromkeys(part.compounds[-1] for part in parts))
     matching: set[int] = set()
     for part in parts:
@@ -260,7 +265,7 @@ def in_steps(
 
 
 def _matching(node: LexborNode, part: Complex, root: LexborNode) -> set[int]:
-    """The elements in the tree at `node` that match one complex selector."""
+    """Return the elements in the tree at `node` that match one complex selector."""
     kept: set[int] = set()
     matches = 0
     steps = len(part.combinators)
@@ -278,7 +283,7 @@ def _matching(node: LexborNode, part: Complex, root: LexborNode) -> set[int]:
 
 
 def _within(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Those that have one of `kept` as an ancestor."""
+    """Return the nodes that have one of `kept` as an ancestor."""
     known: dict[int, bool] = {}
     found = []
     for node in nodes:
@@ -302,7 +307,7 @@ def _within(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _inside(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Those whose parent is one of `kept`."""
+    """Return the nodes whose parent is one of `kept`."""
     return [
         node
         for node in nodes
@@ -311,7 +316,7 @@ def _inside(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _behind(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Those whose element before is one of `kept`."""
+    """Return the nodes whose previous element is one of `kept`."""
     found = []
     for node in nodes:
         before = node.prev
@@ -323,7 +328,7 @@ def _behind(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _after(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
-    """Those with one of `kept` anywhere before them under the same parent."""
+    """Return the nodes that follow one of `kept` under the same parent."""
     later: dict[int, set[int]] = {}
     found = []
     for node in nodes:
@@ -338,7 +343,7 @@ def _after(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _later(parent: LexborNode, kept: set[int]) -> set[int]:
-    """The children behind the first that is one of `kept`."""
+    """Return the children after the first that is one of `kept`."""
     behind: set[int] = set()
     has_begun = False
     child = parent.first_child
@@ -360,7 +365,7 @@ _RELATIONS: dict[str, Callable[[list[LexborNode], set[int]], list[LexborNode]]] 
 
 
 def _measured(root: LexborNode) -> TreeShape:
-    """Count elements and depth; TooCostly beyond `_MEASURED` elements."""
+    """Count elements and depth. TooCostly above `_MEASURED` elements."""
     nodes = depth = 0
     level = [root]
     while level:

@@ -1,15 +1,15 @@
-"""The words of a command line, as bash or cmd.exe takes them apart. Pure.
+"""Splits a command line into words, as bash or cmd.exe does. Pure.
 
-Rule: quoting only. Variables, globs and substitutions stay as they are written; what
-would run a second command is a ValueError. Bytes that are no UTF-8 are surrogates, as
-`os.fsdecode` has them.
+Rule: only quoting is handled. Variables, globs and substitutions stay as written;
+anything that would run a second command is a ValueError. Bytes that are not UTF-8
+become surrogates, as in `os.fsdecode`.
 """
 
 from __future__ import annotations
 
 import re
 
-# A caret before a quote, or at the end of a line, is cmd's way to quote.
+# In cmd.exe a caret before a quote, or at the end of a line, escapes it.
 _CMD = re.compile(r"\^\"|\^\s*\r?\n")
 _FIRST_QUOTE = re.compile(r"[\"']")
 _BASH = re.compile(
@@ -33,21 +33,21 @@ _NAMED = {
     "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"', "?": "?",
 }  # fmt: skip
 _CARET = re.compile(r"\^(?:\r?\n)?(\r?\n|.)?", re.S)
-# An argument of a Windows program: runs of backslashes count before a quote only.
+# An argument of a Windows program: backslashes are special only before a quote.
 _WINDOWS = re.compile(r"(\\*)(\"\"|\")|([ \t\r\n]+)|(\\+|[^\\\" \t\r\n]+)", re.S)
 _SAFE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 
 
 def words(line: str) -> list[str]:
-    """The words of a command line, by the quoting that it uses."""
+    """Return the words of a command line, by the quoting style that it uses."""
     first = _FIRST_QUOTE.search(line)
-    is_bash = first is not None and first[0] == "'"  # cmd.exe has no such quote
+    is_bash = first is not None and first[0] == "'"  # cmd.exe has no single quotes
     return _bash_words(line) if is_bash or not _CMD.search(line) else _cmd_words(line)
 
 
 def quoted(word: str) -> str:
-    """A word as bash takes it."""
+    """Return a word quoted for bash."""
     if _SAFE.fullmatch(word):
         return word
     if _CONTROL.search(word) is None:
@@ -88,7 +88,7 @@ def _bash_text(token: re.Match[str]) -> str:
 
 
 def _ansi(text: str) -> str:
-    """The text of `$'...'`, whose escapes may be the bytes of UTF-8."""
+    """Return the text of `$'...'`, whose escapes may be bytes of UTF-8."""
     if "\\" not in text:
         return text
     data = bytearray()
@@ -119,8 +119,11 @@ def _character(number: int) -> bytes:
 
 
 def _cmd_words(line: str) -> list[str]:
-    """cmd.exe takes away carets outside of quotes; the program's start takes its
-    arguments apart (Microsoft C: "Parsing C command-line arguments")."""
+    """Split a cmd.exe line into words.
+
+    cmd.exe removes carets outside of quotes; the program's start code splits its
+    arguments (Microsoft C: "Parsing C command-line arguments").
+    """
     found: list[str] = []
     word: str | None = None
     is_quoted = False
@@ -141,10 +144,11 @@ def _cmd_words(line: str) -> list[str]:
 
 
 def _at_quote(slashes: int, quote: str, *, is_quoted: bool) -> tuple[str, bool]:
-    """What backslashes and one or two quotes mean: text, and whether a quote is open.
+    """Return the text for backslashes and one or two quotes, and whether a quote is
+    open.
 
-    Of backslashes before a quote each second counts; an odd one makes the quote text.
-    Two quotes in a quoted text are one.
+    Before a quote every two backslashes stand for one; an odd backslash escapes the
+    quote. Two quotes inside quoted text stand for one.
     """
     text = "\\" * (slashes // 2)
     if slashes % 2:

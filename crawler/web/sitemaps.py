@@ -1,4 +1,4 @@
-"""Sitemaps: XML, index, RSS, Atom and plain text, read piece by piece (sitemaps.org).
+"""Reads sitemaps piece by piece: XML, index, RSS, Atom and plain text (sitemaps.org).
 
     parser = SitemapParser()
     for piece in pieces:
@@ -6,9 +6,9 @@
             ...
     rest = parser.close()
 
-Rule: pure, and bounded against any bytes. A declared entity or an external reference
-ends the document; so does XML that is not well-formed. What came before is given all
-the same, and `error` says why it ended.
+Rule: pure, with limits for any input. A declared entity, an external reference, or XML
+that is not well-formed ends the document. Entries before that place are still returned,
+and `error` says why it ended.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from xml.parsers import expat
 
-#: Elements within each other, and characters of one text, at most.
+#: Maximum nesting of elements, and number of characters in one text.
 MAX_DEPTH, MAX_TEXT = 64, 8 * 1024
-#: A line of a plain text sitemap, at most.
+#: Maximum length of a line in a plain text sitemap.
 MAX_LINE = 8 * 1024
-#: Bytes that a packed sitemap unpacks to at a time: no bomb fills the memory.
+#: Number of bytes decompressed at a time, so that no bomb fills the memory.
 _STEP = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
 class SitemapEntry(NamedTuple):
-    """One URL of a sitemap, as it stands there."""
+    """One URL of a sitemap, as written."""
 
     url: str
-    #: Whether it is another sitemap, named by an index.
+    #: Whether it is another sitemap, listed in an index.
     is_sitemap: bool = False
-    #: When the page changed last, as it is written; empty: not said.
+    #: When the page last changed, as written; "" if missing.
     lastmod: str = ""
     #: The page in other languages: (hreflang, URL).
     alternates: tuple[tuple[str, str], ...] = ()
-    #: How important, and how lively, the site calls it; empty: not said.
+    #: The site's own priority and change frequency of the page; "" if missing.
     priority: str = ""
     changefreq: str = ""
 
     @property
     def modified(self) -> datetime | None:
-        """When the page changed last, in UTC; None: not said, or not a date."""
+        """Return when the page last changed, in UTC; None if missing or not a date."""
         return moment(self.lastmod) if self.lastmod else None
 
 
 class Sitemap(NamedTuple):
-    """A whole sitemap: its entries, and why reading it ended early, if it did."""
+    """A whole sitemap: its entries, and the error that ended it early ("": none)."""
 
     entries: list[SitemapEntry]
     error: str = ""
 
 
 def parse(data: bytes) -> Sitemap:
-    """Read a whole sitemap, packed by gzip or not."""
+    """Read a whole sitemap, compressed with gzip or not."""
     parser = SitemapParser()
     entries = parser.feed(data)
     entries += parser.close()
@@ -65,17 +65,17 @@ def parse(data: bytes) -> Sitemap:
 
 
 class SitemapParser:
-    """Reads a sitemap piece by piece, whatever its form; holds one entry at most."""
+    """Reads a sitemap of any format piece by piece; at most one entry is in memory."""
 
     def __init__(self) -> None:
-        #: Why reading ended before the end; empty: it did not.
+        #: Why reading ended early; "" if it did not.
         self.error = ""
         self._unpacker: zlib._Decompress | None = None
         self._head = b""
         self._reader: _Xml | _Text | None = None
 
     def feed(self, data: bytes) -> list[SitemapEntry]:
-        """The entries that this piece completes."""
+        """Return the entries that are complete with this piece."""
         if self.error:
             return []
         if self._reader is None:
@@ -90,7 +90,7 @@ class SitemapParser:
         return self._unpack(self._unpacker, data)
 
     def close(self) -> list[SitemapEntry]:
-        """The entries that the end completes."""
+        """Return the entries that are complete with the end."""
         if self.error:
             return []
         if self._reader is None:
@@ -130,7 +130,7 @@ class SitemapParser:
 
 
 class _Text:
-    """One URL a line; what is no URL of the web is passed over."""
+    """Reads one URL a line; other lines are skipped."""
 
     def __init__(self) -> None:
         self.error = ""
@@ -158,11 +158,11 @@ class _Text:
 
 
 class _Refused(Exception):
-    """The document wants what a sitemap never needs."""
+    """The document uses a feature that a sitemap never needs."""
 
 
 class _Xml:
-    """Sitemaps, indexes, RSS and Atom, by expat's events."""
+    """Reads sitemaps, indexes, RSS and Atom from expat's events."""
 
     def __init__(self) -> None:
         self.error = ""
@@ -175,7 +175,7 @@ class _Xml:
         parser.ExternalEntityRefHandler = _refuse_reference
         self._entries: list[SitemapEntry] = []
         self._depth = 0
-        #: The text of the element that is open, if it is kept; the fields of the entry.
+        #: The text of the open element, if it is kept, and the fields of the entry.
         self._text = ""
         self._fields: dict[str, str] | None = None
         self._alternates: list[tuple[str, str]] = []
@@ -191,7 +191,8 @@ class _Xml:
             self._parser.Parse(data, is_final)
         except expat.ExpatError as exc:
             self.error = f"XML: {exc}"
-        except (LookupError, ValueError) as exc:  # Python's codecs, asked by expat
+        # from Python's codecs, which expat calls
+        except (LookupError, ValueError) as exc:
             self.error = f"XML: its encoding cannot be read: {exc}"
         except _Refused as exc:
             self.error = str(exc)
@@ -214,7 +215,7 @@ class _Xml:
             self._parser.CharacterDataHandler = self._characters
 
     def _link(self, attributes: dict[str, str]) -> None:
-        """Atom's link, or a sitemap's alternate in another language."""
+        """Handle Atom's link, or a sitemap's alternate in another language."""
         assert self._fields is not None
         relation = attributes.get("rel", "alternate")
         if "hreflang" in attributes and relation == "alternate":
@@ -256,7 +257,7 @@ class _Xml:
             )
 
 
-#: The elements that hold an entry; of what is in them, the texts that are kept.
+#: The elements that hold an entry, and those in them whose text is kept.
 _ITEMS = frozenset({"url", "sitemap", "item", "entry"})
 _FIELDS = {
     "loc": "loc",
@@ -278,7 +279,8 @@ def _refuse_reference(*_: object) -> int:
 
 
 def moment(text: str) -> datetime | None:
-    """A W3C date (YYYY, YYYY-MM, YYYY-MM-DD, with a time) or one of RSS, as UTC."""
+    """Parse a W3C date (YYYY, YYYY-MM, YYYY-MM-DD, with a time) or one of RSS, as
+    UTC."""
     if len(text) in (4, 7):
         text += "-01" * (2 - text.count("-"))
     try:

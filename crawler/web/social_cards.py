@@ -1,7 +1,7 @@
-"""What a page says about itself for cards of social networks. Pure.
+"""Reads what a page says about itself for social networks. Pure.
 
-OpenGraph (ogp.me): `<meta property="og:title" content="...">`, with arrays and their
-parts; Twitter's cards: `<meta name="twitter:card" content="...">`.
+OpenGraph (ogp.me): `<meta property="og:title" content="...">`, with arrays and
+structured properties. Twitter cards: `<meta name="twitter:card" content="...">`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.linked_item import LinkedItem
 
-# Names that one element may give its content, at most.
+# Maximum number of names that one element may have.
 _NAMES = 8
-# Properties that have parts, each an object with a `url`.
+# Properties with parts; each becomes an object with a `url`.
 _MEDIA = frozenset({"image", "video", "audio"})
 # The other vocabularies of ogp.me, whose names keep their prefix.
 _PREFIXES = (
@@ -25,8 +25,8 @@ _PREFIXES = (
 
 
 def items(metas: Iterable[LexborNode]) -> list[LinkedItem]:
-    """OpenGraph and the Twitter card of a page's `<meta>` elements, where it has
-    them."""
+    """Return OpenGraph and the Twitter card of a page's `<meta>` elements, if
+    present."""
     graph: dict[str, list[Any]] = {}
     card: dict[str, list[Any]] = {}
     for name, content in _said(metas):
@@ -45,7 +45,7 @@ def items(metas: Iterable[LexborNode]) -> list[LinkedItem]:
 
 
 def _said(metas: Iterable[LexborNode]) -> Iterator[tuple[str, str]]:
-    """What `<meta>` elements say, by name."""
+    """Yield names and contents of `<meta>` elements."""
     for node in metas:
         attributes = node.attrs
         if "content" in attributes:
@@ -55,13 +55,15 @@ def _said(metas: Iterable[LexborNode]) -> Iterator[tuple[str, str]]:
 
 
 def _names(declared: str | None, name: str | None) -> list[str]:
-    """The names of a `<meta>`: `property` may hold several; `name` is taken for it."""
+    """Return the names of a `<meta>`: from `property`, which may hold several, or
+    `name`."""
     words = (declared or "").split(maxsplit=_NAMES)[:_NAMES] or [name or ""]
     return [word.strip() for word in words]
 
 
 def _add(graph: dict[str, list[Any]], name: str, content: str) -> None:
-    """Add a value of OpenGraph; a part ("image:width") to the last that has parts."""
+    """Add a value of OpenGraph; a part ("image:width") is added to the last such
+    property."""
     root, _, part = name.partition(":")
     if root not in _MEDIA:
         graph.setdefault(name, []).append(content)

@@ -1,6 +1,6 @@
-"""JSON as people write it into pages: with comments, trailing commas, HTML's escapes.
+"""Parses JSON as written in pages: with comments, trailing commas, HTML escapes.
 
-Pure, and linear in the text. What no repair makes JSON is a ValueError.
+Pure, and linear in the length of the text. ValueError if no repair makes it valid JSON.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 _STRING = r'(?P<string>"(?:[^"\\]++|\\.)*+"?+)'
-# Comments of JavaScript and HTML, the marks of CDATA; one that is not closed goes to
-# the end.
+# Comments of JavaScript and HTML, and CDATA marks; an unclosed comment extends to the
+# end.
 _COMMENT = re.compile(
     _STRING + r"|//\s*<!\[CDATA\[|//\s*\]\]>|<!\[CDATA\[|\]\]>|<!--|-->"
     r"|//[^\n]*+|/\*(?:.*?\*/|.*+)",
@@ -31,11 +31,11 @@ _PAST = re.compile(r"[\s;\ufeff]*+")
 
 
 def loads(text: str) -> list[Any]:
-    """The JSON values that a text holds, one as a rule; ValueError if it is not JSON,
-    or too deep."""
+    """Return the JSON values in a text, usually one. ValueError if invalid or too
+    deep."""
     try:
         return [msgspec.json.decode(text)]
-    except (ValueError, RecursionError):  # UnicodeError is a ValueError
+    except (ValueError, RecursionError):  # UnicodeError is a ValueError, too
         pass
     try:
         return [*_repaired(text)]
@@ -65,13 +65,13 @@ def _repaired(text: str) -> Iterator[Any]:
 
 
 def _past(text: str, at: int) -> int:
-    """The place behind white space and semicolons."""
+    """Return the place after white space and semicolons."""
     found = _PAST.match(text, at)
     return found.end() if found else at
 
 
 def _keep(found: re.Match[str]) -> str:
-    """A string, with the escapes of JSON only; nothing in place of all else."""
+    """Return a string with only JSON's escapes; "" for a match that is not a string."""
     string = found["string"] or ""
     return _ESCAPE.sub(_json_escape, string) if "\\" in string else string
 
@@ -85,4 +85,4 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def _no_constant(_: str) -> None:
-    """NaN and Infinity, which JSON does not have."""
+    """Refuse NaN and Infinity, which JSON does not have."""

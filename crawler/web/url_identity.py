@@ -1,8 +1,7 @@
-"""Which URLs are the same page, beyond their canonical form: as a person asks for it.
+"""Decides which URLs count as the same page, beyond their canonical form.
 
-The identity of a URL is a URL itself, without the parameters that do not count, and
-with its query in order, where that is wanted. It is compared, and never asked for.
-No I/O, no clock.
+The identity of a URL is a URL without the ignored parameters, and with a sorted query
+if the settings ask for that. It is only compared, never requested. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import translate
 
-#: Parameters by which campaigns and mails are told apart.
+#: Parameters that distinguish campaigns and mails.
 TRACKING = (
     *("utm_*", "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "gad_source", "srsltid"),
     *("fbclid", "msclkid", "yclid", "ysclid", "twclid", "ttclid", "li_fat_id"),
@@ -20,7 +19,7 @@ TRACKING = (
     *("wickedid", "s_cid", "ml_subscriber", "ml_subscriber_hash", "rb_clickid"),
     *("pk_*", "piwik_*", "mtm_*", "matomo_*", "__s", "epik", "irclickid", "cvid"),
 )
-#: Parameters by which servers tell visitors apart.
+#: Parameters that distinguish visitors.
 SESSIONS = (
     *("jsessionid", "phpsessid", "aspsessionid*", "asp.net_sessionid", "sessionid"),
     *("session_id", "sessid", "sid", "cfid", "cftoken", "zenid", "oscsid", "psid"),
@@ -30,11 +29,11 @@ LISTS = {"@tracking": TRACKING, "@sessions": SESSIONS}
 
 
 class UrlIdentity:
-    """Gives the identity of canonical URLs.
+    """Reduces canonical URLs to their identity.
 
-    `ignored` names parameters, "*" standing for any letters, or the shipped lists
-    "@tracking" and "@sessions". Case does not count. Session ids that stand behind a
-    ";" of the path are parameters, too.
+    `ignored` names parameters ("*" stands for any characters), or the built-in lists
+    "@tracking" and "@sessions". Upper and lower case are the same. Session ids after a
+    ";" in the path count as parameters, too.
     """
 
     def __init__(
@@ -46,11 +45,11 @@ class UrlIdentity:
         self._sorts = sort_query
 
     def __bool__(self) -> bool:
-        """Whether anything is asked for."""
+        """Return whether any URL may change."""
         return self._is_ignored is not None or self._sorts
 
     def of(self, url: str) -> str:
-        """The identity of a canonical URL."""
+        """Return the identity of a canonical URL."""
         path, mark, query = url.partition("?")
         if ";" in path and self._is_ignored is not None:
             path = self._without(path, ";")
@@ -78,9 +77,9 @@ def _name(pair: str) -> str:
 
 
 def check_ignored(names: Iterable[str]) -> None:
-    """ValueError for a list that does not exist, or what is no name."""
+    """Raise ValueError for an unknown list, or an invalid name."""
     for name in names:
         if name.startswith("@") and name not in LISTS:
             raise ValueError(f"there is no list {name!r}; there are {', '.join(LISTS)}")
         if not name or set(name) & set("&=?# "):
-            raise ValueError(f"{name!r} is no name of a parameter, such as 'utm_*'")
+            raise ValueError(f"{name!r} is not a parameter name such as 'utm_*'")

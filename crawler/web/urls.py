@@ -1,8 +1,8 @@
-"""URLs: one canonical form, patterns and scope.
+"""URLs: their canonical form, patterns and scope.
 
-No I/O, no clock. Parsing is WHATWG's (url.spec.whatwg.org), by ada-url; what is
-added here is only what makes two spellings of one address equal. Functions that
-say "a canonical URL" slice strings and must be given what `canonical` returned.
+No I/O, no clock. Parsing follows WHATWG (url.spec.whatwg.org), by ada-url; this module
+only adds what makes two spellings of one address equal. Functions with "a canonical
+URL" in their description slice strings, so they need a result of `canonical`.
 """
 
 import difflib
@@ -32,11 +32,11 @@ _KINDS: dict[str, ScopeKind] = {
     "none": "none",
 }
 
-#: How a canonical URL begins.
+#: The start of a canonical URL.
 HTTP = ("http://", "https://")
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# An escape that follows a stray "%" stays: "%%34%31" must never become "%41".
+# An escape after a stray "%" stays: "%%34%31" must never become "%41".
 _ESCAPE = re.compile(r"(?<!%)(?<!%[0-9A-Fa-f])%[0-9A-Fa-f]{2}")
 _UNRESERVED = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -52,11 +52,11 @@ class InvalidUrl(ValueError):
 
 
 def canonical(url: str, *, max_url: int = MAX_URL) -> str:
-    """The canonical form of an absolute http(s) URL, or InvalidUrl.
+    """Return the canonical form of an absolute http(s) URL, or raise InvalidUrl.
 
-    Fragment, userinfo, default port and empty query are dropped; dot segments,
-    the host (lower case, punycode) and percent-encoding are normalised (RFC 3986
-    §6.2.2); the order of a query is kept.
+    Fragment, userinfo, default port and empty query are dropped. Dot segments, the host
+    (lower case, punycode) and percent-encoding are normalized (RFC 3986 §6.2.2). The
+    order of a query is kept.
     """
     _check_length(url, max_url)
     try:
@@ -67,7 +67,8 @@ def canonical(url: str, *, max_url: int = MAX_URL) -> str:
 
 
 def join(base: str, reference: str, *, max_url: int = MAX_URL) -> str:
-    """The canonical URL that `reference` means on the page at `base`, or InvalidUrl."""
+    """Return the canonical URL of `reference` on the page at `base`, or raise
+    InvalidUrl."""
     _check_length(reference, max_url)
     try:
         parsed = join_url(_scalar(base), _scalar(reference))
@@ -77,8 +78,10 @@ def join(base: str, reference: str, *, max_url: int = MAX_URL) -> str:
 
 
 def absolute(base: str, reference: str) -> str:
-    """The URL that `reference` means at `base`, of any scheme, as browsers write it;
-    InvalidUrl if there is none."""
+    """Return the URL of `reference` at `base`, of any scheme, as browsers write it.
+
+    InvalidUrl if there is none.
+    """
     try:
         return join_url(_scalar(base), _scalar(reference))
     except ValueError:
@@ -86,7 +89,8 @@ def absolute(base: str, reference: str) -> str:
 
 
 def fingerprint(method: str, url: str, body: bytes = b"", ordinal: int = 0) -> int:
-    """64 bits (signed) that name a request: method, canonical URL, body, ordinal."""
+    """Return 64 bits (signed) that identify a request: method, canonical URL, body,
+    ordinal."""
     if method == "GET" and not body and not ordinal:
         text = url.encode()
     else:
@@ -96,39 +100,41 @@ def fingerprint(method: str, url: str, body: bytes = b"", ordinal: int = 0) -> i
 
 
 def host_of(url: str) -> str:
-    """The host of a canonical URL, with its port unless it is the scheme's own."""
+    """Return the host of a canonical URL, with its port unless it is the scheme's
+    default."""
     return url.split("/", 3)[2]
 
 
 def name_of(host: str) -> str:
-    """The name or address alone of a canonical host: no port, no brackets."""
+    """Return only the name or address of a canonical host: no port, no brackets."""
     if host.startswith("["):
         return host[1 : host.index("]")]
     return host.partition(":")[0]
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a canonical URL: "https://example.com:8080"."""
+    """Return scheme, host and port of a canonical URL: "https://example.com:8080"."""
     return url[: url.index("/", 8)]
 
 
 def strip_www(host: str) -> str:
-    """The host without its leading "www."; unchanged if only a suffix would remain."""
+    """Return the host without its leading "www."; unchanged if only a suffix would
+    remain."""
     bare = host[4:]
     return bare if host.startswith("www.") and "." in bare else host
 
 
 @lru_cache(maxsize=10_000)
 def site_of(host: str) -> str:
-    """The registrable domain of a host, by the public suffix list (private part too).
+    """Return the registrable domain of a host, by the public suffix list.
 
-    An address, a single label and a public suffix are their own site; a port is
-    no part of a site.
+    The private part of the list counts, too. An address, a single label and a public
+    suffix are their own site; a port does not belong to a site.
     """
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     name = host.partition(":")[0].rstrip(".")
-    if name.rpartition(".")[2].isdecimal():  # WHATWG: a host ending so is an IPv4
+    if name.rpartition(".")[2].isdecimal():  # WHATWG: such a host is an IPv4 address
         return name
     return _suffixes().privatesuffix(name) or name
 
@@ -136,8 +142,9 @@ def site_of(host: str) -> str:
 class Patterns:
     """Patterns of URLs; a URL matches if any pattern does.
 
-    A string is a glob over the whole absolute URL (`*` is any run of characters), or
-    a prefix if it holds no `*`; an `re.Pattern` is searched. No patterns: false.
+    A string is a glob over the whole absolute URL (`*` stands for any characters), or a
+    prefix if it contains no `*`. An `re.Pattern` is searched. Without patterns nothing
+    matches.
     """
 
     def __init__(self, patterns: Iterable[Pattern] | Pattern | None = None) -> None:
@@ -155,7 +162,7 @@ class Patterns:
             self._tests.insert(0, re.compile("|".join(globs), re.DOTALL).match)
 
     def matches(self, url: str) -> bool:
-        """Whether any of the patterns matches this URL."""
+        """Return whether any of the patterns matches this URL."""
         if url.startswith(self._prefixes):
             return True
         return any(test(url) for test in self._tests)
@@ -170,9 +177,11 @@ class Patterns:
 class Scope:
     """The URLs that links may lead to; start URLs add to it.
 
-    hosts: the hosts of the start URLs, `www.` aside, the port counts. site: their
-    registrable domains. origin: scheme, host and port. patterns: fixed patterns.
-    none: anywhere.
+    - hosts: the hosts of the start URLs; `www.` is ignored, the port counts.
+    - site: their registrable domains.
+    - origin: scheme, host and port.
+    - patterns: fixed patterns.
+    - none: no limit.
     """
 
     def __init__(
@@ -189,7 +198,8 @@ class Scope:
     def parse(
         cls, value: "str | Scope | Iterable[Pattern] | Pattern | None"
     ) -> "Scope":
-        """A scope as a spider names it: a kind, patterns, or None for anywhere."""
+        """Return the scope that a spider names: a kind, patterns, or None for no
+        limit."""
         if isinstance(value, Scope):
             return value
         if value is None:
@@ -206,7 +216,7 @@ class Scope:
         )
 
     def add(self, url: str) -> str | None:
-        """Add the host, site or origin of a start URL; returns it if it is new."""
+        """Add the host, site or origin of a start URL; return it if it is new."""
         if self.kind in ("patterns", "none"):
             return None
         member = self._member(url, host_of(url))
@@ -216,11 +226,11 @@ class Scope:
         return member
 
     def restore(self, members: Iterable[str]) -> None:
-        """Add the members of an earlier process, as `members` gave them."""
+        """Add the members that an earlier process had, as returned by `members`."""
         self._members.update(members)
 
     def allows(self, url: str, host: str) -> bool:
-        """Whether a canonical URL, whose host is `host`, is in scope."""
+        """Return whether a canonical URL, whose host is `host`, is in scope."""
         if self.kind == "none":
             return True
         if self.kind == "patterns":
@@ -228,7 +238,8 @@ class Scope:
         return self._member(url, host) in self._members
 
     def members(self) -> list[str]:
-        """The members that `add` collected; `Scope(kind, members)` equals this."""
+        """Return the members that `add` collected; `Scope(kind, members)` equals this
+        scope."""
         return sorted(self._members)
 
     def _member(self, url: str, host: str) -> str:
@@ -247,12 +258,12 @@ def _check_length(text: str, max_url: int) -> None:
 
 
 def _scalar(text: str) -> str:
-    """The text as WHATWG's USVString: a lone surrogate cannot be encoded."""
+    """Return the text as WHATWG's USVString: a lone surrogate cannot be encoded."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _finish(parsed: str, text: str, max_url: int) -> str:
-    """From the parser's serialisation to the canonical form."""
+    """Convert the parser's serialization to the canonical form."""
     if not parsed.startswith(HTTP):
         raise InvalidUrl(_complaint(text), "blocked_scheme")
     url = parsed.partition("#")[0]
@@ -276,7 +287,7 @@ def _unescape(escape: re.Match[str]) -> str:
 
 
 def _complaint(text: str) -> str:
-    """The message of an InvalidUrl: what is wrong with the text."""
+    """Return the message of an InvalidUrl: what is wrong with the text."""
     shown = _excerpt(text)
     scheme = _SCHEME.match(text)
     if scheme is None or "." in scheme[1] or scheme[1] == "localhost":
@@ -287,13 +298,14 @@ def _complaint(text: str) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """The start of the text for a message, without a password."""
+    """Return the start of the text for a message, without a password."""
     shown = redacted(text)
     return repr(shown[:200]) + ("..." if len(shown) > 200 else "")
 
 
 def _glob(text: str) -> str:
-    """A regular expression for a glob; atomic groups keep its matching linear."""
+    """Return a regular expression for a glob; atomic groups keep its matching
+    linear."""
     first, *middle, last = text.split("*")
     _start(first, text)
     between = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
@@ -302,7 +314,8 @@ def _glob(text: str) -> str:
 
 
 def _start(head: str, text: str | None = None) -> str:
-    """The fixed start of a pattern; ValueError if no absolute URL begins so."""
+    """Return the fixed start of a pattern. ValueError if no absolute URL begins with
+    it."""
     text = head if text is None else text
     possible = head.startswith(HTTP) or any(http.startswith(head) for http in HTTP)
     if not text or not possible:
@@ -315,7 +328,8 @@ def _start(head: str, text: str | None = None) -> str:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> "PublicSuffixList":
-    # Reading the list takes 40 ms, and only scopes by site and cookies ask for it.
+    # Imported late: reading the list takes 40 ms, and only site scopes and cookies need
+    # it.
     from publicsuffixlist import PublicSuffixList
 
     return PublicSuffixList()

@@ -1,12 +1,12 @@
 """The text of a parsed page, as a person would read it. Pure: the parser's nodes in.
 
-Rule: white space is HTML's, which is ASCII alone: a no-break space stays.
+Rule: white space is that of HTML, which is only ASCII: a no-break space stays.
 """
 
 from selectolax.lexbor import LexborNode
 
 _HIDDEN = frozenset({"script", "style"})
-# Elements at which text breaks: HTML renders them as blocks, list items or table parts.
+# Elements before and after which text breaks: blocks, list items, parts of tables.
 # fmt: off
 _BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "body", "br", "caption", "center",
@@ -20,7 +20,7 @@ _BLOCKS = frozenset({
 
 
 def text_of(node: LexborNode) -> str:
-    """The text inside an element, as a person would read it in one line."""
+    """Return the text inside an element, as a person would read it in one line."""
     child = node.first_child
     if child is None or (child.next is None and child.is_text_node):
         text = node.text()
@@ -44,7 +44,7 @@ def text_of(node: LexborNode) -> str:
 
 
 def own_text_of(node: LexborNode) -> str:
-    """The text that stands in the element itself, not in those inside it."""
+    """Return the text directly in the element, not in inner elements."""
     pieces: list[str] = []
     child = node.first_child
     while child is not None:
@@ -57,7 +57,7 @@ def own_text_of(node: LexborNode) -> str:
 
 
 def text_after(node: LexborNode) -> str:
-    """The text between the end of an element and the next element."""
+    """Return the text between the end of an element and the next element."""
     pieces: list[str] = []
     sibling = node.next
     while sibling is not None and not sibling.is_element_node:
@@ -68,10 +68,12 @@ def text_after(node: LexborNode) -> str:
 
 
 def folded(text: str) -> str:
-    """`text` with each run of HTML's white space as one space: that is ASCII alone, so
-    that a no-break space stays."""
+    """Return `text` with each run of HTML's white space as one space.
+
+    Only ASCII white space counts, so a no-break space stays.
+    """
     if text.isascii():
         return " ".join(text.split())
-    # Bytes are split at ASCII white space only, and quicker than by a pattern.
+    # bytes.split() splits at ASCII white space only, and is faster than a pattern.
     words = text.encode("utf-8", "surrogatepass").split()
     return b" ".join(words).decode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""XML as a tree, and as a stream of elements: expat's, by `xml.etree`. Pure.
+"""XML as a tree, and as a stream of elements, with `xml.etree` and expat. Pure.
 
     reader = ElementReader(("item",))
     for piece in pieces:
@@ -7,10 +7,9 @@
     for element in reader.close():
         ...
 
-Rule: bounded against any bytes. A DTD inside of the document and the entities that it
-declares are refused by name; one that is only referred to is never loaded. Text is in
-the encoding of the BOM, of the header, of the XML declaration, else in UTF-8 (RFC 7303
-section 3.2).
+Rule: limits for any input. A DTD inside the document, and entities that it declares,
+are refused; an external DTD is never loaded. The encoding is that of the BOM, of the
+header, of the XML declaration, else UTF-8 (RFC 7303 section 3.2).
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from webencodings import lookup
 
 from crawler.web import encoding
 
-#: Elements within each other, at most.
+#: Maximum nesting of elements.
 MAX_DEPTH = 256
-#: Bytes of one streamed element, and bytes without any tag, at most.
+#: Maximum number of bytes of one streamed element, and of bytes without any tag.
 MAX_ELEMENT, MAX_SILENCE = 32 * 1024**2, 8 * 1024**2
-#: Bytes that are parsed at a time.
+#: Number of bytes that are parsed at a time.
 STEP = 64 * 1024
-# What the encoding is found in.
+# Number of bytes in which the encoding is searched.
 _HEAD = 1024
-# A namespace is copied for each of its elements.
+# In bytes. A namespace is copied for each of its elements.
 _MAX_NAMESPACE = 500
 _LONG_NAMESPACE = re.compile(
     rb"\sxmlns(?::[^=\s]*+)?\s*+=\s*+(?:\"[^\"]{%d}|'[^']{%d})"
@@ -49,16 +48,15 @@ _LONG_NAMESPACE = re.compile(
 
 
 class XmlError(ValueError):
-    """The bytes are not XML, or more of it than a crawl should take; the message is
-    one line."""
+    """The bytes are not XML, or exceed a limit; the message is one line."""
 
 
 def parse(
     data: bytes, charset: str | None = None, *, max_nodes: int = 1_000_000
 ) -> Element:
-    """The root element of a document, or XmlError.
+    """Return the root element of a document, or raise XmlError.
 
-    `charset` is the header's; `max_nodes` bounds elements and attributes.
+    `charset` is the header's; `max_nodes` limits elements and attributes.
     """
     text = as_checked_utf8(data, charset, max_nodes=max_nodes)
     parser = XMLParser(encoding="utf-8")
@@ -67,15 +65,17 @@ def parse(
         root = parser.close()
     except ParseError as exc:
         raise XmlError(f"{exc}{_excerpt(text)}") from exc
-    if not isinstance(root, Element):  # says the type checker; it always is
+    if not isinstance(root, Element):  # for the type checker; it always is one
         raise XmlError("no element found")
     _check_depth(root)
     return root
 
 
 def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> bytes:
-    """A document in UTF-8, whatever its declaration says; XmlError if a parser should
-    not be given it. Its nesting is not looked at."""
+    """Return a document in UTF-8, whatever its declaration says.
+
+    XmlError if a parser should not read it. Its nesting is not checked.
+    """
     name = _encoding(data, charset)
     if name == "utf-8":
         text = data.removeprefix(b"\xef\xbb\xbf")
@@ -91,14 +91,14 @@ def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> byte
     return text
 
 
-# Over 12 attributes: bounds, and the state of one document that comes piece by piece.
+# Over 12 attributes: limits, and the state of one document that arrives piece by piece.
 class ElementReader:
-    """Reads the elements of some names piece by piece, and holds one at most.
+    """Reads elements with certain names piece by piece; at most one is in memory.
 
-    A name is that of an element in any namespace ("item"), or of one ("{uri}item", or
-    "{}item" for none). Without names the children of the root element are read. An
-    element comes with all that is in it; of elements inside one another the outer
-    comes.
+    A name is that of an element in any namespace ("item"), or in one ("{uri}item", or
+    "{}item" without a namespace). Without names the children of the root element are
+    read. An element comes with its content; of wanted elements inside one another only
+    the outer one is returned.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class ElementReader:
         *,
         max_nodes: int = 1_000_000,
     ) -> None:
-        #: How many elements were read.
+        #: Number of elements read.
         self.count = 0
         self._names = frozenset(names)
         self._text = _Utf8(charset)
@@ -116,23 +116,25 @@ class ElementReader:
         parser = XMLParser(target=TreeBuilder(), encoding="utf-8")
         self._parser = XMLPullParser(("start", "end"), _parser=parser)
         self._max_nodes = max_nodes
-        #: The open elements, and how many of them are open outside of a wanted one.
+        #: The open elements, and how many of them are not inside a wanted one.
         self._stack: list[Element] = []
         self._outside: int | None = None
-        #: What the parser was not given yet; the tag that it was given in part.
+        #: Data that the parser has not received yet, and an incomplete tag.
         self._waiting: list[bytes] = []
         self._tag = b""
-        #: Bytes and nodes that are held, and bytes since the last tag.
+        #: Bytes and nodes in memory, and bytes since the last tag.
         self._bytes = self._nodes = self._silent = 0
 
     def feed(self, data: bytes) -> Iterator[Element]:
-        """The elements that this piece completes; XmlError after them if it breaks
-        the document."""
+        """Yield the elements that are complete with this piece.
+
+        XmlError after them if the piece is invalid.
+        """
         return self._read(self._text.feed(data))
 
     def close(self) -> Iterator[Element]:
-        """The elements that the end completes; XmlError if the document lacks its
-        own."""
+        """Yield the elements that are complete with the end. XmlError if the end is
+        missing."""
         yield from self._read(self._text.close())
         yield from self._parse()
         try:
@@ -144,8 +146,8 @@ class ElementReader:
     def _read(self, text: bytes) -> Iterator[Element]:
         for start in range(0, len(text), STEP):
             self._waiting.append(text[start : start + STEP])
-            # The parser begins anew with a tag that is not whole: it is given twice as
-            # much each time.
+            # The parser restarts at an incomplete tag, so it gets twice as much data
+            # each time.
             if STEP * len(self._waiting) > self._silent:
                 yield from self._parse()
 
@@ -162,7 +164,7 @@ class ElementReader:
         self._check(piece)
 
     def _check_tag(self, piece: bytes) -> None:
-        """Look for long namespaces; no tag has a "<" but the first."""
+        """Check for long namespaces; in a tag only the first character is a "<"."""
         text = self._tag + piece
         _check_namespaces(text)
         self._tag = text[text.rfind(b"<") :] if b"<" in text else b""
@@ -196,7 +198,7 @@ class ElementReader:
         return tag.rpartition("}")[2] in names
 
     def _is_end(self) -> bool:
-        """Whether the tag that ends an element ends a wanted one."""
+        """Return whether the tag that ends an element ends a wanted one."""
         self._stack.pop()
         if self._outside != len(self._stack):
             return False
@@ -206,7 +208,7 @@ class ElementReader:
         return True
 
     def _release(self) -> None:
-        """Let go of everything but the open elements and the wanted one."""
+        """Release all elements except the open ones and the wanted one."""
         stack = self._stack
         outside = len(stack) if self._outside is None else self._outside
         for index, element in enumerate(stack[:outside]):
@@ -232,11 +234,11 @@ class ElementReader:
 
 
 class Prolog:
-    """Looks at what comes before the root element: a DTD is refused by name."""
+    """Checks what comes before the root element: a DTD is refused."""
 
     def __init__(self) -> None:
-        #: Whether the root element has begun, or the prolog is broken, which is for
-        #: the parser to say.
+        #: Whether the root element has begun, or the prolog is malformed, which the
+        #: parser will report.
         self.is_over = False
         self._doctype = ""
         parser = self._parser = expat.ParserCreate("utf-8")
@@ -246,7 +248,7 @@ class Prolog:
         parser.StartElementHandler = self._root
 
     def feed(self, data: bytes) -> None:
-        """Look at the next piece; XmlError for a DTD or an entity."""
+        """Check the next piece. XmlError for a DTD or an entity."""
         start, step = 0, STEP
         while start < len(data) and not self.is_over:
             try:
@@ -275,11 +277,11 @@ class Prolog:
 
 
 class _RootBegins(Exception):
-    """The prolog ends."""
+    """Ends the check of the prolog, because the root element begins."""
 
 
 class _Utf8:
-    """Bytes in the encoding of a document, piece by piece, as UTF-8."""
+    """Converts bytes in the encoding of a document to UTF-8, piece by piece."""
 
     def __init__(self, charset: str | None) -> None:
         self._charset = charset
@@ -305,7 +307,7 @@ class _Utf8:
         return self._decoder.decode(data, final=True).encode("utf-8", "replace")
 
     def _begun(self, data: bytes) -> bytes:
-        """Choose the encoding; the data without a BOM."""
+        """Choose the encoding; return the data without a BOM."""
         self._is_begun, self._head = True, b""
         name = _encoding(data, self._charset)
         for bom, its in encoding.BOMS:
@@ -327,7 +329,8 @@ def _encoding(data: bytes, charset: str | None) -> str:
 
 
 def _nodes(text: bytes) -> int:
-    """Elements and attributes at most: what begins a tag, and signs of equality."""
+    """Return the maximum number of elements and attributes: starts of tags, and "="
+    signs."""
     return text.count(b"<") - text.count(b"</") + text.count(b"=")
 
 
@@ -350,7 +353,7 @@ def _too_deep() -> str:
 
 
 def _excerpt(text: bytes) -> str:
-    """What stands where the document breaks, for a message."""
+    """Return the text at the place of an error, for a message."""
     parser = expat.ParserCreate("utf-8")
     try:
         parser.Parse(text, True)

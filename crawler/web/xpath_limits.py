@@ -1,22 +1,22 @@
-"""Bounds what an XPath expression may cost on a large document. Pure.
+"""Limits the cost of an XPath expression on a large document. Pure.
 
-libxml2 compares each node that a step finds with all that were found before, and
-nothing can stop it: `//p/following-sibling::p` takes 1.4 s for 2,000 siblings, eight
-times that for twice as many; `//div//a` takes 14 s for 40,000 elements that are nested
-200 deep. The cost is estimated before: by the shape of the document, and by the number
-of nodes that a step begins with.
+libxml2 compares each node that a step finds with all nodes found before, and nothing
+can stop it. `//p/following-sibling::p` takes 1.4 s for 2,000 siblings, and eight times
+that for twice as many. `//div//a` takes 14 s for 40,000 elements that are nested 200
+deep. So the cost is estimated first, from the document's shape and the number of nodes
+with which a step begins.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-#: Seconds that one expression may take, about.
+#: Approximate maximum number of seconds for one expression.
 _SECONDS = 1.0
-# What libxml2 takes to compare two nodes, and to step to one.
+# Seconds that libxml2 takes to compare two nodes, and to step to a node.
 _COMPARE, _WALK = 2e-10, 1.5e-8
 _LONGEST_TEST = 200
-#: A document with so few elements needs no estimate: whatever is asked is quick.
+#: A document with fewer elements needs no estimate: any expression is fast.
 FEW = 1_000
 
 _TOKEN = re.compile(
@@ -28,7 +28,7 @@ _TOKEN = re.compile(
     r"|(?P<cut>[,|]|(?<=\s)(?:or|and|mod|div)\b|[=<>+]|!=|(?<=\s)-)|.",
     re.S,
 )
-# A node test; and with a position behind an axis: it gives one node each time.
+# A node test. With a position after an axis it gives only one node each time.
 _TEST = re.compile(r"\s*([\w.:*-]+(?:\(\s*\))?)")
 _ONE = re.compile(_TEST.pattern + r"\s*\[\s*(?:\d+|last\(\s*\))\s*\]")
 
@@ -38,8 +38,10 @@ class XPathTooCostly(Exception):
 
 
 class XmlShape(NamedTuple):
-    """The measures of a document: elements, those under one parent at most, and those
-    within each other at most."""
+    """The measures of a document.
+
+    Its elements, the most under one parent, and the deepest nesting.
+    """
 
     elements: int
     siblings: int
@@ -49,14 +51,14 @@ class XmlShape(NamedTuple):
 def check(
     expression: str, measure: Callable[[], XmlShape], count: Callable[[str], float]
 ) -> None:
-    """XPathTooCostly if evaluating the expression could take over a second.
+    """Raise XPathTooCostly if evaluating the expression could take over a second.
 
-    `measure` gives the document's shape, and is asked only if it matters; `count` the
-    value of an expression, or it raises ValueError for what is none.
+    `measure` returns the document's shape, and is called only if needed. `count`
+    returns the value of an expression, or raises ValueError if it is invalid.
     """
     for start, token in _steps(expression):
         shape = measure()
-        if start is None:  # in a predicate, which is asked for each element
+        if start is None:  # in a predicate, which is evaluated for each element
             reach = shape.siblings if token["sibling"] else shape.elements
             seconds = shape.elements * reach * _WALK
         else:
@@ -74,7 +76,8 @@ def check(
 def _sideways(
     contexts: int, token: re.Match[str], behind: str, shape: XmlShape
 ) -> float:
-    """What a step to siblings, ancestors, or all before or behind costs."""
+    """Return the cost of a step to siblings, ancestors, or all nodes before or
+    after."""
     reach = shape.siblings if token["sibling"] else shape.elements
     reach = shape.depth if token["up"] else reach
     found = contexts * (1 if _ONE.match(behind) else reach)
@@ -85,8 +88,8 @@ def _sideways(
 def _downward(
     contexts: int, behind: str, shape: XmlShape, count: Callable[[str], float]
 ) -> float:
-    """What a step to all inside costs: each node comes once for each context around
-    it."""
+    """Return the cost of a step to all inner nodes: one for each context around a
+    node."""
     test = _TEST.match(behind)
     there = _number(f"//{test[1]}", count, shape) if test else shape.elements
     around = min(contexts, shape.depth)
@@ -94,8 +97,11 @@ def _downward(
 
 
 def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
-    """The steps that may find much, each with the place where its path begins; None
-    for one in a predicate."""
+    """Yield the steps that may find many nodes, with the place where each one's path
+    begins.
+
+    None is the place of a step in a predicate.
+    """
     open_brackets: list[str] = []
     begins = [0]
     for token in _TOKEN.finditer(expression):
@@ -116,7 +122,7 @@ def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
 
 
 def _number(path: str, count: Callable[[str], float], shape: XmlShape) -> int:
-    """How many nodes a path finds; all of them if it is no path by itself."""
+    """Return how many nodes a path finds; all nodes if it is not a complete path."""
     try:
         return int(count(f"count({path})"))
     except ValueError:

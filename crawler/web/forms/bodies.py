@@ -1,4 +1,4 @@
-"""Entries as a form sends them: a query, or a body (HTML 4.10.22). Pure."""
+"""Encodes form entries as a query or a body (HTML 4.10.22). Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ESCAPES = [
 
 
 def urlencoded(entries: Iterable[FormEntry], encoding: str) -> str:
-    """The entries as a query; of a file only the name."""
+    """Return the entries as a query; of a file only its name."""
     return "&".join(
         f"{_escaped(name, encoding)}={_escaped(value, encoding)}"
         for name, value in _pairs(entries)
@@ -31,14 +31,16 @@ def urlencoded(entries: Iterable[FormEntry], encoding: str) -> str:
 
 
 def plain_text(entries: Iterable[FormEntry], encoding: str) -> bytes:
-    """The entries as lines `name=value`; of a file only the name."""
+    """Return the entries as lines `name=value`; of a file only its name."""
     lines = [f"{name}={value}\r\n" for name, value in _pairs(entries)]
     return encode("".join(lines), encoding)
 
 
 def multipart_form(entries: Sequence[FormEntry], encoding: str) -> Multipart:
-    """The entries as multipart/form-data. The receiver is not told the encoding: the
-    format has no place for it."""
+    """Return the entries as multipart/form-data.
+
+    The format cannot tell the receiver the encoding.
+    """
     parts = []
     for name, value in entries:
         encoded_name = encode(with_newlines(name, "\r\n"), encoding)

@@ -1,7 +1,8 @@
-"""The fields of a form: which elements they are, and their state. Pure.
+"""Finds the fields of a form, and their state. Pure.
 
-A form's fields are not only those inside it: `form=` names another owner, and the
-parser gives a form that it closed early the fields behind it (HTML 4.10.17.3).
+A form's fields are not only those inside its element. `form=` may name another owner,
+and if the parser closed the form's element early, later fields belong to it, too (HTML
+4.10.17.3).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from crawler.web.forms.open_forms import fields_behind
 from crawler.web.forms.places import Place, Places
 from crawler.web.multipart import FilePiece
 
-#: Fields and options of a form, at most; a page with more is not for a person.
+#: Maximum number of fields and options of a form; a page with more is refused.
 MAX_FIELDS, MAX_OPTIONS = 10_000, 100_000
 
 SUBMITTABLE = "input,select,textarea,button"
-#: Types of `<input>`; any other is "text".
+#: Known types of `<input>`; any other type is "text".
 _TYPES = frozenset(
     {"hidden", "text", "search", "tel", "url", "email", "password", "date", "month"}
     | {"week", "time", "datetime-local", "number", "range", "color", "checkbox"}
@@ -33,10 +34,10 @@ _BUTTONS = frozenset({"submit", "image", "reset", "button"})
 
 
 class Document(NamedTuple):
-    """The page of a form."""
+    """The page that contains the form."""
 
     root: LexborNode
-    #: Its text in UTF-8; empty for a page that must not be parsed again.
+    #: Its text in UTF-8; empty if the page must not be parsed again.
     markup: bytes
     url: str
     base_url: str
@@ -45,7 +46,7 @@ class Document(NamedTuple):
 
 
 class ChosenFile(NamedTuple):
-    """A file to send: its content, or where it is."""
+    """A file to send: its content, or its path."""
 
     filename: str
     content: bytes | FilePiece
@@ -62,7 +63,7 @@ class Option:
     is_selected: bool
 
 
-# Over 12 attributes: a value, what HTML says of a field.
+# Over 12 attributes: a plain value with all that HTML says of a field.
 @dataclass(slots=True)
 class Control:
     """A field of a form, with the state that filling in changes."""
@@ -76,11 +77,11 @@ class Control:
     in_datalist: bool
     value: str = ""
     is_checked: bool = False
-    #: Whether it is not sent, because a person said so.
+    #: Whether the user excluded it, so that it is not sent.
     is_left_out: bool = False
     options: list[Option] = field(default_factory=list)
     files: list[ChosenFile] = field(default_factory=list)
-    #: Where an image button is clicked.
+    #: The point at which an image button is clicked.
     x: int = 0
     y: int = 0
 
@@ -90,7 +91,7 @@ class Control:
 
     @property
     def is_submit(self) -> bool:
-        """Whether a click on it sends the form."""
+        """Return whether a click on it sends the form."""
         return self.type in ("submit", "image")
 
     @property
@@ -98,14 +99,14 @@ class Control:
         return "multiple" in self.attributes
 
     def __str__(self) -> str:
-        """As a message names it."""
+        """Return the field as messages name it."""
         tag = self.node.tag or ""
         kind = f" type={self.type}" if tag == "input" else ""
         return f"<{tag}{kind} name={self.name}>"
 
 
 def controls_of(form: LexborNode, document: Document) -> list[Control]:
-    """The fields whose owner is the form, in the order of the document."""
+    """Return the fields that belong to the form, in document order."""
     places = Places()
     owners = _Owners(form, document)
     found: list[Control] = []
@@ -127,7 +128,7 @@ def controls_of(form: LexborNode, document: Document) -> list[Control]:
 
 
 class _Owners:
-    """Which fields of a page belong to one form."""
+    """Decides which fields of a page belong to one form."""
 
     def __init__(self, form: LexborNode, document: Document) -> None:
         self._form = form
@@ -143,7 +144,7 @@ class _Owners:
         place: Place,
         index: int,
     ) -> bool:
-        """Whether the field, the page's `index`th, is the form's."""
+        """Return whether the field, number `index` of the page, belongs to the form."""
         if "form" in attributes:
             return self._by_id(attributes["form"] or "") == self._key
         if place.form:
@@ -154,7 +155,7 @@ class _Owners:
         return index in self._behind
 
     def _by_id(self, name: str) -> int:
-        """The key of the first element of that id; 0 for none."""
+        """Return the key of the first element with that id; 0 if there is none."""
         if self._ids is None:
             self._ids = {}
             for node in self._document.root.css("[id]"):
@@ -229,8 +230,10 @@ def _texts(option: LexborNode) -> Iterator[str]:
 
 
 def _choose(select: Control) -> None:
-    """Of a list that takes one option, the last selected one; if none is and the list
-    shows one line, the first that can be."""
+    """In a list with one choice, select the last selected option.
+
+    If none is selected and the list shows one line, select the first enabled option.
+    """
     if select.is_multiple:
         return
     chosen = [each for each in select.options if each.is_selected]
@@ -244,7 +247,7 @@ def _choose(select: Control) -> None:
 
 
 def _check_one_radio(controls: list[Control]) -> None:
-    """Of radio buttons with one name the last checked one is."""
+    """Of radio buttons with the same name, only the last checked one stays checked."""
     checked: dict[str, Control] = {}
     for control in controls:
         if control.type == "radio" and control.is_checked and control.name:

@@ -1,4 +1,4 @@
-"""The direction of a field's text, for `dirname` (HTML 3.2.6.4). Pure."""
+"""The text direction of a field, for `dirname` (HTML 3.2.6.4). Pure."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.forms.controls import Control
 
-#: Fields whose own text decides if `dir=auto`.
+#: Fields whose own text decides with `dir=auto`.
 _BY_VALUE = frozenset(
     {"hidden", "text", "search", "tel", "url", "email", "password", "submit", "reset"}
     | {"button", "textarea"}
 )
 _NOT_COUNTED = frozenset({"bdi", "script", "style", "textarea"})
-#: Nodes in an element, and characters of its text, that are looked at.
+#: Maximum number of nodes in an element, and of characters of its text, that are read.
 _LOOKED_AT = 10_000
 
 
 def sends_direction(control: Control) -> bool:
-    """Whether the field sends its direction under the name in `dirname`."""
+    """Return whether the field sends its direction under the name in `dirname`."""
     return control.type in _BY_VALUE and bool(control.attributes.get("dirname"))
 
 
 class Directions:
-    """The directions of a form's fields; each ancestor is looked at once."""
+    """The directions of a form's fields; each ancestor is checked once."""
 
     def __init__(self) -> None:
         self._known: dict[int, str] = {}
 
     def of(self, control: Control) -> str:
-        """The direction of a field: "ltr" or "rtl"."""
+        """Return the direction of a field: "ltr" or "rtl"."""
         given = (control.attributes.get("dir") or "").lower()
         if given in ("ltr", "rtl"):
             return given
@@ -39,7 +39,8 @@ class Directions:
         return "ltr" if control.type == "tel" else self._inside(control.node.parent)
 
     def _inside(self, node: LexborNode | None) -> str:
-        """The direction of what is in this node and says none itself."""
+        """Return the direction for content of this node that has no direction of its
+        own."""
         path: list[int] = []
         found = ""
         while node is not None and not found:
@@ -52,7 +53,7 @@ class Directions:
 
 
 def _own(element: LexborNode) -> str:
-    """The direction that an element says itself; "" if it says none."""
+    """Return the direction that an element declares; "" if it declares none."""
     given = (element.attributes.get("dir") or "").lower()
     if given in ("ltr", "rtl"):
         return given
@@ -62,7 +63,7 @@ def _own(element: LexborNode) -> str:
 
 
 def _of_text(text: str) -> str:
-    """By the first character that has a direction; "" if none has."""
+    """Return the direction of the first character that has one; "" if none has."""
     for char in text:
         kind = bidirectional(char)
         if kind in ("AL", "R"):
@@ -73,7 +74,8 @@ def _of_text(text: str) -> str:
 
 
 def _text_of(element: LexborNode) -> str:
-    """Its text, but for elements with a direction of their own."""
+    """Return an element's text, without inner elements that have their own
+    direction."""
     pieces: list[str] = []
     size = 0
     node = element.first_child
@@ -96,7 +98,7 @@ def _text_of(element: LexborNode) -> str:
 def _following(
     node: LexborNode, within: LexborNode, *, is_entered: bool
 ) -> LexborNode | None:
-    """The next node in the order of the document."""
+    """Return the next node in document order."""
     if is_entered and node.first_child is not None:
         return node.first_child
     current: LexborNode | None = node

@@ -1,4 +1,5 @@
-"""What a form sends: "constructing the entry list" (HTML 4.10.22.4). Pure."""
+"""The entries that a form sends: "constructing the entry list" (HTML 4.10.22.4).
+Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +13,15 @@ from crawler.web.forms.direction import Directions, sends_direction
 from crawler.web.forms.values import leading_number
 from crawler.web.multipart import OCTETS
 
-#: Characters of a form's names and values, at most: ASP.NET takes no more, either.
+#: Maximum number of characters in a form's names and values; ASP.NET has the same
+#: limit.
 MAX_SIZE = 4 * 1024**2
-#: Columns of a `<textarea wrap=hard>` that does not say how many.
+#: Columns of a `<textarea wrap=hard>` without a number.
 _COLUMNS = 20
-#: Characters of a text that is broken into lines; a longer one stays as it is.
+#: Maximum number of characters of a text that is wrapped; a longer one stays unchanged.
 _WRAPPED = 100_000
 _NO_FILE = ChosenFile("", b"", OCTETS)
-# Names that are not made of these letters in upper case.
+# Names whose usual form is not all upper case.
 _NAMES = {"big5": "Big5", "gb18030": "gb18030", "shift_jis": "Shift_JIS"}
 _IN_UPPER_CASE = ("utf-", "ibm", "iso-", "koi8-", "euc-", "gbk")
 
@@ -34,7 +36,7 @@ class FormEntry(NamedTuple):
 def entry_list(
     controls: Sequence[Control], submitter: Control | None, encoding: str, url: str
 ) -> list[FormEntry]:
-    """The entries of the fields, in order; FormError for too many of them."""
+    """Return the entries of the fields, in order. FormError if they are too large."""
     found: list[FormEntry] = []
     directions = Directions()
     size = 0
@@ -52,7 +54,7 @@ def entry_list(
 
 
 def charset_name(encoding: str) -> str:
-    """An encoding's name as the Encoding standard writes it."""
+    """Return an encoding's name as the Encoding standard writes it."""
     if encoding in _NAMES:
         return _NAMES[encoding]
     return encoding.upper() if encoding.startswith(_IN_UPPER_CASE) else encoding
@@ -102,7 +104,7 @@ def _value(control: Control) -> str:
 
 
 def _wrapped(line: str, columns: int) -> str:
-    """A line broken behind a space, so that no part is longer than the columns."""
+    """Break a line after spaces, so that no part is longer than the columns."""
     text = line.rstrip(" ")
     broken = re.sub(
         rf"(?=.{{{columns + 1}}})(.{{0,{columns}}} |.{{{columns}}})", r"\1\n", text

@@ -1,7 +1,7 @@
-"""Filling in: a person's values for the fields of a form. Pure.
+"""Fills a form: a person's values for its fields. Pure.
 
-A value that a person could not give in a browser is an error, which says what could be
-given.
+A value that a person could not enter in a browser is an error. The error says which
+values are possible.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crawler.web.forms import values
 from crawler.web.forms.controls import ChosenFile, Control
 from crawler.web.multipart import FilePiece, type_of
 
-#: Options that a message names.
+#: Maximum number of options that a message lists.
 _SHOWN = 12
 _CHOICES = ("checkbox", "radio", "select", "file")
 
@@ -29,7 +29,8 @@ def fill(
     submitter: Control | None,
     url: str,
 ) -> None:
-    """Give the fields of these names their values; FormError."""
+    """Set the fields with these names to their values. FormError if that is
+    impossible."""
     by_name: dict[str, list[Control]] = {}
     for control in controls:
         if control.name and not control.is_button and not control.in_datalist:
@@ -46,7 +47,7 @@ def fill(
 
 
 def file_of(value: Any) -> ChosenFile:
-    """A file as a person gives it: a path, or a name, a content and a type."""
+    """Return a file given as a path, or as (name, content, type)."""
     if isinstance(value, str | PathLike):
         path = Path(value).absolute()
         return ChosenFile(path.name, FilePiece(str(path)), type_of(path.name))
@@ -59,17 +60,17 @@ def file_of(value: Any) -> ChosenFile:
         if isinstance(content, bytes | FilePiece):
             kind = str(rest[0]) if rest else type_of(str(filename))
             return ChosenFile(str(filename), content, _checked_type(kind))
-    raise ValueError(f"{value!r} is no file; give a path, or (name, bytes, type)")
+    raise ValueError(f"{value!r} is not a file; give a path, or (name, bytes, type)")
 
 
 def text_of(value: Any) -> str:
-    """A value as the text of a field."""
+    """Return a value as the text of a field."""
     if isinstance(value, bool | bytes | Mapping) or value is None:
-        raise ValueError(f"{value!r} is no text; give a str, or a number")
+        raise ValueError(f"{value!r} is not text; give a str, or a number")
     if isinstance(value, datetime):
         return value.isoformat()
     if not isinstance(value, str) and isinstance(value, Iterable):
-        raise ValueError(f"{value!r} is no text; give one value for each field")
+        raise ValueError(f"{value!r} is not text; give one value for each field")
     return str(value)
 
 
@@ -80,7 +81,8 @@ def _checked_type(kind: str) -> str:
 
 
 def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
-    """Take the place of the click on an image button, if it is that."""
+    """Set the click position of an image button; return whether the field was that
+    button."""
     if submitter is None or submitter.type != "image" or type(value) is not int:
         return False
     prefix = f"{submitter.name}." if submitter.name else ""
@@ -94,8 +96,10 @@ def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
 
 
 def _fillable(controls: list[Control]) -> list[Control]:
-    """Those of a name's fields that a person sees, if any; with a hidden field pages
-    say what an unchecked box means."""
+    """Return the visible fields with a name, if there are any, else all of them.
+
+    Pages add a hidden field to say what an unchecked box means.
+    """
     enabled = [each for each in controls if not each.is_disabled]
     if not enabled:
         raise ValueError(
@@ -121,7 +125,7 @@ def _fill(controls: list[Control], name: str, value: Any) -> None:
 
 
 def _fill_each(controls: list[Control], name: str, value: Any) -> None:
-    """Give one field the value, or each of several its own."""
+    """Set one field to the value, or several fields to one value each."""
     if len(controls) == 1:
         _fill_one(controls[0], value)
         return
@@ -159,7 +163,7 @@ def _text_for(control: Control, value: Any) -> str:
 
 
 def _check(boxes: list[Control], name: str, value: Any) -> None:
-    """Check the boxes of these values, and no others."""
+    """Check the boxes with these values, and uncheck all others."""
     if isinstance(value, bool):
         if value and len(boxes) > 1:
             raise ValueError(
@@ -200,7 +204,8 @@ def _select(select: Control, value: Any) -> None:
 def _wanted(
     value: Any, name: str, known: list[str], select: Control | None = None
 ) -> list[str]:
-    """The values to choose, if all of them can be; ValueError names those there are."""
+    """Return the values to select. ValueError lists the valid ones if one is not
+    possible."""
     several = value if isinstance(value, list | tuple | set | frozenset) else [value]
     wanted = [text_of(each) for each in several]
     there = set(known)
@@ -231,7 +236,7 @@ def _shown(texts: Iterable[str]) -> str:
 def _unknown(
     name: str, by_name: Mapping[str, object], controls: Sequence[Control]
 ) -> str:
-    """What to say of a name that no field has."""
+    """Return the error text for a name that no field has."""
     if any(each.is_button and each.name == name for each in controls):
         return f"{name!r} is a button; name it with submit='[name=\"{name}\"]'"
     known = sorted(by_name)

@@ -1,9 +1,9 @@
-"""Forms that stay open behind their element. Pure.
+"""Finds fields that belong to a form although they are not inside its element. Pure.
 
 In `<table><form><tr><td><input>` and `<div><form></div><input>` the parser closes the
-form's element early, but remembers the form: until `</form>` fields are the form's,
-though they do not stand inside. The tree does not show where `</form>` was. So the page
-is parsed once more, with a mark at each.
+form's element early, but remembers the form: until `</form>` fields still belong to it.
+The tree does not show where `</form>` was. So the page is parsed again, with a mark at
+each `</form>`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from selectolax.lexbor import LexborNode
 from crawler.web.html_parser import parse
 
 _END = re.compile(rb"</form(?=[\s/>])[^>]*>", re.I)
-# An element that a table keeps where it is, and that ends no script.
+# A mark that a table does not move and that does not end a script.
 _IS_MARK = "data-crawler-form-end"
 _MARK = rb"\g<0><style data-crawler-form-end></style>"
-#: Tags, and end tags of forms, of a page for a person.
+#: Maximum number of tags, and of end tags of forms, on a page that is parsed again.
 _MOST_TAGS, _MOST_ENDS = 100_000, 1_000
 _FIELDS = frozenset({"input", "select", "textarea", "button"})
 
 
 def fields_behind(form: LexborNode, root: LexborNode, markup: bytes) -> frozenset[int]:
-    """The fields between the form and its end tag, as numbers in the document."""
+    """Return the fields between the form's element and its end tag, by number in the
+    document."""
     if markup.count(b"<") > _MOST_TAGS or len(_END.findall(markup)) > _MOST_ENDS:
         return frozenset()
     marked = parse(_END.sub(_MARK, markup))

@@ -1,6 +1,6 @@
-"""What its ancestors say about a field: its form, whether it is disabled. Pure.
+"""What a field's ancestors say about it: its form, and whether it is disabled. Pure.
 
-A page's nesting may be deep, so that each ancestor is looked at once.
+A page may be deeply nested, so each ancestor is checked only once.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-# Inside these an element is SVG's or MathML's own; inside the others HTML's again.
+# Inside the first, an element belongs to SVG or MathML; inside the others to HTML
+# again.
 _FOREIGN = frozenset({"svg", "math"})
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
 
 class Place(NamedTuple):
-    """What an element's ancestors say about the element."""
+    """What an element's ancestors say about it."""
 
-    #: The key of the nearest form, 0 for none.
+    #: The key of the nearest form; 0 if there is none.
     form: int = 0
     is_disabled: bool = False
     in_datalist: bool = False
@@ -25,15 +26,15 @@ class Place(NamedTuple):
 
 
 class Places:
-    """What holds for the children of a node; each node is asked once."""
+    """The place for the children of each node, computed once."""
 
     def __init__(self) -> None:
         self._known: dict[int, Place] = {}
-        #: The first legend of each disabled fieldset, 0 for none.
+        #: By disabled fieldset: its first legend; 0 if there is none.
         self._legends: dict[int, int] = {}
 
     def inside(self, node: LexborNode | None) -> Place:
-        """What holds for the children of this node."""
+        """Return the place for the children of this node."""
         path: list[LexborNode] = []
         while node is not None and node.mem_id not in self._known:
             path.append(node)
@@ -60,7 +61,8 @@ class Places:
         return place
 
     def _in_legend(self, legend: LexborNode, place: Place) -> Place:
-        """The first legend of a disabled fieldset is as if it stood outside."""
+        """Return the place inside a legend; the first legend of a disabled fieldset is
+        enabled."""
         fieldset = legend.parent
         if fieldset is None or fieldset.tag != "fieldset":
             return place

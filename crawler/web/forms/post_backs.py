@@ -1,7 +1,7 @@
-"""ASP.NET's post-backs: links and lists that send their form by a script. Pure.
+"""ASP.NET post-backs: links and lists that submit their form by a script. Pure.
 
-`__doPostBack('target', 'argument')` writes both into hidden fields, and sends the form
-without a button.
+`__doPostBack('target', 'argument')` writes both values to hidden fields, and submits
+the form without a button.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _CALL = re.compile(
     + _TEXT
 )
 _ATTRIBUTES = ("href", "onclick", "onchange")
-#: A script in an attribute that is longer is no post-back.
+#: Maximum length of an attribute that is searched for a post-back.
 _LONGEST = 10_000
 
 
 class PostBack(NamedTuple):
-    """What a click on a link writes into the hidden fields."""
+    """The values that a click on a link writes to the hidden fields."""
 
     target: str
     argument: str
 
     def fields(self) -> dict[str, str]:
-        """The hidden fields with their values."""
+        """Return the hidden fields with their values."""
         return {TARGET: self.target, ARGUMENT: self.argument}
 
 
 def post_back_of(node: LexborNode) -> PostBack | None:
-    """What an element posts back if it is used; None if nothing."""
+    """Return the post-back that an element triggers; None if it triggers none."""
     attributes = node.attributes
     for name in _ATTRIBUTES:
         script = attributes.get(name) or ""

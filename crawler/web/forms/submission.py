@@ -1,4 +1,4 @@
-"""Sending a form: which request it makes (HTML 4.10.22.3, "form submission"). Pure."""
+"""Builds the request that a form sends (HTML 4.10.22.3, "form submission"). Pure."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from crawler.web.forms.filling import file_of, fill, text_of
 from crawler.web.forms.post_backs import PostBack, post_back_of
 from crawler.web.multipart import Multipart
 
-#: What a person may have clicked on; None: pressed Enter, False: no button.
+#: The clicked element with its ancestors; None: Enter was pressed, False: no button.
 Clicked = Sequence[LexborNode] | Literal[False] | None
 Extra = Mapping[str, Any]
-#: How deep an icon may stand in its button.
+#: Maximum depth of an icon inside its button.
 _ICON_DEPTH = 5
 _ENCTYPES = (bodies.URLENCODED, bodies.MULTIPART, bodies.TEXT)
 
 
 class Submission(NamedTuple):
-    """The request that a form makes."""
+    """The request that a form sends."""
 
     method: Literal["GET", "POST"]
     url: str
@@ -41,7 +41,7 @@ def submission(
     extra: Extra,
     clicked: Clicked = None,
 ) -> Submission:
-    """What the form sends with these values; FormError for what cannot be sent."""
+    """Return what the form sends with these values. FormError if that is impossible."""
     controls = controls_of(form, document)
     submitter, post_back = _submitter(controls, clicked, document.url)
     charset = _encoding(form, document.encoding)
@@ -57,7 +57,8 @@ def submission(
 def _submitter(
     controls: Sequence[Control], clicked: Clicked, url: str
 ) -> tuple[Control | None, PostBack | None]:
-    """The button that sends the form, or the post-back of what was clicked."""
+    """Return the button that sends the form, or the post-back of the clicked
+    element."""
     if clicked is False:
         return None, None
     buttons = {each.node.mem_id: each for each in controls if each.is_submit}
@@ -80,7 +81,8 @@ def _submitter(
 
 
 def _with_ancestors(node: LexborNode) -> Iterator[LexborNode]:
-    """An element and what is around it: a click on an icon is one on its button."""
+    """Yield an element and its ancestors, because a click on an icon is a click on its
+    button."""
     current: LexborNode | None = node
     for _ in range(_ICON_DEPTH):
         if current is None or not current.is_element_node:
@@ -95,7 +97,7 @@ def _with_post_back(
     values: Mapping[str, Any],
     extra: dict[str, Any],
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Values and added fields with those that the script writes."""
+    """Return the values and added fields, with those that the script writes."""
     names = {each.name for each in controls}
     fields = post_back.fields()
     present = {name: text for name, text in fields.items() if name in names}
@@ -104,7 +106,7 @@ def _with_post_back(
 
 
 def _added(extra: Extra, entries: Sequence[FormEntry], url: str) -> list[FormEntry]:
-    """The entries that no field of the form makes."""
+    """Return the entries for added fields."""
     names = {entry.name for entry in entries}
     found = []
     for name, value in extra.items():
@@ -123,7 +125,7 @@ def _added(extra: Extra, entries: Sequence[FormEntry], url: str) -> list[FormEnt
 
 
 def _encoding(form: LexborNode, document: str) -> str:
-    """The encoding in which the form is sent ("pick an encoding for the form")."""
+    """Return the encoding for sending the form ("pick an encoding for the form")."""
     given = form.attributes.get("accept-charset")
     name = document
     if given is not None:
@@ -165,14 +167,15 @@ def _body(kind: str, entries: Sequence[FormEntry], charset: str, url: str) -> Mu
 
 
 def _attribute(name: str, form: LexborNode, submitter: Control | None) -> str:
-    """An attribute of the form, unless the button has its own."""
+    """Return an attribute of the button if it has it, else of the form."""
     if submitter is not None and (own := f"form{name}") in submitter.attributes:
         return submitter.attributes[own] or ""
     return form.attributes.get(name) or ""
 
 
 def _action(form: LexborNode, submitter: Control | None, document: Document) -> str:
-    """Where the form is sent: an empty action is the page itself, whatever its base."""
+    """Return the URL of the form; an empty action means the page itself, whatever its
+    base."""
     action = _attribute("action", form, submitter)
     if not action:
         return document.url
@@ -180,18 +183,18 @@ def _action(form: LexborNode, submitter: Control | None, document: Document) -> 
     try:
         return urls.join(document.base_url, reference)
     except urls.InvalidUrl as exc:
-        raise FormError(f"its action cannot be asked: {exc}", document.url) from exc
+        raise FormError(f"its action is not a valid URL: {exc}", document.url) from exc
 
 
 def _with_query(url: str, query: str, page: str) -> str:
     try:
         return urls.canonical(f"{url.partition('?')[0]}?{query}")
     except urls.InvalidUrl as exc:
-        raise FormError(f"its query makes no URL: {exc}", page) from exc
+        raise FormError(f"its query makes no valid URL: {exc}", page) from exc
 
 
 def _refuse_files(entries: Iterable[FormEntry], how: str, url: str) -> None:
-    """A browser would send a file's name alone."""
+    """Raise FormError for files, because a browser would send only their names."""
     for entry in entries:
         if not isinstance(entry.value, str) and entry.value.filename:
             raise FormError(

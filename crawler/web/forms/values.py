@@ -1,4 +1,4 @@
-"""The values of `<input>`s as each type keeps them: HTML's value sanitization. Pure."""
+"""Sanitizes the values of `<input>` fields by type, as HTML says. Pure."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ _MONTH = re.compile(r"(\d{4,9})-(\d\d)", re.ASCII)
 _DATE = re.compile(r"(\d{4,9})-(\d\d)-(\d\d)", re.ASCII)
 _WEEK = re.compile(r"(\d{4,9})-W(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?", re.ASCII)
-#: The calendar repeats after so many years.
+#: The calendar repeats after this many years.
 _CYCLE = 400
 _ONE_LINE = frozenset({"text", "search", "tel", "password", "url", "email"})
 _TRIMMED = frozenset({"url", "email"})
 
 
 def with_newlines(text: str, newline: str) -> str:
-    """The text with every line break as this one."""
+    """Return the text with all line breaks replaced by `newline`."""
     return _NEWLINES.sub(newline, text)
 
 
 def leading_number(text: str | None) -> int:
-    """The number that an attribute begins with, as HTML reads `size` and `cols`; 0 for
+    """Return the number at the start of an attribute, as HTML reads `size`; 0 if
     none."""
     found = _LEADING.match(text or "")
     return int(found[1][:9]) if found else 0
 
 
 def sanitized(kind: str, value: str, attributes: Mapping[str, str | None]) -> str:
-    """What an input of this type makes of a value; "" for one that it does not take."""
+    """Return the value that an input of this type keeps; "" if it does not accept
+    it."""
     if kind in _ONE_LINE:
         value = value.replace("\r", "").replace("\n", "")
         if kind == "email" and "multiple" in attributes:
@@ -54,7 +55,7 @@ def sanitized(kind: str, value: str, attributes: Mapping[str, str | None]) -> st
 
 
 def takes(kind: str, value: str, attributes: Mapping[str, str | None]) -> bool:
-    """Whether a person could give an input of this type that value."""
+    """Return whether a person could enter that value in an input of this type."""
     if kind == "color":
         return _COLOR.fullmatch(value) is not None
     if kind == "range":
@@ -83,7 +84,7 @@ def _is_week(value: str) -> bool:
     found = _WEEK.fullmatch(value)
     if found is None or int(found[1]) < 1:
         return False
-    # The 28th of December is always in the last week.
+    # The 28th of December is always in the last week of the year.
     weeks = date(_like_year(found[1]), 12, 28).isocalendar().week
     return 1 <= int(found[2]) <= weeks
 
@@ -96,12 +97,12 @@ def _is_time(value: str) -> bool:
 
 
 def _like_year(year: str) -> int:
-    """A year that Python knows, with the same calendar."""
+    """Return a year that Python supports, with the same calendar."""
     return int(year) % _CYCLE + _CYCLE
 
 
 def _date_and_time(value: str) -> str:
-    """A local date and time, written in the shortest way."""
+    """Return a local date and time in the shortest form."""
     day, _, time = value.replace(" ", "T", 1).partition("T")
     if not _is_date(day) or not _is_time(time):
         return ""
@@ -120,7 +121,7 @@ def _number(value: str | None) -> Decimal | None:
 
 
 def _range(value: str, attributes: Mapping[str, str | None]) -> str:
-    """A number between the bounds, on a step of the range."""
+    """Return a number within the limits, on a step of the range."""
     least, most = _bounds(attributes)
     number = _number(value)
     if number is None:

@@ -1,1 +1,1 @@
-"""Records of feeds that are read piece by piece: CSV, JSON lines, JSON arrays."""
+"""Reads the records of feeds piece by piece: CSV, JSON lines, JSON arrays."""

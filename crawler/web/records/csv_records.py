@@ -1,6 +1,6 @@
-"""Rows of CSV as dicts, piece by piece; dialect and encoding are found.
+"""Reads rows of CSV as dicts, piece by piece; dialect and encoding are detected.
 
-Rule: pure; what decides is in the first 64 KiB.
+Rule: pure. Only the first 64 KiB are used for the detection.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from crawler.web import encoding as encodings
 
 HEAD = 64 * 1024
-#: Characters of one row, at most: what has no end is no quoted field.
+#: Maximum number of characters in one row, in case a quoted field has no end.
 LONGEST = 1024**2
 _DELIMITERS = ",;\t|"
 
 
 class CsvRecords:
-    """The rows under the names of the first one, or of `names`."""
+    """Reads rows as dicts whose keys are the first row, or `names`."""
 
     def __init__(
         self, charset: str | None = None, names: Sequence[str] = (), delimiter: str = ""
@@ -30,12 +30,12 @@ class CsvRecords:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._dialect: type[csv.Dialect] = csv.excel
         self._rest = ""
-        #: Lines of a row whose quotes are open, and how many quotes there are.
+        #: The lines of a row with an open quote, and the number of its quotes.
         self._open: list[str] = []
         self._quotes = self._size = 0
 
     def feed(self, data: bytes) -> Iterator[dict[str, str]]:
-        """The rows that this piece completes."""
+        """Yield the rows that are complete with this piece."""
         if self._head is not None:
             self._head += data
             if len(self._head) < HEAD:
@@ -45,16 +45,17 @@ class CsvRecords:
         yield from self._rows(self._decoder.decode(data))
 
     def close(self) -> Iterator[dict[str, str]]:
-        """The rows that the end completes."""
+        """Yield the rows that are complete with the end of the text."""
         data = self._find() if self._head is not None else b""
         assert self._decoder is not None
         yield from self._rows(self._decoder.decode(data, True))
         yield from self._parsed([*self._open, self._rest] if self._rest else self._open)
 
     def _find(self) -> bytes:
-        """Find encoding and dialect by what has come."""
+        """Detect encoding and dialect from the text so far; return the text's bytes."""
         head, self._head = self._head or b"", None
-        # A character that the cut has split must not speak against an encoding.
+        # Ignore the last, incomplete line: a character cut in it would look like an
+        # error.
         whole = head[: head.rfind(b"\n") + 1] or head
         text, name = encodings.decode(whole, self._charset, html=False)
         self._decoder = _decoder_of(name)
@@ -99,7 +100,7 @@ class CsvRecords:
 
 
 def _decoder_of(name: str) -> codecs.IncrementalDecoder:
-    """Python's decoder of a WHATWG encoding; the few that it lacks are as Latin-1."""
+    """Return Python's decoder for a WHATWG encoding; Latin-1 if Python has none."""
     name = "utf-8-sig" if name.lower() == "utf-8" else name
     try:
         return codecs.getincrementaldecoder(name)("replace")
@@ -112,7 +113,8 @@ def _dialect(delimiter: str) -> type[csv.Dialect]:
 
 
 def _delimiter_of(lines: Sequence[str]) -> str:
-    """The delimiter that the first row has most of, and the others as often."""
+    """Return the delimiter most frequent in the first row and as frequent in the
+    others."""
     if not lines:
         return ","
     best, most = ",", (0, 0)

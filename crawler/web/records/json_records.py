@@ -1,6 +1,6 @@
-"""JSON values of a long text, one by one: an array, or one value a line.
+"""Reads JSON values of a long text one by one: of an array, or one value a line.
 
-Rule: pure; one value is held at a time, and none of over 32 MiB.
+Rule: pure. One value is in memory at a time, and none over 32 MiB.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 class JsonRecords:
-    """The members of an array, or the values of JSON lines; ValueError where the text
-    breaks, after the values that came before."""
+    """Reads the members of an array, or the values of JSON lines.
+
+    If the text breaks off, ValueError is raised after the values before that place.
+    """
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
         self._decoder = json.JSONDecoder()
         self._text = ""
-        #: So much text is wanted before a value is tried again.
+        #: Number of characters needed before the next attempt to parse a value.
         self._wanted = 1
         self._is_array: bool | None = None
         self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[Any]:
-        """The values that this piece completes."""
+        """Yield the values that are complete with this piece."""
         self._text += self._decode(data)
         if len(self._text) >= self._wanted:
             yield from self._values(is_last=False)
 
     def close(self) -> Iterator[Any]:
-        """The values that the end completes."""
+        """Yield the values that are complete with the end of the text."""
         self._text += self._decode(b"", True)
         yield from self._values(is_last=True)
         left = self._text.strip()
         if left:
-            raise ValueError(f"JSON: it ends within a value: {left[:40]!r}")
+            raise ValueError(f"JSON: it ends inside a value: {left[:40]!r}")
         if self._is_array and not self._is_over:
             raise ValueError("JSON: the array has no end")
 
@@ -60,13 +62,13 @@ class JsonRecords:
                 self._judge(text, start, exc, is_last=is_last)
                 break
             if end == len(text) and not is_last:
-                break  # a number may go on
+                break  # a number may continue
             yield value
             start = end
         self._text = text[start:]
 
     def _begin(self) -> int:
-        """Where the values begin, behind the bracket of an array."""
+        """Return where the values begin, after the bracket of an array."""
         if self._is_array is not None:
             return 0
         start = len(self._text) - len(self._text.lstrip())
@@ -78,7 +80,7 @@ class JsonRecords:
     def _judge(
         self, text: str, start: int, error: ValueError, *, is_last: bool
     ) -> None:
-        """Wait for more of a value, unless it cannot become one."""
+        """Wait for the rest of a value, unless it can never become valid."""
         left = len(text) - start
         if is_last or left > LONGEST:
             raise ValueError(f"JSON: {error}") from error

@@ -1,6 +1,6 @@
-"""Undoes gzip and zstd of a file that is packed, piece by piece, and bounded.
+"""Decompresses gzip and zstd files piece by piece, in limited steps.
 
-Rule: pure. What comes out is given in steps, so that no bomb fills the memory.
+Rule: pure. The output comes in steps, so that no decompression bomb fills the memory.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-#: Bytes that come out at a time.
+#: Maximum number of bytes in one step of output.
 STEP = 256 * 1024
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class Unpacker:
-    """Gives the plain bytes of a body, which is packed or not; ValueError if it is
-    broken."""
+    """Decompresses a body; one that is not compressed passes unchanged.
+
+    ValueError if it is damaged.
+    """
 
     def __init__(self) -> None:
         self._head: bytes | None = b""
@@ -25,7 +27,7 @@ class Unpacker:
         self._zstd: Any = None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What this piece gives."""
+        """Yield the output for this piece."""
         if self._head is not None:
             data = self._head + data
             if len(data) < len(ZSTD):
@@ -44,7 +46,7 @@ class Unpacker:
             yield data
 
     def close(self) -> Iterator[bytes]:
-        """The rest of the body; a very short body comes only now."""
+        """Yield the rest of the body; a very short body is returned only here."""
         if self._head:
             yield self._head
             self._head = None
@@ -58,7 +60,7 @@ class Unpacker:
             data = self._inflate.unconsumed_tail
             if self._inflate.eof:
                 data = self._inflate.unused_data
-                if not data.startswith(GZIP):  # junk behind the end
+                if not data.startswith(GZIP):  # junk after the end
                     return
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
@@ -66,7 +68,7 @@ class Unpacker:
         while True:
             try:
                 piece = self._zstd.decompress(data, STEP)
-            except Exception as exc:  # each package has an error of its own
+            except Exception as exc:  # each library has its own errors
                 raise ValueError(f"zstd: {exc}") from exc
             if piece:
                 yield piece
@@ -89,6 +91,6 @@ def _zstd_decompressor() -> Any:
             from backports import zstd
     except ImportError as exc:
         raise ValueError(
-            "the file is packed by zstd; pip install 'exact-crawler[speed]'"
+            "the file is compressed with zstd; pip install 'exact-crawler[speed]'"
         ) from exc
     return zstd.ZstdDecompressor()

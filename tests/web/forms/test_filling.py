@@ -173,7 +173,7 @@ def test_a_file_field_left_empty_sends_an_empty_file() -> None:
     ("html", "fill", "message"),
     [
         (UPLOAD, {"one": ["a", "b"]}, "name=one> takes one file, not 2"),
-        (UPLOAD, {"one": 3}, "3 is no file; give a path"),
+        (UPLOAD, {"one": 3}, "3 is not a file; give a path"),
         (UPLOAD, {"one": ("a", b"", "x\ny")}, "line break"),
         (
             "<form><input type=file name=a>",
