@@ -1,4 +1,4 @@
-"""The bookshop of `crawl demo`: its pages, a server for them, and their spider."""
+"""The bookshop of `crawl demo`: its pages, a server for them, and a spider."""
 
 from crawler.demo.shop import Shop
 from crawler.demo.spider import Books

@@ -1,4 +1,5 @@
-"""The bookshop on a loopback port, in a thread: HTTP/2 over TLS, or plain HTTP."""
+"""Serves the bookshop on a loopback port, in a thread: HTTP/2 over TLS, or plain
+HTTP."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ _MISSING = ShopPage("<p>Nothing here.", status=404)
 
 @dataclass(frozen=True, slots=True)
 class RunningShop:
-    """A bookshop that answers: its address, and the authority of its certificate (of
-    none over plain HTTP)."""
+    """A running bookshop: its URL, and the CA of its certificate (None with plain
+    HTTP)."""
 
     url: str
     ca_file: Path
@@ -37,21 +38,24 @@ class RunningShop:
 def serving(
     shop: Shop, *, port: int = 0, is_plain: bool = False
 ) -> Iterator[RunningShop]:
-    """Serve the shop until the block ends. Port 0: a free one. OSError if another
-    program has the port."""
+    """Serve the shop while the block runs. Port 0: a free port.
+
+    OSError if another program uses the port.
+    """
     with TemporaryDirectory(prefix="bookshop-") as folder:
         authority_file = Path(folder, "authority.pem")
         config = _configuration(
             None if is_plain else Path(folder, "bookshop.pem"), authority_file
         )
         with socket.socket() as listener:
-            # Connections wait from here on; whoever calls need not wait for the server.
+            # Connections are queued from here on, so the caller need not wait for the
+            # server.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((_HOST, port))
             listener.listen(100)
             scheme = "http" if is_plain else "https"
             url = f"{scheme}://{_HOST}:{listener.getsockname()[1]}/"
-            config.bind = [f"fd://{listener.detach()}"]  # the server closes it
+            config.bind = [f"fd://{listener.detach()}"]  # the server closes the socket
         with start_blocking_portal() as portal:
             closing = portal.call(anyio.Event)
             serve = partial(
@@ -86,13 +90,14 @@ Application = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Send], Any
 
 
 def application(pages: Mapping[str, ShopPage]) -> Application:
-    """The pages as an ASGI application."""
+    """Return the pages as an ASGI application."""
 
     async def answer(
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send
     ) -> None:
         if scope["type"] != "http":
-            raise NotImplementedError(scope["type"])  # ASGI: we know nothing else
+            # as ASGI demands for unknown scopes
+            raise NotImplementedError(scope["type"])
         query = scope["query_string"].decode()
         path = scope["path"] + (f"?{query}" if query else "")
         page = pages.get(path, _MISSING)

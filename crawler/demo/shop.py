@@ -1,8 +1,8 @@
-"""The pages of a bookshop that does not exist, the same ones every time.
+"""The pages of an invented bookshop, which are the same every time.
 
-Two hundred books on ten shelves, with what real shops have: pages of results, prices,
-reviews as JSON, addresses that have moved, one that is gone, one that takes its time,
-and a robots.txt that keeps visitors out of the staff room. No I/O, no clock.
+It has two hundred books on ten shelves, and what real shops have: pages of results,
+prices, reviews as JSON, moved addresses, a deleted page, a slow page, and a robots.txt
+that forbids the staff room. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crawler.demo import words
 
 BOOKS_A_SHELF = 20
 BOOKS_A_PAGE = 8
-#: The window display takes so many seconds.
+#: Seconds that the slow page takes.
 SLOW = 1.5
 
 ROBOTS = """\
@@ -31,20 +31,20 @@ Disallow: /basket
 
 @dataclass(frozen=True, slots=True)
 class ShopPage:
-    """One answer of the shop."""
+    """One response of the shop."""
 
     body: str = ""
     kind: str = "text/html; charset=utf-8"
     status: int = 200
-    #: Where it has moved to.
+    #: The new address, if the page has moved.
     location: str = ""
-    #: Seconds until it comes.
+    #: Seconds before the response is sent.
     delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One book of the shop; `number` is its place in the catalogue."""
+    """One book of the shop; `number` is its position in the catalogue."""
 
     number: int
     title: str
@@ -58,18 +58,18 @@ class Book:
 
     @property
     def path(self) -> str:
-        """Where its page is: /books/17-the-quiet-lighthouse."""
+        """The path of its page: /books/17-the-quiet-lighthouse."""
         slug = re.sub(r"[^a-z]+", "-", self.title.lower()).strip("-")
         return f"/books/{self.number}-{slug}"
 
     @property
     def short_path(self) -> str:
-        """Where its page used to be: it has moved."""
+        """The old path of its page, which redirects to `path`."""
         return f"/b/{self.number}"
 
     @property
     def price(self) -> str:
-        """As on the shelf: £12.50."""
+        """The price as shown: £12.50."""
         return f"£{self.pence // 100}.{self.pence % 100:02}"
 
 
@@ -85,7 +85,7 @@ class Shop:
 
     @cached_property
     def pages(self) -> dict[str, ShopPage]:
-        """Everything that the shop answers, by path; anything else is a 404."""
+        """All pages of the shop by path; any other path is a 404."""
         pages = {
             "/": _home(),
             "/robots.txt": ShopPage(ROBOTS, "text/plain"),
@@ -172,7 +172,8 @@ def _home() -> ShopPage:
 def _shelf(
     path: str, title: str, books: Sequence[Book], *, by_short_path: bool = False
 ) -> dict[str, ShopPage]:
-    """The pages of one shelf: /shelves/poetry, /shelves/poetry?page=2 and so on."""
+    """Return the pages of one shelf: /shelves/poetry, /shelves/poetry?page=2 and so
+    on."""
     starts = range(0, len(books), BOOKS_A_PAGE)
     pages = {}
     for page, start in enumerate(starts, 1):

@@ -1,4 +1,4 @@
-"""The spider of the bookshop: every book once, with what readers said of it."""
+"""The spider of the bookshop: every book once, with its reviews."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from crawler.spider import Arg, Results, Spider
 
 
 class Books(Spider):
-    """Shelves lead to books, a book to its reviews, and both make one item."""
+    """Follows shelves to books, and books to their reviews; book and reviews make one
+    item."""
 
     name = "books"
     shop: str = Arg(help="the address of the bookshop")
@@ -22,12 +23,12 @@ class Books(Spider):
         return [self.shop]
 
     async def parse(self, response: Response) -> Results:
-        """The home page, a shelf, or what its visitors are told."""
+        """Follow the links of the home page, a shelf, or another page."""
         yield response.follow_all("nav a, footer a, a.next")
         yield response.follow_all("a.detail", self.parse_book)
 
     async def parse_book(self, response: Response) -> Results:
-        """A book's own page; what it says goes along to the reviews."""
+        """Read a book's page, and pass the result on to its reviews."""
         page = response.page
         book = {
             "title": page.text("h1"),
@@ -42,7 +43,7 @@ class Books(Spider):
         yield response.follow_all("a.detail", self.parse_book)
 
     def parse_reviews(self, response: Response) -> list[dict[str, Any]]:
-        """The reviews complete the book."""
+        """Add the reviews to the book."""
         stars = [review["stars"] for review in response.json()["reviews"]]
         rating = round(sum(stars) / len(stars), 1) if stars else None
         return [{**response.meta, "rating": rating, "reviews": len(stars)}]

@@ -1,4 +1,4 @@
-"""What the bookshop's invented titles and authors are made of."""
+"""The words for the bookshop's invented titles, authors and reviews."""
 
 SHELVES = (
     "adventure", "biography", "cookery", "fiction", "gardens", "history", "mystery",

@@ -1,1 +1,1 @@
-"""Typed items: classes whose fields say where on a page they come from."""
+"""Typed items: classes whose fields say where their values are on a page."""

@@ -1,4 +1,4 @@
-"""Items of a class from the elements of a page."""
+"""Creates items of a class from the elements of a page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from crawler.web.linked_item import LinkedItem
 
 T = TypeVar("T")
 
-#: Elements: those that match a selector, or those that are given.
+#: The elements: those that match a selector, or the given ones.
 Where = str | Node | Iterable[Node]
 
 
 def items_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: Where
 ) -> list[T]:
-    """An item for each element, in order; ExtractError for one that does not fit."""
+    """Return an item for each element, in order. ExtractError if a value does not
+    fit."""
     if isinstance(where, str):
         nodes: Iterable[Node] = page.css(where)
     else:
@@ -37,7 +38,7 @@ def items_of(
 def item_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: str | Node | None
 ) -> T:
-    """The item of one element, by default of the page as a whole."""
+    """Return the item of one element, by default of the whole page."""
     if where is None:
         node: Node | None = page.root
     else:
@@ -53,7 +54,8 @@ def _reading(page: Page, urljoin: Callable[[str], str]) -> Reading:
 
 
 def _linked(page: Page, kind: str) -> list[LinkedItem]:
-    """The page's items of a type; those inside others only if there are no others."""
+    """Return the page's items of a type; items inside others only if there are no
+    others."""
     data = page.linked_data
     found = data.of_kind(kind) or data.of_kind(kind, nested=True)
     page.note(f"linked_data({kind!r})", matched=bool(found))
@@ -61,7 +63,7 @@ def _linked(page: Page, kind: str) -> list[LinkedItem]:
 
 
 def _note(page: Page, reading: Reading) -> None:
-    """Keep in how many of the items each field had a value."""
+    """Note in how many of the items each field had a value."""
     fills = page.fills
     for plan, made in reading.made.items():
         for field in plan.fields:
@@ -72,7 +74,8 @@ def _note(page: Page, reading: Reading) -> None:
 
 
 def _note_selector(field: FieldPlan, reading: Reading, *, matched: bool) -> None:
-    """Keep that a selector was asked; of several sources any may have had the value."""
+    """Note that a selector was used; with several sources any may have given the
+    value."""
     source = field.sources[0]
     if len(field.sources) == 1 and isinstance(source, Css) and source.selector:
         reading.tree.note(source.selector, matched=matched)

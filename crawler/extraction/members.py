@@ -1,4 +1,4 @@
-"""The fields of an item's class, whichever library made it. Pure."""
+"""The fields of an item class, for every supported library. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from crawler.errors import ConfigError
 
-#: Where a field may hold several values, and what they are put into.
+#: Types for fields with several values, and the functions that create them.
 CONTAINERS: dict[Any, Callable[[Any], Any]] = {
     list: list,
     set: set,
@@ -24,31 +24,32 @@ CONTAINERS: dict[Any, Callable[[Any], Any]] = {
 class Member(NamedTuple):
     """A field of a class."""
 
-    #: The name of the attribute, and that of the constructor's argument.
+    #: The name of the attribute, and of the constructor's argument.
     name: str
     argument: str
-    #: The annotation without what stands beside it in `Annotated`.
+    #: The annotation without the metadata in `Annotated`.
     type: Any
     metadata: tuple[Any, ...]
     has_default: bool
-    #: Whether the class converts and checks the value itself.
+    #: Whether the class itself converts and validates the value.
     is_checked: bool = False
 
 
 class Shape(NamedTuple):
-    """What an annotation asks for: one value or several, of which type."""
+    """What an annotation asks for: one value or several, and their type."""
 
     #: The type of one value.
     type: Any
     is_optional: bool
-    #: Makes the field's value of several; None: the field holds one.
+    #: Creates the field's value from several; None if the field holds only one.
     container: Callable[[Any], Any] | None
 
 
 def members(kind: type) -> list[Member]:
-    """The fields that the constructor of a class takes; ConfigError for no such class.
+    """Return the fields that the constructor of a class takes. ConfigError for other
+    types.
 
-    Dataclasses, msgspec.Struct, attrs and pydantic classes are read.
+    Dataclasses, msgspec.Struct, attrs and pydantic classes are supported.
     """
     found = _declared(kind)
     if found is None:
@@ -70,7 +71,7 @@ def members(kind: type) -> list[Member]:
 
 
 def shape_of(annotation: Any) -> Shape:
-    """What an annotation asks for: `list[int] | None` asks for several of int."""
+    """Return what an annotation asks for: `list[int] | None` asks for several ints."""
     is_optional = False
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [each for each in get_args(annotation) if each is not type(None)]
@@ -86,12 +87,12 @@ def shape_of(annotation: Any) -> Shape:
 
 
 def is_item_class(kind: Any) -> bool:
-    """Whether a type is a class with fields of its own."""
+    """Return whether a type is a class with its own fields."""
     return isinstance(kind, type) and _declared(kind) is not None
 
 
 def constructor(kind: Any) -> Callable[[dict[str, Any]], Any]:
-    """Makes an instance of values by the constructor's arguments."""
+    """Return a function that creates an instance from the constructor's arguments."""
     if _is_pydantic(kind):
         return lambda values: kind.model_validate(values, by_name=True)
     return lambda values: kind(**values)
@@ -101,7 +102,8 @@ _Declared = list[tuple[str, str, bool, bool]]
 
 
 def _declared(kind: Any) -> _Declared | None:
-    """Name, argument, whether it has a default, whether the class checks it."""
+    """Return name, argument, whether it has a default, and whether the class validates
+    it."""
     if issubclass(kind, msgspec.Struct):
         return [
             (each.name, each.name, not each.required, False)
@@ -130,7 +132,7 @@ def _is_pydantic(kind: Any) -> bool:
 
 
 def _nothing() -> Any:
-    import attrs  # a class of attrs is here, so attrs is
+    import attrs  # an attrs class exists, so attrs is installed
 
     return attrs.NOTHING
 

@@ -1,7 +1,7 @@
-"""How the items of a class are read from elements; made once for each class.
+"""How items of a class are read from elements; prepared once for each class.
 
-Rule: a value that does not fit is an ExtractError, which names field, text, source, URL
-and the class.
+Rule: a value that does not fit is an ExtractError with the field, the text, the source,
+the URL and the class.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from crawler.extraction.members import (
 )
 from crawler.extraction.sources import MISSING, Css, FieldSource, Reading
 
-#: Items of one page, nested ones counted. A class that holds its own kind could find
-#: the same elements again and again.
+#: Maximum number of items from one page, including nested ones. A class with a field of
+#: its own type could match the same elements again and again.
 MAX_ITEMS = 100_000
-#: Items within one another.
+#: Maximum nesting of items.
 MAX_DEPTH = 50
-#: Characters of a text that a message shows.
+#: Maximum number of characters of a text that a message shows.
 _EXCERPT = 80
-#: Types whose values are right as a page has them.
+#: Types for which a page's text needs no conversion.
 _TEXTS = (str, Any, object)
 _MISFITS = (msgspec.ValidationError, TypeError, ValueError)
 
@@ -50,7 +50,7 @@ class FieldPlan:
     ) -> None:
         self.kind = kind
         self.member = member
-        #: The field as messages and reports name it.
+        #: The field's name in messages and reports.
         self.label = f"{kind.__name__}.{member.name}"
         self.sources = tuple(sources)
         self.shape = shape_of(member.type)
@@ -59,7 +59,7 @@ class FieldPlan:
         self._convert = self._converter()
 
     def value(self, node: LexborNode, reading: Reading) -> Any:
-        """The field's value at an element; MISSING for none."""
+        """Return the field's value at an element; MISSING if there is none."""
         if self.shape.container is not None:
             return self._several(node, reading)
         for source in self.sources:
@@ -87,7 +87,8 @@ class FieldPlan:
         return self._checked(self.shape.container(values), source, reading)
 
     def without(self, reading: Reading) -> Any:
-        """What the field is if no source has a value; ExtractError if it must have."""
+        """Return the field's value if no source has one. ExtractError if it is
+        required."""
         if self.member.has_default:
             return MISSING
         if self.shape.is_optional:
@@ -95,10 +96,10 @@ class FieldPlan:
         if self.shape.container is not None:
             return self.shape.container(())
         names = " or ".join(map(str, self.sources))
-        raise self.error(f"{names} gives nothing", reading)
+        raise self.error(f"{names} matches nothing", reading)
 
     def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
-        """The error of a value that does not fit, or is not there."""
+        """Return the error for a value that does not fit, or is missing."""
         return ExtractError(
             f"{self.label}: {why} on {reading.url} ({place_of(self.kind)})",
             field=self.member.name,
@@ -117,11 +118,11 @@ class FieldPlan:
 
     def _non_text(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         if value == "":
-            return MISSING  # there is an element, but it says nothing
+            return MISSING  # there is an element, but without the value
         return self._fitted(value, source, reading)
 
     def _cleaned(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """What the field's functions make of a value; None is a missing one."""
+        """Return the value after the field's functions; None counts as missing."""
         given = value
         for function in self._functions:
             try:
@@ -139,7 +140,8 @@ class FieldPlan:
         return self._fitted(value, source, reading)
 
     def _fitted(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """The value in the field's type, unless its class sees to that."""
+        """Return the value converted to the field's type, unless its class does
+        that."""
         if self.member.is_checked:
             return value
         try:
@@ -151,7 +153,7 @@ class FieldPlan:
         return self._checked(fitted, source, reading)
 
     def _checked(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """The value, if it keeps the bounds that msgspec.Meta sets."""
+        """Return the value if it meets the constraints of msgspec.Meta."""
         if self._check is None:
             return value
         try:
@@ -209,15 +211,15 @@ class Plan:
         self.fields = [plan for plan in plans if plan is not None]
         if not self.fields:
             raise ConfigError(
-                f"no field of {kind.__name__} says where it comes from; write "
+                f"no field of {kind.__name__} has a source; write "
                 'title: Annotated[str, css("h3")]'
             )
-        #: For each field its plan, and the constructor's argument.
+        #: For each field: its plan, and the constructor's argument.
         self._rows = [(plan, plan.member.argument) for plan in self.fields]
         self._make = constructor(kind)
 
     def item(self, node: LexborNode, reading: Reading) -> Any:
-        """The item at an element; ExtractError."""
+        """Return the item at an element. ExtractError if a value does not fit."""
         self._check_bounds(reading)
         values: dict[str, Any] = {}
         for plan, argument in self._rows:
@@ -239,7 +241,8 @@ class Plan:
         return item
 
     def _check_bounds(self, reading: Reading) -> None:
-        """ExtractError for more items than a page for a person holds."""
+        """Raise ExtractError if there are too many items, or they are nested too
+        deeply."""
         reading.left -= 1
         reading.depth += 1
         if reading.left >= 0 and reading.depth <= MAX_DEPTH:
@@ -247,13 +250,13 @@ class Plan:
         name = self.kind.__name__
         why = f"over {MAX_ITEMS:,} items, the last of them {name}"
         if reading.left >= 0:
-            why = f"over {MAX_DEPTH} items within one another, the last of them {name}"
+            why = f"over {MAX_DEPTH} items inside one another, the last of them {name}"
         raise ExtractError(f"{why}, on {reading.url}", url=reading.url)
 
     def _refused(
         self, exc: Exception, values: dict[str, Any], reading: Reading
     ) -> ExtractError:
-        """The error of a class that does not take its values."""
+        """Return the error for a class that refuses its values."""
         name, why = _complaint(exc)
         for plan, argument in self._rows:
             if name in (argument, plan.member.name):
@@ -268,7 +271,7 @@ class Plan:
 
 
 def plan_of(kind: Any) -> Plan:
-    """The plan of a class; ConfigError for a class without fields to read."""
+    """Return the plan of a class. ConfigError for a class without fields to read."""
     return _plan_of(kind)
 
 
@@ -279,7 +282,7 @@ def _plan_of(kind: Any) -> Plan:
 
 @lru_cache(maxsize=1024)
 def place_of(kind: type) -> str:
-    """Where a class is defined: `Book in books.py:12`."""
+    """Return where a class is defined: `Book in books.py:12`."""
     name = kind.__name__
     try:
         file, (_, line) = inspect.getsourcefile(kind), inspect.getsourcelines(kind)
@@ -292,7 +295,7 @@ def place_of(kind: type) -> str:
 
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
-    """The plan of a field; None for one that says no source, and has a default."""
+    """Return the plan of a field; None if it has a default and no source."""
     sources = [each for each in member.metadata if isinstance(each, FieldSource)]
     if not sources:
         if member.has_default:
@@ -306,7 +309,7 @@ def _field_plan(kind: type, member: Member) -> FieldPlan | None:
 
 
 def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
-    """The functions that stand in the annotation, in order."""
+    """Return the functions in the annotation, in order."""
     return tuple(
         each
         for each in member.metadata
@@ -315,7 +318,7 @@ def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
 
 
 def _check_of(member: Member) -> Any:
-    """The type with the bounds of msgspec.Meta; None for a type without any."""
+    """Return the type with the constraints of msgspec.Meta; None if it has none."""
     bounds = [each for each in member.metadata if isinstance(each, msgspec.Meta)]
     if not bounds or member.is_checked:
         return None
@@ -323,9 +326,9 @@ def _check_of(member: Member) -> Any:
 
 
 def _complaint(exc: Exception) -> tuple[str, str]:
-    """The field that an error is about, if the error says that, and why."""
+    """Return the field that an error is about, if known, and the reason."""
     errors = getattr(exc, "errors", None)
-    if callable(errors) and (found := errors()):  # pydantic's
+    if callable(errors) and (found := errors()):  # an error of pydantic
         location = found[0].get("loc") or ("",)
         return str(location[0]), str(found[0].get("msg", exc))
     return "", f"{type(exc).__name__}: {exc}"

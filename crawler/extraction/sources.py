@@ -1,5 +1,4 @@
-"""Where a field of an item comes from: `css(...)` or `linked_data(...)`, in the
-annotation of the field.
+"""The sources of an item's fields: `css(...)` or `linked_data(...)` in the annotation.
 
 @dataclass
 class Book:
@@ -21,62 +20,64 @@ from crawler.web.linked_item import LinkedItem
 from crawler.web.selectors import Tree
 from crawler.web.visible_text import text_of
 
-#: What a source gives if it has nothing.
+#: What a source returns if it has no value.
 MISSING: Any = object()
 
 
 @dataclass(slots=True)
 class Reading:
-    """The page that items are read from, while they are read."""
+    """A page while items are read from it."""
 
     tree: Tree
     url: str
-    #: An absolute URL for a reference of the page.
+    #: Returns the absolute URL of a reference on the page.
     urljoin: Callable[[str], str]
-    #: Items that may still be made of this page.
+    #: Number of items that may still be created from this page.
     left: int
-    #: The linked data of the page, of one type.
+    #: Returns the linked data of the page with one type.
     linked: Callable[[str], list[LinkedItem]] = lambda kind: []
-    #: Items that the one being made stands in.
+    #: Number of items around the one that is being read.
     depth: int = 0
-    #: Items made, by plan; values that no source had, by the plan of the field.
+    #: By plan: items created; and by field plan: values that no source had.
     made: dict[Any, int] = field(default_factory=dict)
     missing: dict[Any, int] = field(default_factory=dict)
 
 
 @runtime_checkable
 class FieldSource(Protocol):
-    """Gives values for a field."""
+    """Returns values for a field."""
 
     def first(self, node: LexborNode, reading: Reading) -> Any:
-        """The first value at an element, or MISSING."""
+        """Return the first value at an element, or MISSING."""
         ...
 
     def all(self, node: LexborNode, reading: Reading) -> list[Any]:
-        """All values at an element, in order."""
+        """Return all values at an element, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Css:
-    """The elements that a selector matches inside an item's element, or itself."""
+    """The elements that a selector matches inside an item's element, or that
+    element."""
 
     selector: str | None
     attr: str | None = None
     absolute: bool = False
 
     def node(self, node: LexborNode, reading: Reading) -> LexborNode | None:
-        """The first element, or None."""
+        """Return the first element, or None."""
         if self.selector is None:
             return node
         found = find_first(node, self.selector, reading.tree)
         if found is not None and found.mem_id == node.mem_id:
-            # The parser tests the element itself, too; a browser only what is inside.
+            # The parser also tests the element itself; a browser tests only elements
+            # inside it.
             return next(iter(self.nodes(node, reading)), None)
         return found
 
     def nodes(self, node: LexborNode, reading: Reading) -> list[LexborNode]:
-        """All elements, in order."""
+        """Return all elements, in order."""
         if self.selector is None:
             return [node]
         found = find_all(node, self.selector, reading.tree)
@@ -114,10 +115,11 @@ class Css:
 def css(
     selector: str | None = None, *, attr: str | None = None, absolute: bool = False
 ) -> Css:
-    """The text, or with `attr` an attribute, of the elements that a selector matches
-    inside the item's element; without a selector, of the item's element itself.
+    """Take the text, or an attribute, of the elements that a selector matches.
 
-    With `absolute` the attribute is a link, and becomes an absolute URL.
+    The elements are inside the item's element; without a selector it is that element
+    itself. `attr` names the attribute. With `absolute` it is a link and becomes an
+    absolute URL.
     """
     if absolute and attr is None:
         raise ConfigError(f"css({selector!r}, absolute=True): name the link's attr=")
@@ -126,7 +128,7 @@ def css(
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The values at a path of the page's linked data of one type."""
+    """The values at a path of the page's linked data with one type."""
 
     kind: str
     path: str
@@ -147,16 +149,17 @@ class Linked:
 
 
 def linked_data(kind: str, path: str = "name") -> Linked:
-    """A value of the page's linked data: of its first item of this type, such as
-    "Product", what is at a path of names, such as "offers.price".
+    """Take a value from the page's linked data.
 
-    The value of an item is its name. Numbers come as texts, as from an element.
+    It is the value at `path`, a path of names such as "offers.price", in the first item
+    of type `kind`, such as "Product". If the value is an item, its name is taken.
+    Numbers become text, as in an element.
     """
     return Linked(kind, path)
 
 
 def _as_text(value: Any) -> Any:
-    """A value as text, as an element would have it; MISSING for one without any."""
+    """Return a value as text, as an element would have it; MISSING if it has none."""
     if isinstance(value, LinkedItem):
         return _as_text(value.get("name", MISSING))
     if isinstance(value, bool):

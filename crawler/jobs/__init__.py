@@ -1,1 +1,1 @@
-"""Spiders that run by themselves: jobs, their times, and what came of them."""
+"""Jobs: spiders that run on a schedule, and the results of their runs."""

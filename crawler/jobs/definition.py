@@ -24,7 +24,7 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 PLACES = ("job", "date", "run", "type")
 
 
-# Over 12 attributes: a value, one field for each key of [jobs.NAME].
+# Over 12 attributes: a plain value with one field for each key of [jobs.NAME].
 class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[jobs.NAME]: a spider that runs at its times, or by `crawl run NAME`."""
 
@@ -42,7 +42,7 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     catch_up: Literal["once", "skip"] = "once"
     #: If a job is due while it runs: skip this time, or run once more afterwards.
     overlap: Literal["skip", "queue"] = "skip"
-    #: Where items go; {job}, {date} and {run} are filled in.
+    #: Where items go; {job}, {date} and {run} are replaced.
     output: str | tuple[str, ...] = ()
     #: Seconds that one process may take; then it stops, and the next one resumes.
     max_runtime: Seconds | None = None
@@ -54,9 +54,9 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     retries: int = 0
     #: The pause before the first retry; it doubles each time.
     retry_wait: Seconds = Seconds(60)
-    #: A command or a URL that gets the summary of a good run.
+    #: A command or a URL that receives the summary of a good run.
     on_finish: str | tuple[str, ...] = ()
-    #: A command or a URL that gets the summary of any other run.
+    #: A command or a URL that receives the summary of any other run.
     on_failure: str | tuple[str, ...] = ()
 
 
@@ -119,7 +119,7 @@ class Jobs(msgspec.Struct, frozen=True):
 
 
 def jobs_of(layer: Layer, now: datetime) -> Jobs:
-    """The jobs of a project's file."""
+    """Return the jobs of a project's file."""
     jobs = Jobs()
     for name, values in layer.jobs.items():
         try:

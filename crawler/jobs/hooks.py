@@ -1,6 +1,6 @@
-"""Hooks: a command or a webhook that gets the summary of a run.
+"""Hooks: a command or a webhook that receives the summary of a run.
 
-Rule: no shell; a command is a list of arguments and reads the summary as JSON from its
+Rule: no shell. A command is a list of arguments, and reads the summary as JSON from its
 standard input. A failed hook returns a message and raises nothing.
 """
 
@@ -41,7 +41,7 @@ class _Refused(Exception):
 
 
 def patience(seconds: float = PATIENCE) -> AsyncRetrying:
-    """How long a webhook is retried, and with which pauses."""
+    """Return the retry policy of a webhook."""
     return AsyncRetrying(
         retry=retry_if_exception_type((FetchError, _Refused)),
         stop=stop_after_delay(seconds),
@@ -57,7 +57,7 @@ async def call(
     retrying: AsyncRetrying | None = None,
     seconds: float = COMMAND_TIME,
 ) -> str:
-    """Call `hook` with the summary; the error as one line, or nothing."""
+    """Call `hook` with the summary; return the error as one line, or ""."""
     message = msgspec.json.encode(summary)
     if isinstance(hook, str):
         return await _post(hook, message, settings, retrying or patience())

@@ -37,7 +37,7 @@ class RunningJob(Protocol):
     pid: int
 
     async def wait(self) -> int | None:
-        """Wait for the end; the exit code, or None if it is not known."""
+        """Wait for the end; return the exit code, or None if it is unknown."""
         ...
 
     def send(self, number: signal.Signals) -> None:
@@ -142,8 +142,10 @@ def log_of(folder: Path, job: str) -> Path:
 
 
 def _holder(lock: int) -> tuple[int, datetime | None]:
-    """The process number and its start; 0 and None if its scheduler was killed while
-    it started the process."""
+    """Return the process number and its start time.
+
+    0 and None if its scheduler was killed while it started the process.
+    """
     try:
         holder = msgspec.json.decode(os.pread(lock, 4096, 0), type=Holder)
     except msgspec.DecodeError:
@@ -152,7 +154,7 @@ def _holder(lock: int) -> tuple[int, datetime | None]:
 
 
 def _take(lock: int) -> bool:
-    """Take the lock; False if a process holds it."""
+    """Take the lock; return False if a process holds it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -182,7 +184,7 @@ class _Found:
         self._lock = lock
         self._limiter = CapacityLimiter(
             1
-        )  # its thread takes no slot of the default limiter
+        )  # a separate limiter, so that this thread takes no slot of the default one
         self.pid = pid
         self.since = since
 

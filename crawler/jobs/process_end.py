@@ -12,7 +12,7 @@ from crawler.errors import CrawlError
 from crawler.stats import totals
 from crawler.store.reading import Reader, RunRecord
 
-#: Exit codes for a process that was killed, by whether it had begun a run.
+#: The states for a process that was killed, by whether it had begun a run.
 _UNFINISHED = 4
 _KILLED = 1
 
@@ -36,7 +36,7 @@ class Ended:
     note: str
     #: Its run; None if the process ended before it began a run.
     run: RunRecord | None
-    #: The process was killed, so it could not call its hooks.
+    #: Whether the process was killed, so that it could not call its hooks.
     is_untold: bool
 
     @property
@@ -73,8 +73,10 @@ def _count(number: int, what: str) -> str:
 def last_run(
     reader: Reader, job: str, since: datetime, code: int | None, why: str
 ) -> Ended:
-    """The end of the process that started at `since`. Without a `code` the job's
-    history gives it."""
+    """Return the end of the process that started at `since`.
+
+    Without a `code` it is found in the job's history.
+    """
     run, report = _run_of(reader, job, since)
     is_killed = code is not None and code < 0
     if code is None:
@@ -91,7 +93,7 @@ def last_run(
 def _run_of(
     reader: Reader, job: str, since: datetime
 ) -> tuple[RunRecord | None, dict[str, Any] | None]:
-    """The latest run, if it was not over before `since`."""
+    """Return the latest run and its report, unless the run ended before `since`."""
     try:
         run = reader.runs(job)[0]
         written = reader.report(job, run.number)

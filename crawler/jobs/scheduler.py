@@ -70,13 +70,13 @@ class WallClock:
 
 #: The wait before a job is retried.
 Rest = Callable[[], Awaitable[None]]
-#: Called for each end that the job's own process could not report.
+#: Called for each end of a job that the job's own process could not report.
 Alarm = Callable[[Ended], Awaitable[None]]
 
 
 @dataclass
 class _Work:
-    """A job that runs, or waits for a free place."""
+    """A job that is running, or waits for a free place."""
 
     running: RunningJob | None = None
     #: Cancelled to stop the process.
@@ -128,7 +128,7 @@ class JobScheduler:
 
     @property
     def at_work(self) -> list[str]:
-        """The jobs that run, or wait for a free place."""
+        """Return the jobs that are running, or wait for a free place."""
         return list(self._work)
 
     async def keep(self) -> None:
@@ -163,7 +163,7 @@ class JobScheduler:
                 work.running.send(signal.SIGKILL)
 
     def _handle(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
-        """Start the job if it is to run; a note for a person, or nothing."""
+        """Start the job if it should run; return a note for a person, or ""."""
         name, work = due.job, self._work.get(due.job)
         note = ""
         if due.missed:
@@ -183,7 +183,7 @@ class JobScheduler:
         return note
 
     async def _perform(self, name: str, work: _Work) -> None:
-        """Run a job, and again if it is to be retried or became due meanwhile."""
+        """Run a job, and run it again for a retry or if it became due meanwhile."""
         try:
             while not self._is_stopping:
                 work.is_wanted_again = False
@@ -200,7 +200,7 @@ class JobScheduler:
             del self._work[name]
 
     async def _run(self, name: str, work: _Work) -> Rest | None:
-        """Run one process of a job; the wait before its retry, or None for no retry."""
+        """Run one process of a job; return the wait before its retry, or None."""
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)

@@ -1,7 +1,7 @@
-"""How an unfinished run stands: at work, stopped, or ended without a word.
+"""The state of an unfinished run: at work, stopped, or ended without a report.
 
-Rule: readers take no lock. A run is at work if its process has left a status lately, or
-is alive on this machine.
+Rule: readers take no lock. A run is at work if its process has recently written a
+status, or is alive on this machine.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from crawler.stats import FinishReason
 from crawler.store.reading import Reader
 from crawler.store.status import MAX_RUNTIME, Status
 
-#: A process on another machine that has been silent for longer has ended.
+#: Seconds; a process on another machine that was silent for longer counts as ended.
 SILENT = 10.0
-#: A process on this machine may be held up for so long; after that its number may
+#: Seconds for which a process on this machine may be blocked. After that its number may
 #: belong to another process.
 HELD_UP = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a run stands; `status` None: its process has left none."""
+    """The state of a run; `status` is None if its process has written none."""
 
     reason: FinishReason
     status: Status | None = None
-    #: What is to be said beside the reason.
+    #: A remark in addition to the reason.
     note: str = ""
 
     @property
@@ -37,10 +37,10 @@ class Standing:
 
 
 def standing(reader: Reader, job: str, number: int, now: float) -> Standing:
-    """How an unfinished run stands; `now` is the wall clock."""
+    """Return the state of an unfinished run; `now` is the wall clock."""
     try:
         status = reader.run(job, number).status()
-    except StateError:  # damaged, or not kept
+    except StateError:  # the run is damaged, or no longer stored
         status = None
     if status is None:
         return Standing(FinishReason.INTERRUPTED)
@@ -60,7 +60,7 @@ def standing(reader: Reader, job: str, number: int, now: float) -> Standing:
 
 
 def is_at_work(status: Status, now: float) -> bool:
-    """Whether the process that left this status is at work."""
+    """Return whether the process that wrote this status is still at work."""
     silent = now - status.time
     if status.end or silent > HELD_UP:
         return False
@@ -75,5 +75,5 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # another user's
+        return True  # the process belongs to another user
     return True

@@ -1,8 +1,8 @@
-"""When jobs are due. Pure: no clock, no I/O; `now` comes in as an argument.
+"""Computes when jobs are due. Pure: no clock, no I/O; `now` is an argument.
 
-Rule: each due time is handled once. The last handled due time is kept, not the time of
-the clock. So a clock that is set back repeats nothing. If a clock jumps ahead, the
-missed times are counted.
+Rule: each due time is handled once. The state stores the last handled due time, not the
+time of the clock. So a clock that is set back repeats nothing. If a clock jumps ahead,
+the missed times are counted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NICKNAMES = {
 
 #: A due time that is handled later than this counts as missed.
 LATE = timedelta(seconds=60)
-#: The most missed times that are counted.
+#: Maximum number of missed times that are counted.
 MAX_COUNTED = 1_000
 #: A handled time further ahead than this came from a wrong clock and is ignored.
 MAX_AHEAD = timedelta(days=1)
@@ -48,7 +48,7 @@ class Cron(msgspec.Struct, frozen=True):
         return found and found.astimezone(UTC)
 
     def fields(self) -> CronSim:
-        """The line's fields as sets of numbers."""
+        """Return the line's fields as sets of numbers."""
         return self._from(datetime.min.replace(tzinfo=UTC))
 
     def _from(self, moment: datetime) -> CronSim:
@@ -121,7 +121,7 @@ class Timetable:
             self._next[name] = time
 
     def next(self) -> datetime | None:
-        """The next due time of any job; None: no job is due again."""
+        """Return the next due time of any job; None if no job is due again."""
         return min(self._next.values(), default=None)
 
     def due(self, now: datetime) -> list[Due]:

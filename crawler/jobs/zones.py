@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of that name; ValueError if it is not known."""
+    """Return the time zone with that name. ValueError if it is unknown."""
     if name in ("UTC", "Etc/UTC"):
         return UTC  # works without any installed time zones
     try:

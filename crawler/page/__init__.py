@@ -1,7 +1,7 @@
 """A parsed page: its elements, their text, its links. Pure: bytes in, values out.
 
-A page is parsed once, at first use, by selectolax (its lexbor backend). A page that
-could take the parser long is parsed only after a trial process has parsed it.
+A page is parsed once, at first use, by selectolax (with lexbor). A page that could take
+the parser long is first parsed in a separate process, as a trial.
 """
 
 import logging
@@ -43,17 +43,18 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
-# Bytes of a page above which its links may be too many.
+# Bytes of a page above which its number of links is checked before parsing them.
 _LARGE = 256 * 1024
-# Characters of URLs that are taken of one page: 10,000 links of 400 each.
+# Maximum number of characters in the URLs taken from one page: 10,000 links of 400
+# each.
 _LINK_TEXT = 4 * 1024**2
 
 
 class lazy(Generic[Owner, Value]):
     """`functools.cached_property` without its lock.
 
-    Before Python 3.12 that one lock is held for all instances of a class while a value
-    is made: a page that is parsed in a thread would hold up the loop's pages.
+    Before Python 3.12 that lock is shared by all instances of a class while a value is
+    computed. So parsing a page in a thread would block the pages on the event loop.
     """
 
     def __init__(self, make: Callable[[Owner], Value]) -> None:
@@ -71,19 +72,18 @@ class lazy(Generic[Owner, Value]):
     def __get__(self, instance: Owner | None, owner: type) -> Any:
         if instance is None:
             return self
-        # From now on the instance's own attribute is found first.
+        # Store the value on the instance, where later accesses find it first.
         value = instance.__dict__[self._name] = self._make(instance)
         return value
 
 
-# Over 15 methods: what people ask a page, and its links; most of them a few lines.
+# Over 15 methods: what users ask of a page, and its links; most have a few lines.
 class Page:
     """An HTML page, parsed at first use.
 
-    `asked` keeps, for each selector that was asked of the page or of its elements,
-    whether it matched anywhere; `links_cut` counts the links beyond `max_links` that
-    were skipped. XML has a `Page`, too, without links; its elements are not HTML's, so
-    that to ask for them is an error.
+    `asked` records, for each selector used on the page or its elements, whether it
+    matched anywhere. `links_cut` counts the skipped links beyond `max_links`. XML has a
+    `Page`, too, but without links; asking it for HTML elements is an error.
     """
 
     def __init__(
@@ -99,27 +99,28 @@ class Page:
         self.url = url
         self.asked: dict[str, bool] = {}
         self.links_cut = 0
-        #: Whether links were asked of XML, which has none.
+        #: Whether links were asked of an XML document, which has none.
         self.has_no_links = False
         self._body = body
         self._charset = charset
         self._max_links = max_links
         self._max_nodes = max_nodes
-        #: Why the page must not be parsed: empty if a trial has shown that it may be,
-        #: None if there was no trial.
+        #: Why the page must not be parsed; "" if a trial has shown that it may be; None
+        #: if there was no trial.
         self.verdict: str | None = None
         self._of_json: Selector | None = None
-        #: The media type of XML, which is not parsed here; empty: it is HTML.
+        #: The media type if the page is XML, which is not parsed here; "" for HTML.
         self._xml_type = xml_type
 
     @lazy
     def fills(self) -> dict[str, tuple[int, int]]:
-        """Of each field of typed items: in how many it had a value, and of how many."""
+        """For each field of typed items: in how many items it had a value, and of how
+        many."""
         return {}
 
     @lazy
     def root(self) -> Node:
-        """The `<html>` element; parses the page, or raises PageTooComplex."""
+        """The `<html>` element. Parses the page, or raises PageTooComplex."""
         if self._xml_type:
             raise self._not_html("html")
         self.check()
@@ -131,9 +132,12 @@ class Page:
 
     @lazy
     def xml(self) -> "Element":
-        """The root element of the body as XML; FetchError (`parse_error`) if it is
-        none, or more of it than is safe."""
-        from crawler.web import xml_tree  # most crawls read no XML
+        """The root element of the body as XML.
+
+        FetchError (`parse_error`) if it is not XML or exceeds a limit.
+        """
+        # imported here because most crawls read no XML
+        from crawler.web import xml_tree
 
         try:
             return xml_tree.parse(self._body, self._charset, max_nodes=self._max_nodes)
@@ -142,12 +146,13 @@ class Page:
 
     @lazy
     def selector(self) -> "Selector":
-        """parsel's selector of the page or of its XML, for XPath; by the extra `xpath`.
+        """parsel's selector of the page or of its XML, for XPath; needs the extra
+        `xpath`.
 
-        PageTooComplex where the page is too large or too deep for it.
+        PageTooComplex if the page is too large or too deep for it.
         """
         try:
-            from crawler.page import xpath  # by an extra, which takes 50 ms to load
+            from crawler.page import xpath  # from an extra, which takes 50 ms to load
         except ImportError as exc:
             raise missing("XPath", "parsel", "xpath") from exc
         if not self._xml_type:
@@ -165,7 +170,7 @@ class Page:
         return xpath.xml_selector(text, self.url)
 
     def json_selector(self, read: Callable[[], Any]) -> "Selector":
-        """parsel's selector of JSON; made once, of what `read` gives."""
+        """Return parsel's selector of JSON; created once, from the result of `read`."""
         if self._of_json is None:
             try:
                 from crawler.page import xpath
@@ -177,23 +182,25 @@ class Page:
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any
     ) -> "SelectorList[Selector]":
-        """What an XPath 1.0 expression finds; SelectorError for what is none."""
+        """Return the results of an XPath 1.0 expression. SelectorError if it is
+        invalid."""
         try:
             found = self.selector.xpath(query, namespaces, **variables)
         except ValueError as exc:
-            detail = f"is not XPath ({exc}), asked"
+            detail = f"is not valid XPath ({exc}), used"
             raise SelectorError(query, self.url, detail) from exc
         self.note(query, matched=bool(found))
         return found
 
     def note(self, what: str, *, matched: bool) -> None:
-        """Keep that something was asked for, and whether the page has it."""
+        """Note that a selector was used, and whether the page has a match."""
         self.asked[what] = matched or self.asked.get(what, False)
 
     @lazy
     def linked_data(self) -> "LinkedData":
-        """The page's linked data; JSON-LD that cannot be read is named in the log."""
-        from crawler.web import linked_blocks  # most crawls ask for none
+        """The page's linked data; a warning names JSON-LD that cannot be read."""
+        # imported here because most crawls do not use it
+        from crawler.web import linked_blocks
 
         found = linked_blocks.read(self.root.lexbor, self.markup, self.base_url)
         for error in found.errors:
@@ -202,14 +209,17 @@ class Page:
 
     @lazy
     def embedded_json(self) -> "Embedded":
-        """What the page carries for its own scripts."""
-        from crawler.web import embedded_json  # most crawls ask for none
+        """The data in the page for its own scripts."""
+        # imported here because most crawls do not use it
+        from crawler.web import embedded_json
 
         return embedded_json.read(self.root.lexbor)
 
     def embedded_value(self, name: str | None, key: str | None, default: Any) -> Any:
-        """The first embedded value of a name, or under a key in one; `default` or an
-        error for none."""
+        """Return the first embedded value with a name, or under a key inside one.
+
+        If there is none, return `default` or raise an error.
+        """
         from crawler.web.embedded_json import find_key, is_named
 
         found = self.embedded_json
@@ -227,7 +237,8 @@ class Page:
         return default_or_error(default, asked, self.url)
 
     def check(self) -> None:
-        """PageTooComplex if parsing the page could take too long or too much memory."""
+        """Raise PageTooComplex if parsing the page could take too much time or
+        memory."""
         verdict = self.verdict
         if verdict is None and self.suspicion:
             verdict = f"{self.suspicion}, and no trial has shown that it can be parsed"
@@ -236,31 +247,32 @@ class Page:
 
     @lazy
     def markup(self) -> bytes:
-        """The page in UTF-8, as the parser gets it."""
+        """The page in UTF-8, as passed to the parser."""
         if self.encoding == "utf-8":
             return self._body.removeprefix(b"\xef\xbb\xbf")
         return self.source.encode("utf-8", "replace")
 
     @lazy
     def suspicion(self) -> str:
-        """Why the page could take the parser too long; empty if it cannot."""
+        """Why the page could take the parser too long; "" if it could not."""
         if self._xml_type:
             return ""
         return suspicion(self.markup, max_nodes=self._max_nodes)
 
     @lazy
     def encoding(self) -> str:
-        """The WHATWG name of the page's encoding: by BOM, header, `<meta>`, bytes."""
+        """The WHATWG name of the page's encoding: by BOM, header, `<meta>`, or its
+        bytes."""
         return encoding.detect(self._body, self._charset)
 
     @lazy
     def source(self) -> str:
-        """The page as text, as it came."""
+        """The page as text, unchanged."""
         return encoding.decode_as(self._body, self.encoding)
 
     @lazy
     def base_url(self) -> str:
-        """The URL that links are relative to: the page's own, or its `<base href>`."""
+        """The base URL of links: the page's own URL, or its `<base href>`."""
         base = "" if self._xml_type else self._base
         try:
             return join(self.url, base) if base else self.url
@@ -269,7 +281,8 @@ class Page:
 
     @property
     def _base(self) -> str:
-        """The first `<base href>`; found among the links, unless they are many."""
+        """Return the first `<base href>`; found among the links, unless there are too
+        many."""
         if self.has_many_links:
             bases = self._tree.root.css("base[href]")
             return base_reference(bases, ["base"] * len(bases))
@@ -278,7 +291,7 @@ class Page:
         return base_reference(self._with_href, self._tags_with_href)
 
     def css(self, selector: str) -> Nodes:
-        """The elements that match, each once, in document order."""
+        """Return the elements that match, each once, in document order."""
         matches = self._select(selector)
         tree = self._tree
         found = Nodes([Node(node, tree) for node in matches])
@@ -286,7 +299,7 @@ class Page:
         return found
 
     def css_first(self, selector: str) -> Node | None:
-        """The first element that matches, or None."""
+        """Return the first element that matches, or None."""
         if self._xml_type:
             raise self._not_html(selector)
         tree = self._tree
@@ -300,7 +313,8 @@ class Page:
     def text(self, selector: str | None = None, *, default: T) -> str | T: ...
 
     def text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
-        """The text of the page, or of its first element that matches; as Node.text."""
+        """Return the text of the page, or of its first matching element; like
+        Node.text."""
         node = self.root if selector is None else self.css_first(selector)
         return text_or(node, selector, self.url, default)
 
@@ -314,7 +328,7 @@ class Page:
     def attr(
         self, name: str, selector: str | None = None, *, default: Any = MISSING
     ) -> Any:
-        """An attribute of the first element that matches, or of `<html>`."""
+        """Return an attribute of the first element that matches, or of `<html>`."""
         node = self.root if selector is None else self.css_first(selector)
         return attr_or(node, name, selector, self.url, default)
 
@@ -324,11 +338,11 @@ class Page:
         tags: Names = None,
         attributes: Names = None,
     ) -> list[str]:
-        """The addresses of links as they are written, in document order.
+        """Return the addresses of links as written, in document order.
 
-        `tags` says which elements are links, `<a>` and `<area>` by default;
-        `attributes` which of their attributes, by default the one that HTML has for
-        each. A selector takes the links that it matches and those inside what it
+        `tags` says which elements are links, by default `<a>` and `<area>`.
+        `attributes` names their attributes, by default the one that HTML defines for
+        each. A selector selects the links that it matches, and the links inside its
         matches.
         """
         wanted = wanted_links(tags, attributes)
@@ -359,7 +373,7 @@ class Page:
         tags: Names = None,
         attributes: Names = None,
     ) -> list[tuple[str, Node]]:
-        """The addresses that `references` gives, each with its element."""
+        """Return the addresses of `references`, each with its element."""
         wanted = wanted_links(tags, attributes)
         if self._xml_type and selector is None:
             self.has_no_links = True
@@ -383,36 +397,40 @@ class Page:
         ]
 
     def _room(self, references: list[str]) -> int:
-        """How many of these links are followed: both their number and the size of
-        their URLs are limited."""
+        """Return how many of these links are followed.
+
+        Both their number and the total size of their URLs are limited.
+        """
         number = min(self._max_links, len(references))
         base = len(self.base_url)
-        # A reference is no longer than its place in the markup, even with entities.
+        # A reference is never longer than its text in the markup, even with entities.
         if base * number + len(self.markup) <= _LINK_TEXT:
             return number
         return _first(references, number, base)
 
     def _in_encoding(self, reference: str) -> str:
-        """A reference with its query in the page's encoding."""
+        """Return a reference with its query in the page's encoding."""
         if self.encoding == "utf-8":
             return reference
         return encoding.encode_query(reference, self.encoding)
 
     @lazy
     def has_many_links(self) -> bool:
-        """Whether there may be so many links that not all are made nodes of."""
-        # A link takes eight bytes at least: "<a href>".
+        """Return whether the page may have more links than should become nodes."""
+        # A link takes at least eight bytes: "<a href>".
         if len(self.markup) <= max(_LARGE, 8 * self._max_links):
             return False
         return self.markup.lower().count(b"href") > self._max_links
 
     @lazy
     def first_links(self) -> tuple[list[str], int]:
-        """The links that are taken of a page of very many, and how many are left."""
+        """Return the links taken from a page with very many links, and the number of
+        the others."""
         return self._walk(Wanted())
 
     def _walk(self, wanted: Wanted) -> tuple[list[str], int]:
-        """The first links, and how many are left: one node is held at a time."""
+        """Return the first links, and the number of the others; one node is in memory
+        at a time."""
         found: list[str] = []
         cut = 0
         for node in self._tree.root.traverse():
@@ -439,7 +457,7 @@ class Page:
             if tags is None:
                 return [node.attrs["href"] or "" for node in self._with_href]
             return [node.attrs["href"] or "" for tag, node in pairs if tag in tags]
-        except KeyError:  # what was found is xlink:href, as SVG has it
+        except KeyError:  # the match was xlink:href, as in SVG
             return wanted.addresses(self._with_href)
 
     @lazy
@@ -447,12 +465,14 @@ class Page:
         return [node.tag for node in self._with_href]
 
     def _links_in(self, selector: str, wanted: Wanted) -> Iterable[LexborNode]:
-        """The links among the matches, and inside them: lexbor's search finds both."""
+        """Yield the links among the matches and inside them; lexbor's search finds
+        both."""
         matches = self._select(selector)
         self._tree.note(selector, matched=bool(matches))
         found: dict[int, LexborNode] = {}
         for match in matches:
-            if match.tag in LINKS and wanted.is_link(match.tag):  # holds no other
+            # such a link contains no other
+            if match.tag in LINKS and wanted.is_link(match.tag):
                 found[match.mem_id] = match
             else:
                 nodes = find_all(match, wanted.selector, self._tree)
@@ -473,7 +493,10 @@ class Page:
 
 
 def _first(references: list[str], number: int, base: int) -> int:
-    """How many references have URLs of `_LINK_TEXT` in all, at most `number`."""
+    """Return how many references have URLs of at most `_LINK_TEXT` characters in total.
+
+    At most `number`.
+    """
     text = 0
     for index, reference in enumerate(references[:number]):
         text += base + len(reference)

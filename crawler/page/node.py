@@ -1,6 +1,7 @@
 """An element of a parsed page: its text, its attributes, the elements around it.
 
-Pure. The parser's own node is wrapped, so that spiders do not depend on its releases.
+Pure. The parser's node is wrapped, so that spiders do not depend on the parser's
+version.
 """
 
 import re
@@ -19,7 +20,7 @@ from crawler.web.visible_text import own_text_of, text_after, text_of
 T = TypeVar("T")
 
 MISSING: Any = object()
-# What `repr` shows: so many attributes, and so many characters of each.
+# `repr` shows this many attributes, and this many characters of each.
 _SHOWN, _EXCERPT = 5, 40
 
 
@@ -30,8 +31,8 @@ class Node:
         for book in response.css("article.book"):
             yield {"title": book.text("h3"), "price": book.text(".price", default="")}
 
-    `lexbor` is the parser's own node, for features that Node lacks. Over fifteen
-    methods: they are what people ask an element, most of them a few lines.
+    `lexbor` is the parser's node, for features that Node lacks. Over fifteen methods:
+    they are what users ask of an element, most with a few lines.
     """
 
     __slots__ = ("_tree", "lexbor")
@@ -46,11 +47,11 @@ class Node:
     def text(self, selector: str | None = None, *, default: T) -> str | T: ...
 
     def text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
-        """The text of this element, or of the first inside it that matches.
+        """Return the text of this element, or of the first matching element inside it.
 
-        Each run of white space is one space, as is the border of a block or a `<br>`;
-        as in HTML, a no-break space is none. Scripts and styles are skipped. If
-        nothing matches: `default`, or SelectorError.
+        Each run of white space becomes one space; so does the border of a block or a
+        `<br>`. As in HTML, a no-break space is not white space. Scripts and styles are
+        skipped. If nothing matches, return `default` or raise SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
         return text_or(node, selector, self._tree.url, default)
@@ -61,8 +62,10 @@ class Node:
     def own_text(self, selector: str | None = None, *, default: T) -> str | T: ...
 
     def own_text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
-        """As `text`, without the text of the elements inside: of
-        `<p>from <b>9</b> euros</p>` it is "from euros"."""
+        """Like `text`, but without the text of inner elements.
+
+        For `<p>from <b>9</b> euros</p>` it is "from euros".
+        """
         node = self if selector is None else self.css_first(selector)
         if node is not None:
             return own_text_of(node.lexbor)
@@ -70,8 +73,10 @@ class Node:
 
     @property
     def tail(self) -> str:
-        """The text behind this element, up to the next one: of
-        `<b>Price</b> 9 euros<br>` the tail of `<b>` is "9 euros"."""
+        """Return the text after this element, up to the next element.
+
+        In `<b>Price</b> 9 euros<br>` the tail of `<b>` is "9 euros".
+        """
         return text_after(self.lexbor)
 
     @overload
@@ -84,31 +89,33 @@ class Node:
     def attr(
         self, name: str, selector: str | None = None, *, default: Any = MISSING
     ) -> Any:
-        """An attribute of this element, or of the first inside it that matches.
+        """Return an attribute of this element, or of the first matching element inside
+        it.
 
-        Empty for one without a value. No such element, or not this attribute:
-        `default`, or SelectorError.
+        "" for an attribute without a value. Without the element or the attribute,
+        return `default` or raise SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
         return attr_or(node, name, selector, self._tree.url, default)
 
     @property
     def attrs(self) -> dict[str, str]:
-        """All attributes by name; empty for one without a value."""
+        """All attributes by name; "" for one without a value."""
         return {name: value or "" for name, value in self.lexbor.attrs.items()}
 
     def css(self, selector: str) -> "Nodes":
-        """The elements inside this one that match, each once, in document order."""
+        """Return the matching elements inside this one, each once, in document
+        order."""
         tree = self._tree
         found = find_all(self.lexbor, selector, tree)
-        # lexbor tests the element itself, too; a browser tests only what is inside.
+        # lexbor also tests the element itself; a browser tests only elements inside it.
         if found and found[0].mem_id == self.lexbor.mem_id:
             del found[0]
         tree.note(selector, matched=bool(found))
         return Nodes([Node(node, tree) for node in found])
 
     def css_first(self, selector: str) -> "Node | None":
-        """The first element inside this one that matches, or None."""
+        """Return the first matching element inside this one, or None."""
         tree = self._tree
         node = find_first(self.lexbor, selector, tree)
         if node is not None and node.mem_id == self.lexbor.mem_id:
@@ -123,10 +130,10 @@ class Node:
         *,
         attribute: str | None = None,
     ) -> list[str]:
-        """What a regular expression finds in the text, or in an attribute: of this
-        element, or of all inside it that match.
+        """Return what a regular expression finds in the text, or in an attribute.
 
-        Where the pattern has groups, each group is a result; else the whole match is.
+        The text is that of this element, or of all matching elements inside it. If the
+        pattern has groups, each group is a result; otherwise the whole match is one.
         """
         nodes = [self] if selector is None else self.css(selector)
         found: list[str] = []
@@ -162,7 +169,8 @@ class Node:
         attribute: str | None = None,
         default: Any = MISSING,
     ) -> Any:
-        """The first result of `re`; else `default`, or SelectorError."""
+        """Return the first result of `re`; if there is none, `default` or
+        SelectorError."""
         for text in self.re(pattern, selector, attribute=attribute):
             return text
         shown = pattern if isinstance(pattern, str) else pattern.pattern
@@ -170,7 +178,7 @@ class Node:
 
     @property
     def parent(self) -> "Node | None":
-        """The element that this one is in; None for `<html>`."""
+        """The element that contains this one; None for `<html>`."""
         above = self.lexbor.parent
         if above is None or not above.is_element_node:
             return None
@@ -178,36 +186,37 @@ class Node:
 
     @property
     def children(self) -> "Nodes":
-        """The elements that are directly in this one."""
+        """The elements directly inside this one."""
         first = self.lexbor.first_child
         return Nodes([Node(each, self._tree) for each in _elements(first, "next")])
 
     @property
     def next(self) -> "Node | None":
-        """The element behind this one under the same parent, or None."""
+        """The next element under the same parent, or None."""
         for each in _elements(self.lexbor.next, "next"):
             return Node(each, self._tree)
         return None
 
     @property
     def previous(self) -> "Node | None":
-        """The element before this one under the same parent, or None."""
+        """The previous element under the same parent, or None."""
         for each in _elements(self.lexbor.prev, "prev"):
             return Node(each, self._tree)
         return None
 
     def next_siblings(self, selector: str | None = None) -> "Nodes":
-        """The elements behind this one under the same parent, nearest first; of them
-        those that match."""
+        """Return the matching elements after this one under the same parent, the
+        nearest first."""
         return self._of_those(_elements(self.lexbor.next, "next"), selector)
 
     def previous_siblings(self, selector: str | None = None) -> "Nodes":
-        """The elements before this one under the same parent, nearest first; of them
-        those that match."""
+        """Return the matching elements before this one under the same parent, the
+        nearest first."""
         return self._of_those(_elements(self.lexbor.prev, "prev"), selector)
 
     def closest(self, selector: str) -> "Node | None":
-        """This element if it matches, else the nearest around it that does, or None."""
+        """Return this element if it matches, else the nearest matching ancestor, or
+        None."""
         node: LexborNode | None = self.lexbor
         while node is not None and not matches(node, selector, self._tree):
             node = node.parent
@@ -215,7 +224,8 @@ class Node:
         return None if node is None else Node(node, self._tree)
 
     def matches(self, selector: str) -> bool:
-        """Whether this element matches a selector, as it is written for the page."""
+        """Return whether this element matches a selector, which is written for the
+        whole page."""
         return matches(self.lexbor, selector, self._tree)
 
     @property
@@ -239,7 +249,7 @@ class Node:
         return found
 
     def __eq__(self, other: object) -> bool:
-        """Whether both are the same element of the same page."""
+        """Return whether both are the same element of the same page."""
         if not isinstance(other, Node):
             return NotImplemented
         return self._tree is other._tree and self.lexbor.mem_id == other.lexbor.mem_id
@@ -264,7 +274,7 @@ class Nodes(list[Node]):
 
 
 def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:
-    """The text of an element that was looked for; `default` or an error for none."""
+    """Return the text of an element; for None, `default` or an error."""
     if node is not None:
         return text_of(node.lexbor)
     return default_or_error(default, selector or "", url)
@@ -273,8 +283,7 @@ def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> 
 def attr_or(
     node: Node | None, name: str, selector: str | None, url: str, default: Any
 ) -> Any:
-    """An attribute of an element that was looked for; `default` or an error for
-    none."""
+    """Return an attribute of an element; if missing, `default` or an error."""
     if node is not None:
         try:
             return node.lexbor.attrs[name] or ""
@@ -288,7 +297,7 @@ def attr_or(
 
 
 def default_or_error(default: Any, selector: str, url: str) -> Any:
-    """The default, or SelectorError if there is none."""
+    """Return the default, or raise SelectorError if there is none."""
     if default is MISSING:
         raise SelectorError(selector, url)
     return default
@@ -297,7 +306,7 @@ def default_or_error(default: Any, selector: str, url: str) -> Any:
 def _elements(
     node: LexborNode | None, direction: Literal["next", "prev"]
 ) -> Iterator[LexborNode]:
-    """The elements from a node on, among its siblings."""
+    """Yield the elements from a node on, among its siblings."""
     while node is not None:
         if node.is_element_node:
             yield node

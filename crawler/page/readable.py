@@ -1,6 +1,6 @@
-"""What the body of a reply says: text, JSON, XML, a page of HTML.
+"""The content of a response's body: text, JSON, XML, or an HTML page.
 
-Pure: the body is here already, or comes piece by piece.
+Pure: the body has already arrived, or arrives piece by piece.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-# Over 15 methods: what people ask a response, most of them a few lines.
+# Over 15 methods: what users ask of a response, most with a few lines.
 class Readable(Reply):
-    """A reply whose body can be read: as text, JSON, XML, or a page of HTML."""
+    """A response whose body can be read as text, JSON, XML, or an HTML page."""
 
     __slots__ = ("_page", "examine", "max_links", "max_nodes")
 
@@ -62,16 +62,16 @@ class Readable(Reply):
             is_from_wire=is_from_wire,
             content=content,
         )
-        #: Links that are taken of the page at most.
+        #: Maximum number of links taken from the page.
         self.max_links = 10_000
-        #: Nodes that the page may have at most.
+        #: Maximum number of nodes of the page.
         self.max_nodes = 1_000_000
-        #: Sees to a page that is large or suspicious, once the body has been read.
+        #: Prepares a large or suspicious page, once the body has been read.
         self.examine: Callable[[Any], Awaitable[None]] | None = None
         self._page: Page | None = None
 
     async def aread(self) -> bytes:
-        """Read the whole body, within its bounds."""
+        """Read the whole body. FetchError if it exceeds a limit."""
         is_new = not self.is_read
         content = await super().aread()
         if is_new and self.examine is not None:
@@ -80,7 +80,7 @@ class Readable(Reply):
 
     @property
     def page(self) -> Page:
-        """The body as a parsed HTML page; parsed once, at first use."""
+        """The body as an HTML page, parsed once, at first use."""
         if self._page is None:
             charset = self._charset
             if self._xml_type and not encodings.label(charset):
@@ -97,17 +97,17 @@ class Readable(Reply):
 
     @property
     def parsed(self) -> Page | None:
-        """The page if it was asked for, else None."""
+        """The page if it was used, else None."""
         return self._page
 
     @property
     def encoding(self) -> str:
-        """The name of the body's encoding, as the WHATWG calls it."""
+        """The name of the body's encoding, as WHATWG names it."""
         return self.page.encoding
 
     @property
     def text(self) -> str:
-        """The body as text: by BOM, header, `<meta>`, then by its bytes."""
+        """The body as text: decoded by BOM, header, `<meta>`, or its bytes."""
         if self._is_html:
             return self.page.source
         return encodings.decode(self.content, self._charset, html=False)[0]
@@ -115,7 +115,7 @@ class Readable(Reply):
     @property
     def _is_html(self) -> bool:
         kind = self.content_type
-        # Fragments such as "<ul>" are sniffed as text, and are HTML to a spider.
+        # A fragment such as "<ul>" is detected as text, but a spider treats it as HTML.
         is_open = kind in ("", "text/plain") and not self.is_type_declared
         if "html" in kind or is_open:
             return True
@@ -123,7 +123,7 @@ class Readable(Reply):
 
     @property
     def _xml_type(self) -> str:
-        """The media type if it is XML, else empty."""
+        """Return the media type if it is XML, else ""."""
         return self.content_type if media_type.is_xml(self.content_type) else ""
 
     @overload
@@ -132,9 +132,10 @@ class Readable(Reply):
     def json(self, kind: type[T]) -> T: ...
 
     def json(self, kind: Any = Any) -> Any:
-        """The body as JSON (RFC 8259), checked against `kind` where it is given.
+        """Return the body as JSON (RFC 8259), validated as `kind` if given.
 
-        A BOM, UTF-16 and UTF-32 are read, too; half a surrogate pair becomes U+FFFD.
+        A BOM, UTF-16 and UTF-32 are accepted, too; half a surrogate pair becomes
+        U+FFFD.
         """
         try:
             return self._decoded_json(kind)
@@ -147,28 +148,31 @@ class Readable(Reply):
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # Most bodies are what JSON has to be; others are looked at once more.
+            # Most bodies are valid at once; the others are converted and tried again.
             text = as_utf8(self.content, self._charset)
             return msgspec.json.decode(text, type=kind)
 
     @property
     def xml(self) -> Element:
-        """The root element of the body as XML: `response.xml.iter("item")`. Parsed
-        once; FetchError (`parse_error`) if it is no XML, or too much of it.
+        """The root element of the body as XML, parsed once:
+        `response.xml.iter("item")`.
 
-        An entity that the document declares is refused, and so is its own DTD.
+        FetchError (`parse_error`) if it is not XML or too large. A DTD in the document,
+        and entities that it declares, are refused.
         """
         return self.page.xml
 
     async def xml_elements(self, *names: str) -> AsyncIterator[Element]:
-        """The XML elements of these names one by one, also of a streamed body of any
-        size, in constant memory: `async for item in response.xml_elements("item")`.
+        """Yield the XML elements with these names, in constant memory.
 
-        A name counts in any namespace ("item"), or in one ("{uri}item"). Without names
-        the children of the root element are given. FetchError (`parse_error`) where
-        the XML breaks: after the elements that came before.
+        Works for a streamed body of any size: `async for item in
+        response.xml_elements("item")`. A name counts in any namespace ("item"), or in
+        one ("{uri}item"). Without names the children of the root element are yielded.
+        If the XML is invalid, FetchError (`parse_error`) is raised after the elements
+        before that place.
         """
-        from crawler.web import xml_tree  # most crawls read no XML
+        # imported here because most crawls read no XML
+        from crawler.web import xml_tree
 
         reader = xml_tree.ElementReader(names, self._charset, max_nodes=self.max_nodes)
         try:
@@ -176,7 +180,7 @@ class Readable(Reply):
                 for start in range(0, len(piece), xml_tree.STEP):
                     for element in reader.feed(piece[start : start + xml_tree.STEP]):
                         yield element
-                    await checkpoint()  # others have their turn
+                    await checkpoint()  # let other tasks run
             for element in reader.close():
                 yield element
         except xml_tree.XmlError as exc:
@@ -187,11 +191,12 @@ class Readable(Reply):
     def linked_data(
         self, kind: str | None = None, *, nested: bool = False
     ) -> list[LinkedItem]:
-        """What the page says for machines: JSON-LD, microdata, OpenGraph, the Twitter
-        card, in this order; read once, from the tree that `css` asks.
+        """Return the page's data for machines: JSON-LD, microdata, OpenGraph, the
+        Twitter card.
 
-        With a `kind` the items of that type: "Product" of schema.org, or a type in
-        full. With `nested` those inside other items, too.
+        They come in this order, and are read once. With a `kind` only items of that
+        type are returned: "Product" of schema.org, or a full type. With `nested` items
+        inside other items are returned, too.
         """
         found = self.page.linked_data.of_kind(kind, nested=nested)
         if kind is not None:
@@ -212,14 +217,15 @@ class Readable(Reply):
         key: str | None = None,
         default: Any = MISSING,
     ) -> Any:
-        """Data that the page carries for its own scripts: a value by its name, or what
-        stands under a key inside, nearest to the root. For none `default`, or
-        SelectorError.
+        """Return data that the page contains for its own scripts.
 
-        The name is the `id` of a `<script type="application/json">`
-        ("__NEXT_DATA__"), or the variable that a script assigns or pushes to
-        ("dataLayer"). Without both: all values with their names. What is no JSON but a
-        literal of JavaScript is read by the extra `scripts`.
+        It is a value by its name, or the value of `key` inside it, the one nearest to
+        the root. If there is none, return `default` or raise SelectorError.
+
+        The name is the `id` of a `<script type="application/json">` ("__NEXT_DATA__"),
+        or the variable that a script assigns or pushes to ("dataLayer"). Without both
+        arguments, return all values with their names. JavaScript literals that are not
+        JSON need the extra `scripts`.
         """
         if name is None and key is None:
             return list(self.page.embedded_json.values)
@@ -227,8 +233,10 @@ class Readable(Reply):
 
     @property
     def selector(self) -> Selector:
-        """parsel's `Selector` of the body, HTML or XML or JSON, made once: XPath,
-        `::text`, `.re()`, JMESPath. By the extra `xpath`."""
+        """parsel's `Selector` of the body (HTML, XML or JSON), created once.
+
+        It offers XPath, `::text`, `.re()` and JMESPath. Needs the extra `xpath`.
+        """
         if "json" not in self.content_type:
             return self.page.selector
         return self.page.json_selector(self.json)
@@ -236,25 +244,26 @@ class Readable(Reply):
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any
     ) -> SelectorList[Selector]:
-        """What an XPath 1.0 expression finds in HTML or XML; by the extra `xpath`.
+        """Return the results of an XPath 1.0 expression on HTML or XML.
 
-        `namespaces` maps prefixes to URIs; other arguments are the variables of the
-        expression. SelectorError for what is no XPath.
+        `namespaces` maps prefixes to URIs; other arguments are variables of the
+        expression. SelectorError if the expression is invalid. Needs the extra `xpath`.
         """
         return self.page.xpath(query, namespaces, **variables)
 
     def jmespath(self, query: str) -> SelectorList[Selector]:
-        """What a JMESPath expression finds in JSON; by the extra `xpath`."""
+        """Return the results of a JMESPath expression on JSON; needs the extra
+        `xpath`."""
         try:
             return self.page.json_selector(self.json).jmespath(query)
         except ValueError as exc:
-            detail = f"is not JMESPath ({exc}), asked"
+            detail = f"is not valid JMESPath ({exc}), used"
             raise SelectorError(query, self.url, detail) from exc
 
     def css(self, selector: str) -> Nodes:
-        """The elements that match a CSS selector, in document order."""
+        """Return the elements that match a CSS selector, in document order."""
         return self.page.css(selector)
 
     def css_first(self, selector: str) -> Node | None:
-        """The first element that matches, or None."""
+        """Return the first element that matches, or None."""
         return self.page.css_first(selector)

@@ -1,7 +1,7 @@
-"""XPath and JMESPath, by parsel: for those who know them, and for XML.
+"""XPath and JMESPath, by parsel.
 
-Rule: a document is parsed here only if it is bounded as `css()` and `xml` bound it, and
-an expression that could take long on it is refused before it is evaluated.
+Rule: a document is parsed here only within the limits of `css()` and `xml`. An
+expression that could take long on it is refused before it is evaluated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crawler.errors import FetchError, Reason
 from crawler.web.html_limits import PageTooComplex, is_wide
 from crawler.web.xpath_limits import FEW, XmlShape, XPathTooCostly, check
 
-#: Elements of a document for XPath, and within each other, at most.
+#: Maximum number of elements of a document for XPath, and maximum nesting of elements.
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 512
 
 _deep = etree.XPath("/*" * MAX_DEPTH)
@@ -26,25 +26,26 @@ _every = etree.XPath("count(//*)")
 
 
 class PageSelector(Selector):
-    """parsel's Selector, of a document where every expression is quick."""
+    """parsel's Selector of a document on which every expression is fast."""
 
     __slots__ = ()
 
 
 class LargePageSelector(PageSelector):
-    """A selector of a document where an expression may be slow: each is checked."""
+    """A selector of a document on which an expression may be slow, so each is
+    checked."""
 
     __slots__ = ()
 
-    #: Given by a class of each document's own, since selectors make one another. The
-    #: shape is measured when an expression needs it.
+    #: Each document has its own subclass that sets this, since selectors create one
+    #: another. The shape is measured when an expression needs it.
     shape: ClassVar[Callable[[], XmlShape]]
     url: ClassVar[str]
 
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **kwargs: Any
     ) -> SelectorList[Any]:
-        """The nodes that match; PageTooComplex if that could take too long."""
+        """Return the matching nodes. PageTooComplex if that could take too long."""
 
         def count(expression: str) -> float:
             found = Selector.xpath(self, expression, namespaces, **kwargs)
@@ -64,19 +65,20 @@ class LargePageSelector(PageSelector):
 
 
 def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
-    """The selector of a page of HTML in UTF-8, which `css()` would parse, too."""
+    """Return the selector of an HTML page in UTF-8, which `css()` could parse, too."""
     if is_large and is_wide(markup):
         raise PageTooComplex("an element has many attributes", url)
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     text = markup.replace(b"\0", b"").strip()
     root = etree.fromstring(text or b"<html/>", parser, base_url=url)
-    if root is None:  # a comment is all there is
+    if root is None:  # the page contains only a comment
         root = etree.fromstring(b"<html/>", parser, base_url=url)
     return _bounded(root, url, "html")
 
 
 def xml_selector(text: bytes, url: str) -> Selector:
-    """The selector of an XML document in UTF-8, which was checked for DTDs and size."""
+    """Return the selector of an XML document in UTF-8; DTDs and size have been
+    checked."""
     parser = etree.XMLParser(
         encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False
     )
@@ -88,7 +90,7 @@ def xml_selector(text: bytes, url: str) -> Selector:
 
 
 def json_selector(value: Any) -> Selector:
-    """The selector of JSON, which JMESPath is asked of."""
+    """Return the selector of JSON, for JMESPath."""
     return PageSelector(root=value, type="json")
 
 

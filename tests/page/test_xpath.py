@@ -68,7 +68,7 @@ async def test_json_is_asked_by_jmespath() -> None:
 
     assert made.jmespath("books[].n").getall() == ["a", "b"]
     assert made.selector.jmespath("books[1].n").get() == "b"
-    with pytest.raises(SelectorError, match=r"'books\[' is not JMESPath"):
+    with pytest.raises(SelectorError, match=r"'books\[' is not valid JMESPath"):
         made.jmespath("books[")
     with pytest.raises(FetchError, match="JSON"):
         (await read(b"<p>", kind="application/json")).jmespath("a")
@@ -77,7 +77,9 @@ async def test_json_is_asked_by_jmespath() -> None:
 async def test_what_is_no_xpath_is_an_error_that_names_it() -> None:
     made = await read(BOOKS.encode())
 
-    with pytest.raises(SelectorError, match=r"'//a\[' is not XPath .* on https://site"):
+    with pytest.raises(
+        SelectorError, match=r"'//a\[' is not valid XPath .* on https://site"
+    ):
         made.xpath("//a[")
     assert made.page.asked == {}
 

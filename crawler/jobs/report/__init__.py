@@ -1,4 +1,4 @@
-"""A run's report as one HTML page that loads nothing."""
+"""A run's report as one HTML page without external files."""
 
 from crawler.jobs.report.material import gather
 from crawler.jobs.report.report_page import page

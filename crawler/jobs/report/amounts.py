@@ -1,4 +1,4 @@
-"""Amounts as a person reads them: 12 ms, 1.2 MB, +12 %."""
+"""Formats amounts for people: 12 ms, 1.2 MB, +12 %."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def size(amount: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share; a share that is not quite 0 % or 100 % is not rounded to it."""
+    """Return a share; one that is almost 0 % or 100 % is not rounded to it."""
     if 0 < share < 0.001:
         return "< 0.1 %"
     if 0.999 < share < 1:

@@ -1,4 +1,4 @@
-"""How full the fields of items are. Pure."""
+"""How often the fields of items have values. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-#: The most items that are read.
+#: Maximum number of items that are read.
 SAMPLE = 20_000
-#: The most fields; items with more have keys of data, not names of fields.
+#: Maximum number of fields; an item with more uses data as keys.
 MAX_FIELDS = 100
 #: A field counts as emptier if its share fell by more than this.
 DROP = 0.05
@@ -60,13 +60,13 @@ def fills(now: Mapping[str, float], before: Mapping[str, float] | None) -> list[
     ]
 
 
-#: The most changed fields that are shown.
+#: Maximum number of changed fields that are shown.
 MAX_CHANGED = 12
 
 
 @dataclass(frozen=True)
 class ChangedField:
-    """A field that differs between runs: in how many items, and one of them."""
+    """A field that differs between two runs: in how many items, and one example."""
 
     name: str
     count: int

@@ -1,6 +1,6 @@
-"""The figures of a run's report, from its page log. Pure: rows in, numbers out.
+"""Computes the figures of a run's report from its page log. Pure: rows in, numbers out.
 
-Rule: one pass, and memory for numbers only, not for pages.
+Rule: one pass over the log. Only numbers are kept in memory, not pages.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from crawler.errors import Reason
 from crawler.store.base import State
 from crawler.store.reading import Visit
 
-#: About the number of bars in the chart over time.
+#: Approximate number of bars in the chart over time.
 BARS = 60
 #: Seconds without any page that count as a pause, which the chart does not draw.
 PAUSE = 120.0
-#: The most rows of each list.
+#: Maximum number of rows in each list.
 MAX_GROUPS = 20
 MAX_HOSTS = 20
 MAX_PAGES = 8
@@ -64,7 +64,7 @@ class Bar:
 
 @dataclass
 class Latency:
-    """Percentiles of the time to answer, in seconds."""
+    """Percentiles of the response time, in seconds."""
 
     median: float = 0.0
     p90: float = 0.0
@@ -91,7 +91,7 @@ class Figures:
     #: Seconds of one bar.
     width: float = 1.0
     latency: Latency = field(default_factory=Latency)
-    #: Answers per step of `STEPS`, and the slower ones.
+    #: Number of responses for each step of `STEPS`, and of slower ones.
     histogram: list[int] = field(default_factory=list)
     statuses: list[tuple[int, int]] = field(default_factory=list)
     hosts: list[HostFigures] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Figures:
 
     @property
     def highest(self) -> int:
-        """The most pages in one bar."""
+        """Return the largest number of pages in one bar."""
         return max((bar.done + bar.failed for bar in self.bars), default=0) or 1
 
 
@@ -123,7 +123,8 @@ _PLACE = re.compile(r"(\w+)\b.*\((.+:\d+ in .+)\)", re.S)
 
 
 def place_of(visit: Visit) -> str:
-    """The exception of a spider's own code with its line; "" for other reasons."""
+    """Return the exception of the spider's own code with its line; "" for other
+    reasons."""
     if visit.reason not in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR):
         return ""
     match = _PLACE.fullmatch(visit.detail)
@@ -256,7 +257,7 @@ def _place(seconds: float, width: float, count: int) -> int:
 
 
 def _round(seconds: float) -> float:
-    """The next round width."""
+    """Return the next larger round width."""
     for nice in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900):
         if seconds <= nice:
             return float(nice)
@@ -276,7 +277,7 @@ def latency(elapsed: Sequence[float]) -> Latency:
 
 
 def histogram(elapsed: Iterable[float]) -> list[int]:
-    """The number of answers per step of `STEPS`."""
+    """Return the number of responses for each step of `STEPS`."""
     counts = [0] * (len(STEPS) + 1)
     for seconds in elapsed:
         counts[bisect_right(STEPS, seconds)] += 1

@@ -25,7 +25,7 @@ from crawler.jobs.report.figures import Figures, figures
 from crawler.stats import Report
 from crawler.store.reading import Changes, Reader, RunReader
 
-#: Runs that the trend shows.
+#: Number of runs that the trend shows.
 TREND = 10
 
 
@@ -70,8 +70,10 @@ def gather(
     job: Job | None = None,
     moment: datetime | None = None,
 ) -> Material:
-    """The data for the page of `report`; `job` is what the project says of it, and is
-    due next after `moment`."""
+    """Return the data for the page of `report`.
+
+    `job` is its description in config.toml, and is due next after `moment`.
+    """
     made = Material(report, before=_before(reader, report))
     made.trend = _trend(reader, report)
     if job is not None:
@@ -93,7 +95,8 @@ def gather(
         if report.finish_reason.is_complete:
             made.changes = run.changes(before)
             made.changed = changed_fields(made.changes.pairs) if made.changes else []
-    made.fills = fills(now, then) if now else []  # without items no field is empty
+    # without items no field counts as empty
+    made.fills = fills(now, then) if now else []
     return made
 
 
@@ -121,7 +124,8 @@ def _kept(reader: Reader, report: Report) -> RunReader | None:
 
 
 def _before(reader: Reader, report: Report) -> Report | None:
-    """The last good run before this one; without any, the last one that ended."""
+    """Return the last good run before this one; if there is none, the last run that
+    ended."""
     ended = []
     for record in reader.runs(report.job):
         written = reader.report(report.job, record.number)

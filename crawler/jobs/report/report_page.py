@@ -34,7 +34,7 @@ _AMOUNTS = (
 
 
 def page(material: Material) -> str:
-    """One page of HTML about one run."""
+    """Return one HTML page about one run."""
     steps = [amounts.duration(step).replace(".0 s", " s") for step in STEPS]
     return _template().render(
         vars(material),
@@ -74,7 +74,7 @@ def _clean(value: object) -> object:
 
 
 def _show(amount: float, kind: str) -> str:
-    """`amount` by the function of `amounts` that has this name."""
+    """Return `amount` formatted by the function of `amounts` with this name."""
     shown: str = getattr(amounts, kind)(amount)
     return shown
 
@@ -96,7 +96,7 @@ def _moment(text: str, zone: tzinfo) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """`text`; the middle of a long one is cut."""
+    """Return `text`; a long one loses its middle."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 

@@ -22,7 +22,7 @@ from crawler.jobs.units.systemd_cron import (
 
 
 def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
-    """A Kubernetes CronJob (batch/v1); the state is kept on a claimed volume."""
+    """Return a CronJob (batch/v1); the state is stored on a persistent volume."""
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
     job_spec: dict[str, Any] = {
@@ -68,7 +68,7 @@ def _pod(job: Job, place: UnitPlace, name: str) -> dict[str, Any]:
 
 
 def claim(job: Job) -> dict[str, Any]:
-    """The volume claim for the state of a job's CronJob."""
+    """Return the volume claim for the state of a job's CronJob."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -81,8 +81,10 @@ def claim(job: Job) -> dict[str, Any]:
 
 
 def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
-    """A Deployment (apps/v1) of so many workers, which join each run of the job at the
-    database `url`; the password is in the secret `crawl-database`."""
+    """Return a Deployment (apps/v1) of `count` workers, which join each run of the job.
+
+    They use the database `url`; its password is in the secret `crawl-database`.
+    """
     name = f"{_dns_name(job.name)}-workers"
     labels = {"app": name}
     secret = {"name": "crawl-database", "key": "password", "optional": True}

@@ -73,8 +73,11 @@ WantedBy=timers.target
 
 
 def calendar(job: Job) -> Iterator[str]:
-    """The job's times for OnCalendar=. A cron line that means `the 13th or a Friday`
-    needs two, because systemd has no `or`."""
+    """Yield the job's times for OnCalendar=.
+
+    A cron line that means "the 13th or a Friday" needs two, because systemd has no
+    "or".
+    """
     fields = fields_of(job)
     clock = f"{_set(fields.hours, 0, 23, 2)}:{_set(fields.minutes, 0, 59, 2)}:00"
     months = _set(fields.months, 1, 12, 2)
