@@ -62,7 +62,7 @@ def test_a_job_says_what_runs_when_and_how_well() -> None:
         pytest.param({"timezone": "../../etc"}, "is not known", id="a path"),
         pytest.param({"overlap": "kill"}, "overlap", id="overlap"),
         pytest.param({"max_error_rate": 5}, "a share", id="rate"),
-        pytest.param({"retries": -1}, "from 0 on", id="retries"),
+        pytest.param({"retries": -1}, "0 or above", id="retries"),
         pytest.param(
             {"output": "out/{day}.csv"}, "{day} is not a placeholder", id="a place"
         ),

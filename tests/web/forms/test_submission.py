@@ -228,7 +228,7 @@ def test_extra_adds_fields_that_the_form_lacks() -> None:
     )
     with pytest.raises(FormError, match=r"'a'.*is a field of the form; use fill="):
         sent("<form><input name=a>", extra={"a": 1})
-    with pytest.raises(FormError, match=r"'b'.*True is no text"):
+    with pytest.raises(FormError, match=r"'b'.*True is not text"):
         sent("<form>", extra={"b": True})
 
 
