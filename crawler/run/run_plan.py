@@ -88,7 +88,7 @@ class RunPlan(msgspec.Struct, frozen=True):
         )
 
     async def start(self) -> RunStart:
-        """The facts that the store keeps of the run from its beginning."""
+        """Return what the store keeps about the run from its beginning."""
         arguments = encode_arguments(self.spider.arguments)
         code = ""
         if self.settings.storage.url:  # other processes may have other code
