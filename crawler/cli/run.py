@@ -166,9 +166,9 @@ def run(args: argparse.Namespace) -> int:
 def _helpers(
     args: argparse.Namespace, settings: Settings, terms: RunOptions
 ) -> AbstractContextManager[Callable[[], None] | None]:
-    """Return a context that gives what starts the other processes of `--processes`.
+    """Return a context that yields a function to start the processes of `--processes`.
 
-    They can join once the run is open: then it goes by the code that is here.
+    They can join only once the run is open, and so has the version of this code.
     """
     if args.processes == 1:
         return nullcontext()

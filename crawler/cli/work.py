@@ -72,7 +72,10 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def beside(count: int, arguments: Sequence[str]) -> Iterator[Callable[[], None]]:
     """Yield a function that starts `count` processes of `crawl work` with these
-    arguments, once. At the end of the block they are ended."""
+    arguments.
+
+    It may be called once. The processes are ended at the end of the block.
+    """
     command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
     started: list[subprocess.Popen[bytes]] = []
 

@@ -2,11 +2,11 @@
 
     code_version(Books)  # '0.2.0+3f2a9c81d04e'
 
-The version of the crawler comes first. The hash is over the modules of the spider and
-its base classes, and over those of the project's own modules that they import, directly
-or not. The standard library and installed packages do not count, nor do settings.
+The version of the crawler comes first. The hash covers the modules of the spider and
+its base classes, and the project's own modules that they import, directly or
+indirectly. The standard library, installed packages and settings do not count.
 
-Rule: no path, no date and no kind of line end has a part in it.
+Rule: paths, dates and line ends do not affect the hash.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 from crawler.spider import Spider
 from crawler.version import __version__
 
-#: Digits of the hash that are kept.
+#: Number of digits of the hash.
 _DIGITS = 12
-#: Bytes before the code in a compiled module; the date of its source is among them.
+#: Number of bytes before the code in a compiled module; they include its source's date.
 _HEAD_OF_COMPILED = 16
 _SUFFIXES = (".py", ".pyc")
 _PACKAGE = Path(__file__).parents[1]
@@ -32,10 +32,10 @@ _LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 def code_version(spider: type[Spider]) -> str:
-    """The version of the code of a spider: that of the crawler, and a hash.
+    """Return the version of a spider's code: that of the crawler, and a hash.
 
-    A module without a source counts by its compiled code, and what it imports is not
-    followed. One that has no file at all counts by its name.
+    A module without source counts by its compiled code, and its imports are not
+    followed. A module without any file counts by its name.
     """
     sources = _Sources()
     names = [each.__module__ for each in spider.__mro__]
@@ -51,19 +51,20 @@ def code_version(spider: type[Spider]) -> str:
 
 
 class _Sources:
-    """The files of own modules, and what counts of each."""
+    """The files of the project's own modules, and the bytes of each that count."""
 
     def __init__(self) -> None:
-        #: Top-level packages whose modules are own ones even if they are installed.
+        #: Top-level packages that count as the project's own even if they are
+        #: installed.
         self.packages: set[str] = set()
-        #: By file, or by the name of a module that has none.
+        #: By file, or by the name of a module without a file.
         self.found: dict[Path | str, bytes] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
-        #: Sources whose imports are not known yet: the text, and the package it is in.
+        #: Sources whose imports are not followed yet: the text, and its package.
         self._new: list[tuple[bytes, str]] = []
 
     def add(self, name: str, *, is_own: bool = False) -> None:
-        """Add the module, if it is one of the project's own."""
+        """Add the module, if it belongs to the project."""
         path = self._file(name)
         if path is None:
             if is_own:
@@ -73,7 +74,7 @@ class _Sources:
             return
         try:
             text = path.read_bytes()
-        except OSError:  # in an archive, for example
+        except OSError:  # for example in an archive
             self.found[path] = sha256(name.encode()).digest()
             return
         is_source = path.suffix == ".py"
@@ -86,7 +87,7 @@ class _Sources:
             self._new.append((text, package))
 
     def follow(self) -> None:
-        """Add what the modules import, until nothing is new."""
+        """Add the modules that the known ones import, until there are no new ones."""
         while self._new:
             text, package = self._new.pop()
             for name in _imported(text, package):
@@ -110,7 +111,7 @@ class _Sources:
         return path if path is not None and path.suffix in _SUFFIXES else None
 
     def _spec(self, name: str) -> ModuleSpec | None:
-        """Where a module would be imported from; nothing is imported."""
+        """Return where a module would be imported from, without importing it."""
         if name not in self._specs:
             parent, _, _ = name.rpartition(".")
             places: Iterable[str] | None = None
@@ -125,7 +126,7 @@ class _Sources:
 
 
 def _imported(text: bytes, package: str) -> Iterator[str]:
-    """The names of modules that a source may import, and of their packages."""
+    """Yield the names of modules that a source may import, and of their packages."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -142,7 +143,7 @@ def _imported(text: bytes, package: str) -> Iterator[str]:
 
 
 def _absolute(module: str, level: int, package: str) -> str:
-    """The name of a module that a relative import names; `level` is its dots."""
+    """Return the absolute name for a relative import; `level` is its number of dots."""
     if not level:
         return module
     parts = package.split(".")

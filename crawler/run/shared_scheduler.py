@@ -1,9 +1,9 @@
 """The scheduler of a process that shares its run with others.
 
-Rule: it gives out entries of hosts that the process owns, and none once the lease is
-over. It does not end by itself: other processes may find entries of its hosts.
-A request of `self.fetch` to a host that another process owns waits until that process
-hands the host's shard over.
+Rule: it gives out only entries of hosts that the process owns, and none after the end
+of the lease. It does not end by itself, because other processes may find entries of its
+hosts. A request of `self.fetch` to another process's host waits until that process
+releases the host's shard.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from crawler.run.scheduler import RobotsTurn, Scheduler, Turn
 from crawler.store.base import Committed, Place
 from crawler.store.sharing import Team, shard_of
 
-#: Permits for pages that are taken at a time.
+#: Number of page permits that are taken at a time.
 PERMITS = 16
 
 
 class OwnedFrontier(Frontier[Entry]):
-    """A frontier that forgets entries of hosts that another process owns now."""
+    """A frontier that drops entries of hosts that another process owns now."""
 
     def __init__(
         self, hosts: HostPace, team: Team, kinds: KindLines[Entry] | None
@@ -36,7 +36,7 @@ class OwnedFrontier(Frontier[Entry]):
         self._kind_lines = kinds
 
     def pop(self, now: float) -> Entry | None:
-        """The best entry of a host that this process owns."""
+        """Return the best entry of a host that this process owns."""
         while (entry := super().pop(now)) is not None:
             if self._team.owns(entry.host):
                 return entry
@@ -48,7 +48,7 @@ class OwnedFrontier(Frontier[Entry]):
 
 
 class SharedScheduler(Scheduler):
-    """Gives turns as long as the lease lasts; pages by permits of the run.
+    """Gives out turns while the lease lasts, and pages by permits of the run.
 
     Over 15 methods: half of them are the scheduler's own steps, with the team's rules.
     """
@@ -56,9 +56,9 @@ class SharedScheduler(Scheduler):
     def __init__(self, hosts: HostPace, *, team: Team, **options: Any) -> None:
         self._team = team
         super().__init__(hosts, permits=0 if team.is_limited else None, **options)
-        #: Hosts whose robots.txt is being asked.
+        #: Number of robots.txt requests in flight, by host.
         self._robots: Counter[str] = Counter()
-        #: Shards with a request of `self.fetch` out.
+        #: Number of `self.fetch` requests in flight, by shard.
         self._fetching: Counter[int] = Counter()
         self.hand_over = HandOver(team)
         self.open_source()
@@ -68,13 +68,14 @@ class SharedScheduler(Scheduler):
     ) -> Frontier[Entry]:
         return OwnedFrontier(hosts, self._team, kinds)
 
-    # -- what the beat tells and asks
+    # -- called by the beat
 
     def gain(self, hosts: Mapping[str, float]) -> None:
-        """The process owns these hosts now; some rest for so many seconds."""
+        """Note that the process owns these hosts now; the values are the seconds of
+        their pause."""
         now = self._loop.time()
         for host, known in hosts.items():
-            # An owner that has died has not told when it asked last.
+            # An owner that has died could not report its last request.
             seconds = max(known, self._hosts.interval(host))
             if seconds:
                 self._hosts.pause(host, now + seconds, now)
@@ -82,14 +83,17 @@ class SharedScheduler(Scheduler):
         self.wake()
 
     def stir(self, hosts: Mapping[str, Place]) -> None:
-        """Other processes have found entries of these hosts, from a place on."""
+        """Note that other processes have found entries of these hosts, from these
+        places on."""
         for host, place in hosts.items():
             self.frontier.leave(host, place)
         self.wake()
 
     def wanted_permits(self) -> int:
-        """Permits to be taken from the run, or given back to it: then they are gone
-        from here."""
+        """Return the number of permits to take from the run; negative: to return to it.
+
+        Permits to return are removed here.
+        """
         if self._permits is None:
             return 0
         has_work = len(self.frontier) > 0 or self.frontier.has_stock()
@@ -99,32 +103,35 @@ class SharedScheduler(Scheduler):
         return -given_back
 
     def permit(self, amount: int) -> None:
-        """So many pages more may be given out."""
+        """Allow `amount` more pages."""
         if self._permits is not None and amount > 0:
             self._permits += amount
             self.wake()
 
     def busy_shards(self) -> frozenset[int]:
-        """Shards with a request out, or with an outcome that has not landed."""
+        """Return the shards with a request in flight, or with an uncommitted
+        outcome."""
         hosts = {entry.host for entry in self.in_flight.values()}
         shards = map(shard_of, hosts | self._robots.keys())
         return frozenset(shards) | self._fetching.keys()
 
     def end(self) -> None:
-        """No process will find more: end when nothing is out."""
+        """End when nothing is in flight, because no process will find more."""
         self.landed(Committed(), (), 1)
 
     # -- requests of `self.fetch`
 
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
-        """Return when a request outside of the frontier may go to the host. FetchError
-        if another process owns the host, and does not hand it over."""
+        """Wait until a request outside of the frontier may be sent to the host.
+
+        FetchError if another process owns the host and does not release it.
+        """
         sites = self.hand_over
         while True:
             if not sites.may_ask(host, home):
                 await sites.wait(host, home)
             now = self._loop.time()
-            # Another process may have asked the host last.
+            # Another process may have sent the last request to the host.
             rested_at = sites.gained_at(host) + self._hosts.interval(host)
             if rested_at > now:
                 self._hosts.pause(host, rested_at, now)
@@ -139,15 +146,17 @@ class SharedScheduler(Scheduler):
         self._fetching -= Counter([shard_of(host)])
         super().own_turn_over(host, kind, asked=asked)
 
-    # -- what is different from a scheduler that is alone
+    # -- differences from a scheduler without a team
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the permits are over is for the run to say."""
+        """Whether all permits are used; only the run can decide that, so it is
+        False."""
         return False
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """robots.txt is known, or to be asked again at `retry_at` (loop time)."""
+        """Note that robots.txt is known, or will be requested again at `retry_at` (loop
+        time)."""
         self._robots -= Counter({turn.host: 1})
         super().answered(turn, retry_at)
 

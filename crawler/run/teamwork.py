@@ -1,9 +1,11 @@
-"""A process beside the others of its run: at each beat it renews its lease, takes its
-share of the sites, and learns what the others have found.
+"""Coordinates a process with the others of its run.
 
-Rule: when the lease cannot be renewed in time nothing is asked; when the run has given
-the process up, all that it holds is dropped, and it joins anew. A process whose code
-is no longer the run's lands what it has begun, and leaves.
+At each beat it renews its lease, takes its share of the sites, and learns what the
+others have found.
+
+Rule: if the lease cannot be renewed in time, no requests are sent. If other processes
+have taken over its work, the process drops it and joins the run again. A process whose
+code is no longer the run's commits what it has begun, and leaves.
 """
 
 from __future__ import annotations
@@ -35,27 +37,27 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TeamParts:
-    """What the beats change."""
+    """The parts that a beat changes."""
 
     scheduler: SharedScheduler
     hosts: HostPace
     observers: Observers
     outputs: Outputs
-    #: Takes facts that other processes have found.
+    #: Receives facts that other processes have found.
     learn: Callable[[Facts], None]
-    #: Told how many processes there are: each has its share of the crawl-wide rates.
+    #: Receives the number of processes: each gets its share of the crawl-wide rates.
     share: Callable[[int], None]
 
 
 class Teamwork:
-    """Beats from the opening of a run to its closing: `async with`."""
+    """Runs the beats from the opening of a run to its closing: `async with`."""
 
     def __init__(self, team: Team, parts: TeamParts) -> None:
         self._team = team
         self._parts = parts
         self._workers = 1
         self._is_over = False
-        #: Why the run wants this process no more; empty: it does.
+        #: Why this process must leave the run; "" if it may stay.
         self._refusal = ""
         self._beaten = anyio.Event()
         self._tasks: TaskGroup
@@ -80,8 +82,10 @@ class Teamwork:
             raise StateError(self._refusal)
 
     async def settle(self, reason: FinishReason) -> None:
-        """At the end of a complete crawl: end it for all, and wait for the others, so
-        that all that they land is published."""
+        """End a complete crawl for all processes, and wait for the others.
+
+        So everything that they commit is published.
+        """
         if not (self._team.is_leader and reason.is_complete):
             return
         await self._team.end(str(reason))
@@ -91,7 +95,7 @@ class Teamwork:
             await self._next_beat()
 
     async def _next_beat(self) -> None:
-        """Return after a whole beat from now on."""
+        """Return after one full beat from now on."""
         for _ in range(2):
             beaten = self._beaten
             await beaten.wait()
@@ -119,7 +123,7 @@ class Teamwork:
         return Needs(
             scheduler.wanted_permits(),
             scheduler.busy_shards(),
-            # Another process may ask these hosts next.
+            # Another process may send the next request to these hosts.
             {host: rest for host, rest in resting.items() if not self._team.owns(host)},
             scheduler.hand_over.wanted,
         )
@@ -147,7 +151,7 @@ class Teamwork:
                 self.engine.stop(FinishReason(news.over))
 
     async def _hand_over(self) -> None:
-        """Let the next owners know which hosts rest."""
+        """Tell the next owners which hosts are paused."""
         now = asyncio.get_running_loop().time()
         resting = self._parts.hosts.rests(now)
         if resting and now < self._team.deadline:
@@ -155,11 +159,11 @@ class Teamwork:
                 with anyio.CancelScope(shield=True):
                     await self._team.beat(Needs(resting=resting))
             except (StoreError, LeaseLost) as exc:
-                logger.warning("How long hosts rest is not handed over: %s", exc)
+                logger.warning("The pauses of hosts could not be handed over: %s", exc)
 
 
 class Guarded:
-    """A layer next to the wire: nothing is asked once the lease is over."""
+    """The innermost layer: it sends nothing once the lease has ended."""
 
     def __init__(self, fetch: Fetch, team: Team) -> None:
         self._fetch = fetch
@@ -170,7 +174,7 @@ class Guarded:
         if self._now() >= self._team.deadline:
             raise FetchError(
                 Reason.RESET,
-                "not asked: the lease of this process is over",
+                "not sent: the lease of this process has ended",
                 url=request.url,
                 blame=Blame.WAY,
                 is_free=True,

@@ -333,7 +333,7 @@ class RunStart(msgspec.Struct, frozen=True):
     pages: int | None = None
     items: int | None = None
     #: The version of the spider's code, which all processes of a shared run must have;
-    #: "": it does not matter.
+    #: "": any.
     code: str = ""
 
 

@@ -54,11 +54,12 @@ class _Row:
 
 
 class _StagedPage:
-    """What a page has staged: each URL once, however often a stream names it."""
+    """The staged results of a page: each URL once, even if a stream yields it
+    repeatedly."""
 
     def __init__(self) -> None:
         self.portions: list[Portion] = []
-        #: By fingerprint: how often a request was built once more, and the last one.
+        #: By fingerprint: how often an equal request was built again, and the last one.
         self.again: dict[int, tuple[int, Entry]] = {}
         self._depths: dict[int, int] = {}
         self._rejected: set[int] = set()
@@ -70,7 +71,7 @@ class _StagedPage:
             self.portions.append(Portion(portion.items, requests, rejected))
 
     def _is_new(self, entry: Entry) -> bool:
-        """Whether the URL was not staged, or not at so low a depth."""
+        """Return whether the URL was not staged yet, or only at a higher depth."""
         fingerprint, depth = entry.fingerprint, entry.depth
         known = self._depths.get(fingerprint)
         if known is not None and known <= depth:
@@ -89,8 +90,8 @@ class _StagedPage:
         return True
 
 
-# Over 15 methods: eighteen are those of the protocol. Over 12 attributes: each is what
-# a table is in a durable store.
+# Over 15 methods: eighteen belong to the protocol. Over 12 attributes: each is a table
+# in a durable store.
 class MemoryStore:
     """A store in this process's memory, which is lost when it is closed."""
 
@@ -169,8 +170,10 @@ class MemoryStore:
     def _portions(
         self, outcome: Outcome
     ) -> tuple[list[Portion], Iterable[tuple[int, Entry]]]:
-        """The portions that the page has staged, if it has ended, and the rest; then
-        how often the page built a request once more that it had staged."""
+        """Return the portions that the page has staged, if it has ended, and the rest.
+
+        The second value says how often the page built a staged request again.
+        """
         rest = Portion(outcome.items, outcome.requests, outcome.rejected)
         if outcome.entry is None or not self._staged:
             return [rest], ()

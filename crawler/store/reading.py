@@ -34,8 +34,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     reason: str
     seconds: float
     counters: Counters
-    #: The version of the spider's code that the run goes by, and since when; "": it is
-    #: not known, as for a run that one process has alone.
+    #: The version of the spider's code in this run, and since when (Unix seconds); ""
+    #: if unknown, as for a run with only one process.
     code: str = ""
     code_since: float = 0.0
 

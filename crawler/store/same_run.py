@@ -28,20 +28,22 @@ def check_same(record: RunRecord, start: RunStart) -> None:
 
 
 def refusal(record: RunRecord, job: str, code: str) -> str:
-    """Why a process with this version of the spider's code must not work on the run;
-    "": it may."""
+    """Return why a process with this version of the spider's code may not work on the
+    run.
+
+    "" if it may.
+    """
     if code in ("", record.code) or not record.code:
         return ""
     since = datetime.fromtimestamp(record.code_since, UTC).isoformat(timespec="seconds")
     return (
-        f"run {record.number} of job {job!r} goes by version {record.code} of the "
-        f"spider's code since {since}, and this process has {code}; deploy the same "
-        f"code here, or stop `crawl run {job}` and start it again with the code that "
-        "is here"
+        f"run {record.number} of job {job!r} has used version {record.code} of the "
+        f"spider's code since {since}, but this process has {code}; deploy the same "
+        f"code here, or stop `crawl run {job}` and start it again with this code"
     )
 
 
 def check_code(record: RunRecord, start: RunStart) -> None:
-    """StateError unless a process with the code of `start` may join the run."""
+    """Raise StateError unless a process with the code of `start` may join the run."""
     if why := refusal(record, start.job, start.code):
         raise StateError(why)

@@ -1,7 +1,7 @@
-"""Columns of rows as PostgreSQL's binary arrays, packed in one go.
+"""Packs columns of rows as PostgreSQL's binary arrays, in one step.
 
-psycopg packs each element of a list by itself, which takes as long as the rest of a
-commit. Rule: a column has no NULL; where a table has one, the statement makes it.
+psycopg packs each element of a list separately, which takes as long as the rest of a
+commit. Rule: a column has no NULL; if a table needs one, the SQL statement produces it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Column:
 
 
 class Bigints(_Column):
-    """A column of 64 bits with sign."""
+    """A column of 64-bit signed integers."""
 
     __slots__ = ()
 
@@ -38,7 +38,7 @@ class Bigints(_Column):
 
 
 class Integers(_Column):
-    """A column of 32 bits with sign."""
+    """A column of 32-bit signed integers."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ class Integers(_Column):
 
 
 class Floats(_Column):
-    """A column of double precision."""
+    """A column of double precision numbers."""
 
     __slots__ = ()
 
@@ -78,14 +78,14 @@ class Texts(_Column):
 
 
 def clean(text: str) -> str:
-    """The text without what PostgreSQL refuses."""
+    """Return the text without characters that PostgreSQL refuses."""
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _cells(layout: str, size: int, values: Iterable[float]) -> list[bytes]:
-    """Each value behind its size."""
+    """Return each value, preceded by its size."""
     pack = Struct(layout).pack
     return [pack(size, value) for value in values]
 
@@ -116,6 +116,6 @@ _DUMPERS = {
 
 
 def register(connection: AsyncConnection[Any] | Connection[Any]) -> None:
-    """Let the connection take these columns as parameters."""
+    """Register these columns as parameter types of the connection."""
     for kind, dumper in _DUMPERS.items():
         connection.adapters.register_dumper(kind, dumper)

@@ -1,7 +1,7 @@
 """The runs of all jobs: the tables of the schema `crawler`, and the schemas of runs.
 
-Rule: a run's schema is made in the transaction that lists the run, and the catalog
-alone says whether a run has ended.
+Rule: a run's schema is created in the same transaction that lists the run, and only the
+catalog says whether a run has ended.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from crawler.store.postgres.server import Connection, PostgresServer
 from crawler.store.reading import RunRecord
 from crawler.store.same_run import check_code, check_same
 
-#: The reason of a run that `--fresh` replaced.
+#: The end reason of a run that `--fresh` replaced.
 FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run of the catalog; `version` None: what it knew was dropped."""
+    """A run in the catalog; `version` is None if its data was dropped."""
 
     id: int
     version: int | None
@@ -46,12 +46,12 @@ class KeptRuns:
 
 
 def schema_of(run: int) -> str:
-    """The name of the schema that holds what a run knows."""
+    """Return the name of the schema that holds a run's data."""
     return f"crawler_run_{run}"
 
 
 def listed(row: Sequence[Any]) -> ListedRun:
-    """A row of RUN_COLUMNS."""
+    """Convert a row of RUN_COLUMNS."""
     number, version, *rest = row
     *figures, counters, code, since = rest
     record = RunRecord(*(*figures, decoded(counters), code, since))
@@ -59,7 +59,7 @@ def listed(row: Sequence[Any]) -> ListedRun:
 
 
 def check_version(server: PostgresServer, what: str, version: int, known: int) -> None:
-    """StateError where a newer crawler has written."""
+    """Raise StateError if a newer version of the crawler has written the schema."""
     if version > known:
         raise StateError(
             f"{what} of {server.text} was written by a newer version of the crawler "
@@ -68,7 +68,7 @@ def check_version(server: PostgresServer, what: str, version: int, known: int) -
 
 
 async def prepare(connection: Connection, server: PostgresServer) -> None:
-    """Make the catalog, or bring it to this version."""
+    """Create the catalog, or migrate it to this version."""
     found = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()
     if found == (True,) and await _version(connection) == len(CATALOG_STEPS):
         return
@@ -90,7 +90,7 @@ async def _version(connection: Connection) -> int:
 async def choose(
     connection: Connection, server: PostgresServer, start: RunStart, keep: KeptRuns
 ) -> tuple[ListedRun, bool]:
-    """The job's unfinished run, or a new one; and whether it is resumed."""
+    """Return the job's unfinished run or a new one, and whether it is resumed."""
     async with connection.transaction():
         await connection.execute(sql.LOCK_RUNS)
         rows = await (await connection.execute(sql.RUNS, (start.job,))).fetchall()
@@ -106,7 +106,7 @@ async def choose(
             values = (start.started, FORGOTTEN, None, None, latest.id)
             await connection.execute(sql.FINISH_RUN, values)
         if not start.is_leader:
-            raise NoRun(f"no run of job {start.job!r} is under way")
+            raise NoRun(f"job {start.job!r} has no unfinished run")
         number = latest.record.number + 1 if latest else 1
         made = await _make(connection, number, start)
         if start.sessions and not start.fresh:
@@ -118,7 +118,7 @@ async def choose(
 async def _take_over_cookies(
     connection: Connection, runs: list[ListedRun], made: ListedRun, start: RunStart
 ) -> None:
-    """Begin with the cookies that sessions had in the last run that is kept."""
+    """Copy the cookies of sessions from the last run that still has its data."""
     before = next((run for run in runs if run.version is not None), None)
     if before is not None:
         statement = sql.of_run(sql.TAKE_OVER_COOKIES, made.schema)
@@ -158,8 +158,11 @@ async def _migrate(
 
 
 async def _prune(connection: Connection, runs: list[ListedRun], keep: KeptRuns) -> None:
-    """Forget finished runs beyond `keep.runs`, and what they hold beyond `keep.items`;
-    the run that was just made is the first that counts."""
+    """Remove finished runs beyond `keep.runs`, and the data of those beyond
+    `keep.items`.
+
+    The run that was just created counts as the first.
+    """
     for place, run in enumerate(runs, 2):
         if place > min(keep.items, keep.runs) and run.version is not None:
             await connection.execute(sql.DROP_SCHEMA.format(schema=run.schema))

@@ -1,4 +1,4 @@
-"""Old runs of a job removed, with their schemas.
+"""Removes old runs of a job, with their schemas.
 
 Rule: an unfinished run stays.
 """
@@ -11,10 +11,10 @@ from crawler.store.postgres.server import PostgresServer
 
 
 def clean(url: str, job: str, keep: int) -> list[int]:
-    """Remove finished runs but the latest `keep`; the numbers of those removed."""
+    """Remove the finished runs except the latest `keep`; return their numbers."""
     server = PostgresServer(url)
     with server.reading() as connection, connection.transaction():
-        runs_of(connection, server, job)  # an unknown job is an error, not a lock
+        runs_of(connection, server, job)  # raises StateError for an unknown job
         connection.execute(sql.LOCK_RUNS)
         runs = runs_of(connection, server, job)
         finished = [run for run in runs if run.record.finished is not None]

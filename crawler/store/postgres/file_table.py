@@ -1,6 +1,6 @@
 """The files that the items of a job name: a table of the catalog.
 
-Rule: it has a connection of its own, so that files do not wait for commits.
+Rule: it has its own connection, so that files do not wait for commits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What consecutive outcomes ask of the database, before it has answered. No I/O.
+"""Collects what several outcomes need from the database, before it is queried. No I/O.
 
-Rule: what the worker knows for sure is not asked again: a page that has ended earlier
-in the group is skipped, and so is a link whose URL is in the cache of known ones.
+Rule: skip what the worker already knows: a page that ended earlier in the group, and a
+link whose URL is in the cache of known URLs.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from crawler.request import BUILT, START, Entry
 from crawler.store.base import Outcome, Rejected, State
 from crawler.store.postgres.change import Change
 
-#: States in which a page's items and links land.
+#: States in which a page's items and links are committed.
 ENDED = (State.DONE, State.FAILED)
 
-#: How requests were found that the spider built: see `is_built`.
+#: Values of `found_as` for requests that the spider built: see `is_built`.
 BY_SPIDER = (START, BUILT)
 
 Key = tuple[str, bytes]
 
 
 class Gathered:
-    """Pages, links and keys of outcomes that land together."""
+    """Pages, links and keys of outcomes that are committed together."""
 
     def __init__(
         self, outcomes: Sequence[Outcome], change: Change, gone: Collection[int]
@@ -30,16 +30,16 @@ class Gathered:
         self._run, self._change = change.run, change
         #: The outcomes that may have effects.
         self.outcomes: list[Outcome] = []
-        #: By page: which outcome of the group ends it.
+        #: By page: the outcome of the group that ends it.
         self.ended: dict[int, int] = {}
-        #: Pages that are put back.
+        #: Pages that become pending again.
         self.put_back: set[int] = set()
-        #: Links that may be new, as they were found first.
+        #: Links that may be new, as first found.
         self.links: dict[int, Entry] = {}
-        #: By fingerprint of a link: each outcome that found it, and at which depth.
+        #: By a link's fingerprint: each outcome that found it, with the depth.
         self.met: dict[int, list[tuple[int, int]]] = {}
-        #: Requests that the spider built, and the places of what `start()` yielded in
-        #: an earlier process, too: its requests are not counted again.
+        #: Requests that the spider built. And the places of values that `start()`
+        #: already yielded in an earlier process, whose requests are not counted again.
         self.built: list[Entry] = []
         self.again: set[int] = set()
         self.rejected: dict[int, Rejected] = {}
@@ -66,8 +66,8 @@ class Gathered:
                 self.keys.update(item.keys)
 
     def _note_page(self, outcome: Outcome, place: int) -> None:
-        """Which page the outcome ends or puts back, or whether `start()` gives it
-        again."""
+        """Note which page the outcome ends or puts back, or whether `start()` repeats
+        it."""
         if outcome.entry is None:
             if self._is_again(outcome):
                 self.again.add(place)
@@ -78,7 +78,8 @@ class Gathered:
             self._change.ended.add(outcome.entry.fingerprint)
 
     def _is_again(self, outcome: Outcome) -> bool:
-        """Whether `start()` has yielded this before, in an earlier process."""
+        """Return whether `start()` has yielded this value before, in an earlier
+        process."""
         change, number = self._change, outcome.first_value
         is_again = 0 <= number < change.start_values
         change.start_values = max(change.start_values, number + 1)
@@ -103,8 +104,11 @@ class Gathered:
             self.rejected.setdefault(fingerprint, link)
 
     def equal_to_known(self, new: Collection[int]) -> list[Entry]:
-        """Requests that the spider built, and that are not asked since an equal one was
-        known: all but the first for each URL that is new."""
+        """Return requests of the spider that are not sent, because an equal one is
+        known.
+
+        For each new URL these are all requests except the first.
+        """
         return [
             entry
             for entry in self.built
@@ -113,16 +117,18 @@ class Gathered:
         ]
 
     def missing(self, pages: Collection[int]) -> set[int]:
-        """Pages that are not among those which were pending."""
+        """Return the pages that are not among `pages`, which were pending."""
         return (self.ended.keys() | self.put_back) - set(pages)
 
     def lowest(self, fingerprint: int) -> int:
-        """The lowest depth at which a link was met."""
+        """Return the lowest depth at which a link was found."""
         return min([depth for _, depth in self.met[fingerprint]])
 
     def to_lower(self, new: Collection[int]) -> list[tuple[int, int]]:
-        """Known URLs, and the depth at which they were met, in order; a page that ends
-        here is not among them."""
+        """Return known URLs with the depth at which they were found, in order.
+
+        Pages that end in this group are not included.
+        """
         return sorted(
             (fingerprint, self.lowest(fingerprint))
             for fingerprint in self.met
@@ -130,8 +136,11 @@ class Gathered:
         )
 
     def lowered(self, before: dict[int, int]) -> list[tuple[int, int, int]]:
-        """Each time that a known pending URL got a lower depth, as (place of the
-        outcome, fingerprint, depth). `before` are the depths of pending URLs."""
+        """Return each change of a known pending URL to a lower depth.
+
+        The result is (place of the outcome, fingerprint, depth); `before` holds the
+        depths of pending URLs.
+        """
         found = []
         for fingerprint in self.met.keys() & before.keys():
             depth, end = before[fingerprint], self.ended.get(fingerprint)

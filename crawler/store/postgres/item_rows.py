@@ -1,4 +1,4 @@
-"""Items of a group: unique by their keys, cut at the limit, in order."""
+"""Writes the items of a group: unique by their keys, within the limit, in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.store.postgres.change import Change
 from crawler.store.postgres.gathered import Key
 from crawler.store.postgres.pipeline import Cursor, StatementPipeline
 
-#: Staged items are read, and items are written, so many at a time.
+#: Number of staged items read, and of items written, at a time.
 _MANY = 1_000
 
 _Keys = tuple[tuple[str, bytes], ...]
@@ -26,11 +26,11 @@ class ItemWriter:
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline
         self._change = change
-        #: Keys that this transaction has taken, and no item has yet.
+        #: Keys that this transaction has reserved, and no item has used yet.
         self._free: set[Key] = set()
 
     async def send_keys(self, keys: Iterable[Key]) -> Cursor | None:
-        """Take keys; the answer says which were free."""
+        """Reserve keys; the response says which of them were free."""
         ordered = sorted(keys)
         if not ordered:
             return None
@@ -43,7 +43,7 @@ class ItemWriter:
             self._free.add((rule, value))
 
     async def give_keys_back(self) -> None:
-        """Free the keys that no item has used."""
+        """Release the keys that no item has used."""
         if self._free:
             rules, values = zip(*sorted(self._free), strict=True)
             columns = (Texts(rules), Blobs(values))
@@ -51,21 +51,21 @@ class ItemWriter:
             self._free.clear()
 
     async def add(self, outcome: Outcome) -> int:
-        """Items under (fingerprint, ordinal), up to the limit; returns how many."""
+        """Add an outcome's items, up to the limit; return how many."""
         change, items = self._change, outcome.items
         before = change.rows.count
         if outcome.entry is None:
             self._add_start_items(outcome)
             return change.rows.count - before
         fingerprint = outcome.entry.fingerprint
-        # After `crawl retry`, items follow those that the page gave before.
+        # After `crawl retry`, new items follow the earlier items of the page.
         ordinal = change.run.earlier_items.get(fingerprint, 0)
         staged = change.staged(fingerprint)
         if staged is not None:
             if outcome.portions:
                 await self._add_staged(fingerprint, ordinal)
                 ordinal += staged.items
-            # What is staged has come first, and takes its keys first.
+            # Staged items came first, so they use their keys first.
             await self._take({key for item in items for key in item.keys})
         if items:
             self._add_each(items, fingerprint, ordinal)
@@ -76,16 +76,16 @@ class ItemWriter:
 
     def _add_start_items(self, outcome: Outcome) -> None:
         change, ordinal = self._change, outcome.first_ordinal
-        if outcome.is_closing:  # called once, after `start()`
+        if outcome.is_closing:  # `closing()` is called once, after `start()`
             ordinal = change.start_items
-        # What an earlier process has landed of `start()` is here already.
+        # Skip the items of `start()` that an earlier process has committed.
         skip = max(0, change.start_items - ordinal)
         ordinal += skip
         if items := outcome.items[skip:]:
             change.start_items = ordinal + self._add_each(items, 0, ordinal)
 
     async def _add_staged(self, page: int, first: int) -> None:
-        """Items that the page has staged, some at a time."""
+        """Add the items that the page has staged, in batches."""
         pipeline, place = self._pipeline, 0
         while True:
             cursor = await pipeline.send(sql.STAGED_ITEMS, (page, place, _MANY))
@@ -103,7 +103,7 @@ class ItemWriter:
             await self._change.rows.write_items(pipeline, None)
 
     def _add_each(self, items: Iterable[Item], page: int, ordinal: int) -> int:
-        """Add items; returns how many were added or dropped as duplicates."""
+        """Add items; return how many were added or dropped as duplicates."""
         change, counters = self._change, self._change.own
         judged = surplus = 0
         before = change.rows.count
@@ -122,7 +122,7 @@ class ItemWriter:
         return judged
 
     def _use_keys(self, item: Item) -> bool:
-        """Reserve an item's keys, all or none; a duplicate is counted by its rule."""
+        """Use an item's keys, all or none. A duplicate is counted under its rule."""
         for key in item.keys:
             if key not in self._free:
                 add(self._change.own.dropped, key[0])

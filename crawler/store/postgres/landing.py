@@ -1,11 +1,11 @@
-"""Lands a group of outcomes in one transaction.
+"""Commits a group of outcomes in one transaction.
 
-The group is sent whole, and the answers say what was new, pending and taken; then it is
-replayed in order, so that the counts are those of one outcome after the other. What
-changes the row that all workers share comes last.
+The whole group is sent at once. The responses say what was new, pending and reserved.
+Then the outcomes are processed in order, so that the counts are the same as one by one.
+The row that all workers share is changed last.
 
-Rule: a page that another worker has ended is found out at once: the transaction is
-rolled back, and the group lands without that page.
+Rule: if another worker has already ended a page, the transaction is rolled back, and
+the group is committed without that page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from crawler.store.sharing import shard_of
 
 
 class PagesGone(Exception):
-    """Pages of the group were not pending: they have ended before."""
+    """Pages of the group were not pending, because they had already ended."""
 
     def __init__(self, pages: set[int]) -> None:
         super().__init__(pages)
@@ -46,7 +46,8 @@ class Landing:
         self._links = LinkWriter(pipeline, change)
 
     async def land(self, outcomes: Sequence[Outcome], gone: Collection[int]) -> None:
-        """Write all that `outcomes` change, up to the one that reaches the limit."""
+        """Write all changes of `outcomes`, up to the one that reaches the limit on
+        items."""
         change, pipeline = self._change, self._pipeline
         fence = await pipeline.send(sql.FENCE, (self._run.worker,))
         if change.limit is not None or any(map(self._has_staged, outcomes)):
@@ -61,8 +62,10 @@ class Landing:
             raise LeaseLost(GIVEN_UP)
 
     async def finish(self, seconds: float, status: str | None) -> Cursor:
-        """Write what is written last, and a status if one waits; the answer is the
-        number of the next group."""
+        """Write the last rows, and a status if one is waiting.
+
+        The response contains the number of the next group.
+        """
         change, run, pipeline = self._change, self._run, self._pipeline
         start = None
         if change.has_start:
@@ -83,7 +86,11 @@ class Landing:
         return await pipeline.send(sql.END_OF_GROUP)
 
     def _parts(self, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
-        """All at once; alone where a page has staged rows, or the limit is near."""
+        """Return the outcomes as parts that are sent together.
+
+        An outcome is a part of its own if its page has staged rows, or the limit is
+        near.
+        """
         change = self._change
         if change.limit is not None:
             most = sum(len(outcome.items) for outcome in outcomes)
@@ -126,7 +133,7 @@ class Landing:
         await self._items.give_keys_back()
 
     def _count(self, outcome: Outcome, *, is_again: bool) -> None:
-        """Take what an outcome says by itself."""
+        """Add the counts that follow from an outcome alone."""
         change = self._change
         change.pages += outcome.entry is not None and outcome.state is State.DONE
         count_outcome(change.own, outcome, is_again=is_again)
@@ -137,7 +144,7 @@ class Landing:
             change.rows.add_facts(outcome.facts)
 
     async def _write_news(self) -> None:
-        """Let the owners of hosts know of entries that this worker has found."""
+        """Tell the owners of hosts about entries that this worker has found."""
         news = self._change.news
         places = list(news.values())
         columns = (
@@ -150,7 +157,7 @@ class Landing:
         await self._pipeline.send(sql.ADD_NEWS, columns)
 
     def _staged_links(self, part: Gathered) -> int:
-        """The page of the part, if it ends and has staged links; else 0."""
+        """Return the page of the part, if it ends and has staged links; else 0."""
         outcome = part.outcomes[0] if part.outcomes else None
         if outcome is None or outcome.entry is None or not outcome.portions:
             return 0
@@ -162,16 +169,18 @@ class Landing:
     async def _ask(
         self, part: Gathered, fence: Cursor, staged: int
     ) -> tuple[set[int], dict[int, int]]:
-        """Insert what may be new and end what ends; returns the new URLs, and the
-        depths of the pages that were pending."""
+        """Insert what may be new, and end pages.
+
+        Return the new URLs, and the depths of the pages that were pending.
+        """
         pipeline = self._pipeline
         is_staged = any(map(self._has_staged, part.outcomes))
         keys = None if is_staged else await self._items.send_keys(part.keys)
-        if staged:  # what a page has staged was found before its other links
+        if staged:  # staged links were found before the page's other links
             pages = await self._send_pages(part)
             await self._links.add_staged(staged)
             links = await self._links.send(part)
-        else:  # a page may have been found in this very group
+        else:  # a page may have been found in this same group
             links = await self._links.send(part)
             pages = await self._send_pages(part)
         if not self._change.committed.landed and not await pipeline.rows(fence):
@@ -184,7 +193,7 @@ class Landing:
         return new, pending
 
     async def _send_pages(self, part: Gathered) -> list[Cursor]:
-        """End the pages that end; the answers say which pages were pending."""
+        """End pages; the responses say which of them were pending."""
         sent = []
         if part.ended:
             pages = Bigints(sorted(part.ended))
@@ -195,7 +204,7 @@ class Landing:
         return sent
 
     async def _log(self, outcome: Outcome, depth: int, items: int) -> None:
-        """Write a visit's line of the page log, and how the page stands after it."""
+        """Write a visit's line of the page log, and the new state of its page."""
         entry, rows = outcome.entry, self._change.rows
         assert entry is not None
         page = entry.fingerprint
@@ -212,4 +221,4 @@ class Landing:
                 await self._pipeline.send(statement, (page,))
 
 
-GIVEN_UP = "the run has given this process up"
+GIVEN_UP = "other processes have taken over this process's work"

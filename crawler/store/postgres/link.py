@@ -1,7 +1,7 @@
-"""The connection of a worker: one at a time, made anew when it is lost.
+"""A worker's database connection; a lost connection is opened again.
 
-Rule: what is sent is not cancelled half-way, for then it would not be known what has
-landed.
+Rule: a statement that was sent is never cancelled, because then it would be unknown
+whether it was committed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from crawler.store.postgres.server import Connection, PostgresServer
 T = TypeVar("T")
 Work = Callable[[Connection], Awaitable[T]]
 
-#: Seconds between two attempts, and how many attempts `steadily` makes.
+#: Seconds between two attempts, and the number of attempts of `steadily`.
 PAUSE, ATTEMPTS = 1.0, 60
 
 
 class WorkerLink:
-    """Lets one piece of work at a time use the connection."""
+    """Lets only one operation at a time use the connection."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
@@ -30,15 +30,18 @@ class WorkerLink:
         self._connection: Connection | None = None
 
     async def once(self, work: Work[T]) -> T:
-        """The result of `work`; StoreError: the same may be tried again."""
+        """Return the result of `work`. StoreError: the same operation may be tried
+        again."""
         async with self._busy:
             with anyio.CancelScope(shield=True):
                 done = [await self._do(work)]
         return done[0]
 
     async def steadily(self, work: Work[T]) -> T:
-        """The result of `work`, which changes nothing if it is done twice; a server
-        that is away is waited for."""
+        """Return the result of `work`, which must be safe to repeat.
+
+        While the server is unavailable, it is tried again.
+        """
         for _ in range(ATTEMPTS):
             try:
                 return await self.once(work)

@@ -1,4 +1,5 @@
-"""Links of a group: new URLs, URLs that are found again, links that a filter skips."""
+"""Writes the links of a group: new URLs, URLs found again, and links that a filter
+skips."""
 
 from __future__ import annotations
 
@@ -13,14 +14,14 @@ from crawler.store.postgres.gathered import Gathered
 from crawler.store.postgres.pipeline import Cursor, StatementPipeline
 from crawler.store.postgres.request_columns import request_columns
 
-#: Skipped links that are stored one by one; further ones are only counted.
+#: Maximum number of skipped links that are stored; more are only counted.
 REJECTED_LIMIT = 100_000
-#: Staged links that were skipped are read so many at a time.
+#: Number of staged skipped links that are read at a time.
 _MANY = 1_000
 
 
 class LinkWriter:
-    """Writes the links of one part of a group after the other."""
+    """Writes the links of a group, one part after the other."""
 
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline
@@ -28,7 +29,7 @@ class LinkWriter:
         self._base = 0
 
     async def send(self, part: Gathered) -> Cursor | None:
-        """Insert what may be new; the answer says what was."""
+        """Insert links that may be new; the response says which were."""
         if not part.links:
             return None
         self._base = self._change.numbers(len(part.links)) + 1
@@ -46,8 +47,11 @@ class LinkWriter:
     async def settle(
         self, part: Gathered, new: set[int], pages: Mapping[int, int]
     ) -> dict[int, int]:
-        """Count what was new, lower what was known; returns the depths that pending
-        URLs had before. `pages` are the depths of the group's own pages."""
+        """Count new URLs, and lower the depth of known ones.
+
+        Return the depths that pending URLs had before. `pages` holds the depths of the
+        group's own pages.
+        """
         pipeline, change = self._pipeline, self._change
         lower = accept = None
         if met := part.to_lower(new):
@@ -95,7 +99,7 @@ class LinkWriter:
             change.rows.add_duplicate(entry)
 
     async def _send_rejected(self, links: Mapping[int, Rejected]) -> Cursor | None:
-        """Store skipped links while there is room; those that are new are counted."""
+        """Store skipped links while there is room, and count the new ones."""
         change = self._change
         if not links:
             return None
@@ -134,15 +138,16 @@ class LinkWriter:
                 self._change.accepted.discard(fingerprint)
 
     def _accept(self, rows: Iterable[tuple[int, str]]) -> None:
-        """URLs that a filter skipped have been accepted from another page."""
+        """Remove URLs from the skipped links, because another page's link was
+        accepted."""
         for fingerprint, rule in rows:
             add(self._change.own.skipped, rule, -1)
             self._change.rejected.pop(fingerprint, None)
             self._change.accepted.add(fingerprint)
 
     async def add_staged(self, page: int) -> None:
-        """Copy the requests that a page has staged, by SQL, so that any number of them
-        takes little memory."""
+        """Copy the requests that a page has staged, by SQL, so that memory use stays
+        small."""
         pipeline, change = self._pipeline, self._change
         lower = await pipeline.send(sql.LOWER_STAGED, (page,))
         again = await pipeline.send(sql.STAGED_AGAIN, (page,))
@@ -165,7 +170,7 @@ class LinkWriter:
         self._accept(await pipeline.rows(accept))
 
     async def reject_staged(self, page: int) -> None:
-        """The skipped links that a page has staged."""
+        """Count and store the skipped links that a page has staged."""
         pipeline, last = self._pipeline, 0
         while True:
             cursor = await pipeline.send(sql.STAGED_REJECTED, (page, last, _MANY))
@@ -180,7 +185,7 @@ class LinkWriter:
                 self._note_rejected(links, stored)
 
     def _lower(self, fingerprint: int, host: str, depth: int) -> None:
-        """A known pending URL has got a lower depth."""
+        """Note that a known pending URL has a lower depth."""
         committed = self._change.committed
         if not self._change.run.owns(host):
             return
@@ -190,14 +195,15 @@ class LinkWriter:
                 added.depth = depth
 
     def _stock_again(self, host: str, place: Place) -> None:
-        """An entry has got an earlier place; only the store may have it."""
+        """Note that an entry, which maybe only the store holds, has an earlier
+        place."""
         if host in self._change.committed.stocked:
             self._stock(host, place)
         elif not self._change.run.owns(host):
             self._change.tell(host, place)
 
     def _stock(self, host: str, place: Place) -> None:
-        """Note that only the store has the entry at this place."""
+        """Note that only the store holds the entry at this place."""
         if not self._change.run.owns(host):
             self._change.tell(host, place)
             return
@@ -206,7 +212,7 @@ class LinkWriter:
 
 
 def _hosts(part: Gathered) -> dict[int, str]:
-    """The host of each link of the part."""
+    """Return the host of each link of the part."""
     return {
         entry.fingerprint: entry.host
         for outcome in part.outcomes

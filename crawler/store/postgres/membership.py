@@ -1,8 +1,8 @@
-"""Who works on a run: joining, and burying workers that are gone.
+"""The workers of a run: joining, and removing workers that have ended ("burying").
 
-Rule: a worker is buried some time after its lease is over, or when its process is seen
-to be gone on this machine. A worker that is landing a group at this moment holds its
-own row; it is passed over until the group has landed.
+Rule: a worker is buried some time after its lease has ended, or when its process on
+this machine no longer exists. A worker that is just committing a group has locked its
+own row; it is skipped until the commit is done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crawler.store.sharing import Lease
 
 
 def machine() -> str:
-    """The machine, or the container, whose process numbers are known here."""
+    """Return the machine or container on which process numbers are valid."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         names = str(Path("/proc/self/ns/pid").readlink())
@@ -28,13 +28,13 @@ def machine() -> str:
 
 
 async def bury_outdated(pipeline: StatementPipeline, lease: Lease) -> None:
-    """Give the shards and permits of workers back whose lease is over."""
+    """Return the shards and permits of workers whose lease has ended."""
     outdated = await pipeline.send(sql.OUTDATED, (lease.hold,))
     await bury(pipeline, [worker for (worker,) in await pipeline.rows(outdated)])
 
 
 async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
-    """The same for workers of this machine whose process is gone."""
+    """Do the same for workers of this machine whose process no longer exists."""
     known = await pipeline.send(sql.HERE, (here,))
     killed = [worker for worker, pid in await pipeline.rows(known) if not is_alive(pid)]
     if killed:
@@ -43,7 +43,7 @@ async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
 
 
 async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
-    """Mark workers as dead, and give their shards and permits back."""
+    """Mark workers as dead, and return their shards and permits."""
     if workers:
         column = Bigints(workers)
         await pipeline.send(sql.BURY, (column, column))
@@ -51,8 +51,8 @@ async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this machine is alive."""
-    if pid == os.getpid():  # it has joined before, in this process
+    """Return whether a process of this machine exists."""
+    if pid == os.getpid():  # this process has joined before
         return True
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""Opens a run: finds it, joins the run as a worker, reads what the run knows."""
+"""Opens a run: finds it, joins it as a worker, and reads its stored state."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from crawler.store.sharing import SHARDS, Lease
 async def open_run(
     connection: Connection, server: PostgresServer, start: RunStart, keep: KeptRuns
 ) -> tuple[ListedRun, bool]:
-    """Find the job's unfinished run, or make a new one; a worker makes none."""
+    """Return the job's unfinished run, or create one; a joining worker creates none."""
     check_job_name(start.job)
     await prepare(connection, server)
     return await choose(connection, server, start, keep)
 
 
 async def lead(pipeline: StatementPipeline, start: RunStart, lease: Lease) -> None:
-    """See that no other process leads the run."""
+    """Raise JobLocked if another process leads the run."""
     alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
     for _, machine_name, pid, is_leader, since, seconds in alive:
         if is_leader:
@@ -57,7 +57,7 @@ async def join(
     now: float,
     lease: Lease,
 ) -> tuple[WorkerState, Opening]:
-    """Become a worker of the run, and read what it knows."""
+    """Join the run as a worker, and read its stored state."""
     here = await to_thread.run_sync(machine)
     async with transaction(connection, run.schema) as pipeline:
         await bury_outdated(pipeline, lease)
@@ -73,7 +73,7 @@ async def join(
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
-        if len(alive) == 1:  # no worker is left who could end these pages
+        if len(alive) == 1:  # no other worker is left who could end these pages
             for statement in sql.DROP_STAGED:
                 await pipeline.send(statement)
         fair = math.ceil(SHARDS / len(alive))
@@ -146,7 +146,7 @@ async def _read(
 
 
 async def read_facts(pipeline: StatementPipeline) -> Facts:
-    """All facts that are stored."""
+    """Return all stored facts."""
     members = await pipeline.send(sql.FACTS, (-1,))
     cookies = await pipeline.send(sql.COOKIES, (-1,))
     pauses = await pipeline.send(sql.PAUSES)
@@ -160,7 +160,7 @@ async def read_facts(pipeline: StatementPipeline) -> Facts:
 def facts_of(
     members: Iterable[Any], cookies: Iterable[Any], pauses: Iterable[Any]
 ) -> Facts:
-    """The facts that rows hold."""
+    """Convert rows to facts."""
     facts = Facts(pauses=dict(pauses))
     for name, value in members:
         if name == START_ENDED:

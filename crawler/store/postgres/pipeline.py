@@ -1,4 +1,4 @@
-"""Statements of one run, sent together and answered together."""
+"""Sends several statements of one run together, and reads their responses together."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
 
 class StatementPipeline:
-    """The statements of one transaction: `send` does not wait for an answer; fetching
-    from what it returns does."""
+    """The statements of one transaction.
+
+    `send` does not wait for a response; fetching rows from its result does.
+    """
 
     def __init__(self, connection: Connection, schema: str) -> None:
         self._connection = connection
@@ -29,7 +31,7 @@ class StatementPipeline:
         return await cursor.execute(text, values)
 
     async def rows(self, cursor: Cursor | None) -> list[tuple[Any, ...]]:
-        """The rows of the answer; none if nothing was asked."""
+        """Return the rows of a response; empty for None."""
         return [] if cursor is None else await cursor.fetchall()
 
 
@@ -37,8 +39,10 @@ class StatementPipeline:
 async def transaction(
     connection: Connection, schema: str
 ) -> AsyncIterator[StatementPipeline]:
-    """A transaction in pipeline mode: it is committed at the end of the block, and
-    rolled back if anything is raised."""
+    """Open a transaction in pipeline mode.
+
+    It is committed at the end of the block, or rolled back after an exception.
+    """
     pipeline = StatementPipeline(connection, schema)
     try:
         async with connection.pipeline():

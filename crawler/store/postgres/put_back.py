@@ -1,4 +1,4 @@
-"""Failed pages put back to be tried again: the one change made outside of a run.
+"""Puts failed pages back into the queue: the only change that is made outside of a run.
 
 Rule: it is refused while any process works on the run.
 """
@@ -27,9 +27,11 @@ def put_back(
     reasons: Collection[str] = (),
     clock: Callable[[], float] = time.time,
 ) -> int:
-    """Put failed pages of the latest run back, those of these statuses or reasons (of
-    none: all), and return how many. The run is then unfinished: the next `crawl run`
-    resumes it."""
+    """Put failed pages of the latest run back; return how many.
+
+    Only pages with these statuses or reasons; all failed pages if none are given. The
+    run is then unfinished, and the next `crawl run` resumes it.
+    """
     server = PostgresServer(url)
     with server.reading() as connection:
         run = one_of(runs_of(connection, server, job), job, None)
@@ -59,7 +61,7 @@ def _write(
     pages: list[tuple[Any, ...]],
     now: float,
 ) -> None:
-    """Each page is pending again and no longer counted as failed."""
+    """Make each page pending, and no longer count it as failed."""
 
     def execute(statement: str, values: Sequence[Any]) -> Any:
         return connection.execute(sql.of_run(statement, run.schema), values)
@@ -75,7 +77,7 @@ def _write(
     for reason, depth, parent in zip(reasons, depths, parents, strict=True):
         less.start_failed -= depth == 0 and parent == 0
         add(less.errors, reason, -1)
-    # The change is counted like that of a worker.
+    # The change of the counters is recorded like that of a worker.
     execute(sql.ADJUST, (encoded(less),))
     connection.execute(sql.REOPEN_RUN, (run.id,))
     totals = [decoded(counted) for counted, _ in execute(sql.TOTALS, ())]
@@ -84,7 +86,7 @@ def _write(
 
 
 def _set_tries(execute: Callable[..., Any], fps: Sequence[int]) -> None:
-    """Items that pages give now follow those that they gave before."""
+    """Let new items of these pages follow their earlier items."""
     given = dict(execute(sql.GIVEN_ITEMS, (Bigints(fps),)).fetchall())
     none, zeros = Floats([0.0] * len(fps)), Integers([0] * len(fps))
     items = Bigints([int(given.get(fp, 0)) for fp in fps])

@@ -1,4 +1,4 @@
-"""What the jobs in a database left, read beside crawls that run.
+"""Reads the stored runs of the jobs in a database, also while crawls write them.
 
 Rule: readers take no lock and write nothing.
 """
@@ -19,37 +19,40 @@ from crawler.store.postgres.schema import CATALOG_STEPS, RUN_STEPS
 from crawler.store.postgres.server import BlockingConnection, PostgresServer
 from crawler.store.reading import RunRecord
 
-#: Seconds between two looks at a job that is being run.
+#: Seconds between two checks of a job that is running.
 _PAUSE = 1.0
-#: Seconds after the end of a lease for which its worker may still be landing a group.
+#: Seconds after the end of a lease in which its worker may still commit a group.
 _LONGEST_HOLD = 10.0
 
 
 class PostgresReader:
-    """The jobs that have run in the database at `url`."""
+    """Reads the jobs that have run in the database at `url`."""
 
     def __init__(self, url: str) -> None:
         self._server = PostgresServer(url)
 
     @property
     def place(self) -> str:
-        """Where the jobs are kept, as a person would write it."""
+        """Where the runs are stored, as shown to a person."""
         return self._server.text
 
     def jobs(self) -> list[str]:
-        """The names of the jobs that have run here, in alphabetical order."""
+        """Return the names of the jobs that have run here, in alphabetical order."""
         with self._server.reading() as connection:
             return known_jobs(connection)
 
     def runs(self, job: str) -> list[RunRecord]:
-        """The job's runs that are remembered, the latest first; the counters of an
-        unfinished run are those of now."""
+        """Return the job's listed runs, the latest first.
+
+        The counters of an unfinished run are its current ones.
+        """
         with self._server.reading() as connection:
             runs = runs_of(connection, self._server, job)
             return [_as_it_is_now(connection, run) for run in runs]
 
     def report(self, job: str, number: int | None = None) -> bytes | None:
-        """The report of a run (None: the latest) as JSON; None: it is unfinished."""
+        """Return the report of a run (None: the latest) as JSON; None if it is
+        unfinished."""
         with self._server.reading() as connection:
             run = one_of(runs_of(connection, self._server, job), job, number)
             values = (job, run.record.number)
@@ -57,7 +60,7 @@ class PostgresReader:
         return None if row is None or row[0] is None else bytes(row[0])
 
     def run(self, job: str, number: int | None = None) -> PostgresRunReader:
-        """What a run left (None: the latest)."""
+        """Return a reader of one run (None: the latest)."""
         with self._server.reading() as connection:
             run = one_of(runs_of(connection, self._server, job), job, number)
         check_kept(self._server, run, job)
@@ -65,7 +68,7 @@ class PostgresReader:
 
     async def until_free(self, job: str) -> None:
         """Return when no process works on the job."""
-        # A server tells nobody that a worker has left.
+        # Poll, because the server sends no message when a worker ends.
         while not await to_thread.run_sync(self._is_free, job):  # noqa: ASYNC110
             await anyio.sleep(_PAUSE)
 
@@ -76,7 +79,7 @@ class PostgresReader:
 
 
 def known_jobs(connection: BlockingConnection) -> list[str]:
-    """The names of the jobs in the catalog."""
+    """Return the names of the jobs in the catalog."""
     if connection.execute(sql.CATALOG_EXISTS).fetchone() != (True,):
         return []
     return [str(job) for (job,) in connection.execute(sql.JOBS)]
@@ -85,7 +88,7 @@ def known_jobs(connection: BlockingConnection) -> list[str]:
 def runs_of(
     connection: BlockingConnection, server: PostgresServer, job: str
 ) -> list[ListedRun]:
-    """The job's runs, the latest first; StateError unless there are any."""
+    """Return the job's runs, the latest first. StateError if there are none."""
     runs: list[ListedRun] = []
     if connection.execute(sql.CATALOG_EXISTS).fetchone() == (True,):
         row = connection.execute(sql.CATALOG_VERSION).fetchone()
@@ -100,7 +103,7 @@ def runs_of(
 
 
 def one_of(runs: list[ListedRun], job: str, number: int | None) -> ListedRun:
-    """The run with that number (None: the latest), or StateError."""
+    """Return the run with that number (None: the latest), or raise StateError."""
     for run in runs:
         if number in (None, run.record.number):
             return run
@@ -110,7 +113,7 @@ def one_of(runs: list[ListedRun], job: str, number: int | None) -> ListedRun:
 
 
 def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
-    """StateError unless what the run knew is here, in a form that can be read."""
+    """Raise StateError unless the run's data is stored in a readable version."""
     if run.version is None:
         raise StateError(
             f"run {run.record.number} of job {job!r} is not kept; "
@@ -120,7 +123,7 @@ def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
 
 
 def is_at_work(connection: BlockingConnection, run: ListedRun) -> bool:
-    """Whether any process works on the run, or may do so yet."""
+    """Return whether any process works on the run, or may still do so."""
     rows = connection.execute(sql.of_run(sql.ALIVE, run.schema)).fetchall()
     here = machine()
     return any(
@@ -130,7 +133,7 @@ def is_at_work(connection: BlockingConnection, run: ListedRun) -> bool:
 
 
 def _as_it_is_now(connection: BlockingConnection, run: ListedRun) -> RunRecord:
-    """An unfinished run's record with the counters of its workers."""
+    """Return an unfinished run's record with the current counters of its workers."""
     if run.record.finished is not None or run.version is None:
         return run.record
     rows = connection.execute(sql.of_run(sql.TOTALS, run.schema)).fetchall()

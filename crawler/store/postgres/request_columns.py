@@ -1,4 +1,4 @@
-"""Entries as the columns that `urls` and `staged_urls` have in common."""
+"""Converts entries to the columns that `urls` and `staged_urls` share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crawler.store.postgres.arrays import Bigints, Blobs, Integers, Texts
 def request_columns(
     entries: Sequence[Entry], hosts: Mapping[str, int], depths: Iterable[int]
 ) -> tuple[Any, ...]:
-    """parent, rank, host, depth, url, callback, found_as, options and meta."""
+    """Return parent, rank, host, depth, url, callback, found_as, options and meta."""
     requests = [entry.request for entry in entries]
     return (
         Bigints([entry.parent for entry in entries]),

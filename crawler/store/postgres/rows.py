@@ -1,4 +1,4 @@
-"""Rows of a run as the values that readers are given. No I/O."""
+"""Converts rows of a run to values for readers. No I/O."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ Row = Sequence[Any]
 def explained(
     fingerprint: int, story: Sequence[Row], visits: Sequence[Row], more: Sequence[Row]
 ) -> Explanation | None:
-    """What the rows of URL_STORY and VISITS_OF say of a URL. `more` are those of
-    DUPLICATES_OF, or of REJECTED_STORY where there is no story."""
+    """Return what the rows of URL_STORY and VISITS_OF say about a URL.
+
+    `more` holds rows of DUPLICATES_OF; of REJECTED_STORY if `story` is empty.
+    """
     if not story:
         return _explain_rejected(fingerprint, more[0]) if more else None
     url, first_depth, pending_depth, found_as, found, due, parent = story[0]
@@ -65,7 +67,7 @@ def _explain_rejected(fingerprint: int, row: Row) -> Explanation:
 
 
 def visit_of(row: Row) -> Visit:
-    """A row of VISITS_AFTER."""
+    """Convert a row of VISITS_AFTER."""
     _, page, time, state, reason, detail, status, elapsed, received, *where = row
     return Visit(
         page, time / 1000, State(state), reason, detail, status, elapsed / 1000,

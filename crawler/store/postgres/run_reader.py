@@ -1,4 +1,4 @@
-"""One run, read from its schema beside crawls that may write it."""
+"""Reads one run from its schema, also while crawls write it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from crawler.store.status import Status
 if TYPE_CHECKING:
     from crawler.store.reading import RunReader
 
-#: Rows read at a time, so that a long export holds up nothing.
+#: Number of rows read at a time, so that a long export does not block others.
 _AT_ONCE = 1_000
 
 
 class PostgresRunReader:
-    """What the run in this schema left, or has so far.
+    """Reads the data of the run in this schema.
 
-    Over 15 methods: thirteen are those of the protocol, a query each.
+    Over 15 methods: thirteen belong to the protocol, one query each.
     """
 
     def __init__(self, server: PostgresServer, schema: str, number: int) -> None:
@@ -37,7 +37,7 @@ class PostgresRunReader:
         self.number = number
 
     def facts(self) -> Facts:
-        """The facts that the run knows again when it is resumed, such as its scope."""
+        """Return the facts that a resumed run needs, such as its scope."""
         everything = (-1,)
         return facts_of(
             self._ask(sql.FACTS, everything),
@@ -46,7 +46,7 @@ class PostgresRunReader:
         )
 
     def explain(self, fingerprint: int) -> Explanation | None:
-        """All that the run knows of one URL; None: nothing."""
+        """Return all that the run knows of one URL; None if it is unknown."""
         page = (fingerprint,)
         story = self._ask(sql.URL_STORY, page)
         visits = self._ask(sql.VISITS_OF, page)
@@ -54,7 +54,7 @@ class PostgresRunReader:
         return explained(fingerprint, story, visits, self._ask(more, page))
 
     def workers(self) -> list[RunWorker]:
-        """The processes that work on the run, the one that leads first."""
+        """Return the processes that work on the run, the leading one first."""
         return [
             RunWorker(
                 machine.partition(" ")[0],
@@ -71,12 +71,12 @@ class PostgresRunReader:
         ]
 
     def status(self) -> Status | None:
-        """Where the run stood when its process wrote it last; None: it never did."""
+        """Return the last status that its process wrote; None if it never did."""
         rows = self._ask(sql.STATUS)
         return msgspec.json.decode(rows[0][0], type=Status) if rows else None
 
     def page_items(self, fingerprint: int, limit: int) -> list[ItemRow]:
-        """The first items that one page gave, in order."""
+        """Return the first items that one page yielded, in order."""
         found: list[ItemRow] = []
         for *_, items, last_item, _ in self._ask(sql.VISITS_OF, (fingerprint,)):
             wanted = min(items, limit - len(found))
@@ -86,37 +86,42 @@ class PostgresRunReader:
         return found
 
     def items(self, after: int = 0) -> Iterator[ItemRow]:
-        """The items in order, from the one after sequence number `after`; items that
-        a running crawl adds meanwhile are among them."""
+        """Yield the items in order, from the one after sequence number `after`.
+
+        Items that a running crawl adds meanwhile are included.
+        """
         for row in self._pages(sql.ITEMS_AFTER, (), after):
             yield ItemRow(*row)
 
     def last_item(self) -> int:
-        """The sequence number of the last item so far; 0: there is none."""
+        """Return the sequence number of the last item so far; 0 if there is none."""
         return int(self._ask(sql.LAST_ITEM)[0][0])
 
     def sample(self, limit: int) -> Iterator[bytes]:
-        """At most `limit` items as JSON, spread evenly over the run."""
+        """Yield at most `limit` items as JSON, spread evenly over the run."""
         step = max(1, -(-self.last_item() // limit))
         for _, body in self._pages(sql.ITEM_SAMPLE, (step,), 0):
             yield body
 
     def changes(self, before: RunReader) -> Changes | None:
-        """How the items differ from those of run `before`, of the same store; None:
-        there are too many to compare."""
+        """Return how the items differ from those of run `before` in the same store.
+
+        None if there are too many to compare.
+        """
         return compared(before, self)
 
     def visits(self) -> Iterator[Visit]:
-        """All attempts in order: the page log."""
+        """Yield all attempts in order: the page log."""
         return map(visit_of, self._pages(sql.VISITS_AFTER, (), 0))
 
     def url_of(self, fingerprint: int) -> str:
-        """The URL with that fingerprint; "" if the run does not know it."""
+        """Return the URL with that fingerprint; "" if the run does not know it."""
         rows = self._ask(sql.URL_OF, (fingerprint,))
         return str(rows[0][0]) if rows else ""
 
     def requests_of(self, url: str) -> list[tuple[int, str, int]]:
-        """All requests of a URL, in order: fingerprint, method, bytes of the body."""
+        """Return all requests for a URL, in order: (fingerprint, method, bytes of the
+        body)."""
         found = self._ask(sql.REQUESTS_OF, (url,))
         options = [(each[0], decode_options(each[1])) for each in found]
         return [(name, each.method, len(each.content)) for name, each in options]
@@ -128,8 +133,8 @@ class PostgresRunReader:
     def _pages(
         self, query: str, values: Sequence[Any], after: int
     ) -> Iterator[Sequence[Any]]:
-        """The rows of a query, some at a time; the first column says where it goes
-        on."""
+        """Yield the rows of a query in batches; the first column is the place to
+        continue from."""
         with self._server.reading() as connection:
             last = after
             while rows := self._rows(connection, query, (last, *values, _AT_ONCE)):

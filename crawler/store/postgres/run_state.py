@@ -1,4 +1,4 @@
-"""What a worker holds in memory of a run, as it is committed."""
+"""The committed state of a run that a worker keeps in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crawler.store.sharing import shard_of
 
 
 def summed(parts: list[Counters]) -> Counters:
-    """The counts of several workers together."""
+    """Return the sum of several workers' counters."""
     total = Counters()
     for part in parts:
         for name in Counters.__struct_fields__:
@@ -27,18 +27,18 @@ def summed(parts: list[Counters]) -> Counters:
 
 
 def decoded(counters: str) -> Counters:
-    """Counters as a row holds them."""
+    """Return the counters in a row."""
     return msgspec.json.decode(counters, type=Counters)
 
 
 def encoded(counters: Counters) -> str:
-    """Counters as a row holds them."""
+    """Return counters as a row stores them."""
     return msgspec.json.encode(counters).decode()
 
 
 @dataclass(slots=True)
 class StagedParts:
-    """What a page has staged: how many items, and whether there are links."""
+    """What a page has staged: the number of items, and whether there are links."""
 
     items: int = 0
     has_links: bool = False
@@ -48,38 +48,38 @@ class StagedParts:
 class WorkerState:
     """A run as this worker knows it; it changes only after a commit.
 
-    Over 12 attributes: every commit gives most of them a new value.
+    Over 12 attributes: every commit changes most of them.
     """
 
-    #: The worker's number; how many groups it has landed.
+    #: The worker's number, and how many groups it has committed.
     worker: int
     commits: int
-    #: What all other workers have counted, and what this one has.
+    #: The counters of all other workers, and those of this one.
     others: Counters
-    #: The last item, and how many items `start()` has given.
+    #: The number of the last item, and how many items `start()` has yielded.
     item: int
     start_items: int
     #: The number of the next group.
     group: int
-    #: Values that `start()` has yielded: requests, items and bad URLs.
+    #: Number of values that `start()` has yielded: requests, items and bad URLs.
     start_values: int = 0
-    #: URLs of which equal requests are stored, at most.
+    #: Maximum number of URLs with stored equal requests.
     duplicates: int = 0
-    #: What `start()` has counted.
+    #: All counts made in `start()`.
     start_counts: Mapping[str, int] = field(default_factory=dict)
     own: Counters = field(default_factory=Counters)
-    #: The numbers of hosts.
+    #: The numbers of hosts, by name.
     hosts: dict[str, int] = field(default_factory=dict)
     recent: SeenCache = field(default_factory=SeenCache)
     #: Links that a filter skipped.
     rejected: dict[int, str] = field(default_factory=dict)
-    #: What pages have staged that have not ended.
+    #: By page: what unfinished pages have staged.
     staged: dict[int, StagedParts] = field(default_factory=dict)
-    #: Items that pages gave before they were put back to be tried again.
+    #: By page: items that it yielded before it was put back for another try.
     earlier_items: dict[int, int] = field(default_factory=dict)
-    #: The shards whose hosts this worker may ask.
+    #: The shards to whose hosts this worker may send requests.
     shards: set[int] = field(default_factory=set)
-    #: The last news that were read; the run's limit on items.
+    #: The number of the last news read; the run's limit on items.
     batch: int = 0
     items_limit: int | None = None
     is_leader: bool = True
@@ -88,5 +88,5 @@ class WorkerState:
     earlier: float = 0.0
 
     def owns(self, host: str) -> bool:
-        """Whether this worker may ask the host."""
+        """Return whether this worker may send requests to the host."""
         return shard_of(host) in self.shards

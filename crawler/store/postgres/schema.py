@@ -1,10 +1,9 @@
-"""The tables: a catalog for the database, and a schema of its own for each run.
+"""The tables: a catalog for the database, and a schema for each run.
 
-The schema `crawler` lists the runs of all jobs. `crawler_run_17` holds what the run
-with that id knows; a run is dropped with its schema. In a run's schema `urls` and
-`visits` only grow: two workers that find the same URL never wait for each other's
-updates. What changes is in `pending`, from which the row of a page is deleted when the
-page ends.
+The schema `crawler` lists the runs of all jobs. `crawler_run_17` holds the data of the
+run with id 17; dropping the schema removes the run. In a run's schema `urls` and
+`visits` only grow, so two workers that find the same URL never wait for each other's
+updates. `pending` changes: the row of a page is deleted when the page ends.
 
 Rule: a schema that is newer than this version of the crawler is refused, never changed.
 """
@@ -30,10 +29,11 @@ CREATE TABLE crawler.runs(
 );
 """
 
-# `rank` is minus the priority. `seq` orders what was found: the number of a commit
-# times GROUP, and a place in the commit. Times are seconds (`found`, `due`) or
-# milliseconds (`time`) of the wall clock of the worker that wrote them. `state` has one
-# row, which every commit changes last; so items have numbers without gaps.
+# `rank` is minus the priority. `seq` is the order in which URLs were found: the number
+# of a commit times GROUP, plus a place in the commit. Times are seconds (`found`,
+# `due`) or milliseconds (`time`) on the wall clock of the worker that wrote them.
+# `state` has one row, which every commit changes last, so items have numbers without
+# gaps.
 _RUN = """
 CREATE TABLE run.state(
     items bigint NOT NULL DEFAULT 0,
@@ -214,8 +214,8 @@ CREATE TABLE run.pauses(host text PRIMARY KEY, until float8 NOT NULL);
 CREATE TABLE run.sinks(name text PRIMARY KEY, position text NOT NULL);
 """
 
-#: The steps from one version of the catalog, and of a run, to the next.
-#: Files that items name: `key` is the path as a disk sees it that ignores case.
+#: The steps from one version of the catalog, and of a run, to the next. Files that
+#: items name: `key` is the path in a form that ignores case.
 _FILES = """CREATE TABLE crawler.files(
     job text NOT NULL,
     place text NOT NULL,
@@ -231,9 +231,9 @@ _FILES = """CREATE TABLE crawler.files(
     PRIMARY KEY(job, place, url));
 CREATE INDEX files_by_key ON crawler.files(job, place, key)"""
 
-#: The worker whose pages wait for a site of the shard; NULL: nobody's.
+#: The worker whose pages wait for a site in the shard; NULL: none.
 _WANTED = "ALTER TABLE run.shards ADD COLUMN wanted bigint"
-#: The version of the spider's code that the processes of a run have, and since when.
+#: The version of the spider's code in the run's processes, and since when.
 _CODE = """ALTER TABLE crawler.runs
     ADD code text NOT NULL DEFAULT '',
     ADD code_since float8 NOT NULL DEFAULT 0"""
@@ -241,7 +241,7 @@ _CODE = """ALTER TABLE crawler.runs
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE)
 RUN_STEPS = (_RUN, _WANTED)
 
-#: Requests that one commit may number.
+#: Maximum number of requests that one commit may number.
 GROUP = 2**24
-#: The oldest PostgreSQL with all that the statements need.
+#: The oldest PostgreSQL version that supports all statements.
 OLDEST_SERVER = 13

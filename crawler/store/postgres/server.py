@@ -1,4 +1,4 @@
-"""A PostgreSQL server as a store uses it: connections, and its errors as ours.
+"""A PostgreSQL server for a store: its connections and its errors.
 
 Rule: no message shows a user or a password.
 """
@@ -21,22 +21,22 @@ from crawler.store.postgres.schema import OLDEST_SERVER
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 BlockingConnection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-#: Unless the URL says otherwise: a server that does not answer is an error in time.
+#: Defaults, unless the URL sets them: a server that does not respond becomes an error.
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "tcp_user_timeout": 30_000,
     "application_name": "crawler",
 }
-# Every statement of the store goes by an index. The planner must not choose otherwise
-# while a table that grows in seconds was counted when it was empty.
+# Every statement of the store should use an index. Otherwise the planner might choose a
+# scan, because a fast growing table was empty when its statistics were collected.
 _SESSION = """SET enable_seqscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET jit = off; SET timezone = 'UTC';
     SET idle_in_transaction_session_timeout = '60s'"""
 
 
 class PostgresServer:
-    """The database that a URL names; a URL as libpq takes it."""
+    """The database that a URL names, in libpq's form."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -44,7 +44,7 @@ class PostgresServer:
         except psycopg.Error as exc:
             raise ConfigError(f"storage.url: {_one_line(exc)}") from exc
         self._conninfo = url
-        # libpq's environment ranks before our defaults.
+        # libpq's environment variables take precedence over these defaults.
         self._options = {
             name: value
             for name, value in _DEFAULTS.items()
@@ -57,7 +57,7 @@ class PostgresServer:
         self.text = f"postgresql://{host or 'localhost'}{port}/{name}"
 
     async def connect(self) -> Connection:
-        """A connection for a worker. StoreError: it may come later."""
+        """Open a connection for a worker. StoreError: it may work later."""
         with self.translated():
             connection: Connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, **self._options
@@ -73,8 +73,10 @@ class PostgresServer:
 
     @contextmanager
     def reading(self) -> Iterator[BlockingConnection]:
-        """A connection that blocks, for one command beside the crawls: a command does
-        not wait for a server that is away."""
+        """Open a blocking connection, for one command beside the crawls.
+
+        A command does not wait for an unavailable server.
+        """
         try:
             with self.translated(), closing(self._connect_blocking()) as connection:
                 yield connection
@@ -102,15 +104,17 @@ class PostgresServer:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise psycopg's errors as ours: StoreError for what may pass, else StateError
-        with what to do."""
+        """Raise psycopg's errors as this package's errors.
+
+        StoreError if the problem may pass; else StateError with what to do.
+        """
         try:
             yield
         except psycopg.Error as exc:
             raise self.error_of(exc) from exc
 
     def error_of(self, error: psycopg.Error) -> StoreError | StateError:
-        """The error that a person is shown."""
+        """Return the error to show to a person."""
         what = _one_line(error)
         if isinstance(error, errors.InsufficientPrivilege):
             return StateError(
@@ -126,21 +130,22 @@ _VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",
 }
-#: Classes of SQLSTATE for what may pass: lost connections, rollbacks, a full disk or
-#: memory, a server that stops or starts, an error of its machine.
+#: Classes of SQLSTATE for problems that may pass: lost connections, rollbacks, a full
+#: disk or memory, a server that stops or starts, a hardware error.
 _PASSING = ("08", "40", "53", "57", "58", "25")
 
 
 def is_passing(error: psycopg.Error) -> bool:
-    """Whether the same statement may succeed a little later."""
+    """Return whether the same statement may succeed a little later."""
     if error.sqlstate is not None:
         return error.sqlstate[:2] in _PASSING or error.sqlstate == "55P03"
-    # Without a state the error is libpq's own: the connection.
+    # An error without a SQLSTATE comes from libpq: the connection failed.
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def is_conflict(error: psycopg.Error) -> bool:
-    """Whether another transaction was in the way: the same may be tried at once."""
+    """Return whether another transaction caused the error, so that a retry may work at
+    once."""
     return isinstance(error, errors.TransactionRollback)
 
 

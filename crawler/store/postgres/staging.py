@@ -1,7 +1,7 @@
-"""What a page gives before it ends, as rows that wait for its end.
+"""Rows of results that a page yields before it ends.
 
-Rule: every function works in the open transaction of its caller. Nothing here is
-visible to readers or known to the run before the page lands.
+Rule: every function works in the caller's open transaction. Until the page is
+committed, readers do not see these rows and the run does not count them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ async def stage(
     portion: Portion,
     before: StagedParts,
 ) -> StagedParts:
-    """Write a portion of the page, which has staged `before`; returns all that it has
-    staged then."""
+    """Write a portion of the page, which has staged `before`; return all that it has
+    staged now."""
     if portion.items:
         ordinals = range(before.items, before.items + len(portion.items))
         columns = (
@@ -47,7 +47,7 @@ async def stage(
 
 
 async def drop(pipeline: StatementPipeline, page: int) -> None:
-    """Remove what the page has staged."""
+    """Remove all that the page has staged."""
     for statement in sql.DROP_PAGE:
         await pipeline.send(statement, (page,))
 

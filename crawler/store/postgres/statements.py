@@ -1,8 +1,8 @@
-"""Every statement that the store executes.
+"""All SQL statements of the store.
 
-Rule: `run.` stands for the schema of a run, and `of_run` puts the schema in its place.
-Rows that several workers may insert are sent in the order of their keys, so that no two
-commits wait for each other.
+Rule: `run.` is a placeholder for the schema of a run, which `of_run` fills in. Rows
+that several workers may insert are sent in the order of their keys, so that no two
+commits block each other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crawler.store.files import KeptFile
 
 @lru_cache(maxsize=512)
 def of_run(statement: str, schema: str) -> str:
-    """The statement for the run that has this schema."""
+    """Return the statement for the run with this schema."""
     return statement.replace("run.", f"{schema}.")
 
 
@@ -31,8 +31,8 @@ INSERT INTO crawler.version SELECT 0 WHERE NOT EXISTS (SELECT FROM crawler.versi
 CATALOG_VERSION = "SELECT version FROM crawler.version"
 SET_CATALOG_VERSION = "UPDATE crawler.version SET version = %s"
 LOCK_RUNS = "LOCK TABLE crawler.runs IN SHARE ROW EXCLUSIVE MODE"
-# A reader may come before the first crawl of this version, which adds the columns of
-# the code: a row as an object gives them as soon as they are there.
+# A reader may come before the first crawl of this version has added the columns of the
+# code. Reading the row as an object works with and without them.
 RUN_COLUMNS = """id, version, number, spider, arguments, started, finished, reason,
     seconds, counters, coalesce(to_jsonb(runs) ->> 'code', ''),
     coalesce((to_jsonb(runs) ->> 'code_since')::float8, 0)"""
@@ -64,14 +64,14 @@ KEEP_FILE = f"""INSERT INTO crawler.files({FILE_COLUMNS}, job, key)
 MAKE_SCHEMA = "CREATE SCHEMA {schema}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
-# -- a run is opened
+# -- opening a run
 
 JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
     VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id"""
-# Workers whose lease is over; not those that are landing a group at this moment.
+# Workers whose lease has ended, except those that are just committing a group.
 OUTDATED = """SELECT id FROM run.workers WHERE NOT dead
     AND expires < now() - %s * interval '1 s' FOR UPDATE SKIP LOCKED"""
-# Workers of this machine; the caller knows which of their processes are gone.
+# Workers of this machine; the caller knows which of their processes no longer exist.
 HERE = "SELECT id, pid FROM run.workers WHERE NOT dead AND machine = %s"
 LOCK_WORKERS = """SELECT id FROM run.workers WHERE id = ANY(%s) AND NOT dead
     FOR UPDATE SKIP LOCKED"""
@@ -114,7 +114,7 @@ DROP_STAGED = (
     "DELETE FROM run.staged_rejected",
 )
 
-# -- a group of outcomes lands
+# -- committing a group of outcomes
 
 FENCE = "SELECT commits FROM run.workers WHERE id = %s AND NOT dead FOR UPDATE"
 LOCK_STATE = "SELECT items FROM run.state FOR UPDATE"
@@ -136,7 +136,7 @@ END_PAGES = """DELETE FROM run.pending USING unnest(%s) AS page(fp)
     WHERE pending.fp = page.fp RETURNING pending.fp, pending.depth"""
 KEEP_PAGES = """SELECT pending.fp, pending.depth FROM run.pending
     JOIN unnest(%s) AS page(fp) ON pending.fp = page.fp FOR UPDATE OF pending"""
-# A row that its owner is about to delete is left alone.
+# Do not change a row that its owner is about to delete.
 LOWER = """WITH lower AS (
         SELECT pending.fp, pending.depth AS before, link.depth
         FROM unnest(%s, %s) AS link(fp, depth)
@@ -161,7 +161,7 @@ ADD_NEWS = """INSERT INTO run.news(batch, host, shard, rank, depth, seq)
     SELECT state.batch, host, shard, rank, depth, seq
     FROM run.state, unnest(%s, %s, %s, %s, %s) AS link(host, shard, rank, depth, seq)"""
 END_RUN = "UPDATE run.state SET over = coalesce(over, %s)"
-# The row of `state` counts this commit's items already.
+# The row of `state` already counts the items of this commit.
 ADD_ITEMS = """INSERT INTO run.items(sequence, fp, ordinal, type, body)
     SELECT state.items - %s + n, fp, ordinal, type, body
     FROM run.state, unnest(%s, %s, %s, %s)
@@ -211,7 +211,7 @@ END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
 COMMITS = "SELECT commits FROM run.workers WHERE id = %s"
 LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
 
-# -- workers share a run
+# -- sharing a run among workers
 
 RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
     read_batch = %s WHERE id = %s AND NOT dead RETURNING id"""
@@ -227,7 +227,7 @@ CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
 WANT = """UPDATE run.shards SET wanted = %s WHERE shard IN (
         SELECT shard FROM run.shards WHERE shard = ANY(%s) AND wanted IS NULL
         FOR UPDATE SKIP LOCKED)"""
-# Shards of this worker that another one waits for.
+# Shards of this worker that another worker waits for.
 CALLED = "SELECT shard FROM run.shards WHERE owner = %s AND wanted <> owner"
 CLAIM_WANTED = """UPDATE run.shards SET owner = wanted, wanted = NULL WHERE shard IN (
         SELECT shard FROM run.shards
@@ -262,7 +262,7 @@ KEEP_ROBOTS = """INSERT INTO run.robots(url, status, body) VALUES(%s, %s, %s)
     ON CONFLICT (url) DO UPDATE SET status = excluded.status, body = excluded.body,
         asked = now()"""
 
-# -- a page gives parts before it ends
+# -- staging results of a page before it ends
 
 STAGE_ITEMS = """INSERT INTO run.staged_items(page, ordinal, type, keys, body)
     SELECT %s, * FROM unnest(%s, %s, %s, %s)"""
@@ -292,7 +292,8 @@ LAND_URLS = """WITH new AS (
         INSERT INTO run.pending(host, rank, depth, seq, fp) SELECT * FROM new)
     SELECT name, rank, depth, min(seq), count(*), max(seq)
     FROM new JOIN run.hosts ON number = host GROUP BY name, rank, depth"""
-# Of a URL that is new one request is none too many, if no link was there before it.
+# Counts equal requests. One request of a new URL is not a repetition, unless a link to
+# the URL came first.
 STAGED_AGAIN = f"""SELECT fp, times, parent, callback FROM (
         SELECT fp, parent, callback, again - (found_as = '{BUILT}' AND NOT EXISTS (
             SELECT FROM run.urls WHERE urls.fp = staged.fp))::int AS times
@@ -312,7 +313,7 @@ STAGED_REJECTED = """SELECT place, fp, url, rule, parent, found_as
     FROM run.staged_rejected
     WHERE page = %s AND place > %s ORDER BY place LIMIT %s"""
 
-# -- what is asked of a run
+# -- reading a run
 
 TAKE = """SELECT page.rank, page.depth, page.seq, page.fp, url, callback, parent,
         found_as, coalesce(tries.options, urls.options), meta, attempt, first_tried,
@@ -355,9 +356,10 @@ WORKERS = """SELECT machine, pid, is_leader,
     FROM run.workers WHERE NOT dead ORDER BY is_leader DESC, id"""
 URL_OF = "SELECT url FROM run.urls WHERE fp = %s"
 
-# -- failed pages are put back
+# -- putting failed pages back
 
-# The run goes on: its spider has not stopped it, nor given its last items.
+# Mark the run as unfinished: its spider has neither stopped it nor yielded its last
+# items.
 GO_ON = "DELETE FROM run.facts WHERE name IN ('stopped', 'closed')"
 
 FAILED = """SELECT visit.fp, reason, status, visit.depth, url.parent, url.host,

@@ -1,7 +1,7 @@
-"""The shared store: one PostgreSQL schema a run, one transaction a group of pages.
+"""The shared store: one PostgreSQL schema for each run, one transaction for many pages.
 
-Rule: memory changes only after the commit. A commit whose answer was lost with the
-connection is looked up before the same group is tried again.
+Rule: memory changes only after the commit. If a connection is lost during a commit, the
+store first checks whether it was committed before trying the same group again.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from crawler.store.stored_entry import entry_of
 
 logger = logging.getLogger(__name__)
 
-#: Hosts whose numbers are kept in memory.
+#: Maximum number of hosts whose numbers are kept in memory.
 KNOWN_HOSTS = 200_000
-#: How often a group is tried at once when other transactions are in its way.
+#: How often a group is tried again at once after conflicts with other transactions.
 CONFLICTS = 10
 
 
 class PostgresStore:
-    """A job's state in the database at `url`: it survives any crash of a worker, and
-    whatever the server survives.
+    """A job's state in the database at `url`.
 
-    Once it is open it must be closed, whatever happened. Over 15 methods and 12
-    attributes: eighteen are those of the protocol, and what `open` opens.
+    It survives any crash of a worker, and all that the server survives. An opened store
+    must be closed, whatever happened. Over 15 methods and 12 attributes: eighteen
+    belong to the protocol, and to what `open` opens.
     """
 
     is_stocked = True
@@ -81,12 +81,12 @@ class PostgresStore:
         self._clock = clock
         self._monotonic = monotonic
         self._is_resumed = False
-        #: A commit that was sent, and whether it has landed is not known.
+        #: A commit that was sent, of which it is unknown whether it took effect.
         self._doubtful: tuple[Change, Sequence[Outcome]] | None = None
-        #: The status that the next commit is to write; None: the last one is written.
+        #: The status that the next commit will write; None if it is written.
         self._status: str | None = None
         self._has_noted = False
-        #: The other processes that work on the run, once it is open.
+        #: The other processes that work on the run; set by `open`.
         self.team: PostgresTeam
         self._listed: ListedRun
         self._run: WorkerState
@@ -94,8 +94,10 @@ class PostgresStore:
         self.rejected: Mapping[int, str] = {}
 
     async def sink_positions(self, job: str) -> list[str]:
-        """The last positions of all sinks, in all runs of the job that are kept; may
-        be called before `open`."""
+        """Return the last positions of all sinks, in all kept runs of the job.
+
+        May be called before `open`.
+        """
 
         async def read(connection: Connection) -> list[str]:
             exists = await (await connection.execute(sql.CATALOG_EXISTS)).fetchone()
@@ -113,13 +115,13 @@ class PostgresStore:
         link = WorkerLink(self._server)  # the run may never be opened
         try:
             return await link.once(read)
-        except StoreError as exc:  # there is nothing yet to wait with
+        except StoreError as exc:  # before `open` nothing would repeat the call
             raise StateError(str(exc)) from exc
         finally:
             await link.close()
 
     def file_table(self, job: str) -> FileTable:
-        """The files of the job, for all processes."""
+        """Return the table of the job's files, which all processes share."""
         return PostgresFileTable(self._server, job)
 
     async def open(self, start: RunStart) -> Opening:
@@ -144,7 +146,8 @@ class PostgresStore:
             opening = await self._link.once(work)
         except BaseException as exc:
             await self._link.close()
-            if isinstance(exc, StoreError):  # there is nothing yet to wait with
+            # before `open` nothing would repeat the call
+            if isinstance(exc, StoreError):
                 raise StateError(str(exc)) from exc
             raise
         run = self._run
@@ -159,8 +162,11 @@ class PostgresStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """At most `limit` pending entries of `host`, the best first, none of them in
-        `without`; they stay pending. `now` is monotonic: `due` is translated to it."""
+        """Return at most `limit` pending entries of `host`, the best first, none in
+        `without`.
+
+        They stay pending. `now` is monotonic; `due` is converted to it.
+        """
         if not self._run.owns(host):
             return []
         held = Bigints(without)
@@ -177,8 +183,10 @@ class PostgresStore:
     async def commit(
         self, outcomes: Sequence[Outcome], *, items_limit: int | None = None
     ) -> Committed:
-        """Land `outcomes` in one transaction, in order; StoreError: nothing landed, and
-        the same may be tried again."""
+        """Commit `outcomes` in one transaction, in order.
+
+        StoreError: nothing was committed, and the same outcomes may be committed again.
+        """
 
         async def work(connection: Connection) -> Committed:
             if (landed := await self._landed_before(connection, outcomes)) is not None:
@@ -217,7 +225,8 @@ class PostgresStore:
     async def _landed_before(
         self, connection: Connection, outcomes: Sequence[Outcome]
     ) -> Committed | None:
-        """What the commit in doubt changed, if it has landed and is asked for again."""
+        """Return what the doubtful commit changed, if it took effect and is now
+        repeated."""
         if self._doubtful is None:
             return None
         change, sent = self._doubtful
@@ -237,8 +246,11 @@ class PostgresStore:
         return committed
 
     async def note(self, status: Status) -> None:
-        """Record where the run stands: with the next commit; by itself at first, and
-        once no commit has come between two."""
+        """Record the status of the run with the next commit.
+
+        It is written at once if it is the first, or if no commit came since the last
+        one.
+        """
         is_quiet = self._status is not None or not self._has_noted
         self._status = msgspec.json.encode(status).decode()
         self._has_noted = True
@@ -254,7 +266,8 @@ class PostgresStore:
         self._status = None
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Keep a part of what a page gives before it ends; see `RequestQueue.stage`."""
+        """Keep a part of what a page yields before it ends; see
+        `RequestQueue.stage`."""
         page, run = entry.fingerprint, self._run
         before = run.staged.get(page, StagedParts()) if number else StagedParts()
 
@@ -268,15 +281,15 @@ class PostgresStore:
         run.staged[page] = await self._link.once(work)
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Committed items in order, from the one after `sequence`."""
+        """Return committed items in order, from the one after `sequence`."""
         rows = await self._read(sql.ITEMS_AFTER, (sequence, limit))
         return [ItemRow(*row) for row in rows]
 
     async def release_items(self, sequence: int) -> None:
-        """Nothing to do: items stay, for `crawl export`, and none are in memory."""
+        """Do nothing: items stay stored for `crawl export`, and none are in memory."""
 
     async def sink_position(self, sink: str) -> str | None:
-        """The position that `set_sink_position` recorded last for `sink`."""
+        """Return the position last recorded for `sink` by `set_sink_position`."""
         rows = await self._read(sql.SINK_POSITION, (sink,))
         return str(rows[0][0]) if rows else None
 
@@ -293,7 +306,7 @@ class PostgresStore:
         await self._link.steadily(work)
 
     async def explain(self, fingerprint: int) -> Explanation | None:
-        """All that is known of one URL; None: nothing."""
+        """Return all that is known of one URL; None if it is unknown."""
         page = (fingerprint,)
         story = await self._read(sql.URL_STORY, page)
         visits = await self._read(sql.VISITS_OF, page)
@@ -301,7 +314,8 @@ class PostgresStore:
         return explained(fingerprint, story, visits, await self._read(more, page))
 
     async def finish(self, reason: str, report: bytes) -> None:
-        """The run is complete (its `reason` and its report): it is not resumed."""
+        """Record that the run is complete, with its reason and report; it will not be
+        resumed."""
         if not self._run.is_leader:
             return
         values = (self._clock(), reason, report, self._totals, self._listed.id)
@@ -312,8 +326,11 @@ class PostgresStore:
         await self._link.once(work)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
-        """Close; `seconds` is how long the run has taken in all. An unfinished run
-        is resumed by the next `open`; a new one that was not begun is forgotten."""
+        """Close the run; `seconds` is how long it has taken in total.
+
+        The next `open` resumes an unfinished run. A new run that was not begun is
+        removed.
+        """
 
         async def leave(connection: Connection) -> None:
             run, me = self._listed, self._run.worker
@@ -324,7 +341,7 @@ class PostgresStore:
                     return
                 left = await pipeline.send(sql.LEAVE, (seconds, me))
                 if not await pipeline.rows(left):
-                    return  # it has been given up
+                    return  # other workers have taken over its work
                 await bury(pipeline, [me])
                 values = (seconds, self._totals, run.id)
                 await pipeline.send(sql.NOTE_RUN, values)
@@ -332,7 +349,7 @@ class PostgresStore:
         try:
             await self._link.once(leave)
         except StoreError as exc:
-            logger.warning("The run's last seconds are not recorded: %s", exc)
+            logger.warning("The last status of the run was not written: %s", exc)
         finally:
             await self.team.close()
             await self._link.close()
@@ -346,7 +363,7 @@ class PostgresStore:
         return encoded(summed([self._run.others, self._run.own]))
 
     async def _know(self, connection: Connection, names: Iterable[str]) -> None:
-        """Give these hosts numbers, and learn the numbers of those that have one."""
+        """Give numbers to these hosts, and learn the numbers of known ones."""
         hosts = self._run.hosts
         unknown = sorted(name for name in names if name not in hosts)
         if not unknown:
@@ -355,7 +372,7 @@ class PostgresStore:
             hosts.clear()
         shards = Integers(map(shard_of, unknown))
         async with self._transaction(connection) as pipeline:
-            # The next commit waits for the disk, and for these rows with it.
+            # The next commit waits for the disk, and so for these rows, too.
             await pipeline.send("SET LOCAL synchronous_commit = off")
             await pipeline.send(sql.ADD_HOSTS, (Texts(unknown), shards))
             found = await pipeline.send(sql.HOSTS, (Texts(unknown),))
@@ -371,7 +388,7 @@ class PostgresStore:
         return await pipeline.rows(await pipeline.send(query, values))
 
     async def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        """The rows of a query that changes nothing."""
+        """Return the rows of a query that changes nothing."""
         return await self._link.steadily(
             lambda connection: self._rows(connection, query, values)
         )

@@ -1,6 +1,6 @@
-"""One worker of a run beside the others: its lease, its shards, its news.
+"""One worker of a shared run: its lease, its shards, and the news from other workers.
 
-Rule: it has a connection of its own, so that a long commit does not hold up the lease.
+Rule: it has its own connection, so that a long commit does not delay the lease.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
 
 class PostgresTeam:
-    """The workers of a run, as one of them sees them."""
+    """The workers of a run, as seen by one of them."""
 
     def __init__(
         self,
@@ -49,19 +49,22 @@ class PostgresTeam:
         self.is_leader = run.is_leader
         self.is_limited = run.is_limited
         self.deadline = monotonic() + lease.seconds - lease.margin
-        #: Shards that are given up once nothing of them is out.
+        #: Shards that will be released once they have no request in flight.
         self._leaving: set[int] = set()
-        #: Shards that this worker has asked for; those that it got in this way.
+        #: Shards that this worker has asked for, and shards that it received in this
+        #: way.
         self._wanted: set[int] = set()
         self._called_in: set[int] = set()
 
     def owns(self, host: str) -> bool:
-        """Whether this worker may ask the host."""
+        """Return whether this worker may send requests to the host."""
         return self._run.owns(host)
 
     async def beat(self, needs: Needs) -> News:
-        """Renew the lease, take a fair share of the shards, and learn what is new.
-        LeaseLost: the run has given this worker up."""
+        """Renew the lease, take a fair share of the shards, and return the news.
+
+        LeaseLost: other workers have taken over this worker's shards.
+        """
         sent = self._monotonic()
 
         async def work(connection: Connection) -> News:
@@ -74,7 +77,7 @@ class PostgresTeam:
 
     async def _beat(self, pipeline: StatementPipeline, needs: Needs) -> News:
         run, given = self._run, 0
-        # The order of locks is that of a commit: the worker's row, then the run's.
+        # Lock in the same order as a commit: the worker's row first, then the run's.
         renewed = await pipeline.send(
             sql.RENEW, (self.lease.seconds, run.batch, run.worker)
         )
@@ -104,13 +107,14 @@ class PostgresTeam:
         return news
 
     async def _lead(self, pipeline: StatementPipeline) -> None:
-        """End the crawl when nothing is pending; forget news that all have read."""
+        """End the crawl when nothing is pending; remove news that all workers have
+        read."""
         await pipeline.send(sql.FORGET_NEWS)
         if await pipeline.rows(await pipeline.send(sql.IS_DRY)) == [(True,)]:
             await pipeline.send(sql.END_RUN, ("finished",))
 
     async def _exchange_permits(self, pipeline: StatementPipeline, wanted: int) -> int:
-        """Take permits, or give some back; returns how many were given."""
+        """Take permits or return some; return how many were granted."""
         given = wanted
         if wanted > 0:
             cursor = await pipeline.send(sql.TAKE_PERMITS, (wanted, wanted))
@@ -124,8 +128,10 @@ class PostgresTeam:
     async def _share_out(
         self, pipeline: StatementPipeline, workers: int, needs: Needs, news: News
     ) -> None:
-        """Take free shards up to a fair share, and give up what is beyond it. Shards
-        that pages wait for change their owner in any case."""
+        """Take free shards up to a fair share, and release shards beyond it.
+
+        Shards that pages wait for change their owner in any case.
+        """
         run = self._run
         free = self._leaving - needs.busy
         if free:
@@ -137,7 +143,7 @@ class PostgresTeam:
         gained = await self._claim_wanted(pipeline, needs.wanted)
         fair = math.ceil(SHARDS / max(1, workers))
         if len(run.shards) > fair:
-            # A shard that was asked for is needed once more, as likely as not.
+            # A shard that was asked for will probably be needed again.
             kept = needs.busy | self._called_in
             surplus = sorted(run.shards, key=lambda shard: shard in kept)
             self._leave(frozenset(surplus[: len(run.shards) - fair]))
@@ -151,8 +157,11 @@ class PostgresTeam:
             run.shards |= gained
 
     def _leave(self, shards: AbstractSet[int]) -> None:
-        """Begin nothing more at these shards. A later beat gives them up: until now
-        requests may have begun of which `Needs.busy` does not know."""
+        """Start no more requests in these shards.
+
+        A later beat releases them, because requests may just have begun that
+        `Needs.busy` does not contain yet.
+        """
         leaving = shards & self._run.shards
         self._run.shards -= leaving
         self._called_in -= leaving
@@ -161,7 +170,7 @@ class PostgresTeam:
     async def _claim_wanted(
         self, pipeline: StatementPipeline, wanted: frozenset[int]
     ) -> set[int]:
-        """Ask for these shards; those that are given by now."""
+        """Ask for these shards; return those that this worker has received by now."""
         worker = self._run.worker
         if wanted:
             await pipeline.send(sql.WANT, (worker, Integers(sorted(wanted))))
@@ -192,11 +201,12 @@ class PostgresTeam:
         news.counters = summed([run.others, run.own])
 
     async def end(self, reason: str) -> None:
-        """The crawl is over, for all workers."""
+        """End the crawl for all workers."""
         await self._do(sql.END_RUN, (reason,))
 
     async def robots(self, url: str) -> tuple[int, bytes] | None:
-        """What a robots.txt was answered within a day: status and body."""
+        """Return the response to a robots.txt request of the last day: status and
+        body."""
 
         async def work(connection: Connection) -> list[Any]:
             pipeline = StatementPipeline(connection, self._listed.schema)
@@ -206,7 +216,7 @@ class PostgresTeam:
         return (rows[0][0], bytes(rows[0][1])) if rows else None
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:
-        """Remember what a robots.txt was answered."""
+        """Store the response to a robots.txt request."""
         await self._do(sql.KEEP_ROBOTS, (url, status, body))
 
     async def close(self) -> None:
@@ -223,14 +233,15 @@ class PostgresTeam:
 async def hosts_of(
     pipeline: StatementPipeline, shards: Iterable[int]
 ) -> dict[str, float]:
-    """Hosts of shards that have pending entries, or rest: for how many seconds."""
+    """Return hosts in the shards with pending entries or a pause: the seconds of the
+    pause."""
     column = Integers(sorted(shards))
     rows = await pipeline.rows(await pipeline.send(sql.GAINED, (column,)))
     return {host: max(0.0, seconds or 0.0) for host, seconds in rows}
 
 
 async def _refusal(pipeline: StatementPipeline, run: ListedRun, start: RunStart) -> str:
-    """Why this worker must leave: the run was resumed with other code; "": it was
+    """Return why this worker must leave: the run was resumed with other code; "" if
     not."""
     cursor = await pipeline.send(sql.CODE, (run.id, start.code))
     for code, since in await pipeline.rows(cursor):

@@ -1,7 +1,7 @@
-"""The rows of one transaction that are written last, behind one lock.
+"""The rows of a transaction that are written last, under one lock.
 
-The row of `state` is changed by every commit that has items, so it is locked at the
-very end: the items of a run are numbered in the order of the commits.
+Every commit with items changes the row of `state`, so this row is locked at the very
+end. Thus the items of a run are numbered in the order of the commits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints, Blobs, Floats, Integers, Texts
 from crawler.store.postgres.pipeline import StatementPipeline
 
-#: The sets and the texts of `Facts`; their rows bear their names.
+#: The sets and texts of `Facts`; each row carries the name of its field.
 _FIELDS = msgspec.structs.fields(Facts)
 _SETS = tuple(each.name for each in _FIELDS if each.default_factory is set)
 TEXTS = tuple(each.name for each in _FIELDS if each.type is str)
@@ -24,7 +24,7 @@ START_ENDED = "start_ended"
 
 
 class LastRows:
-    """Items, visits, tries and facts, gathered while a group lands."""
+    """Items, visits, tries and facts, collected while a group is committed."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -33,10 +33,10 @@ class LastRows:
         self._tries: dict[int, tuple[Any, ...]] = {}
         self._tried: set[int] = set()
         self._facts = Facts()
-        #: Equal requests by fingerprint: how many, and of the last one the fingerprint
-        #: of its page and its callback.
+        #: By fingerprint: how many equal requests there were, and page and callback of
+        #: the last.
         self.duplicates: dict[int, tuple[int, int, str]] = {}
-        #: Items so far, and those that `write_items` has written.
+        #: Number of items so far, and of items that `write_items` has written.
         self.count = self._written = 0
 
     def add_item(self, fingerprint: int, ordinal: int, kind: str, body: bytes) -> None:
@@ -45,11 +45,11 @@ class LastRows:
 
     @property
     def waiting(self) -> int:
-        """Items that are not written yet."""
+        """Return the number of items that are not written yet."""
         return len(self._items)
 
     def add_visit(self, outcome: Outcome, depth: int, items: int) -> None:
-        """A line of the page log; its items were added just before."""
+        """Add a line to the page log; its items were added just before."""
         assert outcome.entry is not None
         self._visits.append(
             (
@@ -69,8 +69,10 @@ class LastRows:
     def set_tries(
         self, entry: Entry, due: float, earlier_items: int, options: Options | None
     ) -> None:
-        """Store how often a page was tried, and when it is tried again; with other
-        options, if any."""
+        """Store how often a page was tried, and when it will be tried again.
+
+        Changed options are stored, too.
+        """
         delay = max(0.0, due - self._now) if due else 0.0
         chain = ",".join(map(str, entry.chain))
         fp, first = entry.fingerprint, entry.first_tried
@@ -79,7 +81,7 @@ class LastRows:
         self._tries[fp] = (fp, first, due, delay, *numbers, chain, packed)
 
     def end_tries(self, fingerprint: int) -> None:
-        """The page has ended."""
+        """Remove the tries of a page that has ended."""
         self._tries.pop(fingerprint, None)
         self._tried.add(fingerprint)
 
@@ -91,13 +93,13 @@ class LastRows:
     def add_duplicates(
         self, fingerprint: int, times: int, parent: int, callback: str
     ) -> None:
-        """Remember so many requests that are equal to a known one."""
+        """Remember `times` requests that are equal to a known one."""
         earlier = self.duplicates.get(fingerprint, (0, 0, ""))[0]
         self.duplicates[fingerprint] = earlier + times, parent, callback
 
     @property
     def has_facts(self) -> bool:
-        """Whether there are facts to write."""
+        """Return whether there are facts to write."""
         return bool(self._facts)
 
     def add_facts(self, facts: Facts) -> None:
@@ -110,9 +112,12 @@ class LastRows:
         *,
         is_heard: bool = False,
     ) -> None:
-        """Number and write the items so far, and what `start()` has given and counted;
-        the row of `state` is locked from now. `is_heard`: other workers must know of
-        the commit."""
+        """Number and write the items so far, and what `start()` has yielded and
+        counted.
+
+        From here on the row of `state` is locked. `is_heard`: other workers must learn
+        of the commit.
+        """
         if not self._items and start is None and not is_heard:
             return
         fps, ordinals, kinds, bodies = _columns(self._items, 4)
@@ -125,7 +130,8 @@ class LastRows:
         self._items.clear()
 
     async def write(self, pipeline: StatementPipeline, *, has_room: bool) -> None:
-        """Write all else; without room no more URLs of equal requests are stored."""
+        """Write all other rows; without room no more URLs of equal requests are
+        stored."""
         if self.duplicates:
             statement = sql.ADD_DUPLICATES if has_room else sql.COUNT_DUPLICATES
             order = sorted(self.duplicates)
@@ -189,5 +195,5 @@ class LastRows:
 
 
 def _columns(rows: list[Any], width: int) -> list[Any]:
-    """The columns of rows."""
+    """Return the columns of rows."""
     return list(zip(*rows, strict=True)) if rows else [()] * width

@@ -351,7 +351,7 @@ class SqliteStore:
                         self._path,
                     )
             except StoreError as exc:
-                logger.warning("The run's last seconds are not recorded: %s", exc)
+                logger.warning("The last status of the run was not written: %s", exc)
             finally:
                 await self._thread.run(self._resources.close)
                 self._thread.end()
