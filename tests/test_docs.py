@@ -14,7 +14,7 @@ from runpy import run_path
 import pytest
 
 from crawler import Reason, Request, crawl, settings
-from crawler.cli.dispatch import COMMANDS
+from crawler.cli.dispatch import modules
 from crawler.cli.loading import load_spider
 from crawler.cli.parser import parser_of
 from crawler.jobs.definition import JobSettings, jobs_of
@@ -54,7 +54,7 @@ def test_the_python_of_a_page_runs_and_prints_what_the_page_says(
 
 @pages
 def test_the_commands_of_a_page_exist_with_their_options(page: Path) -> None:
-    parser = parser_of([module.add for module in COMMANDS], __version__)
+    parser = parser_of([module.add for module in modules()], __version__)
 
     unknown = []
     for line, words in commands(page):
@@ -129,7 +129,7 @@ def test_every_setting_of_a_job_is_explained() -> None:
 
 def test_every_command_is_explained_with_all_its_options() -> None:
     page = text_of("command-line.md")
-    parser = parser_of([module.add for module in COMMANDS], __version__)
+    parser = parser_of([module.add for module in modules()], __version__)
 
     missing = []
     for name, command in commands_of(parser).items():

@@ -4,6 +4,7 @@ line."""
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import shlex
 import signal
@@ -11,47 +12,37 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
-from crawler.cli import (
-    cleaning,
-    demo,
-    exits,
-    history,
-    jobs,
-    listing,
-    new,
-    outputs,
-    pages,
-    run,
-    schedule,
-    shell,
-    status,
-    streams,
-    work,
-)
+from crawler.cli import exits, streams
 from crawler.cli.parser import parser_of
 from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
 from crawler.web.redaction import redacted, without_secret
 
-#: One module for each group of commands, in the order in which help lists them.
-COMMANDS = (
-    demo,
-    new,
-    listing,
-    outputs,
-    run,
-    work,
-    pages,
-    shell,
-    history,
-    status,
-    cleaning,
-    jobs,
-    schedule,
-)
+#: The module of each command, in the order in which help lists them. A command line
+#: that begins with a command needs the parser of that one only.
+COMMANDS = {
+    "demo": "demo",
+    "new": "new",
+    "list": "listing",
+    "outputs": "outputs",
+    "run": "run",
+    "work": "work",
+    "fetch": "pages",
+    "parse": "pages",
+    "shell": "shell",
+    "runs": "history",
+    "report": "history",
+    "why": "history",
+    "export": "history",
+    "retry": "history",
+    "status": "status",
+    "clean": "cleaning",
+    "jobs": "jobs",
+    "schedule": "schedule",
+}
 
 
 def dispatch(arguments: Sequence[str]) -> int:
@@ -81,7 +72,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 def execute(arguments: Sequence[str]) -> int:
     """Run the command in this process, without changing its streams. Return the exit
     code."""
-    parser = parser_of([module.add for module in COMMANDS], __version__)
+    parser = parser_of([module.add for module in modules(arguments)], __version__)
     try:
         parsed = parser.parse_args(arguments)
     except SystemExit as exc:
@@ -104,6 +95,13 @@ def execute(arguments: Sequence[str]) -> int:
         code = exits.CRASHED
     sys.stdout.flush()
     return int(code)
+
+
+def modules(arguments: Sequence[str] = ()) -> list[ModuleType]:
+    """Import the module of the command that the arguments begin with, or all."""
+    named = COMMANDS.get(arguments[0]) if arguments else None
+    names = [named] if named else list(dict.fromkeys(COMMANDS.values()))
+    return [importlib.import_module(f"crawler.cli.{name}") for name in names]
 
 
 def _shown(argument: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -27,6 +26,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         choice = _CHOICE.search(message)
         if choice:
+            import difflib
+
             names = re.findall(r"[a-z]+", choice[2])
             near = difflib.get_close_matches(choice[1], names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"valid are {choice[2]}"

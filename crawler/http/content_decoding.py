@@ -11,11 +11,11 @@ import httpx
 import msgspec
 
 from crawler.http.decompressors import (
-    ERRORS,
     FORMATS,
     REGISTERED,
     ContentCoding,
     Decompressor,
+    errors,
 )
 from crawler.http.errors import BombError, TooLargeError, TruncatedError
 
@@ -128,7 +128,7 @@ class Decoder:
                     layer.produced += len(piece)
                     self._check(layer.produced)
                     yield piece
-            except ERRORS as exc:
+            except errors() as exc:
                 raise httpx.DecodingError(
                     f"The body is not valid {layer.format.name}: {exc}"
                 ) from exc

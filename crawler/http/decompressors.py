@@ -7,21 +7,17 @@ before it has grown. No I/O, no clock.
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Protocol
 
 import msgspec
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 try:
     import brotli  # type: ignore[import-untyped]
 except ImportError:  # PyPy's brotli cannot limit its output
     brotli = None
 
-__all__ = ["ERRORS", "FORMATS", "REGISTERED", "ContentCoding", "Decompressor"]
+__all__ = ["FORMATS", "REGISTERED", "ContentCoding", "Decompressor", "errors"]
 
 #: RFC 9659: windows above 8 MiB are not allowed on the web.
 _ZSTD_WINDOW_LOG = 23
@@ -288,8 +284,19 @@ class _Brotli:
 
 
 def _open_zstd(head: bytes) -> Decompressor:
+    zstd = _zstd()
     limit = {int(zstd.DecompressionParameter.window_log_max): _ZSTD_WINDOW_LOG}
-    return zstd.ZstdDecompressor(options=limit)
+    opened: Decompressor = zstd.ZstdDecompressor(options=limit)
+    return opened
+
+
+def _zstd() -> ModuleType:
+    """The module, which is imported when the first server uses it."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
 
 
 def _continues_zstd(head: bytes) -> bool:
@@ -308,10 +315,15 @@ FORMATS = {
     "deflate": ContentCoding("deflate", 2, _open_deflate, may_stop=_has_all_data),
     "zstd": ContentCoding("zstd", 4, _open_zstd, _continues_zstd),
 }
-ERRORS: tuple[type[Exception], ...] = (zlib.error, zstd.ZstdError)
 if brotli:
     FORMATS["br"] = ContentCoding("br", 1, open=lambda head: _Brotli())
-    ERRORS = (*ERRORS, brotli.error)
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What decompressors raise for a body that is damaged."""
+    found = (zlib.error, _zstd().ZstdError)
+    return (*found, brotli.error) if brotli else found
+
 
 #: Names of encodings: those registered at IANA, and three more in use. A body in one
 #: that cannot be decoded here is not text.

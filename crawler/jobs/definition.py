@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
 import msgspec
 
 from crawler import settings as layers
 from crawler.errors import ConfigError
-from crawler.jobs import timetable, zones
+from crawler.jobs import timetable
 from crawler.settings import Layer, Seconds, Section
 
 #: A job's name becomes the name of files, systemd units and containers.
@@ -144,7 +144,11 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     }
     settings = layers.converted(JobSettings, read)
     try:
-        zone = zones.zone(settings.timezone)
+        zone: tzinfo = UTC
+        if settings.timezone != "UTC":
+            from crawler.jobs import zones
+
+            zone = zones.zone(settings.timezone)
         schedule = settings.schedule
         cron = timetable.cron(schedule, zone, now) if schedule.strip() else None
         _check(settings)

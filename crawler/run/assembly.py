@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -38,20 +39,21 @@ from crawler.run.page_loader import PageLoader
 from crawler.run.redirection import Redirection
 from crawler.run.run_plan import RunPlan, scope_of
 from crawler.run.scheduler import Scheduler
-from crawler.run.shared_scheduler import SharedScheduler
 from crawler.run.spider_attributes import SpiderAttributes
 from crawler.run.start_requests import StartRequests
-from crawler.run.teamwork import Guarded, TeamParts, Teamwork
 from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.sinks import Outputs
 from crawler.spider import Spider
 from crawler.stats import FinishReason
 from crawler.store.base import Facts, Opening, Store
-from crawler.store.sharing import Team
 from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
+
+if TYPE_CHECKING:
+    from crawler.run.teamwork import Teamwork
+    from crawler.store.sharing import Team
 
 #: Requests per second to a host without a configured rate.
 DEFAULT_RATE = 8.0
@@ -136,6 +138,8 @@ def assemble(resources: RunResources) -> Assembled:
     apart = [session.name for session in all_of(spider.sessions)]
     wire: Fetch = Wire(plan.client, start_origins, credentials, names, apart)
     if team is not None:
+        from crawler.run.teamwork import Guarded  # a process alone needs none of it
+
         wire = Guarded(wire, team)
     pool = _proxy_pool(resources)
     through = wire if pool is None else pool.layer(wire)
@@ -210,6 +214,9 @@ def assemble(resources: RunResources) -> Assembled:
     own.stand_in = engine.stand_in
     if team is None:
         return Assembled(engine, callbacks, observations, pool)
+
+    from crawler.run.shared_scheduler import SharedScheduler
+    from crawler.run.teamwork import TeamParts, Teamwork
 
     def learn(news: Facts) -> None:
         scope.restore(news.scope)
@@ -384,22 +391,22 @@ def _scheduler(
     team: Team | None,
 ) -> Scheduler:
     opening, pages = resources.opening, resources.plan.options.pages
+    options: dict[str, Any] = {
+        "gate": robots,
+        "total_rate": resources.plan.settings.politeness.total_rate,
+        "stocked": resources.plan.store.is_stocked,
+        "ceilings": resources.plan.options.ceilings,
+        "names": names,
+    }
+    if team is not None:
+        from crawler.run.shared_scheduler import SharedScheduler
+
+        shared = SharedScheduler(hosts, team=team, **options)
+        shared.gain(dict.fromkeys(opening.hosts, 0.0))
+        return shared
     if pages is not None:
         pages = max(0, pages - opening.counters.pages)
-    make: Callable[..., Scheduler] = partial(Scheduler, permits=pages)
-    if team is not None:
-        make = partial(SharedScheduler, team=team)
-    scheduler = make(
-        hosts,
-        gate=robots,
-        total_rate=resources.plan.settings.politeness.total_rate,
-        stocked=resources.plan.store.is_stocked,
-        ceilings=resources.plan.options.ceilings,
-        names=names,
-    )
-    if isinstance(scheduler, SharedScheduler):
-        scheduler.gain(dict.fromkeys(opening.hosts, 0.0))
-        return scheduler
+    scheduler = Scheduler(hosts, permits=pages, **options)
     for host in opening.hosts:
         scheduler.frontier.stock(host, True)
     return scheduler

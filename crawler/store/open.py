@@ -19,9 +19,6 @@ from crawler.store.folder import own_folder
 from crawler.store.memory import MemoryStore
 from crawler.store.reading import Reader
 from crawler.store.sqlite.catalog import JobFiles
-from crawler.store.sqlite.cleaning import clean
-from crawler.store.sqlite.put_back import put_back
-from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 
 
@@ -63,6 +60,8 @@ def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
     if storage.url:
         reader: Reader = _shared("reader").PostgresReader(storage.url)
         return reader
+    from crawler.store.sqlite.reader import SqliteReader  # a run needs none
+
     return SqliteReader(root / storage.dir)
 
 
@@ -90,6 +89,8 @@ def retry_failed(
     if storage.url:
         work = _shared("put_back").put_back
         return int(work(storage.url, job, statuses=statuses, reasons=reasons))
+    from crawler.store.sqlite.put_back import put_back
+
     return put_back(storage.dir, job, statuses=statuses, reasons=reasons)
 
 
@@ -101,6 +102,8 @@ def clean_runs(storage: StorageSettings, job: str, keep: int) -> list[int]:
     if storage.url:
         removed: list[int] = _shared("cleaning").clean(storage.url, job, keep)
         return removed
+    from crawler.store.sqlite.cleaning import clean
+
     return clean(storage.dir, job, keep)
 
 

@@ -12,7 +12,6 @@ from itertools import islice
 
 from webencodings import lookup
 
-from crawler.web import legacy_encodings
 from crawler.web.meta_elements import metas, metas_of_prefix
 
 #: Byte order marks, and the WHATWG names of their encodings.
@@ -106,6 +105,10 @@ def decode_as(body: bytes, name: str) -> str:
     for bom, its in BOMS:
         if its == name:
             body = body.removeprefix(bom)
+    if name == "utf-8":
+        return body.decode("utf-8", "replace")
+    from crawler.web import legacy_encodings  # few pages need the tables
+
     return legacy_encodings.decode(body, name)
 
 
@@ -127,6 +130,8 @@ def encode_query(reference: str, name: str) -> str:
     path, mark, query = reference.partition("?")
     query, hash_sign, fragment = query.partition("#")
     if not query.isascii():
+        from crawler.web import legacy_encodings
+
         query = legacy_encodings.encode_query(query, name)
     return f"{path}{mark}{query}{hash_sign}{fragment}"
 

@@ -24,9 +24,8 @@ _SINGLE = {
 
 
 def decode(body: bytes, name: str) -> str:
-    """Return the text of a body in the encoding with this WHATWG name; never fails."""
-    if name == "utf-8":
-        return body.decode("utf-8", "replace")
+    """Return the text of a body in the encoding with this WHATWG name, other than
+    UTF-8; never fails."""
     if name.startswith("utf-16"):
         return body.decode(
             "utf-16-be" if name == "utf-16be" else "utf-16-le", "replace"

@@ -7,7 +7,7 @@ without a usable type is sniffed by the MIME Sniffing standard (section 7.1).
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ def sniff(body: bytes, *, scriptable: bool = True) -> str:
     binary data, which spiders treat in the same way.
     """
     head = body[:SNIFFED_BYTES]
-    for pattern, essence in (*_SCRIPTABLE, *_DATA) if scriptable else _DATA:
+    for pattern, essence in _signatures(scriptable=scriptable):
         if pattern.match(head):
             return essence
     if _is_mp4(head):
@@ -141,42 +141,47 @@ def _end_of(text: str, start: int, marks: str) -> int:
 
 
 # The first bytes of types, in the standard's order. Types that can run scripts:
-_SCRIPTABLE = [
+_SCRIPTABLE = (
     (
-        re.compile(
-            rb"[\t\n\x0c\r ]*<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT"
-            rb"|TABLE|A|STYLE|TITLE|BODY|BR|B|P|!--)[ >]",
-            re.I,
+        (
+            rb"(?i:[\t\n\x0c\r ]*<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT"
+            rb"|TABLE|A|STYLE|TITLE|BODY|BR|B|P|!--)[ >])"
         ),
         "text/html",
     ),
-    (re.compile(rb"[\t\n\x0c\r ]*<\?xml"), "text/xml"),
-    (re.compile(rb"%PDF-"), "application/pdf"),
-]
+    (rb"[\t\n\x0c\r ]*<\?xml", "text/xml"),
+    (rb"%PDF-", "application/pdf"),
+)
 # All other types:
-_DATA = [
-    (re.compile(pattern, re.S), essence)
-    for pattern, essence in (
-        (rb"%!PS-Adobe-", "application/postscript"),
-        (rb"\xfe\xff..|\xff\xfe..|\xef\xbb\xbf.", "text/plain"),
-        (rb"\x00\x00[\x01\x02]\x00", "image/x-icon"),
-        (rb"BM", "image/bmp"),
-        (rb"GIF8[79]a", "image/gif"),
-        (rb"RIFF....WEBPVP", "image/webp"),
-        (rb"\x89PNG\r\n\x1a\n", "image/png"),
-        (rb"\xff\xd8\xff", "image/jpeg"),
-        (rb"FORM....AIFF", "audio/aiff"),
-        (rb"ID3", "audio/mpeg"),
-        (rb"OggS\x00", "application/ogg"),
-        (rb"MThd\x00\x00\x00\x06", "audio/midi"),
-        (rb"RIFF....AVI ", "video/avi"),
-        (rb"RIFF....WAVE", "audio/wave"),
-        (rb"\x1a\x45\xdf\xa3.{0,34}?\x42\x82.\x00*webm", "video/webm"),
-        (rb"\x1f\x8b\x08", "application/x-gzip"),
-        (rb"PK\x03\x04", "application/zip"),
-        (rb"Rar!\x1a\x07\x00", "application/x-rar-compressed"),
-    )
-]
+_DATA = (
+    (rb"%!PS-Adobe-", "application/postscript"),
+    (rb"\xfe\xff..|\xff\xfe..|\xef\xbb\xbf.", "text/plain"),
+    (rb"\x00\x00[\x01\x02]\x00", "image/x-icon"),
+    (rb"BM", "image/bmp"),
+    (rb"GIF8[79]a", "image/gif"),
+    (rb"RIFF....WEBPVP", "image/webp"),
+    (rb"\x89PNG\r\n\x1a\n", "image/png"),
+    (rb"\xff\xd8\xff", "image/jpeg"),
+    (rb"FORM....AIFF", "audio/aiff"),
+    (rb"ID3", "audio/mpeg"),
+    (rb"OggS\x00", "application/ogg"),
+    (rb"MThd\x00\x00\x00\x06", "audio/midi"),
+    (rb"RIFF....AVI ", "video/avi"),
+    (rb"RIFF....WAVE", "audio/wave"),
+    (rb"\x1a\x45\xdf\xa3.{0,34}?\x42\x82.\x00*webm", "video/webm"),
+    (rb"\x1f\x8b\x08", "application/x-gzip"),
+    (rb"PK\x03\x04", "application/zip"),
+    (rb"Rar!\x1a\x07\x00", "application/x-rar-compressed"),
+)
+
+
+@cache
+def _signatures(*, scriptable: bool) -> list[tuple[re.Pattern[bytes], str]]:
+    """The patterns, compiled when the first type is looked for."""
+    wanted = (*_SCRIPTABLE, *_DATA) if scriptable else _DATA
+    return [(re.compile(pattern, re.S), essence) for pattern, essence in wanted]
+
+
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 

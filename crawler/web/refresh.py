@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html import unescape
 from typing import NamedTuple
 
 from crawler.web.meta_elements import metas
@@ -93,6 +92,8 @@ def _of_meta(markup: bytes) -> Refresh | None:
         return None
     for meta in metas(markup):
         if meta.get(b"http-equiv", b"").lower() == b"refresh":
+            from html import unescape  # few pages have a refresh: not at start-up
+
             content = meta.get(b"content", b"").decode("utf-8", "replace")
             if refresh := parse_refresh(unescape(content)):
                 return refresh

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.dispatch import COMMANDS, execute
+from crawler.cli.dispatch import COMMANDS, execute, modules
 from crawler.cli.parser import parser_of
 from crawler.version import __version__
 from tests.cli.sites import PATIENCE, crawl, environment
@@ -15,8 +15,16 @@ from tests.cli.sites import PATIENCE, crawl, environment
 
 def names() -> list[str]:
     """All commands, as the parser knows them."""
-    parser = parser_of([module.add for module in COMMANDS], __version__)
+    parser = parser_of([module.add for module in modules()], __version__)
     return re.findall(r"^    ([a-z]+) ", parser.format_help(), re.MULTILINE)
+
+
+def test_a_command_line_loads_the_module_of_its_command_alone() -> None:
+    assert list(COMMANDS) == names()
+    for name in COMMANDS:
+        (module,) = modules([name, "--help"])
+        parser = parser_of([module.add], __version__)
+        assert re.search(rf"^    {name} ", parser.format_help(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", names())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.web.encoding import decode, detect, encode_query, label
+from crawler.web.encoding import decode, decode_as, detect, encode_query, label
 
 RUSSIAN = "Это страница о книгах. Здесь есть романы и повести русских писателей. "
 WHATWG = [
@@ -263,3 +263,8 @@ def test_the_usual_beginning_of_a_page_means_what_the_whole_prescan_finds(
 
     # A comment is not usual.
     assert detect(page) == detect(xml + b"<!---->" + page.removeprefix(xml))
+
+
+def test_a_damaged_utf_8_body_has_a_mark_for_each_part_that_is_none() -> None:
+    assert decode_as(b"\xe2\x82x\xf5", "utf-8") == "\ufffdx\ufffd"
+    assert decode_as(b"\xef\xbb\xbfx", "utf-8") == "x"
