@@ -48,6 +48,15 @@ class Server:
         self._data = folder / "data"
 
     @property
+    def folder(self) -> Path:
+        """Where its socket is."""
+        return self._folder
+
+    def uri_by(self, folder: Path) -> str:
+        """The URL of the server by another socket, which leads to it."""
+        return self.uri.replace(str(self._folder), str(folder))
+
+    @property
     def uri(self) -> str:
         user = "postgres" if os.getuid() == 0 else "crawler"
         return f"postgresql:///postgres?host={self._folder}&user={user}"

@@ -100,6 +100,7 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "spider/base.py": "run/test_callbacks.py",
     "store/compared_runs.py": "store/sqlite/test_run_reader.py",
     "store/object_storage.py": "sinks/test_objects.py",
+    "store/postgres/beat.py": "store/postgres/test_cuts.py",
     "store/postgres/catalog.py": "cli/test_shared_store.py",
     "store/postgres/cleaning.py": "cli/test_cleaning.py",
     "store/postgres/change.py": "store/test_contract.py",

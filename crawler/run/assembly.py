@@ -26,8 +26,9 @@ from crawler.layers.sessions import Sessions, WithCookies
 from crawler.layers.wire import Wire
 from crawler.message.request_parts import cookies
 from crawler.pipelines import OpenChain, Run
+from crawler.request import Entry
 from crawler.run.acceptance import Acceptance
-from crawler.run.callbacks import Callbacks, CallsBack
+from crawler.run.callbacks import Callbacks, CallsBack, Stage
 from crawler.run.closing import Closing
 from crawler.run.endings import Endings
 from crawler.run.engine import Engine, EngineParts, Limits
@@ -41,12 +42,13 @@ from crawler.run.run_plan import RunPlan, scope_of
 from crawler.run.scheduler import Scheduler
 from crawler.run.spider_attributes import SpiderAttributes
 from crawler.run.start_requests import StartRequests
+from crawler.run.store_retry import StoreRetry
 from crawler.run.user_layers import Translated
 from crawler.run.visitor import Clocks, Visitor, VisitParts
 from crawler.sinks import Outputs
 from crawler.spider import Spider
 from crawler.stats import FinishReason
-from crawler.store.base import Facts, Opening, Store
+from crawler.store.base import Facts, Opening, Portion, Store
 from crawler.web import addresses, urls
 from crawler.web.file_extensions import unwanted
 from crawler.web.urls import Scope
@@ -125,11 +127,12 @@ def assemble(resources: RunResources) -> Assembled:
         given=cookies(spider.cookies or {}),
         origins=start_origins,
     )
+    patience = StoreRetry()
     callbacks = Callbacks(
         spider,
         link_filter,
         resources.chain,
-        store.stage,
+        _staging(store, patience),
         timeout=settings.crawl.callback_timeout,
     )
     hooks = HookWork(callbacks, settings.crawl.callback_timeout)
@@ -198,6 +201,7 @@ def assemble(resources: RunResources) -> Assembled:
         outputs,
         closing,
         SpiderAttributes(spider) if store.is_durable else None,
+        patience=patience,
     )
     engine = Engine(
         parts_of_engine,
@@ -242,6 +246,16 @@ def _team(store: Store) -> Team | None:
     """Return the processes that share the run; None if the store is not shared."""
     team: Team | None = getattr(store, "team", None)
     return team
+
+
+def _staging(store: Store, patience: StoreRetry) -> Stage:
+    """Return a function that stages a part of a page, and tries again while the store
+    cannot be written."""
+
+    async def stage(entry: Entry, portion: Portion, number: int) -> None:
+        await patience.repeat(partial(store.stage, entry, portion, number))
+
+    return stage
 
 
 def layered(

@@ -77,6 +77,8 @@ class EngineParts(msgspec.Struct):
     attributes: SpiderAttributes | None = None
     #: Ends a complete crawl for all processes that share the run; None without others.
     settle: Callable[[FinishReason], Awaitable[None]] | None = None
+    #: Repeats writes while the store cannot be written.
+    patience: StoreRetry = msgspec.field(default_factory=StoreRetry)
 
 
 # Over 15 methods and 12 attributes: the limits, state and steps of a run belong
@@ -123,7 +125,6 @@ class Engine:
         self.stop_reason = ""
         #: Why the store could not be written within the time limit.
         self.store_error: StoreError | None = None
-        self._patience = StoreRetry()
 
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until no work is left, a limit is reached or `stop` is called."""
@@ -181,7 +182,7 @@ class Engine:
         self._parts.scheduler.close()
         if reason is FinishReason.INTERRUPTED:
             self._parts.outputs.hurry()
-            self._patience.hurry()
+            self._parts.patience.hurry()
         if self._workers is not None:
             seconds = self._grace if grace is None else grace
             scope = self._workers.cancel_scope
@@ -298,7 +299,7 @@ class Engine:
         commit = partial(self._parts.store.commit, group, items_limit=limit)
         try:
             with anyio.CancelScope(shield=True):
-                committed = await self._patience.repeat(commit)
+                committed = await self._parts.patience.repeat(commit)
         except LeaseLost:
             self.give_up()
         except StoreError as exc:

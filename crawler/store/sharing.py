@@ -14,7 +14,7 @@ Rule: only durations are compared, never the clocks of two machines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Protocol
@@ -95,6 +95,24 @@ class News:
     over: str = ""
     #: Why this worker must leave the run, as a line for a person; empty: it may stay.
     refusal: str = ""
+
+    def after(self, earlier: News) -> News:
+        """Return these news together with those of an earlier beat."""
+        facts = Facts()
+        facts.add(earlier.facts)
+        facts.add(self.facts)
+        stirred = {
+            host: min(place, earlier.stirred.get(host, place))
+            for host, place in (earlier.stirred | self.stirred).items()
+        }
+        return replace(
+            self,
+            gained=earlier.gained | self.gained,
+            shards=earlier.shards | self.shards,
+            stirred=stirred,
+            facts=facts,
+            permits=earlier.permits + self.permits,
+        )
 
 
 class Team(Protocol):

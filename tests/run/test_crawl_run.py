@@ -10,13 +10,26 @@ from typing import Any
 
 import pytest
 
-from crawler import FinishReason, Report, Response, Results, Spider, crawl
+from crawler import (
+    Crawl,
+    FinishReason,
+    Report,
+    Request,
+    Response,
+    Results,
+    Spider,
+    crawl,
+)
+from crawler.errors import StoreError
 from crawler.pipelines import Process, Run
+from crawler.request import Entry
 from crawler.sinks import ItemRow, Sink
+from crawler.store.base import Portion
 from crawler.store.memory import MemoryStore
 from crawler.store.sqlite.store import SqliteStore
 from crawler.testing import FakeSite
 from tests.store.wrapped import Wrapped
+from tests.virtual_time import run_virtual
 
 HOME = "https://site.example/"
 
@@ -236,3 +249,33 @@ def test_a_spider_names_its_outputs_and_code_may_leave_them_out(tmp_path: Path) 
     assert before == []
     assert report.items == []
     assert (tmp_path / "a.jsonl").exists()
+
+
+class FullForAWhile(Wrapped):
+    """Parts of pages cannot be stored at first."""
+
+    async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
+        await super().stage(entry, portion, number)
+        if self.calls["stage"] < 3:
+            raise StoreError("no room")
+
+
+def test_a_page_waits_while_its_parts_cannot_be_stored() -> None:
+    class Feed(Spider):
+        name = "feed"
+
+        async def start(self) -> Results:
+            yield Request(HOME, stream=True)
+
+        async def parse(self, response: Response) -> Results:
+            for n in range(3_000):
+                yield {"n": n}
+
+    store = FullForAWhile(MemoryStore())
+    report, seconds = run_virtual(
+        lambda: Crawl(Feed(), store=store, transport=FakeSite({HOME: b"x"})).wait()
+    )
+
+    assert [item["n"] for item in report.items] == list(range(3_000))
+    assert report.failed == 0
+    assert seconds >= 0.5  # between two attempts

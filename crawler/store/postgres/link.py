@@ -37,16 +37,19 @@ class WorkerLink:
                 done = [await self._do(work)]
         return done[0]
 
-    async def steadily(self, work: Work[T]) -> T:
+    async def steadily(self, work: Work[T], *, attempts: int = ATTEMPTS) -> T:
         """Return the result of `work`, which must be safe to repeat.
 
-        While the server is unavailable, it is tried again.
+        After `attempts` failed attempts there is a last one. The second attempt comes
+        at once; before later ones there is a pause, because the server may be
+        unavailable.
         """
-        for _ in range(ATTEMPTS):
+        for attempt in range(attempts):
             try:
                 return await self.once(work)
             except StoreError:
-                await anyio.sleep(PAUSE)
+                if attempt:
+                    await anyio.sleep(PAUSE)
         return await self.once(work)
 
     async def close(self) -> None:

@@ -238,8 +238,11 @@ _CODE = """ALTER TABLE crawler.runs
     ADD code text NOT NULL DEFAULT '',
     ADD code_since float8 NOT NULL DEFAULT 0"""
 
+#: The portion that has staged the URL last: staging it again changes nothing.
+_PORTION = "ALTER TABLE run.staged_urls ADD portion bigint NOT NULL DEFAULT 0"
+
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE)
-RUN_STEPS = (_RUN, _WANTED)
+RUN_STEPS = (_RUN, _WANTED, _PORTION)
 
 #: Maximum number of requests that one commit may number.
 GROUP = 2**24

@@ -25,10 +25,11 @@ async def stage(
     hosts: Mapping[str, int],
     page: int,
     portion: Portion,
+    number: int,
     before: StagedParts,
 ) -> StagedParts:
-    """Write a portion of the page, which has staged `before`; return all that it has
-    staged now."""
+    """Write the portion with this number of the page, which has staged `before`;
+    return all that it has staged now. Repeating it changes nothing."""
     if portion.items:
         ordinals = range(before.items, before.items + len(portion.items))
         columns = (
@@ -39,7 +40,7 @@ async def stage(
         )
         await pipeline.send(sql.STAGE_ITEMS, (page, *columns))
     if portion.requests:
-        await _stage_urls(pipeline, hosts, page, portion.requests)
+        await _stage_urls(pipeline, hosts, (page, number), portion.requests)
     if portion.rejected:
         await _stage_rejected(pipeline, page, portion.rejected)
     has_links = bool(portion.requests or portion.rejected)
@@ -55,7 +56,7 @@ async def drop(pipeline: StatementPipeline, page: int) -> None:
 async def _stage_urls(
     pipeline: StatementPipeline,
     hosts: Mapping[str, int],
-    page: int,
+    portion: tuple[int, int],
     links: Sequence[Entry],
 ) -> None:
     first: dict[int, Entry] = {}
@@ -68,7 +69,7 @@ async def _stage_urls(
         depths[entry.fingerprint] = min(lowest, entry.depth)
     columns = request_columns(list(first.values()), hosts, depths.values())
     keys = (Bigints(first), Integers([again[link] for link in first]))
-    await pipeline.send(sql.STAGE_URLS, (page, *keys, *columns))
+    await pipeline.send(sql.STAGE_URLS, (*portion, *keys, *columns))
 
 
 async def _stage_rejected(

@@ -208,13 +208,16 @@ SET_STATUS = "UPDATE run.workers SET status = %s WHERE id = %s"
 STATUS = """SELECT status FROM run.workers WHERE status IS NOT NULL
     ORDER BY id DESC LIMIT 1"""
 END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
-COMMITS = "SELECT commits FROM run.workers WHERE id = %s"
+# It waits until a transaction of a lost connection is over.
+COMMITS = "SELECT commits FROM run.workers WHERE id = %s FOR UPDATE"
 LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
 
 # -- sharing a run among workers
 
 RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
-    read_batch = %s WHERE id = %s AND NOT dead RETURNING id"""
+    read_batch = %s WHERE id = %s AND NOT dead RETURNING expires"""
+# It waits until a transaction of a lost connection is over.
+EXPIRES = "SELECT expires FROM run.workers WHERE id = %s FOR UPDATE"
 STANDING = """SELECT (SELECT count(*) FROM run.workers WHERE NOT dead), batch, over,
     pages_left, (SELECT sum(permits) FROM run.workers WHERE NOT dead)::bigint, items,
     items_limit FROM run.state"""
@@ -264,17 +267,19 @@ KEEP_ROBOTS = """INSERT INTO run.robots(url, status, body) VALUES(%s, %s, %s)
 
 # -- staging results of a page before it ends
 
+# A portion may be staged twice, when the answer of its COMMIT was lost.
 STAGE_ITEMS = """INSERT INTO run.staged_items(page, ordinal, type, keys, body)
-    SELECT %s, * FROM unnest(%s, %s, %s, %s)"""
-STAGE_URLS = """INSERT INTO run.staged_urls(page, fp, again, parent, rank, host, depth,
-        url, callback, found_as, options, meta)
-    SELECT %s, fp, again, parent, rank, host, depth, url, callback, found_as,
+    SELECT %s, * FROM unnest(%s, %s, %s, %s) ON CONFLICT DO NOTHING"""
+STAGE_URLS = """INSERT INTO run.staged_urls(page, portion, fp, again, parent, rank,
+        host, depth, url, callback, found_as, options, meta)
+    SELECT %s, %s, fp, again, parent, rank, host, depth, url, callback, found_as,
         NULLIF(options, ''), NULLIF(meta, '')
     FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) AS link(fp, again, parent,
         rank, host, depth, url, callback, found_as, options, meta)
     ON CONFLICT (page, fp) DO UPDATE
         SET depth = least(staged_urls.depth, excluded.depth),
-        again = staged_urls.again + excluded.again"""
+        again = staged_urls.again + excluded.again, portion = excluded.portion
+        WHERE staged_urls.portion < excluded.portion"""
 STAGE_REJECTED = """INSERT INTO run.staged_rejected(page, fp, parent, url, rule,
         found_as)
     SELECT %s, * FROM unnest(%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"""

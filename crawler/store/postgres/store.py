@@ -276,7 +276,7 @@ class PostgresStore:
             async with self._transaction(connection) as pipeline:
                 if not number:
                     await drop(pipeline, page)
-                return await stage(pipeline, run.hosts, page, portion, before)
+                return await stage(pipeline, run.hosts, page, portion, number, before)
 
         run.staged[page] = await self._link.once(work)
 
@@ -323,7 +323,7 @@ class PostgresStore:
         async def work(connection: Connection) -> None:
             await connection.execute(sql.FINISH_RUN, values)
 
-        await self._link.once(work)
+        await self._link.steadily(work)
 
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close the run; `seconds` is how long it has taken in total.
@@ -347,7 +347,7 @@ class PostgresStore:
                 await pipeline.send(sql.NOTE_RUN, values)
 
         try:
-            await self._link.once(leave)
+            await self._link.steadily(leave, attempts=1)
         except StoreError as exc:
             logger.warning("The last status of the run was not written: %s", exc)
         finally:
@@ -376,7 +376,8 @@ class PostgresStore:
             await pipeline.send("SET LOCAL synchronous_commit = off")
             await pipeline.send(sql.ADD_HOSTS, (Texts(unknown), shards))
             found = await pipeline.send(sql.HOSTS, (Texts(unknown),))
-            hosts.update(await pipeline.rows(found))
+        # Not before COMMIT: a host that was rolled back has no number.
+        hosts.update(await pipeline.rows(found))
 
     def _transaction(self, connection: Connection) -> Any:
         return transaction(connection, self._listed.schema)

@@ -1,0 +1,218 @@
+"""One beat of a worker: a transaction that renews its lease and reads news.
+
+Rule: a beat changes copies. They are used once the transaction is known to be
+committed. Until then the worker sends no request to a host that it may not own, and
+keeps the shards that it may still own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from crawler.errors import LeaseLost
+from crawler.store.base import Place
+from crawler.store.postgres import statements as sql
+from crawler.store.postgres.arrays import Floats, Integers, Texts
+from crawler.store.postgres.landing import GIVEN_UP
+from crawler.store.postgres.membership import bury_outdated
+from crawler.store.postgres.opening import facts_of
+from crawler.store.postgres.pipeline import StatementPipeline
+from crawler.store.postgres.run_state import WorkerState, decoded, summed
+from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
+
+
+@dataclass(slots=True)
+class Holdings:
+    """The shards of a worker, and the last news that it has read."""
+
+    #: Shards to whose hosts it may send requests.
+    shards: set[int]
+    batch: int
+    #: Shards that will be released once they have no request in flight.
+    leaving: set[int] = field(default_factory=set)
+    #: Shards that it has asked for, and shards that it received in this way.
+    wanted: set[int] = field(default_factory=set)
+    called_in: set[int] = field(default_factory=set)
+
+    def copy(self) -> Holdings:
+        """Return a copy that can be changed."""
+        return Holdings(
+            set(self.shards),
+            self.batch,
+            set(self.leaving),
+            set(self.wanted),
+            set(self.called_in),
+        )
+
+    def leave(self, shards: AbstractSet[int]) -> None:
+        """Start no more requests in these shards.
+
+        A later beat releases them, because requests may just have begun that
+        `Needs.busy` does not contain yet.
+        """
+        leaving = shards & self.shards
+        self.shards -= leaving
+        self.called_in -= leaving
+        self.leaving |= leaving
+
+
+class Beat:
+    """One transaction: `renew`, then `go_on`, then COMMIT."""
+
+    def __init__(
+        self, pipeline: StatementPipeline, run: WorkerState, lease: Lease
+    ) -> None:
+        self._pipeline = pipeline
+        self._run = run
+        self._lease = lease
+        #: The end of the lease that this beat sets; no other beat sets the same.
+        self.expires: datetime | None = None
+        self.holdings: Holdings
+        self.news = News()
+        #: Permits that it returns to the run; whether pages are limited.
+        self.returned = 0
+        self.is_limited = False
+        self.items_limit: int | None = None
+
+    async def renew(self, batch: int, before: datetime | None) -> bool:
+        """Renew the lease. Return whether the beat that set its end to `before` was
+        committed. `batch` is the last news that the worker has read.
+
+        LeaseLost: other workers have taken over this worker's shards.
+        """
+        # Lock in the same order as a commit: the worker's row first, then the run's.
+        pipeline, me = self._pipeline, self._run.worker
+        was = [] if before is None else await self._ask(sql.EXPIRES, (me,))
+        renewed = await pipeline.send(sql.RENEW, (self._lease.seconds, batch, me))
+        rows = await pipeline.rows(renewed)
+        if not rows:
+            raise LeaseLost(GIVEN_UP)
+        ((self.expires,),) = rows
+        return was == [(before,)]
+
+    async def go_on(self, holdings: Holdings, needs: Needs, returned: int) -> None:
+        """Do the rest of the beat; return `returned` permits to the run."""
+        pipeline, run, news = self._pipeline, self._run, self.news
+        self.holdings = holdings
+        await bury_outdated(pipeline, self._lease)
+        if needs.resting:
+            await _write_rests(pipeline, needs.resting)
+        if returned:
+            await self._return_permits(returned)
+        if needs.permits > 0:
+            news.permits = await self._take_permits(needs.permits)
+        if run.is_leader:
+            await self._lead()
+        (
+            (news.workers, batch, over, left, permits, news.item, self.items_limit),
+        ) = await self._ask(sql.STANDING)
+        news.over = over or ""
+        if left == 0 and permits == 0:
+            news.over = news.over or "pages_limit"
+        self.is_limited = left is not None
+        await self._share_out(needs)
+        await self._read_news()
+        holdings.batch = batch
+
+    async def _ask(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        return await self._pipeline.rows(await self._pipeline.send(statement, values))
+
+    async def _lead(self) -> None:
+        """End the crawl when nothing is pending; remove news that all workers have
+        read."""
+        await self._pipeline.send(sql.FORGET_NEWS)
+        if await self._ask(sql.IS_DRY) == [(True,)]:
+            await self._pipeline.send(sql.END_RUN, ("finished",))
+
+    async def _take_permits(self, wanted: int) -> int:
+        """Take permits; return how many were granted."""
+        ((given,),) = await self._ask(sql.TAKE_PERMITS, (wanted, wanted))
+        await self._pipeline.send(sql.ADD_PERMITS, (given or 0, self._run.worker))
+        return given or 0
+
+    async def _return_permits(self, amount: int) -> None:
+        await self._pipeline.send(sql.RETURN_PERMITS, (amount,))
+        await self._pipeline.send(sql.ADD_PERMITS, (-amount, self._run.worker))
+        self.returned = amount
+
+    async def _share_out(self, needs: Needs) -> None:
+        """Take free shards up to a fair share, and release shards beyond it.
+
+        Shards that pages wait for change their owner in any case.
+        """
+        worker, holdings, news = self._run.worker, self.holdings, self.news
+        free = holdings.leaving - needs.busy
+        if free:
+            values = (worker, Integers(sorted(free)))
+            await self._pipeline.send(sql.GIVE_UP, values)
+            holdings.leaving -= free
+        called = await self._ask(sql.CALLED, (worker,))
+        news.called = frozenset(shard for (shard,) in called)
+        holdings.leave(news.called)
+        gained = await self._claim_wanted(needs.wanted)
+        fair = math.ceil(SHARDS / max(1, news.workers))
+        if len(holdings.shards) > fair:
+            # A shard that was asked for will probably be needed again.
+            kept = needs.busy | holdings.called_in
+            surplus = sorted(holdings.shards, key=lambda shard: shard in kept)
+            holdings.leave(frozenset(surplus[: len(holdings.shards) - fair]))
+        elif len(holdings.shards) < fair:
+            wanted = fair - len(holdings.shards)
+            claimed = await self._ask(sql.CLAIM, (worker, wanted))
+            gained |= {shard for (shard,) in claimed}
+        if gained:
+            news.shards = frozenset(gained)
+            news.gained = await self._hosts_of(gained)
+            holdings.shards |= gained
+
+    async def _claim_wanted(self, wanted: frozenset[int]) -> set[int]:
+        """Ask for these shards; return those that this worker has received by now."""
+        worker, holdings = self._run.worker, self.holdings
+        if wanted:
+            await self._pipeline.send(sql.WANT, (worker, Integers(sorted(wanted))))
+            holdings.wanted |= wanted
+        if not holdings.wanted:
+            return set()
+        given = {shard for (shard,) in await self._ask(sql.CLAIM_WANTED, (worker,))}
+        holdings.wanted -= given
+        holdings.called_in |= given
+        holdings.leaving -= given
+        return given
+
+    async def _hosts_of(self, shards: Iterable[int]) -> dict[str, float]:
+        """Return hosts in the shards with pending entries or a pause: the seconds of
+        the pause."""
+        rows = await self._ask(sql.GAINED, (Integers(sorted(shards)),))
+        return {host: max(0.0, seconds or 0.0) for host, seconds in rows}
+
+    async def _read_news(self) -> None:
+        pipeline, run, news = self._pipeline, self._run, self.news
+        batch, shards = self.holdings.batch, Integers(sorted(self.holdings.shards))
+        stirred = await pipeline.send(sql.NEWS, (batch, shards))
+        members = await pipeline.send(sql.FACTS, (batch,))
+        cookies = await pipeline.send(sql.COOKIES, (batch,))
+        others = await pipeline.send(sql.OTHERS, (run.worker,))
+        for host, *place in await pipeline.rows(stirred):
+            _stir(news.stirred, host, (place[0], place[1], place[2]))
+        news.facts = facts_of(
+            await pipeline.rows(members), await pipeline.rows(cookies), ()
+        )
+        counted = [decoded(counters) for (counters,) in await pipeline.rows(others)]
+        run.others = summed(counted)
+        news.counters = summed([run.others, run.own])
+
+
+async def _write_rests(pipeline: StatementPipeline, resting: Any) -> None:
+    hosts = sorted(resting)
+    seconds = Floats([resting[host] for host in hosts])
+    shards = Integers(map(shard_of, hosts))
+    await pipeline.send(sql.REST, (Texts(hosts), shards, seconds))
+
+
+def _stir(stirred: dict[str, Place], host: str, place: Place) -> None:
+    stirred[host] = min(place, stirred.get(host, place))
