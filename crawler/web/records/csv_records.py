@@ -18,7 +18,10 @@ _DELIMITERS = ",;\t|"
 
 
 class CsvRecords:
-    """Reads rows as dicts whose keys are the first row, or `names`."""
+    """Reads rows as dicts whose keys are the first row, or `names`.
+
+    If a row is not CSV, ValueError is raised after the rows before it.
+    """
 
     def __init__(
         self, charset: str | None = None, names: Sequence[str] = (), delimiter: str = ""
@@ -56,13 +59,13 @@ class CsvRecords:
         head, self._head = self._head or b"", None
         # Ignore the last, incomplete line: a character cut in it would look like an
         # error.
-        whole = head[: head.rfind(b"\n") + 1] or head
+        whole = head[: head.rfind(b"\n", 0, HEAD) + 1] or head
         text, name = encodings.decode(whole, self._charset, html=False)
         self._decoder = _decoder_of(name)
         if self._delimiter:
             self._dialect = _dialect(self._delimiter)
             return head
-        lines = text.splitlines()[:200]
+        lines = text[:HEAD].splitlines()[:200]
         self._dialect = _dialect(_delimiter_of(lines))
         return head
 
@@ -79,15 +82,16 @@ class CsvRecords:
         yield from self._parsed(ready)
 
     def _parsed(self, lines: Sequence[str]) -> Iterator[dict[str, str]]:
-        for row in csv.reader(lines, self._dialect):
-            if not row:
-                continue
-            if not self._names:
+        try:
+            for row in filter(None, csv.reader(lines, self._dialect)):
+                if self._names:
+                    yield self._record(row)
+                    continue
                 stripped = [name.strip().removeprefix("\ufeff") for name in row]
                 named = enumerate(stripped, 1)
                 self._names = [name or f"column_{number}" for number, name in named]
-                continue
-            yield self._record(row)
+        except csv.Error as exc:
+            raise ValueError(f"CSV: {exc}") from exc
 
     def _record(self, row: list[str]) -> dict[str, str]:
         names = self._names

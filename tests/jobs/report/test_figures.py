@@ -5,7 +5,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.jobs.report.fields import fills, shares
 from crawler.jobs.report.figures import BARS, figures, histogram, latency, timeline
 from crawler.store.base import State
 from crawler.store.reading import Visit
@@ -131,28 +130,3 @@ def test_every_answer_is_in_one_step() -> None:
 
     assert sum(counts) == 6
     assert (counts[0], counts[-1]) == (2, 1)
-
-
-def test_a_field_is_as_full_as_items_have_a_value_there() -> None:
-    items = [
-        b'{"title":"a","price":1}',
-        b'{"title":"b","price":null}',
-        b'{"title":"","price":0,"note":[]}',
-        b'{"title":"d"}',
-    ]
-
-    assert shares(items) == {"title": 0.75, "price": 0.5, "note": 0.0}
-
-
-def test_a_field_that_is_emptier_than_before_is_noticed() -> None:
-    found = fills({"title": 1.0, "price": 0.5}, {"title": 1.0, "price": 0.9, "x": 0.2})
-
-    assert [(fill.name, fill.has_dropped) for fill in found] == [
-        ("title", False),
-        ("price", True),
-        ("x", True),
-    ]
-
-
-def test_without_a_run_before_nothing_has_dropped() -> None:
-    assert not any(fill.has_dropped for fill in fills({"title": 0.0}, None))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.errors import Reason
-from crawler.jobs.report import amounts, page
+from crawler.jobs.report import page
 from crawler.jobs.report.fields import ChangedField, Fill
 from crawler.jobs.report.figures import figures
 from crawler.jobs.report.material import Material, PastRun
@@ -251,20 +251,6 @@ def test_only_web_addresses_are_links(text: str) -> None:
     reader = read(page(Material(report(), figures=found)))
 
     assert all(url.startswith(("http://", "https://")) for url in reader.links)
-
-
-@pytest.mark.parametrize(
-    ("now", "before", "said"),
-    [
-        (10, 10, "="),
-        (11, 10, "+10 %"),
-        (5, 10, "−50 %"),
-        (5, 0, "new"),
-        (250, 10, "×25"),
-    ],
-)
-def test_a_change_is_said_as_people_say_it(now: int, before: int, said: str) -> None:
-    assert amounts.change(now, before) == said
 
 
 def test_what_the_spider_counted_stands_beside_the_run_before() -> None:
