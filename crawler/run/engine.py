@@ -196,6 +196,14 @@ class Engine:
         if limit is not None and self._failed >= limit:
             self.stop(FinishReason.ERRORS_LIMIT)
 
+    def learn(self, failed: int, stopped: str) -> None:
+        """Note what other processes of the run have committed: the failed pages of all
+        processes, and why the spider stopped the run (empty: no stop)."""
+        self._failed = max(self._failed, failed)
+        self._count_failures(0)
+        if stopped:
+            self._stopped(stopped)
+
     def give_up(self) -> None:
         """Drop all work: other processes of the shared run have taken it over."""
         self.is_given_up = True

@@ -132,6 +132,7 @@ class Teamwork:
         parts = self._parts
         parts.learn(news.facts)
         parts.observers.committed(news.counters)
+        self.engine.learn(news.counters.failed, news.facts.stopped)
         parts.outputs.wake(news.item)
         parts.scheduler.permit(news.permits)
         parts.scheduler.gain(news.gained)

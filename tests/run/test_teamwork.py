@@ -1,16 +1,27 @@
-"""The guard before each request of a process that shares its run."""
+"""A process that shares its run: the guard before each request, and what others say."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
+import anyio
+import httpx
 import pytest
 
+from crawler import (
+    Crawl,
+    FinishReason,
+    Report,
+    Response,
+    Results,
+    Spider,
+    StopCrawl,
+)
 from crawler.errors import Blame, FetchError
 from crawler.layers import respond
 from crawler.request import Request
-from crawler.response import Response
 from crawler.run.teamwork import Guarded
 from crawler.store.sharing import Team
 
@@ -64,3 +75,71 @@ async def test_a_renewed_lease_lets_requests_pass_again() -> None:
     team.deadline += 60.0
     await guard(REQUEST)
     assert wire.asked == [REQUEST.url]
+
+
+class Shelves(Spider):
+    """Pages of many hosts; what this process does with each is for the test to say."""
+
+    name = "shelves"
+    start_urls = [f"https://h{number}.example/0" for number in range(60)]
+    settings = {"politeness": {"rate": 20, "robots": False}}
+
+    def __init__(self, act: Callable[[], None], began: anyio.Event) -> None:
+        super().__init__()
+        self._act, self._began = act, began
+
+    async def parse(self, response: Response) -> Results:
+        self._began.set()
+        self._act()
+        yield response.follow(str(int(response.url.rpartition("/")[2]) + 1))
+
+
+def shelf(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, html="<h1>page</h1>")
+
+
+async def led(database: str, act: Callable[[], None], **terms: Any) -> Report:
+    """The report of the process that leads, beside one that calls `act` at its first
+    page."""
+    at, begun, acted = {"storage": {"url": database}}, anyio.Event(), anyio.Event()
+    site = httpx.MockTransport(shelf)
+    reports: list[Report] = []
+
+    async def lead() -> None:
+        spider = Shelves(lambda: None, begun)
+        crawl = Crawl(spider, at, job="shelves", transport=site, **terms)
+        reports.append(await crawl.wait())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lead)
+        await begun.wait()
+        worker = Crawl(
+            Shelves(act, acted), at, job="shelves", transport=site, joins=True
+        )
+        await worker.wait()
+        assert acted.is_set()
+    return reports[0]
+
+
+async def test_failed_pages_of_all_processes_count_for_the_limit(
+    database: str,
+) -> None:
+    def fail() -> None:
+        raise ValueError("broken")
+
+    report = await led(database, fail, errors=5, time=8)
+
+    assert report.finish_reason == FinishReason.ERRORS_LIMIT
+    assert report.failed >= 5
+
+
+async def test_a_spider_that_stops_the_crawl_stops_it_for_all_processes(
+    database: str,
+) -> None:
+    def stop() -> None:
+        raise StopCrawl("enough")
+
+    report = await led(database, stop, time=8)
+
+    assert report.finish_reason == FinishReason.STOPPED
+    assert report.stop_reason == "enough"

@@ -49,6 +49,17 @@ class Holdings:
             set(self.called_in),
         )
 
+    def part(self, count: int, busy: AbstractSet[int]) -> frozenset[int]:
+        """Return so many of the shards, to be left: the same part of those that are
+        busy and of the others, so that another worker gets its share of the work."""
+        # A shard that was asked for will probably be needed again.
+        free = self.shards - self.called_in
+        working, idle = sorted(free & busy), sorted(free - busy)
+        share = round(len(working) * count / len(self.shards))
+        first = working[:share] + idle[: count - share]
+        rest = [*working[share:], *sorted(self.called_in & self.shards)]
+        return frozenset((first + rest)[:count])
+
     def leave(self, shards: AbstractSet[int]) -> None:
         """Start no more requests in these shards.
 
@@ -157,10 +168,8 @@ class Beat:
         gained = await self._claim_wanted(needs.wanted)
         fair = math.ceil(SHARDS / max(1, news.workers))
         if len(holdings.shards) > fair:
-            # A shard that was asked for will probably be needed again.
-            kept = needs.busy | holdings.called_in
-            surplus = sorted(holdings.shards, key=lambda shard: shard in kept)
-            holdings.leave(frozenset(surplus[: len(holdings.shards) - fair]))
+            surplus = len(holdings.shards) - fair
+            holdings.leave(holdings.part(surplus, needs.busy))
         elif len(holdings.shards) < fair:
             wanted = fair - len(holdings.shards)
             claimed = await self._ask(sql.CLAIM, (worker, wanted))

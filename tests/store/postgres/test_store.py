@@ -137,6 +137,24 @@ async def test_a_worker_that_joins_takes_its_share_at_the_next_beats(
     await second.close(0.0)
 
 
+async def test_a_worker_that_joins_gets_its_share_of_the_busy_sites(
+    store: PostgresStore, database: str
+) -> None:
+    names = [f"h{number}.example" for number in range(40)]
+    await store.commit([found(*(entry(f"https://{name}/") for name in names))])
+    second = PostgresStore(database)
+    await second.open(JOINING)
+
+    await store.team.beat(Needs(busy=frozenset(map(shard_of, names))))
+    await store.team.beat(Needs())
+    await anyio.sleep(0.15)
+    news = await second.team.beat(Needs())
+
+    assert 10 < len(news.gained) < 30
+    assert not any(map(store.team.owns, news.gained))
+    await second.close(0.0)
+
+
 async def test_a_shard_with_a_request_out_is_not_given_up(
     store: PostgresStore, database: str
 ) -> None:
