@@ -1,0 +1,172 @@
+"""`crawl why`: what earlier runs know of a URL."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crawler.cli.dispatch import execute
+from tests.cli.sites import (
+    SHOP,
+    Site,
+    serving,
+    write_spider,
+)
+
+
+def test_why_tells_a_page_from_where_it_was_found_to_its_items(
+    shop: Site, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", f"{shop.url}/one#part"])
+
+    lines = said.readouterr().out.splitlines()
+    assert code == 0
+    assert lines[:2] == [f"{shop.url}/one", "  job books, run 1"]
+    assert lines[2].endswith(f" on {shop.url}/, as link, depth 1")
+    assert "  status 200  " in lines[3]
+    assert lines[4:6] == ["    state    done", "    items    1"]
+    assert json.loads(lines[6])["title"] == "One"
+    assert lines[7] == "    filters  would let it in now"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("{}/gone", "state    failed: http_status, status 404", id="404"),
+        pytest.param(
+            "http://other.example/x", "state    skipped: scope", id="out of scope"
+        ),
+        pytest.param(
+            "http://other.example/y",
+            "never found: no page that was visited links to it",
+            id="unknown",
+        ),
+        pytest.param(
+            "http://other.example/y",
+            "filters  would be skipped now, by scope",
+            id="what the filters would say",
+        ),
+    ],
+)
+def test_why_tells_what_became_of_a_url(
+    url: str, expected: str, shop: Site, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", url.format(shop.url), "--job", "books"])
+
+    lines = [line.strip() for line in said.readouterr().out.splitlines()]
+    assert code == 0
+    assert expected in lines
+
+
+def test_why_knows_requests_that_were_equal_to_an_earlier_one(
+    tmp_path: Path, shop: Site, said: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spiders" / "asking.py").write_text(
+        "from crawler import Request, Spider\n"
+        "class Asking(Spider):\n"
+        "    name = 'asking'\n"
+        f"    start_urls = ['{shop.url}/', '{shop.url}/one']\n"
+        "    def parse(self, response):\n"
+        f"        yield Request('{shop.url}/one', self.detail, meta={{'a': 1}})\n"
+        "    def detail(self, response):\n"
+        "        pass\n"
+    )
+    execute(["run", "asking", "-q"])
+    said.readouterr()
+
+    execute(["why", f"{shop.url}/one", "--job", "asking"])
+
+    (line,) = [each for each in said.readouterr().out.splitlines() if "equal" in each]
+    assert line.startswith("    equal    2 more Requests, such as one in http://")
+    assert line.endswith("for detail(): not requested again; once=False repeats them")
+
+
+POSTS = """\
+from crawler import Request, Spider
+
+
+class Posts(Spider):
+    name = "posts"
+    start_urls = ["{url}/"]
+
+    def parse(self, response):
+        if response.request.method == "GET":
+            for word in ("emma", "persuasion"):
+                yield Request("{url}/find", "found", data={{"q": word}})
+
+    def found(self, response):
+        yield {{"found": response.url}}
+"""
+
+
+@pytest.fixture
+def posts(shop: Site, said: pytest.CaptureFixture[str]) -> str:
+    """A project of two jobs, one of which has sent two forms to this URL."""
+    Path("spiders/posts.py").write_text(POSTS.format(url=shop.url))
+    execute(["run", "posts", "-q"])
+    said.readouterr()
+    return f"{shop.url}/find"
+
+
+def test_why_lists_all_requests_of_a_url_of_the_jobs_that_know_it(
+    posts: str, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", posts])
+
+    told = said.readouterr().out
+    assert code == 0
+    assert told.count("request  POST with ") == 2
+    assert "POST with 6 B" in told
+    assert "job books" not in told
+
+
+def test_why_tells_of_one_request_by_its_body(
+    posts: str, said: pytest.CaptureFixture[str]
+) -> None:
+    execute(["why", posts, "--data", "q=emma"])
+    known = said.readouterr().out
+    execute(["why", posts, "--data", "q=other", "--job", "posts"])
+    unknown = said.readouterr().out
+
+    assert known.count("request  POST with 6 B") == 1
+    assert "never found" in unknown
+
+
+def test_why_of_a_url_that_no_job_knows_is_short(
+    posts: str, said: pytest.CaptureFixture[str]
+) -> None:
+    code = execute(["why", "http://nowhere.example/"])
+
+    told = said.readouterr().out
+    assert code == 0
+    assert "never found by any of 2 jobs: books, posts" in told
+    assert len(told.splitlines()) == 3
+
+
+def test_why_without_the_spider_says_that_the_filters_were_not_asked(
+    shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "spiders" / "books.py").unlink()
+
+    execute(["why", f"{shop.url}/one"])
+
+    assert "filters  not asked: No spider 'books'" in said.readouterr().out
+
+
+@pytest.mark.usefixtures("own_path")
+def test_why_asks_the_filters_as_the_job_of_the_project_sets_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = '[jobs.nightly]\nspider = "books"\n[jobs.nightly.settings.crawl]\ndepth = 1\n'
+    with serving(SHOP) as site:
+        write_spider(tmp_path, site.url)
+        (tmp_path / "config.toml").write_text(job)
+        execute(["run", "nightly", "-q"])
+        (tmp_path / "config.toml").write_text(job.replace("depth = 1", "depth = 0"))
+        code = execute(["why", f"{site.url}/one"])
+
+    assert code == 0
+    assert "filters  would be skipped now, by depth" in capsys.readouterr().out

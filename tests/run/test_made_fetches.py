@@ -1,0 +1,75 @@
+"""The fetches of a page, as its outcome and its log line tell of them."""
+
+from __future__ import annotations
+
+from crawler.request import Entry, Request
+from crawler.run.made_fetches import MAX_TEXT, Made
+from crawler.store.base import Answer, Outcome, State
+
+URL = "https://books.example/price"
+ANSWER = Answer(200, "HTTP/2", 120)
+PAGE = Answer(200, "HTTP/1.1", 5_000)
+
+
+def outcome(
+    state: State = State.DONE, *answers: Answer, reason: str = "", detail: str = ""
+) -> Outcome:
+    entry = Entry(1, Request(URL), "books.example")
+    return Outcome(entry, state, reason, detail, answers=answers)
+
+
+def a_fetch() -> Made:
+    made = Made(count=1, asked=1)
+    made.add(outcome(State.DONE, ANSWER))
+    return made
+
+
+def test_the_answers_of_fetches_come_before_that_of_their_page() -> None:
+    page = outcome(State.DONE, PAGE)
+
+    a_fetch().tell(page)
+
+    assert page.answers == [ANSWER, PAGE]
+    assert page.fetched == 1
+    assert page.detail == f"fetched {URL} (200)"
+
+
+def test_a_fetch_that_failed_is_told_with_its_reason() -> None:
+    made = Made()
+    made.add(outcome(State.FAILED, reason="timeout"))
+    page = outcome()
+
+    made.tell(page)
+
+    assert page.detail == f"fetched {URL} (timeout)"
+
+
+def test_a_page_that_says_something_itself_keeps_its_own_words() -> None:
+    failed, explained = outcome(State.FAILED), outcome(detail="one item was dropped")
+
+    a_fetch().tell(failed)
+    a_fetch().tell(explained)
+
+    assert failed.detail == ""
+    assert explained.detail == "one item was dropped"
+
+
+def test_the_line_of_many_fetches_is_cut() -> None:
+    made, page = Made(), outcome()
+    for _ in range(100):
+        made.merge(a_fetch())
+
+    made.tell(page)
+
+    assert (page.fetched, len(page.answers)) == (100, 100)
+    assert len(page.detail) == MAX_TEXT + len(" ...")
+    assert page.detail.endswith(" ...")
+
+
+def test_what_is_taken_is_not_there_any_more() -> None:
+    made = a_fetch()
+
+    taken = made.take()
+
+    assert (taken.count, taken.asked, taken.answers) == (1, 1, [ANSWER])
+    assert made == Made()
