@@ -88,7 +88,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "store/postgres/rows.py": "cli/test_history.py",
     "store/postgres/run_reader.py": "cli/test_history.py",
     "store/postgres/run_state.py": "store/test_contract.py",
-    "store/postgres/server.py": "cli/test_shared_store.py",
     "store/postgres/staging.py": "store/test_contract.py",
     "store/postgres/statements.py": "store/test_contract.py",
     "store/postgres/team.py": "cli/test_work.py",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeAlias
 
+import anyio
 import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
@@ -30,9 +31,19 @@ _DEFAULTS: dict[str, Any] = {
 }
 # Every statement of the store should use an index. Otherwise the planner might choose a
 # scan, because a fast growing table was empty when its statistics were collected.
-_SESSION = """SET enable_seqscan = off; SET enable_hashjoin = off;
-    SET enable_mergejoin = off; SET jit = off; SET timezone = 'UTC';
+_SESSION = """SELECT pg_backend_pid();
+    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+    SET jit = off; SET timezone = 'UTC';
     SET idle_in_transaction_session_timeout = '60s'"""
+
+
+#: Seconds for the question whether a pooler keeps sessions.
+_PROBE = 5.0
+_PROCESS = "SELECT pg_backend_pid()"
+_POOLER = (
+    "is a pooler that gives each transaction another connection; the store needs "
+    "sessions: set pool_mode = session, or name the server itself in storage.url"
+)
 
 
 class PostgresServer:
@@ -65,11 +76,34 @@ class PostgresServer:
             try:
                 self._check(connection.info.server_version)
                 register(connection)
-                await connection.execute(_SESSION)
+                row = await (await connection.execute(_SESSION)).fetchone()
+                if row != (connection.info.backend_pid,):  # a pooler is in between
+                    await self._check_pooler(connection)
             except BaseException:
                 await connection.close()
                 raise
         return connection
+
+    async def _check_pooler(self, connection: Connection) -> None:
+        """Raise StateError if a pooler gives each transaction another connection.
+
+        A transaction of a second connection then takes the connection to the server
+        that was used last. In a session it cannot.
+        """
+        with anyio.move_on_after(_PROBE):  # the pool may have no connection left
+            other: Connection = await psycopg.AsyncConnection.connect(
+                self._conninfo, autocommit=True, **self._options
+            )
+            async with other:
+                for _ in range(3):  # other clients of the pooler may come in between
+                    used = await (await connection.execute(_PROCESS)).fetchone()
+                    try:
+                        async with other.transaction():
+                            now = await (await other.execute(_PROCESS)).fetchone()
+                    except errors.ProtocolViolation:  # not even transactions
+                        now = used
+                    if now == used:
+                        raise StateError(f"{self.text} {_POOLER}")
 
     @contextmanager
     def reading(self) -> Iterator[BlockingConnection]:
@@ -121,11 +155,18 @@ class PostgresServer:
                 f"{self.text}: {what}; the role needs the right to create schemas: "
                 "GRANT CREATE ON DATABASE ... TO ..."
             )
+        if isinstance(error, _NOT_PREPARED):
+            return StateError(f"{self.text} {_POOLER} ({what})")
         if is_passing(error):
             return StoreError(f"{self.text} cannot be used now: {what}")
         return StateError(f"{self.text} cannot be used: {what}")
 
 
+#: Errors about statements that were prepared on another connection.
+_NOT_PREPARED = (
+    errors.InvalidSqlStatementName,
+    errors.DuplicatePreparedStatement,
+)
 _VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",
