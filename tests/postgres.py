@@ -109,6 +109,13 @@ class Server:
             for (name,) in schemas:
                 connection.execute(f"DROP SCHEMA {name} CASCADE")
 
+    def beside(self, name: str) -> str:
+        """The URL of a new database, which `empty` leaves alone; an earlier one of this
+        name is dropped."""
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self.execute(f"CREATE DATABASE {name}")
+        return self.uri.replace("///postgres?", f"///{name}?")
+
     def execute(self, statement: str) -> None:
         """Change something by the superuser's hand."""
         import psycopg

@@ -59,24 +59,26 @@ def test_why_tells_what_became_of_a_url(
 
 
 def test_why_knows_requests_that_were_equal_to_an_earlier_one(
-    tmp_path: Path, shop: Site, said: pytest.CaptureFixture[str]
+    tmp_path: Path, own_shop: Site, own_said: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "spiders" / "asking.py").write_text(
         "from crawler import Request, Spider\n"
         "class Asking(Spider):\n"
         "    name = 'asking'\n"
-        f"    start_urls = ['{shop.url}/', '{shop.url}/one']\n"
+        f"    start_urls = ['{own_shop.url}/', '{own_shop.url}/one']\n"
         "    def parse(self, response):\n"
-        f"        yield Request('{shop.url}/one', self.detail, meta={{'a': 1}})\n"
+        f"        yield Request('{own_shop.url}/one', self.detail, meta={{'a': 1}})\n"
         "    def detail(self, response):\n"
         "        pass\n"
     )
     execute(["run", "asking", "-q"])
-    said.readouterr()
+    own_said.readouterr()
 
-    execute(["why", f"{shop.url}/one", "--job", "asking"])
+    execute(["why", f"{own_shop.url}/one", "--job", "asking"])
 
-    (line,) = [each for each in said.readouterr().out.splitlines() if "equal" in each]
+    (line,) = [
+        each for each in own_said.readouterr().out.splitlines() if "equal" in each
+    ]
     assert line.startswith("    equal    2 more Requests, such as one in http://")
     assert line.endswith("for detail(): not requested again; once=False repeats them")
 
@@ -100,20 +102,20 @@ class Posts(Spider):
 
 
 @pytest.fixture
-def posts(shop: Site, said: pytest.CaptureFixture[str]) -> str:
+def posts(own_shop: Site, own_said: pytest.CaptureFixture[str]) -> str:
     """A project of two jobs, one of which has sent two forms to this URL."""
-    Path("spiders/posts.py").write_text(POSTS.format(url=shop.url))
+    Path("spiders/posts.py").write_text(POSTS.format(url=own_shop.url))
     execute(["run", "posts", "-q"])
-    said.readouterr()
-    return f"{shop.url}/find"
+    own_said.readouterr()
+    return f"{own_shop.url}/find"
 
 
 def test_why_lists_all_requests_of_a_url_of_the_jobs_that_know_it(
-    posts: str, said: pytest.CaptureFixture[str]
+    posts: str, own_said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["why", posts])
 
-    told = said.readouterr().out
+    told = own_said.readouterr().out
     assert code == 0
     assert told.count("request  POST with ") == 2
     assert "POST with 6 B" in told
@@ -121,36 +123,36 @@ def test_why_lists_all_requests_of_a_url_of_the_jobs_that_know_it(
 
 
 def test_why_tells_of_one_request_by_its_body(
-    posts: str, said: pytest.CaptureFixture[str]
+    posts: str, own_said: pytest.CaptureFixture[str]
 ) -> None:
     execute(["why", posts, "--data", "q=emma"])
-    known = said.readouterr().out
+    known = own_said.readouterr().out
     execute(["why", posts, "--data", "q=other", "--job", "posts"])
-    unknown = said.readouterr().out
+    unknown = own_said.readouterr().out
 
     assert known.count("request  POST with 6 B") == 1
     assert "never found" in unknown
 
 
 def test_why_of_a_url_that_no_job_knows_is_short(
-    posts: str, said: pytest.CaptureFixture[str]
+    posts: str, own_said: pytest.CaptureFixture[str]
 ) -> None:
     code = execute(["why", "http://nowhere.example/"])
 
-    told = said.readouterr().out
+    told = own_said.readouterr().out
     assert code == 0
     assert "never found by any of 2 jobs: books, posts" in told
     assert len(told.splitlines()) == 3
 
 
 def test_why_without_the_spider_says_that_the_filters_were_not_asked(
-    shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
+    own_shop: Site, own_said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "spiders" / "books.py").unlink()
 
-    execute(["why", f"{shop.url}/one"])
+    execute(["why", f"{own_shop.url}/one"])
 
-    assert "filters  not asked: No spider 'books'" in said.readouterr().out
+    assert "filters  not asked: No spider 'books'" in own_said.readouterr().out
 
 
 @pytest.mark.usefixtures("own_path")

@@ -17,11 +17,13 @@ from tests.cli.sites import (
 def test_items_are_exported_in_every_format(
     ending: str, said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code = execute(["export", "books", "-o", f"x.{ending}"])
+    place = tmp_path / f"x.{ending}"
+
+    code = execute(["export", "books", "-o", str(place)])
 
     assert code == 0
-    assert said.readouterr().err == f"3 items of books/1 in x.{ending}\n"
-    assert (tmp_path / f"x.{ending}").stat().st_size > 0
+    assert said.readouterr().err == f"3 items of books/1 in {place}\n"
+    assert place.stat().st_size > 0
 
 
 def test_an_export_to_standard_output_holds_items_only(
@@ -37,15 +39,16 @@ def test_an_export_to_standard_output_holds_items_only(
 def test_an_export_replaces_no_file_unless_told_to(
     said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "x.jsonl").write_text("precious\n")
+    place = tmp_path / "x.jsonl"
+    place.write_text("precious\n")
 
-    refused = execute(["export", "books", "-o", "x.jsonl"])
-    kept = (tmp_path / "x.jsonl").read_text()
-    replaced = execute(["export", "books", "-o", "x.jsonl", "--overwrite"])
+    refused = execute(["export", "books", "-o", str(place)])
+    kept = place.read_text()
+    replaced = execute(["export", "books", "-o", str(place), "--overwrite"])
 
     assert (refused, replaced) == (2, 0)
     assert kept == "precious\n"
-    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 3
+    assert len(place.read_text().splitlines()) == 3
 
 
 TYPED = """

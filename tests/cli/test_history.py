@@ -18,19 +18,19 @@ from tests.cli.sites import (
 
 
 def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
-    shop: Site, said: pytest.CaptureFixture[str], tmp_path: Path
+    own_shop: Site, own_said: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     none = execute(["retry", "books", "--status", "5xx", "--error", "timeout"])
-    first = said.readouterr().out
+    first = own_said.readouterr().out
     code = execute(["retry", "books", "--status", "404"])
-    told = said.readouterr().out
-    shop.pages = {**shop.pages, "/gone": "<h1>Back</h1>"}
+    told = own_said.readouterr().out
+    own_shop.pages = {**own_shop.pages, "/gone": "<h1>Back</h1>"}
     again = execute(["run", "books", "-q", "-a", "shelf=a b"])
 
     assert (none, code, again) == (0, 0, 0)
     assert first == "No failed page of job 'books' is of that kind\n"
     assert told == "1 page put back; now: crawl run books -a 'shelf=a b'\n"
-    assert shop.asked.count("/gone") == 2
+    assert own_shop.asked.count("/gone") == 2
     lines = (tmp_path / "out" / "books-1.jsonl").read_text().splitlines()
     titles = sorted(json.loads(line)["title"] for line in lines)
     assert titles == ["Back", "One", "Shop", "Two"]

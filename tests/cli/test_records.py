@@ -17,14 +17,14 @@ from tests.cli.sites import (
 
 
 def test_runs_are_listed_with_what_they_came_to(
-    said: pytest.CaptureFixture[str],
+    own_said: pytest.CaptureFixture[str],
 ) -> None:
     execute(["run", "books", "-q", "--pages", "1"])
-    said.readouterr()
+    own_said.readouterr()
 
     code = execute(["runs", "books"])
 
-    head, second, first = said.readouterr().out.splitlines()
+    head, second, first = own_said.readouterr().out.splitlines()
     assert code == 0
     assert head.split()[0] == "job/run"
     assert second.startswith("books/2 ")
@@ -82,12 +82,12 @@ def test_a_report_is_shown_again_by_number_by_job_or_as_json(
 
 
 def test_a_run_of_several_jobs_must_be_named_with_its_job(
-    said: pytest.CaptureFixture[str],
+    own_said: pytest.CaptureFixture[str],
 ) -> None:
     execute(["run", "books", "-q", "--job", "other"])
-    said.readouterr()
+    own_said.readouterr()
 
     code = execute(["report", "1"])
 
     assert code == 2
-    assert "Write JOB/1; jobs: books, other" in said.readouterr().err
+    assert "Write JOB/1; jobs: books, other" in own_said.readouterr().err

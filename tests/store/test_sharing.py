@@ -50,7 +50,7 @@ def test_news_of_two_beats_are_those_of_both() -> None:
         gained={"a": 1.0, "b": 2.0},
         shards=frozenset({1}),
         called=frozenset({1}),
-        stirred={"a": (5, 0, 0), "b": (1, 0, 0)},
+        stirred={"a": (5, 0, 0), "b": (1, 0, 0), "c": (2, 0, 0)},
         facts=Facts(walls={"w1"}),
         item=3,
         permits=2,
@@ -70,7 +70,7 @@ def test_news_of_two_beats_are_those_of_both() -> None:
 
     assert news.gained == {"a": 1.0, "b": 0.0}
     assert news.shards == {1, 2}
-    assert news.stirred == {"a": (4, 0, 0), "b": (1, 0, 0), "c": (9, 0, 0)}
+    assert news.stirred == {"a": (4, 0, 0), "b": (1, 0, 0), "c": (2, 0, 0)}
     assert news.facts.walls == {"w1", "w2"}
     assert news.permits == 1
     # The state, not a change: the later one counts.

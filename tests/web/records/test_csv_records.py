@@ -82,6 +82,14 @@ def test_rows_come_as_soon_as_the_head_is_read() -> None:
     assert list(records.close()) == [{"a": "5", "b": ""}]
 
 
+def test_a_row_is_given_once_its_open_quote_has_ended() -> None:
+    records = CsvRecords()
+    list(records.feed(b"a,b\n" + b"1,2\n" * HEAD))
+
+    assert list(records.feed(b'"x\n')) == []
+    assert list(records.feed(b'y",3\n')) == [{"a": "x\ny", "b": "3"}]
+
+
 def test_a_quote_without_end_is_an_error_before_the_text_fills_the_memory() -> None:
     records = CsvRecords()
     line = b"x" * 100 + b"\n"
