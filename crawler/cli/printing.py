@@ -35,6 +35,7 @@ def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
+        printed.end()
         if sys.stdout is printed:
             sys.stdout = real
 
@@ -66,6 +67,9 @@ class _Printed(io.TextIOBase):
         self._real.flush()
         sys.stderr.flush()
 
+    def end(self) -> None:
+        """Write what waits for the end of its line."""
+
     def fileno(self) -> int:
         return self._real.fileno()
 
@@ -86,3 +90,7 @@ class _PrintedLines(_Printed):
             moment = datetime.now(UTC)
             sys.stderr.write(json_line("info", line, moment, logger="print") + "\n")
         return len(text)
+
+    def end(self) -> None:
+        if self._rest:
+            self.write("\n")

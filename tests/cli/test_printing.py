@@ -1,0 +1,61 @@
+"""What a spider prints goes to standard error, as text or as JSON lines."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from crawler.cli.printing import to_standard_error
+
+
+def test_what_is_printed_goes_to_standard_error(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = sys.stdout
+    with to_standard_error():
+        sys.stdout.write("a word\n")
+        inside = sys.stdout.fileno()
+    sys.stdout.write("an item\n")
+    sys.stdout.flush()
+
+    told = capfd.readouterr()
+    assert (told.out, told.err) == ("an item\n", "a word\n")
+    assert sys.stdout is before
+    assert inside == before.fileno()
+
+
+def test_printed_lines_are_json_beside_a_log_of_json(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with to_standard_error(as_json=True):
+        sys.stdout.write("a word")
+        sys.stdout.write(", and more\nanother\n")
+
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["message"] for line in lines] == ["a word, and more", "another"]
+    assert {(line["level"], line["logger"]) for line in lines} == {("info", "print")}
+
+
+def test_a_line_without_an_end_is_written_when_the_crawl_ends(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with to_standard_error(as_json=True):
+        sys.stdout.write("done")
+
+    (line,) = capfd.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "done"
+
+
+def test_a_stream_without_a_descriptor_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notebook = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", notebook)
+
+    with to_standard_error():
+        sys.stdout.write("a word\n")
+
+    assert notebook.getvalue() == "a word\n"

@@ -1,0 +1,60 @@
+"""Sessions as a spider declares them: their checks, and what is shown of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crawler import (
+    ConfigError,
+    Response,
+    Results,
+    Session,
+    SessionPool,
+    Spider,
+)
+
+
+class Member(Spider):
+    name = "member"
+
+    async def parse(self, response: Response) -> Results:
+        yield {"url": response.url}
+
+
+@pytest.mark.parametrize(
+    ("sessions", "said"),
+    [
+        (["member"], "write Session"),
+        ([Session("a"), Session("a")], "'a' twice"),
+        ([Session("a", login="nothing")], "which the spider has not"),
+        ([Session("a", login="parse")], "without yield"),
+        ([Session("a", is_logged_out="start")], "without yield"),
+        ([SessionPool("a", [Session("a")])], "'a' twice"),
+    ],
+)
+def test_what_is_declared_is_checked_when_the_class_is_made(
+    sessions: Any, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        type("Wrong", (Member,), {"sessions": sessions, "parse": Member.parse})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Session(""),
+        lambda: Session("a", headers={"a\n": "b"}),
+        lambda: Session("a", proxy="gopher://x"),
+        lambda: SessionPool("a", []),
+    ],
+)
+def test_a_session_that_cannot_be_is_an_error(make: Callable[[], Any]) -> None:
+    with pytest.raises(ConfigError):
+        make()
+
+
+def test_what_a_session_holds_is_not_shown() -> None:
+    assert "secret" not in repr(Session("a", meta={"word": "secret"}))
