@@ -126,6 +126,23 @@ class Server:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
 
+    def keep_copy(self) -> None:
+        """Stop, keep a copy of all data, and start again."""
+        self.stop()
+        subprocess.run(["cp", "-a", self._data, self._copy], check=True, timeout=60)
+        self.start()
+
+    def go_back(self) -> None:
+        """Stop, and start with the copy: what was committed since then is lost."""
+        self.stop()
+        shutil.rmtree(self._data)
+        self._copy.rename(self._data)
+        self.start()
+
+    @property
+    def _copy(self) -> Path:
+        return self._folder / "copy"
+
     @property
     def _log(self) -> Path:
         return self._folder / "log"

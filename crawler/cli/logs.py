@@ -20,9 +20,12 @@ Format = Literal["text", "json"]
 #: The longest line, in bytes.
 MAX_LINE = 8 * 1024
 
-#: Loggers of libraries whose messages only repeat what the crawl logs itself.
-_NOISY = ("httpx", "httpcore", "h2", "hpack", "asyncio")
-
+#: Loggers of libraries whose messages only repeat what the crawl logs itself, with the
+#: lowest level that is logged.
+_NOISY = {
+    **dict.fromkeys(("httpx", "httpcore", "h2", "hpack", "asyncio"), logging.WARNING),
+    "psycopg": logging.ERROR,  # it warns of each statement on a lost connection
+}
 
 #: Fields added to each JSON line: the spider, the job and the run, once they are known.
 Context = dict[str, Any]
@@ -51,8 +54,8 @@ def configured(
     noise = {name: logging.getLogger(name).level for name in _NOISY}
     root.handlers[:] = [handler]
     root.setLevel(logging.ERROR if quiet else level)
-    for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, lowest in _NOISY.items():
+        logging.getLogger(name).setLevel(lowest)
     logging.captureWarnings(True)
     try:
         yield context

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
 import os
 import shlex
 import sys
@@ -25,10 +26,11 @@ from crawler.cli import crash, logs, memory, printing, run_summary, summary
 from crawler.cli.run_summary import Ending
 from crawler.cli.stopping import Stopper
 from crawler.cli.views import JsonView, LiveView, QuietView, View
-from crawler.errors import CrawlError, NoRun
+from crawler.errors import CrawlError, JobLocked, NoRun, StateError, StoreAway
 from crawler.run.crawl_run import CrawlRun
 from crawler.run.opening import open_run
 from crawler.run.options import RunOptions
+from crawler.run.store_retry import STORE_PATIENCE
 from crawler.settings import Settings
 from crawler.spider import Spider
 from crawler.stats import Counters, FinishReason, Report
@@ -133,23 +135,55 @@ async def perform(
     Any other error that ends the run is in the returned ending. The run's spider, job
     and number are added to `context`.
     """
-    has_waited = False
+    patience = _Patience(settings, terms, view)
     while True:
         try:
             ending, is_given_up = await _perform(
                 spider, settings, terms, view, hand_in, context, on_open
             )
-        except NoRun as exc:
-            if not terms.joins:
-                raise
-            if not has_waited:
-                view.say(f"{exc}; waiting for `crawl run`")
-            has_waited = True
-            await anyio.sleep(_UNTIL_BEGUN)
+        except (JobLocked, NoRun, StoreAway) as exc:
+            await patience.wait(exc)
         else:
             if not is_given_up:
                 return ending
-            view.say("another process has taken over this work; joining the run again")
+            patience.begin()
+
+
+class _Patience:
+    """Waits until a run can be joined: one that has not begun, or one whose store was
+    there before."""
+
+    def __init__(self, settings: Settings, terms: RunOptions, view: View) -> None:
+        self._lease = settings.storage.lease
+        self._joins = terms.joins
+        self._say = view.say
+        self._has_said = False
+        self._known_at = -math.inf
+
+    def begin(self) -> None:
+        """The process was part of the run until now."""
+        self._known_at = anyio.current_time()
+        self._has_said = False
+
+    async def wait(self, exc: StateError) -> None:
+        """Return when it is time to try again; raise `exc` if that is of no use."""
+        if anyio.current_time() >= self._known_at + self._longest(exc):
+            raise exc
+        if isinstance(exc, NoRun):
+            self._known_at = anyio.current_time()  # its store was there
+        if not self._has_said:
+            what = "`crawl run`" if isinstance(exc, NoRun) else "it"
+            self._say(f"{exc}; waiting for {what}")
+            self._has_said = True
+        await anyio.sleep(_UNTIL_BEGUN)
+
+    def _longest(self, exc: StateError) -> float:
+        if isinstance(exc, NoRun):
+            return math.inf if self._joins else 0.0
+        if isinstance(exc, JobLocked):
+            # An older state of the database knows this process itself as its leader.
+            return 2 * self._lease
+        return STORE_PATIENCE
 
 
 async def _perform(

@@ -5,7 +5,8 @@
     │   └── OutputExists       an output would overwrite a file that is not its own
     ├── StateError             the job's stored state cannot be used: exit code 2
     │   ├── JobLocked          another process runs this job: exit code 5
-    │   └── NoRun              there is no unfinished run to join
+    │   ├── NoRun              there is no unfinished run to join
+    │   └── StoreAway          the store cannot be opened now
     ├── LeaseLost              other processes took over this process's work
     ├── StoreError             the store could not write, for example to a full disk
     ├── SinkError              an output could not be written
@@ -52,8 +53,13 @@ class NoRun(StateError):
     """The job has no unfinished run that a process could join."""
 
 
+class StoreAway(StateError):
+    """The store cannot be opened now, but may be a little later."""
+
+
 class LeaseLost(CrawlError):
-    """The other processes of a shared run have taken over this process's work.
+    """The other processes of a shared run have taken over this process's work, or its
+    database has lost some of it.
 
     The current transaction was rolled back.
     """

@@ -204,8 +204,10 @@ class Engine:
         if stopped:
             self._stopped(stopped)
 
-    def give_up(self) -> None:
-        """Drop all work: other processes of the shared run have taken it over."""
+    def give_up(self, why: LeaseLost) -> None:
+        """Drop all work: the shared run does not know it any more."""
+        if not self.is_given_up:
+            logger.warning("%s; this process drops its work and joins again", why)
         self.is_given_up = True
         self.stop(FinishReason.INTERRUPTED, grace=0)
 
@@ -308,8 +310,8 @@ class Engine:
         try:
             with anyio.CancelScope(shield=True):
                 committed = await self._parts.patience.repeat(commit)
-        except LeaseLost:
-            self.give_up()
+        except LeaseLost as exc:
+            self.give_up(exc)
         except StoreError as exc:
             logger.error("%s; the crawl stops and can be resumed", exc)
             self.store_error = exc

@@ -106,8 +106,8 @@ class Teamwork:
                 news = await self._team.beat(self._needs())
             except StoreError as exc:
                 logger.warning("The lease cannot be renewed: %s", exc)
-            except LeaseLost:
-                self.engine.give_up()
+            except LeaseLost as exc:
+                self.engine.give_up(exc)
                 self._workers = 1
                 self._beaten.set()
                 return

@@ -147,6 +147,11 @@ class Database(Sink):
                     "use another file"
                 )
             if recorded is not None and not is_first:
+                # Rows beyond the recorded position come again, unless the store has
+                # lost its last commits, and does not know them any more.
+                if not self._item_key:
+                    owner = RowOwner(self._source.run.job, recorded.run)
+                    self._table.cut(owner, recorded.sequence)
                 return msgspec.structs.replace(recorded, state="writing", aside="")
             return Position(target=str(self.path), run=self._number(self._table))
 

@@ -102,7 +102,7 @@ class Postgres(Sink):
         await self._positions.create(connection)
         kept = await self._positions.read(connection)
         if recorded is not None and recorded.run == kept.run > 0:
-            self._run, taken = kept.run, kept.sequence
+            self._run, taken = kept.run, min(kept.sequence, recorded.sequence)
             self._table = await self._swap.resume(connection, kept.place)
         else:
             self._run, taken = max(kept.run + 1, self._source.run.number), 0
@@ -115,6 +115,11 @@ class Postgres(Sink):
             raise ConfigError(
                 f"Output {self.target}: {wrong}; use another table, or --overwrite"
             )
+        # Rows beyond the recorded position come again, unless the store has lost its
+        # last commits, and does not know them any more.
+        if kept.run == self._run and kept.sequence > taken and not self._item_key:
+            owner = RowOwner(self._source.run.job, self._run)
+            await self._table.remove(connection, owner, taken, kept.sequence)
         await self._positions.write(connection, self._kept(taken))
         return taken
 

@@ -78,7 +78,10 @@ _JSONB: tuple[str, _Convert] = ("jsonb", _json)
 
 
 class PostgresTable:
-    """One table. If `kinds` is None, whole items are in one column of JSON."""
+    """One table. If `kinds` is None, whole items are in one column of JSON.
+
+    Over 15 methods: one for each statement that an output sends to its table.
+    """
 
     def __init__(self, name: Sequence[str], kinds: Mapping[str, Kind] | None) -> None:
         self._name = tuple(name)
@@ -212,6 +215,16 @@ class PostgresTable:
         padded = [[*row, *[None] * (width - len(row))] for row in values]
         async with connection.cursor() as cursor:
             await cursor.executemany(self._upsert(), padded)
+
+    async def remove(
+        self, connection: Connection, owner: RowOwner, after: int, last: int
+    ) -> None:
+        """Remove the run's rows with these numbers, whose keys are the numbers."""
+        keys = [owner.number(sequence) for sequence in range(after + 1, last + 1)]
+        await connection.execute(
+            SQL("DELETE FROM {} WHERE _key = ANY(%s)").format(self.identifier),
+            ([_text(key) for key in keys],),
+        )
 
     def _upsert(self) -> Composed:
         names = [*OWN, *self._columns]

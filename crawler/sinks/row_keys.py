@@ -19,6 +19,10 @@ class RowOwner(msgspec.Struct, frozen=True):
     def key(self, row: ItemRow, item_key: Sequence[str]) -> str:
         """Return the item's key values as JSON; without a key, the row's own number."""
         if not item_key:
-            return f"{self.job}/{self.run}/{row.sequence}"
+            return self.number(row.sequence)
         item = row.item
         return canonical([item.get(field) for field in item_key]).decode()
+
+    def number(self, sequence: int) -> str:
+        """Return the key of an item without one of its own: its number in the run."""
+        return f"{self.job}/{self.run}/{sequence}"

@@ -86,6 +86,14 @@ class Table:
         (last,) = self._connection.execute(query, (job,)).fetchone()
         return int(last or 0) + 1
 
+    def cut(self, owner: RowOwner, sequence: int) -> None:
+        """Remove the run's rows of later items than this one."""
+        self._connection.execute(
+            f"DELETE FROM {quoted(self.name)} "
+            "WHERE _job = ? AND _run = ? AND _sequence > ?",
+            (owner.job, owner.run, sequence),
+        )
+
     def insert(self, owner: RowOwner, key: str, row: ItemRow) -> None:
         """Write a row; it replaces the one with the same key."""
         item = row.item

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,35 @@ def test_a_paused_process_asks_nothing_after_its_lease(
 
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles, told
     assert min(site.gaps(around=woken), default=1.0) >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_failover_that_loses_commits_is_told_and_costs_no_page_and_no_item(
+    tmp_path: Path, postgres: Server, database: str
+) -> None:
+    at = ("-s", f"storage.url={database}", "-s", "storage.lease=2s")
+    outputs = ("-o", "out/books.jsonl", "-o", "out/books.db")
+    with serving_team(HOSTS, PAGES) as site:
+        write_team_spider(tmp_path, site, RATE)
+        with (
+            starting(tmp_path, "run", "team", *at, *outputs) as leader,
+            starting(tmp_path, "work", "team", *at) as worker,
+        ):
+            until(site, HOSTS * 9)
+            postgres.keep_copy()
+            until(site, HOSTS * 18)
+            postgres.go_back()
+            told = [ended(process) for process in (leader, worker)]
+
+    assert (leader.returncode, worker.returncode) == (0, 0), told
+    assert any("has lost commits that it had confirmed" in each for each in told)
+    assert titles(tmp_path / "out" / "books.jsonl") == site.all_titles
+    with closing(sqlite3.connect(tmp_path / "out" / "books.db")) as connection:
+        found = connection.execute("SELECT title FROM items").fetchall()
+    assert sorted(title for (title,) in found) == site.all_titles
+    assert len(site.log) > HOSTS * PAGES  # what was lost was crawled again
+    assert min(site.gaps()) >= LEAST
 
 
 @pytest.mark.slow

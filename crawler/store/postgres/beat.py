@@ -18,7 +18,7 @@ from crawler.errors import LeaseLost
 from crawler.store.base import Place
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Floats, Integers, Texts
-from crawler.store.postgres.landing import GIVEN_UP
+from crawler.store.postgres.landing import COMMITS_LOST, GIVEN_UP
 from crawler.store.postgres.membership import bury_outdated
 from crawler.store.postgres.opening import facts_of
 from crawler.store.postgres.pipeline import StatementPipeline
@@ -122,6 +122,8 @@ class Beat:
         (
             (news.workers, batch, over, left, permits, news.item, self.items_limit),
         ) = await self._ask(sql.STANDING)
+        if batch < holdings.batch:
+            raise LeaseLost(COMMITS_LOST)
         news.over = over or ""
         if left == 0 and permits == 0:
             news.over = news.over or "pages_limit"

@@ -23,7 +23,7 @@ from crawler.store.postgres.gathered import ENDED, Gathered
 from crawler.store.postgres.item_rows import ItemWriter
 from crawler.store.postgres.link_rows import REJECTED_LIMIT, LinkWriter
 from crawler.store.postgres.pipeline import Cursor, StatementPipeline
-from crawler.store.postgres.run_state import encoded
+from crawler.store.postgres.run_state import WorkerState, encoded
 from crawler.store.sharing import shard_of
 
 
@@ -58,8 +58,8 @@ class Landing:
             change.committed.landed += len(part)
             if change.committed.is_full:
                 break
-        if not await pipeline.rows(fence) and not outcomes:
-            raise LeaseLost(GIVEN_UP)
+        if not outcomes:
+            await check_fence(pipeline, fence, self._run)
 
     async def finish(self, seconds: float, status: str | None) -> Cursor:
         """Write the last rows, and a status if one is waiting.
@@ -183,8 +183,8 @@ class Landing:
         else:  # a page may have been found in this same group
             links = await self._links.send(part)
             pages = await self._send_pages(part)
-        if not self._change.committed.landed and not await pipeline.rows(fence):
-            raise LeaseLost(GIVEN_UP)
+        if not self._change.committed.landed:
+            await check_fence(pipeline, fence, self._run)
         await self._items.keep_keys(keys)
         new = {fingerprint for (fingerprint,) in await pipeline.rows(links)}
         pending: dict[int, int] = {}
@@ -221,4 +221,24 @@ class Landing:
                 await self._pipeline.send(statement, (page,))
 
 
+async def check_fence(
+    pipeline: StatementPipeline, fence: Cursor, run: WorkerState
+) -> None:
+    """LeaseLost if the run has given this worker up, or has lost commits of it.
+
+    `fence` is the response to `sql.FENCE`. A database knows fewer commits than it has
+    confirmed if a replica has taken its place that had not received the last ones, or
+    if a backup was restored. What this worker knows is of no use then.
+    """
+    rows = await pipeline.rows(fence)
+    if not rows:
+        raise LeaseLost(GIVEN_UP)
+    if rows[0][0] < run.commits:
+        raise LeaseLost(COMMITS_LOST)
+
+
 GIVEN_UP = "other processes have taken over this process's work"
+COMMITS_LOST = (
+    "the database has lost commits that it had confirmed (a failover to a replica "
+    "without them, or a restored backup): what they held is crawled again"
+)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from psycopg.errors import TransactionRollback
 
-from crawler.errors import LeaseLost, StateError, StoreError
+from crawler.errors import StoreAway, StoreError
 from crawler.request import Entry
 from crawler.store.base import (
     Committed,
@@ -31,7 +31,7 @@ from crawler.store.postgres.arrays import Bigints, Integers, Texts
 from crawler.store.postgres.catalog import KeptRuns, ListedRun, listed
 from crawler.store.postgres.change import Change
 from crawler.store.postgres.file_table import PostgresFileTable
-from crawler.store.postgres.landing import GIVEN_UP, Landing, PagesGone
+from crawler.store.postgres.landing import Landing, PagesGone, check_fence
 from crawler.store.postgres.link import WorkerLink
 from crawler.store.postgres.membership import bury
 from crawler.store.postgres.opening import join, open_run
@@ -116,7 +116,7 @@ class PostgresStore:
         try:
             return await link.once(read)
         except StoreError as exc:  # before `open` nothing would repeat the call
-            raise StateError(str(exc)) from exc
+            raise StoreAway(str(exc)) from exc
         finally:
             await link.close()
 
@@ -148,7 +148,7 @@ class PostgresStore:
             await self._link.close()
             # before `open` nothing would repeat the call
             if isinstance(exc, StoreError):
-                raise StateError(str(exc)) from exc
+                raise StoreAway(str(exc)) from exc
             raise
         run = self._run
         run.is_leader = start.is_leader
@@ -299,8 +299,7 @@ class PostgresStore:
         async def work(connection: Connection) -> None:
             async with self._transaction(connection) as pipeline:
                 fence = await pipeline.send(sql.FENCE, (self._run.worker,))
-                if not await pipeline.rows(fence):
-                    raise LeaseLost(GIVEN_UP)
+                await check_fence(pipeline, fence, self._run)
                 await pipeline.send(sql.SET_SINK_POSITION, (sink, position))
 
         await self._link.steadily(work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import anyio
 import anyio.to_thread
@@ -115,6 +116,45 @@ async def test_a_worker_that_was_given_up_lands_nothing(
 
     assert await store.items_after(0, 10) == []
     assert store.team.deadline == -math.inf
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("asks", ["commit", "position", "beat", "beat of another"])
+async def test_a_database_that_has_lost_commits_is_noticed(
+    store: PostgresStore, postgres: Server, database: str, asks: str
+) -> None:
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    page = entry("a")
+    await store.commit([found(page)])
+    await anyio.to_thread.run_sync(postgres.keep_copy)
+    for each in (store, second):
+        with suppress(StoreError):  # the connections were cut
+            await each.team.beat(Needs())
+    with suppress(StoreError):
+        await store.commit([found(entry("c"))])
+    await store.commit([done(page, "x"), found(entry("https://other.example/"))])
+    for each in (store, second):
+        await each.team.beat(Needs())
+    await anyio.to_thread.run_sync(postgres.go_back)
+
+    async def ask() -> None:
+        if asks == "commit":
+            await store.commit([found(entry("b"))])
+        elif asks == "position":
+            await store.set_sink_position("out", "7")
+        else:
+            asked = store if asks == "beat" else second
+            await asked.team.beat(Needs())
+
+    async def twice() -> None:
+        with suppress(StoreError):  # the connection was cut
+            await ask()
+        await ask()
+
+    with pytest.raises(LeaseLost, match="lost commits that it had confirmed"):
+        await twice()
+    await second.close(0.0)
 
 
 async def test_a_worker_that_joins_takes_its_share_at_the_next_beats(
