@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -59,47 +55,6 @@ def test_json_is_encoded_when_the_request_is_made() -> None:
     assert request.content == b"[1,2]"
 
 
-def test_files_make_a_multipart_form_that_is_the_same_each_time() -> None:
-    def make() -> Request:
-        return Request(
-            URL, data={"a": "1"}, files={"f": ("x.txt", b"hi", "text/plain")}
-        )
-
-    request = make()
-
-    assert b'name="f"; filename="x.txt"\r\nContent-Type: text/plain\r\n\r\nhi' in (
-        request.content
-    )
-    assert request == make()
-    assert request.fingerprint() == make().fingerprint()
-
-
-def test_a_body_of_two_kinds_is_refused() -> None:
-    with pytest.raises(ConfigError, match="one of"):
-        Request(URL, data={"a": 1}, json=1)
-
-
-def test_a_header_cannot_split_the_request() -> None:
-    with pytest.raises(ConfigError, match="line break"):
-        Request(URL, headers={"X": "a\r\nEvil: 1"})
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"method": "GET / HTTP/1.1\r\nX:"},
-        {"method": "GE T"},
-        {"headers": {"a b": "c"}},
-        {"headers": {"": "c"}},
-    ],
-)
-def test_a_method_and_a_header_have_names_that_can_be_sent(
-    options: dict[str, Any],
-) -> None:
-    with pytest.raises(ConfigError, match="is not"):
-        Request(URL, **options)
-
-
 @pytest.mark.parametrize(
     "proxy",
     ["127.0.0.1:8", "http://", "ftp://p.example:1", "http://p.example:99999", "p"],
@@ -115,66 +70,6 @@ def test_a_proxy_is_taken_as_it_is_written() -> None:
     proxy = "socks5://me:secret@[::1]:1080"
 
     assert Request(URL, proxy=proxy).options.proxy == proxy
-
-
-def test_meta_is_a_copy_of_json_values() -> None:
-    given: dict[str, Any] = {"n": [1]}
-    request = Request(URL, meta=given)
-    given["n"].append(2)
-    request.meta["n"].append(3)
-
-    assert request.meta == {"n": [1]}
-
-
-def test_meta_that_is_no_json_is_refused_at_once() -> None:
-    with pytest.raises(ConfigError, match="JSON"):
-        Request(URL, meta={"x": object()})
-
-
-class Text(str):
-    """What lxml and parsel give for text."""
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (date(2026, 1, 2), r"meta\['a'\] is date.* isoformat"),
-        (datetime(2026, 1, 2, tzinfo=UTC), r"meta\['a'\] is datetime.* isoformat"),
-        ({1}, r"meta\['a'\] is set.* a list"),
-        ((1, 2), r"meta\['a'\] is tuple.* a list"),
-        ([{"b": (1,)}], r"meta\['a'\]\[0\]\['b'\] is tuple"),
-        ({"b": {2: 1}}, r"meta\['a'\]\['b'\] has the key 2"),
-        (b"x", r"meta\['a'\] is bytes"),
-        (Decimal("1.5"), r"meta\['a'\] is Decimal.* its str"),
-        (UUID(int=1), r"meta\['a'\] is UUID"),
-        (float("nan"), r"meta\['a'\] is float.* a finite number"),
-        (2**80, r"meta\['a'\] is int"),
-        (Path("x"), r"meta\['a'\] is PosixPath"),
-        ("\ud800", "JSON values only"),
-    ],
-)
-def test_meta_that_json_would_change_is_an_error_that_names_its_key(
-    value: object, message: str
-) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Request(URL, meta={"a": value})
-
-
-def test_meta_that_is_nested_without_an_end_is_refused() -> None:
-    nested: list[Any] = []
-    nested.append(nested)
-
-    with pytest.raises(ConfigError, match="100 deep"):
-        Request(URL, meta={"a": nested})
-
-
-def test_meta_comes_back_as_it_was() -> None:
-    meta = {"a": [1, -2.5, None, True, {"b": "ü"}], "t": Text("x"), "n": 2**62}
-
-    found = Request(URL, meta=meta).meta
-
-    assert found == meta
-    assert type(found["t"]) is str
 
 
 def test_replace_takes_what_a_request_takes() -> None:
@@ -225,11 +120,6 @@ def test_a_body_changes_without_the_type_that_is_given_with_it() -> None:
 
     assert changed.options.headers == (("content-type", "text/x"),)
     assert request.replace(content=b"x").options.headers == ()
-
-
-def test_a_lambda_is_no_callback() -> None:
-    with pytest.raises(ConfigError, match="no name"):
-        Request(URL, lambda response: None)
 
 
 def test_a_request_is_frozen() -> None:

@@ -16,148 +16,12 @@ import pytest
 from crawler import (
     ConfigError,
     FetchError,
-    Reason,
     Request,
     Response,
-    SelectorError,
 )
 from crawler.http.response_body import HeadersHead
 from crawler.message.saving import Saved
-
-URL = "https://site.example/dir/page"
-
-
-class Pieces:
-    """A body that comes in pieces."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self._pieces = pieces
-        self.received = 0
-        self.is_closed = False
-        self.transferred = b""
-
-    def take_complete(self) -> bytes | None:
-        return None
-
-    async def read(self) -> bytes:
-        return b"".join([piece async for piece in self])
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            self.received += len(piece)
-            yield piece
-
-    def keep_transferred(self) -> None:
-        raise AssertionError("no test asks for it")
-
-    async def aclose(self) -> None:
-        self.is_closed = True
-
-
-def response(
-    *pieces: bytes,
-    kind: str = "text/html",
-    request: Request | None = None,
-    set_cookie: str = "",
-) -> Response:
-    fields = {"content-type": kind, "set-cookie": set_cookie}
-    headers = httpx.Headers({name: value for name, value in fields.items() if value})
-    return Response(request or Request(URL), 200, HeadersHead(headers), Pieces(*pieces))
-
-
-async def read(*pieces: bytes, **options: Any) -> Response:
-    made = response(*pieces, **options)
-    await made.aread()
-    return made
-
-
-async def test_the_body_is_at_hand_once_it_is_read() -> None:
-    made = response(b"<p>one ", b"two</p>")
-
-    with pytest.raises(ConfigError, match="aread"):
-        _ = made.content
-    assert await made.aread() == b"<p>one two</p>"
-    assert made.content is await made.aread()
-    assert made.received == 14
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "text"),
-    [
-        ("text/html; charset=iso-8859-1", b"\xfc", "ü"),
-        ("text/html", b"<meta charset=windows-1251>\xfe", "ю"),
-        ("application/json", '{"a":"ü"}'.encode(), '{"a":"ü"}'),
-        ("text/plain; charset=base64", b"aGk=", "aGk="),
-        ("", b"\xef\xbb\xbfx", "x"),
-    ],
-)
-async def test_text_is_decoded_as_the_web_does(
-    kind: str, body: bytes, text: str
-) -> None:
-    assert (await read(body, kind=kind)).text.endswith(text)
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "expected"),
-    [
-        ("text/html,text/html", b"", "text/html"),
-        ("", b"<!doctype html><p>x", "text/html"),
-        ("*/*", b"<?xml version='1.0'?><rss/>", "text/xml"),
-        ("unknown/unknown", b"GIF89a", "image/gif"),
-        ("", b"{}", "text/plain"),
-    ],
-)
-async def test_the_type_is_the_declared_one_or_sniffed(
-    kind: str, body: bytes, expected: str
-) -> None:
-    made = response(body, kind=kind)
-    is_declared = made.is_type_declared
-    before = made.content_type
-    await made.aread()
-
-    assert made.content_type == expected
-    assert before == (expected if is_declared else "")
-
-
-DEEP = 1_000_000
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"[" * DEEP, b"[" * DEEP + b"]" * DEEP, b'{"a":' * DEEP, b"", b"{", b"[NaN]"],
-)
-async def test_what_is_no_json_is_a_parse_error(body: bytes) -> None:
-    made = await read(body, kind="application/json")
-
-    with pytest.raises(FetchError) as caught:
-        made.json()
-    assert caught.value.reason is Reason.PARSE_ERROR
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"])
-async def test_json_is_read_in_other_encodings_of_unicode(encoding: str) -> None:
-    made = await read('{"a": "ü"}'.encode(encoding), kind="application/json")
-
-    assert made.json() == {"a": "ü"}
-    assert made.json(dict[str, str]) == {"a": "ü"}
-
-
-async def test_json_is_read_and_checked() -> None:
-    made = await read(b'{"a": [1, 2]}', kind="application/json")
-
-    assert made.json() == {"a": [1, 2]}
-    assert made.json(dict[str, list[int]]) == {"a": [1, 2]}
-    with pytest.raises(FetchError, match="parse_error"):
-        made.json(list[int])
-    with pytest.raises(FetchError, match="parse_error"):
-        (await read(b"{", kind="application/json")).json()
-
-
-async def test_cookies_are_those_that_it_sets() -> None:
-    made = response(b"", set_cookie="a=1; Path=/")
-
-    assert made.cookies == {"a": "1"}
-    assert response(b"", set_cookie="a=1; Max-Age=0").cookies == {}
+from tests.message.made import URL, Pieces, read, response
 
 
 async def test_links_are_absolute_and_come_once() -> None:
@@ -240,97 +104,6 @@ async def test_a_reference_in_json_is_relative_to_the_response() -> None:
     with pytest.raises(FetchError, match="parse_error: urljoin") as caught:
         made.urljoin("https://[x")
     assert caught.value.url == URL
-
-
-FEED = b"""<?xml version="1.0"?><rss><channel><item><title>One</title>
-<link>https://site.example/1</link><a href="/2">x</a></item></channel></rss>"""
-
-
-@pytest.mark.parametrize(
-    "kind", ["application/rss+xml", "text/xml; charset=utf-8", "image/svg+xml", ""]
-)
-async def test_xml_is_not_read_as_html(kind: str) -> None:
-    made = await read(FEED, kind=kind)
-
-    for ask in (made.css, made.css_first, made.page.text, made.follow_all):
-        with pytest.raises(SelectorError, match=r"response.xml or response.xpath\("):
-            ask("item")
-    with pytest.raises(SelectorError, match=r"is XML.* on https://site.example"):
-        made.page.text()
-
-
-async def test_xml_has_no_links() -> None:
-    made = await read(FEED, kind="application/atom+xml")
-    assert not made.page.has_no_links
-
-    assert made.links() == []
-    assert made.link_elements() == []
-    assert made.follow_links().references == []
-    assert made.page.has_no_links
-    assert made.follow("3").url == "https://site.example/dir/3"
-    assert made.text.startswith("<?xml")
-
-
-async def test_xml_is_a_tree() -> None:
-    made = await read(FEED, kind="application/rss+xml")
-
-    assert made.xml.findtext("channel/item/link") == "https://site.example/1"
-    assert made.xml is made.xml
-
-
-async def test_broken_xml_is_a_parse_error_that_names_the_page() -> None:
-    made = await read(b"<a>&nbsp;</a>", kind="text/xml")
-
-    with pytest.raises(FetchError, match="XML: undefined entity") as caught:
-        _ = made.xml
-    assert (caught.value.reason, caught.value.url) == (Reason.PARSE_ERROR, URL)
-
-
-async def test_the_nodes_of_xml_are_bounded_as_those_of_a_page() -> None:
-    made = await read(b"<a><b/><b/></a>", kind="text/xml")
-    made.max_nodes = 2
-
-    with pytest.raises(FetchError, match=r"over 2 elements.*http.max_nodes"):
-        _ = made.xml
-
-
-async def test_xml_elements_come_while_the_body_streams() -> None:
-    made = response(FEED[:60], FEED[60:], kind="application/xml; charset=latin1")
-    titles = [item.findtext("title") async for item in made.xml_elements("item")]
-
-    assert titles == ["One"]
-    whole = await read(FEED)
-    assert [item.tag async for item in whole.xml_elements("title", "link")] == [
-        "title",
-        "link",
-    ]
-
-
-async def test_xml_elements_before_a_break_are_given() -> None:
-    made = response(FEED[:-16], b"<item>", kind="text/xml")
-    elements = made.xml_elements("item")
-
-    assert (await anext(elements)).findtext("title") == "One"
-    with pytest.raises(FetchError, match="; 1 element came before") as caught:
-        await anext(elements)
-    assert caught.value.reason is Reason.PARSE_ERROR
-
-
-@pytest.mark.parametrize(
-    ("kind", "head"),
-    [
-        ("application/xhtml+xml", ""),
-        ("application/xml", "<?xml version='1.0'?>"),
-        ("text/xml", "\ufeff <!-- <rss> -->\n<!DOCTYPE html [<!ENTITY a 'b'>]>"),
-        ("", "<?xml version='1.0'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0'>"),
-    ],
-)
-async def test_xhtml_is_html(kind: str, head: str) -> None:
-    made = await read(f"{head}<html><a href=2>x</a></html>".encode(), kind=kind)
-
-    assert made.links() == ["https://site.example/dir/2"]
-    assert made.css_first("a") is not None
-    assert not made.page.has_no_links
 
 
 async def test_follow_takes_a_reference_or_an_element() -> None:
@@ -430,17 +203,6 @@ async def test_a_body_that_breaks_leaves_no_file(tmp_path: Path) -> None:
 
 def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
-
-
-async def test_closing_lets_the_body_go() -> None:
-    body = Pieces(b"x")
-    made = Response(Request(URL), 204, HeadersHead(httpx.Headers()), body)
-
-    await made.aclose()
-
-    assert body.is_closed
-    assert made.is_success
-    assert repr(made) == f"<Response 204 {URL}>"
 
 
 def test_a_crawl_that_reads_html_alone_loads_no_other_reader() -> None:

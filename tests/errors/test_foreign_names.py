@@ -11,7 +11,7 @@ import pytest
 from crawler import ConfigError, Request, Response, SelectorError, Spider
 from crawler.errors.foreign_names import SPIDER
 from crawler.page import Page
-from tests.test_response import read
+from tests.message.made import read
 
 URL = "https://site.example/"
 

@@ -11,7 +11,7 @@ from parsel import Selector
 
 from crawler import FetchError, Page, Reason, SelectorError
 from crawler.web.html_limits import PageTooComplex
-from tests.test_response import URL, read
+from tests.message.made import URL, read
 
 BOOKS = """<html><body><article class=book><h3 title="Emma, a novel">Emma</h3>
 <p class=price>9.50 <b>euros</b></p><dl><dt>Pages</dt><dd>474</dd><dt>Year</dt>

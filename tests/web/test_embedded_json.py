@@ -13,8 +13,8 @@ import pytest
 
 from crawler import Page, SelectorError
 from crawler.web.embedded_json import bare_name, find_key, read
-from tests.test_response import URL
-from tests.test_response import read as response_of
+from tests.message.made import URL
+from tests.message.made import read as response_of
 from tests.web.mutations import mutated
 
 
