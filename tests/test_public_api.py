@@ -55,7 +55,9 @@ def test_every_error_that_a_user_may_catch_is_at_the_door() -> None:
     }
 
     # The store's own: the engine acts on them, and a person gets a StateError.
-    assert public - {"StoreError", "LeaseLost", "NoRun"} <= set(crawler.__all__)
+    assert public - {"StoreError", "StoreAway", "LeaseLost", "NoRun"} <= set(
+        crawler.__all__
+    )
 
 
 def test_a_name_that_is_not_there_says_so() -> None:
