@@ -42,7 +42,7 @@ class LinkOptions(TypedDict, total=False):
 
 
 _KNOWN = frozenset(LinkOptions.__annotations__)
-# The options that are part of each request.
+# Names of the options that become part of each request.
 _OPTIONS = _KNOWN - {"allow", "deny", "priority", "meta", "rewrite"}
 
 

@@ -238,7 +238,8 @@ class Response(Readable):
 
 
 def _reference(node: Node) -> str:
-    if not isinstance(node, Node):  # usually None: css_first found nothing
+    # `node` is usually None here, because css_first found nothing
+    if not isinstance(node, Node):
         raise ConfigError(f"follow({node!r}): give it a URL or an element")
     own = LINK_ATTRIBUTES.get(node.tag, "href")
     for name in (own, "href", "src"):

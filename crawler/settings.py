@@ -461,7 +461,7 @@ def check_proxy(value: str) -> None:
     try:
         parts = urlsplit(value)
         is_one = value.startswith(_PROXIES) and parts.hostname and parts.port != 0
-    except ValueError:  # the port or the address is invalid
+    except ValueError:  # the URL's port or address is invalid
         is_one = False
     if not is_one:
         raise ValueError("write it as http://host:port, or socks5://host:port")
@@ -476,7 +476,7 @@ def has_socks() -> bool:
     """Return whether the extra `socks` is installed."""
     try:
         return importlib.util.find_spec("socksio") is not None
-    except ValueError:  # sys.modules["socksio"] is None
+    except ValueError:  # find_spec() raises it if sys.modules["socksio"] is None
         return False
 
 

@@ -146,19 +146,19 @@ _COMPLETE = frozenset(
 class Shortfall(msgspec.Struct, frozen=True):
     """A limit that a complete run did not meet: the reason for exit code 3."""
 
-    #: "start_urls", "errors", "max_error_rate" or "min_items".
+    #: The name of the limit: "start_urls", "errors", "max_error_rate" or "min_items".
     bound: str
     #: The allowed value of the limit, and the actual value of the run.
     allowed: float
     came: float
-    #: The same as a sentence.
+    #: The shortfall as a sentence.
     text: str
 
 
 class WrittenOutput(msgspec.Struct, frozen=True):
     """An output that is published."""
 
-    #: Its path or URL.
+    #: The path or URL of the output.
     place: str
     #: The number of the run's items in it; None if it takes only some item types.
     items: int | None = None
@@ -174,7 +174,7 @@ class Report:
     spider: str
     job: str
     run: int
-    #: ISO 8601, UTC.
+    #: The start of the run: ISO 8601, UTC.
     started: str
     finished: str
     finish_reason: FinishReason

@@ -11,7 +11,7 @@ CRASHED = 1
 USAGE = 2
 #: Complete, but with more failures or fewer items than allowed.
 POOR = 3
-#: Stopped early; the same command resumes the run.
+#: The run was stopped early; the same command resumes it.
 STOPPED = 4
 #: Another process runs this job.
 LOCKED = 5

@@ -19,7 +19,7 @@ from crawler.web import media_type
 
 #: Maximum number of elements examined on a page, and of elements in one list.
 _ELEMENTS, _SAMPLE = 20_000, 20
-#: Fewer elements are not a list.
+#: A smaller number of repeated elements does not count as a list.
 _FEWEST = 3
 #: Paths in linked data whose values a spider may want, most of them from schema.org.
 # fmt: off
@@ -166,7 +166,7 @@ def _candidates(page: Page) -> list[str]:
         name = first_class(node)
         key = (above.mem_id if above is not None else 0, node.tag, name)
         groups.setdefault(key, []).append(node)
-        if name:  # a class: its elements may have different parents
+        if name:  # a class selector matches elements under different parents
             groups.setdefault((0, node.tag, name), []).append(node)
     selectors = (
         _selector_of(nodes) for nodes in groups.values() if len(nodes) >= _FEWEST

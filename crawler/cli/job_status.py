@@ -171,7 +171,7 @@ def _add_state(
         found.run = None  # the last process ended before it began a run
     found.exit_code, found.started = known.exit_code, known.started
     found.result = known.note or CODES.get(known.exit_code or 0, "")
-    found.is_bad = False  # `failures` already says so
+    found.is_bad = False  # `failures` already shows that the run was bad
     return handled
 
 

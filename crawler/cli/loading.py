@@ -157,7 +157,8 @@ def _load(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # annotations and dataclasses look up their module there
+    # annotations and dataclasses look up the module in sys.modules
+    sys.modules[name] = module
     try:
         with printing.to_standard_error():
             spec.loader.exec_module(module)

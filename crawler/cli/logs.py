@@ -17,7 +17,7 @@ from crawler.cli.streams import clean, clean_lines
 
 Format = Literal["text", "json"]
 
-#: The longest line, in bytes.
+#: Maximum length of a log line, in bytes.
 MAX_LINE = 8 * 1024
 
 #: Loggers of libraries whose messages only repeat what the crawl logs itself, with the
@@ -77,7 +77,7 @@ class _StandardError(logging.Handler):
         try:
             line = self.format(record) + "\n"
         except Exception:
-            self.handleError(record)  # the arguments do not fit the message
+            self.handleError(record)  # the arguments do not fit the log message
             return
         sys.stderr.write(line)
         sys.stderr.flush()

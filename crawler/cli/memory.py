@@ -41,7 +41,7 @@ def _keep_freed_pages() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
-        return  # the C library is not glibc
+        return  # the C library is not glibc, so there is no mallopt()
     for parameter, value in (
         (_TRIM_THRESHOLD, _KEPT),
         (_MMAP_THRESHOLD, _LARGE),

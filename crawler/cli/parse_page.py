@@ -98,7 +98,7 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
         )
         callbacks.fetching = work
         callbacks.methods.find(request.callback)
-        intake.start(request, Discovered())  # adds the host to the scope
+        intake.start(request, Discovered())  # adds the page's host to the scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         try:
             tried.effects = await callbacks.page(entry, tried.response)

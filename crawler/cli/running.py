@@ -214,7 +214,8 @@ async def _perform(
                 tasks.start_soon(view.follow, run)
                 report, error = await _run(run, stopper)
                 is_given_up = run.engine.is_given_up
-        except Exception as exc:  # raised again below, outside the task group
+        # the error is raised again below, outside the task group
+        except Exception as exc:
             ending = exc
         else:
             ending = Ending(

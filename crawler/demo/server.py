@@ -55,7 +55,7 @@ def serving(
             listener.listen(100)
             scheme = "http" if is_plain else "https"
             url = f"{scheme}://{_HOST}:{listener.getsockname()[1]}/"
-            config.bind = [f"fd://{listener.detach()}"]  # the server closes the socket
+            config.bind = [f"fd://{listener.detach()}"]  # hypercorn closes the socket
         with start_blocking_portal() as portal:
             closing = portal.call(anyio.Event)
             serve = partial(
@@ -96,7 +96,7 @@ def application(pages: Mapping[str, ShopPage]) -> Application:
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send
     ) -> None:
         if scope["type"] != "http":
-            # as ASGI demands for unknown scopes
+            # ASGI demands an error for unknown scopes
             raise NotImplementedError(scope["type"])
         query = scope["query_string"].decode()
         path = scope["path"] + (f"?{query}" if query else "")

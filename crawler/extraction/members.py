@@ -38,7 +38,7 @@ class Member(NamedTuple):
 class Shape(NamedTuple):
     """What an annotation asks for: one value or several, and their type."""
 
-    #: The type of one value.
+    #: The type of each value.
     type: Any
     is_optional: bool
     #: Creates the field's value from several; None if the field holds only one.

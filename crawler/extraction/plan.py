@@ -328,7 +328,7 @@ def _check_of(member: Member) -> Any:
 def _complaint(exc: Exception) -> tuple[str, str]:
     """Return the field that an error is about, if known, and the reason."""
     errors = getattr(exc, "errors", None)
-    if callable(errors) and (found := errors()):  # an error of pydantic
+    if callable(errors) and (found := errors()):  # `exc` is an error of pydantic
         location = found[0].get("loc") or ("",)
         return str(location[0]), str(found[0].get("msg", exc))
     return "", f"{type(exc).__name__}: {exc}"

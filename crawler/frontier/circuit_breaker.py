@@ -82,7 +82,7 @@ class CircuitBreaker:
     def _ignore(self, now: float) -> float:
         return 0.0
 
-    #: What a failure does in each state.
+    #: The effect of a failure in each state.
     _on_failure: ClassVar[Mapping[BreakerState, _Rule]] = {
         BreakerState.CLOSED: _count,
         BreakerState.OPEN: _ignore,

@@ -75,7 +75,8 @@ class Frontier(Generic[E]):
         self._stock = RefillWindow(window, limit)
         self._tick = 0
         self._ready = 0  # hosts in the state READY
-        self._made_room_at = 0  # the tick of the last `_make_room`
+        # the value of the change counter at the last `_make_room`
+        self._made_room_at = 0
         self._outdated = 0  # outdated records that `lower` left in a heap
 
     def __len__(self) -> int:
@@ -375,7 +376,7 @@ class Frontier(Generic[E]):
 
     def _file_idle(self, host: HostQueue[E], now: float, later: float) -> None:
         host.state = IDLE
-        if host.is_empty(now):  # no entry waits for this host
+        if host.is_empty(now):  # no entry of this host is waiting
             self._queues.pop(host.name, None)
             host.due = inf
             return

@@ -309,7 +309,7 @@ class _State:
         #: Whether the host is in the heap of hosts to forget.
         self.resting = False
         self.paused_until = self.paused_seconds = 0.0
-        #: End of the pause after a refusal.
+        #: The end of the pause after a refusal, in monotonic seconds.
         self.refused_until = 0.0
         #: State of the same name with or without "www.", if that name is in use.
         self.twin: _State | None = None
@@ -343,7 +343,8 @@ class _State:
             self.next_at = self.twin.next_at = at
 
     def set_interval(self) -> None:
-        if self.health.is_given_up:  # remaining entries fail without a request
+        # the host's remaining entries fail without a request
+        if self.health.is_given_up:
             self.interval = self.next_at = self.paused_until = 0.0
             return
         self.interval = max(self.asked_interval, self.health.interval)

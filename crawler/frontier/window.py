@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from crawler.frontier.host_queue import NOTHING
 
-#: Negative priority, depth, sequence.
+#: A place in a host's order: negative priority, depth, sequence.
 End = tuple[float, int, int]
 
 

@@ -72,7 +72,7 @@ class Body(httpx.AsyncByteStream):
         #: Bytes received so far, before decoding.
         self.received = 0
 
-    # The connection's side
+    # Methods for the connection
 
     def decode_with(self, decoder: Decoder) -> None:
         """Decode the body with this decoder."""
@@ -115,7 +115,7 @@ class Body(httpx.AsyncByteStream):
         if reader is not None and not reader.done():
             reader.set_result(None)
 
-    # The consumer's side
+    # Methods for the consumer
 
     @property
     def is_failed(self) -> bool:

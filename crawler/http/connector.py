@@ -222,7 +222,7 @@ def _settle(
 ) -> None:
     """Clean up, so that no connection is left without an owner and no socket open."""
     if not making.done():
-        return  # cancelled twice: the loop is shutting down
+        return  # after a second cancellation the loop is shutting down
     # Retrieve the exception, so that asyncio does not report it as unhandled.
     if not making.cancelled():
         making.exception()

@@ -52,7 +52,7 @@ class ContentCoding(msgspec.Struct, frozen=True):
     """A content encoding: how its members begin, and which decompressor they need."""
 
     name: str
-    #: Bytes needed before a member can be opened.
+    #: Bytes that must be read before a member can be decoded.
     head: int
     open: Callable[[bytes], Decompressor]
     #: Whether the following bytes begin another member; if not, they are junk.
@@ -99,7 +99,7 @@ class _Inflate:
         self._check, self._size = frame.checksum(b""), 0
         #: The part of the header received so far; None once the header is complete.
         self._head: bytes | None = b""
-        #: The bytes after the last block.
+        #: The bytes after the last block of the deflate stream.
         self._tail = b""
         self.needs_input = True
 
@@ -229,7 +229,7 @@ class _Brotli:
         self._kept_size = 0
         #: Bytes of output returned so far.
         self._given = 0
-        #: The output of the second attempt.
+        #: The output of the second decoding attempt.
         self._second: Iterator[bytes] | None = None
         self.needs_input = True
         self.unused_data = b""

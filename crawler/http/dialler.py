@@ -162,7 +162,7 @@ class Dialler:
 
     def _failed(self, dial: _Dial, error: Exception | None) -> None:
         origin, transfer = dial.origin, dial.transfer
-        origin.tls_session = None  # it may be the cause of the failure
+        origin.tls_session = None  # the stored TLS session may have caused the failure
         if error is not None and transfer in origin.waiting:
             if _is_out_of_files(error) and (self._places.used or self._places.closing):
                 # Continue with the connections that are open.

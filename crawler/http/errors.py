@@ -217,7 +217,8 @@ def is_refusal(error: httpx.ProxyError) -> bool:
     too."""
     if isinstance(error, ProxyError):
         return error.is_final
-    return str(error).startswith(("403", "407"))  # httpx's text for a refused CONNECT
+    # the text that httpx gives a refused CONNECT
+    return str(error).startswith(("403", "407"))
 
 
 def reason_of(exc: BaseException) -> str:

@@ -36,7 +36,7 @@ class Timeouts(msgspec.Struct, frozen=True):
 
     #: To open a connection, including name lookup and TLS handshake.
     connect: float | None = 10.0
-    #: For the next bytes of the response.
+    #: Seconds to wait for the next bytes of the response.
     read: float | None = 15.0
     #: For the peer to receive more of the request.
     write: float | None = 15.0

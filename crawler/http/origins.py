@@ -111,7 +111,7 @@ class Origin:
         #: HTTP/2 connections that accept new streams.
         self.http2: list[Multiplexed] = []
         self.dials: dict[Dialling, None] = {}
-        #: Open connections.
+        #: Number of open connections.
         self.open = 0
         #: Whether the last handshake chose HTTP/2; None before the first.
         self.is_http2: bool | None = None

@@ -75,7 +75,7 @@ class Pool:
         self.options = options
         self._places.max_connections = options.max_connections
 
-    # A request arrives
+    # Methods for requests
 
     def submit(self, transfer: Transfer) -> None:
         """Send the transfer on a free connection, or queue it for one."""
@@ -93,7 +93,8 @@ class Pool:
         transfer.clock.wait()
         if transfer.wants_fresh and origin.open >= self.options.max_per_origin:
             for oldest in [*origin.idle][:1]:
-                self._close(oldest)  # the new connection takes its place
+                # the new connection takes the place of the oldest idle one
+                self._close(oldest)
         self._dialler.grow(origin)
         self.count_waits(origin)
 
@@ -102,7 +103,7 @@ class Pool:
         is_starved = origin in self._starved
         for transfer in islice(reversed(origin.waiting), origin.kept_back(is_starved)):
             if transfer.has_waited:
-                break  # all earlier ones were counted before
+                break  # all earlier requests were counted before
             transfer.has_waited = True
             self.statistics.pool_waits += 1
 
@@ -139,7 +140,7 @@ class Pool:
             self.lost(warmest)  # its `connection_lost` has not been called yet
         return None
 
-    # Connections are opened
+    # Methods for new connections
 
     def adopt(self, connection: Connection, is_http2: bool) -> None:
         """Take a new connection."""
@@ -166,7 +167,7 @@ class Pool:
         else:
             self._close(connection)
 
-    # Connections report
+    # Methods for reports of connections
 
     def released(self, connection: Connection, *, is_fresh: bool = False) -> None:
         """Take back an HTTP/1.1 connection that is free."""
@@ -248,7 +249,7 @@ class Pool:
         origin.is_http2 = False
         self.statistics.fallbacks += 1
 
-    # Places are shared among origins
+    # Sharing places among origins
 
     def make_place(self) -> bool:
         """Make room for another connection; if needed, close the oldest idle one."""
@@ -257,7 +258,7 @@ class Pool:
             if not self._idle:
                 return False
             if places.closing and places.is_below_limit:
-                return False  # a file will be free in a moment
+                return False  # a closing connection will free a file in a moment
             self._close(self._idle.oldest())
         return True
 
@@ -282,7 +283,7 @@ class Pool:
         others = len(self._starved) - (origin in self._starved)
         return others > 0 and (origin.open > 1 or not origin.waiting)
 
-    # Once a second, and at the end
+    # Cleanup: once a second, and at the end
 
     def _sweep(self, now: float) -> bool:
         """Close connections that were idle for too long; return False if none is left.

@@ -49,7 +49,7 @@ class FieldsHead:
             # One pass over the fields is faster than one pass for each lookup.
             fields = self._fields
             by_name = {field.lower(): (value,) for field, value in fields}
-            if len(by_name) < len(fields):  # a name appears twice
+            if len(by_name) < len(fields):  # a field name appears twice
                 by_name = {}
                 for field, value in fields:
                     lower = field.lower()

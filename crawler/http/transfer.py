@@ -183,7 +183,7 @@ class Transfer:
         """
         return self.is_unanswered and self.request.method in _IDEMPOTENT
 
-    # Called by the connection
+    # Methods for the connection
 
     def begin(self, connection: Connection) -> None:
         """Note that the request is being written."""
@@ -272,7 +272,7 @@ class Transfer:
         self.connection = None
         self.clock.stop()
 
-    # Called by the caller
+    # Methods for the caller
 
     def consumed(self, size: int) -> None:
         """Note that the consumer has read this many received bytes."""

@@ -66,7 +66,7 @@ class Job(msgspec.Struct, frozen=True):
     name: str
     settings: JobSettings
     zone: tzinfo
-    #: None: a person or another scheduler starts it.
+    #: The schedule; None if only a person or another scheduler starts the job.
     cron: timetable.Cron | None
 
     @property
@@ -94,7 +94,7 @@ class Broken(msgspec.Struct, frozen=True):
 
     name: str
     error: ConfigError
-    #: The job's `on_failure`, if it can be read.
+    #: The `on_failure` hook of the invalid job, if it can be read.
     on_failure: str | tuple[str, ...] = ()
 
 

@@ -106,7 +106,7 @@ async def _hand_over(process: anyio.abc.Process, message: bytes) -> None:
         await process.stdin.send(message + b"\n")
         await process.stdin.aclose()
     except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-        return  # the command does not read the summary
+        return  # the command closed its standard input without reading the summary
 
 
 def _end(process: anyio.abc.Process) -> None:

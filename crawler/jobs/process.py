@@ -80,7 +80,8 @@ class Processes:
         log = self._open_log(job)
         try:
             if not _take(lock):
-                await anyio.sleep(0.2)  # `find` holds a free lock for a moment
+                # another scheduler's `find` may hold the free lock for a moment
+                await anyio.sleep(0.2)
             if not _take(lock):
                 raise CrawlError(
                     f"job {job!r} already runs in another process; wait for its end"
@@ -102,7 +103,7 @@ class Processes:
             os.pwrite(lock, msgspec.json.encode(holder), 0)
             return _Child(process, now)
         finally:
-            os.close(lock)  # the process has inherited it
+            os.close(lock)  # the new process has inherited the lock
             if log is not None:
                 os.close(log)
 
@@ -112,7 +113,7 @@ class Processes:
         except FileNotFoundError:
             return None
         if _take(lock):
-            os.close(lock)  # releases the lock
+            os.close(lock)  # closing the file releases the lock
             return None
         pid, since = _holder(lock)
         return _Found(lock, pid, since or datetime.fromtimestamp(self._clock(), UTC))
@@ -208,4 +209,4 @@ def _send(pid: int, number: signal.Signals) -> None:
     try:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
-        return  # the process has ended
+        return  # the job's process has ended

@@ -32,7 +32,7 @@ class Ended:
 
     job: str
     exit_code: int
-    #: One line for the list of jobs.
+    #: A short note for the list of jobs.
     note: str
     #: Its run; None if the process ended before it began a run.
     run: RunRecord | None
@@ -107,5 +107,5 @@ def _run_of(
 
 def _told_by(run: RunRecord | None, report: dict[str, Any] | None) -> int:
     if run is None:
-        return _KILLED  # it ended before it began a run
+        return _KILLED  # the process ended before it began a run
     return _UNFINISHED if report is None else int(report.get("exit_code", 0))

@@ -68,7 +68,7 @@ class WallClock:
         await anyio.sleep(max(0.0, min(seconds, LONGEST_SLEEP)))
 
 
-#: The wait before a job is retried.
+#: A function that waits until a job may be retried.
 Rest = Callable[[], Awaitable[None]]
 #: Called for each end of a job that the job's own process could not report.
 Alarm = Callable[[Ended], Awaitable[None]]
@@ -79,9 +79,9 @@ class _Work:
     """A job that is running, or waits for a free place."""
 
     running: RunningJob | None = None
-    #: Cancelled to stop the process.
+    #: The scheduler cancels this scope to stop the process.
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    #: Retries after a killed process.
+    #: Number of retries after a killed process.
     tries: int = 0
     #: The job became due while it runs, so it runs once more.
     is_wanted_again: bool = False
@@ -220,7 +220,7 @@ class JobScheduler:
         await self._ended(name, since, code, why)
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
-            work.tries += 1  # after other ends the process retries by itself
+            work.tries += 1  # after any other end the process itself retries
             seconds = settings.retry_wait * 2 ** (work.tries - 1)
             return partial(_sleep, self._clock, seconds)
         return None

@@ -84,7 +84,7 @@ class Due(msgspec.Struct, frozen=True):
     """A job that is due now."""
 
     job: str
-    #: The latest of the due times.
+    #: The latest due time of the job.
     time: datetime
     #: Due times that were missed; if `is_run`, this one run replaces them.
     missed: int

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 def zone(name: str) -> tzinfo:
     """Return the time zone with that name. ValueError if it is unknown."""
     if name in ("UTC", "Etc/UTC"):
-        return UTC  # works without any installed time zones
+        return UTC  # UTC works even if no time zones are installed
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

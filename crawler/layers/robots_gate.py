@@ -193,7 +193,7 @@ class RobotsTable:
         url = request.url
         if self._memory is not None and (kept := await self._memory.robots(url)):
             verdict = await self._parsed(*kept)
-            # other processes may have sent the last request
+            # other processes may have sent the last request to this host
             if verdict.robots.crawl_delay:
                 now = self._loop.time()
                 pause = min(verdict.robots.crawl_delay, LONGEST_DELAY)

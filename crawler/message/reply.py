@@ -69,7 +69,7 @@ class Reply:
         self.status_code = status_code
         #: Gives single header fields without building `headers`.
         self.head = head
-        #: "HTTP/1.1" or "HTTP/2".
+        #: The HTTP version: "HTTP/1.1" or "HTTP/2".
         self.http_version = http_version
         #: Seconds from the request to the end of the head; once read, to the end of the
         #: body.

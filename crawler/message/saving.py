@@ -23,7 +23,7 @@ class Saved(msgspec.Struct, frozen=True):
     """A body that was written to a file completely."""
 
     path: Path
-    #: In bytes.
+    #: The size of the file in bytes.
     size: int
     #: The SHA-256 of the bytes, in hexadecimal.
     sha256: str

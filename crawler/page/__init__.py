@@ -457,7 +457,7 @@ class Page:
             if tags is None:
                 return [node.attrs["href"] or "" for node in self._with_href]
             return [node.attrs["href"] or "" for tag, node in pairs if tag in tags]
-        except KeyError:  # the match was xlink:href, as in SVG
+        except KeyError:  # the link is in xlink:href, as in SVG
             return wanted.addresses(self._with_href)
 
     @lazy
@@ -471,7 +471,7 @@ class Page:
         self._tree.note(selector, matched=bool(matches))
         found: dict[int, LexborNode] = {}
         for match in matches:
-            # such a link contains no other
+            # a link element contains no other links
             if match.tag in LINKS and wanted.is_link(match.tag):
                 found[match.mem_id] = match
             else:

@@ -86,7 +86,8 @@ class ItemType:
             schemas, defined = msgspec.json.schema_components(
                 kinds, ref_template="#/$defs/{name}"
             )
-        except (TypeError, ValueError):  # a type that only its own library knows
+        # the field has a type that only its own library knows
+        except (TypeError, ValueError):
             schemas, defined = tuple({} for _ in kinds), {}
         properties = dict(zip(self.names, schemas, strict=True))
         schema: dict[str, Any] = {"type": "object", "properties": properties}

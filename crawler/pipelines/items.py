@@ -109,7 +109,7 @@ def declared(kind: Any) -> dict[str, str]:
         return {field.name: field.name for field in kind.__attrs_attrs__}
     if hasattr(kind, "__pydantic_serializer__"):
         found = {**kind.model_fields, **kind.model_computed_fields}
-        # for a field, and for a computed field
+        # pydantic's names for the alias of a field, and of a computed field
         aliases = ("serialization_alias", "alias")
         return {
             name: next(filter(None, (getattr(field, a, None) for a in aliases)), name)
@@ -125,7 +125,7 @@ def _hook(value: Any) -> Any:
     """Convert a value that msgspec does not know to one that it knows."""
     kind = type(value)
     if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
-        # otherwise NaN would become null
+        # without this check NaN would become null
         _refuse_nan(value.model_dump(by_alias=True), "")
         return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, Mapping):

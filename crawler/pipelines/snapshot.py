@@ -20,5 +20,5 @@ def snapshot(item: Any) -> Any:
         return item.copy()  # enough for most items; deepcopy takes 20 times as long
     try:
         return deepcopy(item)
-    except Exception:  # a user's class may raise any error here
+    except Exception:  # copying an object of the user's class may raise any error
         return None

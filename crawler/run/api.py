@@ -152,7 +152,7 @@ class Crawl:
         try:
             await self._run(channel)
         except Exception as exc:
-            self._error = exc  # raised when the caller takes the items
+            self._error = exc  # the error is raised when the caller takes the items
         finally:
             await channel.close()
 

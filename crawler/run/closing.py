@@ -32,7 +32,7 @@ class Closing:
         self._run = run
         self._chain = chain
         self._dropped: dict[str, int] = {}
-        #: Counts made in `closing`; None: no counts.
+        #: Counts made in `closing`; None if there are none.
         self.counts: dict[str, int] | None = None
 
     async def fetch(self, request: Request) -> Response:

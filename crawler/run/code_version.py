@@ -74,7 +74,7 @@ class _Sources:
             return
         try:
             text = path.read_bytes()
-        except OSError:  # for example in an archive
+        except OSError:  # the module's source is not a file, for example in an archive
             self.found[path] = sha256(name.encode()).digest()
             return
         is_source = path.suffix == ".py"

@@ -42,7 +42,7 @@ HandIn: TypeAlias = Callable[[Report], None]
 class RunTime(msgspec.Struct, frozen=True):
     """The duration of a run."""
 
-    #: Seconds in earlier processes.
+    #: Seconds that earlier processes of the run took.
     earlier: float
     #: Start of this process, by the monotonic clock.
     begun: float

@@ -57,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True):
     #: How the run ended in an earlier process, after its last items; None if it did
     #: not.
     ended: FinishReason | None = None
-    #: Limit on pages in total, for displays.
+    #: The limit on pages of the whole run, for displays.
     pages: int | None = None
     #: Limit on failed pages.
     errors: int | None = None
@@ -157,7 +157,7 @@ class Engine:
             if parts.settle is not None:
                 await parts.settle(self._verdict())
             await self._close()
-            with contextlib.suppress(SinkError):  # kept in `outputs.error`
+            with contextlib.suppress(SinkError):  # the error is kept in `outputs.error`
                 await parts.outputs.drain()
             helpers.cancel_scope.cancel()
         return self._verdict()
@@ -262,7 +262,8 @@ class Engine:
                 self._count_failures(1)
             parts.scheduler.done(turn, asked=outcome.is_asked, is_page=is_page)
             await self._committer.put(outcome)
-            with contextlib.suppress(SinkError):  # `_output_failed` was already called
+            # the error was already passed to `_output_failed`
+            with contextlib.suppress(SinkError):
                 await parts.outputs.room()
             if self._spare:  # the waiting worker, which this one replaced, continues
                 self._spare -= 1

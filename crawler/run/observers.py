@@ -104,7 +104,7 @@ class Progress(Observer):
         self.resting = RestingHosts()
         #: The greatest depth of the crawl.
         self.descent = Descent()
-        #: The wall clock.
+        #: Returns the wall-clock time in seconds.
         self._clock = clock
 
     def landed(self, outcome: Outcome) -> None:
@@ -192,7 +192,8 @@ class Observations(Observer):
             if not outcome.is_asked and entry.host in self.given_up:
                 known = self.given_up[entry.host]
                 self.given_up[entry.host] = (known[0] + 1, known[1] or detail)
-            elif reason != Reason.INTERNAL_ERROR:  # already logged with its traceback
+            # an internal error was already logged with its traceback
+            elif reason != Reason.INTERNAL_ERROR:
                 self._log(logging.WARNING, "Failed", outcome, entry)
         elif reason == Reason.ROBOTS_DENIED:
             self._log(logging.INFO, "Left out", outcome, entry)

@@ -70,7 +70,7 @@ class RunOptions:
     auth: Any = None
 
     def __post_init__(self) -> None:
-        # a single output counts as a list
+        # treat a single output as a list of one
         if isinstance(self.outputs, str | OutputSpec | Sink):
             object.__setattr__(self, "outputs", (self.outputs,))
         object.__setattr__(self, "layers", tuple(self.layers))

@@ -65,7 +65,7 @@ class PageLoader:
         if not response.is_read:
             response.examine = self.examine
             return
-        if isinstance(response.stream, HeldBody):  # it was examined before
+        if isinstance(response.stream, HeldBody):  # this page was already examined
             return
         content = response.content
         if response.content_type and "ml" not in response.content_type:

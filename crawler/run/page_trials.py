@@ -102,7 +102,7 @@ def _asked(
         pages.write(body)
         pages.flush()
         line = verdicts.readline()
-    except OSError:  # the process was killed
+    except OSError:  # the child process was killed
         line = b""
     if not line:
         _kill(process)

@@ -106,7 +106,7 @@ class Scheduler:
         self._timer_at = 0.0
         self._out = 0
         self._sources = 0
-        self._starts = 0  # waiting or in-flight requests of `start()`
+        self._starts = 0  # number of waiting or in-flight requests of `start()`
         self._most_starts = most_starts
         self._is_closed = False
         self._hungry = asyncio.Event()
@@ -141,7 +141,9 @@ class Scheduler:
             turn = await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and (turn := waiter.result()):
-                self._take_back(turn)  # handed over and cancelled in one loop turn
+                # the worker was cancelled in the same loop turn in which it received
+                # the turn
+                self._take_back(turn)
             raise
         if turn is None:
             raise StopAsyncIteration

@@ -21,7 +21,7 @@ class SelectorWatch:
     """Counts the matches of selectors, for the advice at the end."""
 
     def __init__(self) -> None:
-        #: By (callback, selector).
+        #: The counts by (callback, selector).
         self.matches: dict[tuple[str, str], Matches] = {}
 
     def note(self, callback: str, asked: Mapping[str, bool]) -> None:

@@ -68,7 +68,7 @@ class SharedScheduler(Scheduler):
     ) -> Frontier[Entry]:
         return OwnedFrontier(hosts, self._team, kinds)
 
-    # -- called by the beat
+    # -- methods for the renewal of the lease ("beat")
 
     def gain(self, hosts: Mapping[str, float]) -> None:
         """Note that the process owns these hosts now; the values are the seconds of

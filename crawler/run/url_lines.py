@@ -18,7 +18,7 @@ from anyio import to_thread
 from crawler.errors import ConfigError
 from crawler.request import Request
 
-#: The name of standard input.
+#: The file name that means standard input.
 STDIN = "-"
 _CHUNK = 64 * 1024
 #: Maximum length of a line in bytes; a longer line is skipped.
@@ -63,7 +63,8 @@ class UrlLines:
         # Do not read in a thread: while the pipe is silent, the thread would keep the
         # process alive.
         number = stream.fileno()
-        with contextlib.suppress(PermissionError):  # a file is always ready to be read
+        # epoll refuses regular files, which are always ready to be read
+        with contextlib.suppress(PermissionError):
             await anyio.wait_readable(number)
         return os.read(number, _CHUNK)
 

@@ -260,7 +260,7 @@ class Visitor:
             visit.has_head = True
             visit.is_asked = response.is_from_wire or was_asked
             visit.way = response.request.options.proxy
-            response.request = request  # layers may have sent another request
+            response.request = request  # layers may have sent a different request
             response.max_links = self._max_links
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate) or self._is_checked(request):

@@ -88,7 +88,7 @@ class Watchdog:
             try:
                 loop.call_soon_threadsafe(self._answered.set)
             except RuntimeError:
-                return  # the loop is closed
+                return  # the event loop is closed
             if not self._answered.wait(self._step):
                 self._follow(thread, asked)
 

@@ -72,7 +72,7 @@ _SIMPLE: dict[type[types.Type], Name] = {
     types.DateTimeType: "timestamp",
     types.DateType: "date",
     types.TimeType: "time",
-    types.TimeDeltaType: "text",  # ISO 8601, as in JSON
+    types.TimeDeltaType: "text",  # a duration is ISO 8601 text, as in JSON
     types.DecimalType: "decimal",
     types.UUIDType: "uuid",
 }

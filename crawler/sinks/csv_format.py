@@ -76,7 +76,7 @@ class Csv(Format):
                 f"--append needs a CSV file in {encoding}: {exc}"
             ) from exc
         if not names:
-            return  # an empty file
+            return  # the existing file is empty
         known = dict.fromkeys(self._unguarded(name) for name in names)
         for column in self._columns:
             if column not in known:

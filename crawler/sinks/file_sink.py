@@ -168,7 +168,8 @@ class FileSink(Sink):
         self._is_lost = False
 
     def _begin(self) -> None:
-        self._part.open()  # again, because another program may have removed it
+        # open the part again, because another program may have removed it
+        self._part.open()
         self._base = self._part.begin(self._format.start(self._existing()))
 
     def _existing(self) -> Iterator[bytes]:
@@ -204,5 +205,5 @@ class FileSink(Sink):
     def _leave(self) -> None:
         self._part.close()
         if self._part.size == 0 or self._is_lost:
-            self._part.remove()  # it contains no items
+            self._part.remove()  # the part contains no items
             self.unpublished = None

@@ -53,7 +53,7 @@ class GrowingFile(FileSink):
                 name = self.location.text
                 raise SinkError(f"{name} was changed after it was published")
         except (OSError, SinkError):
-            self._part.close()  # the copy will be made again
+            self._part.close()  # a later call makes the copy again
             raise
 
     async def _complete(self, sequence: int) -> None:

@@ -132,7 +132,7 @@ class LocalFile(Location):
         except IsADirectoryError:
             return True
         except OSError:
-            return False  # `prepare` reports the reason
+            return False  # `prepare` will report why the folder cannot be read
 
     def size(self) -> int | None:
         return self._disk.size(self.path)

@@ -173,7 +173,8 @@ class Outputs:
     async def close(self) -> None:
         """Save what can be saved at once, and close; part files remain."""
         with anyio.CancelScope(shield=True):
-            async with AsyncExitStack() as stack:  # all are closed, even if one raises
+            # all outputs are closed, even if one raises
+            async with AsyncExitStack() as stack:
                 for follower in self._followers:
                     stack.push_async_callback(follower.close)
 

@@ -86,7 +86,7 @@ class Parquet(Format):
             column = self._columns.get(name)
             if column is None:
                 if self._is_known:
-                    continue  # `encode` reports it
+                    continue  # `encode` will report a value that does not fit
                 column = self._columns[name] = ArrowColumn()
             column.look(value)
 

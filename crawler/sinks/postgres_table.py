@@ -283,7 +283,7 @@ class PostgresSwap:
         """Give the second table its final name; return the table that now holds the
         rows."""
         if place != self._second.name:
-            # already done, perhaps by an earlier try
+            # the table was already renamed, perhaps by an earlier try
             return self.main.sibling(_last(place))
         final = self.main
         if label and await self.main.columns(connection):
@@ -294,7 +294,7 @@ class PostgresSwap:
         return final
 
 
-#: In bytes; PostgreSQL cuts longer names.
+#: Maximum length of a name in bytes; PostgreSQL cuts longer names.
 _LONGEST = 63
 
 

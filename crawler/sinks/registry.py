@@ -28,7 +28,7 @@ class OutputOffer(msgspec.Struct, frozen=True):
     """A format, place or sink that an output may name."""
 
     name: str
-    #: One line that explains it.
+    #: One line that explains the format or place.
     about: str
     #: The class, as "module:Class".
     target: str

@@ -156,7 +156,7 @@ class Answer(msgspec.Struct, frozen=True):
     """The head of one response, as the counters need it."""
 
     status: int
-    #: "HTTP/1.1" or "HTTP/2".
+    #: The HTTP version: "HTTP/1.1" or "HTTP/2".
     http_version: str
     #: Bytes of the body received from the network.
     received: int = 0
@@ -174,7 +174,7 @@ class Outcome(msgspec.Struct):
     state: State = State.DONE
     #: A Reason or a filter's name; "" for a page.
     reason: str = ""
-    #: One line for people.
+    #: Details of the reason, as one line for people.
     detail: str = ""
     due: float = 0.0
     #: Whether the host received a request; if not, its turn is free for the next one.

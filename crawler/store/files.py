@@ -28,7 +28,7 @@ class KeptFile(msgspec.Struct, frozen=True):
     #: ETag and Last-Modified of the response; "" if missing.
     etag: str = ""
     modified: str = ""
-    #: The last run that requested it.
+    #: The number of the last run that requested the file.
     run: int = 0
 
 

@@ -54,7 +54,7 @@ class JobLock:
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(holder) + b"\n", 0)
-        except OSError as exc:  # for example a full disk
+        except OSError as exc:  # writing the holder failed, for example on a full disk
             os.close(descriptor)
             raise StateError(f"{self.path} cannot be written: {exc.strerror}") from exc
         self._descriptor = descriptor

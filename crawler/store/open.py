@@ -121,5 +121,5 @@ def _has_psycopg() -> bool:
     """Return whether the extra `postgres` is installed."""
     try:
         return importlib.util.find_spec("psycopg") is not None
-    except ValueError:  # sys.modules["psycopg"] is None
+    except ValueError:  # find_spec() raises it if sys.modules["psycopg"] is None
         return False

@@ -44,7 +44,7 @@ class Visit(msgspec.Struct, frozen=True):
     """One attempt at one page."""
 
     page: int
-    #: Wall-clock seconds.
+    #: The time of the attempt, in wall-clock seconds.
     time: float
     state: State
     reason: str
@@ -82,7 +82,7 @@ class RunWorker(msgspec.Struct, frozen=True):
     pages: int = 0
     #: Seconds until its lease ends; None without a lease.
     lease: float | None = None
-    #: The status that it wrote last.
+    #: The last status that the process wrote.
     status: Status | None = None
 
 

@@ -24,7 +24,7 @@ class RestingHost(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The state of a run at one moment; the last one written counts."""
 
-    #: The moment, in wall-clock seconds.
+    #: The time of the status, in wall-clock seconds.
     time: float
     #: Seconds that the run has taken, including earlier processes.
     seconds: float = 0.0

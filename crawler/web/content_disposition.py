@@ -13,7 +13,7 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(
     rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"?|([^;]*+))', re.S
 )
-# RFC 8187: charset, language, value.
+# A value as in RFC 8187: charset, language, text.
 _EXTENDED = re.compile(r"([A-Za-z0-9_-]+)'[^']*'(.*)", re.S)
 # RFC 2047: mail programs and some servers use it here.
 _WORD = re.compile(r"=\?([A-Za-z0-9_-]+)\?([BbQq])\?([^?]*)\?=(?:\s+(?==\?))?")
@@ -43,7 +43,7 @@ def _parameters(field: bytes) -> Iterator[tuple[str, str]]:
     except UnicodeDecodeError:
         text = field.decode("latin-1")
     at = text.find(";")
-    if at < 0:  # some servers omit the type
+    if at < 0:  # some servers omit the disposition type
         at = -1 if "=" in text else len(text)
     while 0 <= at + 1 < len(text):
         match = _PARAMETER.match(text, at + 1)

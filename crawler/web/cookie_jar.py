@@ -261,7 +261,8 @@ def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
 def _decoded(line: str | bytes) -> tuple[str, bool]:
     """Return the line as text, and whether its bytes are Latin-1 rather than UTF-8."""
     if isinstance(line, str):
-        return line.encode("utf-8", "replace").decode(), False  # no lone surrogates
+        # replaces lone surrogates
+        return line.encode("utf-8", "replace").decode(), False
     try:
         return line.decode(), False
     except UnicodeDecodeError:

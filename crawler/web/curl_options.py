@@ -128,7 +128,8 @@ def _form(made: CurlCommand, value: str) -> None:
     given = dict(each.strip().partition("=")[::2] for each in parameters)
     unknown = given.keys() - {"type", "filename"}
     if unknown and text[:1] not in ("@", "<"):
-        text, given = value.partition("=")[2], {}  # a text that contains semicolons
+        # the text of `--form-string` may contain semicolons
+        text, given = value.partition("=")[2], {}
     elif unknown:
         raise ValueError(f"{min(unknown)!r} of a form is not known here")
     file_name, kind = given.get("filename", ""), given.get("type", "")

@@ -157,7 +157,8 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
         if name:
             return name
     xml = xml_encoding(body)
-    if not html or xml in ("utf-16le", "utf-16be"):  # the bytes already show UTF-16
+    # the first bytes already show UTF-16
+    if not html or xml in ("utf-16le", "utf-16be"):
         return xml
     for meta in metas_of_prefix(body[:_PRESCAN]):
         if name := _charset_of(meta):

@@ -119,7 +119,8 @@ def next_rows(pushed: Iterable[Any]) -> dict[str, Any]:
             continue
         end = data.find(b"\n", at)
         end = len(data) if end < 0 else end
-        with suppress(ValueError, RecursionError):  # an import or a hint, not JSON
+        # rows such as imports and hints are not JSON
+        with suppress(ValueError, RecursionError):
             rows[name] = msgspec.json.decode(data[at:end])
         at = end + 1
     return rows

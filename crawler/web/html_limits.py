@@ -69,7 +69,7 @@ _ATTRIBUTE = (
 )
 # A row of attributes up to the end of the sample; plain text can look like one, too.
 _ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
-# The same, here or after the next quote.
+# A row of attributes here, or after the next quote.
 _ROW_OR_BEHIND = re.compile(
     b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
 )
@@ -157,7 +157,7 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
     for first in range(0, len(pieces), _TOGETHER):
         # Before the last text the parser opens all unclosed formatting again.
         markup = _END.join([*pieces[first : first + _TOGETHER], b"."])
-        if b"plaintext" in markup:  # nothing ends this element
+        if b"plaintext" in markup:  # no tag ends <plaintext>
             return True
         left -= _open_at_end(parse(markup))
         if left < 0:

@@ -50,7 +50,7 @@ def main() -> None:
     """Try page after page until stdin ends."""
     pages, verdicts = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(OSError):
-        os.nice(5)  # the crawl has priority
+        os.nice(5)  # a lower priority than the crawl itself
     while len(header := pages.read(HEADER.size)) == HEADER.size:
         size, max_nodes, seconds = HEADER.unpack(header)
         body = pages.read(size)
@@ -115,7 +115,8 @@ def _memory() -> int:
 
 
 def _limit(kind: int, value: int) -> None:
-    with contextlib.suppress(OSError, ValueError):  # a lower limit is already set
+    # the system already sets a lower limit
+    with contextlib.suppress(OSError, ValueError):
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (value, hard))
 

@@ -51,6 +51,6 @@ def _seconds(
         return None
     try:
         date(year, month, day)
-    except ValueError:  # such as 31 February
+    except ValueError:  # the date does not exist, such as 31 February
         return None
     return float(timegm((year, month, day, hour, minute, second)))

@@ -92,7 +92,7 @@ def _single_byte(name: str) -> str:
     found = lookup(name)
     assert found is not None, f"{name} is not a WHATWG name"
     table = list(found.codec_info.decode(bytes(range(256)), "replace")[0])
-    for code in range(0x80, 0xA0):  # the standard defines all control characters
+    for code in range(0x80, 0xA0):  # the standard also defines these control characters
         table[code] = chr(code) if table[code] == _BAD else table[code]
     for code, char in _SINGLE.get(name, {}).items():
         table[code] = char
@@ -185,7 +185,8 @@ def _gb18030(sequence: bytes) -> str | None:
         return "\u20ac"
     char = _GB18030.get(sequence) or _by_codec(sequence, "gb18030")
     is_of_four = len(sequence) > 1 and 0x30 <= sequence[1] <= 0x39
-    return _BAD if char is None and is_of_four else char  # no byte of it is read again
+    # the whole four-byte sequence is one error
+    return _BAD if char is None and is_of_four else char
 
 
 _BIG5_TRAIL = re.compile(rb"[\x40-\x7e\xa1-\xfe]")

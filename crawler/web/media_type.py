@@ -152,7 +152,7 @@ _SCRIPTABLE = (
     (rb"[\t\n\x0c\r ]*<\?xml", "text/xml"),
     (rb"%PDF-", "application/pdf"),
 )
-# All other types:
+# The first bytes of all other types:
 _DATA = (
     (rb"%!PS-Adobe-", "application/postscript"),
     (rb"\xfe\xff..|\xff\xfe..|\xef\xbb\xbf.", "text/plain"),

@@ -217,7 +217,7 @@ def _first_match(candidates: list[_Wild], path: str) -> int:
                 + ((limit if position < 0 else position) - before) // _CHARACTERS_A_STEP
             )
             if steps < 0:
-                return 2 * wild.rank  # an even rank: not allowed
+                return 2 * wild.rank  # an even rank belongs to a Disallow rule
             if position < 0:
                 break
             position += len(middle)

@@ -121,7 +121,7 @@ def _text(body: bytes) -> str:
     body = body[:MAX_BYTES]
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return body.decode("utf-16", "replace")
-    for byte in codecs.BOM_UTF8:  # complete or cut off
+    for byte in codecs.BOM_UTF8:  # removes a BOM, even an incomplete one
         if body[:1] != bytes([byte]):
             break
         body = body[1:]
@@ -169,7 +169,8 @@ class _File:
         elif field in _RULES:
             self._has_rules = True
             sign = "+" if field == "allow" else "-"
-            if value.startswith(("/", "*")):  # a path begins with one of these
+            # every path pattern begins with "/" or "*"
+            if value.startswith(("/", "*")):
                 for group in self._current:
                     group.rules[sign + value] = None
         elif field in _DELAYS and _SECONDS.fullmatch(value):

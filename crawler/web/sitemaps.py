@@ -191,7 +191,7 @@ class _Xml:
             self._parser.Parse(data, is_final)
         except expat.ExpatError as exc:
             self.error = f"XML: {exc}"
-        # from Python's codecs, which expat calls
+        # an error of Python's codecs, which expat calls
         except (LookupError, ValueError) as exc:
             self.error = f"XML: its encoding cannot be read: {exc}"
         except _Refused as exc:

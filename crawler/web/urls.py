@@ -32,7 +32,7 @@ _KINDS: dict[str, ScopeKind] = {
     "none": "none",
 }
 
-#: The start of a canonical URL.
+#: The schemes with which a canonical URL begins.
 HTTP = ("http://", "https://")
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -134,7 +134,8 @@ def site_of(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     name = host.partition(":")[0].rstrip(".")
-    if name.rpartition(".")[2].isdecimal():  # WHATWG: such a host is an IPv4 address
+    # WHATWG: a host that ends in a number is an IPv4 address
+    if name.rpartition(".")[2].isdecimal():
         return name
     return _suffixes().privatesuffix(name) or name
 

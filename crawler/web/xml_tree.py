@@ -65,7 +65,8 @@ def parse(
         root = parser.close()
     except ParseError as exc:
         raise XmlError(f"{exc}{_excerpt(text)}") from exc
-    if not isinstance(root, Element):  # for the type checker; it always is one
+    # only for the type checker: `root` is always an Element
+    if not isinstance(root, Element):
         raise XmlError("no element found")
     _check_depth(root)
     return root
@@ -108,7 +109,7 @@ class ElementReader:
         *,
         max_nodes: int = 1_000_000,
     ) -> None:
-        #: Number of elements read.
+        #: Number of elements that were read.
         self.count = 0
         self._names = frozenset(names)
         self._text = _Utf8(charset)

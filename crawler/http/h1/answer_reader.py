@@ -100,7 +100,7 @@ class AnswerReader:
         self._trailers: Fields = []
         self._reason = b""
         self._pieces: list[bytes] = []
-        #: Reads a body that bypasses the parser.
+        #: Reads the rest of a body that bypasses the parser.
         self._past_parser: ChunkReader | RawReader | None = None
         self._body_size = self._overhead = self._informational = 0
         #: Whether the parser refused a head that may still be read leniently.

@@ -42,7 +42,7 @@ class ChunkReader:
         self._left = 0
         #: Whether the line end after a chunk is still missing.
         self._is_behind_chunk = False
-        #: The beginning of an incomplete line.
+        #: The part of an incomplete line that has arrived.
         self._rest = b""
         #: Whether the chunk of size 0 has arrived, so that the body is complete.
         self.has_last_chunk = False

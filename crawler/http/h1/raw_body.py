@@ -10,7 +10,7 @@ class RawReader:
 
     def __init__(self, left: int) -> None:
         self._left = left
-        #: Bytes after the end.
+        #: Bytes after the end of the body.
         self.surplus = b""
 
     @property

@@ -93,7 +93,7 @@ class Http2Connection(asyncio.Protocol):
         self._endings: StreamEndings = None  # type: ignore[assignment]
         self._frames: FrameHandlers = None  # type: ignore[assignment]
 
-    # The beginning of the connection (section 3.4)
+    # The connection's beginning (section 3.4)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -121,7 +121,7 @@ class FrameHandlers:
         """End a stream with an error (section 5.4.2), mostly for a malformed
         response."""
         stream = self._streams.get(frame.stream_id)
-        if stream is None:  # stream 0 is the connection
+        if stream is None:  # a fault on stream 0 ends the connection
             raise FrameError(exc.code, str(exc)) from exc
         self._endings.reset(stream, exc.code)
         if stream.transfer is not None:
@@ -188,7 +188,7 @@ class FrameHandlers:
         if is_last:
             self._endings.end(stream)
         elif transfer is not None and transfer.is_done:
-            self._connection.abandon(transfer)  # a response without a body
+            self._connection.abandon(transfer)  # the response has no body
 
     def _on_priority(self, frame: Frame) -> None:
         # PRIORITY, section 6.3: deprecated, so only its form is checked

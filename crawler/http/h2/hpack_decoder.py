@@ -52,7 +52,7 @@ class HeaderDecoder:
         try:
             while at < len(block):
                 kind = block[at]
-                if kind >= 0x80:  # section 6.1: a field of the table
+                if kind >= 0x80:  # section 6.1: an indexed field, taken from the table
                     index, at = _integer(block, at, 0x7F)
                     field = self._entry(index)
                 # section 6.2.1: a literal that is added to the table

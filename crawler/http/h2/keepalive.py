@@ -52,7 +52,7 @@ class KeepAlive:
         self._asked_at: float | None = None
         #: Whether no new request is sent until the peer's next frame.
         self.is_doubted = False
-        #: When to check for silence.
+        #: The clock time of the next check for silence.
         self.due = NEVER
 
     def hear(self) -> bool:

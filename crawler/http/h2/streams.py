@@ -107,12 +107,12 @@ class Stream:
         #: Missing bytes of the body; None without Content-Length.
         self.left: int | None = None
 
-    # The request
+    # Sending the request
 
     def next_piece(self, room: int) -> tuple[bytes | memoryview, bool]:
         """Take a piece of the body that fits; return it, and whether it is the last."""
         transfer = self.transfer
-        assert transfer is not None  # an abandoned stream sends nothing
+        assert transfer is not None  # an abandoned stream has no more data to send
         piece, self.to_send = self.to_send[:room], self.to_send[room:]
         self.send_room -= len(piece)
         # The connection's `send_end` ends a streamed body.
@@ -133,7 +133,7 @@ class Stream:
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    # The response (section 8.1)
+    # Receiving the response (section 8.1)
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
         """Take a header block: an interim head, the head, or trailers."""

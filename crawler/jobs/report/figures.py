@@ -58,7 +58,7 @@ class Bar:
     start: float
     done: int = 0
     failed: int = 0
-    #: Seconds of a pause just before it.
+    #: Seconds of the pause just before this bar.
     pause: float = 0.0
 
 
@@ -88,7 +88,7 @@ class Figures:
     """The figures that a report takes from the page log."""
 
     bars: list[Bar] = field(default_factory=list)
-    #: Seconds of one bar.
+    #: Duration of one bar in seconds.
     width: float = 1.0
     latency: Latency = field(default_factory=Latency)
     #: Number of responses for each step of `STEPS`, and of slower ones.
@@ -226,7 +226,7 @@ def timeline(ends: Sequence[tuple[float, bool]]) -> tuple[list[Bar], float]:
     if not ends:
         return [], 1.0
     moments = sorted(ends)
-    pauses: list[tuple[float, float]] = []  # the end and the length of each
+    pauses: list[tuple[float, float]] = []  # for each pause: its end and its length
     last = moments[0][0]
     for moment, _ in moments:
         if moment - last > PAUSE:

@@ -48,13 +48,13 @@ class Material:
 
     report: Report
     before: Report | None = None
-    #: None: the run's pages are no longer kept.
+    #: None if the run's pages are no longer stored.
     figures: Figures | None = None
     fills: list[Fill] = field(default_factory=list)
     changes: Changes | None = None
     #: The fields of the items that have changed, the most frequent first.
     changed: list[ChangedField] = field(default_factory=list)
-    #: The job's last runs, this one last.
+    #: The job's last runs; the reported run is the last of them.
     trend: list[PastRun] = field(default_factory=list)
     #: The job's time zone, in which times are shown; and when it is due next.
     zone: tzinfo = UTC

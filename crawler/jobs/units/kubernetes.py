@@ -26,7 +26,7 @@ def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
     job_spec: dict[str, Any] = {
-        "backoffLimit": 0,  # the job retries by itself
+        "backoffLimit": 0,  # no retries by Kubernetes: the job itself retries
         "template": {"spec": _pod(job, place, name)},
     }
     if max_runtime is not None:
@@ -97,7 +97,7 @@ def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
             {"name": "CRAWL_STORAGE__URL", "value": url},
             {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": secret}},
         ],
-        # A process uses one core.
+        # A process of the crawl uses at most one core.
         "resources": {
             "requests": {"cpu": "1", "memory": "512Mi"},
             "limits": {"memory": "2Gi"},

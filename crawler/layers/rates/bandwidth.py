@@ -63,7 +63,7 @@ class MeteredBody:
         return self._body.received
 
     def take_complete(self) -> bytes | None:
-        return None  # even a complete body must count
+        return None  # even a body that has arrived completely must wait for its share
 
     async def read(self) -> bytes:
         return b"".join([piece async for piece in self])

@@ -34,7 +34,7 @@ def type_of(head: bytes, declared: str) -> str:
     if not declared or declared == found:
         return found
     if found == "text/html" and is_xml(declared):
-        return declared  # the file begins with a comment
+        return declared  # the XML begins with a comment, so detection fails
     if found not in _GENERAL:
         return found
     if found not in _UNSEEN and _is_binary(declared):
@@ -50,7 +50,7 @@ def is_wanted(kind: str, types: Collection[str]) -> bool:
 
 
 def _is_binary(declared: str) -> bool:
-    if is_xml(declared):  # such as image/svg+xml
+    if is_xml(declared):  # an XML type such as image/svg+xml
         return False
     return declared == "application/pdf" or declared.startswith(
         ("image/", "audio/", "video/", "font/")

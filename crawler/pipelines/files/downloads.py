@@ -44,7 +44,7 @@ class File:
     path: str = ""
     #: The SHA-256 of its bytes, in hexadecimal.
     sha256: str = ""
-    #: In bytes.
+    #: The size of the file in bytes.
     size: int = 0
     #: The media type, from its content.
     type: str = ""
@@ -91,7 +91,7 @@ class Downloads:
             return await self._fetch(url, template, limits, receiving, kept)
 
         lock = self._locks.setdefault(url, asyncio.Lock())
-        async with lock:  # another page may be fetching it
+        async with lock:  # another page may be fetching this URL
             return await self.patience.repeat(known_or_fetched)
 
     async def path_of(self, url: str) -> str:

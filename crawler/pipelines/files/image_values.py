@@ -41,7 +41,7 @@ class WantedCopy(msgspec.Struct, frozen=True):
 class SeenImage(msgspec.Struct, frozen=True):
     """The facts in the head of an image file."""
 
-    #: In pixels, as the image is shown.
+    #: The width in pixels, as the image is shown.
     width: int
     height: int
     #: The default format of a copy.
@@ -52,6 +52,6 @@ class ImageCopy(msgspec.Struct, frozen=True):
     """A copy of an image."""
 
     content: bytes
-    #: In pixels.
+    #: The width of the copy in pixels.
     width: int
     height: int

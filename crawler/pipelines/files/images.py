@@ -45,11 +45,11 @@ class Thumbnail:
     #: The place of the file, as in `File.path`.
     path: str
     sha256: str
-    #: In bytes.
+    #: The size of the copy in bytes.
     size: int
-    #: The media type.
+    #: The media type of the copy.
     type: str
-    #: In pixels.
+    #: The width of the copy in pixels.
     width: int
     height: int
 

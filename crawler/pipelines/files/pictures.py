@@ -64,7 +64,7 @@ _DAMAGE = (
     MemoryError,
     struct.error,
     zlib.error,
-    Warning,  # if warnings are errors
+    Warning,  # Pillow's warnings, if warnings are errors
 )
 _BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
@@ -142,7 +142,7 @@ def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
 
 def _turn(image: PIL.Image.Image) -> Transpose | None:
     if image.format == "TIFF":
-        return None  # Pillow rotates it by itself
+        return None  # Pillow rotates this format by itself
     try:
         return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGE:
@@ -171,7 +171,7 @@ def _copy(
 def _in_colours_of(image: PIL.Image.Image, format: str) -> PIL.Image.Image:
     """Convert the image to a color mode that every program reads; JPEG has no
     transparency."""
-    if image.mode.startswith("I"):  # 16-bit grayscale
+    if image.mode.startswith("I"):  # the image has 16-bit grayscale
         image = image.convert("I").point(lambda value: value * (1 / 256))
         return image.convert("L")
     if not image.has_transparency_data:

@@ -57,7 +57,7 @@ class FileReceiver:
         #: Whether the server has answered that the file is unchanged.
         self.is_unchanged = False
         self.sha256 = ""
-        #: In bytes.
+        #: The size of the file in bytes.
         self.size = 0
         self.name = ""
         self.type = ""

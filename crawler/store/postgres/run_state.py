@@ -59,7 +59,7 @@ class WorkerState:
     #: The number of the last item, and how many items `start()` has yielded.
     item: int
     start_items: int
-    #: The number of the next group.
+    #: The number of the next group of outcomes.
     group: int
     #: Number of values that `start()` has yielded: requests, items and bad URLs.
     start_values: int = 0

@@ -39,7 +39,7 @@ class _FailedPage(msgspec.Struct, frozen=True):
 
     sequence: int
     reason: str
-    #: Whether it is a start URL.
+    #: Whether the page is a start URL.
     is_start: bool
 
 

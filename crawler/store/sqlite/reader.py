@@ -117,7 +117,7 @@ def _as_it_is_now(files: JobFiles, record: RunRecord) -> RunRecord:
         with closing(schema.connect_reader(path, "run")) as connection:
             encoded = connection.execute("SELECT totals FROM state").fetchone()[0]
     except StateError:
-        return record  # damaged: the next `crawl run` reports it
+        return record  # the file is damaged; the next `crawl run` reports it
     totals = read_totals(encoded)
     return msgspec.structs.replace(
         record, seconds=totals.seconds, counters=totals.counters

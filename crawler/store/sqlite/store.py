@@ -188,7 +188,8 @@ class SqliteStore:
             group = WriteBatch(self._run, self._clock())
             write = partial(self._write, group, outcomes, items_limit)
             ends_staged = self._ends_staged(outcomes)
-            if ends_staged:  # there may be many staged rows
+            # committing staged rows may take long, so it runs in a thread
+            if ends_staged:
                 await self._thread.run(write)
             else:
                 write()
@@ -246,7 +247,7 @@ class SqliteStore:
                 self._connection.execute("COMMIT")
 
         async with self._busy:
-            if self._status is not None:  # no commit has written it meanwhile
+            if self._status is not None:  # no commit has written the status meanwhile
                 await self._thread.run(write)
 
     async def _catch_up(self) -> None:

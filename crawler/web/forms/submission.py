@@ -30,7 +30,7 @@ class Submission(NamedTuple):
 
     method: Literal["GET", "POST"]
     url: str
-    #: Empty for GET.
+    #: The body; empty for GET.
     body: Multipart
 
 

@@ -62,7 +62,7 @@ class JsonRecords:
                 self._judge(text, start, exc, is_last=is_last)
                 break
             if end == len(text) and not is_last:
-                break  # a number may continue
+                break  # a number may continue in the next piece
             yield value
             start = end
         self._text = text[start:]

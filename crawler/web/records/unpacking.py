@@ -60,7 +60,8 @@ class Unpacker:
             data = self._inflate.unconsumed_tail
             if self._inflate.eof:
                 data = self._inflate.unused_data
-                if not data.startswith(GZIP):  # junk after the end
+                # the bytes after the last gzip member are ignored
+                if not data.startswith(GZIP):
                     return
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
