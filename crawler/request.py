@@ -457,7 +457,7 @@ def encode_options(options: Options) -> bytes | None:
 
 
 def decode_options(data: bytes | None) -> Options:
-    """Return the options that `encode_options` encoded."""
+    """Return the options in JSON that `encode_options` wrote."""
     return DEFAULT_OPTIONS if data is None else _options_decoder.decode(data)
 
 

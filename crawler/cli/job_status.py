@@ -27,7 +27,7 @@ OVERDUE = timedelta(hours=1)
 
 # Over 12 attributes: a plain value with one field for each column.
 class JobStatus(msgspec.Struct, kw_only=True):
-    """What is known of one job."""
+    """The status of one job, as `crawl jobs` shows it."""
 
     job: str
     spider: str = ""

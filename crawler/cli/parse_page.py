@@ -25,7 +25,7 @@ from crawler.web.urls import host_of
 
 @dataclass
 class Tried:
-    """What a callback yielded for a page."""
+    """The results of a callback for one page."""
 
     response: Response
     #: Pipelines that were skipped because they need a crawl.

@@ -65,7 +65,7 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add `-s section.key=value`."""
+    """Add the option `-s section.key=value`."""
     parser.add_argument(
         "-s",
         dest="settings",
@@ -77,7 +77,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_spider_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `-a key=value`."""
+    """Add the option `-a key=value`."""
     parser.add_argument(
         "-a",
         dest="arguments",

@@ -46,11 +46,11 @@ class Unpaced:
         self.ask: Fetch
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Unpaced:
-        """Return itself: all pages share it."""
+        """Return this object, which serves all pages."""
         return self
 
     def for_start(self) -> Unpaced:
-        """Return itself, also for `start()`."""
+        """Return this object, which also serves `start()`."""
         return self
 
     def waits(self, entry: Entry, *, asked: bool) -> None:

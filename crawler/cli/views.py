@@ -33,7 +33,7 @@ class View:
         self._interval = interval
 
     def say(self, line: str) -> None:
-        """Print a line about an event."""
+        """Print one line about an event of the run."""
         say(line)
 
     async def follow(self, run: CrawlRun) -> None:
@@ -61,7 +61,7 @@ class View:
 
 
 class QuietView(View):
-    """Prints errors only."""
+    """A view that prints only errors."""
 
     def say(self, line: str) -> None:
         """Print nothing."""

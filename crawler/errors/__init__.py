@@ -77,7 +77,7 @@ class SinkError(CrawlError):
 
 
 class Blame(StrEnum):
-    """Who or what caused a failed URL."""
+    """The cause of a failed URL."""
 
     #: The response: its status, its body, or the content of the page.
     PAGE = "page"

@@ -22,7 +22,7 @@ CONTAINERS: dict[Any, Callable[[Any], Any]] = {
 
 
 class Member(NamedTuple):
-    """A field of a class."""
+    """One field of an item class."""
 
     #: The name of the attribute, and of the constructor's argument.
     name: str

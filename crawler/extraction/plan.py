@@ -40,7 +40,7 @@ Convert = Callable[[Any, FieldSource, Reading], Any]
 
 
 class FieldPlan:
-    """How one field is read."""
+    """Reads one field of an item class from an element."""
 
     __slots__ = ("_check", "_convert", "_functions", "kind", "label", "member", "shape",
                  "sources")  # fmt: skip
@@ -201,7 +201,7 @@ class NestedPlan(FieldPlan):
 
 
 class Plan:
-    """How items of a class are read."""
+    """Reads items of one class from elements."""
 
     __slots__ = ("_make", "_rows", "fields", "kind")
 

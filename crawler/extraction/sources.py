@@ -45,7 +45,7 @@ class Reading:
 
 @runtime_checkable
 class FieldSource(Protocol):
-    """Returns values for a field."""
+    """A source of a field's values on a page."""
 
     def first(self, node: LexborNode, reading: Reading) -> Any:
         """Return the first value at an element, or MISSING."""
@@ -66,7 +66,7 @@ class Css:
     absolute: bool = False
 
     def node(self, node: LexborNode, reading: Reading) -> LexborNode | None:
-        """Return the first element, or None."""
+        """Return the first matching element, or None."""
         if self.selector is None:
             return node
         found = find_first(node, self.selector, reading.tree)
@@ -77,7 +77,7 @@ class Css:
         return found
 
     def nodes(self, node: LexborNode, reading: Reading) -> list[LexborNode]:
-        """Return all elements, in order."""
+        """Return all matching elements, in order."""
         if self.selector is None:
             return [node]
         found = find_all(node, self.selector, reading.tree)

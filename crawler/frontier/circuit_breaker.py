@@ -48,7 +48,7 @@ class CircuitBreaker:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the target gets no more requests."""
+        """Whether the target receives no more requests."""
         return self.state is BreakerState.GIVEN_UP
 
     def succeed(self) -> None:

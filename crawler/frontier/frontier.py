@@ -196,7 +196,7 @@ class Frontier(Generic[E]):
         self._file(host, now, self._hosts.ready_at(name, now))
 
     def resume(self, origin: str, now: float) -> None:
-        """Return this origin's entries again."""
+        """End the hold of this origin, so that `pop` returns its entries again."""
         name = origin.split("/", 3)[2]
         if host := self._queues.get(name):
             host.hold(origin[:5], 0.0)

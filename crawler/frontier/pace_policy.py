@@ -46,7 +46,7 @@ class HostHealth(Protocol):
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the host gets no more requests."""
+        """Whether the host receives no more requests."""
         ...
 
     def observe(
@@ -147,7 +147,7 @@ class Backoff:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the host gets no more requests."""
+        """Whether the host receives no more requests."""
         return self._breaker.is_given_up
 
     def observe(

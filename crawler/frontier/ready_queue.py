@@ -54,7 +54,7 @@ class RankedFifo(Generic[T]):
         self._length -= 1
 
     def tidy(self, is_valid: Callable[[int, T], bool]) -> None:
-        """Keep only the valid records."""
+        """Remove the outdated records."""
         for line in self._lines.values():
             kept = [record for record in line if is_valid(*record)]
             self._length -= len(line) - len(kept)

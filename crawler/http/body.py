@@ -79,7 +79,7 @@ class Body(httpx.AsyncByteStream):
         self._decoder = decoder
 
     def feed(self, data: bytes) -> None:
-        """Take received bytes."""
+        """Add received bytes."""
         self._chunks.append(data)
         size = len(data)
         self.queued += size

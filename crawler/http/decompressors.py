@@ -105,7 +105,7 @@ class _Inflate:
 
     @property
     def has_all_data(self) -> bool:
-        """Whether the last block has ended."""
+        """Whether the last block of the deflate stream has ended."""
         return self._object.eof
 
     @property

@@ -42,7 +42,7 @@ class ConnectionPlaces:
 
     @property
     def is_free(self) -> bool:
-        """Whether another connection may be made now."""
+        """Whether another connection may be opened now."""
         files = self.used + len(self.closing)
         return self.is_below_limit and files < self._files
 

@@ -143,7 +143,7 @@ class Pool:
     # Methods for new connections
 
     def adopt(self, connection: Connection, is_http2: bool) -> None:
-        """Take a new connection."""
+        """Add a new connection, and give it to waiting transfers."""
         origin = connection.origin
         self._places.open.add(connection)
         origin.open += 1

@@ -21,7 +21,7 @@ _LONGEST_STEP = 1.0
 
 
 class Timer(Protocol):
-    """A scheduled call of an event loop."""
+    """A scheduled call of an event loop, which can be cancelled."""
 
     def cancel(self) -> None: ...
 
@@ -35,7 +35,7 @@ class LoopClock(Protocol):
 
 
 class Watched(Protocol):
-    """An object with a due time."""
+    """An object whose due time the wheel checks."""
 
     #: The wheel's time at which `expire` is called.
     due: float

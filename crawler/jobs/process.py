@@ -30,7 +30,7 @@ MAX_LOG = 1 << 20
 
 
 class RunningJob(Protocol):
-    """The running process of a job."""
+    """The methods of a job's running process."""
 
     #: When it started, by the wall clock.
     since: datetime
@@ -138,7 +138,7 @@ def _head(job: str, now: float) -> bytes:
 
 
 def log_of(folder: Path, job: str) -> Path:
-    """The log file of a job's processes."""
+    """Return the path of the log file of a job's processes."""
     return folder / f"{job}.log"
 
 

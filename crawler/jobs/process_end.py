@@ -41,7 +41,7 @@ class Ended:
 
     @property
     def line(self) -> str:
-        """The end as one log line."""
+        """The end of the process as one line for the log."""
         if self.run is None:
             return self.note
         found = totals(self.run.counters)

@@ -49,7 +49,7 @@ class JobClock(Protocol):
     """The wall clock; all waiting for a time goes through it."""
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the current time, in UTC."""
         ...
 
     async def sleep_until(self, moment: datetime) -> None:
@@ -123,7 +123,7 @@ class JobScheduler:
         self._table = Timetable(timings, self._ledger.seen, now)
 
     def next(self) -> datetime | None:
-        """The next due time of any job."""
+        """Return the next due time of any job."""
         return self._table.next()
 
     @property

@@ -114,7 +114,7 @@ def read(folder: Path) -> dict[str, JobState]:
 
 
 def write(folder: Path, states: dict[str, JobState]) -> None:
-    """Write `states` durably; OSError if that fails."""
+    """Write the states to the file durably. OSError if that fails."""
     path = folder / STATE
     part = path.with_name(STATE + ".part")
     with part.open("wb") as file:

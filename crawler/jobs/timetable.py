@@ -81,7 +81,7 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A job that is due now."""
+    """A job that is due now, with the number of missed times."""
 
     job: str
     #: The latest due time of the job.

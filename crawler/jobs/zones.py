@@ -1,4 +1,4 @@
-"""Time zones by name."""
+"""Finds time zones by name."""
 
 from __future__ import annotations
 

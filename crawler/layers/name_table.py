@@ -88,7 +88,7 @@ class NameTable:
         )
 
     async def run(self) -> None:
-        """Do the lookups, until cancelled."""
+        """Run the lookups of waiting names, until cancelled."""
         async with anyio.create_task_group() as tasks:
             while True:
                 while self._queue and self._has_room():

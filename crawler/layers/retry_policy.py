@@ -62,7 +62,7 @@ class Retries:
         return self.next_pause(attempt, elapsed)
 
     def next_pause(self, attempt: int, elapsed: float) -> float | None:
-        """The same as `pause`, for any failure."""
+        """Like `pause`, but for a failure of any kind."""
         state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None

@@ -60,7 +60,7 @@ class RobotsMemory(Protocol):
         ...
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:
-        """Store a response."""
+        """Store the response to a robots.txt request, for all processes."""
         ...
 
 

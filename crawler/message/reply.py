@@ -168,7 +168,7 @@ class Reply:
 
     @property
     def _declared(self) -> MediaType:
-        """Parse Content-Type once."""
+        """The parsed Content-Type header; parsed only once."""
         if self._media_type is None:
             self._media_type = media_type.extract(self.head.values(b"content-type"))
         return self._media_type

@@ -90,7 +90,7 @@ def xml_selector(text: bytes, url: str) -> Selector:
 
 
 def json_selector(value: Any) -> Selector:
-    """Return the selector of JSON, for JMESPath."""
+    """Return parsel's selector of a JSON value, for JMESPath."""
     return PageSelector(root=value, type="json")
 
 

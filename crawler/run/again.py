@@ -38,7 +38,7 @@ def parse_command(
 
 
 def _sent(request: Request) -> list[str]:
-    """Method, headers and body."""
+    """Return the words of the command for method, headers and body."""
     words: list[str] = []
     body = request.content
     if request.options.pieces:

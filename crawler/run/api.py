@@ -157,7 +157,7 @@ class Crawl:
             await channel.close()
 
     async def _run(self, sink: Sink | None) -> Report:
-        """Open, crawl, publish, report, close."""
+        """Open the run, crawl, publish the outputs, report, and close the run."""
         try:
             async with open_run(self.spider, self.settings, self.terms, sink) as run:
                 self._engine = run.engine

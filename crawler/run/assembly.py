@@ -93,7 +93,7 @@ class Assembled(msgspec.Struct, frozen=True):
 
 
 def assemble(resources: RunResources) -> Assembled:
-    """Make the engine of a run."""
+    """Create the engine of a run with all its parts."""
     plan = resources.plan
     spider, settings, store = plan.spider, plan.settings, plan.store
     facts, workers = resources.opening.facts, settings.crawl.workers

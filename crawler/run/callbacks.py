@@ -87,7 +87,7 @@ class Fetches(Protocol):
 
 
 class Fetching(Protocol):
-    """Makes a `Fetches` for each page."""
+    """Creates an object that makes the `self.fetch` requests of one page."""
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Fetches: ...
     def for_start(self) -> Fetches: ...
@@ -119,7 +119,7 @@ class Effects(msgspec.Struct):
         return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Receive bodies for the page."""
+        """Return a context in which bodies for the page's items are received."""
         return self._own_fetches("Files").receiving()
 
     def _own_fetches(self, call: str) -> Fetches:
@@ -133,7 +133,7 @@ class Effects(msgspec.Struct):
 
 
 class CallsBack(Protocol):
-    """Receives the responses and failures of visits."""
+    """Receives the responses and failures of visits, and calls the spider."""
 
     #: By page fingerprint: the fetches of `self.fetch`, until the end of the page's
     #: visit.

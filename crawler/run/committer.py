@@ -116,7 +116,7 @@ class Committer:
 
 
 def _size(outcome: Outcome) -> int:
-    """Approximate size of an outcome in bytes."""
+    """Return the approximate size of an outcome in bytes."""
     size = 0
     for entry in outcome.requests:
         size += REQUEST_BYTES + len(entry.request.url)

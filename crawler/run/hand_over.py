@@ -44,8 +44,8 @@ class HandOver:
         return frozenset(self._awaited)
 
     def note(self, gained: frozenset[int], called: frozenset[int]) -> None:
-        """Note the result of a beat: received shards, and own shards that others wait
-        for."""
+        """Note the result of a lease renewal: received shards, and own shards that
+        others want."""
         self._gained_at.update(dict.fromkeys(gained, self._loop.time()))
         self._called = called
         self._change.set()

@@ -119,7 +119,7 @@ class Progress(Observer):
             self.rests(entry.host, outcome.due - self._clock(), WAY)
 
     def pace_changed(self, change: PaceChange) -> None:
-        """Note a pause."""
+        """Note whether the host is paused."""
         self.resting.changed(change, self._clock())
 
     def rests(self, host: str, seconds: float, why: str) -> None:
@@ -128,7 +128,7 @@ class Progress(Observer):
         self.resting.note(host, now + seconds, why, now)
 
     def committed(self, counters: Counters) -> None:
-        """Note the counts."""
+        """Note the run's counters after a commit."""
         self.counters = counters
 
 

@@ -94,6 +94,6 @@ class RunOptions:
         return replace(self, **{name: getattr(crawl, name) for name in unset})
 
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
-        """The outputs of a run of `spider`."""
+        """Return the outputs of a run of `spider`."""
         found = spider.outputs if self.outputs is None else self.outputs
         return (found,) if isinstance(found, str | OutputSpec | Sink) else found

@@ -102,7 +102,7 @@ class OwnFetches:
         return PageFetches(self, self._scheduler, entry, clock)
 
     def for_start(self) -> StartFetches:
-        """The fetches of `start()`."""
+        """Return the object that makes the `self.fetch` requests of `start()`."""
         return StartFetches(self)
 
     def for_hook(

@@ -52,7 +52,7 @@ class PageTrials:
                     self._end()
 
     def close(self) -> None:
-        """End the process, also during a trial."""
+        """End the child process, even during a trial."""
         self._is_closed = True
         if (process := self._process) is not None:
             _kill(process)

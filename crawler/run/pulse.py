@@ -61,7 +61,7 @@ class Pulse:
         self._here = (os.getpid(), socket.gethostname())
 
     def status(self, now: float, end: str = "") -> Status:
-        """The status of the run now."""
+        """Return the current status of the run."""
         running, seen = self._running, self._seen
         progress = running.progress
         pages, received = progress.counters.pages, progress.counters.bytes

@@ -72,7 +72,7 @@ class RunPlan(msgspec.Struct, frozen=True):
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def outputs(self) -> OutputPlan:
-        """Return the outputs with their options."""
+        """Return the outputs of the run, with their options."""
         spider, options = self.spider, self.options
         mode: Mode = "replace" if options.overwrite else "refuse"
         return OutputPlan(

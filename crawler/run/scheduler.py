@@ -215,7 +215,7 @@ class Scheduler:
         await self.own_turns.take(host, kind)
 
     def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
-        """End a turn of `take_own_turn`."""
+        """End a turn that `take_own_turn` has given."""
         self._lend(host, kind, asked=asked)
 
     @asynccontextmanager

@@ -103,7 +103,7 @@ class SharedScheduler(Scheduler):
         return -given_back
 
     def permit(self, amount: int) -> None:
-        """Allow `amount` more pages."""
+        """Note that the run allows `amount` more pages."""
         if self._permits is not None and amount > 0:
             self._permits += amount
             self.wake()
@@ -142,7 +142,7 @@ class SharedScheduler(Scheduler):
             super().own_turn_over(host, kind, asked=False)
 
     def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
-        """End a turn of `take_own_turn`."""
+        """End a turn that `take_own_turn` has given."""
         self._fetching -= Counter([shard_of(host)])
         super().own_turn_over(host, kind, asked=asked)
 

@@ -169,7 +169,7 @@ class StartRequests:
         return outcome
 
     def _skip(self, request: Request, given: object, found: Discovered) -> None:
-        """Count a bad URL and continue."""
+        """Count an invalid URL, log it, and continue."""
         self._bad_urls += 1
         found.cut[BAD_START] = 1
         if self._bad_urls <= MAX_NAMED:

@@ -1,6 +1,6 @@
 """Coordinates a process with the others of its run.
 
-At each beat it renews its lease, takes its share of the sites, and learns what the
+At each renewal of its lease ("beat") it takes its share of the sites, and learns what the
 others have found.
 
 Rule: if the lease cannot be renewed in time, no requests are sent. If other processes
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TeamParts:
-    """The parts that a beat changes."""
+    """The parts that the renewal of the lease ("beat") changes."""
 
     scheduler: SharedScheduler
     hosts: HostPace
@@ -50,7 +50,8 @@ class TeamParts:
 
 
 class Teamwork:
-    """Runs the beats from the opening of a run to its closing: `async with`."""
+    """Renews the lease regularly, from the opening of a run to its closing: `async
+    with`."""
 
     def __init__(self, team: Team, parts: TeamParts) -> None:
         self._team = team
@@ -95,7 +96,7 @@ class Teamwork:
             await self._next_beat()
 
     async def _next_beat(self) -> None:
-        """Return after one full beat from now on."""
+        """Wait until one full interval between two renewals has passed."""
         for _ in range(2):
             beaten = self._beaten
             await beaten.wait()

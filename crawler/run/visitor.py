@@ -95,7 +95,7 @@ class Visitor:
         self._given_up: dict[str, FetchError] = {}
 
     async def visit(self, entry: Entry) -> Outcome:
-        """Request the entry, and return the outcome."""
+        """Send the entry's request, run its callback, and return the outcome."""
         visit, parts = OpenVisit(entry), self._parts
         denied = self._denied(entry)
         if denied is not None:

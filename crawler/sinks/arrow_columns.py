@@ -40,7 +40,7 @@ class ArrowColumn:
         self._fields: dict[str, ArrowColumn] = {}
 
     def look(self, value: Any) -> None:
-        """Note a value."""
+        """Note a value, to find the column's type."""
         if value is None:
             return
         self._seen.add(type(value).__name__)

@@ -130,7 +130,7 @@ def _has_changed(place: Location, before: str) -> bool:
 
 
 def put(place: Location, content: bytes) -> None:
-    """Write a small file in one step."""
+    """Write a small file as a whole, in one step."""
     part = place.open()
     try:
         part.write(0, content)

@@ -221,7 +221,7 @@ class _Current:
             self._pending = b""
 
     def finish(self) -> RotatedPart:
-        """Publish the file."""
+        """Publish the current file, and return its part of the manifest."""
         assert self._file is not None
         self._file.sync()
         part = RotatedPart(self._first, self._last, self.rows, self._size)

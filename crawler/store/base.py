@@ -356,7 +356,7 @@ class Opening(msgspec.Struct):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One line of the page log."""
+    """One attempt at a URL: a line of the page log."""
 
     time: float
     state: State

@@ -37,7 +37,7 @@ REJECTED_LIMIT = 100_000
 
 
 class _Row:
-    """What the store knows of one URL."""
+    """The state of one URL in the store."""
 
     __slots__ = ("attempts", "entry", "found", "items", "outcome")
 

@@ -41,7 +41,7 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """One attempt at one page."""
+    """One attempt at one page, from the page log."""
 
     page: int
     #: The time of the attempt, in wall-clock seconds.

@@ -45,7 +45,7 @@ class Lease:
 
     @property
     def beat(self) -> float:
-        """Seconds between two renewals."""
+        """Seconds between two renewals of the lease ("beats")."""
         return min(0.5, self.seconds / 10)
 
 
@@ -73,7 +73,7 @@ class Needs:
 
 @dataclass(slots=True)
 class News:
-    """What a worker learns at a beat."""
+    """What a worker learns at the renewal of its lease."""
 
     #: Hosts that this worker owns from now on, with the seconds of their pause (0:
     #: none).

@@ -30,7 +30,7 @@ _LATE_SECONDS = 2
 
 
 class TrialVerdict(StrEnum):
-    """The result of a trial; one word a line."""
+    """The result of a trial parse; the process writes it as one word on a line."""
 
     FINE = "fine"
     TIME = "time"
@@ -47,7 +47,7 @@ _CODES = {verdict: code for code, verdict in _BY_CODE.items()}
 
 
 def main() -> None:
-    """Try page after page until stdin ends."""
+    """Parse page after page as a trial, until stdin ends."""
     pages, verdicts = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(OSError):
         os.nice(5)  # a lower priority than the crawl itself

@@ -208,7 +208,7 @@ class _Ready:
         self._size = 0
 
     def rules(self, text: str) -> Rules:
-        """Return the compiled rules of these lines."""
+        """Return the compiled rules for these lines."""
         with self._lock:
             rules = self._known.get(text)
             if rules is not None:

@@ -130,7 +130,7 @@ class Tree:
 
 
 class TreeShape(NamedTuple):
-    """The measures of a tree."""
+    """The sizes of a tree: numbers of nodes and depth."""
 
     nodes: int
     depth: int

@@ -45,7 +45,7 @@ class UrlIdentity:
         self._sorts = sort_query
 
     def __bool__(self) -> bool:
-        """Return whether any URL may change."""
+        """Return whether the identity of any URL may differ from the URL."""
         return self._is_ignored is not None or self._sorts
 
     def of(self, url: str) -> str:

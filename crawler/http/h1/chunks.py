@@ -51,7 +51,7 @@ class ChunkReader:
 
     @property
     def surplus(self) -> bytes:
-        """Bytes after the end."""
+        """Return the bytes after the end of the body."""
         return self._rest if self.is_ended else b""
 
     def feed(self, data: bytes) -> list[bytes]:

@@ -239,7 +239,8 @@ class Http1Connection(asyncio.Protocol):
             transfer.note_progress()
 
     def _go_on(self, reader: AnswerReader) -> None:
-        """Act on the state of the response."""
+        """Act on what the reader has found: an error, a head, or the end of the
+        response."""
         transfer = self._transfer
         if reader.error is not None:
             self._fail(reader.error)

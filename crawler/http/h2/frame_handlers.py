@@ -34,7 +34,7 @@ CONNECTION_WINDOW = 16 * 1024 * 1024
 
 
 class Http2Pool(Protocol):
-    """The pool's methods that frames need."""
+    """The pool's methods that the frame handlers call."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 
@@ -42,7 +42,7 @@ class Http2Pool(Protocol):
 
 
 class HandledConnection(Protocol):
-    """The connection whose frames are handled."""
+    """The methods of a connection that the frame handlers call."""
 
     origin: Origin
     max_header_bytes: int

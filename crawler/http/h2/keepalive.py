@@ -13,14 +13,14 @@ __all__ = ["KeepAlive"]
 
 
 class KeptAlive(Protocol):
-    """A connection whose peer is checked."""
+    """The methods of a connection that keep-alive calls."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether any request waits for a response."""
 
     def ping(self) -> None:
-        """Send PING."""
+        """Send a PING frame."""
 
     def die(self) -> None:
         """End the connection, because the peer is dead."""

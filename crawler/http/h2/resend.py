@@ -25,7 +25,7 @@ _MAX_LEFT_OUT = 3
 
 
 class Resender(Protocol):
-    """Sends transfers again."""
+    """The pool's method that sends a transfer again."""
 
     def send_again(self, transfer: Transfer) -> None: ...
 

@@ -27,7 +27,7 @@ _FREE_RESETS = 20
 
 
 class EndingConnection(Protocol):
-    """The connection whose streams end."""
+    """The methods of a connection that the ends of streams call."""
 
     is_retired: bool
 

@@ -53,7 +53,7 @@ class Streams(dict[int, "Stream"]):
 
     @property
     def opened(self) -> int:
-        """Streams opened so far."""
+        """Return the number of streams opened so far."""
         return self._next_id // 2
 
     @property

@@ -6,17 +6,17 @@ import math
 
 
 def number(amount: float) -> str:
-    """A whole number: `1,234`."""
+    """Return a whole number with separators: `1,234`."""
     return f"{amount:,.0f}"
 
 
 def decimal(amount: float) -> str:
-    """A number with one decimal place: `1,234.5`."""
+    """Return a number with one decimal place: `1,234.5`."""
     return f"{amount:,.1f}"
 
 
 def plural(amount: int, noun: str) -> str:
-    """`1 page`, `2 pages`."""
+    """Return a count with its noun: `1 page`, `2 pages`."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 

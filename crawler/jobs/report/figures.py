@@ -109,7 +109,7 @@ class Figures:
 
 
 def figures(visits: Iterable[Visit]) -> Figures:
-    """The figures of a page log."""
+    """Return the figures of a page log."""
     collector = _Collector()
     for visit in visits:
         collector.add(visit)
@@ -257,7 +257,7 @@ def _place(seconds: float, width: float, count: int) -> int:
 
 
 def _round(seconds: float) -> float:
-    """Return the next larger round width."""
+    """Return the next larger round number of seconds for the width of a bar."""
     for nice in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900):
         if seconds <= nice:
             return float(nice)
@@ -265,7 +265,7 @@ def _round(seconds: float) -> float:
 
 
 def latency(elapsed: Sequence[float]) -> Latency:
-    """The percentiles of the times."""
+    """Return the percentiles of response times."""
     if not elapsed:
         return Latency()
     ordered = sorted(elapsed)

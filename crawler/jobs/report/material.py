@@ -31,7 +31,7 @@ TREND = 10
 
 @dataclass(frozen=True)
 class PastRun:
-    """One run of the trend."""
+    """One of the job's earlier runs, as the trend shows it."""
 
     number: int
     started: float

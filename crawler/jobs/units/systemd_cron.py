@@ -143,12 +143,12 @@ def closing(place: UnitPlace) -> int:
 
 
 def is_any_day(fields: CronSim) -> bool:
-    """Whether every day of the month matches."""
+    """Return whether every day of the month matches."""
     return set(range(1, 32)) <= set(fields.days)
 
 
 def is_any_weekday(fields: CronSim) -> bool:
-    """Whether every day of the week matches."""
+    """Return whether every day of the week matches."""
     return {day % 7 for day in fields.weekdays if isinstance(day, int)} == set(range(7))
 
 
@@ -199,7 +199,7 @@ def _set(numbers: set[int], low: int, high: int, width: int) -> str:
 
 
 def ranges(numbers: set[int]) -> list[tuple[int, int]]:
-    """Consecutive numbers as pairs (first, last)."""
+    """Return consecutive numbers as pairs (first, last)."""
     found: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if found and found[-1][1] == number - 1:

@@ -95,7 +95,7 @@ class Downloads:
             return await self.patience.repeat(known_or_fetched)
 
     async def path_of(self, url: str) -> str:
-        """Return the path of a fetched file."""
+        """Return the path of the file that was fetched from this URL."""
         kept = await self._table.find(self.place.name, url)
         assert kept is not None
         return kept.path

@@ -30,7 +30,7 @@ class ImageLimits(msgspec.Struct, frozen=True):
 
 
 class WantedCopy(msgspec.Struct, frozen=True):
-    """A copy that should be made."""
+    """A copy of an image that should be made."""
 
     #: The maximum width and height in pixels; None: as large as the original.
     box: tuple[int, int] | None = None

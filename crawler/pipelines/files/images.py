@@ -281,5 +281,5 @@ def _path(name: str, wanted: WantedCopy, format: str, sha256: str) -> str:
 
 
 def pictures() -> Any:
-    """Return the module that needs Pillow."""
+    """Import and return the module that needs Pillow."""
     return importlib.import_module("crawler.pipelines.files.pictures")

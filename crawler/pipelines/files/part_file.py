@@ -24,7 +24,7 @@ _CHUNK = 1024**2
 
 
 class PartState(msgspec.Struct):
-    """The information stored beside a part."""
+    """The information stored beside a part file."""
 
     url: str
     #: The ETag or Last-Modified with which the rest can be requested.

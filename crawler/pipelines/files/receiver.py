@@ -36,7 +36,7 @@ _RANGE = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.I)
 
 
 class FileLimits(msgspec.Struct, frozen=True):
-    """Which files are accepted."""
+    """The limits on type and size of a file."""
 
     #: Media types such as "image/png" and "image/*"; empty: all.
     types: tuple[str, ...] = ()

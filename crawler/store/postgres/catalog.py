@@ -51,7 +51,7 @@ def schema_of(run: int) -> str:
 
 
 def listed(row: Sequence[Any]) -> ListedRun:
-    """Convert a row of RUN_COLUMNS."""
+    """Convert a row with the columns RUN_COLUMNS to a run."""
     number, version, *rest = row
     *figures, counters, code, since = rest
     record = RunRecord(*(*figures, decoded(counters), code, since))

@@ -160,7 +160,7 @@ async def read_facts(pipeline: StatementPipeline) -> Facts:
 def facts_of(
     members: Iterable[Any], cookies: Iterable[Any], pauses: Iterable[Any]
 ) -> Facts:
-    """Convert rows to facts."""
+    """Convert rows of facts, cookies and pauses to facts."""
     facts = Facts(pauses=dict(pauses))
     for name, value in members:
         if name == START_ENDED:

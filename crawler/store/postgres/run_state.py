@@ -27,12 +27,12 @@ def summed(parts: list[Counters]) -> Counters:
 
 
 def decoded(counters: str) -> Counters:
-    """Return the counters in a row."""
+    """Decode the counters in a row."""
     return msgspec.json.decode(counters, type=Counters)
 
 
 def encoded(counters: Counters) -> str:
-    """Return counters as a row stores them."""
+    """Encode counters for a row."""
     return msgspec.json.encode(counters).decode()
 
 

@@ -195,5 +195,5 @@ class LastRows:
 
 
 def _columns(rows: list[Any], width: int) -> list[Any]:
-    """Return the columns of rows."""
+    """Return rows as columns."""
     return list(zip(*rows, strict=True)) if rows else [()] * width

@@ -26,7 +26,7 @@ _IS_PENDING = """SELECT 1 FROM pending
 
 # Over 12 attributes: after the commit `RunState` gets a new value for each.
 class WriteBatch:
-    """The changes of one transaction."""
+    """The changes of one transaction that is not committed yet."""
 
     def __init__(self, run: RunState, now: float) -> None:
         self.run = run

@@ -98,7 +98,7 @@ def _text_of(element: LexborNode) -> str:
 def _following(
     node: LexborNode, within: LexborNode, *, is_entered: bool
 ) -> LexborNode | None:
-    """Return the next node in document order."""
+    """Return the node after this one in document order, up to the end of `within`."""
     if is_entered and node.first_child is not None:
         return node.first_child
     current: LexborNode | None = node

@@ -16,7 +16,7 @@ _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
 
 class Place(NamedTuple):
-    """What an element's ancestors say about it."""
+    """The facts about an element that follow from its ancestors."""
 
     #: The key of the nearest form; 0 if there is none.
     form: int = 0

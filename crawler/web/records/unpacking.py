@@ -27,7 +27,7 @@ class Unpacker:
         self._zstd: Any = None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the output for this piece."""
+        """Yield the decompressed bytes of this piece."""
         if self._head is not None:
             data = self._head + data
             if len(data) < len(ZSTD):
