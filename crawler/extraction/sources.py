@@ -36,7 +36,7 @@ class Reading:
     left: int
     #: Returns the linked data of the page with one type.
     linked: Callable[[str], list[LinkedItem]] = lambda kind: []
-    #: Number of items around the one that is being read.
+    #: How many items contain the one that is being read.
     depth: int = 0
     #: By plan: items created; and by field plan: values that no source had.
     made: dict[Any, int] = field(default_factory=dict)

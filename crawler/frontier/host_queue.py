@@ -61,8 +61,7 @@ class OriginQueue(Generic[E]):
     __slots__ = ("held_until", "kind", "later", "ready", "scheme", "sibling")
 
     def __init__(self, scheme: str, kind: str | None = None) -> None:
-        #: The first five characters of the origin's URLs; the rest follows from the
-        #: host.
+        #: The first five characters of the origin's URLs: "http:" or "https".
         self.scheme = scheme
         #: The kind of the lane's fetches, if that kind has a ceiling.
         self.kind = kind

@@ -93,7 +93,7 @@ class PageLoader:
             await to_thread.run_sync(parse, abandon_on_cancel=True)
 
     def _parse(self, page: Page, *, must_be_tried: bool) -> None:
-        """Try a page if needed and parse it, in a thread."""
+        """Parse a page in a thread; a suspicious one is parsed in the child first."""
         if must_be_tried or page.suspicion:
             page.verdict = self._tried(page)
         # The callback gets the same error when it uses the page.
