@@ -1,7 +1,7 @@
 """Coordinates a process with the others of its run.
 
-At each renewal of its lease ("beat") it takes its share of the sites, and learns what the
-others have found.
+At each renewal of its lease ("beat") it takes its share of the sites, and learns what
+the others have found.
 
 Rule: if the lease cannot be renewed in time, no requests are sent. If other processes
 have taken over its work, the process drops it and joins the run again. A process whose

@@ -37,7 +37,7 @@ class OutcomeWriter:
         committed = group.committed
         for number, outcome in enumerate(outcomes):
             if self._has_staged_links(outcome):
-                # Staged links are compared with the indexes by SQL, so update these first.
+                # SQL compares staged links with the indexes, so update these first.
                 group.index()
                 self._unlanded = outcomes[number:]
                 self._look_up(self._unlanded)
