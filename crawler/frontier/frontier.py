@@ -4,6 +4,10 @@ Order within a host: higher priority, then lower depth, then first in, first out
 between hosts: first the host whose best entry has the highest priority, then the host
 that has been ready for the longest time. So hosts take turns.
 
+A host has one queue ("lane") for each of its origins and limited kinds of requests
+(host_queue.py). With a store, the frontier holds the first entries of each host, the
+host's "window"; the store keeps the others (window.py).
+
 No operation scans all hosts. Ready hosts are in a queue, waiting hosts are ordered by
 time, and a host that changes is queued again. Kinds of requests with a limit
 ("ceiling") have their own queues.
@@ -51,10 +55,12 @@ class Frontier(Generic[E]):
 
     An entry from `pop` occupies its host until `release`. With a store, the frontier
     holds only a window of each host's entries, and at most `limit` entries in total.
-    `offer` returns whether the frontier takes a new entry. `hungry` names the hosts of
-    which to load `share` more entries. `stock` says whether the store has more entries
-    of a host. With `kinds`, `pop` also occupies a place of the entry's kind and skips
-    full kinds; the caller of `pop` frees the place again.
+    `offer` returns whether the frontier takes a new entry. `hungry` returns the hosts
+    that need more entries: the caller loads `share` entries of each. `stock` records
+    whether the store has more entries of a host.
+
+    With `kinds`, `pop` also counts a request of the entry's kind, and skips kinds that
+    are at their limit; the caller of `pop` counts the end of the request.
     """
 
     def __init__(
@@ -119,9 +125,9 @@ class Frontier(Generic[E]):
             self._lines.push(place[0], host.stamp, host)
 
     def pop(self, now: float) -> E | None:
-        """Return the best entry that may be requested now, and charge its host.
+        """Return the best entry that may be requested now, and take a turn of its host.
 
-        None if there is none; then see `next_time`.
+        None if there is no such entry; `next_time` returns when to call `pop` again.
         """
         found = self._settle(now)
         if found is None:
@@ -145,10 +151,10 @@ class Frontier(Generic[E]):
         asked: bool = True,
         fingerprint: int | None = None,
     ) -> None:
-        """End the request of an entry from `pop`; if no request was sent, refund the
-        turn.
+        """Note that the request of an entry from `pop` has ended.
 
-        `fingerprint` identifies the turn if other requests of the host are in flight.
+        If no request was sent, the host gets its turn back. `fingerprint` identifies
+        the turn if other requests of the host are in flight.
         """
         twin = self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         if twin is not None:
@@ -156,8 +162,8 @@ class Frontier(Generic[E]):
         self._freed(host, now, asked=asked)
 
     def _freed(self, host: str, now: float, *, asked: bool) -> None:
-        """Note that one request less is in flight at this host, or at one that shares
-        its pace."""
+        """Note that one request fewer is in flight at this host, or at a host that
+        shares its pace."""
         queue = self._queues.get(host)
         if queue is None:
             return
@@ -170,7 +176,8 @@ class Frontier(Generic[E]):
         """Return the time at which `pop` will return an entry: `now`, or later.
 
         None: only a push, a release, a resume or a load from the store can add an
-        entry. If a kind is full, the time may be too early; `pop` then returns None.
+        entry. If a kind of requests is at its limit, the time may be too early; `pop`
+        then returns None.
         """
         if self._settle(now) is not None:
             return now
@@ -218,16 +225,16 @@ class Frontier(Generic[E]):
 
     @property
     def share(self) -> int:
-        """Return how many entries of one host the frontier holds; fewer with more
-        hosts."""
+        """Return how many entries of one host the frontier may hold; fewer if there are
+        more hosts."""
         return self._stock.share(len(self._queues))
 
     def offer(self, entry: E) -> bool:
-        """Push a new entry if it belongs to the window; return False if only the store
-        keeps it.
+        """Push a new entry if it belongs to its host's window. Return False if only the
+        store keeps it.
 
-        It stays in the store if the host's window is full, if the window ends before
-        the entry's place, or if the frontier is full.
+        Only the store keeps the entry if the host's window is full, if the window ends
+        before the entry's place, or if the frontier is full.
         """
         name, ends = entry.host, self._stock.ends
         place = (-entry.priority, entry.depth, entry.sequence)
@@ -288,8 +295,8 @@ class Frontier(Generic[E]):
         return bool(self._stock.ends)
 
     def held(self, host: str) -> set[int]:
-        """Return the fingerprints of this host's entries here, which need not be loaded
-        again.
+        """Return the fingerprints of this host's entries in the frontier, so that the
+        caller does not load these entries again.
 
         Call `stock` after the load.
         """
@@ -298,8 +305,8 @@ class Frontier(Generic[E]):
         return queue.fingerprints() & self._places.keys() if queue else set()
 
     def open_hosts(self) -> int:
-        """Return an upper estimate of the hosts with an entry that may be requested
-        now.
+        """Return an upper estimate of the number of hosts with an entry that may be
+        requested now.
 
         Hosts that are paused, full, or wait for robots.txt do not count.
         """
@@ -310,8 +317,8 @@ class Frontier(Generic[E]):
     def _settle(
         self, now: float
     ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
-        """Return the next host to serve, its lane, and the queue in which the host is
-        first."""
+        """Return the next host to serve, its lane with the next entry, and the queue
+        whose first record is the host."""
         record, kinds = self._clock.first(), self._kinds
         if record is not None and record[0] <= now:
             self._ring(now)
@@ -344,8 +351,8 @@ class Frontier(Generic[E]):
                 self._file(host, now, self._hosts.ready_at(host.name, now))
 
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
-        """Update a host's state. It may receive a request from `at` on; None: all its
-        turns are in use."""
+        """Update a host's state. `at` is the time from which it may receive a request;
+        None if all its turns are in use."""
         self._tick = host.stamp = self._tick + 1
         if host.state is READY:
             self._ready -= 1
@@ -383,13 +390,14 @@ class Frontier(Generic[E]):
         self._look_again(host, later)
 
     def _expect(self, host: HostQueue[E], time: float) -> None:
-        """Note that an entry of the host may be requested from this time on, if not
-        held."""
+        """Note that an entry of the host may be requested from this time on, unless it
+        is held."""
         if time < host.due and host.state in (IDLE, READY):
             self._look_again(host, time)
 
     def _look_again(self, host: HostQueue[E], time: float) -> None:
-        """Check the host again when its next entry is due; inf: no entry will be."""
+        """Check the host again at `time`, when its next entry is due; inf if no entry
+        is waiting."""
         if time != host.due:
             host.due = time
             if time < inf:
@@ -405,8 +413,8 @@ class Frontier(Generic[E]):
     def _best(
         self, host: HostQueue[E], now: float
     ) -> tuple[OriginQueue[E] | None, float]:
-        """Return the lane with the next entry, and when a waiting lane will have an
-        entry."""
+        """Return the lane with the next entry, and the time at which another lane will
+        have an entry."""
         best: OriginQueue[E] | None = None
         later = inf
         lane: OriginQueue[E] | None = host

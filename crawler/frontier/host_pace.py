@@ -1,8 +1,11 @@
 """Decides for each host how many requests run in parallel and how far apart they are.
 
-The connection pool only holds sockets. No I/O, no clock; times are monotonic seconds. A
-host is remembered while it is in use or in trouble, and forgotten afterwards. So memory
-does not grow with the number of hosts.
+A turn is the permission to send one request to a host: a limited number are in use at
+the same time, and they are an interval apart. The connection pool only holds sockets.
+
+No I/O, no clock; times are monotonic seconds. A host is remembered while it is in use
+or has recent failures, and forgotten afterwards. So memory does not grow with the
+number of hosts.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class HostPace:
-    """Each host's turns: `ready_at` returns the time, `take` charges, `give_back`
-    frees.
+    """Each host's turns: `ready_at` returns the time of the next turn, `take` begins a
+    turn, and `give_back` ends it.
 
     Two requests to a host are at least one interval apart. The interval is the longest
     of three: from the rate, from robots.txt, and from the host's failures. A late
@@ -83,7 +86,8 @@ class HostPace:
         return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
-        """Charge one request; return the new value of `ready_at`."""
+        """Take a turn of the host for one request; return the new value of `ready_at`.
+        """
         state = self._states.get(host)
         if state is None:
             self._forget(now)
@@ -103,12 +107,13 @@ class HostPace:
     def give_back(
         self, host: str, now: float, *, asked: bool = True, ticket: int | None = None
     ) -> str | None:
-        """End one request; if no request was sent, free its turn.
+        """End the turn of one request; if no request was sent, cancel the turn.
 
-        The turn is refunded only if it was certainly the last one: `ticket` matches, or
-        no other request was in flight. Otherwise the interval counts from a turn that
-        may have sent a request. Returns the host that shares the pace, if it may have
-        waited for this.
+        A cancelled turn causes no interval. A turn can be cancelled only if it was
+        certainly the last one: `ticket` matches, or no other request was in flight.
+        Otherwise the interval counts from a turn that may have sent a request. Returns
+        the host that shares the pace, because it may wait for this turn; None if there
+        is no such host.
         """
         state = self._states[host]
         is_last = ticket is not None and ticket == state.ticket
@@ -148,16 +153,16 @@ class HostPace:
         self._remember(host, state)
 
     def paused_for(self, host: str, now: float) -> float:
-        """Return the seconds of this host's pauses so far; forgotten together with its
-        failures."""
+        """Return the total seconds of this host's pauses so far. The total is forgotten
+        together with the host's failures."""
         state = self._states.get(host)
         if state is None:
             return 0.0
         return state.paused_seconds - max(0.0, state.paused_until - now)
 
     def observe(self, exchange: Exchange, now: float) -> Verdict:
-        """Apply a request's result to the pace of its host; return the verdict for the
-        request."""
+        """Adapt the host's pace to the result of a request; return what the result
+        means for the request."""
         state = self._states.get(exchange.host)
         if state is None:
             if exchange.sign in _WITHOUT_TROUBLE:
@@ -183,7 +188,7 @@ class HostPace:
         return verdict
 
     def charge(self, host: str, now: float) -> bool:
-        """Charge one more turn to a request in flight.
+        """Take one more turn for a visit that already has one.
 
         Return False if the caller must wait for its own turn instead: the interval is
         over a second, or the host is paused.
@@ -273,7 +278,7 @@ _SHORT_INTERVAL = 1.0
 
 # Over 12 attributes: one object holds all facts about a host, to save memory.
 class _State:
-    """One host in use or in trouble: its turns and its health."""
+    """One host that is in use or has recent failures: its turns and its health."""
 
     __slots__ = (
         "alone",
@@ -323,7 +328,7 @@ class _State:
         return self.next_at
 
     def join(self, twin: _State) -> None:
-        """Share the pace of a state in use."""
+        """Share the pace of the other name, which is already in use."""
         self.twin, twin.twin = twin, self
         self.next_at = twin.next_at + max(0.0, self.interval - twin.interval)
         self.paused_until = self.refused_until = twin.refused_until
@@ -335,7 +340,7 @@ class _State:
             self.next_at = twin.next_at = now + interval
 
     def refund(self) -> None:
-        """Free the last turn, because no request was sent."""
+        """Cancel the last turn, because no request was sent."""
         self.next_at = self.before
         if self.twin is not None:
             interval = max(self.interval, self.twin.interval)

@@ -45,10 +45,10 @@ NOTHING = (-inf, 0, 0)
 class HostState(Enum):
     """The queue in which a host is now."""
 
-    IDLE = "has nothing that may go"
-    READY = "stands in line"
-    RESTS = "waits until it may be asked"
-    FULL = "waits for a release"
+    IDLE = "no entry is ready"
+    READY = "is queued for a request"
+    RESTS = "waits until it may receive a request"
+    FULL = "waits until one of its requests ends"
 
 
 # Module-level names for speed: before Python 3.12 an Enum member costs a call.
@@ -71,7 +71,7 @@ class OriginQueue(Generic[E]):
         self.sibling: OriginQueue[E] | None = None
 
     def next_time(self) -> float:
-        """The time at which the lane has an entry, including holds."""
+        """The time at which the lane has an entry that is due and not held."""
         if self.ready:
             return self.held_until
         return max(self.held_until, self.later[0][0]) if self.later else inf

@@ -52,8 +52,8 @@ class HostHealth(Protocol):
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Note a request's result; return the verdict, and the seconds of the host's
-        pause.
+        """Note a request's result. Return what it means for the request, and the
+        seconds for which the host is paused.
 
         `usual` is the interval without failures.
         """

@@ -15,7 +15,7 @@ MAX_WAYS = 10_000
 
 
 class WayHealth:
-    """Which routes are usable; the direct route "" always is."""
+    """Which routes are usable; the direct route "" is always usable."""
 
     def __init__(self) -> None:
         self._breakers: OrderedDict[str, CircuitBreaker] = OrderedDict()

@@ -1,4 +1,5 @@
-"""Knows the hosts with more entries in the store, and the hosts that need more here.
+"""Knows the hosts with more entries in the store, and the hosts that need entries from
+it.
 
 Rule: a host that is not named here has no other entries in the store. No I/O, no clock.
 """
@@ -33,8 +34,8 @@ class RefillWindow:
         return max(1, min(self._window, self.limit // hosts))
 
     def begin_at(self, host: str, end: End) -> None:
-        """Note that the store has entries of this host from this place, or an earlier
-        one, on."""
+        """Note that the store has entries of this host from this place on. An earlier
+        known place stays."""
         known = self.ends.get(host)
         self.ends[host] = end if known is None else min(known, end)
         self._left.add(host)
