@@ -28,9 +28,9 @@ class Session:
         def is_wall(self, response: Response) -> bool:
             return response.css_first("#login") is not None
 
-    `login` runs before the session's first request. The job keeps its cookies. If
-    `is_logged_out` is true for a response, the page is requested again after another
-    login.
+    `login` runs before the session's first request. The job keeps the session's
+    cookies. If `is_logged_out` is true for a response, the page is requested again
+    after another login.
     """
 
     name: str
@@ -104,12 +104,14 @@ def check_sessions(cls: type, declared: object) -> None:
     for each in declared:
         if not isinstance(each, Session | SessionPool):
             raise ConfigError(
-                f"{cls.__name__}.sessions holds {each!r}; write Session()"
+                f"{cls.__name__}.sessions: {each!r} is no session; write Session(name)"
             )
         inside = each.sessions if isinstance(each, SessionPool) else ()
         for name in (each.name, *(session.name for session in inside)):
             if name in names:
-                raise ConfigError(f"{cls.__name__}.sessions has {name!r} twice")
+                raise ConfigError(
+                    f"{cls.__name__}.sessions: two are named {name!r}; rename one"
+                )
             names.add(name)
     for session in all_of(declared):
         _check_method(cls, session, session.login_name, "async def {}(self, session)")
@@ -123,7 +125,7 @@ def _check_method(cls: type, session: Session, name: str, signature: str) -> Non
     if not callable(method):
         raise ConfigError(
             f"{cls.__name__}: Session({session.name!r}) names the method {name!r}, "
-            f"which the spider has not; write `{signature.format(name)}`"
+            f"which the spider does not have; write `{signature.format(name)}`"
         )
     is_one = not (inspect.isasyncgenfunction(method) or _gives(method))
     if not is_one or not _takes_one(method):

@@ -52,8 +52,8 @@ class Identity:
         self.is_retired = is_retired
         self.in_pool = in_pool
         self.lock = asyncio.Lock()
-        #: Counts logins. A wall that was requested before the latest login starts no
-        #: new one.
+        #: Counts logins. If a login wall was requested before the latest login, it
+        #: starts no new login.
         self.generation = 0
         self.logins = 0
         self.refusals = 0

@@ -57,7 +57,7 @@ def check_prepared(request: Request, prepared: object) -> None:
     """Raise TypeError or ValueError if `prepared` cannot replace the request."""
     if not isinstance(prepared, Request):
         kind = type(prepared).__name__
-        raise TypeError(f"it gave {kind}, not a Request; return the request")
+        raise TypeError(f"it returned {kind}, not a Request; return the request")
     for what, of in (
         ("method", lambda each: each.method),
         ("origin", lambda each: urls.origin_of(each.url)),

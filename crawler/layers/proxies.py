@@ -40,9 +40,9 @@ class Proxies:
     """Proxies to choose from: `proxies = Proxies(["http://a.example:3128 de", ...])`.
 
     An entry is a URL, followed by tags. `Request(proxy="tag:de")` uses a proxy with
-    this tag. `by` says what keeps the same proxy: a session, a host, or nothing
-    ("request"). `ban_statuses`, `ban_selector` and `is_banned` (a method of the spider)
-    decide which responses mean that the proxy is banned.
+    this tag. `by` says which requests use the same proxy: those of a session, those to
+    a host, or none ("request"). `ban_statuses`, `ban_selector` and `is_banned` (a
+    method of the spider) decide which responses mean that the proxy is banned.
     """
 
     urls: Sequence[str] = field(default=(), repr=False)
@@ -68,7 +68,7 @@ class Proxies:
         }
         if not found:
             raise ConfigError(
-                "proxies: the list is empty; name proxies, or none at all"
+                "proxies: the list is empty; add a proxy, or remove `proxies`"
             )
         return found
 
@@ -98,7 +98,8 @@ class Proxies:
 
 
 class Resting(FetchError):
-    """All proxies are paused: no request was sent, and none may be for `seconds`."""
+    """All proxies are paused: no request was sent, and the next may be sent in
+    `seconds`."""
 
     def __init__(self, seconds: float, url: str) -> None:
         detail = f"all proxies are paused for {seconds:.0f} s"

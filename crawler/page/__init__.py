@@ -114,8 +114,8 @@ class Page:
 
     @lazy
     def fills(self) -> dict[str, tuple[int, int]]:
-        """For each field of typed items: in how many items it had a value, and of how
-        many."""
+        """For each field of typed items: the number of items in which it had a value,
+        and the number of all items."""
         return {}
 
     @lazy
@@ -281,8 +281,11 @@ class Page:
 
     @property
     def _base(self) -> str:
-        """Return the first `<base href>`; found among the links, unless there are too
-        many."""
+        """Return the address of the first `<base href>`, or "".
+
+        It is taken from the elements with an href, which are needed for the links, too.
+        If they are too many, a separate search finds it.
+        """
         if self.has_many_links:
             bases = self._tree.root.css("base[href]")
             return base_reference(bases, ["base"] * len(bases))
@@ -429,8 +432,8 @@ class Page:
         return self._walk(Wanted())
 
     def _walk(self, wanted: Wanted) -> tuple[list[str], int]:
-        """Return the first links, and the number of the others; one node is in memory
-        at a time."""
+        """Return the first links, and the number of the others. Only one node is in
+        memory at a time."""
         found: list[str] = []
         cut = 0
         for node in self._tree.root.traverse():
@@ -444,7 +447,7 @@ class Page:
 
     @property
     def _tree(self) -> Tree:
-        return self.root._tree  # noqa: SLF001 - a page and its nodes are one
+        return self.root._tree  # noqa: SLF001 - Page and Node share it
 
     @lazy
     def _with_href(self) -> list[LexborNode]:
@@ -465,8 +468,7 @@ class Page:
         return [node.tag for node in self._with_href]
 
     def _links_in(self, selector: str, wanted: Wanted) -> Iterable[LexborNode]:
-        """Yield the links among the matches and inside them; lexbor's search finds
-        both."""
+        """Yield the matches that are links, and the links inside the matches."""
         matches = self._select(selector)
         self._tree.note(selector, matched=bool(matches))
         found: dict[int, LexborNode] = {}
@@ -481,8 +483,8 @@ class Page:
 
     def _not_html(self, selector: str) -> SelectorError:
         detail = (
-            f"asks for HTML, and {self._xml_type} is XML: read it with response.xml or "
-            "response.xpath(...),"
+            "finds only HTML; use response.xml or response.xpath(...) "
+            f"for the XML document ({self._xml_type})"
         )
         return SelectorError(selector, self.url, detail)
 
@@ -493,10 +495,8 @@ class Page:
 
 
 def _first(references: list[str], number: int, base: int) -> int:
-    """Return how many references have URLs of at most `_LINK_TEXT` characters in total.
-
-    At most `number`.
-    """
+    """Return how many of the references may be kept: at most `number`, and at most
+    `_LINK_TEXT` characters in total. `base` characters are added to each."""
     text = 0
     for index, reference in enumerate(references[:number]):
         text += base + len(reference)

@@ -224,8 +224,8 @@ class Node:
         return None if node is None else Node(node, self._tree)
 
     def matches(self, selector: str) -> bool:
-        """Return whether this element matches a selector, which is written for the
-        whole page."""
+        """Return whether the selector, applied to the whole page, matches this element.
+        """
         return matches(self.lexbor, selector, self._tree)
 
     @property

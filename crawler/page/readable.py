@@ -166,10 +166,10 @@ class Readable(Reply):
         """Yield the XML elements with these names, in constant memory.
 
         Works for a streamed body of any size: `async for item in
-        response.xml_elements("item")`. A name counts in any namespace ("item"), or in
-        one ("{uri}item"). Without names the children of the root element are yielded.
-        If the XML is invalid, FetchError (`parse_error`) is raised after the elements
-        before that place.
+        response.xml_elements("item")`. The name "item" matches in every namespace, and
+        "{uri}item" only in that namespace. Without names the children of the root
+        element are yielded. If the XML is invalid, FetchError (`parse_error`) is raised
+        after the elements before that place.
         """
         # imported here because most crawls read no XML
         from crawler.web import xml_tree
@@ -219,8 +219,9 @@ class Readable(Reply):
     ) -> Any:
         """Return data that the page contains for its own scripts.
 
-        It is a value by its name, or the value of `key` inside it, the one nearest to
-        the root. If there is none, return `default` or raise SelectorError.
+        With `name`, return the value that has this name. With `key`, return the value
+        of this key inside it; if there are several, the one nearest to the root. If
+        there is none, return `default` or raise SelectorError.
 
         The name is the `id` of a `<script type="application/json">` ("__NEXT_DATA__"),
         or the variable that a script assigns or pushes to ("dataLayer"). Without both

@@ -37,8 +37,9 @@ class LargePageSelector(PageSelector):
 
     __slots__ = ()
 
-    #: Each document has its own subclass that sets this, since selectors create one
-    #: another. The shape is measured when an expression needs it.
+    #: Each document has its own subclass that sets this, because a selector creates
+    #: other selectors of its own class. The shape is measured when an expression needs
+    #: it.
     shape: ClassVar[Callable[[], XmlShape]]
     url: ClassVar[str]
 
@@ -57,8 +58,8 @@ class LargePageSelector(PageSelector):
         except XPathTooCostly:
             detail = (
                 f"the XPath {query!r} could take too long on a page of "
-                f"{shape().elements:,} elements; name what comes before "
-                "more closely, take [1], or use css()"
+                f"{shape().elements:,} elements; make the steps before "
+                "it more specific, take [1], or use css()"
             )
             raise PageTooComplex(detail, self.url) from None
         return super().xpath(query, namespaces, **kwargs)

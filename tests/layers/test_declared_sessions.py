@@ -28,11 +28,11 @@ class Member(Spider):
     ("sessions", "said"),
     [
         (["member"], "write Session"),
-        ([Session("a"), Session("a")], "'a' twice"),
+        ([Session("a"), Session("a")], "two are named 'a'"),
         ([Session("a", login="nothing")], "which the spider has not"),
         ([Session("a", login="parse")], "without yield"),
         ([Session("a", is_logged_out="start")], "without yield"),
-        ([SessionPool("a", [Session("a")])], "'a' twice"),
+        ([SessionPool("a", [Session("a")])], "two are named 'a'"),
     ],
 )
 def test_what_is_declared_is_checked_when_the_class_is_made(

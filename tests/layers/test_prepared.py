@@ -85,7 +85,7 @@ def test_a_request_that_is_tried_again_is_prepared_again() -> None:
         (lambda request: request.replace(url=HOME + "other"), "changed the path"),
         (lambda request: Request("https://other.example/"), "changed the origin"),
         (lambda request: request.replace(method="HEAD"), "changed the method"),
-        (lambda request: None, "gave NoneType, not a Request; return the request"),
+        (lambda request: None, "returned NoneType, not a Request; return the request"),
     ],
 )
 def test_where_a_request_goes_may_not_change(

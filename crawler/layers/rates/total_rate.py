@@ -1,4 +1,5 @@
-"""The rate of the whole crawl: evenly spaced turns."""
+"""The rate of the whole crawl: permissions ("turns") to send a request, evenly spaced.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +10,15 @@ from aiolimiter import AsyncLimiter
 
 
 class TotalRate:
-    """Allows one turn after the other; the code that takes a turn resets `allows`."""
+    """Sets `allows` for one request after the other; the code that sends the request
+    resets it."""
 
     def __init__(self, per_second: float, wake: Callable[[], None]) -> None:
         self._per_second = per_second
         self._limiter = AsyncLimiter(1, 1 / per_second)
         self._wanted = asyncio.Event()
         self._wake = wake
-        #: Whether a turn may go now.
+        #: Whether a request may be sent now.
         self.allows = False
 
     def share(self, workers: int) -> None:
@@ -24,8 +26,8 @@ class TotalRate:
         self._limiter = AsyncLimiter(1, workers / self._per_second)
 
     def ask(self) -> None:
-        """Ask for a turn: as soon as the rate has room, it is allowed and `wake` is
-        called."""
+        """Ask for a turn. When the rate has room, `allows` is set and `wake` is called.
+        """
         self._wanted.set()
 
     async def supply(self) -> None:
