@@ -224,8 +224,7 @@ class Node:
         return None if node is None else Node(node, self._tree)
 
     def matches(self, selector: str) -> bool:
-        """Return whether the selector, applied to the whole page, matches this element.
-        """
+        """Return whether this element is a match of the selector in the whole page."""
         return matches(self.lexbor, selector, self._tree)
 
     @property

@@ -29,7 +29,7 @@ class Member(Spider):
     [
         (["member"], "write Session"),
         ([Session("a"), Session("a")], "two are named 'a'"),
-        ([Session("a", login="nothing")], "which the spider has not"),
+        ([Session("a", login="nothing")], "which the spider does not have"),
         ([Session("a", login="parse")], "without yield"),
         ([Session("a", is_logged_out="start")], "without yield"),
         ([SessionPool("a", [Session("a")])], "two are named 'a'"),

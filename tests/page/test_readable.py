@@ -75,7 +75,7 @@ async def test_xml_is_not_read_as_html(kind: str) -> None:
     for ask in (made.css, made.css_first, made.page.text, made.follow_all):
         with pytest.raises(SelectorError, match=r"response.xml or response.xpath\("):
             ask("item")
-    with pytest.raises(SelectorError, match=r"is XML.* on https://site.example"):
+    with pytest.raises(SelectorError, match=r"XML document.* on https://site.example"):
         made.page.text()
 
 

@@ -1,5 +1,4 @@
-"""The rate of the whole crawl: permissions ("turns") to send a request, evenly spaced.
-"""
+"""The rate of the whole crawl: permissions ("turns") to send a request, evenly spaced."""
 
 from __future__ import annotations
 
@@ -26,8 +25,7 @@ class TotalRate:
         self._limiter = AsyncLimiter(1, workers / self._per_second)
 
     def ask(self) -> None:
-        """Ask for a turn. When the rate has room, `allows` is set and `wake` is called.
-        """
+        """Ask for a turn. When the rate has room, `allows` is set and `wake` is called."""
         self._wanted.set()
 
     async def supply(self) -> None:
