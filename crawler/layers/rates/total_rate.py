@@ -25,7 +25,7 @@ class TotalRate:
         self._limiter = AsyncLimiter(1, workers / self._per_second)
 
     def ask(self) -> None:
-        """Ask for a turn. When the rate has room, `allows` is set and `wake` is called."""
+        """Ask for a turn. Once the rate has room, `allows` is set and `wake` called."""
         self._wanted.set()
 
     async def supply(self) -> None:
