@@ -86,7 +86,7 @@ class HostPace:
         return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
-        """Take a turn of the host for one request; return the new value of `ready_at`."""
+        """Take a turn of the host for a request; return the new value of `ready_at`."""
         state = self._states.get(host)
         if state is None:
             self._forget(now)

@@ -1,4 +1,4 @@
-"""The rate of the whole crawl: permissions ("turns") to send a request, evenly spaced."""
+"""The rate of the whole crawl: evenly spaced permissions ("turns") to send."""
 
 from __future__ import annotations
 
