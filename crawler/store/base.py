@@ -1,5 +1,8 @@
 """The protocols by which a run writes, and their values: requests, outcomes, items.
 
+A page "ends" when its URL gets a final state. Until then it is pending. A "group" is
+the outcomes of one commit.
+
 Rule: a row stays pending until the commit that finishes it, and a commit takes effect
 as a whole or not at all. Only the store may assume that no other process uses the data.
 """
@@ -210,7 +213,8 @@ class Outcome(msgspec.Struct):
     #: The spider's own counts. For `start()`: all its counts so far, so that a second
     #: run after a crash counts nothing twice.
     counts: Mapping[str, int] | None = None
-    #: Whether it comes from `closing()`, which is called once; then `entry` is None.
+    #: Whether the outcome comes from `closing()`, which is called once; then `entry` is
+    #: None.
     is_closing: bool = False
     #: Number of requests made by `self.fetch`; their responses are among `answers`.
     fetched: int = 0
@@ -264,8 +268,8 @@ def count_outcome(
 def count_start(
     counters: Counters, outcome: Outcome, landed: Mapping[str, int]
 ) -> Mapping[str, int]:
-    """Add the counts of `start()` that are not in `landed`; return all that are added
-    now."""
+    """Add the counts of `start()` that are not yet in `landed`, the counts added
+    before. Return all counts added so far."""
     if outcome.entry is not None or outcome.is_closing or not outcome.counts:
         return landed
     for name, amount in outcome.counts.items():
@@ -302,7 +306,8 @@ class Committed(msgspec.Struct):
 
     #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)
-    #: Pending entries that only the store holds, for `take`: by host, the first place.
+    #: Pending entries that only the store holds until `take` returns them: by host, the
+    #: place of the first.
     stocked: dict[str, Place] = msgspec.field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
     lowered: list[tuple[int, str, int]] = msgspec.field(default_factory=list)

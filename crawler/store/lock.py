@@ -67,7 +67,7 @@ class JobLock:
 
 
 async def until_free(path: Path) -> None:
-    """Return when no process holds the lock at `path`; does not poll."""
+    """Wait until no process holds the lock at `path`; does not poll."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         await to_thread.run_sync(

@@ -170,7 +170,8 @@ class MemoryStore:
     def _portions(
         self, outcome: Outcome
     ) -> tuple[list[Portion], Iterable[tuple[int, Entry]]]:
-        """Return the portions that the page has staged, if it has ended, and the rest.
+        """Return the portions to commit: those that the page has staged, if it has
+        ended, then the outcome's own.
 
         The second value says how often the page built a staged request again.
         """

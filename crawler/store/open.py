@@ -60,7 +60,7 @@ def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
     if storage.url:
         reader: Reader = _shared("reader").PostgresReader(storage.url)
         return reader
-    from crawler.store.sqlite.reader import SqliteReader  # a run needs none
+    from crawler.store.sqlite.reader import SqliteReader  # a run needs no reader
 
     return SqliteReader(root / storage.dir)
 

@@ -34,8 +34,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     reason: str
     seconds: float
     counters: Counters
-    #: The version of the spider's code in this run, and since when (Unix seconds); ""
-    #: if unknown, as for a run with only one process.
+    #: The version of the spider's code in this run; "" if unknown, as for a run with
+    #: only one process. And the time since which the run uses it (Unix seconds).
     code: str = ""
     code_since: float = 0.0
 
@@ -182,5 +182,5 @@ class Reader(Protocol):
         ...
 
     async def until_free(self, job: str) -> None:
-        """Return when no process works on the job."""
+        """Wait until no process works on the job."""
         ...

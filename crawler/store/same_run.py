@@ -13,7 +13,7 @@ from crawler.web.redaction import without_secrets
 def check_same(record: RunRecord, start: RunStart) -> None:
     """Raise StateError unless the unfinished run matches `start`."""
     if record.spider != start.spider:
-        what = f"of spider {record.spider!r}, not {start.spider!r}"
+        what = f"by spider {record.spider!r}, not {start.spider!r}"
     elif record.arguments != start.arguments:
         was, now = without_secrets(record.arguments), without_secrets(start.arguments)
         what = f"with the arguments {was}, not {now}"
@@ -22,8 +22,9 @@ def check_same(record: RunRecord, start: RunStart) -> None:
     else:
         return
     raise StateError(
-        f"run {record.number} of job {start.job!r} is unfinished, {what}; give the "
-        "same to resume it, --fresh to forget it, or --job NAME for another job"
+        f"run {record.number} of job {start.job!r} is unfinished and was begun "
+        f"{what}; use the same spider and arguments to resume it, --fresh "
+        "to forget it, or --job NAME for another job"
     )
 
 

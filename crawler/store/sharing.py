@@ -2,11 +2,13 @@
 
 A shard is a part of the sites; all hosts of a registrable domain are in one shard. Only
 the worker that owns it sends requests to its hosts. A worker that has not renewed its
-lease in time may send none; later another worker takes its shards. A margin and a hold
-lie between, so that a host's interval is kept across the change.
+lease in time may send none; later another worker takes its shards. Between these two
+times lie the margin and the hold of the lease, so that a host's interval is kept across
+the change of owner.
 
 If a page waits for a request to another worker's site, its worker asks for that shard.
-The owner releases the shard once it has no request in flight there.
+The owner releases the shard once it has no request in flight there. If the run has a
+limit on pages, each page needs a permit, and workers take permits from the run.
 
 Rule: only durations are compared, never the clocks of two machines.
 """

@@ -295,7 +295,7 @@ def test_other_arguments_than_those_of_the_unfinished_run_are_refused(
     fresh = execute(["run", "books", "-q", "-a", "shelf=poetry", "--fresh"])
 
     assert (other, fresh) == (2, 0)
-    for way_out in ("give the same", "--fresh", "--job"):
+    for way_out in ("use the same spider and arguments", "--fresh", "--job"):
         assert way_out in told
 
 

@@ -28,10 +28,10 @@ def test_a_run_is_resumed_with_the_same_spider_and_arguments() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (start("news"), "unfinished, of spider 'books', not 'news'; give the same"),
+        (start("news"), "begun by spider 'books', not 'news'; use the same spider"),
         (
             start(arguments='{"shelf":"b"}'),
-            """with the arguments {"shelf":"a"}, not {"shelf":"b"}; give""",
+            """with the arguments {"shelf":"a"}, not {"shelf":"b"}; use""",
         ),
     ],
 )
@@ -41,7 +41,7 @@ def test_another_spider_or_other_arguments_are_refused(
     with pytest.raises(StateError) as raised:
         check_same(record('{"shelf":"a"}'), given)
 
-    assert str(raised.value).startswith("run 3 of job 'nightly' is unfinished, ")
+    assert str(raised.value).startswith("run 3 of job 'nightly' is unfinished and ")
     assert said in str(raised.value)
     assert "--fresh" in str(raised.value)
 

@@ -1,8 +1,8 @@
 """One beat of a worker: a transaction that renews its lease and reads news.
 
-Rule: a beat changes copies. They are used once the transaction is known to be
-committed. Until then the worker sends no request to a host that it may not own, and
-keeps the shards that it may still own.
+Rule: a beat changes a copy of the worker's `Holdings`. The copy is used once the
+transaction is known to be committed. Until then the worker sends no request to a host
+that it may not own, and keeps the shards that it may still own.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ class Holdings:
         )
 
     def part(self, count: int, busy: AbstractSet[int]) -> frozenset[int]:
-        """Return so many of the shards, to be left: the same part of those that are
-        busy and of the others, so that another worker gets its share of the work."""
+        """Return `count` shards that this worker gives to others.
+
+        They contain the same proportion of the busy shards and of the idle ones, so
+        that the other worker gets its share of the work.
+        """
         # A shard that was asked for will probably be needed again.
         free = self.shards - self.called_in
         working, idle = sorted(free & busy), sorted(free - busy)
@@ -85,16 +88,18 @@ class Beat:
         self.expires: datetime | None = None
         self.holdings: Holdings
         self.news = News()
-        #: Permits that it returns to the run; whether pages are limited.
+        #: Page permits that the worker returns to the run; whether pages are limited.
         self.returned = 0
         self.is_limited = False
         self.items_limit: int | None = None
 
     async def renew(self, batch: int, before: datetime | None) -> bool:
-        """Renew the lease. Return whether the beat that set its end to `before` was
-        committed. `batch` is the last news that the worker has read.
+        """Renew the lease. `batch` is the number of the last news that the worker has
+        read.
 
-        LeaseLost: other workers have taken over this worker's shards.
+        `before` is the end of the lease that an earlier beat has set. Return whether
+        that beat was committed. LeaseLost: other workers have taken over this worker's
+        shards.
         """
         # Lock in the same order as a commit: the worker's row first, then the run's.
         pipeline, me = self._pipeline, self._run.worker
@@ -156,7 +161,7 @@ class Beat:
     async def _share_out(self, needs: Needs) -> None:
         """Take free shards up to a fair share, and release shards beyond it.
 
-        Shards that pages wait for change their owner in any case.
+        A shard that another worker asks for is released in any case.
         """
         worker, holdings, news = self._run.worker, self.holdings, self.news
         free = holdings.leaving - needs.busy
@@ -196,8 +201,8 @@ class Beat:
         return given
 
     async def _hosts_of(self, shards: Iterable[int]) -> dict[str, float]:
-        """Return hosts in the shards with pending entries or a pause: the seconds of
-        the pause."""
+        """Return the hosts in the shards that have pending entries or a pause, with the
+        seconds of the pause."""
         rows = await self._ask(sql.GAINED, (Integers(sorted(shards)),))
         return {host: max(0.0, seconds or 0.0) for host, seconds in rows}
 

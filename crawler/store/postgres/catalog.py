@@ -150,7 +150,10 @@ async def _migrate(
 ) -> None:
     what = f"Run {run.record.number}"
     if run.version is None:
-        raise StateError(f"{what} of {server.text} is unfinished, and its data is gone")
+        raise StateError(
+            f"{what} of {server.text} is unfinished, and its data is gone; use --fresh "
+            "to forget the run"
+        )
     check_version(server, what, run.version, len(RUN_STEPS))
     for step in RUN_STEPS[run.version :]:
         await connection.execute(sql.of_run(step, run.schema))

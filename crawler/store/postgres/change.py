@@ -69,7 +69,8 @@ class Change:
         return self.limit is not None and self.base + self.rows.count >= self.limit
 
     def settle(self, item: int) -> Committed:
-        """Return the result for the engine; `item` is the run's last item."""
+        """Return the result for the engine; `item` is the number of the run's last
+        item."""
         self.committed.sequence = item
         self.committed.counters = summed([self.run.others, self.own])
         return self.committed

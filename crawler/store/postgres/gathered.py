@@ -1,4 +1,5 @@
-"""Collects what several outcomes need from the database, before it is queried. No I/O.
+"""Collects what the outcomes of a group need from the database, before it is queried.
+No I/O.
 
 Rule: skip what the worker already knows: a page that ended earlier in the group, and a
 link whose URL is in the cache of known URLs.
@@ -38,8 +39,9 @@ class Gathered:
         self.links: dict[int, Entry] = {}
         #: By a link's fingerprint: each outcome that found it, with the depth.
         self.met: dict[int, list[tuple[int, int]]] = {}
-        #: Requests that the spider built. And the places of values that `start()`
-        #: already yielded in an earlier process, whose requests are not counted again.
+        #: Requests that the spider built; and the outcomes with values that `start()`
+        #: has already yielded in an earlier process, whose requests are not counted
+        #: again.
         self.built: list[Entry] = []
         self.again: set[int] = set()
         self.rejected: dict[int, Rejected] = {}
@@ -66,8 +68,8 @@ class Gathered:
                 self.keys.update(item.keys)
 
     def _note_page(self, outcome: Outcome, place: int) -> None:
-        """Note which page the outcome ends or puts back, or whether `start()` repeats
-        it."""
+        """Note which page the outcome ends or makes pending again, or that `start()`
+        has yielded the same value before."""
         if outcome.entry is None:
             if self._is_again(outcome):
                 self.again.add(place)
@@ -117,7 +119,8 @@ class Gathered:
         ]
 
     def missing(self, pages: Collection[int]) -> set[int]:
-        """Return the pages that are not among `pages`, which were pending."""
+        """Return the pages of these outcomes that are not in `pages`, the pending
+        pages."""
         return (self.ended.keys() | self.put_back) - set(pages)
 
     def lowest(self, fingerprint: int) -> int:

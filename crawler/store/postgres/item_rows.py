@@ -1,4 +1,5 @@
-"""Writes the items of a group: unique by their keys, within the limit, in order."""
+"""Writes the items of a group of outcomes: unique by their keys, within the limit, in
+order."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _Keys = tuple[tuple[str, bytes], ...]
 
 
 class ItemWriter:
-    """Numbers the items of outcomes whose page ends in this transaction."""
+    """Numbers the items of pages that are done or failed in this transaction."""
 
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline

@@ -1,7 +1,8 @@
 """Commits a group of outcomes in one transaction.
 
-The whole group is sent at once. The responses say what was new, pending and reserved.
-Then the outcomes are processed in order, so that the counts are the same as one by one.
+All statements of the group are sent at once. The responses say which URLs were new,
+which pages were pending, and which keys of items were free. Then the outcomes are
+processed in order, so that the counts are the same as with one commit for each outcome.
 The row that all workers share is changed last.
 
 Rule: if another worker has already ended a page, the transaction is rolled back, and
@@ -169,7 +170,7 @@ class Landing:
     async def _ask(
         self, part: Gathered, fence: Cursor, staged: int
     ) -> tuple[set[int], dict[int, int]]:
-        """Insert what may be new, and end pages.
+        """Insert the URLs and keys that may be new, and end pages.
 
         Return the new URLs, and the depths of the pages that were pending.
         """
@@ -224,11 +225,11 @@ class Landing:
 async def check_fence(
     pipeline: StatementPipeline, fence: Cursor, run: WorkerState
 ) -> None:
-    """LeaseLost if the run has given this worker up, or has lost commits of it.
+    """Raise LeaseLost if the run no longer counts this worker, or has lost its commits.
 
-    `fence` is the response to `sql.FENCE`. A database knows fewer commits than it has
-    confirmed if a replica has taken its place that had not received the last ones, or
-    if a backup was restored. What this worker knows is of no use then.
+    `fence` is the response to `sql.FENCE`. A database can lose commits that it has
+    confirmed: if a replica without them takes its place, or if a backup is restored.
+    Then the state in this worker's memory is wrong.
     """
     rows = await pipeline.rows(fence)
     if not rows:
@@ -240,5 +241,5 @@ async def check_fence(
 GIVEN_UP = "other processes have taken over this process's work"
 COMMITS_LOST = (
     "the database has lost commits that it had confirmed (a failover to a replica "
-    "without them, or a restored backup): what they held is crawled again"
+    "without them, or a restored backup): the pages in them are crawled again"
 )

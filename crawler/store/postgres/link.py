@@ -30,8 +30,7 @@ class WorkerLink:
         self._connection: Connection | None = None
 
     async def once(self, work: Work[T]) -> T:
-        """Return the result of `work`. StoreError: the same operation may be tried
-        again."""
+        """Return the result of `work`. StoreError: the operation may be tried again."""
         async with self._busy:
             with anyio.CancelScope(shield=True):
                 done = [await self._do(work)]
@@ -40,9 +39,9 @@ class WorkerLink:
     async def steadily(self, work: Work[T], *, attempts: int = ATTEMPTS) -> T:
         """Return the result of `work`, which must be safe to repeat.
 
-        After `attempts` failed attempts there is a last one. The second attempt comes
-        at once; before later ones there is a pause, because the server may be
-        unavailable.
+        After `attempts` failed attempts `work` is tried once more, and its error is
+        raised. The second attempt comes at once; before later ones there is a pause,
+        because the server may be unavailable.
         """
         for attempt in range(attempts):
             try:

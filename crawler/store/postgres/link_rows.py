@@ -1,5 +1,5 @@
-"""Writes the links of a group: new URLs, URLs found again, and links that a filter
-skips."""
+"""Writes the links of a group of outcomes: new URLs, URLs found again, and links that a
+filter skips."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ _MANY = 1_000
 
 
 class LinkWriter:
-    """Writes the links of a group, one part after the other."""
+    """Writes the links of a group of outcomes. A group is written in parts
+    (landing.py)."""
 
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline
@@ -195,8 +196,8 @@ class LinkWriter:
                 added.depth = depth
 
     def _stock_again(self, host: str, place: Place) -> None:
-        """Note that an entry, which maybe only the store holds, has an earlier
-        place."""
+        """Note that an entry has an earlier place now; maybe only the store holds the
+        entry."""
         if host in self._change.committed.stocked:
             self._stock(host, place)
         elif not self._change.run.owns(host):

@@ -34,7 +34,8 @@ async def bury_outdated(pipeline: StatementPipeline, lease: Lease) -> None:
 
 
 async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
-    """Do the same for workers of this machine whose process no longer exists."""
+    """Return the shards and permits of workers of this machine whose process no longer
+    exists."""
     known = await pipeline.send(sql.HERE, (here,))
     killed = [worker for worker, pid in await pipeline.rows(known) if not is_alive(pid)]
     if killed:

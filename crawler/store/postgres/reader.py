@@ -67,7 +67,7 @@ class PostgresReader:
         return PostgresRunReader(self._server, run.schema, run.record.number)
 
     async def until_free(self, job: str) -> None:
-        """Return when no process works on the job."""
+        """Wait until no process works on the job."""
         # Poll, because the server sends no message when a worker ends.
         while not await to_thread.run_sync(self._is_free, job):  # noqa: ASYNC110
             await anyio.sleep(_PAUSE)

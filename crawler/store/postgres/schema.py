@@ -233,7 +233,8 @@ CREATE INDEX files_by_key ON crawler.files(job, place, key)"""
 
 #: The worker whose pages wait for a site in the shard; NULL: none.
 _WANTED = "ALTER TABLE run.shards ADD COLUMN wanted bigint"
-#: The version of the spider's code in the run's processes, and since when.
+#: The version of the spider's code in the run's processes, and the time of its first
+#: use.
 _CODE = """ALTER TABLE crawler.runs
     ADD code text NOT NULL DEFAULT '',
     ADD code_since float8 NOT NULL DEFAULT 0"""

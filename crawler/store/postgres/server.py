@@ -37,7 +37,7 @@ _SESSION = """SELECT pg_backend_pid();
     SET idle_in_transaction_session_timeout = '60s'"""
 
 
-#: Seconds for the question whether a pooler keeps sessions.
+#: Time limit in seconds for the check whether a pooler keeps sessions.
 _PROBE = 5.0
 _PROCESS = "SELECT pg_backend_pid()"
 _POOLER = (
@@ -87,27 +87,30 @@ class PostgresServer:
     async def _check_pooler(self, connection: Connection) -> None:
         """Raise StateError if a pooler gives each transaction another connection.
 
-        A transaction of a second connection then takes the connection to the server
-        that was used last. In a session it cannot.
+        Such a pooler runs the transaction of a second client on the server connection
+        that `connection` has just used. With one session for each client this cannot
+        happen.
         """
         with anyio.move_on_after(_PROBE):  # the pool may have no connection left
             other: Connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, **self._options
             )
             async with other:
-                for _ in range(3):  # other clients of the pooler may come in between
+                # other clients of the pooler may use the connection meanwhile
+                for _ in range(3):
                     used = await (await connection.execute(_PROCESS)).fetchone()
                     try:
                         async with other.transaction():
                             now = await (await other.execute(_PROCESS)).fetchone()
-                    except errors.ProtocolViolation:  # not even transactions
+                    # the pooler does not even keep transactions
+                    except errors.ProtocolViolation:
                         now = used
                     if now == used:
                         raise StateError(f"{self.text} {_POOLER}")
 
     @contextmanager
     def reading(self) -> Iterator[BlockingConnection]:
-        """Open a blocking connection, for one command beside the crawls.
+        """Open a blocking connection for one command, which may run beside crawls.
 
         A command does not wait for an unavailable server.
         """

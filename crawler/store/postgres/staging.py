@@ -28,8 +28,11 @@ async def stage(
     number: int,
     before: StagedParts,
 ) -> StagedParts:
-    """Write the portion with this number of the page, which has staged `before`;
-    return all that it has staged now. Repeating it changes nothing."""
+    """Write a portion of a page, and return all that the page has staged.
+
+    `number` is the number of the portion; `before` is what the page had staged before
+    it. Repeating the call changes nothing.
+    """
     if portion.items:
         ordinals = range(before.items, before.items + len(portion.items))
         columns = (

@@ -68,7 +68,7 @@ DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
 JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
     VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id"""
-# Workers whose lease has ended, except those that are just committing a group.
+# Workers whose lease has ended, except workers that are committing a group.
 OUTDATED = """SELECT id FROM run.workers WHERE NOT dead
     AND expires < now() - %s * interval '1 s' FOR UPDATE SKIP LOCKED"""
 # Workers of this machine; the caller knows which of their processes no longer exist.
@@ -208,7 +208,7 @@ SET_STATUS = "UPDATE run.workers SET status = %s WHERE id = %s"
 STATUS = """SELECT status FROM run.workers WHERE status IS NOT NULL
     ORDER BY id DESC LIMIT 1"""
 END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
-# It waits until a transaction of a lost connection is over.
+# The statement waits until a transaction of a lost connection is over.
 COMMITS = "SELECT commits FROM run.workers WHERE id = %s FOR UPDATE"
 LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
 
@@ -216,7 +216,7 @@ LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNIN
 
 RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
     read_batch = %s WHERE id = %s AND NOT dead RETURNING expires"""
-# It waits until a transaction of a lost connection is over.
+# The statement waits until a transaction of a lost connection is over.
 EXPIRES = "SELECT expires FROM run.workers WHERE id = %s FOR UPDATE"
 STANDING = """SELECT (SELECT count(*) FROM run.workers WHERE NOT dead), batch, over,
     pages_left, (SELECT sum(permits) FROM run.workers WHERE NOT dead)::bigint, items,

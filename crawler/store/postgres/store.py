@@ -225,8 +225,11 @@ class PostgresStore:
     async def _landed_before(
         self, connection: Connection, outcomes: Sequence[Outcome]
     ) -> Committed | None:
-        """Return what the doubtful commit changed, if it took effect and is now
-        repeated."""
+        """If the doubtful commit took effect, apply its changes to memory.
+
+        Return its result if `outcomes` are the same outcomes, which then need no second
+        commit; else None.
+        """
         if self._doubtful is None:
             return None
         change, sent = self._doubtful

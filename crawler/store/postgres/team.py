@@ -27,7 +27,7 @@ from crawler.store.sharing import Lease, Needs, News
 class PostgresTeam:
     """The workers of a run, as seen by one of them.
 
-    Over 12 attributes: three of them hold what is lost with a connection otherwise.
+    Over 12 attributes: three of them keep data that would be lost with a connection.
     """
 
     def __init__(

@@ -130,8 +130,8 @@ class LastRows:
         self._items.clear()
 
     async def write(self, pipeline: StatementPipeline, *, has_room: bool) -> None:
-        """Write all other rows; without room no more URLs of equal requests are
-        stored."""
+        """Write all other rows. Without `has_room` equal requests of further URLs are
+        only counted, not stored."""
         if self.duplicates:
             statement = sql.ADD_DUPLICATES if has_room else sql.COUNT_DUPLICATES
             order = sorted(self.duplicates)

@@ -26,7 +26,7 @@ class OutcomeWriter:
         self._items = ItemRows(group)
         self._counters = group.committed.counters
         self._links = LinkRows(group)
-        #: Outcomes that may mention a URL which is about to be added by SQL.
+        #: Outcomes that are not written yet; SQL may add URLs that they contain, too.
         self._unlanded: Sequence[Outcome] = ()
 
     def land(self, outcomes: Sequence[Outcome], items_limit: int | None) -> None:

@@ -1,5 +1,5 @@
-"""Writes the items of a group: numbered in order, unique by their keys, within the
-limit."""
+"""Writes the items of a group of outcomes: numbered in order, unique by their keys,
+within the limit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GIVE_KEY_BACK = "DELETE FROM item_keys WHERE rule = ? AND value = ?"
 
 
 class ItemRows:
-    """Writes the items of outcomes whose page ends in this transaction."""
+    """Writes the items of pages that are done or failed in this transaction."""
 
     def __init__(self, group: WriteBatch) -> None:
         self._group = group

@@ -1,5 +1,5 @@
-"""Writes the links of a group: new URLs, URLs found again, and links that a filter
-skips."""
+"""Writes the links of a group of outcomes: new URLs, URLs found again, and links that a
+filter skips."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ class LinkRows:
         """Copy the requests that a page has staged, by SQL, so that memory use stays
         small.
 
-        The indexes must be up to date before; afterwards they lack these requests.
+        The indexes must be up to date before the call. They do not contain these
+        requests after it.
         """
         group, execute = self._group, self._connection.execute
         spelled = self._run.names.spelled

@@ -63,7 +63,7 @@ class SqliteReader:
         return SqliteRunReader(kept(files, number), number)
 
     async def until_free(self, job: str) -> None:
-        """Return when no process works on the job."""
+        """Wait until no process works on the job."""
         await until_free(JobFiles(self._folder, job).lock)
 
 

@@ -450,7 +450,7 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
 def _migrate(
     connection: sqlite3.Connection, kind: Kind, steps: tuple[str, ...]
 ) -> None:
-    """Take all missing migration steps in one transaction."""
+    """Run all missing migration steps in one transaction."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == len(steps):
         return

@@ -54,10 +54,10 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: Number of log rows that wait for the indexes. With more, the cost of a row falls, but
-#: a batch takes longer. With over a hundred times as many URLs the number is a
-#: hundredth of them, since a batch then touches nearly as many index pages as it has
-#: rows.
+#: Number of log rows that wait for the indexes. With a larger number each row costs
+#: less time, but a batch takes longer. If a run has over a hundred times as many URLs,
+#: the number is a hundredth of the URLs, since a batch then touches nearly as many
+#: index pages as it has rows.
 INDEX_EVERY = 16_384
 
 _SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
@@ -97,7 +97,8 @@ class SqliteStore:
         self._resources = ExitStack()
         #: The status that the next commit will write; None if it is written.
         self._status: Status | None = None
-        #: Whether this process has written a status; an older one is not its own.
+        #: Whether this process has written a status; an older status is that of an
+        #: earlier process.
         self._has_noted = False
         self.recent: Mapping[int, int] = {}
         self.rejected: Mapping[int, str] = {}

@@ -51,7 +51,7 @@ def take(
 def _best(run: RunState, host: int, count: int) -> list[int]:
     """Return the sequence numbers of a host's best pending pages, in order."""
     tail = run.tail
-    found = tail.best(host, 2 * count)  # a page may be in it at two depths
+    found = tail.best(host, 2 * count)  # the tail may hold a page at two depths
     start, indexed = tail.starts.get(host, BEFORE_ALL), 0
     for place in run.connection.execute(_PLACES, (host, *start)):
         if place[2] not in tail.ended:

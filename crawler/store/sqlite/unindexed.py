@@ -25,7 +25,8 @@ class UnindexedTail:
         self.fresh: dict[int, int] = {}
         self._places: dict[int, list[Place]] = {}
         self._unsorted: set[int] = set()
-        #: Pages that have ended since, in the tail or not.
+        #: Pages that have ended since the last update of the indexes, in the tail or
+        #: not.
         self.ended: set[int] = set()
         #: By host: all index entries up to this place have ended, so a search begins
         #: after it.

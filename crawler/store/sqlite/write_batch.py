@@ -52,7 +52,7 @@ class WriteBatch:
         self.known: dict[int, int] = {}
         #: Pages that have ended.
         self.ended: set[int] = set()
-        #: Numbers of hosts with a page that took an earlier place in the index.
+        #: Numbers of hosts with a page whose place in the index became earlier.
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
