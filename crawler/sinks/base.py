@@ -65,9 +65,10 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     run: int = 0
     #: The published files of an output in several files.
     parts: tuple[RotatedPart, ...] = ()
-    #: The mark of `target` before this run replaced it.
+    #: `Location.mark` of `target` before this run replaced it.
     before: str = ""
-    #: The label of `target`, if a bad run was published beside an earlier output.
+    #: The label in the name of `target`, if a bad run was published beside an earlier
+    #: output.
     aside: str = ""
     #: The place of that earlier output, if it belongs to this job.
     kept: str = ""
@@ -224,7 +225,8 @@ class Sink(ABC):
         """
         if not self.is_prompt:  # a prompt sink has already sent the items
             logger.warning(
-                "Output %s cannot keep a bad run apart: its items are in the output",
+                "Output %s cannot keep the items of a bad run apart; they are in the "
+                "output",
                 self.name,
             )
         await self.publish(sequence)

@@ -132,8 +132,8 @@ class Csv(Format):
         for field in item.keys() - self._columns.keys() - self._left_out:
             self._left_out.add(field)
             logger.warning(
-                "The csv output has no column for the field %r: its values are left "
-                "out; add it to `fields`",
+                "The csv output has no column for the field %r: its values are not "
+                "written; add it to `fields`",
                 field,
             )
 
@@ -159,7 +159,7 @@ class Csv(Format):
         except UnicodeEncodeError as exc:
             wrong = exc.object[exc.start]
             raise UnfitItem(
-                f'{self._encoding} has no {wrong!r}; choose encoding = "utf-8"'
+                f'{self._encoding} cannot encode {wrong!r}; choose encoding = "utf-8"'
             ) from exc
 
 

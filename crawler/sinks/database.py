@@ -51,7 +51,7 @@ class Database(Sink):
         mode: Mode = "refuse",
         busy_timeout: float = 5.0,
     ) -> None:
-        self.path = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100  # no disk access
         self.target = f"{self.path}?table={table}" if table else str(self.path)
         self._swap = TableSwap(table or TABLE, is_replacing=mode == "replace")
         #: In another program's database the table must have been named by the user.
@@ -143,8 +143,8 @@ class Database(Sink):
             self._table.create(columns_of(self._item_type) if self._item_type else {})
             if not self._table.is_ours():
                 raise ConfigError(
-                    f"{self.path} has a table `{self._swap.name}` of another kind; "
-                    "use another file"
+                    f"{self.path} has a table `{self._swap.name}` that no crawl has "
+                    "made; use another file"
                 )
             if recorded is not None and not is_first:
                 # Rows beyond the recorded position come again, unless the store has

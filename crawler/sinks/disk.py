@@ -28,7 +28,7 @@ class OpenFile(Protocol):
         ...
 
     def sync(self) -> None:
-        """Return when all written data would survive a power cut."""
+        """Wait until all written data would survive a power cut."""
         ...
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class Disk(Protocol):
         ...
 
     def sync_folder(self, path: Path) -> None:
-        """Return when the file names in a folder would survive a power cut."""
+        """Wait until the file names in a folder would survive a power cut."""
         ...
 
     def remove(self, path: Path) -> None:

@@ -37,7 +37,7 @@ class Location(ABC):
     def mark(self) -> str:
         """Return a text that changes when the published output changes.
 
-        "" if the sizes of part and published output are enough to tell.
+        "" if the sizes of the part and of the published output show whether it changed.
         """
         return ""
 
@@ -70,18 +70,18 @@ class Location(ABC):
 
     @abstractmethod
     def publish(self) -> None:
-        """Publish the part in one step; return when that would survive a power cut."""
+        """Publish the part in one step; wait until that would survive a power cut."""
 
     def holds_part(self) -> bool:
         """Return whether the published output already has the bytes of the part.
 
-        Then an earlier `publish` worked although its answer was lost. False if that
-        cannot happen here.
+        True if an earlier `publish` took effect although its response was lost. False
+        if that cannot happen here.
         """
         return False
 
-    def settle(self) -> None:  # noqa: B027  # only a file system forgets names
-        """Return when an earlier `publish` would survive a power cut."""
+    def settle(self) -> None:  # noqa: B027  # only a file system can lose names
+        """Wait until an earlier `publish` would survive a power cut."""
 
     @abstractmethod
     def remove_part(self) -> None:
@@ -114,7 +114,7 @@ class LocalFile(Location):
         disk: Disk = LOCAL,
         part: Path | None = None,
     ) -> None:
-        self.path = Path(os.path.abspath(path))  # noqa: PTH100  # asks the disk nothing
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100  # no disk access
         self._part = part or self.path.with_name(self.path.name + ".part")
         self._disk = disk
 
@@ -156,7 +156,7 @@ class LocalFile(Location):
     def holds_part(self) -> bool:
         """Return whether the published file already has the bytes of the part.
 
-        Then an earlier `publish` worked although its answer was lost.
+        True if an earlier `publish` took effect although its response was lost.
         """
         return False
 

@@ -14,7 +14,7 @@ from crawler.store.base import ItemRow
 
 
 def value_of(row: ItemRow) -> Any:
-    """Return the item as its page yielded it; for an earlier process's item, its
+    """Return the item as its page yielded it; if an earlier process committed it, its
     decoded JSON."""
     return row.value if row.value is not None else decode(row.body)
 

@@ -60,7 +60,7 @@ class Part:
         self.size += len(data)
 
     def sync(self) -> None:
-        """Return when the bytes would survive a power cut."""
+        """Wait until the bytes would survive a power cut."""
         assert self._file is not None
         self._file.sync()
 

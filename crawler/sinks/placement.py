@@ -62,7 +62,7 @@ class Placement:
         #: Where this run publishes: the location, or another name beside it.
         self.place = location
         self.label = ""
-        #: The mark of the place before this run published.
+        #: `mark` of the place before this run published.
         self.before = ""
         #: Where an earlier process published this run beside the location.
         self._stale: Location | None = None

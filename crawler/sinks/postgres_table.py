@@ -132,7 +132,7 @@ class PostgresTable:
             return ""
         for name in OWN:
             if name not in found:
-                return f"it has no column {name}, so it is of another kind"
+                return f"it has no column {name}, so no crawl has made it"
         if wrong := await self._constraints(connection, wanted):
             return wrong
         for name, kind in wanted.items():

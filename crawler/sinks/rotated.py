@@ -62,7 +62,9 @@ class RotatedFiles(Sink):
 
     def check(self, owns: Owns) -> None:
         if self._mode == "append":
-            raise ConfigError(f"--append cannot continue {self.location.text}")
+            raise ConfigError(
+                f"--append cannot continue {self.location.text}: it has several files"
+            )
         try:
             is_taken = self.manifest.exists()
         except OSError as exc:

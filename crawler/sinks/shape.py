@@ -48,7 +48,7 @@ class OutputShape(msgspec.Struct, frozen=True):
         for name in key:
             if name not in chosen:
                 raise ConfigError(
-                    f"{place}: fields lacks {name!r}, which item_key names"
+                    f"{place}: fields has no {name!r}, which item_key needs"
                 )
         renamed = _renamed(item_type or ItemType.named(names), chosen)
         return cls(chosen, renamed, tuple(chosen[name] for name in key))

@@ -29,15 +29,15 @@ class OutputSpec:
     #: Another sink: its import path "package.module.Sink", or the name of an installed
     #: sink. It is called with `options`, and with `uri` if given.
     sink: str = ""
-    #: The format, if the file extension in `uri` does not say: "jsonl", "csv.gz",
+    #: The format, if the file extension in `uri` does not name it: "jsonl", "csv.gz",
     #: "parquet".
     format: str = ""
     #: The fields to write, in order; a mapping also renames them.
     fields: tuple[str, ...] | Mapping[str, str] = ()
     #: The item types to write, by their class names; empty: all.
     types: tuple[str, ...] = ()
-    #: What to do with an existing output that is not this run's: "refuse" one of
-    #: another job, "append" to it, or "replace" it when the run publishes.
+    #: What to do with an existing output that is not this run's: "refuse" to run if
+    #: another job wrote it, "append" to it, or "replace" it when the run publishes.
     mode: Mode = "refuse"
     #: Begin a new file after this many rows or bytes; 0: never.
     rotate_rows: int = 0

@@ -56,7 +56,7 @@ class Table:
         return bool(self._found())
 
     def is_ours(self) -> bool:
-        """Return whether the table has the columns of every table of items."""
+        """Return whether the table has the columns that every items table has."""
         return set(OWN) <= {column.name for column in self._found()}
 
     def create(self, columns: dict[str, Kind]) -> None:

@@ -144,7 +144,7 @@ def _own(spec: OutputSpec, made: Any) -> Sink:
     except TypeError as exc:
         raise ConfigError(f"Output {spec.sink or spec.uri}: {exc}") from exc
     if not isinstance(sink, Sink):
-        raise ConfigError(f"Output {spec.sink or spec.uri}: {made!r} makes no Sink")
+        raise ConfigError(f"Output {spec.sink or spec.uri}: {made!r} returned no Sink")
     return sink
 
 
@@ -164,9 +164,11 @@ def _file(spec: OutputSpec, around: Surroundings) -> Sink:
     format, left = _format(spec, around)
     location = locate(spec.uri, disk=around.disk, options=left)
     if around.mode == "append" and not format.appends:
-        raise ConfigError(f"--append cannot continue {spec.uri}; .jsonl and .csv can")
+        raise ConfigError(
+            f"--append cannot continue {spec.uri}; only .jsonl and .csv files"
+        )
     if around.mode == "append" and scheme_of(spec.uri) not in ("", "file"):
-        raise ConfigError(f"--append cannot continue {spec.uri}; local files can")
+        raise ConfigError(f"--append cannot continue {spec.uri}; only local files")
     schema = _schema(around.item_type) if spec.schema else None
     if spec.rotate_rows or spec.rotate_bytes:
         return RotatedFiles(

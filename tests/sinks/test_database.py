@@ -172,7 +172,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     [
         pytest.param(b"not a database, but long enough to be looked at" * 99,
                      "file is not a database", id="no database"),
-        pytest.param(None, "a table `items` of another kind", id="another table"),
+        pytest.param(None, "a table `items` that no crawl has made", id="table"),
     ],
 )  # fmt: skip
 async def test_what_cannot_hold_items_is_named_at_once(
@@ -420,4 +420,4 @@ async def test_rows_that_stand_beside_older_ones_cannot_be_set_aside(
 
     assert outputs.kept() == []
     assert table(path, "n") == [(1,), (2,)]
-    assert "cannot keep a bad run apart" in caplog.messages[0]
+    assert "cannot keep the items of a bad run apart" in caplog.messages[0]

@@ -88,7 +88,7 @@ def test_it_is_given_the_uri_and_the_fields() -> None:
         (f"{__name__}.Queu", {}, "cannot be imported"),
         (f"{__name__}.Queue", {}, "missing 1 required .* 'topic'"),
         (f"{__name__}.Queue", {"topic": "x", "sise": 1}, "'sise'"),
-        (f"{__name__}.NoSink", {}, "makes no Sink"),
+        (f"{__name__}.NoSink", {}, "returned no Sink"),
         (f"{__name__}.OFFERS", {}, "is not a class"),
     ],
 )
