@@ -18,8 +18,8 @@ from crawler.web.addresses import Address, is_private_name, is_public, parse_add
 
 __all__ = ["AddressGuard", "check_target"]
 
-#: Maximum number of start hosts whose first addresses are remembered. A later one gets
-#: no exception; `http.private_networks` can name it.
+#: Maximum number of start hosts whose first addresses are remembered. A later start
+#: host gets no exception; `http.private_networks` can name it.
 _MOST_STARTS = 100_000
 _NOTHING: frozenset[Address] = frozenset()
 _ADVICE = "to allow it, add the host to http.private_networks"

@@ -21,7 +21,8 @@ LOW_WATER = 64 * 1024
 #: A chunk of at least this size is decoded in a thread.
 _LARGE = 256 * 1024
 _STEP = 1024 * 1024
-#: An encoded body up to this size is decoded on the loop: few grow more than tenfold.
+#: An encoded body up to this size is decoded on the event loop, because few bodies grow
+#: more than tenfold.
 _SMALL_ENCODED = 64 * 1024
 
 

@@ -60,7 +60,7 @@ class Connector:
         self._resolver = resolver
 
     async def connect(self, dial: Dialling, with_http2: bool) -> None:
-        """Make a connection for the dial, or raise httpx.TransportError."""
+        """Open a connection and pass it to the dial, or raise httpx.TransportError."""
         origin, proxy = dial.origin, dial.origin.proxy
         if proxy is None:
             connected = await self._reach(origin)

@@ -1,8 +1,9 @@
 """Decodes Content-Encoding in limited steps (RFC 9110 section 8.4).
 
 No call decodes more than 1 MiB, so that limits are checked before a decompression bomb
-has grown. `ACCEPT_ENCODING` offers only encodings that can be decoded that way. No I/O,
-no clock.
+has grown. `ACCEPT_ENCODING` offers only encodings that can be decoded that way. A body
+may consist of several members: complete gzip files or zstd frames, one after the other.
+No I/O, no clock.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,8 @@ MiB = 1024 * 1024
 
 #: Brotli exceeds its output limit by up to one of its blocks, which has the same size.
 _STEP = MiB // 2
-#: The rest of a slice is copied once for each member in it.
+#: Received bytes are decoded in slices of this size, because the rest of a slice is
+#: copied once for each member in it.
 _SLICE = 64 * 1024
 #: More members than this are not a real file, but an attack on CPU time.
 _MAX_MEMBERS = 10_000

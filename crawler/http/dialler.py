@@ -1,4 +1,5 @@
-"""Opens connections, each in its own task."""
+"""Opens connections. A "dial" is one connection that is being opened, in a task of its
+own."""
 
 from __future__ import annotations
 

@@ -137,7 +137,12 @@ class Origin:
         return None
 
     def kept_back(self, is_starved: bool) -> int:
-        """Return how many of the latest requests wait for more than a handshake."""
+        """Return how many waiting requests the open connections and the dials cannot
+        serve.
+
+        These are the latest ones. `is_starved`: the origin waits for another origin's
+        place.
+        """
         if self.is_http2 and self.http2:
             is_full = all(connection.is_full for connection in self.http2)
             return len(self.waiting) if is_full and not self.dials else 0

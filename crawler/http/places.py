@@ -1,4 +1,7 @@
-"""Limits the connections of a transport, by its own limit and by open files."""
+"""Limits the connections of a transport, by its own limit and by open files.
+
+A "place" is the permission to have one connection.
+"""
 
 from __future__ import annotations
 

@@ -194,7 +194,10 @@ class ExchangeBody:
             return
         brought = self.received - self._marked_at
         if brought < pace.rate * (now - self._marked):
-            detail = f"{brought:,} bytes in {now - self._marked:.0f} s"
+            detail = (
+                f"{brought:,} bytes in {now - self._marked:.0f} s; min_rate is "
+                f"{pace.rate:,.0f} bytes a second"
+            )
             raise FetchError(Reason.TOO_SLOW, detail, url=self._url)
         self._marked, self._marked_at = now, self.received
 

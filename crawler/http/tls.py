@@ -105,9 +105,9 @@ async def older_version(connected: socket.socket, host: str) -> str:
 def said_goodbye(transport: asyncio.Transport) -> bool:
     """Return whether the peer itself ended the TLS stream, by close_notify.
 
-    Below TLS anybody can cut a connection, and asyncio reports both in the same way. A
-    TLS object that has received close_notify reads as ended; another one asks for more
-    bytes (RFC 9112 section 9.8).
+    asyncio reports a cut TCP connection in the same way, and anybody on the path can
+    cut it. A TLS object that has received close_notify reads as ended; without it the
+    object asks for more bytes (RFC 9112 section 9.8).
     """
     tls = transport.get_extra_info("ssl_object")
     if tls is None:

@@ -126,7 +126,8 @@ class Transport(httpx.AsyncBaseTransport):
         if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:
             transfer.abandon()
             raise ProxyError(
-                f"The proxy {origin.proxy} refused the request: 407",
+                f"The proxy {origin.proxy} refused the request (407); check its user "
+                "name and password",
                 status=transfer.status,
                 is_final=True,
             )

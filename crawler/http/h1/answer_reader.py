@@ -1,8 +1,9 @@
 """Reads the responses of one connection, one after the other: bytes in, a head and
 pieces of a body out (RFC 9112).
 
-The parser is llhttp, through httptools. What it refuses is read again as browsers read
-it. No I/O: the reader knows no socket, no transfer and no clock.
+The parser is llhttp, through httptools. If it refuses a head or a chunk, these bytes
+are parsed again as browsers do. No I/O: the reader knows no socket, no transfer and no
+clock.
 """
 
 from __future__ import annotations
@@ -141,7 +142,9 @@ class AnswerReader:
             self._parse(data)
         if self.framing is None:
             if self.error is None and len(self._start) > self._max_bytes:
-                self.error = HeaderTooLargeError("The head is too large")
+                self.error = HeaderTooLargeError(
+                    f"The head is larger than max_headers, {self._max_bytes:,} bytes"
+                )
             return b""
         self._start = b""
         pieces = self._pieces
@@ -208,7 +211,7 @@ class AnswerReader:
             return False
         since = len(self._start) - added if self._is_broken else 0
         if body_start(self._start, since) is None:
-            # Whether it can be repaired is known only when the whole head has arrived.
+            # The head can be repaired only when all of it has arrived.
             self._is_broken = may_be_repaired(self._start, since)
             return self._is_broken
         repaired = repaired_head(self._start)
@@ -250,7 +253,7 @@ class AnswerReader:
         fields.append((name, value))
         if len(fields) > self._max_fields:
             self.error = HeaderTooLargeError(
-                f"There are more than {self._max_fields} header lines"
+                f"There are over {self._max_fields:,} header lines (max_header_count)"
             )
             raise self.error
 
@@ -266,17 +269,20 @@ class AnswerReader:
             self._take_final(status)
 
     def _measure_head(self) -> None:
-        """Check the size of the head: which of the received bytes belong to it?"""
+        """Check the size of the head: the sum of its fields."""
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         if size > self._max_bytes:
-            self.error = HeaderTooLargeError(f"The head has {size:,} bytes")
+            self.error = HeaderTooLargeError(
+                f"The head has {size:,} bytes; max_headers is {self._max_bytes:,}"
+            )
             raise self.error
 
     def _take_informational(self, status: int) -> None:
         self._informational += 1
         if status == 101 or self._informational > _MAX_INFORMATIONAL:
             self.error = UnreadableError(
-                f"Unexpected status {status}, or too many of them"
+                f"Informational response {self._informational} has status {status}; "
+                f"at most {_MAX_INFORMATIONAL} are accepted, and no 101"
             )
             raise self.error
         self._fields, self._reason = [], b""
@@ -312,7 +318,7 @@ class AnswerReader:
     def on_message_complete(self) -> None:
         if self.framing is not None and not self.is_ended:
             self.is_ended = True
-            # Ask now, because the parser forgets it after the message.
+            # Read the flag now, because the parser resets it after the message.
             self.keeps_alive = self._parser.should_keep_alive()
 
 

@@ -1,7 +1,7 @@
 """Reads chunked bodies (RFC 9112 section 7.1) as leniently as curl and browsers do.
 
 Spaces or an extension may follow a size, and a line may end with LF alone. llhttp
-refuses both in places, and does not say where it stopped. No I/O, no clock.
+refuses some of these bodies, and does not say where it stopped. No I/O, no clock.
 """
 
 import re
@@ -116,9 +116,9 @@ class ChunkReader:
         self._trailer_bytes += len(line)
         if self._trailers > self._max_trailers:
             raise HeaderTooLargeError(
-                f"There are more than {self._max_trailers} trailer lines"
+                f"There are over {self._max_trailers:,} trailers (max_header_count)"
             )
         if self._trailer_bytes > self._max_trailer_bytes:
             raise HeaderTooLargeError(
-                f"The trailers have {self._trailer_bytes:,} bytes"
+                f"The trailers are over {self._max_trailer_bytes:,} bytes (max_headers)"
             )

@@ -175,7 +175,7 @@ class Http1Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def rest(self) -> None:
-        """Return to the pool, because nothing was sent after all."""
+        """Return the connection to the pool, because the request was not sent."""
         self._home.released(self)
 
     def slim(self) -> None:

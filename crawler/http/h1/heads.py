@@ -60,7 +60,7 @@ def _head(request: httpx.Request, target: bytes, fields: tuple[Field, ...]) -> b
     method = request.method.encode("ascii", "replace")
     if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(method)):
         raise httpx.LocalProtocolError(
-            "A space or control character splits the request line"
+            "The method or the URL has a space or a control character; escape it"
         )
     return b"%b %b HTTP/1.1\r\n%b" % (method, target, _field_lines(fields))
 
@@ -75,7 +75,9 @@ def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
         or lines.count(b"\r") != len(fields)
         or b"\0" in lines
     ):
-        raise httpx.LocalProtocolError("A CR, LF or NUL would split a header")
+        raise httpx.LocalProtocolError(
+            "A header has a CR, LF or NUL, which would split it; remove it"
+        )
     return lines + b"\r\n"
 
 

@@ -157,7 +157,8 @@ class FrameHandlers:
 
     def _on_headers(self, frame: Frame) -> None:
         # HEADERS, section 6.2
-        self._streams.addressed(frame)  # on stream 0 the block need not be complete
+        # stream 0 is an error even if the block is incomplete
+        self._streams.addressed(frame)
         fields = self._blocks.begin(frame)
         if fields is not None:
             self._on_fields(frame, fields)

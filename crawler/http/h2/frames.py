@@ -180,8 +180,8 @@ def settings_of(frame: Frame) -> list[tuple[int, int]]:
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"SETTINGS has {len(frame.payload)} bytes, not a multiple of 6, or none in "
-            "an ACK (RFC 9113 section 6.5)",
+            f"SETTINGS has {len(frame.payload)} bytes; it must have a multiple of 6, "
+            "and none with ACK (RFC 9113 section 6.5)",
         )
     return list(_SETTING.iter_unpack(frame.payload))
 

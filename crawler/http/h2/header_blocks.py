@@ -82,6 +82,6 @@ class BlockReader:
     def _refuse(self) -> NoReturn:
         # A connection error, because an undecoded block leaves the HPACK table wrong.
         error = HeaderTooLargeError(
-            f"The head is larger than {self._max_bytes:,} bytes"
+            f"The head is larger than max_headers, {self._max_bytes:,} bytes"
         )
         raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, str(error), error)

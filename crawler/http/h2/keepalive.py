@@ -27,7 +27,7 @@ class KeptAlive(Protocol):
 
 
 class KeepAlive:
-    """Keeps when the last frame arrived, and whether a PING is unanswered."""
+    """Remembers when the last frame arrived, and whether a PING is unanswered."""
 
     __slots__ = (
         "_asked_at",

@@ -18,7 +18,8 @@ from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 __all__ = ["StreamEndings"]
 
 #: An abandoned body is read to its end if at most this many bytes are missing, within
-#: these seconds, because servers punish resets. Larger ones are reset.
+#: these seconds, because some servers block clients that reset many streams. Otherwise
+#: the stream is reset.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 5.0
 #: If a connection resets a larger share of its streams, it opens no new ones.

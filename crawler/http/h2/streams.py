@@ -155,8 +155,9 @@ class Stream:
         # HTTP/2 has no 101 (section 8.6), and an interim head must not end a stream.
         if is_last or status == 101 or transfer.informational > _MAX_INFORMATIONAL:
             raise MalformedError(
-                f"Interim status {status} is forbidden here, or too frequent "
-                "(RFC 9113 section 8.1)"
+                f"Interim response {transfer.informational} has status {status}; at "
+                f"most {_MAX_INFORMATIONAL} are accepted, no 101, and none may end the "
+                "stream (RFC 9113 section 8.1)"
             )
         transfer.note_progress()
 

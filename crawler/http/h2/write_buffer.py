@@ -1,4 +1,5 @@
-"""The write buffer of an HTTP/2 connection: one write in each turn of the event loop.
+"""The write buffer of an HTTP/2 connection: one write in each iteration of the event
+loop.
 
 Bodies are sent as far as the windows (RFC 9113 section 6.9) and the socket allow. Other
 frames are sent at once, because flow control applies only to DATA.
@@ -17,7 +18,8 @@ __all__ = ["WriteBuffer"]
 
 
 class WriteBuffer:
-    """Frames that wait for the end of this turn, and the connection's window."""
+    """Frames that are sent at the end of this iteration, and the connection's
+    window."""
 
     __slots__ = (
         "_allowance",
@@ -49,7 +51,7 @@ class WriteBuffer:
         self._is_paused = False
 
     def write(self, data: bytes) -> None:
-        """Send bytes at the end of this turn of the loop."""
+        """Send bytes at the end of this iteration of the event loop."""
         self._parts.append(data)
         if not self._is_awaited:
             self._is_awaited = True

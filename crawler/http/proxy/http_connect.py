@@ -31,7 +31,9 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
     """
     target = f"{bracketed(host)}:{port}"
     if not _TARGET.fullmatch(target):
-        raise ProxyError(f"cannot be asked for the host {host!r}", is_final=True)
+        raise ProxyError(
+            f"cannot connect to {host!r}, which is no valid host name", is_final=True
+        )
     authority = target.encode("ascii")
     fields = [(b"Host", authority), *proxy.own_fields]
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])
@@ -46,7 +48,7 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
             break
     else:
         raise ProxyError(
-            f"sent {_MOST_INTERIM} interim answers to CONNECT, no final one"
+            f"sent {_MOST_INTERIM} interim responses to CONNECT, but no final one"
         )
     if status >= 300:
         reason = _UNPRINTABLE.sub("?", (line[2] or b"").decode("latin-1"))[:80].strip()

@@ -118,13 +118,13 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
         pytest.param(
             OK + b"A: b\r\n" * 21 + b"\r\n",
             HeaderTooLargeError,
-            "more than 20 header lines",
+            "over 20 header lines",
             id="fields",
         ),
         pytest.param(
             OK + b"A: " + b"b" * 2_000,
             HeaderTooLargeError,
-            "is too large",
+            "is larger than max_headers, ",
             id="endless",
         ),
         pytest.param(
@@ -142,7 +142,7 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
         pytest.param(
             b"HTTP/1.1 101 Switching\r\n\r\n",
             UnreadableError,
-            "Unexpected status 101",
+            "Informational response 1 has status 101",
             id="101",
         ),
     ],

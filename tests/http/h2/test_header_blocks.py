@@ -95,7 +95,9 @@ def test_a_block_without_end_is_too_large(part: bytes) -> None:
     reader = BlockReader(1_000)
     reader.begin(headers(part, 0))
 
-    with pytest.raises(FrameError, match="larger than 1,000 bytes") as raised:
+    with pytest.raises(
+        FrameError, match="larger than max_headers, 1,000 bytes"
+    ) as raised:
         any(reader.go_on(continuation(part)) for _ in range(65))
     assert raised.value.code == ErrorCode.ENHANCE_YOUR_CALM
     assert isinstance(raised.value.told, HeaderTooLargeError)
@@ -119,5 +121,5 @@ def test_fields_larger_than_the_limit_are_refused_though_the_block_is_small() ->
     limit = 1_600
     assert len(block) < limit
 
-    with pytest.raises(FrameError, match="larger than 1,600 bytes"):
+    with pytest.raises(FrameError, match="larger than max_headers, 1,600 bytes"):
         BlockReader(limit).begin(headers(block))
