@@ -52,7 +52,7 @@ def _long(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
     elif word in WITH_VALUE:
         _take(made, word, _next(word, arguments))
     else:
-        raise ValueError(f"the option {word} is not known here")
+        raise ValueError(f"the option {word} is not supported")
 
 
 def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
@@ -62,7 +62,7 @@ def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
         letter, rest = rest[0], rest[1:]
         name = SHORT.get(letter)
         if name is None:
-            raise ValueError(f"the option -{letter} is not known here")
+            raise ValueError(f"the option -{letter} is not supported")
         if name in IGNORED:
             continue
         if name in FLAGS:

@@ -131,7 +131,7 @@ def _form(made: CurlCommand, value: str) -> None:
         # the text of `--form-string` may contain semicolons
         text, given = value.partition("=")[2], {}
     elif unknown:
-        raise ValueError(f"{min(unknown)!r} of a form is not known here")
+        raise ValueError(f"{min(unknown)!r} of a form is not supported")
     file_name, kind = given.get("filename", ""), given.get("type", "")
     file_name = file_name.strip('"')
     text = text.removeprefix('"').removesuffix('"') if text[:1] == '"' else text

@@ -64,11 +64,11 @@ _LATIN = frozenset(
     {"windows-1250", "windows-1254", "windows-1257", "windows-1258", "iso-8859-2"}
     | {"iso-8859-13"}
 )
-# The number of non-ASCII letters that is enough to decide between Latin encodings. And
-# the number in words of only such letters, and their share of all letters, that show
-# another script.
+# How many non-ASCII letters are enough to decide between Latin encodings. For other
+# scripts: how many non-ASCII letters are enough, and which share of them must stand
+# beside another one.
 _LATIN_LETTERS, _SCRIPT_LETTERS, _SCRIPT_SHARE = 20, 5, 0.6
-# Letters beyond ASCII (not the no-break space), and several of them in a row.
+# A kana; and a run of non-ASCII bytes (not the no-break space).
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _LETTERS = re.compile(rb"[\x80-\x9f\xa1-\xff]+")
 # Finds the first byte that is not in plain ASCII text.

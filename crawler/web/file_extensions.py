@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable
 _OPEN = "application/vnd.oasis.opendocument."
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 #: Types by extension: files that are of no use for a crawl of pages. Extensions that
-#: also appear in names of pages ("Node.js") are missing, and so are feeds and data.
+#: also appear in names of pages ("Node.js") are not listed, and neither are feeds and
+#: data.
 TYPES = {
     "7z": "application/x-7z-compressed",
     "aac": "audio/aac",
@@ -101,7 +102,8 @@ def extension_of(url: str) -> str:
 
 
 def unwanted(extensions: Iterable[str], accepts: Collection[str]) -> frozenset[str]:
-    """Return the extensions whose links a spider that accepts these types skips.
+    """Return the extensions of links to skip, for a spider that accepts these media
+    types.
 
     Extensions of types that the spider names explicitly are not skipped.
     """

@@ -34,10 +34,11 @@ _END = (
     b"x\"'>-->]]></script></style></title></textarea></xmp></iframe></noembed>"
     b"</noframes></select></table>"
 )
-# Average number of elements that stay open in a sample, by their names, from which the
-# parser is used to check. Ordinary pages have three.
+# If more elements than this stay open in the average sample, judged by tag names, the
+# samples are parsed to be sure. Ordinary pages leave three open.
 _UNMATCHED = 5
-# The same for probes, plus an allowance: 500 open elements in 16 kB cost little.
+# The same for the average probe, and an allowance for the page: 500 open elements in 16
+# kB cost little.
 _OPEN_IN_PROBE, _OPEN_BY_CHANCE = 2, 4
 # Parts of a page that hide tags: elements that contain only text, quoted brackets.
 _TEXT = frozenset(
@@ -54,8 +55,9 @@ _VOID = frozenset({
     b"meta", b"param", b"source", b"track", b"wbr",
 })
 # fmt: on
-# Elements that stay open by the parser, formatting weighed: in all samples, and more
-# for each. Ordinary pages leave up to 38 open in six samples.
+# How many elements may stay open when samples are parsed: for the page, and for each
+# sample. A formatting element counts as several. Ordinary pages leave up to 38 open in
+# six samples.
 _OPEN, _OPEN_EACH = 24, 4
 # Formatting elements: opened again in each block until their end tag (HTML §13.2.4.3).
 _FORMATTING = frozenset(
@@ -143,8 +145,8 @@ def _has_tags(body: bytes, number: int) -> bool:
 
 
 def _leaves_open(body: bytes, samples: list[int]) -> bool:
-    """Return whether elements stay open, by their names in samples, then by parsing
-    those."""
+    """Return whether many elements stay open: first judged by tag names in samples,
+    then by parsing the samples."""
     if not _may_leave_open(body, samples):
         return False
     pieces = [body[at : at + _SAMPLE].lower() for at in samples]
@@ -182,8 +184,8 @@ def _may_leave_open(body: bytes, places: list[int]) -> bool:
 
 
 def _unmatched(piece: bytes) -> int:
-    """Return how many start tags have no end tag in a piece; rather too many than too
-    few.
+    """Return how many start tags have no end tag in a piece. The number may be too
+    high, but not too low.
 
     If tags may be hidden, all start tags count.
     """
@@ -210,8 +212,8 @@ def _unclosed(names: list[bytes]) -> int:
 
 
 def _open_at_end(root: LexborNode | None) -> int:
-    """Return how many elements are open at the end of a tree; formatting counts
-    more."""
+    """Return how many elements are open at the end of a tree; a formatting element
+    counts as several."""
     count = 0
     node = root
     while node is not None:
@@ -225,10 +227,11 @@ def _open_at_end(root: LexborNode | None) -> int:
 
 
 def _is_wide_at(body: bytes, places: list[int]) -> bool:
-    """Return whether a tag has too many attributes; searched only if a row passes a
-    place."""
+    """Return whether a tag has too many attributes. The page is searched only if a row
+    of attributes crosses one of these places."""
     for at in places:
-        # One expression for all three kinds of rows that `_may_be_in_tag` then checks.
+        # This expression matches all three kinds of rows that `_may_be_in_tag` looks
+        # for.
         if _ROW_OR_BEHIND.match(body, at, at + _SAMPLE) and _may_be_in_tag(body, at):
             narrow = _NARROW.match(body)
             return narrow is None or narrow.end() < len(body)
@@ -236,7 +239,7 @@ def _is_wide_at(body: bytes, places: list[int]) -> bool:
 
 
 def _may_be_in_tag(body: bytes, at: int) -> bool:
-    """Return whether a long row of attributes may pass this place.
+    """Return whether a long row of attributes may cross this place.
 
     The place may be inside a quoted value; then the row continues after its end.
     """

@@ -25,7 +25,8 @@ HEADER = struct.Struct("<QQd")
 _LEAST_BYTES, _MOST_BYTES = 130, 270
 # Bytes of memory that the parser needs for any page.
 _SPARE_BYTES = 32 * 1024**2
-# Seconds after the first limit; then a second one ends a process that ignored it.
+# Seconds between the first limit, which a process could ignore, and the second, which
+# ends the process.
 _LATE_SECONDS = 2
 
 

@@ -202,7 +202,7 @@ class Resolver:
             return table
         table = self._old.pop(place, {})
         if len(table) > self._half:
-            # otherwise one place that fills the cache alone would never be dropped
+            # Otherwise a place that fills the cache alone would never be dropped.
             table = {}
         self._young[place] = table
         self._size += len(table)

@@ -18,8 +18,8 @@ from crawler.web.visible_text import text_of
 #: Maximum nesting of items; number of values in one item with its inner items, and in a
 #: page; and number of elements that items refer to.
 MAX_DEPTH, MAX_VALUES, MAX_REFERENCES = 64, 20_000, 50
-#: Maximum number of properties around one whose value is its text, and of characters in
-#: all texts.
+#: How many other properties may enclose a property whose value is its text; and the
+#: maximum number of characters in all texts.
 MAX_AROUND, MAX_TEXT = 8, 8 * 1024**2
 # The attribute that holds a property's value; those in the second table are URLs.
 _TEXT_IN = {"meta": "content", "data": "value", "meter": "value"}
@@ -86,7 +86,8 @@ class _Marks:
         return self._own.get(node.mem_id, [])
 
     def with_references(self, node: LexborNode) -> list[int]:
-        """The same, with the properties in elements that the item refers to."""
+        """Return the positions of an item's own properties, and of the properties in
+        elements that the item refers to."""
         references = _words(node.attrs, "itemref")
         if not references:
             return self.own(node)

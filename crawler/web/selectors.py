@@ -204,7 +204,7 @@ def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
         if rest != compound:
             steps += sum(map(_siblings, _by_parent(tree.root.css(rest or "*"))))
     if steps * _SIBLING_SECONDS > _SECONDS:
-        raise TooCostly(f"where they are one of {isqrt(steps):,} siblings")
+        raise TooCostly(f"with about {isqrt(steps):,} siblings under one parent")
 
 
 def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:

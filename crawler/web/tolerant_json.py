@@ -65,7 +65,7 @@ def _repaired(text: str) -> Iterator[Any]:
 
 
 def _past(text: str, at: int) -> int:
-    """Return the place after white space and semicolons."""
+    """Return the position after white space and semicolons."""
     found = _PAST.match(text, at)
     return found.end() if found else at
 

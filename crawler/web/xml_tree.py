@@ -39,7 +39,8 @@ MAX_ELEMENT, MAX_SILENCE = 32 * 1024**2, 8 * 1024**2
 STEP = 64 * 1024
 # Number of bytes in which the encoding is searched.
 _HEAD = 1024
-# In bytes. A namespace is copied for each of its elements.
+# Maximum length in bytes, because the parser copies a namespace for each of its
+# elements.
 _MAX_NAMESPACE = 500
 _LONG_NAMESPACE = re.compile(
     rb"\sxmlns(?::[^=\s]*+)?\s*+=\s*+(?:\"[^\"]{%d}|'[^']{%d})"
@@ -199,7 +200,7 @@ class ElementReader:
         return tag.rpartition("}")[2] in names
 
     def _is_end(self) -> bool:
-        """Return whether the tag that ends an element ends a wanted one."""
+        """Note the end of an element; return whether it was a wanted element."""
         self._stack.pop()
         if self._outside != len(self._stack):
             return False

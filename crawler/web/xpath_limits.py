@@ -28,7 +28,8 @@ _TOKEN = re.compile(
     r"|(?P<cut>[,|]|(?<=\s)(?:or|and|mod|div)\b|[=<>+]|!=|(?<=\s)-)|.",
     re.S,
 )
-# A node test. With a position after an axis it gives only one node each time.
+# A node test. If a position follows it, as in `following-sibling::p[1]`, the step finds
+# only one node for each node it begins with.
 _TEST = re.compile(r"\s*([\w.:*-]+(?:\(\s*\))?)")
 _ONE = re.compile(_TEST.pattern + r"\s*\[\s*(?:\d+|last\(\s*\))\s*\]")
 
@@ -88,8 +89,8 @@ def _sideways(
 def _downward(
     contexts: int, behind: str, shape: XmlShape, count: Callable[[str], float]
 ) -> float:
-    """Return the cost of a step to all inner nodes: one for each context around a
-    node."""
+    """Return the cost of a step to all inner nodes. An inner node is found once for
+    each starting node that contains it."""
     test = _TEST.match(behind)
     there = _number(f"//{test[1]}", count, shape) if test else shape.elements
     around = min(contexts, shape.depth)
@@ -97,10 +98,10 @@ def _downward(
 
 
 def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
-    """Yield the steps that may find many nodes, with the place where each one's path
+    """Yield the steps that may find many nodes, each with the position where its path
     begins.
 
-    None is the place of a step in a predicate.
+    The position is None for a step in a predicate.
     """
     open_brackets: list[str] = []
     begins = [0]

@@ -26,7 +26,7 @@ class Place(NamedTuple):
 
 
 class Places:
-    """The place for the children of each node, computed once."""
+    """Computes the `Place` of the children of each node, once."""
 
     def __init__(self) -> None:
         self._known: dict[int, Place] = {}
@@ -34,7 +34,7 @@ class Places:
         self._legends: dict[int, int] = {}
 
     def inside(self, node: LexborNode | None) -> Place:
-        """Return the place for the children of this node."""
+        """Return the `Place` of this node's children."""
         path: list[LexborNode] = []
         while node is not None and node.mem_id not in self._known:
             path.append(node)
@@ -61,8 +61,8 @@ class Places:
         return place
 
     def _in_legend(self, legend: LexborNode, place: Place) -> Place:
-        """Return the place inside a legend; the first legend of a disabled fieldset is
-        enabled."""
+        """Return the `Place` inside a legend; the first legend of a disabled fieldset
+        is enabled."""
         fieldset = legend.parent
         if fieldset is None or fieldset.tag != "fieldset":
             return place

@@ -199,6 +199,6 @@ def _refuse_files(entries: Iterable[FormEntry], how: str, url: str) -> None:
         if not isinstance(entry.value, str) and entry.value.filename:
             raise FormError(
                 f"{entry.name!r} is a file, and the form is sent as {how}, which "
-                f"carries none; only {bodies.MULTIPART} does",
+                f"cannot carry files; only {bodies.MULTIPART} does",
                 url,
             )

@@ -178,12 +178,12 @@ def test_a_file_field_left_empty_sends_an_empty_file() -> None:
         (
             "<form><input type=file name=a>",
             {"a": "x"},
-            "sent as GET, which carries none",
+            "sent as GET, which cannot carry files",
         ),
         (
             "<form method=post><input type=file name=a>",
             {"a": "x"},
-            "sent as application/x-www-form-urlencoded, which carries none; only multi",
+            "x-www-form-urlencoded, which cannot carry files; only multi",
         ),
     ],
 )
