@@ -78,7 +78,8 @@ class OriginQueue(Generic[E]):
 
 
 class HostQueue(OriginQueue[E]):
-    """A host: the lane of its first origin; `sibling` links its other lanes."""
+    """A host. The object is also the lane of its first origin; `sibling` links the
+    other lanes."""
 
     __slots__ = ("due", "name", "rank", "rest", "stamp", "state")
 

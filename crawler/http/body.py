@@ -27,8 +27,8 @@ _SMALL_ENCODED = 64 * 1024
 
 
 class BodySource(Protocol):
-    """The connection's side of a body: it is told what was read, and when the body is
-    closed."""
+    """The connection's side of a body: the body reports which bytes were read, and when
+    it is closed."""
 
     def consumed(self, size: int) -> None: ...
 

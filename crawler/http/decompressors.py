@@ -325,8 +325,8 @@ def errors() -> tuple[type[Exception], ...]:
     return (*found, brotli.error) if brotli else found
 
 
-#: Names of encodings: those registered at IANA, and three more in use. A body in one
-#: that cannot be decoded here is not text.
+#: Names of encodings: those registered at IANA, and three more in use. If a body has
+#: one of these and cannot be decoded here, it is not treated as text.
 REGISTERED = frozenset(
     {
         "aes128gcm", "br", "bzip2", "compress", "dcb", "dcz", "deflate", "exi", "gzip",

@@ -194,8 +194,8 @@ class Transfer:
         self.clock.begin(has_body=self.content != b"")
 
     def sends_by_itself(self, unsent: Callable[[], int]) -> None:
-        """Note that the system sends the rest; `unsent` returns how many bytes are
-        left."""
+        """Note that the rest of the request is in the socket's buffer; `unsent` returns
+        how many bytes are left there."""
         self.is_sending = True
         self.clock.watch_unsent(unsent)
 

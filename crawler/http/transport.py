@@ -120,7 +120,7 @@ class Transport(httpx.AsyncBaseTransport):
                 await self._upload(transfer)
             await transfer.head
         except BaseException:
-            # Usually a cancellation; a failed transfer has already ended.
+            # The caller was cancelled, or the transfer has failed and already ended.
             transfer.abandon()
             raise
         if origin.is_forwarding and transfer.status == _PROXY_AUTHENTICATION_REQUIRED:

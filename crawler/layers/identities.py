@@ -148,7 +148,7 @@ class Identities:
     async def _is_ready(self, identity: Identity, request: Request) -> bool:
         """Log in if needed; return False if the pool must choose another session.
 
-        A request that waits for a login does not use a turn of its host.
+        A request that waits for a login does not delay other requests to its host.
         """
         is_open = not identity.session.login or identity.is_logged_in
         if is_open and not identity.is_retired:

@@ -20,7 +20,7 @@ def respond(
 ) -> Response:
     """Return a response made without the network; `content` is the decoded body.
 
-    No request is sent, so the turn of the host stays free.
+    No request is sent, so the next request to the host need not wait.
     """
     return Response(
         request,

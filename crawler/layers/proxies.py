@@ -123,7 +123,8 @@ class ProxyPool:
         self._clock = clock
         self._is_banned = is_banned
         self._health = ProxyHealth()
-        #: By tag: the proxies in the order of their turns; "" holds all proxies.
+        #: By tag: the proxies in the order in which they will be used; "" holds all
+        #: proxies.
         self._turns: dict[str, list[str]] = {"": list(known)}
         for proxy, tags in known.items():
             for tag in tags:

@@ -65,7 +65,8 @@ class RobotsMemory(Protocol):
 
 
 class RobotsTable:
-    """The robots.txt of each origin; only `ask` waits."""
+    """The robots.txt of each origin. Only `ask` sends requests; the other methods never
+    wait."""
 
     def __init__(
         self,

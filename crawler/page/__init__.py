@@ -99,7 +99,7 @@ class Page:
         self.url = url
         self.asked: dict[str, bool] = {}
         self.links_cut = 0
-        #: Whether links were asked of an XML document, which has none.
+        #: Whether links of an XML document were requested; it has none.
         self.has_no_links = False
         self._body = body
         self._charset = charset
@@ -216,7 +216,8 @@ class Page:
         return embedded_json.read(self.root.lexbor)
 
     def embedded_value(self, name: str | None, key: str | None, default: Any) -> Any:
-        """Return the first embedded value with a name, or under a key inside one.
+        """Return the first embedded value with this name. With `key`, return the value
+        of this key inside such a value.
 
         If there is none, return `default` or raise an error.
         """

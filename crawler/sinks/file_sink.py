@@ -48,8 +48,8 @@ class FileSink(Sink):
         self._taken = 0
         #: Bytes that were in the file before this run (`--append`).
         self._base = 0
-        #: Whether the part file does not hold what was written to it and must be
-        #: rewritten.
+        #: Whether bytes that were written to the part file are missing in it, so that
+        #: it must be rewritten.
         self._is_lost = False
 
     @property

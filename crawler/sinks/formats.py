@@ -27,7 +27,8 @@ class Format(ABC):
     """
 
     def __init__(self, item_type: ItemType | None = None) -> None:  # noqa: B027
-        """`item_type` is what is known of the items; most formats do not need it.
+        """`item_type` describes the items, if their type is known; most formats do not
+        need it.
 
         Keyword-only arguments of a format are its options in [outputs.NAME].
         """

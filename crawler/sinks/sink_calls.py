@@ -36,7 +36,7 @@ _FINAL = (
 
 
 class SinkGroup(Protocol):
-    """The outputs of the run, as one of them uses them."""
+    """The attributes and methods of `Outputs` that the calls of one output use."""
 
     @property
     def sequence(self) -> int:

@@ -161,7 +161,8 @@ class TableSwap:
         """Return the table of this run: a new one (`is_first`), or the one filled
         earlier.
 
-        The latter may have been put beside the first table under the label `aside`.
+        An earlier process may have put the table beside the first one under the label
+        `aside`.
         """
         main, second = Table(connection, self.name), Table(connection, self.second)
         if not self._is_replacing:

@@ -180,7 +180,8 @@ class Outcome(msgspec.Struct):
     #: Details of the reason, as one line for people.
     detail: str = ""
     due: float = 0.0
-    #: Whether the host received a request; if not, its turn is free for the next one.
+    #: Whether the host received a request. If not, the next request to it need not
+    #: wait.
     is_asked: bool = True
     #: The responses of the visit in order; empty if no head arrived.
     answers: Sequence[Answer] = ()
@@ -244,8 +245,9 @@ def count_outcome(
 ) -> None:
     """Add the counts that follow from one outcome alone.
 
-    The store itself counts items and new URLs, and by `count_start` what `start()`
-    counts. `is_again`: an earlier process has already counted this value of `start()`.
+    The store itself counts items and new URLs, and `count_start` adds the counts of
+    `start()`. `is_again`: an earlier process has already counted this value of
+    `start()`.
     """
     if is_again:
         return
@@ -302,7 +304,8 @@ _REASONS = frozenset(map(str, Reason))
 
 
 class Committed(msgspec.Struct):
-    """What a commit changed, in addition to what its outcomes asked for."""
+    """The changes of a commit that are not in its outcomes, such as numbers and new
+    entries."""
 
     #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)

@@ -17,7 +17,7 @@ class RestingHost(msgspec.Struct, frozen=True):
     host: str
     #: The end of the pause, in wall-clock seconds.
     until: float
-    #: Why, as a clause for a person: "it answers 429 or 503".
+    #: Why the host is paused, as a clause for a person: "it answers 429 or 503".
     why: str
 
 

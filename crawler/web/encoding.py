@@ -65,8 +65,8 @@ _LATIN = frozenset(
     | {"iso-8859-13"}
 )
 # How many non-ASCII letters are enough to decide between Latin encodings. For other
-# scripts: how many non-ASCII letters are enough, and which share of them must stand
-# beside another one.
+# scripts: how many non-ASCII letters are enough, and which share of them must be next
+# to another non-ASCII letter.
 _LATIN_LETTERS, _SCRIPT_LETTERS, _SCRIPT_SHARE = 20, 5, 0.6
 # A kana; and a run of non-ASCII bytes (not the no-break space).
 _KANA = re.compile(r"[\u3041-\u30ff]")

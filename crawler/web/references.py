@@ -37,8 +37,9 @@ Names = str | Sequence[str] | None
 class Wanted:
     """Which elements are links, and which of their attributes hold them.
 
-    Without `tags` these are `<a>` and `<area>`; with only `attributes` all elements
-    that have one of them. Without `attributes` each element uses its own by HTML.
+    Without `tags` the links are `<a>` and `<area>`, or with `attributes` all elements
+    that have one of these attributes. Without `attributes` HTML defines the attribute
+    of each element.
     """
 
     def __init__(self, tags: Names = None, attributes: Names = None) -> None:

@@ -92,7 +92,7 @@ def _of_meta(markup: bytes) -> Refresh | None:
         return None
     for meta in metas(markup):
         if meta.get(b"http-equiv", b"").lower() == b"refresh":
-            from html import unescape  # few pages have a refresh: not at start-up
+            from html import unescape  # imported here because few pages have a refresh
 
             content = meta.get(b"content", b"").decode("utf-8", "replace")
             if refresh := parse_refresh(unescape(content)):

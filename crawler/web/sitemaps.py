@@ -90,7 +90,7 @@ class SitemapParser:
         return self._unpack(self._unpacker, data)
 
     def close(self) -> list[SitemapEntry]:
-        """Return the entries that are complete with the end."""
+        """Return the entries that are complete at the end of the input."""
         if self.error:
             return []
         if self._reader is None:

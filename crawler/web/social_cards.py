@@ -62,8 +62,8 @@ def _names(declared: str | None, name: str | None) -> list[str]:
 
 
 def _add(graph: dict[str, list[Any]], name: str, content: str) -> None:
-    """Add a value of OpenGraph; a part ("image:width") is added to the last such
-    property."""
+    """Add a value of OpenGraph. A part ("image:width") is added to the last property of
+    that name ("image")."""
     root, _, part = name.partition(":")
     if root not in _MEDIA:
         graph.setdefault(name, []).append(content)

@@ -225,7 +225,8 @@ class AnswerReader:
             self._parser.feed_data(repaired)
         except httptools.HttpParserError:
             if self._start is not repaired and self.framing is None:
-                # That was an informational head; the next head is faulty, too.
+                # This head was informational. The head after it is faulty, too, so
+                # repair it.
                 return self._read_leniently(0)
             return self.framing is not None
         return True

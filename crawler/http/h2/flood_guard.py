@@ -20,8 +20,8 @@ FRAMES_FOR_HEAD = 50
 #: Frames earned by each piece of body sent, since some peers send several window
 #: updates for it.
 FRAMES_FOR_PIECE = 4
-#: A frame costs as much as this many body bytes. 32 MiB in small frames take seconds of
-#: CPU time; in frames of 16 bytes they took a minute.
+#: A frame costs as much as this many body bytes. With this limit 32 MiB in small frames
+#: take seconds of CPU time; without it, frames of 16 bytes took a minute.
 BYTES_FOR_FRAME = 64
 #: This many compressed bytes of a header block take as long to read as a frame.
 BLOCK_BYTES_FOR_FRAME = 16

@@ -45,8 +45,8 @@ def moved(room: int, difference: int) -> int:
 
 
 class ReceiveWindow:
-    """What the peer may still send, and the consumed bytes that were not returned
-    yet."""
+    """The bytes that the peer may still send, and the consumed bytes that no
+    WINDOW_UPDATE has returned yet."""
 
     __slots__ = ("_consumed", "_room", "_size")
 

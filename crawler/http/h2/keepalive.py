@@ -1,8 +1,8 @@
 """Finds dead peers of HTTP/2 connections by PING (RFC 9113 section 6.7).
 
 A server that lost power, or a NAT that lost its table, sends no error. After some
-seconds without a frame the peer receives a PING. Any frame counts as an answer. Without
-one for the same time again, the connection counts as dead.
+seconds without a frame the peer receives a PING. Any frame counts as an answer. If no
+frame arrives for the same time again, the connection counts as dead.
 """
 
 from typing import Protocol

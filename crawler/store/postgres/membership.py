@@ -18,7 +18,8 @@ from crawler.store.sharing import Lease
 
 
 def machine() -> str:
-    """Return the machine or container on which process numbers are valid."""
+    """Return the name of this machine or container: process numbers are unique only
+    inside it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         names = str(Path("/proc/self/ns/pid").readlink())

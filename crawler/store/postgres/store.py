@@ -251,8 +251,8 @@ class PostgresStore:
     async def note(self, status: Status) -> None:
         """Record the status of the run with the next commit.
 
-        It is written at once if it is the first, or if no commit came since the last
-        one.
+        The status is written at once if it is the first, or if there was no commit
+        since the last status.
         """
         is_quiet = self._status is not None or not self._has_noted
         self._status = msgspec.json.encode(status).decode()

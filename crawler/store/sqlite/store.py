@@ -230,11 +230,11 @@ class SqliteStore:
         self._connection.execute(_SET_STATUS, (msgspec.json.encode(status),))
 
     async def note(self, status: Status) -> None:
-        """Record the status of the run with the next commit, so that it does not wait
-        for the disk.
+        """Record the status of the run with the next commit, so that this call does not
+        wait for the disk.
 
-        It is written at once if it is the first, or if no commit came since the last
-        one.
+        The status is written at once if it is the first, or if there was no commit
+        since the last status.
         """
         is_quiet = self._status is not None or not self._has_noted
         self._status, self._has_noted = status, True
