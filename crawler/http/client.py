@@ -263,7 +263,7 @@ class Client(httpx.AsyncClient):
         if request.options.proxy and type(self._transport) is httpx.AsyncHTTPTransport:
             # The stock transport would send it directly, and reveal the address that
             # the proxy should hide.
-            none = "http.transport=httpx has no proxy for one request; set http.proxy"
+            none = "http.transport=httpx needs one proxy for all requests: http.proxy"
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         authorized = self._bound.allows(request, is_start=authorized)
         files = await FileBody.of(request) if request.options.pieces else None

@@ -137,7 +137,9 @@ class RobotsTable:
                 verdict = await self._answer(_request(url, proxy))
             failure = None if not verdict.is_unreachable else _unreachable(url, verdict)
         except TimeoutError:
-            failure = FetchError(Reason.DEADLINE, f"over {self._timeout:g} s", url=url)
+            failure = FetchError(
+                Reason.DEADLINE, f"it took over {self._timeout:g} s", url=url
+            )
         except FetchError as exc:
             failure = exc
         if failure is None:
@@ -174,7 +176,12 @@ class RobotsTable:
             pause = None
         if pause is not None:
             self._tries[origin] = (tries, since)
-            logger.info("%s again in %.0f s: %s", failure.url, pause, failure.detail)
+            logger.info(
+                "%s will be requested again in %.0f s: %s",
+                failure.url,
+                pause,
+                failure.detail,
+            )
             return now + pause
         logger.warning("No robots.txt of %s: %s", origin, failure.detail)
         self._tries.pop(origin, None)

@@ -255,7 +255,9 @@ def _check_length(text: str, max_url: int) -> None:
         scheme = _SCHEME.match(text)
         if scheme and scheme[1].lower() not in ("http", "https"):
             raise InvalidUrl(_complaint(text), "blocked_scheme")
-        raise InvalidUrl(f"URL of {len(text)} characters: {_excerpt(text)}", "too_long")
+        raise InvalidUrl(
+            f"URL over {max_url:,} characters: {_excerpt(text)}", "too_long"
+        )
 
 
 def _scalar(text: str) -> str:
@@ -278,7 +280,9 @@ def _finish(parsed: str, text: str, max_url: int) -> str:
     if "%" in url:
         url = _ESCAPE.sub(_unescape, url)
     if len(url) > max_url:
-        raise InvalidUrl(f"URL of {len(url)} characters: {_excerpt(url)}", "too_long")
+        raise InvalidUrl(
+            f"URL over {max_url:,} characters: {_excerpt(url)}", "too_long"
+        )
     return url
 
 

@@ -328,5 +328,5 @@ async def test_what_fails_beyond_the_proxy_is_not_put_down_to_it() -> None:
 async def test_a_request_whose_proxy_cannot_be_used_does_not_go_directly() -> None:
     request = Request(URL, proxy="http://127.0.0.1:1")
 
-    with pytest.raises(FetchError, match="has no proxy for one request"):
+    with pytest.raises(FetchError, match="needs one proxy for all requests"):
         await body_of(Client(ClientOptions(settings(transport="httpx"))), request)
