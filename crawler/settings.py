@@ -7,7 +7,6 @@ key and the nearest valid key. No setting exists before it has an effect.
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import math
 import os
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from crawler.errors import ConfigError
+from crawler.errors.nearest_name import nearest_name
 from crawler.version import __version__
 from crawler.web.file_extensions import SKIPPED
 from crawler.web.redaction import redacted
@@ -483,8 +483,8 @@ def has_socks() -> bool:
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:
     """Return a one-line error for an unknown name, with the nearest valid name."""
     names = list(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "valid are " + ", ".join(names)
+    near = nearest_name(name, names)
+    hint = f"did you mean {near!r}?" if near else "valid are " + ", ".join(names)
     return f"{source}: unknown {what}; {hint}"
 
 

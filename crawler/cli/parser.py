@@ -26,11 +26,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         choice = _CHOICE.search(message)
         if choice:
-            import difflib
+            from crawler.errors.nearest_name import nearest_name
 
             names = re.findall(r"[a-z]+", choice[2])
-            near = difflib.get_close_matches(choice[1], names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid are {choice[2]}"
+            near = nearest_name(choice[1], names)
+            hint = f"did you mean {near!r}?" if near else f"valid are {choice[2]}"
             message = f"unknown command {choice[1]!r}; {hint}"
         self.exit(exits.USAGE, f"crawl: {message} (see {self.prog} --help)\n")
 

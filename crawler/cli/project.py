@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -17,11 +16,14 @@ from crawler.cli import loading
 from crawler.cli.loading import Loaded, LoadError
 from crawler.cli.streams import shown
 from crawler.errors import ConfigError
-from crawler.jobs.definition import Jobs, jobs_of
+from crawler.errors.nearest_name import nearest_name
 from crawler.settings import Layer, Settings, unknown
 from crawler.sinks import OutputSpec
 from crawler.sinks.spec import spec_of
 from crawler.spider import Spider
+
+if TYPE_CHECKING:
+    from crawler.jobs.definition import Jobs
 
 Output = TypeVar("Output")
 
@@ -70,7 +72,13 @@ class Project:
     @cached_property
     def jobs(self) -> Jobs:
         """The jobs of config.toml."""
+        from crawler.jobs.definition import jobs_of
+
         return jobs_of(self._file, datetime.now(UTC))
+
+    def has_job(self, name: str) -> bool:
+        """Return whether config.toml describes this job, valid or not."""
+        return name in self._file.jobs
 
     @cached_property
     def outputs(self) -> dict[str, OutputSpec]:
@@ -109,7 +117,7 @@ class Project:
 
         ConfigError with the nearest known name if nothing fits.
         """
-        job = self.jobs.find(name)
+        job = self.jobs.find(name) if self.has_job(name) else None
         if job is None:
             return self._target(name)
         return msgspec.structs.replace(
@@ -168,8 +176,8 @@ class Project:
             "job": sorted([*self.jobs.sound, *self.jobs.broken]),
         }
         for kind, names in kinds.items():
-            if near := get_close_matches(name, names, n=1, cutoff=0.6):
-                return f"did you mean the {kind} {near[0]!r}?"
+            if near := nearest_name(name, names):
+                return f"did you mean the {kind} {near!r}?"
         return "; ".join(
             f"{kind}s are {', '.join(names)}" for kind, names in kinds.items() if names
         )

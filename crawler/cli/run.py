@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     from crawler.cli.running import Manner, conduct
 
     project = Project(Path.cwd(), args.settings)
-    if args.name in project.jobs:
+    if project.has_job(args.name):
         from crawler.cli import batch
 
         return batch.run(args, project, _terms)

@@ -7,11 +7,12 @@ write.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn, TypeVar
+
+from crawler.errors.nearest_name import nearest_name
 
 Owner = TypeVar("Owner")
 
@@ -195,8 +196,8 @@ def refuse_arguments(
 ) -> None:
     """Raise TypeError for unknown arguments; do nothing if there are none."""
     for name in names:
-        near = difflib.get_close_matches(name, valid, 1)
-        instead = ARGUMENTS.get(name) or (f"{near[0]}=" if near else "")
+        near = nearest_name(name, valid)
+        instead = ARGUMENTS.get(name) or (f"{near}=" if near else "")
         hint = f"; write {instead}" if instead else ""
         raise TypeError(f"{function} has no argument {name!r}{hint}")
 

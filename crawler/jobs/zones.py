@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
+
+from crawler.errors.nearest_name import nearest_name
 
 
 def zone(name: str) -> tzinfo:
@@ -24,6 +25,6 @@ def _unknown(name: str) -> str:
             f"time zone {name!r} is not known, because this system has no time "
             "zones; install them: pip install tzdata, or the system's package tzdata"
         )
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else "write it as Europe/Berlin"
+    near = nearest_name(name, names)
+    hint = f"did you mean {near!r}?" if near else "write it as Europe/Berlin"
     return f"time zone {name!r} is not known; {hint}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
+from crawler.errors.nearest_name import nearest_name
 from crawler.run.yielded import WrongYield
 from crawler.spider import Spider
 
@@ -30,8 +30,8 @@ class SpiderMethods:
     def _unknown(self, name: str) -> str:
         own = [each for each in dir(self._spider) if not each.startswith("_")]
         own = [each for each in own if callable(getattr(self._spider, each, None))]
-        near = difflib.get_close_matches(name, own, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest_name(name, own)
+        hint = f"; did you mean {near!r}?" if near else ""
         return f"Spider {self._spider.name!r} has no callback {name!r}{hint}"
 
     def check(self, callback: str, errback: str = "") -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 _PACKAGE = "crawler."
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
 
 
 def user_frame(exc: BaseException) -> str:
@@ -28,12 +27,20 @@ def is_users(frame: FrameType) -> bool:
     if is_of_crawler(frame):
         return False
     path = frame.f_code.co_filename
-    return not path.startswith((*_LIBRARIES, "<"))
+    return not path.startswith((*_libraries(), "<"))
 
 
 def is_of_crawler(frame: FrameType) -> bool:
     """Return whether a frame runs the crawler's own code."""
     return str(frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """Return the folders of the standard library and of the installed packages."""
+    import sysconfig  # slow, and only needed once user code has failed
+
+    return tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib")})
 
 
 def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:

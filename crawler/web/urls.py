@@ -5,7 +5,6 @@ only adds what makes two spellings of one address equal. Functions with "a canon
 URL" in their description slice strings, so they need a result of `canonical`.
 """
 
-import difflib
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ada_url import join_url, normalize_url
 
+from crawler.errors.nearest_name import nearest_name
 from crawler.web.redaction import redacted
 
 if TYPE_CHECKING:
@@ -209,8 +209,8 @@ class Scope:
             return cls("patterns", patterns=Patterns(value))
         if value in _KINDS:
             return cls(_KINDS[value])
-        near = difflib.get_close_matches(value, _KINDS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest_name(value, _KINDS)
+        hint = f"; did you mean {near!r}?" if near else ""
         raise ValueError(
             f"Unknown scope {value!r}{hint} "
             f"(one of {', '.join(_KINDS)}, or patterns of URLs)"

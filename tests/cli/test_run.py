@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,11 @@ from crawler.store.lock import JobLock
 from crawler.store.sqlite.reader import SqliteReader
 from crawler.store.sqlite.store import SqliteStore
 from tests.cli.sites import (
+    PATIENCE,
     SHOP,
     Site,
     crawl,
+    environment,
     serving,
     starting,
     wait_for_request,
@@ -54,6 +57,9 @@ def titles(path: Path) -> list[str]:
 
 ALL = ["One", "Shop", "Two"]
 
+#: Modules that a plain crawl does not need. Each costs a start time and memory.
+UNNEEDED = {"cronsim", "crawler.jobs", "difflib", "sysconfig"}
+
 
 def test_without_an_output_items_go_to_a_file_of_the_run_and_the_last_line_says_so(
     project: Path, capsys: pytest.CaptureFixture[str]
@@ -66,6 +72,26 @@ def test_without_an_output_items_go_to_a_file_of_the_run_and_the_last_line_says_
     assert titles(project / "out" / "books-2.jsonl") == ALL
     assert said.err.splitlines()[-1] == "3 items in out/books-2.jsonl"
     assert said.out == ""
+
+
+def test_a_crawl_loads_no_module_that_it_does_not_need(project: Path) -> None:
+    # What coverage imports on its own account was there before.
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "from crawler.cli.dispatch import execute\n"
+        "assert execute(['run', 'books', '-q']) == 0\n"
+        f"print(*sorted((set(sys.modules) - before) & {UNNEEDED!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+
+    assert done.stdout.split() == []
 
 
 def test_in_memory_the_first_number_that_is_free_is_taken(project: Path) -> None:

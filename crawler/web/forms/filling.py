@@ -6,7 +6,6 @@ values are possible.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.errors import FormError
+from crawler.errors.nearest_name import nearest_name
 from crawler.web.forms import values
 from crawler.web.forms.controls import ChosenFile, Control
 from crawler.web.multipart import FilePiece, type_of
@@ -240,9 +240,9 @@ def _unknown(
     if any(each.is_button and each.name == name for each in controls):
         return f"{name!r} is a button; name it with submit='[name=\"{name}\"]'"
     known = sorted(by_name)
-    near = difflib.get_close_matches(name, known[:1000], n=1)
+    near = nearest_name(name, known[:1000])
     if near:
-        hint = f"did you mean {near[0]!r}?"
+        hint = f"did you mean {near!r}?"
     else:
         hint = f"it has {_shown(known)}" if known else "it has none"
     return f"the form has no field {name!r}; {hint} (extra= adds fields)"

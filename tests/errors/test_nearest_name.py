@@ -1,0 +1,16 @@
+"""The known name that a mistyped name probably means."""
+
+from crawler.errors.nearest_name import nearest_name
+
+
+def test_the_name_most_like_it_is_found() -> None:
+    assert nearest_name("bokos", ["shops", "books", "cooks"]) == "books"
+
+
+def test_a_name_like_none_of_them_has_no_nearest() -> None:
+    assert nearest_name("bokos", ["shops", "fairs"]) is None
+    assert nearest_name("bokos", []) is None
+
+
+def test_known_names_may_come_from_any_iterable() -> None:
+    assert nearest_name("bokos", (each for each in {"books": 1})) == "books"
