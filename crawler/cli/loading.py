@@ -20,9 +20,10 @@ from crawler.cli import printing
 from crawler.cli.streams import shown
 from crawler.errors import ConfigError
 from crawler.spider import Spider
+from crawler.web.lazy_regex import lazy_regex
 
 #: File names, without .py, that never hold spiders.
-_IGNORED = re.compile(r"[_.].*|test_.*|conftest")
+_IGNORED = lazy_regex(r"[_.].*|test_.*|conftest")
 
 
 class LoadError(ConfigError):

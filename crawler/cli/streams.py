@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import math
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-_CONTROLS = re.compile(
+from crawler.web.lazy_regex import lazy_regex
+
+_CONTROLS = lazy_regex(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+_BREAKS = lazy_regex(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 
 def clean(text: str) -> str:

@@ -6,8 +6,6 @@ clock.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from crawler.errors import FetchError, Reason
@@ -15,6 +13,7 @@ from crawler.layers.protocol import Fetch
 from crawler.request import DEFAULT_OPTIONS, Options, Request
 from crawler.response import Response
 from crawler.web import urls
+from crawler.web.lazy_regex import lazy_regex
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 LIMIT = 10
@@ -23,7 +22,7 @@ LIMIT = 10
 _HARMLESS = frozenset(
     {"accept", "accept-language", "cache-control", "pragma", "user-agent"}
 )
-_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_ASCII = lazy_regex(rb"[\x80-\xff]")
 _OF_A_BODY = ("content-", "transfer-encoding")
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 import msgspec
 
 from crawler.errors import ConfigError
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.multipart import OCTETS, FilePiece, MultipartField, Pieces, multipart
 
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -28,7 +29,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 #: Allowed characters of a method and of a header name (RFC 9110 section 5.6.2).
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = lazy_regex("[\ud800-\udfff]")
 #: Types whose values JSON always restores unchanged.
 _PLAIN = frozenset({str, bool, type(None)})
 _MAX_INT = 2**63
@@ -44,7 +45,7 @@ _INSTEAD: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (float, "a finite number"),
     (int, "its str()"),
 )
-_NO_COOKIE = re.compile(r"[\x00-\x1f\x7f;]")
+_NO_COOKIE = lazy_regex(r"[\x00-\x1f\x7f;]")
 
 
 def name_of(callback: str | Callable[..., Any]) -> str:

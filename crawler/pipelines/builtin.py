@@ -10,7 +10,6 @@ import decimal
 import hashlib
 import inspect
 import logging
-import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,6 +22,7 @@ from crawler.pipelines import items
 from crawler.pipelines.base import Immediate, Process, Run
 from crawler.pipelines.item_type import ItemType
 from crawler.pipelines.items import ItemError
+from crawler.web.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from crawler.response import Response
@@ -125,8 +125,8 @@ def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
 
 #: msgspec's message ends with the place of the value, "... - at `$.price`", or names
 #: the missing field.
-_PLACE = re.compile(r"at `\$\.([^.`\[]+)")
-_ABSENT = re.compile(r"missing required field `([^`]+)`")
+_PLACE = lazy_regex(r"at `\$\.([^.`\[]+)")
+_ABSENT = lazy_regex(r"missing required field `([^`]+)`")
 
 
 def _field_of(message: str) -> str:

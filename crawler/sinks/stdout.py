@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -13,6 +12,7 @@ from anyio import to_thread
 from crawler.errors import SinkError
 from crawler.sinks.base import PipeClosed, Sink, Source
 from crawler.store.base import ItemRow
+from crawler.web.lazy_regex import lazy_regex
 
 
 class StandardOutput(Sink):
@@ -73,7 +73,7 @@ class StandardOutput(Sink):
 _PIECE = 1 << 16
 #: Characters that JSON need not escape, but that move a cursor, change the writing
 #: direction, or start a terminal control sequence.
-_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = lazy_regex("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def for_terminal(lines: bytes) -> bytes:

@@ -6,13 +6,13 @@ limited, and no header of a server can break a later request.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
 
 from crawler.web.http_dates import parse_date
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.urls import site_of
 
 #: Maximum number of Set-Cookie lines read from one response, and of characters in a
@@ -26,9 +26,9 @@ MAX_PER_DOMAIN, MAX_COOKIES, MAX_HEADER = 50, 3000, 8 * 1024
 #: The longest lifetime of a cookie, in seconds (RFC 6265bis §5.5).
 MAX_AGE = 400 * 86400.0
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_SECONDS = re.compile(r"-?[0-9]+")
-_IP_ADDRESS = re.compile(r"\[.*|(?:.*\.)?[0-9]+")
+_CONTROL = lazy_regex(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SECONDS = lazy_regex(r"-?[0-9]+")
+_IP_ADDRESS = lazy_regex(r"\[.*|(?:.*\.)?[0-9]+")
 _WHITESPACE = " \t"
 
 

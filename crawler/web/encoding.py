@@ -12,6 +12,7 @@ from itertools import islice
 
 from webencodings import lookup
 
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.meta_elements import metas, metas_of_prefix
 
 #: Byte order marks, and the WHATWG names of their encodings.
@@ -33,7 +34,7 @@ _PARSED = 256 * 1024  # or within these, which takes at most 0.1 s to search
 _METAS = 1000
 # The start of an XML declaration in UTF-16.
 _XML_IN_UTF_16 = ((b"<\0?\0x\0", "utf-16le"), (b"\0<\0?\0x", "utf-16be"))
-_IN_CONTENT = re.compile(
+_IN_CONTENT = lazy_regex(
     rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"'][^\s;]*))", re.I
 )
 # Names of the detector (Python's) for encodings that browsers detect, and the WHATWG
@@ -69,10 +70,10 @@ _LATIN = frozenset(
 # to another non-ASCII letter.
 _LATIN_LETTERS, _SCRIPT_LETTERS, _SCRIPT_SHARE = 20, 5, 0.6
 # A kana; and a run of non-ASCII bytes (not the no-break space).
-_KANA = re.compile(r"[\u3041-\u30ff]")
-_LETTERS = re.compile(rb"[\x80-\x9f\xa1-\xff]+")
+_KANA = lazy_regex(r"[\u3041-\u30ff]")
+_LETTERS = lazy_regex(rb"[\x80-\x9f\xa1-\xff]+")
 # Finds the first byte that is not in plain ASCII text.
-_FOREIGN = re.compile(rb"[\x00\x1b\x80-\xff]")
+_FOREIGN = lazy_regex(rb"[\x00\x1b\x80-\xff]")
 _ALWAYS_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
 # Number of bytes that the detector reads: enough to decide, and at most 2 ms of work.
 _SAMPLE = 16_384

@@ -15,6 +15,7 @@ from selectolax.lexbor import LexborNode
 
 from crawler.errors import FetchError, Reason
 from crawler.web.html_parser import parse
+from crawler.web.lazy_regex import lazy_regex
 
 # In bytes. A smaller page takes the parser at most 30 ms, whatever it contains.
 _SMALL = 2_560
@@ -47,8 +48,8 @@ _TEXT = frozenset(
         b"noframes", b"plaintext",
     }
 )  # fmt: skip
-_QUOTED = re.compile(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
-_TAG = re.compile(rb"<(/?[a-z][^\s/>]*+)")
+_QUOTED = lazy_regex(rb"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
+_TAG = lazy_regex(rb"<(/?[a-z][^\s/>]*+)")
 # fmt: off
 _VOID = frozenset({
     b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link",
@@ -70,9 +71,9 @@ _ATTRIBUTE = (
     rb"[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>\"'][^\s>]*+)?)?+"
 )
 # A row of attributes up to the end of the sample; plain text can look like one, too.
-_ROW = re.compile(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
+_ROW = lazy_regex(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
 # A row of attributes here, or after the next quote.
-_ROW_OR_BEHIND = re.compile(
+_ROW_OR_BEHIND = lazy_regex(
     b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
 )
 # In bytes. The 4,300 attributes that fit into a page of this size take lexbor 23 ms.
@@ -81,7 +82,7 @@ _NO_WIDE_TAG = 16 * 1024
 _LONG = 4_096
 _MAX_ATTRIBUTES = 1_000
 # The part of a page up to the first tag with too many attributes.
-_NARROW = re.compile(
+_NARROW = lazy_regex(
     rb"(?:[^<]++"
     rb"|<!--(?:-?>|.*?(?:--!?>|\Z))"
     rb"|<[a-zA-Z][^\s/>]*+(?:[\s/]*+" + _ATTRIBUTE + rb"){0,%d}+[\s/]*+(?:>|\Z)"

@@ -10,11 +10,13 @@ import re
 from calendar import timegm
 from datetime import date
 
-_TOKEN = re.compile(r"[^\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
-_TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
-_DAY = re.compile(r"([0-9]{1,2})(?![0-9])")
-_MONTH = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.I)
-_YEAR = re.compile(r"([0-9]{2,4})(?![0-9])")
+from crawler.web.lazy_regex import lazy_regex
+
+_TOKEN = lazy_regex(r"[^\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
+_TIME = lazy_regex(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?![0-9])")
+_DAY = lazy_regex(r"([0-9]{1,2})(?![0-9])")
+_MONTH = lazy_regex("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", re.I)
+_YEAR = lazy_regex(r"([0-9]{2,4})(?![0-9])")
 _MONTHS = "janfebmaraprmayjunjulaugsepoctnovdec"
 _LONGEST = 256
 

@@ -6,6 +6,8 @@ Pure: bytes in, bytes out.
 import codecs
 import re
 
+from crawler.web.lazy_regex import lazy_regex
+
 __all__ = ["as_utf8"]
 
 _BOMS = (
@@ -16,7 +18,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 #: A surrogate pair, a single surrogate, or any other escape.
-_ESCAPE = re.compile(
+_ESCAPE = lazy_regex(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
     rb"|\\.",

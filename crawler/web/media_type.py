@@ -11,23 +11,25 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+from crawler.web.lazy_regex import lazy_regex
+
 #: Number of bytes of a body that sniffing reads (MIME Sniffing 5.2, "resource header").
 SNIFFED_BYTES = 1445
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_QUOTED_TOKENS = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_QUOTED_TOKENS = lazy_regex(r"[\t\x20-\x7e\x80-\xff]*")
 _WHITE_SPACE = " \t\n\r"
 # The prologue of an XML document, up to this number of bytes, and <html>.
 _PROLOGUE = 8 * 1024
-_XHTML = re.compile(
+_XHTML = lazy_regex(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--.*?-->"
     rb"|<!DOCTYPE\s[^>\[]*+(?:\[[^\]]*+\][^>]*+)?>)*+<html[\s>]",
     re.S,
 )
 # A part of a list header: text up to a comma outside of quotes.
 _PART = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z))*', re.S)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.|\\\Z)*)"?', re.S)
-_ESCAPED = re.compile(r"\\(.)", re.S)
+_QUOTED = lazy_regex(r'"((?:[^"\\]|\\.|\\\Z)*)"?', re.S)
+_ESCAPED = lazy_regex(r"\\(.)", re.S)
 _UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 
@@ -182,7 +184,7 @@ def _signatures(*, scriptable: bool) -> list[tuple[re.Pattern[bytes], str]]:
     return [(re.compile(pattern, re.S), essence) for pattern, essence in wanted]
 
 
-_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_BINARY = lazy_regex(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
 def _is_mp4(head: bytes) -> bool:

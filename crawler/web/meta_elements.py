@@ -7,6 +7,8 @@ skipped.
 import re
 from collections.abc import Iterator
 
+from crawler.web.lazy_regex import lazy_regex
+
 # Attributes are searched only in this many bytes of an element.
 _LONGEST = 8 * 1024
 # A comment, a tag with its attributes, or any other markup, in this order.
@@ -17,19 +19,19 @@ _MARKUP = re.compile(
     rb"|<[!/?][^>]*",
     re.I | re.S,
 )
-_ATTRIBUTE = re.compile(
+_ATTRIBUTE = lazy_regex(
     rb"([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"?|'([^']*)'?|([^\s>]*)))?"
 )
-_META = re.compile(rb"<meta[\s/]", re.I)
+_META = lazy_regex(rb"<meta[\s/]", re.I)
 # Elements whose content is only text for a browser, even if it looks like tags. As
 # browsers run scripts, `<noscript>` is one of them.
 _RAW_TEXT = (
     b"iframe", b"noembed", b"noframes", b"noscript", b"script", b"style", b"textarea",
     b"title", b"xmp",
 )  # fmt: skip
-_END_TAGS = {name: re.compile(rb"</" + name + rb"[\s/>]", re.I) for name in _RAW_TEXT}
+_END_TAGS = {name: lazy_regex(rb"</" + name + rb"[\s/>]", re.I) for name in _RAW_TEXT}
 # Everything up to the next <meta> or element with raw text.
-_PASSED = re.compile(
+_PASSED = lazy_regex(
     rb"(?:[^<]++|<!--(?:-?>|.*?-->|.*)|<[!?][^>]*+"
     rb"|<(?!(?:meta|" + b"|".join(_RAW_TEXT) + rb")[\s/>])(?:/?[a-z]"
     rb"(?:[^>=]++|=\s*+(?:\"[^\"]*+\"?|'[^']*+'?)?+)*+)?+)*+",

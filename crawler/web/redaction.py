@@ -6,13 +6,15 @@ No I/O, no clock. Every command imports it, so it imports nothing large.
 import json
 import re
 
+from crawler.web.lazy_regex import lazy_regex
+
 __all__ = ["is_secret", "redacted", "without_secret", "without_secrets"]
 
 #: From the slashes to the last "@": an unescaped password may contain any character.
-_USERINFO = re.compile(r"(?<=//)\S*@")
+_USERINFO = lazy_regex(r"(?<=//)\S*@")
 _HIDDEN = "…@"
 #: Words in a name whose value is a secret.
-_SECRET = re.compile(
+_SECRET = lazy_regex(
     r"(api|access|auth|client|private|db|user)?"
     r"(pass(word|wd|phrase|code)?|pwd|secret|token|key|auth|authorization|credentials?"
     r"|cookies?|bearer|signature|jwt|pin|otp)",

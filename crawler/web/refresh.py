@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.meta_elements import metas
 from crawler.web.urls import InvalidUrl, join
 
@@ -18,7 +19,7 @@ MAX_DELAY = 10
 SEARCHED = 4 * 1024
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_REFRESH = re.compile(
+_REFRESH = lazy_regex(
     r"[ \t\n\f\r]*(?P<delay>[0-9]+|(?=\.))[0-9.]*"
     r"(?:[ \t\n\f\r]*[;,][ \t\n\f\r]*|[ \t\n\f\r]+|\Z)"
     r"(?:url[ \t\n\f\r]*=[ \t\n\f\r]*)?(?P<rest>.*)",

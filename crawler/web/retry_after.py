@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from crawler.web.http_dates import parse_date
+from crawler.web.lazy_regex import lazy_regex
 
-_SECONDS = re.compile(r"[0-9]{1,18}(?:\.[0-9]{0,18})?")
+_SECONDS = lazy_regex(r"[0-9]{1,18}(?:\.[0-9]{0,18})?")
 
 
 def retry_after(value: str, now_wall: float) -> float | None:

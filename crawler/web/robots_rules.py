@@ -10,6 +10,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
+from crawler.web.lazy_regex import lazy_regex
+
 #: Maximum number of search steps for one URL; a step searches a hundred characters.
 #: Rules that would need more count as matching, so the URL is not requested.
 MAX_STEPS = 5_000
@@ -19,8 +21,8 @@ _MANY = 16_000
 _CHARACTERS_A_STEP = 100
 _KEY, _KEYS_OF = 3, 16
 
-_SAFE = re.compile(r"[\w.~/?#\[\]@!&'()+,;=:-]*", re.ASCII)
-_UNSAFE = re.compile(r"%[0-9A-Fa-f]{2}|[^\w.~/?#\[\]@!&'()+,;=:-]", re.ASCII)
+_SAFE = lazy_regex(r"[\w.~/?#\[\]@!&'()+,;=:-]*", re.ASCII)
+_UNSAFE = lazy_regex(r"%[0-9A-Fa-f]{2}|[^\w.~/?#\[\]@!&'()+,;=:-]", re.ASCII)
 # These stay escaped, because their meaning depends on it.
 _KEPT = frozenset({0x2F, 0x2A, 0x24, 0x25})  # / * $ %
 

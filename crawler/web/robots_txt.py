@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.robots_rules import Rules
 
 #: Maximum size of a file that is read; RFC 9309 §2.5 demands at least this.
@@ -24,7 +25,7 @@ MAX_LINE = 8 * 2083 - 1
 #: memory.
 MAX_READY = 4 * 1024 * 1024
 
-_TOKEN = re.compile(r"[\w-]+", re.ASCII)
+_TOKEN = lazy_regex(r"[\w-]+", re.ASCII)
 _AGENT = re.compile(r"([\w-]+)(?:$|/|\s+\()", re.ASCII)
 _COMPATIBLE = re.compile(r"\(compatible;\s*([\w-]+)/", re.ASCII)
 _FIELD = re.compile(r"\s*([a-z]+(?:[- ][a-z]+)?)\s*:\s*(.*)|\s*([a-z-]+)\s+(.*)", re.I)
@@ -35,7 +36,7 @@ _DISALLOWS = {"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disal
 _DELAYS = {"crawl-delay", "crawl delay"}
 _RULES = {"allow", *_DISALLOWS}
 _SITEMAPS = {"sitemap", "sitemaps", "site-map"}
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
+_SECONDS = lazy_regex(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 
 class Robots:

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
+from crawler.web.lazy_regex import lazy_regex
+
 # Above these sizes the engine could take 0.1 s for the selectors that depend on them.
 _DEEP = 32
 _BROAD, _BROAD_TWICE = 4_000, 400
@@ -35,7 +37,7 @@ _COUNTING = re.compile(
     r":(?:nth-(?:last-)?(?:child|of-type)\([^()]*\)|(?:last|only)-of-type)", re.I
 )
 _FUNCTION = re.compile(r":(?:has|is|not|where|current)\(", re.I)
-_SEARCH = re.compile(r":has\(|(?<=[^\s,(>+~])[\s~]+(?=[^\s,)>+~])", re.I)
+_SEARCH = lazy_regex(r":has\(|(?<=[^\s,(>+~])[\s~]+(?=[^\s,)>+~])", re.I)
 _DEEP_PATH = " > ".join(["*"] * _DEEP + [":first-child"])
 
 

@@ -7,11 +7,12 @@ refuses some of these bodies, and does not say where it stopped. No I/O, no cloc
 import re
 
 from crawler.http.errors import HeaderTooLargeError, UnreadableError
+from crawler.web.lazy_regex import lazy_regex
 
 __all__ = ["ChunkReader"]
 
 #: A size, and what may follow it: spaces, an extension.
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t;].*)?", re.DOTALL)
+_SIZE_LINE = lazy_regex(rb"([0-9A-Fa-f]{1,15})(?:[ \t;].*)?", re.DOTALL)
 _BLANKS = b" \t\r"
 #: Maximum length of a line with its extension; a longer one is an error.
 _MAX_LINE = 16 * 1024

@@ -12,6 +12,7 @@ import httpx
 
 from crawler.http.errors import UnreadableError
 from crawler.http.transfer import Fields
+from crawler.web.lazy_regex import lazy_regex
 
 __all__ = [
     "Framing",
@@ -25,17 +26,17 @@ __all__ = [
 
 Field = tuple[bytes, bytes]
 
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_END_OF_HEAD = lazy_regex(rb"\r?\n\r?\n")
 #: The only bytes for which readers disagree on where a line or field ends.
-_FATAL = re.compile(rb"\0|\r(?=[^\n])")
+_FATAL = lazy_regex(rb"\0|\r(?=[^\n])")
 _BLANK_START = b" \t\r\n"
 #: "ICY 200 OK", from Shoutcast, counts as HTTP/1.0.
-_STATUS_LINE = re.compile(
+_STATUS_LINE = lazy_regex(
     rb"(?:HTTP(?:/(?P<major>\d)(?:\.(?P<minor>\d+))?)?|ICY)"
     rb"[ \t]+(?P<code>[1-9]\d\d)(?!\d)[ \t]*(?P<reason>.*)",
     re.IGNORECASE,
 )
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NAME = lazy_regex(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 
 
