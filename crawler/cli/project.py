@@ -159,7 +159,7 @@ class Project:
         elif hint := self._nearest(name, loaded):
             hint += " (crawl list shows them)"
         elif not self.folder.is_dir():
-            hint = self._elsewhere()
+            hint = _elsewhere(self.root, self.settings().crawl.spiders)
         else:
             hint = f"{folder} holds no spider; crawl new NAME URL makes one"
         where = f"No spider {name!r} in {folder}"
@@ -182,11 +182,14 @@ class Project:
             f"{kind}s are {', '.join(names)}" for kind, names in kinds.items() if names
         )
 
-    def _elsewhere(self) -> str:
-        for parent in self.root.resolve().parents:
-            if (parent / self.settings().crawl.spiders).is_dir():
-                return f"there are spiders in {parent}: run crawl there"
-        return "crawl new NAME URL makes one"
+
+def _elsewhere(root: Path, folder: str) -> str:
+    """Return a hint: a folder above `root` with a folder of spiders, if there is
+    one."""
+    for parent in root.resolve().parents:
+        if (parent / folder).is_dir():
+            return f"there are spiders in {parent}: run crawl there"
+    return "crawl new NAME URL makes one"
 
 
 def is_file(name: str) -> bool:
