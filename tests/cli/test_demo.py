@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from html import unescape
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.http.servers import port_to_hand_over
 from tests.web.documents import ROOT
 
 README = ROOT / "README.md"
@@ -98,9 +98,7 @@ def test_it_says_in_one_line_what_is_not_installed(
 
 
 def test_it_serves_the_shop_alone_until_ctrl_c(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port_to_hand_over()
     command = [sys.executable, "-m", "crawler", "demo", "--serve", "--port", str(port)]
     with subprocess.Popen(
         command,

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 import socket
 import ssl
 import struct
@@ -235,3 +236,13 @@ def free_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
+
+
+def port_to_hand_over() -> int:
+    """A port that another process may open in a moment. The system gives a port of this
+    range to no socket that takes any: no other test gets it in between."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("No free port was found between 20000 and 30000")

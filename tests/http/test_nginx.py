@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from crawler.http.transport import Transport
-from tests.http.servers import certificates, client, free_port, options
+from tests.http.servers import certificates, client, options, port_to_hand_over
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
 
@@ -46,8 +46,7 @@ http {{
 @asynccontextmanager
 async def nginx(folder: Path) -> AsyncIterator[str]:
     """nginx, which ends each connection after 200 requests; its URL."""
-    with free_port() as port:
-        pass  # so that it is free for nginx
+    port = port_to_hand_over()
     (folder / "files").mkdir()
     (folder / "files" / "large").write_bytes(bytes(12_000_000))
     certificates().authority.issue_cert("localhost").private_key_and_cert_chain_pem \

@@ -11,6 +11,8 @@ import obstore
 import pytest
 from obstore.store import MemoryStore, from_url
 
+from tests.http.servers import port_to_hand_over
+
 BUCKET = "books"
 OPTIONS = {
     "region": "us-east-1",
@@ -50,14 +52,13 @@ class S3Server:
         self._module = pytest.importorskip(
             "moto.server", reason="needs moto, a server that speaks S3"
         )
-        self._port = 0
+        self._port = port_to_hand_over()  # it is free while the server is away
 
     def start(self) -> None:
         self._server = self._module.ThreadedMotoServer(
             ip_address="127.0.0.1", port=self._port, verbose=False
         )
         self._server.start()
-        _, self._port = self._server.get_host_and_port()
 
     def stop(self) -> None:
         self._server.stop()
