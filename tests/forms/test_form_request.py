@@ -136,7 +136,7 @@ async def test_a_file_is_named_by_its_path_in_the_request(tmp_path: Path) -> Non
 async def test_a_page_in_xml_has_no_forms() -> None:
     response = await page("<x/>", **{"content-type": "text/xml"})
 
-    with pytest.raises(SelectorError, match="is XML"):
+    with pytest.raises(SelectorError, match="finds only HTML"):
         response.form()
 
 
