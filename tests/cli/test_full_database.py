@@ -20,6 +20,8 @@ from tests.cli.team_site import TeamSite, serving_team, write_team_spider
 from tests.cli.test_work import RATE, ended, titles, until
 from tests.postgres import Server
 
+pytestmark = pytest.mark.alone
+
 HOSTS, PAGES = 8, 24
 #: What a database reports when a table cannot grow.
 FULL = """

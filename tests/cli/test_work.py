@@ -18,6 +18,8 @@ from tests.cli.sites import crawl, starting
 from tests.cli.team_site import TeamSite, serving_team, write_team_spider
 from tests.postgres import Server
 
+pytestmark = pytest.mark.alone
+
 HOSTS, PAGES, RATE = 12, 40, 8.0
 #: The interval of a host, less what a busy machine may take off a gap on its way.
 LEAST = 0.3 / RATE
