@@ -8,7 +8,6 @@ pending.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -167,8 +166,7 @@ class WrittenOutput(msgspec.Struct, frozen=True):
 
 
 # Over 12 attributes: a plain value with one field for each figure of a report.
-@dataclass
-class Report:
+class Report(msgspec.Struct):
     """The result of a run; `summary()` returns the keys of `--summary`."""
 
     spider: str
@@ -186,31 +184,31 @@ class Report:
     found: int = 0
     pages: int = 0
     #: The items themselves if the crawl had no other output; else empty.
-    items: list[Any] = field(default_factory=list)
+    items: list[Any] = msgspec.field(default_factory=list)
     item_count: int = 0
     #: The published outputs.
     written: tuple[WrittenOutput, ...] = ()
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
     failed: int = 0
     redirected: int = 0
     retried: int = 0
     #: Requests made by `self.fetch`; they are not counted as pages.
     fetched: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = msgspec.field(default_factory=dict)
     pending: int = 0
     #: The spider's own counters, from `count`.
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
     #: The share of typed items with a value in each field, as `{"Book.price": 0.98}`.
-    fields: dict[str, float] = field(default_factory=dict)
+    fields: dict[str, float] = msgspec.field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
     pages_per_second: float = 0.0
-    statuses: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, int] = field(default_factory=dict)
-    http_versions: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, int] = msgspec.field(default_factory=dict)
+    errors: dict[str, int] = msgspec.field(default_factory=dict)
+    http_versions: dict[str, int] = msgspec.field(default_factory=dict)
     #: For each proxy of the list: its requests, failures and bans, in this process
     #: only. The names contain no credentials.
-    proxies: dict[str, dict[str, int]] = field(default_factory=dict)
+    proxies: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     connections: int = 0
     #: How often an origin was changed back to HTTP/1.1 after HTTP/2 errors.
     http2_fallbacks: int = 0
@@ -218,17 +216,17 @@ class Report:
     pool_waits: int = 0
     #: Functions of the spider that blocked the event loop often, and for how many
     #: seconds.
-    blocking: dict[str, float] = field(default_factory=dict)
+    blocking: dict[str, float] = msgspec.field(default_factory=dict)
     hosts: int = 0
     peak_rss_mb: float = 0.0
     resumed: bool = False
     version: str = __version__
     #: Problems and what to do about them: lines for a person.
-    advice: list[str] = field(default_factory=list)
+    advice: list[str] = msgspec.field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """Return the report as JSON values; `items` is the number of items."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values = msgspec.structs.asdict(self)
         values["items"] = values.pop("item_count")
         values["finish_reason"] = str(self.finish_reason)
         values["shortfalls"] = [
@@ -248,7 +246,7 @@ class Report:
         values["shortfalls"] = tuple(Shortfall(**each) for each in missed)
         written = values.get("written", ())
         values["written"] = tuple(WrittenOutput(**each) for each in written)
-        known = {each.name for each in fields(cls)}
+        known = set(cls.__struct_fields__)
         return cls(**{name: values[name] for name in values if name in known})
 
 

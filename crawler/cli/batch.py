@@ -10,8 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from crawler.cli import exits, summary
 from crawler.cli.alarm import failure, tell
@@ -142,7 +143,7 @@ class _Work:
             args, self._project, job.name, spider, settings, job.outputs
         )
         rate = args.max_error_rate
-        return replace(
+        return msgspec.structs.replace(
             terms,
             zone=job.zone,
             max_runtime=self._left(job),

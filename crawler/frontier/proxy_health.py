@@ -7,7 +7,8 @@ failed proxy may be the only one that works later.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 #: Seconds of the first pause after a failure and after a ban. Each pause is twice the
 #: previous one, up to the longest.
@@ -15,8 +16,7 @@ FIRST_REST, LONGEST_REST = 5.0, 600.0
 FIRST_BAN, LONGEST_BAN = 60.0, 3600.0
 
 
-@dataclass(slots=True)
-class Trouble:
+class Trouble(msgspec.Struct):
     """Failures in a row of one proxy, or bans in a row at one host."""
 
     count: int = 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,8 +25,7 @@ class ItemField(msgspec.Struct, frozen=True):
     attribute: str = ""
 
 
-@dataclass(frozen=True)
-class ItemType:
+class ItemType(msgspec.Struct, frozen=True, dict=True):
     """What is known of items before the first one; outputs take their columns from
     it."""
 

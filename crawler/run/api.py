@@ -260,7 +260,7 @@ def _made(
     return Crawl(spider, settings, **terms)
 
 
-_TERMS = tuple(RunOptions.__dataclass_fields__)
+_TERMS = RunOptions.__struct_fields__
 
 
 def _only(error: BaseException) -> BaseException:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time as wall_time
 from typing import Any
+
+import msgspec
 
 from crawler.errors import ConfigError
 from crawler.http import AsyncBaseTransport
@@ -20,8 +21,7 @@ from crawler.store.base import Store
 
 
 # Over 12 attributes: a plain value with one field for each option of a run.
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one run, besides spider and settings."""
 
     #: The name of the stored state; None: the state is kept in memory.
@@ -65,17 +65,17 @@ class RunOptions:
     observers: tuple[Observer, ...] = ()
     #: Maximum number of requests in flight by `Request.kind`: {"browser": 2} allows
     #: two. Other kinds have no limit.
-    ceilings: Mapping[str, int] = field(default_factory=dict)
+    ceilings: Mapping[str, int] = msgspec.field(default_factory=dict)
     event_hooks: Any = None
     auth: Any = None
 
     def __post_init__(self) -> None:
         # treat a single output as a list of one
         if isinstance(self.outputs, str | OutputSpec | Sink):
-            object.__setattr__(self, "outputs", (self.outputs,))
-        object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "observers", tuple(self.observers))
-        object.__setattr__(self, "ceilings", dict(self.ceilings))
+            msgspec.structs.force_setattr(self, "outputs", (self.outputs,))
+        msgspec.structs.force_setattr(self, "layers", tuple(self.layers))
+        msgspec.structs.force_setattr(self, "observers", tuple(self.observers))
+        msgspec.structs.force_setattr(self, "ceilings", dict(self.ceilings))
         for kind, ceiling in self.ceilings.items():
             if type(ceiling) is not int or ceiling < 1:
                 raise ConfigError(
@@ -91,7 +91,9 @@ class RunOptions:
         """The options, with limits from the settings for those that are None."""
         names = ("pages", "items", "errors", "time")
         unset = [name for name in names if getattr(self, name) is None]
-        return replace(self, **{name: getattr(crawl, name) for name in unset})
+        return msgspec.structs.replace(
+            self, **{name: getattr(crawl, name) for name in unset}
+        )
 
     def outputs_of(self, spider: Spider) -> Sequence[str | OutputSpec | Sink]:
         """Return the outputs of a run of `spider`."""

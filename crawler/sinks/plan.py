@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -85,7 +84,9 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
                     "item_types = [Book, Author] on the spider"
                 )
             found += [
-                replace(spec, uri=spec.uri.replace(TYPE, name), types=(name,))
+                msgspec.structs.replace(
+                    spec, uri=spec.uri.replace(TYPE, name), types=(name,)
+                )
                 for name in names
             ]
         return found
@@ -102,15 +103,15 @@ class OutputPlan(msgspec.Struct, frozen=True, kw_only=True):
                     f"Output {output.uri}: no item type {name!r}: {known}"
                 )
         began = datetime.datetime.fromtimestamp(started, self.zone)
-        spec = replace(output, uri=dated(output.uri, self.job, began))
+        spec = msgspec.structs.replace(output, uri=dated(output.uri, self.job, began))
         uri = numbered(
             spec.uri,
             run,
             is_kept=self.is_durable,
             owns=owns,
-            locate=lambda uri: locate_spec(replace(spec, uri=uri)),
+            locate=lambda uri: locate_spec(msgspec.structs.replace(spec, uri=uri)),
         )
-        spec = replace(spec, uri=uri)
+        spec = msgspec.structs.replace(spec, uri=uri)
         return open_sink(
             spec,
             mode=self.mode,

@@ -6,8 +6,9 @@ Rule: a description opens nothing. It comes from code, or from [outputs.NAME].
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any
+
+import msgspec
 
 from crawler import settings as layers
 from crawler.errors import ConfigError
@@ -15,8 +16,7 @@ from crawler.settings import Bytes
 from crawler.sinks.placement import Mode
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputSpec:
+class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One output, as [outputs.NAME] or `Spider.outputs` describes it.
 
     OutputSpec(uri="s3://bucket/{type}.parquet", types=("Book", "Author"))
@@ -45,7 +45,7 @@ class OutputSpec:
     #: Write the JSON Schema of the items beside the output.
     schema: bool = False
     #: Other options for the format, the location or the sink.
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.uri and not self.sink:
@@ -78,7 +78,7 @@ def spec_of(name: str, table: object, source: str) -> OutputSpec:
     place = f"{source}: [outputs.{name}]"
     if not isinstance(table, Mapping):
         raise ConfigError(f"{place} must be a table")
-    known = {each.name for each in fields(OutputSpec)} - {"options", "sink"}
+    known = set(OutputSpec.__struct_fields__) - {"options", "sink"}
     values: dict[str, Any] = {"options": {}}
     for key, value in table.items():
         if key == "class":

@@ -7,7 +7,6 @@ whether a run has ended.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,7 @@ FORGOTTEN = "forgotten"
 _COLUMNS = "number, spider, arguments, started, finished, reason, seconds, counters"
 
 
-@dataclass(frozen=True, slots=True)
-class JobFiles:
+class JobFiles(msgspec.Struct, frozen=True):
     """The paths of a job's files."""
 
     folder: Path
