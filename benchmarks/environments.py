@@ -25,7 +25,7 @@ def make_peers() -> dict[str, str]:
     return versions(PEERS, _PEER_PACKAGES)
 
 
-def make_ours(*, rebuild: bool) -> dict[str, str]:
+def make_ours(*, rebuild: bool, extras: str = "") -> dict[str, str]:
     """Install the project from its wheel, not editable, with its bytecode compiled."""
     if rebuild or not (OURS / _BUILT_FROM).exists():
         if not (OURS / "bin" / "python").exists():
@@ -33,7 +33,7 @@ def make_ours(*, rebuild: bool) -> dict[str, str]:
         with tempfile.TemporaryDirectory() as folder:
             _pip(OURS, "wheel", "--no-deps", "-w", folder, str(HERE.parent))
             wheel = next(Path(folder).glob("*.whl"))
-            _pip(OURS, "install", str(wheel))
+            _pip(OURS, "install", f"{wheel}[{extras}]" if extras else str(wheel))
             # The version number may be that of a build with older code.
             _pip(OURS, "install", "--no-deps", "--force-reinstall", str(wheel))
             (OURS / _BUILT_FROM).write_text(_commit(), "utf-8")

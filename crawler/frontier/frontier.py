@@ -16,7 +16,7 @@ time, and a host that changes is queued again. Kinds of requests with a limit
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from math import inf
 from typing import Generic
@@ -293,6 +293,11 @@ class Frontier(Generic[E]):
     def has_stock(self) -> bool:
         """Whether the store has entries that are not in the frontier."""
         return bool(self._stock.ends)
+
+    def hosts(self) -> Iterator[str]:
+        """Return the hosts with entries here or in the store; some may come twice."""
+        yield from self._queues
+        yield from self._stock.ends
 
     def held(self, host: str) -> set[int]:
         """Return the fingerprints of this host's entries in the frontier, so that the

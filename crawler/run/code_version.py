@@ -27,6 +27,8 @@ _DIGITS = 12
 #: Number of bytes before the code in a compiled module; they include its source's date.
 _HEAD_OF_COMPILED = 16
 _SUFFIXES = (".py", ".pyc")
+#: Top-level packages of a spider's base classes that are not the project's own.
+_NOT_OWN = ("builtins", "abc", "typing", "crawler")
 _PACKAGE = Path(__file__).parents[1]
 _LIBRARY = Path(sysconfig.get_path("stdlib"))
 
@@ -37,17 +39,23 @@ def code_version(spider: type[Spider]) -> str:
     A module without source counts by its compiled code, and its imports are not
     followed. A module without any file counts by its name.
     """
-    sources = _Sources()
-    names = [each.__module__ for each in spider.__mro__]
-    sources.packages = {name.partition(".")[0] for name in names if "." in name}
-    for name in dict.fromkeys(names):
-        if name.partition(".")[0] not in ("builtins", "abc", "typing", "crawler"):
-            sources.add(name, is_own=True)
-    sources.follow()
     whole = sha256()
-    for line in sorted(sources.found.values()):
+    for line in sorted(code_files(spider).values()):
         whole.update(line)
     return f"{__version__}+{whole.hexdigest()[:_DIGITS]}"
+
+
+def code_files(spider: type[Spider]) -> dict[Path | str, bytes]:
+    """Return the files of the spider's code with a hash of each; a module without a
+    file is there by its name."""
+    sources = _Sources()
+    modules = dict.fromkeys(each.__module__ for each in spider.__mro__)
+    names = [name for name in modules if name.partition(".")[0] not in _NOT_OWN]
+    sources.packages = {name.partition(".")[0] for name in names if "." in name}
+    for name in names:
+        sources.add(name, is_own=True)
+    sources.follow()
+    return sources.found
 
 
 class _Sources:

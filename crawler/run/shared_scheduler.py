@@ -115,6 +115,17 @@ class SharedScheduler(Scheduler):
         shards = map(shard_of, hosts | self._robots.keys())
         return frozenset(shards) | self._fetching.keys()
 
+    def is_idle(self) -> bool:
+        """Return whether there is nothing to do at the hosts of this process."""
+        if self.in_flight or self._robots or self._fetching:
+            return False
+        return not any(map(self._team.owns, self.frontier.hosts()))
+
+    def working_shards(self) -> frozenset[int]:
+        """Return the shards with entries that were not requested yet, or that are
+        just requested."""
+        return frozenset(map(shard_of, self.frontier.hosts()))
+
     def end(self) -> None:
         """End when nothing is in flight, because no process will find more."""
         self.landed(Committed(), (), 1)

@@ -32,6 +32,10 @@ from crawler.stats import FinishReason
 from crawler.store.base import Facts
 from crawler.store.sharing import Needs, News, Team
 
+#: After its work has run out, a process asks others for work so many times in short
+#: intervals.
+IMPATIENT_BEATS = 20
+
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +62,10 @@ class Teamwork:
         self._parts = parts
         self._workers = 1
         self._is_over = False
+        #: Whether shards are about to change their owner.
+        self._is_moving = False
+        #: Number of beats since this process had something to do.
+        self._idle_beats = 0
         #: Why this process must leave the run; "" if it may stay.
         self._refusal = ""
         self._beaten = anyio.Event()
@@ -116,7 +124,7 @@ class Teamwork:
                 self._take(news)
             beaten, self._beaten = self._beaten, anyio.Event()
             beaten.set()
-            await anyio.sleep(self._team.lease.beat)
+            await anyio.sleep(self._interval())
 
     def _needs(self) -> Needs:
         scheduler, now = self._parts.scheduler, asyncio.get_running_loop().time()
@@ -127,7 +135,21 @@ class Teamwork:
             # Another process may send the next request to these hosts.
             {host: rest for host, rest in resting.items() if not self._team.owns(host)},
             scheduler.hand_over.wanted,
+            self._is_idle(),
+            scheduler.working_shards,
         )
+
+    def _is_idle(self) -> bool:
+        is_idle = self._parts.scheduler.is_idle()
+        self._idle_beats = self._idle_beats + 1 if is_idle else 0
+        return is_idle
+
+    def _interval(self) -> float:
+        """Return the seconds until the next beat: fewer while shards or the end of the
+        crawl pass from process to process."""
+        is_waiting = 0 < self._idle_beats <= IMPATIENT_BEATS
+        is_quick = self._is_moving or self._is_over or is_waiting
+        return self._team.lease.beat / (5 if is_quick else 1)
 
     def _take(self, news: News) -> None:
         parts = self._parts
@@ -139,6 +161,7 @@ class Teamwork:
         parts.scheduler.gain(news.gained)
         parts.scheduler.hand_over.note(news.shards, news.called)
         parts.scheduler.stir(news.stirred)
+        self._is_moving = news.is_moving
         if news.workers != self._workers:
             self._workers = news.workers
             parts.share(news.workers)

@@ -15,7 +15,8 @@ Rule: only durations are compared, never the clocks of two machines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -71,6 +72,10 @@ class Needs:
     resting: Mapping[str, float] = field(default_factory=dict)
     #: Shards of other workers that requests of `self.fetch` wait for.
     wanted: frozenset[int] = frozenset()
+    #: Whether it has nothing to do, so that others give it some of their sites.
+    is_idle: bool = False
+    #: Returns its shards with pending entries; called if shards may change their owner.
+    working: Callable[[], AbstractSet[int]] = frozenset
 
 
 @dataclass(slots=True)
@@ -93,6 +98,9 @@ class News:
     item: int = 0
     workers: int = 1
     permits: int = 0
+    #: Whether shards are about to change their owner, so that the next renewal comes
+    #: soon.
+    is_moving: bool = False
     #: Why the crawl is over; "" while it is not.
     over: str = ""
     #: Why this worker must leave the run, as a line for a person; empty: it may stay.

@@ -9,13 +9,13 @@ import pytest
 from tests.cli.sites import SHOP, crawl, serving, write_spider
 
 
-@pytest.mark.parametrize("kind", ["files", "shared"])
+@pytest.mark.parametrize("kind", ["files", "database", "newest_database"])
 def test_old_runs_are_removed_and_the_latest_stays(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     at: tuple[str, ...] = ()
-    if kind == "shared":
-        at = ("-s", f"storage.url={request.getfixturevalue('database')}")
+    if kind != "files":
+        at = ("-s", f"storage.url={request.getfixturevalue(kind)}")
     with serving(SHOP) as site:
         write_spider(tmp_path, site.url)
         for _ in range(3):

@@ -61,7 +61,7 @@ def test_three_processes_crawl_one_run(tmp_path: Path, database: str) -> None:
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
     paths = Counter((host, path) for _, host, path in site.log)
     assert max(paths.values()) == 1
-    assert min(site.gaps()) >= LEAST
+    assert min(site.gaps_between_clients()) >= LEAST
     assert len(site.asked_robots()) == HOSTS
 
 
@@ -91,11 +91,15 @@ def test_fetches_of_sites_that_other_processes_own_keep_their_pace(
         for host in range(6)
         for number in numbers
     )
-    assert min(site.gaps()) >= LEAST
+    assert min(site.gaps_between_clients()) >= LEAST
 
 
-def test_one_command_starts_several_processes(tmp_path: Path, database: str) -> None:
-    at = ("-s", f"storage.url={database}", "--summary", "summary.json")
+@pytest.mark.parametrize("server", ["database", "newest_database"])
+def test_one_command_starts_several_processes(
+    request: pytest.FixtureRequest, tmp_path: Path, server: str
+) -> None:
+    url = request.getfixturevalue(server)
+    at = ("-s", f"storage.url={url}", "--summary", "summary.json")
     with serving_team(HOSTS, PAGES) as site:
         write_team_spider(tmp_path, site, RATE)
         made = crawl(tmp_path, "run", "team", "--processes", "3", *at)
@@ -268,7 +272,7 @@ def test_a_failover_that_loses_commits_is_told_and_costs_no_page_and_no_item(
         found = connection.execute("SELECT title FROM items").fetchall()
     assert sorted(title for (title,) in found) == site.all_titles
     assert len(site.log) > HOSTS * PAGES  # what was lost was crawled again
-    assert min(site.gaps()) >= LEAST
+    assert min(site.gaps_between_clients()) >= LEAST
 
 
 @pytest.mark.slow
@@ -295,4 +299,4 @@ def test_a_database_that_is_killed_and_away_for_a_while_costs_nothing(
     assert asked == still, "asked after the lease was over"
     assert (leader.returncode, worker.returncode) == (0, 0), told
     assert titles(tmp_path / "out" / "team-1.jsonl") == site.all_titles
-    assert min(site.gaps()) >= LEAST
+    assert min(site.gaps_between_clients()) >= LEAST

@@ -43,14 +43,18 @@ import sys
 from pathlib import Path
 sys.path.append(str(Path("env/site-packages").resolve()))
 from crawler.cli.loading import load_folder, load_spider
-from crawler.run.code_version import code_version
+from crawler.run.code_version import code_files, code_version
 root = Path().resolve()
 if sys.argv[1] == "by name":
     spider = load_folder(root / "spiders", root).spiders["books"]
 else:
     sys.path.append(str(root))
     spider = load_spider(root / "spiders" / "books.py")
-print(code_version(spider))
+if len(sys.argv) == 2:
+    print(code_version(spider))
+else:
+    for path in sorted(code_files(spider)):
+        print(path.relative_to(root))
 """
 
 
@@ -62,9 +66,9 @@ def project(folder: Path, ends: str = "\n") -> Path:
     return folder
 
 
-def version(folder: Path, how: str = "by name") -> str:
+def version(folder: Path, *how: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", ASK, how],
+        [sys.executable, "-c", ASK, *(how or ("by name",))],
         cwd=folder,
         env=environment(PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
@@ -115,6 +119,15 @@ def test_other_spiders_and_installed_packages_do_not_count(tmp_path: Path) -> No
             file.write("# changed\n")
 
     assert version(tmp_path) == before
+
+
+@pytest.mark.parametrize("how", ["by name", "by file"])
+def test_only_the_projects_own_files_are_read(tmp_path: Path, how: str) -> None:
+    """All of the crawler's own would cost a run half a second."""
+    files = version(project(tmp_path), how, "files").splitlines()
+
+    others = ("spiders/music.py", "shop/never.py", "env/site-packages/installed.py")
+    assert files == sorted(FILES.keys() - set(others))
 
 
 def compiled(root: Path, text: str, date: int) -> None:

@@ -120,6 +120,29 @@ def test_shards_with_a_page_robots_txt_or_a_fetch_out_are_busy() -> None:
     virtual(main)
 
 
+def test_a_process_is_idle_without_entries_of_its_own_hosts() -> None:
+    async def main() -> None:
+        shared = Shared(HOME)
+        made = shared.scheduler
+        assert made.is_idle()
+        made.landed(Committed(added=[entry(HOME)]), [], 0)
+        assert not made.is_idle()
+        assert made.working_shards() == {shard_of(HOME)}
+        out = cast(Entry, await anext(made))
+        assert not made.is_idle()
+        made.done(out, asked=True, is_page=True)
+        made.landed(Committed(), [(out, None)], 0)
+        assert made.working_shards() == frozenset()
+        assert made.is_idle()
+        # The store knows further entries of this host.
+        made.gain({HOME: 0.0})
+        assert not made.is_idle()
+        shared.lose(HOME)
+        assert made.is_idle()
+
+    virtual(main)
+
+
 def test_a_fetch_waits_for_the_host_of_another_process_and_asks_for_it() -> None:
     async def main() -> None:
         shared = Shared(HOME)

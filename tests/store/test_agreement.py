@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -230,6 +231,12 @@ def test_the_stores_agree(
         asyncio.run(_agree(sqlite, partial(sqlite, index_every=9_999), played, limit))
 
 
+@pytest.fixture(scope="module", params=["postgres", "newest_postgres"])
+def server(request: pytest.FixtureRequest) -> Server:
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
 @given(played=groups, limit=st.none() | st.integers(1, 12))
 @settings(
     max_examples=40,
@@ -238,11 +245,11 @@ def test_the_stores_agree(
     derandomize=True,
 )
 def test_the_shared_store_agrees(
-    postgres: Server, played: list[list[Step]], limit: int | None
+    server: Server, played: list[list[Step]], limit: int | None
 ) -> None:
-    postgres.empty()
+    server.empty()
 
     def shared(clock: Clock) -> Store:
-        return open_store(StorageSettings(url=postgres.uri), "books", clock=clock)
+        return open_store(StorageSettings(url=server.uri), "books", clock=clock)
 
     asyncio.run(_agree(shared, shared, played, limit))

@@ -50,10 +50,10 @@ def wrapped(folder: Path, clock: Clock) -> Store:
 
 
 def made(request: pytest.FixtureRequest, folder: Path, clock: Clock) -> Store:
-    """The store of one parameter; "shared" is in a server's database."""
-    if request.param == "shared":
+    """The store of one parameter, which may name the fixture of a database."""
+    if isinstance(request.param, str):
         return open_store(
-            StorageSettings(url=request.getfixturevalue("database")),
+            StorageSettings(url=request.getfixturevalue(request.param)),
             "books",
             clock=clock,
         )
@@ -61,7 +61,9 @@ def made(request: pytest.FixtureRequest, folder: Path, clock: Clock) -> Store:
     return make(folder, clock)
 
 
-@pytest.fixture(params=[memory, durable, indexed, wrapped, "shared"])
+@pytest.fixture(
+    params=[memory, durable, indexed, wrapped, "database", "newest_database"]
+)
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[Store]:

@@ -25,6 +25,9 @@ from crawler.store.postgres.pipeline import StatementPipeline
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
+#: Number of beats that idle workers have to take the sites that they were given.
+PATIENCE = 5
+
 
 @dataclass(slots=True)
 class Holdings:
@@ -38,6 +41,8 @@ class Holdings:
     #: Shards that it has asked for, and shards that it received in this way.
     wanted: set[int] = field(default_factory=set)
     called_in: set[int] = field(default_factory=set)
+    #: Number of beats before it gives sites to idle workers again.
+    patience: int = 0
 
     def copy(self) -> Holdings:
         """Return a copy that can be changed."""
@@ -47,21 +52,27 @@ class Holdings:
             set(self.leaving),
             set(self.wanted),
             set(self.called_in),
+            self.patience,
         )
 
-    def part(self, count: int, busy: AbstractSet[int]) -> frozenset[int]:
+    def part(self, count: int, has_work: AbstractSet[int]) -> frozenset[int]:
         """Return `count` shards that this worker gives to others.
 
-        They contain the same proportion of the busy shards and of the idle ones, so
+        They contain the same proportion of the shards with work and of the others, so
         that the other worker gets its share of the work.
         """
         # A shard that was asked for will probably be needed again.
         free = self.shards - self.called_in
-        working, idle = sorted(free & busy), sorted(free - busy)
+        working, idle = sorted(free & has_work), sorted(free - has_work)
         share = round(len(working) * count / len(self.shards))
         first = working[:share] + idle[: count - share]
         rest = [*working[share:], *sorted(self.called_in & self.shards)]
         return frozenset((first + rest)[:count])
+
+    def for_idle(self, has_work: AbstractSet[int], part: float) -> frozenset[int]:
+        """Return this part of the shards that have work, rounded down."""
+        free = sorted((self.shards - self.called_in) & has_work)
+        return frozenset(free[: int(len(free) * part)])
 
     def leave(self, shards: AbstractSet[int]) -> None:
         """Start no more requests in these shards.
@@ -93,7 +104,9 @@ class Beat:
         self.is_limited = False
         self.items_limit: int | None = None
 
-    async def renew(self, batch: int, before: datetime | None) -> bool:
+    async def renew(
+        self, batch: int, before: datetime | None, is_idle: bool = False
+    ) -> bool:
         """Renew the lease. `batch` is the number of the last news that the worker has
         read.
 
@@ -104,7 +117,8 @@ class Beat:
         # Lock in the same order as a commit: the worker's row first, then the run's.
         pipeline, me = self._pipeline, self._run.worker
         was = [] if before is None else await self._ask(sql.EXPIRES, (me,))
-        renewed = await pipeline.send(sql.RENEW, (self._lease.seconds, batch, me))
+        values = (self._lease.seconds, batch, is_idle, me)
+        renewed = await pipeline.send(sql.RENEW, values)
         rows = await pipeline.rows(renewed)
         if not rows:
             raise LeaseLost(GIVEN_UP)
@@ -125,8 +139,9 @@ class Beat:
         if run.is_leader:
             await self._lead()
         (
-            (news.workers, batch, over, left, permits, news.item, self.items_limit),
+            (news.workers, idle, batch, over, left, permits, news.item, items_limit),
         ) = await self._ask(sql.STANDING)
+        self.items_limit = items_limit
         if batch < holdings.batch:
             raise LeaseLost(COMMITS_LOST)
         news.over = over or ""
@@ -134,6 +149,8 @@ class Beat:
             news.over = news.over or "pages_limit"
         self.is_limited = left is not None
         await self._share_out(needs)
+        await self._balance(needs, idle)
+        news.is_moving = bool(holdings.leaving or holdings.wanted)
         await self._read_news()
         holdings.batch = batch
 
@@ -159,10 +176,8 @@ class Beat:
         self.returned = amount
 
     async def _share_out(self, needs: Needs) -> None:
-        """Take free shards up to a fair share, and release shards beyond it.
-
-        A shard that another worker asks for is released in any case.
-        """
+        """Release the shards that this worker has left, and hand over those that pages
+        wait for."""
         worker, holdings, news = self._run.worker, self.holdings, self.news
         free = holdings.leaving - needs.busy
         if free:
@@ -172,19 +187,40 @@ class Beat:
         called = await self._ask(sql.CALLED, (worker,))
         news.called = frozenset(shard for (shard,) in called)
         holdings.leave(news.called)
-        gained = await self._claim_wanted(needs.wanted)
-        fair = math.ceil(SHARDS / max(1, news.workers))
-        if len(holdings.shards) > fair:
-            surplus = len(holdings.shards) - fair
-            holdings.leave(holdings.part(surplus, needs.busy))
-        elif len(holdings.shards) < fair:
-            wanted = fair - len(holdings.shards)
-            claimed = await self._ask(sql.CLAIM, (worker, wanted))
-            gained |= {shard for (shard,) in claimed}
-        if gained:
-            news.shards = frozenset(gained)
-            news.gained = await self._hosts_of(gained)
-            holdings.shards |= gained
+        await self._gain(await self._claim_wanted(needs.wanted))
+
+    async def _balance(self, needs: Needs, idle: int) -> None:
+        """Take free shards up to a fair share, and leave shards beyond it.
+
+        If `idle` of the workers have nothing to do, they take all free shards, and each
+        of the others gives them a part of its shards with work.
+        """
+        holdings, workers = self.holdings, max(1, self.news.workers)
+        surplus = len(holdings.shards) - math.ceil(SHARDS / workers)
+        holdings.patience = max(0, holdings.patience - 1)
+        if needs.is_idle:
+            await self._claim(SHARDS)
+        elif surplus > 0:
+            has_work = needs.busy | needs.working()
+            holdings.leave(holdings.part(surplus, has_work))
+            holdings.patience = PATIENCE
+        elif idle and not (holdings.leaving or holdings.patience):
+            has_work = needs.busy | needs.working()
+            holdings.leave(holdings.for_idle(has_work, idle / workers))
+            holdings.patience = PATIENCE
+        elif not idle and surplus < 0:
+            await self._claim(-surplus)
+
+    async def _claim(self, most: int) -> None:
+        """Take so many of the free shards, if there are."""
+        claimed = await self._ask(sql.CLAIM, (self._run.worker, most))
+        await self._gain({shard for (shard,) in claimed})
+
+    async def _gain(self, shards: set[int]) -> None:
+        if shards:
+            self.news.shards |= shards
+            self.news.gained |= await self._hosts_of(shards)
+            self.holdings.shards |= shards
 
     async def _claim_wanted(self, wanted: frozenset[int]) -> set[int]:
         """Ask for these shards; return those that this worker has received by now."""

@@ -242,8 +242,11 @@ _CODE = """ALTER TABLE crawler.runs
 #: The portion that has staged the URL last: staging it again changes nothing.
 _PORTION = "ALTER TABLE run.staged_urls ADD portion bigint NOT NULL DEFAULT 0"
 
+#: Whether the worker has nothing to do, so that others give it some of their sites.
+_IDLE = "ALTER TABLE run.workers ADD idle boolean NOT NULL DEFAULT false"
+
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE)
-RUN_STEPS = (_RUN, _WANTED, _PORTION)
+RUN_STEPS = (_RUN, _WANTED, _PORTION, _IDLE)
 
 #: Maximum number of requests that one commit may number.
 GROUP = 2**24

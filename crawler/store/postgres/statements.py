@@ -215,12 +215,12 @@ LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNIN
 # -- sharing a run among workers
 
 RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
-    read_batch = %s WHERE id = %s AND NOT dead RETURNING expires"""
+    read_batch = %s, idle = %s WHERE id = %s AND NOT dead RETURNING expires"""
 # The statement waits until a transaction of a lost connection is over.
 EXPIRES = "SELECT expires FROM run.workers WHERE id = %s FOR UPDATE"
-STANDING = """SELECT (SELECT count(*) FROM run.workers WHERE NOT dead), batch, over,
-    pages_left, (SELECT sum(permits) FROM run.workers WHERE NOT dead)::bigint, items,
-    items_limit FROM run.state"""
+STANDING = """SELECT workers, idle, batch, over, pages_left, permits, items, items_limit
+    FROM run.state, (SELECT count(*) AS workers, count(*) FILTER (WHERE idle) AS idle,
+        sum(permits)::bigint AS permits FROM run.workers WHERE NOT dead) AS alive"""
 CODE = "SELECT code, code_since FROM crawler.runs WHERE id = %s AND code <> %s"
 CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
         SELECT shard FROM run.shards

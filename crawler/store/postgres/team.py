@@ -88,7 +88,7 @@ class PostgresTeam:
         run, doubtful = self._run, self._doubtful
         beat = Beat(pipeline, run, self.lease)
         before = None if doubtful is None else doubtful.expires
-        has_landed = await beat.renew(self._holdings.batch, before)
+        has_landed = await beat.renew(self._holdings.batch, before, needs.is_idle)
         if doubtful is not None and has_landed:
             self._keep(doubtful)
         self._doubtful = None

@@ -16,6 +16,7 @@ pytest.importorskip("psycopg", reason="needs the extra postgres")
 
 from crawler.errors import JobLocked, LeaseLost, NoRun, StoreError
 from crawler.store.base import Facts, Outcome, State
+from crawler.store.postgres.beat import PATIENCE
 from crawler.store.postgres.store import PostgresStore
 from crawler.store.sharing import Needs, shard_of
 from tests.postgres import Server
@@ -192,6 +193,64 @@ async def test_a_worker_that_joins_gets_its_share_of_the_busy_sites(
 
     assert 10 < len(news.gained) < 30
     assert not any(map(store.team.owns, news.gained))
+    await second.close(0.0)
+
+
+async def test_an_idle_worker_gets_half_of_the_sites_with_work(
+    store: PostgresStore, database: str
+) -> None:
+    names = [f"h{number}.example" for number in range(40)]
+    await store.commit([found(*(entry(f"https://{name}/") for name in names))])
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    for _ in range(2):
+        await store.team.beat(Needs())
+    await anyio.sleep(0.15)
+    assert not (await second.team.beat(Needs())).is_moving
+    for _ in range(PATIENCE):
+        await store.team.beat(Needs())
+    mine = frozenset(shard_of(name) for name in names if store.team.owns(name))
+    has_work = Needs(working=lambda: mine)
+
+    # The second worker has ended all its pages.
+    await second.team.beat(Needs(is_idle=True))
+    assert (await store.team.beat(has_work)).is_moving
+    # What was left comes to the second worker, and nothing more on the way there.
+    assert not (await store.team.beat(has_work)).is_moving
+    await anyio.sleep(0.15)
+    news = await second.team.beat(Needs(is_idle=True))
+    await store.team.beat(has_work)
+
+    given = frozenset(map(shard_of, news.gained))
+    assert len(given) == len(mine) // 2
+    assert given == mine - {shard_of(name) for name in names if store.team.owns(name)}
+
+    # It has work, so it leaves what is beyond its share: shards without work.
+    has_them = Needs(working=lambda: given)
+    assert (await second.team.beat(has_them)).is_moving
+    await second.team.beat(has_them)
+    await anyio.sleep(0.15)
+    assert (await store.team.beat(has_work)).gained == {}
+    assert all(map(second.team.owns, news.gained))
+    await second.close(0.0)
+
+
+async def test_a_single_site_with_work_stays(
+    store: PostgresStore, database: str
+) -> None:
+    await store.commit([found(entry("a"))])
+    second = PostgresStore(database)
+    await second.open(JOINING)
+    has_work = Needs(working=lambda: frozenset({shard_of("books.example")}))
+    for _ in range(2):
+        await store.team.beat(has_work)
+    await anyio.sleep(0.15)
+    assert store.team.owns("books.example")
+
+    for _ in range(3):
+        await second.team.beat(Needs(is_idle=True))
+        assert not (await store.team.beat(has_work)).is_moving
+
     await second.close(0.0)
 
 
