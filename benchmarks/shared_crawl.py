@@ -3,8 +3,8 @@
     python -m benchmarks.shared_crawl [--hosts 8] [--rounds 3]
 
 Each crawl reads PostgreSQL's documentation from so many hosts of nginx on this machine,
-and writes one item a page: with the SQLite store, with PostgreSQL, and with two processes
-over PostgreSQL. CPU is that of the crawl, of PostgreSQL, and of nginx; start-up is
+and writes one item a page: with the SQLite store, with PostgreSQL, and with two
+processes over PostgreSQL. CPU is that of the crawl, of PostgreSQL, and of nginx; start-up is
 counted, too. The figures go to results/shared_crawl.json.
 """
 
