@@ -4,8 +4,8 @@
 
 Each crawl reads PostgreSQL's documentation from so many hosts of nginx on this machine,
 and writes one item a page: with the SQLite store, with PostgreSQL, and with two
-processes over PostgreSQL. CPU is that of the crawl, of PostgreSQL, and of nginx; start-up is
-counted, too. The figures go to results/shared_crawl.json.
+processes over PostgreSQL. CPU is that of the crawl, of PostgreSQL, and of nginx;
+start-up is counted, too. The figures go to results/shared_crawl.json.
 """
 
 from __future__ import annotations
