@@ -5,6 +5,7 @@ No I/O, no clock. Every command imports it, so it imports nothing large.
 
 import json
 import re
+from typing import Any
 
 from crawler.web.lazy_regex import lazy_regex
 
@@ -43,9 +44,20 @@ def without_secret(name: str, value: str) -> str:
 
 
 def without_secrets(arguments: str) -> str:
-    """Return a JSON object of arguments, with secret values masked."""
-    values = json.loads(arguments)
-    if not isinstance(values, dict):
-        return redacted(arguments)
-    shown = {name: "…" if is_secret(name) else value for name, value in values.items()}
-    return redacted(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+    """Return a JSON text of arguments, with secret values masked at any depth."""
+    shown = _masked(json.loads(arguments))
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+
+
+def _masked(value: Any) -> Any:
+    # Each text by itself: slashes in one value and "@" in another are no password.
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, list):
+        return [_masked(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            redacted(name): "…" if is_secret(name) else _masked(each)
+            for name, each in value.items()
+        }
+    return value

@@ -67,3 +67,14 @@ def test_arguments_are_shown_without_their_secrets() -> None:
     )
 
     assert shown == '{"url":"https://…@a.example/","token":"…","limit":3}'
+
+
+def test_secrets_inside_of_values_are_masked_and_values_are_read_one_by_one() -> None:
+    shown = without_secrets(
+        '{"login":{"password":"s3cret","at":["//me:s3cret@a.example"]},"n":"//",'
+        '"word":"@"}'
+    )
+
+    assert shown == (
+        '{"login":{"password":"…","at":["//…@a.example"]},"n":"//","word":"@"}'
+    )

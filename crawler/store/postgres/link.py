@@ -57,8 +57,14 @@ class WorkerLink:
             await connection.close()
 
     async def _do(self, work: Work[T]) -> T:
-        with self._server.translated():
-            return await work(await self._connected())
+        try:
+            with self._server.translated():
+                return await work(await self._connected())
+        except StoreError:
+            # A statement failed, and the server has skipped those behind it in the
+            # pipeline. psycopg may take one of these for prepared, though it is not.
+            await self.close()
+            raise
 
     async def _connected(self) -> Connection:
         connection = self._connection
