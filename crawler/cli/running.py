@@ -135,28 +135,54 @@ async def perform(
     Any other error that ends the run is in the returned ending. The run's spider, job
     and number are added to `context`.
     """
-    patience = _Patience(settings, terms, view)
-    while True:
+    stopper = Stopper(view.say, settings.crawl.grace)
+    patience = _Patience(settings, terms, view, stopper)
+    ending: Ending | Exception
+    async with anyio.create_task_group() as tasks:
+        # A process that waits for a run must hear signals, too: in a container the
+        # system delivers only those that a process handles.
+        await tasks.start(stopper.listen)
         try:
-            ending, is_given_up = await _perform(
-                spider, settings, terms, view, hand_in, context, on_open
-            )
-        except (JobLocked, NoRun, StoreAway) as exc:
-            await patience.wait(exc)
-        else:
-            if not is_given_up:
-                return ending
-            patience.begin()
+            while True:
+                try:
+                    ending, is_given_up = await _perform(
+                        spider,
+                        settings,
+                        terms,
+                        view,
+                        stopper,
+                        hand_in,
+                        context,
+                        on_open,
+                    )
+                except (JobLocked, NoRun, StoreAway) as exc:
+                    await patience.wait(exc)
+                else:
+                    if not is_given_up or stopper.asked.is_set():
+                        break
+                    patience.begin()
+        # the error is raised again below, outside the task group
+        except Exception as exc:
+            ending = exc
+        tasks.cancel_scope.cancel()
+    if not isinstance(ending, Exception):
+        return ending
+    if stopper.asked.is_set() and isinstance(ending, JobLocked | NoRun | StoreAway):
+        raise KeyboardInterrupt  # it waited for a run, as before a crawl begins
+    raise _only(ending)
 
 
 class _Patience:
     """Waits until a run can be joined: one that has not begun, or one whose store was
     there before."""
 
-    def __init__(self, settings: Settings, terms: RunOptions, view: View) -> None:
+    def __init__(
+        self, settings: Settings, terms: RunOptions, view: View, stopper: Stopper
+    ) -> None:
         self._lease = settings.storage.lease
         self._joins = terms.joins
         self._say = view.say
+        self._stopper = stopper
         self._has_said = False
         self._known_at = -math.inf
 
@@ -166,7 +192,8 @@ class _Patience:
         self._has_said = False
 
     async def wait(self, exc: StateError) -> None:
-        """Return when it is time to try again; raise `exc` if that is of no use."""
+        """Return when it is time to try again; raise `exc` if that is of no use, or if
+        the process is to stop."""
         if anyio.current_time() >= self._known_at + self._longest(exc):
             raise exc
         if isinstance(exc, NoRun):
@@ -175,7 +202,9 @@ class _Patience:
             what = "`crawl run`" if isinstance(exc, NoRun) else "it"
             self._say(f"{exc}; waiting for {what}")
             self._has_said = True
-        await anyio.sleep(_UNTIL_BEGUN)
+        with anyio.move_on_after(_UNTIL_BEGUN):
+            await self._stopper.asked.wait()
+            raise exc
 
     def _longest(self, exc: StateError) -> float:
         if isinstance(exc, NoRun):
@@ -191,17 +220,16 @@ async def _perform(
     settings: Settings,
     terms: RunOptions,
     view: View,
+    stopper: Stopper,
     hand_in: Callable[[Report], None] | None,
     context: logs.Context | None,
     on_open: Callable[[], None] | None,
 ) -> tuple[Ending, bool]:
     """Like `perform`, but once. Return also whether another process took over the
     work."""
-    stopper = Stopper(view.say, settings.crawl.grace)
     ending: Ending | Exception
     is_given_up = False
     async with anyio.create_task_group() as tasks:
-        await tasks.start(stopper.listen)
         try:
             async with open_run(spider, settings, terms, hand_in=hand_in) as run:
                 if context is not None:

@@ -35,6 +35,7 @@ class Stopper:
     """Receives signals while `listen` runs, and passes them to the engine.
 
     The crawl runs inside `scope`; the second signal sets a deadline for this scope.
+    `asked` is set at the first signal: a process that waits for a run waits no longer.
     """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
@@ -49,11 +50,13 @@ class Stopper:
         self._news: SimpleQueue[str] = SimpleQueue()
         self._engine: Engine | None = None
         self.scope = anyio.CancelScope()
+        self.asked = anyio.Event()
 
     def attend(self, engine: Engine) -> None:
         """Set the engine that signals will stop; stop it now if one has already
         arrived."""
         self._engine = engine
+        self.scope = anyio.CancelScope()
         if self._heard:
             self._stop()
 
@@ -83,7 +86,10 @@ class Stopper:
             self._say(
                 f"{number.name}: no new pages; pages in flight have up to "
                 f"{self._grace:g} s. Repeat the signal to stop at once"
+                if self._engine is not None
+                else f"{number.name}: the process ends"
             )
+        self.asked.set()
         self._heard = self._caught
         if self._heard > 1:
             self._news.put("heard")

@@ -2,14 +2,22 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
+from crawler import Spider
+from crawler.cli.running import perform
 from crawler.cli.stopping import ECHO, HELD_SECONDS
+from crawler.cli.views import QuietView
+from crawler.run.options import RunOptions
+from crawler.settings import Settings, StorageSettings
 from tests.cli.sites import (
     PATIENCE,
     SHOP,
@@ -41,6 +49,59 @@ def insist(process: subprocess.Popen[str]) -> None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(ECHO + 0.1)
+
+
+def ends_at_a_signal(url: str, *, is_trying: bool) -> list[str]:
+    """What a process says that waits for a run and gets a signal: while it waits, or
+    while it tries to join."""
+    said: list[str] = []
+    sent = anyio.Event()
+
+    class Books(Spider):
+        name = "books"
+
+    class Heard(QuietView):
+        def say(self, text: str) -> None:
+            said.append(text)
+            if not is_trying and "waiting for" in text:
+                os.kill(os.getpid(), signal.SIGTERM)
+                sent.set()
+
+    async def send() -> None:
+        # Before it handles the signal, this would end the tests.
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            await anyio.lowlevel.checkpoint()
+        os.kill(os.getpid(), signal.SIGTERM)
+        sent.set()
+
+    async def main() -> None:
+        settings = Settings(storage=StorageSettings(url=url))
+        terms = RunOptions(job="books", outputs=(), joins=True)
+        async with anyio.create_task_group() as tasks:
+            if is_trying:
+                tasks.start_soon(send)
+            with anyio.fail_after(PATIENCE):
+                await perform(Books(), settings, terms, Heard())
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011
+        anyio.run(main)
+    assert sent.is_set()
+    left = caught.value
+    while isinstance(left, BaseExceptionGroup):
+        left = left.exceptions[0]
+    assert isinstance(left, KeyboardInterrupt)
+    return said
+
+
+def test_a_process_that_waits_for_a_run_ends_at_a_signal(database: str) -> None:
+    first, last = ends_at_a_signal(database, is_trying=False)
+
+    assert "waiting for `crawl run`" in first
+    assert last == "SIGTERM: the process ends"
+
+
+def test_a_signal_while_a_process_tries_to_join_is_not_lost(database: str) -> None:
+    assert "SIGTERM: the process ends" in ends_at_a_signal(database, is_trying=True)
 
 
 @pytest.mark.parametrize("number", ORDERS)
