@@ -1,4 +1,5 @@
-"""Decides from a response's head: page, redirect, or end of the visit. Pure."""
+"""Decides from a response's status and headers: page, redirect, or end of the visit.
+Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from crawler.response import Response
 
 
 class Fate(Enum):
-    """The next step after a response's head."""
+    """What a visit does after the status and headers of a response."""
 
     PAGE = auto()
     REDIRECT = auto()
@@ -28,7 +29,7 @@ class Acceptance:
         self._statuses = frozenset(statuses)
 
     def fate(self, request: Request, response: Response) -> Fate:
-        """The next step for this status and content type."""
+        """Return the next step for this status and content type."""
         status = response.status_code
         if status in self._statuses or status in request.options.statuses:
             return Fate.PAGE
@@ -41,7 +42,7 @@ class Acceptance:
         return Fate.UNWANTED
 
     def needs_body(self, request: Request, fate: Fate) -> bool:
-        """Whether a callback or errback gets the whole body."""
+        """Return whether a callback or errback needs the whole body."""
         if fate is Fate.PAGE:
             return not request.options.stream
         return fate is not Fate.REDIRECT and bool(request.options.errback)
@@ -49,7 +50,8 @@ class Acceptance:
     def _is_accepted(self, response: Response) -> bool:
         content_type = response.content_type
         if content_type == "text/plain" and not response.is_type_declared:
-            # JSON and pieces of HTML are often detected as plain text
+            # detection often takes JSON, and HTML without its beginning, for plain
+            # text; an undeclared "text/plain" therefore counts as no type
             content_type = ""
         accepts = self._accepts
         if content_type in accepts or "*/*" in accepts:

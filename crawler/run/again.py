@@ -1,6 +1,6 @@
-"""The command that repeats a request with its callback: `crawl parse ...`. Pure.
+"""Builds the command that repeats a request with its callback: `crawl parse ...`. Pure.
 
-Rule: possible secrets are not shown; a person fills them in.
+Rule: the command does not show possible secrets; the person who runs it fills them in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 def parse_command(
     request: Request, spider: str, arguments: Mapping[str, object]
 ) -> str:
-    """The command line that repeats a request with its callback."""
+    """Return the command line that repeats a request with its callback."""
     words = ["crawl", "parse", redacted(request.url), "--spider", spider]
     if request.callback != "parse":
         words += ["--callback", request.callback]

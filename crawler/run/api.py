@@ -38,8 +38,8 @@ from crawler.stats import FinishReason, Report
 from crawler.web import urls
 
 T = TypeVar("T")
-#: Settings from code: a Settings object, or a mapping {section: {key: value}} of
-#: changes.
+#: Settings from code: a Settings object, or a mapping of changed settings: {section:
+#: {key: value}}.
 Given: TypeAlias = Settings | Mapping[str, Mapping[str, Any]]
 
 _END = object()
@@ -53,7 +53,7 @@ class Crawl:
                 ...
         print(run.report.pages)
 
-    Leaving the block early stops the crawl in order. Without a loop over the items,
+    Leaving the block early stops the crawl gracefully. Without a loop over the items,
     `await run.wait()` runs to the end and returns the report. The state is kept in
     memory unless `job` names it. Settings given as a mapping, {"politeness": {"rate":
     2}}, take precedence over the spider's own. The other options are those of
@@ -71,7 +71,8 @@ class Crawl:
             self.terms = RunOptions(**terms)
         except TypeError as exc:
             raise ConfigError(f"Crawl(): {exc}") from exc
-        #: The task group that produces items, while the crawl is entered.
+        #: The task group of the task that produces items; it exists inside the `async
+        #: with` block.
         self._tasks: TaskGroup | None = None
         self._channel: Channel | None = None
         self._engine: Engine | None = None
@@ -81,14 +82,17 @@ class Crawl:
 
     @property
     def report(self) -> Report:
-        """The report, after the end of the run."""
+        """The report of the run; it is available after the end of the run."""
         if self._report is None:
-            raise CrawlError("The crawl has not ended yet; its report comes at the end")
+            raise CrawlError(
+                "Crawl.report: the crawl has not ended yet; read the report after "
+                "`await run.wait()`, or after the loop over the items"
+            )
         return self._report
 
     @property
     def engine(self) -> Engine | None:
-        """The engine, while the run lasts: for a display of its progress."""
+        """The engine, for a display of progress; None before the run."""
         return self._engine
 
     def stop(
@@ -97,14 +101,15 @@ class Crawl:
         *,
         grace: float | None = None,
     ) -> None:
-        """Stop in order: no new requests, `grace` seconds for those in flight."""
+        """Stop gracefully: send no new requests, and wait `grace` seconds for the
+        requests in flight."""
         self._stop = (reason, grace)
         if self._engine is not None:
             self._engine.stop(reason, grace=grace)
 
     async def wait(self) -> Report:
-        """Run to the end; returns the report, which has the items if no output was
-        named."""
+        """Run the crawl to its end and return the report. If no output is named, the
+        report has the items."""
         collected = None if self.terms.outputs_of(self.spider) else Collect()
         report = await self._run(collected)
         if collected is not None:
@@ -137,7 +142,10 @@ class Crawl:
         """Yield the items as they are committed. The crawl pauses while the caller does
         not take any."""
         if self._channel is not None:
-            raise CrawlError("A crawl's items can be iterated only once")
+            raise CrawlError(
+                "A crawl's items can be iterated only once; for a second crawl, create "
+                "another Crawl"
+            )
         if self._tasks is None:
             raise CrawlError("Open the crawl first: async with Crawl(...) as run")
         self._channel = Channel()
@@ -175,7 +183,7 @@ def crawl(
     """Run a spider to its end and return the report; `.items` are its items.
 
     `crawl(Books, limit=20)`: a keyword that `RunOptions` does not know is an argument
-    of the spider. Works inside a running loop as well, which it blocks.
+    of the spider. It also works inside a running event loop, but blocks that loop.
     """
     run = _made(spider, settings, options)
 
@@ -189,8 +197,8 @@ def crawl(
 def crawl_items(
     spider: type[Spider] | Spider, settings: Given | None = None, **options: Any
 ) -> Iterator[Any]:
-    """Yield the items of a spider as they are committed; leaving the loop ends the
-    crawl."""
+    """Yield the items of a spider as they are committed. Leaving the loop early ends
+    the crawl."""
     run = _made(spider, settings, options)
     with (
         start_blocking_portal() as portal,
@@ -227,10 +235,10 @@ async def fetch(
 
 
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
-    """Return a function: whether a host may have a private address.
+    """Return a function that says whether a host may have a private address.
 
-    The hosts in the settings may, and so may the host of a URL that a person gave ("":
-    no URL).
+    A host may if the settings allow it, or if it is the host of `url`, which a person
+    gave ("": no URL).
     """
     named = urls.name_of(urls.host_of(url)) if url else ""
     allowed = settings.http.private_networks
@@ -256,7 +264,10 @@ def _made(
     if isinstance(spider, type):
         spider = spider(**options)
     elif options:
-        raise ConfigError(f"{next(iter(options))!r} is not an option of crawl()")
+        raise ConfigError(
+            f"{next(iter(options))!r} is not an option of crawl(); to pass an argument "
+            "to a spider, give its class instead of an object"
+        )
     return Crawl(spider, settings, **terms)
 
 
@@ -275,9 +286,9 @@ def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
     results: list[T] = []
 
     async def uninterrupted() -> None:
-        # A KeyboardInterrupt (second Ctrl-C, or from a callback) has already stopped
-        # the loop. If it is raised again inside the loop, the loop cannot close in
-        # order, and the remaining threads keep the program alive.
+        # A KeyboardInterrupt, from a second Ctrl-C or from a callback, has already
+        # stopped the loop. If it is raised again inside the loop, the loop cannot close
+        # its tasks, and the remaining threads keep the program alive.
         with contextlib.suppress(KeyboardInterrupt):
             results.append(await main())
 

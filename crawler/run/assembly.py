@@ -71,12 +71,12 @@ class RunResources(msgspec.Struct, frozen=True):
     chain: OpenChain
     outputs: Outputs
     progress: Progress
-    #: The proxies of the list, with their tags.
+    #: The proxies of the configured list, with their tags.
     known_proxies: Mapping[str, frozenset[str]]
 
     @property
     def clocks(self) -> Clocks:
-        """The event loop's time, and the run's wall clock."""
+        """The run's sources of time: the event loop's clock and the wall clock."""
         return Clocks(asyncio.get_running_loop().time, self.plan.options.wall_clock)
 
 
@@ -86,7 +86,7 @@ class Assembled(msgspec.Struct, frozen=True):
     engine: Engine
     callbacks: Callbacks
     observations: Observations
-    #: The list of proxies; None: there is none.
+    #: The pool of the configured proxies; None if no list is configured.
     proxies: ProxyPool | None = None
     #: Coordinates this process with others that share the run; None if there are none.
     teamwork: Teamwork | None = None
@@ -249,8 +249,8 @@ def _team(store: Store) -> Team | None:
 
 
 def _staging(store: Store, patience: StoreRetry) -> Stage:
-    """Return a function that stages a part of a page, and tries again while the store
-    cannot be written."""
+    """Return a function that writes a part of a streamed page's results to the store.
+    It tries again while the store cannot be written."""
 
     async def stage(entry: Entry, portion: Portion, number: int) -> None:
         await patience.repeat(partial(store.stage, entry, portion, number))
@@ -266,8 +266,8 @@ def layered(
     identities: Identities | None,
     bandwidth: rates.Bandwidth | None,
 ) -> Fetch:
-    """Wrap the wire in its layers. The layer of the last line is the outermost: it is
-    called first."""
+    """Wrap `fetch` in the layers of the run. The layer of the last line is the
+    outermost: it is called first."""
     plan, fetch = resources.plan, wire
     if bandwidth is not None:
         fetch = rates.Metered(fetch, bandwidth)
@@ -312,7 +312,7 @@ def through_spider(
     identities: Identities | None = None,
     layers: Iterable[Layer] = (),
 ) -> Fetch:
-    """`fetch` inside the spider's own steps: cookies, layers, `prepare`."""
+    """Wrap `fetch` in the spider's own steps: cookies, layers, `prepare`."""
     if spider.cookies is not False:
         fetch = WithCookies(fetch, sessions)
     if identities is not None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 
 class CallbackClock:
-    """Holds one deadline; it can be set after the callback has begun to wait."""
+    """Holds one deadline, which can also be set after the callback has begun to
+    wait."""
 
     def __init__(self) -> None:
         self._limit: asyncio.Timeout | None = None
@@ -17,7 +18,7 @@ class CallbackClock:
 
     @contextmanager
     def keeping(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """Use this deadline while the block runs."""
+        """Apply the pauses to this time limit while the block runs."""
         self._limit = limit
         if self._waits:
             self._stop()

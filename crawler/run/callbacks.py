@@ -53,7 +53,8 @@ from crawler.store.base import Item, Portion
 XML = "xml"
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
-#: A stream's results go to the store in portions of this many items or bytes.
+#: The results of a streamed page go to the store in portions of this many items or
+#: bytes.
 STAGE_ITEMS = 1_000
 STAGE_LINKS = 500
 STAGE_BYTES = 1024**2
@@ -95,8 +96,8 @@ class Fetching(Protocol):
 
 
 class Effects(msgspec.Struct):
-    """The results of a callback. The `portions` of a stream are already in the
-    store."""
+    """The results of a callback. If the page is streamed, its earlier results are
+    already in the store, as `portions` parts."""
 
     items: list[Item] = msgspec.field(default_factory=list)
     found: Discovered = msgspec.field(default_factory=Discovered)
@@ -125,7 +126,9 @@ class Effects(msgspec.Struct):
     def _own_fetches(self, call: str) -> Fetches:
         if self.fetches is None:
             if self.fetching is None or self.entry is None:
-                raise ConfigError(f"{call}: there is no crawl")
+                raise ConfigError(
+                    f"{call}: no crawl is running; run the spider with `crawl`"
+                )
             if self.clock is None:
                 self.clock = CallbackClock()
             self.fetches = self.fetching.for_page(self.entry, self.clock)
@@ -135,8 +138,8 @@ class Effects(msgspec.Struct):
 class CallsBack(Protocol):
     """Receives the responses and failures of visits, and calls the spider."""
 
-    #: By page fingerprint: the fetches of `self.fetch`, until the end of the page's
-    #: visit.
+    #: By page fingerprint: the requests that `self.fetch` has made, until the end of
+    #: the page's visit.
     fetched: dict[int, Made]
 
     async def page(self, entry: Entry, response: Response) -> Effects: ...
@@ -146,9 +149,9 @@ class CallsBack(Protocol):
 
 
 class Callbacks:
-    """Calls the spider's methods, one page per worker at a time.
+    """Calls the spider's methods; each worker handles one page at a time.
 
-    Over 15 methods: most are steps of one call, with shared bounds and one clock.
+    Over 15 methods: most are steps of one call, with shared limits and one clock.
     """
 
     def __init__(
@@ -170,13 +173,14 @@ class Callbacks:
         self._counted: set[str] = set()
         #: Makes the requests of `self.fetch`; None outside of a crawl.
         self.fetching: Fetching | None = None
-        #: By page fingerprint: the fetches of `self.fetch`, until the end of the page's
-        #: visit.
+        #: By page fingerprint: the requests that `self.fetch` has made, until the end
+        #: of the page's visit.
         self.fetched: dict[int, Made] = {}
         self.selectors = SelectorWatch()
 
     def note_fetches(self, fingerprint: int, made: Made) -> None:
-        """Keep the page's own fetches until its outcome is built."""
+        """Keep the requests that `self.fetch` made for a page until the page's outcome
+        is built."""
         known = self.fetched.get(fingerprint)
         if known is None:
             self.fetched[fingerprint] = made
@@ -184,13 +188,13 @@ class Callbacks:
             known.merge(made)
 
     async def page(self, entry: Entry, response: Response) -> Effects:
-        """The results of the entry's callback for a response."""
+        """Call the entry's callback with a response, and return the results."""
         return await self._call(entry, entry.request.callback, response, response)
 
     async def failure(
         self, entry: Entry, failure: Failure, response: Response | None
     ) -> Effects:
-        """The results of the entry's errback for a failure."""
+        """Call the entry's errback with a failure, and return the results."""
         return await self._call(entry, entry.request.options.errback, failure, response)
 
     async def _call(
@@ -211,7 +215,7 @@ class Callbacks:
         except (asyncio.CancelledError, SystemExit) as exc:
             if _is_for_the_worker(exc):
                 raise
-            cause = RuntimeError(f"{name} raised {exc!r}, which ends its page only")
+            cause = RuntimeError(f"{name} raised {exc!r}; only this page fails")
             raise CallbackError(Reason.SPIDER_ERROR, cause, user_frame(exc)) from exc
         finally:
             self._note(name, page, effects)
@@ -238,8 +242,8 @@ class Callbacks:
                 for value in several(result):
                     await self._take(entry, value, page, effects)
         except WrongYield as exc:
-            # The traceback ends at the pipeline: the generator is only paused at its
-            # `yield`.
+            # The traceback ends at the pipeline, because the generator is only paused
+            # at its `yield`. So name the line of the `yield`.
             where = yield_place(result, method)
             cause = ConfigError(str(exc))
             raise CallbackError(Reason.SPIDER_ERROR, cause, where) from exc
@@ -272,10 +276,10 @@ class Callbacks:
         clock: CallbackClock | None,
         stream: Response | None,
     ) -> None:
-        """Await the callback's result within its time; else TimeoutError."""
+        """Await the callback's result. TimeoutError if the callback takes too long."""
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                if stream is not None:  # the time for a slow body is limited elsewhere
+                if stream is not None:  # the HTTP client limits the time for the body
                     tell = partial(self._prolong, limit)
                     stream.stream = ProgressBody(stream.stream, tell)
                 with clock.keeping(limit) if clock is not None else nullcontext():
@@ -283,7 +287,9 @@ class Callbacks:
         except TimeoutError as exc:
             if not limit.expired():
                 raise
-            raise TimeoutError(f"{name} took over {self._timeout:g} s") from exc
+            raise TimeoutError(
+                f"{name} took over {self._timeout:g} s (crawl.callback_timeout)"
+            ) from exc
 
     def _prolong(self, limit: asyncio.Timeout) -> None:
         """Restart the time limit, because a stream has made progress."""
@@ -291,7 +297,8 @@ class Callbacks:
             limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
     def _note(self, callback: str, page: Response | None, effects: Effects) -> None:
-        """Keep the callback's own fetches, and note the selectors that it used."""
+        """Keep the requests that the callback made, and note the selectors that it
+        used."""
         if effects.fetches is not None and effects.entry is not None:
             self.note_fetches(effects.entry.fingerprint, effects.fetches.made)
         parsed = None if page is None else page.parsed
@@ -306,7 +313,7 @@ class Callbacks:
     async def _gather_async(
         self, entry: Entry, result: Any, page: Response | None, effects: Effects
     ) -> None:
-        """Collect the results of an `async def`: of a generator, or of a returned
+        """Collect the results of an `async def` callback: yielded values, or a returned
         list."""
         if not hasattr(result, "__aiter__"):
             result = await result
@@ -348,8 +355,9 @@ class Callbacks:
         self._counted.update(counts)
         if len(self._counted) > counting.MAX_NAMES:
             raise ConfigError(
-                f"count({next(iter(counts))!r}): over {counting.MAX_NAMES:,} names of "
-                "counters; count by few names, and put the rest into items"
+                f"count({next(iter(counts))!r}): the spider uses over "
+                f"{counting.MAX_NAMES:,} counter names; use fewer names, and put "
+                "details into items"
             )
 
     async def _take_item(
@@ -376,13 +384,15 @@ class Callbacks:
         elif len(effects.items) > MAX_ITEMS or effects.size > MAX_ITEM_BYTES:
             raise FetchError(
                 Reason.OUTCOME_TOO_LARGE,
-                f"over {MAX_ITEMS:,} items or {MAX_ITEM_BYTES // 1024**2} MB of them "
-                "from one page; use stream=True for endless feeds",
+                f"the page has yielded {len(effects.items):,} items of "
+                f"{effects.size / 1024**2:.1f} MB in all; at most {MAX_ITEMS:,} items "
+                f"of {MAX_ITEM_BYTES // 1024**2} MB are allowed; for an endless feed, "
+                "use stream=True",
             )
 
     async def _put_aside(self, entry: Entry, effects: Effects) -> None:
-        """Put a stream's results into the store; they become visible when its page is
-        done."""
+        """Write the results of a streamed page to the store. They become visible when
+        the page is done."""
         found = effects.found
         portion = Portion(effects.items, found.requests, found.rejected)
         await self._stage(entry, portion, effects.portions)
@@ -405,7 +415,7 @@ def _add_fills(page: Page, effects: Effects) -> None:
 def resumed(
     begun: Coroutine[Any, Any, Any], waits_for: Any
 ) -> Generator[Any, Any, Any]:
-    """Run the rest of a coroutine that has already reached its first wait,
+    """Run the rest of a coroutine that already waits for its first future,
     `waits_for`."""
     while True:
         try:

@@ -1,7 +1,7 @@
 """A spider's last items, from `closing`, after all other results are committed.
 
 Rule: the items and the note that `closing` has run are in one commit. So after a crash
-`closing` runs once more or not at all.
+`closing` runs again only if its items were not committed.
 """
 
 from __future__ import annotations
@@ -37,14 +37,20 @@ class Closing:
 
     async def fetch(self, request: Request) -> Response:
         """Refuse a fetch, because the crawl is over."""
-        raise ConfigError(f"fetch({request.url!r}): not in closing(), which comes last")
+        raise ConfigError(
+            f"fetch({request.url!r}): closing() cannot fetch, because the crawl is "
+            "over; fetch in a callback"
+        )
 
     def receiving(self) -> AbstractContextManager[Receiving]:
         """Refuse to receive files, because the crawl is over."""
-        raise ConfigError("Files: not for the items of closing(), which comes last")
+        raise ConfigError(
+            "Files: the items of closing() cannot have files, because the crawl is "
+            "over; yield such items in a callback"
+        )
 
     async def outcome(self, reason: FinishReason) -> Outcome | None:
-        """Return the items of `closing` as one outcome.
+        """Run `closing`, and return its items as one outcome.
 
         None if `closing` failed; the error has been logged.
         """
@@ -72,8 +78,8 @@ class Closing:
             async for value in values:
                 if isinstance(value, Request | LinkBatch):
                     raise ConfigError(
-                        "closing() yielded a request, and the crawl is over; it may "
-                        "yield items"
+                        "closing() yielded a request, but the crawl is over; yield "
+                        "only items in closing()"
                     )
                 if isinstance(value, NO_ITEMS):
                     raise ConfigError(f"closing() {what_was_yielded(value)}")

@@ -24,7 +24,8 @@ from crawler.version import __version__
 
 #: Number of digits of the hash.
 _DIGITS = 12
-#: Number of bytes before the code in a compiled module; they include its source's date.
+#: Number of bytes before the code in a compiled module. They include the date of the
+#: source, so the hash leaves them out.
 _HEAD_OF_COMPILED = 16
 _SUFFIXES = (".py", ".pyc")
 #: Top-level packages of a spider's base classes that are not the project's own.
@@ -59,13 +60,14 @@ def code_files(spider: type[Spider]) -> dict[Path | str, bytes]:
 
 
 class _Sources:
-    """The files of the project's own modules, and the bytes of each that count."""
+    """The files of the project's own modules, and the bytes of each file that enter the
+    hash."""
 
     def __init__(self) -> None:
         #: Top-level packages that count as the project's own even if they are
         #: installed.
         self.packages: set[str] = set()
-        #: By file, or by the name of a module without a file.
+        #: The bytes by file, or by the name of a module without a file.
         self.found: dict[Path | str, bytes] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
         #: Sources whose imports are not followed yet: the text, and its package.
@@ -95,7 +97,8 @@ class _Sources:
             self._new.append((text, package))
 
     def follow(self) -> None:
-        """Add the modules that the known ones import, until there are no new ones."""
+        """Add the modules that the known modules import, until there are no new
+        ones."""
         while self._new:
             text, package = self._new.pop()
             for name in _imported(text, package):

@@ -1,9 +1,9 @@
 """Writes the outcomes of visits to the store: in order, many in one transaction.
 
-Rule: a group holds the outcomes that arrived during the previous write. The group waits
-a moment for more outcomes, unless a worker needs its result. Each group costs one wait
-for the disk. A worker continues when its outcome is queued, and waits only while the
-queue is full.
+Rule: a group is the set of outcomes in one transaction. It holds the outcomes that
+arrived during the previous write. The group waits a moment for more outcomes, unless a
+worker needs the result of one. Each group costs one wait for the disk. A worker
+continues when its outcome is queued, and waits only while the queue is full.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crawler.store.base import Committed, Outcome
 MAX_WAITING = 500
 MAX_WAITING_BYTES = 16 * 1024**2
 MAX_GROUP = 250
-#: A group waits for more outcomes up to this number, or this many seconds.
+#: A group stops waiting for more outcomes at this number, or after this many seconds.
 ENOUGH = 100
 GATHER_SECONDS = 0.025
 #: Approximate size in bytes of a new request, and of a skipped link, without their
@@ -29,10 +29,11 @@ Landed = Callable[[Sequence[Outcome], Committed], None]
 
 
 class Committer:
-    """Queues outcomes, commits them in groups by `commit`, and then calls `landed`.
+    """Queues outcomes, commits them in groups by `commit`, and then calls `landed` with
+    the committed group.
 
-    `may_wait` returns whether every worker has other work than the queued outcomes.
-    Call `hurry` when this changes.
+    `may_wait` returns whether every worker has other work, so that none waits for the
+    queued outcomes. Call `hurry` when this changes.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Committer:
         self._room.set()
 
     async def put(self, outcome: Outcome) -> None:
-        """Queue an outcome; returns when the queue has room for it."""
+        """Queue an outcome; wait while the queue is full."""
         while not self._room.is_set():
             await self._room.wait()
         size = _size(outcome)
@@ -92,7 +93,7 @@ class Committer:
         self._hurried.set()
 
     async def drain(self) -> None:
-        """Return when all queued outcomes are committed; the caller adds no more."""
+        """Wait until all queued outcomes are committed; the caller adds no more."""
         self._is_draining = True
         self._hurried.set()
         await self._idle.wait()

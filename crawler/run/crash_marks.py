@@ -16,13 +16,13 @@ from pathlib import Path
 
 from crawler.web import urls
 
-# The URL's fingerprint, and the number of processes that ended at this page.
+# The URL's fingerprint, and how many processes have ended while they parsed this page.
 _SLOT = struct.Struct("<QQ")
 _EMPTY = bytes(_SLOT.size)
 
 
 class CrashMarks:
-    """The marks in one file; without a path nothing is stored."""
+    """The marks in one file; without a path no marks are stored."""
 
     def __init__(self, path: Path | None, *, is_resumed: bool = False) -> None:
         self._path = path
@@ -32,7 +32,7 @@ class CrashMarks:
         self._slots = 0
 
     def ends(self, url: str) -> int:
-        """How many processes ended during the parse of this page."""
+        """Return how many processes have ended while they parsed this page."""
         return self._ends[_key(url)] if self._ends else 0
 
     def begin(self, url: str) -> int:

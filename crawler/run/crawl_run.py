@@ -1,4 +1,4 @@
-"""An open run: crawls to the end, publishes and reports."""
+"""An open run: it crawls to the end, publishes the outputs and makes the report."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from crawler.store.status import MAX_RUNTIME
 logger = logging.getLogger(__name__)
 
 #: Receives the report of a complete run, in a thread, before the run is marked as
-#: finished. If the process is killed in between, the resumed run hands the report in
-#: again.
+#: finished. If the process is killed before the mark, the resumed run calls the
+#: function again.
 HandIn: TypeAlias = Callable[[Report], None]
 
 
@@ -111,7 +111,7 @@ class CrawlRun:
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
         if is_complete or (not self.is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
-            # If publishing was incomplete, the same command completes it.
+            # If the outputs could not be published, the same command publishes them.
             is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
         find = self.outputs.written
@@ -124,7 +124,7 @@ class CrawlRun:
         return report
 
     async def _closed(self, report: Report) -> None:
-        """Call the spider's `closed`, which may be a plain `def`."""
+        """Call the spider's `closed`, which may be `async def` or plain `def`."""
         closed: Callable[[Report], Any] = self._plan.spider.closed
         result = closed(report)
         if isinstance(result, Awaitable):
@@ -139,8 +139,8 @@ class CrawlRun:
         return reason
 
     def _aside(self, reason: FinishReason) -> str:
-        """Return the name suffix under which a bad run is published beside an earlier
-        output.
+        """Return the suffix for the names of a bad run's outputs, which are published
+        beside an earlier output.
 
         "" if the run may replace the earlier output.
         """
@@ -154,7 +154,7 @@ class CrawlRun:
         return {} if pool is None else shown_health(pool.counts)
 
     def report(self, reason: FinishReason) -> Report:
-        """The report of the run; `reason` is why the run has ended."""
+        """Return the report of the run; `reason` is why the run has ended."""
         plan, seconds = self._plan, self.seconds
         counters = self.engine.progress.counters
         report = Report(

@@ -29,7 +29,7 @@ class Descent:
 
 
 def _changed(before: str, now: str) -> str:
-    """The difference between two URLs: a parameter, else the path."""
+    """Return what changed between two URLs: a parameter, else the path."""
     then, parts = urlsplit(before), urlsplit(now)
     known = parse_qsl(then.query, keep_blank_values=True)
     for pair in parse_qsl(parts.query, keep_blank_values=True):

@@ -14,7 +14,7 @@ from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report, counted
 from crawler.store.base import DUPLICATE
 
-#: By filter: the setting that changes which links are skipped.
+#: By filter: what to change so that the filter skips other links.
 _SETTINGS = {
     "scope": "the spider's `scope`",
     "depth": "crawl.depth",
@@ -23,38 +23,40 @@ _SETTINGS = {
     "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",
 }
-# Other counts of skipped things: the noun, and what to do about it.
+# Other counts of skipped documents and requests: the noun, and the advice.
 _SKIPPED = {
     XML: (
         "XML document",
         (
-            "searched for links, which XML does not have; read them with response.xml "
-            "or response.xpath(...)"
+            "without links: a callback looked for links, which XML does not have; "
+            "read XML with response.xml or response.xpath(...)"
         ),
     ),
     DUPLICATE: (
         "Request",
         (
-            "equal to earlier ones, not requested again, whatever their callback or "
-            "meta; Request(..., once=False) repeats them. See crawl why URL"
+            "skipped, because equal ones were requested before (callback and meta do "
+            "not count); to repeat a request, use Request(..., once=False). See crawl "
+            "why URL"
         ),
     ),
     BAD_START: (
         "start URL",
-        f"skipped as {BAD_START}: not http(s), or not a URL; the log names the first",
+        f"skipped as {BAD_START}, not an http(s) URL; the log names the first ones",
     ),
 }
 _NETWORK = {
     Reason.DNS_ERROR: "the name does not resolve; check its spelling and the network",
     Reason.CONNECT_REFUSED: "no server listens there; check the port",
-    Reason.CONNECT_TIMEOUT: "no connection in time; see http.connect",
+    Reason.CONNECT_TIMEOUT: "if the server is only slow, raise http.connect",
     Reason.PROXY_ERROR: "check http.proxy, or the proxy of the requests",
     Reason.TLS_ERROR: "the certificate is not trusted; name its CA in http.ca_file",
-    Reason.BLOCKED_ADDRESS: "the address is private; start there, or allow it in "
-    "http.private_networks",
+    Reason.BLOCKED_ADDRESS: "the address is private; make it a start URL, or allow it "
+    "in http.private_networks",
 }
 
-#: Not needed if the advice about the limit on open files is given.
+#: Messages that contain this text already advise on the limit on open files; they get
+#: no other advice.
 _NO_FILES = "raise ulimit -n"
 
 
@@ -79,7 +81,7 @@ def advise(
             "that yields Requests"
         )
     lines += [
-        f"No item had a value for {name}; look at its selector with crawl shell URL"
+        f"No item had a value for {name}; try its selector in crawl shell URL"
         for name, share in report.fields.items()
         if not share
     ]
@@ -88,8 +90,8 @@ def advise(
     if not report.pages and report.skipped.get(Reason.ROBOTS_DENIED):
         url = observations.samples.get(Reason.ROBOTS_DENIED, ("the start URL", ""))[0]
         lines.append(
-            f"robots.txt forbids {url}; ask the site's owner, or set "
-            "politeness.robots=false where you may"
+            f"robots.txt forbids {url}; ask the site's owner, or, if you are allowed "
+            "to, set politeness.robots=false"
         )
     for place, seconds in report.blocking.items():
         lines.append(
@@ -109,13 +111,13 @@ def _failures(
     for reason, amount in report.errors.items():
         url, detail = observations.samples.get(reason, ("", ""))
         example = f", such as {url}: {detail}" if url else ""
-        line = f"{amount:,} failed as {reason}{example}"
+        line = f"{counted(amount, 'URL')} failed as {reason}{example}"
         if reason in _NETWORK and _NO_FILES not in detail:
             line += f"; {_NETWORK[Reason(reason)]}"
         elif reason in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR) and url:
             request = observations.requests[reason]
             command = parse_command(request, report.spider, arguments)
-            line += f"; see it again with: {command}"
+            line += f"; repeat it with: {command}"
         lines.append(line)
     return lines
 
@@ -137,21 +139,21 @@ def _statuses(report: Report) -> list[str]:
 
 
 def _redirects(report: Report, observations: Observations) -> list[str]:
-    """Advice if many pages redirect to one page, as pages behind a login do."""
+    """Return advice if many pages redirect to one page, for example to a login."""
     (target, amount), *_ = observations.targets.most_common(1) or [("", 0)]
     if amount < 3 or amount <= DEFAULT_ERROR_RATE * (report.pages + amount):
         return []
-    where = f"{target}, which is asked for once"
-    what = "if it is a login or a wall, they were not seen: look with crawl fetch URL"
-    return [f"{amount:,} pages redirect to {where}; {what}"]
+    what = "if it is a login or a cookie wall, the crawl has not seen the pages behind"
+    where = f"{target}, which was requested once"
+    return [f"{amount:,} pages redirect to {where}; {what}: try crawl fetch URL"]
 
 
 def _connections(report: Report, file_advice: str) -> list[str]:
     lines = []
     if report.http2_fallbacks:
         lines.append(
-            f"{counted(report.http2_fallbacks, 'time')} an origin was asked by "
-            "HTTP/1.1 after errors of its HTTP/2; if it always fails, set "
+            f"{counted(report.http2_fallbacks, 'time')} the crawl used HTTP/1.1 after "
+            "an origin's HTTP/2 had failed; if HTTP/2 always fails, set "
             "http.http2=false"
         )
     if report.pool_waits:
@@ -170,13 +172,15 @@ def _no_items(
         if not matches.matched:
             lines.append(
                 f"No items: {selector} matched nothing on {matches.asked:,} of "
-                f"{counted(matches.asked, 'page')}; look at one with crawl fetch URL"
+                f"{counted(matches.asked, 'page')}; look at a page with crawl fetch URL"
             )
     if report.dropped:
         dropped = ", ".join(f"{n:,} as {why}" for why, n in report.dropped.items())
-        lines.append(f"No items: all were dropped by pipelines, {dropped}")
+        lines.append(f"No items: pipelines dropped all of them, {dropped}")
     if not lines:
-        lines.append("No items: the callbacks yielded none; look with crawl fetch URL")
+        lines.append(
+            "No items: the callbacks yielded none; look at a page with crawl fetch URL"
+        )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The end of a visit: done, skipped, tried again later, or failed for good.
+"""The end of a visit: done, skipped, to be tried again, or failed for good.
 
 Rule: an outcome is a value; this module stores nothing and waits for nothing.
 """
@@ -17,14 +17,14 @@ from crawler.run.visit import OpenVisit
 from crawler.spider import Failure
 from crawler.store.base import Outcome, State
 
-#: Maximum number of a spider's own reasons that are counted by name; all others share
-#: one name.
+#: Maximum number of the spider's own reasons (of Retry and Skip) that are counted by
+#: name; all further reasons share the name "other".
 MAX_WORDS = 500
 OTHER = "other"
 _HTTP_STATUS = Reason.HTTP_STATUS
 NO_RETRY = (
-    "the errback raised Retry, which is for callbacks: the page was tried as often as "
-    "it may; let its status through by `statuses`"
+    "the errback raised Retry, which only a callback may raise; to retry a status by "
+    "your own rule, add it to `statuses`, and raise Retry in the callback"
 )
 
 
@@ -65,13 +65,13 @@ class Endings:
         """Return the outcome of an entry that waits because the route to the host is
         paused.
 
-        No attempt is used.
+        The wait does not count as a try.
         """
         return visit.outcome(State.PENDING, due=self._wall() + seconds)
 
     async def unasked(self, visit: OpenVisit, denied: FetchError) -> Outcome:
-        """Return the outcome of an entry that may not be requested: skip, failure or
-        retry."""
+        """Return the outcome of an entry that may not be requested: skipped, failed, or
+        to be tried again."""
         if denied.reason.is_skip:
             return visit.outcome(State.SKIPPED, str(denied.reason), denied.detail)
         if denied.blame is Blame.WAY:
@@ -82,9 +82,10 @@ class Endings:
     async def ended(
         self, visit: OpenVisit, why: FetchError, response: Response
     ) -> Outcome:
-        """Return the outcome of a response that is not accepted: skipped.
+        """Return the outcome for a response that the spider does not accept: skipped.
 
-        If the entry has an errback, it fails instead.
+        If the request has an errback, the entry fails instead, so that the errback is
+        called.
         """
         if visit.entry.request.options.errback:
             return await self.failed(visit, why, response)
@@ -94,14 +95,14 @@ class Endings:
     async def again(
         self, visit: OpenVisit, asked: Retry, response: Response
     ) -> Outcome:
-        """Return the outcome of a callback's Retry; the retry policy limits the
-        tries."""
+        """Return the outcome for a Retry that a callback raised; the retry policy
+        limits the number of tries."""
         entry = visit.entry
         entry.attempt += 1
         pause = self._retries.next_pause(entry.attempt, self._elapsed(entry))
         word = self._word(asked.reason)
         if pause is None:
-            detail = f"asked for {entry.attempt} times"
+            detail = f"the callback raised Retry, and this was try {entry.attempt}"
             return await self._failed(visit, word, detail, None, response)
         visit.note(response)
         due = self._wall() + (pause if asked.after is None else asked.after)
@@ -113,14 +114,14 @@ class Endings:
         return outcome
 
     def left(self, visit: OpenVisit, skip: Skip, response: Response | None) -> Outcome:
-        """Return the outcome of a callback's Skip."""
+        """Return the outcome for a Skip that the spider raised: skipped."""
         if response is not None:
             visit.note(response)
         return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
 
     def _word(self, reason: str) -> str:
-        """Return a spider's own reason as a counter name; reasons over the limit share
-        one name."""
+        """Return the counter name for a spider's own reason; all reasons over the limit
+        share one name."""
         if reason not in self._words:
             if len(self._words) >= MAX_WORDS:
                 return OTHER
@@ -136,7 +137,8 @@ class Endings:
         at_least: float = 0.0,
         verdict: Verdict = NO_CONSEQUENCE,
     ) -> Outcome:
-        """Return a retry if the reason and the policy allow it, else a failure."""
+        """Return an outcome to try again, if the reason and the retry policy allow it;
+        else a failure."""
         pause = self._pause(visit.entry, exc, verdict)
         if pause is None:
             return await self.failed(visit, exc, response)
@@ -152,7 +154,7 @@ class Endings:
         return max(0.0, self._wall() - entry.first_tried - paused)
 
     def _pause(self, entry: Entry, exc: FetchError, verdict: Verdict) -> float | None:
-        """Return the seconds until the next try; None if there is none."""
+        """Return the seconds until the next try; None if there is no next try."""
         if verdict.is_given_up:
             return None
         if verdict.is_excused and self._retries.excuses_refusals:
@@ -170,8 +172,8 @@ class Endings:
         exc: FetchError | CallbackError,
         response: Response | None,
     ) -> Outcome:
-        """Return a failure for good; the errback runs once, as part of the same
-        outcome."""
+        """Return a final failure. The errback runs once, and its results are part of
+        the same outcome."""
         detail = exc.detail if isinstance(exc, FetchError) else str(exc)
         cause = exc.cause if isinstance(exc, CallbackError) else None
         return await self._failed(visit, exc.reason, detail, cause, response)

@@ -4,9 +4,10 @@
                   ▲                                                          │
                   └───────────────── new requests, retries ◄─────────────────┴──► sinks
 
-Workers pull turns from the scheduler. A visit ends in an outcome; the committer stores
-outcomes in groups; stored results feed the scheduler and the sinks. The loop ends when
-no request waits, no request is in flight and no outcome is uncommitted.
+Workers pull turns from the scheduler. A turn is the permission to send one request to a
+host now. A visit ends in an outcome; the committer stores outcomes in groups; then new
+requests go to the scheduler, and items to the sinks. The loop ends when no request
+waits, no request is in flight and no outcome is uncommitted.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ REFILLS = 16
 class Limits(msgspec.Struct, frozen=True):
     """Limits that end a run early; None: no limit.
 
-    (The scheduler enforces the limit on pages: it takes a permit before each request.)
+    The scheduler enforces the limit on pages: it takes a permit before each request.
     """
 
     items: int | None = None
@@ -54,10 +55,10 @@ class Limits(msgspec.Struct, frozen=True):
     max_runtime: float | None = None
     #: Why the spider stopped the run in an earlier process; "" if it did not.
     stopped: str = ""
-    #: How the run ended in an earlier process, after its last items; None if it did
-    #: not.
+    #: How the run ended in an earlier process, which had committed the last items; None
+    #: if the run has not ended.
     ended: FinishReason | None = None
-    #: The limit on pages of the whole run, for displays.
+    #: The limit on pages of the whole run; only displays use it here.
     pages: int | None = None
     #: Limit on failed pages.
     errors: int | None = None
@@ -75,7 +76,8 @@ class EngineParts(msgspec.Struct):
     closing: Closing | None = None
     #: None if the run cannot be resumed.
     attributes: SpiderAttributes | None = None
-    #: Ends a complete crawl for all processes that share the run; None without others.
+    #: Ends a complete crawl for all processes that share the run; None if no other
+    #: process can share it.
     settle: Callable[[FinishReason], Awaitable[None]] | None = None
     #: Repeats writes while the store cannot be written.
     patience: StoreRetry = msgspec.field(default_factory=StoreRetry)
@@ -110,7 +112,8 @@ class Engine:
         scheduler.on_idle = self._committer.hurry
         self._workers: TaskGroup | None = None
         self._reason: FinishReason | None = None
-        #: The number of workers too many, and of workers added for waiting ones.
+        #: Two counts: workers that end after their next visit, because there are too
+        #: many; and workers that were added to replace waiting ones.
         self._spare = self._added = 0
         self._is_full = False
         #: Failed pages, including uncommitted ones.
@@ -157,7 +160,7 @@ class Engine:
             if parts.settle is not None:
                 await parts.settle(self._verdict())
             await self._close()
-            with contextlib.suppress(SinkError):  # the error is kept in `outputs.error`
+            with contextlib.suppress(SinkError):  # `outputs.error` keeps the error
                 await parts.outputs.drain()
             helpers.cancel_scope.cancel()
         return self._verdict()
@@ -176,8 +179,8 @@ class Engine:
             await self._committer.drain()
 
     def stop(self, reason: FinishReason, *, grace: float | None = None) -> None:
-        """Start no new requests; requests in flight get `grace` seconds. If called
-        again, the shorter grace holds."""
+        """Send no new requests, and wait `grace` seconds for the requests in flight. If
+        `stop` is called again, the shorter grace holds."""
         self._reason = self._reason or reason
         self._parts.scheduler.close()
         if reason is FinishReason.INTERRUPTED:
@@ -189,8 +192,8 @@ class Engine:
             scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
 
     def _count_failures(self, new: int) -> None:
-        """Count failures before their commit, because after the commit of a group the
-        limit could already be exceeded."""
+        """Count failures before they are committed. The limit could be exceeded if they
+        were counted after the commit of a group."""
         self._failed += new
         limit = self._limits.errors
         if limit is not None and self._failed >= limit:
@@ -205,9 +208,12 @@ class Engine:
             self._stopped(stopped)
 
     def give_up(self, why: LeaseLost) -> None:
-        """Drop all work: the shared run does not know it any more."""
+        """Drop all work, because other processes of the shared run have taken it
+        over."""
         if not self.is_given_up:
-            logger.warning("%s; this process drops its work and joins again", why)
+            logger.warning(
+                "%s; this process drops its work and joins the run again", why
+            )
         self.is_given_up = True
         self.stop(FinishReason.INTERRUPTED, grace=0)
 
@@ -245,7 +251,8 @@ class Engine:
                 workers.start_soon(self._work)
 
     async def _work(self) -> None:
-        """One worker: take a turn, visit, queue the outcome. A worker never sleeps."""
+        """Run one worker: take a turn, visit the entry, queue the outcome. A worker
+        never sleeps."""
         parts = self._parts
         async for turn in parts.scheduler:
             if isinstance(turn, RobotsTurn):
@@ -265,14 +272,15 @@ class Engine:
             # the error was already passed to `_output_failed`
             with contextlib.suppress(SinkError):
                 await parts.outputs.room()
-            if self._spare:  # the waiting worker, which this one replaced, continues
+            if self._spare:  # the worker that this worker replaced continues
                 self._spare -= 1
                 self._added -= 1
                 return
 
     @contextlib.contextmanager
     def stand_in(self) -> Iterator[None]:
-        """Let another worker run while this worker waits inside its visit."""
+        """Let another worker run while this worker waits inside its visit, for example
+        for `self.fetch`."""
         if self._spare:
             self._spare -= 1
         elif self._added < self._worker_count and self._workers is not None:
@@ -294,13 +302,16 @@ class Engine:
             # crawl.
             fields = {"url": entry.url, "host": entry.host}
             logger.exception(
-                "Unexpected error while visiting %s", entry.url, extra=fields
+                "Bug in the crawler: unexpected error while visiting %s; only this "
+                "page fails",
+                entry.url,
+                extra=fields,
             )
             return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
-        """Commit a group. While the disk is full the crawl waits; later it stops in
-        order."""
+        """Commit a group. While the disk is full the crawl waits; if the wait is too
+        long, the crawl stops gracefully."""
         committed = Committed()
         is_full = self._is_full and not group[0].is_closing
         if self.store_error is not None or is_full or self.is_given_up:
@@ -314,20 +325,22 @@ class Engine:
         except LeaseLost as exc:
             self.give_up(exc)
         except StoreError as exc:
-            logger.error("%s; the crawl stops and can be resumed", exc)
+            logger.error("%s; the crawl stops, and can be resumed later", exc)
             self.store_error = exc
             self.stop(FinishReason.SINK_ERROR, grace=0)
         return committed
 
     def _note_attributes(self, outcome: Outcome) -> None:
-        """Store the names of attributes that the spider has set, with an outcome."""
+        """Store the names of attributes that the spider has set, as a part of the
+        outcome."""
         attributes = self._parts.attributes
         if attributes is not None and (names := attributes.changed()):
             outcome.facts = outcome.facts or Facts()
             outcome.facts.attributes |= names
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
-        """After a commit: count, feed the scheduler, wake the sinks."""
+        """After a commit: count, pass new requests to the scheduler, and wake the
+        sinks."""
         observers, scheduler = self._observers, self._parts.scheduler
         settled, sources = [], 0
         clock = anyio.current_time() - self._wall_clock()
@@ -349,7 +362,8 @@ class Engine:
         scheduler.landed(committed, settled, sources)
 
     def _stopped(self, why: str) -> None:
-        """The spider has raised StopCrawl, and its results are committed."""
+        """Stop, because the spider raised StopCrawl, and the results of its page are
+        committed."""
         self.stop_reason = self.stop_reason or why
         self.stop(FinishReason.STOPPED)
 

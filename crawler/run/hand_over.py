@@ -1,11 +1,12 @@
 """Waits until another process releases a host, for a request of `self.fetch`.
 
-The process tells the others which shards it waits for. The owner of such a shard starts
-no new requests there, and releases the shard once it has no request in flight there.
+The process tells the others which shards it waits for. A shard is a fixed part of all
+hosts; each shard is owned by one process. The owner of a wanted shard starts no new
+requests to its hosts, and releases the shard once no request to them is in flight.
 
-Rule: a waiting page keeps its own site busy. Two pages that wait for each other's sites
-would wait forever. So if another process waits for a page's own site, the page stops
-waiting, and is tried again a little later.
+Rule: while a page waits, its process cannot release the page's own site. Two pages that
+wait for each other's sites would wait forever. So if another process waits for a page's
+own site, the page stops waiting, and the page is visited again a little later.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ PATIENCE = 60.0
 
 
 class HandOver:
-    """The shards that this process waits for, and its shards that others wait for.
+    """The shards that this process waits for, and its own shards that other processes
+    wait for.
 
     Times are the event loop's.
     """
@@ -29,10 +31,10 @@ class HandOver:
     def __init__(self, team: Team) -> None:
         self._team = team
         self._loop = asyncio.get_running_loop()
-        #: By shard: how many requests wait for it.
+        #: By shard: how many requests wait for this shard.
         self._awaited: Counter[int] = Counter()
-        #: By shard: when this process received it; not for shards that it had from the
-        #: start.
+        #: By shard: when this process received the shard; shards that it had from the
+        #: start are missing.
         self._gained_at: dict[int, float] = {}
         self._begun = self._loop.time()
         self._called: frozenset[int] = frozenset()
@@ -52,13 +54,13 @@ class HandOver:
         self._change = asyncio.Event()
 
     def gained_at(self, host: str) -> float:
-        """Return the time since when this process owns the host."""
+        """Return since when this process has owned the host."""
         return self._gained_at.get(shard_of(host), self._begun)
 
     def may_ask(self, host: str, home: str) -> bool:
-        """Return whether a page of `home` may send a request to the host.
+        """Return whether a page of the host `home` may send a request to `host`.
 
-        While the page is visited, its own site stays here, even if another process
+        While the page is visited, this process keeps `home`, even if another process
         wants it.
         """
         is_home = bool(home) and shard_of(home) == shard_of(host)

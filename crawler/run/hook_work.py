@@ -1,8 +1,9 @@
 """Runs the spider's hooks: their time limit, and `self.fetch`.
 
-`prepare` and the logins of sessions run inside the visit of a request. While a hook
-waits, other requests may use the request's turn, and another worker works instead.
-Otherwise a hook could wait for its own turn or worker.
+`prepare` and the logins of sessions run inside the visit of a request. A turn is the
+permission to send one request to a host now. While a hook waits, other requests may use
+the turn of the hook's request, and another worker works instead. Otherwise a hook could
+wait for its own turn or worker.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class HookWork:
         self.fetches: OwnFetches | None = None
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
-        """The result of the hook, awaited if needed; `self.fetch` uses this session."""
+        """Run the hook and return its result, awaited if needed. `self.fetch` in the
+        hook uses this session."""
         assert self.fetches is not None
         entry, clock = visited.get(), CallbackClock()
         work = self.fetches.for_hook(entry, session, clock)
@@ -44,8 +46,8 @@ class HookWork:
                     self._callbacks.note_fetches(entry.fingerprint, work.made)
 
     async def _rest(self, made: Any, clock: CallbackClock) -> Any:
-        """Await a hook. Only a hook that has to wait lends its turn and gets a time
-        limit."""
+        """Await a hook. Only a hook that has to wait lends its request's turn to others
+        and gets a time limit."""
         coroutine = made if inspect.iscoroutine(made) else _awaited(made)
         try:
             waits_for = coroutine.send(None)
@@ -59,7 +61,9 @@ class HookWork:
         except TimeoutError as exc:
             if not limit.expired():
                 raise
-            raise TimeoutError(f"it took longer than {self._seconds:g} s") from exc
+            raise TimeoutError(
+                f"it took over {self._seconds:g} s (crawl.callback_timeout)"
+            ) from exc
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:

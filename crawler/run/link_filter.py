@@ -1,8 +1,8 @@
 """Turns a callback's links and Requests into entries: resolved, filtered, deduplicated.
 
 Rule: filters run before the store, and each filter counts its skipped links. Filters
-judge links; scope also judges redirects. A Request that a spider builds itself is not
-filtered. No I/O, no clock.
+apply to links; the scope also applies to redirects. A Request that a spider builds
+itself is not filtered. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Discovered(msgspec.Struct):
         return len(self.requests) + len(self.rejected)
 
     def put_aside(self) -> None:
-        """Clear the lists after their links were written to the store."""
+        """Clear the lists, because their links have been written to the store."""
         self.staged += len(self.requests)
         self.requests, self.rejected = [], []
 
     def fact(self) -> Facts:
-        """Return the facts, created if needed, to add to them."""
+        """Return the facts for the run's state; create them if there are none yet."""
         if self.facts is None:
             self.facts = Facts()
         return self.facts
@@ -72,14 +72,15 @@ class LinkFilter:
         skip_extensions: Collection[str] = (),
         form: Callable[[str], str] | None = None,
     ) -> None:
-        #: Reduces a URL to the part that identifies the request; None: the whole URL.
+        #: Reduces a URL to the part that identifies the request; None: the whole URL
+        #: identifies it.
         self.form = form
         self._scope = scope
         #: Host names that a person gave as start URLs; they may have private addresses.
         self.start_names = set() if start_names is None else start_names
         #: Origins of the start URLs; only they get the client's credentials.
         self.start_origins = set() if start_origins is None else start_origins
-        #: By origin: Authorization headers, from user and password of start URLs.
+        #: By origin: Authorization headers, made from user and password in start URLs.
         self.start_credentials = {} if start_credentials is None else start_credentials
         self._resolver = Resolver(max_url=max_url, form=form)
         self._known = known
@@ -99,7 +100,7 @@ class LinkFilter:
             )
 
     def start(self, request: Request, found: Discovered) -> None:
-        """Accept a request of `start()`: its host joins the scope."""
+        """Accept a request of `start()`, and add its host to the scope."""
         self._grow(request.url, found)
         name = urls.name_of(urls.host_of(request.url))
         if name not in self.start_names:
@@ -116,15 +117,16 @@ class LinkFilter:
         self._starts += 1
 
     def request(self, parent: Entry, request: Request, found: Discovered) -> None:
-        """Accept a request of a callback; only a followed link is filtered."""
+        """Accept a request of a callback. Filters apply only if the request follows a
+        link."""
         if not isinstance(request, LinkRequest):
             number = found.staged + len(found.requests)
             self._add(parent, request, found, BUILT, number)
             return
         depth = parent.depth + 1 if request.depth is None else request.depth
         rule = self.verdict(request.url, depth)
-        # The extension filter does not apply: a single link to a file is followed on
-        # purpose, often as a stream.
+        # The extension filter does not apply: a callback that follows a single link to
+        # a file does so on purpose, often as a stream.
         if rule and rule != EXTENSION:
             host = urls.host_of(request.url)
             link = Link(request.url, request.fingerprint(0, self.form), host)
@@ -178,7 +180,7 @@ class LinkFilter:
         found.requests.append(entry)
 
     def verdict(self, url: str, depth: int = 0) -> str | None:
-        """Return the name of the filter that would skip this URL now; None if none
+        """Return the name of the filter that would skip this URL now; None if no filter
         would."""
         host = urls.host_of(url)
         for name, allows in self._filters:

@@ -1,4 +1,5 @@
-"""The `self.fetch` requests of a page, which are counted and logged with the page."""
+"""Counts the `self.fetch` requests of a page; they are counted and logged with the
+page."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import msgspec
 
 from crawler.store.base import Answer, Outcome, State
 
-#: Maximum number of characters that a page's log line spends on its fetches.
+#: Maximum number of characters about the fetches in a page's log line.
 MAX_TEXT = 400
 
 
@@ -20,7 +21,8 @@ class Made(msgspec.Struct):
     asked: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Add one request of a fetch; a fetch may need several."""
+        """Add the result of one request. A fetch may need several requests, for example
+        after redirects."""
         self.answers.extend(outcome.answers)
         assert outcome.entry is not None
         said = outcome.status or outcome.reason
@@ -34,7 +36,7 @@ class Made(msgspec.Struct):
         self.asked += other.asked
 
     def take(self) -> Made:
-        """Return the fetches so far, and begin anew."""
+        """Return the fetches so far, and begin again with none."""
         made = Made(self.answers, self.texts, self.count, self.asked)
         self.answers, self.texts, self.count, self.asked = [], [], 0, 0
         return made

@@ -1,4 +1,5 @@
-"""Observers: called with every committed outcome and every change of pace.
+"""Observers: objects that the crawl calls with every committed outcome and every change
+of a host's pace.
 
     class Slow(Observer):
         def landed(self, outcome: Outcome) -> None:
@@ -7,7 +8,7 @@
 
     crawl(Books, observers=[Slow()])
 
-The advice at the end and the progress display are observers.
+The crawler's own advice and progress display are observers, too.
 
 Rule: an observer only watches. Its first exception is logged, and it is not called
 again.
@@ -87,7 +88,7 @@ class Observers:
         self._observers.remove(observer)
         self._of_landings = [o for o in self._of_landings if o is not observer]
         name = type(observer).__name__
-        told = "Observer %s failed and is not called again"
+        told = "Observer %s raised an exception and is not called again"
         logger.error(told, name, exc_info=failure)
 
 
@@ -98,7 +99,7 @@ class Progress(Observer):
         self, counters: Counters, clock: Callable[[], float] = time.time
     ) -> None:
         self.counters = counters
-        #: Hosts that got a request in this process.
+        #: Hosts that this process has sent a request to.
         self.hosts: set[str] = set()
         #: Hosts that are paused.
         self.resting = RestingHosts()
@@ -133,8 +134,8 @@ class Progress(Observer):
 
 
 class Observations(Observer):
-    """Collects facts for the advice at the end: a sample of each error, skipped
-    hosts."""
+    """Collects facts for the advice at the end, such as an example of each error and
+    the hosts of skipped links."""
 
     def __init__(self) -> None:
         #: By reason: the first failed URL, and its one-line detail.
@@ -145,9 +146,10 @@ class Observations(Observer):
         self.left_out: dict[str, Counter[str]] = {}
         #: The spider's own reasons for skipping pages.
         self.own_skips: set[str] = set()
-        #: By given-up host: how many URLs failed without a request, and why.
+        #: By host that the crawl gave up: how many of its URLs failed without a
+        #: request, and why.
         self.given_up: dict[str, tuple[int, str]] = {}
-        #: Redirect targets, with their counts.
+        #: The targets of redirects, and how many redirects lead to each.
         self.targets: Counter[str] = Counter()
 
     def landed(self, outcome: Outcome) -> None:
@@ -165,12 +167,13 @@ class Observations(Observer):
                 self.targets[target] += 1
 
     def pace_changed(self, change: PaceChange) -> None:
-        """Note a given-up host: its remaining URLs are reported together."""
+        """Note a host that the crawl gave up; its remaining URLs are reported
+        together."""
         if change.is_given_up and len(self.given_up) < MAX_HOSTS:
             self.given_up.setdefault(change.host, (0, ""))
 
     def tell_given_up(self) -> None:
-        """Log how many URLs of each given-up host failed without a request."""
+        """Log how many URLs of each such host failed without a request."""
         for host, (amount, detail) in self.given_up.items():
             if amount:
                 what = "1 URL" if amount == 1 else f"{amount:,} URLs"
@@ -181,7 +184,7 @@ class Observations(Observer):
     def _note_failure(self, outcome: Outcome, entry: Entry) -> None:
         reason, detail = outcome.reason, outcome.detail
         if outcome.state is State.PENDING:
-            self._log(logging.INFO, "Again", outcome, entry)
+            self._log(logging.INFO, "Will retry", outcome, entry)
             return
         if reason not in self.samples:
             self.samples[reason] = (entry.url, detail)
@@ -192,11 +195,11 @@ class Observations(Observer):
             if not outcome.is_asked and entry.host in self.given_up:
                 known = self.given_up[entry.host]
                 self.given_up[entry.host] = (known[0] + 1, known[1] or detail)
-            # an internal error was already logged with its traceback
+            # the engine has already logged an internal error with its traceback
             elif reason != Reason.INTERNAL_ERROR:
                 self._log(logging.WARNING, "Failed", outcome, entry)
         elif reason == Reason.ROBOTS_DENIED:
-            self._log(logging.INFO, "Left out", outcome, entry)
+            self._log(logging.INFO, "Skipped", outcome, entry)
 
     def _log(self, level: int, what: str, outcome: Outcome, entry: Entry) -> None:
         if not logger.isEnabledFor(level):

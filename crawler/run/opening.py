@@ -1,4 +1,5 @@
-"""Opens the resources of a run, in the order of the lines; closes them in reverse."""
+"""Opens the resources of a run in the order of the lines, and closes them in reverse
+order."""
 
 from __future__ import annotations
 
@@ -95,7 +96,8 @@ class StoreUse:
 
 
 def _marks(plan: RunPlan, opening: Opening) -> CrashMarks:
-    """Return the marks of pages that were parsed when an earlier process ended.
+    """Return the marks of the pages that were being parsed when an earlier process
+    ended.
 
     Only the process that leads the run has a file of marks.
     """

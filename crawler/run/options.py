@@ -24,7 +24,7 @@ from crawler.store.base import Store
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one run, besides spider and settings."""
 
-    #: The name of the stored state; None: the state is kept in memory.
+    #: The name under which the state is stored; None: the state is kept in memory.
     job: str | None = None
     #: Where items go: paths and URIs, "-", descriptions or sinks; None: as the spider
     #: says. In a name {run} is the run's number, {job} the job and {type} the item's
@@ -33,22 +33,22 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     #: A file of URLs, one on each line, instead of the spider's start URLs; "-" is
     #: standard input.
     urls: Path | str | None = None
-    #: Limits: exactly this many pages and items; this many seconds.
+    #: Limits: this number of pages and of items, exactly; this number of seconds.
     pages: int | None = None
     items: int | None = None
     time: float | None = None
     #: Failed pages at which the run ends. None: the value of [crawl].
     errors: int | None = None
-    #: Seconds after which this process stops in order; the run can be resumed.
+    #: Seconds after which this process stops gracefully; the run can be resumed.
     max_runtime: float | None = None
-    #: Forget the job's unfinished run.
+    #: Start a new run, and forget an unfinished run of the job.
     fresh: bool = False
-    #: Only join the unfinished run of a shared store, which another process leads.
+    #: Only join the unfinished run of a shared store. Another process leads that run.
     joins: bool = False
-    #: Replace, or continue, files that this job did not publish.
+    #: Replace, or continue, output files that this job did not publish.
     overwrite: bool = False
     append: bool = False
-    #: Thresholds that make a complete run a bad run (exit code 3).
+    #: Thresholds: if one is exceeded, a complete run is a bad run (exit code 3).
     max_error_rate: float | None = None
     min_items: int = 0
     #: The store of the run's state, in place of the one that `[storage]` and `job`
@@ -57,20 +57,20 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     zone: datetime.tzinfo = datetime.UTC
     #: The wall clock, in seconds since 1970, for due times and expiry dates.
     wall_clock: Callable[[], float] = wall_time
-    #: httpx's own transport for the shared client.
+    #: A transport of httpx in place of the crawler's own HTTP client.
     transport: AsyncBaseTransport | None = None
     #: Layers between a visit and the wire, the outermost first; see crawler.layers.
     layers: tuple[Layer, ...] = ()
     #: Called with every committed outcome and every change of pace.
     observers: tuple[Observer, ...] = ()
-    #: Maximum number of requests in flight by `Request.kind`: {"browser": 2} allows
-    #: two. Other kinds have no limit.
+    #: Maximum number of requests in flight by `Request.kind`: {"browser": 2} allows two
+    #: requests of kind "browser". Other kinds have no limit.
     ceilings: Mapping[str, int] = msgspec.field(default_factory=dict)
     event_hooks: Any = None
     auth: Any = None
 
     def __post_init__(self) -> None:
-        # treat a single output as a list of one
+        # a single output counts as a list of one
         if isinstance(self.outputs, str | OutputSpec | Sink):
             msgspec.structs.force_setattr(self, "outputs", (self.outputs,))
         msgspec.structs.force_setattr(self, "layers", tuple(self.layers))
@@ -84,11 +84,12 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
                 )
 
     def job_of(self, spider: Spider) -> str:
-        """The name of the job: `job`, else the spider's name."""
+        """Return the name of the job: `job`, else the spider's name."""
         return self.job or spider.name
 
     def limited(self, crawl: CrawlSettings) -> RunOptions:
-        """The options, with limits from the settings for those that are None."""
+        """Return the options; limits that are None get their values from the
+        settings."""
         names = ("pages", "items", "errors", "time")
         unset = [name for name in names if getattr(self, name) is None]
         return msgspec.structs.replace(

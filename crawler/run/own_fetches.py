@@ -1,11 +1,12 @@
 """`self.fetch`: an extra request during a callback, `start()` or a hook.
 
-The crawl's pace, robots.txt, retries, cookies and layers apply to the request. It is
-not stored: after a crash its page is fetched again, and the callback repeats the
-request.
+The crawl's pace, robots.txt, retries, cookies and layers apply to the request. The
+request is not stored. So after a crash the crawl fetches the page again, and the
+callback makes the request again.
 
-Rule: the request never waits for a worker, so it cannot deadlock. The waiting page has
-returned its own turn at the host, and another worker works meanwhile.
+Rule: the request never waits for a worker, so it cannot deadlock. A turn is the
+permission to send one request to a host now. While a page waits for a response of
+`self.fetch`, its own turn is returned, and another worker works.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ MAX_FETCHES = 100
 
 
 class OwnEntry(Entry):
-    """An entry that only one waiting page needs; the frontier does not hold it."""
+    """An entry for a request that only one page needs; the frontier does not hold this
+    entry."""
 
     __slots__ = ("home", "receiver", "response")
 
@@ -53,14 +55,15 @@ class OwnEntry(Entry):
 
 
 class Unchanged:
-    """Takes the place of sessions: changed cookies are committed with the next page."""
+    """Stands in for the sessions. It reports no changed cookies, because the next page
+    commits them."""
 
     def changes(self) -> dict[tuple[str, str], bytes]:
         return {}
 
 
 class Caught:
-    """Takes the place of callbacks: keeps the response for the caller of
+    """Stands in for the callbacks. It keeps the response for the caller of
     `self.fetch`."""
 
     def __init__(self) -> None:
@@ -98,7 +101,8 @@ class OwnFetches:
         self.stand_in: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> PageFetches:
-        """The fetches of a page during its callback."""
+        """Return the object that makes the `self.fetch` requests of a page during its
+        callback."""
         return PageFetches(self, self._scheduler, entry, clock)
 
     def for_start(self) -> StartFetches:
@@ -108,17 +112,20 @@ class OwnFetches:
     def for_hook(
         self, entry: Entry | None, session: str, clock: CallbackClock
     ) -> HookFetches:
-        """The fetches of a hook, which runs before its entry is requested."""
+        """Return the object that makes the `self.fetch` requests of a hook, which runs
+        before its entry is requested."""
         return HookFetches(self, entry, session, clock)
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Note that a callback begins to wait, after the body of its page was read."""
+        """Note that a callback begins to wait. The body of its page has been read, so
+        the page's turn is returned."""
         if not isinstance(entry, OwnEntry):
             self._scheduler.free(entry, asked=asked)
 
     @asynccontextmanager
     async def lent(self, entry: Entry) -> AsyncIterator[None]:
-        """Lend the turn of a request that has not been sent yet."""
+        """Lend the turn of a request to others while the block runs. The request has
+        not been sent yet."""
         async with self._scheduler.lent(entry):
             with self.stand_in():
                 yield
@@ -134,8 +141,8 @@ class OwnFetches:
         made.asked += 1
         if made.asked > MAX_FETCHES:
             raise ConfigError(
-                f"fetch({request.url!r}): over {MAX_FETCHES} fetches by one page; "
-                "yield Requests instead"
+                f"fetch({request.url!r}): one page may make at most {MAX_FETCHES} "
+                "fetches; for more, yield Requests instead"
             )
         return await self.received(request, made, page, None)
 
@@ -146,8 +153,10 @@ class OwnFetches:
         page: Entry | None,
         receiver: Receiver | None,
     ) -> Response:
-        """Like `response`, but `receiver` reads the body. There is no limit on the
-        number of fetches, because items are limited."""
+        """Like `response`, but `receiver` reads the body.
+
+        The number of these fetches is not limited, because the number of items is.
+        """
         entry = _entry_of(request, page)
         entry.receiver = receiver
         while True:
@@ -204,8 +213,8 @@ class OwnFetches:
 
 
 class PageFetches:
-    """Fetches by a callback or errback, whose page has already used its turn at the
-    host."""
+    """Makes the requests of a callback or errback. Its page has already used its
+    turn."""
 
     def __init__(
         self,
@@ -221,11 +230,14 @@ class PageFetches:
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request. Session and proxy are the page's, unless the request names
-        others."""
+        """Fetch the request. It uses the session and the proxy of the page, unless it
+        names others."""
         entry = self._entry
         if isinstance(entry, OwnEntry):
-            raise ConfigError(f"fetch({request.url!r}): not within another fetch")
+            raise ConfigError(
+                f"fetch({request.url!r}): a request of fetch() cannot call fetch() "
+                "itself; call it in the callback"
+            )
         request = _inheriting(request, entry.request, "page")
         with self._waiting():
             return await self._fetches.response(request, self.made, entry)
@@ -246,8 +258,8 @@ class PageFetches:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Pause the callback's clock during a wait. One other worker works meanwhile,
-        also if several fetches run in parallel."""
+        """Pause the callback's clock while the block runs. One other worker works
+        meanwhile, even if several fetches run in parallel."""
         self._scheduler.free(self._entry, asked=True)
         stand_in = nullcontext() if self._clock.is_stopped else self._fetches.stand_in()
         with self._clock.stopped(), stand_in:
@@ -255,7 +267,7 @@ class PageFetches:
 
 
 class StartFetches:
-    """Fetches by `start()`: no page and no worker waits for them."""
+    """Makes the requests of `start()`: no page and no worker waits for them."""
 
     def __init__(self, fetches: OwnFetches) -> None:
         self._fetches = fetches
@@ -279,8 +291,8 @@ class StartFetches:
 
 
 class HookFetches:
-    """Fetches by a hook before its request is sent; `HookWork` lends the request's
-    turn."""
+    """Makes the requests of a hook, which runs before its own request is sent.
+    Meanwhile `HookWork` lends the turn of that request to others."""
 
     def __init__(
         self,
@@ -297,22 +309,31 @@ class HookFetches:
 
     @property
     def counts(self) -> dict[str, int] | None:
-        """Raise ConfigError: a hook has no page to commit counts with."""
-        raise ConfigError("count(): not in prepare() or a login; call it in a callback")
+        """Raise ConfigError: a hook has no page whose results could include counts."""
+        raise ConfigError(
+            "count(): prepare() and logins cannot count, because no page would store "
+            "the count; call it in a callback"
+        )
 
     @counts.setter
     def counts(self, counts: dict[str, int] | None) -> None:
-        raise AttributeError("a hook has no counts")
+        raise AttributeError("prepare() and logins have no counts")
 
     def receiving(self) -> AbstractContextManager[Receiving]:
         """Raise ConfigError: a hook yields no items, so it receives no files."""
-        raise ConfigError("Files: not in prepare() or a login")
+        raise ConfigError(
+            "Files: prepare() and logins cannot receive files; yield an item with "
+            "files in a callback"
+        )
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request, without calling `prepare` and logins for it."""
+        """Fetch the request. `prepare` and logins are not called for it."""
         entry = self._entry
         if entry is None:
-            raise ConfigError(f"fetch({request.url!r}): no page is being visited")
+            raise ConfigError(
+                f"fetch({request.url!r}): the hook was called outside of a page's "
+                "visit; call fetch() in a callback"
+            )
         request = _inheriting(request, entry.request, "login", self._session)
         with self._clock.stopped():
             return await self._fetches.response(request, self.made, entry)
@@ -345,12 +366,13 @@ def _moved(target: Entry, home: str) -> OwnEntry:
 def _inheriting(
     request: Request, page: Request, purpose: Purpose, session: str = ""
 ) -> Request:
-    """Return the request with its page's session and proxy, unless it names others."""
+    """Return the request; it gets the session and the proxy of its page, unless it
+    names others."""
     own, of_page = request.options, page.options
     if purpose != "file" and (own.stream or own.errback):
         raise ConfigError(
-            f"fetch({request.url!r}): stream and errback are for Requests that are "
-            "yielded; fetch gives the response, or raises FetchError"
+            f"fetch({request.url!r}): the Request has `stream` or `errback`, which "
+            "fetch() does not support; remove them, or yield the Request"
         )
     options = msgspec.structs.replace(
         own,
@@ -362,8 +384,8 @@ def _inheriting(
 
 
 def _error(request: Request, outcome: Outcome) -> FetchError:
-    """Return the error for a missing response; the cause is the page, since the host
-    answered."""
+    """Return the error for a missing response. It blames the page, not the host,
+    because the host has answered."""
     reason, detail = outcome.reason, outcome.detail
     if outcome.state is State.REDIRECTED:
         reason, detail = Reason.REDIRECT_INVALID, f"{detail} is out of scope"

@@ -1,7 +1,9 @@
-"""Turns for the requests of `self.fetch`, which are not in the frontier.
+"""Gives turns to the requests of `self.fetch`, which are not in the frontier.
 
-They keep the pace of their host. They go before the host's queued entries, because a
-half-finished page waits for them. They count against the ceilings by kind.
+A turn is the permission to send one request to a host now. These requests keep the pace
+of their host. They go before the host's queued entries, because a half-finished page
+waits for them. A kind is a way to fetch, such as "browser"; the requests count against
+the limit (ceiling) of their kind.
 
 Rule: `wake` hands out the turns, and costs nothing while no request waits.
 """
@@ -18,9 +20,9 @@ from crawler.request import Entry
 
 
 class OwnTurns:
-    """Hands out turns of hosts, first come, first served.
+    """Hands out turns of hosts; the request that has waited longest is first.
 
-    `released` is called at the end of a turn, for other requests to the same host.
+    At the end of a turn the scheduler calls `wake` for the host.
     """
 
     def __init__(
@@ -43,8 +45,8 @@ class OwnTurns:
         return bool(self._waiting)
 
     async def take(self, host: str, kind: str = "") -> None:
-        """Return when a turn of the host, and a place of the kind, are taken. The
-        caller gives both back."""
+        """Wait until the host has a free turn and the ceiling of the kind allows a
+        request; take both. The caller gives both back."""
         turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting.setdefault(host, deque()).append((turn, kind))
         self.wake(host)
@@ -60,18 +62,18 @@ class OwnTurns:
             self._drop_over(host)
 
     def wake_all(self) -> None:
-        """Check all waiting requests after a change of the crawl-wide rate, or when a
-        kind of request has room under its ceiling."""
+        """Check all waiting requests. Called when the crawl-wide rate changes, or when
+        a request of some kind has ended."""
         for host in list(self._waiting):
             self.wake(host)
 
     def wake(self, host: str) -> None:
-        """Give a free turn of the host to the first waiting request."""
+        """Give a free turn of the host to its first waiting request."""
         self._drop_over(host)
         queue = self._waiting.get(host)
         following = self._first(queue) if queue else None
         if not queue or following is None:
-            return  # the end of a fetch of the kind calls `wake_all`
+            return  # at the ceiling; `wake_all` is called when a fetch of the kind ends
         if self._rate is not None and not self._rate.allows:
             self._rate.ask()
             return
@@ -95,7 +97,7 @@ class OwnTurns:
     def _first(
         self, queue: deque[tuple[asyncio.Future[None], str]]
     ) -> tuple[asyncio.Future[None], str] | None:
-        """The first waiting request whose kind is not full."""
+        """Return the first waiting request whose kind is below its ceiling."""
         for waiting in queue:
             turn, kind = waiting
             if not turn.done() and (self._kinds is None or self._kinds.has_place(kind)):
@@ -109,7 +111,8 @@ class OwnTurns:
         self._timers[host] = self._loop.call_at(at, self.wake, host)
 
     def _drop_over(self, host: str) -> None:
-        """Remove cancelled requests, and hosts without waiting requests."""
+        """Remove cancelled requests of the host; remove the host if no request
+        waits."""
         queue = self._waiting.get(host)
         while queue and queue[0][0].done():
             queue.popleft()

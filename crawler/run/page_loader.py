@@ -1,8 +1,8 @@
-"""Prepares a page for its callback: tries a suspicious page first, and parses a large
-one in a thread.
+"""Prepares a page for its callback: parses a suspicious page in a child process first,
+and a large page in a thread.
 
-Rule: the event loop never waits for a large or suspicious page. Small ordinary pages
-are parsed when the callback needs them.
+Rule: the event loop never waits for the parse of a large or suspicious page. Small
+ordinary pages are parsed when the callback needs them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from crawler.web.html_trial import TrialVerdict
 
 #: Bytes of HTML above which parsing would block the event loop for too long.
 PARSE_IN_THREAD = 256 * 1024
-#: A page is not parsed again after it has ended this many processes.
+#: After this many processes have ended while parsing a page, the page is not parsed
+#: again.
 MAX_ENDS = 2
-#: A node usually takes at least this many bytes of a page.
+#: A node usually takes at least this many bytes in the source of a page.
 BYTES_PER_NODE = 2
 
 
@@ -60,8 +61,8 @@ class PageLoader:
             await to_thread.run_sync(self._marks.close)
 
     async def examine(self, response: Response) -> None:
-        """Examine a large or suspicious page now. A streamed page is examined after it
-        was read."""
+        """Parse a large or suspicious page now. For a streamed page this happens after
+        the body was read."""
         if not response.is_read:
             response.examine = self.examine
             return
@@ -93,7 +94,8 @@ class PageLoader:
             await to_thread.run_sync(parse, abandon_on_cancel=True)
 
     def _parse(self, page: Page, *, must_be_tried: bool) -> None:
-        """Parse a page in a thread; a suspicious one is parsed in the child first."""
+        """Parse a page in a thread; parse a suspicious page in the child process
+        first."""
         if must_be_tried or page.suspicion:
             page.verdict = self._tried(page)
         # The callback gets the same error when it uses the page.
@@ -121,8 +123,8 @@ class PageLoader:
 
 
 class NodeRoom:
-    """Limits the nodes of all large trees in memory; waiting pages are served in
-    order."""
+    """Limits the total number of nodes in all large trees in memory. Pages wait for
+    room in the order of their arrival."""
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total
@@ -160,7 +162,7 @@ class NodeRoom:
 
 
 class HeldBody:
-    """A body that keeps its page's share of the node limit until the response is
+    """A body that frees its page's share of the node limit when the response is
     closed."""
 
     def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:

@@ -16,18 +16,20 @@ import threading
 from crawler.web import html_trial
 from crawler.web.html_trial import HEADER, TrialVerdict
 
-#: CPU seconds for a page: a fixed part, and a part for each byte. Ten times the usual
-#: need.
+#: CPU seconds that a parse may take: a fixed part, and a part for each byte of the
+#: page. This is ten times the usual need.
 SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
-#: Extra seconds of elapsed time on a busy machine: for a page, and for the start.
+#: Seconds of elapsed time, because the machine may be busy: in addition for a page, and
+#: for the start of the child.
 _PATIENCE, _START_SECONDS = 10, 10
 
 
 class PageTrials:
-    """Gets verdicts from the child process, one page at a time. Calls block the thread.
+    """Parses pages in the child process, one page at a time, and returns the results.
+    Calls block the calling thread.
 
-    The process starts with the first page, serves later pages, and ends with `close`.
-    Threads may share it.
+    The child starts with the first page, serves later pages, and ends with `close`.
+    Several threads may share one object.
     """
 
     def __init__(self) -> None:
@@ -52,7 +54,7 @@ class PageTrials:
                     self._end()
 
     def close(self) -> None:
-        """End the child process, even during a trial."""
+        """End the child process, even while it parses a page."""
         self._is_closed = True
         if (process := self._process) is not None:
             _kill(process)
@@ -73,14 +75,14 @@ class PageTrials:
 
 
 def seconds_for(body: bytes) -> float:
-    """Limit of CPU seconds for the parse of a page."""
+    """Return the limit of CPU seconds for the parse of a page."""
     return SECONDS + SECONDS_PER_BYTE * len(body)
 
 
 def _started() -> subprocess.Popen[bytes]:
-    # In a new session Ctrl-C reaches only the crawl, and a kill also ends forks of the
-    # child. The child receives this process's sys.path, so it can skip the slow `site`
-    # module (-S).
+    # In a new session Ctrl-C reaches only the crawl, and a kill of the session also
+    # ends processes that the child has started. The child receives this process's
+    # sys.path, so it needs no `site` module, which is slow to import (-S).
     return subprocess.Popen(
         [sys.executable, "-S", "-P", "-m", html_trial.__name__],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A body that reports each piece when it arrives."""
+"""A body that calls a function for each piece that arrives."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Writes the status of a running crawl each second, for other processes and a
-terminal."""
+"""Writes the status of a running crawl each second, for other processes and for the
+display in a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: Rates cover only the last seconds, so that a slow-down is visible.
+#: A rate covers only this many last seconds, so that a slow-down is visible.
 WINDOW = 10.0
 #: Maximum number of paused hosts in a status.
 MAX_RESTING = 5
@@ -31,7 +31,7 @@ BEAT = 1.0
 
 
 class PulseSource(Protocol):
-    """The fields that the pulse reads; the engine has them."""
+    """What `Pulse` reads of a running crawl; the engine has these fields."""
 
     progress: Progress
 
@@ -43,7 +43,7 @@ class Pulse:
     """Collects the status of a running crawl.
 
     `clock` is the wall clock, and `seconds` returns the duration of the run. Rates use
-    the `now` of each call, which must not decrease.
+    the argument `now`, which must not decrease from call to call.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class StatusNotes:
     """Writes the run's status to its store each second while the block runs.
 
     At the end it writes why the process leaves the run. A store in memory gets no
-    status, because no other process can read it.
+    status, because no other process can read that store.
     """
 
     def __init__(self, pulse: Pulse, store: Store) -> None:

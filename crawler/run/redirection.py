@@ -1,8 +1,9 @@
 """Handles redirects: the target replaces its source in the frontier.
 
 A cookie wall redirects back into its own chain on the same origin: the server has set a
-cookie and expects the same request again. If the host has a free turn, the visitor
-repeats the request inside the visit. Otherwise the target waits for a turn of its own.
+cookie and expects the same request again. If another request to the host may be sent
+now, the visitor repeats the request inside the visit. Otherwise the target goes to the
+frontier like any other redirect target.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Redirection:
         self._max_refresh = max_refresh
 
     def target(self, request: Request, response: Response) -> Request:
-        """The request for a redirect's target; FetchError if the redirect has no valid
-        target."""
+        """Return the request for a redirect's target. FetchError if the redirect has no
+        valid target."""
         location = redirects.location_of(response)
         return redirects.target(request, response.status_code, location)
 
@@ -86,15 +87,15 @@ class Redirection:
         return target.url in self._walls and target.url != visit.entry.url
 
     def outcome(self, visit: OpenVisit, target: Request, response: Response) -> Outcome:
-        """Return an outcome that ends the source and adds the target. FetchError if it
-        may not."""
+        """Return the outcome of a redirect: the source ends, and the target is added.
+        FetchError if the redirect may not be followed."""
         entry = visit.entry
         if entry.redirects >= redirects.LIMIT:
             detail = f"over {redirects.LIMIT} redirects"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
         identity = identity_behind(entry, target, self._filter.form)
-        # the entry itself is requested again, with a new turn
+        # the entry itself is requested again, at a later time
         if identity == entry.fingerprint:
             entry.redirects += 1
             return visit.outcome(State.PENDING)

@@ -1,4 +1,4 @@
-"""The paused hosts: until when, and why.
+"""The hosts that are paused: until when, and why.
 
 Rule: no I/O and no clock. Times are wall-clock seconds, and `now` is an argument.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from crawler.frontier.exchange import PaceChange, Sign
 from crawler.store.status import RestingHost
 
-#: Maximum number of hosts listed; ended pauses are removed first.
+#: Maximum number of hosts in the list; at the limit, hosts whose pause has ended are
+#: removed.
 MAX_HOSTS = 1_000
 #: Seconds; a shorter pause is not shown.
 SHORTEST = 2.0
@@ -29,14 +30,15 @@ class RestingHosts:
         self._rests: dict[str, RestingHost] = {}
 
     def changed(self, change: PaceChange, now: float) -> None:
-        """Note a change of a host's pace, which may be a pause."""
+        """Note a change of a host's pace. Only a pause is kept."""
         if change.is_given_up:
             self._rests.pop(change.host, None)
         elif change.pause:
             self.note(change.host, now + change.pause, _WHY.get(change.sign, ""), now)
 
     def note(self, host: str, until: float, why: str, now: float) -> None:
-        """Note that a host gets no request before `until`; a longer pause stays."""
+        """Note that a host gets no request before `until`; a longer known pause is
+        kept."""
         known = self._rests.get(host)
         if until - now < SHORTEST or (known is not None and known.until >= until):
             return

@@ -1,4 +1,5 @@
-"""The facts about a run before its store is opened, and the checks that it can run.
+"""What is known about a run before its store is opened, and the checks that the run is
+possible.
 
 Rule: a wrong setup fails here, before any run is begun or forgotten.
 """
@@ -41,9 +42,10 @@ class RunPlan(msgspec.Struct, frozen=True):
     store: Store
     chain: Chain
     client: Client
-    #: Host names of the start URLs that a person gave; later start URLs are added.
+    #: Host names of the start URLs that a person gave. The start URLs of `start()` are
+    #: added during the run.
     start_names: set[str]
-    #: The list of proxies; None: there is none.
+    #: The configured list of proxies; None if there is none.
     proxies: Proxies | None = None
 
     @property
@@ -68,7 +70,7 @@ class RunPlan(msgspec.Struct, frozen=True):
         except StateError:
             if not self.options.fresh:
                 raise
-            positions = []  # a damaged state will be renamed, not read
+            positions = []  # the damaged state is renamed later, and not read
         return frozenset(chain.from_iterable(map(places_of, positions))).__contains__
 
     def outputs(self) -> OutputPlan:
@@ -88,10 +90,10 @@ class RunPlan(msgspec.Struct, frozen=True):
         )
 
     async def start(self) -> RunStart:
-        """Return what the store keeps about the run from its beginning."""
+        """Return the facts that the store keeps from the beginning of the run."""
         arguments = encode_arguments(self.spider.arguments)
         code = ""
-        if self.settings.storage.url:  # other processes may have other code
+        if self.settings.storage.url:  # other processes may run other versions of it
             from crawler.run.code_version import code_version
 
             code = await to_thread.run_sync(code_version, type(self.spider))
@@ -180,7 +182,10 @@ def scope_of(spider: Spider) -> Scope:
     if isinstance(spider.start_urls, str) or not isinstance(
         spider.start_urls, Iterable
     ):
-        raise ConfigError(f"Spider {spider.name!r}: start_urls is a list of URLs")
+        raise ConfigError(
+            f"Spider {spider.name!r}: start_urls has the type "
+            f"{type(spider.start_urls).__name__}; write a list of URLs"
+        )
     for url in spider.start_urls:
         try:
             scope.add(urls.canonical(url))

@@ -1,8 +1,8 @@
 """Supplies workers with requests that may be sent now.
 
-Workers pull turns: `async for turn in scheduler`. A turn goes directly to one waiting
-worker, without polling. The loop ends when no request waits, no request is in flight,
-and `start()` has ended.
+A turn is the permission to send one request to a host now. Workers pull turns: `async
+for turn in scheduler`. Each turn goes directly to one waiting worker, without polling.
+The loop ends when no request waits, no request is in flight, and `start()` has ended.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from crawler.web import urls
 
 
 class Gate(Protocol):
-    """Knows the origins whose robots.txt has been fetched. `proxy` is the route to the
+    """Knows for which origins robots.txt has been fetched. `proxy` is the route to the
     origin ("": direct)."""
 
     def knows(self, origin: str, proxy: str) -> bool: ...
 
     def way_of(self, request: Request) -> str:
-        """The proxy of the request: its own, or that of its session."""
+        """Return the proxy of the request: its own, or that of its session."""
         ...
 
 
 class RobotsTurn(msgspec.Struct, frozen=True):
-    """The turn for an origin's robots.txt; other URLs of the origin wait for its
-    answer.
+    """The turn for an origin's robots.txt; other URLs of the origin wait until
+    robots.txt is known.
 
     robots.txt is requested through the `proxy` of the request that needs it.
     """
@@ -53,7 +53,8 @@ class RobotsTurn(msgspec.Struct, frozen=True):
 Turn = Entry | RobotsTurn
 
 #: Maximum number of hosts that wait for a name lookup; with more, `start()` pauses. And
-#: the maximum that `pop` skips at a time, so that the event loop is not blocked.
+#: the maximum number of such hosts that one call skips, so that the event loop is not
+#: blocked.
 MAX_NAMES, NAMES_AT_ONCE = 1_000, 256
 #: Maximum number of waiting requests of `start()`; with more, `start()` pauses.
 MAX_STARTS = 250_000
@@ -67,8 +68,10 @@ class Scheduler:
     - `permits` is the number of pages still allowed (None: no limit). Each entry takes
       a permit; `done` returns it if the entry did not become a page.
     - `stocked`: the store has further entries, and the scheduler loads them.
-    - `ceilings` limits the entries in flight by kind of fetch.
-    - `most_starts` limits the requests of `start()` that wait here and in the store.
+    - `ceilings` limits the entries in flight by `Request.kind`, the way to fetch, such
+      as "browser".
+    - `most_starts` limits the requests of `start()` that wait, in memory and in the
+      store.
     - `names` holds hosts back until their names are looked up. Without it each request
       looks up the name itself.
 
@@ -97,7 +100,8 @@ class Scheduler:
         self._permits = permits
         self._rate = rates.TotalRate(total_rate, self.wake) if total_rate else None
         self._hosts = hosts
-        #: Turns of `self.fetch`, if used; entries that have already freed their turn.
+        #: Turns for `self.fetch`, if used; and the entries in flight that have already
+        #: returned their turn.
         self._own: OwnTurns | None = None
         self._freed: set[int] = set()
         self._loop = asyncio.get_running_loop()
@@ -106,7 +110,7 @@ class Scheduler:
         self._timer_at = 0.0
         self._out = 0
         self._sources = 0
-        self._starts = 0  # number of waiting or in-flight requests of `start()`
+        self._starts = 0  # number of requests of `start()`, waiting or in flight
         self._most_starts = most_starts
         self._is_closed = False
         self._hungry = asyncio.Event()
@@ -141,8 +145,7 @@ class Scheduler:
             turn = await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and (turn := waiter.result()):
-                # the worker was cancelled in the same loop turn in which it received
-                # the turn
+                # the worker received the turn, and was cancelled before it ran again
                 self._take_back(turn)
             raise
         if turn is None:
@@ -159,8 +162,8 @@ class Scheduler:
     ) -> None:
         """Apply a commit: new entries, changed priorities, and entries that have ended.
 
-        With each ended entry comes the time of its next try (loop time), or None.
-        `sources` is the number of sources that were closed.
+        Each ended entry comes with the time of its next try (loop time), or None if it
+        is not tried again. `sources` is the number of sources that were closed.
         """
         for entry in committed.added:
             self._admit(entry)
@@ -182,7 +185,8 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """End a visit: free its host, and return the permit if there was no page.
+        """End a visit: return the turn of the entry's host, and return the permit if
+        the entry did not become a page.
 
         No worker is woken, because the calling worker asks for the next turn itself.
         """
@@ -208,19 +212,20 @@ class Scheduler:
         return self._own
 
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
-        """Return when a request outside of the frontier may go to the host.
+        """Wait until a request outside of the frontier may go to the host.
 
-        `home` is the host of the page that waits for it; empty: no page waits.
+        `home` is the host of the page that waits for the request; empty: no page waits.
         """
         await self.own_turns.take(host, kind)
 
     def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
-        """End a turn that `take_own_turn` has given."""
+        """Return a turn that `take_own_turn` has given."""
         self._lend(host, kind, asked=asked)
 
     @asynccontextmanager
     async def lent(self, entry: Entry) -> AsyncIterator[None]:
-        """Lend the turn of an entry that has not been requested yet."""
+        """Lend the turn of an entry to other requests while the block runs. The entry's
+        request has not been sent yet."""
         self._lend(entry.host, entry.kind, asked=False)
         try:
             yield
@@ -228,8 +233,8 @@ class Scheduler:
             await self.own_turns.take(entry.host, entry.kind)
 
     def free(self, entry: Entry, *, asked: bool) -> None:
-        """Free the host, and the place of the kind, during a visit, after the body was
-        read."""
+        """Return the entry's turn during its visit, after the body was read. The entry
+        also stops counting against the ceiling of its kind."""
         if entry.fingerprint in self._freed:
             return
         self._freed.add(entry.fingerprint)
@@ -246,15 +251,15 @@ class Scheduler:
         self.wake()
 
     def _wake_own(self, host: str, own: OwnTurns) -> None:
-        """Give a turn that is free again to a request outside of the frontier."""
+        """Give a turn that is free again to a request of `self.fetch`."""
         if self._kinds is None:
             own.wake(host)
         else:
-            own.wake_all()  # one for another host may wait for the kind
+            own.wake_all()  # a request to another host may wait for the same kind
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """Note that robots.txt is known, or will be requested again at `retry_at` (loop
-        time)."""
+        """Note that robots.txt has been requested: it is known now, or will be
+        requested again at `retry_at` (loop time)."""
         now = self._loop.time()
         if retry_at is None:
             self.frontier.resume(turn.origin, now)
@@ -275,20 +280,22 @@ class Scheduler:
         return bool(self._sources)
 
     def open_source(self) -> None:
-        """Keep the loop open: a source, such as `start()`, may add entries."""
+        """Keep the workers' loop from ending: a source, such as `start()`, may still
+        add entries."""
         self._sources += 1
 
     def close(self) -> None:
-        """Give out no more turns; waiting workers end."""
+        """Give out no more turns; the waiting workers end."""
         self._end()
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the loop ended because all permits were used for pages."""
+        """Whether the workers' loop ended because all permits were used for pages."""
         return self._permits == 0 and not self._out
 
     async def hungry(self, least: int) -> bool:
-        """Return whether fewer than `least` entries may be requested now.
+        """Wait until fewer than `least` entries may be requested now. Return False if
+        the scheduler has been closed.
 
         Each host that may receive a request now counts as one entry. A paused host does
         not count, so that `start()` continues with other hosts.
@@ -306,8 +313,8 @@ class Scheduler:
         return self.frontier.open_hosts() + self._sources <= least
 
     async def wanted_host(self) -> str:
-        """Return a host whose queue is nearly empty and that has more entries in the
-        store."""
+        """Wait for a host that has nearly no entries in memory, but has more in the
+        store; return the host."""
         while not (names := self.frontier.hungry(1)):
             self._wanted.clear()
             await self._wanted.wait()
@@ -319,13 +326,14 @@ class Scheduler:
         return self.frontier.share
 
     def held(self, host: str) -> set[int]:
-        """Return the fingerprints of the host's entries here, which need not be loaded
-        again."""
+        """Return the fingerprints of the host's entries in memory, which need not be
+        loaded again."""
         flying = {e.fingerprint for e in self.in_flight.values() if e.host == host}
         return flying | self.frontier.held(host)
 
     def refill(self, host: str, entries: Iterable[Entry], *, more: bool) -> None:
-        """Add entries of a host from the store; `more`: the store has further ones."""
+        """Add entries of a host from the store. `more`: the store has further entries
+        of the host."""
         for entry in entries:
             if entry.fingerprint not in self.in_flight:
                 self.frontier.push(entry)
@@ -338,15 +346,15 @@ class Scheduler:
             self._rate.share(workers)
 
     async def keep_rate(self) -> None:
-        """Release turns evenly at the crawl-wide rate; runs beside the workers."""
+        """Let turns out evenly at the crawl-wide rate; runs beside the workers."""
         if self._rate is not None:
             await self._rate.supply()
 
-    # -- handing turns over
+    # -- giving turns to workers
 
     def wake(self) -> None:
-        """Serve waiting workers after a change, and set the clock for the next
-        entry."""
+        """Give turns to waiting workers after a change, and set a timer for the next
+        entry that becomes due."""
         if self._own is not None and self._own.has_waiting:
             self._own.wake_all()
         waiters = self._waiters
@@ -392,21 +400,21 @@ class Scheduler:
         return entry
 
     def _asks(self, rate: rates.TotalRate) -> bool:
-        """Return whether the rate allows a request; if not, ask to be woken when it
-        does."""
+        """Return whether the crawl-wide rate allows a request now. If not, `wake` is
+        called when the rate allows one."""
         if not rate.allows and len(self.frontier):
             rate.ask()
         return rate.allows
 
     def _named(self, entry: Entry, names: NameTable, now: float) -> Entry | None:
-        """Return this entry, or the next one whose host name is looked up; None if none
-        is."""
+        """Return this entry, or the next entry whose host name is already looked up;
+        None if there is none."""
         popped: Entry | None = entry
         for _ in range(NAMES_AT_ONCE):
             if popped is None or popped.host in names.ready:
                 return popped
             if popped.request.options.proxy or popped.kind:
-                return popped  # another worker looks up this name now
+                return popped  # its proxy or browser looks the name up
             self._await_name(popped, names, now)
             popped = self.frontier.pop(now)
         if popped is not None:
@@ -415,7 +423,7 @@ class Scheduler:
         return None
 
     def _await_name(self, entry: Entry, names: NameTable, now: float) -> None:
-        """Hold the origin until the lookup of its host is done."""
+        """Hold back the entries of the origin until the lookup of its host is done."""
         origin = urls.origin_of(entry.url)
         self._put_back(entry, now)
         self.frontier.hold(origin, now)
@@ -426,7 +434,7 @@ class Scheduler:
         self.wake()
 
     def _put_back(self, entry: Entry, now: float) -> None:
-        """Return an entry from `pop`, with its turn."""
+        """Put an entry from `pop` back into the frontier, and return its turn."""
         self.frontier.release(
             entry.host, now, asked=False, fingerprint=entry.fingerprint
         )
@@ -442,7 +450,8 @@ class Scheduler:
     def _robots_first(
         self, entry: Entry, origin: str, proxy: str, now: float
     ) -> RobotsTurn:
-        """Give the entry's turn to its origin's robots.txt, which no ceiling limits."""
+        """Use the entry's turn for the robots.txt of its origin. No ceiling limits this
+        request."""
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         self.frontier.push(entry)
@@ -494,15 +503,15 @@ class Scheduler:
             self._timer.cancel()
             self._timer = None
         if due is not None and not self._is_stinted:
-            # The time may have passed already. It is kept here because uvloop's handle
-            # has no `when` for a near time.
+            # The due time may have passed already. It is kept in an attribute, because
+            # the timer handle of uvloop has no `when` for a time that is very near.
             self._timer_at = max(due, now)
             self._timer = self._loop.call_at(self._timer_at, self._ring)
 
     @property
     def _is_stinted(self) -> bool:
-        """Return whether workers wait for a permit or the crawl-wide rate, not for a
-        time."""
+        """Return whether workers wait for a permit or for the crawl-wide rate. Neither
+        comes at a known time, so no timer is set."""
         return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:

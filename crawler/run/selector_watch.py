@@ -1,4 +1,5 @@
-"""The selectors that callbacks use, and how often each matches. Pure."""
+"""Counts how often the selectors of callbacks were used, and how often they matched.
+Pure."""
 
 from __future__ import annotations
 

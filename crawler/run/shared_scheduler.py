@@ -1,9 +1,10 @@
 """The scheduler of a process that shares its run with others.
 
 Rule: it gives out only entries of hosts that the process owns, and none after the end
-of the lease. It does not end by itself, because other processes may find entries of its
-hosts. A request of `self.fetch` to another process's host waits until that process
-releases the host's shard.
+of the lease. (The lease is the time until which other processes may not take over its
+work.) It does not end by itself, because other processes may find entries of its hosts.
+A request of `self.fetch` to another process's host waits until that process releases
+the host's shard.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from crawler.run.scheduler import RobotsTurn, Scheduler, Turn
 from crawler.store.base import Committed, Place
 from crawler.store.sharing import Team, shard_of
 
-#: Number of page permits that are taken at a time.
+#: The process takes this many page permits from the run at a time.
 PERMITS = 16
 
 
@@ -48,7 +49,8 @@ class OwnedFrontier(Frontier[Entry]):
 
 
 class SharedScheduler(Scheduler):
-    """Gives out turns while the lease lasts, and pages by permits of the run.
+    """Gives out turns while the lease lasts. The run's store gives the permits for
+    pages.
 
     Over 15 methods: half of them are the scheduler's own steps, with the team's rules.
     """
@@ -68,11 +70,11 @@ class SharedScheduler(Scheduler):
     ) -> Frontier[Entry]:
         return OwnedFrontier(hosts, self._team, kinds)
 
-    # -- methods for the renewal of the lease ("beat")
+    # -- called at each renewal of the lease
 
     def gain(self, hosts: Mapping[str, float]) -> None:
-        """Note that the process owns these hosts now; the values are the seconds of
-        their pause."""
+        """Note that the process owns these hosts now; each value is the number of
+        seconds for which the host is still paused."""
         now = self._loop.time()
         for host, known in hosts.items():
             # An owner that has died could not report its last request.
@@ -83,17 +85,15 @@ class SharedScheduler(Scheduler):
         self.wake()
 
     def stir(self, hosts: Mapping[str, Place]) -> None:
-        """Note that other processes have found entries of these hosts, from these
-        places on."""
+        """Note that other processes have found entries of these hosts. The values are
+        the places in the hosts' queues from which on the entries are to be loaded."""
         for host, place in hosts.items():
             self.frontier.leave(host, place)
         self.wake()
 
     def wanted_permits(self) -> int:
-        """Return the number of permits to take from the run; negative: to return to it.
-
-        Permits to return are removed here.
-        """
+        """Return the number of permits to take from the run. A negative number: the
+        permits to return to the run, which this process has given up."""
         if self._permits is None:
             return 0
         has_work = len(self.frontier) > 0 or self.frontier.has_stock()
@@ -127,7 +127,8 @@ class SharedScheduler(Scheduler):
         return frozenset(map(shard_of, self.frontier.hosts()))
 
     def end(self) -> None:
-        """End when nothing is in flight, because no process will find more."""
+        """End when no request is in flight: the run is over, so no process will find
+        more entries."""
         self.landed(Committed(), (), 1)
 
     # -- requests of `self.fetch`
@@ -153,7 +154,7 @@ class SharedScheduler(Scheduler):
             super().own_turn_over(host, kind, asked=False)
 
     def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
-        """End a turn that `take_own_turn` has given."""
+        """Return a turn that `take_own_turn` has given."""
         self._fetching -= Counter([shard_of(host)])
         super().own_turn_over(host, kind, asked=asked)
 
@@ -161,13 +162,13 @@ class SharedScheduler(Scheduler):
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether all permits are used; only the run can decide that, so it is
-        False."""
+        """Whether all permits are used. This process cannot know that, because the run
+        holds the permits; so it is always False."""
         return False
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
-        """Note that robots.txt is known, or will be requested again at `retry_at` (loop
-        time)."""
+        """Note that robots.txt has been requested: it is known now, or will be
+        requested again at `retry_at` (loop time)."""
         self._robots -= Counter({turn.host: 1})
         super().answered(turn, retry_at)
 

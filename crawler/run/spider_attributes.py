@@ -1,7 +1,7 @@
 """Finds attributes that a spider sets during a run, because a resumed run loses them.
 
-Rule: values are not compared, because a value may be of any size and kind. A list, dict
-or set counts as changed if its length has changed.
+Rule: the contents of values are not compared, because a value may be of any size and
+type. A list, dict or set counts as changed if its length has changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SpiderAttributes:
         self._named: set[str] = set()
 
     def changed(self) -> set[str]:
-        """The attributes that have changed, each named once."""
+        """Return the attributes that have changed since the last call."""
         values, marks = self._values, self._marks
         found: set[str] = set()
         for name in list(values):
@@ -43,7 +43,8 @@ class SpiderAttributes:
         return found
 
     def _is_cached(self, name: str) -> bool:
-        """Return whether the attribute is cached and computed again when missing."""
+        """Return whether the attribute is a cached property, which is computed again
+        when missing."""
         return isinstance(getattr(self._kind, name, None), cached_property)
 
 
@@ -51,8 +52,8 @@ def warn(names: Collection[str]) -> None:
     """Log the attributes that a resumed run has lost."""
     shown = ", ".join(f"self.{name}" for name in sorted(names))
     logger.warning(
-        "Set by the spider before the run was interrupted, and lost: %s. What must "
-        "outlive the process belongs in meta, in items, or in self.count()",
+        "The resumed run has lost what the spider set before the interruption: %s. "
+        "Keep such values in meta, in items, or in self.count()",
         shown,
     )
 

@@ -1,4 +1,5 @@
-"""Finds a spider's methods by the names that are stored with requests."""
+"""Finds a spider's methods by name, because requests are stored with the names of their
+callbacks."""
 
 from __future__ import annotations
 

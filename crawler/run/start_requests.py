@@ -1,5 +1,5 @@
-"""Runs `start()` step by step as requests are needed; each value becomes one
-outcome."""
+"""Runs `start()` step by step, only as fast as the crawl needs requests; each yielded
+value becomes one outcome."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ MAX_NAMED = 10
 
 
 class StartRequests:
-    """Runs a spider's `start()` while fewer than `least` hosts may receive a request
-    now.
+    """Runs a spider's `start()`, but pauses it while at least `least` hosts may receive
+    a request now.
 
     The scheduler does not end before `start()` has ended and its results are committed.
     """
@@ -67,9 +67,9 @@ class StartRequests:
     async def draw(
         self, scheduler: Scheduler, put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
-        """Put an outcome for each value into the queue.
+        """Put one outcome for each value of `start()` into the queue.
 
-        The caller's source is closed when the last outcome is committed.
+        The scheduler's source is closed when the last outcome is committed.
         """
         note_bad_urls()
         at_work.begin(self)
@@ -90,7 +90,7 @@ class StartRequests:
         except StopCrawl as exc:
             last.facts = Facts(start_ended=True, stopped=exc.reason)
         except (Exception, SystemExit) as exc:
-            # sys.exit() here would leave threads and state behind, so it counts as a
+            # sys.exit() here would leave threads and state open, so it counts as a
             # failure.
             self._failed(exc, given)
         if isinstance(given, AsyncGenerator):
@@ -113,7 +113,8 @@ class StartRequests:
                 yield request
 
     async def _close(self, given: AsyncGenerator[Any, None]) -> None:
-        """Let an interrupted `start()` clean up before the crawl ends."""
+        """Let an interrupted `start()` run its `finally` blocks before the crawl
+        ends."""
         try:
             await given.aclose()
         except (Exception, SystemExit) as exc:
@@ -134,7 +135,9 @@ class StartRequests:
 
     def _own_fetches(self, call: str) -> Fetches:
         if self._callbacks.fetching is None:
-            raise ConfigError(f"{call}: there is no crawl")
+            raise ConfigError(
+                f"{call}: no crawl is running; run the spider with `crawl`"
+            )
         if self._fetches is None:
             self._fetches = self._callbacks.fetching.for_start()
         return self._fetches
@@ -176,7 +179,7 @@ class StartRequests:
             lines = self._lines
             where = lines.place if lines else yield_place(given, self._spider.start)
             why = request.url.removeprefix(BAD_URL)
-            logger.warning("start(): %s; skipped (%s)", why, where)
+            logger.warning("start(): %s; this URL is skipped (%s)", why, where)
 
     async def _items(self, value: object, outcome: Outcome) -> list[Item]:
         try:
@@ -187,7 +190,8 @@ class StartRequests:
 
 
 def _told(exc: BaseException) -> str:
-    """Return the error in one line; errors of this package need no type name."""
+    """Return the error as one line; errors of this package are shown without their type
+    name."""
     if isinstance(exc, ConfigError):
         return str(exc)
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

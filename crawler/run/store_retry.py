@@ -13,7 +13,7 @@ from crawler.store.repeats import Repeats, T
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the crawl waits for a store that cannot be written.
+#: Seconds that the crawl waits until a store can be written again.
 STORE_PATIENCE = 300.0
 _WAIT = wait_exponential(multiplier=0.5, max=10)
 
@@ -21,7 +21,7 @@ _WAIT = wait_exponential(multiplier=0.5, max=10)
 class StoreRetry(Repeats):
     """Repeats an operation that raises StoreError, for five minutes or until `hurry`.
 
-    Then the error is raised.
+    After that, the error is raised.
     """
 
     def __init__(self, wait: WaitBaseT = _WAIT) -> None:
@@ -34,11 +34,15 @@ class StoreRetry(Repeats):
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `call`, after as many tries as needed."""
         try:
-            return await call()  # nearly always: a policy costs more than the call
+            return await call()  # the usual case, which needs no costly retry policy
         except StoreError:
             return await super().repeat(call)
 
 
 def _note_pause(error: BaseException) -> None:
     minutes = STORE_PATIENCE // 60
-    logger.warning("The crawl waits, up to %d minutes: %s", minutes, error)
+    logger.warning(
+        "The store cannot be written; the crawl waits up to %d minutes: %s",
+        minutes,
+        error,
+    )

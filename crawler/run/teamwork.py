@@ -1,11 +1,13 @@
-"""Coordinates a process with the others of its run.
+"""Coordinates a process with the other processes of its run.
 
-At each renewal of its lease ("beat") it takes its share of the sites, and learns what
-the others have found.
+A process has a lease: the time until which the others may not take over its work. It
+renews the lease regularly; a renewal is called a beat. At each beat the process gets
+its share of the sites, and learns what the others have found.
 
 Rule: if the lease cannot be renewed in time, no requests are sent. If other processes
-have taken over its work, the process drops it and joins the run again. A process whose
-code is no longer the run's commits what it has begun, and leaves.
+have taken over its work, the process drops that work and joins the run again. If the
+run continues with another version of the spider's code, the process commits the work in
+flight, and leaves the run.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TeamParts:
-    """The parts that the renewal of the lease ("beat") changes."""
+    """The parts that change at a beat."""
 
     scheduler: SharedScheduler
     hosts: HostPace
@@ -54,8 +56,8 @@ class TeamParts:
 
 
 class Teamwork:
-    """Renews the lease regularly, from the opening of a run to its closing: `async
-    with`."""
+    """Renews the lease regularly, from the opening of a run to its closing. Use it with
+    `async with`."""
 
     def __init__(self, team: Team, parts: TeamParts) -> None:
         self._team = team
@@ -91,10 +93,8 @@ class Teamwork:
             raise StateError(self._refusal)
 
     async def settle(self, reason: FinishReason) -> None:
-        """End a complete crawl for all processes, and wait for the others.
-
-        So everything that they commit is published.
-        """
+        """End a complete crawl for all processes, and wait until the other processes
+        have left, so that everything they commit is published."""
         if not (self._team.is_leader and reason.is_complete):
             return
         await self._team.end(str(reason))
@@ -114,7 +114,11 @@ class Teamwork:
             try:
                 news = await self._team.beat(self._needs())
             except StoreError as exc:
-                logger.warning("The lease cannot be renewed: %s", exc)
+                logger.warning(
+                    "The lease of this process could not be renewed, and is tried "
+                    "again: %s",
+                    exc,
+                )
             except LeaseLost as exc:
                 self.engine.give_up(exc)
                 self._workers = 1
@@ -184,11 +188,15 @@ class Teamwork:
                 with anyio.CancelScope(shield=True):
                     await self._team.beat(Needs(resting=resting))
             except (StoreError, LeaseLost) as exc:
-                logger.warning("The pauses of hosts could not be handed over: %s", exc)
+                logger.warning(
+                    "The other processes could not be told which hosts are paused: %s",
+                    exc,
+                )
 
 
 class Guarded:
-    """The innermost layer: it sends nothing once the lease has ended."""
+    """The innermost layer: it sends no request once the lease of the process has
+    ended."""
 
     def __init__(self, fetch: Fetch, team: Team) -> None:
         self._fetch = fetch

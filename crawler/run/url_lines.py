@@ -27,8 +27,8 @@ _SHOWN = 60
 
 
 class UrlLines:
-    """The requests of a file's lines; empty lines and lines that begin with "#" are
-    skipped."""
+    """Yields a request for each line of the file; empty lines and lines that begin with
+    "#" are skipped."""
 
     def __init__(self, path: Path | str, stdin: BinaryIO | None = None) -> None:
         self._path = path
@@ -60,8 +60,8 @@ class UrlLines:
     async def _read(self, stream: BinaryIO) -> bytes:
         if stream is not self._stdin or stream is not sys.stdin.buffer:
             return await to_thread.run_sync(stream.read, _CHUNK)
-        # Do not read in a thread: while the pipe is silent, the thread would keep the
-        # process alive.
+        # Do not read in a thread: while no data arrives in the pipe, the thread would
+        # keep the process alive.
         number = stream.fileno()
         # epoll refuses regular files, which are always ready to be read
         with contextlib.suppress(PermissionError):
@@ -93,7 +93,7 @@ def check_urls(path: Path | str) -> None:
         return
     if not Path(path).is_file():
         raise ConfigError(
-            f"URLs: {path} is not a file; name one, or - for standard input"
+            f"URLs: {path} is not a file; name a file, or - for standard input"
         )
     try:
         Path(path).open("rb").close()

@@ -1,4 +1,5 @@
-"""Finds the user's own code in tracebacks: its frame, and its `yield`."""
+"""Finds the user's own code in tracebacks: the innermost frame, or the line of a
+`yield`."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def user_frame(exc: BaseException) -> str:
 
 
 def is_users(frame: FrameType) -> bool:
-    """Return whether a frame runs a spider's or a project's code, not a library's."""
+    """Return whether a frame runs code of a spider or project, not of a library."""
     if is_of_crawler(frame):
         return False
     path = frame.f_code.co_filename
@@ -44,8 +45,8 @@ def _libraries() -> tuple[str, ...]:
 
 
 def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
-    """Return the place of a generator's `yield`; for other values, where the method is
-    defined."""
+    """Return file, line and function of the `yield` at which a generator is paused; for
+    other values, those of the method's definition."""
     frame = getattr(result, "ag_frame", None) or getattr(result, "gi_frame", None)
     while (inner := getattr(result, "gi_yieldfrom", None)) is not None:
         result = inner
@@ -57,7 +58,8 @@ def yield_place(result: Any, method: Callable[..., Any] | None = None) -> str:
 
 
 def defined_at(function: object) -> str:
-    """Return file and line of a function; its name if it has no code."""
+    """Return file and line of a function's definition; its name if the function has no
+    Python code."""
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return str(function)

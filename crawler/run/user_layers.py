@@ -1,4 +1,5 @@
-"""The outermost fetch of a run with user layers: it names their errors."""
+"""The outermost layer of a run with user layers: it turns their exceptions into
+FetchErrors."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from crawler.run.user_code import user_frame
 
 
 class Translated:
-    """Turns any exception of a user's layer into a FetchError that names the place."""
+    """Turns any exception of a user's layer into a FetchError that names the line in
+    the user's code."""
 
     def __init__(self, fetch: Fetch, what: str = "a layer") -> None:
         self._fetch = fetch

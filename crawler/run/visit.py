@@ -1,4 +1,4 @@
-"""One visit in progress: its entry, and the results of its exchanges."""
+"""One visit in progress: its entry, and the results of its requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.request import Entry
 from crawler.response import Response
 from crawler.store.base import Answer, Facts, Outcome, State
 
-#: The entry that the current task visits, for hooks.
+#: The entry that the current task visits; hooks read it.
 visited: ContextVar[Entry | None] = ContextVar("visited", default=None)
 
 
@@ -29,7 +29,7 @@ class OpenVisit:
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.answers: list[Answer] = []
-        #: Seconds of the last exchange, up to the end of the body or the failure.
+        #: Seconds that the last request took, up to the end of the body or the failure.
         self.elapsed = 0.0
         #: Whether a request was sent to the host; a layer may have answered instead.
         self.is_asked = False
@@ -37,7 +37,7 @@ class OpenVisit:
         self.has_head = False
         #: The URL of the first cookie wall in this visit; "" if there is none.
         self.wall = ""
-        #: The proxy of the last request, possibly chosen by a layer.
+        #: The proxy of the last request; a layer may have chosen it.
         self.way = ""
         #: Seconds for which a response has paused the host.
         self.pause = 0.0

@@ -1,7 +1,8 @@
 """Visits one entry: sends its request and returns the outcome for the committer.
 
-    may it be requested? (robots.txt, a host or route given up) → layers, wire → head
-        → (redirect | retry | unwanted: body not read) → body → callback → outcome
+    may it be requested? (robots.txt, a host or route given up) → layers, wire
+        → status and headers → (redirect | retry | unwanted: body not read) → body
+        → callback → outcome
 
 Rule: a visit raises only on cancellation, and never waits for another visit. An entry
 that must wait returns to the frontier with a due time.
@@ -40,9 +41,10 @@ from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
 
-#: Maximum number of repeated requests in one visit after redirects into its own chain.
+#: Maximum number of requests in one visit that repeat the request after a redirect into
+#: its own chain.
 MAX_ASKED_AGAIN = 3
-#: Statuses by which the host asks that all requests come later.
+#: With these statuses a host asks that all requests to it come later.
 _REFUSALS = (429, 503)
 
 
@@ -60,7 +62,7 @@ class VisitParts(msgspec.Struct, frozen=True):
     """
 
     fetch: Fetch
-    #: Seconds for an exchange, if the wire has no limit of its own.
+    #: Seconds for a request and its response, if the wire has no limit of its own.
     deadline: float | None
     sessions: CookieChanges
     robots: RobotsTable | None
@@ -90,8 +92,8 @@ class Visitor:
         self._retry_after_max = settings.retry.retry_after_max
         self._max_links = settings.http.max_links
         self._parts = parts
-        #: By host that was given up: its last failure. Its remaining entries fail with
-        #: it, too.
+        #: By host that the crawl gave up: its last failure. The remaining entries of
+        #: the host fail with the same failure.
         self._given_up: dict[str, FetchError] = {}
 
     async def visit(self, entry: Entry) -> Outcome:
@@ -149,7 +151,7 @@ class Visitor:
     async def _visit(self, visit: OpenVisit) -> Outcome:
         """Send one request, or several to pass a cookie wall."""
         request, parts = visit.entry.request, self._parts
-        # the request that follows any response of the wall
+        # the request to send after the cookie wall has answered
         behind: Request | None = None
         while True:
             try:
@@ -177,7 +179,7 @@ class Visitor:
                 await response.aclose()
 
     def _learn(self, visit: OpenVisit, *, is_good: bool) -> None:
-        """Tell the session whether the callback could use its page."""
+        """Tell the session whether the callback could use the page."""
         if self._parts.identities is not None:
             request = visit.entry.request
             self._parts.identities.judged(request, is_good=is_good)
@@ -205,14 +207,14 @@ class Visitor:
             raise
         except Exception as exc:
             error = f"{type(exc).__name__}: {exc} ({user_frame(exc)})"
-            detail = f"is_logged_out or is_banned raised {error}"
+            detail = f"the spider's check for a ban or a logout raised {error}"
             raise FetchError(Reason.SPIDER_ERROR, detail, url=request.url) from exc
 
     def _passage(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> tuple[Request, Request | None] | None:
-        """Return the next two requests of this visit, to pass a cookie wall; None if it
-        has none."""
+        """Return the next two requests of this visit, which pass a cookie wall; None if
+        the response is no cookie wall."""
         redirection, entry = self._parts.redirection, visit.entry
         target = redirection.target(request, response)
         is_back = redirection.leads_back(visit, target)
@@ -221,7 +223,7 @@ class Visitor:
         if entry.redirects >= redirects.LIMIT or len(visit.answers) >= MAX_ASKED_AGAIN:
             if is_back:
                 return None
-            detail = f"the cookie wall {target.url} leads back without end"
+            detail = f"the cookie wall {target.url} redirects back again and again"
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         now = self._parts.clocks.monotonic()
         if not self._parts.hosts.charge(entry.host, now):
@@ -233,7 +235,7 @@ class Visitor:
         return target, request
 
     async def _fetch(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
-        """Fetch the head, and the body if a callback needs all of it."""
+        """Fetch status and headers, and the body if a callback needs all of it."""
         seconds = self._parts.deadline
         if seconds is None:
             return await self._ask(visit, request)
@@ -243,7 +245,7 @@ class Visitor:
         except TimeoutError as exc:
             if not limit.expired():
                 raise
-            late = f"over {seconds:g} s in all"
+            late = f"the request took over {seconds:g} s in total"
             raise FetchError(Reason.DEADLINE, late, url=request.url) from exc
 
     async def _ask(self, visit: OpenVisit, request: Request) -> tuple[Response, Fate]:
@@ -260,7 +262,7 @@ class Visitor:
             visit.has_head = True
             visit.is_asked = response.is_from_wire or was_asked
             visit.way = response.request.options.proxy
-            response.request = request  # layers may have sent a different request
+            response.request = request  # a layer may have sent a different request
             response.max_links = self._max_links
             fate = acceptance.fate(request, response)
             if acceptance.needs_body(request, fate) or self._is_checked(request):
@@ -321,7 +323,8 @@ class Visitor:
     async def _failed(
         self, visit: OpenVisit, exc: FetchError, response: Response | None = None
     ) -> Outcome:
-        """Report a failed request to its host's pace, or to its route's health."""
+        """Report a failed request to the pace of its host, or to the health of its
+        route."""
         parts, at_least = self._parts, 0.0
         if isinstance(exc, Resting):
             visit.is_asked = False
@@ -340,7 +343,7 @@ class Visitor:
     def _observe(
         self, visit: OpenVisit, sign: Sign, retry_after: float | None = None
     ) -> Verdict:
-        """Report the result to the host's pace, if a request was sent to the host."""
+        """Report the result to the pace of the host, if the host got a request."""
         if not visit.is_asked:
             return NO_CONSEQUENCE
         parts, entry = self._parts, visit.entry
@@ -355,7 +358,7 @@ class Visitor:
 
 
 def _sign_of(exc: FetchError, has_head: bool) -> Sign:
-    """Return what a failure says about the host."""
+    """Return what a failure tells about the host."""
     if exc.blame is not Blame.HOST:
         return Sign.NOTHING
     if has_head or exc.reason is Reason.DEADLINE:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 #: The advice for code that blocks.
 BLOCKING = "move blocking work into `await anyio.to_thread.run_sync(...)`"
-#: Code is named after it has blocked the loop this many times.
+#: The watchdog names code that has blocked the loop this many times.
 OFTEN = 3
 
 
@@ -38,9 +38,9 @@ class Watchdog:
     """Checks in a thread that the event loop responds every `beat` seconds.
 
     `async with Watchdog() as watchdog:`. If the loop does not respond, the thread looks
-    at the code that it runs. A call that runs for `patience` seconds blocks the loop.
-    Its function is named once: after its third such call, or as soon as one call lasts
-    `longest` seconds.
+    at the code that the loop runs. A call that runs for `patience` seconds blocks the
+    loop. The log names each such function once: after its third such call, or as soon
+    as one call lasts `longest` seconds.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class Watchdog:
             frame = _user_frame(thread)
             call = None if frame is None else _callback_of(frame)
             if call is not running:
-                # If the call held the global interpreter lock, this thread has run
-                # late.
+                # If the call held the global interpreter lock, this thread could not
+                # run, and sees the call too late.
                 began = min(now, seen + self._step)
                 blocking, running = None, call
             if frame is not None and call is not None and now - began >= self._patience:
@@ -136,8 +136,8 @@ class Watchdog:
 
 
 def _user_frame(thread: int) -> FrameType | None:
-    """Return the spider's innermost frame that the loop is running; None if there is
-    none."""
+    """Return the spider's innermost frame in the code that the loop runs; None if the
+    loop runs no spider code."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - no other way
     while frame is not None and not is_users(frame):
         # A frame outside the loop belongs to the script that started the crawl.
@@ -146,7 +146,7 @@ def _user_frame(thread: int) -> FrameType | None:
 
 
 def _callback_of(frame: FrameType) -> FrameType:
-    """Return the outermost spider frame above this frame: the one that the crawler
+    """Return the outermost spider frame above this frame: the function that the crawler
     called."""
     callback, outer = frame, frame.f_back
     while outer is not None and not (is_of_crawler(outer) or _is_of_loop(outer)):

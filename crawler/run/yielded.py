@@ -1,5 +1,5 @@
-"""Checks the values that callbacks and `start()` yield, and explains wrong values.
-Pure."""
+"""Checks the values that callbacks and `start()` yield, and says what to write instead
+of a wrong value. Pure."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ NO_ITEMS = (
 
 
 def what_was_yielded(value: object) -> str:
-    """Return `yielded None; ...`: the wrong value, and the code to write instead."""
+    """Return a text such as `yielded None; ...`: the wrong value, and the code to write
+    instead."""
     kind = type(value).__name__.replace("_", " ")
     advice = "yield items, Requests or batches of links"
     if isinstance(value, list | tuple | set | frozenset):
-        advice = "yield what it holds, one by one"
+        advice = "yield its values one by one"
     elif isinstance(value, AsyncIterator):
         advice = "write `async for each in ...: yield each`"
     elif isinstance(value, Iterator):
@@ -52,13 +53,16 @@ def several(result: Any) -> Iterable[Any]:
     if isinstance(result, Iterable) and not isinstance(result, Mapping | str | bytes):
         return result
     kind = type(result).__name__
-    raise ConfigError(f"a callback returned one {kind}; yield it, or return a list")
+    raise ConfigError(
+        f"a callback returned a single {kind}; yield the value, or return a list"
+    )
 
 
 async def values_of(given: Any) -> AsyncGenerator[Any, None]:
     """Yield the values of a spider's method one by one.
 
-    They come from a generator, from a coroutine that returns a list, or from a list.
+    The values come from a generator, from a coroutine that returns a list, or from a
+    list.
     """
     if hasattr(given, "__await__"):
         given = await given

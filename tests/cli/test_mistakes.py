@@ -84,7 +84,7 @@ def test_an_init_without_super_is_named(
     [
         ("yield 'https://a.example/'", "yielded 'https://a.example/'; yield Request("),
         ("yield None", "yielded None; yield items"),
-        ("yield [{'a': 1}]", "yielded a list; yield what it holds, one by one"),
+        ("yield [{'a': 1}]", "yielded a list; yield its values one by one"),
         ("yield ({'a': n} for n in 'ab')", "yielded a generator; write `for each"),
         ("yield 7", "yielded 7; yield items"),
         ("yield self.later()", "yielded an async generator; write `async for each"),

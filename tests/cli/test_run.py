@@ -554,7 +554,7 @@ def test_the_command_that_a_report_names_shows_the_failure_again(
         path.rename(tmp_path / "alone.py")
         ran = execute(["run", "alone.py"])
         told = capsys.readouterr().err
-        command = told.partition("see it again with: ")[2].splitlines()[0]
+        command = told.partition("repeat it with: ")[2].splitlines()[0]
         again = execute(shlex.split(command)[1:])
 
     assert (ran, again) == (3, 3)

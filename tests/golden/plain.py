@@ -27,7 +27,10 @@ VARYING = (
     (re.compile(r"\[SSL: (\w+)\] [^;\"]*"), r"[SSL: \1] ..."),
     (re.compile(r"\b[\d,]+ bytes decode to over [\d,]+"), "# bytes decode to over #"),
     # Which of several failures came first is up to the machine.
-    (re.compile(r"^(! (?:\d\d+|[2-9]) failed as \w+), such as .*"), r"\1, such as ..."),
+    (
+        re.compile(r"^(! (?:\d\d+|[2-9]) URLs failed as \w+), such as .*"),
+        r"\1, such as ...",
+    ),
 )
 
 

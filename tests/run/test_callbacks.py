@@ -234,7 +234,9 @@ def test_a_callback_that_returns_one_thing_is_told_to_yield_it(
     run = crawl(spider, FakeSite({HOME: ""}))
 
     assert run.report.errors == {"spider_error": 1}
-    assert any("yield it, or return a list" in line for line in run.report.advice)
+    assert any(
+        "yield the value, or return a list" in line for line in run.report.advice
+    )
 
 
 async def _generator(response: Response) -> Results:

@@ -92,7 +92,9 @@ def test_a_page_is_asked_as_often_as_the_policy_allows(crawled: Crawl) -> None:
     assert len(site.times()) == 3
     assert run.report.errors == {"captcha": 1}
     assert run.report.items == [{"failed": "captcha"}]
-    assert [failure.detail for failure in heard] == ["asked for 3 times"]
+    assert [failure.detail for failure in heard] == [
+        "the callback raised Retry, and this was try 3"
+    ]
     assert heard[0].response is not None
     assert heard[0].response.text == "captcha"
 
@@ -205,7 +207,7 @@ def test_an_errback_may_skip_and_may_not_ask_again(crawled: Crawl) -> None:
 
     assert run.report.skipped == {"gone": 1}
     assert run.report.errors == {"http_status": 1}
-    assert any("Retry, which is for callbacks" in line for line in run.report.advice)
+    assert any("Retry, which only a callback" in line for line in run.report.advice)
 
 
 class Quota(Visits):

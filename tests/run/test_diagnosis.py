@@ -46,7 +46,7 @@ def test_a_good_run_needs_no_advice() -> None:
     [
         (Reason.DNS_ERROR, "check its spelling and the network"),
         (Reason.CONNECT_REFUSED, "check the port"),
-        (Reason.CONNECT_TIMEOUT, "see http.connect"),
+        (Reason.CONNECT_TIMEOUT, "raise http.connect"),
         (Reason.TLS_ERROR, "name its CA in http.ca_file"),
         (Reason.BLOCKED_ADDRESS, "http.private_networks"),
     ],
@@ -56,7 +56,7 @@ def test_a_host_that_is_not_reached_is_told_with_what_to_check(
 ) -> None:
     (line,) = advice(failed(reason, "why"), failed=1, errors={str(reason): 1})
 
-    assert line.startswith(f"1 failed as {reason}, such as {URL}: why; ")
+    assert line.startswith(f"1 URL failed as {reason}, such as {URL}: why; ")
     assert line.endswith(what_to_do)
 
 
@@ -75,11 +75,11 @@ def test_an_error_of_the_spider_is_told_with_the_command_that_shows_it_again(
 ) -> None:
     (line,) = advice(failed(reason, "KeyError"), failed=1, errors={str(reason): 1})
 
-    assert line.endswith(f"see it again with: crawl parse {URL} --spider books")
+    assert line.endswith(f"repeat it with: crawl parse {URL} --spider books")
 
 
 def test_a_failure_of_an_earlier_process_is_counted_without_an_example() -> None:
-    assert advice(failed=3, errors={"too_large": 3}) == ["3 failed as too_large"]
+    assert advice(failed=3, errors={"too_large": 3}) == ["3 URLs failed as too_large"]
 
 
 def test_a_spider_that_asks_for_nothing_is_told_what_it_lacks() -> None:
@@ -109,12 +109,12 @@ def test_a_selector_that_never_matched_is_named() -> None:
 def test_items_that_pipelines_dropped_are_told_with_the_reasons() -> None:
     (line,) = advice(item_count=0, dropped={"missing title": 2})
 
-    assert line == "No items: all were dropped by pipelines, 2 as missing title"
+    assert line == "No items: pipelines dropped all of them, 2 as missing title"
 
 
 def test_callbacks_that_yield_nothing_are_told() -> None:
     assert advice(item_count=0) == [
-        "No items: the callbacks yielded none; look with crawl fetch URL"
+        "No items: the callbacks yielded none; look at a page with crawl fetch URL"
     ]
 
 
@@ -161,8 +161,8 @@ def redirected(amount: int) -> Observations:
 def test_many_pages_that_lead_to_one_are_told_as_a_wall_might_stand_there() -> None:
     (line,) = advice(redirected(3), redirected=3)
 
-    assert line.startswith("3 pages redirect to https://site.example/login, which is")
-    assert line.endswith("look with crawl fetch URL")
+    assert line.startswith("3 pages redirect to https://site.example/login, which was")
+    assert line.endswith("try crawl fetch URL")
 
 
 @pytest.mark.parametrize(("amount", "pages"), [(2, 2), (3, 27)])
@@ -224,7 +224,7 @@ def test_a_filter_that_no_setting_changes_is_named_as_it_is() -> None:
 def test_a_field_that_no_item_had_a_value_for_is_named() -> None:
     (line,) = advice(fields={"Book.price": 0.0, "Book.title": 0.01})
 
-    assert line.startswith("No item had a value for Book.price; look at its selector")
+    assert line.startswith("No item had a value for Book.price; try its selector")
 
 
 def test_a_failure_for_want_of_files_is_not_told_as_the_hosts() -> None:

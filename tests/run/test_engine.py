@@ -1226,7 +1226,7 @@ def test_what_a_person_reads_at_the_end_names_the_selector() -> None:
     assert report.advice == [
         (
             "No items: article.book matched nothing on 1 of 1 page; "
-            "look at one with crawl fetch URL"
+            "look at a page with crawl fetch URL"
         )
     ]
 
@@ -1236,7 +1236,7 @@ def test_start_urls_that_are_no_list_are_one_clear_line() -> None:
         name = "unfinished"
         start_urls = None  # type: ignore[assignment]
 
-    with pytest.raises(ConfigError, match="start_urls is a list"):
+    with pytest.raises(ConfigError, match="write a list of URLs"):
         crawl(Unfinished, transport=FakeSite({}))
 
 

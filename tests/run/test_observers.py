@@ -61,8 +61,8 @@ def test_a_good_page_leaves_no_trace() -> None:
     ("state", "reason", "level", "said"),
     [
         (State.FAILED, Reason.RESET, "WARNING", f"Failed {URL}: reset: why"),
-        (State.PENDING, Reason.RESET, "INFO", f"Again {URL}: reset: why"),
-        (State.SKIPPED, Reason.ROBOTS_DENIED, "INFO", f"Left out {URL}: robots_denied"),
+        (State.PENDING, Reason.RESET, "INFO", f"Will retry {URL}: reset: why"),
+        (State.SKIPPED, Reason.ROBOTS_DENIED, "INFO", f"Skipped {URL}: robots_denied"),
     ],
 )
 def test_what_went_wrong_is_logged_as_it_lands(
@@ -194,7 +194,7 @@ def test_an_observer_that_fails_is_named_once_and_stops_nothing(
     report = crawl(Two, transport=FakeSite(PAGES), observers=[broken, seen])
 
     assert (report.pages, seen.pages, broken.told) == (1, 1, 1)
-    assert caplog.text.count("Observer Broken failed") == 1
+    assert caplog.text.count("Observer Broken raised an exception") == 1
 
 
 def test_a_failure_is_logged_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:

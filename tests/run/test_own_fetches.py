@@ -248,7 +248,7 @@ def test_a_page_fetches_a_bounded_number() -> None:
     run = crawl(Endless, asked)
 
     assert run.report.errors == {"spider_error": 1}
-    assert any("over 100 fetches by one page" in line for line in run.report.advice)
+    assert any("one page may make at most 100" in line for line in run.report.advice)
     assert run.report.fetched == 101
 
 
@@ -352,7 +352,9 @@ def test_counts_belong_to_callbacks_not_to_prepare() -> None:
 
     run = crawl(Counts, FakeSite({HOME: ""}))
 
-    assert any("not in prepare() or a login" in line for line in run.report.advice)
+    assert any(
+        "prepare() and logins cannot count" in line for line in run.report.advice
+    )
 
 
 def test_a_page_killed_while_it_fetches_is_asked_again_with_it(tmp_path: Path) -> None:
@@ -409,7 +411,7 @@ def test_what_a_fetch_cannot_be_is_told() -> None:
 
     run = crawl(Wrong, FakeSite({HOME: ""}))
 
-    assert any("stream and errback are for" in line for line in run.report.advice)
+    assert any("has `stream` or `errback`" in line for line in run.report.advice)
 
 
 async def test_outside_of_a_crawl_there_is_nothing_to_fetch_with() -> None:

@@ -47,12 +47,12 @@ def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -
         pytest.param({"scope": "nowhere"}, "Spider 'pages': scope: ", id="scope"),
         pytest.param(
             {"start_urls": HOME},
-            "Spider 'pages': start_urls is a list of URLs",
+            "Spider 'pages': start_urls has the type str; write a list of URLs",
             id="one text",
         ),
         pytest.param(
             {"start_urls": 3},
-            "Spider 'pages': start_urls is a list of URLs",
+            "Spider 'pages': start_urls has the type int; write a list of URLs",
             id="number",
         ),
         pytest.param(

@@ -80,7 +80,7 @@ def test_a_resumed_run_says_what_the_spider_had_set(
     begun, resumed = interrupted_and_resumed(Setting, tmp_path, caplog)
 
     assert begun == ""
-    assert resumed.count("lost: self.seen, self.total. ") == 1
+    assert resumed.count("interruption: self.seen, self.total. ") == 1
 
 
 def test_a_spider_that_sets_nothing_hears_nothing(

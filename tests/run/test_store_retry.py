@@ -44,7 +44,7 @@ async def test_what_fails_is_tried_until_it_works_and_said_once(
     assert await StoreRetry(wait_none()).repeat(Disk(5).write) == "written"
 
     assert [record.message for record in caplog.records] == [
-        "The crawl waits, up to 5 minutes: the disk is full"
+        "The store cannot be written; the crawl waits up to 5 minutes: the disk is full"
     ]
 
 

@@ -34,8 +34,8 @@ class Waits:
         (3, "yielded 3; yield items, "),
         ("a word", "yielded 'a word'; yield items, "),
         ("/two", "yielded '/two'; yield Request('/two'), or response.follow('/two')"),
-        ([1], "yielded a list; yield what it holds, one by one"),
-        (frozenset({1}), "yielded a frozenset; yield what it holds, one by one"),
+        ([1], "yielded a list; yield its values one by one"),
+        (frozenset({1}), "yielded a frozenset; yield its values one by one"),
         (generator(), "yielded a generator; write `for each in ...: yield each`"),
         (
             async_generator(),
@@ -56,7 +56,7 @@ def test_a_returned_list_gives_its_values(values: Any) -> None:
 
 @pytest.mark.parametrize("value", [{"title": "One"}, "text", b"text", 3])
 def test_a_returned_single_value_is_an_error(value: object) -> None:
-    with pytest.raises(ConfigError, match=f"one {type(value).__name__}; yield it"):
+    with pytest.raises(ConfigError, match=f"single {type(value).__name__}; yield the"):
         several(value)
 
 
