@@ -99,7 +99,7 @@ def test_replace_takes_what_a_request_takes() -> None:
         ({"headers": {"X": "a\r\nEvil: 1"}}, "line break"),
         ({"headers": {"X": "a\ud800"}}, "surrogate"),
         ({"files": {"f": ("n", b"x", "text/html\r\nEvil: 1")}}, "line break"),
-        ({"method": "GET / HTTP/1.1\r\nX:"}, "is not a method"),
+        ({"method": "GET / HTTP/1.1\r\nX:"}, "is not a valid HTTP method"),
         ({"cookies": {"a": "b; c"}}, "semicolon"),
         ({"cookies": {"a": "b\r\nX: y"}}, "control character"),
         ({"json": 1, "content": "x"}, "one of"),

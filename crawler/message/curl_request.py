@@ -29,8 +29,8 @@ def arguments(command: str) -> dict[str, Any]:
         raise ConfigError(f"from_curl: {exc}") from exc
     if made.is_insecure:
         logger.warning(
-            "from_curl: -k is ignored; certificates are checked unless "
-            'settings = {"http": {"verify": False}}'
+            "from_curl: the option -k is ignored; to turn off the check of "
+            'certificates, use settings = {"http": {"verify": False}}'
         )
     found: dict[str, Any] = {
         "url": made.url,
@@ -56,7 +56,8 @@ def line(url: str, options: Options) -> str:
     impossible."""
     if options.pieces:
         raise ConfigError(
-            "to_curl: the body holds files that are read when the request is sent"
+            "to_curl: a request whose body holds files cannot be written as a curl "
+            "command, because the files are read only when the request is sent"
         )
     user = None
     if options.authorization.startswith(_BASIC):
@@ -77,9 +78,9 @@ def line(url: str, options: Options) -> str:
 
 
 def _cookies(made: CurlCommand, headers: list[tuple[str, str]]) -> dict[str, Any]:
-    """Return cookies by name, so that the session keeps them.
+    """Return `cookies` by name, so that the session keeps them.
 
-    If a name appears twice, return a Cookie header instead.
+    If a name appears twice, return headers with a Cookie header instead.
     """
     cookies = dict(made.cookies)
     if len(cookies) == len(made.cookies):
@@ -96,9 +97,12 @@ def _files(made: CurlCommand) -> dict[str, Any]:
         if isinstance(part.value, str) and not (part.file_name or part.content_type):
             continue
         if part.name in found:
-            raise ValueError(f"two files of the form are named {part.name!r}")
+            raise ValueError(
+                f"the form has two files with the field name {part.name!r}; give each "
+                "file its own name"
+            )
         if isinstance(part.value, Path) and not part.value.is_file():
-            raise ValueError(f"there is no file {str(part.value)!r}")
+            raise ValueError(f"there is no file {str(part.value)!r} for -F {part.name}")
         kind = [part.content_type] if part.content_type else []
         found[part.name] = (part.file_name, part.value, *kind)
     return found

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 class BodyStream(Protocol):
-    """The body of a response as a stream: size-limited, decoded, read at most once."""
+    """The body of a response as a stream: decoded, limited in size, and read at most
+    once."""
 
     @property
     def received(self) -> int:
@@ -30,7 +31,7 @@ class BodyStream(Protocol):
         ...
 
     def keep_transferred(self) -> None:
-        """Also keep the body's bytes as received, before decoding."""
+        """Also keep the body's bytes as they are received, before decoding."""
         ...
 
     @property

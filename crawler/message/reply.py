@@ -1,4 +1,5 @@
-"""The response of a host: a head, and a body that is read once or streamed.
+"""The response of a host: a head (status and headers), and a body that is read once or
+streamed.
 
 Rule: no I/O except through the body object that the client passed in.
 """
@@ -61,7 +62,7 @@ class Reply:
     ) -> None:
         self.request = request
         #: The canonical URL of the response: the request's URL, unless a layer changed
-        #: it. A redirect is a separate request.
+        #: it. A redirect's target is requested separately and has its own response.
         self.url = request.url if url is None else url
         #: Whether a host sent the response; False if it came from a cache or a
         #: recording.
@@ -71,8 +72,8 @@ class Reply:
         self.head = head
         #: The HTTP version: "HTTP/1.1" or "HTTP/2".
         self.http_version = http_version
-        #: Seconds from the request to the end of the head; once read, to the end of the
-        #: body.
+        #: Seconds from the request to the end of the headers; once the body has been
+        #: read, to the end of the body.
         self.elapsed = elapsed
         #: The body as a stream; `content`, `aiter_bytes` and `save` read it.
         self.stream = body
@@ -115,7 +116,8 @@ class Reply:
 
     @property
     def content(self) -> bytes:
-        """The decoded body; with `stream=True` only after `await aread()`."""
+        """The decoded body. With `stream=True` it is available only after `await
+        aread()`."""
         if self._content is None:
             raise ConfigError(
                 "The body of a streamed response has not been read; use "
@@ -202,7 +204,7 @@ class Reply:
         """
         name = encodings.label(self._charset) or "utf-8"
         if name.startswith("utf-16") or name == "replacement":
-            # the search for line ends works on bytes, which fails with UTF-16
+            # line ends are searched as single bytes, which does not work for UTF-16
             name = "utf-8"
         decode = partial(encodings.decode_as, name=name)
         rest: list[bytes] = []
@@ -217,15 +219,21 @@ class Reply:
             rest.append(last)
             size += len(last)
             if size > _LONGEST_LINE:
-                raise FetchError(Reason.TOO_LARGE, "a line over 32 MiB", url=self.url)
+                raise FetchError(
+                    Reason.TOO_LARGE,
+                    "the body has a line over 32 MiB, too long for aiter_lines(); use "
+                    "aiter_bytes()",
+                    url=self.url,
+                )
         if size:
             yield decode(b"".join(rest))
 
     async def save(self, path: str | os.PathLike[str]) -> Saved:
-        """Write the body to the file `path`, first as a part file that is then renamed.
+        """Write the body to the file `path`, first as a part file that is renamed when
+        the body is complete.
 
-        Return the path, size and SHA-256. Memory use is constant; files are written in
-        a thread.
+        Return the path, size and SHA-256. The memory use does not depend on the size of
+        the body; a thread writes the file.
         """
         return await save(self.aiter_bytes(), Path(path))
 

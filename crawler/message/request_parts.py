@@ -34,7 +34,7 @@ _SURROGATE = lazy_regex("[\ud800-\udfff]")
 _PLAIN = frozenset({str, bool, type(None)})
 _MAX_INT = 2**63
 _DEEPEST = 100
-#: For values that JSON cannot restore: what to pass in their place.
+#: For types of values that JSON cannot restore: what to pass instead.
 _INSTEAD: tuple[tuple[type | tuple[type, ...], str], ...] = (
     ((date, time), "its isoformat()"),
     ((tuple, set, frozenset), "a list"),
@@ -70,17 +70,21 @@ def kind(value: object) -> str:
 def method(name: str) -> str:
     """Return a method in upper case. ConfigError if it is not a valid method."""
     if not _TOKEN.fullmatch(name):
-        raise ConfigError(f"{name!r} is not a method")
+        raise ConfigError(
+            f"method {name!r} is not a valid HTTP method; use one such as GET or POST"
+        )
     return name.upper()
 
 
 def cookies(given: Mapping[str, str] | None) -> Pairs:
-    """Return cookies as pairs. ConfigError if one would break the Cookie header."""
+    """Return cookies as pairs. ConfigError if a cookie would break the Cookie
+    header."""
     pairs = tuple((str(name), str(value)) for name, value in (given or {}).items())
     for name, value in pairs:
         if _NO_COOKIE.search(name + value) or "=" in name:
             raise ConfigError(
-                f"cookie {name!r} holds a semicolon or a control character"
+                f"cookie {name!r}: name or value has a character that is not allowed "
+                "in a Cookie header (semicolon, control character); encode it"
             )
     return pairs
 
@@ -92,8 +96,8 @@ def statuses(given: Iterable[int]) -> tuple[int, ...]:
     for status in found:
         if type(status) is not int or not 200 <= status <= 599:
             raise ConfigError(
-                f"statuses={list(found)!r}: {status!r} is no HTTP status; "
-                "use numbers such as 404"
+                f"statuses={list(found)!r}: {status!r} is not a number from 200 to "
+                "599; use HTTP statuses such as 404"
             )
     return found
 
@@ -111,7 +115,8 @@ def without_type(fields: Pairs) -> Pairs:
 
 
 def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
-    """Return `meta` as JSON. ConfigError for a value that JSON would not restore."""
+    """Return `meta` as JSON. ConfigError if JSON would not restore a value
+    unchanged."""
     if not meta:
         return b""
     values = dict(meta)
@@ -120,7 +125,7 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
     )
     try:
         return msgspec.json.encode(values if is_plain else _json(values, "meta", 0))
-    except ValueError as exc:  # the text holds half a surrogate pair
+    except ValueError as exc:  # a text has half of a surrogate pair
         raise ConfigError(f"meta must hold JSON values only: {exc}") from exc
 
 
@@ -128,7 +133,9 @@ def _json(value: Any, where: str, depth: int) -> Any:
     """Return the value if JSON can restore it unchanged. `where` names it in the
     error."""
     if depth > _DEEPEST:
-        raise ConfigError(f"meta must hold JSON values only: over {_DEEPEST} deep")
+        raise ConfigError(
+            f"meta is nested over {_DEEPEST} levels deep; pass a flatter value"
+        )
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -163,21 +170,29 @@ def _is_number(value: Any) -> bool:
 def headers(
     given: Mapping[str, str] | Sequence[tuple[str, str]],
 ) -> Pairs:
-    """Return header fields as they are sent. ConfigError for an invalid one."""
+    """Return header fields as they are sent. ConfigError if a field is invalid."""
     items = given.items() if isinstance(given, Mapping) else given
     pairs = tuple((str(name), str(value)) for name, value in items)
     for name, value in pairs:
         if any(char in name + value for char in "\r\n\0"):
-            raise ConfigError(f"header {name!r} holds a line break or NUL")
+            raise ConfigError(
+                f"header {name!r}: name or value has a character that HTTP forbids "
+                "(line break or NUL); remove it"
+            )
         if not _TOKEN.fullmatch(name):
-            raise ConfigError(f"{name!r} is not the name of a header")
+            raise ConfigError(
+                f"{name!r} is not a valid header name; use one such as X-Token"
+            )
         if _SURROGATE.search(value):
-            raise ConfigError(f"header {name!r} holds half a surrogate pair")
+            raise ConfigError(
+                f"header {name!r}: the value has half of a surrogate pair, which "
+                "cannot be sent; repair the text"
+            )
     return pairs
 
 
 class EncodedBody(NamedTuple):
-    """An encoded body, and the Content-Type that follows from its kind."""
+    """An encoded body, and the Content-Type that its form implies."""
 
     content: bytes = b""
     #: The parts of a body with files; the files are read when the request is sent.
@@ -191,7 +206,10 @@ def body(
 ) -> EncodedBody:
     """Return the body as bytes, or as pieces if it holds files given by path."""
     if sum(part is not None for part in (content, data or files, json)) > 1:
-        raise ConfigError("give a Request one of content, data (with files) or json")
+        raise ConfigError(
+            "a Request has more than one body; give only one of content, data (with "
+            "files) and json"
+        )
     if content is not None:
         return EncodedBody(
             content.encode() if isinstance(content, str) else bytes(content)
@@ -223,7 +241,10 @@ def _file(name: str, value: Any) -> MultipartField:
     filename, content, *rest = value if isinstance(value, tuple) else (name, value)
     kind = str(rest[0] if rest else OCTETS)
     if any(char in kind for char in "\r\n\0"):
-        raise ConfigError(f"file {name!r}: its type holds a line break or NUL")
+        raise ConfigError(
+            f"file {name!r}: its media type has a character that HTTP forbids (line "
+            "break or NUL); remove it"
+        )
     return MultipartField(
         name.encode(), _content(content), str(filename).encode(), kind
     )

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-#: Bytes collected before a thread writes them.
+#: Number of bytes that are collected before a thread writes them.
 BATCH = 1024**2
 
 
@@ -30,7 +30,8 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 async def save(pieces: AsyncIterator[bytes], target: Path) -> Saved:
-    """Write the pieces to `target`. Memory use is constant."""
+    """Write the pieces to `target`. The memory use does not depend on the size of the
+    body."""
     part = await to_thread.run_sync(_open_part, target)
     digest = hashlib.sha256()
     try:
@@ -44,9 +45,10 @@ async def save(pieces: AsyncIterator[bytes], target: Path) -> Saved:
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the names in a folder would survive a power cut."""
+    """Wait until the names of the files in a folder are on the disk, so that they
+    survive a power cut."""
     if sys.platform == "win32":
-        return  # names are journalled there, and a folder cannot be opened
+        return  # Windows journals file names, and cannot open a folder as a file
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

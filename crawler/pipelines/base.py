@@ -1,7 +1,7 @@
 """Pipelines: the description of a step on the spider, and its state in one run.
 
-Rule: a pipeline changes only the item, because after a crash the same page may pass
-again. Code with other effects belongs in a sink.
+Rule: a pipeline changes only the item, because after a crash the items of the same page
+may pass the pipeline again. Code with other effects belongs in a sink.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Run(msgspec.Struct, frozen=True):
     settings: Settings = msgspec.field(default_factory=Settings)
     #: The files that the job's items have named, for `Files`.
     files: FileTable = msgspec.field(default_factory=MemoryFileTable)
-    #: Returns the counters; use `counters`.
+    #: A function that returns the counters; `counters` calls it.
     counted: Callable[[], Counters] = Counters
 
     @property
@@ -82,7 +82,7 @@ class Pipeline(Protocol):
 class Immediate(ABC):
     """A pipeline that never waits and keeps nothing open: it has only `apply`.
 
-    If all pipelines are of this kind, an item needs no await.
+    If all pipelines are Immediate, no item needs an await.
     """
 
     @abstractmethod

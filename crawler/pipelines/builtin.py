@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 
 class Required(Immediate):
-    """Drops an item in which one of `fields` is missing or empty, as `missing:FIELD`.
+    """Drops an item if one of `fields` is missing or empty; the reason is
+    `missing:FIELD`.
 
     None, blank text and empty containers count as empty; 0 and False do not.
     """
@@ -59,11 +60,11 @@ def is_empty(value: Any) -> bool:
 
 
 class Validate(Immediate):
-    """Drops an item that its own type refuses, as `invalid:FIELD`.
+    """Drops an item that does not fit its type; the reason is `invalid:FIELD`.
 
     `Validate(Book)` turns a dict into a Book, by the fields and rules of that
-    dataclass, msgspec.Struct, attrs or pydantic class. It checks a Book in the same
-    way.
+    dataclass, msgspec.Struct, attrs or pydantic class. It checks an item that is
+    already a Book in the same way.
     """
 
     def __init__(self, kind: type | None = None) -> None:
@@ -75,7 +76,8 @@ class Validate(Immediate):
         kind = self.kind or type(item)
         if issubclass(kind, dict):
             raise ItemError(
-                "Validate() needs a type to check a dict; write Validate(Book)"
+                "Validate() got a dict, which names no type; name the type, as in "
+                "Validate(Book)"
             )
         if hasattr(kind, "model_validate"):
             return _validated_by_pydantic(kind, item, page)
@@ -90,7 +92,7 @@ class Validate(Immediate):
         return f"Validate({self.kind.__name__ if self.kind else ''})"
 
 
-#: Types whose values are passed unchanged, not as their JSON text.
+#: Types whose values are passed to msgspec unchanged, not as their JSON text.
 _KEPT = (
     bytes,
     bytearray,
@@ -109,7 +111,7 @@ def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
     pydantic is not imported; its error is recognized by its method `errors`.
     """
     try:
-        # pydantic does not check an instance of its own class again, so pass a dict.
+        # pydantic does not check an object of its own class again, so pass a dict.
         values = dict(item) if isinstance(item, kind) else item
         return kind.model_validate(values, by_name=True)
     except ValueError as exc:
@@ -123,7 +125,7 @@ def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
         raise DropItem(_invalid(str(next(iter(first["loc"]), "")))) from exc
 
 
-#: msgspec's message ends with the place of the value, "... - at `$.price`", or names
+#: A message of msgspec ends with the path of the value, "... - at `$.price`", or names
 #: the missing field.
 _PLACE = lazy_regex(r"at `\$\.([^.`\[]+)")
 _ABSENT = lazy_regex(r"missing required field `([^`]+)`")
@@ -146,8 +148,9 @@ class Dedupe(Immediate):
     """Keeps one item for each value of `fields` in a run.
 
     Other items are dropped as `duplicate:FIELD,...`. This pipeline only names the key.
-    The store decides when it commits the page. So a page that fails, or is visited
-    twice, takes no key. An item that has none of the fields always stays.
+    The store decides when it commits the page. So a page that fails takes no key, and
+    neither does a second visit of a page. An item that has none of the fields always
+    stays.
     """
 
     def __init__(self, *fields: str) -> None:
@@ -156,8 +159,8 @@ class Dedupe(Immediate):
         self.rule = "duplicate:" + ",".join(fields)
 
     def key(self, item: Any) -> bytes | None:
-        """Return the key that no two items of a run may share; None if the item has no
-        key."""
+        """Return the key, which only one item of a run may have; None if the item has
+        no key."""
         if not any(items.has(item, field) for field in self.fields):
             return None
         return key_of(item, self.fields)
@@ -187,7 +190,7 @@ class Map(Immediate):
 
     def __init__(self, function: Callable[[Any], Any | Awaitable[Any]]) -> None:
         self.function = function
-        #: Whether it is an async function, or an object with an async `__call__`.
+        #: Whether the function is async, or an object with an async `__call__`.
         self.is_async = any(
             inspect.iscoroutinefunction(part)
             for part in (function, type(function).__call__)
@@ -218,5 +221,8 @@ async def _opened(process: Process) -> AsyncIterator[Process]:
 
 def _named(fields: tuple[str, ...], what: str) -> tuple[str, ...]:
     if not fields or not all(isinstance(field, str) and field for field in fields):
-        raise ConfigError(f'{what} takes the names of fields: {what}("title", "price")')
+        raise ConfigError(
+            f"{what}{fields!r}: give the names of fields, as in "
+            f'{what}("title", "price")'
+        )
     return fields

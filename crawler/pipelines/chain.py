@@ -1,6 +1,6 @@
-"""The chain of pipelines, from the value that a callback yields to a row of the store.
+"""The chain of pipelines: turns a value that a callback yields into a row of the store.
 
-Rule: the pipelines run in the order of the lines on the spider.
+Rule: the pipelines run in the order in which the spider lists them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from crawler.store.base import Item
 if TYPE_CHECKING:
     from crawler.response import Response
 
-#: The rule under which the store keeps and counts the keys of `item_key`.
+#: The name under which the store keeps the keys of `item_key`, and counts dropped
+#: items.
 ITEM_KEY = "duplicate:item_key"
 
 
@@ -40,7 +41,8 @@ class Chain:
         for pipeline in pipelines:
             if isinstance(pipeline, type) or not hasattr(pipeline, "open"):
                 raise ConfigError(
-                    f"{pipeline!r} is not a pipeline; did you mean to call it?"
+                    f"pipelines: {pipeline!r} is not a pipeline object; write it as "
+                    'a call, such as Required("title")'
                 )
         self.pipelines = tuple(pipelines)
         self.item_key = _names(item_key)
@@ -57,14 +59,14 @@ class Chain:
     def item_type(self) -> ItemType | None:
         """Return the type of every item after all pipelines, or None.
 
-        It is known if a `Validate(Type)` names it and no later pipeline may change the
-        item.
+        The type is known if a `Validate(Type)` names it and no later pipeline may
+        change the item.
         """
         for pipeline in reversed(self.pipelines):
             if isinstance(pipeline, Validate):
                 return pipeline.item_type
             if getattr(pipeline, "is_fetching", False):
-                continue  # the type itself has the field for its files
+                continue  # this pipeline does not change the type of an item
             if isinstance(pipeline, Map) or not isinstance(pipeline, Immediate):
                 return None
         return None
@@ -83,8 +85,9 @@ class Chain:
 class OpenChain:
     """Turns a value that a callback yields into an item of the store.
 
-    Both methods raise DropItem if a pipeline drops the item, and ItemError if the item
-    cannot be written as JSON. Any other error of a pipeline is raised unchanged.
+    `encode_item` and `process` raise DropItem if a pipeline drops the item, and
+    ItemError if the item cannot be written as JSON. Any other error of a pipeline is
+    raised unchanged.
     """
 
     def __init__(
@@ -100,7 +103,8 @@ class OpenChain:
         self.is_plain = all(isinstance(process, Immediate) for _, process in steps)
 
     def encode_item(self, value: Any, page: Response | None = None) -> Item:
-        """Return the item for the store, without an await; only if `is_plain`."""
+        """Return the item for the store without an await; allowed only if
+        `is_plain`."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             assert isinstance(process, Immediate)
@@ -109,7 +113,7 @@ class OpenChain:
         return self._finished(value, keys)
 
     async def process(self, value: Any, page: Response | None = None) -> Item:
-        """Return the item for the store, after every pipeline."""
+        """Return the item for the store, after all pipelines have processed it."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             value = _kept(await process.process(value, page), pipeline)
@@ -122,14 +126,18 @@ class OpenChain:
             for field in self._item_key:
                 if is_empty(items.get(value, field)):
                     raise ItemError(
-                        f"the item has no {field!r}, which item_key names", field=field
+                        f"the item has no value for {field!r}, which item_key names",
+                        field=field,
                     )
             keys.append((ITEM_KEY, key_of(value, self._item_key)))
         kind = type(value)
         name = "" if kind is dict else kind.__name__
         if self._types and name not in self._types:
             known = ", ".join(sorted(self._types))
-            raise ItemError(f"{name or 'a dict'} is not one of item_types: {known}")
+            raise ItemError(
+                f"the item is a {name or 'dict'}, which is not one of the spider's "
+                f"item_types: {known}"
+            )
         return Item(body, tuple(keys), snapshot(value), name)
 
 

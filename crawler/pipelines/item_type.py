@@ -1,6 +1,7 @@
 """The type of a crawl's items: its name, its fields, and the type of each field.
 
-Rule: names are those in the item's JSON (including aliases), in the order of the class.
+Rule: field names are those in the item's JSON (so aliases are used), in the order of
+the class.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class ItemField(msgspec.Struct, frozen=True):
 
 
 class ItemType(msgspec.Struct, frozen=True, dict=True):
-    """What is known of items before the first one; outputs take their columns from
+    """What outputs know of items before the first item; they take their columns from
     it."""
 
     name: str
@@ -46,7 +47,7 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
 
     @classmethod
     def named(cls, fields: Iterable[str]) -> ItemType:
-        """Return a type of which only the field names are known."""
+        """Return a type for items of which only the field names are known."""
         return cls("", tuple(ItemField(name) for name in fields))
 
     @cached_property
@@ -55,8 +56,8 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
         return tuple(field.name for field in self.fields)
 
     def only(self, names: Iterable[str]) -> ItemType:
-        """Return the type with only these fields, in this order; unknown fields may be
-        of any type."""
+        """Return the type with only these fields, in this order. A field that the type
+        does not have may be of any type."""
         known = {field.name: field for field in self.fields}
         fields = tuple(
             known.get(name) or ItemField(name) for name in self.in_json(names)
@@ -64,7 +65,8 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
         return ItemType(self.name, fields)
 
     def in_json(self, attributes: Iterable[str]) -> tuple[str, ...]:
-        """Return the JSON names of these attributes; other names stay unchanged."""
+        """Return the JSON names of these attributes; a name that is no attribute stays
+        unchanged."""
         known = {field.attribute: field.name for field in self.fields}
         return tuple(known.get(name, name) for name in attributes)
 
@@ -84,7 +86,7 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
             schemas, defined = msgspec.json.schema_components(
                 kinds, ref_template="#/$defs/{name}"
             )
-        # the field has a type that only its own library knows
+        # a field has a type that msgspec does not know, such as a pydantic type
         except (TypeError, ValueError):
             schemas, defined = tuple({} for _ in kinds), {}
         properties = dict(zip(self.names, schemas, strict=True))
@@ -105,7 +107,8 @@ def item_type(kind: type | Iterable[str] | None) -> ItemType | None:
 
 
 def _annotations(kind: Any) -> dict[str, Any]:
-    """Return the annotation of each attribute, as far as they can be resolved."""
+    """Return the annotation of each attribute; {} if an annotation cannot be
+    resolved."""
     if hasattr(kind, "__pydantic_serializer__"):
         fields = {name: field.annotation for name, field in kind.model_fields.items()}
         computed = kind.model_computed_fields.items()

@@ -18,14 +18,16 @@ from crawler.errors import CrawlError
 
 
 class ItemError(CrawlError):
-    """An item cannot be written, or lacks a `field` that a rule needs."""
+    """An item cannot be written as JSON, or it lacks a field that a rule needs; `field`
+    is its name, if known."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
         self.field = field
 
 
-#: Types whose values contain no others and are never NaN; most items have only these.
+#: Types whose values contain no other values and are never NaN; most items have only
+#: values of these types.
 _HARMLESS = frozenset({str, int, bool, type(None)})
 _MISSING = object()
 
@@ -67,8 +69,8 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def canonical(value: Any) -> bytes:
-    """Return JSON that is the same for equal values, whatever the order of their
-    keys."""
+    """Return JSON that is the same for equal values; the order of keys does not
+    matter."""
     return _canonical_encoder.encode(value)
 
 
@@ -85,7 +87,7 @@ def has(item: Any, field: str) -> bool:
 
 
 def names_of(item: Any) -> list[str]:
-    """Return the names of an item's fields; for an object its attributes."""
+    """Return the names of an item's fields; for an object, its attributes."""
     return list(item if isinstance(item, Mapping) else declared(type(item)))
 
 
@@ -109,7 +111,7 @@ def declared(kind: Any) -> dict[str, str]:
         return {field.name: field.name for field in kind.__attrs_attrs__}
     if hasattr(kind, "__pydantic_serializer__"):
         found = {**kind.model_fields, **kind.model_computed_fields}
-        # pydantic's names for the alias of a field, and of a computed field
+        # the attributes in which pydantic keeps the alias of a field, in this order
         aliases = ("serialization_alias", "alias")
         return {
             name: next(filter(None, (getattr(field, a, None) for a in aliases)), name)
@@ -122,7 +124,7 @@ def declared(kind: Any) -> dict[str, str]:
 
 
 def _hook(value: Any) -> Any:
-    """Convert a value that msgspec does not know to one that it knows."""
+    """Convert a value of a type that msgspec does not know to a type that it knows."""
     kind = type(value)
     if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
         # without this check NaN would become null
@@ -139,10 +141,10 @@ def _hook(value: Any) -> Any:
         "timedelta64",
     ):
         return value.tolist()
-    raise TypeError(f"{kind.__name__} is not a value that JSON can hold")
+    raise TypeError(f"the type {kind.__name__} cannot be written as JSON")
 
 
-#: Subclasses of these, and paths, are written as the plain value.
+#: Values of subclasses of these types, and paths, are written as plain values.
 _SUBCLASSED: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -164,7 +166,8 @@ def _check(value: Any, path: str) -> None:
             if not isinstance(key, str):
                 where = f" in {path}" if path else ""
                 raise ItemError(
-                    f"key {key!r}{where} is not a string, as JSON needs",
+                    f"key {key!r}{where} is not a string; JSON has only strings as "
+                    "keys",
                     field=path or str(key),
                 )
             _check(inner, f"{path}.{key}" if path else key)
@@ -178,7 +181,8 @@ def _check(value: Any, path: str) -> None:
 def _refuse_nan(value: Any, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ItemError(
-            f"field {path!r} is {value}, which JSON cannot hold", field=path
+            f"field {path!r} is {value}, which JSON cannot represent; use None",
+            field=path,
         )
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -191,10 +195,11 @@ def _refuse_nan(value: Any, path: str) -> None:
 def _explained(item: Any, exc: Exception) -> ItemError:
     """Return `exc` as an error that names the first field that fails by itself."""
     if isinstance(exc, RecursionError):
-        why = "nested too deeply, or contains itself"
+        why = "the value is nested too deeply; perhaps it contains itself"
     elif isinstance(exc, UnicodeEncodeError):
         why = (
-            f"text that UTF-8 cannot hold (a lone surrogate, {exc.object[exc.start]!a})"
+            "the text cannot be encoded as UTF-8, because it has a lone surrogate, "
+            f"{exc.object[exc.start]!a}"
         )
     else:
         why = str(exc)

@@ -15,7 +15,8 @@ _IMMUTABLE = frozenset(
 
 
 def snapshot(item: Any) -> Any:
-    """Return a copy that shares nothing mutable; None if the item cannot be copied."""
+    """Return a copy that shares no mutable object with the item; None if the item
+    cannot be copied."""
     if type(item) is dict and _IMMUTABLE.issuperset(map(type, item.values())):
         return item.copy()  # enough for most items; deepcopy takes 20 times as long
     try:

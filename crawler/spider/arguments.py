@@ -37,8 +37,8 @@ class Argument(msgspec.Struct, frozen=True):
         return self.default is REQUIRED
 
     def describe(self) -> str:
-        """Return the argument as text for lists and messages: `limit: int = 10 how
-        many`."""
+        """Return the argument as text for lists and messages, such as `limit: int = 10
+        how many`."""
         kind = getattr(self.kind, "__name__", str(self.kind))
         shown = "" if self.is_required else f" = {self.default!r}"
         return f"{self.name}: {kind}{shown}" + (f"  {self.help}" if self.help else "")
@@ -103,12 +103,14 @@ def declared(cls: type, reserved: frozenset[str]) -> dict[str, Argument]:
 def bind(
     spider: str, arguments: Mapping[str, Argument], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the value of each argument. ConfigError lists the valid names if one is
-    wrong."""
+    """Return the value of each argument. If a given name is unknown, the ConfigError
+    lists the valid names."""
     for name in given:
         if name not in arguments:
             if not arguments:
-                raise ConfigError(f"Spider {spider!r} takes no arguments, not {name!r}")
+                raise ConfigError(
+                    f"Spider {spider!r} takes no arguments; remove {name!r}"
+                )
             raise ConfigError(unknown(f"argument {name!r}", name, arguments, spider))
     values = {}
     for name, argument in arguments.items():
@@ -129,8 +131,8 @@ def _resolved(cls: type, name: str, annotation: Any) -> Any:
     if not isinstance(annotation, str):
         return annotation
     module = sys.modules.get(cls.__module__)
-    # Resolve only this annotation: others may name types that are imported only under
-    # TYPE_CHECKING.
+    # Resolve only this annotation, because other annotations may name types that are
+    # imported only under TYPE_CHECKING.
     holder = SimpleNamespace(__annotations__={name: annotation})
     names = vars(module) if module else {}
     try:
@@ -148,7 +150,8 @@ def _convert(value: Any, kind: Any) -> Any:
         has_inside = any(kind in str(exc) for kind in ("array", "object"))
         if not isinstance(value, str) or not has_inside:
             raise
-    # Text for a type with parts, such as a list, is read as TOML, or as a,b,c.
+    # Text for a type with parts, such as a list, is read as TOML; if that fails, it is
+    # split at commas.
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -170,14 +173,16 @@ def encode_arguments(values: Mapping[str, Any]) -> bytes:
 def _of_text(kind: type, value: Any) -> Any:
     if issubclass(kind, PurePath) and isinstance(value, str | PurePath):
         return kind(value)
-    raise ValueError(f"{kind.__name__} cannot be made of {type(value).__name__}")
+    raise ValueError(f"a {kind.__name__} cannot be made from {type(value).__name__}")
 
 
 def _as_text(value: Any) -> str:
     if isinstance(value, PurePath):
         return str(value)
     name = type(value).__name__
-    raise TypeError(f"{name} cannot be written as JSON; declare the argument as str")
+    raise TypeError(
+        f"the type {name} cannot be written as JSON; declare the argument as str"
+    )
 
 
 #: Names of simple types for error messages.
@@ -185,8 +190,8 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _expected(kind: Any, error: Exception) -> str:
-    """Return what was expected of a value: in words for simple types, else msgspec's
-    text."""
+    """Return what was expected of a value: plain words for simple types, else the text
+    of msgspec."""
     kinds = [each for each in get_args(kind) or (kind,) if each is not type(None)]
     words = _WORDS.get(kinds[0]) if len(kinds) == 1 else None
     return f"expected {words}" if words else str(error)

@@ -43,7 +43,7 @@ class Receiving(Protocol):
 class WorkHolder(Protocol):
     """A page, `start()` or a hook whose code is running."""
 
-    #: Its counts so far; None if nothing was counted.
+    #: The counts that its code has made so far; None if there are none.
     counts: dict[str, int] | None
 
     async def fetch(self, request: Request) -> Response:
@@ -78,11 +78,11 @@ def within(holder: WorkHolder | None) -> Iterator[None]:
 
 
 def holder_of(call: str, places: str) -> WorkHolder:
-    """Return the current work holder for `call`.
+    """Return the current work holder, for `call`.
 
-    Outside of a page ConfigError names `places`, where the call is allowed.
+    If there is none, the ConfigError names `places`, where the call is allowed.
     """
     holder = _holder.get()
     if holder is None:
-        raise ConfigError(f"{call}: call it in {places}")
+        raise ConfigError(f"{call}: no page is being processed; call it in {places}")
     return holder

@@ -117,12 +117,13 @@ class Spider:
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     cookies: Mapping[str, str] | Literal[False] = _NO_COOKIES
     auth: Any = None
-    #: Sessions (identities with logins) and pools of them; requests name them by
-    #: `session=`.
+    #: Sessions (identities with logins) and pools of sessions; a request names its
+    #: session by `session=`.
     sessions: Sequence[Session | SessionPool] = ()
     #: Proxies to use in place of [proxies]: URLs, or a Proxies object.
     proxies: Sequence[str] | Proxies = ()
-    #: tenacity's policies, called after each failed attempt; None: as [retry] says.
+    #: Retry policies of tenacity, called after each failed try; None: the settings
+    #: [retry] apply.
     stop: Callable[[Any], bool] | None = None
     wait: Callable[[Any], float] | None = None
     #: Layers around each request, the outermost first; see crawler.layers.
@@ -157,7 +158,7 @@ class Spider:
         """A logger for this spider, named "spider." and the spider's name."""
         return logging.getLogger(f"spider.{self.name or type(self).__name__}")
 
-    # a plain `property` could not be replaced by an assignment in __init__
+    # an assignment in __init__ could not replace a plain `property`
     @cached_property
     def start_urls(self) -> Sequence[str]:
         """The URLs where the crawl starts: a class attribute, a property, or set in
@@ -167,8 +168,8 @@ class Spider:
     async def start(self) -> Results:
         """Yield the first requests; may also yield items.
 
-        The crawl asks for more only as it needs them. A plain `def` with `yield`, or a
-        returned list, works as well.
+        The crawl takes the next request only when it needs one. A plain `def` with
+        `yield`, or a returned list, works as well.
         """
         for url in self.start_urls:
             yield Request(url)
@@ -208,7 +209,7 @@ class Spider:
             yield item
 
     def client(self, options: ClientOptions) -> Client:
-        """Return the shared HTTP client. Override it to add hooks, auth or a
+        """Return the shared HTTP client. Override this method to add hooks, auth or a
         transport."""
         return Client(options)
 
@@ -232,7 +233,7 @@ class Spider:
         return await holder.fetch(request)
 
     async def closed(self, report: Report) -> None:
-        """Called once, at the end of a run; may be a plain `def`."""
+        """Called once, at the end of a run; may be `async def` or plain `def`."""
 
 
 _FETCH_PLACES = "start(), prepare(), a session's login, a callback or an errback"
@@ -245,7 +246,8 @@ def _refuse_foreign_names(cls: type[Spider]) -> None:
     if cls.__module__.startswith("crawler."):
         return
     for name in vars(cls):
-        # A base class may use the name itself, such as `rules` in RuleSpider.
+        # A base class may define the attribute for its own use, such as `rules` in
+        # RuleSpider.
         is_known = any(hasattr(base, name) for base in cls.__bases__)
         if not is_known and (instead := SPIDER.get(name)):
             raise ConfigError(

@@ -9,21 +9,22 @@ from __future__ import annotations
 from crawler.errors import ConfigError, own_word
 from crawler.spider.at_work import holder_of
 
-#: Maximum number of counter names in one run; every commit and the report hold them.
+#: Maximum number of counter names in one run. It is limited because every commit and
+#: the report hold all counters.
 MAX_NAMES = 1_000
 _PLACES = (
-    "start(), a callback, an errback, closing() or a pipeline's process(), whose "
-    "commit it lands with"
+    "start(), a callback, an errback, closing() or a pipeline's process(); the count "
+    "is committed together with their results"
 )
 
 
 def count(name: str, amount: int = 1) -> None:
-    """Add to a counter of the spider's own. ConfigError if no page is being
+    """Add to one of the spider's own counters. ConfigError if no page is being
     processed."""
     holder = holder_of(f"count({name!r})", _PLACES)
     if type(amount) is not int or amount < 0:
         raise ConfigError(
-            f"count({name!r}, {amount!r}): the amount must be a whole number"
+            f"count({name!r}, {amount!r}): the amount must be a whole number, 0 or more"
         )
     counts = holder.counts
     if counts is None:

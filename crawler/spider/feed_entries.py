@@ -50,8 +50,8 @@ def _children(element: Element, name: str) -> list[Element]:
 
 
 def _text(element: Element, *names: str) -> str:
-    """Return the text of the first non-empty child with one of these names; "" if
-    none."""
+    """Return the text of the first non-empty child with one of these names; "" if there
+    is none."""
     for name in names:
         for child in _children(element, name):
             if text := "".join(child.itertext()).strip():
@@ -62,8 +62,8 @@ def _text(element: Element, *names: str) -> str:
 def _link(element: Element) -> str:
     """Return the entry's link.
 
-    RSS has it as text. Atom has it as `href`: of the "alternate" link, else of the
-    first.
+    RSS gives the link as text. Atom gives it as `href` of a link element: of the
+    "alternate" link if there is one, else of the first link.
     """
     links = _children(element, "link")
     for rel in ("alternate", None):

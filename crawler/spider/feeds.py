@@ -52,7 +52,8 @@ class FeedSpider(Spider):
     #: "feed" (RSS and Atom), "xml", "csv" or "json" (an array, or one value a line).
     #: Empty: decided by media type and first byte.
     kind: ClassVar[Kind] = ""
-    #: The name of the XML elements that are records; "{uri}name" with a namespace.
+    #: "feed" (RSS and Atom), "xml", "csv" or "json" (an array, or one value a line).
+    #: Empty: the kind follows from the media type and the first byte.
     element: str = ""
     #: For CSV: the delimiter, and the column names if the first row does not hold them.
     delimiter: str = ""
@@ -62,8 +63,9 @@ class FeedSpider(Spider):
         super().__init_subclass__(**options)
         if cls.kind not in _KINDS or (cls.kind == "xml" and not cls.element):
             raise ConfigError(
-                f"{cls.__name__}: kind is one of {', '.join(filter(None, _KINDS))}; "
-                "with 'xml' name the `element` that is a record"
+                f"{cls.__name__}: kind = {cls.kind!r}, element = {cls.element!r}: kind "
+                f"must be one of {', '.join(filter(None, _KINDS))}; kind 'xml' also "
+                "needs `element`, the name of the elements that are records"
             )
 
     async def start(self) -> Results:
@@ -186,7 +188,7 @@ class UnpackedBody:
 
 
 def _kind_of(response: Response, first: bytes) -> Kind:
-    """Return the kind of a feed, by its first byte and its media type."""
+    """Return the kind of a feed, found by its first byte and its media type."""
     start = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start == b"<":
         return "feed"

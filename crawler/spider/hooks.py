@@ -1,7 +1,8 @@
 """The spider methods that a crawl calls by name, and their signatures.
 
 Rule: a method with the name of a hook is a hook, so its signature is checked when the
-class is created. A callback named `prepare` by mistake is an error with its line.
+class is created. So if a callback is named `prepare` by mistake, the error names its
+line.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ HOOKS = {
     "closed": Hook("async def closed(self, report)", 1, yields=False),
     "client": Hook("def client(self, options)", 1, yields=False),
 }
-#: Hooks whose single argument is not a response. A method that has one of these names
-#: and a `response` argument was meant as a callback.
+#: Hooks whose single argument is not a response. If a method has one of these names and
+#: an argument `response`, the author meant it as a callback.
 _NO_CALLBACKS = frozenset({"prepare", "closing", "closed", "client"})
 
 
@@ -67,5 +68,5 @@ def _wrong(name: str, hook: Hook, method: FunctionType) -> str:
     if hook.yields is False and gives:
         return "is a hook that cannot yield"
     if hook.yields and (inspect.iscoroutinefunction(method) or gives != is_async):
-        return "must be an async generator: `async def` with `yield`"
+        return "is a hook that must be an async generator: `async def` with `yield`"
     return ""

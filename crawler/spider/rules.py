@@ -49,7 +49,8 @@ class Rule:
 
     @property
     def is_followed(self) -> bool:
-        """Return whether the rules apply to the responses that this rule leads to."""
+        """Return whether the rules also apply to the responses that this rule leads
+        to."""
         return self.callback is None if self.follow is None else self.follow
 
     @property
@@ -110,8 +111,8 @@ def check_rules(spider: type[Spider], rules: Sequence[Rule]) -> None:
         name = rule.callback_name
         if name and not callable(getattr(spider, name, None)):
             raise ConfigError(
-                f"{spider.__name__}.rules names the callback {name!r}; "
-                "the spider has no method of that name"
+                f"{spider.__name__}.rules names the callback {name!r}, but the spider "
+                "has no method of that name"
             )
 
 
@@ -144,7 +145,8 @@ def _callback_and_rules(name: str) -> Callable[..., Any]:
 
 
 async def _values(result: Any) -> AsyncIterator[Any]:
-    """Yield the results of a callback, whatever kind of function it is."""
+    """Yield the results of a callback: of a coroutine, a generator or a plain
+    function."""
     if hasattr(result, "__await__"):
         result = await result
     if hasattr(result, "__aiter__"):

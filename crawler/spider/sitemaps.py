@@ -127,7 +127,7 @@ class SitemapSpider(Spider):
 
     def _sorted(self, references: list[str]) -> Iterator[tuple[str, list[str], Rule]]:
         """Yield (callback, references, rule): each reference with the first rule that
-        matches."""
+        matches the reference."""
         if not self.rules:
             if references:
                 yield "parse", references, Rule()
@@ -146,7 +146,7 @@ class SitemapSpider(Spider):
         depth = (response.request.depth or 0) + 1
         if depth > MAX_INDEXES + 1:
             logger.warning(
-                "Sitemap %s: nested in more than %d indexes; its entries are skipped",
+                "Sitemap %s is nested in more than %d indexes; its entries are skipped",
                 response.url,
                 MAX_INDEXES,
             )
@@ -155,7 +155,12 @@ class SitemapSpider(Spider):
             try:
                 url = urls.join(response.url, reference)
             except urls.InvalidUrl as exc:
-                logger.warning("Sitemap %r of %s: %s", reference, response.url, exc)
+                logger.warning(
+                    "Sitemap %r, named in %s, is skipped: %s",
+                    reference,
+                    response.url,
+                    exc,
+                )
                 continue
             yield Request(url, "parse_sitemap", stream=True, depth=depth)
 

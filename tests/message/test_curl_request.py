@@ -64,7 +64,7 @@ def test_a_form_becomes_a_multipart_body(tmp_path: Path) -> None:
     assert value.startswith("multipart/form-data; boundary=")
     assert request.options.pieces
     assert b'name="a"\r\n\r\nb\r\n' in plain.content
-    with pytest.raises(ConfigError, match="to_curl: the body holds files"):
+    with pytest.raises(ConfigError, match="to_curl: a request whose body holds files"):
         request.to_curl()
 
 
@@ -80,9 +80,9 @@ def test_a_cookie_that_comes_twice_stays_a_header() -> None:
         ("curl", "from_curl: it names no URL"),
         (f"curl {URL} --proxy-digest", "from_curl: the option --proxy-digest is not"),
         (f"curl {URL} -F a=@/nowhere", "from_curl: there is no file '/nowhere'"),
-        (f"curl {URL} -F 'a=b;type=c' -F 'a=d;type=e'", "are named 'a'"),
+        (f"curl {URL} -F 'a=b;type=c' -F 'a=d;type=e'", "the field name 'a'"),
         ("curl ftp://a.example", "Only http and https"),
-        (f"curl {URL} -H 'a b: c'", "is not the name of a header"),
+        (f"curl {URL} -H 'a b: c'", "is not a valid header name"),
         (f"curl {URL} -x nonsense://x", "proxy"),
     ],
 )

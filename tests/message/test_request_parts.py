@@ -103,7 +103,7 @@ def test_meta_that_is_nested_without_an_end_is_refused() -> None:
     nested: list[Any] = []
     nested.append(nested)
 
-    with pytest.raises(ConfigError, match="100 deep"):
+    with pytest.raises(ConfigError, match="100 levels deep"):
         Request(URL, meta={"a": nested})
 
 

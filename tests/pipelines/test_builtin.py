@@ -64,7 +64,7 @@ def test_required_lets_zero_and_false_pass(full: Any) -> None:
 @pytest.mark.parametrize("pipeline", [Required, Dedupe])
 @pytest.mark.parametrize("fields", [(), ("",), (["a"],)])
 def test_fields_are_named_by_strings(pipeline: Any, fields: Any) -> None:
-    with pytest.raises(ConfigError, match="takes the names of fields"):
+    with pytest.raises(ConfigError, match="give the names of fields"):
         pipeline(*fields)
 
 

@@ -97,7 +97,7 @@ def test_a_spider_counts_by_a_bounded_number_of_names() -> None:
     report = crawl(Wordy, transport=FakeSite({HOME: ""}))
 
     assert report.errors == {"spider_error": 1}
-    assert any("over 1,000 names" in line for line in report.advice)
+    assert any("over 1,000 counter names" in line for line in report.advice)
 
 
 def test_outside_of_a_page_there_is_nothing_to_count_with() -> None:

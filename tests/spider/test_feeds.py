@@ -117,7 +117,7 @@ def test_what_is_no_feed_at_all_fails_its_page() -> None:
 
 @pytest.mark.parametrize("attributes", [{"kind": "xml"}, {"kind": "yaml"}])
 def test_a_kind_that_cannot_be_is_an_error_of_the_class(attributes: Any) -> None:
-    with pytest.raises(ConfigError, match="kind is one of"):
+    with pytest.raises(ConfigError, match="kind must be one of"):
         type("Wrong", (FeedSpider,), attributes)
 
 

@@ -1,1 +1,1 @@
-"""Fetches files that items name, and puts their place into the item."""
+"""Fetches the files that items name, and puts their paths into the items."""

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from crawler.web.media_type import is_xml, sniff
 
-#: Detected types whose first bytes are shared by many types, so the declared type may
-#: be more exact.
+#: Detected types that stand for many types with the same first bytes. For them the
+#: declared type may be more exact.
 _GENERAL = frozenset(
     {
         "application/octet-stream",
@@ -18,7 +18,8 @@ _GENERAL = frozenset(
         "text/xml",
     }
 )
-#: Detection by the first bytes does not know every image and audio type.
+#: Results of the detection for files that it does not know; some image and audio types
+#: are among them.
 _UNSEEN = frozenset({"application/octet-stream", "application/ogg"})
 
 
@@ -26,15 +27,15 @@ def type_of(head: bytes, declared: str) -> str:
     """Return the media type of a file that begins with `head`.
 
     The bytes of an image or an HTML page decide, whatever Content-Type says. Many types
-    begin like zip, XML or text; for these the declared type is used. But it is ignored
-    if it is an image, audio, video or PDF type, because such a file would begin
-    differently.
+    begin like zip, XML or text; for these the declared type is used. But the declared
+    type is ignored if it is an image, audio, video or PDF type, because such a file
+    would begin differently.
     """
     found = sniff(head)
     if not declared or declared == found:
         return found
     if found == "text/html" and is_xml(declared):
-        return declared  # the XML begins with a comment, so detection fails
+        return declared  # XML that begins with a comment is not detected as XML
     if found not in _GENERAL:
         return found
     if found not in _UNSEEN and _is_binary(declared):

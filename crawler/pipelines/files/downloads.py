@@ -1,7 +1,8 @@
 """Downloads files into one place during one run: each URL once, each file completely.
 
-Rule: a file is put in its place, then recorded, then named in an item. So a file named
-in an item exists, and a file that is not recorded is fetched again.
+A place is a folder or a storage for files. Rule: a file is first put into its place,
+then recorded in the store, and then named in an item. So a file that an item names
+exists, and a file that is not recorded is fetched again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class File:
     """
 
     url: str
-    #: The place of the file: a path, or the URL of an object; "" if it could not be
+    #: The path of the file, or its URL in a storage; "" if the file could not be
     #: fetched.
     path: str = ""
     #: The SHA-256 of its bytes, in hexadecimal.
@@ -48,15 +49,16 @@ class File:
     size: int = 0
     #: The media type, from its content.
     type: str = ""
-    #: Why the file is missing: a reason as in the report, such as "http_status"; else
-    #: "".
+    #: Why the file is missing, with a reason as in the report, such as "http_status";
+    #: "" if the file is there.
     reason: str = ""
     #: More detail in a few words, such as "status 404".
     detail: str = ""
 
 
 class Downloads:
-    """Fetches files into a place; all pipelines of a run with this place share it."""
+    """Fetches files into a place. All pipelines of a run that use this place share one
+    object."""
 
     def __init__(self, place: FilePlace, run: Run) -> None:
         self.place = place
@@ -68,15 +70,16 @@ class Downloads:
         self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         #: By URL: the result for files that could not be fetched in this run.
         self._failed: dict[str, File] = {}
-        #: By a path that several files may want: a lock until one of them is recorded.
+        #: By a path that several files may want: a lock, held until one of these files
+        #: is recorded.
         self._landing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def file(
         self, url: str, template: str, limits: FileLimits, receiving: Receiving
     ) -> File:
-        """Return the file of a URL; fetch it if needed.
+        """Return the file of a URL, and fetch it if needed.
 
-        OSError if it still cannot be written after some minutes of retries.
+        OSError if the file still cannot be written after some minutes of retries.
         """
 
         async def known_or_fetched() -> File:
@@ -101,7 +104,8 @@ class Downloads:
         return kept.path
 
     def put(self, content: bytes, path: str) -> None:
-        """Put a file that was made from another one to a path; call it in a thread."""
+        """Put a file that was made from another file to a path. Call this method in a
+        thread."""
         part = PartFile(self.place.parts, path)
         try:
             part.restart("")
@@ -120,7 +124,8 @@ class Downloads:
         receiving: Receiving,
         kept: KeptFile | None,
     ) -> File:
-        """Fetch the file, or ask the server whether the `kept` one is still current."""
+        """Fetch the file. If an earlier run has `kept` a version, ask the server
+        whether that version is current."""
         try:
             request = Request(url, stream=True, statuses=STATUSES)
         except ConfigError as exc:
@@ -132,7 +137,7 @@ class Downloads:
             await receiving.receive(request, receiver)
         except FetchError as exc:
             await to_thread.run_sync(part.leave)
-            if exc.is_free:  # no server was asked: the page and its files, once more
+            if exc.is_free:  # no request was sent, so repeat the page and its files
                 raise Retry(exc.detail) from exc
             reason, detail = str(exc.reason), exc.detail.removeprefix("fetch: ")
             return self._lost(File(url, reason=reason, detail=detail))
@@ -156,7 +161,7 @@ class Downloads:
     async def _land(
         self, url: str, template: str, part: PartFile, receiver: FileReceiver
     ) -> KeptFile:
-        """Put the file in its place and record it."""
+        """Put the file into its place, and record it."""
         named = NamedFile(receiver.sha256, receiver.name, receiver.type, host_of(url))
         path = path_of(template, named, self._run.job, self._run.spider)
         if receiver.sha256 in path:  # no other file can have this path
@@ -188,8 +193,8 @@ class Downloads:
     async def _is_free(self, path: str, url: str, receiver: FileReceiver) -> bool:
         """Return whether a path is free for this file.
 
-        It is if it holds the same file, or an older version of this URL's file that no
-        other URL uses.
+        A path is also free if it has the same file, or an older version of this URL's
+        file that no other URL uses.
         """
         others = await self._table.at(self.place.name, path)
         if not others:
@@ -199,9 +204,10 @@ class Downloads:
         )
 
     def _holds_same(self, path: str, receiver: FileReceiver) -> bool:
-        """Return whether an unrecorded path is free or holds the same content.
+        """Return whether a path that is not recorded is free, or has a file with the
+        same content.
 
-        A killed process may have put the file there, or another program.
+        A killed process or another program may have put a file there.
         """
         size = self.place.size(path)
         if size is None:
@@ -228,12 +234,13 @@ class Downloads:
         return File(kept.url, text, kept.sha256, kept.size, kept.type)
 
 
-#: By a run's table of files: its downloads by the names of their places.
+#: By the table of files of a run: its downloads, by the names of their places.
 _open: WeakKeyDictionary[FileTable, dict[str, Downloads]] = WeakKeyDictionary()
 
 
 def downloads_of(run: Run, name: str, place: Callable[[], FilePlace]) -> Downloads:
-    """Return the downloads of a run into a place; all pipelines share them."""
+    """Return the downloads of a run into a place. All pipelines with this place share
+    them."""
     known = _open.setdefault(run.files, {})
     if name not in known:
         known[name] = Downloads(place(), run)

@@ -1,4 +1,4 @@
-"""Limits and facts about images as values. Pure, without Pillow."""
+"""The limits and facts about images, as values. Pure, and without Pillow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WantedCopy(msgspec.Struct, frozen=True):
 
 
 class SeenImage(msgspec.Struct, frozen=True):
-    """The facts in the head of an image file."""
+    """The facts in the header of an image file."""
 
     #: The width in pixels, as the image is shown.
     width: int

@@ -1,4 +1,5 @@
-"""The pipeline `Images`: like `Files`, with sizes and smaller copies of the images.
+"""The pipeline `Images`: like `Files`, but also with image sizes, smaller copies and
+other formats.
 
 Rule: the fetched file is never changed. A copy is stored under the checksum of its
 original, and an existing copy is not made again.
@@ -34,7 +35,8 @@ from crawler.pipelines.files.paths import BY_CONTENT
 from crawler.pipelines.files.pipeline import Files, FilesOfRun
 from crawler.web.file_names import safe_name
 
-#: Number of images decoded at the same time; each takes four bytes for each pixel.
+#: Number of images that are decoded at the same time; each takes four bytes of memory
+#: for each pixel.
 _AT_ONCE = 2
 
 
@@ -42,7 +44,7 @@ _AT_ONCE = 2
 class Thumbnail:
     """A smaller copy of an image."""
 
-    #: The place of the file, as in `File.path`.
+    #: The path of the copy, as in `File.path`.
     path: str
     sha256: str
     #: The size of the copy in bytes.
@@ -58,14 +60,14 @@ class Thumbnail:
 class Image(File):
     """An image that an item named, as stored in the item's field.
 
-    If it was converted, `path`, `sha256`, `size` and `type` are those of the converted
-    copy.
+    If the image was converted, `path`, `sha256`, `size` and `type` are those of the
+    converted copy.
     """
 
-    #: In pixels, as the image is shown: rotated as its EXIF data say.
+    #: The width in pixels, as the image is shown: rotated as its EXIF data say.
     width: int = 0
     height: int = 0
-    #: The place of the file as fetched.
+    #: The path of the file as fetched, before a conversion.
     original: str = ""
     #: Smaller copies by name.
     thumbs: dict[str, Thumbnail] = dataclasses.field(default_factory=dict)
@@ -75,10 +77,10 @@ class Images(Files):
     """Fetches the image that a field names, and puts an `Image` into the item.
 
     `Images("cover_url", to="cover", thumbs={"small": (120, 120)}, format="webp")`. It
-    takes the arguments of `Files`, and:
+    takes the arguments of `Files`, and these:
 
-    - `min_width`, `min_height`: smaller images get the reason `too_small`.
-    - `max_pixels`: an image that announces more is not decoded; its reason is `bomb`.
+    - `min_width`, `min_height`: an image below either gets the reason `too_small`.
+    - `max_pixels`: an image with more is not decoded; it gets the reason `bomb`.
     - `thumbs`: names, each with the maximum width and height of a copy. A copy is never
       larger than the image.
     - `format`: "jpeg", "png" or "webp" for all copies; the image itself is converted,
@@ -132,7 +134,8 @@ class Images(Files):
         for name, box in self.thumbs.items():
             if not isinstance(name, str) or not name or safe_name(name) != name:
                 raise ConfigError(
-                    f"Images(thumbs=...): {name!r} is not a valid folder name"
+                    f"Images(thumbs=...): {name!r} is not a valid folder name; use "
+                    "letters and digits"
                 )
             if not _is_box(box):
                 raise ConfigError(
@@ -144,7 +147,8 @@ class Images(Files):
             raise ConfigError(f"Images(format={self.format!r}): use one of {known}")
         if self.limits_of_images.max_pixels not in range(1, MOST_PIXELS + 1):
             raise ConfigError(
-                f"Images(max_pixels=...) is a number from 1 to {MOST_PIXELS:,}"
+                f"Images(max_pixels={self.limits_of_images.max_pixels!r}): give a "
+                f"whole number from 1 to {MOST_PIXELS:,}"
             )
 
     @asynccontextmanager
@@ -175,7 +179,7 @@ class ImagesOfRun(FilesOfRun):
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """Return the accepted images among these files; the others get a reason."""
+        """Return these files as images; images that are not accepted get a reason."""
         return [await self._image(file) for file in files]
 
     async def _image(self, file: File) -> Image:
@@ -193,7 +197,7 @@ class ImagesOfRun(FilesOfRun):
             return await self._downloads.patience.repeat(made)
 
     def _made(self, file: File, path: str) -> Image:
-        """Return the image with its copies; runs in a thread."""
+        """Return the image with its copies. Called in a thread."""
         content = self._downloads.place.read(path)
         try:
             seen = pictures().look(content, self._images.limits_of_images)
@@ -216,7 +220,7 @@ class ImagesOfRun(FilesOfRun):
     def _copies(
         self, file: File, content: bytes, seen: SeenImage
     ) -> dict[str, Thumbnail]:
-        """Return the copies by name; missing ones are made."""
+        """Return the copies by name; copies that are missing are made."""
         wanted = self._images.wanted()
         paths = {
             name: _path(name, copy, copy.format or seen.own_format, file.sha256)
@@ -248,7 +252,7 @@ class ImagesOfRun(FilesOfRun):
         try:
             seen = pictures().look(content, ImageLimits(max_pixels=MOST_PIXELS))
         except UnfitImage:
-            return None  # the copy is damaged, so it is made again
+            return None  # the copy is damaged, so the caller makes it again
         return ImageCopy(content, seen.width, seen.height)
 
     def _thumbnail(
@@ -273,8 +277,8 @@ def _is_box(value: object) -> bool:
 
 
 def _path(name: str, wanted: WantedCopy, format: str, sha256: str) -> str:
-    """Return the path of a copy, which says how it was made, and from which
-    original."""
+    """Return the path of a copy; it contains how the copy was made, and the checksum of
+    the original."""
     box = wanted.box
     folder = f"{name}-{box[0]}x{box[1]}" if box is not None else format
     return f"{folder}/{sha256[:2]}/{sha256}{FORMATS[format]}"

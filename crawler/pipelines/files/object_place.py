@@ -1,7 +1,8 @@
 """Files in object storage: S3, Google Cloud Storage, Azure, by obstore.
 
-Rule: an object appears as a whole or not at all. So a file is first collected on this
-machine and uploaded when complete. A killed process loses the collected bytes.
+Rule: an object appears as a whole or not at all. So the bytes of a file are first
+collected on this machine; the complete file is then uploaded. If the process is killed,
+the collected bytes are lost.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class ObjectFolder:
         scheme, _, rest = url.partition("://")
         bucket, _, prefix = rest.partition("/")
         if not bucket:
-            raise ConfigError(f"Files(folder={url!r}): write it as s3://bucket/folder")
+            raise ConfigError(
+                f"Files(folder={url!r}): the URL names no bucket; write it as "
+                "s3://bucket/folder"
+            )
         self._url = url.rstrip("/")
         self._prefix = prefix.strip("/")
         self._store = store or open_bucket(

@@ -1,7 +1,8 @@
-"""A file that is being downloaded: its bytes so far, and their digest.
+"""A file that is being downloaded (a part): its bytes so far, and their digest.
 
-Rule: a part can be continued only with its validator, which says to which version the
-bytes belong. Methods that use the disk run in a thread.
+Rule: a part can be continued only with its validator (ETag or Last-Modified), which
+says to which version of the file the bytes belong. Methods that use the disk run in a
+thread.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 
 from crawler.web.media_type import SNIFFED_BYTES
 
-#: Bytes collected in memory before they are written.
+#: Number of bytes that are collected in memory before they are written.
 BATCH = 1024**2
 _CHUNK = 1024**2
 
@@ -32,7 +33,8 @@ class PartState(msgspec.Struct):
 
 
 class PartFile:
-    """The part of one URL in `folder`; its file name depends on the URL."""
+    """The part of the file at one URL. It is in `folder`; its file name depends on the
+    URL."""
 
     def __init__(self, folder: Path, url: str) -> None:
         name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
@@ -45,7 +47,7 @@ class PartFile:
         self.size = 0
         self.gathered = 0
         self.validator = ""
-        #: The first bytes, from which the type is detected.
+        #: Number of bytes so far, including those in memory.
         self.head = b""
 
     @property
@@ -54,7 +56,7 @@ class PartFile:
         return self._path
 
     def take_up(self) -> None:
-        """Continue the part that an earlier process has left, if possible; runs in a
+        """Continue the part that an earlier process has left, if possible. Runs in a
         thread."""
         try:
             state = msgspec.json.decode(self._beside.read_bytes(), type=PartState)
@@ -72,7 +74,8 @@ class PartFile:
         self.validator = state.validator
 
     def restart(self, validator: str) -> None:
-        """Drop all bytes, because the body begins again in this version."""
+        """Drop all bytes, because the body begins again; `validator` is that of the new
+        version."""
         self._digest = hashlib.sha256()
         self._waiting, self.size, self.gathered = [], 0, 0
         self.head = b""
@@ -87,7 +90,7 @@ class PartFile:
         self.size += len(piece)
 
     def flush(self) -> None:
-        """Write the collected bytes, so that the part can be continued; runs in a
+        """Write the collected bytes, so that the part can be continued. Runs in a
         thread."""
         self._write(is_last=False)
 
@@ -122,7 +125,7 @@ class PartFile:
         return self._digest.hexdigest()
 
     def leave(self) -> None:
-        """Keep the part if it can be continued, else remove it; runs in a thread."""
+        """Keep the part if it can be continued, else remove it. Runs in a thread."""
         if self._file is None:
             return
         if self.validator and self.size - self.gathered > 0:
@@ -131,15 +134,15 @@ class PartFile:
             self.discard()
 
     def discard(self) -> None:
-        """Remove the part; runs in a thread."""
+        """Remove the part. Runs in a thread."""
         self._release()
         self.restart("")
         self._path.unlink(missing_ok=True)
         self._beside.unlink(missing_ok=True)
 
     def landed(self) -> None:
-        """Remove the files beside the part, which was moved to its place; runs in a
-        thread."""
+        """Remove the files beside the part, because the part was moved to its place.
+        Runs in a thread."""
         self._beside.unlink(missing_ok=True)
 
     @property
@@ -147,11 +150,11 @@ class PartFile:
         return self._path.with_suffix(".json")
 
     def _opened(self, *, new: bool) -> bool:
-        """Open the part for this process alone, under another name if another process
-        uses it."""
+        """Open the part for this process alone. If another process uses it, a new part
+        with another name is opened."""
         for _ in range(2):
             try:
-                # Not a context manager, because it stays open while bytes arrive.
+                # No context manager, because the file stays open while bytes arrive.
                 flags = os.O_RDWR | (os.O_CREAT if new else 0)
                 number = os.open(self._path, flags, 0o666)
             except FileNotFoundError:
@@ -171,10 +174,10 @@ class PartFile:
                 continue
             self._file = file
             return True
-        raise OSError(f"{self._path} cannot be opened")
+        raise OSError(f"{self._path} cannot be opened: other processes use it")
 
     def _note(self) -> None:
-        """Store the part's version beside it, before its first bytes."""
+        """Store the validator beside the part, before the first bytes of the part."""
         if self.validator:
             state = PartState(self._url, self.validator)
             self._beside.write_bytes(msgspec.json.encode(state))

@@ -1,5 +1,4 @@
-"""Makes a file's path in its place from a template and the facts about the file.
-Pure."""
+"""Makes the path of a file from a template and the facts about the file. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from crawler.web.file_names import MAX_BYTES, safe_name, split_name
 #: A path that depends only on the content, so that equal files are stored once.
 BY_CONTENT = "{sha256:.2}/{sha256}{ext}"
 FIELDS = ("sha256", "name", "stem", "ext", "host", "job", "spider")
-#: Bytes reserved in a file name for a suffix that separates equal names.
+#: Bytes that are kept free in a file name, for a suffix that separates equal names.
 _ROOM = 16
 
 _FAVOURED = ("jpg", "mp3", "mp4", "mpeg", "tif", "gz", "bin", "mid", "ogg", "ps")
@@ -37,7 +36,7 @@ class NamedFile(msgspec.Struct, frozen=True):
     """The values for a path template."""
 
     sha256: str
-    #: The server's name for the file, or the one in its URL; may be unsafe.
+    #: The server's name for the file, or the name in its URL; may be unsafe.
     name: str
     type: str
     host: str
@@ -56,7 +55,8 @@ def check_template(template: str) -> None:
     if unknown:
         known = ", ".join(FIELDS)
         raise ConfigError(
-            f"Files(path={template!r}): {{{unknown[0]}}} is not one of: {known}"
+            f"Files(path={template!r}): {{{unknown[0]}}} is unknown; use some of "
+            f"these: {known}"
         )
     if "sha256" not in names and "name" not in names and "stem" not in names:
         raise ConfigError(
@@ -87,15 +87,15 @@ def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> 
 
 
 def beside(path: str, sha256: str) -> str:
-    """Return another path for a file whose own path is taken."""
+    """Return another path for a file, because a different file has its own path."""
     folder, slash, name = path.rpartition("/")
     stem, extension = split_name(name)
     return f"{folder}{slash}{stem}-{sha256[:12]}{extension}"
 
 
 def extension_of(kind: str, own: str) -> str:
-    """Return the extension for a media type, with its dot; the file's own if it
-    fits."""
+    """Return the extension for a media type, with its dot. The file's own extension is
+    used if it fits the type."""
     known = _BY_TYPE.get(kind)
     if known is None or TYPES.get(own[1:].lower()) == kind:
         return own.lower()

@@ -1,6 +1,7 @@
 """Repeats writes of files while a disk is full or a storage is unavailable.
 
-Rule: meanwhile pages wait, for some minutes. An error that lasts is not retried.
+Rule: while a write is repeated, for at most some minutes, the pages of the files wait.
+An error that a retry cannot mend is raised at once.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from crawler.store.repeats import Repeats
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which a failing place is tried again.
+#: Seconds for which writes to a failing place are repeated.
 PATIENCE = 300.0
-#: Errors of the disk that would also fail a second try.
+#: Errors of the disk that would be the same in a second try.
 _LASTING = {
     errno.EACCES,
     errno.EEXIST,
@@ -30,7 +31,7 @@ _LASTING = {
 
 
 class Patience(Repeats):
-    """Repeats calls to the place of files, for some minutes or as `policy` says."""
+    """Repeats calls to a place of files, for some minutes or as `policy` says."""
 
     def __init__(self, place: str, policy: AsyncRetrying | None = None) -> None:
         usual = AsyncRetrying(
@@ -47,17 +48,18 @@ class Patience(Repeats):
 
     def _note_failure(self, error: BaseException) -> None:
         logger.warning(
-            "Files cannot be written; their pages wait and try again: %s: %s",
+            "Files cannot be written to %s; the writes are repeated, and their pages "
+            "wait: %s",
             self._place,
             error,
         )
 
     def _note_recovery(self) -> None:
-        logger.warning("Files can be written again: %s", self._place)
+        logger.warning("Files can be written to %s again", self._place)
 
 
 def may_pass(error: BaseException) -> bool:
-    """Return whether the same call may work a little later."""
+    """Return whether the same call may succeed a little later."""
     if isinstance(error, OSError):
         return error.errno not in _LASTING
     return isinstance(error, StoreError)

@@ -1,6 +1,6 @@
 """Reads images, with Pillow, and makes copies in other sizes and formats.
 
-Rule: the head of a file is checked before a pixel is decoded. Pure, but slow, so
+Rule: the header of a file is checked before any pixel is decoded. Pure, but slow, so
 callers use a thread.
 """
 
@@ -25,10 +25,12 @@ from crawler.pipelines.files.image_values import (
 )
 from crawler.web.media_type import SNIFFED_BYTES, sniff
 
-#: Formats that are read. Others may be unsafe: for EPS Pillow starts a program.
+#: Formats that are accepted. Pillow's code for other formats may be unsafe: for EPS it
+#: starts a program.
 _READ = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
-#: The default format of a copy by the original's format; others become PNG.
+#: By the format of the original: the default format of a copy. For all other formats it
+#: is PNG.
 _OWN = {"AVIF": "webp", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
 #: Options for Pillow, by the format of a copy.
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
@@ -50,7 +52,7 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 _ON_ITS_SIDE = [_TURNS[number] for number in (5, 6, 7, 8)]
-#: Errors of Pillow's decoders for bytes that are not what they claim to be.
+#: Errors that Pillow's decoders raise for damaged files.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -70,7 +72,8 @@ _BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
 def look(content: bytes, limits: ImageLimits) -> SeenImage:
-    """Read the head. UnfitImage if it is not an image, or not accepted."""
+    """Read the header of an image. UnfitImage if the file is no image, or if the image
+    is not accepted."""
     with _damage_named(), _opened(content, limits) as image:
         return _seen(image, limits)
 
@@ -80,7 +83,7 @@ def make_copies(
 ) -> list[ImageCopy]:
     """Decode the image, or the first frame of an animated one, and make copies.
 
-    UnfitImage if it is not accepted or damaged.
+    UnfitImage if the image is not accepted, or damaged.
     """
     with _damage_named(), _opened(content, limits) as image:
         seen = _seen(image, limits)
@@ -112,17 +115,20 @@ def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
         # detection by the first bytes does not know TIFF
         is_tiff = content.startswith(_TIFF)
         if is_tiff or sniff(content[:SNIFFED_BYTES]).startswith("image/"):
-            raise UnfitImage(Reason.DECODE_ERROR, "its header is damaged") from exc
+            raise UnfitImage(
+                Reason.DECODE_ERROR, "the header of the image is damaged"
+            ) from exc
         formats = ", ".join(known)
         raise UnfitImage(
-            Reason.UNWANTED_TYPE, f"not an image of a supported format ({formats})"
+            Reason.UNWANTED_TYPE,
+            f"the file is not an image of a supported format ({formats})",
         ) from exc
     pixels = image.width * image.height
     if pixels > limits.max_pixels:
         raise UnfitImage(
             Reason.BOMB,
-            f"{image.width} x {image.height} pixels; max_pixels of Images is "
-            f"{limits.max_pixels:,}",
+            f"the image has {image.width} x {image.height} pixels; max_pixels of "
+            f"Images is {limits.max_pixels:,}",
         )
     return image
 
@@ -131,12 +137,12 @@ def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
     name = image.format or ""
     is_animated = name in _ANIMATED and bool(getattr(image, "is_animated", False))
     if is_animated and not limits.animated:
-        raise UnfitImage("animated", f"an animated {name}")
+        raise UnfitImage("animated", f"the image is an animated {name}")
     width, height = image.size
     if _turn(image) in _ON_ITS_SIDE:
         width, height = height, width
     if width < limits.min_width or height < limits.min_height:
-        raise UnfitImage("too_small", f"{width} x {height} pixels")
+        raise UnfitImage("too_small", f"the image has {width} x {height} pixels")
     return SeenImage(width, height, _OWN.get(name, "png"))
 
 
@@ -162,14 +168,14 @@ def _copy(
         copy = copy.copy()
         copy.thumbnail(box, Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
-    # The original's EXIF data (position, camera, date) are not copied, for privacy.
+    # For privacy, the EXIF data of the original (position, camera, date) are left out.
     profile = image.info.get("icc_profile") if image.mode == copy.mode else None
     copy.save(buffer, format, icc_profile=profile, **_OPTIONS[format])
     return ImageCopy(buffer.getvalue(), *copy.size)
 
 
 def _in_colours_of(image: PIL.Image.Image, format: str) -> PIL.Image.Image:
-    """Convert the image to a color mode that every program reads; JPEG has no
+    """Convert the image to a color mode that every program reads; for JPEG, without
     transparency."""
     if image.mode.startswith("I"):  # the image has 16-bit grayscale
         image = image.convert("I").point(lambda value: value * (1 / 256))

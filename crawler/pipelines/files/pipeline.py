@@ -50,8 +50,8 @@ class Files:
     the URL. Relative URLs are resolved against the page.
 
     - `folder` is a folder, or `s3://bucket/folder` (`gs://`, `az://`).
-    - `path` is the template of a file's path in it, made of {sha256}, {name}, {stem},
-      {ext}, {host}, {job} and {spider}. By default equal files are stored once.
+    - `path` is the template of a file's path in the folder, made of {sha256}, {name},
+      {stem}, {ext}, {host}, {job} and {spider}. By default equal files are stored once.
     - `types` are the accepted media types, by content: "application/pdf", "image/*".
     - `max_size` is in bytes, or text such as "64 MiB".
     - A file that cannot be fetched has a `reason`. With `required` its item is dropped
@@ -60,7 +60,7 @@ class Files:
     ConfigError before the first request if the folder cannot be written.
     """
 
-    #: Whether it fetches files without changing the type of an item.
+    #: True: this pipeline fetches files, and does not change the type of an item.
     is_fetching = True
 
     def __init__(
@@ -75,7 +75,10 @@ class Files:
         required: bool = False,
     ) -> None:
         if not isinstance(field, str) or not field:
-            raise ConfigError('Files takes the name of a field: Files("cover_url")')
+            raise ConfigError(
+                f"Files({field!r}): give the name of the field with the URLs, as in "
+                'Files("cover_url")'
+            )
         if isinstance(types, str):
             raise ConfigError(
                 f'Files(types={types!r}): give a list, such as ["{types}"]'
@@ -121,7 +124,8 @@ class Files:
         if scheme not in _SCHEMES:
             known = ", ".join(_SCHEMES)
             raise ConfigError(
-                f"{self!r}: {scheme}:// is not a place for files; use a folder, {known}"
+                f"{self!r}: {scheme}:// is not a place for files; use a folder, or "
+                f"one of {known}"
             )
         try:
             found = importlib.import_module("crawler.pipelines.files.object_place")
@@ -146,11 +150,11 @@ class FilesOfRun:
         self._run = run
         #: Whether an item had the field, even if empty.
         self._is_field_known = False
-        #: The fields of an item that did not have it.
+        #: The fields of the first item without the field.
         self._other_fields: list[str] = []
 
     def tell_unknown_field(self) -> None:
-        """Log a warning if no item of the run had the field, which is probably
+        """Log a warning if no item of the run had the field; its name is probably
         misspelt."""
         if self._other_fields and not self._is_field_known:
             field, fields = self._files.field, self._other_fields
@@ -186,8 +190,8 @@ class FilesOfRun:
         return files
 
     async def _all(self, named: list[str | File]) -> list[File]:
-        """Return the files of these URLs in order; a File in the list has no valid
-        URL."""
+        """Return the files of these URLs in order. A File in `named` stands for an
+        invalid URL, and is returned unchanged."""
         urls = [each for each in dict.fromkeys(named) if isinstance(each, str)]
         if not urls:
             return await self.checked([it for it in named if isinstance(it, File)])
@@ -214,10 +218,12 @@ class FilesOfRun:
 
 
 def _url(page: Response | None, reference: Any) -> str | File:
-    """Return the absolute URL, or a File with the reason why it is invalid."""
+    """Return the absolute URL, or a File with the reason if the URL is invalid."""
     if not isinstance(reference, str):
         kind = type(reference).__name__
-        return File(str(reference), reason=BAD_URL, detail=f"{kind} is not a URL")
+        return File(
+            str(reference), reason=BAD_URL, detail=f"a value of type {kind} is no URL"
+        )
     if page is None:
         return reference
     try:
@@ -227,8 +233,8 @@ def _url(page: Response | None, reference: Any) -> str | File:
 
 
 def _with(item: Any, field: str, value: Any) -> Any:
-    """Return a copy of the item with another value in a field. ItemError if it has
-    none."""
+    """Return a copy of the item with another value in a field. ItemError if the item
+    cannot have the field."""
     try:
         if isinstance(item, dict):
             return {**item, field: value}
@@ -242,10 +248,15 @@ def _with(item: Any, field: str, value: Any) -> Any:
             return attrs.evolve(item, **{field: value})
         if hasattr(item, "model_copy"):
             if field not in type(item).model_fields:
-                raise TypeError(f"it has no field {field!r}")
+                raise TypeError("the class does not declare the field")
             return item.model_copy(update={field: value})
     except TypeError as exc:
         raise ItemError(
-            f"Files: {type(item).__name__} takes no {field!r}: {exc}", field=field
+            f"Files: the field {field!r} of {type(item).__name__} cannot be set: {exc}",
+            field=field,
         ) from exc
-    raise ItemError(f"Files: {type(item).__name__} is not an item", field=field)
+    raise ItemError(
+        f"Files: {type(item).__name__} is not an item; yield a dict, a dataclass, a "
+        "msgspec.Struct, an attrs or a pydantic instance",
+        field=field,
+    )

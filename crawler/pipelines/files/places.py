@@ -1,4 +1,4 @@
-"""Places where files are stored: the protocol, and a folder on this machine.
+"""Places where files are stored: the protocol, and the folder on this machine.
 
 Rule: a file appears in its place as a whole or not at all. The methods run in a thread.
 """
@@ -15,7 +15,7 @@ from crawler.message.saving import sync_folder
 
 
 class FilePlace(Protocol):
-    """A folder or a storage that holds files under paths with "/"."""
+    """A place for files: a folder or a storage. Paths in it have "/"."""
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class FilePlace(Protocol):
         ...
 
     def text(self, path: str) -> str:
-        """Return the place of a file as items show it."""
+        """Return the path or URL of a file, as items show it."""
         ...
 
     def size(self, path: str) -> int | None:
@@ -105,7 +105,7 @@ class LocalFolder:
         try:
             self.parts.rmdir()
         except OSError:
-            return  # it holds a part that can be continued, or another crawl's
+            return  # it still has parts, of this crawl or of another crawl
 
 
 def _make_folders(folder: Path) -> list[Path]:

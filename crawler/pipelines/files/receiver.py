@@ -1,7 +1,8 @@
-"""Receives one file: requests all of it or its rest, and writes what arrives.
+"""Receives one file: requests the whole file or the missing rest, and writes the bytes
+that arrive.
 
-Rule: the bytes on disk always belong to the version that the validator names. A body of
-another version begins again (RFC 9110, 13.1.5 and 14).
+Rule: the bytes on disk always belong to the version that the validator names. If
+another version arrives, the file begins again (RFC 9110, 13.1.5 and 14).
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from crawler.web.http_dates import parse_date
 from crawler.web.media_type import SNIFFED_BYTES
 
 NOT_MODIFIED, PARTIAL, UNSATISFIABLE = 304, 206, 416
-#: Statuses besides 2xx that say something about a file which is already here.
+#: Statuses besides 2xx that are accepted: they tell about a file that is already here.
 STATUSES = (NOT_MODIFIED, UNSATISFIABLE)
 
 _OURS = frozenset(
     {"accept-encoding", "range", "if-range", "if-none-match", "if-modified-since"}
 )
-#: After this many seconds a date identifies one version (RFC 9110, 8.8.2.2).
+#: If a Last-Modified date is older than this many seconds, it identifies one version
+#: (RFC 9110, 8.8.2.2).
 _STEADY = 60
 _RANGE = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.I)
 
@@ -45,7 +47,7 @@ class FileLimits(msgspec.Struct, frozen=True):
 
 
 class FileReceiver:
-    """Receives the file of one URL into its part, in one or several tries."""
+    """Receives the file of one URL into a part file, in one or several tries."""
 
     def __init__(
         self, part: PartFile, limits: FileLimits, kept: KeptFile | None
@@ -67,7 +69,8 @@ class FileReceiver:
     def request(self, request: Request) -> Request:
         """Return the request for what is missing.
 
-        It asks for the whole file, its rest, or nothing if the file has not changed.
+        The request asks for the whole file, for its rest, or for the file only if it
+        has changed.
         """
         headers = [p for p in request.options.headers if p[0].lower() not in _OURS]
         # The rest of a compressed body could not be requested by offset.
@@ -83,14 +86,17 @@ class FileReceiver:
         return request.with_options(options)
 
     async def receive(self, response: Response) -> None:
-        """Write the body. FetchError if it is not accepted or incomplete."""
+        """Write the body of the response. FetchError if the body is not accepted, or
+        incomplete."""
         part = self._part
         status = response.status_code
         if status == NOT_MODIFIED and self._kept is not None and not part.size:
             self.is_unchanged = True
             return
         if status == UNSATISFIABLE and part.size:
-            raise await self._anew(response, "the file is shorter than its part here")
+            raise await self._anew(
+                response, "the file is shorter now than the bytes received before"
+            )
         if not 200 <= status <= 299 or (status == PARTIAL and not part.size):
             detail = f"status {status}"
             raise FetchError(
@@ -99,7 +105,9 @@ class FileReceiver:
         if status == PARTIAL:
             span = _RANGE.match(response.head.value(b"content-range") or "")
             if span is None or int(span[1]) != part.size or _is_packed(response):
-                raise await self._anew(response, "the server gave another range")
+                raise await self._anew(
+                    response, "the server sent another range than the requested one"
+                )
         else:
             part.restart(_validator(response))
         try:
@@ -116,7 +124,7 @@ class FileReceiver:
         self.name = file_name(disposition) or name_in_url(response.url)
 
     async def _anew(self, response: Response, detail: str) -> FetchError:
-        """Drop the part; the returned error makes the next try begin again."""
+        """Drop the received bytes, and return an error; the next try begins again."""
         await to_thread.run_sync(self._part.discard)
         return FetchError(Reason.TRUNCATED, detail, url=response.url)
 
@@ -137,7 +145,9 @@ class FileReceiver:
     def _check_size(self, response: Response, size: int) -> None:
         most = self._limits.max_size
         if size > most:
-            detail = f"{size:,} bytes or more; max_size of Files is {most:,}"
+            detail = (
+                f"the file has {size:,} bytes or more; max_size of Files is {most:,}"
+            )
             raise FetchError(Reason.TOO_LARGE, detail, url=response.url, is_final=True)
 
     def _check_type(self, response: Response) -> None:
@@ -158,7 +168,7 @@ class FileReceiver:
 
 
 def _announced(response: Response) -> int:
-    """Return the number of bytes that the head announces; 0 if unknown."""
+    """Return the number of bytes that the headers announce; 0 if unknown."""
     text = response.head.value(b"content-length") or ""
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
@@ -175,7 +185,7 @@ def _is_packed(response: Response) -> bool:
 def _validator(response: Response) -> str:
     """Return the validator of this version, if its rest can be requested; else "".
 
-    A weak ETag does not say that bytes are the same (RFC 9110, 13.1.5).
+    A weak ETag does not guarantee that the bytes are the same (RFC 9110, 13.1.5).
     """
     if _is_packed(response):
         return ""

@@ -339,7 +339,7 @@ def test_a_typed_item_has_a_field_for_its_picture(tmp_path: Path) -> None:
         ({"thumbs": {"": (1, 1)}}, "'' is not a valid folder name"),
         ({"thumbs": {"a": (0, 1)}}, "a: give width and height in pixels"),
         ({"thumbs": {"a": 100}}, "a: give width and height in pixels"),
-        ({"max_pixels": 10**9}, "a number from 1 to 89,000,000"),
+        ({"max_pixels": 10**9}, "a whole number from 1 to 89,000,000"),
         ({"types": "image/png"}, "give a list"),
     ],
 )

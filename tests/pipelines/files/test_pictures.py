@@ -170,7 +170,7 @@ def test_the_bound_is_exact() -> None:
 
     assert reason_of(drawn(), ImageLimits(max_pixels=2399)) == (
         "bomb",
-        "60 x 40 pixels; max_pixels of Images is 2,399",
+        "the image has 60 x 40 pixels; max_pixels of Images is 2,399",
     )
 
 
