@@ -123,7 +123,7 @@ async def test_pipelines_are_open_for_the_run() -> None:
 
 
 def test_a_pipeline_that_was_not_called_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="did you mean to call it"):
+    with pytest.raises(ConfigError, match="write it as a call"):
         Chain([Required])  # type: ignore[list-item]
 
 

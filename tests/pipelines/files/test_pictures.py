@@ -176,7 +176,7 @@ def test_the_bound_is_exact() -> None:
 
 @pytest.mark.parametrize("limits", [ImageLimits(61), ImageLimits(0, 41)])
 def test_a_picture_may_be_too_small(limits: ImageLimits) -> None:
-    assert reason_of(drawn(), limits) == ("too_small", "60 x 40 pixels")
+    assert reason_of(drawn(), limits) == ("too_small", "the image has 60 x 40 pixels")
     look(drawn(), ImageLimits(60, 40))
 
 

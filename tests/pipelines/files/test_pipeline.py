@@ -273,7 +273,7 @@ def test_a_field_that_the_type_lacks_is_an_error_of_the_pipeline(folder: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"path": "{sha}"}, "is not one of"),
+        ({"path": "{sha}"}, "{sha} is unknown"),
         ({"path": "all.png"}, "one path"),
         ({"path": "{name"}, "expected '}'"),
         ({"types": "image/png"}, "give a list"),
