@@ -89,7 +89,7 @@ def test_rewrite_that_gives_no_url_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"statuses": ["404"]}, ConfigError, "use numbers such as 404"),
+        ({"statuses": ["404"]}, ConfigError, "use HTTP statuses such as 404"),
         ({"proxy": "gopher://x"}, ConfigError, "proxy"),
         ({"headers": {"a\n": "b"}}, ConfigError, "line break"),
         ({"css": "a"}, TypeError, "no argument 'css'"),
