@@ -16,6 +16,17 @@ ROWS_ON_THE_LOOP = {"take", "commit", "items_after", "explain"}
 ROWS_ON_THE_LOOP |= {"sink_position", "set_sink_position"}
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long or binary values after their argument, instead of by their bytes.
+
+    The processes that share the tests must find the same names, and compressed data
+    may hold the time at which it was made.
+    """
+    if isinstance(val, bytes) and (len(val) > 40 or not val.isascii()):
+        return argname
+    return None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def rooms_are_loaded() -> None:
     """What is read from files at its first use, once a process: not within a test's
