@@ -1,4 +1,4 @@
-"""Serves the bookshop on a loopback port, in a thread: HTTP/2 over TLS, or plain
+"""Serves the demo bookshop on a loopback port, in a thread: HTTP/2 over TLS, or plain
 HTTP."""
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ _MISSING = ShopPage("<p>Nothing here.", status=404)
 
 @dataclass(frozen=True, slots=True)
 class RunningShop:
-    """A running bookshop: its URL, and the CA of its certificate (None with plain
-    HTTP)."""
+    """A bookshop that a server offers."""
 
+    #: The URL of its home page.
     url: str
+    #: The PEM file of the CA that signed its certificate; with plain HTTP there is no
+    #: such file.
     ca_file: Path
 
 
@@ -38,9 +40,10 @@ class RunningShop:
 def serving(
     shop: Shop, *, port: int = 0, is_plain: bool = False
 ) -> Iterator[RunningShop]:
-    """Serve the shop while the block runs. Port 0: a free port.
+    """Serve the shop while the `with` block runs.
 
-    OSError if another program uses the port.
+    Port 0 takes any free port. `is_plain` serves HTTP without TLS. OSError if another
+    program uses the port.
     """
     with TemporaryDirectory(prefix="bookshop-") as folder:
         authority_file = Path(folder, "authority.pem")
@@ -48,8 +51,8 @@ def serving(
             None if is_plain else Path(folder, "bookshop.pem"), authority_file
         )
         with socket.socket() as listener:
-            # Connections are queued from here on, so the caller need not wait for the
-            # server.
+            # The system queues connections after listen(), so the caller need not wait
+            # until the server has started.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((_HOST, port))
             listener.listen(100)
@@ -60,7 +63,7 @@ def serving(
             closing = portal.call(anyio.Event)
             serve = partial(
                 hypercorn.asyncio.serve,
-                application(shop.pages),  # type: ignore[arg-type]  # its own ASGI types
+                application(shop.pages),  # type: ignore[arg-type]  # hypercorn's types
                 config,
                 shutdown_trigger=closing.wait,
             )
@@ -90,13 +93,13 @@ Application = Callable[[dict[str, Any], Callable[[], Awaitable[Any]], Send], Any
 
 
 def application(pages: Mapping[str, ShopPage]) -> Application:
-    """Return the pages as an ASGI application."""
+    """Return an ASGI application that serves these pages by path and query."""
 
     async def answer(
         scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send
     ) -> None:
         if scope["type"] != "http":
-            # ASGI demands an error for unknown scopes
+            # ASGI demands an error for a scope that is not supported, such as lifespan
             raise NotImplementedError(scope["type"])
         query = scope["query_string"].decode()
         path = scope["path"] + (f"?{query}" if query else "")

@@ -1,8 +1,8 @@
-"""The pages of an invented bookshop, which are the same every time.
+"""Generates the pages of an invented bookshop; one seed always gives the same pages.
 
-It has two hundred books on ten shelves, and what real shops have: pages of results,
-prices, reviews as JSON, moved addresses, a deleted page, a slow page, and a robots.txt
-that forbids the staff room. No I/O, no clock.
+The shop has two hundred books on ten shelves. Like real shops it has lists over several
+pages, reviews as JSON, redirects, a link to a missing page, a slow page, and a
+robots.txt that forbids two paths. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from html import escape
 from crawler.demo import words
 
 BOOKS_A_SHELF = 20
+#: Maximum number of books on one page of a list.
 BOOKS_A_PAGE = 8
-#: Seconds that the slow page takes.
+#: Seconds before the response of the slow page.
 SLOW = 1.5
 
 ROBOTS = """\
@@ -34,9 +35,10 @@ class ShopPage:
     """One response of the shop."""
 
     body: str = ""
+    #: The Content-Type.
     kind: str = "text/html; charset=utf-8"
     status: int = 200
-    #: The new address, if the page has moved.
+    #: The target of a redirect; "" for other responses.
     location: str = ""
     #: Seconds before the response is sent.
     delay: float = 0.0
@@ -44,38 +46,41 @@ class ShopPage:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One book of the shop; `number` is its position in the catalogue."""
+    """One book of the shop."""
 
+    #: The position in the catalogue, from 1.
     number: int
     title: str
     author: str
     shelf: str
+    #: The price in pence.
     pence: int
     year: int
     about: str
+    #: The reviews: the stars and the text of each, in the same order.
     stars: tuple[int, ...]
     opinions: tuple[str, ...]
 
     @property
     def path(self) -> str:
-        """The path of its page: /books/17-the-quiet-lighthouse."""
+        """The path of the book's page, such as /books/17-the-quiet-lighthouse."""
         slug = re.sub(r"[^a-z]+", "-", self.title.lower()).strip("-")
         return f"/books/{self.number}-{slug}"
 
     @property
     def short_path(self) -> str:
-        """The old path of its page, which redirects to `path`."""
+        """The old path of the book's page, which redirects to `path`."""
         return f"/b/{self.number}"
 
     @property
     def price(self) -> str:
-        """The price as shown: £12.50."""
+        """The price as text, such as £12.50."""
         return f"£{self.pence // 100}.{self.pence % 100:02}"
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The whole shop; `pages` maps each path to its page."""
+    """The whole shop: its books, and its pages by path."""
 
     seed: int = 1
     books: Sequence[Book] = field(init=False)
@@ -85,7 +90,7 @@ class Shop:
 
     @cached_property
     def pages(self) -> dict[str, ShopPage]:
-        """All pages of the shop by path; any other path is a 404."""
+        """All responses of the shop, by path and query; any other path is a 404."""
         pages = {
             "/": _home(),
             "/robots.txt": ShopPage(ROBOTS, "text/plain"),
@@ -172,8 +177,8 @@ def _home() -> ShopPage:
 def _shelf(
     path: str, title: str, books: Sequence[Book], *, by_short_path: bool = False
 ) -> dict[str, ShopPage]:
-    """Return the pages of one shelf: /shelves/poetry, /shelves/poetry?page=2 and so
-    on."""
+    """Return the pages of a list of books by path: /shelves/poetry,
+    /shelves/poetry?page=2 and so on."""
     starts = range(0, len(books), BOOKS_A_PAGE)
     pages = {}
     for page, start in enumerate(starts, 1):

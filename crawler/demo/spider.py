@@ -1,4 +1,4 @@
-"""The spider of the bookshop: every book once, with its reviews."""
+"""The spider of `crawl demo`: it reads every book of the bookshop once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from crawler.spider import Arg, Results, Spider
 
 
 class Books(Spider):
-    """Follows shelves to books, and books to their reviews; book and reviews make one
-    item."""
+    """Follows shelves to books, and books to their reviews. A book and a summary of
+    its reviews are one item."""
 
     name = "books"
     shop: str = Arg(help="the address of the bookshop")
@@ -23,12 +23,12 @@ class Books(Spider):
         return [self.shop]
 
     async def parse(self, response: Response) -> Results:
-        """Follow the links of the home page, a shelf, or another page."""
+        """Follow the links of any page that is not a book's own page."""
         yield response.follow_all("nav a, footer a, a.next")
         yield response.follow_all("a.detail", self.parse_book)
 
     async def parse_book(self, response: Response) -> Results:
-        """Read a book's page, and pass the result on to its reviews."""
+        """Read a book's page, and request its reviews with the book as `meta`."""
         page = response.page
         book = {
             "title": page.text("h1"),
@@ -43,7 +43,8 @@ class Books(Spider):
         yield response.follow_all("a.detail", self.parse_book)
 
     def parse_reviews(self, response: Response) -> list[dict[str, Any]]:
-        """Add the reviews to the book."""
+        """Return the book of `meta` with the number of its reviews and their mean
+        rating."""
         stars = [review["stars"] for review in response.json()["reviews"]]
         rating = round(sum(stars) / len(stars), 1) if stars else None
         return [{**response.meta, "rating": rating, "reviews": len(stars)}]

@@ -1,4 +1,4 @@
-"""The words for the bookshop's invented titles, authors and reviews."""
+"""The words of which the demo bookshop's titles, authors and reviews are made."""
 
 SHELVES = (
     "adventure", "biography", "cookery", "fiction", "gardens", "history", "mystery",

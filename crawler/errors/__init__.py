@@ -5,14 +5,14 @@
     │   └── OutputExists       an output would overwrite a file that is not its own
     ├── StateError             the job's stored state cannot be used: exit code 2
     │   ├── JobLocked          another process runs this job: exit code 5
-    │   ├── NoRun              there is no unfinished run to join
-    │   └── StoreAway          the store cannot be opened now
-    ├── LeaseLost              other processes took over this process's work
-    ├── StoreError             the store could not write, for example to a full disk
+    │   ├── NoRun              the job has no unfinished run to join
+    │   └── StoreAway          the store cannot be opened now; try again later
+    ├── LeaseLost              other processes of a shared run took over this one's work
+    ├── StoreError             the store could not be read or written (a full disk)
     ├── SinkError              an output could not be written
-    ├── FetchError             a request failed; carries a Reason
+    ├── FetchError             a request failed, or its response was refused
     ├── SelectorError          a selector matched nothing, or is not valid CSS
-    ├── FormError              a form cannot be filled in or sent as asked
+    ├── FormError              a form cannot be filled in or sent as requested
     ├── ExtractError           a page does not have a value that an item's field needs
     ├── DropItem               raised by a pipeline: drop this item
     └── raised by a spider's callback:
@@ -38,7 +38,7 @@ class ConfigError(CrawlError):
 
 
 class OutputExists(ConfigError):
-    """An output names a file that this job did not publish."""
+    """An output names a file that exists, and that this job did not publish."""
 
 
 class StateError(CrawlError):
@@ -54,14 +54,14 @@ class NoRun(StateError):
 
 
 class StoreAway(StateError):
-    """The store cannot be opened now, but may be a little later."""
+    """The store cannot be opened now; a later try may succeed."""
 
 
 class LeaseLost(CrawlError):
-    """The other processes of a shared run have taken over this process's work, or its
-    database has lost some of it.
+    """This process may no longer work on a run that several processes share.
 
-    The current transaction was rolled back.
+    The other processes have taken over its work, or the database has lost some of its
+    commits. The current transaction was rolled back.
     """
 
 
@@ -77,13 +77,13 @@ class SinkError(CrawlError):
 
 
 class Blame(StrEnum):
-    """The cause of a failed URL."""
+    """The part that caused the failure of a URL."""
 
     #: The response: its status, its body, or the content of the page.
     PAGE = "page"
-    #: The whole host: it does not respond, or not in time.
+    #: The host: it cannot be reached, or does not respond in time.
     HOST = "host"
-    #: The route to the host: a proxy, the network, the resolver.
+    #: The way to the host: a proxy, the network, the resolver.
     WAY = "way"
     #: The user's code: a callback, a pipeline, a layer.
     CODE = "code"
@@ -92,7 +92,11 @@ class Blame(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a URL failed or was skipped: the same word in store, report and logs."""
+    """Why a URL failed or was skipped: one word, the same in the store, the report and
+    the logs.
+
+    docs/errors.md explains each.
+    """
 
     DNS_ERROR = "dns_error"
     CONNECT_REFUSED = "connect_refused"
@@ -134,7 +138,7 @@ class Reason(StrEnum):
 
     @property
     def blame(self) -> Blame:
-        """The usual cause; an error may name another one."""
+        """The usual cause of this reason; a FetchError may have another cause."""
         return _BLAME.get(self, Blame.PAGE)
 
     @property
@@ -180,9 +184,10 @@ _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
 
 
 class FetchError(CrawlError):
-    """A request failed: `reason` is the word counted in the report, `blame` the cause.
+    """A request failed, or its response was refused.
 
-    With `is_final` the same request would fail again, whatever the reason.
+    The report counts it under `reason`; `blame` is the part that caused it. `is_final`
+    says that the same request would fail again, whatever the reason.
     """
 
     def __init__(
@@ -202,15 +207,16 @@ class FetchError(CrawlError):
         self.detail = detail
         self.url = url
         self.blame = reason.blame if blame is None else blame
-        #: The proxy of the request, as the request names it; "" if there was none.
+        #: The proxy of the request: a URL or "tag:NAME"; "" if there was none.
         self.way = way
         self.is_final = is_final
 
-        #: Whether a retry will probably fail, too, so that only one more is made.
+        #: Whether a retry will probably fail, too, so that only one is made.
         self.is_lasting = (
             reason is Reason.DNS_ERROR if is_lasting is None else is_lasting
         )
-        #: Whether the try does not count, because no server has received the request.
+        #: Whether the try does not count as one of `retry.attempts`, because no server
+        #: has received the request.
         self.is_free = is_free
 
     @property
@@ -231,7 +237,7 @@ class SelectorError(CrawlError):
 
 
 class FormError(CrawlError):
-    """A form cannot be filled in or sent as asked; the message says what is
+    """A form cannot be filled in or sent as requested; the message says what is
     possible."""
 
     def __init__(self, detail: str, url: str) -> None:
@@ -270,10 +276,12 @@ class DropItem(CrawlError):
 class Retry(CrawlError):
     """Raised by a callback: request this page again, after `after` seconds.
 
-    `raise Retry("captcha", after=30, session="second")`. What the callback yielded is
-    discarded, and the try is counted under `reason`. `[retry]`, or the spider's `stop`,
-    limits the tries; after the last one the page fails with `reason`. Without `after`
-    the pause is as for other retries. `session` names the session of the next tries.
+        raise Retry("captcha", after=30, session="second")
+
+    What the callback has yielded for the page is discarded, and the try is counted
+    under `reason`. The settings [retry], or the spider's `stop`, limit the tries; after
+    the last one the page fails with `reason`. Without `after` the pause is as long as
+    for other retries. `session` is the name of the session for the next tries.
     """
 
     def __init__(
@@ -290,7 +298,7 @@ class Retry(CrawlError):
 class Skip(CrawlError):
     """Raised by a callback: skip this page, and count it under `reason`.
 
-    `raise Skip("sold out")`. What the callback yielded is discarded.
+    `raise Skip("sold out")`. What the callback has yielded for the page is discarded.
     """
 
     def __init__(self, reason: str) -> None:
@@ -299,11 +307,11 @@ class Skip(CrawlError):
 
 
 class StopCrawl(CrawlError):
-    """Raised by a callback or `start()`: end the crawl in order.
+    """Raised by a callback or `start()`: end the whole run early, but cleanly.
 
-    `raise StopCrawl("quota")`. What was yielded before is committed. Requests in flight
-    have `crawl.grace` seconds to finish. The run counts as complete, with `reason` in
-    its summary.
+    `raise StopCrawl("quota")`. What the callback has yielded before is committed.
+    Pages in flight have `crawl.grace` seconds to finish. The run counts as complete;
+    its summary has `reason` as `stop_reason`.
     """
 
     def __init__(self, reason: str) -> None:
@@ -312,12 +320,14 @@ class StopCrawl(CrawlError):
 
 
 def own_word(what: str, word: str) -> str:
-    """Return a spider's own reason or counter name as one short line.
+    """Return a spider's own reason or counter name as one line of at most MAX_WORD
+    characters.
 
-    ConfigError if it is not text or is empty.
+    `what` is the call that gives it, for messages. ConfigError if it is not text or is
+    empty.
     """
     if not isinstance(word, str) or not word.strip():
-        raise ConfigError(f"{what}({word!r}): give a short reason, such as 'captcha'")
+        raise ConfigError(f"{what}({word!r}): give a short text, such as 'captcha'")
     return " ".join(word.split())[:MAX_WORD]
 
 

@@ -1,8 +1,8 @@
-"""Names of other frameworks, and what to write here instead. Pure.
+"""Foreign names: names of other frameworks, and what to write here instead. Pure.
 
-Most authors of a first spider have used another framework before. Such a name would be
-ignored, or fail far from its cause. Here it is a one-line error that says what to
-write.
+Many people who write their first spider have used another framework before. Without
+this module one of its names would be ignored, or would fail far from its cause. With
+this module it raises a one-line error that says what to write.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _FOLLOW = "a RuleSpider with rules = [Rule(selector, callback=...)], or follow_l
 _SITEMAP = "a SitemapSpider (crawler.SitemapSpider): sitemap_urls, rules, since"
 _AUTH = "auth = (user, password), or an auth of httpx"
 
-#: Attributes and methods of a spider class.
+# Each table maps a foreign name to what to write instead.
+#: Foreign attributes and methods of a spider class.
 SPIDER: Mapping[str, str] = {
     "allowed_domains": 'scope = "hosts" (the start URLs\' hosts), "site", or patterns',
     "allowed_urls": "scope = [patterns]",
@@ -66,7 +67,7 @@ SPIDER: Mapping[str, str] = {
     "update_settings": _SETTINGS,
     "user_agent": 'settings = {"crawl": {"user_agent": "name/1.0"}}',
 }
-#: Attributes of a response.
+#: Foreign attributes of a response.
 RESPONSE: Mapping[str, str] = {
     "body": "response.content (bytes), or response.text",
     "body_as_unicode": "response.text",
@@ -85,7 +86,7 @@ RESPONSE: Mapping[str, str] = {
     "soup": "response.css(selector)",
     "status": "response.status_code",
 }
-#: Attributes of the list that css() returns, and of its elements.
+#: Foreign attributes of the list of elements that css() returns.
 NODES: Mapping[str, str] = {
     "attr": "css_first(selector).attr(name)",
     "attrib": "[node.attrs for node in css(selector)]",
@@ -106,6 +107,7 @@ NODES: Mapping[str, str] = {
     "text": "text(selector), or [node.text() for node in css(selector)]",
     "xpath": "css(selector), or response.xpath(query)",
 }
+#: Foreign attributes of one element.
 NODE: Mapping[str, str] = {
     "attrib": "node.attr(name), or node.attrs",
     "attributes": "node.attrs",
@@ -128,7 +130,7 @@ NODE: Mapping[str, str] = {
     "text_content": "node.text()",
     "xpath": "node.css(selector), or response.xpath(query)",
 }
-#: Arguments of a Request, and of the methods that create Requests.
+#: Foreign arguments of a Request, and of the methods that create Requests.
 ARGUMENTS: Mapping[str, str] = {
     "allow_redirects": "statuses of the spider, so that redirects reach callbacks",
     "auth": "client(), with the auth of httpx",
@@ -155,10 +157,10 @@ ARGUMENTS: Mapping[str, str] = {
 
 
 class ForeignName:
-    """An attribute of other frameworks. Reading it raises AttributeError with what to
-    write.
+    """A foreign attribute. Reading it raises an AttributeError that says what to write.
 
-    This is a descriptor, because `__getattr__` would slow down all other attributes.
+    It is a descriptor, because a `__getattr__` of the class would slow down its other
+    attributes.
     """
 
     def __init__(self, instead: str) -> None:
@@ -177,8 +179,10 @@ class ForeignName:
 
 
 def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
-    """Return a class decorator that adds these foreign names, unless the class has
-    them."""
+    """Return a class decorator that adds a ForeignName for each name in `table`.
+
+    A name that the class has already is not changed.
+    """
 
     def add(owner: type[Owner]) -> type[Owner]:
         for name, instead in table.items():
@@ -194,7 +198,11 @@ def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
 def refuse_arguments(
     function: str, names: Collection[str], valid: Collection[str] = ()
 ) -> None:
-    """Raise TypeError for unknown arguments; do nothing if there are none."""
+    """Raise TypeError for the first of these unknown arguments, if there are any.
+
+    The message names the argument to write: for a foreign name from ARGUMENTS, else the
+    most similar name in `valid`.
+    """
     for name in names:
         near = nearest_name(name, valid)
         instead = ARGUMENTS.get(name) or (f"{near}=" if near else "")
@@ -202,13 +210,15 @@ def refuse_arguments(
         raise TypeError(f"{function} has no argument {name!r}{hint}")
 
 
-# "::text" and "::attr(name)", which are not selectors of elements.
+# "::text" and "::attr(name)" of other frameworks, which are not CSS.
 _PSEUDO = re.compile(r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)")
 
 
 def instead_of_pseudo(selector: str) -> str:
-    """Return the calls to use instead of `::text` or `::attr(name)`; "" if there is
-    neither."""
+    """Return the calls to write instead of a selector with `::text` or `::attr(name)`.
+
+    "" if the selector has neither.
+    """
     found = _PSEUDO.search(selector)
     if found is None:
         return ""

@@ -1,4 +1,4 @@
-"""Finds the known name that a mistyped name probably means. Pure."""
+"""Finds the valid name that a mistyped name probably means. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`; None if none is like it."""
-    from difflib import get_close_matches  # only a mistake needs it
+    """Return the name in `known` that is most similar to `name`; None if none is."""
+    from difflib import get_close_matches  # slow to import, needed only for an error
 
     near = get_close_matches(name, list(known), n=1)
     return near[0] if near else None

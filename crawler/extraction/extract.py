@@ -1,4 +1,4 @@
-"""Creates items of a class from the elements of a page."""
+"""Creates typed items from a page: one item for each given element."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from crawler.web.linked_item import LinkedItem
 
 T = TypeVar("T")
 
-#: The elements: those that match a selector, or the given ones.
+#: The elements to make items of: a CSS selector, one element, or several elements.
 Where = str | Node | Iterable[Node]
 
 
 def items_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: Where
 ) -> list[T]:
-    """Return an item for each element, in order. ExtractError if a value does not
-    fit."""
+    """Return one item of class `kind` for each element of `where`, in order.
+
+    ExtractError if a required value is missing, or does not fit its field.
+    """
     if isinstance(where, str):
         nodes: Iterable[Node] = page.css(where)
     else:
@@ -38,7 +40,10 @@ def items_of(
 def item_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: str | Node | None
 ) -> T:
-    """Return the item of one element, by default of the whole page."""
+    """Return one item of class `kind` from the element `where`; None: the whole page.
+
+    If `where` is a selector, its first match is used; SelectorError if there is none.
+    """
     if where is None:
         node: Node | None = page.root
     else:
@@ -49,13 +54,15 @@ def item_of(
 
 
 def _reading(page: Page, urljoin: Callable[[str], str]) -> Reading:
-    tree = page.root._tree  # noqa: SLF001 - a page and its nodes are one
+    tree = page.root._tree  # noqa: SLF001 - internal to the package
     return Reading(tree, page.url, urljoin, MAX_ITEMS, partial(_linked, page))
 
 
 def _linked(page: Page, kind: str) -> list[LinkedItem]:
-    """Return the page's items of a type; items inside others only if there are no
-    others."""
+    """Return the page's linked data of one type, such as "Product".
+
+    Items nested in other items are returned only if no top-level item has the type.
+    """
     data = page.linked_data
     found = data.of_kind(kind) or data.of_kind(kind, nested=True)
     page.note(f"linked_data({kind!r})", matched=bool(found))
@@ -63,7 +70,8 @@ def _linked(page: Page, kind: str) -> list[LinkedItem]:
 
 
 def _note(page: Page, reading: Reading) -> None:
-    """Note in how many of the items each field had a value."""
+    """Count for each field of the items how many items have it, and how many have a
+    value for it."""
     fills = page.fills
     for plan, made in reading.made.items():
         for field in plan.fields:
@@ -74,8 +82,11 @@ def _note(page: Page, reading: Reading) -> None:
 
 
 def _note_selector(field: FieldPlan, reading: Reading, *, matched: bool) -> None:
-    """Note that a selector was used; with several sources any may have given the
-    value."""
+    """Record for the report whether a field's only selector matched.
+
+    A field with several sources is not recorded, because any source may have given the
+    value.
+    """
     source = field.sources[0]
     if len(field.sources) == 1 and isinstance(source, Css) and source.selector:
         reading.tree.note(source.selector, matched=matched)

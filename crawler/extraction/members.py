@@ -1,4 +1,5 @@
-"""The fields of an item class, for every supported library. Pure."""
+"""Reads the fields of an item class: a dataclass, a msgspec.Struct, an attrs or a
+pydantic class. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ import msgspec
 
 from crawler.errors import ConfigError
 
-#: Types for fields with several values, and the functions that create them.
+#: The container types of fields with several values, each with the function that
+#: creates it from a list.
 CONTAINERS: dict[Any, Callable[[Any], Any]] = {
     list: list,
     set: set,
@@ -24,7 +26,7 @@ CONTAINERS: dict[Any, Callable[[Any], Any]] = {
 class Member(NamedTuple):
     """One field of an item class."""
 
-    #: The name of the attribute, and of the constructor's argument.
+    #: The name of the attribute, and the name of the constructor argument that sets it.
     name: str
     argument: str
     #: The annotation without the metadata in `Annotated`.
@@ -36,20 +38,21 @@ class Member(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What an annotation asks for: one value or several, and their type."""
+    """What a field's annotation means: one value or several, and of which type."""
 
     #: The type of each value.
     type: Any
+    #: Whether the field may be None.
     is_optional: bool
-    #: Creates the field's value from several; None if the field holds only one.
+    #: Creates the field's container from a list; None if the field holds one value.
     container: Callable[[Any], Any] | None
 
 
 def members(kind: type) -> list[Member]:
-    """Return the fields that the constructor of a class takes. ConfigError for other
-    types.
+    """Return the fields that the constructor of an item class takes.
 
-    Dataclasses, msgspec.Struct, attrs and pydantic classes are supported.
+    ConfigError if `kind` is not a dataclass, a msgspec.Struct, an attrs or a pydantic
+    class, or if its annotations cannot be read.
     """
     found = _declared(kind)
     if found is None:
@@ -62,7 +65,7 @@ def members(kind: type) -> list[Member]:
     except (NameError, TypeError) as exc:
         raise ConfigError(
             f"the annotations of {kind.__name__} cannot be read: {exc}; define the "
-            "class, and what it names, at the top of a module"
+            "class, and the types that its annotations name, at the top of a module"
         ) from exc
     return [
         Member(name, argument, *_split(hints.get(name, Any)), has_default, is_checked)
@@ -71,7 +74,7 @@ def members(kind: type) -> list[Member]:
 
 
 def shape_of(annotation: Any) -> Shape:
-    """Return what an annotation asks for: `list[int] | None` asks for several ints."""
+    """Return what an annotation means: `list[int] | None` is several ints, or None."""
     is_optional = False
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [each for each in get_args(annotation) if each is not type(None)]
@@ -87,12 +90,12 @@ def shape_of(annotation: Any) -> Shape:
 
 
 def is_item_class(kind: Any) -> bool:
-    """Return whether a type is a class with its own fields."""
+    """Return whether a type is an item class of one of the supported libraries."""
     return isinstance(kind, type) and _declared(kind) is not None
 
 
 def constructor(kind: Any) -> Callable[[dict[str, Any]], Any]:
-    """Return a function that creates an instance from the constructor's arguments."""
+    """Return a function that creates an item from a dict of constructor arguments."""
     if _is_pydantic(kind):
         return lambda values: kind.model_validate(values, by_name=True)
     return lambda values: kind(**values)
@@ -102,8 +105,11 @@ _Declared = list[tuple[str, str, bool, bool]]
 
 
 def _declared(kind: Any) -> _Declared | None:
-    """Return name, argument, whether it has a default, and whether the class validates
-    it."""
+    """Return the fields of an item class; None if it is of no supported library.
+
+    Each has its name, its argument, whether it has a default, and whether the class
+    itself validates it.
+    """
     if issubclass(kind, msgspec.Struct):
         return [
             (each.name, each.name, not each.required, False)
@@ -132,7 +138,7 @@ def _is_pydantic(kind: Any) -> bool:
 
 
 def _nothing() -> Any:
-    import attrs  # an attrs class exists, so attrs is installed
+    import attrs  # called only for an attrs class, so attrs is installed
 
     return attrs.NOTHING
 

@@ -1,7 +1,9 @@
-"""How items of a class are read from elements; prepared once for each class.
+"""Plans how the items of a class are read from elements, once for each class.
 
-Rule: a value that does not fit is an ExtractError with the field, the text, the source,
-the URL and the class.
+A field's source is the `css(...)` or `linked_data(...)` in its annotation.
+
+Rule: a value that does not fit is an ExtractError. It names the field, the text, the
+source, the URL and the class.
 """
 
 from __future__ import annotations
@@ -25,14 +27,14 @@ from crawler.extraction.members import (
 )
 from crawler.extraction.sources import MISSING, Css, FieldSource, Reading
 
-#: Maximum number of items from one page, including nested ones. A class with a field of
-#: its own type could match the same elements again and again.
+#: Maximum number of items from one page, including nested ones. Without it a class with
+#: a field of its own type could match the same elements again and again.
 MAX_ITEMS = 100_000
-#: Maximum nesting of items.
+#: Maximum number of items nested inside one another.
 MAX_DEPTH = 50
-#: Maximum number of characters of a text that a message shows.
+#: Maximum number of characters of a value that an error message shows.
 _EXCERPT = 80
-#: Types for which a page's text needs no conversion.
+#: Types of fields that take the page's text without conversion.
 _TEXTS = (str, Any, object)
 _MISFITS = (msgspec.ValidationError, TypeError, ValueError)
 
@@ -59,7 +61,7 @@ class FieldPlan:
         self._convert = self._converter()
 
     def value(self, node: LexborNode, reading: Reading) -> Any:
-        """Return the field's value at an element; MISSING if there is none."""
+        """Return the field's value from an element; MISSING if no source has one."""
         if self.shape.container is not None:
             return self._several(node, reading)
         for source in self.sources:
@@ -87,8 +89,10 @@ class FieldPlan:
         return self._checked(self.shape.container(values), source, reading)
 
     def without(self, reading: Reading) -> Any:
-        """Return the field's value if no source has one. ExtractError if it is
-        required."""
+        """Return the field's value if no source has one; MISSING means its default.
+
+        ExtractError if the field is required.
+        """
         if self.member.has_default:
             return MISSING
         if self.shape.is_optional:
@@ -99,7 +103,7 @@ class FieldPlan:
         raise self.error(f"{names} matches nothing", reading)
 
     def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
-        """Return the error for a value that does not fit, or is missing."""
+        """Return the ExtractError for a value that is missing or does not fit."""
         return ExtractError(
             f"{self.label}: {why} on {reading.url} ({place_of(self.kind)})",
             field=self.member.name,
@@ -118,11 +122,14 @@ class FieldPlan:
 
     def _non_text(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         if value == "":
-            return MISSING  # there is an element, but without the value
+            return MISSING  # the element or attribute exists, but is empty
         return self._fitted(value, source, reading)
 
     def _cleaned(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value after the field's functions; None counts as missing."""
+        """Return the value after the functions in the annotation have converted it.
+
+        MISSING if a function returns None.
+        """
         given = value
         for function in self._functions:
             try:
@@ -140,8 +147,10 @@ class FieldPlan:
         return self._fitted(value, source, reading)
 
     def _fitted(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value converted to the field's type, unless its class does
-        that."""
+        """Return the value converted to the field's type.
+
+        It stays as it is if the item class itself converts it.
+        """
         if self.member.is_checked:
             return value
         try:
@@ -153,7 +162,7 @@ class FieldPlan:
         return self._checked(fitted, source, reading)
 
     def _checked(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value if it meets the constraints of msgspec.Meta."""
+        """Return the value. ExtractError if it breaks a constraint of msgspec.Meta."""
         if self._check is None:
             return value
         try:
@@ -170,7 +179,8 @@ class FieldPlan:
 
 
 class NestedPlan(FieldPlan):
-    """How a field that holds items is read."""
+    """Reads a field that holds items: one item from each element that its selector
+    matches."""
 
     __slots__ = ()
 
@@ -180,7 +190,8 @@ class NestedPlan(FieldPlan):
         super().__init__(kind, member, sources)
         if not all(isinstance(source, Css) for source in sources):
             raise ConfigError(
-                f"{self.label} holds items, which are read from elements: use css()"
+                f"{self.label} holds items, which are read from elements; use "
+                "css(...) as its source"
             )
 
     def value(self, node: LexborNode, reading: Reading) -> Any:
@@ -211,7 +222,7 @@ class Plan:
         self.fields = [plan for plan in plans if plan is not None]
         if not self.fields:
             raise ConfigError(
-                f"no field of {kind.__name__} has a source; write "
+                f"no field of {kind.__name__} has a source; write one as in "
                 'title: Annotated[str, css("h3")]'
             )
         #: For each field: its plan, and the constructor's argument.
@@ -219,7 +230,10 @@ class Plan:
         self._make = constructor(kind)
 
     def item(self, node: LexborNode, reading: Reading) -> Any:
-        """Return the item at an element. ExtractError if a value does not fit."""
+        """Return the item that is read from an element.
+
+        ExtractError if a required value is missing, or does not fit its field.
+        """
         self._check_bounds(reading)
         values: dict[str, Any] = {}
         for plan, argument in self._rows:
@@ -241,22 +255,24 @@ class Plan:
         return item
 
     def _check_bounds(self, reading: Reading) -> None:
-        """Raise ExtractError if there are too many items, or they are nested too
-        deeply."""
+        """Count one more item. ExtractError if there are too many, or if it is
+        nested too deeply."""
         reading.left -= 1
         reading.depth += 1
         if reading.left >= 0 and reading.depth <= MAX_DEPTH:
             return
         name = self.kind.__name__
-        why = f"over {MAX_ITEMS:,} items, the last of them {name}"
+        why = f"over {MAX_ITEMS:,} items, the last of class {name}"
         if reading.left >= 0:
-            why = f"over {MAX_DEPTH} items inside one another, the last of them {name}"
-        raise ExtractError(f"{why}, on {reading.url}", url=reading.url)
+            why = f"over {MAX_DEPTH} items inside one another, the last of class {name}"
+        raise ExtractError(
+            f"{why}, on {reading.url}; use a narrower selector", url=reading.url
+        )
 
     def _refused(
         self, exc: Exception, values: dict[str, Any], reading: Reading
     ) -> ExtractError:
-        """Return the error for a class that refuses its values."""
+        """Return the ExtractError for values with which no item can be created."""
         name, why = _complaint(exc)
         for plan, argument in self._rows:
             if name in (argument, plan.member.name):
@@ -264,14 +280,14 @@ class Plan:
                 source = " or ".join(map(str, plan.sources))
                 why = f"{_shown(value)} does not fit: {why}, from {source}"
                 return plan.error(why, reading, value)
-        made = f"{self.kind.__name__} does not take its values"
+        made = f"{self.kind.__name__} cannot be created"
         return ExtractError(
             f"{made}: {why} on {reading.url} ({place_of(self.kind)})", url=reading.url
         )
 
 
 def plan_of(kind: Any) -> Plan:
-    """Return the plan of a class. ConfigError for a class without fields to read."""
+    """Return the plan of a class. ConfigError if no field of the class has a source."""
     return _plan_of(kind)
 
 
@@ -282,7 +298,7 @@ def _plan_of(kind: Any) -> Plan:
 
 @lru_cache(maxsize=1024)
 def place_of(kind: type) -> str:
-    """Return where a class is defined: `Book in books.py:12`."""
+    """Return where a class is defined, such as `Book in books.py:12`."""
     name = kind.__name__
     try:
         file, (_, line) = inspect.getsourcefile(kind), inspect.getsourcelines(kind)
@@ -295,7 +311,10 @@ def place_of(kind: type) -> str:
 
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
-    """Return the plan of a field; None if it has a default and no source."""
+    """Return the plan of a field; None if it has a default and no source.
+
+    ConfigError if it has neither.
+    """
     sources = [each for each in member.metadata if isinstance(each, FieldSource)]
     if not sources:
         if member.has_default:
@@ -309,7 +328,7 @@ def _field_plan(kind: type, member: Member) -> FieldPlan | None:
 
 
 def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
-    """Return the functions in the annotation, in order."""
+    """Return the functions in a field's annotation, which convert its text."""
     return tuple(
         each
         for each in member.metadata
@@ -318,7 +337,10 @@ def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
 
 
 def _check_of(member: Member) -> Any:
-    """Return the type with the constraints of msgspec.Meta; None if it has none."""
+    """Return a field's type with the constraints of msgspec.Meta that it must meet.
+
+    None if it has no constraints, or if the item class itself checks them.
+    """
     bounds = [each for each in member.metadata if isinstance(each, msgspec.Meta)]
     if not bounds or member.is_checked:
         return None
@@ -326,7 +348,7 @@ def _check_of(member: Member) -> Any:
 
 
 def _complaint(exc: Exception) -> tuple[str, str]:
-    """Return the field that an error is about, if known, and the reason."""
+    """Return the field that an item class refuses ("" if unknown), and the reason."""
     errors = getattr(exc, "errors", None)
     if callable(errors) and (found := errors()):  # `exc` is an error of pydantic
         location = found[0].get("loc") or ("",)

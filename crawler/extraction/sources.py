@@ -1,4 +1,4 @@
-"""The sources of an item's fields: `css(...)` or `linked_data(...)` in the annotation.
+"""The sources of an item's fields: `css(...)` or `linked_data(...)` in an annotation.
 
 @dataclass
 class Book:
@@ -26,7 +26,7 @@ MISSING: Any = object()
 
 @dataclass(slots=True)
 class Reading:
-    """A page while items are read from it."""
+    """The state of one call that reads items from a page."""
 
     tree: Tree
     url: str
@@ -34,32 +34,33 @@ class Reading:
     urljoin: Callable[[str], str]
     #: Number of items that may still be created from this page.
     left: int
-    #: Returns the linked data of the page with one type.
+    #: Returns the page's linked data of one type, such as "Product".
     linked: Callable[[str], list[LinkedItem]] = lambda kind: []
     #: How many items contain the one that is being read.
     depth: int = 0
-    #: By plan: items created; and by field plan: values that no source had.
+    #: The number of items created, by the plan of their class; and the number of values
+    #: that no source had, by the plan of the field.
     made: dict[Any, int] = field(default_factory=dict)
     missing: dict[Any, int] = field(default_factory=dict)
 
 
 @runtime_checkable
 class FieldSource(Protocol):
-    """A source of a field's values on a page."""
+    """Where a field's values are on a page."""
 
     def first(self, node: LexborNode, reading: Reading) -> Any:
-        """Return the first value at an element, or MISSING."""
+        """Return the first value for the item that is read from `node`, or MISSING."""
         ...
 
     def all(self, node: LexborNode, reading: Reading) -> list[Any]:
-        """Return all values at an element, in order."""
+        """Return all values for the item that is read from `node`, in order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Css:
-    """The elements that a selector matches inside an item's element, or that
-    element."""
+    """The source that `css(...)` makes: the elements that a selector matches inside
+    the item's element. Without a selector: the item's element."""
 
     selector: str | None
     attr: str | None = None
@@ -71,8 +72,8 @@ class Css:
             return node
         found = find_first(node, self.selector, reading.tree)
         if found is not None and found.mem_id == node.mem_id:
-            # The parser also tests the element itself; a browser tests only elements
-            # inside it.
+            # The parser also matches the element itself; a browser matches only
+            # elements inside it.
             return next(iter(self.nodes(node, reading)), None)
         return found
 
@@ -115,20 +116,24 @@ class Css:
 def css(
     selector: str | None = None, *, attr: str | None = None, absolute: bool = False
 ) -> Css:
-    """Take the text, or an attribute, of the elements that a selector matches.
+    """Read a field from the elements that a selector matches inside the item's element.
 
-    The elements are inside the item's element; without a selector it is that element
-    itself. `attr` names the attribute. With `absolute` it is a link and becomes an
-    absolute URL.
+    Without a selector the field is read from the item's element itself. Its value is
+    the text, or the attribute `attr`. With `absolute` the attribute is a link, and is
+    returned as an absolute URL.
     """
     if absolute and attr is None:
-        raise ConfigError(f"css({selector!r}, absolute=True): name the link's attr=")
+        raise ConfigError(
+            f"css({selector!r}, absolute=True): add the attribute that holds the "
+            "link, such as attr='href'"
+        )
     return Css(selector, attr, absolute)
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The values at a path of the page's linked data with one type."""
+    """The source that `linked_data(...)` makes: the values at `path` of the page's
+    first item of type `kind`."""
 
     kind: str
     path: str
@@ -149,17 +154,17 @@ class Linked:
 
 
 def linked_data(kind: str, path: str = "name") -> Linked:
-    """Take a value from the page's linked data.
+    """Read a field from the page's linked data (JSON-LD, microdata, OpenGraph).
 
-    It is the value at `path`, a path of names such as "offers.price", in the first item
-    of type `kind`, such as "Product". If the value is an item, its name is taken.
-    Numbers become text, as in an element.
+    The value is at `path`, such as "offers.price", in the page's first item of type
+    `kind`, such as "Product". If the value is itself an item, its name is used. A
+    number becomes text, like the text of an element.
     """
     return Linked(kind, path)
 
 
 def _as_text(value: Any) -> Any:
-    """Return a value as text, as an element would have it; MISSING if it has none."""
+    """Return a value of linked data as text; MISSING if it is none."""
     if isinstance(value, LinkedItem):
         return _as_text(value.get("name", MISSING))
     if isinstance(value, bool):

@@ -197,9 +197,9 @@ class Broken:
         (Bounded, "<b>1</b><i>a</i><i>b</i>", r"Bounded\.tags: \['a', 'b'\] does not"),
         (Checked, "<b>0</b>", r"Checked\.stars: '0' does not fit: .*greater than 0"),
         (Checked, "<b>1</b><p>x</p>", r"Checked\.price: 'x' does not fit: .*decimal"),
-        (Converted, "<b>x</b>", r"Converted does not take its values: ValueError: inv"),
-        (Converted, "<b>0</b>", r"Converted does not take its values: ValueError"),
-        (Strict, "<b>6</b>", r"Strict does not take its values: ValueError: too many"),
+        (Converted, "<b>x</b>", r"Converted cannot be created: ValueError: inv"),
+        (Converted, "<b>0</b>", r"Converted cannot be created: ValueError"),
+        (Strict, "<b>6</b>", r"Strict cannot be created: ValueError: too many"),
         (Broken, "<h3>x</h3>", r"Broken\.title: broken\('x'\) raised KeyError: 'x'"),
         (Values, "<b>", r"Values\.whole: css\('\.n'\) matches nothing"),
     ],
@@ -414,5 +414,5 @@ class NestedLinked:
 
 
 async def test_items_are_not_made_of_linked_data() -> None:
-    with pytest.raises(ConfigError, match="read from elements: use css"):
+    with pytest.raises(ConfigError, match=r"read from elements; use css\("):
         (await page(LINKED)).extract_one(NestedLinked)

@@ -52,7 +52,7 @@ def test_a_link_is_made_absolute_if_that_is_asked_for() -> None:
     reading = Reading(Tree(root, ""), "", lambda text: f"https://x{text}", 9)
 
     assert css("a", attr="href", absolute=True).first(root, reading) == "https://x/1"
-    with pytest.raises(ConfigError, match="name the link's attr="):
+    with pytest.raises(ConfigError, match="add the attribute that holds the link"):
         css("a", absolute=True)
 
 
