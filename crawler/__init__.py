@@ -21,7 +21,7 @@ from importlib import import_module
 
 from crawler.version import __version__
 
-# Type checkers treat this as true. Importing `typing` would be slow.
+# Type checkers treat this name as true. Importing it from `typing` would be slow.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from crawler.stats import FinishReason, Report
     from crawler.web.linked_item import LinkedItem
 
+# For each module: the names that it defines and that `crawler` offers.
 _HOMES = {
     "crawler.run.api": ("Crawl", "crawl", "crawl_items", "fetch"),
     "crawler.errors": (

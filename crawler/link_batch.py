@@ -1,5 +1,4 @@
-"""Batches of links, as returned by `follow_all`, `follow_links` and `follow_urls`.
-Pure."""
+"""LinkBatch: the links of a page that a spider wants to follow, as one value. Pure."""
 
 from __future__ import annotations
 
@@ -21,18 +20,22 @@ _NO_PATTERNS = Patterns(None)
 
 
 class LinkOptions(TypedDict, total=False):
-    """The options of a batch of links."""
+    """The keyword arguments of `follow_all`, `follow_links` and `follow_urls`."""
 
-    #: URL patterns: which links are followed, and which are not.
+    #: URL patterns: which links are followed, and which of these are not.
     allow: Iterable[Pattern] | Pattern | None
     deny: Iterable[Pattern] | Pattern | None
-    #: Receives each absolute URL; returns another URL, or None to drop the link.
+    #: A function of each absolute URL; returns the URL to follow, or None to drop the
+    #: link. It runs before `allow` and `deny`.
     rewrite: Callable[[str], str | None] | None
+    #: Requests with a higher priority are sent first.
     priority: int
+    #: JSON values that come back as `response.meta`.
     meta: Mapping[str, Any] | None
+    #: A method of the spider, or its name, for links that fail.
     errback: str | Callable[..., Any] | None
-    #: The following options are those of `Request`. By default the page's own session
-    #: and proxy are used.
+    #: The remaining options are those of `Request`. By default links use the page's
+    #: session and proxy.
     stream: bool
     headers: Mapping[str, str] | Sequence[tuple[str, str]]
     session: str | None
@@ -42,23 +45,28 @@ class LinkOptions(TypedDict, total=False):
 
 
 _KNOWN = frozenset(LinkOptions.__annotations__)
-# Names of the options that become part of each request.
+# Names of the options that become `Options` of each request.
 _OPTIONS = _KNOWN - {"allow", "deny", "priority", "meta", "rewrite"}
 
 
 class LinkBatch(msgspec.Struct, frozen=True):
     """Links to follow, with one callback, priority and meta for all of them.
 
-    `follow_all` and `follow_links` return it; a spider yields it as a whole. No Request
-    is built for a link that is already known.
+    `follow_all`, `follow_links` and `follow_urls` of a response return it; a callback
+    yields it. This is faster than one Request for each link, because no Request is
+    built for a URL that the crawl already knows.
     """
 
+    #: The URL against which relative references are resolved.
     base_url: str
+    #: The links as written in the page.
     references: Sequence[str]
+    #: The name of the spider's method for the linked pages.
     callback: str
     allow: Patterns
     deny: Patterns
     priority: int
+    #: `meta` as JSON.
     meta: bytes
     options: Options
 
@@ -71,9 +79,10 @@ def batch_of(
     callback: str | Callable[..., Any],
     given: LinkOptions,
 ) -> LinkBatch:
-    """Return a batch of links for a page whose request has the options `own`.
+    """Return the batch of a page's links; `own` are the options of the page's request.
 
-    `function` is the name of the calling method, for messages.
+    `function` is the name of the method that the user called, for error messages.
+    TypeError if `given` has an unknown option.
     """
     if given and not given.keys() <= _KNOWN:
         refuse_arguments(function, [name for name in given if name not in _KNOWN])
@@ -92,8 +101,8 @@ def batch_of(
 
 
 def _options(own: Options, given: LinkOptions) -> Options:
-    """Return the options of the links' requests; the page's own object if none is
-    given."""
+    """Return the options of the links' requests: those given, with the page's session
+    and proxy as defaults."""
     if not own.session and not own.proxy and _OPTIONS.isdisjoint(given):
         return DEFAULT_OPTIONS
     session, proxy = given.get("session"), given.get("proxy")
@@ -116,14 +125,14 @@ def _rewritten(
     references: Sequence[str],
     rewrite: Callable[[str], str | None],
 ) -> list[str]:
-    """Return the results of `rewrite` for each absolute URL."""
+    """Return the URLs that `rewrite` returns for the absolute URLs of the links."""
     found = []
     for link in Resolver().resolve_all(base_url, references):
         url = rewrite(link.url)
         if url is not None and not isinstance(url, str):
             raise ConfigError(
-                f"{function}(rewrite=...): it gave {url!r} for {link.url}; return a "
-                "URL, or None for no link"
+                f"{function}(rewrite=...): the function returned {url!r} for "
+                f"{link.url}; return a URL as str, or None to drop the link"
             )
         if url:
             found.append(url)
@@ -147,5 +156,5 @@ def patterns(value: Iterable[Pattern] | Pattern | None) -> Patterns:
 
 @lru_cache(maxsize=256)
 def _compiled(given: tuple[Pattern, ...]) -> Patterns:
-    # Cached, because a callback gives the same patterns on every page.
+    # Cached, because a callback usually gives the same patterns for every page.
     return Patterns(given)

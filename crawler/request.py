@@ -1,7 +1,9 @@
-"""Request: a request as a value. Entry: a request with its place in the crawl.
+"""Request: an HTTP request that a spider makes. Entry: a request with its place in the
+crawl.
 
-Rule: bodies become bytes and `meta` becomes JSON when a Request is created, in every
-mode. So what works in memory also works after a restart. No pickle.
+Rule: creating a Request turns its body into bytes and its `meta` into JSON, even if the
+crawl stores nothing. So a spider that works in memory also works after a restart. No
+pickle.
 """
 
 from __future__ import annotations
@@ -23,50 +25,64 @@ from crawler.web.credentials import basic_of
 from crawler.web.multipart import Pieces, identity
 from crawler.web.redaction import redacted
 
-#: Prefix of `Request.url` if the URL is invalid; the reason follows. No valid URL
-#: begins with it.
+#: Prefix of `Request.url` if the URL was invalid; the error message follows. No valid
+#: URL begins with this prefix.
 BAD_URL = "bad-url: "
-#: In `start()` one bad URL of many must not raise, because that would end the
-#: generator.
+#: Whether a Request stores an invalid URL instead of raising. True in `start()`: an
+#: exception would end its generator and lose all later URLs.
 _notes_bad_urls: ContextVar[bool] = ContextVar("notes_bad_urls", default=False)
 
 
 def note_bad_urls() -> None:
-    """From now on in this task, store an invalid URL in the Request instead of
-    raising."""
+    """Let Requests created in this task from now on accept an invalid URL.
+
+    Its error message is stored as the URL, after BAD_URL, instead of being raised.
+    """
     _notes_bad_urls.set(True)
 
 
-#: Prefix of `proxy` if it names a tag of the list of proxies.
+#: Prefix of a request's `proxy` if it names a tag in the list [proxies], not a URL.
 TAG = "tag:"
 
-#: What a request is for: a page, a robots.txt, a session's login, or an item's file.
+#: What a request is for: a page, a robots.txt, the login of a session, or a file of an
+#: item.
 Purpose = Literal["page", "robots", "login", "file"]
 
 
 # Over 12 attributes: a plain value with one field for each option of a request.
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Options that most requests leave at their defaults; requests share one value."""
+    """The options of a request that are rarely set.
+
+    All requests with the defaults share the value DEFAULT_OPTIONS, which saves memory.
+    """
 
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     cookies: tuple[tuple[str, str], ...] = ()
     content: bytes = b""
-    #: The parts of a body with files; the files are read when the request is sent.
+    #: The parts of a multipart body with files; the files are read when the request is
+    #: sent. Without files the body is `content`.
     pieces: Pieces = ()
+    #: The name of the session whose cookies and login the request uses.
     session: str = ""
+    #: A proxy's URL, or "tag:NAME" for a proxy in [proxies] with this tag.
     proxy: str = ""
+    #: Whether the callback runs before the body has arrived.
     stream: bool = False
+    #: Whether the request is skipped if an equal one was sent before.
     once: bool = True
+    #: The name of the spider's method that is called if the request fails.
     errback: str = ""
+    #: Seconds in place of `http.connect` and `http.read`; None: those settings.
     timeout: float | None = None
+    #: How to fetch the request, such as "browser"; "" is plain HTTP.
     kind: str = ""
     purpose: Purpose = "page"
     #: The Authorization header for a user and password that were part of the URL.
     authorization: str = ""
-    #: Statuses that reach the callback, in addition to 2xx and those of the spider.
+    #: Statuses whose responses reach the callback, besides 2xx and the spider's own.
     statuses: tuple[int, ...] = ()
-    #: Whether a redirect is followed; if not, it reaches the callback.
+    #: Whether a redirect is followed; if not, the redirect itself reaches the callback.
     follow_redirects: bool = True
 
 
@@ -76,19 +92,26 @@ _options_decoder = msgspec.json.Decoder(Options)
 
 # Over 15 methods: each option that other parts need is a property.
 class Request:
-    """One request to send: an immutable value with httpx's names.
+    """One request to send, as an immutable value; arguments have the names of httpx.
 
-    `Request("https://a.example/", callback="parse_book", meta={"shelf": 3})`.
+        Request("https://a.example/", callback="parse_book", meta={"shelf": 3})
 
     - `content` is the body itself, `data` a form, `json` any JSON value. `files` makes
       a multipart form; a `Path` in it is read when the request is sent.
-    - `callback` and `errback` are methods of the spider, or their names.
+    - `callback` and `errback` are methods of the spider, or their names. `errback` is
+      called if the request fails.
     - `meta` holds your own JSON values; they come back as `response.meta`.
-    - `depth` is the page's depth plus one by default.
+    - `priority`: requests with a higher number are sent first.
+    - `depth` is the number of links from a start page; by default the depth of the page
+      plus one.
+    - `session` is the name of one of the spider's sessions. `proxy` is a URL, or
+      "tag:NAME" for a proxy in [proxies] with this tag.
+    - `stream=True` calls the callback before the body has arrived.
     - `once=False` sends the request even if an equal one was sent before.
-    - `kind` says how to fetch it, such as "browser", for layers and for limits.
-    - `statuses` besides 2xx reach the callback; redirects do with
-      `follow_redirects=False`.
+    - `timeout` is in seconds, in place of `http.connect` and `http.read`.
+    - `kind` says how to fetch the request, such as "browser"; layers read it.
+    - Responses with one of `statuses` reach the callback, besides 2xx. A redirect does
+      with `follow_redirects=False`.
     """
 
     __slots__ = ("_meta", "callback", "depth", "options", "priority", "url")
@@ -100,7 +123,7 @@ class Request:
     options: Options
     _meta: bytes
 
-    # Over forty lines: half of them are the arguments, most of which httpx takes, too.
+    # Over forty lines: half of them are arguments, most of which httpx has, too.
     def __init__(
         self,
         url: str,
@@ -169,7 +192,10 @@ class Request:
         meta: bytes,
         options: Options,
     ) -> Request:
-        """Create a request from parts that are already canonical and encoded."""
+        """Return a request from checked parts: a canonical URL, `meta` as JSON.
+
+        Nothing is checked again, so this is faster than the constructor.
+        """
         request = cls.__new__(cls)
         _set(request, "url", url)
         _set(request, "callback", callback)
@@ -186,11 +212,11 @@ class Request:
         callback: str | Callable[..., Any] = "parse",
         **options: Any,
     ) -> Request:
-        """Create a request from a curl command line, such as a browser's "Copy as cURL"
+        """Return the request of a curl command line, such as a browser's "Copy as cURL"
         (bash or cmd).
 
-        `options` are arguments of `Request` and take precedence over the command line.
-        ConfigError names an unknown curl option.
+        `options` are arguments of `Request`; they take precedence over the command
+        line. ConfigError if the command line has an unknown option.
         """
         # imported here because few crawls use it
         from crawler.message import curl_request
@@ -200,14 +226,14 @@ class Request:
     def to_curl(self) -> str:
         """Return a curl command line that sends this request, quoted for bash.
 
-        It may contain passwords.
+        The command line may contain passwords and cookies.
         """
         from crawler.message import curl_request
 
         return curl_request.line(self.url, self.options)
 
     def replace(self, **changes: Any) -> Request:
-        """Return a copy with other values for these arguments of `Request`."""
+        """Return a copy in which these arguments of `Request` have other values."""
         unknown = sorted(changes.keys() - _ARGUMENTS)
         refuse_arguments("Request.replace", unknown, _ARGUMENTS)
         callback = name_of(changes.get("callback", self.callback))
@@ -239,7 +265,7 @@ class Request:
 
     @property
     def meta(self) -> dict[str, Any]:
-        """The user's own values; each access returns a new copy."""
+        """The JSON values that the spider gave; each access returns a new copy."""
         if not self._meta:
             return {}
         values: dict[str, Any] = msgspec.json.decode(self._meta)
@@ -247,7 +273,7 @@ class Request:
 
     @property
     def encoded_meta(self) -> bytes:
-        """`meta` as JSON for the store; empty if there is none."""
+        """`meta` as JSON, as the store keeps it; empty if there is none."""
         return self._meta
 
     @property
@@ -257,8 +283,8 @@ class Request:
 
     @property
     def content(self) -> bytes:
-        """The body as sent; empty if there is none, or if it holds files given by
-        path."""
+        """The body as it is sent; empty if there is none, or if it contains files that
+        are read only when the request is sent."""
         return self.options.content
 
     @property
@@ -282,7 +308,7 @@ class Request:
     def with_cookie_header(self, value: str) -> Request:
         """Return a copy with this Cookie header and no other cookies."""
         if any(char in value for char in "\r\n\0"):
-            raise ConfigError("header 'Cookie' holds a line break or NUL")
+            raise ConfigError("header 'Cookie' contains a line break or NUL; remove it")
         headers = [p for p in self.options.headers if p[0].lower() != "cookie"]
         headers.append(("Cookie", value))
         options = msgspec.structs.replace(
@@ -291,7 +317,7 @@ class Request:
         return self.with_options(options)
 
     def for_purpose(self, purpose: Purpose) -> Request:
-        """Return a copy with another purpose than "page"."""
+        """Return a copy with this purpose: "page", "robots", "login" or "file"."""
         return self.with_options(msgspec.structs.replace(self.options, purpose=purpose))
 
     def with_options(self, options: Options) -> Request:
@@ -308,10 +334,11 @@ class Request:
     def fingerprint(
         self, ordinal: int = 0, form: Callable[[str], str] | None = None
     ) -> int:
-        """Return the request's identity: 64 bits over method, canonical URL and body.
+        """Return the request's identity: a 64-bit hash of method, URL and body.
 
-        `form` reduces a URL to the part that identifies it, if a run has settings for
-        that.
+        Two requests with the same fingerprint are equal. `ordinal` makes the
+        fingerprints of equal requests different, for `once=False`. `form` reduces the
+        URL to the part that identifies a page, such as without tracking parameters.
         """
         options, url = self.options, self.url
         if form is not None:
@@ -338,8 +365,11 @@ class Request:
 
 
 class LinkRequest(Request):
-    """A link made by `response.follow`; unlike a Request, scope and depth limits
-    apply."""
+    """The request that `response.follow` returns for a link.
+
+    The spider's scope and `crawl.depth` apply to it; they do not apply to a plain
+    Request.
+    """
 
     __slots__ = ()
 
@@ -347,7 +377,7 @@ class LinkRequest(Request):
 _set = object.__setattr__
 _FIELDS = ("url", "callback", "priority", "depth", "_meta", "options")
 _BODIES = ("content", "data", "json", "files")
-#: Options that need no conversion.
+#: Arguments of Request that are stored in Options without conversion.
 _AS_GIVEN = ("session", "stream", "once", "timeout", "kind", "follow_redirects")
 _ARGUMENTS = frozenset(
     {"url", "callback", "method", "params", "headers", "cookies", "meta", "priority"}
@@ -355,16 +385,18 @@ _ARGUMENTS = frozenset(
 )
 
 
-#: `Entry.found_as` for Requests from `start()`, and for Requests built by callbacks.
+#: The value of `Entry.found_as` for a Request from `start()`, and for a Request that a
+#: callback built.
 START, BUILT = "start", "request"
 
 
 # Over 12 attributes: they are the columns of a row of the store.
 class Entry:
-    """A request with its place in the crawl: a row of the store, an entry of the
-    frontier.
+    """A request with its place in the crawl: how it was found, and its tries so far.
 
-    The engine changes it only between taking it from the frontier and committing it.
+    It is a row of the store, and an entry of the frontier (the queue of requests to
+    send). Only the engine changes it, after it has taken the entry from the frontier
+    and before it commits the result.
     """
 
     __slots__ = (
@@ -401,26 +433,28 @@ class Entry:
     ) -> None:
         self.fingerprint = fingerprint
         self.request = request
-        #: The host's name and port: the key of queues, pace and scope.
+        #: The name and port of the host, under which requests are queued and paced.
         self.host = host
-        #: Links followed from a start page; a redirect does not count.
+        #: The number of links from a start page; a redirect does not count.
         self.depth = depth
-        #: Fingerprint of the page on which it was found; 0 for a start URL.
+        #: The fingerprint of the page with the link to this URL; 0 for a start URL.
         self.parent = parent
-        #: The link as written in the page, or another source, such as "start".
+        #: The link as written in the page, or where else the URL comes from: "start".
         self.found_as = found_as
-        #: The number of redirects that led here, and the fingerprints of the redirected
-        #: URLs.
+        #: The number of redirects that led to this URL, and the fingerprints of the
+        #: redirected URLs.
         self.redirects = redirects
         self.chain = chain
-        #: The order of discovery, assigned by the store.
+        #: The number of this URL in the order of discovery; the store assigns it.
         self.sequence = sequence
-        #: Tries used so far, and the wall-clock time of the first try (0: none yet).
+        #: The number of tries so far, and the time of the first try in seconds since
+        #: 1970 (0: not tried yet).
         self.attempt = attempt
         self.first_tried = first_tried
-        #: Seconds that its host had been paused before, in this process.
+        #: Seconds for which this process had paused the host before the first try; they
+        #: do not count as time of the tries.
         self.paused_before = 0.0
-        #: The earliest time of the next try, in monotonic seconds; 0: now.
+        #: The earliest time of the next try, in seconds of the monotonic clock; 0: now.
         self.due = due
 
     @property
@@ -437,7 +471,7 @@ class Entry:
 
     @property
     def is_start(self) -> bool:
-        """Whether no link led here: a start URL, or the target of its redirect."""
+        """Whether this is a start URL, or the target of a start URL's redirect."""
         return self.parent == 0
 
     def __repr__(self) -> str:
@@ -445,24 +479,26 @@ class Entry:
 
 
 def own_cookies(options: Options) -> str:
-    """Return the request's own Cookie header; "" if it has none."""
+    """Return the value of the Cookie header that a request sets itself, by `cookies` or
+    `headers`; "" if there is none."""
     pairs = [f"{name}={value}" for name, value in options.cookies]
     pairs += [value for name, value in options.headers if name.lower() == "cookie"]
     return "; ".join(pairs)
 
 
 def encode_options(options: Options) -> bytes | None:
-    """Return options as JSON for a store; None if all have their defaults."""
+    """Return options as JSON for the store; None if all have their defaults."""
     return None if options is DEFAULT_OPTIONS else msgspec.json.encode(options)
 
 
 def decode_options(data: bytes | None) -> Options:
-    """Return the options in JSON that `encode_options` wrote."""
+    """Return the options that `encode_options` returned as JSON or None."""
     return DEFAULT_OPTIONS if data is None else _options_decoder.decode(data)
 
 
 def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
-    """Return the options with the changes that concern options."""
+    """Return `options` with these changed arguments of Request; the arguments that are
+    no options are ignored."""
     new = {name: changes[name] for name in _AS_GIVEN if name in changes}
     if "headers" in changes:
         new["headers"] = parts.headers(changes["headers"] or ())
@@ -484,9 +520,9 @@ def _changed(options: Options, changes: Mapping[str, Any]) -> Options:
 def _other_body(
     options: Options, changes: Mapping[str, Any], headers: Pairs | None
 ) -> dict[str, Any]:
-    """Return the options that change with a new body.
+    """Return the values of the options that change with a new body.
 
-    A new body also has a new Content-Type, unless the headers give one.
+    They include a new Content-Type, unless `headers` has one. A GET becomes a POST.
     """
     body = parts.body(*map(changes.get, _BODIES))
     kept = parts.without_type(options.headers) if headers is None else headers
@@ -501,8 +537,11 @@ def _other_body(
 
 
 def _for_url(options: Options, before: str, given: str, url: str) -> Options:
-    """Return the options for a new URL: its credentials replace those of another
-    origin."""
+    """Return `options` after a change of the URL from `before` to `url`.
+
+    The user and password in `given` (the new URL as written) replace the old ones. The
+    old ones are kept only for the same origin.
+    """
     authorization = basic_of(given)
     if not authorization and urls.origin_of(url) == urls.origin_of(before):
         return options
@@ -534,9 +573,9 @@ def _absolute_or_noted(url: str, params: Params | None) -> str:
 
 
 def checked_proxy(proxy: str) -> str:
-    """Return a proxy's URL or "tag:NAME"; "" if the request has no proxy of its own.
+    """Return a request's `proxy` as it is: a URL, "tag:NAME", or "" for none.
 
-    ConfigError if it is neither.
+    ConfigError if it is none of these.
     """
     if proxy and not proxy.startswith(TAG):
         try:

@@ -1,6 +1,6 @@
-"""Response: a response whose body can be parsed, and the links to follow.
+"""Response: what a callback gets: a server's response, its parsed page and its links.
 
-Pure: the body has already arrived.
+Pure: the methods of this module do no I/O; they need a body that has arrived.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class LinkElement(msgspec.Struct, frozen=True):
 
     #: The absolute URL of the link.
     url: str
-    #: The text of the element, as a reader sees it.
+    #: The visible text of the element.
     text: str
-    #: The words of its `rel` attribute in lower case, such as "nofollow".
+    #: The words of the element's `rel` attribute in lower case, such as "nofollow".
     rel: tuple[str, ...]
+    #: The element itself.
     node: Node
 
 
@@ -41,9 +42,9 @@ class LinkElement(msgspec.Struct, frozen=True):
 class Response(Readable):
     """A server's response with httpx's names: a head, a body, and a parsed page.
 
-    With `stream=True` the callback runs before the body has arrived. Then use
-    `aiter_bytes`, `aiter_lines` or `save`, once. Otherwise `content`, `text` and `css`
-    work directly.
+    `content`, `text` and `css` read the body. If the request has `stream=True`, the
+    callback runs before the body has arrived; then read the body once, with
+    `aiter_bytes`, `aiter_lines` or `save`.
     """
 
     __slots__ = ()
@@ -59,6 +60,8 @@ class Response(Readable):
     ) -> list[str]:
         """Return the page's links as absolute URLs, each once, in order.
 
+        `selector`: only links that it matches, or that are inside a match. `allow` and
+        `deny` are URL patterns: which links are returned, and which of these are not.
         `tags` names the elements to search ("img"), `attributes` their attributes
         ("srcset", "data-src").
         """
@@ -77,9 +80,10 @@ class Response(Readable):
         tags: Names = None,
         attributes: Names = None,
     ) -> list[LinkElement]:
-        """Return the links of `links` with their text, `rel` and element.
+        """Return the page's links with their text, `rel` and element, in order.
 
-        Each element gives one link, so a URL may appear more than once.
+        The arguments are those of `links`. There is one link for each element, so a URL
+        may appear more than once.
         """
         page = self.page
         wanted, unwanted = patterns(allow), patterns(deny)
@@ -97,8 +101,8 @@ class Response(Readable):
         """Return the absolute URL of a reference on this page, like a browser's `new
         URL(reference, document.baseURI)`.
 
-        The page's `<base>` is used. Other schemes and fragments are kept. FetchError if
-        the reference is not a valid URL.
+        The page's `<base>` is used. Fragments, and schemes other than HTTP, are kept.
+        FetchError if the reference is not a valid URL.
         """
         base, reference = self._against_base(reference)
         try:
@@ -108,7 +112,8 @@ class Response(Readable):
             raise FetchError(Reason.PARSE_ERROR, detail, url=self.url) from exc
 
     def _against_base(self, reference: str) -> tuple[str, str]:
-        """Return the base URL, and the reference in the page's encoding."""
+        """Return the page's base URL, and the reference with its query in the page's
+        encoding, as browsers send it."""
         if not self._is_html or not self._content:
             return self.url, reference
         if self.encoding != "utf-8":
@@ -121,10 +126,11 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Any,
     ) -> Request:
-        """Return a request for a link of this page: a reference, or an element that has
-        one.
+        """Return a request for a link of this page: a URL, or an element with a link.
 
-        Scope and depth limits apply as to any link; they do not apply to a `Request`.
+        `options` are arguments of `Request`. A relative URL is resolved against the
+        page. The spider's scope and `crawl.depth` apply to the link; they do not apply
+        to a plain `Request`. ConfigError if there is no valid URL.
         """
         base, reference = self._against_base(
             target if isinstance(target, str) else _reference(target)
@@ -149,10 +155,12 @@ class Response(Readable):
     ) -> Request:
         """Return the request that a browser would send for a form of this page.
 
-        `fill` sets the values of fields. `extra` adds fields that the form does not
-        have. `submit` is the button to click: False for no button, None for the Enter
-        key. Scope and depth limits do not apply. FormError if the form cannot be filled
-        in that way.
+        `form` is an element, or a selector whose first match is the form. `fill` sets
+        the values of fields by name. `extra` adds fields that the form does not have.
+        `submit` is the button to click; False: no button; None: the button that the
+        Enter key would click. `options` are arguments of `Request`. The spider's scope
+        and `crawl.depth` do not apply. FormError if the form cannot be filled in this
+        way.
         """
         # Imported here because it is slow to import and few crawls use forms.
         from crawler.forms.form_request import form_request
@@ -163,11 +171,11 @@ class Response(Readable):
         return form_request(self.page, form, callback, fill, extra, submit, options)
 
     def extract(self, kind: type[T], where: str | Node | Iterable[Node]) -> list[T]:
-        """Return an item of class `kind` for each matching element, or each given
-        element.
+        """Return one item of class `kind` for each element of `where`, in order.
 
-        The fields say where their values are: `title: Annotated[str, css("h3")]`.
-        ExtractError if a value is missing or has the wrong type.
+        `where` is a selector, an element, or several elements. The fields of `kind` say
+        where their values are: `title: Annotated[str, css("h3")]`. ExtractError if a
+        required value is missing, or has the wrong type.
         """
         from crawler.extraction.extract import (
             items_of,
@@ -176,10 +184,11 @@ class Response(Readable):
         return items_of(self.page, self.urljoin, kind, where)
 
     def extract_one(self, kind: type[T], where: str | Node | None = None) -> T:
-        """Return one item of class `kind`, from the whole page, or from the given
-        element or the first match of a selector.
+        """Return one item of class `kind` from the element `where`; None: the whole
+        page.
 
-        ExtractError if a value is missing or has the wrong type.
+        If `where` is a selector, its first match is used; SelectorError if there is
+        none. ExtractError if a required value is missing, or has the wrong type.
         """
         # imported here because most crawls do not use it
         from crawler.extraction.extract import item_of
@@ -192,7 +201,11 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Unpack[LinkOptions],
     ) -> LinkBatch:
-        """Return all links that `selector` matches, or that lie inside a match."""
+        """Return the links that `selector` matches, or that are inside a match, as one
+        batch to yield.
+
+        `options` are those of `LinkOptions`: `allow`, `deny`, `priority` and so on.
+        """
         references = self.page.references(selector)
         return self._batch("follow_all", references, callback, options)
 
@@ -204,8 +217,11 @@ class Response(Readable):
         attributes: Names = None,
         **options: Unpack[LinkOptions],
     ) -> LinkBatch:
-        """Return all links of the page; `tags` and `attributes` say what counts as a
-        link."""
+        """Return all links of the page, as one batch to yield.
+
+        `tags` names the elements to search ("img"), `attributes` their attributes
+        ("srcset", "data-src"). `options` are those of `follow_all`.
+        """
         references = self.page.references(None, tags, attributes)
         return self._batch("follow_links", references, callback, options)
 
@@ -215,10 +231,11 @@ class Response(Readable):
         callback: str | Callable[..., Any] = "parse",
         **options: Unpack[LinkOptions],
     ) -> LinkBatch:
-        """Return links that are not in page elements, such as those in a sitemap or in
-        JSON.
+        """Return links that are not elements of a page, such as URLs in JSON, as one
+        batch to yield.
 
-        Relative references are resolved against this response. The body is not needed.
+        Relative references are resolved against the URL of this response. The body is
+        not read. `options` are those of `follow_all`.
         """
         own = self.request.options
         return batch_of("follow_urls", own, self.url, references, callback, options)
@@ -238,12 +255,17 @@ class Response(Readable):
 
 
 def _reference(node: Node) -> str:
-    # `node` is usually None here, because css_first found nothing
+    # What is no element is usually None, because css_first() found nothing.
     if not isinstance(node, Node):
-        raise ConfigError(f"follow({node!r}): give it a URL or an element")
+        raise ConfigError(
+            f"follow({node!r}): give a URL or an element; css_first() returns None if "
+            "nothing matches"
+        )
     own = LINK_ATTRIBUTES.get(node.tag, "href")
     for name in (own, "href", "src"):
         value = node.attr(name, default="")
         if value:
             return value
-    raise ConfigError(f"follow(<{node.tag}>): the element has no {own}")
+    raise ConfigError(
+        f"follow(<{node.tag}>): the element has no {own}; give one that has"
+    )

@@ -1,8 +1,10 @@
-"""Typed settings: one frozen value, built from defaults, file, spider, environment and
-flags.
+"""The settings of a crawl: one immutable value, merged from several places.
 
-Rule: an unknown key or a wrong type is a one-line error. The error names the place, the
-key and the nearest valid key. No setting exists before it has an effect.
+These are, from the lowest rank: the defaults, config.toml, the spider's `settings`, the
+environment and `-s` flags.
+
+Rule: an unknown key or a wrong type is a one-line error. It names the place, the key
+and the most similar valid key. Every setting has an effect.
 """
 
 from __future__ import annotations
@@ -40,19 +42,25 @@ _BYTES = {
     "": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3,
     "kib": 1024, "mib": 1024**2, "gib": 1024**3,
 }  # fmt: skip
+# A number and its unit.
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def seconds(text: str | float) -> Seconds:
-    """Return the seconds that `text` means: 90, "90s", "10m", "2h". ValueError if
-    invalid."""
+    """Return a duration in seconds from a number or text: 90, "90s", "10m", "2h".
+
+    ValueError if it is not valid.
+    """
     return Seconds(
         _quantity(text, {"": 1, **_SECONDS}, "a duration such as 30s or 10m")
     )
 
 
 def size(text: str | float) -> Bytes:
-    """Return the bytes that `text` means: 1024, "32 MiB". ValueError if invalid."""
+    """Return a size in bytes from a number or text: 1024, "32 MiB".
+
+    ValueError if it is not valid.
+    """
     return Bytes(_quantity(text, _BYTES, "a size such as 500 kB or 32 MiB"))
 
 
@@ -64,7 +72,7 @@ def _quantity(text: str | float, units: Mapping[str, float], what: str) -> float
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of all sections of settings."""
+    """The base of all sections, such as [crawl]; a section is a table of settings."""
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -74,49 +82,50 @@ SectionT = TypeVar("SectionT", bound=Section)
 class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[crawl]: settings of the crawl as a whole."""
 
-    #: Number of pages processed at the same time, over all hosts.
+    #: Maximum number of pages fetched and processed at the same time, over all hosts.
     workers: int = 32
     #: Follow at most this many links in a row from a start page; none: no limit.
     depth: int | None = None
-    #: End the run after exactly this many pages; none: no limit. `--pages` takes
+    #: End the run after exactly this number of pages; none: no limit. `--pages` takes
     #: precedence.
     pages: int | None = None
-    #: End the run after exactly this many items; none: no limit.
+    #: End the run after exactly this number of items; none: no limit.
     items: int | None = None
-    #: End the run as a bad one when this many pages have failed; none: no limit.
+    #: End the run, with exit code 3, when this number of pages have failed; none: no
+    #: limit.
     errors: int | None = None
     #: End the run after this time; none: no limit.
     time: Seconds | None = None
     #: Skip links with these file extensions, unless the spider accepts their media
     #: type.
     skip_extensions: tuple[str, ...] = SKIPPED
-    #: Query parameters that are ignored when URLs are compared: names, "utm_*", or the
-    #: lists "@tracking" and "@sessions".
+    #: Query parameters that are ignored when URLs are compared: names, patterns such as
+    #: "utm_*", or the built-in lists "@tracking" and "@sessions".
     ignore_params: tuple[str, ...] = ()
-    #: Whether the order of query parameters is ignored when URLs are compared, too.
+    #: Whether the order of query parameters is ignored when URLs are compared.
     sort_query: bool = False
     #: The crawler's name. Its first word selects the matching group of robots.txt.
     user_agent: str = f"crawler/{__version__}"
     #: A URL or mail address added to the User-Agent, so that a site can reach you.
     contact: str = ""
-    #: The folder that holds the project's spiders.
+    #: The folder with the project's spiders.
     spiders: str = "spiders"
     #: The longest time that an async callback may take for one page.
     callback_timeout: Seconds = Seconds(60)
-    #: How long pages in flight may continue after Ctrl-C or a time limit.
+    #: How long pages in flight may continue after Ctrl-C, StopCrawl or a time limit.
     grace: Seconds = Seconds(10)
 
 
 # Over 12 attributes: a plain value with one field for each setting of [http].
 class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[http]: the shared HTTP client, and the limits for responses."""
+    """[http]: the HTTP client, and the limits for responses."""
 
-    #: Offer HTTP/2 (by ALPN, over TLS); HTTP/1.1 remains the fallback.
+    #: Offer HTTP/2 to servers (by ALPN, over TLS); other servers get HTTP/1.1.
     http2: bool = True
-    #: "own": the crawler's own transport. "httpx": the standard one, for comparison; it
-    #: does not refuse private addresses.
+    #: "own": the crawler's own transport. "httpx": the transport of httpx, for
+    #: comparison; it does not refuse private addresses.
     transport: Literal["own", "httpx"] = "own"
-    #: Maximum number of sockets open at the same time.
+    #: Maximum number of connections open at the same time.
     connections: int = 100
     #: The longest time to open a connection, including TLS.
     connect: Seconds = Seconds(10)
@@ -124,22 +133,22 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     read: Seconds = Seconds(15)
     #: The longest time for one request and its response.
     total: Seconds = Seconds(120)
-    #: Lowest speed of a body in bytes a second, over `min_rate_window`; 0: no limit.
+    #: The lowest rate at which a body may arrive, in bytes a second; 0: no limit.
     min_rate: Bytes = Bytes(1000)
-    #: The time over which `min_rate` is measured.
+    #: The time over which the rate for `min_rate` is measured.
     min_rate_window: Seconds = Seconds(30)
-    #: The largest body as transferred.
+    #: The largest body as received, before decompression.
     max_body: Bytes = Bytes(32 * 1024**2)
     #: The largest body after decompression.
     max_decoded: Bytes = Bytes(64 * 1024**2)
-    #: The largest ratio of decoded to received bytes. It is checked from the first
-    #: decoded MiB on, against decompression bombs.
+    #: The largest ratio of decompressed to received bytes of a body, against
+    #: decompression bombs. It is checked when over 1 MiB has been decompressed.
     max_ratio: int = 200
     #: Maximum number of content encodings applied to one body.
     max_encodings: int = 2
     #: The largest size of all response headers together.
     max_headers: Bytes = Bytes(64 * 1024)
-    #: Maximum number of response header lines.
+    #: Maximum number of header fields of a response, and of its trailers.
     max_header_count: int = 500
     #: The longest URL; links to longer URLs are skipped.
     max_url: Bytes = Bytes(8 * 1024)
@@ -151,17 +160,17 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Maximum number of nodes of one page (elements, texts and attributes); a page with
     #: more fails as parse_error.
     max_nodes: int = 1_000_000
-    #: Maximum number of nodes of all large pages (over 256 kB) in memory; other pages
-    #: wait for room.
+    #: Maximum number of nodes of all large pages (over 256 kB) in memory together;
+    #: further large pages wait until others are done.
     max_nodes_total: int = 1_000_000
-    #: A file of CA certificates to trust in place of the usual ones.
+    #: A PEM file of CA certificates to trust in place of the usual ones.
     ca_file: str = ""
     #: A PEM file with a client certificate and its key, for servers that require one.
     cert: str = ""
     #: A file with the key of `cert`, if `cert` does not contain it.
     key: str = ""
-    #: If a body has no length, require TLS's close_notify at its end; without it the
-    #: body counts as truncated. false: accept such bodies as complete.
+    #: Count a body without a length as truncated if it ends without TLS's close_notify.
+    #: false: accept such a body as complete.
     require_close_notify: bool = True
     #: Check the servers' certificates.
     verify: bool = True
@@ -175,18 +184,18 @@ class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class PolitenessSettings(
     Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
-    """[politeness]: limits on what is asked of a site."""
+    """[politeness]: limits that protect the sites which are crawled."""
 
     #: Obey robots.txt (RFC 9309).
     robots: bool = True
     #: Maximum number of requests to one host at the same time.
     per_host: int = 4
-    #: Maximum number of requests to one host a second; 0: no limit. Loopback hosts: no
-    #: limit by default.
+    #: Maximum number of requests a second to one host; 0: no limit. The default is no
+    #: limit for loopback hosts, and 8 for others.
     rate: float | None = None
-    #: Maximum number of requests to all hosts together a second; 0: no limit.
+    #: Maximum number of requests a second to all hosts together; 0: no limit.
     total_rate: float = 0
-    #: Maximum number of bytes received from all hosts together a second; 0: no limit.
+    #: Maximum number of bytes received a second from all hosts together; 0: no limit.
     bandwidth: Bytes = Bytes(0)
 
 
@@ -199,7 +208,7 @@ class RetrySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     wait: Seconds = Seconds(1)
     #: The longest pause between two tries.
     wait_max: Seconds = Seconds(60)
-    #: The longest Retry-After that is obeyed; a longer one is shortened to this.
+    #: The longest pause that a Retry-After header may set; a longer one is shortened.
     retry_after_max: Seconds = Seconds(3600)
     #: Response statuses after which the request is tried again.
     statuses: tuple[int, ...] = (408, 425, 429, 500, 502, 503, 504)
@@ -210,9 +219,10 @@ class ProxySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     #: Proxies to choose from: URLs, each with optional tags ("http://host:3128 de").
     list: tuple[str, ...] = ()
-    #: A file with more proxies, one a line.
+    #: A file with more proxies, one on each line.
     file: str = ""
-    #: What keeps the same proxy: each "session", each "host", or nothing ("request").
+    #: What keeps the same proxy for all its requests: each "session", each "host", or
+    #: nothing ("request").
     by: Literal["request", "session", "host"] = "request"
     #: Response statuses that mean that a host has banned the proxy.
     ban_statuses: tuple[int, ...] = ()
@@ -221,34 +231,38 @@ class ProxySettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class StorageSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[storage]: where a job's state is stored."""
+    """[storage]: where the state of jobs is stored; a job is a spider's runs under one
+    name."""
 
     #: The folder of the jobs' databases.
     dir: str = ".crawl"
-    #: "durable": the state survives any crash. "memory": nothing is stored.
+    #: "durable": the state survives a crash. "memory": nothing is stored.
     mode: Literal["durable", "memory"] = "durable"
-    #: "full": the state survives a power cut. "normal": only a crash of the process.
+    #: "full": the state survives a power cut. "normal": it survives only a crash of the
+    #: process.
     synchronous: Literal["full", "normal"] = "full"
     #: The number of finished runs kept for each job.
     keep_runs: int = 10
     #: The number of runs for each job whose items are kept, for `crawl export`.
     keep_items: int = 3
-    #: A PostgreSQL database that processes share, postgresql://host/database, in place
-    #: of `dir`. libpq finds the password in PGPASSWORD, ~/.pgpass or a service.
+    #: A PostgreSQL database in place of `dir`, which several processes can share:
+    #: postgresql://host/database. libpq takes the password from PGPASSWORD, ~/.pgpass
+    #: or a service file.
     url: str = ""
-    #: With `url`: how long a process may be silent before others take over its sites.
+    #: With `url`: if a process does not report for this time, other processes take over
+    #: its hosts.
     lease: Seconds = Seconds(15)
 
 
 class OutputSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[output]: where items go if the command line does not say."""
 
-    #: Outputs of every run; empty: out/NAME-RUN.jsonl.
+    #: The outputs of a run; empty: one file, out/NAME-RUN.jsonl.
     default: tuple[str, ...] = ()
-    #: Put a ' before CSV cells that a spreadsheet would read as a formula.
+    #: Write a ' at the start of a CSV cell that a spreadsheet would read as a formula.
     guard_formulas: bool = True
     #: Let a bad run (exit code 3, or no items) replace the output of an earlier run.
-    #: false: it is published under another name, such as NAME.bad-run-7.jsonl.
+    #: false: its output is published under another name, such as NAME.bad-run-7.jsonl.
     publish_bad: bool = False
 
 
@@ -264,9 +278,10 @@ class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     output: OutputSettings = OutputSettings()
 
     def url_identity(self) -> Callable[[str], str] | None:
-        """Return a function that reduces a URL to the part that identifies it.
+        """Return a function that reduces a URL to the part that identifies its page.
 
-        None: the whole URL identifies it.
+        None if `ignore_params` and `sort_query` are not set: the whole URL identifies
+        the page.
         """
         identity = UrlIdentity(
             self.crawl.ignore_params, sort_query=self.crawl.sort_query
@@ -274,7 +289,7 @@ class Settings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return identity.of if identity else None
 
     def user_agent(self) -> str:
-        """Return the User-Agent header: the crawler's name and the contact."""
+        """Return the User-Agent header: the crawler's name, and the contact if set."""
         if not self.crawl.contact:
             return self.crawl.user_agent
         return f"{self.crawl.user_agent} (+{self.crawl.contact})"
@@ -292,21 +307,23 @@ type_of_section: dict[str, type[Section]] = {
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """Settings from one place; `source` names the place in messages."""
+    """The settings from one place, such as config.toml or the environment."""
 
+    #: The name of the place in error messages.
     source: str
+    #: The values by section and key, as written.
     values: Mapping[str, Mapping[str, Any]]
-    #: [jobs.NAME] tables as written. They are checked later, so that one wrong job does
-    #: not hide the others.
+    #: The [jobs.NAME] tables by name, as written. They are checked when they are used,
+    #: so that an error in one job does not stop the others.
     jobs: Mapping[str, Any] = {}
-    #: [outputs.NAME] tables as written.
+    #: The [outputs.NAME] tables by name, as written.
     outputs: Mapping[str, Any] = {}
 
 
 def build(layers: Iterable[Layer]) -> Settings:
-    """Merge `layers` into one value; later layers take precedence.
+    """Return the merged settings; later layers take precedence.
 
-    ConfigError names a wrong key.
+    ConfigError if a section, key or value is not valid.
     """
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
@@ -334,12 +351,15 @@ def _checked(section: str, values: object, source: str) -> dict[str, Any]:
 def settled(
     kind: type[Section], section: str, key: str, value: Any, source: str
 ) -> Any:
-    """Return `value` converted for `key` of a section. ConfigError if it is not
-    valid."""
+    """Check one setting, and return its value.
+
+    `kind` is the class of the section; `section` and `source` name the section and the
+    place in messages. ConfigError if the key or its value is not valid.
+    """
     if key not in kind.__struct_fields__:
         name = f"setting {section}.{key}"
         raise ConfigError(unknown(name, key, kind.__struct_fields__, source))
-    # TOML has no null; the text "none" stands for None where None is the default.
+    # TOML has no null. So "none" means None for a setting whose default is None.
     if value == "none" and getattr(kind(), key) is None:
         return None
     try:
@@ -368,11 +388,11 @@ def without_password(url: object) -> object:
 
 
 def converted(kind: type[SectionT], values: Mapping[str, Any]) -> SectionT:
-    """Return a section made of values that `settled` has already checked."""
+    """Return a section of class `kind` with values that `settled` has checked."""
     return msgspec.convert(values, kind, strict=False, dec_hook=_quantity_hook)
 
 
-#: Numbers that may be 0; all others must be above 0.
+#: Settings whose number may be 0; all other numbers must be above 0.
 _MAY_BE_ZERO = frozenset(
     {
         "crawl.depth",
@@ -393,8 +413,9 @@ _MAY_BE_ZERO = frozenset(
     }
 )
 _PROXIES = ("http://", "https://", "socks5://", "socks5h://")
-#: The start of a shared store's URL.
+#: How the URL of a database for `storage.url` begins.
 DATABASES = ("postgresql://", "postgres://")
+#: Settings whose text may be empty.
 _MAY_BE_EMPTY = frozenset(
     {
         "crawl.contact",
@@ -435,7 +456,7 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
     elif name in _STATUSES:
         for status in values:
             if not 100 <= status <= 599:
-                raise ValueError(f"{status} is no HTTP status; use 100 to 599")
+                raise ValueError(f"{status} is not an HTTP status; use 100 to 599")
 
 
 def _check_number(name: str, value: float) -> None:
@@ -469,7 +490,10 @@ def check_proxy(value: str) -> None:
         raise ValueError(SOCKS_NEEDS)
 
 
-SOCKS_NEEDS = "SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
+#: The error for a SOCKS proxy if the extra `socks` is not installed.
+SOCKS_NEEDS = (
+    "a SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
+)
 
 
 def has_socks() -> bool:
@@ -481,7 +505,10 @@ def has_socks() -> bool:
 
 
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:
-    """Return a one-line error for an unknown name, with the nearest valid name."""
+    """Return the error text for an unknown name, with the most similar valid name.
+
+    `what` describes the unknown thing, `source` is the place where it was found.
+    """
     names = list(valid)
     near = nearest_name(name, names)
     hint = f"did you mean {near!r}?" if near else "valid are " + ", ".join(names)
@@ -497,11 +524,11 @@ def _quantity_hook(kind: type, value: Any) -> Any:
 
 
 def from_file(folder: Path) -> tuple[Layer, Path | None]:
-    """Read the project's settings in `folder`: config.toml, or [tool.crawl] of
-    pyproject.toml.
+    """Read a project's settings from config.toml, or [tool.crawl] of pyproject.toml.
 
-    Return the settings, and the file that holds them (None if there is none). A
-    config.toml without a known section belongs to another program and is ignored.
+    Return the settings, and their file (None if there is none). A config.toml without a
+    known section is taken to belong to another program, and is ignored. ConfigError if
+    both files have settings, or one cannot be read.
     """
     own = _tables(folder / "config.toml")
     ours = {name: own[name] for name in own if name in (*type_of_section, *_NAMED)}
@@ -509,8 +536,8 @@ def from_file(folder: Path) -> tuple[Layer, Path | None]:
     shared = tool.get("crawl", {}) if isinstance(tool, dict) else {}
     if ours and shared:
         raise ConfigError(
-            f"Both {folder / 'config.toml'} and [tool.crawl] in pyproject.toml hold "
-            "settings; keep one of them"
+            f"Both {folder / 'config.toml'} and [tool.crawl] in pyproject.toml have "
+            "settings; keep them in one of the two"
         )
     if ours:
         return _layer("config.toml", own), folder / "config.toml"
@@ -524,12 +551,13 @@ def _layer(source: str, tables: dict[str, Any]) -> Layer:
     for section, values in named.items():
         if not isinstance(values, dict):
             raise ConfigError(
-                f"{source}: {section} must be tables, each as [{section}.NAME]"
+                f"{source}: [{section}] must hold tables; write each as "
+                f"[{section}.NAME]"
             )
     return Layer(source, tables, **named)
 
 
-#: Sections whose tables have names chosen by the user.
+#: Sections that hold tables, whose names the user chooses: [jobs.NAME].
 _NAMED = ("jobs", "outputs")
 
 
@@ -546,7 +574,7 @@ def _tables(path: Path) -> dict[str, Any]:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Layer:
-    """Return settings from environment variables such as CRAWL_HTTP__READ=5."""
+    """Return the settings in environment variables, such as CRAWL_HTTP__READ=5s."""
     values: dict[str, dict[str, Any]] = {}
     for name, text in environ.items():
         section, found, key = name.removeprefix("CRAWL_").partition("__")
@@ -556,7 +584,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Layer:
 
 
 def from_flags(pairs: Iterable[str]) -> Layer:
-    """Return settings from `-s section.key=value` flags."""
+    """Return the settings in `-s section.key=value` flags; `pairs` are without `-s`."""
     values: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -568,7 +596,7 @@ def from_flags(pairs: Iterable[str]) -> Layer:
 
 
 def parse_value(text: str) -> Any:
-    """Return the TOML value that `text` spells, else the text itself."""
+    """Return the value of `text` as TOML; if it is not valid TOML, the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,8 +1,8 @@
-"""The counters of a run, how it ended, and its report.
+"""The counters of a run, the reason why it ended, and its report.
 
-The store changes the counters in the same transaction as the event that they count. So
-they survive a crash and add up: found = pages + failed + skipped + redirected +
-pending.
+The store changes a counter in the same transaction as the event that it counts. So the
+counters survive a crash, and they add up: found = pages + failed + skipped + redirected
++ pending.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ class Counters(msgspec.Struct, omit_defaults=True):
     """The counters of a run so far. Each dict maps a word, such as a reason, to a
     count."""
 
-    #: URLs that entered the store.
+    #: URLs that were added to the store.
     found: int = 0
     #: URLs whose page was processed by a callback without an error.
     pages: int = 0
-    #: Items written; `dropped` counts the items that were not.
+    #: Items that were accepted; `dropped` counts the others.
     items: int = 0
     #: URLs that failed for good, and how many of them were start URLs.
     failed: int = 0
     start_failed: int = 0
     #: URLs whose response was a redirect to another URL.
     redirected: int = 0
-    #: Failed attempts that were scheduled again.
+    #: Failed tries after which the request was queued again.
     retried: int = 0
-    #: Requests made by `self.fetch` for pages.
+    #: Requests that the spider made with `self.fetch`.
     fetched: int = 0
     #: Bytes of response bodies received.
     bytes: int = 0
-    #: URLs skipped on purpose, by reason or filter.
+    #: URLs that were skipped on purpose, by reason or filter; they did not fail.
     skipped: dict[str, int] = {}
-    #: Fetched URLs that a callback skipped, by the spider's own reasons.
+    #: Fetched URLs whose callback raised Skip, by its reason.
     own_skips: dict[str, int] = {}
-    #: The spider's own counters, from `count`.
+    #: The spider's own counters, made with `self.count`.
     own: dict[str, int] = {}
-    #: Items that were not written, by reason.
+    #: Items that were dropped, by reason.
     dropped: dict[str, int] = {}
-    #: Failed URLs and failed attempts that were scheduled again, by reason.
+    #: URLs that failed for good, and tries that failed and were repeated, by reason.
     errors: dict[str, int] = {}
     retries: dict[str, int] = {}
     #: Responses by status, and by HTTP version.
@@ -70,7 +70,7 @@ class Counters(msgspec.Struct, omit_defaults=True):
 
 
 def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
-    """Add to the count of a word; a word whose count becomes 0 is removed."""
+    """Add `amount` to the count of a word; if the count becomes 0, remove the word."""
     total = counts.get(word, 0) + amount
     if total:
         counts[word] = total
@@ -78,24 +78,29 @@ def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
         counts.pop(word, None)
 
 
-# Prefixes of internal words in `Counters.own`. A spider's own words never begin with a
-# space.
+# Prefixes of words in `Counters.own` that count values of typed items. The words of a
+# spider never begin with a space.
 _FILLED, _EMPTY = " filled ", " empty "
 
 
 def fill_words(field: str, filled: int, asked: int) -> dict[str, int]:
-    """Return counts of how many items had a value in `field`, for `Counters.own`."""
+    """Return what to add to `Counters.own` for items with the field "Class.field".
+
+    `asked` is the number of items that have the field, `filled` the number of these
+    items that have a value for it.
+    """
     counts = {_FILLED + field: filled, _EMPTY + field: asked - filled}
     return {word: amount for word, amount in counts.items() if amount}
 
 
 def own_counts(own: Mapping[str, int]) -> dict[str, int]:
-    """Return only the counters that the spider itself made."""
+    """Return those counters of `Counters.own` that the spider made."""
     return {word: amount for word, amount in own.items() if word[0] != " "}
 
 
 def fill_rates(own: Mapping[str, int]) -> dict[str, float]:
-    """Return the share of items with a value in each field: {"Class.field": 0.98}."""
+    """Return for each field of typed items the share of items that have a value for it,
+    such as {"Class.field": 0.98}."""
     rates = {}
     for word in sorted(own):
         if word[0] == " ":
@@ -119,13 +124,14 @@ class FinishReason(StrEnum):
     CLOSING_ERROR = "closing_error"
     SINK_ERROR = "sink_error"
     CRASHED = "crashed"
-    #: Only for an unfinished run: a process works on it, or its process was killed.
+    #: The states of an unfinished run: a process works on it now, or was killed.
     RUNNING = "running"
     KILLED = "killed"
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run is over, so that the next `crawl run` starts a new one."""
+        """Whether the run is over, so that the next `crawl run` starts a new one and
+        does not resume this one."""
         return self in _COMPLETE
 
 
@@ -143,11 +149,11 @@ _COMPLETE = frozenset(
 
 
 class Shortfall(msgspec.Struct, frozen=True):
-    """A limit that a complete run did not meet: the reason for exit code 3."""
+    """A quality limit that a run did not meet; the run is bad, with exit code 3."""
 
     #: The name of the limit: "start_urls", "errors", "max_error_rate" or "min_items".
     bound: str
-    #: The allowed value of the limit, and the actual value of the run.
+    #: The value that the limit allows, and the actual value in the run.
     allowed: float
     came: float
     #: The shortfall as a sentence.
@@ -155,77 +161,99 @@ class Shortfall(msgspec.Struct, frozen=True):
 
 
 class WrittenOutput(msgspec.Struct, frozen=True):
-    """An output that is published."""
+    """An output that is complete, and is in its final place."""
 
     #: The path or URL of the output.
     place: str
-    #: The number of the run's items in it; None if it takes only some item types.
+    #: The number of the run's items in the output; None if it takes only some item
+    #: types.
     items: int | None = None
-    #: Its size in bytes; None if it is not a local file.
+    #: The size in bytes; None if the output is not a local file.
     bytes: int | None = None
 
 
 # Over 12 attributes: a plain value with one field for each figure of a report.
 class Report(msgspec.Struct):
-    """The result of a run; `summary()` returns the keys of `--summary`."""
+    """The result of a run; `summary()` returns it as `--summary` writes it."""
 
     spider: str
+    #: The name under which the run's state is stored.
     job: str
+    #: The number of the run in its job.
     run: int
-    #: The start of the run: ISO 8601, UTC.
+    #: The start and the end of the run: ISO 8601, UTC.
     started: str
     finished: str
     finish_reason: FinishReason
-    #: The text of the spider's `raise StopCrawl(...)`; "" without one.
+    #: The reason of the StopCrawl that the spider raised; "" if it raised none.
     stop_reason: str = ""
     exit_code: int = 0
     #: Why the run is bad (exit code 3); empty for a good run.
     shortfalls: tuple[Shortfall, ...] = ()
+    #: URLs found; they are equal to pages + failed + redirected + skipped + pending.
     found: int = 0
+    #: URLs whose page was processed by a callback without an error.
     pages: int = 0
     #: The items themselves if the crawl had no other output; else empty.
     items: list[Any] = msgspec.field(default_factory=list)
     item_count: int = 0
     #: The published outputs.
     written: tuple[WrittenOutput, ...] = ()
+    #: Items that were dropped, by reason.
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
+    #: URLs that failed for good.
     failed: int = 0
+    #: URLs whose response was a redirect to another URL.
     redirected: int = 0
+    #: Failed tries after which the request was queued again.
     retried: int = 0
-    #: Requests made by `self.fetch`; they are not counted as pages.
+    #: Requests that the spider made with `self.fetch`; they are not counted as pages.
     fetched: int = 0
+    #: URLs that were skipped, by reason or filter.
     skipped: dict[str, int] = msgspec.field(default_factory=dict)
+    #: URLs that are still waiting.
     pending: int = 0
-    #: The spider's own counters, from `count`.
+    #: The spider's own counters, made with `self.count`.
     counts: dict[str, int] = msgspec.field(default_factory=dict)
-    #: The share of typed items with a value in each field, as `{"Book.price": 0.98}`.
+    #: For each field of typed items: the share of items that have a value for it, as
+    #: `{"Book.price": 0.98}`.
     fields: dict[str, float] = msgspec.field(default_factory=dict)
+    #: Bytes of response bodies received.
     bytes: int = 0
+    #: The duration of the run, including earlier processes of a resumed run.
     seconds: float = 0.0
     pages_per_second: float = 0.0
+    #: Responses by status.
     statuses: dict[str, int] = msgspec.field(default_factory=dict)
+    #: URLs that failed for good, by reason.
     errors: dict[str, int] = msgspec.field(default_factory=dict)
+    #: Responses by HTTP version.
     http_versions: dict[str, int] = msgspec.field(default_factory=dict)
-    #: For each proxy of the list: its requests, failures and bans, in this process
-    #: only. The names contain no credentials.
+    #: For each proxy in [proxies]: the requests, failures and bans of this process. The
+    #: names contain no passwords.
     proxies: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    #: Connections that were opened.
     connections: int = 0
-    #: How often an origin was changed back to HTTP/1.1 after HTTP/2 errors.
+    #: How often the crawler changed an origin to HTTP/1.1 after errors with HTTP/2.
     http2_fallbacks: int = 0
     #: How often a request waited for a free connection because of a connection limit.
     pool_waits: int = 0
-    #: Functions of the spider that blocked the event loop often, and for how many
-    #: seconds.
+    #: Functions of the spider that blocked the event loop often, with the seconds that
+    #: they blocked it.
     blocking: dict[str, float] = msgspec.field(default_factory=dict)
+    #: Number of hosts that received requests.
     hosts: int = 0
+    #: The largest memory use of the process.
     peak_rss_mb: float = 0.0
+    #: Whether this process resumed a run that an earlier process began.
     resumed: bool = False
     version: str = __version__
-    #: Problems and what to do about them: lines for a person.
+    #: Problems of the run, and what to do about them: lines of text.
     advice: list[str] = msgspec.field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
-        """Return the report as JSON values; `items` is the number of items."""
+        """Return the report as JSON values; `items` is the number of items, and
+        `advice` is not included."""
         values = msgspec.structs.asdict(self)
         values["items"] = values.pop("item_count")
         values["finish_reason"] = str(self.finish_reason)
@@ -238,7 +266,7 @@ class Report(msgspec.Struct):
 
     @classmethod
     def of_summary(cls, summary: Mapping[str, Any]) -> Report:
-        """Return the report whose `summary()` is given, also one of another version."""
+        """Return the report whose `summary()` is given; unknown keys are ignored."""
         values = dict(summary)
         values["item_count"] = values.pop("items")
         values["finish_reason"] = FinishReason(values["finish_reason"])
@@ -255,7 +283,7 @@ def _largest_first(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def totals(counters: Counters) -> dict[str, Any]:
-    """Return the figures of a report that follow from the counters alone."""
+    """Return the fields of a Report that can be computed from the counters alone."""
     skipped = dict(counters.skipped)
     rows = sum(skipped.get(reason, 0) for reason in Reason if reason.is_skip)
     for reason, amount in counters.own_skips.items():
@@ -283,14 +311,14 @@ def totals(counters: Counters) -> dict[str, Any]:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a count with its noun: `1 item`, `2 items`."""
+    """Return a count with its noun, such as `1 item` or `2 items`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def is_good(report: Report) -> bool:
-    """Return whether the run's output may replace that of an earlier run.
+    """Return whether a run is good, so that its output may replace an earlier one.
 
-    It may if the run is complete, ended well, and has items.
+    A good run ended with exit code 0 and has items.
     """
     return report.exit_code == 0 and report.item_count > 0
 
@@ -305,8 +333,10 @@ def shortfalls(
 ) -> tuple[Shortfall, ...]:
     """Return the limits that a run did not meet.
 
-    Without a `max_error_rate`, every start URL and nine in ten of the other URLs must
-    succeed. `errors` is the number of failures that ends a run.
+    `start_failed` is the number of start URLs that failed, `max_error_rate` the share
+    of pages that may fail, `min_items` the number of items that the run must have, and
+    `errors` the number of failed pages that ends a run. If `max_error_rate` is None, no
+    start URL and at most one page in ten may fail.
     """
     found = []
     if errors is not None and report.finish_reason is FinishReason.ERRORS_LIMIT:
@@ -334,15 +364,16 @@ def shortfalls(
 
 
 def _percent(share: float) -> str:
-    """Return a share as a percentage with two digits, so that 0.1 % does not
-    become 0 %."""
+    """Return a share as a percentage with three digits, so that 0.1 % does not become
+    0 %."""
     return f"{share * 100:.3g}%"
 
 
 def exit_code(report: Report) -> int:
-    """Return the exit code of a run that ended in order: 0, 1, 3 or 4.
+    """Return the exit code of a run: 0, 1, 3 or 4.
 
-    If several apply, the first of 1, 4 and 3 is used.
+    1: an error ended the run. 4: it was interrupted. 3: it is complete, but missed a
+    limit.
     """
     reason = report.finish_reason
     if reason in (
@@ -357,7 +388,7 @@ def exit_code(report: Report) -> int:
     return POOR if report.shortfalls else 0
 
 
-#: The exit code of a run that is complete but missed a limit.
+#: The exit code of a bad run: it is complete, but did not meet a limit.
 POOR = 3
-#: A run is bad if a larger share of its pages failed.
+#: The share of pages that may fail, if the user has not set one.
 DEFAULT_ERROR_RATE = 0.1

@@ -1,4 +1,4 @@
-"""FakeSite: a site made of a dictionary, to test spiders without network or server.
+"""FakeSite: a web site made from a dictionary, to test spiders without a network.
 
     site = FakeSite({
         "https://books.example/": "<a class=next href=/2>more</a>",
@@ -6,8 +6,8 @@
     })
     assert crawl(Books, transport=site).items == [{"title": "Emma"}]
 
-Rule: an answer is sent as a stream of bytes, as a server does. So status, media type,
-decoding and limits work as in a real crawl.
+Rule: a response is a stream of bytes, as from a server. So status, media type, decoding
+and limits work as in a real crawl.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ from crawler.web import urls
 
 __all__ = ["Answer", "FakeSite", "Page", "Received"]
 
-#: HTML text, bytes, the path of a saved file, JSON, or an iterator of pieces.
+#: A body: HTML as text, bytes, the path of a saved file, a JSON value, or an async
+#: iterator of its pieces.
 Body: TypeAlias = (
     str | bytes | Path | dict[str, Any] | list[Any] | AsyncIterable[bytes] | None
 )
-#: A body, (status, body) or (status, headers, body); or a Reason or an error to raise.
+#: A response: a body, (status, body) or (status, headers, body); or an error to raise,
+#: as a Reason or an exception.
 Answer: TypeAlias = (
     Body | tuple[int, Body] | tuple[int, Mapping[str, str], Body] | Reason | Exception
 )
-#: An answer, or a function of the request that returns one; it may be async.
+#: A response for a URL, or a function (async or not) that returns one for a request.
 Page: TypeAlias = Answer | Callable[[httpx.Request], Answer | Awaitable[Answer]]
 
 _PIECE = 64 * 1024
@@ -53,7 +55,7 @@ class Received:
     url: str
     headers: httpx.Headers
     content: bytes
-    #: The proxy of the request; "" if there was none.
+    #: The URL of the request's proxy; "" if there was none.
     proxy: str = ""
 
     def json(self) -> Any:
@@ -62,12 +64,18 @@ class Received:
 
 
 class FakeSite(httpx.MockTransport):
-    """A transport that answers from `pages`, by absolute URL, for any host.
+    """An httpx transport that sends no request: it responds with one of `pages`.
 
-    A page is HTML as text; bytes or the `Path` of a saved file, whose type follows from
-    the URL's extension (HTML without one); a dict or list for JSON; `(status, body)`;
-    `(status, headers, body)`; a `Reason` such as `Reason.CONNECT_REFUSED`, or an
-    exception to raise; or a function of the `httpx.Request` that returns one of these.
+    `pages` maps absolute URLs, of any hosts, to pages. A page is one of these:
+
+    - text: HTML
+    - bytes, or the `Path` of a saved file: the media type follows from the extension of
+      the URL, or of the file; it is HTML without an extension
+    - a dict or list: JSON
+    - `(status, body)` or `(status, headers, body)`
+    - a `Reason`, such as `Reason.CONNECT_REFUSED`, or an exception: the request fails
+    - a function, async or not: it is called with the `httpx.Request`, and returns one
+      of these
 
     Any other URL is a 404, including robots.txt. URLs are compared in canonical form,
     with their query and without their fragment.
@@ -75,11 +83,11 @@ class FakeSite(httpx.MockTransport):
 
     def __init__(self, pages: Mapping[str, Page]) -> None:
         super().__init__(self._respond)
-        #: The pages by canonical URL; may be changed between two requests.
+        #: The pages by canonical URL; a test may change them between two requests.
         self.pages: dict[str, Page] = {}
         for url, page in pages.items():
             self.pages[_canonical(url)] = page
-        #: Every request in the order of arrival, including those for robots.txt.
+        #: The requests in the order of arrival, including those for robots.txt.
         self.requests: list[Received] = []
 
     @property
@@ -104,7 +112,7 @@ class FakeSite(httpx.MockTransport):
 
 
 async def _answer(page: Page, request: httpx.Request) -> Answer:
-    """Return the page itself, or its result if it is a function."""
+    """Return the page itself; if it is a function, its result."""
     if not callable(page):
         return page
     answer = page(request)
@@ -115,7 +123,7 @@ def _canonical(url: str) -> str:
     try:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
-        raise ConfigError(f"FakeSite: {url!r}: {exc}") from exc
+        raise ConfigError(f"FakeSite({{{url!r}: ...}}): {exc}") from exc
 
 
 async def _response(request: httpx.Request, url: str, answer: Answer) -> httpx.Response:
@@ -146,7 +154,7 @@ def _parts(answer: Answer) -> tuple[int, Mapping[str, str], Body]:
 
 
 def _content(url: str, body: Body) -> tuple[bytes | AsyncIterable[bytes], str]:
-    """Return the body's bytes, and the media type that a server would declare."""
+    """Return the bytes of a body, and the Content-Type that a server would send."""
     if body is None:
         return b"", ""
     if isinstance(body, str):
@@ -154,7 +162,10 @@ def _content(url: str, body: Body) -> tuple[bytes | AsyncIterable[bytes], str]:
     if isinstance(body, dict | list):
         return json.dumps(body).encode(), "application/json"
     if not isinstance(body, bytes | AsyncIterable):
-        raise ConfigError(f"FakeSite cannot answer {url} with {body!r}")
+        raise ConfigError(
+            f"FakeSite: the page for {url} is {body!r}; give text, bytes, a Path, a "
+            "dict, a list or (status, headers, body)"
+        )
     ending = _ending(url)
     kind = _types.types_map[True].get(ending, "application/octet-stream")
     return body, kind if ending else "text/html"
@@ -168,8 +179,10 @@ def _ending(url: str) -> str:
 
 
 class _Stream(httpx.AsyncByteStream):
-    """A body in pieces. Otherwise httpx would read and decode all of it without a
-    limit."""
+    """A body in pieces, so that the crawler decodes it and checks its limits.
+
+    httpx would decode a whole body at once, without limits.
+    """
 
     def __init__(self, content: bytes | AsyncIterable[bytes]) -> None:
         self._content = content
@@ -183,7 +196,7 @@ class _Stream(httpx.AsyncByteStream):
                 yield piece
 
     async def aclose(self) -> None:
-        """Close an unfinished generator together with its connection."""
+        """Close the body's generator, which may be unfinished."""
         close = getattr(self._content, "aclose", None)
         if close is not None:
             await close()

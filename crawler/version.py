@@ -1,3 +1,3 @@
-"""The version number, read by the build and used in the User-Agent."""
+"""The version number of the package; the build reads this file."""
 
 __version__ = "0.2.0"

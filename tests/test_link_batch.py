@@ -82,7 +82,9 @@ def test_rewrite_is_given_absolute_urls_and_may_leave_one_out() -> None:
 def test_rewrite_that_gives_no_url_is_an_error() -> None:
     rewrite: Any = lambda url: 3  # noqa: E731
 
-    with pytest.raises(ConfigError, match=r"it gave 3 for https://site\.example/a"):
+    with pytest.raises(
+        ConfigError, match=r"the function returned 3 for https://site\.example/a"
+    ):
         page().follow_links(rewrite=rewrite)
 
 

@@ -84,7 +84,8 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "retry", "statuses", [99],
-            "config.toml: retry.statuses = [99]: 99 is no HTTP status; use 100 to 599",
+            "config.toml: retry.statuses = [99]: 99 is not an HTTP status; use 100 "
+            "to 599",
             id="no status",
         ),
         pytest.param(
@@ -233,7 +234,9 @@ def test_settings_in_two_files_are_an_error_that_names_both(tmp_path: Path) -> N
     (tmp_path / "config.toml").write_text("[crawl]\nworkers = 3\n")
     (tmp_path / "pyproject.toml").write_text("[tool.crawl.crawl]\nworkers = 3\n")
 
-    with pytest.raises(ConfigError, match=r"config.toml.*pyproject.toml.*keep one"):
+    with pytest.raises(
+        ConfigError, match=r"config.toml.*pyproject.toml.*keep them in one"
+    ):
         settings.from_file(tmp_path)
 
 
@@ -289,7 +292,7 @@ def test_a_socks_proxy_without_its_extra_is_refused_before_the_run() -> None:
     )
 
     first, second = run.stdout.splitlines()
-    needs = "SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
+    needs = "a SOCKS proxy needs the extra `socks`: pip install 'exact-crawler[socks]'"
     assert first == f"file: http.proxy = 'socks5://***@p.example:1': {needs}"
     assert second == f"proxy 'socks5://***@p.example:1': {needs}"
 

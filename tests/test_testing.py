@@ -233,5 +233,5 @@ def test_a_page_at_no_url_is_a_mistake_in_the_test() -> None:
 async def test_a_body_of_no_known_kind_is_a_mistake_in_the_test() -> None:
     site = FakeSite({URL: (200, 7)})  # type: ignore[dict-item]
 
-    with pytest.raises(FetchError, match="cannot answer"):
+    with pytest.raises(FetchError, match="the page for"):
         await fetch(URL, transport=site)
