@@ -1,16 +1,19 @@
-"""A JSON interface: a search by POST, page by page, each asked for by the last one."""
+"""Searches a JSON API by POST. Each page of results holds the cursor of the next page.
+
+crawl run api -a endpoint=https://api.example/search -a query=emma
+"""
 
 from crawler import Arg, Request, Response, Results, Spider
 
 
 class Search(Spider):
     name = "api"
-    endpoint: str = Arg("https://api.example/search", help="where the search is")
-    query: str = Arg(help="what to look for")
-    size: int = Arg(50, help="results a page")
+    endpoint: str = Arg("https://api.example/search", help="the URL of the search")
+    query: str = Arg(help="the words to search for")
+    size: int = Arg(50, help="the number of results on a page")
 
     def page(self, cursor: str | None) -> Request:
-        """The request for the results behind `cursor`; None: the first ones."""
+        """Return the request for the results at `cursor`; None: the first page."""
         search = {"query": self.query, "size": self.size, "cursor": cursor}
         return Request(self.endpoint, json=search, method="POST")
 

@@ -1,4 +1,4 @@
-"""A bookshop: shelves lead to books, and each book is one item, once."""
+"""Reads a bookshop: follows its lists to the books, and makes one item of each book."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from crawler import Arg, Dedupe, Required, Response, Results, Spider
 
 @dataclass
 class Book:
-    """What is kept of a book's own page."""
+    """An item: the data of one book, from the book's own page."""
 
     title: str
     price: str

@@ -1,8 +1,10 @@
-"""A shop by its sitemap: every product, read by its linked data.
+"""Reads every product of a shop: finds the pages in its sitemap, and reads their linked
+data.
 
     crawl run catalogue -a site=https://shop.example/
 
-With `since = "2026-01-01"` only what has changed since then.
+With the class attribute `since = "2026-01-01"` the spider reads only pages that have
+changed since that day.
 """
 
 from typing import Annotated
@@ -13,7 +15,7 @@ from crawler import Arg, Response, Results, Rule, SitemapSpider, linked_data
 
 
 class Product(msgspec.Struct):
-    """What a product's page says of it for search engines."""
+    """An item: the data that a product's page has for search engines."""
 
     name: Annotated[str, linked_data("Product", "name")]
     sku: Annotated[str | None, linked_data("Product", "sku")] = None

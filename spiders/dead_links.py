@@ -1,11 +1,14 @@
-"""The dead links of a site, and the page that each was found on first."""
+"""Lists the dead links of a site, each with the first page on which it was found.
+
+crawl run dead_links -a site=https://site.example/
+"""
 
 from crawler import Arg, Failure, Reason, Response, Results, Spider
 
 
 class DeadLinks(Spider):
     name = "dead_links"
-    site: str = Arg(help="where to begin; all pages of the host are followed")
+    site: str = Arg(help="the first page; all pages of its host are read")
 
     @property
     def start_urls(self) -> list[str]:
@@ -16,7 +19,7 @@ class DeadLinks(Spider):
 
     async def dead(self, failure: Failure) -> Results:
         if failure.reason is Reason.UNWANTED_TYPE:
-            return  # a picture, a PDF: there, if no page
+            return  # the target exists, but is not a page: a picture, a PDF
         yield {
             "url": failure.request.url,
             "on": failure.request.meta["on"],

@@ -1,11 +1,14 @@
-"""Documentation: every page in the folder of its start page, with its title."""
+"""Reads the titles of a site's documentation: of all pages in the start page's folder.
+
+crawl run docs -a start_page=https://docs.example/guide/index.html
+"""
 
 from crawler import Arg, Response, Results, Spider
 
 
 class Docs(Spider):
     name = "docs"
-    start_page: str = Arg(help="where to begin; its folder is followed, nothing else")
+    start_page: str = Arg(help="the first page; only pages in its folder are read")
 
     @property
     def start_urls(self) -> list[str]:

@@ -1,4 +1,7 @@
-"""A feed too long to be held in memory: JSON lines, an item as soon as its line is."""
+"""Reads a feed of JSON lines that is too large for memory: each line is one item.
+
+crawl run feed -a url=https://feed.example/all.jsonl
+"""
 
 import json
 
@@ -7,7 +10,7 @@ from crawler import Arg, Request, Response, Results, Spider
 
 class Feed(Spider):
     name = "feed"
-    url: str = Arg(help="the address of the feed, one JSON object a line")
+    url: str = Arg(help="the URL of the feed, with one JSON object on each line")
 
     async def start(self) -> Results:
         yield Request(self.url, stream=True)

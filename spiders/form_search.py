@@ -1,4 +1,4 @@
-"""A search form: one search for each term, and every page of its results.
+"""Fills in a search form, once for each term, and reads every page of the results.
 
 crawl run form_search -a terms="emma,persuasion"
 """
@@ -9,7 +9,7 @@ from crawler import Arg, Response, Results, Spider
 class FormSearch(Spider):
     name = "form_search"
     page: str = Arg("https://library.example/search", help="the page with the form")
-    terms: str = Arg("emma", help="what to look for, separated by commas")
+    terms: str = Arg("emma", help="the terms to search for, separated by commas")
 
     @property
     def start_urls(self) -> list[str]:

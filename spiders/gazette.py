@@ -1,8 +1,8 @@
-"""An official gazette: every issue of a year, with its PDF.
+"""Reads every issue of an official gazette in a year, and downloads its PDF.
 
     crawl run gazette -a year=2026
 
-A night later only new issues are fetched: what is unchanged stays where it is.
+The next run downloads only new and changed PDFs; it keeps the others.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from crawler import Arg, File, Files, Response, Results, Spider, css
 
 @dataclass
 class Issue:
-    """One row of the list of issues."""
+    """An item: one row of the list of issues, and its PDF."""
 
     title: Annotated[str, css("td.title")]
     published: Annotated[date, css("time", attr="datetime")]
@@ -24,7 +24,9 @@ class Issue:
 
 class Gazette(Spider):
     name = "gazette"
-    site: str = Arg("https://gazette.example", help="without a slash at its end")
+    site: str = Arg(
+        "https://gazette.example", help="the site, without a slash at its end"
+    )
     year: int = Arg(2026, help="the year of the issues")
     pipelines = [
         Files("pdf_url", to="pdf", path="{host}/{name}", types=["application/pdf"])

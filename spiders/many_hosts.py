@@ -1,8 +1,10 @@
-"""The front pages of many hosts: title, language, server, and where each one leads.
+"""Reads the front pages of many hosts: title, language, server, and the hosts that each
+page links to.
 
     crawl run many_hosts --urls hosts.txt
 
-One URL a line. A host that does not answer costs the others nothing.
+The file has one URL on each line. A host that does not respond does not delay the
+others.
 """
 
 from collections.abc import Iterable

@@ -1,8 +1,10 @@
-"""Pages for members: logs in by the site's own form, and again when it must.
+"""Reads pages for members: logs in by the site's form, and again if the site has logged
+it out.
 
     crawl run members -a site=https://shop.example -a user=emma -a password=...
 
-Rename what your site calls otherwise: the form, its fields, what says "log in".
+Change what is different on your site: the selector of the form, the names of its
+fields, and how `is_wall` recognises a page that asks to log in.
 """
 
 from crawler import Arg, Request, Response, Results, Session, Spider

@@ -1,4 +1,4 @@
-"""A newspaper: sections lead to articles, each read by its linked data.
+"""Reads a newspaper: follows its sections to the articles, and reads their linked data.
 
 crawl run news -a site=https://news.example/
 """

@@ -1,8 +1,9 @@
-"""An API behind a login: a token that expires, and pages by cursor.
+"""Reads an API that needs a login: its token expires, and it has pages with cursors.
 
     crawl run orders -a user=emma -a password=...
 
-The token is fetched when a request needs it, and again when the API refuses it.
+The spider gets a token before the first request, and a new one when the token has
+expired or the API refuses it.
 """
 
 import time
@@ -12,7 +13,10 @@ from crawler import Arg, Request, Response, Results, Retry, Spider
 
 class Orders(Spider):
     name = "orders"
-    api: str = Arg("https://api.shop.example", help="without a slash at its end")
+    api: str = Arg(
+        "https://api.shop.example",
+        help="the URL of the API, without a slash at its end",
+    )
     user: str = Arg("emma", help="the user's name")
     password: str = Arg("secret", help="the password")
     statuses = [401]
@@ -41,7 +45,7 @@ class Orders(Spider):
     async def parse(self, response: Response) -> Results:
         if response.status_code == 401:
             self.expires = 0.0
-            raise Retry("the token is over")
+            raise Retry("token expired")
         page = response.json()
         for order in page["orders"]:
             yield order
