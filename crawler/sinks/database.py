@@ -141,10 +141,10 @@ class Database(Sink):
                 connection, is_first=is_first, aside=aside
             )
             self._table.create(columns_of(self._item_type) if self._item_type else {})
-            if not self._table.is_ours():
+            if missing := self._table.missing_columns():
                 raise ConfigError(
-                    f"{self.path} has a table `{self._swap.name}` that no crawl has "
-                    "made; use another file"
+                    f"{self.path} has a table `{self._swap.name}`, but not from a "
+                    f"crawl: it lacks {', '.join(missing)}; use another file"
                 )
             if recorded is not None and not is_first:
                 # Rows beyond the recorded position come again, unless the store has

@@ -55,15 +55,16 @@ class Table:
     def exists(self) -> bool:
         return bool(self._found())
 
-    def is_ours(self) -> bool:
-        """Return whether the table has the columns that every items table has."""
-        return set(OWN) <= {column.name for column in self._found()}
+    def missing_columns(self) -> list[str]:
+        """Return which of the columns that every items table has are missing."""
+        found = {column.name for column in self._found()}
+        return [name for name in OWN if name not in found]
 
     def create(self, columns: dict[str, Kind]) -> None:
         """Create the table if it is missing, with a column for each known field."""
         self._connection.execute(_CREATE.format(quoted(self.name)))
         self.forget()
-        if self.is_ours():
+        if not self.missing_columns():
             for field, kind in columns.items():
                 self._column(field, kind)
 
@@ -172,7 +173,7 @@ class TableSwap:
             return second
         if aside and (beside := Table(connection, self.aside(aside))).exists():
             beside.rename(second.name)
-        has_swapped = main.exists() and main.is_ours() and not second.exists()
+        has_swapped = not main.missing_columns() and not second.exists()
         return main if has_swapped else second
 
     def put_in_place(

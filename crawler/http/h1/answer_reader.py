@@ -253,8 +253,9 @@ class AnswerReader:
         fields = self._fields if self.framing is None else self._trailers
         fields.append((name, value))
         if len(fields) > self._max_fields:
+            what = "header lines" if self.framing is None else "trailers"
             self.error = HeaderTooLargeError(
-                f"There are over {self._max_fields:,} header lines (max_header_count)"
+                f"There are over {self._max_fields:,} {what} (max_header_count)"
             )
             raise self.error
 
@@ -280,10 +281,16 @@ class AnswerReader:
 
     def _take_informational(self, status: int) -> None:
         self._informational += 1
-        if status == 101 or self._informational > _MAX_INFORMATIONAL:
+        if status == 101:
             self.error = UnreadableError(
-                f"Informational response {self._informational} has status {status}; "
-                f"at most {_MAX_INFORMATIONAL} are accepted, and no 101"
+                "The server switches protocols (status 101), which the request did not "
+                "offer"
+            )
+            raise self.error
+        if self._informational > _MAX_INFORMATIONAL:
+            self.error = UnreadableError(
+                f"There are over {_MAX_INFORMATIONAL} informational responses before "
+                f"the final one; the last has status {status}"
             )
             raise self.error
         self._fields, self._reason = [], b""

@@ -178,8 +178,9 @@ class FrameHandlers:
             return
         most = self._connection.max_header_count
         if len(fields) > most:
+            what = "trailers have" if stream.has_head else "head has"
             error = HeaderTooLargeError(
-                f"The head has {len(fields):,} fields; max_header_count is {most:,}"
+                f"The {what} {len(fields):,} fields; max_header_count is {most:,}"
             )
             raise StreamError(ErrorCode.PROTOCOL_ERROR, str(error), error)
         is_last = bool(frame.flags & frames.END_STREAM)

@@ -20,7 +20,8 @@ from crawler.http.transfer import Fields
 
 __all__ = ["BlockReader"]
 
-_MAX_CONTINUATIONS = 64
+#: Maximum number of frames of one block.
+_MAX_FRAMES = 64
 
 
 class BlockReader:
@@ -60,8 +61,10 @@ class BlockReader:
                 "(RFC 9113 section 6.10)",
             )
         parts.append(frame.payload)
-        if len(parts) > _MAX_CONTINUATIONS or sum(map(len, parts)) > self._max_bytes:
-            self._refuse()
+        if sum(map(len, parts)) > self._max_bytes:
+            self._refuse_size()
+        if len(parts) > _MAX_FRAMES:
+            _refuse(f"The header block has over {_MAX_FRAMES} frames")
         if not frame.flags & frames.END_HEADERS:
             return None
         self.open, self._parts = None, []
@@ -72,16 +75,21 @@ class BlockReader:
         try:
             return self._decoder.decode(block)
         except OversizedError:
-            self._refuse()
+            self._refuse_size()
         except CompressionError as exc:
             raise FrameError(
                 ErrorCode.COMPRESSION_ERROR,
                 f"HPACK: {exc} (RFC 9113 section 4.3)",
             ) from exc
 
-    def _refuse(self) -> NoReturn:
-        # A connection error, because an undecoded block leaves the HPACK table wrong.
-        error = HeaderTooLargeError(
-            f"The head is larger than max_headers, {self._max_bytes:,} bytes"
+    def _refuse_size(self) -> NoReturn:
+        _refuse(
+            "The head or the trailers are larger than max_headers, "
+            f"{self._max_bytes:,} bytes"
         )
-        raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, str(error), error)
+
+
+def _refuse(why: str) -> NoReturn:
+    # A connection error, because an undecoded block leaves the HPACK table wrong.
+    error = HeaderTooLargeError(why)
+    raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, str(error), error)

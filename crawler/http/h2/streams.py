@@ -79,8 +79,8 @@ class Stream:
     """One stream: the HTTP/2 state of a transfer."""
 
     __slots__ = (
-        "_has_head",
         "due",
+        "has_head",
         "id",
         "left",
         "receive_window",
@@ -103,7 +103,8 @@ class Stream:
         #: The part of the request's body that waits for the windows.
         self.to_send: bytes | memoryview = b""
         self.writable: asyncio.Future[None] | None = None
-        self._has_head = False
+        #: Whether the final head has arrived; fields after it are trailers.
+        self.has_head = False
         #: Missing bytes of the body; None without Content-Length.
         self.left: int | None = None
 
@@ -140,7 +141,7 @@ class Stream:
         transfer = self.transfer
         if transfer is None:
             return
-        if self._has_head:
+        if self.has_head:
             # Trailers are checked, and dropped.
             check_fields(fields)
             if not is_last:
@@ -148,17 +149,11 @@ class Stream:
             return
         status, fields = read_head(fields)
         if status >= 200:
-            self._has_head = True
+            self.has_head = True
             self._take_head(transfer, status, fields, is_last)
             return
         transfer.informational += 1
-        # HTTP/2 has no 101 (section 8.6), and an interim head must not end a stream.
-        if is_last or status == 101 or transfer.informational > _MAX_INFORMATIONAL:
-            raise MalformedError(
-                f"Interim response {transfer.informational} has status {status}; at "
-                f"most {_MAX_INFORMATIONAL} are accepted, no 101, and none may end the "
-                "stream (RFC 9113 section 8.1)"
-            )
+        _check_interim(status, transfer.informational, is_last)
         transfer.note_progress()
 
     def _take_head(
@@ -190,7 +185,7 @@ class Stream:
             self.left -= len(piece)
         if transfer is None:
             return len(piece) + padding
-        if not self._has_head:
+        if not self.has_head:
             raise MalformedError("DATA before the head (RFC 9113 section 8.1)")
         if self.left is not None and self.left < 0:
             raise MalformedError(
@@ -205,9 +200,27 @@ class Stream:
         transfer = self.transfer
         if transfer is None:
             return
-        if not self._has_head:
+        if not self.has_head:
             transfer.fail(UnreadableError("The response has no head"))
         elif self.left:
             transfer.fail(TruncatedError("The body is shorter than Content-Length"))
         else:
             transfer.complete()
+
+
+def _check_interim(status: int, number: int, is_last: bool) -> None:
+    """Raise MalformedError if a stream may not have this interim response.
+
+    `number` counts the interim responses of the stream, `is_last` is END_STREAM.
+    """
+    if status == 101:
+        raise MalformedError("Status 101 is not allowed (RFC 9113 section 8.6)")
+    if is_last:
+        raise MalformedError(
+            f"The interim response {status} ends the stream (RFC 9113 section 8.1)"
+        )
+    if number > _MAX_INFORMATIONAL:
+        raise MalformedError(
+            f"There are over {_MAX_INFORMATIONAL} interim responses before the final "
+            f"one; the last has status {status}"
+        )

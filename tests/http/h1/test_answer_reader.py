@@ -109,6 +109,7 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
     assert made.new_head is not None
     assert (made.new_head.fields, body) == ([(b"Content-Length", b"4")], b"page")
     assert isinstance(endless.error, UnreadableError)
+    assert "over 16 informational responses" in str(endless.error)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,12 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
             HeaderTooLargeError,
             "over 20 header lines",
             id="fields",
+        ),
+        pytest.param(
+            OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * 21,
+            HeaderTooLargeError,
+            "over 20 trailers",
+            id="trailers",
         ),
         pytest.param(
             OK + b"A: " + b"b" * 2_000,
@@ -142,7 +149,7 @@ def test_informational_answers_are_passed_over_and_counted() -> None:
         pytest.param(
             b"HTTP/1.1 101 Switching\r\n\r\n",
             UnreadableError,
-            "Informational response 1 has status 101",
+            "switches protocols (status 101)",
             id="101",
         ),
     ],

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from crawler.http.h2.frames import DATA, Frame, FrameError
+from crawler.http.h2.header_fields import MalformedError
 from crawler.http.h2.streams import Streams
 
 
@@ -47,3 +48,21 @@ def test_a_frame_finds_its_stream_or_a_closed_one_or_is_an_error() -> None:
     for idle in (0, 2, 5):
         with pytest.raises(FrameError):
             streams.addressed(a_frame(idle))
+
+
+@pytest.mark.parametrize(
+    ("status", "earlier", "is_last", "words"),
+    [
+        pytest.param(101, 0, False, "Status 101 is not allowed", id="101"),
+        pytest.param(103, 0, True, "response 103 ends the stream", id="the last"),
+        pytest.param(100, 16, False, "over 16 interim responses", id="the 17th"),
+    ],
+)
+def test_each_fault_of_an_interim_head_has_its_own_message(
+    status: int, earlier: int, is_last: bool, words: str
+) -> None:
+    transfer = SimpleNamespace(stream=None, informational=earlier)
+    stream = Streams().open(transfer, 0)  # type: ignore[arg-type]
+
+    with pytest.raises(MalformedError, match=words):
+        stream.take_fields([(b":status", b"%d" % status)], is_last=is_last)
