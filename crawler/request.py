@@ -99,19 +99,20 @@ class Request:
     - `content` is the body itself, `data` a form, `json` any JSON value. `files` makes
       a multipart form; a `Path` in it is read when the request is sent.
     - `callback` and `errback` are methods of the spider, or their names. `errback` is
-      called if the request fails.
+      called if the request fails for good.
     - `meta` holds your own JSON values; they come back as `response.meta`.
     - `priority`: requests with a higher number are sent first.
     - `depth` is the number of links from a start page; by default the depth of the page
       plus one.
-    - `session` is the name of one of the spider's sessions. `proxy` is a URL, or
-      "tag:NAME" for a proxy in [proxies] with this tag.
+    - `session` is a name; requests with the same session share cookies and login.
+    - `proxy` is a URL, or "tag:NAME" for a proxy in [proxies] with this tag.
     - `stream=True` calls the callback before the body has arrived.
     - `once=False` sends the request even if an equal one was sent before.
     - `timeout` is in seconds, in place of `http.connect` and `http.read`.
-    - `kind` says how to fetch the request, such as "browser"; layers read it.
-    - Responses with one of `statuses` reach the callback, besides 2xx. A redirect does
-      with `follow_redirects=False`.
+    - `kind` says how to fetch the request, such as "browser"; the spider's layers
+      around each request can read it.
+    - Responses with one of `statuses` reach the callback, besides 2xx. With
+      `follow_redirects=False` a redirect does, too.
     """
 
     __slots__ = ("_meta", "callback", "depth", "options", "priority", "url")
