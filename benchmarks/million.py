@@ -1,10 +1,12 @@
 """A crawl that comes to know a million URLs: how much memory it takes in all.
 
     python -m benchmarks.million [--pages 10000] [--links 100] [--hosts 1 20000]
+        [--postgresql]
 
 Every page has `--links` links that nobody has seen, spread over the hosts; they come
 from memory, so that the whole of it, engine, frontier, store and sink, is ours. The
-store is durable. Each number of hosts is a process of its own.
+store is durable: SQLite's, or with `--postgresql` that of a server that is started for
+the benchmark, whose CPU is shown, too. Each number of hosts is a process of its own.
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import httpx
 
+from benchmarks.shared_store import server_seconds
 from crawler import Response, Results, Spider, crawl
 from crawler.settings import Layer, build
+from tests.postgres import serving
 
 
 class Pages(httpx.AsyncBaseTransport):
@@ -60,8 +65,9 @@ class Wide(Spider):
         yield response.follow_links()
 
 
-def measure(pages: int, links: int, hosts: int) -> None:
+def measure(pages: int, links: int, hosts: int, url: str | None) -> None:
     """Crawl, and print a row of the table."""
+    server = server_seconds()
     with tempfile.TemporaryDirectory() as folder:
         settings = build(
             [
@@ -69,7 +75,7 @@ def measure(pages: int, links: int, hosts: int) -> None:
                     "benchmark",
                     {
                         "politeness": {"rate": 0, "robots": False},
-                        "storage": {"dir": folder},
+                        "storage": {"url": url} if url else {"dir": folder},
                     },
                 )
             ]
@@ -86,9 +92,10 @@ def measure(pages: int, links: int, hosts: int) -> None:
     cpu = (time.process_time() - before) / report.found * 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = time.monotonic() - begun
+    server = (server_seconds() - server) / report.found * 1e6
     print(
         f"| {report.found:,} | {hosts:,} | {report.pages:,} | {peak:.0f} | {cpu:.0f} "
-        f"| {seconds:.0f} |",
+        f"| {server:.0f} | {seconds:.0f} |",
         flush=True,
     )
 
@@ -98,17 +105,26 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=10_000)
     parser.add_argument("--links", type=int, default=100)
     parser.add_argument("--hosts", type=int, nargs="+", default=[1, 1_000, 20_000])
+    parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
-        measure(arguments.pages, arguments.links, arguments.hosts[0])
+        hosts = arguments.hosts[0]
+        measure(arguments.pages, arguments.links, hosts, arguments.url)
         return
-    print("| URLs known | hosts | pages | peak RSS, MB | CPU a URL, µs | seconds |")
-    print("|--:|--:|--:|--:|--:|--:|", flush=True)
-    for hosts in arguments.hosts:
-        command = [sys.executable, "-m", "benchmarks.million", "--inside"]
-        command += ["--pages", str(arguments.pages), "--links", str(arguments.links)]
-        subprocess.run([*command, "--hosts", str(hosts)], check=True)
+    print(
+        "| URLs known | hosts | pages | peak RSS, MB | CPU a URL, µs "
+        "| PostgreSQL's CPU a URL, µs | seconds |"
+    )
+    print("|--:|--:|--:|--:|--:|--:|--:|", flush=True)
+    command = [sys.executable, "-m", "benchmarks.million", "--inside"]
+    command += ["--pages", str(arguments.pages), "--links", str(arguments.links)]
+    with serving() if arguments.postgresql else nullcontext() as database:
+        if database is not None:
+            command += ["--url", database.uri]
+        for hosts in arguments.hosts:
+            subprocess.run([*command, "--hosts", str(hosts)], check=True)
 
 
 if __name__ == "__main__":

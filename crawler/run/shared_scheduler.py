@@ -18,12 +18,10 @@ from crawler.frontier.host_pace import HostPace
 from crawler.frontier.kind_lines import KindLines
 from crawler.request import Entry
 from crawler.run.hand_over import HandOver
+from crawler.run.permit_demand import PermitDemand
 from crawler.run.scheduler import RobotsTurn, Scheduler, Turn
 from crawler.store.base import Committed, Place
 from crawler.store.sharing import Team, shard_of
-
-#: The process takes this many page permits from the run at a time.
-PERMITS = 16
 
 
 class OwnedFrontier(Frontier[Entry]):
@@ -63,6 +61,7 @@ class SharedScheduler(Scheduler):
         #: Number of `self.fetch` requests in flight, by shard.
         self._fetching: Counter[int] = Counter()
         self.hand_over = HandOver(team)
+        self.permits = PermitDemand(team.lease.beat, self._loop.time())
         self.open_source()
 
     def _frontier(
@@ -97,15 +96,15 @@ class SharedScheduler(Scheduler):
         if self._permits is None:
             return 0
         has_work = len(self.frontier) > 0 or self.frontier.has_stock()
-        if has_work:
-            return PERMITS if self._permits == 0 else 0
-        given_back, self._permits = self._permits, 0
-        return -given_back
+        wanted = self.permits.wanted(self._permits, has_work, self._loop.time())
+        self._permits += min(0, wanted)
+        return wanted
 
     def permit(self, amount: int) -> None:
         """Note that the run allows `amount` more pages."""
         if self._permits is not None and amount > 0:
             self._permits += amount
+            self.permits.granted(amount)
             self.wake()
 
     def busy_shards(self) -> frozenset[int]:

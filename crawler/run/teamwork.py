@@ -150,9 +150,11 @@ class Teamwork:
 
     def _interval(self) -> float:
         """Return the seconds until the next beat: fewer while shards or the end of the
-        crawl pass from process to process."""
+        crawl pass from process to process, or while page permits do not last from beat
+        to beat."""
         is_waiting = 0 < self._idle_beats <= IMPATIENT_BEATS
-        is_quick = self._is_moving or self._is_over or is_waiting
+        is_growing = self._parts.scheduler.permits.is_growing
+        is_quick = self._is_moving or self._is_over or is_waiting or is_growing
         return self._team.lease.beat / (5 if is_quick else 1)
 
     def _take(self, news: News) -> None:

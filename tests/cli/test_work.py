@@ -266,7 +266,7 @@ def test_a_failover_that_loses_commits_is_told_and_costs_no_page_and_no_item(
             told = [ended(process) for process in (leader, worker)]
 
     assert (leader.returncode, worker.returncode) == (0, 0), told
-    assert any("has lost commits that it had confirmed" in each for each in told)
+    assert any("has lost commits that it had confirmed" in each for each in told), told
     assert titles(tmp_path / "out" / "books.jsonl") == site.all_titles
     with closing(sqlite3.connect(tmp_path / "out" / "books.db")) as connection:
         found = connection.execute("SELECT title FROM items").fetchall()

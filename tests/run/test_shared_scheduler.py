@@ -13,7 +13,7 @@ from crawler.request import Entry, Request
 from crawler.run.scheduler import RobotsTurn
 from crawler.run.shared_scheduler import SharedScheduler
 from crawler.store.base import Committed
-from crawler.store.sharing import Team, shard_of
+from crawler.store.sharing import Lease, Team, shard_of
 from tests.virtual_time import run_virtual
 
 HOME, OTHER = "home.example", "other.example"
@@ -26,6 +26,7 @@ class Workers:
     def __init__(self, *hosts: str, is_limited: bool = False) -> None:
         self.hosts = set(hosts)
         self.is_limited = is_limited
+        self.lease = Lease()
         self.deadline = asyncio.get_running_loop().time() + 3600
 
     def owns(self, host: str) -> bool:

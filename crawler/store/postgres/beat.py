@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from crawler.errors import LeaseLost
 from crawler.store.base import Place
 from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Floats, Integers, Texts
-from crawler.store.postgres.landing import COMMITS_LOST, GIVEN_UP
+from crawler.store.postgres.landing import check_fence
 from crawler.store.postgres.membership import bury_outdated
 from crawler.store.postgres.opening import facts_of
 from crawler.store.postgres.pipeline import StatementPipeline
@@ -27,6 +26,8 @@ from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
 #: Number of beats that idle workers have to take the sites that they were given.
 PATIENCE = 5
+#: A worker may take this many of the last page permits, though others want some, too.
+FEW_PERMITS = 16
 
 
 @dataclass(slots=True)
@@ -110,20 +111,19 @@ class Beat:
         """Renew the lease. `batch` is the number of the last news that the worker has
         read.
 
-        `before` is the end of the lease that an earlier beat has set. Return whether
-        that beat was committed. LeaseLost: other workers have taken over this worker's
-        shards.
+        `before` is the end of the lease that an earlier beat has set, if it is unknown
+        whether that beat was committed. Return whether it was. LeaseLost: other workers
+        have taken over this worker's shards, or the database has lost commits.
         """
         # Lock in the same order as a commit: the worker's row first, then the run's.
-        pipeline, me = self._pipeline, self._run.worker
-        was = [] if before is None else await self._ask(sql.EXPIRES, (me,))
-        values = (self._lease.seconds, batch, is_idle, me)
+        pipeline, run = self._pipeline, self._run
+        fence = await pipeline.send(sql.FENCE, (run.worker,))
+        values = (self._lease.seconds, batch, is_idle, run.worker)
         renewed = await pipeline.send(sql.RENEW, values)
-        rows = await pipeline.rows(renewed)
-        if not rows:
-            raise LeaseLost(GIVEN_UP)
-        ((self.expires,),) = rows
-        return was == [(before,)]
+        known = (run.expires,) if before is None else (run.expires, before)
+        expires = await check_fence(pipeline, fence, run, known)
+        ((self.expires,),) = await pipeline.rows(renewed)
+        return expires == before
 
     async def go_on(self, holdings: Holdings, needs: Needs, returned: int) -> None:
         """Do the rest of the beat; return `returned` permits to the run."""
@@ -142,8 +142,6 @@ class Beat:
             (news.workers, idle, batch, over, left, permits, news.item, items_limit),
         ) = await self._ask(sql.STANDING)
         self.items_limit = items_limit
-        if batch < holdings.batch:
-            raise LeaseLost(COMMITS_LOST)
         news.over = over or ""
         if left == 0 and permits == 0:
             news.over = news.over or "pages_limit"
@@ -165,15 +163,22 @@ class Beat:
             await self._pipeline.send(sql.END_RUN, ("finished",))
 
     async def _take_permits(self, wanted: int) -> int:
-        """Take permits; return how many were granted."""
-        ((given,),) = await self._ask(sql.TAKE_PERMITS, (wanted, wanted))
-        await self._pipeline.send(sql.ADD_PERMITS, (given or 0, self._run.worker))
-        return given or 0
+        """Take permits, at most a fair share of those that are left; return how many
+        were granted."""
+        ((left, busy),) = await self._ask(sql.PAGES_LEFT)
+        share = max(FEW_PERMITS, math.ceil((left or 0) / max(1, busy)))
+        granted: int = max(0, min(wanted, share, left or 0))
+        if granted:
+            await self._change_permits(granted)
+        return granted
 
     async def _return_permits(self, amount: int) -> None:
-        await self._pipeline.send(sql.RETURN_PERMITS, (amount,))
-        await self._pipeline.send(sql.ADD_PERMITS, (-amount, self._run.worker))
+        await self._change_permits(-amount)
         self.returned = amount
+
+    async def _change_permits(self, granted: int) -> None:
+        await self._pipeline.send(sql.RETURN_PERMITS, (-granted,))
+        await self._pipeline.send(sql.ADD_PERMITS, (granted, self._run.worker))
 
     async def _share_out(self, needs: Needs) -> None:
         """Release the shards that this worker has left, and hand over those that pages

@@ -12,6 +12,8 @@ the group is committed without that page.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import cast
 
 import msgspec
 
@@ -223,19 +225,31 @@ class Landing:
 
 
 async def check_fence(
-    pipeline: StatementPipeline, fence: Cursor, run: WorkerState
-) -> None:
-    """Raise LeaseLost if the run no longer counts this worker, or has lost its commits.
+    pipeline: StatementPipeline,
+    fence: Cursor,
+    run: WorkerState,
+    leases: Collection[datetime] = (),
+) -> datetime:
+    """Return the end of this worker's lease, or raise LeaseLost: the run no longer
+    counts this worker, or has lost commits.
 
     `fence` is the response to `sql.FENCE`. A database can lose commits that it has
     confirmed: if a replica without them takes its place, or if a backup is restored.
-    Then the state in this worker's memory is wrong.
+    Then the state in this worker's memory is wrong. `leases` are the ends that the
+    lease may have. Each beat sets a new one, and is committed after all that it reads:
+    a database that has lost any of that has lost the beat, too.
     """
     rows = await pipeline.rows(fence)
-    if not rows:
-        raise LeaseLost(GIVEN_UP)
-    if rows[0][0] < run.commits:
+    if not rows:  # the commit in which this worker joined is lost
         raise LeaseLost(COMMITS_LOST)
+    joined, commits, expires, dead = rows[0]
+    is_known = not leases or expires in leases
+    # Another worker may have received the number of a worker that is lost.
+    if joined != run.joined or commits < run.commits or not is_known:
+        raise LeaseLost(COMMITS_LOST)
+    if dead:
+        raise LeaseLost(GIVEN_UP)
+    return cast(datetime, expires)
 
 
 GIVEN_UP = "other processes have taken over this process's work"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -65,7 +66,8 @@ async def join(
         if start.is_leader:
             await lead(pipeline, start, lease)
         me = (here, os.getpid(), start.is_leader, lease.seconds)
-        ((worker,),) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
+        (row,) = await pipeline.rows(await pipeline.send(sql.JOIN, me))
+        worker = row[0]
         if start.is_leader:
             done = await _count_pages(pipeline)
             left = None if start.pages is None else max(0, start.pages - done)
@@ -79,7 +81,7 @@ async def join(
         fair = math.ceil(SHARDS / len(alive))
         claimed = await pipeline.send(sql.CLAIM, (worker, fair))
         shards = {shard for (shard,) in await pipeline.rows(claimed)}
-        return await _read(pipeline, run, worker, shards, is_resumed, now)
+        return await _read(pipeline, run, row, shards, is_resumed, now)
 
 
 async def _count_pages(pipeline: StatementPipeline) -> int:
@@ -90,7 +92,7 @@ async def _count_pages(pipeline: StatementPipeline) -> int:
 async def _read(
     pipeline: StatementPipeline,
     run: ListedRun,
-    worker: int,
+    row: tuple[int, datetime, datetime],
     shards: set[int],
     is_resumed: bool,
     now: float,
@@ -113,9 +115,12 @@ async def _read(
     seconds = max((spent for _, spent in counted), default=0.0)
     ((item, items, values, counts, batch, limit, limited),) = await pipeline.rows(state)
     ((number,),) = await pipeline.rows(group)
+    worker, joined, expires = row
     worker_state = WorkerState(
         worker,
         commits=0,
+        joined=joined,
+        expires=expires,
         others=others,
         item=item,
         start_items=items,

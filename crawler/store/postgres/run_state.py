@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -54,6 +55,10 @@ class WorkerState:
     #: The worker's number, and how many groups it has committed.
     worker: int
     commits: int
+    #: When the worker joined, and when its lease ends, by the server's clock: as
+    #: written in its row, so that the row is known to be its own.
+    joined: datetime
+    expires: datetime
     #: The counters of all other workers, and those of this one.
     others: Counters
     #: The number of the last item, and how many items `start()` has yielded.

@@ -67,7 +67,7 @@ DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 # -- opening a run
 
 JOIN = """INSERT INTO run.workers(machine, pid, is_leader, expires)
-    VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id"""
+    VALUES(%s, %s, %s, now() + %s * interval '1 s') RETURNING id, joined, expires"""
 # Workers whose lease has ended, except workers that are committing a group.
 OUTDATED = """SELECT id FROM run.workers WHERE NOT dead
     AND expires < now() - %s * interval '1 s' FOR UPDATE SKIP LOCKED"""
@@ -116,7 +116,9 @@ DROP_STAGED = (
 
 # -- committing a group of outcomes
 
-FENCE = "SELECT commits FROM run.workers WHERE id = %s AND NOT dead FOR UPDATE"
+# The statement waits until a transaction of a lost connection is over.
+FENCE = """SELECT joined, commits, expires, dead FROM run.workers WHERE id = %s
+    FOR UPDATE"""
 LOCK_STATE = "SELECT items FROM run.state FOR UPDATE"
 TAKE_KEYS = """INSERT INTO run.item_keys(rule, value)
     SELECT * FROM unnest(%s, %s) ON CONFLICT DO NOTHING RETURNING rule, value"""
@@ -215,9 +217,7 @@ LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNIN
 # -- sharing a run among workers
 
 RENEW = """UPDATE run.workers SET expires = now() + %s * interval '1 s',
-    read_batch = %s, idle = %s WHERE id = %s AND NOT dead RETURNING expires"""
-# The statement waits until a transaction of a lost connection is over.
-EXPIRES = "SELECT expires FROM run.workers WHERE id = %s FOR UPDATE"
+    read_batch = %s, idle = %s WHERE id = %s RETURNING expires"""
 STANDING = """SELECT workers, idle, batch, over, pages_left, permits, items, items_limit
     FROM run.state, (SELECT count(*) AS workers, count(*) FILTER (WHERE idle) AS idle,
         sum(permits)::bigint AS permits FROM run.workers WHERE NOT dead) AS alive"""
@@ -251,9 +251,10 @@ REST = """INSERT INTO run.hosts(name, shard, not_before)
     SELECT host, shard, now() + seconds * interval '1 s'
     FROM unnest(%s, %s, %s) AS rest(host, shard, seconds)
     ON CONFLICT (name) DO UPDATE SET not_before = excluded.not_before"""
-TAKE_PERMITS = """WITH before AS (SELECT pages_left FROM run.state FOR UPDATE),
-    taken AS (UPDATE run.state SET pages_left = greatest(0, pages_left - %s))
-    SELECT least(greatest(pages_left, 0), %s) FROM before"""
+# The statement locks the row, so that each permit is granted to one worker only.
+PAGES_LEFT = """SELECT pages_left, (
+        SELECT count(*) FROM run.workers WHERE NOT dead AND NOT idle)
+    FROM run.state FOR UPDATE"""
 ADD_PERMITS = "UPDATE run.workers SET permits = permits + %s WHERE id = %s"
 RETURN_PERMITS = "UPDATE run.state SET pages_left = pages_left + %s"
 IS_DRY = """SELECT NOT EXISTS (SELECT FROM run.pending)

@@ -102,6 +102,8 @@ class PostgresTeam:
         """Apply the changes of a beat that is committed."""
         run, self._holdings, self._doubtful = self._run, beat.holdings, None
         run.shards = beat.holdings.shards
+        assert beat.expires is not None
+        run.expires = beat.expires
         self._unreturned -= beat.returned
         self.is_limited = run.is_limited = beat.is_limited
         run.items_limit = beat.items_limit

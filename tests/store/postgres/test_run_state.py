@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,8 +44,11 @@ def test_counters_are_read_as_they_were_written(counters: Counters) -> None:
     assert decoded(encoded(counters)) == counters
 
 
+NOW = datetime.now(UTC)
+
+
 def test_a_worker_owns_the_hosts_of_its_shards() -> None:
-    state = WorkerState(1, 0, Counters(), 0, 0, 0)
+    state = WorkerState(1, 0, NOW, NOW, Counters(), 0, 0, 0)
     state.shards = {shard_of("books.example")}
 
     assert state.owns("www.books.example")

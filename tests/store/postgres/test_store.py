@@ -108,15 +108,59 @@ async def test_a_worker_that_was_given_up_lands_nothing(
     await store.commit([found(page)])
     postgres.execute("UPDATE crawler_run_1.workers SET dead = true")
 
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match="taken over"):
         await store.commit([done(page, "x")])
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match="taken over"):
         await store.set_sink_position("out", "7")
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match="taken over"):
         await store.team.beat(Needs())
 
     assert await store.items_after(0, 10) == []
     assert store.team.deadline == -math.inf
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        # A beat that the worker knows to be committed.
+        "UPDATE crawler_run_1.workers SET expires = expires - interval '1 ms'",
+        # Besides, another worker has taken its shards before it noticed the loss.
+        (
+            "UPDATE crawler_run_1.workers SET expires = expires - interval '1 ms', "
+            "dead = true"
+        ),
+        # The transaction in which it joined: its number is nobody's, or another's.
+        "DELETE FROM crawler_run_1.workers",
+        (
+            "UPDATE crawler_run_1.workers SET joined = joined + interval '1 ms', "
+            "commits = 100"
+        ),
+    ],
+)
+async def test_a_worker_whose_row_is_not_as_it_left_it_notices_a_loss(
+    store: PostgresStore, postgres: Server, loss: str
+) -> None:
+    await store.commit([found(entry("a"))])
+    await store.team.beat(Needs())
+    postgres.execute(loss)
+
+    with pytest.raises(LeaseLost, match="lost commits that it had confirmed"):
+        await store.team.beat(Needs())
+
+    assert store.team.deadline == -math.inf
+
+
+async def test_a_worker_whose_number_is_anothers_now_lands_nothing(
+    store: PostgresStore, postgres: Server
+) -> None:
+    page = entry("a")
+    await store.commit([found(page)])
+    postgres.execute(
+        "UPDATE crawler_run_1.workers SET joined = joined + interval '1 ms'"
+    )
+
+    with pytest.raises(LeaseLost, match="lost commits that it had confirmed"):
+        await store.commit([done(page, "x")])
 
 
 @pytest.mark.timeout(60)
@@ -382,6 +426,24 @@ async def test_permits_of_pages_are_exact_over_workers_that_die(
     assert (a.permits, b.permits, none.permits, again.permits) == (6, 4, 0, 4)
     with pytest.raises(LeaseLost):
         await second.team.beat(Needs())
+    await second.close(0.0)
+    await first.close(0.0)
+
+
+async def test_a_worker_takes_a_fair_share_of_the_last_permits(
+    database: str,
+) -> None:
+    first, second = PostgresStore(database), PostgresStore(database)
+    await first.open(msgspec.structs.replace(START, pages=100))
+    await second.open(JOINING)
+
+    a = await first.team.beat(Needs(permits=1_000))
+    b = await second.team.beat(Needs(permits=1_000, is_idle=True))
+    c = await first.team.beat(Needs(permits=1_000))
+    await second.team.beat(Needs(permits=-b.permits, is_idle=True))
+    d = await first.team.beat(Needs(permits=1_000))
+
+    assert (a.permits, b.permits, c.permits, d.permits) == (50, 50, 0, 50)
     await second.close(0.0)
     await first.close(0.0)
 
