@@ -1,5 +1,7 @@
-"""Turns a form of a page into a Request. Pure: files are read when the request is
-sent."""
+"""Turns a form of a page into the Request that a browser would send for it.
+
+Pure: the files to upload are read only when the request is sent.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,12 @@ from crawler.web import urls
 from crawler.web.forms.controls import Document
 from crawler.web.forms.submission import Clicked, Submission, submission
 
-#: What submits the form: an element, a selector, False for no button, None for Enter.
+#: The button that submits the form: an element, or a selector. False: no button. None:
+#: the button that the Enter key would click.
 Submit = str | Node | Literal[False] | None
 
-#: Maximum size in bytes of a page that may be parsed again, to find the end tags of
-#: forms.
+#: Maximum size in bytes of a page that is parsed a second time. The second parse finds
+#: the end tags of forms, which the first parse does not keep.
 _PARSED_AGAIN = 1024**2
 
 
@@ -34,7 +37,12 @@ def form_request(
     submit: Submit,
     options: Mapping[str, Any],
 ) -> Request:
-    """Return the request that the filled-in form sends."""
+    """Return the request that a browser would send for the form `target` of a page.
+
+    The other arguments are those of `Response.form`. SelectorError if `target` or
+    `submit` is a selector that matches nothing; FormError if the form cannot be filled
+    in this way.
+    """
     form = _form(page, target)
     sent = submission(form.lexbor, _document(page), fill, extra, _clicked(page, submit))
     headers = _headers(sent, page.url, options.get("headers"))
@@ -62,12 +70,15 @@ def _form(page: Page, target: str | Node) -> Node:
     if node is None:
         raise SelectorError(str(target), page.url)
     if node.tag != "form":
-        raise FormError(f"{target!r} is a <{node.tag}>, not a form", page.url)
+        raise FormError(
+            f"{target!r} is a <{node.tag}>; give the <form> element", page.url
+        )
     return node
 
 
 def _document(page: Page) -> Document:
-    # A page that was harmless only in a trial parse is not parsed a second time.
+    # `verdict` is set if the page looked costly to parse, and was parsed in a trial
+    # first. Such a page is not parsed a second time here.
     is_quick = page.verdict is None and len(page.markup) <= _PARSED_AGAIN
     markup = page.markup if is_quick else b""
     return Document(page.root.lexbor, markup, page.url, page.base_url, page.encoding)
@@ -85,10 +96,11 @@ def _clicked(page: Page, submit: Submit) -> Clicked:
 
 
 def _headers(sent: Submission, page: str, given: Any) -> list[tuple[str, str]]:
-    """Return the headers that a browser sends with a form, unless `given` replaces
-    them.
+    """Return the headers of the form's request: Referer, Origin and Content-Type as a
+    browser sends them, and `given`, which take precedence.
 
-    Servers compare Origin and Referer with their own address.
+    `page` is the URL of the form's page. Many servers accept a form only if Origin and
+    Referer have their own origin.
     """
     pairs = given.items() if isinstance(given, Mapping) else given or ()
     own = [(str(name), str(value)) for name, value in pairs]

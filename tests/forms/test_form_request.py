@@ -57,7 +57,11 @@ async def test_an_element_may_name_form_and_button() -> None:
     ("arguments", "error", "message"),
     [
         ({"form": "form.none"}, SelectorError, "'form.none' matched nothing"),
-        ({"form": "button"}, FormError, "'button' is a <button>, not a form"),
+        (
+            {"form": "button"},
+            FormError,
+            "'button' is a <button>; give the <form> element",
+        ),
         ({"submit": ".none"}, SelectorError, "'.none' matched nothing"),
         ({"submit": "button"}, FormError, "its buttons: none"),
         ({"form": "#login", "submit": "input"}, FormError, "<button name=go>"),
