@@ -91,7 +91,7 @@ class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pages: int | None = None
     #: End the run after exactly this number of items; none: no limit.
     items: int | None = None
-    #: End the run, with exit code 3, when this number of pages have failed; none: no
+    #: End the run, with exit code 3, when this number of pages has failed; none: no
     #: limit.
     errors: int | None = None
     #: End the run after this time; none: no limit.
