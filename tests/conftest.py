@@ -1,6 +1,7 @@
 """What every test stands on: one event loop, a clean environment, no blocking."""
 
 import os
+import sysconfig
 from collections.abc import Iterator
 
 import pytest
@@ -30,12 +31,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(scope="session", autouse=True)
 def rooms_are_loaded() -> None:
     """What is read from files at its first use, once a process: not within a test's
-    loop. chardet reads its models; HTTP/2, tunnels and rates are rooms with a door."""
+    loop. chardet reads its models; HTTP/2, tunnels and rates are rooms with a door; the
+    first error of user code imports sysconfig."""
     for room in (h2, proxy, rates):
         for name in room.__all__:
             getattr(room, name)
     detect(b"<p>Gr\xfc\xdfe" * 20, encoding_era=EncodingEra.ALL)
     detect(b"<p>\xfc")
+    sysconfig.get_path("stdlib")
 
 
 @pytest.fixture
