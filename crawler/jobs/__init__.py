@@ -1,1 +1,1 @@
-"""Jobs: spiders that run on a schedule, and the results of their runs."""
+"""Jobs: named spiders of config.toml, their schedules, and reports on their runs."""

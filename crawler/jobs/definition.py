@@ -1,6 +1,7 @@
-"""[jobs.NAME] of the project's settings: spider, schedule, bounds and hooks of a job.
+"""Reads the tables [jobs.NAME] of config.toml: the spider, schedule, limits and hooks
+of a job.
 
-Rule: an invalid job is one error with its place; the other jobs stay valid.
+Rule: an invalid job gives one error that names its place. The other jobs stay valid.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ PLACES = ("job", "date", "run", "type")
 
 # Over 12 attributes: a plain value with one field for each key of [jobs.NAME].
 class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[jobs.NAME]: a spider that runs at its times, or by `crawl run NAME`."""
+    """The keys of [jobs.NAME]: a spider that runs on a schedule, or by `crawl run
+    NAME`."""
 
     #: The spider's name, or its file path.py[:Class]; by default the job's name.
     spider: str = ""
@@ -34,25 +36,27 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     args: dict[str, Any] = {}
     #: Settings of this job, by section.
     settings: dict[str, dict[str, Any]] = {}
-    #: When it runs: a cron line (minute hour day month weekday), or @daily.
+    #: When the job runs: a cron line (minute hour day month weekday), or @daily.
     schedule: str = ""
     #: The time zone of `schedule`, and of {date}.
     timezone: str = "UTC"
-    #: After due times were missed: one run for all of them, or none.
+    #: If due times were missed: "once" is one run for all of them, "skip" none.
     catch_up: Literal["once", "skip"] = "once"
-    #: If a job is due while it runs: skip this time, or run once more afterwards.
+    #: If the job is due while it is running: "skip" skips this time, "queue" runs the
+    #: job once more afterwards.
     overlap: Literal["skip", "queue"] = "skip"
-    #: Where items go; {job}, {date} and {run} are replaced.
+    #: Outputs for items; {job}, {date}, {run} and {type} are replaced.
     output: str | tuple[str, ...] = ()
-    #: Seconds that one process may take; then it stops, and the next one resumes.
+    #: Seconds that one process of the job may take. Then the process stops, and the
+    #: next one resumes the run.
     max_runtime: Seconds | None = None
-    #: The highest share of failed pages in a good run.
+    #: The largest share of failed pages that a good run may have.
     max_error_rate: float | None = None
-    #: The fewest items in a good run.
+    #: The smallest number of items that a good run may have.
     min_items: int = 0
-    #: How often a crashed or bad run is retried.
+    #: Maximum number of retries of a crashed or bad run.
     retries: int = 0
-    #: The pause before the first retry; it doubles each time.
+    #: Seconds before the first retry. The pause doubles with each retry.
     retry_wait: Seconds = Seconds(60)
     #: A command or a URL that receives the summary of a good run.
     on_finish: str | tuple[str, ...] = ()
@@ -61,12 +65,12 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A valid job of the project."""
+    """A job of config.toml whose table is valid."""
 
     name: str
     settings: JobSettings
     zone: tzinfo
-    #: The schedule; None if only a person or another scheduler starts the job.
+    #: The schedule; None if the job has none.
     cron: timetable.Cron | None
 
     @property
@@ -80,17 +84,17 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def layer(self) -> Layer:
-        """The job's settings; they override the spider's own."""
+        """The settings of the job, which override those of the spider."""
         return Layer(f"[jobs.{self.name}.settings]", self.settings.settings)
 
     def timing(self) -> timetable.Timing:
-        """The job's due times; only for a job with a schedule."""
+        """Return the due times of the job, which must have a schedule."""
         assert self.cron is not None
         return timetable.Timing(self.cron, self.settings.catch_up)
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """An invalid job."""
+    """A job of config.toml whose table is invalid."""
 
     name: str
     error: ConfigError
@@ -99,7 +103,7 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 class Jobs(msgspec.Struct, frozen=True):
-    """All jobs of a project."""
+    """All jobs of a project: valid ones (`sound`) and invalid ones (`broken`)."""
 
     sound: dict[str, Job] = msgspec.field(default_factory=dict)
     broken: dict[str, Broken] = msgspec.field(default_factory=dict)
@@ -108,18 +112,21 @@ class Jobs(msgspec.Struct, frozen=True):
         return name in self.sound or name in self.broken
 
     def find(self, name: str) -> Job | None:
-        """The job of that name, or None; ConfigError if the job is invalid."""
+        """Return the job of that name, or None. ConfigError if the job is invalid."""
         if name in self.broken:
             raise self.broken[name].error
         return self.sound.get(name)
 
     def scheduled(self) -> dict[str, Job]:
-        """The jobs that have a schedule."""
+        """Return the valid jobs that have a schedule, by name."""
         return {name: job for name, job in self.sound.items() if job.cron is not None}
 
 
 def jobs_of(layer: Layer, now: datetime) -> Jobs:
-    """Return the jobs of a project's file."""
+    """Return the jobs of config.toml, whose content is `layer`.
+
+    A cron line that matches no time after `now` is invalid.
+    """
     jobs = Jobs()
     for name, values in layer.jobs.items():
         try:
@@ -133,8 +140,8 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     place = f"jobs.{name}"
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{source}: [{place}]: name the job with letters, digits, and - _ . "
-            "after the first; the name is used for files"
+            f"{source}: [{place}]: jobs have files of their name, so begin it with a "
+            "letter or digit, then use letters, digits, - _ and ."
         )
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: {place} must be a table: write [{place}]")
@@ -183,7 +190,7 @@ def _check_hook(name: str, hook: str | Iterable[str]) -> None:
 
 
 def _on_failure(values: object) -> str | tuple[str, ...]:
-    """The `on_failure` of an invalid job, if it can be read."""
+    """Return the `on_failure` hook of an invalid job; () if it cannot be read."""
     hook = values.get("on_failure", ()) if isinstance(values, Mapping) else ()
     if isinstance(hook, list) and all(isinstance(each, str) for each in hook):
         return tuple(hook)

@@ -1,7 +1,8 @@
-"""Hooks: a command or a webhook that receives the summary of a run.
+"""Calls hooks. A hook is a command or a webhook that receives the summary of a run.
 
-Rule: no shell. A command is a list of arguments, and reads the summary as JSON from its
-standard input. A failed hook returns a message and raises nothing.
+Rule: no shell is used. A command is a list of arguments; the command can read the
+summary as JSON from its standard input. A failed hook raises nothing: its error is
+returned as text.
 """
 
 from __future__ import annotations
@@ -28,20 +29,21 @@ from crawler.http import Client, ClientOptions
 from crawler.request import Request
 from crawler.settings import Settings
 
+#: The URL of a webhook, or a command with its arguments.
 Hook = str | tuple[str, ...]
 
-#: Seconds that a command may take.
+#: Seconds that a command may take before it is killed.
 COMMAND_TIME = 600.0
-#: Seconds for which a webhook is retried.
+#: Seconds after which a failing webhook is not retried any more.
 PATIENCE = 60.0
 
 
 class _Refused(Exception):
-    """The webhook answered with an error status."""
+    """The webhook answered with a status that is not 2xx."""
 
 
 def patience(seconds: float = PATIENCE) -> AsyncRetrying:
-    """Return the retry policy of a webhook."""
+    """Return the retry policy of a webhook: growing pauses, for at most `seconds`."""
     return AsyncRetrying(
         retry=retry_if_exception_type((FetchError, _Refused)),
         stop=stop_after_delay(seconds),
@@ -57,7 +59,10 @@ async def call(
     retrying: AsyncRetrying | None = None,
     seconds: float = COMMAND_TIME,
 ) -> str:
-    """Call `hook` with the summary; return the error as one line, or ""."""
+    """Call `hook` with the summary of a run. Return its error as one line, or "".
+
+    `retrying` is the retry policy of a webhook; `seconds` is the time of a command.
+    """
     message = msgspec.json.encode(summary)
     if isinstance(hook, str):
         return await _post(hook, message, settings, retrying or patience())
@@ -110,7 +115,7 @@ async def _hand_over(process: anyio.abc.Process, message: bytes) -> None:
 
 
 def _end(process: anyio.abc.Process) -> None:
-    """Kill the command and every process that it started."""
+    """Kill the command, if it still runs, and every process that it started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -128,7 +133,7 @@ async def _post(
         content=message,
         headers={"Content-Type": "application/json"},
     )
-    # A person wrote this URL, and it may be in a private network.
+    # The URL is from config.toml, so its host may be in a private network.
     options = ClientOptions(settings, allow_private=lambda host: True)
     try:
         async with Client(options) as client:

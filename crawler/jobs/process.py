@@ -1,7 +1,7 @@
-"""A job's process: started in its own process group, and found by later schedulers.
+"""Starts the process of a job, and finds the process that an earlier scheduler started.
 
-Rule: a process holds a lock from its start to its end. The process inherits the lock,
-so a running job always holds it.
+Rule: a job has a lock file. The process inherits the lock when it is started, and the
+end of the process releases the lock. So a job is running if its lock is held.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from anyio import CapacityLimiter, to_thread
 from crawler.errors import CrawlError
 from crawler.store.lock import Holder
 
-#: Before a process starts, a log larger than this is renamed to JOB.log.1.
+#: In bytes. Before a process starts, a larger log file is renamed to JOB.log.1.
 MAX_LOG = 1 << 20
 
 
 class RunningJob(Protocol):
-    """The methods of a job's running process."""
+    """The running process of a job."""
 
-    #: When it started, by the wall clock.
+    #: When the process started, by the wall clock.
     since: datetime
     pid: int
 
     async def wait(self) -> int | None:
-        """Wait for the end; return the exit code, or None if it is unknown."""
+        """Wait until the process ends. Return its exit code, or None if unknown."""
         ...
 
     def send(self, number: signal.Signals) -> None:
@@ -46,19 +46,29 @@ class RunningJob(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts the processes of jobs, and finds running ones."""
+    """Starts the processes of jobs, and finds running processes."""
 
     async def start(self, job: str) -> RunningJob:
-        """Start a job; CrawlError if it already runs, OSError if it cannot start."""
+        """Start the process of a job.
+
+        CrawlError if the job is already running, OSError if it cannot be started.
+        """
         ...
 
     def find(self, job: str) -> RunningJob | None:
-        """The job's running process that an earlier scheduler started, or None."""
+        """Return the running process of the job, or None.
+
+        An earlier scheduler may have started this process.
+        """
         ...
 
 
 class Processes:
-    """Starts `crawl run JOB`; its output goes to JOB.log, or is shown."""
+    """Starts the command of a job in a process group of its own.
+
+    The command runs in the folder `root`. Its output is appended to JOB.log in
+    `folder`, or is shown. The lock files are in `folder`, too.
+    """
 
     def __init__(
         self,
@@ -80,7 +90,7 @@ class Processes:
         log = self._open_log(job)
         try:
             if not _take(lock):
-                # another scheduler's `find` may hold the free lock for a moment
+                # a call of `find` in another process may hold the lock for a moment
                 await anyio.sleep(0.2)
             if not _take(lock):
                 raise CrawlError(
@@ -103,7 +113,7 @@ class Processes:
             os.pwrite(lock, msgspec.json.encode(holder), 0)
             return _Child(process, now)
         finally:
-            os.close(lock)  # the new process has inherited the lock
+            os.close(lock)  # the new process holds the lock, which it has inherited
             if log is not None:
                 os.close(log)
 
@@ -131,21 +141,21 @@ class Processes:
 
 
 def _head(job: str, now: float) -> bytes:
-    """The first line of a process in the job's log: when it was started."""
+    """Return the line of the log that says when a process was started."""
     local = datetime.fromtimestamp(now, UTC).astimezone()
     moment = local.isoformat(" ", timespec="seconds")
     return f"{moment} INFO {job}: started\n".encode()
 
 
 def log_of(folder: Path, job: str) -> Path:
-    """Return the path of the log file of a job's processes."""
+    """Return the path of the log file of a job."""
     return folder / f"{job}.log"
 
 
 def _holder(lock: int) -> tuple[int, datetime | None]:
-    """Return the process number and its start time.
+    """Read the process number and the start time from a lock file.
 
-    0 and None if its scheduler was killed while it started the process.
+    (0, None) if the scheduler was killed before it wrote them.
     """
     try:
         holder = msgspec.json.decode(os.pread(lock, 4096, 0), type=Holder)
@@ -155,7 +165,7 @@ def _holder(lock: int) -> tuple[int, datetime | None]:
 
 
 def _take(lock: int) -> bool:
-    """Take the lock; return False if a process holds it."""
+    """Try to take a lock. Return False if a process holds the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -164,7 +174,7 @@ def _take(lock: int) -> bool:
 
 
 class _Child:
-    """A process that this scheduler started."""
+    """The process of a job that this scheduler started."""
 
     def __init__(self, process: anyio.abc.Process, since: datetime) -> None:
         self._process = process
@@ -179,13 +189,16 @@ class _Child:
 
 
 class _Found:
-    """A process that an earlier scheduler started; its end releases its lock."""
+    """The process of a job that an earlier scheduler started.
+
+    Its end is known by its lock, and its exit code is unknown.
+    """
 
     def __init__(self, lock: int, pid: int, since: datetime) -> None:
         self._lock = lock
         self._limiter = CapacityLimiter(
             1
-        )  # a separate limiter, so that this thread takes no slot of the default one
+        )  # a waiting thread must not use up the default limiter of anyio
         self.pid = pid
         self.since = since
 

@@ -1,4 +1,5 @@
-"""How a job's last process ended, read from its exit code and the job's history."""
+"""Finds out how the last process of a job ended: from its exit code, or from the stored
+runs of the job."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from crawler.errors import CrawlError
 from crawler.stats import totals
 from crawler.store.reading import Reader, RunRecord
 
-#: The states for a process that was killed, by whether it had begun a run.
+#: The exit code that is shown for a killed process: _UNFINISHED if it had begun a run,
+#: else _KILLED.
 _UNFINISHED = 4
 _KILLED = 1
 
+#: What each exit code of `crawl run` means, as shown in the list of jobs.
 CODES = {
     0: "finished",
     1: "crashed",
@@ -34,14 +37,14 @@ class Ended:
     exit_code: int
     #: A short note for the list of jobs.
     note: str
-    #: Its run; None if the process ended before it began a run.
+    #: The run of the process; None if the process ended before it began a run.
     run: RunRecord | None
-    #: Whether the process was killed, so that it could not call its hooks.
+    #: Whether the process was killed, so that it could not call the hooks of the job.
     is_untold: bool
 
     @property
     def line(self) -> str:
-        """The end of the process as one line for the log."""
+        """The end of the process, with the numbers of its run, as one line."""
         if self.run is None:
             return self.note
         found = totals(self.run.counters)
@@ -53,7 +56,7 @@ class Ended:
         return f"run {self.run.number} {self.note}: {pages}, {items}, {failed}"
 
     def summary(self) -> dict[str, Any]:
-        """The summary for hooks; the known keys of `--summary`."""
+        """Return the summary for a hook: those keys of `--summary` that are known."""
         values: dict[str, Any] = {
             "job": self.job,
             "exit_code": self.exit_code,
@@ -73,9 +76,10 @@ def _count(number: int, what: str) -> str:
 def last_run(
     reader: Reader, job: str, since: datetime, code: int | None, why: str
 ) -> Ended:
-    """Return the end of the process that started at `since`.
+    """Return the end of the process of `job` that started at `since`.
 
-    Without a `code` it is found in the job's history.
+    `code` is its exit code, negative for a signal. If `code` is None, the exit code is
+    read from the report of the run. `why` is added to the note.
     """
     run, report = _run_of(reader, job, since)
     is_killed = code is not None and code < 0
@@ -93,7 +97,10 @@ def last_run(
 def _run_of(
     reader: Reader, job: str, since: datetime
 ) -> tuple[RunRecord | None, dict[str, Any] | None]:
-    """Return the latest run and its report, unless the run ended before `since`."""
+    """Return the latest run and its report.
+
+    (None, None) if that run ended before `since`, or if the job has no runs.
+    """
     try:
         run = reader.runs(job)[0]
         written = reader.report(job, run.number)

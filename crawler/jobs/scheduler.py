@@ -1,13 +1,13 @@
-"""Runs jobs on their schedules: starts each at its time, watches it, records its end.
+"""Runs jobs on their schedules: starts each process, watches it, and records its end.
 
     keeper = JobScheduler(jobs, folder, launcher, reader=reader, alarm=alarm)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(keeper.keep)       # until no job is due again
         ...
-        keeper.stop()                       # stops the jobs and waits for them
+        keeper.stop()                       # `keep` then stops the jobs and ends
 
-Rule: one process of a job at a time. `timetable` says when a job is due, `process`
-starts it, and this module decides what follows from its end.
+Rule: a job has at most one process at a time. The module `timetable` says when a job
+is due, `process` starts it, and this module decides what follows from its end.
 """
 
 from __future__ import annotations
@@ -35,30 +35,32 @@ from crawler.store.reading import Reader
 
 logger = logging.getLogger(__name__)
 
-#: Exit codes that this module handles; docs/command-line.md lists all.
+#: Exit codes of `crawl run` that are used here; docs/command-line.md lists all.
 CRASHED, STOPPED, LOCKED = 1, 4, 5
-#: Seconds beyond `max_runtime` in which a job can stop by itself.
+#: Seconds after `max_runtime` before the scheduler stops a job, which should have
+#: stopped by itself.
 HEAD_START = 5.0
-#: Seconds beyond its grace in which a job closes its files and calls its hooks.
+#: Seconds that a job has, after `crawl.grace`, to close its files and call its hooks.
 CLOSING = 30.0
-#: The longest sleep, because the clock may be set or the machine suspended.
+#: Seconds; a longer sleep is divided, because meanwhile the clock may be set, or the
+#: machine suspended.
 LONGEST_SLEEP = 600.0
 
 
 class JobClock(Protocol):
-    """The wall clock; all waiting for a time goes through it."""
+    """The wall clock of the scheduler; a test gives another one."""
 
     def now(self) -> datetime:
         """Return the current time, in UTC."""
         ...
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Sleep until `moment`; may return earlier."""
+        """Sleep until `moment`, or for a shorter time."""
         ...
 
 
 class WallClock:
-    """The machine's clock."""
+    """The wall clock of the machine."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -68,27 +70,32 @@ class WallClock:
         await anyio.sleep(max(0.0, min(seconds, LONGEST_SLEEP)))
 
 
-#: A function that waits until a job may be retried.
+#: A function that waits until a job may be started again.
 Rest = Callable[[], Awaitable[None]]
-#: Called for each end of a job that the job's own process could not report.
+#: Called when a process was killed, and so could not call the hooks of its job itself.
 Alarm = Callable[[Ended], Awaitable[None]]
 
 
 @dataclass
 class _Work:
-    """A job that is running, or waits for a free place."""
+    """A job that is running, or waits because `parallel` other jobs are running."""
 
     running: RunningJob | None = None
-    #: The scheduler cancels this scope to stop the process.
+    #: The scheduler waits for the process in this scope, and cancels it to stop the
+    #: process.
     patience: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     #: Number of retries after a killed process.
     tries: int = 0
-    #: The job became due while it runs, so it runs once more.
+    #: Whether the job became due while it was running, so that it runs once more.
     is_wanted_again: bool = False
 
 
 class JobScheduler:
-    """Runs the jobs of a project on their schedules."""
+    """Runs jobs, all with a schedule, and stores its state in `folder`.
+
+    At most `parallel` jobs run at the same time. A job that must stop is killed after
+    `grace` + `closing` seconds.
+    """
 
     def __init__(
         self,
@@ -123,16 +130,19 @@ class JobScheduler:
         self._table = Timetable(timings, self._ledger.seen, now)
 
     def next(self) -> datetime | None:
-        """Return the next due time of any job."""
+        """Return the next due time of any job; None if no job is due again."""
         return self._table.next()
 
     @property
     def at_work(self) -> list[str]:
-        """Return the jobs that are running, or wait for a free place."""
+        """Return the names of the jobs that are running, or wait to be started."""
         return list(self._work)
 
     async def keep(self) -> None:
-        """Start jobs at their times until `stop`, then wait for the running ones."""
+        """Start jobs at their times until `stop` is called or no job is due again.
+
+        Then wait for the running jobs.
+        """
         async with anyio.create_task_group() as tasks:
             for name in self._jobs:
                 running = self._launcher.find(name)
@@ -150,20 +160,20 @@ class JobScheduler:
                         self._ledger.handled(due.job, seen, note)
 
     def stop(self) -> None:
-        """Start no more jobs; the running ones stop and can be resumed."""
+        """Start no more jobs, and stop the running jobs, whose runs can be resumed."""
         self._is_stopping = True
         self._sleep.cancel()
         for work in self._work.values():
             work.patience.cancel()
 
     def kill(self) -> None:
-        """Kill the running jobs now."""
+        """Kill the processes of all running jobs at once."""
         for work in self._work.values():
             if work.running is not None:
                 work.running.send(signal.SIGKILL)
 
     def _handle(self, due: Due, tasks: anyio.abc.TaskGroup) -> str:
-        """Start the job if it should run; return a note for a person, or ""."""
+        """Start a due job if it should run. Return a note for a person, or ""."""
         name, work = due.job, self._work.get(due.job)
         note = ""
         if due.missed:
@@ -175,15 +185,15 @@ class JobScheduler:
         elif due.is_run and self._jobs[name].settings.overlap == "queue":
             assert work is not None
             work.is_wanted_again = True
-            note = "due while it runs: it runs once more afterwards"
+            note = "due while it is running: it runs once more afterwards"
         elif due.is_run:
-            note = "due while it runs: skipped"
+            note = "due while it is running: skipped"
         if note:
             logger.warning("%s: %s", name, note)
         return note
 
     async def _perform(self, name: str, work: _Work) -> None:
-        """Run a job, and run it again for a retry or if it became due meanwhile."""
+        """Run a job, and run it again if it must be retried or became due meanwhile."""
         try:
             while not self._is_stopping:
                 work.is_wanted_again = False
@@ -200,7 +210,11 @@ class JobScheduler:
             del self._work[name]
 
     async def _run(self, name: str, work: _Work) -> Rest | None:
-        """Run one process of a job; return the wait before its retry, or None."""
+        """Run one process of a job.
+
+        Return a function that waits until the job must be started again; None if it
+        need not be.
+        """
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
@@ -215,12 +229,14 @@ class JobScheduler:
         code, why = await self._watch(name, work, work.running)
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
-            logger.info("%s: already running by hand; it runs afterwards", name)
+            logger.info(
+                "%s: already running in another process; it runs afterwards", name
+            )
             return partial(self._reader.until_free, name)
         await self._ended(name, since, code, why)
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
-            work.tries += 1  # after any other end the process itself retries
+            work.tries += 1  # after any other end the process itself has retried
             seconds = settings.retry_wait * 2 ** (work.tries - 1)
             return partial(_sleep, self._clock, seconds)
         return None
@@ -228,11 +244,14 @@ class JobScheduler:
     async def _watch(
         self, name: str, work: _Work, running: RunningJob
     ) -> tuple[int | None, str]:
-        """Wait for the end; after the time limit or `stop`: SIGTERM, then SIGKILL."""
+        """Wait until the process ends. Return its exit code, and why it was stopped.
+
+        After the time limit or `stop` send SIGTERM; if that does not help, SIGKILL.
+        """
         work.patience.deadline = anyio.current_time() + self._left(name, running)
         with work.patience:
             return await running.wait(), ""
-        why = "" if self._is_stopping else "max_runtime is over"
+        why = "" if self._is_stopping else "max_runtime was reached"
         logger.info("%s: stopping; %s", name, why or "the scheduler stops")
         running.send(signal.SIGTERM)
         with anyio.move_on_after(self._patience):

@@ -1,7 +1,7 @@
-"""The state of an unfinished run: at work, stopped, or ended without a report.
+"""Finds out the state of an unfinished run: running, stopped, or ended unexpectedly.
 
-Rule: readers take no lock. A run is at work if its process has recently written a
-status, or is alive on this machine.
+Rule: no lock is taken. A run counts as running if its process has recently written a
+status to the store, or is alive on this machine.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from crawler.stats import FinishReason
 from crawler.store.reading import Reader
 from crawler.store.status import MAX_RUNTIME, Status
 
-#: Seconds; a process on another machine that was silent for longer counts as ended.
+#: Seconds. A process on another machine that has written no status for longer counts as
+#: ended.
 SILENT = 10.0
-#: Seconds for which a process on this machine may be blocked. After that its number may
-#: belong to another process.
+#: Seconds for which a process on this machine may write no status. After that, another
+#: process may have its number.
 HELD_UP = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of a run; `status` is None if its process has written none."""
+    """The state of an unfinished run.
+
+    `status` is what its process has written last; None if it has written nothing.
+    """
 
     reason: FinishReason
     status: Status | None = None
-    #: A remark in addition to the reason.
+    #: A remark for a person, in addition to the reason; or "".
     note: str = ""
 
     @property
@@ -37,7 +41,7 @@ class Standing:
 
 
 def standing(reader: Reader, job: str, number: int, now: float) -> Standing:
-    """Return the state of an unfinished run; `now` is the wall clock."""
+    """Return the state of an unfinished run. `now` is the time in Unix seconds."""
     try:
         status = reader.run(job, number).status()
     except StateError:  # the run is damaged, or no longer stored
@@ -48,19 +52,22 @@ def standing(reader: Reader, job: str, number: int, now: float) -> Standing:
         if not is_at_work(status, now):
             return Standing(FinishReason.KILLED, status)
         silent = now - status.time
-        note = f"it has been silent for {silent:.0f} s" if silent > SILENT else ""
+        note = f"no status for {silent:.0f} s; it may hang" if silent > SILENT else ""
         return Standing(FinishReason.RUNNING, status, note)
     if status.end == MAX_RUNTIME:
-        return Standing(FinishReason.INTERRUPTED, status, "max_runtime was over")
+        return Standing(FinishReason.INTERRUPTED, status, "max_runtime was reached")
     reason = FinishReason(status.end)
     if reason.is_complete:
-        note = "failed pages were put back"
+        note = "failed pages were put back into the queue"
         return Standing(FinishReason.INTERRUPTED, status, note)
     return Standing(reason, status)
 
 
 def is_at_work(status: Status, now: float) -> bool:
-    """Return whether the process that wrote this status is still at work."""
+    """Return whether the process that wrote this status is still running.
+
+    `now` is the time in Unix seconds.
+    """
     silent = now - status.time
     if status.end or silent > HELD_UP:
         return False

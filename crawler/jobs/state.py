@@ -1,7 +1,7 @@
-"""The scheduler's state between two starts: `.schedule.json`.
+"""Stores the state of the scheduler in the file `.schedule.json`, for its next start.
 
-Rule: the file is replaced as a whole. Without it no run is lost: jobs are then due at
-their next times.
+Rule: the file is replaced as a whole. Without the file no run is lost: each job is then
+due at its next time, and missed times are not caught up.
 """
 
 from __future__ import annotations
@@ -18,33 +18,35 @@ from crawler.errors import StateError
 
 logger = logging.getLogger(__name__)
 
-#: These names begin with a dot, and a job's name never does.
+#: These names begin with a dot. The name of a job never does, so no file of a job has
+#: the same name.
 STATE = ".schedule.json"
 LOCK = ".schedule.lock"
 
 
 class JobState(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The scheduler's state of one job."""
+    """What the scheduler stores about one job."""
 
-    #: The schedule that `seen` belongs to; a changed schedule starts from now.
+    #: The schedule and time zone for which `seen` was stored.
     schedule: str
     timezone: str
-    #: The last due time that was handled.
+    #: The last due time that was handled: the job was started or skipped.
     seen: datetime
-    #: When the last process started and ended, and its exit code.
+    #: When the last process of the job started and ended, and its exit code.
     started: datetime | None = None
     ended: datetime | None = None
     exit_code: int | None = None
-    #: A note on the last due time or run for a person, such as "skipped".
+    #: A note for a person on the last due time or run, such as "skipped".
     note: str = ""
-    #: Failed runs since the last good one.
+    #: Number of failed runs since the last good run.
     failures: int = 0
 
 
 class Ledger:
-    """The state of all jobs, written to disk after each change.
+    """The stored state of all jobs, written to `folder` after each change.
 
-    A job whose schedule or time zone has changed starts from `now`.
+    `lines` has the schedule and the time zone of each job. If these have changed, only
+    due times after `now` count.
     """
 
     def __init__(
@@ -68,28 +70,31 @@ class Ledger:
         return {name: known.seen for name, known in self._jobs.items()}
 
     def handled(self, name: str, due: datetime, note: str) -> None:
-        """Record that a due time was handled, with a note for a person."""
+        """Record that a due time of a job was handled, with a note for a person."""
         self._jobs[name].seen = due
         if note:
             self._jobs[name].note = note
         self.save()
 
     def began(self, name: str, since: datetime) -> None:
-        """Record that a process of the job has started."""
+        """Record that a process of the job started at the time `since`."""
         self._jobs[name].started = since
         self.save()
 
     def ended(
         self, name: str, moment: datetime, code: int, note: str, *, is_bad: bool
     ) -> None:
-        """Record that the job's process has ended."""
+        """Record that the process of the job ended at `moment`.
+
+        `is_bad` counts a failure.
+        """
         known = self._jobs[name]
         known.ended, known.exit_code, known.note = moment, code, note
         known.failures = 0 if code == 0 else known.failures + is_bad
         self.save()
 
     def save(self) -> None:
-        """Write the state; after a disk error the next change tries again."""
+        """Write the state to disk. After a disk error only log a warning."""
         try:
             write(self._folder, self._jobs)
         except OSError as exc:
@@ -100,7 +105,10 @@ class Ledger:
 
 
 def read(folder: Path) -> dict[str, JobState]:
-    """The state of each job; empty without a file. StateError if it cannot be read."""
+    """Read the state of each job from `folder`; no file means no state.
+
+    StateError if the file cannot be read.
+    """
     path = folder / STATE
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, JobState])
@@ -114,7 +122,7 @@ def read(folder: Path) -> dict[str, JobState]:
 
 
 def write(folder: Path, states: dict[str, JobState]) -> None:
-    """Write the states to the file durably. OSError if that fails."""
+    """Replace the file in `folder` durably by these states. OSError if that fails."""
     path = folder / STATE
     part = path.with_name(STATE + ".part")
     with part.open("wb") as file:

@@ -1,8 +1,8 @@
-"""Computes when jobs are due. Pure: no clock, no I/O; `now` is an argument.
+"""Computes when jobs are due. No clock and no I/O: the current time is an argument.
 
-Rule: each due time is handled once. The state stores the last handled due time, not the
-time of the clock. So a clock that is set back repeats nothing. If a clock jumps ahead,
-the missed times are counted.
+Rule: each due time is handled once. The last handled due time is stored, not the time
+of the clock. So a job is not repeated if the clock is set back. If the clock jumps
+ahead, the missed times are counted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 from cronsim import CronSim, CronSimError
 
+#: Names for cron lines, as cron has them.
 NICKNAMES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -24,31 +25,33 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 
-#: A due time that is handled later than this counts as missed.
+#: A due time that is handled later than this after it was due counts as missed.
 LATE = timedelta(seconds=60)
-#: Maximum number of missed times that are counted.
+#: Maximum number of missed due times of a job that are counted.
 MAX_COUNTED = 1_000
-#: A handled time further ahead than this came from a wrong clock and is ignored.
+#: A stored due time that is further in the future was stored while the clock was wrong,
+#: and is ignored.
 MAX_AHEAD = timedelta(days=1)
 
 
 class Cron(msgspec.Struct, frozen=True):
-    """A cron line of five fields, as Debian's cron reads it, in a time zone.
+    """A cron line of five fields in a time zone, with the meaning of Debian's cron.
 
-    A time that daylight saving skips is due at the next existing time. A time that
-    comes twice is due once. A line with `*` for minutes or hours follows elapsed time.
+    When daylight saving begins, a time that does not exist is due at the next time that
+    does. When it ends, a time that comes twice is due once. A line with `*` for minutes
+    or hours follows elapsed time instead.
     """
 
     text: str
     zone: tzinfo
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first due time after `moment`, in UTC; None: there is none."""
+        """Return the first due time after `moment`, in UTC; None if there is none."""
         found = next(self._from(moment.astimezone(self.zone)), None)
         return found and found.astimezone(UTC)
 
     def fields(self) -> CronSim:
-        """Return the line's fields as sets of numbers."""
+        """Return the parsed cron line, which has each field as a set of numbers."""
         return self._from(datetime.min.replace(tzinfo=UTC))
 
     def _from(self, moment: datetime) -> CronSim:
@@ -56,7 +59,10 @@ class Cron(msgspec.Struct, frozen=True):
 
 
 def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
-    """The parsed cron line; ValueError says what is wrong with it."""
+    """Parse a cron line, or a name such as @daily. ValueError says what is wrong.
+
+    A line that matches no time after `now` is wrong, too.
+    """
     line = NICKNAMES.get(text.strip().lower(), " ".join(text.split()))
     number = len(line.split())
     if number != 5:
@@ -74,28 +80,32 @@ def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """When a job is due, and whether missed due times are caught up."""
+    """When a job is due, and what happens after missed due times.
+
+    With "once" one run replaces all missed times; with "skip" there is no such run.
+    """
 
     cron: Cron
     catch_up: Literal["once", "skip"] = "once"
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A job that is due now, with the number of missed times."""
+    """A job that is due now, with the number of its missed due times."""
 
     job: str
-    #: The latest due time of the job.
+    #: The latest of the due times that have passed.
     time: datetime
-    #: Due times that were missed; if `is_run`, this one run replaces them.
+    #: Number of due times that were missed.
     missed: int
+    #: Whether the job must run now; this run also replaces the missed ones.
     is_run: bool
 
 
 class Timetable:
-    """The next due time of each job, and the last one that was handled.
+    """The next due time of each job, and the last due time that was handled.
 
-    `seen` has the due times that were handled last. A job that is not in it is new:
-    it is first due at its next time.
+    `seen` has the last handled due time of each job, as it was stored. A job that is
+    not in `seen` is new; only due times after `now` count for it.
     """
 
     def __init__(
@@ -125,8 +135,10 @@ class Timetable:
         return min(self._next.values(), default=None)
 
     def due(self, now: datetime) -> list[Due]:
-        """The jobs that are due by `now`, the longest overdue first. Each due time is
-        returned once."""
+        """Return the jobs that are due by `now`, the longest overdue first.
+
+        Their due times count as handled and are not returned again.
+        """
         ready = sorted((time, name) for name, time in self._next.items() if time <= now)
         return [self._handle(name, now) for _, name in ready]
 
@@ -137,7 +149,7 @@ class Timetable:
             last, count = time, count + 1
             time = self._timings[name].cron.after(time)
         is_late = now - last > LATE
-        # After the highest count, skip all later missed times too.
+        # If more times were missed than are counted, skip the others, too.
         self.seen[name] = now if count == MAX_COUNTED else last
         self._plan(name)
         return Due(

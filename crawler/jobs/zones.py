@@ -1,4 +1,4 @@
-"""Finds time zones by name."""
+"""Finds time zones by their IANA names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from crawler.errors.nearest_name import nearest_name
 
 
 def zone(name: str) -> tzinfo:
-    """Return the time zone with that name. ValueError if it is unknown."""
+    """Return the time zone with this name, such as Europe/Berlin.
+
+    ValueError, with a hint for a person, if the name is unknown.
+    """
     if name in ("UTC", "Etc/UTC"):
         return UTC  # UTC works even if no time zones are installed
     try:
@@ -26,5 +29,5 @@ def _unknown(name: str) -> str:
             "zones; install them: pip install tzdata, or the system's package tzdata"
         )
     near = nearest_name(name, names)
-    hint = f"did you mean {near!r}?" if near else "write it as Europe/Berlin"
+    hint = f"did you mean {near!r}?" if near else "write a name like Europe/Berlin"
     return f"time zone {name!r} is not known; {hint}"

@@ -230,7 +230,7 @@ async def test_a_job_that_hears_nothing_is_killed_and_somebody_is_told(
         await anyio.wait_all_tasks_blocked()
 
     assert puppet.heard == [signal.SIGTERM, signal.SIGKILL]
-    assert "max_runtime is over" in play.known().note
+    assert "max_runtime was reached" in play.known().note
     assert [ended.job for ended in play.alarms] == ["nightly"]
 
 

@@ -49,7 +49,7 @@ async def test_a_run_whose_process_is_alive_is_at_work(tmp_path: Path) -> None:
     shown = await left(tmp_path, status)
 
     assert shown == Standing(
-        FinishReason.RUNNING, status, "it has been silent for 60 s"
+        FinishReason.RUNNING, status, "no status for 60 s; it may hang"
     )
 
 
@@ -68,10 +68,13 @@ async def test_a_run_whose_process_is_gone_was_killed(tmp_path: Path) -> None:
         pytest.param("sink_error", "sink_error", "", id="an output failed"),
         pytest.param("crashed", "crashed", "", id="crashed"),
         pytest.param(
-            MAX_RUNTIME, "interrupted", "max_runtime was over", id="out of time"
+            MAX_RUNTIME, "interrupted", "max_runtime was reached", id="out of time"
         ),
         pytest.param(
-            "finished", "interrupted", "failed pages were put back", id="put back"
+            "finished",
+            "interrupted",
+            "failed pages were put back into the queue",
+            id="put back",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""A run's report as one HTML page without external files."""
+"""Makes the report of a run as one HTML page, which needs no other files."""
 
 from crawler.jobs.report.material import gather
 from crawler.jobs.report.report_page import page

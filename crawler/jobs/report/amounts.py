@@ -1,4 +1,4 @@
-"""Formats amounts for people: 12 ms, 1.2 MB, +12 %."""
+"""Formats numbers for the HTML report: 12 ms, 1.2 MB, +12 %."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def number(amount: float) -> str:
-    """Return a whole number with separators: `1,234`."""
+    """Return a number without decimals, with separators: `1,234`."""
     return f"{amount:,.0f}"
 
 
@@ -21,7 +21,7 @@ def plural(amount: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration: 12 ms, 1.2 s, 5:02 min, 1:05 h."""
+    """Return a duration as `12 ms`, `1.2 s`, `5:02 min` or `1:05 h`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
@@ -32,7 +32,7 @@ def duration(seconds: float) -> str:
 
 
 def size(amount: float) -> str:
-    """A number of bytes: 12 B, 1.2 MB."""
+    """Return a number of bytes as `12 B` or `1.2 MB`."""
     if amount < 1:
         return "0 B"
     power = min(int(math.log10(amount) // 3), 4)
@@ -41,7 +41,10 @@ def size(amount: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share; one that is almost 0 % or 100 % is not rounded to it."""
+    """Return a share, from 0 to 1, as percent: `12.5 %`.
+
+    A share below 0.1 % or above 99.9 % is not rounded to 0 % or 100 %.
+    """
     if 0 < share < 0.001:
         return "< 0.1 %"
     if 0.999 < share < 1:
@@ -50,7 +53,7 @@ def percent(share: float) -> str:
 
 
 def change(now: float, before: float) -> str:
-    """The relative change: `+12 %`, `×15`, `new`, or `=`."""
+    """Return how `now` differs from `before`: `+12 %`, `×15`, `new` or `=`."""
     if now == before:
         return "="
     if not before:

@@ -1,4 +1,5 @@
-"""How often the fields of items have values. Pure."""
+"""Computes how often the fields of items have values, and which fields changed. No
+I/O."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-#: Maximum number of items that are read.
+#: Maximum number of items of a run that are read.
 SAMPLE = 20_000
-#: Maximum number of fields; an item with more uses data as keys.
+#: Maximum number of fields that are counted. Items with more fields probably use data
+#: as keys.
 MAX_FIELDS = 100
-#: A field counts as emptier if its share fell by more than this.
+#: A field counts as emptier if its share (0 to 1) fell by more than this.
 DROP = 0.05
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})
@@ -20,11 +22,14 @@ _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 @dataclass(frozen=True)
 class Fill:
-    """The share of items in which a field has a value, now and before."""
+    """The share of items, from 0 to 1, in which a field has a value.
+
+    `now` is for this run, `before` for the earlier run.
+    """
 
     name: str
     now: float
-    #: None: there is no earlier run to compare with.
+    #: None if there is no earlier run to compare with.
     before: float | None = None
 
     @property
@@ -33,7 +38,10 @@ class Fill:
 
 
 def shares(items: Iterable[bytes]) -> dict[str, float]:
-    """The share of items in which each field has a value, in order of appearance."""
+    """Return for each field the share of items in which it has a value.
+
+    `items` are JSON objects. The fields are in the order in which they appear.
+    """
     filled: dict[str, int] = {}
     count = 0
     for body in items:
@@ -48,7 +56,10 @@ def shares(items: Iterable[bytes]) -> dict[str, float]:
 
 
 def fills(now: Mapping[str, float], before: Mapping[str, float] | None) -> list[Fill]:
-    """Each field with its share now and before; a missing field has 0."""
+    """Return each field with its share in this run and in the earlier run.
+
+    `before` is None if there is no earlier run. A missing field has the share 0.
+    """
     names = list(dict.fromkeys([*now, *(before or {})]))
     return [
         Fill(
@@ -66,7 +77,10 @@ MAX_CHANGED = 12
 
 @dataclass(frozen=True)
 class ChangedField:
-    """A field that differs between two runs: in how many items, and one example."""
+    """A field that differs between the items of two runs.
+
+    `count` is the number of items; `before` and `now` are the values in one of them.
+    """
 
     name: str
     count: int
@@ -75,7 +89,10 @@ class ChangedField:
 
 
 def changed_fields(pairs: Iterable[tuple[bytes, bytes]]) -> list[ChangedField]:
-    """The fields in which items differ, each pair an item before and now."""
+    """Return the fields in which items differ, the most frequent first.
+
+    Each pair is one item as JSON, from the earlier run and from this run.
+    """
     counts: Counter[str] = Counter()
     examples: dict[str, tuple[str, str]] = {}
     for before, now in pairs:

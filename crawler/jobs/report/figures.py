@@ -1,6 +1,7 @@
-"""Computes the figures of a run's report from its page log. Pure: rows in, numbers out.
+"""Computes the figures of a report from the page log: the stored rows about each
+attempt to fetch a page. No I/O.
 
-Rule: one pass over the log. Only numbers are kept in memory, not pages.
+Rule: one pass over the log. Memory holds numbers and a few example rows, not all rows.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ MAX_HOSTS = 20
 MAX_PAGES = 8
 MAX_EXAMPLES = 5
 
-#: The upper bounds of the bars in the latency chart, in seconds.
+#: The upper limits of the bars in the latency chart, in seconds.
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass
 class Group:
-    """Pages that ended for the same reason, with examples."""
+    """Pages that failed or were skipped for the same reason, with examples."""
 
     reason: str
     status: int
-    #: The exception and the line of the spider's code that raised it, or "".
+    #: The exception, and the line of the spider that raised it; "" for other reasons.
     place: str
     examples: list[Visit]
     count: int = 0
@@ -53,18 +54,18 @@ class Group:
 
 @dataclass
 class Bar:
-    """One bar of the chart: its start, and the pages in it."""
+    """One bar of the chart over time: its start (Unix seconds), and its pages."""
 
     start: float
     done: int = 0
     failed: int = 0
-    #: Seconds of the pause just before this bar.
+    #: Length of the pause just before this bar, in seconds.
     pause: float = 0.0
 
 
 @dataclass
 class Latency:
-    """Percentiles of the response time, in seconds."""
+    """The response time in seconds: percentiles and the maximum."""
 
     median: float = 0.0
     p90: float = 0.0
@@ -85,7 +86,7 @@ class HostFigures:
 
 @dataclass
 class Figures:
-    """The figures that a report takes from the page log."""
+    """The figures that a report shows from the page log."""
 
     bars: list[Bar] = field(default_factory=list)
     #: Duration of one bar in seconds.
@@ -93,38 +94,42 @@ class Figures:
     latency: Latency = field(default_factory=Latency)
     #: Number of responses for each step of `STEPS`, and of slower ones.
     histogram: list[int] = field(default_factory=list)
+    #: Pairs (HTTP status, number of responses).
     statuses: list[tuple[int, int]] = field(default_factory=list)
     hosts: list[HostFigures] = field(default_factory=list)
     host_count: int = 0
     failed: list[Group] = field(default_factory=list)
     skipped: list[Group] = field(default_factory=list)
+    #: Pairs (reason, number of attempts).
     retried: list[tuple[str, int]] = field(default_factory=list)
     slowest: list[Visit] = field(default_factory=list)
     biggest: list[Visit] = field(default_factory=list)
 
     @property
     def highest(self) -> int:
-        """Return the largest number of pages in one bar."""
+        """Return the largest number of pages in one bar, at least 1."""
         return max((bar.done + bar.failed for bar in self.bars), default=0) or 1
 
 
 def figures(visits: Iterable[Visit]) -> Figures:
-    """Return the figures of a page log."""
+    """Return the figures of a page log, given as rows in their stored order."""
     collector = _Collector()
     for visit in visits:
         collector.add(visit)
     return collector.figures()
 
 
-#: Pages of one group have the same state, reason, status and place.
+#: Pages of one group have the same state, reason, HTTP status and place in the code.
 _Key = tuple[State, str, int, str]
 
 _PLACE = re.compile(r"(\w+)\b.*\((.+:\d+ in .+)\)", re.S)
 
 
 def place_of(visit: Visit) -> str:
-    """Return the exception of the spider's own code with its line; "" for other
-    reasons."""
+    """Return the exception that the user's code raised, with its line.
+
+    "" if the page ended for another reason.
+    """
     if visit.reason not in (Reason.SPIDER_ERROR, Reason.PIPELINE_ERROR):
         return ""
     match = _PLACE.fullmatch(visit.detail)
@@ -140,7 +145,8 @@ class _Collector:
         self._statuses: Counter[int] = Counter()
         self._retried: Counter[str] = Counter()
         self._examples: dict[_Key, list[Visit]] = defaultdict(list)
-        #: The group of each failed or skipped page; a later try may remove it.
+        #: The group of each failed or skipped page. A later attempt may end well, and
+        #: then the page is removed.
         self._standing: dict[int, _Key] = {}
         self._slowest: list[tuple[float, int, Visit]] = []
         self._biggest: list[tuple[float, int, Visit]] = []
@@ -207,7 +213,10 @@ class _Collector:
 
 
 def _keep(heap: list[tuple[float, int, Visit]], size: float, visit: Visit) -> None:
-    """Keep the visit if it is among the largest; a page is kept once."""
+    """Put the visit into the heap if `size` is among the MAX_PAGES largest sizes.
+
+    A page is kept only once, with its largest size.
+    """
     if len(heap) == MAX_PAGES and size <= heap[0][0]:
         return
     for place, (known, _, other) in enumerate(heap):
@@ -222,7 +231,11 @@ def _keep(heap: list[tuple[float, int, Visit]], size: float, visit: Visit) -> No
 
 
 def timeline(ends: Sequence[tuple[float, bool]]) -> tuple[list[Bar], float]:
-    """Pages over time without the pauses, and the seconds of one bar."""
+    """Return the bars of the chart over time, and the seconds of one bar.
+
+    `ends` are pairs: when a page ended (Unix seconds), and whether it was done rather
+    than failed. Long pauses are left out of the time.
+    """
     if not ends:
         return [], 1.0
     moments = sorted(ends)
@@ -265,7 +278,7 @@ def _round(seconds: float) -> float:
 
 
 def latency(elapsed: Sequence[float]) -> Latency:
-    """Return the percentiles of response times."""
+    """Return the percentiles of response times in seconds."""
     if not elapsed:
         return Latency()
     ordered = sorted(elapsed)
@@ -277,7 +290,7 @@ def latency(elapsed: Sequence[float]) -> Latency:
 
 
 def histogram(elapsed: Iterable[float]) -> list[int]:
-    """Return the number of responses for each step of `STEPS`."""
+    """Return the number of responses for each step of `STEPS`, and of slower ones."""
     counts = [0] * (len(STEPS) + 1)
     for seconds in elapsed:
         counts[bisect_right(STEPS, seconds)] += 1

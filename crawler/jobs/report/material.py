@@ -1,6 +1,6 @@
-"""The data of a report's page, read from the job's state.
+"""Reads the data of an HTML report from the stored runs of a job.
 
-Rule: data that is no longer kept is missing from the page, and the page says so.
+Rule: data that is no longer stored is missing from the page, and the page says so.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from crawler.jobs.report.figures import Figures, figures
 from crawler.stats import Report
 from crawler.store.reading import Changes, Reader, RunReader
 
-#: Number of runs that the trend shows.
+#: Maximum number of runs in the trend, the table of the last runs.
 TREND = 10
 
 
 @dataclass(frozen=True)
 class PastRun:
-    """One of the job's earlier runs, as the trend shows it."""
+    """One run of the job, as the trend shows it. Times are in Unix seconds."""
 
     number: int
     started: float
@@ -44,23 +44,24 @@ class PastRun:
 
 @dataclass
 class Material:
-    """The data on a run, and on the run before it."""
+    """The data of the report: on a run, and on the earlier run to compare with."""
 
     report: Report
     before: Report | None = None
-    #: None if the run's pages are no longer stored.
+    #: None if the pages of the run are no longer stored.
     figures: Figures | None = None
     fills: list[Fill] = field(default_factory=list)
     changes: Changes | None = None
-    #: The fields of the items that have changed, the most frequent first.
+    #: The fields in which items have changed, the most frequent first.
     changed: list[ChangedField] = field(default_factory=list)
-    #: The job's last runs; the reported run is the last of them.
+    #: The last runs of the job, the oldest first; this run is the last of them.
     trend: list[PastRun] = field(default_factory=list)
-    #: The job's time zone, in which times are shown; and when it is due next.
+    #: The time zone of the job, in which times are shown.
     zone: tzinfo = UTC
     zone_name: str = "UTC"
+    #: When the job is due next; None without a schedule.
     due: datetime | None = None
-    #: The URLs of the pages that link to the examples, by fingerprint.
+    #: The URLs of the pages on which failed URLs were found, by their fingerprints.
     parents: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -70,9 +71,10 @@ def gather(
     job: Job | None = None,
     moment: datetime | None = None,
 ) -> Material:
-    """Return the data for the page of `report`.
+    """Return the data for the HTML page of `report`.
 
-    `job` is its description in config.toml, and is due next after `moment`.
+    `job` is the job in config.toml, if there is one. Its next due time after `moment`
+    is shown.
     """
     made = Material(report, before=_before(reader, report))
     made.trend = _trend(reader, report)
@@ -124,8 +126,10 @@ def _kept(reader: Reader, report: Report) -> RunReader | None:
 
 
 def _before(reader: Reader, report: Report) -> Report | None:
-    """Return the last good run before this one; if there is none, the last run that
-    ended."""
+    """Return the report of the last good run before this one.
+
+    If there is none, return that of the last run that ended.
+    """
     ended = []
     for record in reader.runs(report.job):
         written = reader.report(report.job, record.number)

@@ -1,7 +1,7 @@
-"""The report's page: the template `page.html`, filled in with a run's figures. Pure.
+"""Fills the template `page.html` with the figures of a run.
 
-Rule: every value is escaped, because servers sent most of them. The page loads nothing
-and runs no script.
+Rule: every value is escaped, because most values come from servers. The page loads
+nothing and runs no script.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AMOUNTS = (
 
 
 def page(material: Material) -> str:
-    """Return one HTML page about one run."""
+    """Return the report of one run as an HTML page."""
     steps = [amounts.duration(step).replace(".0 s", " s") for step in STEPS]
     return _template().render(
         vars(material),
@@ -67,14 +67,17 @@ def _template() -> Template:
 
 
 def _clean(value: object) -> object:
-    """`value` without control characters; markup was cleaned when it was made."""
+    """Return `value` without control characters; Jinja calls this for each value.
+
+    Markup is returned unchanged, because it was made from cleaned values.
+    """
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return _CONTROLS.sub(" ", value)
     return value
 
 
 def _show(amount: float, kind: str) -> str:
-    """Return `amount` formatted by the function of `amounts` with this name."""
+    """Format `amount` with the function `kind` of the module `amounts`."""
     shown: str = getattr(amounts, kind)(amount)
     return shown
 
@@ -96,7 +99,7 @@ def _moment(text: str, zone: tzinfo) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Return `text`; a long one loses its middle."""
+    """Return `text`; if it is longer than `limit`, without its middle."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 

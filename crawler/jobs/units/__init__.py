@@ -1,1 +1,1 @@
-"""Units for other schedulers: systemd, cron and Kubernetes."""
+"""Makes files with which systemd, cron or Kubernetes runs jobs on their schedules."""

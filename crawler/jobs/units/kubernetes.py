@@ -1,4 +1,5 @@
-"""A job as a Kubernetes CronJob (batch/v1), with the volume for its state. Pure."""
+"""Makes the Kubernetes objects of a job: a CronJob, a volume claim and workers. No
+I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ from crawler.jobs.units.systemd_cron import (
 
 
 def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
-    """Return a CronJob (batch/v1); the state is stored on a persistent volume."""
+    """Return a CronJob (batch/v1) that runs the job on its schedule.
+
+    The state and the outputs are on the volume of `claim`. ConfigError if Kubernetes
+    cannot express the schedule.
+    """
     name = _dns_name(job.name)
     max_runtime = job.settings.max_runtime
     job_spec: dict[str, Any] = {
@@ -38,7 +43,7 @@ def cron_job(job: Job, place: UnitPlace) -> dict[str, Any]:
         "spec": {
             "schedule": _plain_cron(job),
             "timeZone": _zone_name(job),
-            # A second process of a running job would end at the job's lock.
+            # A second process of a running job would only end with exit code 5.
             "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": _deadline(job),
             "jobTemplate": {"spec": job_spec},
@@ -68,7 +73,7 @@ def _pod(job: Job, place: UnitPlace, name: str) -> dict[str, Any]:
 
 
 def claim(job: Job) -> dict[str, Any]:
-    """Return the volume claim for the state of a job's CronJob."""
+    """Return a PersistentVolumeClaim for the state and the outputs of a job."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -81,9 +86,10 @@ def claim(job: Job) -> dict[str, Any]:
 
 
 def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
-    """Return a Deployment (apps/v1) of `count` workers, which join each run of the job.
+    """Return a Deployment (apps/v1) of `count` processes that join each run of the job.
 
-    They use the database `url`; its password is in the secret `crawl-database`.
+    `url` is the database that they share with the job. Its password is in the secret
+    `crawl-database`.
     """
     name = f"{_dns_name(job.name)}-workers"
     labels = {"app": name}
@@ -120,7 +126,7 @@ def workers(job: Job, place: UnitPlace, count: int, url: str) -> dict[str, Any]:
 
 
 def yaml(documents: Iterable[dict[str, Any]]) -> str:
-    """YAML documents; scalars are written as JSON, which is valid YAML."""
+    """Return the documents as YAML. Scalars are JSON, which is valid YAML."""
     return "---\n".join("\n".join(_yaml(each, 0)) + "\n" for each in documents)
 
 
@@ -141,7 +147,10 @@ def _yaml(value: dict[str, Any], depth: int) -> Iterator[str]:
 
 
 def _plain_cron(job: Job) -> str:
-    """The cron line for Kubernetes: Sunday is always 0, and `L` is not supported."""
+    """Return the cron line for Kubernetes, with numbers only; Sunday is 0.
+
+    ConfigError if Kubernetes cannot express the schedule.
+    """
     refuse_extensions(job, "Kubernetes")
     fields = fields_of(job)
     is_stepped = fields.day_and and not (is_any_day(fields) or is_any_weekday(fields))
@@ -171,12 +180,12 @@ def _zone_name(job: Job) -> str:
 
 
 def _deadline(job: Job) -> int:
-    """Seconds after which Kubernetes skips a due time."""
+    """Return the seconds after which Kubernetes skips a due time."""
     is_kept = job.settings.catch_up == "once" or job.settings.overlap == "queue"
     return 43_200 if is_kept else 60
 
 
 def _dns_name(name: str) -> str:
-    """A valid Kubernetes name: lower-case letters, digits and `-`, at most 52."""
+    """Return a valid Kubernetes name for a job: lower-case letters, digits and `-`."""
     found = re.sub(r"[^a-z0-9]+", "-", name.lower())
     return f"crawl-{found}"[:46].strip("-")

@@ -1,6 +1,7 @@
-"""Jobs as systemd units and cron lines. Pure.
+"""Makes systemd units and crontab lines for jobs. No I/O.
 
-Rule: a schedule keeps its meaning in the other syntax, or is refused with the reason.
+Rule: a schedule keeps its meaning in the other syntax. A schedule that the other syntax
+cannot express is a ConfigError.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from cronsim import CronSim
 from crawler.errors import ConfigError
 from crawler.jobs.definition import Job
 
-#: Seconds beyond max_runtime and grace to close files and call hooks.
+#: Seconds that a job has, after max_runtime and crawl.grace, to close its files and
+#: call its hooks.
 CLOSING = 30
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -23,18 +25,20 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class UnitPlace:
-    """The folder, command and grace of a job's process."""
+    """How another scheduler starts the processes of jobs."""
 
-    #: The project's folder.
+    #: The folder of the project, in which the process runs.
     folder: str
-    #: The command before the job's name: `python -m crawler run`.
+    #: The command without the name of the job: `python -m crawler run`.
     command: Sequence[str]
+    #: The setting `crawl.grace`, in seconds.
     grace: float
+    #: The container image with the project; for Kubernetes.
     image: str = ""
 
 
 def systemd(job: Job, place: UnitPlace) -> dict[str, str]:
-    """The text of the service and the timer, by file name."""
+    """Return the texts of the .service file and the .timer file, by file name."""
     limit = job.settings.max_runtime
     seconds = "infinity" if limit is None else longest(limit, place)
     words = " ".join(map(_quoted, [*place.command, job.name]))
@@ -73,10 +77,10 @@ WantedBy=timers.target
 
 
 def calendar(job: Job) -> Iterator[str]:
-    """Yield the job's times for OnCalendar=.
+    """Yield the values of OnCalendar= for the schedule of a job.
 
-    A cron line that means "the 13th or a Friday" needs two, because systemd has no
-    "or".
+    A cron line that means "the 13th or a Friday" needs two values, because one value
+    cannot say "or". ConfigError if systemd cannot express the schedule.
     """
     fields = fields_of(job)
     clock = f"{_set(fields.hours, 0, 23, 2)}:{_set(fields.minutes, 0, 59, 2)}:00"
@@ -103,7 +107,7 @@ def calendar(job: Job) -> Iterator[str]:
 
 
 def cron_lines(jobs: Iterable[Job], place: UnitPlace) -> str:
-    """A crontab, with the jobs grouped by time zone."""
+    """Return the lines of a crontab, with the jobs grouped by time zone."""
     by_zone: dict[str, list[Job]] = {}
     for job in jobs:
         by_zone.setdefault(job.settings.timezone, []).append(job)
@@ -122,23 +126,23 @@ def _cron_line(job: Job, place: UnitPlace) -> str:
     assert job.cron is not None
     words = shlex.join([*place.command, job.name, "--quiet"])
     command = f"cd {shlex.quote(place.folder)} && {words}"
-    # In a crontab a bare % ends the command.
+    # In a crontab a % that is not escaped ends the command.
     return f"{job.cron.text} {command}".replace("%", "\\%")
 
 
 def fields_of(job: Job) -> CronSim:
-    """The job's cron line as sets of numbers."""
+    """Return the fields of the cron line of a job, as sets of numbers."""
     assert job.cron is not None
     return job.cron.fields()
 
 
 def longest(max_runtime: float, place: UnitPlace) -> int:
-    """Seconds after which a process of the job must have ended."""
+    """Return the seconds after which a process of the job must have ended."""
     return int(max_runtime + place.grace + CLOSING) + 1
 
 
 def closing(place: UnitPlace) -> int:
-    """Seconds that a job may take to stop."""
+    """Return the seconds that a job may take to stop after a signal."""
     return int(place.grace) + CLOSING
 
 
@@ -161,7 +165,10 @@ def _days(fields: CronSim) -> list[str]:
 
 
 def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
-    """Weekdays, each with its days of the month ('': all)."""
+    """Yield weekdays, each with the days of the month to which they are limited.
+
+    Both are in the syntax of systemd; "" means all.
+    """
     if CronSim.LAST_WEEKDAY in fields.days:
         raise unsayable(job, "systemd", "the last weekday of a month")
     if is_any_weekday(fields):
@@ -189,7 +196,7 @@ def _weekday_set(days: set[int]) -> str:
 
 
 def _set(numbers: set[int], low: int, high: int, width: int) -> str:
-    """Numbers as systemd writes them: `*`, `03`, `01..05,09`."""
+    """Return numbers in the syntax of systemd: `*`, `03`, `01..05,09`."""
     if set(range(low, high + 1)) <= numbers:
         return "*"
     return ",".join(
@@ -199,7 +206,7 @@ def _set(numbers: set[int], low: int, high: int, width: int) -> str:
 
 
 def ranges(numbers: set[int]) -> list[tuple[int, int]]:
-    """Return consecutive numbers as pairs (first, last)."""
+    """Return the numbers as ranges of consecutive numbers: pairs (first, last)."""
     found: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if found and found[-1][1] == number - 1:
@@ -210,7 +217,10 @@ def ranges(numbers: set[int]) -> list[tuple[int, int]]:
 
 
 def refuse_extensions(job: Job, whom: str) -> None:
-    """ConfigError for a schedule with L, LW or #, which plain cron does not support."""
+    """Raise ConfigError for a schedule with L, LW or #.
+
+    Plain cron does not support these. `whom` is the name of the other scheduler.
+    """
     fields = fields_of(job)
     is_plain = all(isinstance(day, int) for day in fields.weekdays)
     if not is_plain or any(day < 0 for day in fields.days):
@@ -218,7 +228,7 @@ def refuse_extensions(job: Job, whom: str) -> None:
 
 
 def unsayable(job: Job, whom: str, what: str) -> ConfigError:
-    """The error for a schedule that the other scheduler cannot express."""
+    """Return the error for a schedule that the scheduler `whom` cannot express."""
     return ConfigError(
         f"[jobs.{job.name}]: {whom} does not support {what} "
         f"(schedule = {job.settings.schedule!r}); use crawl schedule"
@@ -230,7 +240,7 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word of ExecStart=, with % and $ escaped."""
+    """Return a word for ExecStart=, with % and $ escaped, in quotes if needed."""
     word = _escaped(word).replace("$", "$$")
     if re.fullmatch(r"[A-Za-z0-9_./:=@%+,-]+", word):
         return word

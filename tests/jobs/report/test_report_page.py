@@ -151,7 +151,7 @@ def test_five_thousand_pages_of_trouble_are_a_small_page() -> None:
         ),
         pytest.param(
             {"exit_code": 4, "finish_reason": FinishReason.RUNNING},
-            "At work.100 pages, 90 items. These are the figures so far.",
+            "Still running.100 pages, 90 items. These are the figures so far.",
             id="at work",
         ),
         pytest.param(
