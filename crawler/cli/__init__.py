@@ -1,8 +1,8 @@
-"""The `crawl` command: the only part that prints, exits or handles signals.
+"""The `crawl` command: the only package that prints, exits or handles signals.
 
-Rule: import a module only when a command needs it. Each command module has a function
-`add` that describes its commands to argparse and imports nothing slow. The commands
-import what they use when they run.
+Rule: import a module only when a command needs it, so that every command starts fast.
+Each command module has a function `add` that describes its commands to argparse and
+imports nothing slow. A command imports the modules that it uses when it runs.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-#: New objects between two garbage collections, until a crawl sets its own number.
-#: Imports create several hundred thousand objects that stay alive. With the default
-#: threshold Python would scan them 200 times.
+#: Number of new objects between two garbage collections, until a crawl sets its own
+#: number. Imports create several hundred thousand objects that stay alive. With the
+#: default threshold Python would scan these objects 200 times.
 _STARTING = 1_000_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. `exits` lists the codes, which are
-    stable."""
+    """Run one command and return its exit code; the module `exits` lists the codes.
+
+    Without `arguments` the command line of the process is used.
+    """
     try:
         sys.unraisablehook = _unraisable
         gc.set_threshold(_STARTING)
@@ -38,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _unraisable(error: sys.UnraisableHookArgs) -> None:
-    """Exit when Ctrl-C was raised where Python ignores exceptions.
+    """End the process if Ctrl-C arrived where Python ignores exceptions.
 
-    At the end of an import, for example, Python prints such a KeyboardInterrupt and
-    then continues. The process must end all the same.
+    At the end of an import, for example, Python only prints a KeyboardInterrupt and
+    then continues. Other exceptions are printed as usual.
     """
     if isinstance(error.exc_value, KeyboardInterrupt):
         os._exit(4)

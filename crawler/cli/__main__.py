@@ -1,4 +1,4 @@
-"""Lets `python -m crawler.cli` run the `crawl` command."""
+"""Runs the `crawl` command for `python -m crawler.cli`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Calls the hooks of a job when a run of the job has ended."""
+"""Calls the hooks of a job (a command or a webhook) when a run of the job has ended."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from crawler.version import __version__
 
 
 def failure(job: str, error: str, code: int) -> dict[str, Any]:
-    """Return what a hook receives when the job failed before it had a report."""
+    """Return the summary for a hook if the run failed before it had a report."""
     return {"job": job, "exit_code": code, "error": error, "version": __version__}
 
 
 def tell(project: Project, job: str, told: Mapping[str, Any]) -> str:
-    """Call the job's hook for this end of a run. Return an error text, or "" if it went
-    well."""
+    """Call the hook of the job with the summary `told` of the ended run.
+
+    Return the error of the hook as text; "" if the hook succeeded or there is none.
+    """
     hook = hook_of(project, job, is_good=not told["exit_code"])
     if not hook:
         return ""
@@ -34,7 +36,10 @@ def tell(project: Project, job: str, told: Mapping[str, Any]) -> str:
 
 
 def hook_of(project: Project, job: str, *, is_good: bool) -> Hook:
-    """Return the hook for a good or a bad end; () if the job has none."""
+    """Return `on_finish` of the job after a good run, else `on_failure`.
+
+    () if config.toml gives the job no such hook.
+    """
     jobs = project.jobs
     if job in jobs.broken:
         return () if is_good else jobs.broken[job].on_failure

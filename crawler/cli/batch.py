@@ -1,6 +1,6 @@
-"""`crawl run JOB` for a job of config.toml: its tries, its time limit and its hooks.
+"""`crawl run JOB` for a job of config.toml: retries, the time limit and the hooks.
 
-Rule: a hook is called for every end of the job, except when a person stopped the run.
+Rule: a hook is called each time the job ends, except when a person stopped the run.
 """
 
 from __future__ import annotations
@@ -30,17 +30,22 @@ from crawler.spider import Spider
 from crawler.stats import FinishReason, counted
 from crawler.store.open import retry_failed
 
-#: Seconds after `max_runtime` and `crawl.grace` by which a crawl that is not stuck has
-#: stopped.
+#: Seconds that a crawl has to close its files, after `max_runtime` and `crawl.grace`
+#: have passed. A crawl that takes longer hangs, and its process is ended.
 MARGIN = LAST_SECONDS + 2.0
 
+#: A function that makes the options of a run from the command line: arguments, project,
+#: job name, spider, settings, outputs of the job.
 TermsOf = Callable[
     [argparse.Namespace, Project, str, Spider, Settings, Sequence[str]], RunOptions
 ]
 
 
 def run(args: argparse.Namespace, project: Project, terms_of: TermsOf) -> int:
-    """Run the job `args.name`, call its hook, and return the exit code."""
+    """Run the job `args.name`, call its hook, and return the exit code.
+
+    `terms_of` makes the options of the run from the command line.
+    """
     work = _Work(args, project, terms_of)
     try:
         ending = work.run()
@@ -69,19 +74,22 @@ def _conclude(project: Project, job: str, ending: Ending, *, is_late: bool) -> i
 
 
 def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
-    """Return the run's summary with its outputs and its error, as hooks receive it."""
+    """Return the summary that a hook receives: the report, the outputs and the error.
+
+    `is_late`: the run was stopped by `max_runtime`.
+    """
     shortfalls = "; ".join(each.text for each in ending.report.shortfalls)
     error = str(ending.error or "") or shortfalls
     return {
         **ending.report.summary(),
         "outputs": ending.published,
         "kept_outputs": ending.kept,
-        "error": "max_runtime was over" if is_late else error,
+        "error": "max_runtime was reached" if is_late else error,
     }
 
 
 class _Work:
-    """The tries of one job in one process."""
+    """Runs one job in this process: the first try and the retries."""
 
     def __init__(
         self, args: argparse.Namespace, project: Project, terms_of: TermsOf
@@ -94,7 +102,10 @@ class _Work:
         self.is_late = False
 
     def run(self) -> Ending:
-        """Run the job until a try ends well, or no retries are left."""
+        """Run the job until a try ends well or no retry is left.
+
+        Return the end of the last try.
+        """
         job = self._project.jobs.find(self._args.name)
         assert job is not None
         for number in range(job.settings.retries + 1):
@@ -164,23 +175,26 @@ class _Work:
         return _Limit(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        """End the process, because the crawl hangs and ignores the stop. Its state is
-        saved."""
+        """End the process, because the crawl hangs and did not stop at `max_runtime`.
+
+        This runs in a thread. The state of the run is already stored.
+        """
         job = self._args.name
-        why = "it hung at the end of max_runtime, and was ended"
-        complain(f"Job {job}: {why}; the same command resumes it")
+        why = "the crawl did not stop at max_runtime, so its process was ended"
+        complain(f"Job {job}: {why}; the same command resumes the run")
         tell(self._project, job, failure(job, why, exits.STOPPED))
         os._exit(exits.STOPPED)
 
     def _put_back(self, ending: Ending) -> None:
-        """Put the failed pages of a complete run back into the queue for the next try.
+        """Put the failed pages of a complete but bad run back into the queue.
 
-        If no page failed, the next try starts a new run.
+        The next try then requests only these pages. If no page failed, the next try
+        starts a new run.
         """
         report = ending.report
         if report.exit_code == exits.POOR and report.failed and ending.is_kept:
             number = retry_failed(self._project.settings().storage, report.job)
-            say(f"{counted(number, 'failed page')} put back")
+            say(f"{counted(number, 'failed page')} put back into the queue")
 
     def _pause(self, job: Job, number: int) -> None:
         seconds = job.settings.retry_wait * 2**number
@@ -188,11 +202,14 @@ class _Work:
         if left is not None:
             seconds = min(seconds, left)
         say(f"Trying again in {clock(seconds)}")
-        time.sleep(seconds)  # a signal interrupts the wait
+        time.sleep(seconds)  # a signal interrupts this wait
 
 
 class _Limit:
-    """Calls `give_up` in a thread if the block takes longer than `seconds`."""
+    """A context that calls `give_up` in a thread if its block takes over `seconds`.
+
+    None means that there is no limit.
+    """
 
     def __init__(self, seconds: float | None, give_up: Callable[[], None]) -> None:
         self._timer = threading.Timer(seconds or 0.0, give_up)

@@ -1,4 +1,4 @@
-"""`crawl clean`: removes old runs and all data that they hold."""
+"""`crawl clean`: removes old runs of a job from its state, with all their data."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def add(commands: Commands) -> None:
         commands,
         "clean",
         clean,
-        help="remove old runs of a job, with all that they hold",
+        help="remove old runs of a job, with all their data",
         example=EXAMPLE,
     )
     parser.add_argument(
-        "job", metavar="JOB", help="its name, or the file of its spider"
+        "job", metavar="JOB", help="the job's name, or the file of its spider"
     )
     parser.add_argument(
         "--keep",
         type=options.positive,
         metavar="N",
-        help="finished runs that stay (default: storage.keep_runs)",
+        help="how many finished runs to keep (default: storage.keep_runs)",
     )
     options.add_settings(parser)
 
 
 def clean(args: argparse.Namespace) -> int:
-    """Remove the runs, and print their numbers."""
+    """Remove the old runs of a job, and print the numbers of the removed runs."""
     from pathlib import Path
 
     from crawler.cli.project import Project

@@ -1,8 +1,8 @@
 """Reports an error that ended a crawl: one line for a person, and a traceback in a
 file.
 
-Rule: an error raised by the user's own code (a pipeline's `open`, `closed`, `client`)
-is reported with its file and line, never as a crash of the crawler.
+Rule: an error raised by the user's own code, such as a pipeline's `open`, is reported
+with the file and line of that code, never as a crash of the crawler.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from crawler.version import __version__
 def tell(
     error: Exception, folder: Path | None, *, is_verbose: bool, as_json: bool = False
 ) -> None:
-    """Print what ended the crawl, and the path of the file with the traceback.
+    """Print one line: the error, and the path of a file with its traceback.
 
-    The file is in `folder`, or in the folder for temporary files if `folder` is None.
+    The file is written to `folder`, or to the folder for temporary files if that is
+    not possible. With `is_verbose` the traceback is printed too. With `as_json` the
+    line is a JSON object.
     """
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

@@ -1,4 +1,4 @@
-"""`crawl demo`: serves the bundled bookshop on this machine and crawls it."""
+"""`crawl demo`: serves a bookshop, which is part of the package, and crawls it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
         commands,
         "demo",
         demo,
-        help="crawl a small bookshop on this machine, to see how it looks",
+        help="serve a small bookshop on this machine, and crawl it as a first example",
         example="crawl demo",
     )
     parser.add_argument(
@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
         dest="output",
         default=OUTPUT,
         metavar="OUTPUT",
-        help=f"where the books go (default: {OUTPUT})",
+        help=f"the output for the books (default: {OUTPUT})",
     )
     parser.add_argument(
         "--overwrite",
@@ -43,13 +43,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--serve",
         action="store_true",
-        help="only serve the bookshop, for spiders of your own, until Ctrl-C",
+        help="only serve the bookshop, for your own spiders, until Ctrl-C",
     )
     parser.add_argument(
         "--port",
         type=options.positive,
         metavar="PORT",
-        help=f"where it is served, with --serve (default: {PORT})",
+        help=f"with --serve: the port of the bookshop (default: {PORT})",
     )
     options.add_verbosity(parser)
 
@@ -68,15 +68,15 @@ def demo(args: argparse.Namespace) -> int:
     if args.serve:
         return _serve(serving(Shop(), port=args.port or PORT, is_plain=True))
     if args.port is not None:
-        raise ConfigError("--port goes with --serve")
+        raise ConfigError("--port needs --serve: add --serve, or remove --port")
     terms = RunOptions(
         job="demo", outputs=(args.output,), fresh=True, overwrite=args.overwrite
     )
     manner = Manner(args.verbose, args.quiet, args.log_format)
     with serving(Shop()) as shop:
         if not args.quiet:
-            say(f"A bookshop opens at {shop.url}, over HTTP/2 and TLS, for this crawl.")
-        # The project's own settings, such as a slow pace, are meant for real sites and
+            say(f"A bookshop is served at {shop.url} over HTTP/2, for this crawl only.")
+        # The settings of the current folder are not used: their limits for real sites
         # would make the demo slow.
         certificate = Layer("demo", {"http": {"ca_file": str(shop.ca_file)}})
         settings = layers.build([certificate])
@@ -99,7 +99,7 @@ def _serve(shop: AbstractContextManager[RunningShop]) -> int:
         signal.signal(number, lambda *_: is_over.set())
     try:
         with shop as running:
-            say(f"A bookshop is open at {running.url}; Ctrl-C closes it.")
+            say(f"The bookshop is served at {running.url}; Ctrl-C stops the server.")
             is_over.wait()
     except (OSError, OverflowError) as exc:
         why = getattr(exc, "strerror", None) or exc
@@ -110,8 +110,10 @@ def _serve(shop: AbstractContextManager[RunningShop]) -> int:
 
 
 def _server() -> Callable[..., AbstractContextManager[RunningShop]]:
-    """Return the bookshop's server. ConfigError if a package that it needs is
-    missing."""
+    """Return the function that serves the bookshop.
+
+    ConfigError if a package that the server needs is not installed.
+    """
     from crawler.errors import ConfigError
 
     try:
@@ -137,9 +139,9 @@ def _say_what_next(output: str) -> None:
         name = shlex.quote(shown(started_as if is_script else Path(sys.executable)))
         name += "" if is_script else " -m crawler"
     commands = {
-        f"head -n 3 {shlex.quote(output)}": "what it found",
-        f"{name} fetch https://example.com/": "a page of the web, as it comes",
-        f"{name} new example https://example.com/": "a spider of your own",
+        f"head -n 3 {shlex.quote(output)}": "show the first books",
+        f"{name} fetch https://example.com/": "show a page as the server sends it",
+        f"{name} new example https://example.com/": "write your own spider",
     }
     say("Now try:")
     for command, what in commands.items():

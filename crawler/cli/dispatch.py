@@ -1,5 +1,5 @@
-"""From the command line to a command: makes the streams safe, and prints errors as one
-line."""
+"""Runs the command that a command line names: makes the standard streams safe, prints
+an error as one line, and chooses the exit code."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from crawler.errors import ConfigError, CrawlError, JobLocked, StateError
 from crawler.version import __version__
 from crawler.web.redaction import redacted, without_secret
 
-#: The module of each command, in the order in which help lists them. A command line
-#: that begins with a command needs the parser of that one only.
+#: The module of each command, in the order in which the help lists the commands. Only
+#: the module of the named command is imported, if the command line begins with a name.
 COMMANDS = {
     "demo": "demo",
     "new": "new",
@@ -46,7 +46,7 @@ COMMANDS = {
 
 
 def dispatch(arguments: Sequence[str]) -> int:
-    """Run the command that `arguments` name, and return the exit code."""
+    """Run the command that `arguments` name. Return the exit code of the process."""
     streams.make_safe()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Until a crawl handles these signals itself, they end the process as Ctrl-C
@@ -56,11 +56,11 @@ def dispatch(arguments: Sequence[str]) -> int:
     try:
         code = execute(arguments)
     except KeyboardInterrupt:
-        # Leave by os._exit. If a KeyboardInterrupt has passed through `exec` (creating
-        # a dataclass uses it), Python would end by the signal although the error was
-        # caught here.
+        # End with os._exit. If a KeyboardInterrupt has passed through `exec` (which
+        # creates dataclasses), Python would end with the signal's exit code, although
+        # the exception was caught here.
         return _leave(exits.STOPPED, at_once=True)
-    # the reader of our output has closed its end, such as `head`
+    # the program that reads standard output, such as `head`, has ended
     except BrokenPipeError:
         code = exits.COMPLETE
     except streams.OutputError as exc:
@@ -70,8 +70,10 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run the command in this process, without changing its streams. Return the exit
-    code."""
+    """Run the command that `arguments` name, and return its exit code.
+
+    Unlike `dispatch`, leave the standard streams and the signals as they are.
+    """
     parser = parser_of([module.add for module in modules(arguments)], __version__)
     try:
         parsed = parser.parse_args(arguments)
@@ -98,7 +100,10 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def modules(arguments: Sequence[str] = ()) -> list[ModuleType]:
-    """Import the module of the command that the arguments begin with, or all."""
+    """Import the module of the command that the arguments begin with.
+
+    If they begin with no command, import the modules of all commands.
+    """
     named = COMMANDS.get(arguments[0]) if arguments else None
     names = [named] if named else list(dict.fromkeys(COMMANDS.values()))
     return [importlib.import_module(f"crawler.cli.{name}") for name in names]
@@ -138,7 +143,11 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _leave(code: int, *, at_once: bool = False) -> int:
-    """Return `code`. If other threads are still running, exit at once instead."""
+    """Flush the streams and return `code`.
+
+    With `at_once`, or if another thread would keep the process alive, end the process
+    here.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # no traceback for a signal after the end
     streams.let_go()

@@ -1,4 +1,5 @@
-"""`crawl why`: shows all that is known about one URL, and what the filters say now."""
+"""`crawl why`: shows what the stored runs know about one URL, and whether the filters
+of the spider would accept the URL now."""
 
 from __future__ import annotations
 
@@ -19,14 +20,14 @@ from crawler.store.base import Attempt, Explanation, State
 from crawler.store.open import open_reader
 from crawler.store.reading import Reader, RunReader, RunRecord
 
-#: Maximum number of items shown, and of characters shown of each item.
+#: Maximum number of items shown, and maximum number of characters of each item.
 MAX_ITEMS = 5
 MAX_ITEM = 300
-#: Maximum number of jobs named when none of them knows the URL.
+#: Maximum number of job names shown if no job knows the URL.
 MAX_JOBS = 10
 
 _STATES = {
-    State.PENDING: "to be visited",
+    State.PENDING: "not fetched yet",
     State.DONE: "done",
     State.FAILED: "failed",
     State.SKIPPED: "skipped",
@@ -44,14 +45,15 @@ def explain(
 ) -> Iterator[str]:
     """Yield lines about a URL, for one job or for every job that knows the URL.
 
-    `is_exact`: only about this very request, not about other requests for the same URL.
+    `number` is the run; None means the latest run. With `is_exact` only requests with
+    the method and body of `wanted` count, else all requests for its URL.
     """
     reader = open_reader(project.settings().storage)
     asked = _Asked(project, reader, wanted, number, is_exact)
     jobs = [project.job_named(job)] if job else reader.jobs()
     if not jobs:
         where = f"there is no state in {reader.place}"
-        raise ConfigError(f"No job has run here yet: {where}")
+        raise ConfigError(f"No job has run here yet: {where}; crawl run NAME runs one")
     file = job if job and is_file(job) else ""
     is_only = len(jobs) == 1
     told = [list(_in_job(asked, each, file, is_told=is_only)) for each in jobs]
@@ -60,13 +62,15 @@ def explain(
     if not any(told):
         shown = ", ".join(jobs[:MAX_JOBS]) + (", ..." if len(jobs) > MAX_JOBS else "")
         yield f"  never found by any of {len(jobs):,} jobs: {shown}"
-        yield "  --job NAME says what the filters of a job make of it"
+        yield "  --job NAME shows whether the filters of that job would accept this URL"
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What `crawl why` asks of each job. `number` is the run, or None for the latest
-    run."""
+    """The question of one `crawl why`: the request, the run, and where to look.
+
+    `number` is the run; None means the latest run.
+    """
 
     project: Project
     reader: Reader
@@ -79,9 +83,10 @@ class _Asked:
         return self.wanted.url
 
     def known(self, run: RunReader) -> list[tuple[str, Explanation]]:
-        """Return what the run knows: pairs of (request in words, explanation).
+        """Return what the run knows about the URL: (request in words, explanation).
 
-        The words of a plain GET request are "".
+        There is one pair for each request, such as a GET and a POST. The words for a
+        GET request without a body are "".
         """
         wanted = self.wanted
         form = self.project.settings().url_identity()
@@ -100,10 +105,10 @@ def _words(method: str, size: int) -> str:
 
 
 def _in_job(asked: _Asked, job: str, file: str, *, is_told: bool) -> Iterator[str]:
-    """Yield lines about one job; none if the job does not know the URL, unless
-    `is_told`.
+    """Yield lines about the URL in one job.
 
-    `file` is the path of the spider if the user gave one, else "".
+    If the job does not know the URL, yield lines only if `is_told`. `file` is the path
+    of the spider if the user gave one, else "".
     """
     number = asked.number
     records = asked.reader.runs(job)
@@ -139,16 +144,16 @@ def _known(found: Explanation) -> Iterator[str]:
         where, callback = found.duplicate_on or "start()", found.duplicate_for
         yield (
             f"    equal    {counted(found.duplicates, 'more Request')}, such as one in "
-            f"{where} for {callback}(): not requested again; once=False repeats them"
+            f"{where} for {callback}(): sent only once; once=False sends each of them"
         )
     for attempt in found.attempts:
-        yield f"    asked    {_attempt(attempt)}"
+        yield f"    attempt  {_attempt(attempt)}"
     if found.state is not None:
         why = f": {found.reason}" if found.reason else ""
         detail = f", {found.detail}" if found.detail else ""
         yield f"    state    {_STATES[found.state]}{why}{detail}"
     if found.state is State.PENDING and found.due:
-        yield f"    again    {_moment(found.due)}"
+        yield f"    due      {_moment(found.due)}"
 
 
 def _attempt(attempt: Attempt) -> str:
@@ -173,16 +178,20 @@ def _items(run: RunReader, found: Explanation) -> Iterator[str]:
 def _verdict(
     asked: _Asked, run: RunReader, name: str, record: RunRecord, depth: int
 ) -> str:
-    """Return what the filters say now, or why the spider cannot be loaded."""
+    """Return whether the filters would accept the URL now.
+
+    If the spider cannot be loaded, return the reason instead. `depth` is the number of
+    links from a start URL.
+    """
     try:
         target = asked.project.target(name)
         spider = target.spider(**msgspec.json.decode(record.arguments))
     except ConfigError as exc:
-        return f"not asked: {exc}"
+        return f"not checked: {exc}"
     settings = asked.project.settings(target)
     intake = intake_of(spider, settings, run.facts().scope)
     rule = intake.verdict(asked.url, depth)
-    return f"would be skipped now, by {rule}" if rule else "would let it in now"
+    return f"would skip this URL now, by {rule}" if rule else "would accept this URL"
 
 
 def _moment(seconds: float) -> str:

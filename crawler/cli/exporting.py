@@ -1,4 +1,4 @@
-"""`crawl export`: writes a run's items again, through the sinks of `crawl run`."""
+"""`crawl export`: writes the stored items of a run again, in any output format."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 
 class _Kept:
-    """The stored items of a run, as sinks read them. Nothing is written to the
-    store."""
+    """Gives the stored items of a run to sinks, as the store of a crawl does.
+
+    Nothing is written to the store; the positions of the sinks stay in memory.
+    """
 
     def __init__(self, run: RunReader) -> None:
         self._run = run
@@ -56,10 +58,10 @@ def export(
     overwrite: bool = False,
     item_types: Mapping[str, ItemType] | None = None,
 ) -> str:
-    """Write the items of run `number` (None: the latest). Return a line that says
-    where.
+    """Write the items of run `number` (None: the latest) to the outputs.
 
-    `item_types` are the item types of the spider as it is now.
+    Return a line for a person: how many items are in which files. `item_types` are the
+    types that the spider declares now; they are used if the stored items have them.
     """
     run = reader.run(job, number)
     last = run.last_item()
@@ -73,9 +75,9 @@ def export(
 
 
 def types_of(project: Project, job: str) -> dict[str, ItemType]:
-    """Return the item types of the job's spider by name.
+    """Return the item types that the spider of the job declares, by name.
 
-    Empty if the spider declares no types or cannot be loaded.
+    The result is empty if the spider declares no types or cannot be loaded.
     """
     try:
         spider = project.target(job).spider
@@ -89,7 +91,7 @@ def types_of(project: Project, job: str) -> dict[str, ItemType]:
 def _are_of(run: RunReader, item_types: Mapping[str, ItemType]) -> bool:
     """Return whether all stored items have these types and no other fields.
 
-    They may not, because the spider may have changed since the run.
+    The result is False if, for example, the spider has changed since the run.
     """
     names = {name: frozenset(each.names) for name, each in item_types.items()}
     return all(

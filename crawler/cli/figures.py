@@ -1,4 +1,4 @@
-"""The progress figures of a running crawl, for a live terminal or for plain lines.
+"""The progress figures of a running crawl, as columns of a terminal or as one line.
 
 Rule: if the terminal is too narrow, drop a whole column; never cut a number.
 """
@@ -18,19 +18,20 @@ from crawler.run.observers import Progress
 from crawler.stats import counted, totals
 from crawler.store.status import RestingHost, Status
 
-#: After this many pages in a row without a new URL, the total is taken as known.
+#: After this number of pages in a row without a new URL, the known URLs are shown as
+#: the total.
 SETTLED = 100
-#: The queue counts as growing if it is longer in each of LOOKS samples, BETWEEN seconds
-#: apart.
+#: The queue counts as growing if each of the last LOOKS samples is longer than the one
+#: before. Samples are at least BETWEEN seconds apart.
 LOOKS, BETWEEN = 4, 30.0
-#: URLs; a shorter queue is never reported as growing.
+#: Number of URLs. A shorter queue is never reported as growing.
 LONG_QUEUE = 1_000
-#: Maximum number of paused hosts named beside the figures.
+#: Maximum number of paused hosts that are named below the figures.
 MAX_RESTING = 2
 
 
 class Shown(Protocol):
-    """What a gauge reads of a run; the engine of a CrawlRun fits."""
+    """The attributes of a running crawl that RunGauge reads: the engine has them."""
 
     progress: Progress
 
@@ -46,7 +47,7 @@ class RunFigures(msgspec.Struct, frozen=True):
 
     pages: int
     items: int
-    #: Pages and bytes a second, over the last few seconds.
+    #: Pages a second, over the last few seconds; `byte_rate` is the same in bytes.
     rate: float
     failed: int
     busy_hosts: int
@@ -54,15 +55,14 @@ class RunFigures(msgspec.Struct, frozen=True):
     seconds: float
     byte_rate: float = 0.0
     retried: int = 0
-    #: The expected number of pages; None if it is not known yet.
+    #: The expected number of pages; None if that is not known yet.
     total: int | None = None
-    #: What a person should know, such as why no page is fetched, or that the queue
-    #: grows.
+    #: Lines for a person, such as why a host is paused, or that the queue grows.
     remarks: tuple[str, ...] = ()
 
 
 class RunGauge:
-    """Makes figures from the statuses of a crawl, which must arrive in time order."""
+    """Makes progress figures from the statuses of a crawl, given in time order."""
 
     def __init__(self, running: Shown) -> None:
         self._running = running
@@ -93,9 +93,9 @@ class RunGauge:
         )
 
     def _total(self, pages: int, queue: int) -> int | None:
-        """Return the limit on pages, or all found URLs once no page gives new ones.
+        """Return the limit on pages, else the number of known pages.
 
-        None while the total is unknown.
+        None as long as pages still give new URLs.
         """
         limit = self._running.pages_limit
         if limit is not None:
@@ -112,11 +112,15 @@ class RunGauge:
             lines[-1] += f"; and {counted(more, 'more host')}"
         alarm = self._running.progress.descent.alarm
         if alarm:
-            lines.append(f"{alarm}: a trap? See crawl.depth, and deny in the spider")
+            lines.append(
+                f"{alarm}: is this a spider trap? If so, set crawl.depth, or `deny` in "
+                "the spider"
+            )
         if self._is_growing():
             lines.append(
-                f"the queue only grows, by {self._growth():,} in the last "
-                f"{clock(BETWEEN * (LOOKS - 1))}: see crawl.depth, the spider's scope"
+                f"the queue only grows, by {self._growth():,} URLs in the last "
+                f"{clock(BETWEEN * (LOOKS - 1))}: set crawl.depth, or a smaller "
+                "`scope` in the spider"
             )
         return lines
 
@@ -130,7 +134,7 @@ class RunGauge:
 
 
 def progress_line(figures: RunFigures) -> str:
-    """Return one line that shows the progress of a crawl."""
+    """Return the figures as one line of text."""
     pages = f"{figures.pages:,} of {figures.total:,}" if figures.total else ""
     parts = [
         f"{pages} pages" if pages else counted(figures.pages, "page"),
@@ -158,8 +162,10 @@ _DROPPED = (
 
 
 def columns(figures: RunFigures, width: int) -> Mapping[str, str]:
-    """Return the columns that fit into `width` characters, with two spaces between
-    them."""
+    """Return the columns, by heading, that fit into `width` characters.
+
+    Two spaces between columns are counted.
+    """
     total = f" of {figures.total:,}" if figures.total else ""
     cells = {
         "pages": f"{figures.pages:,}{total}",
@@ -183,11 +189,11 @@ def rest_line(rest: RestingHost) -> str:
     """Return a line that says why a host is paused, and until when."""
     until = datetime.fromtimestamp(rest.until, UTC).strftime("%H:%M:%S UTC")
     why = f": {rest.why}" if rest.why else ""
-    return f"{rest.host} is not asked before {until}{why}"
+    return f"{rest.host} gets no request before {until}{why}"
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as people read it: 12.3 s, 5:02, 1:05:02."""
+    """Return a duration as text: 12.3 s, 5:02 (minutes), 1:05:02 (hours)."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, second = divmod(int(seconds), 60)

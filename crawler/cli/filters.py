@@ -1,4 +1,4 @@
-"""Builds a spider's link filters outside of any crawl."""
+"""Builds the link filter of a spider for commands that do not crawl."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from crawler.web.file_extensions import unwanted
 def intake_of(
     spider: Spider, settings: Settings, scope_members: Iterable[str] = ()
 ) -> LinkFilter:
-    """Return the filter of a crawl that knows no URL yet.
+    """Return the link filter of a new crawl, which knows no URL yet.
 
-    `scope_members` are the hosts that joined the scope in an earlier run.
+    `scope_members` are the hosts that an earlier run added to the scope.
     """
     scope = scope_of(spider)
     scope.restore(scope_members)

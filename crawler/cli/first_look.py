@@ -1,7 +1,8 @@
-"""Guesses what a page holds: repeated elements, their fields, and the link to the next
-page.
+"""Guesses what a page holds, for `crawl new`: repeated elements, their fields, and the
+link to the next page.
 
-Rule: pure and bounded. Every guess is checked against the page.
+Rule: no I/O, and a limit on the work for one page. Every guess is checked against the
+page.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from crawler.page.node import Node
 from crawler.response import Response
 from crawler.web import media_type
 
-#: Maximum number of elements examined on a page, and of elements in one list.
+#: Maximum number of elements examined on a page, and maximum number of elements of a
+#: list whose fields are examined.
 _ELEMENTS, _SAMPLE = 20_000, 20
-#: A smaller number of repeated elements does not count as a list.
+#: Minimum number of repeated elements that count as a list.
 _FEWEST = 3
-#: Paths in linked data whose values a spider may want, most of them from schema.org.
+#: Paths of values in linked data (JSON-LD or microdata) that a spider may want. Most of
+#: the names are from schema.org.
 # fmt: off
 _PATHS = (
     "name", "headline", "sku", "offers.price", "offers.priceCurrency", "brand.name",
@@ -36,7 +39,10 @@ _ASIDE = "nav, header, footer, aside, form, head"
 
 @dataclass(frozen=True)
 class FirstPart:
-    """A field of an item: the first element that matches, or one of its attributes."""
+    """A field of an item: the text of the first element that `selector` matches.
+
+    If `attr` is given, the value is this attribute instead of the text.
+    """
 
     name: str
     selector: str
@@ -47,17 +53,17 @@ class FirstPart:
 
 @dataclass(frozen=True)
 class Look:
-    """What was found on a page. A text is empty if that kind was not found."""
+    """The guesses about one page. A field is empty if nothing of its kind was found."""
 
-    #: A selector of the repeated elements, and the number of matches.
+    #: A CSS selector of the repeated elements, and the number of its matches.
     items: str = ""
     count: int = 0
     parts: tuple[FirstPart, ...] = ()
-    #: A selector of the link to the next page.
+    #: A CSS selector of the link to the next page.
     next_link: str = ""
-    #: A selector of the page's own title.
+    #: A CSS selector of the title of the page.
     title: str = ""
-    #: The type of the page's linked data, and the paths of its values.
+    #: The type of the linked data in the page, and the paths of its values.
     linked: str = ""
     paths: tuple[str, ...] = ()
     #: For JSON: whether the body is JSON, and the key of its rows ("" if the body
@@ -68,7 +74,7 @@ class Look:
     entries: str = ""
 
     def __str__(self) -> str:
-        """Return the findings in words, for a person."""
+        """Return the guesses as text for a person."""
         if self.is_json:
             return f"{self.count:,} rows of JSON"
         if self.entries:
@@ -76,14 +82,14 @@ class Look:
         if not self.items and self.linked:
             return f"linked data: {self.linked} with {', '.join(self.paths)}"
         if not self.items:
-            return "nothing that repeats, so that it takes the title of each page"
+            return "no repeated elements; the spider takes the title of each page"
         names = ", ".join(part.name for part in self.parts)
-        found = f"{self.count:,} elements {self.items} with {names}"
-        return found + (f", the next page at {self.next_link}" * bool(self.next_link))
+        found = f"{self.count:,} elements `{self.items}` with {names}"
+        return found + f", the next page at `{self.next_link}`" * bool(self.next_link)
 
 
 def look_at(response: Response) -> Look | None:
-    """Return what a response seems to hold; None if nothing was recognized.
+    """Return the guesses about a response; None if its kind was not recognized.
 
     CrawlError if the body cannot be decoded.
     """
@@ -125,8 +131,10 @@ def _of_page(page: Page) -> Look:
 
 
 def _linked_data_of(page: Page) -> tuple[str, tuple[str, ...]]:
-    """Return the type of the first useful linked-data item, and the paths of its
-    values."""
+    """Return the type of the first useful item of linked data, and its paths.
+
+    ("", ()) if the page has none.
+    """
     for item in page.linked_data.items:
         if item.source not in ("json-ld", "microdata") or not item.types:
             continue
@@ -141,7 +149,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
-    """Return the elements that look most like a list of items."""
+    """Return the list that looks most like items: selector, number and fields."""
     aside = set(islice(page.css(_ASIDE), 1000))
     best: tuple[float, str, int, tuple[FirstPart, ...]] = (0.0, "", 0, ())
     for selector in _candidates(page):
@@ -159,14 +167,17 @@ def _list_of(page: Page) -> tuple[str, int, tuple[FirstPart, ...]]:
 
 
 def _candidates(page: Page) -> list[str]:
-    """Yield selectors of elements that repeat under one parent, each selector once."""
+    """Return at most 100 selectors of elements that repeat, each selector once.
+
+    The elements have the same tag and class, and the same parent.
+    """
     groups: dict[tuple[object, str, str], list[Node]] = {}
     for node in islice(page.css(_ITEM_TAGS), _ELEMENTS):
         above = node.lexbor.parent
         name = first_class(node)
         key = (above.mem_id if above is not None else 0, node.tag, name)
         groups.setdefault(key, []).append(node)
-        if name:  # a class selector matches elements under different parents
+        if name:  # elements of one class may also have different parents
             groups.setdefault((0, node.tag, name), []).append(node)
     selectors = (
         _selector_of(nodes) for nodes in groups.values() if len(nodes) >= _FEWEST
@@ -176,8 +187,10 @@ def _candidates(page: Page) -> list[str]:
 
 
 def _selector_of(nodes: Sequence[Node]) -> str:
-    """Return a selector made of what the elements share; "" if it would match too
-    much."""
+    """Return a selector that matches all these elements.
+
+    "" if every such selector would also match many other elements.
+    """
     first = nodes[0]
     if name := first_class(first):
         return f"{first.tag}.{name}"
@@ -191,7 +204,8 @@ def _selector_of(nodes: Sequence[Node]) -> str:
     return "article" if first.tag == "article" else ""
 
 
-#: For each field: the selectors to try, and the attribute that holds the value.
+#: For each field: its name, the selectors to try, and the attribute that holds the
+#: value ("": the text).
 _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "title",
@@ -208,8 +222,10 @@ _GUESSES: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 
 def _parts(nodes: Sequence[Node]) -> tuple[FirstPart, ...]:
-    """Return the fields that most elements have; none if the elements do not look like
-    items."""
+    """Return the fields that most elements have.
+
+    The result is empty if the elements do not look like items.
+    """
     found: dict[str, FirstPart] = {}
     for name, selectors, attr in _GUESSES:
         for selector in selectors:
@@ -225,7 +241,10 @@ def _parts(nodes: Sequence[Node]) -> tuple[FirstPart, ...]:
 def _tried(
     name: str, selector: str, attr: str, nodes: Sequence[Node]
 ) -> FirstPart | None:
-    """Return the field if at least half of the elements have a value that fits it."""
+    """Return the field if at least half of the elements have a plausible value for it.
+
+    Otherwise return None.
+    """
     if "*=" in selector and (own := _own_selector(selector, nodes)):
         selector = own
     values = [_value(node, selector, attr) for node in nodes]
@@ -242,7 +261,8 @@ def _tried(
 
 
 def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
-    """Return the class of the smallest element that the selector finds."""
+    """Return a class selector of the shortest match whose text has a digit; "" if
+    none."""
     for node in nodes:
         named = [each for each in node.css(selector) if first_class(each)]
         with_number = [each for each in named if re.search(r"\d", each.text())]
@@ -253,7 +273,7 @@ def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
 
 
 def _is_cut(texts: Sequence[str]) -> bool:
-    """Return whether most of the texts end in dots, so are shortened."""
+    """Return whether most texts end in "...", because the site has shortened them."""
     cut = [text for text in texts if text.endswith(("...", "…"))]
     return len(cut) * 2 > len(texts)
 
@@ -261,7 +281,7 @@ def _is_cut(texts: Sequence[str]) -> bool:
 def _repeats(
     part: FirstPart, others: Iterable[FirstPart], nodes: Sequence[Node]
 ) -> bool:
-    """Return whether another field has the same values."""
+    """Return whether one of the `others` has the same values as the field `part`."""
     if part.attr:
         return False
     own = [_text(node, part.selector) for node in nodes]

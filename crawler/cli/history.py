@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from crawler.store.reading import Reader
 
 _NO_RUNS = "No job has run here yet"
-_JOB = "its name, or the file of its spider: path.py[:Class]"
+_JOB = "the job's name, or the file of its spider: path.py[:Class]"
 
 
 def add(commands: Commands) -> None:
-    """Add the commands to the parser."""
+    """Add the commands `runs`, `report`, `why`, `export` and `retry` to the parser."""
     _add_runs(commands)
     _add_report(commands)
     _add_why(commands)
@@ -52,9 +52,9 @@ def _add_report(commands: Commands) -> None:
     parser.add_argument(
         "run_name",
         metavar="RUN",
-        help="its number, JOB/NUMBER, or JOB for its latest run (JOB as in crawl runs)",
+        help="a run: NUMBER, JOB/NUMBER, or JOB for the latest run of this job",
     )
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--html",
         metavar="PATH",
@@ -68,7 +68,7 @@ def _add_why(commands: Commands) -> None:
         commands,
         "why",
         why,
-        help="show what a job knows of one URL",
+        help="show what happened to one URL, and why",
         example="crawl why https://books.example/old\n"
         "crawl why https://books.example/search --data q=emma",
     )
@@ -83,7 +83,7 @@ def _add_export(commands: Commands) -> None:
         commands,
         "export",
         export,
-        help="write the items of a run again, from the state of its job",
+        help="write the stored items of a run again, in any format",
         example="crawl export books -o books.csv",
     )
     parser.add_argument("job", metavar="JOB", help=_JOB)
@@ -91,7 +91,7 @@ def _add_export(commands: Commands) -> None:
         "-o", dest="outputs", action="append", required=True, metavar="OUTPUT"
     )
     _add_number(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file")
     options.add_settings(parser)
 
 
@@ -110,20 +110,20 @@ def _add_retry(commands: Commands) -> None:
         commands,
         "retry",
         retry,
-        help="put failed pages back into the queue of the next run",
+        help="put failed pages back into the queue; the next crawl run fetches them",
         example="crawl retry books --status 5xx --error timeout",
     )
     parser.add_argument("job", metavar="JOB", help=_JOB)
     for name, metavar, which in (
-        ("--status", "STATUS", "404 or 5xx"),
-        ("--error", "REASON", "dns_error, or timeout for all that took too long"),
+        ("--status", "STATUS", "with this status, such as 404 or 5xx"),
+        ("--error", "REASON", "with this error: dns_error, timeout (any), ..."),
     ):
         parser.add_argument(
             name,
             action="append",
             default=[],
             metavar=metavar,
-            help=f"only these, such as {which}",
+            help=f"only pages {which}; may be repeated",
         )
     options.add_settings(parser)
 
@@ -143,7 +143,7 @@ def _reader(project: Project) -> Reader:
 
 
 def runs(args: argparse.Namespace) -> int:
-    """Print one line for each run, the latest first."""
+    """Print one line for each run of a job or of all jobs, the latest run first."""
     from crawler.cli import records
     from crawler.cli.streams import clean
 
@@ -160,14 +160,14 @@ def runs(args: argparse.Namespace) -> int:
 
 
 def _file(args: argparse.Namespace) -> str:
-    """Return the spider's file if the user named the job by its file, else ""."""
+    """Return the file of the spider if the user gave it in place of a job, else ""."""
     from crawler.cli.project import is_file
 
     return args.job if args.job and is_file(args.job) else ""
 
 
 def report(args: argparse.Namespace) -> int:
-    """Print the table of a finished run, or the state of an unfinished one."""
+    """Print the report of a finished run, or the state of an unfinished run."""
     from crawler.cli import records
     from crawler.cli.streams import clean
 
@@ -185,7 +185,7 @@ def report(args: argparse.Namespace) -> int:
 
 
 def why(args: argparse.Namespace) -> int:
-    """Print where the URL was found, how it ended, and what the filters say now."""
+    """Print where a URL was found, how it ended, and what the filters say now."""
     from crawler.cli import explaining
     from crawler.cli.streams import clean
 
@@ -200,7 +200,7 @@ def why(args: argparse.Namespace) -> int:
 
 
 def export(args: argparse.Namespace) -> int:
-    """Write the items of a run, in any format that `crawl run` writes."""
+    """Write the stored items of a run, in any format that `crawl run` can write."""
     from crawler.cli import exporting
     from crawler.cli.streams import say
 
@@ -221,7 +221,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def retry(args: argparse.Namespace) -> int:
-    """Make failed pages pending again. No request is sent yet."""
+    """Put failed pages of a job back into its queue. No request is sent yet."""
     from crawler.cli import records
     from crawler.store.open import retry_failed
 
@@ -231,10 +231,10 @@ def retry(args: argparse.Namespace) -> int:
     reasons = records.reasons_of(args.error)
     number = retry_failed(storage, job, statuses=statuses, reasons=reasons)
     if not number:
-        print(f"No failed page of job {job!r} is of that kind")
+        print(f"No failed page of job {job!r} matches; crawl report shows them")
         return exits.COMPLETE
     latest = _reader(project).runs(job)[0]
     pages = "1 page" if number == 1 else f"{number:,} pages"
     command = records.command_of(job, latest, project.jobs, _file(args))
-    print(f"{pages} put back; now: {command}")
+    print(f"{pages} put back into the queue; now: {command}")
     return exits.COMPLETE

@@ -1,4 +1,4 @@
-"""The status of the jobs of a project, for `crawl jobs`."""
+"""Collects the status of the jobs of a project, and prints it, for `crawl jobs`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from crawler.stats import FinishReason
 from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import MAX_RUNTIME
 
-#: A job that did not start this long after its due time counts as not scheduled.
+#: A job that did not start within this time after its due time is reported.
 OVERDUE = timedelta(hours=1)
 
 
@@ -33,9 +33,9 @@ class JobStatus(msgspec.Struct, kw_only=True):
     spider: str = ""
     schedule: str = ""
     timezone: str = ""
-    #: When the job is due next; None without a schedule.
+    #: When the job is due next; None if the job has no schedule.
     next: datetime | None = None
-    #: Since when the job has been running; None if it is not running.
+    #: When the running process of the job started; None if the job is not running.
     running_since: datetime | None = None
     #: The latest run: its number, when it began, and its result.
     run: int | None = None
@@ -50,15 +50,17 @@ class JobStatus(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the status of a project's jobs is read from."""
+    """The sources from which the status of the jobs of a project is read."""
 
-    #: The folder with the scheduler's state and the processes that it started.
+    #: The folder with the state of the scheduler, and the locks of running jobs.
     folder: Path
     reader: Reader
     now: datetime
-    #: Returns why a job cannot run, such as a missing spider; "" if it can.
+    #: A function that returns why a job cannot run, such as a missing spider; "" if
+    #: the job can run.
     fault: Callable[[Job], str] = lambda job: ""
-    #: When config.toml was last changed. A job that has never run is due from then on.
+    #: When config.toml was last changed. The due times of a job that has never run
+    #: count from then on.
     described: datetime | None = None
 
 
@@ -106,8 +108,10 @@ def _sound(job: Job, known: JobState | None, sources: Sources) -> JobStatus:
 
 
 def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetime]:
-    """Add the latest run, by whichever process. Return the times at which it was
-    active."""
+    """Add the latest run of the job to `found`.
+
+    Return times at which the run is known to have been active.
+    """
     found.run = run.number
     found.started = datetime.fromtimestamp(run.started, UTC)
     if run.finished is None:
@@ -123,7 +127,10 @@ def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetim
 def _add_unfinished(
     found: JobStatus, run: RunRecord, sources: Sources
 ) -> list[datetime]:
-    """Add an unfinished run. It is bad unless it still runs, or a person stopped it."""
+    """Add an unfinished run to `found`. Return when its process wrote its last status.
+
+    The job is bad unless the run is running, or a person stopped it.
+    """
     now = sources.now.timestamp()
     shown = standing(sources.reader, found.job, run.number, now)
     if shown.is_at_work:
@@ -147,15 +154,16 @@ def _latest(reader: Reader, job: str) -> RunRecord | None:
     try:
         return next(iter(reader.runs(job)), None)
     except CrawlError:
-        return None  # the job has never run
+        return None  # the job has no run yet
 
 
 def _add_state(
     found: JobStatus, known: JobState, run: RunRecord | None, job: Job
 ) -> list[datetime]:
-    """Add what the scheduler knows, including processes that ended before a run began.
+    """Add the state that the scheduler stored: failures, and its last process.
 
-    Return the last due time that the scheduler handled, as a list.
+    That process may have ended before it began a run. Return the last due time that
+    the scheduler handled, as a list of one or none.
     """
     found.failures = known.failures
     planned = (known.schedule, known.timezone)
@@ -164,7 +172,7 @@ def _add_state(
     if known.ended is None or known.started is None:
         return handled
     if run is not None and known.ended.timestamp() < run.started:
-        found.failures = 0  # a process without the scheduler has run the job since
+        found.failures = 0  # since then the job was run without the scheduler
         return handled
     over = run.finished if run is not None else None
     if over is not None and over < known.started.timestamp():
@@ -176,14 +184,20 @@ def _add_state(
 
 
 def _add_overdue(found: JobStatus, job: Job, seen: datetime, now: datetime) -> None:
-    """Add an error if the job is overdue; `seen` is the last sign of a scheduler."""
+    """Add an error if the job did not run at its first due time after `seen`.
+
+    `seen` is the last time at which the job or its scheduler was active.
+    """
     due = job.cron.after(seen) if job.cron is not None else None
     if due is not None and due + OVERDUE < now:
-        found.error = f"due at {_moment(due)}, but not run: is a scheduler running?"
+        found.error = (
+            f"was due at {_moment(due)} UTC, but did not run: start crawl schedule, or "
+            "another scheduler"
+        )
 
 
 def lines(found: Sequence[JobStatus]) -> Iterator[str]:
-    """Yield the lines of a table of jobs."""
+    """Yield the lines of a table of jobs, and below it a line for each error."""
     rows = [("job", "schedule", "next (UTC)", "last (UTC)", "result")]
     rows += [_row(each) for each in found]
     if len(rows) == 1:
@@ -211,7 +225,7 @@ def _row(each: JobStatus) -> tuple[str, str, str, str, str]:
 
 def _result(each: JobStatus) -> str:
     if each.running_since is not None:
-        return f"at work since {_moment(each.running_since)}"
+        return f"running since {_moment(each.running_since)}"
     if not each.result:
         return "never run"
     run = f"run {each.run}: " if each.run is not None else ""

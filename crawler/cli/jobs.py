@@ -1,5 +1,5 @@
-"""`crawl jobs`: shows when each job of config.toml is due, and how it ended last
-time."""
+"""`crawl jobs`: shows when each job of config.toml is due, and how its last run
+ended."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def add(commands: Commands) -> None:
         commands,
         "jobs",
         show,
-        help="list the jobs of config.toml: when they are due, how they last ended",
+        help="list the jobs of config.toml: when each is due, how its last run ended",
         example="crawl jobs\ncrawl jobs --check",
     )
-    parser.add_argument("--json", action="store_true", help="as one JSON array")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument(
         "--check",
         action="store_true",
-        help="exit with 3 if a job is broken, failed, or did not run in time",
+        help="exit with code 3 if a job is invalid, failed, or did not run in time",
     )
     options.add_settings(parser)
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print one line for each job; for a broken job, the error."""
+    """Print one line for each job, and the error of each invalid job."""
     import msgspec
 
     from crawler.cli import job_status
@@ -76,7 +76,7 @@ def _standings(args: argparse.Namespace) -> list[JobStatus]:
 
 
 def _fault(project: Project, job: Job) -> str:
-    """Return why a job cannot run; "" if it can."""
+    """Return why a job cannot run, such as a missing spider; "" if it can run."""
     from crawler.cli.project import spider_of
     from crawler.errors import ConfigError
 

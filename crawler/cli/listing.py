@@ -19,15 +19,17 @@ def add(commands: Commands) -> None:
         commands,
         "list",
         show,
-        help="list the spiders here, with their arguments",
+        help="list the spiders of this project, with their arguments",
         example="crawl list",
     )
     options.add_settings(parser)
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print one line for each spider and each argument; for a broken file, its
-    error."""
+    """Print one line for each spider and each of its arguments.
+
+    For a file that cannot be loaded print the error.
+    """
     from pathlib import Path
 
     from crawler.cli.project import Project

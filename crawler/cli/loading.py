@@ -1,7 +1,7 @@
-"""Loads spiders from files. An error in a file becomes one line with file and line
-number.
+"""Loads spiders from Python files. An error in a file becomes one line with the file
+and the line number.
 
-Rule: a broken file never hides the spiders of other files.
+Rule: a file that cannot be loaded never hides the spiders of other files.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from crawler.errors import ConfigError
 from crawler.spider import Spider
 from crawler.web.lazy_regex import lazy_regex
 
-#: File names, without .py, that never hold spiders.
+#: Names of files (without .py) and folders that are not searched for spiders.
 _IGNORED = lazy_regex(r"[_.].*|test_.*|conftest")
 
 
 class LoadError(ConfigError):
-    """A spider's file cannot be loaded or used."""
+    """The file of a spider cannot be loaded, or has no usable spider."""
 
     @classmethod
     def of(cls, exc: BaseException, path: Path) -> LoadError:
-        """Return the error for an exception that was raised while a file was loaded."""
+        """Return the error for an exception that the code of a file raised."""
         if isinstance(exc, SystemExit):
             what = "ends the program; a spider's file must only define the spider"
             return cls(f"{_where(exc, path)}: {what}")
@@ -56,7 +56,10 @@ class Loaded(msgspec.Struct):
 
 
 def load_folder(folder: Path, root: Path) -> Loaded:
-    """Load all spiders in `folder` and its subfolders, by name."""
+    """Load all spiders in `folder` and its subfolders.
+
+    Files in `folder`, and in the project folder `root`, can import one another.
+    """
     loaded = Loaded()
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else []
     if files:
@@ -90,7 +93,10 @@ def _sort_in(loaded: Loaded, spiders: list[type[Spider]]) -> None:
 
 
 def load_spider(path: Path, class_name: str = "") -> type[Spider]:
-    """Load a spider from a file: the class `name`, or the only spider in the file."""
+    """Load a spider from a file: the class `class_name`, else the only spider in it.
+
+    LoadError if there is no such spider.
+    """
     if not path.is_file():
         raise LoadError(f"There is no file {shown(path)}; see crawl list, or crawl new")
     _make_importable(path.parent)
@@ -106,7 +112,7 @@ def load_spider(path: Path, class_name: str = "") -> type[Spider]:
     if len(spiders) > 1:
         names = " and ".join(spider.__name__ for spider in spiders)
         example = f"{shown(path)}:{spiders[0].__name__}"
-        raise LoadError(f"{shown(path)}: holds {names}; say which, as {example}")
+        raise LoadError(f"{shown(path)}: holds {names}; choose one: {example}")
     return spiders[0]
 
 
@@ -117,14 +123,15 @@ def _class_of(module: ModuleType, name: str, path: Path) -> type[Spider]:
             raise _nameless(found, path)
         return found
     names = [each.__name__ for each in spiders_in(module, path)]
-    hint = f"it holds {', '.join(names)}" if names else "it holds none"
+    hint = f"it holds {', '.join(names)}" if names else "it holds no spider"
     raise LoadError(f"{shown(path)}: no Spider class {name!r} in it; {hint}")
 
 
 def spiders_in(module: ModuleType, path: Path) -> list[type[Spider]]:
-    """Return the spiders that a module defines. A class without a name is a base class.
+    """Return the spiders that a module defines.
 
-    LoadError if the file has only classes without a name.
+    A class without a `name` is a base class and is skipped. LoadError if no other class
+    of the module is derived from it: then the name was forgotten.
     """
     own = [
         value
@@ -150,7 +157,10 @@ def _nameless(spider: type[Spider], path: Path) -> LoadError:
 
 
 def _load(path: Path) -> ModuleType:
-    """Load a file as a separate module, whatever its name. LoadError if it fails."""
+    """Load a file as a module of its own, whatever the file's name.
+
+    LoadError if its code raises an exception.
+    """
     name = "crawl_file_" + re.sub(r"\W", "_", str(path.resolve()))
     if name in sys.modules:
         return sys.modules[name]
@@ -158,7 +168,7 @@ def _load(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # annotations and dataclasses look up the module in sys.modules
+    # dataclasses and annotations look for their module in sys.modules
     sys.modules[name] = module
     try:
         with printing.to_standard_error():
@@ -170,8 +180,10 @@ def _load(path: Path) -> ModuleType:
 
 
 def names(path: Path, name: str) -> bool:
-    """Return whether the text of a file that cannot be loaded contains `name =
-    "NAME"`."""
+    """Return whether a file contains the line `name = "NAME"`.
+
+    This finds the spider of a file that cannot be loaded.
+    """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -183,8 +195,8 @@ def names(path: Path, name: str) -> bool:
 def _make_importable(folder: Path) -> None:
     """Let the files of a folder import one another.
 
-    The folder goes to the end of sys.path: a spider in json.py must not hide the
-    library.
+    The folder is added at the end of sys.path, so that a spider in json.py does not
+    hide the module `json` of Python.
     """
     text = str(folder.resolve())
     if text not in sys.path:
@@ -197,7 +209,7 @@ def file_of(spider: type[Spider]) -> Path:
 
 
 def place(spider: type[Spider]) -> str:
-    """Return the file and line of a spider's class."""
+    """Return where the class of a spider is defined, as FILE:LINE."""
     path = file_of(spider)
     try:
         line = inspect.getsourcelines(spider)[1]
@@ -207,7 +219,7 @@ def place(spider: type[Spider]) -> str:
 
 
 def _where(exc: BaseException, path: Path) -> str:
-    """Return the innermost line of the file itself in the traceback."""
+    """Return where an error is in the file `path`, as FILE:LINE."""
     lines = [
         frame.lineno
         for frame in traceback.extract_tb(exc.__traceback__)

@@ -20,17 +20,16 @@ Format = Literal["text", "json"]
 #: Maximum length of a log line, in bytes.
 MAX_LINE = 8 * 1024
 
-#: Loggers of libraries whose messages only repeat what the crawl logs itself, with the
-#: lowest level that is logged.
+#: Loggers of libraries that mostly repeat what the crawler logs itself, with the lowest
+#: level at which their messages are written.
 _NOISY = {
     **dict.fromkeys(("httpx", "httpcore", "h2", "hpack", "asyncio"), logging.WARNING),
-    "psycopg": logging.ERROR,  # it warns of each statement on a lost connection
+    "psycopg": logging.ERROR,  # warns at each statement on a lost connection
 }
 
 #: Fields added to each JSON line: the spider, the job and the run, once they are known.
 Context = dict[str, Any]
-#: The attributes that every log record has; fields given by `extra=` are not among
-#: them.
+#: The attributes that every log record has. All others were given with `extra=`.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -38,9 +37,10 @@ _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 def configured(
     verbosity: int = 0, quiet: bool = False, log_format: Format = "text"
 ) -> Iterator[Context]:
-    """Send all logging to standard error while the block runs.
+    """Send all log records to standard error while the block runs.
 
-    Yields the context: a dict whose fields each JSON line will contain.
+    Yields a dict. A caller may put fields into the dict, and every later JSON line
+    contains these fields.
     """
     context: Context = {}
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
@@ -68,25 +68,25 @@ def configured(
 
 
 class _StandardError(logging.Handler):
-    """Writes to the current `sys.stderr`, looked up for each line.
+    """Writes each line to `sys.stderr` as it is at that moment.
 
-    A live display replaces `sys.stderr`, so that log lines appear above it.
+    A live display replaces `sys.stderr`, so that log lines appear above the display.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record) + "\n"
         except Exception:
-            self.handleError(record)  # the arguments do not fit the log message
+            self.handleError(record)  # such as arguments that do not fit the message
             return
         sys.stderr.write(line)
         sys.stderr.flush()
 
 
 class TextFormatter(logging.Formatter):
-    """Formats `2026-03-01 12:00:01+01:00 WARNING Failed https://...`.
+    """Formats a record as `2026-03-01 12:00:01+01:00 WARNING Failed https://...`.
 
-    The traceback is added only if the user asked for it.
+    An exception is added in one line; with `is_verbose` its whole traceback.
     """
 
     def __init__(self, is_verbose: bool) -> None:
@@ -107,14 +107,16 @@ class TextFormatter(logging.Formatter):
 
 
 def moment_of(seconds: float) -> str:
-    """Return a time (Unix seconds) with its date and the local offset from UTC."""
+    """Return a time (Unix seconds) as local date and time, with the offset from UTC."""
     local = datetime.fromtimestamp(seconds, UTC).astimezone()
     return local.isoformat(" ", timespec="seconds")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats one JSON object a line, with the run's context and the fields of
-    `extra=`."""
+    """Formats a record as one line of JSON.
+
+    The line also has the fields of `context`, and those given with `extra=`.
+    """
 
     def __init__(self, context: Context | None = None) -> None:
         super().__init__()
@@ -137,7 +139,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> str:
-    """Return a message as one line of JSON, for programs that read the log."""
+    """Return a message with its fields as one line of JSON of at most MAX_LINE bytes.
+
+    Long texts are shortened; if that is not enough, the fields are dropped.
+    """
     limit = MAX_LINE
     while True:
         values = {
@@ -154,13 +159,13 @@ def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> s
         line = encoded.decode(errors="replace")
         if len(line.encode()) <= MAX_LINE:
             return line
-        if limit < 2:  # a long value that is no text
+        if limit < 2:  # a value that is not a string is too long
             return json_line(level, message, moment)
         limit //= 2
 
 
 def shortened(line: str) -> str:
-    """Return `line`, cut to the longest allowed length."""
+    """Return `line`, cut to MAX_LINE bytes; the end then states its full length."""
     data = line.encode(errors="replace")
     if len(data) <= MAX_LINE:
         return line

@@ -1,7 +1,7 @@
-"""Tunes how a crawling process uses memory: Python's garbage collector and malloc.
+"""Tunes the garbage collector and malloc() for a process that crawls.
 
-Only for the process of the `crawl` command. A program that embeds a crawl decides for
-itself.
+Rule: only the `crawl` command does this. A Python program that runs a crawl makes its
+own choice.
 """
 
 import ctypes
@@ -11,15 +11,16 @@ import sys
 
 # Parameters of mallopt(), by their names in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-# Bytes: free memory that malloc keeps, and the size from which a block is mapped alone.
+# In bytes: the free memory that malloc keeps, and the size from which a block gets a
+# memory mapping of its own.
 _KEPT, _LARGE = 64 * 1024**2, 4 * 1024**2
 
 
 def settle() -> None:
-    """Prepare the process for many pages. Call it before the first thread starts.
+    """Tune the process for many pages. Call this before the first thread starts.
 
-    Imported objects stay alive, so the collector need not scan them again. A page
-    leaves few reference cycles, so collections can be rare.
+    Imported objects stay alive, so the garbage collector need not scan them again. A
+    page leaves few reference cycles, so collections can be rare.
     """
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
@@ -33,11 +34,11 @@ def _is_tuned(environment: os._Environ[str]) -> bool:
 
 
 def _keep_freed_pages() -> None:
-    """Let malloc reuse the memory of one page's tree for the next page.
+    """Let malloc reuse the memory of one parsed page for the next page.
 
-    By default glibc returns the memory to the kernel each time. Getting cleared memory
-    back takes longer than parsing. By default each parsing thread also has its own
-    arena, with its own peak of memory.
+    By default glibc returns this memory to the kernel after each page, and to get it
+    back takes longer than the parsing. By default each thread also has its own arena,
+    so each thread would keep the memory of its largest page.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

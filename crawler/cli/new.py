@@ -1,4 +1,4 @@
-"""`crawl new NAME URL`: writes a spider that can run at once."""
+"""`crawl new NAME URL`: writes the file of a new spider, which can run at once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from crawler.response import Response
     from crawler.settings import Settings
 
-#: Seconds to wait for the page.
+#: Seconds to wait for the start page.
 _PATIENCE = 20.0
+#: Names that the file of a new spider imports or uses.
 _OURS = {"Annotated", "Spider", "Response", "Results", "None", "True", "False"}
 
 
@@ -30,16 +31,16 @@ def add(commands: Commands) -> None:
         "new",
         new,
         help="look at a page, and write a spider that runs at once; robots.txt is "
-        "not asked",
+        "not checked",
         example="crawl new books https://books.example/",
     )
     parser.add_argument("name", metavar="NAME", help="the name of the spider")
-    parser.add_argument("url", metavar="URL", help="the page where it starts")
+    parser.add_argument("url", metavar="URL", help="the page where the spider starts")
     options.add_settings(parser)
 
 
 def new(args: argparse.Namespace) -> int:
-    """Write the spider. Existing files are never changed."""
+    """Write the file of the spider. Existing files are never changed."""
     from pathlib import Path
 
     from crawler.cli import new_project
@@ -90,10 +91,10 @@ def _taken(path: Path) -> ConfigError:
 
 
 def _look(url: str, project: Project) -> tuple[Look | None, bytes | None]:
-    """Return what the page at `url` seems to hold, and its body.
+    """Fetch the page at `url`. Return guesses about its content, and its body.
 
-    If the page cannot be read, print why and return (None, None): the spider is written
-    without a look at the page.
+    If the page cannot be fetched, print why and return (None, None). The spider is then
+    written without guesses.
     """
     from functools import partial
 
@@ -107,10 +108,16 @@ def _look(url: str, project: Project) -> tuple[Look | None, bytes | None]:
         look = look_at(response) if response.is_success else None
     except (CrawlError, TimeoutError) as exc:
         why = str(exc) or f"no answer in {_PATIENCE:g} s"
-        complain(f"The page cannot be read: {clean_lines(why)}")
+        complain(
+            f"The page cannot be read: {clean_lines(why)}; write the selectors of the "
+            "spider yourself"
+        )
         return None, None
     if not response.is_success:
-        complain(f"The page cannot be read: status {response.status_code}")
+        complain(
+            f"The page cannot be read: status {response.status_code}; write the "
+            "selectors of the spider yourself"
+        )
     elif look is not None:
         print(clean_lines(f"Found {look}"))
     return look, response.content if response.is_success else None
@@ -165,8 +172,7 @@ def _hint(text: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """Return a file name (without .py) that can be imported and that `crawl list`
-    finds."""
+    """Return a file name without .py that Python can import and `crawl list` finds."""
     from crawler.cli.loading import is_ignored
 
     stem = name.replace("-", "_")

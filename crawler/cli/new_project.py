@@ -1,6 +1,7 @@
-"""Writes what `crawl new` adds to a first spider: settings, .gitignore and a test.
+"""Writes the files that `crawl new` adds to the first spider of a project: config.toml,
+.gitignore and a test.
 
-Rule: these files are written only into an empty folder, and nothing is replaced.
+Rule: these files are written only into an empty folder, and no file is replaced.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ CONFIG = """\
 # contact = "https://example.com/contact"
 """
 IGNORED = """\
-# The state of jobs, and what they give.
+# The stored state of jobs, and the files with their items.
 .crawl/
 out/
 __pycache__/
 """
 TEST = '''\
-"""What the spider makes of its start page; run it with `pytest`."""
+"""Tests the spider on its start page; run it with `pytest`."""
 
 {imports}
 START = "{url}"
@@ -34,21 +35,22 @@ def test_the_start_page_gives_items() -> None:
 
     assert report.items
 '''
-#: The page that the test uses if the real page could not be fetched.
+#: The page that the test uses if the start page could not be fetched.
 MADE_UP = '"<title>A title</title><h1>A heading</h1>"'
 
 
 def is_empty(folder: Path) -> bool:
-    """Return whether the folder is empty; hidden files such as .git do not count."""
+    """Return whether a folder is empty. Hidden files such as .git do not count."""
     return all(path.name.startswith(".") for path in folder.iterdir())
 
 
 def write_beside(
     folder: Path, module: str, spider: str, url: str, page: bytes | None
 ) -> list[Path]:
-    """Write the files of a new project and return their paths.
+    """Write the files of a new project into `folder`, and return their paths.
 
-    `module` holds the spider; `page` is the body of the start page, or None.
+    `spider` is the name of the class in `module`. `page` is the body of the start page,
+    or None if the page could not be fetched.
     """
     name = module.rpartition(".")[2]
     saved = f"test_{name}.html"

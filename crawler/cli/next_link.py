@@ -1,4 +1,4 @@
-"""Guesses a selector for the link from a page to the next page of a list. Pure."""
+"""Guesses a CSS selector for the link to the next page of a list. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 from crawler.page import Page
 from crawler.page.node import Node
 
-#: Maximum number of characters of a selector; a longer one is hard to read.
+#: Maximum number of characters of a selector. A longer selector is hard to read.
 LONGEST = 60
 _WORD = re.compile(r"-?[A-Za-z_][\w-]*", re.ASCII)
 _NEXT = re.compile(
@@ -21,8 +21,10 @@ _ARROWS = frozenset("»›→>")
 
 
 def next_link_of(page: Page) -> str:
-    """Return a selector whose first match is the link to the next page; "" if none was
-    found."""
+    """Return a selector whose first match is the link to the next page.
+
+    "" if no such link was found.
+    """
     for node in islice(page.css("a[href]"), 2000):
         if not _is_next(node):
             continue
@@ -69,12 +71,14 @@ def _selectors_of_next(node: Node) -> Iterable[str]:
 
 
 def first_class(node: Node) -> str:
-    """Return the first class of an element that looks written by a person; "" if
-    none."""
+    """Return the first class of an element that `is_name` accepts; "" if none."""
     words = node.attrs.get("class", "").split()
     return next((word for word in words if is_name(word)), "")
 
 
 def is_name(word: str) -> bool:
-    """Return whether a class looks written by a person and needs no escape in CSS."""
+    """Return whether a class, id or tag can stand in a selector as it is.
+
+    Such a name needs no escape in CSS, and is not long, as generated names are.
+    """
     return _WORD.fullmatch(word) is not None and len(word) <= 30

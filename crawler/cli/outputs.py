@@ -1,4 +1,4 @@
-"""`crawl outputs`: lists the places and formats to which items can be written."""
+"""`crawl outputs`: lists the formats in which items can be written, and the places."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def add(commands: Commands) -> None:
         commands,
         "outputs",
         show,
-        help="list the formats and places for items, and what is installed",
+        help="list the formats and places for items, and what must be installed",
         example="crawl outputs",
     )
     options.add_settings(parser)
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print one line for each output: the project's own, formats, places, and the sinks
-    of other packages."""
+    """Print one line for each output of the project, format, place, and sink of another
+    package."""
     from pathlib import Path
 
     from crawler.cli.project import Project
@@ -41,10 +41,10 @@ def show(args: argparse.Namespace) -> int:
     groups: list[tuple[str, list[tuple[str, str]]]] = [
         ("Outputs of this project", [*map(_named, project.outputs.items())]),
         ("Formats", [*_offers(registry.FORMATS.values(), ".{}")]),
-        ("Behind a format's ending", [*_offers(registry.PACKINGS.values(), ".{}")]),
+        ("Compression, after a format", [*_offers(registry.PACKINGS.values(), ".{}")]),
         ("Places for files", [("PATH", "a file"), ("-", "standard output")]),
         ("", [*_offers(registry.PLACES.values(), "{}://")]),
-        ("Databases", [(".db", "a table of SQLite; .sqlite, too")]),
+        ("Databases", [(".db", "a table in SQLite; .sqlite also works")]),
         ("", [*_offers(registry.DATABASES.values(), "{}://")]),
         ("Sinks of other packages", [*map(_installed, registry.installed_sinks())]),
     ]

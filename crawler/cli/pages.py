@@ -1,5 +1,5 @@
-"""`crawl fetch` and `crawl parse`: show one page as received, or what a callback
-yields."""
+"""`crawl fetch` shows one page as received; `crawl parse` shows what a callback yields
+for one page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[Request], Awaitable[Response]]
 
-_NOTE = "robots.txt is not asked"
+_NOTE = "robots.txt is not checked"
 
 
 def add(commands: Commands) -> None:
@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
         commands,
         "fetch",
         fetch,
-        help=f"show one page as it came; {_NOTE}",
+        help=f"show one page as the server sent it; {_NOTE}",
         example="crawl fetch https://books.example/ > page.html\n"
         "crawl fetch https://books.example/search --data q=emma --header 'X-Key: 1'",
     )
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
     requested.add_spider(fetch_parser)
     options.add_spider_arguments(fetch_parser)
     fetch_parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="show the head, as well"
+        "-v", "--verbose", action="count", default=0, help="show the headers, too"
     )
     options.add_settings(fetch_parser)
     parse_parser = options.command(
@@ -50,10 +50,13 @@ def add(commands: Commands) -> None:
     )
     requested.add_request(parse_parser)
     parse_parser.add_argument(
-        "--spider", required=True, metavar="NAME", help="its name, or its file"
+        "--spider", required=True, metavar="NAME", help="a spider, or its file"
     )
     parse_parser.add_argument(
-        "--callback", default="parse", metavar="NAME", help="default: parse"
+        "--callback",
+        default="parse",
+        metavar="NAME",
+        help="the method of the spider to call (default: parse)",
     )
     parse_parser.add_argument(
         "--meta", type=meta, metavar="JSON", help="the request's meta, a JSON object"
@@ -64,7 +67,7 @@ def add(commands: Commands) -> None:
 
 
 def fetch(args: argparse.Namespace) -> int:
-    """Write the body to standard output, and notes to standard error."""
+    """Print the body of a page; headers and notes go to standard error."""
     from functools import partial
     from pathlib import Path
 
@@ -84,13 +87,16 @@ def fetch(args: argparse.Namespace) -> int:
 
 
 def asker(project: Project, args: argparse.Namespace) -> Ask:
-    """Return a function that fetches a page, as the spider of `--spider` would if
-    given."""
+    """Return a function that fetches a page. With `--spider` it fetches as that spider
+    does."""
     return asking(project, args)[0]
 
 
 def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | None]:
-    """Return a function that fetches a page, and the spider of `--spider` or None."""
+    """Return a function that fetches a page, and the spider that `--spider` names.
+
+    Without `--spider` the spider is None.
+    """
     from functools import partial
 
     if args.spider is None:
@@ -98,7 +104,7 @@ def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | No
         from crawler.run import api
 
         if args.arguments:
-            raise ConfigError("-a gives arguments to a spider; name it by --spider")
+            raise ConfigError("-a needs a spider: add --spider NAME, or remove -a")
         return partial(api.fetch, settings=project.settings(), private=True), None
     from crawler.cli.project import spider_of
     from crawler.cli.spider_client import fetch_as
@@ -109,7 +115,7 @@ def asking(project: Project, args: argparse.Namespace) -> tuple[Ask, Spider | No
 
 
 def meta(text: str) -> dict[str, Any]:
-    """Parse a JSON object. ArgumentTypeError if the text is not one."""
+    """Parse a JSON object. ArgumentTypeError if the text is not a JSON object."""
     import msgspec
 
     try:
@@ -145,14 +151,16 @@ def _write_body(response: Response) -> None:
         sys.stdout.buffer.write(response.content)
     elif b"\0" in response.content[:1024]:
         kind = response.content_type or "no type"
-        say(f"{of_bytes(len(response.content))} of {kind}; put them in a file: > FILE")
+        say(f"{of_bytes(len(response.content))} of {kind}; save them with > FILE")
     else:
         print(clean_lines(response.text))
 
 
 def parse(args: argparse.Namespace) -> int:
-    """Write items as JSON lines to standard output, and links and notes to standard
-    error."""
+    """Print the items of a callback as JSON lines.
+
+    The links that it found, and notes, go to standard error.
+    """
     from functools import partial
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Runs a spider's callback on one page, outside of any crawl."""
+"""Runs one callback of a spider on one page, for `crawl parse`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ from crawler.web.urls import host_of
 
 @dataclass
 class Tried:
-    """The results of a callback for one page."""
+    """The results of one callback for one page."""
 
     response: Response
-    #: Pipelines that were skipped because they need a crawl.
+    #: Pipelines that were skipped, because they fetch files and work only in a crawl.
     skipped: list[Pipeline] = field(default_factory=list)
     effects: Effects = field(default_factory=Effects)
-    #: Items of a callback with `stream=True`, which are handed over in portions.
+    #: Results that a callback with `stream=True` gave before it returned.
     staged: list[Portion] = field(default_factory=list)
-    #: What the callback raised in place of a result, such as Skip, in words; "" if
-    #: nothing.
+    #: Text about the Skip or Retry that the callback raised; "" if none.
     decision: str = ""
 
     @property
@@ -47,12 +46,11 @@ class Tried:
         return [*self.staged, rest]
 
     def notes(self) -> list[str]:
-        """Return lines for a person: the links found, and what was skipped or
-        dropped."""
+        """Return lines for a person: links found, and what was skipped or dropped."""
         lines = []
         if not self.response.is_success:
             status = self.response.status_code
-            lines.append(f"Status {status}: a crawl skips its callback")
+            lines.append(f"Status {status}: a crawl would not call the callback")
         if self.decision:
             return [*lines, self.decision]
         portions = self._portions()
@@ -66,16 +64,19 @@ class Tried:
             lines.append(f"{counted(amount, 'item')} dropped as {reason}")
         counts = own_counts(self.effects.counts or {})
         lines += [f"{amount:,} counted as {name}" for name, amount in counts.items()]
-        lines += [f"{it!r}: only a crawl fetches files" for it in self.skipped]
+        lines += [f"{it!r}: skipped, only a crawl fetches files" for it in self.skipped]
         if self.effects.stop:
-            lines.append(f"StopCrawl: the crawl ends here: {self.effects.stop}")
+            lines.append(f"StopCrawl: a crawl would end here: {self.effects.stop}")
         items = counted(len(self.items), "item")
         links = counted(len(requests), "link")
         return [*lines, f"{items}, {links} to follow"]
 
 
 async def try_page(spider: Spider, settings: Settings, request: Request) -> Tried:
-    """Fetch the request and run its callback. Raises FetchError or CallbackError."""
+    """Fetch the page of `request` and run its callback.
+
+    FetchError if the page cannot be fetched, CallbackError if the callback fails.
+    """
     fetching = [it for it in spider.pipelines if getattr(it, "is_fetching", False)]
     pipelines = [it for it in spider.pipelines if it not in fetching]
     chain = Chain(pipelines, item_key=spider.item_key)
@@ -98,19 +99,19 @@ async def try_page(spider: Spider, settings: Settings, request: Request) -> Trie
         )
         callbacks.fetching = work
         callbacks.methods.find(request.callback)
-        intake.start(request, Discovered())  # adds the page's host to the scope
+        intake.start(request, Discovered())  # adds the host of the page to the scope
         entry = Entry(request.fingerprint(), request, host_of(request.url))
         try:
             tried.effects = await callbacks.page(entry, tried.response)
         except Retry as exc:
-            tried.decision = f"Retry: a crawl asks for the page again: {exc.reason}"
+            tried.decision = f"Retry: a crawl would fetch the page again: {exc.reason}"
         except Skip as exc:
-            tried.decision = f"Skip: the page is skipped: {exc.reason}"
+            tried.decision = f"Skip: a crawl would skip the page: {exc.reason}"
     return tried
 
 
 def tell_callback(exc: CallbackError) -> None:
-    """Print the traceback, without the frames before the user's own code."""
+    """Print the traceback of a failed callback, without the frames of the crawler."""
     cause = exc.cause
     trace = cause.__traceback__
     while trace is not None and not is_users(trace.tb_frame):

@@ -1,4 +1,4 @@
-"""The parser of the command line, and the types of its options."""
+"""Builds the parser of the command line, and converts the values of options."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NoReturn
 from crawler.cli import exits
 
 Run = Callable[[argparse.Namespace], int]
-#: argparse's subparsers object, to which the `add` of each command module adds parsers.
+#: The object that argparse's `add_subparsers` returns; a command is added to it.
 Commands = Any
 
 _CHOICE = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line that names the matching `--help`."""
+    """An argument parser whose errors are one line that ends with `--help` to use."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -38,7 +38,10 @@ class Parser(argparse.ArgumentParser):
 def command(
     commands: Commands, name: str, run: Run, *, help: str, example: str
 ) -> argparse.ArgumentParser:
-    """Add a command. `run` receives the parsed arguments and returns the exit code."""
+    """Add a command and return its parser.
+
+    `run` receives the parsed arguments and returns the exit code.
+    """
     parser = commands.add_parser(
         name,
         help=help,
@@ -53,7 +56,7 @@ def command(
 def add_verbosity(parser: argparse.ArgumentParser) -> None:
     """Add `-v`, `-q` and `--log-format`, for commands that crawl."""
     parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="say more; -vv: everything"
+        "-v", "--verbose", action="count", default=0, help="print more; -vv: print all"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     parser.add_argument(
@@ -72,7 +75,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="a setting of config.toml for this time, such as politeness.rate=2",
+        help="a setting for this command, such as politeness.rate=2; it overrides "
+        "config.toml",
     )
 
 
@@ -85,12 +89,12 @@ def add_spider_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=pair,
         metavar="KEY=VALUE",
-        help="an argument of the spider (crawl list shows them)",
+        help="an argument for the spider; crawl list shows its arguments",
     )
 
 
 def pair(text: str) -> tuple[str, str]:
-    """Parse `key=value` into its two parts."""
+    """Parse `key=value` into its two parts, for argparse."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: write it as key=value")
@@ -98,21 +102,21 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def positive(text: str) -> int:
-    """Parse a whole number above zero."""
+    """Parse a whole number above 0, for argparse."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def count(text: str) -> int:
-    """Parse a whole number; zero is allowed."""
+    """Parse a whole number, 0 or more, for argparse."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def rate(text: str) -> float:
-    """Parse a share such as 0.05 or 5%."""
+    """Parse a share from 0 to 1, such as 0.05 or 5%."""
     number = text.removesuffix("%")
     try:
         value = float(number) / (1 if number == text else 100)
@@ -137,10 +141,13 @@ def duration(text: str) -> float:
 
 
 def parser_of(add: Sequence[Callable[[Commands], None]], version: str) -> Parser:
-    """Return the parser of the whole command line, with the commands of each module."""
+    """Return the parser of the `crawl` command line.
+
+    Each function in `add` adds the commands of one module.
+    """
     parser = Parser(
         prog="crawl",
-        description="Crawl web sites and keep what they hold.",
+        description="Crawl web sites and store the items that spiders find.",
         epilog="`crawl COMMAND --help` shows a command's options, with an example.",
     )
     parser.add_argument(

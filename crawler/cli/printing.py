@@ -1,6 +1,6 @@
-"""Sends a spider's own `print` to standard error, so that it appears beside the log.
+"""Sends the output of `print` in a spider to standard error, where the log is.
 
-Rule: standard output carries only items and the result of a command.
+Rule: only items and the result of a command go to standard output.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from crawler.cli.logs import json_line
 
 @contextmanager
 def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
-    """Send writes to `sys.stdout` to standard error while the block runs.
+    """Send text that is written to `sys.stdout` to standard error while the block runs.
 
     With `as_json` each line is written as a JSON object, like the log. File descriptor
-    1 does not change, because items are written to it.
+    1 does not change, because items are written to the descriptor.
     """
     real = sys.stdout
     try:
         real.fileno()
     except (OSError, ValueError, AttributeError):
-        # a stream without a descriptor, such as a notebook's: items could not be
-        # separated
+        # in a notebook, for example, sys.stdout has no descriptor, and items use the
+        # same stream
         yield
         return
     printed = _PrintedLines(real) if as_json else _Printed(real)
@@ -41,8 +41,10 @@ def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
 
 
 class _Printed(io.TextIOBase):
-    """Standard output whose text goes to standard error; its descriptor stays the real
-    one."""
+    """Replaces `sys.stdout`: text goes to standard error.
+
+    `fileno` still returns the descriptor of standard output, for items.
+    """
 
     def __init__(self, real: TextIO) -> None:
         super().__init__()
@@ -68,7 +70,7 @@ class _Printed(io.TextIOBase):
         sys.stderr.flush()
 
     def end(self) -> None:
-        """Write what waits for the end of its line."""
+        """Write an incomplete last line, if there is one."""
 
     def fileno(self) -> int:
         return self._real.fileno()
@@ -78,7 +80,7 @@ class _Printed(io.TextIOBase):
 
 
 class _PrintedLines(_Printed):
-    """Writes each line as a JSON object; an incomplete line waits for its end."""
+    """Writes each complete line to standard error as a JSON object."""
 
     def __init__(self, real: TextIO) -> None:
         super().__init__(real)

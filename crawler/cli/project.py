@@ -1,4 +1,4 @@
-"""The project in a folder: its settings, jobs, outputs and spiders."""
+"""Reads the project in a folder: its settings, jobs, outputs and spiders."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ Output = TypeVar("Output")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What `crawl run NAME` means: a spider, and the settings of its job."""
+    """What NAME in `crawl run NAME` stands for: a spider, and the settings of a job."""
 
     spider: type[Spider]
-    #: The name of the stored state, and of the default output file.
+    #: The name under which the state is stored; also in the default output file.
     job: str
     arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
-    #: Settings with a rank between the spider's own and those of the environment.
+    #: The settings of the job. They override the spider's own settings; environment
+    #: variables and the command line override them.
     layers: tuple[Layer, ...] = ()
 
 
 class Project:
-    """The project in the folder `root`; a folder without config.toml is a project, too.
+    """The project in the folder `root`. The file config.toml may be missing.
 
     `flags` are the settings of the command line, each as `section.key=value`.
     """
@@ -56,7 +57,7 @@ class Project:
         self._last = (layers.from_environment(environ), layers.from_flags(flags))
 
     def settings(self, target: Target | None = None) -> Settings:
-        """Return the settings for a target; without a target, the project's own."""
+        """Return the settings of a target; without a target those of the project."""
         between: Sequence[Layer] = ()
         if target is not None:
             name = f"{target.spider.__name__}.settings"
@@ -71,7 +72,7 @@ class Project:
 
     @cached_property
     def jobs(self) -> Jobs:
-        """The jobs of config.toml."""
+        """The jobs that config.toml describes, valid or not."""
         from crawler.jobs.definition import jobs_of
 
         return jobs_of(self._file, datetime.now(UTC))
@@ -90,10 +91,9 @@ class Project:
     def named_outputs(
         self, given: Iterable[str | Output]
     ) -> tuple[str | OutputSpec | Output, ...]:
-        """Resolve the outputs that `-o`, a job, a spider or a setting names.
+        """Replace each name of an [outputs.NAME] table by the output in this table.
 
-        A text is the name of an [outputs.NAME] table, else a path or a URI. Other
-        values are kept as they are.
+        All other values, such as a path, a URI or a sink, are returned unchanged.
         """
         return tuple(
             _output(each, self.outputs) if isinstance(each, str) else each
@@ -107,15 +107,13 @@ class Project:
 
     @cached_property
     def loaded(self) -> Loaded:
-        """The spiders in the project's folder, and the files that could not be
-        loaded."""
+        """The spiders of the project, and the files that could not be loaded."""
         return loading.load_folder(self.folder, self.root)
 
     def target(self, name: str) -> Target:
-        """Find what NAME means: a job, else a spider, else a file `path.py` or
-        `path.py:Class`.
+        """Find the job, the spider, or the file `path.py[:Class]` with this name.
 
-        ConfigError with the nearest known name if nothing fits.
+        A job is preferred. ConfigError, with the nearest known name, if there is none.
         """
         job = self.jobs.find(name) if self.has_job(name) else None
         if job is None:
@@ -128,8 +126,7 @@ class Project:
         )
 
     def job_named(self, name: str) -> str:
-        """Return the name of the job that NAME means: a job, or the file of a
-        spider."""
+        """Return `name`; if it is the file of a spider, the name of the spider."""
         return self._target(name).job if is_file(name) else name
 
     def _target(self, name: str) -> Target:
@@ -161,16 +158,15 @@ class Project:
         elif not self.folder.is_dir():
             hint = _elsewhere(self.root, self.settings().crawl.spiders)
         else:
-            hint = f"{folder} holds no spider; crawl new NAME URL makes one"
+            hint = f"{folder} holds no spider; crawl new NAME URL writes one"
         where = f"No spider {name!r} in {folder}"
         if loaded.broken:
             errors = "; ".join(str(error) for error in loaded.broken.values())
-            hint += f"; not loaded: {errors}"
+            hint += f"; files not loaded: {errors}"
         return f"{where}; {hint}"
 
     def _nearest(self, name: str, loaded: Loaded) -> str:
-        """Return a hint: the spider or job with the nearest name, else all names by
-        kind."""
+        """Return a hint: the spider or job with the nearest name, else all names."""
         kinds = {
             "spider": sorted(loaded.spiders),
             "job": sorted([*self.jobs.sound, *self.jobs.broken]),
@@ -184,16 +180,15 @@ class Project:
 
 
 def _elsewhere(root: Path, folder: str) -> str:
-    """Return a hint: a folder above `root` with a folder of spiders, if there is
-    one."""
+    """Return a hint: the folder above `root` that has spiders, if there is one."""
     for parent in root.resolve().parents:
         if (parent / folder).is_dir():
             return f"there are spiders in {parent}: run crawl there"
-    return "crawl new NAME URL makes one"
+    return "crawl new NAME URL writes one"
 
 
 def is_file(name: str) -> bool:
-    """Return whether NAME is a spider's file, `path.py` or `path.py:Class`."""
+    """Return whether `name` is a spider's file, `path.py` or `path.py:Class`."""
     return _parts(name)[0].endswith(".py")
 
 
@@ -203,8 +198,7 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
-    """Create the target's spider with its arguments; those in `given` take
-    precedence."""
+    """Create the spider of a target. Arguments in `given` override those of the job."""
     arguments = {**target.arguments, **dict(given)}
     try:
         return target.spider(**arguments)
@@ -215,7 +209,10 @@ def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
 
 
 def _output(name: str, described: Mapping[str, OutputSpec]) -> str | OutputSpec:
-    """Return the described output of that name, else the text as a path or URI."""
+    """Return the output that config.toml describes under `name`, else `name` itself.
+
+    ConfigError if `name` is neither described nor looks like a path or a URI.
+    """
     if (found := described.get(name)) is not None:
         return found
     is_name = not set(name) & set("./:\\") and name not in ("", "-")

@@ -1,4 +1,4 @@
-"""Describes earlier runs in words, and finds the run that a name means."""
+"""Makes the texts of `crawl runs` and `crawl report`, and finds the named run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crawler.store.reading import Reader, RunRecord
 from crawler.store.status import Status
 from crawler.web.redaction import without_secret
 
-#: The failure reasons that `--error timeout` stands for.
+#: The failure reasons that `crawl retry --error timeout` stands for.
 _TIMEOUTS = frozenset(
     {
         Reason.CONNECT_TIMEOUT,
@@ -37,11 +37,11 @@ def lines(
     described: Container[str] = (),
     file: str = "",
 ) -> Iterator[str]:
-    """Yield the lines of a table of runs, with the command that resumes an unfinished
-    run.
+    """Yield the lines of a table of runs, given as pairs (job, run).
 
-    `described` holds the names of the jobs of config.toml. `file` is the spider's file
-    if the user named the job by it.
+    An unfinished run is shown with the command that resumes the run. `described` holds
+    the names of the jobs in config.toml. `file` is the file of the spider if the user
+    gave it in place of a job.
     """
     rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
     for job, record in runs:
@@ -76,7 +76,7 @@ def lines(
 
 def _unfinished_end(found: Standing, command: str) -> str:
     if found.status is not None and found.is_at_work:
-        return f"at work, {found.status.rate:,.1f} pages/s"
+        return f"running, {found.status.rate:,.1f} pages/s"
     word = "killed; " if found.reason is FinishReason.KILLED else ""
     return f"unfinished; {word}{command}"
 
@@ -84,7 +84,7 @@ def _unfinished_end(found: Standing, command: str) -> str:
 def command_of(
     job: str, record: RunRecord, described: Container[str] = (), file: str = ""
 ) -> str:
-    """Return the command that resumes an unfinished run."""
+    """Return the command that resumes an unfinished run; parameters as in `lines`."""
     if job in described:
         return shlex.join(["crawl", "run", job])
     words = ["crawl", "run", file or record.spider]
@@ -99,9 +99,10 @@ def command_of(
 def report_of(
     reader: Reader, name: str, now: float, job_named: Callable[[str], str] = str
 ) -> Report:
-    """Return the report of the run that NUMBER, JOB/NUMBER or JOB names.
+    """Return the report of a run. `name` is NUMBER, JOB/NUMBER or JOB.
 
-    `job_named` turns what the user wrote for JOB into the name of a job.
+    `job_named` returns the name of the job for the text that the user gave as JOB. The
+    report of an unfinished run has the figures so far.
     """
     job, number = _named(reader, name)
     job = job_named(job)
@@ -162,7 +163,7 @@ def _unfinished(job: str, record: RunRecord, found: Standing, now: float) -> Rep
 
 
 def _remarks(found: Standing) -> list[str]:
-    """Return remarks that go with the figures of an unfinished run."""
+    """Return remarks on an unfinished run, such as its speed and the paused hosts."""
     lines = [found.note] if found.note else []
     status = found.status
     if status is not None and found.is_at_work:
@@ -176,8 +177,7 @@ def _remarks(found: Standing) -> list[str]:
 
 
 def table_of(report: Report) -> list[str]:
-    """Return the lines of a report: its table, when the run began, and why it is bad or
-    waits."""
+    """Return a report as lines: a table, why the run is bad, and the remarks."""
     head, *rows = run_summary.table(report)
     bad = [f"! {line}" for line in run_summary.bad_lines(report)]
     remarks = [f"! {line}" for line in report.advice]
@@ -185,9 +185,9 @@ def table_of(report: Report) -> list[str]:
 
 
 def json_of(report: Report) -> list[str]:
-    """Return the report as one line of JSON, with the keys of `--summary`.
+    """Return a report as one line of JSON, with the same keys as `--summary` writes.
 
-    A run that is still at work has no exit code.
+    The exit code of a run that is still running is null.
     """
     values = report.summary()
     if report.finish_reason is FinishReason.RUNNING:
@@ -196,7 +196,10 @@ def json_of(report: Report) -> list[str]:
 
 
 def statuses_of(texts: Iterable[str]) -> set[int]:
-    """Return the HTTP statuses that texts such as `404` or `5xx` stand for."""
+    """Return the HTTP statuses for texts such as `404` or `5xx`.
+
+    ConfigError for any other text.
+    """
     found: set[int] = set()
     for text in texts:
         if not re.fullmatch(r"[1-5](?:\d\d|xx)", text.lower()):
@@ -208,8 +211,10 @@ def statuses_of(texts: Iterable[str]) -> set[int]:
 
 
 def reasons_of(texts: Iterable[str]) -> set[str]:
-    """Return the failure reasons that texts such as `dns_error` or `timeout` stand
-    for."""
+    """Return the failure reasons for texts such as `dns_error` or `timeout`.
+
+    ConfigError for an unknown reason.
+    """
     found: set[str] = set()
     for text in texts:
         if text == "timeout":

@@ -16,9 +16,10 @@ from crawler.store.reading import Reader
 
 
 def write(reader: Reader, report: Report, path: str, job: Job | None = None) -> int:
-    """Write the page in one step, so that it is never incomplete. Return the exit code.
+    """Write the report as an HTML page to `path`, and return the exit code.
 
-    `job` is the job's description in config.toml, if it has one.
+    A new file replaces an old one only when it is complete. `job` is the job in
+    config.toml, if the run belongs to such a job.
     """
     now = datetime.now(UTC)
     text = html_report.page(html_report.gather(reader, report, job, now))

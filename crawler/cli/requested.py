@@ -1,5 +1,5 @@
-"""The request given to `crawl fetch`, `shell`, `parse` and `why`: URL, method, headers
-and body."""
+"""The options that describe one request, for `crawl fetch`, `shell`, `parse` and `why`:
+URL, method, headers and body."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> None:
-    """Add the options URL, `--method` and `--data`; also `--header` if the command
-    sends it."""
+    """Add URL, `--method` and `--data`; also `--header` if the command sends the
+    request."""
     parser.add_argument("url", metavar="URL")
     parser.add_argument(
-        "--method", metavar="METHOD", help="the method (default: GET; POST with --data)"
+        "--method", metavar="METHOD", help="the method (default: GET; with --data POST)"
     )
     parser.add_argument(
         "--data",
@@ -36,7 +36,7 @@ def add_request(parser: argparse.ArgumentParser, *, is_sent: bool = True) -> Non
 
 
 def add_spider(parser: argparse.ArgumentParser) -> None:
-    """Add `--spider`, for a command that also works without a spider."""
+    """Add the option `--spider NAME`, for a command that also works without it."""
     parser.add_argument(
         "--spider",
         metavar="NAME",
@@ -45,7 +45,7 @@ def add_spider(parser: argparse.ArgumentParser) -> None:
 
 
 def header(text: str) -> tuple[str, str]:
-    """Parse `Name: value` into its two parts."""
+    """Parse `Name: value` into its two parts, for argparse."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: write it as 'Name: value'")
@@ -53,7 +53,10 @@ def header(text: str) -> tuple[str, str]:
 
 
 def request_of(args: argparse.Namespace, **more: Any) -> Request:
-    """Return the request that the options describe. ConfigError if they are invalid."""
+    """Return the request that the options describe, with the further fields `more`.
+
+    ConfigError if the options are invalid.
+    """
     from crawler.request import Request
     from crawler.run.again import FORM
 

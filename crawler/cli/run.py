@@ -26,7 +26,7 @@ crawl run nightly"""
 
 
 def add(commands: Commands) -> None:
-    """Add the command `run` to the parser."""
+    """Add the command `run` and its options to the parser."""
     parser = options.command(
         commands,
         "run",
@@ -48,22 +48,22 @@ def add(commands: Commands) -> None:
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what comes out")
+    group = parser.add_argument_group("output")
     group.add_argument(
         "-o",
         dest="outputs",
         action="append",
         default=[],
         metavar="OUTPUT",
-        help="where items go: a file (.jsonl .csv .json .parquet .db), a URI, an "
-        "[outputs.NAME], or - for standard output; may be repeated (default: "
-        "out/NAME-RUN.jsonl); see crawl outputs",
+        help="where items go: a file (.jsonl .csv .json .parquet .db), a URI, the "
+        "name of an [outputs.NAME] table, or - for standard output; may be repeated "
+        "(default: out/NAME-RUN.jsonl); crawl outputs lists all of them",
     )
     kept = group.add_mutually_exclusive_group()
     kept.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files that this job did not write",
+        help="replace existing files that this job did not write",
     )
     kept.add_argument(
         "--append", action="store_true", help="add to files that this job did not write"
@@ -81,7 +81,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="start from the URLs in this file, one a line; - is standard input",
     )
-    group = parser.add_argument_group("where it ends, and how well")
+    group = parser.add_argument_group("limits, and when a run counts as bad")
     number = options.positive
     group.add_argument("--pages", type=number, metavar="N", help="stop after N pages")
     group.add_argument("--items", type=number, metavar="N", help="stop after N items")
@@ -89,37 +89,41 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--errors",
         type=number,
         metavar="N",
-        help="stop after N failed pages, and exit with 3",
+        help="stop after N failed pages, and exit with code 3",
     )
     group.add_argument(
         "--time",
         type=options.duration,
         metavar="TIME",
-        help="stop after this time: 90s, 10m, 2h",
+        help="start no new pages after this time: 90s, 10m, 2h",
     )
     group.add_argument(
         "--min-items",
         type=options.count,
         default=0,
         metavar="N",
-        help="exit with 3 if there are fewer items",
+        help="exit with code 3 if the run has fewer items",
     )
     group.add_argument(
         "--max-error-rate",
         type=options.rate,
         metavar="RATE",
-        help="exit with 3 if more pages failed, such as 5%% (default: 10%%, or any "
-        "start URL)",
+        help="exit with code 3 if a larger share of pages failed, such as 5%% "
+        "(default: 10%%, and no start URL may fail)",
     )
 
 
 def _add_state(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what is kept")
+    group = parser.add_argument_group("state")
     group.add_argument(
-        "--job", metavar="JOB", help="the name of the state (default: the spider's)"
+        "--job",
+        metavar="JOB",
+        help="the name under which the state is stored (default: the spider's name)",
     )
     group.add_argument(
-        "--fresh", action="store_true", help="forget the job's unfinished run"
+        "--fresh",
+        action="store_true",
+        help="begin a new run, and give up the unfinished one",
     )
     group.add_argument(
         "--processes",
@@ -131,7 +135,7 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the crawl; return the exit code."""
+    """Run a spider, or a job of config.toml, and return the exit code."""
     from pathlib import Path
 
     from crawler.cli import summary
@@ -168,7 +172,8 @@ def _helpers(
 ) -> AbstractContextManager[Callable[[], None] | None]:
     """Return a context that yields a function to start the processes of `--processes`.
 
-    They can join only once the run is open, and so has the version of this code.
+    Call the function when the run is open, because these processes join the run. The
+    context yields None if no further process is wanted.
     """
     if args.processes == 1:
         return nullcontext()
@@ -191,9 +196,9 @@ def _terms(
     settings: Settings,
     job_outputs: Sequence[str] = (),
 ) -> RunOptions:
-    """Return the run options that the command line asks for.
+    """Return the options of the run, from the command line and the job.
 
-    The outputs are those of `-o`, else of the job, else of the spider, else of the
+    Outputs come from `-o`, else from the job, else from the spider, else from the
     settings.
     """
     from crawler.run.options import RunOptions

@@ -1,6 +1,6 @@
-"""Puts a crawl into words: its progress, its result, and where the items are.
+"""Makes the texts about a crawl: what is resumed, its result, and where the items are.
 
-Rule: figures in, text out; nothing is printed here.
+Rule: each function returns text; this module prints nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from crawler.stats import Counters, FinishReason, Report, counted
 def resume_line(
     run: int, counters: Counters, hosts: Mapping[str, int], waiting: int
 ) -> str:
-    """Return a line that says what an unfinished run has done, and what is left."""
+    """Return a line about an unfinished run: its pages so far, and what is left.
+
+    `hosts` has the number of URLs in the queue for each host. `waiting` of these URLs
+    wait for a later time, such as a retry.
+    """
     done = counters.pages
     pending = sum(hosts.values())
     return (
@@ -38,13 +42,13 @@ _ENDS = {
     FinishReason.CLOSING_ERROR: "closing() failed",
     FinishReason.SINK_ERROR: "stopped: an output failed",
     FinishReason.CRASHED: "crashed",
-    FinishReason.RUNNING: "at work, so far",
-    FinishReason.KILLED: "ended without a word, as a killed process does,",
+    FinishReason.RUNNING: "still running",
+    FinishReason.KILLED: "ended without a report, probably killed,",
 }
 
 
 def table(report: Report) -> list[str]:
-    """Return the result of a run as the lines of a short table."""
+    """Return the lines of a short table: how a run ended, and its numbers."""
     job = "" if report.job == report.spider else f" (job {report.job})"
     end = _ENDS[report.finish_reason]
     if report.stop_reason:
@@ -89,7 +93,7 @@ def _amount(number: int) -> str:
 
 
 def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
-    """Return the largest parts in words, such as "12 by scope".
+    """Return the first four parts as text, such as "12 scope, 3 depth".
 
     If one part makes up the whole `total`, its number is not repeated.
     """
@@ -100,35 +104,38 @@ def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
 
 
 def _emptiest(fields: Mapping[str, float]) -> str:
-    """Return the fields that most often lack a value."""
+    """Return the four fields that most often have no value, each with that share."""
     worst = sorted((share, name) for name, share in fields.items() if share < 1)
     shown = [f"{name} in {(1 - share) * 100:.3g}%" for share, name in worst[:4]]
     return ", ".join(shown) + (", ..." if len(worst) > 4 else "")
 
 
 def bad_lines(report: Report) -> list[str]:
-    """Return why the run is bad: one line for each limit that it did not meet."""
+    """Return why the run is bad: one line for each limit that the run did not meet."""
     return [f"exit code 3: {each.text}" for each in report.shortfalls]
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """All that is shown at the end of a run."""
+    """The end of a run, with all that is shown to a person."""
 
     report: Report
+    #: The finished outputs: paths or URIs.
     published: list[str] = msgspec.field(default_factory=list)
-    #: Outputs that are not published yet: path → number of items in it.
+    #: Outputs that are not finished: the path of the partial file → its items.
     unpublished: dict[str, int] = msgspec.field(default_factory=dict)
-    #: Outputs of an earlier run that stay, because this run was bad.
+    #: Outputs of an earlier run that were not replaced, because this run was bad.
     kept: list[str] = msgspec.field(default_factory=list)
-    #: Whether the state is stored, so that the run can be resumed.
+    #: Whether the state is stored on disk or in a database, so a run can be resumed.
     is_kept: bool = True
     #: The error that ended the run; None if none did.
     error: Exception | None = None
 
 
 def last_line(ending: Ending, command: str) -> str:
-    """Return a line that says where the items are, and how to resume an unfinished
-    run."""
+    """Return a line that says where the items are, and how to resume an unfinished run.
+
+    `command` is the command that resumes the run.
+    """
     report = ending.report
     count = counted(report.item_count, "item")
     parts = ", ".join(
@@ -139,10 +146,10 @@ def last_line(ending: Ending, command: str) -> str:
     is_over = report.finish_reason.is_complete or report.exit_code == 0
     if is_over or not ending.is_kept:
         if parts:
-            return f"{count} so far, in {parts}; it is not complete"
+            return f"{count} so far, in {parts}; the output is not complete"
         line = f"{count} in {files}" if files else f"{count} written"
         return line + _kept(ending.kept)
-    where = f"so far {count}, in {parts}" if parts else f"so far {count}, all kept"
+    where = f"{count} so far, in {parts}" if parts else f"{count} so far, stored"
     return f"{where}; resume with: {command}"
 
 

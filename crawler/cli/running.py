@@ -2,7 +2,7 @@
 
     ending = conduct(spider, settings, terms, Manner(), "crawl run books")
 
-Rule: the crawl itself happens in `crawler.run`; this module only watches and stops it.
+Rule: `crawler.run` does the crawl; this module only starts, watches and stops it.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from crawler.stats import Counters, FinishReason, Report
 
 T = TypeVar("T")
 
-#: Seconds between two checks whether there is a run to join.
+#: Seconds between two tries to join a run.
 _UNTIL_BEGUN = 1.0
 
 
 class Manner(msgspec.Struct, frozen=True):
-    """How a crawl is shown, from `-v`, `-q` and `--log-format`."""
+    """How a crawl is shown: the options `-v`, `-q` and `--log-format`."""
 
     verbosity: int = 0
     quiet: bool = False
     log_format: logs.Format = "text"
 
     def view(self, terms: RunOptions) -> View:
-        """Return the view that shows the crawl."""
+        """Return the view that shows a crawl with these options."""
         if self.quiet:
             return QuietView()
         if self.log_format == "json":
@@ -58,7 +58,10 @@ class Manner(msgspec.Struct, frozen=True):
 
 
 def _is_live(terms: RunOptions) -> bool:
-    """Return whether a live display would disturb nothing else on the terminal."""
+    """Return whether a live display can be shown on standard error.
+
+    It cannot if items are printed to the same terminal.
+    """
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
     return not ("-" in (terms.outputs or ()) and sys.stdout.isatty())
@@ -75,15 +78,16 @@ def conduct(
     summary_path: str | None = None,
     on_open: Callable[[], None] | None = None,
 ) -> Ending:
-    """Run a spider, show its progress, and write its summary.
+    """Run a spider, show its progress, print its result, and write its summary.
 
-    `command` is the command that resumes the run. `spider_name` is what `--spider`
-    needs to find the spider, if not its name. `on_open` is called when the run is open.
+    `command` is the command that resumes the run. `spider_name` is the text that
+    `--spider` needs to find the spider, if its name is not enough. The JSON summary is
+    written to `summary_path`. `on_open` is called when the run is open.
     """
     view = manner.view(terms)
     hand_in = partial(summary.write_early, summary_path)
-    # Standard output is used for the items or the summary, so nothing else may go
-    # there.
+    # If standard output is used for the items or the summary, a `print` in the spider
+    # must not write to it.
     is_taken = "-" in (*(terms.outputs_of(spider)), summary_path)
     with (
         logs.configured(manner.verbosity, manner.quiet, manner.log_format) as context,
@@ -115,8 +119,10 @@ def _printing(manner: Manner) -> AbstractContextManager[None]:
 
 
 def _name_spider(report: Report, name: str) -> None:
-    """Change the commands in the advice so that they find a spider outside the
-    project."""
+    """Write `name` after `--spider` in the commands of the advice.
+
+    Then these commands also find a spider outside the folder of the project.
+    """
     own, found = f"--spider {report.spider}", f"--spider {shlex.quote(name)}"
     report.advice = [line.replace(own, found) for line in report.advice]
 
@@ -130,17 +136,19 @@ async def perform(
     context: logs.Context | None = None,
     on_open: Callable[[], None] | None = None,
 ) -> Ending:
-    """Run a spider until it ends or is stopped. CrawlError if the run cannot begin.
+    """Run a spider until the run ends or is stopped. CrawlError if it cannot begin.
 
-    Any other error that ends the run is in the returned ending. The run's spider, job
-    and number are added to `context`.
+    If the run can be joined only later, wait for it. Any other error that ends the run
+    is in the returned Ending. `hand_in` receives the report just before the run is
+    recorded as finished. The names of the spider and the job, and the number of the
+    run, are added to `context`. `on_open` is called when the run is open.
     """
     stopper = Stopper(view.say, settings.crawl.grace)
     patience = _Patience(settings, terms, view, stopper)
     ending: Ending | Exception
     async with anyio.create_task_group() as tasks:
-        # A process that waits for a run must hear signals, too: in a container the
-        # system delivers only those that a process handles.
+        # A process that waits for a run must handle signals, too: the first process
+        # of a container receives only signals that it handles.
         await tasks.start(stopper.listen)
         try:
             while True:
@@ -168,13 +176,16 @@ async def perform(
     if not isinstance(ending, Exception):
         return ending
     if stopper.asked.is_set() and isinstance(ending, JobLocked | NoRun | StoreAway):
-        raise KeyboardInterrupt  # it waited for a run, as before a crawl begins
+        raise KeyboardInterrupt  # no crawl has begun, so there is nothing to report
     raise _only(ending)
 
 
 class _Patience:
-    """Waits until a run can be joined: one that has not begun, or one whose store was
-    there before."""
+    """Waits for a run that cannot be joined yet.
+
+    Either the run has not begun, or its store, which could be reached before, cannot be
+    reached now.
+    """
 
     def __init__(
         self, settings: Settings, terms: RunOptions, view: View, stopper: Stopper
@@ -187,19 +198,22 @@ class _Patience:
         self._known_at = -math.inf
 
     def begin(self) -> None:
-        """The process was part of the run until now."""
+        """Record that this process was part of the run until now."""
         self._known_at = anyio.current_time()
         self._has_said = False
 
     async def wait(self, exc: StateError) -> None:
-        """Return when it is time to try again; raise `exc` if that is of no use, or if
-        the process is to stop."""
+        """Wait until it is time to try again.
+
+        Raise `exc`, the reason why the run cannot be joined, if waiting does not help,
+        or if a signal asks the process to stop.
+        """
         if anyio.current_time() >= self._known_at + self._longest(exc):
             raise exc
         if isinstance(exc, NoRun):
-            self._known_at = anyio.current_time()  # its store was there
+            self._known_at = anyio.current_time()  # the store could be reached
         if not self._has_said:
-            what = "`crawl run`" if isinstance(exc, NoRun) else "it"
+            what = "`crawl run`" if isinstance(exc, NoRun) else "the next try"
             self._say(f"{exc}; waiting for {what}")
             self._has_said = True
         with anyio.move_on_after(_UNTIL_BEGUN):
@@ -210,7 +224,8 @@ class _Patience:
         if isinstance(exc, NoRun):
             return math.inf if self._joins else 0.0
         if isinstance(exc, JobLocked):
-            # An older state of the database knows this process itself as its leader.
+            # If the database was restored to an older state, the leader in this state
+            # may be this process itself.
             return 2 * self._lease
         return STORE_PATIENCE
 
@@ -225,8 +240,10 @@ async def _perform(
     context: logs.Context | None,
     on_open: Callable[[], None] | None,
 ) -> tuple[Ending, bool]:
-    """Like `perform`, but once. Return also whether another process took over the
-    work."""
+    """Try once to run the spider, as `perform` does.
+
+    Return the end, and whether the run goes on without this process.
+    """
     ending: Ending | Exception
     is_given_up = False
     async with anyio.create_task_group() as tasks:
@@ -283,14 +300,15 @@ def _greet(run: CrawlRun, view: View) -> None:
 
 
 def _only(error: Exception) -> Exception:
-    """Return the first error in nested exception groups."""
+    """Return the first error inside nested exception groups."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def run_in_loop(main: Callable[[], Awaitable[T]]) -> T:
-    """Run `main` in a new event loop, with uvloop if it is installed."""
+    """Run `main` in a new event loop and return its result. uvloop is used if
+    installed."""
     memory.settle()
     options = {"use_uvloop": True} if _is_uvloop_wanted() else {}
     return anyio.run(main, backend_options=options)

@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
         commands,
         "schedule",
         schedule,
-        help="run the jobs of config.toml at their times, until it is stopped",
+        help="run the jobs of config.toml at their times, until Ctrl-C",
         example=EXAMPLE,
     )
     parser.add_argument(
@@ -25,13 +25,13 @@ def add(commands: Commands) -> None:
         type=options.positive,
         default=4,
         metavar="N",
-        help="how many jobs may run at a time (default: 4)",
+        help="how many jobs may run at the same time (default: 4)",
     )
     parser.add_argument(
         "--print",
         dest="kind",
         choices=("systemd", "cron", "kubernetes"),
-        help="run nothing; print what another scheduler needs to run the jobs",
+        help="run no job; print the files with which this scheduler runs the jobs",
     )
     parser.add_argument(
         "--to", metavar="FOLDER", help="with --print: write files into this folder"
@@ -40,21 +40,25 @@ def add(commands: Commands) -> None:
         "--image",
         default="crawler:latest",
         metavar="IMAGE",
-        help="with --print kubernetes: the image that holds the project",
+        help="with --print kubernetes: the image with the project (default: "
+        "crawler:latest)",
     )
     parser.add_argument(
         "--workers",
         type=options.positive,
         metavar="N",
-        help="with --print kubernetes: N processes that join the runs of each job in a "
-        "shared database (storage.url)",
+        help="with --print kubernetes: also N processes that join each run of a job; "
+        "they need a shared database (storage.url)",
     )
     options.add_settings(parser)
     options.add_verbosity(parser)
 
 
 def schedule(args: argparse.Namespace) -> int:
-    """Run the jobs at their times, or print what another scheduler needs."""
+    """Run the jobs at their times, or with `--print` print files for other schedulers.
+
+    Return the exit code.
+    """
     from pathlib import Path
 
     from crawler.cli import scheduled

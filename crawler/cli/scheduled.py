@@ -1,7 +1,7 @@
 """The process of `crawl schedule`: its lock, its signals and its messages.
 
-Rule: import what a crawl needs only when a job has failed and its hook must run. The
-process starts fast and sleeps most of the time.
+Rule: the process starts fast and stays small, because it sleeps most of the time. So
+the HTTP client is imported only when a hook must be called.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Scheduled:
-    """The parts of a project that its schedule needs."""
+    """The parts of a project that `crawl schedule` needs."""
 
     root: Path
     settings: Settings
@@ -50,12 +50,15 @@ class Scheduled:
 
     @property
     def folder(self) -> Path:
-        """The folder that holds the state of the jobs."""
+        """The folder with the state of the jobs."""
         return self.root / self.settings.storage.dir
 
 
 def read(root: Path, flags: Sequence[str]) -> Scheduled:
-    """Read the project in `root`. ConfigError if its settings are wrong."""
+    """Read the project in the folder `root`. ConfigError if its settings are wrong.
+
+    `flags` are the settings of the command line, each as `section.key=value`.
+    """
     layer, _ = layers.from_file(root)
     last = (layers.from_environment(), layers.from_flags(flags))
     settings = layers.build([layer, *last])
@@ -71,7 +74,7 @@ def command(project: Scheduled, job: str) -> list[str]:
 
 
 def keep(project: Scheduled, args: argparse.Namespace) -> int:
-    """Run jobs at their times until a signal arrives. Return the exit code."""
+    """Run the jobs at their times until a signal arrives. Return the exit code."""
     jobs = project.jobs.scheduled()
     if not jobs and not project.jobs.broken:
         raise ConfigError(
@@ -87,7 +90,7 @@ def keep(project: Scheduled, args: argparse.Namespace) -> int:
         finally:
             lock.release()
     if not jobs:
-        raise ConfigError("No job of config.toml can be run; see above")
+        raise ConfigError("No job of config.toml can run; correct the errors above")
     return exits.COMPLETE
 
 
@@ -96,7 +99,7 @@ def _take(lock: JobLock, now: datetime) -> None:
         lock.acquire("", now.timestamp())
     except JobLocked:
         raise JobLocked(
-            f"The jobs here are being run by {_holder(lock.path)}; one is enough"
+            f"The jobs of this project are run by {_holder(lock.path)}; stop it first"
         ) from None
 
 
@@ -141,7 +144,7 @@ def _greet(jobs: dict[str, Any], keeper: JobScheduler) -> None:
     moment = keeper.next()
     number = "1 job" if len(jobs) == 1 else f"{len(jobs):,} jobs"
     when = f"the next at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none is due"
-    logger.info("%s, %s; Ctrl-C stops", number, when)
+    logger.info("%s, %s; Ctrl-C stops the scheduler", number, when)
 
 
 async def _listen(keeper: JobScheduler, *, task_status: TaskStatus[None]) -> None:
@@ -151,11 +154,11 @@ async def _listen(keeper: JobScheduler, *, task_status: TaskStatus[None]) -> Non
         async for number in signals:
             heard += 1
             if heard == 1:
-                at_work = ", ".join(keeper.at_work) or "no job is at work"
-                logger.info("%s: stopping; %s", number.name, at_work)
+                at_work = ", ".join(keeper.at_work) or "none"
+                logger.info("%s: stopping; running jobs: %s", number.name, at_work)
                 keeper.stop()
             else:
-                logger.info("%s: jobs at work are killed", number.name)
+                logger.info("%s: killing the running jobs", number.name)
                 keeper.kill()
 
 

@@ -1,4 +1,4 @@
-"""`crawl shell URL`: opens a Python shell with one page."""
+"""`crawl shell URL`: fetches one page and opens a Python shell with the response."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 BANNER = """\
 response    {status} {url}
-css(sel)    what a selector matches on it, as response.css(sel)
-fetch(url)  another page, as response from then on; takes what Request takes
-view()      the page in a browser, by a file
-tried()     what you tried so far, as code to paste
-{spider}robots.txt is not asked."""
-_SPIDER = "spider      {name}, as which pages are asked for\n"
+css(sel)    the elements that a selector matches, as response.css(sel)
+fetch(url)  fetch another page, the new `response`; it takes the options of Request
+view()      open the page in a browser
+tried()     print the selectors that you tried, as code to paste
+{spider}robots.txt is not checked."""
+_SPIDER = "spider      {name}; pages are fetched as this spider does\n"
 
 
 def add(commands: Commands) -> None:
@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
         commands,
         "shell",
         shell,
-        help="open one page in a Python shell; robots.txt is not asked",
+        help="open one page in a Python shell; robots.txt is not checked",
         example="crawl shell https://books.example/ --spider books",
     )
     requested.add_request(parser)
@@ -38,8 +38,7 @@ def add(commands: Commands) -> None:
 
 
 def shell(args: argparse.Namespace) -> int:
-    """Fetch the page, then read Python code until the input ends. Return the exit
-    code."""
+    """Fetch the page, then run the Python code that the user types until its end."""
     from pathlib import Path
 
     from crawler.cli.pages import asking
@@ -63,9 +62,9 @@ def shell(args: argparse.Namespace) -> int:
 
 
 def _interact(page: ShellNames, banner: str) -> None:
-    """Read Python code, then print which selectors were tried.
+    """Open a Python shell; at its end print the selectors that were tried.
 
-    IPython is used if it is installed and a person types.
+    IPython is used if it is installed and standard input is a terminal.
     """
     import sys
 

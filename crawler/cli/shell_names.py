@@ -1,4 +1,4 @@
-"""The names that `crawl shell` defines, such as `response`, `fetch` and `view`."""
+"""The names that are defined in `crawl shell`: `response`, `fetch`, `view`, ..."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.I)
 
 
 class ShellNames:
-    """The names of one shell session; `response` is always the latest page."""
+    """The names that one shell defines. `response` is always the latest page."""
 
     def __init__(self, ask: Ask, spider: Spider | None) -> None:
         self._ask = ask
@@ -46,23 +46,29 @@ class ShellNames:
             self.names["spider"] = spider
 
     def fetch(self, url: str | Request, **options: Any) -> Response:
-        """Fetch a URL with options of Request, or a Request. FetchError if it fails."""
+        """Fetch a URL or a Request; `options` are those of Request.
+
+        The page becomes the new `response`. FetchError if it cannot be fetched.
+        """
         if isinstance(url, Request):
             return self.take(url.replace(**options) if options else url)
         return self.take(Request(checked(url), **options))
 
     def take(self, request: Request) -> Response:
-        """Fetch a page and make it the new `response`. FetchError if it fails."""
+        """Fetch a page and make it the new `response`.
+
+        FetchError if the page cannot be fetched.
+        """
         response = run_in_loop(partial(self._ask, request))
         self._pages.append(response.page)
         self.names["response"], self.names["css"] = response, response.css
         return response
 
     def view(self) -> str:
-        """Write the page to a file, open it in a browser if there is one, and return
-        the path.
+        """Write the page to a file, open the file in a browser if there is one.
 
-        Links and images work, because the page keeps its original base URL.
+        Return the path of the file. Links and images work, because a <base> tag gives
+        the original URL.
         """
         response: Response = self.names["response"]
         path = written(response, Path(tempfile.mkdtemp(prefix="crawl-view-")))
@@ -79,7 +85,10 @@ class ShellNames:
 
 
 def written(response: Response, folder: Path) -> Path:
-    """Write the body to a file in `folder`. An HTML page also gets its base URL."""
+    """Write the body to a file in `folder`, and return the path of the file.
+
+    A <base> tag with the original URL is added to an HTML page.
+    """
     stem = re.sub(r"[^A-Za-z0-9.-]+", "-", host_of(response.url))[:80]
     if "html" not in response.content_type:
         path = folder / f"{stem}{ending_of(response.content_type)}"
@@ -91,7 +100,7 @@ def written(response: Response, folder: Path) -> Path:
 
 
 def _with_base(response: Response) -> str:
-    """Return the page's text with a <base> tag, for a file in UTF-8."""
+    """Return the text of an HTML page with a <base> tag, and UTF-8 as its encoding."""
     source = response.text
     base = f'<meta charset="utf-8"><base href="{escape(response.page.base_url)}">'
     place = _HEAD.search(source) or _DOCTYPE.match(source)
@@ -100,6 +109,6 @@ def _with_base(response: Response) -> str:
 
 
 def _has_browser() -> bool:
-    """Return whether a browser would open a window rather than run in the terminal."""
+    """Return whether there is a browser that does not run inside the terminal."""
     named = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     return sys.platform in ("darwin", "win32") or any(map(os.environ.get, named))

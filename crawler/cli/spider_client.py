@@ -1,4 +1,5 @@
-"""Sends one request as a spider would: with its client, headers, cookies and layers."""
+"""Sends one request as a spider would, outside of a crawl: with the client, headers,
+cookies and layers of the spider."""
 
 from __future__ import annotations
 
@@ -36,13 +37,17 @@ from crawler.web.urls import origin_of
 
 
 class Unpaced:
-    """Runs hooks and `self.fetch` outside of a crawl, without pacing."""
+    """Runs the hooks of a spider and its `self.fetch` outside of a crawl.
+
+    No request waits for the pace of its host. The methods are those that the parts of a
+    crawl call.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.counts: dict[str, int] | None = None
         self.made = Made()
-        #: The function that sends a request; set once the layers are built.
+        #: The function that sends a request; set when the layers are built.
         self.ask: Fetch
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Unpaced:
@@ -54,10 +59,10 @@ class Unpaced:
         return self
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Return at once: no other request waits for this host."""
+        """Do nothing: outside of a crawl there is no pace to wait for."""
 
     def lent(self) -> AbstractAsyncContextManager[None]:
-        """Do nothing: outside of a crawl no request holds its host's turn."""
+        """Return a context that does nothing: without a crawl no host is reserved."""
         return nullcontext()
 
     def receiving(self) -> AbstractContextManager[Receiving]:
@@ -65,19 +70,24 @@ class Unpaced:
         raise _no_files()
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
-        """Run the hook and return its result. Its requests use the given session."""
+        """Run the hook and return its result.
+
+        The requests of the hook use the given session. TimeoutError after
+        `crawl.callback_timeout`.
+        """
         async with asyncio.timeout(self._seconds):
             with at_work.within(Hooked(self, session)):
                 made = hook()
                 return await made if inspect.isawaitable(made) else made
 
     async def fetch(self, request: Request) -> Response:
-        """Return the response after all redirects, whatever its status."""
+        """Fetch the request and follow redirects. Return the response, whatever its
+        status."""
         return await follow(self.ask, request)
 
 
 class Hooked:
-    """Fetches for a hook outside of a crawl; these requests do not call hooks again."""
+    """Fetches pages for a running hook; these requests do not call hooks again."""
 
     def __init__(self, work: Unpaced, session: str) -> None:
         self._work = work
@@ -89,14 +99,14 @@ class Hooked:
         raise _no_files()
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request with the hook's session."""
+        """Fetch the request with the session of the hook, if it names no session."""
         if self._session and not request.options.session:
             request = request.replace(session=self._session)
         return await self._work.fetch(request.for_purpose("login"))
 
 
 def _no_files() -> ConfigError:
-    return ConfigError("Files: only a crawl receives files")
+    return ConfigError("Files: only a crawl downloads files; use crawl run")
 
 
 @asynccontextmanager
@@ -105,7 +115,8 @@ async def asking_as(
 ) -> AsyncIterator[Unpaced]:
     """Yield an object that sends requests as the spider does.
 
-    `url` counts as a start URL of the spider, so credentials are sent to its host.
+    `url` counts as a start URL of the spider, so cookies and credentials of the spider
+    are sent to the origin of `url`.
     """
     check_spider(spider)
     origins = {origin_of(url)}
@@ -127,8 +138,10 @@ async def asking_as(
 
 
 async def fetch_as(spider: Spider, settings: Settings, request: Request) -> Response:
-    """Fetch one response with its body. Redirects are followed; robots.txt is not
-    checked."""
+    """Fetch one response with its body, as the spider would.
+
+    Redirects are followed. robots.txt is not checked.
+    """
     async with (
         asking_as(spider, settings, request.url) as work,
         PageLoader(settings.http) as pages,

@@ -1,6 +1,6 @@
-"""Writes the text of a new spider from a first look at its start page. Pure.
+"""Makes the source code of a new spider from the guesses about its start page. No I/O.
 
-Rule: the text passes ruff, ruff's formatter, and mypy in strict mode.
+Rule: the code passes ruff, the formatter of ruff, and mypy in strict mode.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _WIDTH = 88
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a new spider: its own, that of its class, and its host and URL."""
+    """The names of a new spider and of its class, and its start URL with the host."""
 
     name: str
     class_name: str
@@ -23,7 +23,10 @@ class Names:
 
 
 def spider_text(names: Names, look: Look | None) -> str:
-    """Return the source of a spider that yields what the look has found."""
+    """Return the source code of a spider that yields the items guessed in `look`.
+
+    Without guesses the spider yields the title of each page.
+    """
     if look is not None and look.is_json:
         return _of_rows(names, look)
     if look is not None and look.entries:
@@ -36,7 +39,7 @@ def spider_text(names: Names, look: Look | None) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return the text as a Python literal, with the quotes that need fewer escapes."""
+    """Return the text as a Python string literal, in quotes that need few escapes."""
     mark = "'" if '"' in text and "'" not in text else '"'
     escaped = "".join(
         f"\\{char}"
@@ -84,7 +87,7 @@ def _of_rows(names: Names, look: Look) -> str:
     )
 
 
-#: The fields of an entry in RSS and in Atom.
+#: The elements for title, URL and date of an entry, in RSS ("item") and in Atom.
 _ENTRY = {
     "item": ("title", "link", "pubDate"),
     "entry": ("title", "id", "updated"),
@@ -124,7 +127,10 @@ def _of_linked_data(names: Names, look: Look) -> str:
 
 
 def _key(path: str) -> str:
-    """Return a key for the value at a path: "price" for "offers.price"."""
+    """Return a key for the value at a path in linked data.
+
+    It is "price" for "offers.price", and "author" for "author.name".
+    """
     first, _, last = path.rpartition(".")
     return first if last == "name" and first else last
 
@@ -143,7 +149,7 @@ def _of_pages(names: Names, look: Look | None) -> str:
 
 
 def _docstring(names: Names) -> str:
-    return f'"""What {names.host} holds. Run it with: crawl run {names.name}"""\n\n'
+    return f'"""Crawls {names.host}. Run it with: crawl run {names.name}"""\n\n'
 
 
 def _class(names: Names) -> str:

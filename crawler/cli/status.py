@@ -1,5 +1,5 @@
-"""`crawl status`: shows which processes work on a job's run, how fast, and what
-waits."""
+"""`crawl status`: shows which processes work on a run, how fast, and which hosts are
+paused."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def add(commands: Commands) -> None:
         example=EXAMPLE,
     )
     parser.add_argument(
-        "job", metavar="JOB", help="its name, or the file of its spider"
+        "job", metavar="JOB", help="the job's name, or the file of its spider"
     )
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     options.add_settings(parser)
 
 
 def status(args: argparse.Namespace) -> int:
-    """Print the latest run: its figures, its processes, and the paused hosts."""
+    """Print the latest run of a job: its numbers, its processes, and paused hosts."""
     from pathlib import Path
 
     import msgspec
@@ -109,7 +109,7 @@ def _lines(found: dict[str, Any], now: float) -> list[str]:
     )
     lines = [head]
     for each in found["workers"]:
-        role = "leads" if each["leads"] else "works"
+        role = "leader" if each["leads"] else "worker"
         shards = f", {each['shards']} shards" if each["shards"] else ""
         lease = "" if each["lease"] is None else f", lease {each['lease']:g} s"
         lines.append(
@@ -118,9 +118,9 @@ def _lines(found: dict[str, Any], now: float) -> list[str]:
             f"busy{lease}"
         )
     if not found["workers"] and found["reason"] == "unfinished":
-        lines.append("  no process works on it; `crawl run` resumes it")
+        lines.append("  no process works on this run; `crawl run` resumes it")
     lines += [
-        f"  rests: {each['host']} for {max(0.0, each['until'] - now):.0f} s: "
+        f"  paused: {each['host']} for {max(0.0, each['until'] - now):.0f} s: "
         f"{each['why']}"
         for each in found["resting"][:10]
     ]

@@ -1,4 +1,5 @@
-"""Signals: the first stops the crawl in order, the second soon, the third at once."""
+"""Handles signals: the first lets pages in flight finish, the second stops the crawl
+within seconds, the third ends the process at once."""
 
 from __future__ import annotations
 
@@ -18,43 +19,45 @@ from crawler.cli import exits
 from crawler.run.engine import Engine
 from crawler.stats import FinishReason
 
-#: The signals that mean "stop". A signal that was ignored at start (nohup) stays
-#: ignored.
+#: The signals that stop a crawl. A signal that was ignored when the process started,
+#: as with nohup, stays ignored.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds within which a second signal counts as a copy of the first. `timeout`, for
 #: example, sends its signal both to the process and to its process group.
 ECHO = 0.1
-#: Seconds that closing may take after the second signal.
+#: Seconds that a crawl has to close its files after the second signal.
 LAST_SECONDS = 3.0
-#: Seconds in which the event loop must handle the second signal. A callback may block
-#: it.
+#: Seconds in which the event loop must handle the second signal. After that the loop
+#: counts as blocked, by a callback for example, and the process is ended.
 HELD_SECONDS = 0.5
 
 
 class Stopper:
-    """Receives signals while `listen` runs, and passes them to the engine.
+    """Receives signals while `listen` runs, and stops the engine of the crawl.
 
-    The crawl runs inside `scope`; the second signal sets a deadline for this scope.
-    `asked` is set at the first signal: a process that waits for a run waits no longer.
+    The crawl must run inside `scope`; the second signal sets a deadline for this scope.
+    `asked` is set at the first signal, for code that waits for a run to begin.
     """
 
     def __init__(self, say: Callable[[str], None], grace: float) -> None:
         self._say = say
         self._grace = grace
-        #: The number of signals that the process has caught, without copies, and the
-        #: number that the event loop has handled.
+        #: The number of signals that the signal handler has counted, without copies;
+        #: and the number of these that the event loop has handled.
         self._caught = self._heard = 0
         self._caught_at = -ECHO
-        #: Events for the thread that ends the process if the event loop is blocked. A
-        #: signal handler may put to a SimpleQueue safely.
+        #: Messages to the thread that ends the process if the event loop is blocked. A
+        #: signal handler may safely put a message into a SimpleQueue.
         self._news: SimpleQueue[str] = SimpleQueue()
         self._engine: Engine | None = None
         self.scope = anyio.CancelScope()
         self.asked = anyio.Event()
 
     def attend(self, engine: Engine) -> None:
-        """Set the engine that signals will stop; stop it now if one has already
-        arrived."""
+        """Set the engine that a signal stops.
+
+        If a signal has already arrived, stop the engine now.
+        """
         self._engine = engine
         self.scope = anyio.CancelScope()
         if self._heard:
@@ -67,8 +70,8 @@ class Stopper:
         ]
         with anyio.open_signal_receiver(*wanted) as signals:
             for each in wanted:
-                # The event loop reads signals from a pipe. This handler also works
-                # while the loop is blocked.
+                # The event loop learns of a signal only when no callback blocks the
+                # loop. This handler runs even then.
                 signal.signal(each, self._catch)
             threading.Thread(target=self._end_held, daemon=True).start()
             task_status.started()
@@ -79,7 +82,10 @@ class Stopper:
                 self._news.put("over")
 
     def hear(self, number: signal.Signals) -> None:
-        """Handle, in the event loop, a signal that `_catch` has counted."""
+        """Handle a signal in the event loop: print a line and stop the crawl.
+
+        A copy of the previous signal is ignored.
+        """
         if self._heard == self._caught:
             return  # a copy of the previous signal
         if not self._heard:
@@ -104,7 +110,8 @@ class Stopper:
             self._engine.stop(FinishReason.INTERRUPTED, grace=grace)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        """Count a signal at once, even if the event loop is blocked."""
+        """Count a signal, even if the event loop is blocked. The third ends the
+        process."""
         now = time.monotonic()
         if now - self._caught_at < ECHO:
             return
@@ -119,7 +126,7 @@ class Stopper:
         """End the process if the event loop does not handle the second signal in time.
 
         This runs in a thread, because a callback that sleeps or computes blocks the
-        loop.
+        event loop.
         """
         if self._news.get() == "second":
             try:
@@ -129,7 +136,7 @@ class Stopper:
 
 
 def _end() -> NoReturn:
-    """End the process at once. A stored run can be resumed."""
+    """End the process at once. The run can be resumed if its state is stored."""
     if os.isatty(2):
         # show the cursor, which the live display had hidden
         os.write(2, b"\x1b[?25h\n")

@@ -1,7 +1,7 @@
-"""Makes standard output and error safe: writing does not fail, and text from a server
-cannot control the terminal.
+"""Makes standard output and standard error safe: write errors are handled, and text
+from a server cannot control the terminal.
 
-Rule: every text from outside passes `clean` before a person sees it.
+Rule: text from outside goes through `clean` before it is printed for a person.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _BREAKS = lazy_regex(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 def clean(text: str) -> str:
     """Return `text` as one line without control characters.
 
-    Control characters could move the cursor, change the writing direction, or start a
-    terminal control sequence.
+    These characters could move the cursor, change the writing direction, or start an
+    escape sequence of the terminal.
     """
     return _CONTROLS.sub("", _BREAKS.sub(" ", text))
 
 
 def clean_lines(text: str) -> str:
-    """Like `clean`, but keep the line breaks."""
+    """Return `text` without control characters, but with its line breaks."""
     return "\n".join(clean(line) for line in text.splitlines())
 
 
@@ -46,8 +46,10 @@ def say(message: str) -> None:
 
 
 def shown(place: str | Path) -> str:
-    """Return a path, relative to the current folder if it is inside; a URL stays as it
-    is."""
+    """Return a path as text, relative to the current folder if the path is inside it.
+
+    A URL is returned unchanged.
+    """
     if "://" in str(place):
         return str(place)
     try:
@@ -57,7 +59,7 @@ def shown(place: str | Path) -> str:
 
 
 def of_bytes(amount: float) -> str:
-    """Return a number of bytes as people read it, such as "1.2 MB"; "" for 0."""
+    """Return a number of bytes as text, such as "1.2 MB"; "" for 0."""
     if not amount:
         return ""
     power = min(int(math.log10(max(amount, 1)) // 3), len(_UNITS) - 1)
@@ -69,11 +71,14 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class OutputError(OSError):
-    """Standard output cannot be written. Only the user can fix that."""
+    """Standard output cannot be written, for example because a disk is full."""
 
 
 class _Descriptor(io.RawIOBase):
-    """A raw stream over a file descriptor; `failed` decides what an error does."""
+    """A raw stream that writes to a file descriptor.
+
+    The method `failed` decides how a write error is handled; here it raises the error.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -108,14 +113,14 @@ class _Descriptor(io.RawIOBase):
 
 
 class _Forgiving(_Descriptor):
-    """A descriptor whose write errors are ignored: closed, full, or a lost terminal."""
+    """A raw stream whose write errors are ignored, such as a full disk."""
 
     def failed(self, error: OSError) -> None:
-        """Ignore the error, because nobody can read the text."""
+        """Ignore the error, because it could only be reported to the same stream."""
 
 
 def forgiving(stream: TextIO) -> TextIO:
-    """Return a stream to the same descriptor whose writing never fails.
+    """Return a text stream to the same descriptor, which ignores write errors.
 
     A stream without a descriptor is returned unchanged.
     """
@@ -123,12 +128,14 @@ def forgiving(stream: TextIO) -> TextIO:
 
 
 def checked(stream: TextIO) -> TextIO:
-    """Return a stream to the same descriptor that raises OutputError or
-    BrokenPipeError.
+    """Return a text stream to the same descriptor.
+
+    A write error is raised as BrokenPipeError if the reader has closed, else as
+    OutputError.
 
     A stream without a descriptor is returned unchanged.
     """
-    # As Python does: flush each line on a terminal, and if PYTHONUNBUFFERED is set.
+    # Flush after each line on a terminal, or if PYTHONUNBUFFERED is set, like Python.
     is_prompt = stream.isatty() or getattr(stream, "write_through", False)
     return _over(_Descriptor, stream, line_buffering=is_prompt)
 
@@ -137,7 +144,7 @@ def _over(kind: type[_Descriptor], stream: TextIO, *, line_buffering: bool) -> T
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError, AttributeError):
-        return stream  # the stream of a notebook or a test
+        return stream  # in a notebook or a test the stream has no descriptor
     return io.TextIOWrapper(
         io.BufferedWriter(kind(descriptor)),
         encoding=stream.encoding or "utf-8",
@@ -153,7 +160,7 @@ def make_safe() -> None:
     or BrokenPipeError.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        # reserve a closed standard descriptor, so that no other file gets its number
+        # a standard descriptor was closed: reserve its number, or a file would get it
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
@@ -162,10 +169,10 @@ def make_safe() -> None:
 
 
 def let_go() -> None:
-    """Flush both streams. A closed reader is not an error."""
+    """Flush both streams before the process ends. Ignore write errors."""
     try:
         sys.stdout.flush()
     except OSError:
-        # Python would try to write the rest of the buffer again at exit.
+        # At exit Python writes the rest of the buffer again: let that succeed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()

@@ -1,5 +1,5 @@
-"""`--summary PATH`: writes the report as one JSON object, for programs that monitor a
-job."""
+"""`--summary PATH`: writes the report of a run as one JSON object, for programs that
+monitor a job."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from crawler.stats import Report
 
 
 def check(path: str | None, outputs: Sequence[object]) -> None:
-    """Raise ConfigError before the first request if the summary could not be
-    written."""
+    """Raise ConfigError if the summary cannot be written to `path`.
+
+    This is called before the first request. `outputs` are the outputs for items.
+    """
     if path is None:
         return
     if path == "-":
@@ -31,7 +33,7 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
             )
         return
     if scheme_of(path):
-        raise ConfigError(f"--summary {path}: the summary is a file; name a path")
+        raise ConfigError(f"--summary {path}: must be a local file; give a path")
     target = Path(path)
     if target.is_dir():
         raise ConfigError(f"--summary {path} is a folder; name a file in it")
@@ -40,14 +42,15 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
     except OSError as exc:
         raise ConfigError(f"--summary {path}: {exc.strerror}") from exc
     if not os.access(target.parent, os.W_OK):
-        raise ConfigError(f"--summary {path}: its folder cannot be written")
+        raise ConfigError(f"--summary {path}: the folder is not writable")
 
 
 def write_early(path: str | None, report: Report) -> None:
-    """Write the report before the run counts as finished; report an error later.
+    """Write the report before the run is recorded as finished, and ignore write errors.
 
-    If the process is killed in between, the same command resumes the run and writes the
-    report again.
+    So a run that is recorded as finished has a summary, even if the process is killed
+    then. `write` writes the report again at the end, and raises errors. Standard output
+    is written only then.
     """
     if path != "-":
         with contextlib.suppress(SinkError):
@@ -55,7 +58,11 @@ def write_early(path: str | None, report: Report) -> None:
 
 
 def write(path: str | None, report: Report, *, disk: Disk = LOCAL) -> None:
-    """Write the report as a whole file that survives a power cut."""
+    """Write the report to the file `path`; "-" is standard output, None nothing.
+
+    The file replaces an old one only when it is complete and on disk. SinkError if it
+    cannot be written.
+    """
     if path is None:
         return
     data = msgspec.json.format(msgspec.json.encode(report.summary())) + b"\n"

@@ -1,4 +1,4 @@
-"""Turns the selectors tried in `crawl shell` into code for a callback. Pure."""
+"""Turns the selectors tried in `crawl shell` into code for a callback. No I/O."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _SHOWN = 60
 
 
 def code_of(pages: Iterable[Page]) -> list[str]:
-    """Return the lines of a callback that uses all selectors that matched.
+    """Return the lines of a callback with all selectors that matched on the pages.
 
-    Empty if no selector was tried.
+    Selectors without a match become comments. The result is empty if no selector was
+    tried.
     """
     lines: list[str] = []
     for page in pages:
@@ -50,7 +51,10 @@ def _of_page(page: Page, asked: Mapping[str, bool]) -> list[str]:
 
 
 def _name_of(selector: str, names: Mapping[str, str]) -> str:
-    """Return a key for a selector: its last word, with a number if that is taken."""
+    """Return a key for the value of a selector: the last word of the selector.
+
+    A number is added if `names` has this key already.
+    """
     words = _WORDS.findall(selector.rpartition("=")[0] or selector) or ["value"]
     name: str = words[-1].lower()
     number = 2

@@ -1,5 +1,5 @@
-"""`crawl schedule --print`: writes what systemd, cron or Kubernetes needs to run the
-jobs."""
+"""`crawl schedule --print`: writes the files with which systemd, cron or Kubernetes
+runs the jobs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from crawler.jobs.units.systemd_cron import UnitPlace
 
 
 def write(project: Scheduled, args: argparse.Namespace) -> int:
-    """Print the units or write their files. A broken job is reported and skipped."""
+    """Print the files, or write them into the folder of `--to`. Return the exit code.
+
+    An invalid job is reported and skipped.
+    """
     for broken in project.jobs.broken.values():
         complain(f"{broken.name} is skipped: {broken.error}")
     jobs = list(project.jobs.scheduled().values())
     if not jobs:
-        raise ConfigError("No job of config.toml has a schedule")
+        raise ConfigError(
+            'No job of config.toml has a schedule; add schedule = "30 2 * * *" to one'
+        )
     place = UnitPlace(
         folder=str(project.root.absolute()),
         command=[sys.executable, "-m", "crawler", "run"],
@@ -59,9 +64,9 @@ def _files(kind: str, jobs: list[Job], place: UnitPlace) -> Iterator[tuple[str, 
 def _worker_files(
     project: Scheduled, args: argparse.Namespace, jobs: list[Job], place: UnitPlace
 ) -> dict[str, str]:
-    """Return the files for the workers of each job: file name → text.
+    """Return the Kubernetes files for the workers of each job: file name → text.
 
-    ConfigError if the processes have no shared store.
+    ConfigError if no database is set that the processes can share.
     """
     url = without_password(project.settings.storage.url)
     if args.kind != "kubernetes" or not url:
@@ -78,7 +83,7 @@ def _worker_files(
 
 
 def without_password(url: str) -> str:
-    """Return a database URL with its user and without its password."""
+    """Return a database URL without its password; the user name stays."""
     head, slashes, rest = url.partition("//")
     user, at, host = rest.rpartition("@")
     return f"{head}{slashes}{user.partition(':')[0]}{at}{host}"
@@ -98,7 +103,7 @@ _USER_UNITS = "~/.config/systemd/user"
 
 
 def _where(kind: str, jobs: list[Job]) -> str:
-    """Return a line that says where to put the printed text."""
+    """Return a line that says what to do with the printed text."""
     if kind == "systemd":
         return (
             f"Now: put each file into {_USER_UNITS} under the name above it (--to "
@@ -106,8 +111,8 @@ def _where(kind: str, jobs: list[Job]) -> str:
             f"{_enable(jobs, ' --user')}"
         )
     if kind == "cron":
-        return "Now: add these lines by crontab -e"
-    return "Now: put this into a file, and: kubectl apply -f FILE"
+        return "Now: add these lines with crontab -e"
+    return "Now: put this into a file, then: kubectl apply -f FILE"
 
 
 def _enable(jobs: list[Job], user: str = "") -> str:
@@ -128,5 +133,5 @@ def _next(kind: str, folder: str, jobs: list[Job]) -> str:
             f"root; then: {_enable(jobs, ' --user')}"
         )
     if kind == "cron":
-        return f"Now: add the lines of {folder}/crontab by crontab -e"
+        return f"Now: add the lines of {folder}/crontab with crontab -e"
     return f"Now: kubectl apply -f {folder}"

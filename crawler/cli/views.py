@@ -1,4 +1,4 @@
-"""Views: how a running crawl and its result are shown, to a person or to a program."""
+"""Views: show a running crawl and its result, to a person or to a program."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from crawler.run.crawl_run import CrawlRun
 
-#: Seconds between two progress lines if there is no terminal.
+#: Seconds between two progress lines, if there is no live display.
 INTERVAL = 10.0
 #: Seconds between two updates of the live display.
 BEAT = 0.25
 
 
 class View:
-    """Plain lines on standard error, for logs and for simple terminals."""
+    """Prints plain lines to standard error, for logs and for simple terminals."""
 
     def __init__(self, interval: float = INTERVAL) -> None:
         self._interval = interval
@@ -37,7 +37,7 @@ class View:
         say(line)
 
     async def follow(self, run: CrawlRun) -> None:
-        """Show the progress of the crawl until cancelled."""
+        """Show the progress of the crawl again and again, until cancelled."""
         pulse, gauge = run.pulse(), RunGauge(run.engine)
         gauge.figures(pulse.status(time.monotonic()))
         while True:
@@ -45,14 +45,17 @@ class View:
             self.show(gauge.figures(pulse.status(time.monotonic())))
 
     def show(self, figures: RunFigures) -> None:
-        """Print the current progress with its time."""
+        """Print the current progress with the time of day."""
         moment = moment_of(time.time())
         say(f"{moment} {progress_line(figures)}")
         for remark in figures.remarks:
             say(f"{moment} ! {remark}")
 
     def end(self, ending: Ending, command: str) -> None:
-        """Print the result of the run, and where the items are."""
+        """Print the result of the run, and where the items are.
+
+        `command` is the command that resumes the run.
+        """
         for line in run_summary.table(ending.report):
             say(line)
         for line in [*run_summary.bad_lines(ending.report), *ending.report.advice]:
@@ -70,8 +73,7 @@ class QuietView(View):
         """Show no progress."""
 
     def end(self, ending: Ending, command: str) -> None:
-        """Print only what needs attention: a bad result, and how to resume an
-        unfinished run."""
+        """Print only why the run is bad, and how to resume an unfinished run."""
         report = ending.report
         for line in run_summary.bad_lines(report):
             complain(line)
@@ -80,8 +82,10 @@ class QuietView(View):
 
 
 class JsonView(View):
-    """Prints one JSON object a line, for programs; each contains the fields of
-    `context`."""
+    """Prints one JSON object a line, for programs.
+
+    Each object contains the fields of `context`, such as the job.
+    """
 
     def __init__(self, interval: float = INTERVAL) -> None:
         super().__init__(interval)
@@ -110,8 +114,7 @@ class JsonView(View):
 
 
 class LiveView(View):
-    """A few figures that stay at the foot of the terminal, with log lines above
-    them."""
+    """Shows progress figures in the last lines of the terminal, below the log."""
 
     async def follow(self, run: CrawlRun) -> None:
         from rich.console import Console
@@ -133,7 +136,10 @@ class LiveView(View):
 
 
 def foot(figures: RunFigures, width: int) -> Group:
-    """Return the figures for a terminal of this width, with the remarks below."""
+    """Return a table of the figures, with the remarks below.
+
+    `width` is the number of characters in a line of the terminal.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""What `crawl` prints without a command: what to do next in this folder."""
+"""`crawl` without a command: prints which commands to use next in this folder."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ There is no spider here yet. To begin:
   crawl demo                                crawls a bookshop on this machine
   crawl new books https://books.example/    writes spiders/books.py
   crawl run books                           crawls with it
-  crawl fetch https://books.example/        shows one page as it comes
+  crawl fetch https://books.example/        shows one page as the server sends it
 """
 PROJECT = """\
 In {folder}:
 
-  crawl list              shows the spiders here, and what arguments they take
-  crawl run NAME          crawls with one of them, or resumes a stopped run
-  crawl new NAME URL      writes another one
+  crawl list              shows the spiders here, and their arguments
+  crawl run NAME          crawls with a spider, or resumes its stopped run
+  crawl new NAME URL      writes another spider
 """
 
 

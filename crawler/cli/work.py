@@ -1,4 +1,4 @@
-"""`crawl work`: joins a run that another process leads, on this machine or another."""
+"""`crawl work`: joins a run that another process has begun, on any machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crawler.cli.parser import Commands
 EXAMPLE = """crawl work books -s storage.url=postgresql://crawl@db/crawl
 crawl work nightly -s storage.url=postgresql://?service=crawl"""
 
-#: Seconds in which workers must finish before they are killed.
+#: Seconds in which a worker process must end after SIGTERM, before it is killed.
 _PATIENCE = 30.0
 
 
@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
         commands,
         "work",
         run,
-        help="help with a run in a shared store until the run is over",
+        help="join a run in a shared database, and work on it until the run is over",
         example=EXAMPLE,
     )
     parser.add_argument(
@@ -35,13 +35,15 @@ def add(commands: Commands) -> None:
     options.add_spider_arguments(parser)
     options.add_settings(parser)
     parser.add_argument(
-        "--job", metavar="JOB", help="the name of the state (default: the spider's)"
+        "--job",
+        metavar="JOB",
+        help="the name under which the state is stored (default: the spider's name)",
     )
     options.add_verbosity(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Work until the run is over. Return the exit code of this process."""
+    """Work on the run until it is over. Return the exit code of this process."""
     from pathlib import Path
 
     from crawler.cli.project import Project, spider_of
@@ -65,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         spider, settings, terms, manner, args.command_line, spider_name=args.name
     )
     code = ending.report.exit_code
-    # Only the leading process decides whether the run is bad.
+    # Whether the run is bad is decided by its leader, the process of `crawl run`.
     return 0 if code == POOR else code
 
 
@@ -74,7 +76,8 @@ def beside(count: int, arguments: Sequence[str]) -> Iterator[Callable[[], None]]
     """Yield a function that starts `count` processes of `crawl work` with these
     arguments.
 
-    It may be called once. The processes are ended at the end of the block.
+    Further calls of the function do nothing. The processes are ended when the block
+    ends.
     """
     command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
     started: list[subprocess.Popen[bytes]] = []

@@ -170,7 +170,7 @@ def test_failed_pages_alone_are_tried_again(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert sorted(asked) == ["/", "/one"]
     assert site.asked.count("/two") == 3
-    assert "1 failed page put back" in done.stderr
+    assert "1 failed page put back into the queue" in done.stderr
 
 
 def test_a_job_stops_at_its_longest_time_and_goes_on_the_next_night(
@@ -188,7 +188,7 @@ def test_a_job_stops_at_its_longest_time_and_goes_on_the_next_night(
         second = crawl(tmp_path, "run", "nightly")
 
     assert (first.returncode, second.returncode) == (4, 0), first.stderr
-    assert told(tmp_path, "bad.json")["error"] == "max_runtime was over"
+    assert told(tmp_path, "bad.json")["error"] == "max_runtime was reached"
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 3
     assert site.asked.count("/one") == 1
 
@@ -223,7 +223,7 @@ def test_a_spider_that_hangs_is_ended_and_somebody_hears_of_it(tmp_path: Path) -
         done = crawl(tmp_path, "run", "nightly")
 
     assert done.returncode == 4
-    assert "hung" in told(tmp_path, "bad.json")["error"]
+    assert "did not stop" in told(tmp_path, "bad.json")["error"]
     assert "unfinished; killed; crawl run nightly" in crawl(tmp_path, "runs").stdout
 
 

@@ -26,7 +26,7 @@ def test_why_tells_a_page_from_where_it_was_found_to_its_items(
     assert "  status 200  " in lines[3]
     assert lines[4:6] == ["    state    done", "    items    1"]
     assert json.loads(lines[6])["title"] == "One"
-    assert lines[7] == "    filters  would let it in now"
+    assert lines[7] == "    filters  would accept this URL"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_why_tells_a_page_from_where_it_was_found_to_its_items(
         ),
         pytest.param(
             "http://other.example/y",
-            "filters  would be skipped now, by scope",
+            "filters  would skip this URL now, by scope",
             id="what the filters would say",
         ),
     ],
@@ -80,7 +80,7 @@ def test_why_knows_requests_that_were_equal_to_an_earlier_one(
         each for each in own_said.readouterr().out.splitlines() if "equal" in each
     ]
     assert line.startswith("    equal    2 more Requests, such as one in http://")
-    assert line.endswith("for detail(): not requested again; once=False repeats them")
+    assert line.endswith("for detail(): sent only once; once=False sends each of them")
 
 
 POSTS = """\
@@ -152,7 +152,7 @@ def test_why_without_the_spider_says_that_the_filters_were_not_asked(
 
     execute(["why", f"{own_shop.url}/one"])
 
-    assert "filters  not asked: No spider 'books'" in own_said.readouterr().out
+    assert "filters  not checked: No spider 'books'" in own_said.readouterr().out
 
 
 @pytest.mark.usefixtures("own_path")
@@ -171,4 +171,4 @@ def test_why_asks_the_filters_as_the_job_of_the_project_sets_them(
         code = execute(["why", f"{site.url}/one"])
 
     assert code == 0
-    assert "filters  would be skipped now, by depth" in capsys.readouterr().out
+    assert "filters  would skip this URL now, by depth" in capsys.readouterr().out

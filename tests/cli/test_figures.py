@@ -81,7 +81,7 @@ def test_a_crawl_that_stands_still_says_which_host_it_waits_for() -> None:
 
     shown = RunGauge(Running()).figures(status(resting=rests))
 
-    first = "a.example is not asked before 00:00:45 UTC: it answers 429 or 503"
+    first = "a.example gets no request before 00:00:45 UTC: it answers 429 or 503"
     assert shown.remarks[0] == first
     assert shown.remarks[1].endswith("; and 1 more host")
 
@@ -95,7 +95,7 @@ def test_a_queue_that_only_grows_is_told() -> None:
     running.progress.counters = Counters(found=3_000)
     after = gauge.figures(status(seconds=LOOKS * BETWEEN))
 
-    assert "the queue only grows, by 3,000 in the last 1:30" in shown.remarks[0]
+    assert "the queue only grows, by 3,000 URLs in the last 1:30" in shown.remarks[0]
     assert after.remarks == ()
 
 
@@ -106,7 +106,7 @@ def test_a_deep_crawl_is_told() -> None:
 
     shown = RunGauge(running).figures(status())
 
-    assert shown.remarks[0].startswith("depth 100 by ?n=: a trap?")
+    assert shown.remarks[0].startswith("depth 100 by ?n=: is this a spider trap?")
 
 
 def test_counts_agree_with_their_nouns() -> None:

@@ -128,10 +128,10 @@ async def test_a_body_that_cannot_be_read_is_an_error(kind: str) -> None:
 
 async def test_what_was_found_is_said_in_a_line() -> None:
     assert str(await look(SHOP)) == (
-        "20 elements article.product with title, url, price, image, "
-        "the next page at li.next a"
+        "20 elements `article.product` with title, url, price, image, "
+        "the next page at `li.next a`"
     )
-    assert str(Look()).startswith("nothing that repeats")
+    assert str(Look()).startswith("no repeated elements")
     assert str(Look(is_json=True, count=2)) == "2 rows of JSON"
 
 

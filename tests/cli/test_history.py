@@ -28,8 +28,10 @@ def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
     again = execute(["run", "books", "-q", "-a", "shelf=a b"])
 
     assert (none, code, again) == (0, 0, 0)
-    assert first == "No failed page of job 'books' is of that kind\n"
-    assert told == "1 page put back; now: crawl run books -a 'shelf=a b'\n"
+    assert first == "No failed page of job 'books' matches; crawl report shows them\n"
+    assert (
+        told == "1 page put back into the queue; now: crawl run books -a 'shelf=a b'\n"
+    )
     assert own_shop.asked.count("/gone") == 2
     lines = (tmp_path / "out" / "books-1.jsonl").read_text().splitlines()
     titles = sorted(json.loads(line)["title"] for line in lines)
@@ -144,8 +146,8 @@ def test_a_job_is_named_by_the_file_of_its_spider_as_for_a_run(
     told = capsys.readouterr()
     assert codes == [0] * 7
     assert told.out.count("books/1") == 2
-    assert "filters  would be skipped now, by scope" in told.out
-    assert f"1 page put back; now: crawl run '{file}'" in told.out
+    assert "filters  would skip this URL now, by scope" in told.out
+    assert f"1 page put back into the queue; now: crawl run '{file}'" in told.out
     last = told.out.splitlines()[-1]
     assert last.endswith(f"unfinished; crawl run '{file}' -a shelf=fiction")
 

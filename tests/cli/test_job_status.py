@@ -136,7 +136,7 @@ def test_a_job_that_nobody_ran_at_its_last_time_is_overdue(
     job = shown(tmp_path, NIGHT + timedelta(hours=hours))
 
     assert job.is_bad is is_bad
-    assert ("but not run" in job.error) is is_bad
+    assert ("but did not run" in job.error) is is_bad
 
 
 def test_a_run_that_took_days_is_not_overdue(tmp_path: Path) -> None:

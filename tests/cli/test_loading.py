@@ -100,7 +100,7 @@ def test_the_only_spider_of_a_file_is_found(folder: Path) -> None:
         ),
         pytest.param(
             spider("Books") + spider("Toys"),
-            "spiders/x.py: holds Books and Toys; say which, as spiders/x.py:Books",
+            "spiders/x.py: holds Books and Toys; choose one: spiders/x.py:Books",
             id="two spiders",
         ),
     ],

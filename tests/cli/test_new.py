@@ -67,7 +67,8 @@ def test_a_new_spider_takes_what_repeats_on_its_page(
     said = capsys.readouterr().out.splitlines()
     assert (written, ran) == (0, 0)
     assert said[0] == (
-        "Found 3 elements article.book with title, url, price, the next page at a.next"
+        "Found 3 elements `article.book` with title, url, price, "
+        "the next page at `a.next`"
     )
     assert said[2:] == [
         f'{{"title":"Book {n}","url":"{site.url}/b{n}","price":"£{n}.50"}}'

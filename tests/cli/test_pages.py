@@ -46,7 +46,7 @@ def test_fetch_shows_the_head_where_it_is_asked_for(
     said = capfd.readouterr().err.splitlines()
     assert said[0] == f"HTTP/1.1 200  {shop.url}/one"
     assert "content-type: text/html; charset=utf-8" in [line.lower() for line in said]
-    assert said[-1] == "robots.txt is not asked."
+    assert said[-1] == "robots.txt is not checked."
 
 
 def test_fetch_says_a_bad_status_and_still_gives_the_body(
@@ -92,7 +92,7 @@ def test_parse_gives_items_as_json_and_lists_the_links(
         f"-> {shop.url}/one  parse",
         f"-> {shop.url}/two  parse",
         "1 item, 2 links to follow",
-        "robots.txt is not asked.",
+        "robots.txt is not checked.",
     ]
 
 
@@ -137,15 +137,21 @@ def test_parse_says_where_a_crawl_would_not_show_the_page(
     execute(["parse", f"{shop.url}/gone", "--spider", "books"])
 
     told = capfd.readouterr().err
-    assert "Status 404: a crawl skips its callback" in told
+    assert "Status 404: a crawl would not call the callback" in told
 
 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("raise crawler.Retry('captcha')", "Retry: a crawl asks for the page again"),
-        ("raise crawler.Skip('sold out')", "Skip: the page is skipped: sold out"),
-        ("self.count('rows', 3); raise crawler.StopCrawl('quota')", "ends here: quota"),
+        ("raise crawler.Retry('captcha')", "Retry: a crawl would fetch the page again"),
+        (
+            "raise crawler.Skip('sold out')",
+            "Skip: a crawl would skip the page: sold out",
+        ),
+        (
+            "self.count('rows', 3); raise crawler.StopCrawl('quota')",
+            "would end here: quota",
+        ),
         ("self.count('rows', 3); yield {}", "3 counted as rows"),
     ],
 )
@@ -215,7 +221,7 @@ def test_a_page_is_asked_as_a_spider_asks(
     [
         (["--header", "nocolon"], "write it as 'Name: value'"),
         (["--data", "@gone"], "--data @gone: No such file"),
-        (["-a", "shelf=x"], "name it by --spider"),
+        (["-a", "shelf=x"], "add --spider NAME"),
     ],
 )
 def test_a_request_that_cannot_be_made_is_one_line(
@@ -264,6 +270,6 @@ def test_parse_says_which_pipelines_it_skips(
 
     said = capfd.readouterr()
     assert (code, said.out) == (0, '{"url":"/two"}\n')
-    assert "Files('url', to='file'): only a crawl fetches files" in said.err
+    assert "Files('url', to='file'): skipped, only a crawl fetches files" in said.err
     assert shop.asked == ["/one"]
     assert not (tmp_path / "files").exists()

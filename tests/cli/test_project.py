@@ -123,7 +123,7 @@ def test_other_files_that_are_broken_are_mentioned(folder: Path) -> None:
 
 
 def test_in_a_folder_without_spiders_the_way_to_one_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="crawl new NAME URL makes one"):
+    with pytest.raises(ConfigError, match="crawl new NAME URL writes one"):
         Project(tmp_path, environ={}).target("books")
 
 

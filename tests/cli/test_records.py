@@ -50,12 +50,12 @@ def test_a_run_at_work_is_shown_with_its_figures_so_far(tmp_path: Path) -> None:
         killed = crawl(tmp_path, "report", "books").stdout
         left = crawl(tmp_path, "runs").stdout
 
-    assert shown.startswith("books, run 1: at work, so far after ")
+    assert shown.startswith("books, run 1: still running after ")
     assert f"1 host busy, process {process.pid} on " in shown
     assert "pages/s" in listed
     assert (values["finish_reason"], values["pending"]) == ("running", 1)
     assert (values["pages"], values["hosts"], values["exit_code"]) == (2, 1, None)
-    assert killed.startswith("books, run 1: ended without a word, as a killed ")
+    assert killed.startswith("books, run 1: ended without a report, probably killed, ")
     assert left.rstrip().endswith(
         "unfinished; killed; crawl run books -a shelf=fiction"
     )

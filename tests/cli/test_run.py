@@ -282,7 +282,7 @@ MEMORY = ("run", "books", "-s", "storage.mode=memory")
         (["run", "books", "-o", "x.txt"], "valid are .jsonl"),
         (["run", "books", "-o", "spiders"], "has an unknown ending"),
         (["run", "books", "-o", "ftp://h/x.jsonl"], "unknown scheme ftp://"),
-        (["run", "books", "--pages", "0"], "is not a number above 0"),
+        (["run", "books", "--pages", "0"], "is not a whole number above 0"),
         (["run", "books", "--time", "soon"], "is not a duration"),
         (["run", "books", "--job", "a/b"], "cannot name a job"),
         ([*MEMORY, "--job", "../b"], "cannot name a job"),
@@ -537,7 +537,7 @@ def test_items_stay_where_they_are_when_the_disk_is_full(tmp_path: Path) -> None
 
     assert process.returncode == 4, said
     go_on = "resume with: crawl run books -o small/x.jsonl"
-    assert f"so far 1 item, all kept; {go_on}" in said
+    assert f"1 item so far, stored; {go_on}" in said
     assert again.returncode == 0, again.stderr
     assert titles(tmp_path / "x.jsonl") == ["x" * 100_000]
 

@@ -83,7 +83,7 @@ PART, FILE = {"out/books-7.jsonl.part": 2}, ["out/books-7.jsonl"]
                 ),
                 unpublished=PART,
             ),
-            "so far 2 items, in out/books-7.jsonl.part; resume with: crawl run books",
+            "2 items so far, in out/books-7.jsonl.part; resume with: crawl run books",
             id="stopped",
         ),
         pytest.param(
@@ -95,13 +95,13 @@ PART, FILE = {"out/books-7.jsonl.part": 2}, ["out/books-7.jsonl"]
                 ),
                 unpublished={**PART, "x.db": 1_003, "y.csv.part": 0},
             ),
-            "so far 1,003 items, in out/books-7.jsonl.part (2 of them), x.db, "
+            "1,003 items so far, in out/books-7.jsonl.part (2 of them), x.db, "
             "y.csv.part (0 of them); resume with: crawl run books",
             id="an output failed and lacks what the state has",
         ),
         pytest.param(
             Ending(report(finish_reason=FinishReason.SINK_ERROR, exit_code=1)),
-            "so far 0 items, all kept; resume with: crawl run books",
+            "0 items so far, stored; resume with: crawl run books",
             id="an output failed before it wrote anything",
         ),
         pytest.param(
@@ -123,7 +123,7 @@ PART, FILE = {"out/books-7.jsonl.part": 2}, ["out/books-7.jsonl"]
                 unpublished=PART,
                 is_kept=False,
             ),
-            "2 items so far, in out/books-7.jsonl.part; it is not complete",
+            "2 items so far, in out/books-7.jsonl.part; the output is not complete",
             id="an output failed in memory",
         ),
         pytest.param(

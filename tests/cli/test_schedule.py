@@ -215,7 +215,7 @@ def test_a_job_that_nobody_ran_in_time_is_seen_by_the_check(tmp_path: Path) -> N
     late = crawl(tmp_path, "jobs", "--check")
 
     assert (fine.returncode, late.returncode) == (0, 3)
-    assert "is a scheduler running?" in late.stdout
+    assert "start crawl schedule" in late.stdout
 
 
 def test_the_check_sees_jobs_that_another_scheduler_runs(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_the_page_can_be_looked_into_and_another_one_fetched(tmp_path: Path) -> 
     said = done.stdout.replace(">>> ", "").splitlines()
     assert said == ["Shop", f"{site.url}/one One"]
     assert "ZeroDivisionError" in done.stderr
-    assert "robots.txt is not asked." in done.stderr
+    assert "robots.txt is not checked." in done.stderr
 
 
 def test_a_page_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_spider_is_at_hand_and_its_headers_are_sent(tmp_path: Path) -> None:
     said = done.stdout.replace(">>> ", "").splitlines()
     assert said[0] == "books fiction"
     assert said[1].endswith("One")
-    assert "spider      books, as which pages are asked for" in done.stderr
+    assert "spider      books; pages are fetched as this spider does" in done.stderr
 
 
 def test_ipython_is_used_where_it_is_and_a_person_types(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_run_at_work_is_shown_with_its_process(
     assert (found["code"] or "").partition("+")[0] == (
         __version__ if kind == "shared" else ""
     )
-    assert f"leads: process {process.pid} on " in shown.stdout
+    assert f"leader: process {process.pid} on " in shown.stdout
     assert after.stdout.startswith("books/1  finished  3 pages, 3 items")
 
 

@@ -122,7 +122,7 @@ def test_the_first_signal_ends_pages_under_way_and_the_same_command_goes_on(
     assert process.returncode == 4, said + rest
     assert "pages in flight have up to 10 s" in said
     assert rest.splitlines()[-1] == (
-        "so far 3 items, in out/books-1.jsonl.part; resume with: crawl run books"
+        "3 items so far, in out/books-1.jsonl.part; resume with: crawl run books"
     )
     assert len(part.splitlines()) == 3
     assert again.returncode == 0, again.stderr
@@ -148,7 +148,7 @@ def test_the_echo_of_a_signal_is_not_a_second_one(tmp_path: Path) -> None:
 
     assert process.returncode == 4
     assert "Stopping at once" not in said + rest
-    assert "so far 3 items" in rest
+    assert "3 items so far" in rest
 
 
 def test_the_second_signal_stops_at_once_and_the_page_is_asked_again(
@@ -232,7 +232,7 @@ def test_the_echo_of_a_signal_that_the_loop_hears_late_is_no_second_one(
     assert process.returncode == 4
     assert "SIGTERM: no new pages" in said
     assert "Stopping at once" not in said
-    assert "so far 1 item" in said
+    assert "1 item so far" in said
 
 
 def test_a_signal_that_was_ignored_from_the_start_stays_ignored(

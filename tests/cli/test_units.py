@@ -20,7 +20,7 @@ MISSED = 'spider = "books"\nschedule = "0 * * * *"\n'
             "put each file into ~/.config/systemd/user under the name above it",
         ),
         ("systemd", "systemctl --user enable --now crawl-nightly.timer"),
-        ("cron", "add these lines by crontab -e"),
+        ("cron", "add these lines with crontab -e"),
         ("kubernetes", "kubectl apply -f FILE"),
     ],
 )

@@ -163,5 +163,5 @@ def test_the_quiet_speak_only_of_what_somebody_has_to_do(
 
     assert silent == ""
     assert capsys.readouterr().err == (
-        "so far 0 items, all kept; resume with: crawl run books\n"
+        "0 items so far, stored; resume with: crawl run books\n"
     )

@@ -31,7 +31,7 @@ def told(
         capfd.readouterr()
         assert execute(["why", url]) == 0
         lines = capfd.readouterr().out.splitlines()
-        wanted = ("found", "asked", "state", "again", "items")
+        wanted = ("found", "attempt", "state", "due", "items")
         stripped = [line.strip() for line in lines]
         return [" ".join(line.split()) for line in stripped if line.startswith(wanted)]
 
@@ -43,7 +43,7 @@ def test_of_a_page_its_try_is_told_with_status_time_and_size(told: Told) -> None
 
     assert lines == [
         "found 2027-01-15 08:00:00 UTC, as start, depth 0",
-        "asked 2027-01-15 08:00:03 UTC status 200 3.000 s 4 B",
+        "attempt 2027-01-15 08:00:03 UTC status 200 3.000 s 4 B",
         "state done",
         "items 1",
     ]
@@ -53,9 +53,9 @@ def test_of_a_page_that_failed_each_try_is_told(told: Told) -> None:
     lines = told({HOME: in_turn((500, "oops"), Reason.RESET, (404, "gone"))})
 
     assert lines[1:] == [
-        "asked 2027-01-15 08:00:00 UTC status 500 0.000 s http_status: status 500",
-        "asked 2027-01-15 08:00:02 UTC 0.000 s reset: by FakeSite",
-        "asked 2027-01-15 08:00:04 UTC status 404 0.000 s http_status: status 404",
+        "attempt 2027-01-15 08:00:00 UTC status 500 0.000 s http_status: status 500",
+        "attempt 2027-01-15 08:00:02 UTC 0.000 s reset: by FakeSite",
+        "attempt 2027-01-15 08:00:04 UTC status 404 0.000 s http_status: status 404",
         "state failed: http_status, status 404",
     ]
 
@@ -64,9 +64,9 @@ def test_of_a_page_that_waits_it_is_told_until_when(told: Told) -> None:
     lines = told({HOME: refusal(600)}, max_runtime=60)
 
     assert lines[1:] == [
-        "asked 2027-01-15 08:00:00 UTC status 429 0.000 s http_status: status 429",
-        "state to be visited: http_status, status 429",
-        "again 2027-01-15 08:10:00 UTC",
+        "attempt 2027-01-15 08:00:00 UTC status 429 0.000 s http_status: status 429",
+        "state not fetched yet: http_status, status 429",
+        "due 2027-01-15 08:10:00 UTC",
     ]
 
 
@@ -74,7 +74,7 @@ def test_of_a_redirect_its_target_is_told(told: Told) -> None:
     moved: Page = (301, {"location": "/new"}, "")
 
     assert told({HOME: moved, HOME + "new": ""})[1:] == [
-        "asked 2027-01-15 08:00:00 UTC status 301 0.000 s",
+        "attempt 2027-01-15 08:00:00 UTC status 301 0.000 s",
         f"state redirected, {HOME}new",
     ]
 
@@ -91,7 +91,7 @@ def test_of_an_unwanted_type_its_name_is_told(told: Told) -> None:
     lines = told({HOME: (200, {"content-type": "image/png"}, b"")})
 
     assert lines[1:] == [
-        "asked 2027-01-15 08:00:00 UTC status 200 0.000 s unwanted_type: image/png",
+        "attempt 2027-01-15 08:00:00 UTC status 200 0.000 s unwanted_type: image/png",
         "state skipped: unwanted_type, image/png",
     ]
 
@@ -103,7 +103,7 @@ def test_of_what_robots_txt_denies_no_status_is_told(told: Told) -> None:
     )
 
     assert lines[1:] == [
-        "asked 2027-01-15 08:00:00 UTC 0.000 s robots_denied: by robots.txt",
+        "attempt 2027-01-15 08:00:00 UTC 0.000 s robots_denied: by robots.txt",
         "state skipped: robots_denied, by robots.txt",
     ]
 
