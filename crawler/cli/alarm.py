@@ -17,7 +17,7 @@ from crawler.version import __version__
 
 
 def failure(job: str, error: str, code: int) -> dict[str, Any]:
-    """Return the summary for a hook if the run failed before it had a report."""
+    """Return the summary for a hook if a run failed before there was a report."""
     return {"job": job, "exit_code": code, "error": error, "version": __version__}
 
 

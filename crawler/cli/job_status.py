@@ -45,6 +45,7 @@ class JobStatus(msgspec.Struct, kw_only=True):
     #: Failed runs in a row since the last good one.
     failures: int = 0
     error: str = ""
+    #: Whether `crawl jobs --check` exits with code 3 because of this job.
     is_bad: bool = False
 
 
@@ -65,7 +66,7 @@ class Sources:
 
 
 def of(jobs: Jobs, sources: Sources) -> list[JobStatus]:
-    """Return the status of all jobs: broken jobs first, then by due time.
+    """Return the status of all jobs: invalid jobs first, then by due time.
 
     Jobs without a schedule come last.
     """

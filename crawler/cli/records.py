@@ -41,7 +41,7 @@ def lines(
 
     An unfinished run is shown with the command that resumes the run. `described` holds
     the names of the jobs in config.toml. `file` is the file of the spider if the user
-    gave it in place of a job.
+    gave it in place of a job. `now` is the time in Unix seconds.
     """
     rows = [("job/run", "started (UTC)", "took", "pages", "items", "failed", "")]
     for job, record in runs:

@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
 
 
 def shell(args: argparse.Namespace) -> int:
-    """Fetch the page, then run the Python code that the user types until its end."""
+    """Fetch the page, then open a Python shell. Return the exit code."""
     from pathlib import Path
 
     from crawler.cli.pages import asking

@@ -65,7 +65,7 @@ class ShellNames:
         return response
 
     def view(self) -> str:
-        """Write the page to a file, open the file in a browser if there is one.
+        """Write the page to a file, and open the file in a browser if there is one.
 
         Return the path of the file. Links and images work, because a <base> tag gives
         the original URL.

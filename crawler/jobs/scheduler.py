@@ -78,7 +78,7 @@ Alarm = Callable[[Ended], Awaitable[None]]
 
 @dataclass
 class _Work:
-    """A job that is running, or waits because `parallel` other jobs are running."""
+    """A job that is running, or waits because too many other jobs are running."""
 
     running: RunningJob | None = None
     #: The scheduler waits for the process in this scope, and cancels it to stop the

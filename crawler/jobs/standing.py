@@ -27,7 +27,7 @@ HELD_UP = 600.0
 class Standing:
     """The state of an unfinished run.
 
-    `status` is what its process has written last; None if it has written nothing.
+    `status` is the last one that its process wrote; None if there is none.
     """
 
     reason: FinishReason

@@ -122,7 +122,10 @@ def read(folder: Path) -> dict[str, JobState]:
 
 
 def write(folder: Path, states: dict[str, JobState]) -> None:
-    """Replace the file in `folder` durably by these states. OSError if that fails."""
+    """Write these states to the file in `folder`, durably and as a whole.
+
+    OSError if that fails.
+    """
     path = folder / STATE
     part = path.with_name(STATE + ".part")
     with part.open("wb") as file:

@@ -234,7 +234,7 @@ def timeline(ends: Sequence[tuple[float, bool]]) -> tuple[list[Bar], float]:
     """Return the bars of the chart over time, and the seconds of one bar.
 
     `ends` are pairs: when a page ended (Unix seconds), and whether it was done rather
-    than failed. Long pauses are left out of the time.
+    than failed. Pauses longer than PAUSE are removed from the time.
     """
     if not ends:
         return [], 1.0

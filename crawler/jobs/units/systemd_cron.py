@@ -167,7 +167,7 @@ def _days(fields: CronSim) -> list[str]:
 def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
     """Yield weekdays, each with the days of the month to which they are limited.
 
-    Both are in the syntax of systemd; "" means all.
+    Both texts are in the syntax of systemd; "" means all.
     """
     if CronSim.LAST_WEEKDAY in fields.days:
         raise unsayable(job, "systemd", "the last weekday of a month")
