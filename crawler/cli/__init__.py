@@ -11,6 +11,8 @@ import gc
 import os
 import sys
 
+from crawler.frame_stack import call_with_room
+
 TYPE_CHECKING = False  # importing `typing` is slow, and a signal could arrive meanwhile
 
 if TYPE_CHECKING:
@@ -32,11 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sys.unraisablehook = _unraisable
         gc.set_threshold(_STARTING)
-        from crawler.cli.dispatch import dispatch
-
-        return dispatch(sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        return call_with_room(lambda: _dispatch(words))
     except KeyboardInterrupt:  # before a command could handle the signal
         os._exit(4)
+
+
+def _dispatch(words: Sequence[str]) -> int:
+    from crawler.cli.dispatch import dispatch
+
+    return dispatch(words)
 
 
 def _unraisable(error: sys.UnraisableHookArgs) -> None:

@@ -20,6 +20,7 @@ from anyio.from_thread import start_blocking_portal
 
 from crawler import settings as layers
 from crawler.errors import ConfigError, CrawlError
+from crawler.frame_stack import call_with_room
 from crawler.http import AsyncBaseTransport, Client, ClientOptions
 from crawler.layers.redirects import follow
 from crawler.layers.sessions import Sessions, WithCookies
@@ -292,11 +293,14 @@ def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
         with contextlib.suppress(KeyboardInterrupt):
             results.append(await main())
 
-    if not _is_loop_running():
+    def run() -> None:
         anyio.run(uninterrupted)
+
+    if not _is_loop_running():
+        call_with_room(run)
     else:
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(anyio.run, uninterrupted).result()
+            thread.submit(call_with_room, run).result()
     if not results:
         raise KeyboardInterrupt
     return results[0]
