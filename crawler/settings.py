@@ -12,8 +12,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
@@ -25,6 +23,7 @@ from crawler.errors import ConfigError
 from crawler.errors.nearest_name import nearest_name
 from crawler.version import __version__
 from crawler.web.file_extensions import SKIPPED
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.redaction import redacted
 from crawler.web.url_identity import UrlIdentity, check_ignored
 
@@ -43,7 +42,7 @@ _BYTES = {
     "kib": 1024, "mib": 1024**2, "gib": 1024**3,
 }  # fmt: skip
 # A number and its unit.
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_QUANTITY = lazy_regex(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def seconds(text: str | float) -> Seconds:
@@ -563,14 +562,17 @@ _NAMED = ("jobs", "outputs")
 
 def _tables(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
+    import tomllib  # slow, and many crawls have no file
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Layer:
@@ -595,8 +597,15 @@ def from_flags(pairs: Iterable[str]) -> Layer:
     return Layer("-s", values)
 
 
+_TRUTH = {"true": True, "false": False}
+
+
 def parse_value(text: str) -> Any:
     """Return the value of `text` as TOML; if it is not valid TOML, the text itself."""
+    if text in _TRUTH:
+        return _TRUTH[text]
+    import tomllib  # slow
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

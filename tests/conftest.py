@@ -10,6 +10,7 @@ from chardet import EncodingEra, detect
 
 from crawler.http import h2, proxy
 from crawler.layers import rates
+from crawler.store import repeats
 from tests.postgres import Server, newest, serving
 
 #: The methods of the durable store that read or write rows on the event loop.
@@ -32,13 +33,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def rooms_are_loaded() -> None:
     """What is read from files at its first use, once a process: not within a test's
     loop. chardet reads its models; HTTP/2, tunnels and rates are rooms with a door; the
-    first error of user code imports sysconfig."""
+    first error of user code imports sysconfig, the first retry imports tenacity."""
     for room in (h2, proxy, rates):
         for name in room.__all__:
             getattr(room, name)
     detect(b"<p>Gr\xfc\xdfe" * 20, encoding_era=EncodingEra.ALL)
     detect(b"<p>\xfc")
     sysconfig.get_path("stdlib")
+    repeats.load()
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ def refuse_arguments(
 
 
 # "::text" and "::attr(name)" of other frameworks, which are not CSS.
-_PSEUDO = re.compile(r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)")
+_PSEUDO = r"\s*::(text|attr\(\s*([^)]*?)\s*\))\s*(?=,|\Z)"
 
 
 def instead_of_pseudo(selector: str) -> str:
@@ -219,10 +219,10 @@ def instead_of_pseudo(selector: str) -> str:
 
     "" if the selector has neither.
     """
-    found = _PSEUDO.search(selector)
+    found = re.search(_PSEUDO, selector)
     if found is None:
         return ""
-    plain = _PSEUDO.sub("", selector).strip()
+    plain = re.sub(_PSEUDO, "", selector).strip()
     shown = json.dumps(plain, ensure_ascii=False) if plain else ""
     name = (found[2] or "").strip("\"'")
     method, argument = ("attr", f'"{name}"') if name else ("text", "")

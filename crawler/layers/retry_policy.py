@@ -7,12 +7,14 @@ argument.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from tenacity import RetryCallState, stop_after_attempt, wait_exponential_jitter
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from crawler.errors import FetchError
 from crawler.settings import RetrySettings
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 #: Number of attempts after a lasting failure. An unknown name rarely resolves a minute
 #: later, and malformed bytes are usually the same the next time.
@@ -32,10 +34,8 @@ class Retries:
     ) -> None:
         default = RetrySettings()
         self._is_default = stop is None and settings.attempts == default.attempts
-        self._stop: Stop = stop or stop_after_attempt(settings.attempts)
-        self._wait: Wait = wait or wait_exponential_jitter(
-            multiplier=settings.wait, max=settings.wait_max, jitter=settings.wait
-        )
+        self._stop: Stop = stop or partial(_stop_after, settings.attempts)
+        self._wait: Wait = wait or partial(_wait_as, settings)
 
     @property
     def excuses_refusals(self) -> bool:
@@ -69,8 +69,28 @@ class Retries:
         return max(0.0, float(self._wait(state)))
 
 
+# tenacity is imported with the first failure, because many crawls have none.
+
+
+def _stop_after(attempts: int, state: RetryCallState) -> bool:
+    from tenacity import stop_after_attempt
+
+    return stop_after_attempt(attempts)(state)
+
+
+def _wait_as(settings: RetrySettings, state: RetryCallState) -> float:
+    from tenacity import wait_exponential_jitter
+
+    wait = wait_exponential_jitter(
+        multiplier=settings.wait, max=settings.wait_max, jitter=settings.wait
+    )
+    return wait(state)
+
+
 def _state(attempt: int, elapsed: float) -> RetryCallState:
     """Return the state object that tenacity's policies read."""
+    from tenacity import RetryCallState
+
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
     state.attempt_number = attempt
     state.start_time = 0.0

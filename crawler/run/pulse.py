@@ -18,6 +18,7 @@ from crawler.errors import StateError, StoreError
 from crawler.run.observers import Progress
 from crawler.stats import FinishReason
 from crawler.store.base import Store
+from crawler.store.repeats import load
 from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class StatusNotes:
 
     async def __aenter__(self) -> StatusNotes:
         await self._tasks.__aenter__()
+        self._tasks.start_soon(_load_for_failures)
         if self._store.is_durable:
             self._tasks.start_soon(self._note_each_second)
         return self
@@ -139,3 +141,10 @@ class StatusNotes:
             await self._store.note(status)
         except (StoreError, StateError) as exc:
             logger.debug("The status of the run was not written: %s", exc)
+
+
+async def _load_for_failures() -> None:
+    """Import what a first failure needs, once the crawl has begun: later perhaps no
+    file can be opened. A crawl of one page is over before."""
+    await anyio.sleep(BEAT)
+    load()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
-from tenacity import AsyncRetrying
 
 from crawler.errors import SinkError
 from crawler.sinks.base import BATCH, Sink, Source
 from crawler.sinks.lag import Lag
 from crawler.sinks.sink_calls import SinkCalls, SinkGroup
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying
 
 #: Number of bytes written to an output before they are made durable.
 SAVE_BYTES = 1 << 20
@@ -35,7 +38,7 @@ class SinkWriter:
         *,
         interval: float,
         max_lag: int,
-        retrying: AsyncRetrying,
+        retrying: Callable[[], AsyncRetrying],
     ) -> None:
         self.sink = sink
         self.error: SinkError | None = None

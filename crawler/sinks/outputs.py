@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from anyio.abc import TaskGroup
-from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
 
 from crawler.errors import ConfigError, SinkError
 from crawler.pipelines.base import Run
@@ -21,6 +20,10 @@ from crawler.sinks.base import Owns, PipeClosed, Sink, Source
 from crawler.sinks.follower import SinkWriter
 from crawler.stats import WrittenOutput
 from crawler.store.base import ItemLog
+from crawler.store.repeats import exponential
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying
 
 #: Seconds for which items are collected before they are written and made durable.
 INTERVAL = 1.0
@@ -28,12 +31,7 @@ INTERVAL = 1.0
 MAX_LAG = 10_000
 #: Seconds for which a failing output is retried, while the crawl waits.
 PATIENCE = 300.0
-
-
-def _patience() -> AsyncRetrying:
-    return AsyncRetrying(
-        stop=stop_after_delay(PATIENCE), wait=wait_exponential(multiplier=0.5, max=15)
-    )
+_USUAL = exponential(PATIENCE, 15)
 
 
 def _size_of(place: str) -> int | None:
@@ -77,7 +75,7 @@ class Outputs:
         owns: Owns = _owns_nothing,
         interval: float = INTERVAL,
         max_lag: int = MAX_LAG,
-        retrying: AsyncRetrying | None = None,
+        retrying: Callable[[], AsyncRetrying] = _USUAL,
     ) -> None:
         check_distinct(sinks)
         self._store = store
@@ -97,7 +95,7 @@ class Outputs:
                 Source(store, sink.name, run, owns, sink.selection),
                 interval=interval,
                 max_lag=max_lag,
-                retrying=retrying or _patience(),
+                retrying=retrying,
             )
             for sink in sinks
         ]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
-from tenacity import AsyncRetrying
 
 from crawler.errors import ConfigError, SinkError
 from crawler.sinks.base import PipeClosed, UnfitItem
 from crawler.store.repeats import Repeats, T
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,9 @@ class SinkGroup(Protocol):
 class SinkCalls(Repeats):
     """Repeats the calls of one output according to the retry policy."""
 
-    def __init__(self, name: str, crowd: SinkGroup, retrying: AsyncRetrying) -> None:
+    def __init__(
+        self, name: str, crowd: SinkGroup, retrying: Callable[[], AsyncRetrying]
+    ) -> None:
         super().__init__(
             retrying,
             may_pass=_may_pass,

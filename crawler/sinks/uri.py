@@ -30,8 +30,9 @@ from crawler.sinks.selection import Selection
 from crawler.sinks.shape import OutputShape
 from crawler.sinks.spec import OutputSpec
 from crawler.sinks.stdout import StandardOutput
+from crawler.web.lazy_regex import lazy_regex
 
-_DATABASE = re.compile(r"(.+\.(?:db|sqlite))(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
+_DATABASE = lazy_regex(r"(.+\.(?:db|sqlite))(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 #: A scheme has at least two letters, because one letter may be a drive of Windows.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import PurePath
 from types import SimpleNamespace
@@ -150,6 +149,8 @@ def _convert(value: Any, kind: Any) -> Any:
         has_inside = any(kind in str(exc) for kind in ("array", "object"))
         if not isinstance(value, str) or not has_inside:
             raise
+    import tomllib  # slow, and few spiders have such an argument
+
     # Text for a type with parts, such as a list, is read as TOML; if that fails, it is
     # split at commas.
     try:

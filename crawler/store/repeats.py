@@ -7,30 +7,47 @@ failure and of the recovery, not of each try.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-)
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
 
 T = TypeVar("T")
+
+
+def exponential(patience: float, longest: float) -> Callable[[], AsyncRetrying]:
+    """Return what makes a policy: tries during `patience` seconds, with pauses that
+    double up to `longest` seconds."""
+
+    def policy() -> AsyncRetrying:
+        from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
+
+        wait = wait_exponential(multiplier=0.5, max=longest)
+        return AsyncRetrying(stop=stop_after_delay(patience), wait=wait)
+
+    return policy
+
+
+def load() -> None:
+    """Import what a first failure needs, which may be that no file can be opened."""
+    import tenacity  # noqa: F401
 
 
 class Repeats:
     """Repeats calls to one target, such as a store or an output.
 
-    `policy` says how often, and after which pauses. `on_failure` receives the first
+    `policy` makes what says how often, and after which pauses; it is called at the
+    first failure, because importing tenacity is slow. `on_failure` receives the first
     error; `on_recovery` is called after the first call that works again. Once `hurried`
     is set, a pause ends, and a failed call is not repeated.
     """
 
     def __init__(
         self,
-        policy: AsyncRetrying,
+        policy: Callable[[], AsyncRetrying],
         *,
         may_pass: Callable[[BaseException], bool],
         on_failure: Callable[[BaseException], object],
@@ -40,15 +57,9 @@ class Repeats:
         self._hurried = hurried or anyio.Event()
         self._on_failure = on_failure
         self._on_recovery = on_recovery
-        self._usual_stop = policy.stop
-        self._usual_sleep = policy.sleep
-        self._policy = policy.copy(
-            retry=retry_if_exception(may_pass),
-            stop=self._stops,
-            sleep=self._sleep,
-            before_sleep=self._note_pause,
-            reraise=True,
-        )
+        self._may_pass = may_pass
+        self._make_policy = policy
+        self._is_once = False
         #: Whether a call has failed, and none has worked since.
         self.is_failing = False
 
@@ -58,22 +69,52 @@ class Repeats:
 
     def try_once(self) -> None:
         """From now on repeat nothing."""
-        self._usual_stop = stop_after_attempt(1)
+        self._is_once = True
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `call`, or raise its last error once the policy gives
         up."""
-        # a copy, because parallel calls need separate counts
-        result: T = await self._policy.copy()(call)
+        try:
+            result = await call()
+        except BaseException as exc:
+            if not self._may_pass(exc):
+                raise
+            result = await self._repeated(call, exc)
         if self.is_failing:
             self.is_failing = False
             self._on_recovery()
         return result
 
-    def _stops(self, state: RetryCallState) -> bool:
-        return self._hurried.is_set() or bool(self._usual_stop(state))
+    async def _repeated(
+        self, call: Callable[[], Awaitable[T]], failure: BaseException
+    ) -> T:
+        """Repeat a call whose first try has ended with `failure`."""
+        from tenacity import retry_if_exception
 
-    async def _sleep(self, seconds: float) -> None:
+        failures = [failure]
+
+        async def attempt() -> T:
+            if failures:
+                raise failures.pop()
+            return await call()
+
+        policy = self._make_policy()
+
+        def stops(state: RetryCallState) -> bool:
+            is_over = self._is_once or self._hurried.is_set()
+            return is_over or bool(policy.stop(state))
+
+        repeated = policy.copy(
+            retry=retry_if_exception(self._may_pass),
+            stop=stops,
+            sleep=partial(self._sleep, policy.sleep),
+            before_sleep=self._note_pause,
+            reraise=True,
+        )
+        result: T = await repeated(attempt)
+        return result
+
+    async def _sleep(self, sleep: Callable[[float], Any], seconds: float) -> None:
         """Wait before the next try, but only until `hurried` is set."""
         async with anyio.create_task_group() as tasks:
 
@@ -82,7 +123,7 @@ class Repeats:
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(end_in_hurry)
-            pause = self._usual_sleep(seconds)
+            pause = sleep(seconds)
             if pause is not None:
                 await pause
             tasks.cancel_scope.cancel()

@@ -21,7 +21,7 @@ BOMS = (
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
 )
-_XML = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
+_XML = lazy_regex(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
 # The usual start of a page; it gives the same result as `_own_word`.
 _USUAL = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!doctype[^>]*+>\s*+)?+(?:<html(?:\s++[a-z:]++=\"[^\">]*+\")*+>\s*+)?+"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.urls import (
     HTTP,
     MAX_URL,
@@ -30,14 +31,14 @@ _LONGEST = 512
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
 # References that mean the same on each page of a directory. An empty reference, a bare
 # query and "http:x" depend on more of the base; so may one with control characters.
-_SHARED = re.compile(
+_SHARED = lazy_regex(
     r"https?://[^\x00-\x1f]*|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x20?][^\x00-\x1f]*"
 )
 
 
 # The addresses in a srcset, each followed by descriptors up to a comma outside of ().
-_ADDRESS = re.compile(r"[ \t\n\f\r,]*+([^ \t\n\f\r]++)")
-_DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+\)?+)*+")
+_ADDRESS = lazy_regex(r"[ \t\n\f\r,]*+([^ \t\n\f\r]++)")
+_DESCRIPTORS = lazy_regex(r"(?:[^,(]++|\([^)]*+\)?+)*+")
 
 
 class Link(NamedTuple):

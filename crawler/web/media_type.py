@@ -27,7 +27,7 @@ _XHTML = lazy_regex(
     re.S,
 )
 # A part of a list header: text up to a comma outside of quotes.
-_PART = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z))*', re.S)
+_PART = lazy_regex(r'(?:[^",]|"(?:[^"\\]|\\.|\\\Z)*(?:"|\Z))*', re.S)
 _QUOTED = lazy_regex(r'"((?:[^"\\]|\\.|\\\Z)*)"?', re.S)
 _ESCAPED = lazy_regex(r"\\(.)", re.S)
 _UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})

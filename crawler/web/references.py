@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from selectolax.lexbor import LexborNode
 
 from crawler.errors import ConfigError
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.links import srcset_urls
 
 #: Elements that count as links by default.
@@ -25,7 +26,7 @@ LINK_ATTRIBUTES = {
     "object": "data",
     "form": "action",
 }
-_NAME = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_NAME = lazy_regex(r"[A-Za-z_][\w-]*", re.ASCII)
 # Inside the first, an element belongs to SVG or MathML; inside the others to HTML
 # again.
 _FOREIGN = frozenset({"svg", "math"})

@@ -26,10 +26,10 @@ MAX_LINE = 8 * 2083 - 1
 MAX_READY = 4 * 1024 * 1024
 
 _TOKEN = lazy_regex(r"[\w-]+", re.ASCII)
-_AGENT = re.compile(r"([\w-]+)(?:$|/|\s+\()", re.ASCII)
-_COMPATIBLE = re.compile(r"\(compatible;\s*([\w-]+)/", re.ASCII)
-_FIELD = re.compile(r"\s*([a-z]+(?:[- ][a-z]+)?)\s*:\s*(.*)|\s*([a-z-]+)\s+(.*)", re.I)
-_LINE_END = re.compile("\r\n|\r|\n")
+_AGENT = lazy_regex(r"([\w-]+)(?:$|/|\s+\()", re.ASCII)
+_COMPATIBLE = lazy_regex(r"\(compatible;\s*([\w-]+)/", re.ASCII)
+_FIELD = lazy_regex(r"\s*([a-z]+(?:[- ][a-z]+)?)\s*:\s*(.*)|\s*([a-z-]+)\s+(.*)", re.I)
+_LINE_END = lazy_regex("\r\n|\r|\n")
 
 _AGENTS = {"user-agent", "useragent", "user agent"}
 _DISALLOWS = {"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"}

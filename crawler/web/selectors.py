@@ -27,16 +27,16 @@ _ANCESTOR_SECONDS, _SIBLING_SECONDS, _SECONDS = 20e-9, 3e-9, 0.2
 # Maximum number of nodes of a page that is measured, and of matches that are examined.
 _MEASURED, _MATCHES = 400_000, 120_000
 
-_TOKEN = re.compile(
+_TOKEN = lazy_regex(
     r"(?P<text>(?:\\.|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')+)"
     r"|(?P<open>[\[(])|(?P<close>[\])])"
     r"|\s*(?P<sign>[>+~,])\s*(?!=)|(?P<space>\s+)|.",
     re.S,
 )
-_COUNTING = re.compile(
+_COUNTING = lazy_regex(
     r":(?:nth-(?:last-)?(?:child|of-type)\([^()]*\)|(?:last|only)-of-type)", re.I
 )
-_FUNCTION = re.compile(r":(?:has|is|not|where|current)\(", re.I)
+_FUNCTION = lazy_regex(r":(?:has|is|not|where|current)\(", re.I)
 _SEARCH = lazy_regex(r":has\(|(?<=[^\s,(>+~])[\s~]+(?=[^\s,)>+~])", re.I)
 _DEEP_PATH = " > ".join(["*"] * _DEEP + [":first-child"])
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from ada_url import join_url, normalize_url
 
 from crawler.errors.nearest_name import nearest_name
+from crawler.web.lazy_regex import lazy_regex
 from crawler.web.redaction import redacted
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ _KINDS: dict[str, ScopeKind] = {
 #: The schemes with which a canonical URL begins.
 HTTP = ("http://", "https://")
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.-]*):")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = lazy_regex("[\ud800-\udfff]")
 # An escape after a stray "%" stays: "%%34%31" must never become "%41".
-_ESCAPE = re.compile(r"(?<!%)(?<!%[0-9A-Fa-f])%[0-9A-Fa-f]{2}")
+_ESCAPE = lazy_regex(r"(?<!%)(?<!%[0-9A-Fa-f])%[0-9A-Fa-f]{2}")
 _UNRESERVED = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )

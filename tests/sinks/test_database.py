@@ -157,7 +157,7 @@ async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
 
     retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=unlock)
     sink = Database(path, mode="append", busy_timeout=0.01)
-    async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
+    async with Outputs([sink], store, RUN, retrying=lambda: retrying) as outputs:
         blocker.execute("BEGIN EXCLUSIVE")
         outputs.wake(await store.add([{"n": 1}]))
         await outputs.publish()
@@ -204,7 +204,9 @@ async def test_a_failed_insert_leaves_nothing_half(tmp_path: Path) -> None:
         "BEGIN SELECT RAISE(ABORT, 'no third'); END"
     )
     retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=_no_sleep)
-    async with Outputs([open_sink(path)], store, RUN, retrying=retrying) as outputs:
+    async with Outputs(
+        [open_sink(path)], store, RUN, retrying=lambda: retrying
+    ) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         await outputs.drain()
         await to_thread.run_sync(execute, path, trigger)

@@ -124,7 +124,7 @@ async def test_a_file_that_appears_while_the_crawl_runs_is_not_replaced(
         [open_sink(path)],
         store,
         RUN,
-        retrying=AsyncRetrying(stop=stop_after_attempt(1)),
+        retrying=lambda: AsyncRetrying(stop=stop_after_attempt(1)),
     ) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         path.write_text("somebody else's\n")
@@ -186,7 +186,8 @@ async def main():
     async def free(seconds):
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=free)
-    async with Outputs([open_sink(path)], store, RUN, retrying=retrying) as outputs:
+    sinks = [open_sink(path)]
+    async with Outputs(sinks, store, RUN, retrying=lambda: retrying) as outputs:
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
         for n in range(10):
             outputs.wake(await store.add([{"n": n, "text": "x" * 1000}]))

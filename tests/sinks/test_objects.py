@@ -112,7 +112,7 @@ async def test_an_object_that_appears_while_the_crawl_runs_is_not_replaced(
 ) -> None:
     once = AsyncRetrying(stop=stop_after_attempt(1))
     store = KeptStore()
-    async with Outputs([sink_of(bucket)], store, RUN, retrying=once) as outputs:
+    async with Outputs([sink_of(bucket)], store, RUN, retrying=lambda: once) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         await to_thread.run_sync(bucket.put, KEY, b"theirs")
         with pytest.raises(SinkError, match="appeared while the crawl ran"):
@@ -191,7 +191,7 @@ async def test_an_upload_whose_answer_is_lost_is_not_taken_for_another_program(
     place = LostAnswer("s3://books/out/a.jsonl", store=bucket.store)
     twice = AsyncRetrying(stop=stop_after_attempt(3), sleep=_no_sleep)
 
-    await publish(GrowingFile(place, JsonLines()), [{"n": 1}], retrying=twice)
+    await publish(GrowingFile(place, JsonLines()), [{"n": 1}], retrying=lambda: twice)
 
     assert place.is_lost
     assert await get(bucket) == b'{"n":1}\n'
@@ -227,7 +227,7 @@ async def test_an_outage_is_waited_for(server: dict[str, Any], tmp_path: Path) -
             await super().publish(sequence)
 
     twice = AsyncRetrying(stop=stop_after_attempt(2), sleep=_no_sleep)
-    await publish(Flaky(place, JsonLines()), [{"n": 1}], retrying=twice)
+    await publish(Flaky(place, JsonLines()), [{"n": 1}], retrying=lambda: twice)
 
     assert await get(bucket) == b'{"n":1}\n'
 

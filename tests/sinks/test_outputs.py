@@ -157,7 +157,7 @@ async def test_an_output_that_fails_for_a_while_loses_nothing(
     )
 
     with caplog.at_level(logging.WARNING):
-        await run_through(KeptStore(), [failing], [{"n": 1}], retrying=quick(3))
+        await run_through(KeptStore(), [failing], [{"n": 1}], retrying=lambda: quick(3))
 
     assert failing.sequences == [1]
     assert "An output failed; the crawl waits" in caplog.messages[0]
@@ -170,7 +170,7 @@ async def test_an_output_that_fails_for_good_is_told_to_whoever_asks() -> None:
     failing = Failing(*[ConnectionError("database gone")] * 3)
     collect = Collect()
     async with (
-        Outputs([failing, collect], store, RUN, retrying=quick(3)) as outputs,
+        Outputs([failing, collect], store, RUN, retrying=lambda: quick(3)) as outputs,
         anyio.create_task_group() as tasks,
     ):
         outputs.start(tasks, on_error=told.append)
@@ -205,7 +205,7 @@ class BalkyStore(KeptStore):
 async def test_a_store_that_is_full_for_a_while_is_waited_for() -> None:
     store, sink = BalkyStore(), Failing()
 
-    await run_through(store, [sink], [{"n": 1}], retrying=quick(3))
+    await run_through(store, [sink], [{"n": 1}], retrying=lambda: quick(3))
 
     assert sink.sequences == [1]
     assert await store.sink_position("Failing") == '{"sequence":1}'
@@ -220,7 +220,7 @@ async def test_a_failing_output_makes_the_crawl_wait() -> None:
 
     retrying = AsyncRetrying(stop=stop_after_attempt(2), sleep=sleep)
     async with (
-        Outputs([sink], store, RUN, retrying=retrying) as outputs,
+        Outputs([sink], store, RUN, retrying=lambda: retrying) as outputs,
         anyio.create_task_group() as tasks,
     ):
         outputs.start(tasks)
@@ -259,7 +259,7 @@ async def test_a_hurry_ends_the_wait_for_an_output_that_cannot_be_put_in_place()
     patient = AsyncRetrying(stop=stop_after_attempt(99), wait=wait_fixed(86400))
 
     async with (
-        Outputs([full], store, RUN, retrying=patient) as outputs,
+        Outputs([full], store, RUN, retrying=lambda: patient) as outputs,
         anyio.create_task_group() as tasks,
     ):
 
@@ -278,7 +278,7 @@ async def test_a_hurry_ends_the_wait_for_an_output_that_cannot_be_put_in_place()
 async def test_a_bug_in_an_output_is_not_tried_again() -> None:
     store, failing = KeptStore(), Failing(TypeError("a bug"))
 
-    async with Outputs([failing], store, RUN, retrying=quick(99)) as outputs:
+    async with Outputs([failing], store, RUN, retrying=lambda: quick(99)) as outputs:
         outputs.wake(await store.add([{"n": 1}]))
         with pytest.raises(SinkError, match="TypeError: a bug"):
             await outputs.publish()

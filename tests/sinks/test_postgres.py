@@ -256,7 +256,7 @@ async def test_a_commit_whose_answer_is_lost_counts_once(
     await execute(server, "CREATE SEQUENCE IF NOT EXISTS writes")
     retrying = AsyncRetrying(stop=stop_after_attempt(3), sleep=_no_sleep)
     store = KeptStore()
-    async with Outputs([sink], store, Run("job"), retrying=retrying) as outputs:
+    async with Outputs([sink], store, Run("job"), retrying=lambda: retrying) as outputs:
         # Counts how often a row is written at all.
         await execute(
             server, f"ALTER TABLE {table} ADD n bigint DEFAULT nextval('writes')"
@@ -300,7 +300,7 @@ async def test_a_server_that_restarts_costs_nothing(server: Server, table: str) 
 
     retrying = AsyncRetrying(stop=stop_after_attempt(3), sleep=restart)
     sink = sink_of(server, table, item_type=TYPE)
-    async with Outputs([sink], store, Run("job"), retrying=retrying) as outputs:
+    async with Outputs([sink], store, Run("job"), retrying=lambda: retrying) as outputs:
         outputs.wake(await store.add([Book("A")]))
         await outputs.drain()
         await to_thread.run_sync(server.stop)
@@ -316,7 +316,7 @@ async def test_an_item_that_can_never_fit_is_not_tried_again(
     store = KeptStore()
     patient = AsyncRetrying(stop=stop_after_attempt(99), sleep=_no_sleep)
     sink = sink_of(server, table, item_type=TYPE)
-    async with Outputs([sink], store, Run("job"), retrying=patient) as outputs:
+    async with Outputs([sink], store, Run("job"), retrying=lambda: patient) as outputs:
         outputs.wake(await store.add([{"title": "A", "pages": 2**70}]))
         with pytest.raises(SinkError, match="out of range"):
             await outputs.publish()

@@ -162,7 +162,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_nothing(
 
     retrying = AsyncRetrying(stop=stop_after_attempt(99), sleep=make_room)
     sink = sink_of(file, mode, fields, disk)
-    async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
+    async with Outputs([sink], store, RUN, retrying=lambda: retrying) as outputs:
         disk.room = room
         for group in GROUPS:
             outputs.wake(await store.add(group))
@@ -183,7 +183,7 @@ async def test_a_disk_that_stays_full_ends_the_run_and_keeps_its_items(
         disk.put(FOLDER / file, before)
     retrying = AsyncRetrying(stop=stop_after_attempt(2), wait=wait_none())
     sink = sink_of(file, mode, fields, disk)
-    async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
+    async with Outputs([sink], store, RUN, retrying=lambda: retrying) as outputs:
         for group in GROUPS:
             store.committed += 1
             outputs.wake(await store.add(group))

@@ -218,7 +218,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_nothing(room: int) -> None:
     sink = RotatedFiles(
         LocalFile("/out/b.x", disk=disk), lambda: Gzip(JsonLines()), rows=3
     )
-    async with Outputs([sink], store, RUN, retrying=retrying) as outputs:
+    async with Outputs([sink], store, RUN, retrying=lambda: retrying) as outputs:
         disk.room = room
         for item in ITEMS:
             outputs.wake(await store.add([item]))
@@ -231,7 +231,9 @@ async def test_a_disk_that_is_full_for_a_while_costs_nothing(room: int) -> None:
 async def test_a_disk_that_stays_full_is_one_line() -> None:
     disk, store = FakeDisk(), KeptStore()
     once = AsyncRetrying(stop=stop_after_attempt(1))
-    async with Outputs([rotated(disk, JsonLines)], store, RUN, retrying=once) as out:
+    async with Outputs(
+        [rotated(disk, JsonLines)], store, RUN, retrying=lambda: once
+    ) as out:
         disk.room = 0
         out.wake(await store.add(ITEMS))
         with pytest.raises(SinkError, match=r"/out/b\.x cannot be written: No space"):

@@ -46,7 +46,7 @@ class Call:
 
 def calls(crowd: Crowd, attempts: int = 5) -> SinkCalls:
     policy = AsyncRetrying(stop=stop_after_attempt(attempts), wait=wait_none())
-    return SinkCalls("file books.jsonl", crowd, policy)
+    return SinkCalls("file books.jsonl", crowd, lambda: policy)
 
 
 async def test_a_call_that_fails_is_repeated_and_the_crawl_is_told() -> None:
@@ -93,7 +93,7 @@ async def test_a_pause_ends_when_the_run_begins_to_hurry() -> None:
     made = SinkCalls(
         "x",
         crowd,
-        AsyncRetrying(wait=lambda state: 3600.0),  # for an hour
+        lambda: AsyncRetrying(wait=lambda state: 3600.0),  # for an hour
     )
 
     async with anyio.create_task_group() as tasks:

@@ -87,7 +87,7 @@ async def test_an_output_that_is_full_for_a_while_is_written_once() -> None:
     store, stream = KeptStore(), Balky()
     retrying = AsyncRetrying(stop=stop_after_attempt(2), wait=wait_none())
     async with Outputs(
-        [StandardOutput(stream)], store, RUN, retrying=retrying
+        [StandardOutput(stream)], store, RUN, retrying=lambda: retrying
     ) as outputs:
         outputs.wake(await store.add([{"a": 1}]))
         await outputs.drain()
@@ -99,7 +99,7 @@ async def test_an_output_that_stays_full_is_named() -> None:
     store = KeptStore()
     retrying = AsyncRetrying(stop=stop_after_attempt(1))
     async with Outputs(
-        [StandardOutput(Balky())], store, RUN, retrying=retrying
+        [StandardOutput(Balky())], store, RUN, retrying=lambda: retrying
     ) as outputs:
         outputs.wake(await store.add([{"a": 1}]))
         with pytest.raises(SinkError, match="Standard output cannot be written: No"):

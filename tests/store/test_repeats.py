@@ -27,7 +27,7 @@ def repeats(
     said: list[str], policy: AsyncRetrying, hurried: anyio.Event | None = None
 ) -> Repeats:
     return Repeats(
-        policy,
+        lambda: policy,
         may_pass=lambda error: isinstance(error, OSError),
         on_failure=lambda error: said.append(f"fails: {error}"),
         on_recovery=lambda: said.append("works"),

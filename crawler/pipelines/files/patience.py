@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import errno
 import logging
-
-from tenacity import AsyncRetrying, stop_after_delay, wait_exponential
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from crawler.errors import StoreError
-from crawler.store.repeats import Repeats
+from crawler.store.repeats import Repeats, exponential
+
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for which writes to a failing place are repeated.
 PATIENCE = 300.0
+_USUAL = exponential(PATIENCE, 15)
 #: Errors of the disk that would be the same in a second try.
 _LASTING = {
     errno.EACCES,
@@ -33,13 +37,13 @@ _LASTING = {
 class Patience(Repeats):
     """Repeats calls to a place of files, for some minutes or as `policy` says."""
 
-    def __init__(self, place: str, policy: AsyncRetrying | None = None) -> None:
-        usual = AsyncRetrying(
-            stop=stop_after_delay(PATIENCE),
-            wait=wait_exponential(multiplier=0.5, max=15),
-        )
+    def __init__(
+        self,
+        place: str,
+        policy: Callable[[], AsyncRetrying] = _USUAL,
+    ) -> None:
         super().__init__(
-            policy or usual,
+            policy,
             may_pass=may_pass,
             on_failure=self._note_failure,
             on_recovery=self._note_recovery,

@@ -20,9 +20,8 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 def patience(tries: int = 5) -> Patience:
-    return Patience(
-        "files", AsyncRetrying(stop=stop_after_attempt(tries), wait=wait_none())
-    )
+    policy = AsyncRetrying(stop=stop_after_attempt(tries), wait=wait_none())
+    return Patience("files", lambda: policy)
 
 
 class Failing:
