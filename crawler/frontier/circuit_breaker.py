@@ -16,15 +16,16 @@ from typing import Any, ClassVar
 
 _Rule = Callable[[Any, float], float]
 
-#: Failures in a row that open the breaker; pauses after which it gives up.
+#: Number of failures in a row that open the breaker, and number of pauses after which
+#: it gives the target up.
 STRAIGHT_FAILURES, MAX_PAUSES = 10, 3
 #: Seconds of the first pause; each pause is twice the previous pause.
 FIRST_PAUSE = 60.0
 
 
 class BreakerState(IntEnum):
-    """CLOSED: all requests are allowed. OPEN: none until the pause ends. PROBING: one.
-    GIVEN_UP: none."""
+    """CLOSED: all requests are allowed. OPEN: no request until the pause ends. PROBING:
+    one test request. GIVEN_UP: no request any more."""
 
     CLOSED = 0
     OPEN = 1
@@ -33,8 +34,8 @@ class BreakerState(IntEnum):
 
 
 class CircuitBreaker:
-    """Counts failures in a row, pauses after too many failures, and finally gives
-    up."""
+    """Counts the failures in a row of one target, pauses its requests after too many
+    failures, and finally gives the target up."""
 
     __slots__ = ("_failures", "open_until", "pauses", "state")
 
@@ -42,7 +43,7 @@ class CircuitBreaker:
         self.state = BreakerState.CLOSED
         #: End of the current or last pause (monotonic seconds).
         self.open_until = 0.0
-        #: Pauses in a row, without a success between them.
+        #: Number of pauses since the last success.
         self.pauses = 0
         self._failures = 0
 

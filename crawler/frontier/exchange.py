@@ -1,4 +1,5 @@
-"""`Exchange`: what one visit shows about the health of its host. Immutable values."""
+"""`Exchange`: what one request shows about the health of its host. All values in this
+module are immutable."""
 
 from __future__ import annotations
 
@@ -30,14 +31,17 @@ class Exchange(NamedTuple):
     seconds: float = 0.0
     #: The page's fingerprint; it separates a failing page from a failing host.
     page: int | None = None
-    #: Seconds from the Retry-After header, limited; None without this header.
+    #: Seconds from the Retry-After header, at most the configured maximum; None without
+    #: this header.
     retry_after: float | None = None
 
 
 class Verdict(NamedTuple):
-    """What the result of a request means for the request itself."""
+    """What follows from a request's result: whether the try counts, whether the host is
+    given up, and how long it is paused."""
 
-    #: Whether the try does not count as an attempt of the request.
+    #: Whether the try does not count towards the maximum number of attempts of the
+    #: request.
     is_excused: bool = False
     #: Whether the host gets no more requests.
     is_given_up: bool = False
@@ -60,5 +64,5 @@ class PaceChange(NamedTuple):
     sign: Sign = Sign.NOTHING
 
 
-#: The verdict on most exchanges: nothing changes.
+#: The usual `Verdict`: the try counts, and the host is neither paused nor given up.
 NO_CONSEQUENCE = Verdict()

@@ -1,15 +1,16 @@
-"""The queue of loaded entries: by host, priority and due time. No I/O, no clock.
+"""The queue of the entries in memory, by host, priority and due time. An entry is a
+request of the crawl with its state. No I/O, no clock.
 
 Order within a host: higher priority, then lower depth, then first in, first out. Order
 between hosts: first the host whose best entry has the highest priority, then the host
 that has been ready for the longest time. So hosts take turns.
 
-A host has one queue ("lane") for each of its origins and limited kinds of requests
-(host_queue.py). With a store, the frontier holds the first entries of each host, the
-host's "window"; the store keeps the others (window.py).
+A host has one queue ("lane") for each of its origins, and for each kind of requests
+with a limit (host_queue.py). With a store, the frontier holds the first entries of each
+host, the host's "window"; the store keeps the others (window.py).
 
-No operation scans all hosts. Ready hosts are in a queue, waiting hosts are ordered by
-time, and a host that changes is queued again. Kinds of requests with a limit
+No frequent operation scans all hosts. Ready hosts are in a queue, waiting hosts are
+ordered by time, and a host that changes is queued again. Kinds of requests with a limit
 ("ceiling") have their own queues.
 """
 
@@ -37,27 +38,29 @@ from crawler.frontier.kind_lines import KindLines
 from crawler.frontier.ready_queue import DueQueue, RankedFifo
 from crawler.frontier.window import End, RefillWindow
 
-#: Outdated records are removed when there are more than this number, and more than
-#: there are hosts.
+#: A queue of hosts is cleaned of outdated records when it has more than this number of
+#: records, plus two for each host.
 CLUTTER = 256
 #: Maximum number of entries in memory if a store holds the others; an entry takes about
 #: 1 kB.
 LIMIT = 50_000
-#: Maximum number of entries of one host: loading this many causes no noticeable delay.
+#: Maximum number of entries of one host in memory; loading this many at once causes no
+#: noticeable delay.
 WINDOW = 1024
 
 
-# Over 15 methods: all the queues change together at each push and pop. A separate
-# object for some of them would add two calls to each page.
+# This class has over 15 methods, because all its queues change together at each push
+# and pop. A separate object for some of them would add two calls to each page.
 class Frontier(Generic[E]):
     """Entries by host; `pop` returns the best entry whose host may receive a request
     now.
 
-    An entry from `pop` occupies its host until `release`. With a store, the frontier
-    holds only a window of each host's entries, and at most `limit` entries in total.
-    `offer` returns whether the frontier takes a new entry. `hungry` returns the hosts
-    that need more entries: the caller loads `share` entries of each. `stock` records
-    whether the store has more entries of a host.
+    An entry from `pop` takes a turn of its host (the right to send one request) until
+    `release`. With a store, the frontier holds only the first entries of each host (its
+    window), and at most `limit` entries in total. `offer` returns whether the frontier
+    takes a new entry. `hungry` returns the hosts that need more entries: the caller
+    loads `share` entries of each. `stock` records whether the store has more entries of
+    a host.
 
     With `kinds`, `pop` also counts a request of the entry's kind, and skips kinds that
     are at their limit; the caller of `pop` counts the end of the request.
@@ -80,10 +83,10 @@ class Frontier(Generic[E]):
         self._clock: DueQueue[HostQueue[E]] = DueQueue()
         self._stock = RefillWindow(window, limit)
         self._tick = 0
-        self._ready = 0  # hosts in the state READY
-        # the value of the change counter at the last `_make_room`
+        self._ready = 0  # number of hosts in the state READY
+        # the value of `_tick`, which counts all changes, when `_make_room` ran last
         self._made_room_at = 0
-        self._outdated = 0  # outdated records that `lower` left in a heap
+        self._outdated = 0  # number of outdated records that `lower` left in a heap
 
     def __len__(self) -> int:
         return len(self._places)
@@ -108,7 +111,7 @@ class Frontier(Generic[E]):
             heappush(lane.later, (entry.due, tick, fingerprint))
             self._expect(host, max(entry.due, lane.held_until))
             return
-        # Until the hold ends, the entry does not make its host ready.
+        # The entry's origin is held, so the entry does not make its host ready yet.
         if lane.held_until:
             heappush(lane.ready, place)
             self._expect(host, lane.held_until)
@@ -125,7 +128,8 @@ class Frontier(Generic[E]):
             self._lines.push(place[0], host.stamp, host)
 
     def pop(self, now: float) -> E | None:
-        """Return the best entry that may be requested now, and take a turn of its host.
+        """Return the best entry that may be requested now, and take a turn of its host
+        (the right to send one request).
 
         None if there is no such entry; `next_time` returns when to call `pop` again.
         """
@@ -153,8 +157,9 @@ class Frontier(Generic[E]):
     ) -> None:
         """Note that the request of an entry from `pop` has ended.
 
-        If no request was sent, the host gets its turn back. `fingerprint` identifies
-        the turn if other requests of the host are in flight.
+        If no request was sent, the host's turn (the right to send one request) is
+        cancelled. `fingerprint` identifies the turn if other requests of the host are
+        in flight.
         """
         twin = self._hosts.give_back(host, now, asked=asked, ticket=fingerprint)
         if twin is not None:
@@ -188,13 +193,14 @@ class Frontier(Generic[E]):
             if at is not None and at <= time:
                 return time
             self._clock.drop(record)
-            if is_valid:  # the host was paused meanwhile, or all its turns are in use
+            if is_valid:  # the host was paused, or is at its limit of parallel requests
                 self._strike(host, time)
                 self._file(host, now, at)
         return None
 
     def hold(self, origin: str, now: float, until: float = inf) -> None:
-        """Return no entry of this origin until `resume`, or until the given time."""
+        """Let `pop` return no entry of this origin until `resume`, or until the given
+        time."""
         name = origin.split("/", 3)[2]
         host = self._queues.get(name)
         if host is None:
@@ -230,11 +236,11 @@ class Frontier(Generic[E]):
         return self._stock.share(len(self._queues))
 
     def offer(self, entry: E) -> bool:
-        """Push a new entry if it belongs to its host's window. Return False if only the
-        store keeps it.
+        """Push a new entry if it is among the first entries of its host (its window).
+        Return False if only the store keeps the entry.
 
-        Only the store keeps the entry if the host's window is full, if the window ends
-        before the entry's place, or if the frontier is full.
+        Only the store keeps the entry if the host's window is full, if the entry comes
+        after the end of the window, or if the frontier is full.
         """
         name, ends = entry.host, self._stock.ends
         place = (-entry.priority, entry.depth, entry.sequence)
@@ -254,9 +260,10 @@ class Frontier(Generic[E]):
         return True
 
     def leave(self, name: str, place: End) -> None:
-        """Note that the store has this host's entries from `place` on.
+        """Note that the store has this host's entries from `place` on, a position in
+        the host's order of entries.
 
-        Entries after that place leave the frontier and stay in the store.
+        Entries after this position leave the frontier and stay in the store.
         """
         self._stock.begin_at(name, place)
         host = self._queues.get(name)
@@ -275,13 +282,15 @@ class Frontier(Generic[E]):
 
     @property
     def is_hungry(self) -> bool:
-        """Whether `hungry` would return a host."""
+        """Whether a host needs entries from the store, and the frontier has room for
+        them."""
         return self._stock.is_hungry and len(self._places) < self._stock.limit
 
     def hungry(self, limit: int) -> list[str]:
-        """Return hosts of which to load more entries, while there is room.
+        """Return at most `limit` hosts of which to load more entries from the store, as
+        far as the frontier has room.
 
-        Each host is named once until its next `stock` or `pop`.
+        A host is returned again only after its next `stock` or `pop`.
         """
         names: list[str] = []
         room = self._stock.limit - len(self._places)
@@ -295,7 +304,8 @@ class Frontier(Generic[E]):
         return bool(self._stock.ends)
 
     def hosts(self) -> Iterator[str]:
-        """Return the hosts with entries here or in the store; some may come twice."""
+        """Return the hosts with entries in memory or in the store; a host may be
+        returned twice."""
         yield from self._queues
         yield from self._stock.ends
 
@@ -322,8 +332,8 @@ class Frontier(Generic[E]):
     def _settle(
         self, now: float
     ) -> tuple[HostQueue[E], OriginQueue[E], RankedFifo[HostQueue[E]]] | None:
-        """Return the next host to serve, its lane with the next entry, and the queue
-        whose first record is the host."""
+        """Return the next host to serve, the lane (queue of one origin) with the host's
+        next entry, and the ready queue whose first record is the host."""
         record, kinds = self._clock.first(), self._kinds
         if record is not None and record[0] <= now:
             self._ring(now)
@@ -357,7 +367,7 @@ class Frontier(Generic[E]):
 
     def _file(self, host: HostQueue[E], now: float, at: float | None) -> None:
         """Update a host's state. `at` is the time from which it may receive a request;
-        None if all its turns are in use."""
+        None if its maximum number of requests is in flight."""
         self._tick = host.stamp = self._tick + 1
         if host.state is READY:
             self._ready -= 1
@@ -395,8 +405,8 @@ class Frontier(Generic[E]):
         self._look_again(host, later)
 
     def _expect(self, host: HostQueue[E], time: float) -> None:
-        """Note that an entry of the host may be requested from this time on, unless it
-        is held."""
+        """Note that an entry of the host may be requested from this time on, unless the
+        entry's origin is held."""
         if time < host.due and host.state in (IDLE, READY):
             self._look_again(host, time)
 
@@ -418,8 +428,8 @@ class Frontier(Generic[E]):
     def _best(
         self, host: HostQueue[E], now: float
     ) -> tuple[OriginQueue[E] | None, float]:
-        """Return the lane with the next entry, and the time at which another lane will
-        have an entry."""
+        """Return the lane (queue of one origin) with the host's best entry, and the
+        next time at which another entry of the host becomes due."""
         best: OriginQueue[E] | None = None
         later = inf
         lane: OriginQueue[E] | None = host
@@ -442,8 +452,8 @@ class Frontier(Generic[E]):
         return host.lane(entry.url[:5], kind)
 
     def _ripen(self, lane: OriginQueue[E], now: float) -> None:
-        """Move due entries to the ready entries, and a lane's best valid entry to the
-        top."""
+        """Move entries that are due now to the lane's ready entries, and remove
+        outdated records, so that the best valid entry is first."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
             self._waiting.discard(fingerprint)
@@ -456,7 +466,8 @@ class Frontier(Generic[E]):
         return self._places.get(place[4].fingerprint) is not place
 
     def _is_low(self, host: HostQueue[E]) -> bool:
-        # Entries that wait for their due time do not count as supply.
+        # Entries that wait for their due time do not count, because they cannot be
+        # requested now.
         return host.count_ready() * 4 <= self.share
 
     def _want(self, name: str) -> None:
@@ -466,10 +477,11 @@ class Frontier(Generic[E]):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Return half of the full windows to the store.
+        """Drop half of the entries of each host with a full window; the store keeps
+        these entries.
 
         Otherwise one waiting host with many entries would displace hosts that have no
-        entries here. This scans all hosts, so it runs only after a quarter of the
+        entries in memory. This scans all hosts, so it runs only after a quarter of the
         frontier has changed.
         """
         if self._tick - self._made_room_at < self._stock.limit // 4:
@@ -481,10 +493,11 @@ class Frontier(Generic[E]):
                 self._trim(host, most)
 
     def _trim(self, host: HostQueue[E], most: int) -> None:
-        """Keep the host's best entries, `most` in each lane; the store keeps the rest.
+        """Keep the `most` best entries of each lane (queue of one origin) of the host;
+        the store keeps the other entries.
 
-        Called when better entries overfill the window, or when other hosts need the
-        room.
+        Called when better entries have made the window too large, or when other hosts
+        need the room.
         """
         left = self._shorten(host, lambda ready: most)
         if left:
@@ -493,7 +506,8 @@ class Frontier(Generic[E]):
     def _shorten(
         self, host: HostQueue[E], count: Callable[[list[QueueKey[E]]], int]
     ) -> list[QueueKey[E]]:
-        """Keep the best ready entries of each lane, and return the dropped ones.
+        """Keep only the best ready entries in each lane (queue of one origin) of the
+        host, and return the dropped entries.
 
         `count` returns how many entries of a sorted lane to keep.
         """

@@ -50,7 +50,8 @@ class HostPace:
     share one rate and one limit, and a refusal pauses both. If one name does not
     respond, that shows nothing about the other name.
 
-    Over 15 methods: scheduler, robots.txt, visits and the report use a few each.
+    This class has over 15 methods, because the scheduler, the robots.txt layer, the
+    visits and the report use a few methods each.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class HostPace:
     def ready_at(self, host: str, now: float) -> float | None:
         """Return the time from which a request may go; a past time means now.
 
-        None if all turns are in use.
+        None if the host's maximum number of parallel requests is in flight.
         """
         state = self._states.get(host)
         if state is None:
@@ -86,7 +87,8 @@ class HostPace:
         return state.ready_at()
 
     def take(self, host: str, now: float, ticket: int | None = None) -> float | None:
-        """Take a turn of the host for a request; return the new value of `ready_at`."""
+        """Take a turn of the host (the right to send one request); return the new value
+        of `ready_at`."""
         state = self._states.get(host)
         if state is None:
             self._forget(now)
@@ -108,11 +110,10 @@ class HostPace:
     ) -> str | None:
         """End the turn of one request; if no request was sent, cancel the turn.
 
-        A cancelled turn causes no interval. A turn can be cancelled only if it was
-        certainly the last one: `ticket` matches, or no other request was in flight.
-        Otherwise the interval counts from a turn that may have sent a request. Returns
-        the host that shares the pace, because it may wait for this turn; None if there
-        is no such host.
+        A cancelled turn delays no later request. Only the host's last turn can be
+        cancelled: `ticket` identifies this turn, or no other request was in flight.
+        Returns the host that shares the pace (the same name with or without "www."),
+        because that host may wait for this turn; None if there is no such host.
         """
         state = self._states[host]
         is_last = ticket is not None and ticket == state.ticket
@@ -144,7 +145,7 @@ class HostPace:
     def pause(self, host: str, until: float, now: float) -> None:
         """Send this host no request before `until`, for example after a refusal.
 
-        A longer pause stays.
+        A longer pause that is already set is kept.
         """
         state = self._of(host)
         state.pause(until, now)
@@ -187,10 +188,11 @@ class HostPace:
         return verdict
 
     def charge(self, host: str, now: float) -> bool:
-        """Take one more turn for a visit that already has one.
+        """Take one more turn (the right to send one request) for a page that already
+        has one, for example to repeat a request after a cookie wall.
 
-        Return False if the caller must wait for its own turn instead: the interval is
-        over a second, or the host is paused.
+        Return False if the request must wait in the queue instead, because the interval
+        is over a second, or the host is paused.
         """
         state = self._states[host]
         if state.interval > _SHORT_INTERVAL or state.paused_until > now:
@@ -245,7 +247,8 @@ class HostPace:
         return 1 / rate if rate > 0 else 0.0
 
     def _forget(self, now: float) -> None:
-        """Forget up to two inactive hosts, which is faster than new hosts arrive."""
+        """Forget up to two inactive hosts. This runs for each new host, so the memory
+        for hosts does not grow."""
         for _ in range(2):
             if not self._resting or self._resting[0][0] > now:
                 return
@@ -271,11 +274,13 @@ def _other_name(host: str) -> str:
 
 
 _WITHOUT_TROUBLE = (Sign.ANSWERED, Sign.NOTHING)
-#: Longest interval (seconds) at which a turn may be charged to a running visit.
+#: Longest interval in seconds between two requests at which `charge` takes another
+#: turn.
 _SHORT_INTERVAL = 1.0
 
 
-# Over 12 attributes: one object holds all facts about a host, to save memory.
+# This class has over 12 attributes, because one object with all facts about a host
+# saves memory.
 class _State:
     """One host that is in use or has recent failures: its turns and its health."""
 
@@ -300,15 +305,15 @@ class _State:
     def __init__(self, ceiling: int, interval: float, health: HostHealth) -> None:
         self.ceiling = ceiling
         self.health = health
-        #: The interval from rate and robots.txt; the interval from failures comes on
-        #: top.
+        #: Seconds between two requests: `asked_interval` from rate and robots.txt
+        #: alone, `interval` also from failures.
         self.asked_interval = self.interval = interval
         self.out = 0
         self.next_at = self.before = 0.0
         self.taken_at = -math.inf
-        #: Whether only one request is in flight, and it had the last turn.
+        #: Whether only one request is in flight, and this request took the last turn.
         self.alone = False
-        #: Ticket of the request that had the last turn.
+        #: Ticket (fingerprint) of the request that took the last turn.
         self.ticket: int | None = None
         #: Whether the host is in the heap of hosts to forget.
         self.resting = False
@@ -327,13 +332,15 @@ class _State:
         return self.next_at
 
     def join(self, twin: _State) -> None:
-        """Share the pace of the other name, which is already in use."""
+        """Share the pace of `twin`, the same name with or without "www.", which is
+        already in use."""
         self.twin, twin.twin = twin, self
         self.next_at = twin.next_at + max(0.0, self.interval - twin.interval)
         self.paused_until = self.refused_until = twin.refused_until
 
     def follow(self, twin: _State, now: float) -> None:
-        """Count a request to the other name as a turn of this name, too."""
+        """Count a request to `twin`, the same name with or without "www.", as a turn of
+        this host, too."""
         if not self.health.is_given_up:
             interval = max(self.interval, twin.interval)
             self.next_at = twin.next_at = now + interval
@@ -347,7 +354,7 @@ class _State:
             self.next_at = self.twin.next_at = at
 
     def set_interval(self) -> None:
-        # the host's remaining entries fail without a request
+        # a given-up host has no pace: its remaining entries fail without a request
         if self.health.is_given_up:
             self.interval = self.next_at = self.paused_until = 0.0
             return

@@ -14,7 +14,8 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Queued(Protocol):
-    """The fields of an entry that the frontier reads; it changes only the depth."""
+    """The fields of an entry that the frontier reads. The frontier changes only
+    `depth`."""
 
     @property
     def fingerprint(self) -> int: ...
@@ -36,14 +37,17 @@ class Queued(Protocol):
 
 E = TypeVar("E", bound=Queued)
 
-#: Negative priority, depth, sequence, a number that makes the key unique; the entry.
+#: The sort key of an entry (negative priority, depth, sequence, a number that makes the
+#: key unique) and the entry.
 QueueKey = tuple[int, int, int, int, E]
-#: A place before all others: the store has all entries of the host, the frontier none.
+#: A position before all entries: the store has all entries of the host, the frontier
+#: none.
 NOTHING = (-inf, 0, 0)
 
 
 class HostState(Enum):
-    """The queue in which a host is now."""
+    """The state of a host in the frontier: it has no ready entry, is queued, is paused,
+    or is at its limit of parallel requests."""
 
     IDLE = "no entry is ready"
     READY = "is queued for a request"
@@ -63,7 +67,8 @@ class OriginQueue(Generic[E]):
     def __init__(self, scheme: str, kind: str | None = None) -> None:
         #: The first five characters of the origin's URLs: "http:" or "https".
         self.scheme = scheme
-        #: The kind of the lane's fetches, if that kind has a ceiling.
+        #: The kind of the lane's requests (`Request.kind`) if this kind has a limit;
+        #: else None.
         self.kind = kind
         self.ready: list[QueueKey[E]] = []
         self.later: list[tuple[float, int, int]] = []
@@ -78,8 +83,8 @@ class OriginQueue(Generic[E]):
 
 
 class HostQueue(OriginQueue[E]):
-    """A host. The object is also the lane of its first origin; `sibling` links the
-    other lanes."""
+    """The queues of one host. The object itself is the lane (queue) of the host's first
+    origin; `sibling` links to the next lane."""
 
     __slots__ = ("due", "name", "rank", "rest", "stamp", "state")
 
@@ -87,18 +92,19 @@ class HostQueue(OriginQueue[E]):
         super().__init__(scheme)
         self.name = name
         self.state = IDLE
-        #: While ready: the negative priority of its best entry. inf: all its entries
-        #: are in the queues of kinds.
+        #: For a ready host: the negative priority of its best entry; inf if all its
+        #: entries are of kinds with a limit, which have their own queues.
         self.rank: float = 0
-        #: The number that a valid record of this host in a queue carries.
+        #: The current number of this host. A record in a queue with another number is
+        #: outdated.
         self.stamp = 0
         #: Two times at which the frontier checks the host again: when the host may
         #: receive a request (`rest`), and when an entry is due (`due`).
         self.rest = self.due = inf
 
     def lane(self, scheme: str, kind: str | None = None) -> OriginQueue[E]:
-        """Return the lane of this origin and kind; a new lane takes over its origin's
-        hold."""
+        """Return the lane (queue) for this origin and kind of requests. A new lane is
+        held as long as the origin's other lanes are."""
         lane: OriginQueue[E] = self
         held_until = 0.0
         while lane.scheme != scheme or lane.kind != kind:
@@ -111,7 +117,8 @@ class HostQueue(OriginQueue[E]):
         return lane
 
     def hold(self, scheme: str, until: float) -> None:
-        """Hold all lanes of this origin, of every kind."""
+        """Hold back the entries of this origin until the given time, in the lanes
+        (queues) of all kinds of requests."""
         self.lane(scheme)
         for lane in self.lanes():
             if lane.scheme == scheme:
@@ -139,8 +146,8 @@ class HostQueue(OriginQueue[E]):
         return found
 
     def last(self, places: dict[int, QueueKey[E]]) -> tuple[float, int, int]:
-        """Return the host's last place in the window; the store keeps the entries after
-        it."""
+        """Return the position of the host's last entry in memory; only the store has
+        the entries after this position."""
         ends: list[tuple[float, int, int]] = [NOTHING]
         for lane in self.lanes():
             ends += [place[:3] for place in lane.ready]

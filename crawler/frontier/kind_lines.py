@@ -1,8 +1,9 @@
-"""Limits by kind of request ("ceilings"): requests in flight, and the hosts that wait.
+"""Limits on the requests in flight by kind ("ceilings"), and the queues of the hosts
+that wait.
 
 A kind is `Request.kind`, for example "browser". Each kind with a ceiling has its own
-queue of hosts. The queue of a full kind is not searched, so the cost does not grow with
-the number of waiting hosts.
+queue of hosts. The queue of a kind at its ceiling is not searched, so the cost does not
+grow with the number of waiting hosts.
 
 Rule: no I/O, no clock.
 """
@@ -67,10 +68,10 @@ class KindLines(Generic[E]):
         others: RankedFifo[HostQueue[E]],
         most: int,
     ) -> None:
-        """Put a host into the queue of each kind of its entries, and into `others` for
-        the rest.
+        """Put a host into the queue of each kind of its entries, and into `others` if
+        it has entries of a kind without a ceiling.
 
-        A queue with more than `most` records is cleaned of outdated ones.
+        Outdated records are removed from a queue with more than `most` records.
         """
         host.rank = inf
         for lane in host.lanes():
@@ -87,10 +88,10 @@ class KindLines(Generic[E]):
                 others.push(rank, host.stamp, host)
 
     def count_open(self, others: RankedFifo[HostQueue[E]]) -> int:
-        """Return an upper estimate of the hosts in `others` and in the queues of kinds
-        with room.
+        """Return an upper estimate of the number of hosts in `others` and in the queues
+        of kinds below their ceiling.
 
-        Outdated records count, too.
+        The number may be too high, because outdated records count, too.
         """
         open_lines = (
             line for kind, line in self._lines.items() if self._free[kind] > 0
@@ -98,9 +99,11 @@ class KindLines(Generic[E]):
         return len(others) + sum(map(len, open_lines))
 
     def next_line(self, others: RankedFifo[HostQueue[E]]) -> RankedFifo[HostQueue[E]]:
-        """Return the queue with the next record: `others`, or a kind that is not full.
+        """Return the queue that has the next host: `others`, or the queue of a kind
+        below its ceiling.
 
-        The best rank goes first, then the oldest record.
+        The next host is the host with the lowest rank (negative priority); among equal
+        ranks, the host that was queued first.
         """
         best, found = others.first_place(), others
         for kind, line in self._lines.items():
@@ -111,7 +114,8 @@ class KindLines(Generic[E]):
         return found
 
     def open_lane(self, host: HostQueue[E], now: float) -> OriginQueue[E] | None:
-        """Return the lane with the next entry, among lanes whose kind is not full."""
+        """Return the host's lane (queue of one origin and kind) with the next entry,
+        among the kinds below their ceiling."""
         best: OriginQueue[E] | None = None
         for lane in host.lanes():
             is_full = lane.kind is not None and self._free[lane.kind] <= 0

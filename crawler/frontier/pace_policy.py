@@ -1,8 +1,8 @@
 """How failures slow down a host's requests. No I/O, no clock; monotonic seconds.
 
 `PacePolicy` makes one `HostHealth` for each host. `Backoff`, the policy of every crawl,
-is a table. It says how each sign changes the host's interval, circuit breaker and
-series of refusals.
+is a table. It says how each sign (the result of a request) changes the host's interval,
+circuit breaker and series of refusals.
 
     sign        interval     breaker     refusals
     ANSWERED    shrinks      closes      a clean response
@@ -26,13 +26,14 @@ FIRST_INTERVAL, LONGEST_INTERVAL = 0.25, 60.0
 #: The factor by which each clean response reduces the interval, and the interval's
 #: half-life in seconds.
 KEPT, HALF_LIFE = 0.9, 15.0
-#: Seconds in which a series of refusals uses no attempts, and the number of clean
-#: responses that end a series.
+#: Seconds for which a host's refusals do not count as attempts, and the number of clean
+#: responses that end a series of refusals.
 EXCUSED_SECONDS, CLEAN_ANSWERS = 900.0, 3
 
 
 class HostHealth(Protocol):
-    """What a policy knows of one host; only `HostPace` reads and changes it."""
+    """A policy's record of the failures of one host; only `HostPace` reads and changes
+    the record."""
 
     @property
     def interval(self) -> float:
@@ -64,7 +65,8 @@ PacePolicy = Callable[[], HostHealth]
 
 
 class Slowdown:
-    """The interval because of failures: each failure doubles it, time shortens it."""
+    """The interval between requests because of failures: each failure doubles it; clean
+    responses and time shorten it."""
 
     __slots__ = ("_changed_at", "_grown_at", "interval")
 
@@ -80,7 +82,8 @@ class Slowdown:
         self._grown_at = self._changed_at = now
 
     def shrink(self, now: float, usual: float) -> None:
-        """Shorten the interval after a clean response; end it at the usual interval."""
+        """Shorten the interval after a clean response; end the slowdown when the
+        interval reaches the usual interval."""
         if not self.interval:
             return
         self.interval *= KEPT * 0.5 ** ((now - self._changed_at) / HALF_LIFE)
@@ -93,9 +96,10 @@ class RefusalSeries:
     """A series of refusals (429, 503): decides whether the host or only one page
     refuses.
 
-    If the whole host refuses, refusals use no attempts for 15 minutes from the first
-    one. If the host has responded before and refuses only one page, or refuses between
-    clean responses, the page is the cause. Then the refusal counts as an attempt.
+    If the whole host refuses, the refusals do not count as attempts for 15 minutes from
+    the first refusal. If the host has responded before and refuses only one page, or
+    refuses between clean responses, the page is the cause. Then the refusal counts as
+    an attempt.
     """
 
     __slots__ = ("_clean", "_has_answered", "_is_of_many", "_page", "_since")
@@ -113,7 +117,8 @@ class RefusalSeries:
         self._clean += 1
 
     def refused(self, page: int | None, now: float) -> bool:
-        """Note a refusal; return whether it uses no attempt."""
+        """Note a refusal (429 or 503); return whether the refusal does not count as an
+        attempt."""
         since, is_healthy = self._since, self._clean >= CLEAN_ANSWERS
         self._clean = 0
         if since is None or is_healthy:
@@ -127,7 +132,8 @@ class RefusalSeries:
 
 
 class Backoff:
-    """The policy of every crawl; see the table above."""
+    """The pace policy of every crawl; the table at the top of this module shows its
+    rules."""
 
     __slots__ = ("_breaker", "_first_pause", "_refusals", "_slowdown", "troubled_at")
 
@@ -137,7 +143,7 @@ class Backoff:
         self._slowdown = Slowdown()
         self._breaker = CircuitBreaker()
         self._refusals = RefusalSeries()
-        #: Time of the last failure.
+        #: Time of the last failure; None if there was none.
         self.troubled_at: float | None = None
 
     @property
@@ -153,7 +159,7 @@ class Backoff:
     def observe(
         self, exchange: Exchange, now: float, usual: float
     ) -> tuple[Verdict, float]:
-        """Note a request's result by the rule of its sign."""
+        """Note a request's result, by the rule that the table has for its sign."""
         return self._rules[exchange.sign](self, exchange, now, usual)
 
     def _answered(

@@ -10,21 +10,22 @@ from collections.abc import Iterable
 
 import msgspec
 
-#: Seconds of the first pause after a failure and after a ban. Each pause is twice the
-#: previous one, up to the longest.
+#: Seconds of the first and of the longest pause: after a failure, and (next line) after
+#: a ban. Each pause is twice the previous one.
 FIRST_REST, LONGEST_REST = 5.0, 600.0
 FIRST_BAN, LONGEST_BAN = 60.0, 3600.0
 
 
 class Trouble(msgspec.Struct):
-    """Failures in a row of one proxy, or bans in a row at one host."""
+    """The failures in a row of one proxy, or its bans in a row by one host: their
+    number, and the end of the pause."""
 
     count: int = 0
     until: float = 0.0
 
     def again(self, now: float, first: float, longest: float) -> None:
-        """Count one more failure. During a pause, failures of earlier requests do not
-        count."""
+        """Count one more failure, and begin a pause. A failure during a pause does not
+        count, because it belongs to an earlier request."""
         if now >= self.until:
             self.count += 1
             self.until = now + min(first * 2.0 ** min(self.count - 1, 30), longest)
@@ -46,8 +47,8 @@ class ProxyHealth:
     def first(
         self, proxies: Iterable[str], host: str, now: float
     ) -> tuple[str | None, float]:
-        """Return the first proxy that may be used now, or None and the next usable
-        time."""
+        """Return the first proxy that may be used now, and `now`; if there is none,
+        None and the earliest time at which a proxy may be used."""
         earliest = float("inf")
         for proxy in proxies:
             at = self.usable_at(proxy, host)

@@ -1,7 +1,7 @@
 """Two queues: ready hosts in rank order, waiting hosts by due time. No I/O, no clock.
 
-Records in both queues may be outdated; the reader checks each record. In the common
-case both are first in, first out, at constant cost for any length.
+Records in both queues may be outdated; the caller checks each record. In the common
+case both queues are first in, first out, and an operation costs the same at any length.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 
 class RankedFifo(Generic[T]):
-    """First in, first out, within each rank; the lowest rank goes first."""
+    """A queue of items by rank: the lowest rank is first, and items of equal rank are
+    first in, first out."""
 
     def __init__(self) -> None:
         self._lines: dict[int, deque[tuple[int, T]]] = {}
@@ -35,7 +36,7 @@ class RankedFifo(Generic[T]):
         self._length += 1
 
     def first(self) -> tuple[int, T] | None:
-        """Return the next record: its number and its item."""
+        """Return the stamp (the caller's number) and the item of the next record."""
         while self._ranks:
             line = self._lines[self._ranks[0]]
             if line:
@@ -44,7 +45,7 @@ class RankedFifo(Generic[T]):
         return None
 
     def first_place(self) -> tuple[int, int] | None:
-        """Return the rank and the number of the first record."""
+        """Return the rank and the stamp (the caller's number) of the next record."""
         record = self.first()
         return None if record is None else (self._ranks[0], record[0])
 
@@ -63,8 +64,8 @@ class RankedFifo(Generic[T]):
 
 
 class DueQueue(Generic[T]):
-    """Items by time. Items whose waits have a similar length use a FIFO queue, the
-    others a heap."""
+    """A queue of items by time. Items that wait for a similar number of seconds share a
+    FIFO queue; the others are in a heap."""
 
     def __init__(self) -> None:
         self._lines: dict[int, deque[tuple[float, int, T]]] = {}
@@ -72,8 +73,8 @@ class DueQueue(Generic[T]):
         self._tick = 0
 
     def push(self, time: float, item: T, wait: float | None = None) -> None:
-        """Add an item. Pass `wait`, its seconds until `time`, if many waits have this
-        length."""
+        """Add an item that is due at `time`. If many items wait for a similar number of
+        seconds, pass these seconds as `wait`."""
         self._tick += 1
         record = time, self._tick, item
         if wait is None:
@@ -89,7 +90,7 @@ class DueQueue(Generic[T]):
             line.append(record)
 
     def first(self) -> tuple[float, int, T] | None:
-        """Return the earliest record: its time, a number, its item."""
+        """Return the earliest record: its time, a serial number and its item."""
         earliest = self._heap[0] if self._heap else None
         for line in self._lines.values():
             if line and (earliest is None or line[0] < earliest):

@@ -9,13 +9,13 @@ from collections import OrderedDict
 
 from crawler.frontier.circuit_breaker import CircuitBreaker
 
-#: Maximum number of failing routes that are remembered; beyond it the oldest is
-#: forgotten.
+#: Maximum number of failing routes that are remembered; above this number the oldest
+#: route is forgotten.
 MAX_WAYS = 10_000
 
 
 class WayHealth:
-    """Which routes are usable; the direct route "" is always usable."""
+    """Which routes are usable. A route is a proxy, or "" for the direct connection."""
 
     def __init__(self) -> None:
         self._breakers: OrderedDict[str, CircuitBreaker] = OrderedDict()
@@ -27,12 +27,13 @@ class WayHealth:
         return 0.0 if breaker is None else breaker.open_until
 
     def is_given_up(self, way: str) -> bool:
-        """Return whether the route is given up for the rest of the crawl."""
+        """Return whether the route receives no more requests for the rest of the
+        crawl."""
         breaker = self._breakers.get(way)
         return breaker is not None and breaker.is_given_up
 
     def succeeded(self, way: str) -> None:
-        """Note that a response came through, so the route works."""
+        """Note that a response came through the route, so the route works."""
         if self._breakers:
             self._breakers.pop(way, None)
 

@@ -1,7 +1,7 @@
-"""Knows the hosts with more entries in the store, and the hosts that need entries from
-it.
+"""Records which hosts have more entries in the store, and which hosts need entries from
+the store.
 
-Rule: a host that is not named here has no other entries in the store. No I/O, no clock.
+Rule: all entries of a host without a record here are in memory. No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from crawler.frontier.host_queue import NOTHING
 
-#: A place in a host's order: negative priority, depth, sequence.
+#: A position in a host's order of entries: negative priority, depth, sequence.
 End = tuple[float, int, int]
 
 
@@ -21,7 +21,7 @@ class RefillWindow:
     def __init__(self, window: int, limit: int) -> None:
         self._window = window
         self.limit = limit
-        #: By host: the place from which on its entries are in the store.
+        #: By host: the position from which on only the store has entries of the host.
         self.ends: dict[str, End] = {}
         self._hungry: OrderedDict[str, None] = OrderedDict()
         self._left: set[str] = set()
@@ -34,8 +34,8 @@ class RefillWindow:
         return max(1, min(self._window, self.limit // hosts))
 
     def begin_at(self, host: str, end: End) -> None:
-        """Note that the store has entries of this host from this place on. An earlier
-        known place stays."""
+        """Note that the store has entries of this host from position `end` on. An
+        earlier position that is already known is kept."""
         known = self.ends.get(host)
         self.ends[host] = end if known is None else min(known, end)
         self._left.add(host)
@@ -45,10 +45,10 @@ class RefillWindow:
         self._left.discard(host)
 
     def loaded(self, host: str, end: End | None) -> None:
-        """Note that the load has ended; `end` is None if the store has no more
-        entries."""
+        """Note that the load has ended. `end` is the position after which only the
+        store has entries; None if the store has no more entries."""
         if end is None and host in self._left:
-            end = NOTHING  # an entry stayed in the store during the load
+            end = NOTHING  # a new entry went only to the store during the load
         if end is None:
             self.ends.pop(host, None)
             self._hungry.pop(host, None)
@@ -56,7 +56,7 @@ class RefillWindow:
             self.ends[host] = end
 
     def want(self, host: str) -> None:
-        """Note that this host has few entries left."""
+        """Note that this host has few entries left in memory."""
         self._hungry[host] = None
 
     def next_hungry(self) -> str:

@@ -1,5 +1,5 @@
-"""Decides from a response's status and headers: page, redirect, or end of the visit.
-Pure."""
+"""Decides from a response's status and headers whether it is a page for the callback, a
+redirect, or unwanted. Pure code, no I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crawler.response import Response
 
 
 class Fate(Enum):
-    """What a visit does after the status and headers of a response."""
+    """The next step after the status and headers of a response."""
 
     PAGE = auto()
     REDIRECT = auto()

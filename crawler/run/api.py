@@ -238,8 +238,8 @@ async def fetch(
 def private_beside(settings: Settings, url: str) -> Callable[[str], bool]:
     """Return a function that says whether a host may have a private address.
 
-    A host may if the settings allow it, or if it is the host of `url`, which a person
-    gave ("": no URL).
+    A host may have one if the settings allow it, or if it is the host of `url`, which a
+    person gave ("": no URL).
     """
     named = urls.name_of(urls.host_of(url)) if url else ""
     allowed = settings.http.private_networks
@@ -283,7 +283,7 @@ def _only(error: BaseException) -> BaseException:
 
 
 def _in_own_loop(main: Callable[[], Awaitable[T]]) -> T:
-    """Run `main` in a new loop; if a loop runs already, in a new thread."""
+    """Run `main` in a new event loop; if a loop is already running, in a new thread."""
     results: list[T] = []
 
     async def uninterrupted() -> None:

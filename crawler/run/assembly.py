@@ -88,7 +88,8 @@ class Assembled(msgspec.Struct, frozen=True):
     observations: Observations
     #: The pool of the configured proxies; None if no list is configured.
     proxies: ProxyPool | None = None
-    #: Coordinates this process with others that share the run; None if there are none.
+    #: Coordinates this process with other processes of the run; None if the run is not
+    #: shared.
     teamwork: Teamwork | None = None
 
 
@@ -141,7 +142,7 @@ def assemble(resources: RunResources) -> Assembled:
     apart = [session.name for session in all_of(spider.sessions)]
     wire: Fetch = Wire(plan.client, start_origins, credentials, names, apart)
     if team is not None:
-        from crawler.run.teamwork import Guarded  # a process alone needs none of it
+        from crawler.run.teamwork import Guarded  # not needed by a run with one process
 
         wire = Guarded(wire, team)
     pool = _proxy_pool(resources)
@@ -250,7 +251,7 @@ def _team(store: Store) -> Team | None:
 
 def _staging(store: Store, patience: StoreRetry) -> Stage:
     """Return a function that writes a part of a streamed page's results to the store.
-    It tries again while the store cannot be written."""
+    The function tries again while the store cannot be written."""
 
     async def stage(entry: Entry, portion: Portion, number: int) -> None:
         await patience.repeat(partial(store.stage, entry, portion, number))
@@ -266,8 +267,8 @@ def layered(
     identities: Identities | None,
     bandwidth: rates.Bandwidth | None,
 ) -> Fetch:
-    """Wrap `fetch` in the layers of the run. The layer of the last line is the
-    outermost: it is called first."""
+    """Wrap `wire`, the function that sends a request, in the layers of the run. The
+    layer that is added last is called first."""
     plan, fetch = resources.plan, wire
     if bandwidth is not None:
         fetch = rates.Metered(fetch, bandwidth)
@@ -329,7 +330,8 @@ def through_spider(
 def _own_fetches(
     resources: RunResources, parts: VisitParts, scheduler: Scheduler, retries: Retries
 ) -> OwnFetches:
-    """Makes the requests of `self.fetch`: visits without a callback."""
+    """Build the object that sends the requests of a spider's `fetch`. They are sent
+    like requests for pages, but no callback is called."""
     plan, caught = resources.plan, Caught()
     own = msgspec.structs.replace(
         parts,
@@ -390,7 +392,8 @@ def _scope(resources: RunResources) -> Scope:
 
 
 def _names(resources: RunResources) -> NameTable | None:
-    """Return the table of host lookups; None if a layer may answer without a lookup."""
+    """Return the table of DNS lookups; None if a layer may answer requests without a
+    lookup, or if a proxy or transport looks names up."""
     plan = resources.plan
     if plan.options.layers or plan.spider.layers or not plan.client.looks_names_up:
         return None

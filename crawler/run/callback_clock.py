@@ -1,4 +1,5 @@
-"""The time limit of a callback, which is paused while `self.fetch` waits."""
+"""The time limit of a callback, which is paused while the callback waits for a response
+of the spider's `fetch`."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from contextlib import contextmanager
 
 
 class CallbackClock:
-    """Holds one deadline, which can also be set after the callback has begun to
-    wait."""
+    """Pauses the time limit of one callback. The limit may also be set after the
+    callback has begun to wait."""
 
     def __init__(self) -> None:
         self._limit: asyncio.Timeout | None = None
@@ -18,7 +19,8 @@ class CallbackClock:
 
     @contextmanager
     def keeping(self, limit: asyncio.Timeout) -> Iterator[None]:
-        """Apply the pauses to this time limit while the block runs."""
+        """Apply the pauses of this clock to the time limit `limit` while the block
+        runs."""
         self._limit = limit
         if self._waits:
             self._stop()

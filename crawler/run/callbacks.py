@@ -49,12 +49,12 @@ from crawler.spider.at_work import Receiving
 from crawler.stats import fill_words
 from crawler.store.base import Item, Portion
 
-#: Counter of XML documents in which a callback looked for links.
+#: Name of the counter of XML documents in which a callback looked for links.
 XML = "xml"
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 32 * 1024**2
-#: The results of a streamed page go to the store in portions of this many items or
-#: bytes.
+#: The results of a streamed page go to the store in portions of this many items, links
+#: or bytes.
 STAGE_ITEMS = 1_000
 STAGE_LINKS = 500
 STAGE_BYTES = 1024**2
@@ -71,7 +71,8 @@ class CallbackError(CrawlError):
         self.cause = cause
 
 
-#: Exceptions by which a callback decides about its page; its results are discarded.
+#: Exceptions that a callback raises to retry or to skip its page; the callback's
+#: results are discarded.
 DECISIONS = (Retry, Skip)
 
 
@@ -79,7 +80,7 @@ Stage = Callable[[Entry, Portion, int], Awaitable[None]]
 
 
 class Fetches(Protocol):
-    """Makes the requests of `self.fetch` for one page."""
+    """Sends the requests that a spider's `fetch` makes for one page."""
 
     made: Made
 
@@ -88,7 +89,8 @@ class Fetches(Protocol):
 
 
 class Fetching(Protocol):
-    """Creates an object that makes the `self.fetch` requests of one page."""
+    """Creates the objects that send the requests of a spider's `fetch`, one object for
+    each page."""
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Fetches: ...
     def for_start(self) -> Fetches: ...
@@ -96,19 +98,22 @@ class Fetching(Protocol):
 
 
 class Effects(msgspec.Struct):
-    """The results of a callback. If the page is streamed, its earlier results are
-    already in the store, as `portions` parts."""
+    """The results of a callback. The earlier results of a streamed page are already in
+    the store, in `portions` parts."""
 
     items: list[Item] = msgspec.field(default_factory=list)
     found: Discovered = msgspec.field(default_factory=Discovered)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     size: int = 0
     portions: int = 0
-    #: Counts from the spider's `count()`; None if it made none.
+    #: Counts that the callback made with the spider's `count()`; None if there are
+    #: none.
     counts: dict[str, int] | None = None
     #: Why the spider stops the crawl after this page; "" if it does not.
     stop: str = ""
-    #: The page's entry and the object that makes its fetches.
+    #: For the `fetch` requests of the callback: the page's entry, whether the page
+    #: itself was requested, the objects that send the requests, and the callback's
+    #: clock.
     entry: Entry | None = None
     is_asked: bool = True
     fetching: Fetching | None = None
@@ -120,7 +125,8 @@ class Effects(msgspec.Struct):
         return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Return a context in which bodies for the page's items are received."""
+        """Return a context manager whose value downloads the files of the page's
+        items."""
         return self._own_fetches("Files").receiving()
 
     def _own_fetches(self, call: str) -> Fetches:
@@ -136,10 +142,10 @@ class Effects(msgspec.Struct):
 
 
 class CallsBack(Protocol):
-    """Receives the responses and failures of visits, and calls the spider."""
+    """Calls the spider's callback with a response, or its errback with a failure."""
 
-    #: By page fingerprint: the requests that `self.fetch` has made, until the end of
-    #: the page's visit.
+    #: By page fingerprint: the counts of the requests that the spider's `fetch` made
+    #: for the page, until the page's outcome is built.
     fetched: dict[int, Made]
 
     async def page(self, entry: Entry, response: Response) -> Effects: ...
@@ -151,7 +157,8 @@ class CallsBack(Protocol):
 class Callbacks:
     """Calls the spider's methods; each worker handles one page at a time.
 
-    Over 15 methods: most are steps of one call, with shared limits and one clock.
+    This class has over 15 methods, because most of them are steps of one call, with
+    shared limits and one clock.
     """
 
     def __init__(
@@ -171,16 +178,16 @@ class Callbacks:
         is_around = type(spider).around is not Spider.around
         self._around = spider.around if is_around else None
         self._counted: set[str] = set()
-        #: Makes the requests of `self.fetch`; None outside of a crawl.
+        #: Sends the requests of the spider's `fetch`; None outside of a crawl.
         self.fetching: Fetching | None = None
-        #: By page fingerprint: the requests that `self.fetch` has made, until the end
-        #: of the page's visit.
+        #: By page fingerprint: the counts of the requests that the spider's `fetch`
+        #: made for the page, until the page's outcome is built.
         self.fetched: dict[int, Made] = {}
         self.selectors = SelectorWatch()
 
     def note_fetches(self, fingerprint: int, made: Made) -> None:
-        """Keep the requests that `self.fetch` made for a page until the page's outcome
-        is built."""
+        """Keep the counts of the requests that the spider's `fetch` made for a page,
+        until the page's outcome (its results) is built."""
         known = self.fetched.get(fingerprint)
         if known is None:
             self.fetched[fingerprint] = made
@@ -279,7 +286,8 @@ class Callbacks:
         """Await the callback's result. TimeoutError if the callback takes too long."""
         try:
             async with asyncio.timeout(self._timeout) as limit:
-                if stream is not None:  # the HTTP client limits the time for the body
+                # each piece of a streamed body restarts the time limit
+                if stream is not None:
                     tell = partial(self._prolong, limit)
                     stream.stream = ProgressBody(stream.stream, tell)
                 with clock.keeping(limit) if clock is not None else nullcontext():
@@ -288,7 +296,8 @@ class Callbacks:
             if not limit.expired():
                 raise
             raise TimeoutError(
-                f"{name} took over {self._timeout:g} s (crawl.callback_timeout)"
+                f"callback {name}() took over {self._timeout:g} s; make it faster, or "
+                "raise crawl.callback_timeout"
             ) from exc
 
     def _prolong(self, limit: asyncio.Timeout) -> None:
@@ -297,8 +306,8 @@ class Callbacks:
             limit.reschedule(asyncio.get_running_loop().time() + self._timeout)
 
     def _note(self, callback: str, page: Response | None, effects: Effects) -> None:
-        """Keep the requests that the callback made, and note the selectors that it
-        used."""
+        """Keep the counts of the `fetch` requests that the callback made, and note the
+        selectors that the callback used."""
         if effects.fetches is not None and effects.entry is not None:
             self.note_fetches(effects.entry.fingerprint, effects.fetches.made)
         parsed = None if page is None else page.parsed
@@ -415,8 +424,8 @@ def _add_fills(page: Page, effects: Effects) -> None:
 def resumed(
     begun: Coroutine[Any, Any, Any], waits_for: Any
 ) -> Generator[Any, Any, Any]:
-    """Run the rest of a coroutine that already waits for its first future,
-    `waits_for`."""
+    """Run a started coroutine to its end. `waits_for` is the future that the coroutine
+    waits for now."""
     while True:
         try:
             value = yield waits_for
@@ -431,9 +440,9 @@ def resumed(
 
 
 def _is_for_the_worker(exc: BaseException) -> bool:
-    """Return whether an exception cancels the crawl itself.
+    """Return whether an exception cancels the worker that runs the callback.
 
-    No other exception in a callback may end the worker, or the process.
+    Any other CancelledError or SystemExit in a callback makes only its page fail.
     """
     task = asyncio.current_task()
     is_cancelled = task is not None and task.cancelling() > 0

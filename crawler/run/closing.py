@@ -32,7 +32,8 @@ class Closing:
         self._run = run
         self._chain = chain
         self._dropped: dict[str, int] = {}
-        #: Counts made in `closing`; None if there are none.
+        #: Counts that `closing` made with the spider's `count()`; None if there are
+        #: none.
         self.counts: dict[str, int] | None = None
 
     async def fetch(self, request: Request) -> Response:
@@ -50,7 +51,7 @@ class Closing:
         )
 
     async def outcome(self, reason: FinishReason) -> Outcome | None:
-        """Run `closing`, and return its items as one outcome.
+        """Run `closing`, and return its items as one outcome, which the store commits.
 
         None if `closing` failed; the error has been logged.
         """

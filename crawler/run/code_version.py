@@ -24,8 +24,8 @@ from crawler.version import __version__
 
 #: Number of digits of the hash.
 _DIGITS = 12
-#: Number of bytes before the code in a compiled module. They include the date of the
-#: source, so the hash leaves them out.
+#: Number of bytes before the code in a compiled module (.pyc). The hash skips these
+#: bytes, because they include the date of the source.
 _HEAD_OF_COMPILED = 16
 _SUFFIXES = (".py", ".pyc")
 #: Top-level packages of a spider's base classes that are not the project's own.
@@ -35,7 +35,7 @@ _LIBRARY = Path(sysconfig.get_path("stdlib"))
 
 
 def code_version(spider: type[Spider]) -> str:
-    """Return the version of a spider's code: that of the crawler, and a hash.
+    """Return the version of a spider's code: the crawler's version, and a hash.
 
     A module without source counts by its compiled code, and its imports are not
     followed. A module without any file counts by its name.
@@ -47,8 +47,8 @@ def code_version(spider: type[Spider]) -> str:
 
 
 def code_files(spider: type[Spider]) -> dict[Path | str, bytes]:
-    """Return the files of the spider's code with a hash of each; a module without a
-    file is there by its name."""
+    """Return the hash of each file of the spider's code. A module without a file has
+    its name as the key."""
     sources = _Sources()
     modules = dict.fromkeys(each.__module__ for each in spider.__mro__)
     names = [name for name in modules if name.partition(".")[0] not in _NOT_OWN]
@@ -60,14 +60,13 @@ def code_files(spider: type[Spider]) -> dict[Path | str, bytes]:
 
 
 class _Sources:
-    """The files of the project's own modules, and the bytes of each file that enter the
-    hash."""
+    """Finds the files of the project's own modules, and the hash of each file."""
 
     def __init__(self) -> None:
         #: Top-level packages that count as the project's own even if they are
         #: installed.
         self.packages: set[str] = set()
-        #: The bytes by file, or by the name of a module without a file.
+        #: The hash of each file; a module without a file has its name as the key.
         self.found: dict[Path | str, bytes] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
         #: Sources whose imports are not followed yet: the text, and its package.

@@ -1,9 +1,10 @@
-"""Writes the outcomes of visits to the store: in order, many in one transaction.
+"""Writes outcomes to the store, in order, many in one transaction. An outcome is the
+result of fetching one page: its items, links and state.
 
-Rule: a group is the set of outcomes in one transaction. It holds the outcomes that
-arrived during the previous write. The group waits a moment for more outcomes, unless a
-worker needs the result of one. Each group costs one wait for the disk. A worker
-continues when its outcome is queued, and waits only while the queue is full.
+Rule: the outcomes of one transaction are a group. A group has the outcomes that arrived
+during the previous write. It waits a moment for more outcomes, unless a worker waits
+for the commit. Each group costs one wait for the disk. A worker continues when its
+outcome is queued, and waits only while the queue is full.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from crawler.store.base import Committed, Outcome
 MAX_WAITING = 500
 MAX_WAITING_BYTES = 16 * 1024**2
 MAX_GROUP = 250
-#: A group stops waiting for more outcomes at this number, or after this many seconds.
+#: A group of outcomes is committed when it has this many outcomes, or after a wait of
+#: this many seconds.
 ENOUGH = 100
 GATHER_SECONDS = 0.025
 #: Approximate size in bytes of a new request, and of a skipped link, without their
@@ -29,11 +31,11 @@ Landed = Callable[[Sequence[Outcome], Committed], None]
 
 
 class Committer:
-    """Queues outcomes, commits them in groups by `commit`, and then calls `landed` with
-    the committed group.
+    """Queues the outcomes of pages, commits them in groups by `commit`, and then calls
+    `landed` with the committed group.
 
-    `may_wait` returns whether every worker has other work, so that none waits for the
-    queued outcomes. Call `hurry` when this changes.
+    `may_wait` returns whether every worker has other work, so that no worker waits for
+    the queued outcomes. Call `hurry` when this changes.
     """
 
     def __init__(
@@ -104,7 +106,8 @@ class Committer:
         return len(self._waiting) >= ENOUGH or not self._room.is_set()
 
     async def _gather(self) -> None:
-        """Let more outcomes arrive, as long as no worker waits for the queued ones."""
+        """Wait a moment for more outcomes, unless a worker waits for the commit of the
+        queued outcomes."""
         if self._is_draining or self._is_enough or not self._may_wait():
             return
         self._hurried.clear()

@@ -1,5 +1,5 @@
-"""Marks each large page while it is parsed, so that a resumed run knows which page it
-was.
+"""Marks each large page while it is parsed, so that a resumed run knows which page
+ended the process.
 
 A page can end the process: the system kills a process that uses too much memory. The
 page is still pending then, so the resumed run would parse it again. The marks are in
@@ -22,7 +22,8 @@ _EMPTY = bytes(_SLOT.size)
 
 
 class CrashMarks:
-    """The marks in one file; without a path no marks are stored."""
+    """The marks of the pages that are being parsed, in one file; without a path no
+    marks are stored."""
 
     def __init__(self, path: Path | None, *, is_resumed: bool = False) -> None:
         self._path = path

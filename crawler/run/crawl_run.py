@@ -83,7 +83,7 @@ class CrawlRun:
         return self._plan.store.is_durable
 
     async def run(self) -> Report:
-        """Crawl to the end, publish, and report."""
+        """Crawl to the end, publish the outputs, and return the report."""
         async with StatusNotes(self.pulse(), self._plan.store) as notes:
             report = await self._run()
             reason = MAX_RUNTIME if self.engine.is_late else str(report.finish_reason)
@@ -107,11 +107,13 @@ class CrawlRun:
         async with self._watchdog:
             reason = await self.engine.run(draw_start=draw_start)
         self._assembled.observations.tell_given_up()
-        # The reader of standard output closed it early: the run counts as complete.
+        # The program that reads standard output has closed the pipe early, for example
+        # `head`: the run counts as complete.
         is_complete = reason.is_complete or isinstance(self.outputs.error, PipeClosed)
         if is_complete or (not self.is_durable and self.outputs.error is None):
             reason = await self._publish(reason)
-            # If the outputs could not be published, the same command publishes them.
+            # If the outputs could not be published, the run stays open, and the same
+            # command publishes them later.
             is_complete = is_complete and reason is not FinishReason.SINK_ERROR
         report = self.report(reason)
         find = self.outputs.written
@@ -184,7 +186,8 @@ class CrawlRun:
             min_items=plan.options.min_items,
             errors=plan.options.errors,
         )
-        # The reader of standard output closed it early, which is a good end.
+        # The program that reads standard output has closed the pipe early, for example
+        # `head`, which is a good end.
         had_enough = isinstance(self.outputs.error, PipeClosed)
         report.exit_code = 0 if had_enough else exit_code(report)
         if report.exit_code != POOR:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
-#: Normal links rarely lead this deep.
+#: The depth at which a warning begins; normal links rarely lead this deep.
 ALARM_DEPTH = 50
 
 
@@ -22,7 +22,8 @@ class Descent:
 
     @property
     def alarm(self) -> str:
-        """Text such as `depth 13,990 by ?n=`; "" while the crawl is not deep."""
+        """A warning such as `depth 13,990 by ?n=`: the depth, and the part of the URL
+        that changes; "" while the crawl is not deep."""
         if self.depth < ALARM_DEPTH:
             return ""
         return f"depth {self.depth:,} by {_changed(self._before, self._url)}"

@@ -14,7 +14,7 @@ from crawler.run.watchdog import BLOCKING
 from crawler.stats import DEFAULT_ERROR_RATE, FinishReason, Report, counted
 from crawler.store.base import DUPLICATE
 
-#: By filter: what to change so that the filter skips other links.
+#: By filter of links: the setting that decides which links the filter skips.
 _SETTINGS = {
     "scope": "the spider's `scope`",
     "depth": "crawl.depth",
@@ -23,7 +23,8 @@ _SETTINGS = {
     "max_url": "http.max_url",
     "patterns": "allow and deny in the spider",
 }
-# Other counts of skipped documents and requests: the noun, and the advice.
+# By reason why documents or requests were skipped: the noun for their number, and the
+# advice.
 _SKIPPED = {
     XML: (
         "XML document",

@@ -1,6 +1,7 @@
-"""The end of a visit: done, skipped, to be tried again, or failed for good.
+"""The end of a visit (one fetch of a page, with its callback): done, skipped, to be
+tried again, or failed for good.
 
-Rule: an outcome is a value; this module stores nothing and waits for nothing.
+Rule: each end is returned as an outcome, a value that the committer stores later.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ NO_RETRY = (
 
 
 class Endings:
-    """Makes the outcomes of visits, with the retry policy.
+    """Makes the outcome of each visit; the retry policy decides whether a page is tried
+    again.
 
     `wall` is the wall clock. `paused_for` returns how many seconds a host has been
-    paused so far; this time does not count against its requests.
+    paused so far; the time limit of the retries does not include these pauses.
     """
 
     def __init__(
@@ -62,8 +64,8 @@ class Endings:
         return outcome
 
     def waiting(self, visit: OpenVisit, seconds: float) -> Outcome:
-        """Return the outcome of an entry that waits because the route to the host is
-        paused.
+        """Return the outcome of an entry that waits because the route to the host (its
+        proxy, or the direct connection) is paused.
 
         The wait does not count as a try.
         """
@@ -82,7 +84,8 @@ class Endings:
     async def ended(
         self, visit: OpenVisit, why: FetchError, response: Response
     ) -> Outcome:
-        """Return the outcome for a response that the spider does not accept: skipped.
+        """Return the outcome for a response that the spider does not accept: the page
+        is skipped.
 
         If the request has an errback, the entry fails instead, so that the errback is
         called.
@@ -114,7 +117,7 @@ class Endings:
         return outcome
 
     def left(self, visit: OpenVisit, skip: Skip, response: Response | None) -> Outcome:
-        """Return the outcome for a Skip that the spider raised: skipped."""
+        """Return the outcome for a Skip that the spider raised: the page is skipped."""
         if response is not None:
             visit.note(response)
         return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
@@ -137,8 +140,8 @@ class Endings:
         at_least: float = 0.0,
         verdict: Verdict = NO_CONSEQUENCE,
     ) -> Outcome:
-        """Return an outcome to try again, if the reason and the retry policy allow it;
-        else a failure."""
+        """Return an outcome that schedules another try, if the reason and the retry
+        policy allow one; else a final failure."""
         pause = self._pause(visit.entry, exc, verdict)
         if pause is None:
             return await self.failed(visit, exc, response)

@@ -39,14 +39,15 @@ from crawler.store.base import Committed, Facts, Outcome, State, Store
 
 logger = logging.getLogger(__name__)
 
-#: Maximum number of hosts whose queues are refilled between two commits.
+#: Maximum number of hosts for which entries are loaded from the store at the same time.
 REFILLS = 16
 
 
 class Limits(msgspec.Struct, frozen=True):
     """Limits that end a run early; None: no limit.
 
-    The scheduler enforces the limit on pages: it takes a permit before each request.
+    The scheduler enforces the limit on pages: before each request it takes a page
+    permit (the right to fetch one page of the run).
     """
 
     items: int | None = None
@@ -55,12 +56,13 @@ class Limits(msgspec.Struct, frozen=True):
     max_runtime: float | None = None
     #: Why the spider stopped the run in an earlier process; "" if it did not.
     stopped: str = ""
-    #: How the run ended in an earlier process, which had committed the last items; None
-    #: if the run has not ended.
+    #: How the run ended in an earlier process that had committed the items of the
+    #: spider's `closing`; None if there was no such process.
     ended: FinishReason | None = None
-    #: The limit on pages of the whole run; only displays use it here.
+    #: Maximum number of pages of the whole run. The engine only shows this limit; the
+    #: scheduler enforces it.
     pages: int | None = None
-    #: Limit on failed pages.
+    #: Number of failed pages at which the run ends.
     errors: int | None = None
 
 
@@ -74,17 +76,18 @@ class EngineParts(msgspec.Struct):
     robots: RobotsTable | None
     outputs: Outputs
     closing: Closing | None = None
-    #: None if the run cannot be resumed.
+    #: Finds attributes that the spider has set, because a resumed run loses them; None
+    #: if the run cannot be resumed.
     attributes: SpiderAttributes | None = None
     #: Ends a complete crawl for all processes that share the run; None if no other
     #: process can share it.
     settle: Callable[[FinishReason], Awaitable[None]] | None = None
-    #: Repeats writes while the store cannot be written.
+    #: Repeats a failed write until the store can be written again.
     patience: StoreRetry = msgspec.field(default_factory=StoreRetry)
 
 
-# Over 15 methods and 12 attributes: the limits, state and steps of a run belong
-# together.
+# This class has over 15 methods and 12 attributes, because the limits, state and steps
+# of a run belong together.
 class Engine:
     """Drives one crawl from its first request to its last commit."""
 
@@ -104,7 +107,8 @@ class Engine:
         self._worker_count = workers
         self._grace = grace
         self._wall_clock = wall_clock
-        # A group may wait for more outcomes as long as every worker has work.
+        # A group of outcomes may wait for more outcomes as long as every worker has
+        # work.
         scheduler = parts.scheduler
         self._committer = Committer(
             self._commit, self._landed, lambda: not scheduler.has_idle
@@ -116,7 +120,7 @@ class Engine:
         #: many; and workers that were added to replace waiting ones.
         self._spare = self._added = 0
         self._is_full = False
-        #: Failed pages, including uncommitted ones.
+        #: Number of failed pages, including pages that are not committed yet.
         self._failed = 0
         self.progress = progress
         self._observers = observers
@@ -132,7 +136,8 @@ class Engine:
     async def run(self, *, draw_start: bool = True) -> FinishReason:
         """Crawl until no work is left, a limit is reached or `stop` is called."""
         parts = self._parts
-        if self._has_enough_items:  # an earlier process may have reached the limit
+        # an earlier process may have reached the limit on items
+        if self._has_enough_items:
             self.stop(FinishReason.ITEMS_LIMIT)
         self._failed = self.progress.counters.failed
         self._count_failures(0)
@@ -251,8 +256,8 @@ class Engine:
                 workers.start_soon(self._work)
 
     async def _work(self) -> None:
-        """Run one worker: take a turn, visit the entry, queue the outcome. A worker
-        never sleeps."""
+        """Run one worker: take a request from the scheduler, visit its page, queue the
+        outcome. A worker never sleeps, because the scheduler keeps the pace."""
         parts = self._parts
         async for turn in parts.scheduler:
             if isinstance(turn, RobotsTurn):
@@ -272,7 +277,8 @@ class Engine:
             # the error was already passed to `_output_failed`
             with contextlib.suppress(SinkError):
                 await parts.outputs.room()
-            if self._spare:  # the worker that this worker replaced continues
+            # this worker stood in for a waiting worker, which continues now
+            if self._spare:
                 self._spare -= 1
                 self._added -= 1
                 return
@@ -280,7 +286,7 @@ class Engine:
     @contextlib.contextmanager
     def stand_in(self) -> Iterator[None]:
         """Let another worker run while this worker waits inside its visit, for example
-        for `self.fetch`."""
+        for a response of the spider's `fetch`."""
         if self._spare:
             self._spare -= 1
         elif self._added < self._worker_count and self._workers is not None:
@@ -310,12 +316,12 @@ class Engine:
             return Outcome(entry, State.FAILED, str(Reason.INTERNAL_ERROR), repr(exc))
 
     async def _commit(self, group: Sequence[Outcome]) -> Committed:
-        """Commit a group. While the disk is full the crawl waits; if the wait is too
-        long, the crawl stops gracefully."""
+        """Commit a group of outcomes. While the disk is full the crawl waits; if the
+        wait is too long, the crawl stops gracefully."""
         committed = Committed()
         is_full = self._is_full and not group[0].is_closing
         if self.store_error is not None or is_full or self.is_given_up:
-            return committed  # uncommitted outcomes stay pending
+            return committed  # pages without a committed outcome stay pending
         self._note_attributes(group[0])
         limit = self._limits.items
         commit = partial(self._parts.store.commit, group, items_limit=limit)
@@ -325,7 +331,11 @@ class Engine:
         except LeaseLost as exc:
             self.give_up(exc)
         except StoreError as exc:
-            logger.error("%s; the crawl stops, and can be resumed later", exc)
+            logger.error(
+                "Could not store the results of pages: %s; the crawl stops, and can "
+                "be resumed",
+                exc,
+            )
             self.store_error = exc
             self.stop(FinishReason.SINK_ERROR, grace=0)
         return committed
@@ -339,8 +349,8 @@ class Engine:
             outcome.facts.attributes |= names
 
     def _landed(self, group: Sequence[Outcome], committed: Committed) -> None:
-        """After a commit: count, pass new requests to the scheduler, and wake the
-        sinks."""
+        """After a commit: call the observers, pass new requests to the scheduler, and
+        wake the outputs."""
         observers, scheduler = self._observers, self._parts.scheduler
         settled, sources = [], 0
         clock = anyio.current_time() - self._wall_clock()

@@ -1,6 +1,6 @@
-"""Waits until another process releases a host, for a request of `self.fetch`.
+"""Waits until another process releases a host, for a request of a spider's `fetch`.
 
-The process tells the others which shards it waits for. A shard is a fixed part of all
+The process tells the others which shards it waits for. A shard is a fixed group of
 hosts; each shard is owned by one process. The owner of a wanted shard starts no new
 requests to its hosts, and releases the shard once no request to them is in flight.
 
@@ -23,7 +23,7 @@ PATIENCE = 60.0
 
 class HandOver:
     """The shards that this process waits for, and its own shards that other processes
-    wait for.
+    wait for. A shard is a group of hosts that one process owns.
 
     Times are the event loop's.
     """
@@ -31,10 +31,10 @@ class HandOver:
     def __init__(self, team: Team) -> None:
         self._team = team
         self._loop = asyncio.get_running_loop()
-        #: By shard: how many requests wait for this shard.
+        #: By shard (a group of hosts): how many requests wait for this shard.
         self._awaited: Counter[int] = Counter()
-        #: By shard: when this process received the shard; shards that it had from the
-        #: start are missing.
+        #: By shard (a group of hosts): when this process received the shard; shards
+        #: that it had from the start are missing.
         self._gained_at: dict[int, float] = {}
         self._begun = self._loop.time()
         self._called: frozenset[int] = frozenset()
@@ -42,19 +42,19 @@ class HandOver:
 
     @property
     def wanted(self) -> frozenset[int]:
-        """The shards of other processes that requests wait for."""
+        """The shards (groups of hosts) of other processes that requests wait for."""
         return frozenset(self._awaited)
 
     def note(self, gained: frozenset[int], called: frozenset[int]) -> None:
-        """Note the result of a lease renewal: received shards, and own shards that
-        others want."""
+        """Note the result of a lease renewal: the shards (groups of hosts) that this
+        process has received, and its own shards that other processes want."""
         self._gained_at.update(dict.fromkeys(gained, self._loop.time()))
         self._called = called
         self._change.set()
         self._change = asyncio.Event()
 
     def gained_at(self, host: str) -> float:
-        """Return since when this process has owned the host."""
+        """Return the time from which on this process has owned the host."""
         return self._gained_at.get(shard_of(host), self._begun)
 
     def may_ask(self, host: str, home: str) -> bool:
@@ -69,28 +69,29 @@ class HandOver:
     async def wait(self, host: str, home: str) -> None:
         """Wait until this process owns the host.
 
-        FetchError if its owner waits for `home`, or does not release the host in time.
+        FetchError if the host's owner waits for `home`, or does not release the host in
+        time.
         """
         wanted = Counter([shard_of(host)])
+        owner = f"another process of this run owns {host}"
         self._awaited += wanted
         try:
             async with asyncio.timeout(PATIENCE):
                 while not self._team.owns(host):
                     if home and shard_of(home) in self._called:
-                        raise _not_ours(host, f"and waits for {home}")
+                        raise _not_sent(f"{owner}, and waits for {home}")
                     await self._change.wait()
         except TimeoutError:
-            why = f"and did not release it within {PATIENCE:g} s"
-            raise _not_ours(host, why) from None
+            why = f"{owner}, and did not release it within {PATIENCE:g} s"
+            raise _not_sent(why) from None
         finally:
             self._awaited -= wanted
 
 
-def _not_ours(host: str, why: str) -> FetchError:
+def _not_sent(why: str) -> FetchError:
     return FetchError(
         Reason.DEADLINE,
-        f"not sent: another process of this run owns {host}, {why}; "
-        "to fetch from many sites, yield Requests",
+        f"the request was not sent: {why}; to fetch from many sites, yield Requests",
         blame=Blame.PAGE,
         is_free=True,
     )

@@ -1,4 +1,5 @@
-"""Runs the spider's hooks: their time limit, and `self.fetch`.
+"""Runs the spider's hooks (`prepare` and logins) with a time limit. A hook may use the
+spider's `fetch`.
 
 `prepare` and the logins of sessions run inside the visit of a request. A turn is the
 permission to send one request to a host now. While a hook waits, other requests may use
@@ -22,7 +23,8 @@ from crawler.spider import at_work
 
 
 class HookWork:
-    """Runs hooks, each for at most `seconds`; the engine sets `fetches`."""
+    """Runs a spider's hooks, each for at most `seconds`. `fetches` sends the requests
+    of the spider's `fetch` in hooks; it is set before the crawl begins."""
 
     def __init__(self, callbacks: Callbacks, seconds: float) -> None:
         self._callbacks = callbacks
@@ -30,8 +32,8 @@ class HookWork:
         self.fetches: OwnFetches | None = None
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
-        """Run the hook and return its result, awaited if needed. `self.fetch` in the
-        hook uses this session."""
+        """Run the hook and return its result, awaited if needed. `session` is the
+        session of the requests that the hook makes with `fetch`."""
         assert self.fetches is not None
         entry, clock = visited.get(), CallbackClock()
         work = self.fetches.for_hook(entry, session, clock)
@@ -46,8 +48,8 @@ class HookWork:
                     self._callbacks.note_fetches(entry.fingerprint, work.made)
 
     async def _rest(self, made: Any, clock: CallbackClock) -> Any:
-        """Await a hook. Only a hook that has to wait lends its request's turn to others
-        and gets a time limit."""
+        """Await a hook. Only a hook that has to wait gets a time limit, and lends its
+        request's turn (the right to send one request to the host) to other requests."""
         coroutine = made if inspect.iscoroutine(made) else _awaited(made)
         try:
             waits_for = coroutine.send(None)
@@ -62,12 +64,14 @@ class HookWork:
             if not limit.expired():
                 raise
             raise TimeoutError(
-                f"it took over {self._seconds:g} s (crawl.callback_timeout)"
+                f"the hook took over {self._seconds:g} s; make it faster, or raise "
+                "crawl.callback_timeout"
             ) from exc
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:
-        """Lend the request's turn to others during a wait."""
+        """Let other requests to the host use the turn of the hook's request (its right
+        to be sent now) while the block runs."""
         entry, fetches = visited.get(), self.fetches
         if entry is None or fetches is None:
             yield

@@ -76,7 +76,8 @@ class LinkFilter:
         #: identifies it.
         self.form = form
         self._scope = scope
-        #: Host names that a person gave as start URLs; they may have private addresses.
+        #: Host names of the start URLs that a person gave; these hosts may have private
+        #: addresses.
         self.start_names = set() if start_names is None else start_names
         #: Origins of the start URLs; only they get the client's credentials.
         self.start_origins = set() if start_origins is None else start_origins
@@ -85,8 +86,8 @@ class LinkFilter:
         self._resolver = Resolver(max_url=max_url, form=form)
         self._known = known
         self._left_out = left_out
-        #: Requests of `start()` so far; a second run of `start()` yields the same
-        #: requests.
+        #: Number of requests of `start()` so far. It numbers the requests, because a
+        #: second run of `start()`, after a crash, yields the same requests.
         self._starts = 0
         #: The filters in the order of their use.
         self._filters: list[tuple[str, Filter]] = [
@@ -141,7 +142,8 @@ class LinkFilter:
         known, allow, deny = self._known, batch.allow, batch.deny
         too_long = self._resolver.rejected["too_long"]
         for link in self._resolver.resolve_all(batch.base_url, batch.references):
-            # Nine of ten links are already known, at the same or a lower depth.
+            # Nine of ten links are already known, at the same or a lower depth, so this
+            # check is the first.
             if known.get(link.fingerprint, _FAR) > depth:
                 if is_wanted(link.url, allow, deny):
                     self._link(parent, batch, link, depth, found)
@@ -195,7 +197,8 @@ class LinkFilter:
         for name, allows in self._filters:
             if not allows(url, host, depth):
                 if name == EXTENSION and batch.options.stream:
-                    continue  # a streamed request is meant for a file
+                    # streamed requests are meant for files, so no extension is skipped
+                    continue
                 self._reject(parent, link, name, found)
                 return
         request = Request.build(
@@ -232,8 +235,8 @@ class LinkFilter:
         origin = parent.fingerprint if parent else 0
         ordinal = 0
         if not request.options.once:
-            # A second run of the same page, or of `start()`, must make the same
-            # request.
+            # A second run of the same page, or of `start()`, must lead to the same
+            # fingerprint.
             ordinal = urls.fingerprint("ordinal", f"{origin}:{number}")
         entry = Entry(
             request.fingerprint(ordinal, self.form),

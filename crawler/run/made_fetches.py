@@ -1,5 +1,5 @@
-"""Counts the `self.fetch` requests of a page; they are counted and logged with the
-page."""
+"""Counts the requests that a spider's `fetch` makes for a page; they are stored and
+logged together with the page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ MAX_TEXT = 400
 
 
 class Made(msgspec.Struct):
-    """The fetches of one page, to be added to its outcome."""
+    """The requests that the spider's `fetch` made for one page. They become a part of
+    the page's outcome (its results)."""
 
     answers: list[Answer] = []
     texts: list[str] = []
     count: int = 0
-    #: The number of calls of `self.fetch`, which is limited.
+    #: Number of calls of the spider's `fetch` for this page, which is limited.
     asked: int = 0
 
     def add(self, outcome: Outcome) -> None:
@@ -29,7 +30,7 @@ class Made(msgspec.Struct):
         self.texts.append(f"{outcome.entry.url} ({said})")
 
     def merge(self, other: Made) -> None:
-        """Add the fetches of another part of the same visit."""
+        """Add the requests of another step of the same visit, for example of a hook."""
         self.answers += other.answers
         self.texts += other.texts
         self.count += other.count

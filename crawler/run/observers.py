@@ -1,5 +1,5 @@
-"""Observers: objects that the crawl calls with every committed outcome and every change
-of a host's pace.
+"""Observers: objects that the crawl calls with every committed outcome (the result of
+fetching one page) and every change of a host's pace.
 
     class Slow(Observer):
         def landed(self, outcome: Outcome) -> None:
@@ -109,7 +109,8 @@ class Progress(Observer):
         self._clock = clock
 
     def landed(self, outcome: Outcome) -> None:
-        """Note the host, and whether the route to it is paused."""
+        """Note the host and the depth of a page, and whether the route to the host (its
+        proxy) is paused."""
         if outcome.entry is None:
             return
         entry = outcome.entry
@@ -138,9 +139,9 @@ class Observations(Observer):
     the hosts of skipped links."""
 
     def __init__(self) -> None:
-        #: By reason: the first failed URL, and its one-line detail.
+        #: By reason of failure: the first failed URL, and its one-line detail.
         self.samples: dict[str, tuple[str, str]] = {}
-        #: The requests of the samples.
+        #: By reason of failure: the request of the URL in `samples`.
         self.requests: dict[str, Request] = {}
         #: By filter: the hosts of skipped links, with their counts.
         self.left_out: dict[str, Counter[str]] = {}
@@ -173,7 +174,8 @@ class Observations(Observer):
             self.given_up.setdefault(change.host, (0, ""))
 
     def tell_given_up(self) -> None:
-        """Log how many URLs of each such host failed without a request."""
+        """Log, for each host that the crawl gave up, how many URLs failed without a
+        request."""
         for host, (amount, detail) in self.given_up.items():
             if amount:
                 what = "1 URL" if amount == 1 else f"{amount:,} URLs"

@@ -1,4 +1,4 @@
-"""Opens the resources of a run in the order of the lines, and closes them in reverse
+"""Opens the resources of a run one after the other, and closes them in reverse
 order."""
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def open_run(
         outputs = await stack.enter_async_context(
             await _outputs(plan, opening, run, sink)
         )
-        # An earlier process may have committed items that are not written yet.
+        # An earlier process may have committed items that are not in the outputs yet.
         outputs.wake(opening.sequence)
         resources = RunResources(
             plan, opening, run, pages, chain, outputs, progress, known

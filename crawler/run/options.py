@@ -20,20 +20,22 @@ from crawler.spider import Spider
 from crawler.store.base import Store
 
 
-# Over 12 attributes: a plain value with one field for each option of a run.
+# This class has over 12 attributes, because it is a plain value with one field for each
+# option of a run.
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one run, besides spider and settings."""
 
     #: The name under which the state is stored; None: the state is kept in memory.
     job: str | None = None
-    #: Where items go: paths and URIs, "-", descriptions or sinks; None: as the spider
-    #: says. In a name {run} is the run's number, {job} the job and {type} the item's
-    #: type. {date} is the day on which the run began, in `zone`.
+    #: Where items go: paths and URIs, "-", descriptions or sinks; None: the spider's
+    #: `outputs`. In a name {run} is the run's number, {job} the job and {type} the
+    #: item's type. {date} is the day on which the run began, in `zone`.
     outputs: tuple[str | OutputSpec | Sink, ...] | None = None
     #: A file of URLs, one on each line, instead of the spider's start URLs; "-" is
     #: standard input.
     urls: Path | str | None = None
-    #: Limits: this number of pages and of items, exactly; this number of seconds.
+    #: Limits of the run: the exact number of pages and of items, and the number of
+    #: seconds.
     pages: int | None = None
     items: int | None = None
     time: float | None = None
@@ -45,10 +47,12 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     #: Only join the unfinished run of a shared store. Another process leads that run.
     joins: bool = False
-    #: Replace, or continue, output files that this job did not publish.
+    #: Replace (`overwrite`) or continue (`append`) output files that this job did not
+    #: publish.
     overwrite: bool = False
     append: bool = False
-    #: Thresholds: if one is exceeded, a complete run is a bad run (exit code 3).
+    #: Quality limits: a complete run with a higher error rate, or with fewer items, is
+    #: a bad run (exit code 3).
     max_error_rate: float | None = None
     min_items: int = 0
     #: The store of the run's state, in place of the one that `[storage]` and `job`
@@ -59,9 +63,11 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     wall_clock: Callable[[], float] = wall_time
     #: A transport of httpx in place of the crawler's own HTTP client.
     transport: AsyncBaseTransport | None = None
-    #: Layers between a visit and the wire, the outermost first; see crawler.layers.
+    #: Functions that wrap the sending of each request, the outermost first; see
+    #: crawler.layers.
     layers: tuple[Layer, ...] = ()
-    #: Called with every committed outcome and every change of pace.
+    #: Objects that are called with the result of each page after its commit, and with
+    #: each change of a host's pace.
     observers: tuple[Observer, ...] = ()
     #: Maximum number of requests in flight by `Request.kind`: {"browser": 2} allows two
     #: requests of kind "browser". Other kinds have no limit.

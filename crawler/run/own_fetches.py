@@ -1,4 +1,4 @@
-"""`self.fetch`: an extra request during a callback, `start()` or a hook.
+"""A spider's `fetch`: an extra request during a callback, `start()` or a hook.
 
 The crawl's pace, robots.txt, retries, cookies and layers apply to the request. The
 request is not stored. So after a crash the crawl fetches the page again, and the
@@ -6,7 +6,7 @@ callback makes the request again.
 
 Rule: the request never waits for a worker, so it cannot deadlock. A turn is the
 permission to send one request to a host now. While a page waits for a response of
-`self.fetch`, its own turn is returned, and another worker works.
+`fetch`, its own turn is returned, and another worker runs instead.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ class OwnEntry(Entry):
 
 
 class Unchanged:
-    """Stands in for the sessions. It reports no changed cookies, because the next page
-    commits them."""
+    """Takes the place of the sessions for requests of a spider's `fetch`. It reports no
+    changed cookies, because the commit of the next page stores them."""
 
     def changes(self) -> dict[tuple[str, str], bytes]:
         return {}
 
 
 class Caught:
-    """Stands in for the callbacks. It keeps the response for the caller of
-    `self.fetch`."""
+    """Takes the place of the callbacks for requests of a spider's `fetch`: it keeps the
+    response for the caller of `fetch`."""
 
     def __init__(self) -> None:
         self.fetched: dict[int, Made] = {}
@@ -83,7 +83,7 @@ class Caught:
 
 
 class OwnFetches:
-    """Makes the requests of `self.fetch`."""
+    """Sends the requests of a spider's `fetch`."""
 
     def __init__(
         self,
@@ -97,35 +97,35 @@ class OwnFetches:
         self._robots = robots
         self._clocks = clocks
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        #: Lets another worker work while this worker waits inside its visit.
+        #: Returns a context manager that lets another worker run while this worker
+        #: waits inside its visit.
         self.stand_in: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> PageFetches:
-        """Return the object that makes the `self.fetch` requests of a page during its
-        callback."""
+        """Return the object that sends the `fetch` requests of a page's callback."""
         return PageFetches(self, self._scheduler, entry, clock)
 
     def for_start(self) -> StartFetches:
-        """Return the object that makes the `self.fetch` requests of `start()`."""
+        """Return the object that sends the `fetch` requests of `start()`."""
         return StartFetches(self)
 
     def for_hook(
         self, entry: Entry | None, session: str, clock: CallbackClock
     ) -> HookFetches:
-        """Return the object that makes the `self.fetch` requests of a hook, which runs
+        """Return the object that sends the `fetch` requests of a hook, which runs
         before its entry is requested."""
         return HookFetches(self, entry, session, clock)
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
         """Note that a callback begins to wait. The body of its page has been read, so
-        the page's turn is returned."""
+        the page's turn (the right to send one request to the host) is returned."""
         if not isinstance(entry, OwnEntry):
             self._scheduler.free(entry, asked=asked)
 
     @asynccontextmanager
     async def lent(self, entry: Entry) -> AsyncIterator[None]:
-        """Lend the turn of a request to others while the block runs. The request has
-        not been sent yet."""
+        """Let other requests to the host use the turn of a request (its right to be
+        sent now) while the block runs. The request has not been sent yet."""
         async with self._scheduler.lent(entry):
             with self.stand_in():
                 yield
@@ -155,7 +155,8 @@ class OwnFetches:
     ) -> Response:
         """Like `response`, but `receiver` reads the body.
 
-        The number of these fetches is not limited, because the number of items is.
+        The number of these requests is not limited, because the number of items
+        is limited.
         """
         entry = _entry_of(request, page)
         entry.receiver = receiver
@@ -213,8 +214,8 @@ class OwnFetches:
 
 
 class PageFetches:
-    """Makes the requests of a callback or errback. Its page has already used its
-    turn."""
+    """Sends the `fetch` requests of a callback or errback. The page of the callback no
+    longer needs its turn (the right to send one request to its host)."""
 
     def __init__(
         self,
@@ -230,8 +231,8 @@ class PageFetches:
         self.made = Made()
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request. It uses the session and the proxy of the page, unless it
-        names others."""
+        """Fetch the request with the session and the proxy of the page, unless the
+        request names its own."""
         entry = self._entry
         if isinstance(entry, OwnEntry):
             raise ConfigError(
@@ -244,13 +245,14 @@ class PageFetches:
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
-        """Return a context in which bodies for the page's items are received."""
+        """Return a context manager whose value downloads the files of the page's
+        items."""
         with self._waiting():
             yield self
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
         """Fetch the request with the page's session and proxy; `receiver` reads the
-        body."""
+        response's body."""
         entry = self._entry
         request = _inheriting(request, entry.request, "file")
         self.made.count += 1
@@ -267,7 +269,7 @@ class PageFetches:
 
 
 class StartFetches:
-    """Makes the requests of `start()`: no page and no worker waits for them."""
+    """Sends the `fetch` requests of `start()`: no page and no worker waits for them."""
 
     def __init__(self, fetches: OwnFetches) -> None:
         self._fetches = fetches
@@ -280,19 +282,21 @@ class StartFetches:
 
     @contextmanager
     def receiving(self) -> Iterator[Receiving]:
-        """Return a context in which bodies for the items of `start()` are received."""
+        """Return a context manager whose value downloads the files of items from
+        `start()`."""
         yield self
 
     async def receive(self, request: Request, receiver: Receiver) -> Response:
-        """Fetch the request; `receiver` reads the body."""
+        """Fetch the request; `receiver` reads the response's body."""
         request = _inheriting(request, request, "file")
         self.made.count += 1
         return await self._fetches.received(request, self.made, None, receiver)
 
 
 class HookFetches:
-    """Makes the requests of a hook, which runs before its own request is sent.
-    Meanwhile `HookWork` lends the turn of that request to others."""
+    """Sends the `fetch` requests of a hook, which runs before its own request is sent.
+    Meanwhile `HookWork` lends the turn of that request (its right to be sent now) to
+    other requests."""
 
     def __init__(
         self,
@@ -317,7 +321,7 @@ class HookFetches:
 
     @counts.setter
     def counts(self, counts: dict[str, int] | None) -> None:
-        raise AttributeError("prepare() and logins have no counts")
+        raise AttributeError("prepare() and logins have no counts; count in a callback")
 
     def receiving(self) -> AbstractContextManager[Receiving]:
         """Raise ConfigError: a hook yields no items, so it receives no files."""
@@ -366,8 +370,8 @@ def _moved(target: Entry, home: str) -> OwnEntry:
 def _inheriting(
     request: Request, page: Request, purpose: Purpose, session: str = ""
 ) -> Request:
-    """Return the request; it gets the session and the proxy of its page, unless it
-    names others."""
+    """Return the request with the session and the proxy of its page, unless the request
+    names its own."""
     own, of_page = request.options, page.options
     if purpose != "file" and (own.stream or own.errback):
         raise ConfigError(
@@ -384,8 +388,8 @@ def _inheriting(
 
 
 def _error(request: Request, outcome: Outcome) -> FetchError:
-    """Return the error for a missing response. It blames the page, not the host,
-    because the host has answered."""
+    """Return the error of a `fetch` without a usable response. The error does not slow
+    down the page's host, because that host has answered."""
     reason, detail = outcome.reason, outcome.detail
     if outcome.state is State.REDIRECTED:
         reason, detail = Reason.REDIRECT_INVALID, f"{detail} is out of scope"

@@ -1,4 +1,4 @@
-"""Gives turns to the requests of `self.fetch`, which are not in the frontier.
+"""Gives turns to the requests of a spider's `fetch`, which are not in the frontier.
 
 A turn is the permission to send one request to a host now. These requests keep the pace
 of their host. They go before the host's queued entries, because a half-finished page
@@ -20,7 +20,8 @@ from crawler.request import Entry
 
 
 class OwnTurns:
-    """Hands out turns of hosts; the request that has waited longest is first.
+    """Hands out turns of hosts (rights to send one request); the request that has
+    waited longest is first.
 
     At the end of a turn the scheduler calls `wake` for the host.
     """
@@ -45,8 +46,8 @@ class OwnTurns:
         return bool(self._waiting)
 
     async def take(self, host: str, kind: str = "") -> None:
-        """Wait until the host has a free turn and the ceiling of the kind allows a
-        request; take both. The caller gives both back."""
+        """Wait until the host has a free turn and the limit on the kind of requests
+        allows one more; take both. The caller gives both back."""
         turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting.setdefault(host, deque()).append((turn, kind))
         self.wake(host)

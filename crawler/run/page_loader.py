@@ -1,5 +1,5 @@
-"""Prepares a page for its callback: parses a suspicious page in a child process first,
-and a large page in a thread.
+"""Prepares a page for its callback: parses a suspicious page (its parse could take
+long) in a child process first, and a large page in a thread.
 
 Rule: the event loop never waits for the parse of a large or suspicious page. Small
 ordinary pages are parsed when the callback needs them.
@@ -32,7 +32,8 @@ PARSE_IN_THREAD = 256 * 1024
 #: After this many processes have ended while parsing a page, the page is not parsed
 #: again.
 MAX_ENDS = 2
-#: A node usually takes at least this many bytes in the source of a page.
+#: A node usually takes at least this many bytes of a page's source, so its size limits
+#: the number of nodes.
 BYTES_PER_NODE = 2
 
 
@@ -98,7 +99,7 @@ class PageLoader:
         first."""
         if must_be_tried or page.suspicion:
             page.verdict = self._tried(page)
-        # The callback gets the same error when it uses the page.
+        # Ignore the error here: the callback gets the same error when it uses the page.
         with contextlib.suppress(CrawlError, ValueError):
             if page.root and page.has_many_links:
                 page.first_links  # noqa: B018 - it goes through the page
@@ -162,8 +163,8 @@ class NodeRoom:
 
 
 class HeldBody:
-    """A body that frees its page's share of the node limit when the response is
-    closed."""
+    """A response body that frees its page's share of the limit on parsed nodes when the
+    response is closed."""
 
     def __init__(self, body: BodyStream, release: Callable[[], None]) -> None:
         self._body = body

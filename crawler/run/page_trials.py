@@ -19,8 +19,8 @@ from crawler.web.html_trial import HEADER, TrialVerdict
 #: CPU seconds that a parse may take: a fixed part, and a part for each byte of the
 #: page. This is ten times the usual need.
 SECONDS, SECONDS_PER_BYTE = 0.5, 150e-9
-#: Seconds of elapsed time, because the machine may be busy: in addition for a page, and
-#: for the start of the child.
+#: Limit of elapsed time, because the machine may be busy: this many times the CPU
+#: seconds of a page, and this many seconds for the start of the child.
 _PATIENCE, _START_SECONDS = 10, 10
 
 

@@ -1,40 +1,43 @@
 """How many page permits a process takes from its run in advance.
 
 If a run over several processes has a limit on pages, a process needs a permit for each
-page, and takes permits only when it renews its lease ("at a beat"). With too few it
-would wait for the next beat; with too many it would keep them from the other processes,
-while the run has none left. So it holds about twice as many as it uses until the next
-beat, and returns what is far beyond that.
+page. It gets permits only when it renews its lease (usually every 0.5 s). With too few
+permits it would wait for the next renewal; with too many it would keep them from the
+other processes, while the run has none left. So it holds about twice as many permits as
+it uses between two renewals, and returns permits far beyond this number.
 """
 
 from __future__ import annotations
 
 import math
 
-#: A process that holds no permit takes at least this many.
+#: A process that holds no page permit takes at least this many permits.
 FIRST = 16
-#: Factor by which a process that used up its permits takes more than it seems to use.
+#: A process that has used up its page permits takes this many times as many as it used,
+#: because it could have used more.
 GROWTH = 4
 
 
 class PermitDemand:
-    """The demand of one process. Times are in seconds, of any one clock."""
+    """How many page permits one process needs; a permit is the right to fetch one page
+    of the run. Times are seconds of any one clock."""
 
     def __init__(self, beat: float, now: float) -> None:
         """`beat`: seconds between two renewals of the lease."""
         self._beat = beat
         self._asked_at = now
-        #: Number of permits that were held after the last beat.
+        #: Number of page permits that were held after the last renewal of the lease.
         self._held = 0
-        #: Permits used in a second; falls slowly.
+        #: Page permits used per second; the value falls by at most half at each renewal
+        #: of the lease.
         self._rate = 0.0
-        #: Whether the process had used up its permits at the last beat, and received
-        #: more: the next beat should come soon.
+        #: Whether the process had used up its page permits at the last renewal of its
+        #: lease, and received more. If so, the next renewal should come soon.
         self.is_growing = False
 
     def wanted(self, held: int, has_work: bool, now: float) -> int:
-        """Return the number of permits to take now, with `held` left. A negative
-        number: the permits to return to the run."""
+        """Return the number of page permits to take now, with `held` permits left. A
+        negative number: the permits to return to the run."""
         seconds = max(now - self._asked_at, self._beat / 10)
         used, self._asked_at = max(0, self._held - held), now
         self._rate = max(used / seconds, self._rate / 2)
@@ -51,6 +54,6 @@ class PermitDemand:
         return wanted
 
     def granted(self, amount: int) -> None:
-        """Note that the run has granted `amount` permits."""
+        """Note that the run has granted `amount` page permits."""
         self.is_growing = amount > 0 and self._held == 0
         self._held += amount

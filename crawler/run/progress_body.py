@@ -1,4 +1,4 @@
-"""A body that calls a function for each piece that arrives."""
+"""A response body that calls a function for each piece that arrives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from crawler.message.received import BodyStream
 
 
 class ProgressBody:
-    """A body that calls `tell` for each piece before it returns the piece."""
+    """A response body that calls `tell` for each piece before it returns the piece."""
 
     def __init__(self, body: BodyStream, tell: Callable[[], None]) -> None:
         self._body = body

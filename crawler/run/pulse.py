@@ -23,11 +23,11 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: A rate covers only this many last seconds, so that a slow-down is visible.
+#: Rates are averages over this many last seconds, so that a slow-down is visible.
 WINDOW = 10.0
 #: Maximum number of paused hosts in a status.
 MAX_RESTING = 5
-#: Seconds between two statuses.
+#: Seconds between two writes of the status.
 BEAT = 1.0
 
 
@@ -140,7 +140,7 @@ class StatusNotes:
         try:
             await self._store.note(status)
         except (StoreError, StateError) as exc:
-            logger.debug("The status of the run was not written: %s", exc)
+            logger.debug("Could not write the status of the run: %s", exc)
 
 
 async def _load_for_failures() -> None:

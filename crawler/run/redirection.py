@@ -83,7 +83,7 @@ class Redirection:
         return True
 
     def is_wall(self, visit: OpenVisit, target: Request) -> bool:
-        """Return whether the target is a known cookie wall of this visit."""
+        """Return whether the redirect leads to a known cookie wall."""
         return target.url in self._walls and target.url != visit.entry.url
 
     def outcome(self, visit: OpenVisit, target: Request, response: Response) -> Outcome:
@@ -95,11 +95,12 @@ class Redirection:
             raise FetchError(Reason.REDIRECT_LIMIT, detail, url=entry.url)
         visit.note(response)
         identity = identity_behind(entry, target, self._filter.form)
-        # the entry itself is requested again, at a later time
+        # the redirect leads to the entry's own URL: request the entry again later
         if identity == entry.fingerprint:
             entry.redirects += 1
             return visit.outcome(State.PENDING)
-        # the target is requested again as a separate request
+        # the target is an earlier URL of the chain: request it again as a separate
+        # entry
         if identity in entry.chain:
             name = f"{entry.fingerprint}:{entry.redirects}"
             ordinal = urls.fingerprint("ordinal", name)

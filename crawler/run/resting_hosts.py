@@ -11,7 +11,7 @@ from crawler.store.status import RestingHost
 #: Maximum number of hosts in the list; at the limit, hosts whose pause has ended are
 #: removed.
 MAX_HOSTS = 1_000
-#: Seconds; a shorter pause is not shown.
+#: Shortest pause, in seconds, that is shown.
 SHORTEST = 2.0
 
 _WHY = {

@@ -93,7 +93,7 @@ class RunPlan(msgspec.Struct, frozen=True):
         """Return the facts that the store keeps from the beginning of the run."""
         arguments = encode_arguments(self.spider.arguments)
         code = ""
-        if self.settings.storage.url:  # other processes may run other versions of it
+        if self.settings.storage.url:  # other processes of the run may have other code
             from crawler.run.code_version import code_version
 
             code = await to_thread.run_sync(code_version, type(self.spider))

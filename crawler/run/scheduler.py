@@ -39,8 +39,8 @@ class Gate(Protocol):
 
 
 class RobotsTurn(msgspec.Struct, frozen=True):
-    """The turn for an origin's robots.txt; other URLs of the origin wait until
-    robots.txt is known.
+    """A turn (the right to send one request) for an origin's robots.txt; other URLs of
+    the origin wait until robots.txt is known.
 
     robots.txt is requested through the `proxy` of the request that needs it.
     """
@@ -53,8 +53,8 @@ class RobotsTurn(msgspec.Struct, frozen=True):
 Turn = Entry | RobotsTurn
 
 #: Maximum number of hosts that wait for a name lookup; with more, `start()` pauses. And
-#: the maximum number of such hosts that one call skips, so that the event loop is not
-#: blocked.
+#: the maximum number of such hosts that one search for the next entry skips, so that
+#: the event loop is not blocked.
 MAX_NAMES, NAMES_AT_ONCE = 1_000, 256
 #: Maximum number of waiting requests of `start()`; with more, `start()` pauses.
 MAX_STARTS = 250_000
@@ -75,8 +75,9 @@ class Scheduler:
     - `names` holds hosts back until their names are looked up. Without it each request
       looks up the name itself.
 
-    Over 15 methods and 12 attributes: workers, commits, robots.txt, refills and
-    `start()` all change the next turn, and one object must see every change.
+    This class has over 15 methods and 12 attributes, because workers, commits,
+    robots.txt, refills and `start()` all change the next turn, and one object must see
+    every change.
     """
 
     def __init__(
@@ -94,14 +95,15 @@ class Scheduler:
         self._names = names
         self._kinds = KindLines[Entry](ceilings) if ceilings else None
         self.frontier: Frontier[Entry] = self._frontier(hosts, self._kinds)
-        # If the store keeps all entries, the frontier holds only a window of them.
+        # If the store keeps all entries, the frontier holds only the first entries of
+        # each host.
         self._admit = self.frontier.offer if stocked else self.frontier.push
         self._gate = gate
         self._permits = permits
         self._rate = rates.TotalRate(total_rate, self.wake) if total_rate else None
         self._hosts = hosts
-        #: Turns for `self.fetch`, if used; and the entries in flight that have already
-        #: returned their turn.
+        #: Turns for the spider's `fetch`, if it was used (`_own`); and the entries in
+        #: flight that have already returned their turn (`_freed`).
         self._own: OwnTurns | None = None
         self._freed: set[int] = set()
         self._loop = asyncio.get_running_loop()
@@ -160,10 +162,12 @@ class Scheduler:
         settled: Iterable[tuple[Entry, float | None]],
         sources: int,
     ) -> None:
-        """Apply a commit: new entries, changed priorities, and entries that have ended.
+        """Apply a commit: add new entries, lower the depth of known entries, and remove
+        entries that have ended.
 
         Each ended entry comes with the time of its next try (loop time), or None if it
-        is not tried again. `sources` is the number of sources that were closed.
+        is not tried again. `sources` is the number of sources that were closed; a
+        source, such as `start()`, may add entries.
         """
         for entry in committed.added:
             self._admit(entry)
@@ -185,8 +189,8 @@ class Scheduler:
         self.wake()
 
     def done(self, entry: Entry, *, asked: bool, is_page: bool) -> None:
-        """End a visit: return the turn of the entry's host, and return the permit if
-        the entry did not become a page.
+        """End the visit of an entry: return its turn (the right to send one request to
+        its host), and its page permit if the entry did not become a page.
 
         No worker is woken, because the calling worker asks for the next turn itself.
         """
@@ -206,26 +210,27 @@ class Scheduler:
 
     @property
     def own_turns(self) -> OwnTurns:
-        """Return the turns for requests that are not in the frontier."""
+        """The turns for requests of a spider's `fetch`, which are not in the
+        frontier."""
         if self._own is None:
             self._own = OwnTurns(self._hosts, self._rate, self._kinds)
         return self._own
 
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
-        """Wait until a request outside of the frontier may go to the host.
+        """Wait until a request of a spider's `fetch` may be sent to the host.
 
         `home` is the host of the page that waits for the request; empty: no page waits.
         """
         await self.own_turns.take(host, kind)
 
     def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
-        """Return a turn that `take_own_turn` has given."""
+        """Give back a turn (the right to send one request) from `take_own_turn`."""
         self._lend(host, kind, asked=asked)
 
     @asynccontextmanager
     async def lent(self, entry: Entry) -> AsyncIterator[None]:
-        """Lend the turn of an entry to other requests while the block runs. The entry's
-        request has not been sent yet."""
+        """Let other requests to the host use the turn of an entry (its right to be sent
+        now) while the block runs. The entry's request has not been sent yet."""
         self._lend(entry.host, entry.kind, asked=False)
         try:
             yield
@@ -233,8 +238,9 @@ class Scheduler:
             await self.own_turns.take(entry.host, entry.kind)
 
     def free(self, entry: Entry, *, asked: bool) -> None:
-        """Return the entry's turn during its visit, after the body was read. The entry
-        also stops counting against the ceiling of its kind."""
+        """Give back the entry's turn (the right to send one request to its host) during
+        its visit, after the body was read. The entry also stops counting against the
+        ceiling of its kind."""
         if entry.fingerprint in self._freed:
             return
         self._freed.add(entry.fingerprint)
@@ -251,7 +257,7 @@ class Scheduler:
         self.wake()
 
     def _wake_own(self, host: str, own: OwnTurns) -> None:
-        """Give a turn that is free again to a request of `self.fetch`."""
+        """Give a turn that is free again to a waiting request of a spider's `fetch`."""
         if self._kinds is None:
             own.wake(host)
         else:
@@ -290,7 +296,7 @@ class Scheduler:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the workers' loop ended because all permits were used for pages."""
+        """Whether the workers' loop ended because the limit on pages was reached."""
         return self._permits == 0 and not self._out
 
     async def hungry(self, least: int) -> bool:
@@ -346,7 +352,7 @@ class Scheduler:
             self._rate.share(workers)
 
     async def keep_rate(self) -> None:
-        """Let turns out evenly at the crawl-wide rate; runs beside the workers."""
+        """Allow requests evenly at the crawl-wide rate; runs beside the workers."""
         if self._rate is not None:
             await self._rate.supply()
 
@@ -450,8 +456,8 @@ class Scheduler:
     def _robots_first(
         self, entry: Entry, origin: str, proxy: str, now: float
     ) -> RobotsTurn:
-        """Use the entry's turn for the robots.txt of its origin. No ceiling limits this
-        request."""
+        """Use the entry's turn for the robots.txt of its origin. The ceiling of the
+        entry's kind does not apply to robots.txt."""
         if self._kinds is not None:
             self._kinds.give_back(entry.kind)
         self.frontier.push(entry)
@@ -510,8 +516,8 @@ class Scheduler:
 
     @property
     def _is_stinted(self) -> bool:
-        """Return whether workers wait for a permit or for the crawl-wide rate. Neither
-        comes at a known time, so no timer is set."""
+        """Return whether workers wait for a page permit or for the crawl-wide rate.
+        Neither comes at a known time, so no timer is set."""
         return self._permits == 0 or (self._rate is not None and not self._rate.allows)
 
     def _ring(self) -> None:

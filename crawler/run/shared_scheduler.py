@@ -1,10 +1,10 @@
 """The scheduler of a process that shares its run with others.
 
-Rule: it gives out only entries of hosts that the process owns, and none after the end
-of the lease. (The lease is the time until which other processes may not take over its
-work.) It does not end by itself, because other processes may find entries of its hosts.
-A request of `self.fetch` to another process's host waits until that process releases
-the host's shard.
+Rule: the scheduler gives out only entries of hosts that its process owns, and none
+after the end of the lease. (The lease is the time until which other processes may not
+take over the process's work.) It does not end by itself, because other processes may
+find entries of its hosts. A request that a spider's `fetch` sends to another process's
+host waits until that process releases the host's shard (a fixed group of hosts).
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ class OwnedFrontier(Frontier[Entry]):
 
 
 class SharedScheduler(Scheduler):
-    """Gives out turns while the lease lasts. The run's store gives the permits for
-    pages.
+    """Gives requests to workers while the lease of the process lasts. If the run has a
+    limit on pages, its store grants the permits for pages.
 
-    Over 15 methods: half of them are the scheduler's own steps, with the team's rules.
+    This class has over 15 methods, because half of them are steps of `Scheduler` with
+    the rules of a shared run.
     """
 
     def __init__(self, hosts: HostPace, *, team: Team, **options: Any) -> None:
@@ -58,7 +59,8 @@ class SharedScheduler(Scheduler):
         super().__init__(hosts, permits=0 if team.is_limited else None, **options)
         #: Number of robots.txt requests in flight, by host.
         self._robots: Counter[str] = Counter()
-        #: Number of `self.fetch` requests in flight, by shard.
+        #: Number of requests of the spider's `fetch` in flight, by shard (a group of
+        #: hosts).
         self._fetching: Counter[int] = Counter()
         self.hand_over = HandOver(team)
         self.permits = PermitDemand(team.lease.beat, self._loop.time())
@@ -76,7 +78,8 @@ class SharedScheduler(Scheduler):
         seconds for which the host is still paused."""
         now = self._loop.time()
         for host, known in hosts.items():
-            # An owner that has died could not report its last request.
+            # The earlier owner of the host may have died before it could report its
+            # last request, so keep the interval.
             seconds = max(known, self._hosts.interval(host))
             if seconds:
                 self._hosts.pause(host, now + seconds, now)
@@ -85,14 +88,15 @@ class SharedScheduler(Scheduler):
 
     def stir(self, hosts: Mapping[str, Place]) -> None:
         """Note that other processes have found entries of these hosts. The values are
-        the places in the hosts' queues from which on the entries are to be loaded."""
+        the positions in the hosts' queues from which on the entries are to be
+        loaded."""
         for host, place in hosts.items():
             self.frontier.leave(host, place)
         self.wake()
 
     def wanted_permits(self) -> int:
-        """Return the number of permits to take from the run. A negative number: the
-        permits to return to the run, which this process has given up."""
+        """Return the number of page permits to take from the run. A negative number:
+        the permits that this process returns to the run."""
         if self._permits is None:
             return 0
         has_work = len(self.frontier) > 0 or self.frontier.has_stock()
@@ -108,8 +112,8 @@ class SharedScheduler(Scheduler):
             self.wake()
 
     def busy_shards(self) -> frozenset[int]:
-        """Return the shards with a request in flight, or with an uncommitted
-        outcome."""
+        """Return the shards (groups of hosts that one process owns) with a request in
+        flight, or with an uncommitted outcome."""
         hosts = {entry.host for entry in self.in_flight.values()}
         shards = map(shard_of, hosts | self._robots.keys())
         return frozenset(shards) | self._fetching.keys()
@@ -121,19 +125,19 @@ class SharedScheduler(Scheduler):
         return not any(map(self._team.owns, self.frontier.hosts()))
 
     def working_shards(self) -> frozenset[int]:
-        """Return the shards with entries that were not requested yet, or that are
-        just requested."""
+        """Return the shards (groups of hosts that one process owns) with entries that
+        wait for a request, or whose request has just begun."""
         return frozenset(map(shard_of, self.frontier.hosts()))
 
     def end(self) -> None:
-        """End when no request is in flight: the run is over, so no process will find
-        more entries."""
+        """Let the workers end once no request is in flight. This is called when the run
+        is over, so that no process will find more entries."""
         self.landed(Committed(), (), 1)
 
-    # -- requests of `self.fetch`
+    # -- requests that a spider sends with `fetch`
 
     async def take_own_turn(self, host: str, kind: str, home: str) -> None:
-        """Wait until a request outside of the frontier may be sent to the host.
+        """Wait until a request of a spider's `fetch` may be sent to the host.
 
         FetchError if another process owns the host and does not release it.
         """
@@ -142,7 +146,8 @@ class SharedScheduler(Scheduler):
             if not sites.may_ask(host, home):
                 await sites.wait(host, home)
             now = self._loop.time()
-            # Another process may have sent the last request to the host.
+            # Another process may have sent the last request to the host, so keep the
+            # interval.
             rested_at = sites.gained_at(host) + self._hosts.interval(host)
             if rested_at > now:
                 self._hosts.pause(host, rested_at, now)
@@ -153,16 +158,16 @@ class SharedScheduler(Scheduler):
             super().own_turn_over(host, kind, asked=False)
 
     def own_turn_over(self, host: str, kind: str, *, asked: bool) -> None:
-        """Return a turn that `take_own_turn` has given."""
+        """Give back a turn (the right to send one request) from `take_own_turn`."""
         self._fetching -= Counter([shard_of(host)])
         super().own_turn_over(host, kind, asked=asked)
 
-    # -- differences from a scheduler without a team
+    # -- differences from the scheduler of a run with one process
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether all permits are used. This process cannot know that, because the run
-        holds the permits; so it is always False."""
+        """Always False: only the run's store knows whether the limit on pages is
+        reached, because it holds the page permits."""
         return False
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:

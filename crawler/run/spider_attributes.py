@@ -28,7 +28,8 @@ class SpiderAttributes:
         self._named: set[str] = set()
 
     def changed(self) -> set[str]:
-        """Return the attributes that have changed since the last call."""
+        """Return the names of attributes that have changed and were not returned
+        before."""
         values, marks = self._values, self._marks
         found: set[str] = set()
         for name in list(values):

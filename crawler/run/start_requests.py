@@ -1,5 +1,5 @@
 """Runs `start()` step by step, only as fast as the crawl needs requests; each yielded
-value becomes one outcome."""
+value is committed by itself."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class StartRequests:
         self._callbacks = callbacks
         self._least = least
         self._bad_urls = 0
-        #: All counts made in `start()`; None if there are none.
+        #: All counts that `start()` made with the spider's `count()`; None if there are
+        #: none.
         self.counts: dict[str, int] | None = None
         self._fetches: Fetches | None = None
         #: The exception that `start()` raised, if any.
@@ -67,9 +68,11 @@ class StartRequests:
     async def draw(
         self, scheduler: Scheduler, put: Callable[[Outcome], Awaitable[None]]
     ) -> None:
-        """Put one outcome for each value of `start()` into the queue.
+        """Queue one outcome, which the store commits, for each value that `start()`
+        yields.
 
-        The scheduler's source is closed when the last outcome is committed.
+        The scheduler expects more requests of `start()` until the last outcome is
+        committed.
         """
         note_bad_urls()
         at_work.begin(self)
@@ -130,7 +133,8 @@ class StartRequests:
         return await self._own_fetches(f"fetch({request.url!r})").fetch(request)
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Return a context in which bodies for `start()` are received."""
+        """Return a context manager whose value downloads the files of items from
+        `start()`."""
         return self._own_fetches("Files").receiving()
 
     def _own_fetches(self, call: str) -> Fetches:
@@ -163,7 +167,7 @@ class StartRequests:
                 self._callbacks.methods.check(value.callback, value.options.errback)
                 self._intake.start(value, found)
         elif isinstance(value, (LinkBatch, *NO_ITEMS)):
-            raise WrongYield(f"it {what_was_yielded(value)}")
+            raise WrongYield(f"start() {what_was_yielded(value)}")
         else:
             outcome.items = await self._items(value, outcome)
         outcome.requests, outcome.facts = found.requests, found.facts
@@ -179,7 +183,7 @@ class StartRequests:
             lines = self._lines
             where = lines.place if lines else yield_place(given, self._spider.start)
             why = request.url.removeprefix(BAD_URL)
-            logger.warning("start(): %s; this URL is skipped (%s)", why, where)
+            logger.warning("A URL of start() is skipped: %s (%s)", why, where)
 
     async def _items(self, value: object, outcome: Outcome) -> list[Item]:
         try:
@@ -190,8 +194,7 @@ class StartRequests:
 
 
 def _told(exc: BaseException) -> str:
-    """Return the error as one line; errors of this package are shown without their type
-    name."""
+    """Return the error as one line; a ConfigError is shown without its type name."""
     if isinstance(exc, ConfigError):
         return str(exc)
     return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the crawl waits until a store can be written again.
+#: Maximum number of seconds that the crawl waits until the store can be written again.
 STORE_PATIENCE = 300.0
 _USUAL = exponential(STORE_PATIENCE, 10)
 
@@ -36,7 +36,7 @@ class StoreRetry(Repeats):
 def _note_pause(error: BaseException) -> None:
     minutes = STORE_PATIENCE // 60
     logger.warning(
-        "The store cannot be written; the crawl waits up to %d minutes: %s",
+        "Could not write the state; the crawl tries again for up to %d minutes: %s",
         minutes,
         error,
     )

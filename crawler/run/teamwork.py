@@ -1,8 +1,9 @@
 """Coordinates a process with the other processes of its run.
 
 A process has a lease: the time until which the others may not take over its work. It
-renews the lease regularly; a renewal is called a beat. At each beat the process gets
-its share of the sites, and learns what the others have found.
+renews the lease regularly, usually every 0.5 s; in names a renewal is called a beat. At
+each renewal the process gets its share of the sites, and learns what the others have
+found.
 
 Rule: if the lease cannot be renewed in time, no requests are sent. If other processes
 have taken over its work, the process drops that work and joins the run again. If the
@@ -34,8 +35,8 @@ from crawler.stats import FinishReason
 from crawler.store.base import Facts
 from crawler.store.sharing import Needs, News, Team
 
-#: After its work has run out, a process asks others for work so many times in short
-#: intervals.
+#: A process without work renews its lease this many times in short intervals, to get
+#: work from the other processes soon.
 IMPATIENT_BEATS = 20
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TeamParts:
-    """The parts that change at a beat."""
+    """The parts of a run that each renewal of the lease changes."""
 
     scheduler: SharedScheduler
     hosts: HostPace
@@ -64,9 +65,9 @@ class Teamwork:
         self._parts = parts
         self._workers = 1
         self._is_over = False
-        #: Whether shards are about to change their owner.
+        #: Whether shards (groups of hosts) are about to change their owner.
         self._is_moving = False
-        #: Number of beats since this process had something to do.
+        #: Number of renewals of the lease since this process last had work.
         self._idle_beats = 0
         #: Why this process must leave the run; "" if it may stay.
         self._refusal = ""
@@ -104,7 +105,7 @@ class Teamwork:
             await self._next_beat()
 
     async def _next_beat(self) -> None:
-        """Wait until one full interval between two renewals has passed."""
+        """Wait until one full interval between two renewals of the lease has passed."""
         for _ in range(2):
             beaten = self._beaten
             await beaten.wait()
@@ -115,8 +116,8 @@ class Teamwork:
                 news = await self._team.beat(self._needs())
             except StoreError as exc:
                 logger.warning(
-                    "The lease of this process could not be renewed, and is tried "
-                    "again: %s",
+                    "The lease of this process could not be renewed: %s; the renewal "
+                    "is tried again",
                     exc,
                 )
             except LeaseLost as exc:
@@ -136,7 +137,8 @@ class Teamwork:
         return Needs(
             scheduler.wanted_permits(),
             scheduler.busy_shards(),
-            # Another process may send the next request to these hosts.
+            # Only hosts of other processes, which must keep the pauses that this
+            # process has seen.
             {host: rest for host, rest in resting.items() if not self._team.owns(host)},
             scheduler.hand_over.wanted,
             self._is_idle(),
@@ -149,9 +151,9 @@ class Teamwork:
         return is_idle
 
     def _interval(self) -> float:
-        """Return the seconds until the next beat: fewer while shards or the end of the
-        crawl pass from process to process, or while page permits do not last from beat
-        to beat."""
+        """Return the seconds until the next renewal of the lease. They are fewer while
+        shards (groups of hosts) or the end of the crawl pass from process to process,
+        and while this process waits for work or for page permits."""
         is_waiting = 0 < self._idle_beats <= IMPATIENT_BEATS
         is_growing = self._parts.scheduler.permits.is_growing
         is_quick = self._is_moving or self._is_over or is_waiting or is_growing
@@ -182,7 +184,8 @@ class Teamwork:
                 self.engine.stop(FinishReason(news.over))
 
     async def _hand_over(self) -> None:
-        """Tell the next owners which hosts are paused."""
+        """Tell the next owners of this process's hosts which of these hosts are
+        paused."""
         now = asyncio.get_running_loop().time()
         resting = self._parts.hosts.rests(now)
         if resting and now < self._team.deadline:
@@ -191,7 +194,7 @@ class Teamwork:
                     await self._team.beat(Needs(resting=resting))
             except (StoreError, LeaseLost) as exc:
                 logger.warning(
-                    "The other processes could not be told which hosts are paused: %s",
+                    "Could not tell the other processes which hosts are paused: %s",
                     exc,
                 )
 
@@ -209,7 +212,7 @@ class Guarded:
         if self._now() >= self._team.deadline:
             raise FetchError(
                 Reason.RESET,
-                "not sent: the lease of this process has ended",
+                "the request was not sent, because the lease of this process has ended",
                 url=request.url,
                 blame=Blame.WAY,
                 is_free=True,

@@ -98,4 +98,4 @@ def check_urls(path: Path | str) -> None:
     try:
         Path(path).open("rb").close()
     except OSError as exc:
-        raise ConfigError(f"URLs: {path}: {exc.strerror}") from exc
+        raise ConfigError(f"URLs: {path} cannot be read: {exc.strerror}") from exc

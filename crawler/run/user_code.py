@@ -67,7 +67,8 @@ def defined_at(function: object) -> str:
 
 
 def place_of(code: CodeType, line: int) -> str:
-    """Return file, line and function, as shown in messages."""
+    """Return file, line and function of code as one text, as in `spider.py:17 in
+    parse`."""
     return f"{_shown(code.co_filename)}:{line} in {code.co_name}"
 
 

@@ -1,4 +1,5 @@
-"""One visit in progress: its entry, and the results of its requests."""
+"""One visit (a fetch of a page, with its callback) in progress: its entry, and the
+results of its requests."""
 
 from __future__ import annotations
 

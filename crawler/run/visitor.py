@@ -1,4 +1,5 @@
-"""Visits one entry: sends its request and returns the outcome for the committer.
+"""Visits one entry: sends its request, runs its callback, and returns the outcome
+(items, links and state) for the committer.
 
     may it be requested? (robots.txt, a host or route given up) → layers, wire
         → status and headers → (redirect | retry | unwanted: body not read) → body
@@ -41,8 +42,8 @@ from crawler.settings import Settings
 from crawler.store.base import Facts, Outcome
 from crawler.web.retry_after import retry_after
 
-#: Maximum number of requests in one visit that repeat the request after a redirect into
-#: its own chain.
+#: Maximum number of requests in one visit that try to pass a cookie wall: a page that
+#: sets a cookie and redirects back to a URL of the same redirect chain.
 MAX_ASKED_AGAIN = 3
 #: With these statuses a host asks that all requests to it come later.
 _REFUSALS = (429, 503)
@@ -56,13 +57,15 @@ class Clocks(msgspec.Struct, frozen=True):
 
 
 class VisitParts(msgspec.Struct, frozen=True):
-    """The parts that a visit uses.
+    """The parts that a visit (one fetch of a page, with its callback) uses.
 
-    Over 12 attributes: each part is used by some step of a visit.
+    This class has over 12 attributes, because each part is used by some step of a
+    visit.
     """
 
     fetch: Fetch
-    #: Seconds for a request and its response, if the wire has no limit of its own.
+    #: Time limit in seconds for a request and its response; None if the HTTP client
+    #: keeps its own limit.
     deadline: float | None
     sessions: CookieChanges
     robots: RobotsTable | None
@@ -73,16 +76,18 @@ class VisitParts(msgspec.Struct, frozen=True):
     endings: Endings
     pages: PageLoader
     clocks: Clocks
-    #: Whether hooks use the visited entry.
+    #: Whether the spider has hooks (`prepare` or logins), which use the entry of the
+    #: current request.
     has_hooks: bool = False
     #: The sessions that the spider declares; None: it declares none.
     identities: Identities | None = None
-    #: The list of proxies; None: there is none.
+    #: The pool of the configured proxies; None if no list is configured.
     proxies: ProxyPool | None = None
 
 
 class Visitor:
-    """Visits entries; one visitor serves all workers."""
+    """Fetches the pages of entries and runs their callbacks; one visitor serves all
+    workers."""
 
     def __init__(
         self, acceptance: Acceptance, settings: Settings, parts: VisitParts
@@ -213,8 +218,8 @@ class Visitor:
     def _passage(
         self, visit: OpenVisit, request: Request, response: Response
     ) -> tuple[Request, Request | None] | None:
-        """Return the next two requests of this visit, which pass a cookie wall; None if
-        the response is no cookie wall."""
+        """Return the one or two requests that pass a cookie wall; None if the response
+        is no cookie wall, or if they may not be sent now."""
         redirection, entry = self._parts.redirection, visit.entry
         target = redirection.target(request, response)
         is_back = redirection.leads_back(visit, target)
@@ -324,7 +329,7 @@ class Visitor:
         self, visit: OpenVisit, exc: FetchError, response: Response | None = None
     ) -> Outcome:
         """Report a failed request to the pace of its host, or to the health of its
-        route."""
+        route (a proxy, or the direct connection), and return the outcome."""
         parts, at_least = self._parts, 0.0
         if isinstance(exc, Resting):
             visit.is_asked = False
@@ -358,7 +363,7 @@ class Visitor:
 
 
 def _sign_of(exc: FetchError, has_head: bool) -> Sign:
-    """Return what a failure tells about the host."""
+    """Return what a failure shows about the health of the host."""
     if exc.blame is not Blame.HOST:
         return Sign.NOTHING
     if has_head or exc.reason is Reason.DEADLINE:

@@ -445,7 +445,7 @@ def test_an_async_callback_has_a_minute(seconds: float, is_page: bool) -> None:
     assert run.report.pages == is_page
     if not is_page:
         assert run.report.errors == {"spider_error": 1}
-        assert any("parse took over 60 s" in line for line in run.report.advice)
+        assert any("parse() took over 60 s" in line for line in run.report.advice)
 
 
 def test_a_timeout_of_a_callbacks_own_is_not_taken_for_its_limit() -> None:

@@ -289,7 +289,7 @@ async def test_bad_urls_of_start_are_counted_and_ten_of_them_are_named(
     assert [outcome.cut for outcome in outcomes] == [{"bad_url": 1}] * 12
     assert not any(outcome.requests for outcome in outcomes)
     named = [record.message.split(":")[0] for record in caplog.records]
-    assert named == ["start()"] * 10
+    assert named == ["A URL of start() is skipped"] * 10
     assert last.facts == Facts(start_ended=True)
 
 

@@ -46,8 +46,9 @@ async def test_what_fails_is_tried_until_it_works_and_said_once(
         == "written"
     )
 
+    told = "Could not write the state; the crawl tries again for up to 5 minutes"
     assert [record.message for record in caplog.records] == [
-        "The store cannot be written; the crawl waits up to 5 minutes: the disk is full"
+        f"{told}: the disk is full"
     ]
 
 
