@@ -323,7 +323,8 @@ class Frontier(Generic[E]):
         """Return an upper estimate of the number of hosts with an entry that may be
         requested now.
 
-        Hosts that are paused, full, or wait for robots.txt do not count.
+        Hosts that are paused, are at their limit of parallel requests, or wait for
+        robots.txt do not count.
         """
         if self._kinds is None:
             return self._ready

@@ -1,8 +1,8 @@
 """The ordered entries of one host. No I/O, no clock.
 
 A host has one queue ("lane") for each of its origins (http and https), because each
-origin has its own robots.txt and can be held alone. Each kind of requests with a limit
-has its own lanes.
+origin has its own robots.txt and can be held back by itself. Each kind of requests with
+a limit has its own lanes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class OriginQueue(Generic[E]):
         self.sibling: OriginQueue[E] | None = None
 
     def next_time(self) -> float:
-        """The time at which the lane has an entry that is due and not held."""
+        """The next time at which this lane (the queue of one origin) has an entry that
+        is due and not held back."""
         if self.ready:
             return self.held_until
         return max(self.held_until, self.later[0][0]) if self.later else inf

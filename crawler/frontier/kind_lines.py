@@ -20,8 +20,8 @@ from crawler.frontier.ready_queue import RankedFifo
 
 
 class KindLines(Generic[E]):
-    """Counts the requests in flight of each kind, and keeps a queue of hosts for each
-    kind.
+    """Counts the requests in flight by kind (such as "browser"), and keeps a queue of
+    hosts for each kind.
 
     `ceilings` limits the requests in flight by kind. A kind without a ceiling has no
     queue here: its entries are in the common queue.
@@ -34,7 +34,8 @@ class KindLines(Generic[E]):
         }
 
     def bounded(self, kind: str) -> str | None:
-        """The kind if it has a ceiling, else None."""
+        """`kind` if a limit ("ceiling") applies to its requests in flight, else
+        None."""
         return kind if kind in self._free else None
 
     def has_place(self, kind: str) -> bool:

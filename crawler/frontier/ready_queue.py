@@ -55,7 +55,7 @@ class RankedFifo(Generic[T]):
         self._length -= 1
 
     def tidy(self, is_valid: Callable[[int, T], bool]) -> None:
-        """Remove the outdated records."""
+        """Remove the records that `is_valid` rejects, because they are outdated."""
         for line in self._lines.values():
             kept = [record for record in line if is_valid(*record)]
             self._length -= len(line) - len(kept)

@@ -50,8 +50,8 @@ class Acceptance:
     def _is_accepted(self, response: Response) -> bool:
         content_type = response.content_type
         if content_type == "text/plain" and not response.is_type_declared:
-            # detection often takes JSON, and HTML without its beginning, for plain
-            # text; an undeclared "text/plain" therefore counts as no type
+            # type detection often takes JSON, and HTML without its beginning, for plain
+            # text; so an undeclared "text/plain" counts as no type
             content_type = ""
         accepts = self._accepts
         if content_type in accepts or "*/*" in accepts:

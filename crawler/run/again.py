@@ -14,7 +14,8 @@ import msgspec
 from crawler.request import Request
 from crawler.web.redaction import redacted, without_secret, without_secrets
 
-#: For a longer or binary body, the command shows only the size.
+#: Maximum length in bytes of a shown body. For a longer or binary body, the command
+#: shows only the size.
 MAX_BODY = 2_000
 #: The content type that `crawl parse --data` sends by default.
 FORM = "application/x-www-form-urlencoded"
@@ -38,7 +39,7 @@ def parse_command(
 
 
 def _sent(request: Request) -> list[str]:
-    """Return the words of the command for method, headers and body."""
+    """Return the command-line words for the request's method, headers and body."""
     words: list[str] = []
     body = request.content
     if request.options.pieces:

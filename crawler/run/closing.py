@@ -37,14 +37,15 @@ class Closing:
         self.counts: dict[str, int] | None = None
 
     async def fetch(self, request: Request) -> Response:
-        """Refuse a fetch, because the crawl is over."""
+        """Raise ConfigError: `closing` cannot fetch, because the crawl is over."""
         raise ConfigError(
             f"fetch({request.url!r}): closing() cannot fetch, because the crawl is "
             "over; fetch in a callback"
         )
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Refuse to receive files, because the crawl is over."""
+        """Raise ConfigError: `closing` cannot download files, because the crawl is
+        over."""
         raise ConfigError(
             "Files: the items of closing() cannot have files, because the crawl is "
             "over; yield such items in a callback"

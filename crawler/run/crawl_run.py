@@ -44,7 +44,7 @@ class RunTime(msgspec.Struct, frozen=True):
 
     #: Seconds that earlier processes of the run took.
     earlier: float
-    #: Start of this process, by the monotonic clock.
+    #: Start of this process, in seconds of the monotonic clock.
     begun: float
 
     @property
@@ -54,7 +54,8 @@ class RunTime(msgspec.Struct, frozen=True):
 
 
 class CrawlRun:
-    """A run with open parts; `open_run` makes and closes it."""
+    """A run whose parts (such as store and client) are open; `open_run` makes and
+    closes it."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class CrawlRun:
         return report
 
     def pulse(self) -> Pulse:
-        """Return an object that collects the figures of the running crawl."""
+        """Return an object that collects the status of the running crawl."""
         clock, client = self._plan.options.wall_clock, self._plan.client
         return Pulse(
             self.engine,

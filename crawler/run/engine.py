@@ -5,9 +5,10 @@
                   └───────────────── new requests, retries ◄─────────────────┴──► sinks
 
 Workers pull turns from the scheduler. A turn is the permission to send one request to a
-host now. A visit ends in an outcome; the committer stores outcomes in groups; then new
-requests go to the scheduler, and items to the sinks. The loop ends when no request
-waits, no request is in flight and no outcome is uncommitted.
+host now. A visit (one fetch of a page, with its callback) ends in an outcome: items,
+links and state. The committer stores outcomes in groups; then new requests go to the
+scheduler, and items to the sinks. The loop ends when no request waits, no request is in
+flight and no outcome is uncommitted.
 """
 
 from __future__ import annotations
@@ -217,7 +218,7 @@ class Engine:
         over."""
         if not self.is_given_up:
             logger.warning(
-                "%s; this process drops its work and joins the run again", why
+                "This process drops its work and joins the run again: %s", why
             )
         self.is_given_up = True
         self.stop(FinishReason.INTERRUPTED, grace=0)

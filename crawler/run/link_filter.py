@@ -33,7 +33,8 @@ class Discovered(msgspec.Struct):
     rejected: list[Rejected] = msgspec.field(default_factory=list)
     #: Facts to store for a resumed run; None if there are none.
     facts: Facts | None = None
-    #: By setting: how many links were skipped before their URLs were built.
+    #: Number of links and documents that were skipped without a record of each, by the
+    #: reason, such as "max_links".
     cut: dict[str, int] = msgspec.field(default_factory=dict)
     #: Requests of the page that are already in the store.
     staged: int = 0

@@ -37,7 +37,7 @@ class Made(msgspec.Struct):
         self.asked += other.asked
 
     def take(self) -> Made:
-        """Return the fetches so far, and begin again with none."""
+        """Return the requests so far, and begin again with none."""
         made = Made(self.answers, self.texts, self.count, self.asked)
         self.answers, self.texts, self.count, self.asked = [], [], 0, 0
         return made

@@ -39,7 +39,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     pages: int | None = None
     items: int | None = None
     time: float | None = None
-    #: Failed pages at which the run ends. None: the value of [crawl].
+    #: Number of failed pages at which the run ends; None: the setting crawl.errors.
     errors: int | None = None
     #: Seconds after which this process stops gracefully; the run can be resumed.
     max_runtime: float | None = None

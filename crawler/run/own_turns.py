@@ -74,14 +74,18 @@ class OwnTurns:
         queue = self._waiting.get(host)
         following = self._first(queue) if queue else None
         if not queue or following is None:
-            return  # at the ceiling; `wake_all` is called when a fetch of the kind ends
+            # the kind is at its limit; `wake_all` is called when one of its requests
+            # ends
+            return
         if self._rate is not None and not self._rate.allows:
             self._rate.ask()
             return
         now = self._loop.time()
         at = self._hosts.ready_at(host, now)
         if at is None:
-            return  # all turns are in use; the next release calls `wake`
+            # the host is at its limit of parallel requests; `wake` is called when one
+            # ends
+            return
         if at > now:
             self._wake_at(host, at)
             return
@@ -98,7 +102,8 @@ class OwnTurns:
     def _first(
         self, queue: deque[tuple[asyncio.Future[None], str]]
     ) -> tuple[asyncio.Future[None], str] | None:
-        """Return the first waiting request whose kind is below its ceiling."""
+        """Return the first waiting request whose kind (such as "browser") is below its
+        limit of requests in flight."""
         for waiting in queue:
             turn, kind = waiting
             if not turn.done() and (self._kinds is None or self._kinds.has_place(kind)):

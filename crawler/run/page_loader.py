@@ -38,7 +38,8 @@ BYTES_PER_NODE = 2
 
 
 class PageLoader:
-    """Loads the pages of one crawl: `async with PageLoader(settings.http)`."""
+    """Parses the large and the suspicious pages of one crawl before their callbacks
+    run: `async with PageLoader(settings.http)`."""
 
     def __init__(self, http: HttpSettings, marks: CrashMarks | None = None) -> None:
         self._marks = CrashMarks(None) if marks is None else marks
@@ -124,16 +125,16 @@ class PageLoader:
 
 
 class NodeRoom:
-    """Limits the total number of nodes in all large trees in memory. Pages wait for
-    room in the order of their arrival."""
+    """Limits the total number of nodes in all large parsed pages in memory. Pages wait
+    for room in the order of their arrival."""
 
     def __init__(self, total: int) -> None:
         self._total = self._free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, nodes: int) -> Callable[[], None]:
-        """Wait until there is room for a tree; call the returned function to free the
-        room."""
+        """Wait until there is room for the nodes of a parsed page; call the returned
+        function to free the room."""
         nodes = min(nodes, self._total)
         if self._waiting or nodes > self._free:
             turn = asyncio.get_running_loop().create_future()

@@ -1,4 +1,5 @@
-"""The child process that parses suspicious pages first.
+"""The child process that first parses suspicious pages (pages whose parse could take
+long).
 
 Rule: a crash in the child never reaches this process. The child runs a module of this
 package by `python -m`, so the user's program does not run again.

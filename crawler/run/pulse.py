@@ -144,7 +144,8 @@ class StatusNotes:
 
 
 async def _load_for_failures() -> None:
-    """Import what a first failure needs, once the crawl has begun: later perhaps no
-    file can be opened. A crawl of one page is over before."""
+    """Import the modules that handle a first failure, shortly after the start of the
+    crawl, because later perhaps no file can be opened. A crawl of one page ends
+    before."""
     await anyio.sleep(BEAT)
     load()

@@ -178,7 +178,9 @@ def scope_of(spider: Spider) -> Scope:
     try:
         scope = Scope.parse(spider.scope)
     except ValueError as exc:
-        raise ConfigError(f"Spider {spider.name!r}: scope: {exc}") from exc
+        raise ConfigError(
+            f"Spider {spider.name!r} has an invalid scope: {exc}"
+        ) from exc
     if isinstance(spider.start_urls, str) or not isinstance(
         spider.start_urls, Iterable
     ):
@@ -190,5 +192,7 @@ def scope_of(spider: Spider) -> Scope:
         try:
             scope.add(urls.canonical(url))
         except urls.InvalidUrl as exc:
-            raise ConfigError(f"Spider {spider.name!r}: start_urls: {exc}") from exc
+            raise ConfigError(
+                f"Spider {spider.name!r} has an invalid URL in start_urls: {exc}"
+            ) from exc
     return scope

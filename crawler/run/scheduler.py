@@ -117,7 +117,7 @@ class Scheduler:
         self._is_closed = False
         self._hungry = asyncio.Event()
         self._wanted = asyncio.Event()
-        #: Called when a worker has to wait for a turn.
+        #: Called when a worker has to wait for a request.
         self.on_idle: Callable[[], None] = lambda: None
         #: Entries in flight, by fingerprint: taken, but not committed.
         self.in_flight: dict[int, Entry] = {}
@@ -261,7 +261,8 @@ class Scheduler:
         if self._kinds is None:
             own.wake(host)
         else:
-            own.wake_all()  # a request to another host may wait for the same kind
+            # a waiting request to another host may be of the kind that has room now
+            own.wake_all()
 
     def answered(self, turn: RobotsTurn, retry_at: float | None) -> None:
         """Note that robots.txt has been requested: it is known now, or will be
@@ -291,7 +292,7 @@ class Scheduler:
         self._sources += 1
 
     def close(self) -> None:
-        """Give out no more turns; the waiting workers end."""
+        """Give out no more requests; the waiting workers end."""
         self._end()
 
     @property
@@ -356,10 +357,10 @@ class Scheduler:
         if self._rate is not None:
             await self._rate.supply()
 
-    # -- giving turns to workers
+    # -- giving requests to workers
 
     def wake(self) -> None:
-        """Give turns to waiting workers after a change, and set a timer for the next
+        """Give requests to waiting workers after a change, and set a timer for the next
         entry that becomes due."""
         if self._own is not None and self._own.has_waiting:
             self._own.wake_all()
@@ -440,7 +441,8 @@ class Scheduler:
         self.wake()
 
     def _put_back(self, entry: Entry, now: float) -> None:
-        """Put an entry from `pop` back into the frontier, and return its turn."""
+        """Put an entry from `pop` back into the frontier, and cancel its turn (the
+        right to send one request), because no request was sent."""
         self.frontier.release(
             entry.host, now, asked=False, fingerprint=entry.fingerprint
         )

@@ -20,7 +20,8 @@ _USUAL = exponential(STORE_PATIENCE, 10)
 
 
 class StoreRetry(Repeats):
-    """Repeats an operation that raises StoreError, for five minutes or until `hurry`.
+    """Repeats an operation that raises StoreError, for five minutes or until `hurry` is
+    called.
 
     After that, the error is raised.
     """

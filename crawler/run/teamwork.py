@@ -50,7 +50,7 @@ class TeamParts:
     hosts: HostPace
     observers: Observers
     outputs: Outputs
-    #: Receives facts that other processes have found.
+    #: Receives facts that other processes have found, such as cookies and the scope.
     learn: Callable[[Facts], None]
     #: Receives the number of processes: each gets its share of the crawl-wide rates.
     share: Callable[[int], None]

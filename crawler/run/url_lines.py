@@ -37,7 +37,7 @@ class UrlLines:
 
     @property
     def place(self) -> str:
-        """The place of the last request, such as `urls.txt:17`."""
+        """File name and line number of the last request, such as `urls.txt:17`."""
         name = "standard input" if str(self._path) == STDIN else str(self._path)
         return f"{name}:{self._line}"
 

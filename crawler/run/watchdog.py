@@ -16,7 +16,7 @@ from crawler.run.user_code import is_of_crawler, is_users, place_of
 
 logger = logging.getLogger(__name__)
 
-#: The advice for code that blocks.
+#: The advice for code that blocks the event loop.
 BLOCKING = "move blocking work into `await anyio.to_thread.run_sync(...)`"
 #: The watchdog names code that has blocked the loop this many times.
 OFTEN = 3
@@ -102,7 +102,7 @@ class Watchdog:
             call = None if frame is None else _callback_of(frame)
             if call is not running:
                 # If the call held the global interpreter lock, this thread could not
-                # run, and sees the call too late.
+                # run, and sees the call too late. So count from the last check.
                 began = min(now, seen + self._step)
                 blocking, running = None, call
             if frame is not None and call is not None and now - began >= self._patience:

@@ -44,7 +44,9 @@ def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        pytest.param({"scope": "nowhere"}, "Spider 'pages': scope: ", id="scope"),
+        pytest.param(
+            {"scope": "nowhere"}, "Spider 'pages' has an invalid scope: ", id="scope"
+        ),
         pytest.param(
             {"start_urls": HOME},
             "Spider 'pages': start_urls has the type str; write a list of URLs",
@@ -56,7 +58,9 @@ def test_the_scope_begins_with_the_hosts_of_the_start_urls_without_their_www() -
             id="number",
         ),
         pytest.param(
-            {"start_urls": ["/x"]}, "Spider 'pages': start_urls: ", id="relative"
+            {"start_urls": ["/x"]},
+            "Spider 'pages' has an invalid URL in start_urls: ",
+            id="relative",
         ),
     ],
 )
