@@ -453,8 +453,8 @@ class Frontier(Generic[E]):
         return host.lane(entry.url[:5], kind)
 
     def _ripen(self, lane: OriginQueue[E], now: float) -> None:
-        """Move entries that are due now to the lane's ready entries, and remove
-        outdated records, so that the best valid entry is first."""
+        """Move entries that are due now to the ready entries of the lane (queue of one
+        origin), and remove outdated records, so that the best valid entry is first."""
         while lane.later and lane.later[0][0] <= now:
             fingerprint = heappop(lane.later)[2]
             self._waiting.discard(fingerprint)

@@ -123,8 +123,8 @@ class Endings:
         return visit.outcome(State.SKIPPED, self._word(skip.reason), skip.reason)
 
     def _word(self, reason: str) -> str:
-        """Return the counter name for a spider's own reason; all reasons over the limit
-        share one name."""
+        """Return the counter name for a spider's own reason; all reasons after the
+        first 500 share one name."""
         if reason not in self._words:
             if len(self._words) >= MAX_WORDS:
                 return OTHER

@@ -278,7 +278,8 @@ class Engine:
             # the error was already passed to `_output_failed`
             with contextlib.suppress(SinkError):
                 await parts.outputs.room()
-            # this worker stood in for a waiting worker, which continues now
+            # this worker stood in for a waiting worker, which continues now, so this
+            # worker ends
             if self._spare:
                 self._spare -= 1
                 self._added -= 1

@@ -83,8 +83,8 @@ class OwnTurns:
         now = self._loop.time()
         at = self._hosts.ready_at(host, now)
         if at is None:
-            # the host is at its limit of parallel requests; `wake` is called when one
-            # ends
+            # the host is at its limit of parallel requests; when one of them ends,
+            # `wake` is called
             return
         if at > now:
             self._wake_at(host, at)

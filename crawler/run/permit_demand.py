@@ -13,8 +13,8 @@ import math
 
 #: A process that holds no page permit takes at least this many permits.
 FIRST = 16
-#: A process that has used up its page permits takes this many times as many as it used,
-#: because it could have used more.
+#: A process that has used up its page permits takes this many times the number that it
+#: used, because it could have used more.
 GROWTH = 4
 
 
