@@ -1,2 +1,1 @@
-"""The parts of requests and responses: checking, encoding, and the response to a
-request."""
+"""Checks and encodes the parts of a request, and holds the response of a host."""

@@ -20,8 +20,8 @@ _BASIC = "Basic "
 
 
 def arguments(command: str) -> dict[str, Any]:
-    """Return the arguments of `Request` for a curl command line. ConfigError if it is
-    invalid."""
+    """Return the arguments of `Request` for a curl command line. ConfigError if the
+    command line is invalid."""
     try:
         made = parse(command)
         files = _files(made)
@@ -52,8 +52,8 @@ def arguments(command: str) -> dict[str, Any]:
 
 
 def line(url: str, options: Options) -> str:
-    """Return a curl command line that sends the request. ConfigError if that is
-    impossible."""
+    """Return a curl command line that sends the request. ConfigError if the body holds
+    files, which are read only when the request is sent."""
     if options.pieces:
         raise ConfigError(
             "to_curl: a request whose body holds files cannot be written as a curl "
@@ -78,9 +78,11 @@ def line(url: str, options: Options) -> str:
 
 
 def _cookies(made: CurlCommand, headers: list[tuple[str, str]]) -> dict[str, Any]:
-    """Return `cookies` by name, so that the session keeps them.
+    """Return the command's cookies as the argument `cookies` of `Request`, so that the
+    session keeps them.
 
-    If a name appears twice, return headers with a Cookie header instead.
+    If two cookies have the same name, return the argument `headers` with a Cookie
+    header instead.
     """
     cookies = dict(made.cookies)
     if len(cookies) == len(made.cookies):
@@ -90,8 +92,8 @@ def _cookies(made: CurlCommand, headers: list[tuple[str, str]]) -> dict[str, Any
 
 
 def _files(made: CurlCommand) -> dict[str, Any]:
-    """Return the form fields that are files, or that have their own type or file
-    name."""
+    """Return the argument `files` of `Request`: the form fields that are files, or that
+    have a media type or a file name of their own."""
     found: dict[str, Any] = {}
     for part in made.form:
         if isinstance(part.value, str) and not (part.file_name or part.content_type):

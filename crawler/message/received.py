@@ -31,12 +31,14 @@ class BodyStream(Protocol):
         ...
 
     def keep_transferred(self) -> None:
-        """Also keep the body's bytes as they are received, before decoding."""
+        """Also keep the body's bytes as received, before content encodings such as gzip
+        are decoded."""
         ...
 
     @property
     def transferred(self) -> bytes:
-        """Return the bytes received since `keep_transferred`, before decoding."""
+        """Return the bytes received since the call of `keep_transferred`, with content
+        encodings such as gzip still applied."""
         ...
 
     async def aclose(self) -> None:

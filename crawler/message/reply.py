@@ -30,7 +30,8 @@ _LONGEST_LINE = 32 * 1024**2
 class Reply:
     """A response's head and body, with httpx's attribute names.
 
-    Over fifteen methods: users know them from httpx, and each has a line or two.
+    This class has over fifteen methods, because users know them from httpx; each has a
+    line or two.
     """
 
     __slots__ = (
@@ -68,7 +69,8 @@ class Reply:
         #: recording.
         self.is_from_wire = is_from_wire
         self.status_code = status_code
-        #: Gives single header fields without building `headers`.
+        #: The response's head, which gives single header fields without building
+        #: `headers`.
         self.head = head
         #: The HTTP version: "HTTP/1.1" or "HTTP/2".
         self.http_version = http_version
@@ -88,7 +90,7 @@ class Reply:
 
     @property
     def transferred(self) -> bytes:
-        """The body as received, with its content encodings still applied.
+        """The body as received, with content encodings such as gzip still applied.
 
         Complete only if `keep_transferred` was called before the body was read.
         """
@@ -96,7 +98,8 @@ class Reply:
 
     @property
     def transferred_headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """The header fields as received, including those about encodings."""
+        """The header fields as received, including the fields about content
+        encodings."""
         return self.head.transferred
 
     @property
@@ -146,8 +149,8 @@ class Reply:
     def content_type(self) -> str:
         """The media type, in lower case and without parameters.
 
-        If the server declares none, the type is detected from the body ("sniffed"). It
-        is empty until the body has been read.
+        If the server declares none, the type is detected from the body ("sniffed").
+        Until the body has been read, an undeclared type is empty.
         """
         kind = self._content_type
         if kind is None:
@@ -184,7 +187,8 @@ class Reply:
         """The cookies that this response sets, by name; deleted cookies are not
         included.
 
-        They are parsed as the crawl's sessions parse them (RFC 6265bis 5.6).
+        Set-Cookie headers are parsed by the same rules as in the crawl's sessions (RFC
+        6265bis 5.6).
         """
         lines = self.head.values(b"set-cookie")
         return cookie_jar.read(self.url, lines, time.time())

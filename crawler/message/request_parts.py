@@ -49,8 +49,8 @@ _NO_COOKIE = lazy_regex(r"[\x00-\x1f\x7f;]")
 
 
 def name_of(callback: str | Callable[..., Any]) -> str:
-    """Return a callback's name, as it is stored. ConfigError if it has no usable
-    name."""
+    """Return the name under which a request stores its callback. ConfigError for a
+    lambda or a plain function, because only a spider's method can be found by name."""
     if isinstance(callback, str):
         return callback
     name = getattr(callback, "__name__", "")
@@ -103,14 +103,15 @@ def statuses(given: Iterable[int]) -> tuple[int, ...]:
 
 
 def with_type(fields: Pairs, content_type: str) -> Pairs:
-    """Return the fields with a Content-Type added, unless they contain one."""
+    """Return the header fields with a Content-Type added, unless they already contain
+    one."""
     if not content_type or fields != without_type(fields):
         return fields
     return (*fields, ("Content-Type", content_type))
 
 
 def without_type(fields: Pairs) -> Pairs:
-    """Return the fields without Content-Type."""
+    """Return the header fields without Content-Type."""
     return tuple(pair for pair in fields if pair[0].lower() != "content-type")
 
 
@@ -130,8 +131,8 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
 
 
 def _json(value: Any, where: str, depth: int) -> Any:
-    """Return the value if JSON can restore it unchanged. `where` names it in the
-    error."""
+    """Return the value if JSON can restore it unchanged. `where` is the value's place
+    for the error, such as `meta['a'][0]`."""
     if depth > _DEEPEST:
         raise ConfigError(
             f"meta is nested over {_DEEPEST} levels deep; pass a flatter value"
@@ -192,7 +193,8 @@ def headers(
 
 
 class EncodedBody(NamedTuple):
-    """An encoded body, and the Content-Type that its form implies."""
+    """An encoded body, and the Content-Type that follows from its kind (form, files,
+    JSON)."""
 
     content: bytes = b""
     #: The parts of a body with files; the files are read when the request is sent.

@@ -30,8 +30,8 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 async def save(pieces: AsyncIterator[bytes], target: Path) -> Saved:
-    """Write the pieces to `target`. The memory use does not depend on the size of the
-    body."""
+    """Write the pieces of a body to the file `target`. The memory use does not depend
+    on the size of the body."""
     part = await to_thread.run_sync(_open_part, target)
     digest = hashlib.sha256()
     try:

@@ -43,7 +43,7 @@ T = TypeVar("T")
 Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
-# Bytes of a page above which its number of links is checked before parsing them.
+# Size of a page in bytes above which its links are counted before they become nodes.
 _LARGE = 256 * 1024
 # Maximum number of characters in the URLs taken from one page: 10,000 links of 400
 # each.
@@ -77,13 +77,15 @@ class lazy(Generic[Owner, Value]):
         return value
 
 
-# Over 15 methods: what users ask of a page, and its links; most have a few lines.
+# This class has over 15 methods, because users ask a page for many things; most methods
+# have a few lines.
 class Page:
     """An HTML page, parsed at first use.
 
     `asked` records, for each selector used on the page or its elements, whether it
-    matched anywhere. `links_cut` counts the skipped links beyond `max_links`. XML has a
-    `Page`, too, but without links; asking it for HTML elements is an error.
+    matched anywhere. `links_cut` counts the skipped links beyond `max_links`. An XML
+    response also has a `Page`, but without links; `css()` on this page raises
+    SelectorError.
     """
 
     def __init__(
@@ -99,23 +101,25 @@ class Page:
         self.url = url
         self.asked: dict[str, bool] = {}
         self.links_cut = 0
-        #: Whether links of an XML document were requested; it has none.
+        #: Whether the spider asked for the links of this page although it is XML, which
+        #: has none.
         self.has_no_links = False
         self._body = body
         self._charset = charset
         self._max_links = max_links
         self._max_nodes = max_nodes
-        #: Why the page must not be parsed; "" if a trial has shown that it may be; None
-        #: if there was no trial.
+        #: The result of the trial parse in a separate process: why the page must not be
+        #: parsed; "" if the page may be parsed; None if there was no trial.
         self.verdict: str | None = None
         self._of_json: Selector | None = None
-        #: The media type if the page is XML, which is not parsed here; "" for HTML.
+        #: The media type of an XML document, which the HTML parser must not read; ""
+        #: for HTML.
         self._xml_type = xml_type
 
     @lazy
     def fills(self) -> dict[str, tuple[int, int]]:
-        """For each field of typed items: the number of items in which it had a value,
-        and the number of all items."""
+        """For each field of the typed items extracted from this page: the number of
+        items in which the field had a value, and the number of all items."""
         return {}
 
     @lazy
@@ -134,7 +138,7 @@ class Page:
     def xml(self) -> "Element":
         """The root element of the body as XML.
 
-        FetchError (`parse_error`) if it is not XML or exceeds a limit.
+        FetchError (`parse_error`) if the body is not XML or exceeds a limit.
         """
         # imported here because most crawls read no XML
         from crawler.web import xml_tree
@@ -149,10 +153,10 @@ class Page:
         """parsel's selector of the page or of its XML, for XPath; needs the extra
         `xpath`.
 
-        PageTooComplex if the page is too large or too deep for it.
+        PageTooComplex if the page is too large or too deep for XPath.
         """
         try:
-            from crawler.page import xpath  # from an extra, which takes 50 ms to load
+            from crawler.page import xpath  # needs an extra; loading takes 50 ms
         except ImportError as exc:
             raise missing("XPath", "parsel", "xpath") from exc
         if not self._xml_type:
@@ -170,7 +174,8 @@ class Page:
         return xpath.xml_selector(text, self.url)
 
     def json_selector(self, read: Callable[[], Any]) -> "Selector":
-        """Return parsel's selector of JSON; created once, from the result of `read`."""
+        """Return parsel's selector of the JSON body, created once; `read` returns the
+        parsed JSON."""
         if self._of_json is None:
             try:
                 from crawler.page import xpath
@@ -182,8 +187,8 @@ class Page:
     def xpath(
         self, query: str, namespaces: Mapping[str, str] | None = None, **variables: Any
     ) -> "SelectorList[Selector]":
-        """Return the results of an XPath 1.0 expression. SelectorError if it is
-        invalid."""
+        """Return the results of an XPath 1.0 expression. SelectorError if the
+        expression is invalid."""
         try:
             found = self.selector.xpath(query, namespaces, **variables)
         except ValueError as exc:
@@ -198,7 +203,8 @@ class Page:
 
     @lazy
     def linked_data(self) -> "LinkedData":
-        """The page's linked data; a warning names JSON-LD that cannot be read."""
+        """The page's linked data: JSON-LD, microdata, OpenGraph, Twitter card. JSON-LD
+        that cannot be read is logged."""
         # imported here because most crawls do not use it
         from crawler.web import linked_blocks
 
@@ -209,7 +215,7 @@ class Page:
 
     @lazy
     def embedded_json(self) -> "Embedded":
-        """The data in the page for its own scripts."""
+        """The data that the page contains for its own scripts."""
         # imported here because most crawls do not use it
         from crawler.web import embedded_json
 
@@ -234,7 +240,7 @@ class Page:
         if value is not MISSING:
             return value
         if default is MISSING and any(is_named(each, name) for each in found.unread):
-            raise missing("A literal of JavaScript", "chompjs", "scripts")
+            raise missing("A JavaScript literal", "chompjs", "scripts")
         return default_or_error(default, asked, self.url)
 
     def check(self) -> None:
@@ -255,20 +261,20 @@ class Page:
 
     @lazy
     def suspicion(self) -> str:
-        """Why the page could take the parser too long; "" if it could not."""
+        """Why parsing the page could take too long; "" if parsing is certainly fast."""
         if self._xml_type:
             return ""
         return suspicion(self.markup, max_nodes=self._max_nodes)
 
     @lazy
     def encoding(self) -> str:
-        """The WHATWG name of the page's encoding: by BOM, header, `<meta>`, or its
-        bytes."""
+        """The WHATWG name of the page's encoding, given by its BOM, the header or a
+        `<meta>`, or guessed from its bytes."""
         return encoding.detect(self._body, self._charset)
 
     @lazy
     def source(self) -> str:
-        """The page as text, unchanged."""
+        """The page's HTML as text, as the server sent it."""
         return encoding.decode_as(self._body, self.encoding)
 
     @lazy
@@ -284,8 +290,8 @@ class Page:
     def _base(self) -> str:
         """Return the address of the first `<base href>`, or "".
 
-        It is taken from the elements with an href, which are needed for the links, too.
-        If they are too many, a separate search finds it.
+        The element is taken from the elements with an `href`, which the links need,
+        too. If a page has too many of them, a separate search finds the `<base>`.
         """
         if self.has_many_links:
             bases = self._tree.root.css("base[href]")
@@ -345,9 +351,9 @@ class Page:
         """Return the addresses of links as written, in document order.
 
         `tags` says which elements are links, by default `<a>` and `<area>`.
-        `attributes` names their attributes, by default the one that HTML defines for
-        each. A selector selects the links that it matches, and the links inside its
-        matches.
+        `attributes` names the attributes that hold an address, by default the one that
+        HTML defines for each element. With `selector`, only matching links, and links
+        inside matching elements, count.
         """
         wanted = wanted_links(tags, attributes)
         if self._xml_type and selector is None:
@@ -377,7 +383,7 @@ class Page:
         tags: Names = None,
         attributes: Names = None,
     ) -> list[tuple[str, Node]]:
-        """Return the addresses of `references`, each with its element."""
+        """Return the same addresses as `references`, each with its element."""
         wanted = wanted_links(tags, attributes)
         if self._xml_type and selector is None:
             self.has_no_links = True
@@ -420,7 +426,8 @@ class Page:
 
     @lazy
     def has_many_links(self) -> bool:
-        """Return whether the page may have more links than should become nodes."""
+        """Return whether the page may have over `max_links` links, too many to have all
+        as nodes in memory."""
         # A link takes at least eight bytes: "<a href>".
         if len(self.markup) <= max(_LARGE, 8 * self._max_links):
             return False
@@ -428,13 +435,13 @@ class Page:
 
     @lazy
     def first_links(self) -> tuple[list[str], int]:
-        """Return the links taken from a page with very many links, and the number of
-        the others."""
+        """Return the first `max_links` links of a page with very many links, and the
+        number of skipped links."""
         return self._walk(Wanted())
 
     def _walk(self, wanted: Wanted) -> tuple[list[str], int]:
-        """Return the first links, and the number of the others. Only one node is in
-        memory at a time."""
+        """Return the first `max_links` links, and the number of skipped links. Only one
+        node is in memory at a time."""
         found: list[str] = []
         cut = 0
         for node in self._tree.root.traverse():
@@ -497,7 +504,8 @@ class Page:
 
 def _first(references: list[str], number: int, base: int) -> int:
     """Return how many of the references may be kept: at most `number`, and at most
-    `_LINK_TEXT` characters in total. `base` characters are added to each."""
+    `_LINK_TEXT` characters in total. Each counts `base` characters more, the length of
+    the base URL."""
     text = 0
     for index, reference in enumerate(references[:number]):
         text += base + len(reference)

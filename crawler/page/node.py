@@ -31,8 +31,10 @@ class Node:
         for book in response.css("article.book"):
             yield {"title": book.text("h3"), "price": book.text(".price", default="")}
 
-    `lexbor` is the parser's node, for features that Node lacks. Over fifteen methods:
-    they are what users ask of an element, most with a few lines.
+    `lexbor` is the parser's node, for features that Node lacks.
+
+    This class has over fifteen methods, because users ask an element for many things;
+    most methods have a few lines.
     """
 
     __slots__ = ("_tree", "lexbor")
@@ -133,7 +135,8 @@ class Node:
         """Return what a regular expression finds in the text, or in an attribute.
 
         The text is that of this element, or of all matching elements inside it. If the
-        pattern has groups, each group is a result; otherwise the whole match is one.
+        pattern has groups, each group is a result; otherwise each whole match is a
+        result.
         """
         nodes = [self] if selector is None else self.css(selector)
         found: list[str] = []
@@ -267,13 +270,15 @@ class Node:
 
 @refuses(NODES)
 class Nodes(list[Node]):
-    """Elements in document order: a list, with hints for names of other frameworks."""
+    """A list of elements in document order. A method name of another framework raises
+    an error that names the method to use instead."""
 
     __slots__ = ()
 
 
 def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> Any:
-    """Return the text of an element; for None, `default` or an error."""
+    """Return the text of an element. For None, return `default` or raise
+    SelectorError."""
     if node is not None:
         return text_of(node.lexbor)
     return default_or_error(default, selector or "", url)
@@ -282,7 +287,8 @@ def text_or(node: Node | None, selector: str | None, url: str, default: Any) -> 
 def attr_or(
     node: Node | None, name: str, selector: str | None, url: str, default: Any
 ) -> Any:
-    """Return an attribute of an element; if missing, `default` or an error."""
+    """Return an attribute of an element. If the element or the attribute is missing,
+    return `default` or raise SelectorError."""
     if node is not None:
         try:
             return node.lexbor.attrs[name] or ""
@@ -292,11 +298,12 @@ def attr_or(
         return default
     if node is None:
         raise SelectorError(selector or "", url)
-    raise SelectorError(selector or node.tag, url, f"has no attribute {name!r}")
+    detail = f"matched <{node.tag}>, which has no attribute {name!r},"
+    raise SelectorError(selector or node.tag, url, detail)
 
 
 def default_or_error(default: Any, selector: str, url: str) -> Any:
-    """Return the default, or raise SelectorError if there is none."""
+    """Return the default; raise SelectorError if no default was given."""
     if default is MISSING:
         raise SelectorError(selector, url)
     return default
@@ -305,7 +312,8 @@ def default_or_error(default: Any, selector: str, url: str) -> Any:
 def _elements(
     node: LexborNode | None, direction: Literal["next", "prev"]
 ) -> Iterator[LexborNode]:
-    """Yield the elements from a node on, among its siblings."""
+    """Yield this node and its next (or previous) siblings, as far as they are
+    elements."""
     while node is not None:
         if node.is_element_node:
             yield node

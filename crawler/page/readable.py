@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-# Over 15 methods: what users ask of a response, most with a few lines.
+# This class has over 15 methods, because users ask a response for many things; most
+# methods have a few lines.
 class Readable(Reply):
     """A response whose body can be read as text, JSON, XML, or an HTML page."""
 
@@ -66,7 +67,8 @@ class Readable(Reply):
         self.max_links = 10_000
         #: Maximum number of nodes of the page.
         self.max_nodes = 1_000_000
-        #: Prepares a large or suspicious page, once the body has been read.
+        #: Called once the body has been read: parses a large page in a thread, and a
+        #: suspicious page in a separate process first.
         self.examine: Callable[[Any], Awaitable[None]] | None = None
         self._page: Page | None = None
 
@@ -97,7 +99,7 @@ class Readable(Reply):
 
     @property
     def parsed(self) -> Page | None:
-        """The page if it was used, else None."""
+        """The `Page` if the spider has used it, else None."""
         return self._page
 
     @property
@@ -107,7 +109,8 @@ class Readable(Reply):
 
     @property
     def text(self) -> str:
-        """The body as text: decoded by BOM, header, `<meta>`, or its bytes."""
+        """The body as text. The encoding is given by the BOM, the header or a `<meta>`,
+        or guessed from the bytes."""
         if self._is_html:
             return self.page.source
         return encodings.decode(self.content, self._charset, html=False)[0]
@@ -148,7 +151,8 @@ class Readable(Reply):
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
-            # Most bodies are valid at once; the others are converted and tried again.
+            # Most bodies are valid UTF-8; the others are converted to UTF-8 and parsed
+            # again.
             text = as_utf8(self.content, self._charset)
             return msgspec.json.decode(text, type=kind)
 
@@ -157,8 +161,8 @@ class Readable(Reply):
         """The root element of the body as XML, parsed once:
         `response.xml.iter("item")`.
 
-        FetchError (`parse_error`) if it is not XML or too large. A DTD in the document,
-        and entities that it declares, are refused.
+        FetchError (`parse_error`) if the body is not XML, or too large. A DTD in the
+        document, and entities that it declares, are refused.
         """
         return self.page.xml
 
@@ -168,8 +172,8 @@ class Readable(Reply):
         Works for a streamed body of any size: `async for item in
         response.xml_elements("item")`. The name "item" matches in every namespace, and
         "{uri}item" only in that namespace. Without names the children of the root
-        element are yielded. If the XML is invalid, FetchError (`parse_error`) is raised
-        after the elements before that place.
+        element are yielded. If the XML is invalid, the elements before the error are
+        yielded; then FetchError (`parse_error`) is raised.
         """
         # imported here because most crawls read no XML
         from crawler.web import xml_tree
@@ -194,9 +198,9 @@ class Readable(Reply):
         """Return the page's data for machines: JSON-LD, microdata, OpenGraph, the
         Twitter card.
 
-        They come in this order, and are read once. With a `kind` only items of that
-        type are returned: "Product" of schema.org, or a full type. With `nested` items
-        inside other items are returned, too.
+        The items come in this order; the page is searched for them once. With a `kind`
+        only items of that type are returned: "Product" of schema.org, or a full type.
+        With `nested` items inside other items are returned, too.
         """
         found = self.page.linked_data.of_kind(kind, nested=nested)
         if kind is not None:

@@ -1,7 +1,7 @@
 """XPath and JMESPath, by parsel.
 
-Rule: a document is parsed here only within the limits of `css()` and `xml`. An
-expression that could take long on it is refused before it is evaluated.
+Rule: only a document within the limits of `css()` or `xml` is parsed here. An
+expression that could take long on the document is refused before it is evaluated.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class PageSelector(Selector):
 
 
 class LargePageSelector(PageSelector):
-    """A selector of a document on which an expression may be slow, so each is
-    checked."""
+    """parsel's Selector of a document on which an expression may be slow, so each
+    expression is checked first."""
 
     __slots__ = ()
 
@@ -66,9 +66,11 @@ class LargePageSelector(PageSelector):
 
 
 def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
-    """Return the selector of an HTML page in UTF-8, which `css()` could parse, too."""
+    """Return parsel's selector of an HTML page in UTF-8. The caller has checked the
+    page as for `css()`."""
     if is_large and is_wide(markup):
-        raise PageTooComplex("an element has many attributes", url)
+        detail = "an element has over 1,000 attributes, too many for XPath; use css()"
+        raise PageTooComplex(detail, url)
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     text = markup.replace(b"\0", b"").strip()
     root = etree.fromstring(text or b"<html/>", parser, base_url=url)
@@ -78,8 +80,8 @@ def html_selector(markup: bytes, url: str, is_large: bool) -> Selector:
 
 
 def xml_selector(text: bytes, url: str) -> Selector:
-    """Return the selector of an XML document in UTF-8; DTDs and size have been
-    checked."""
+    """Return parsel's selector of an XML document in UTF-8. The caller has refused DTDs
+    and too large documents."""
     parser = etree.XMLParser(
         encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False
     )
@@ -100,10 +102,16 @@ def _bounded(root: etree._Element, url: str, kind: str) -> Selector:
     if elements <= FEW // 2:
         return PageSelector(root=root, type=kind, base_url=url)
     if elements > MAX_ELEMENTS:
-        detail = f"it has over {MAX_ELEMENTS:,} elements, too many for XPath; use css()"
+        detail = (
+            f"the page has over {MAX_ELEMENTS:,} elements, too many for XPath; "
+            "use css()"
+        )
         raise PageTooComplex(detail, url)
     if _deep(root):
-        detail = f"it is over {MAX_DEPTH} elements deep, too deep for XPath; use css()"
+        detail = (
+            f"the page's elements are nested over {MAX_DEPTH} deep, too deep for "
+            "XPath; use css()"
+        )
         raise PageTooComplex(detail, url)
     if elements <= FEW:
         return PageSelector(root=root, type=kind, base_url=url)

@@ -1,4 +1,5 @@
-"""Decides which network addresses a page may lead to, in every spelling.
+"""Decides whether a network address or a host name is public, whatever the spelling of
+the address.
 
 `ipaddress` counts some addresses as global that still lead to a private network: IPv4
 addresses inside IPv6 addresses, and abandoned ranges. No I/O.
@@ -41,11 +42,13 @@ _REFUSED_6 = [
     ip_network("2001::/23"),
     ip_network("ff00::/8"),
 ]
-#: An IPv6 address outside of it is not on the public Internet (IANA, RFC 4291 2.4).
+#: An IPv6 address outside of this range is not on the public Internet (IANA, RFC 4291
+#: 2.4).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
-#: IPv6 prefixes that contain an IPv4 address, and its first bit: mapped (RFC 4291),
-#: compatible (deprecated), translated (RFC 2765), NAT64 (RFC 6052), 6to4 (RFC 3056).
+#: IPv6 ranges whose addresses contain an IPv4 address, and the bit at which the IPv4
+#: address begins: mapped (RFC 4291), compatible (deprecated), translated (RFC 2765),
+#: NAT64 (RFC 6052), 6to4 (RFC 3056).
 _CARRIERS = [
     (IPv6Network("::ffff:0:0/96"), 96),
     (IPv6Network("::/96"), 96),
@@ -60,7 +63,8 @@ def is_public(address: Address) -> bool:
     Internet.
 
     Loopback, private, link-local (with cloud metadata), shared, reserved and multicast
-    addresses are not. Neither is an IPv6 address that leads to one of them.
+    addresses are not public. Neither is an IPv6 address that contains one of these IPv4
+    addresses.
     """
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in net for net in _REFUSED_4)
@@ -113,8 +117,9 @@ def is_loopback_name(name: str) -> bool:
 def is_private_name(name: str) -> bool:
     """Return whether a canonical host name is only for local networks.
 
-    `localhost` (RFC 6761), `.local` (RFC 6762), `home.arpa` (RFC 8375), `.internal`
-    (reserved by ICANN), and names without a dot, which do not exist in public DNS.
+    Local names are `localhost` (RFC 6761), `.local` (RFC 6762), `home.arpa` (RFC 8375),
+    `.internal` (reserved by ICANN), and names without a dot, which do not exist in
+    public DNS.
     """
     labels = name.rstrip(".").lower().split(".")
     return len(labels) == 1 or labels[-1] in _LOCAL or labels[-2:] == ["home", "arpa"]

@@ -15,7 +15,8 @@ _PARAMETER = re.compile(
 )
 # A value as in RFC 8187: charset, language, text.
 _EXTENDED = re.compile(r"([A-Za-z0-9_-]+)'[^']*'(.*)", re.S)
-# RFC 2047: mail programs and some servers use it here.
+# An encoded word such as `=?utf-8?B?YQ==?=` (RFC 2047), which some servers put into
+# `filename`.
 _WORD = re.compile(r"=\?([A-Za-z0-9_-]+)\?([BbQq])\?([^?]*)\?=(?:\s+(?==\?))?")
 _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 
@@ -23,9 +24,9 @@ _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 def file_name(fields: tuple[bytes, ...]) -> str:
     """Return the file name as the server wrote it; "" if there is none.
 
-    `filename*` takes precedence over `filename` (RFC 6266 4.3), and the first of two
-    over the second. Bytes outside ASCII are read as UTF-8, else as Latin-1, as browsers
-    do. The name may be unsafe: see `safe_name`.
+    `filename*` takes precedence over `filename` (RFC 6266 4.3), and of two equal
+    parameters the first one counts. Bytes outside ASCII are read as UTF-8, else as
+    Latin-1, as browsers do. The name may be unsafe: see `safe_name`.
     """
     for field in fields:
         found: dict[str, str] = {}

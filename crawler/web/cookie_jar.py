@@ -39,12 +39,13 @@ class _Cookie(msgspec.Struct, array_like=True):
     name: str
     value: str
     is_secure: bool
-    #: When it expires; None: with the session.
+    #: When the cookie expires, in wall-clock seconds; None: when the session ends.
     expires: float | None
-    #: The order in which it was created, and last used.
+    #: Order in which the jar's cookies were created, and last used.
     created: int = 0
     used: int = 0
-    #: Whether its bytes are not UTF-8; they are sent back unchanged.
+    #: Whether the cookie's bytes are not UTF-8. They are kept as Latin-1, so that they
+    #: are sent back unchanged.
     is_latin: bool = False
 
     @property
@@ -121,8 +122,8 @@ class Jar:
         return b"; ".join(pairs) or None
 
     def to_json(self, domain: str | None = None) -> bytes:
-        """Return all cookies, or those of a domain, for `add_json`; with session
-        cookies."""
+        """Return all cookies, or those of one domain, as JSON for `add_json`. Session
+        cookies are included."""
         if domain is None:
             return msgspec.json.encode([*self._all()])
         return msgspec.json.encode([*self._domains.get(domain, {}).values()])
@@ -136,7 +137,8 @@ class Jar:
         self._count = sum(map(len, self._domains.values()))
 
     def _keep(self, cookie: _Cookie, url: str, now: float) -> bool:
-        """Store a cookie (RFC 6265bis §5.7); an expired one deletes the old one."""
+        """Store a cookie, or delete the stored one if the new one has expired. Return
+        False if the cookie is refused (RFC 6265bis §5.7)."""
         is_secure, host, _ = _split(url)
         if not is_secure and self._overlays_secure(cookie, host):
             return False
@@ -226,7 +228,8 @@ def domains_of(url: str) -> list[str]:
 
 
 def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
-    """Parse one Set-Cookie line; None if it is refused (§5.6, §5.7)."""
+    """Parse one Set-Cookie line; None if the cookie is refused (RFC 6265bis §5.6,
+    §5.7)."""
     text, is_latin = _decoded(line)
     if len(text) > MAX_LINE or _CONTROL.search(text):
         return None
@@ -259,9 +262,10 @@ def _parse(url: str, line: str | bytes, now: float) -> _Cookie | None:
 
 
 def _decoded(line: str | bytes) -> tuple[str, bool]:
-    """Return the line as text, and whether its bytes are Latin-1 rather than UTF-8."""
+    """Return a Set-Cookie line as text, and whether its bytes are Latin-1 instead of
+    UTF-8."""
     if isinstance(line, str):
-        # replaces lone surrogates
+        # a lone surrogate cannot be encoded, so it becomes "?"
         return line.encode("utf-8", "replace").decode(), False
     try:
         return line.decode(), False
@@ -270,7 +274,8 @@ def _decoded(line: str | bytes) -> tuple[str, bool]:
 
 
 def _attributes(parts: list[str]) -> dict[str, str]:
-    """Return the attributes by lower-case name; the last one with a name counts."""
+    """Return a cookie's attributes by lower-case name; of two with the same name the
+    last one counts."""
     attributes = {}
     for part in parts:
         name, _, value = part.partition("=")
@@ -281,8 +286,8 @@ def _attributes(parts: list[str]) -> dict[str, str]:
 
 
 def _domain(attribute: str, host: str) -> str | None:
-    """Return the domain of a cookie; "": only the host; None: the host may not set
-    it."""
+    """Return the domain that a Domain attribute gives a cookie: "" if the cookie is
+    only for the host, None if the host may not set the cookie."""
     domain = attribute.removeprefix(".").lower()
     if not domain.isascii():
         try:
@@ -314,8 +319,8 @@ def _expires(attributes: dict[str, str], now: float) -> float | None:
 
 
 def _fits_its_prefix(cookie: _Cookie, attributes: dict[str, str]) -> bool:
-    """Return whether the rules for `__Secure-` and `__Host-` are met (§5.7, steps 20 to
-    22)."""
+    """Return whether a cookie obeys the rules for names that begin with `__Secure-` or
+    `__Host-` (RFC 6265bis §5.7, steps 20 to 22)."""
     name = cookie.name.lower()
     if not name:
         return not cookie.value.lower().startswith(("__secure-", "__host-"))

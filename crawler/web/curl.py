@@ -1,4 +1,5 @@
-"""Reads and writes curl command lines, as browsers copy requests. Pure.
+"""Reads and writes curl command lines, such as browsers write with "Copy as cURL".
+Pure.
 
 Rule: an option that is unknown, or that a crawl cannot follow, is a ValueError that
 names it.
@@ -27,7 +28,7 @@ def parse(command: str) -> CurlCommand:
     line = words(command.strip().removeprefix("$ "))
     program = line[0].replace("\\", "/").rpartition("/")[2].lower() if line else ""
     if program not in ("curl", "curl.exe"):
-        raise ValueError("it does not begin with curl")
+        raise ValueError("the command does not begin with curl")
     made = CurlCommand()
     arguments = iter(line[1:])
     for word in arguments:
@@ -38,7 +39,7 @@ def parse(command: str) -> CurlCommand:
         elif word != "--":
             WITH_VALUE["--url"](made, word)
     if not made.url:
-        raise ValueError("it names no URL")
+        raise ValueError("the command names no URL")
     return _finished(made)
 
 
@@ -56,7 +57,8 @@ def _long(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
 
 
 def _short(made: CurlCommand, word: str, arguments: Iterator[str]) -> None:
-    """Parse a word of short options; only the last one may have a value."""
+    """Parse a word of short options such as `-sXPOST`; only the last option may have a
+    value."""
     rest = word[1:]
     while rest:
         letter, rest = rest[0], rest[1:]
@@ -91,7 +93,7 @@ def _take(made: CurlCommand, name: str, value: str) -> None:
 def _finished(made: CurlCommand) -> CurlCommand:
     """Return the request with the headers and values that curl adds by itself."""
     if made.form and made.data:
-        raise ValueError("-d and -F do not go together")
+        raise ValueError("the options -d and -F cannot be used together")
     if made.in_query and made.data:
         query = b"&".join(made.data).decode("utf-8", "surrogateescape")
         made.url += ("&" if "?" in made.url else "?") + query

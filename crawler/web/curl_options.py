@@ -1,4 +1,5 @@
-"""The meaning of curl's options for a request. Pure, except for files that they name.
+"""Applies curl's options to a request. Pure, except that files named by options are
+read.
 
 Rule: an option that a crawl cannot follow is a ValueError. Options that do not change
 the request (`-s`, `-o`, `--http2`) are ignored.
@@ -24,8 +25,8 @@ class FormField(NamedTuple):
 
 @dataclass(slots=True)
 class CurlCommand:
-    """The request that a curl command line makes. Over 12 attributes: they are curl's
-    options."""
+    """The request that a curl command line makes. This class has over 12 attributes,
+    because each is an option of curl."""
 
     url: str = ""
     method: str = ""
@@ -46,13 +47,13 @@ class CurlCommand:
 
     @property
     def body(self) -> bytes | None:
-        """Return the body; None if there is none."""
+        """Return the request's body; None if no option gives data."""
         if not self.data or self.in_query:
             return None
         return (b"" if self.is_json else b"&").join(self.data)
 
     def has_header(self, name: str) -> bool:
-        """Return whether a header was given or removed."""
+        """Return whether the options set or remove this header (lower case)."""
         return name in self.removed or any(
             each.lower() == name for each, _ in self.headers
         )
@@ -60,21 +61,25 @@ class CurlCommand:
 
 def _url(made: CurlCommand, value: str) -> None:
     if made.url:
-        raise ValueError(f"it names two URLs: {made.url[:40]!r} and {value[:40]!r}")
+        raise ValueError(
+            f"the command names two URLs: {made.url[:40]!r} and {value[:40]!r}"
+        )
     value = value.strip()
     made.url = value if "://" in value else f"http://{value}"
 
 
 def _header(made: CurlCommand, value: str) -> None:
     if value.startswith("@"):
-        raise ValueError("headers from a file are not read")
+        raise ValueError(
+            "headers are not read from a file; write each as -H 'name: value'"
+        )
     name, colon, text = value.partition(":")
     if not name and colon:
         return  # ":authority:" of HTTP/2, which older browsers copied as a header
     name = name.strip()
     if not colon:
         if not name.endswith(";"):
-            raise ValueError("it is not a header")
+            raise ValueError("a header must have the form 'name: value'")
         made.headers.append((name.rstrip("; "), ""))
     elif not text.strip():
         made.removed.add(name.lower())
@@ -84,7 +89,9 @@ def _header(made: CurlCommand, value: str) -> None:
 
 def _cookie(made: CurlCommand, value: str) -> None:
     if "=" not in value:
-        raise ValueError("cookies from a file are not read")
+        raise ValueError(
+            "cookies are not read from a file; write them as -b 'name=value'"
+        )
     for pair in value.split(";"):
         name, sign, text = pair.strip(" \t").partition("=")
         if sign:
@@ -123,15 +130,18 @@ def _json(made: CurlCommand, value: str) -> None:
 def _form(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("it is not a form field")
+        raise ValueError("a form field must have the form 'name=value'")
     text, *parameters = text.split(";")
     given = dict(each.strip().partition("=")[::2] for each in parameters)
     unknown = given.keys() - {"type", "filename"}
     if unknown and text[:1] not in ("@", "<"):
-        # the text of `--form-string` may contain semicolons
+        # a text may contain semicolons that begin no parameter
         text, given = value.partition("=")[2], {}
     elif unknown:
-        raise ValueError(f"{min(unknown)!r} of a form is not supported")
+        raise ValueError(
+            f"the parameter {min(unknown)!r} of a form field is not supported; use "
+            "only type and filename"
+        )
     file_name, kind = given.get("filename", ""), given.get("type", "")
     file_name = file_name.strip('"')
     text = text.removeprefix('"').removesuffix('"') if text[:1] == '"' else text
@@ -148,19 +158,21 @@ def _form(made: CurlCommand, value: str) -> None:
 def _form_string(made: CurlCommand, value: str) -> None:
     name, sign, text = value.partition("=")
     if not sign:
-        raise ValueError("it is not a form field")
+        raise ValueError("a form field must have the form 'name=value'")
     made.form.append(FormField(name, text))
 
 
 def _seconds(made: CurlCommand, value: str) -> None:
     made.timeout = float(value)
     if not 0 < made.timeout < 1e6:
-        raise ValueError("it is not a number of seconds above 0")
+        raise ValueError(
+            "the timeout must be a number of seconds above 0 and below 1,000,000"
+        )
 
 
 def _content(path: str) -> bytes:
     if path == "-":
-        raise ValueError("standard input is not read")
+        raise ValueError("standard input is not read; name a file")
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as exc:
@@ -183,7 +195,8 @@ def _named_header(name: str, start: str = "") -> Callable[[CurlCommand, str], No
     return lambda made, value: made.headers.append((name, start + value))
 
 
-#: The effects of options by their long names: without a value, and with one.
+#: What each option does, by its long name: options without a value, then options with a
+#: value.
 FLAGS = {
     "--get": _flag("in_query"),
     "--head": _flag("is_head"),
@@ -211,7 +224,8 @@ WITH_VALUE: dict[str, Callable[[CurlCommand, str], None]] = {
     "--form": _form,
     "--form-string": _form_string,
 }
-#: Options that do not change the request, or that a crawl always follows.
+#: Options without effect here: they do not change the request, or a crawl always does
+#: what they say.
 IGNORED = frozenset(
     f"--{name}"
     for name in [

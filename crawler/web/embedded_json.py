@@ -30,7 +30,7 @@ MAX_SCRIPTS, MAX_VALUES = 1_000, 10_000
 MAX_SEARCHED = 1_000_000
 _JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]*\+)?json\Z")
 _SCRIPT_TYPE = re.compile(r"|module|(?:application|text)/(?:x-)?(?:java|ecma)script\Z")
-# Names whose values have a special format.
+# Names of the page data of Nuxt and Next.js, whose values have special formats.
 _NUXT, _NEXT = "__NUXT_DATA__", "__next_f"
 _LINKED_DATA = "application/ld+json"
 # An assignment or a call of push, and the start of an object, an array or a JSON
@@ -40,16 +40,17 @@ _START = re.compile(
     r"(?P<parse>JSON\s*+\.\s*+parse\(\s*+(?P<uri>decodeURIComponent\(\s*+)?(?=['\"`])"
     r"|(?=[\[{]))"
 )
-# The name before it: of a variable or of its property.
+# The name to which a script assigns a value, or on which the script calls push: a
+# variable (`x`) or a property (`x.y`).
 _NAME = re.compile(
     r"(?:[A-Za-z_$][\w$]*+|\[\s*(?:\"[^\"]*\"|'[^']*')\s*\])"
     r"(?:\.[A-Za-z_$][\w$]*+|\[\s*(?:\"[^\"]*\"|'[^']*')\s*\])*+\s*\Z"
 )
 _LONGEST_NAME = 200
-# Most values are shorter, and the cost of a JSON error grows with the length of the
-# text.
+# In characters. A value is first parsed within a text of this length: most values are
+# shorter, and the cost of a JSON error grows with the length of the text.
 _WINDOW = 4_096
-# The extra cost of each attempt, in characters of text.
+# The extra cost of each attempt to parse a value, in characters of text.
 _ATTEMPT = 50
 _GLOBAL = re.compile(r"(?:window|self|globalThis|this|document)(?=[.\[])\.?")
 _QUOTED = re.compile(r"\.?\[\s*[\"']([^\"']*)[\"']\s*\]")
@@ -58,8 +59,8 @@ _QUOTED = re.compile(r"\.?\[\s*[\"']([^\"']*)[\"']\s*\]")
 class EmbeddedJson(NamedTuple):
     """One value in a page, and its name.
 
-    The name is the `id` of its script, or the variable that it is assigned to, without
-    "window.".
+    The name is the `id` of the value's script, or the variable to which the value is
+    assigned, without "window.".
     """
 
     name: str
@@ -117,7 +118,7 @@ def is_named(own: str, name: str | None) -> bool:
 
 
 def find_key(value: Any, key: str) -> Iterator[Any]:
-    """Yield the values of a key, those nearest to the root first."""
+    """Yield the values of a key at any depth, those nearest to the root first."""
     waiting = deque([value])
     for _ in range(MAX_SEARCHED):
         if not waiting:
@@ -169,13 +170,13 @@ class _ScriptReader:
         self.end = 0
         self._text = text
         self._decoder = json.JSONDecoder(strict=False)
-        # If a value breaks off, the text may be read again for each value that begins
-        # in it.
+        # Number of characters that may still be read. If a value breaks off, its text
+        # is read again for each value that begins in it, so the total is limited.
         self._left = 4 * len(text) + 10_000
 
     def value(self, start: re.Match[str]) -> Any:
-        """Return the value after a match; None if there is none, UNREAD if chompjs is
-        missing."""
+        """Return the value after a match of `_START`; None if there is none, UNREAD if
+        chompjs is missing."""
         if start["parse"]:
             return self._parsed(start)
         if self._left < 0:
@@ -189,7 +190,8 @@ class _ScriptReader:
         return value
 
     def _long_or_literal(self, at: int) -> Any:
-        """Return a value that is long, or not JSON."""
+        """Return a value that is longer than `_WINDOW`, or that is a JavaScript literal
+        instead of JSON."""
         self.end = js_literal.end_of(self._text, at)
         self._left -= self.end - at + _ATTEMPT
         literal = self._text[at : self.end]

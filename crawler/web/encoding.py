@@ -22,7 +22,8 @@ BOMS = (
     (b"\xff\xfe", "utf-16le"),
 )
 _XML = lazy_regex(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")
-# The usual start of a page; it gives the same result as `_own_word`.
+# Matches the usual start of a page. This is only faster: the full search would find the
+# same encoding.
 _USUAL = re.compile(
     rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!doctype[^>]*+>\s*+)?+(?:<html(?:\s++[a-z:]++=\"[^\">]*+\")*+>\s*+)?+"
     rb"(?:<head>\s*+)?+<meta\s++(?:charset=|http-equiv=\"content-type\"\s++"
@@ -30,16 +31,16 @@ _USUAL = re.compile(
     re.I,
 )
 _PRESCAN = 1024  # HTML §13.2.3.2: the page's own declaration is within these bytes
-_PARSED = 256 * 1024  # or within these, which takes at most 0.1 s to search
+_PARSED = 256 * 1024  # a later <meta> is searched in these bytes, in at most 0.1 s
 _METAS = 1000
 # The start of an XML declaration in UTF-16.
 _XML_IN_UTF_16 = ((b"<\0?\0x\0", "utf-16le"), (b"\0<\0?\0x", "utf-16be"))
 _IN_CONTENT = lazy_regex(
     rb"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"'][^\s;]*))", re.I
 )
-# Names of the detector (Python's) for encodings that browsers detect, and the WHATWG
-# names. DOS and Mac encodings are omitted: they fit nearly any short text, and no
-# browser detects them.
+# The encodings that browsers detect: the detector's name (that of Python's codec), and
+# the WHATWG name. DOS and Mac encodings are omitted: they fit nearly any short text,
+# and no browser detects them.
 _DETECTED = {
     "utf-8": "utf-8",
     "utf-16-be": "utf-16be",
@@ -151,7 +152,8 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
     """Return the encoding that a document declares; for HTML a `<meta>` comes first.
 
     Browsers search for `<meta>` in the first 1,024 bytes (HTML 13.2.3.2, "prescan").
-    After that the parser changes the encoding when it meets one.
+    After these bytes a `<meta>` still counts if the HTML parser meets it, outside of
+    scripts and comments.
     """
     if html and (usual := _USUAL.match(body, 0, _PRESCAN)):
         name = _usable(usual[1])
@@ -168,8 +170,8 @@ def _own_word(body: bytes, *, html: bool) -> str | None:
 
 
 def _late_meta(body: bytes) -> str | None:
-    """Return the encoding in a `<meta>` that the parser meets: not in scripts or
-    similar."""
+    """Return the encoding that the first suitable `<meta>` declares; None if there is
+    none. A `<meta>` inside a script or a comment does not count."""
     if b"charset" in body.lower():
         for meta in islice(metas(body), _METAS):
             if name := _charset_of(meta):
@@ -187,9 +189,9 @@ def _charset_of(meta: Mapping[bytes, bytes]) -> str | None:
 
 
 def _usable(word: bytes) -> str | None:
-    """Return the encoding for a label in a document.
+    """Return the WHATWG name for a label that a document declares.
 
-    The label could be read as ASCII, so UTF-16 cannot be right.
+    A declared UTF-16 means UTF-8, because the declaration itself was readable as ASCII.
     """
     name = label(word.decode("latin-1"))
     if name in ("utf-16le", "utf-16be"):
@@ -198,15 +200,15 @@ def _usable(word: bytes) -> str | None:
 
 
 def _guess(body: bytes) -> str:
-    """Return the encoding by the bytes alone: UTF-8 if valid, else the detector's
-    result."""
+    """Guess the encoding from the bytes alone: UTF-8 if they are valid UTF-8, else the
+    result of the detector (chardet)."""
     if b"\x1b$" not in body and b"\0" not in body[:_PRESCAN]:
         try:
             body.decode("utf-8")
         except UnicodeDecodeError as error:
             is_cut = error.start > len(body) - 4 and error.end == len(body)
             if is_cut and not body[: error.start].isascii():
-                return "utf-8"  # the sample ends inside a character
+                return "utf-8"  # the body ends inside a character
         else:
             return "utf-8"
     first = _FOREIGN.search(body)

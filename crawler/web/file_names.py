@@ -20,7 +20,8 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 # Categories of invisible characters: controls, formats (some change the writing
 # direction), surrogates, private and unassigned characters, line separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Windows treats these as devices, whatever their extension (Microsoft, "Naming Files").
+# Names that Windows treats as devices, whatever their extension (Microsoft, "Naming
+# Files").
 _DEVICE = re.compile(
     r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])"
     r"[ ]*(?:\.|\Z)",

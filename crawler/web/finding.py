@@ -37,8 +37,8 @@ def find_first(node: LexborNode, selector: str, tree: Tree) -> LexborNode | None
 
 
 def matches(node: LexborNode, selector: str, tree: Tree) -> bool:
-    """Return whether the element itself matches; all matches of a page are found once
-    and kept."""
+    """Return whether the element itself matches the selector. All matches in the page
+    are found once and cached by selector."""
     known = tree.matching
     if selector not in known:
         if len(known) >= _REMEMBERED:
@@ -49,11 +49,15 @@ def matches(node: LexborNode, selector: str, tree: Tree) -> bool:
 
 
 def _stepwise(node: LexborNode, selector: str, tree: Tree) -> list[LexborNode] | None:
-    """Return the matches step by step if lexbor itself could take long; else None."""
+    """Return the matches, found step by step, if the parser's own engine (lexbor) could
+    take too long; else None."""
     try:
         return select(node, selector, tree)
     except TooCostly as exc:
-        detail = f"the selector {selector!r} would take too long on a page {exc}"
+        detail = (
+            f"the selector {selector!r} would take too long: {exc}; use a simpler "
+            "selector"
+        )
         raise PageTooComplex(detail, tree.url) from exc
 
 

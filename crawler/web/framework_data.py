@@ -15,9 +15,10 @@ import msgspec
 
 #: Maximum nesting depth, and maximum number of values after expansion.
 MAX_DEPTH, MAX_VALUES = 200, 1_000_000
-# Numbers by which devalue writes undefined, a hole, NaN, infinities and -0.
+# devalue writes undefined, a hole in an array, NaN, the infinities and -0 as the
+# numbers -1 to -6; all of them become None.
 _NONE = -6
-# Lists that begin with these words wrap one value; all other lists are plain.
+# A list that begins with one of these words is only a wrapper of one value.
 _WRAPPERS = frozenset(
     {"Reactive", "ShallowReactive", "Ref", "ShallowRef", "EmptyRef", "EmptyShallowRef"}
     | {"Island", "NuxtError"}
@@ -36,8 +37,8 @@ def from_devalue(values: list[Any]) -> Any:
 
 
 class _Devalue:
-    """Expands the values of a list, each once; a reference back to an open value
-    becomes None."""
+    """Expands the values of a devalue list, each once. If a value contains itself, the
+    inner reference becomes None."""
 
     def __init__(self, values: list[Any]) -> None:
         self._values = values
@@ -46,19 +47,22 @@ class _Devalue:
 
     def value(self, place: Any, depth: int) -> Any:
         if type(place) is not int:
-            raise TypeError("a value is referred to by its place")
+            raise TypeError(f"the reference {place!r} is not a position in the list")
         if _NONE <= place < 0:
             return None
         if place < 0 or depth > MAX_DEPTH:
-            raise ValueError("it is not a value, or nested too deeply")
+            raise ValueError(
+                f"the reference {place} is not a position in the list, or values are "
+                f"nested over {MAX_DEPTH} deep"
+            )
         if place not in self._made:
-            self._made[place] = None  # the value contains itself
+            self._made[place] = None  # stays if the value contains itself
             places = self._places(place)
             self._made[place] = self._filled(place, depth)
             size = self._weight(place)
             size += sum(self._sizes.get(each, 1) for each in places)
             if size > MAX_VALUES:
-                raise ValueError("it would grow too much")
+                raise ValueError(f"the list describes over {MAX_VALUES:,} values")
             self._sizes[place] = size
         return self._made[place]
 

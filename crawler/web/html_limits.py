@@ -3,8 +3,9 @@
 The parser is fast, but takes quadratic time in some cases: in the depth of open
 elements, in the attributes of one element, and in formatting elements that stay open.
 Such a page is `suspicious`: a child process parses it first, with a time limit
-(html_trial.py). The check is linear and costs a few percent of parsing. It reads
-samples at random places, so that authors cannot avoid them.
+(html_trial.py). The check takes linear time and costs a few percent of parsing. It
+reads samples at random places, so that the author of a page cannot know which parts are
+read.
 """
 
 import re
@@ -19,15 +20,19 @@ from crawler.web.lazy_regex import lazy_regex
 
 # In bytes. A smaller page takes the parser at most 30 ms, whatever it contains.
 _SMALL = 2_560
-# With fewer tags a page is neither deep nor full of open formatting.
+# With fewer tags a page cannot have too deeply nested elements or too many open
+# formatting elements.
 _FEW_TAGS = 400
 # In bytes. A page above this, or with over two bytes for each allowed node, is always
-# tried: an error of the check would be too expensive there.
+# parsed by the child process first: for such a page an error of the check would be too
+# expensive.
 _LARGE = 512 * 1024
 _MANY_TAGS = 2_000
 
-# In bytes. Each cell has one sample; its beginning, a probe, is read first. Only a few
-# samples are parsed together, because even those of the worst page must not take long.
+# Sizes in bytes of a cell, a probe and a sample; and the number of samples that are
+# parsed together. A page is divided into cells with one sample each; the sample's
+# beginning, the probe, is read first. Few samples are parsed together, because even
+# those of the worst page must not take long.
 _CELL, _PROBE, _SAMPLE, _TOGETHER = 16_384, 192, 512, 6
 # Closes anything that a sample may have cut: a quoted value, a tag, a comment, raw
 # text.
@@ -38,10 +43,12 @@ _END = (
 # If more elements than this stay open in the average sample, judged by tag names, the
 # samples are parsed to be sure. Ordinary pages leave three open.
 _UNMATCHED = 5
-# The same for the average probe, and an allowance for the page: 500 open elements in 16
-# kB cost little.
+# Number of elements that may stay open in the average probe, and in addition on the
+# whole page; with more, the samples are checked. 500 open elements in 16 kB cost
+# little.
 _OPEN_IN_PROBE, _OPEN_BY_CHANCE = 2, 4
-# Parts of a page that hide tags: elements that contain only text, quoted brackets.
+# Parts of a page in which tags do not count: elements that contain only text, and
+# quoted values with brackets.
 _TEXT = frozenset(
     {
         b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed",
@@ -72,7 +79,7 @@ _ATTRIBUTE = (
 )
 # A row of attributes up to the end of the sample; plain text can look like one, too.
 _ROW = lazy_regex(rb"(?:[\s/]*+" + _ATTRIBUTE + rb"){8,}+[\s/]*+\Z")
-# A row of attributes here, or after the next quote.
+# A row of attributes at this position, or after the next quote.
 _ROW_OR_BEHIND = lazy_regex(
     b"|".join(start + _ROW.pattern for start in (b"", rb"[^\"]*+\"", rb"[^']*+'"))
 )
@@ -103,7 +110,7 @@ def suspicion(
 ) -> str:
     """Return why parsing this page (UTF-8) could take much time or memory; "" if not.
 
-    `chance` returns numbers in [0, 1), for the places of samples.
+    `chance` returns random numbers in [0, 1), which decide the places of samples.
     """
     size = len(body)
     if size <= _SMALL:
@@ -126,7 +133,8 @@ def is_wide(body: bytes, chance: Callable[[], float] = random) -> bool:
 
 
 def _places(size: int, chance: Callable[[], float]) -> list[int]:
-    """Return the places of the samples of a body: one in each cell."""
+    """Return the positions of a page's samples: a random one in each cell of `_CELL`
+    bytes."""
     if size <= _CELL:
         return [int(chance() * max(0, size - _SAMPLE))]
     return [
@@ -136,7 +144,7 @@ def _places(size: int, chance: Callable[[], float]) -> list[int]:
 
 
 def _has_tags(body: bytes, number: int) -> bool:
-    """Return whether there are over `number` tags; stops counting there."""
+    """Return whether a page has over `number` tags. The count stops at this number."""
     count = 0
     for at in range(0, len(body), _CELL):
         count += body.count(b"<", at, at + _CELL)
@@ -169,7 +177,8 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
 
 
 def _may_leave_open(body: bytes, places: list[int]) -> bool:
-    """Return whether more elements than usual stay open in probes at these places.
+    """Return whether more elements than usual stay open in the probes, which are the
+    beginnings of the samples at these places.
 
     First the numbers of start and end tags are compared, then their names.
     """
@@ -188,7 +197,8 @@ def _unmatched(piece: bytes) -> int:
     """Return how many start tags have no end tag in a piece. The number may be too
     high, but not too low.
 
-    If tags may be hidden, all start tags count.
+    If some tags may be inside a comment, a script or a quoted value, all start tags
+    count.
     """
     names = _TAG.findall(piece)
     if b"<!" in piece or not _TEXT.isdisjoint(names) or _QUOTED.search(piece):
@@ -242,7 +252,7 @@ def _is_wide_at(body: bytes, places: list[int]) -> bool:
 def _may_be_in_tag(body: bytes, at: int) -> bool:
     """Return whether a long row of attributes may cross this place.
 
-    The place may be inside a quoted value; then the row continues after its end.
+    If the place is inside a quoted value, the row continues after the closing quote.
     """
     end = at + _SAMPLE
     for quote in (b"", b'"', b"'"):

@@ -1,10 +1,11 @@
 """A separate process that parses pages to find out whether they take too long.
 
-    python -m crawler.web.html_trial
+python -m crawler.web.html_trial
 
-The parent writes pages to stdin, each after a `HEADER`. For each page it reads one
-line: a word of `TrialVerdict`. Every page is parsed in a fork of this process, so that
-killing one requires no new start. The process ends when its stdin ends.
+The parent writes pages to stdin, each after a `HEADER`. For each page this process
+answers with one line: a word of `TrialVerdict`. Every page is parsed in a fork, so that
+this process continues if the system kills the fork. The process ends when its stdin
+ends.
 """
 
 import contextlib
@@ -21,12 +22,13 @@ from crawler.web.html_parser import parse
 
 #: Bytes of the page, its maximum number of nodes, and its maximum of CPU seconds.
 HEADER = struct.Struct("<QQd")
-# Bytes of memory for a node: an element, a text, or an attribute with its name.
+# Minimum and maximum bytes of memory for a node: an element, a text, or an attribute
+# with its name.
 _LEAST_BYTES, _MOST_BYTES = 130, 270
 # Bytes of memory that the parser needs for any page.
 _SPARE_BYTES = 32 * 1024**2
-# Seconds between the first limit, which a process could ignore, and the second, which
-# ends the process.
+# Seconds between two limits of CPU time: first a timer's signal, which a process could
+# ignore, then the limit at which the system ends the process.
 _LATE_SECONDS = 2
 
 
@@ -76,7 +78,8 @@ def _tried(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
 
 
 def _parsed(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
-    """Parse under limits; a signal ends this process if parsing takes too long."""
+    """Parse a page under limits of time and memory; a signal ends this process if
+    parsing takes too long."""
     before = _memory()
     tree = max_nodes * _MOST_BYTES + 4 * len(body)
     _limit(resource.RLIMIT_AS, before + tree + _SPARE_BYTES)
@@ -86,7 +89,7 @@ def _parsed(body: bytes, max_nodes: int, seconds: float) -> TrialVerdict:
     try:
         root = parse(body)
     except Exception:
-        # any bytes give a page, so only memory can be missing
+        # any bytes can be parsed as HTML, so the only possible cause is missing memory
         return TrialVerdict.NODES
     signal.setitimer(signal.ITIMER_PROF, 0)
     may_have_too_many = _memory() - before > max_nodes * _LEAST_BYTES

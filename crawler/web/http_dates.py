@@ -22,8 +22,8 @@ _LONGEST = 256
 
 
 def parse_date(text: str) -> float | None:
-    """Return seconds since 1970; None if it is not a date. The zone is ignored: UTC is
-    assumed."""
+    """Return the seconds since 1970; None if the text is not a date. The time zone is
+    ignored: UTC is assumed."""
     time = day = month = year = None
     for token in _TOKEN.findall(text[:_LONGEST]):
         if time is None and (found := _TIME.match(token)):

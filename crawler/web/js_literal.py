@@ -1,4 +1,4 @@
-"""JavaScript literals: where one ends, and its value by chompjs. Pure.
+"""Finds the end of a JavaScript literal, and reads its value with chompjs. Pure.
 
 Rule: chompjs is an extra. It is used only for text that is not JSON.
 """
@@ -28,7 +28,7 @@ _ESCAPE = re.compile(
 )
 _NAMED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _NAMED |= dict.fromkeys(("\n", "\r", "\r\n", "\u2028", "\u2029"), "")
-# Values that chompjs returns as text.
+# Texts that chompjs returns for these values, and the values.
 _WORDS = {"undefined": None, "void 0": None, "!0": True, "!1": False}
 _DEEPEST = 200
 
@@ -73,7 +73,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 def _plain(value: Any, depth: int) -> Any:
     """Return a value with `undefined`, `!0` and `!1` replaced by what they mean."""
     if depth > _DEEPEST:
-        raise ValueError("it is nested too deeply")
+        raise ValueError(f"the literal is nested over {_DEEPEST} deep")
     if isinstance(value, str):
         return _WORDS.get(value, value)
     if isinstance(value, list):

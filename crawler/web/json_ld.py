@@ -56,7 +56,7 @@ def _types(value: Any) -> tuple[str, ...]:
 
 
 def _converted(value: Any, depth: int) -> Any:
-    """Return a value in which objects with a type are items."""
+    """Return the value with each object that has a type converted to an item."""
     if depth > MAX_DEPTH:
         return value
     if isinstance(value, list):

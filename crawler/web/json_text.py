@@ -17,7 +17,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: A surrogate pair, a single surrogate, or any other escape.
+#: An escape in a JSON text: a surrogate pair, half of a surrogate pair, or any other
+#: escape.
 _ESCAPE = lazy_regex(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -50,7 +51,8 @@ def _recoded(data: bytes, charset: str | None) -> bytes:
 
 
 def _codec_by_zeros(data: bytes) -> str:
-    """Return the codec by the zeros among the first bytes: JSON begins with ASCII."""
+    """Return the codec that the zeros among the first four bytes show, because JSON
+    begins with an ASCII character; "" if there are no zeros."""
     zeros = [not octet for octet in data[:4]]
     if zeros == [True, True, True, False]:
         return "utf-32-be"

@@ -3,9 +3,9 @@
     _DATE = lazy_regex(r"...", re.I)
     _DATE.match(text)
 
-A start of the process would otherwise spend some percent of its time on expressions
-that few pages need. Use `re.compile` for one that every page needs: it is a little
-faster to call.
+Without them the start of a process would spend some percent of its time on expressions
+that few pages need. Use `re.compile` for an expression that every page needs, because
+its calls are a little faster.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _METHODS = (
 
 
 def lazy_regex(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
-    """Return what `re.compile` would. An error of the pattern shows at its first
-    use."""
+    """Return a pattern like `re.compile`, but compiled at its first use. An invalid
+    pattern raises its error only then."""
     return cast("re.Pattern[AnyStr]", _LazyRegex(pattern, flags))
 
 
 class _LazyRegex:
-    """Has the attributes of a compiled pattern, but compiles it only for them."""
+    """Stands for a compiled pattern, which is compiled when a method is first used."""
 
     def __init__(self, pattern: str | bytes, flags: int) -> None:
         self.pattern = pattern
@@ -33,6 +33,6 @@ class _LazyRegex:
 
     def __getattr__(self, name: str) -> Any:
         compiled = re.compile(self.pattern, self._flags)
-        for each in _METHODS:  # from now on they are found without this method
+        for each in _METHODS:  # later calls find the methods without __getattr__
             setattr(self, each, getattr(compiled, each))
         return getattr(compiled, name)

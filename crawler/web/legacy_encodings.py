@@ -1,8 +1,8 @@
-"""The encodings of the Encoding standard (encoding.spec.whatwg.org), both ways. Pure.
+"""Decodes and encodes text by the Encoding standard (encoding.spec.whatwg.org). Pure.
 
 Python's codecs know nearly all characters of the standard; the tables here hold the
-others. Invalid bytes are handled by the standard's rules: an ASCII byte that cannot
-follow is read again as itself.
+others. Invalid bytes are handled by the standard's rules: an ASCII byte that cannot end
+a character is read again as a character of its own.
 """
 
 import codecs
@@ -67,7 +67,8 @@ def encode(text: str, name: str) -> bytes:
 
 
 def _encoded(text: str, name: str) -> Iterator[bytes | int]:
-    """Yield the bytes of each character, or the number of a character that has none."""
+    """Yield the bytes of each character, or the code point of a character that the
+    encoding lacks."""
     text = _scalars(text)
     if name == "iso-2022-jp":
         yield from _encode_iso_2022_jp(text)
@@ -78,7 +79,7 @@ def _encoded(text: str, name: str) -> Iterator[bytes | int]:
 
 
 def _scalars(text: str) -> str:
-    """Return the text without halves of surrogate pairs."""
+    """Return the text with U+FFFD instead of halves of surrogate pairs."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -242,8 +243,8 @@ def _as_gb18030(char: str, name: str) -> bytes | None:
 
 @cache
 def _gb18030_bytes() -> dict[str, bytes]:
-    """Return the characters that the standard writes with other bytes than Python's
-    codec.
+    """Return the bytes by character, for characters that the standard writes with other
+    bytes than Python's codec.
 
     A private-use character keeps the bytes that it had before GB 18030-2022.
     """
@@ -261,9 +262,10 @@ def _private_use(sequence: bytes) -> str:
 
 @cache
 def _big5_bytes() -> dict[str, bytes]:
-    """Return bytes by character: the first in the index without Hong Kong's extension.
+    """Return the Big5 bytes of each character. Hong Kong's extension is not used.
 
-    For six characters it is the last.
+    If the standard's index has a character twice, its first position counts; for six
+    characters the last one.
     """
     found: dict[str, bytes] = {}
     for lead in range(0xA1, 0xFF):
@@ -295,7 +297,8 @@ def _as_japanese(char: str, *, is_euc: bool) -> bytes | None:
 
 @cache
 def _jis0208_pointers(*, is_euc: bool) -> dict[str, int]:
-    """Return the first position of each character; Shift_JIS prefers IBM's to NEC's."""
+    """Return the first position of each character in the standard's index jis0208. For
+    Shift_JIS, positions in NEC's copy of IBM's characters do not count."""
     places: Iterable[int] = range(94 * 94)
     if not is_euc:
         places = chain(range(8272), range(10716, 11280))
@@ -323,7 +326,8 @@ def _escaped(data: bytes) -> str:
     )
 
 
-# ISO-2022-JP, the only encoding with a state: the current character set.
+# The character sets of ISO-2022-JP, by their escape sequences. It is the only encoding
+# with a state: the current set.
 _ASCII, _ROMAN, _KATAKANA, _JIS0208 = b"(B", b"(J", b"(I", b"$B"
 _STATES = {
     b"(B": _ASCII,
@@ -394,7 +398,8 @@ def _encode_iso_2022_jp(text: str) -> Iterator[bytes | int]:
 
 
 def _in_iso_2022_jp(char: str, state: bytes) -> tuple[bytes, bytes | int]:
-    """Return the state that a character needs, and its bytes there, or its number."""
+    """Return the character set that a character needs, and its bytes in this set, or
+    its code point if no set contains it."""
     if char in "\x0e\x0f\x1b":
         return _ASCII if state == _JIS0208 else state, ord(_BAD)
     if char < "\x80":
@@ -437,7 +442,8 @@ _BIG5 = {
 # fmt: on
 _BIG5_LAST = "\u2550\u255e\u2561\u256a\u5341\u5345"
 
-# GB 18030-2022, and three characters that were private-use before.
+# Byte sequences with other characters than in Python's codec: those that GB 18030-2022
+# changed, and three more.
 _GB18030 = {
     b"\xa3\xa0": "\u3000",
     b"\xa8\xbc": "\u1e3f",

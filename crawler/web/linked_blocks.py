@@ -20,7 +20,7 @@ _JSON_LD = "application/ld+json"
 class LinkedData(NamedTuple):
     """The items of a page, in the order JSON-LD, microdata, OpenGraph, Twitter.
 
-    Also the errors of JSON-LD that could not be read.
+    `errors` says why scripts with JSON-LD could not be read.
     """
 
     items: list[LinkedItem]

@@ -23,12 +23,12 @@ class LinkedItem:
     several.
     """
 
-    #: The format in which the page describes it.
+    #: The format in which the page describes the item.
     source: Source
-    #: Its types; those of schema.org without the prefix: "Product".
+    #: The item's types; those of schema.org without the prefix: "Product".
     types: tuple[str, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)
-    #: Its identifier, usually a URL; "" if it has none.
+    #: The item's identifier, usually a URL; "" if the page gives none.
     id: str = ""
 
     def __getitem__(self, name: str) -> Any:
@@ -46,7 +46,8 @@ class LinkedItem:
         return list(self._values(path))
 
     def is_a(self, kind: str) -> bool:
-        """Return whether it has a type, with or without the prefix of schema.org."""
+        """Return whether the item has a type, given with or without the prefix of
+        schema.org."""
         return short_type(kind) in self.types
 
     def _values(self, path: str) -> Iterator[Any]:
@@ -64,7 +65,8 @@ def short_type(kind: str) -> str:
 
 
 def item_and_inner(item: LinkedItem) -> Iterator[LinkedItem]:
-    """Yield the item and all items inside it, each before the items inside it."""
+    """Yield the item and all items inside it; an outer item comes before its inner
+    items."""
     waiting: list[Any] = [item]
     while waiting:
         value = waiting.pop()

@@ -30,7 +30,8 @@ _LONGEST = 512
 # appended to the directory or origin. ("/." and a leading "." are checked separately.)
 _PLAIN = re.compile(r"[A-Za-z0-9_~/.-]+(?:\?[A-Za-z0-9_~/.=&+,;:@!$*()-]+)?")
 # References that mean the same on each page of a directory. An empty reference, a bare
-# query and "http:x" depend on more of the base; so may one with control characters.
+# query and "http:x" depend on the page's whole URL; so may a reference with control
+# characters.
 _SHARED = lazy_regex(
     r"https?://[^\x00-\x1f]*|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\x00-\x20?][^\x00-\x1f]*"
 )
@@ -50,7 +51,8 @@ class Link(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A page's base, and the known links at its directory and origin."""
+    """The base URL of a page, and the cached links of its directory (`near`) and of its
+    origin (`shared`)."""
 
     base: str
     origin: str
@@ -62,9 +64,10 @@ class _Place(NamedTuple):
 class Resolver:
     """Turns references of pages into links, with a cache.
 
-    `rejected` counts by reason the references that cannot be followed. The cache key is
-    the directory of the page's base, or its origin if that is enough. Two generations
-    of the cache limit the memory to about `maximum` links.
+    `rejected` counts by reason the references that cannot be followed. The cache is
+    divided by the directory of the page's base URL, or by the origin for references
+    that depend only on the origin. Two generations of the cache limit the memory to
+    about `maximum` links.
     """
 
     def __init__(
@@ -79,7 +82,8 @@ class Resolver:
         self.rejected: Counter[str] = Counter()
         self._half = max(maximum // 2, 1)
         self._max_url = max_url
-        #: Origins in canonical form: a path after one of them need not be parsed.
+        #: Known origins in canonical form: a plain path after such an origin need not
+        #: be parsed.
         self._origins: set[str] = set()
         self._young: dict[str, dict[str, Link]] = {}
         self._old: dict[str, dict[str, Link]] = {}
@@ -106,7 +110,8 @@ class Resolver:
         )
         find_near, find_shared = place.near.get, place.shared.get
         # Without their fragments many references of a page are the same. (A space
-        # before "#" belongs to the path; at the end it would not.)
+        # before "#" belongs to the path. At the end of a reference it would be removed,
+        # so such a fragment stays.)
         cut = [
             text
             if "#" not in text
@@ -128,8 +133,8 @@ class Resolver:
         return list(found.values())
 
     def _first_of_each(self, place: _Place, references: Iterable[str]) -> list[Link]:
-        """Return links without repetition; of several spellings the first one
-        counts."""
+        """Return the links, one for each identity: of several URLs of the same page the
+        first one counts."""
         found: dict[int, Link] = {}
         for reference in references:
             known = place.near.get(reference) or place.shared.get(reference)
@@ -203,7 +208,8 @@ class Resolver:
             return table
         table = self._old.pop(place, {})
         if len(table) > self._half:
-            # Otherwise a place that fills the cache alone would never be dropped.
+            # Otherwise a directory or origin that fills the cache alone would never be
+            # dropped.
             table = {}
         self._young[place] = table
         self._size += len(table)

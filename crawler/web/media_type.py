@@ -1,8 +1,9 @@
 """Media types: read from Content-Type headers, or detected from a body ("sniffed").
 Pure.
 
-Headers are read by Fetch ("extract a MIME type", fetch.spec.whatwg.org 2.2.2). A body
-without a usable type is sniffed by the MIME Sniffing standard (section 7.1).
+Headers are read by the rules of the Fetch standard ("extract a MIME type",
+fetch.spec.whatwg.org 2.2.2). A body without a usable type is sniffed by the MIME
+Sniffing standard (section 7.1).
 """
 
 import re
@@ -19,7 +20,7 @@ SNIFFED_BYTES = 1445
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTED_TOKENS = lazy_regex(r"[\t\x20-\x7e\x80-\xff]*")
 _WHITE_SPACE = " \t\n\r"
-# The prologue of an XML document, up to this number of bytes, and <html>.
+# Number of bytes of an XML document in which `<html>` must follow the prologue.
 _PROLOGUE = 8 * 1024
 _XHTML = lazy_regex(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--.*?-->"
@@ -47,7 +48,7 @@ UNDECLARED = MediaType("")
 
 @lru_cache(maxsize=1024)
 def extract(fields: tuple[bytes, ...]) -> MediaType:
-    """Return the media type that a head's Content-Type headers declare.
+    """Return the media type that the Content-Type headers of a response declare.
 
     The last valid type counts. The charset of an earlier one is kept if both have the
     same essence. `UNDECLARED` if no type is valid, or if the type means "unknown".
@@ -95,9 +96,9 @@ def is_xhtml(body: bytes) -> bool:
 def sniff(body: bytes, *, scriptable: bool = True) -> str:
     """Return the media type of a body whose type is unknown (MIME Sniffing 7.1).
 
-    `scriptable` is False if the head has `X-Content-Type-Options: nosniff`; then the
-    result is neither HTML, XML nor PDF. MP3 frames without an ID3 tag count as other
-    binary data, which spiders treat in the same way.
+    `scriptable` is False if the response has `X-Content-Type-Options: nosniff`; then
+    the result is neither HTML, XML nor PDF. MP3 frames without an ID3 tag count as
+    other binary data, which spiders treat in the same way.
     """
     head = body[:SNIFFED_BYTES]
     for pattern, essence in _signatures(scriptable=scriptable):
@@ -142,7 +143,7 @@ def _end_of(text: str, start: int, marks: str) -> int:
     return min((place for place in places if place >= 0), default=len(text))
 
 
-# The first bytes of types, in the standard's order. Types that can run scripts:
+# The first bytes of the media types that can run scripts, in the standard's order.
 _SCRIPTABLE = (
     (
         (
@@ -154,7 +155,7 @@ _SCRIPTABLE = (
     (rb"[\t\n\x0c\r ]*<\?xml", "text/xml"),
     (rb"%PDF-", "application/pdf"),
 )
-# The first bytes of all other types:
+# The first bytes of all other media types, in the standard's order.
 _DATA = (
     (rb"%!PS-Adobe-", "application/postscript"),
     (rb"\xfe\xff..|\xff\xfe..|\xef\xbb\xbf.", "text/plain"),
@@ -179,7 +180,8 @@ _DATA = (
 
 @cache
 def _signatures(*, scriptable: bool) -> list[tuple[re.Pattern[bytes], str]]:
-    """The patterns, compiled when the first type is looked for."""
+    """Return the patterns of first bytes with their media types, compiled at the first
+    sniffing."""
     wanted = (*_SCRIPTABLE, *_DATA) if scriptable else _DATA
     return [(re.compile(pattern, re.S), essence) for pattern, essence in wanted]
 
@@ -188,8 +190,8 @@ _BINARY = lazy_regex(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 
 
 def _is_mp4(head: bytes) -> bool:
-    """Return whether it is an MP4 box `ftyp` with a brand that begins with "mp4"
-    (6.2.1)."""
+    """Return whether a body begins with the box `ftyp` of an MP4 file, with a brand
+    that begins with "mp4" (MIME Sniffing 6.2.1)."""
     size = int.from_bytes(head[:4], "big")
     if len(head) < max(size, 12) or size % 4 or head[4:8] != b"ftyp":
         return False

@@ -59,10 +59,10 @@ def metas(markup: bytes) -> Iterator[dict[bytes, bytes]]:
 
 
 def metas_of_prefix(markup: bytes) -> Iterator[dict[bytes, bytes]]:
-    """Yield the attributes of each `<meta>` in a page's first bytes, even if it is only
-    text.
+    """Yield the attributes of each `<meta>` in a page's first bytes, even of one inside
+    a script.
 
-    HTML 13.2.3.2, "prescan a byte stream".
+    The standard demands this simple search (HTML 13.2.3.2, "prescan a byte stream").
     """
     for tag in _MARKUP.finditer(markup):
         if (tag["name"] or b"").lower() == b"meta":
@@ -70,7 +70,8 @@ def metas_of_prefix(markup: bytes) -> Iterator[dict[bytes, bytes]]:
 
 
 def _attributes(text: bytes) -> dict[bytes, bytes]:
-    """Return the attributes by lower-case name; the first one with a name counts."""
+    """Return an element's attributes by lower-case name; of two with the same name the
+    first one counts."""
     found: dict[bytes, bytes] = {}
     for name, *values in _ATTRIBUTE.findall(text[:_LONGEST]):
         found.setdefault(name.lower(), b"".join(values))

@@ -15,13 +15,14 @@ from crawler.web.linked_item import LinkedItem, short_type
 from crawler.web.urls import InvalidUrl, absolute
 from crawler.web.visible_text import text_of
 
-#: Maximum nesting of items; number of values in one item with its inner items, and in a
-#: page; and number of elements that items refer to.
+#: Maximum nesting of items; maximum number of values, in an item with its inner items
+#: and in a page; and maximum number of elements that items refer to.
 MAX_DEPTH, MAX_VALUES, MAX_REFERENCES = 64, 20_000, 50
-#: How many other properties may enclose a property whose value is its text; and the
-#: maximum number of characters in all texts.
+#: Maximum number of properties around a property whose value is its element's text; and
+#: maximum number of characters in all texts of a page.
 MAX_AROUND, MAX_TEXT = 8, 8 * 1024**2
-# The attribute that holds a property's value; those in the second table are URLs.
+# By element: the attribute that holds a property's value. In the second table the
+# values are URLs.
 _TEXT_IN = {"meta": "content", "data": "value", "meter": "value"}
 _URL_IN = {
     **dict.fromkeys(("a", "area", "link"), "href"),
@@ -56,7 +57,8 @@ class _Marks:
         self._place = {key: place for place, key in enumerate(marked)}
         attributes = [node.attrs for node in self.nodes]
         pairs = list(zip(marked, attributes, strict=True))
-        #: The keys of items among them, and of properties.
+        #: The memory ids of the elements that are items, and of those that are
+        #: properties.
         self.scopes = {key for key, attrs in pairs if "itemscope" in attrs}
         self.names = {key for key, attrs in pairs if "itemprop" in attrs}
         #: By element: the item to which its content belongs, and the number of
@@ -64,8 +66,8 @@ class _Marks:
         self._around: dict[int, tuple[int, int]] = {}
 
     def above(self, node: LexborNode) -> tuple[int, int]:
-        """Return the item to which an element belongs (0: none), and the properties
-        around it.
+        """Return the memory id of the item around an element (0: none), and the number
+        of properties around the element.
 
         Each element of the page is visited once.
         """
@@ -81,13 +83,12 @@ class _Marks:
         return state
 
     def own(self, node: LexborNode) -> list[int]:
-        """Return the positions of an item's own properties among the marked
-        elements."""
+        """Return the positions in `nodes` of an item's own properties."""
         return self._own.get(node.mem_id, [])
 
     def with_references(self, node: LexborNode) -> list[int]:
-        """Return the positions of an item's own properties, and of the properties in
-        elements that the item refers to."""
+        """Return the positions in `nodes` of an item's own properties, and of the
+        properties in elements to which the item refers."""
         references = _words(node.attrs, "itemref")
         if not references:
             return self.own(node)
@@ -106,7 +107,8 @@ class _Marks:
 
     @cached_property
     def _referred(self) -> dict[str, list[int]]:
-        """Return the properties in each element that an item refers to, by its id."""
+        """Return, by the `id` of each element to which an item refers, the positions in
+        `nodes` of the properties in this element."""
         wanted = {word for node in self.nodes for word in _words(node.attrs, "itemref")}
         elements: dict[str, LexborNode] = {}
         for node in self._root.css("[id]"):
@@ -116,8 +118,8 @@ class _Marks:
         return {name: self._inside(node) for name, node in elements.items()}
 
     def _inside(self, node: LexborNode) -> list[int]:
-        """Return the properties in an element, including itself, but not those of inner
-        items."""
+        """Return the positions in `nodes` of the properties in an element, including
+        the element itself, but not those of inner items."""
         key = node.mem_id
         itself = [self._place[key]] if key in self.names else []
         if key in self.scopes:
@@ -144,8 +146,8 @@ class _Making:
         self._left, self._room = MAX_VALUES, MAX_TEXT
 
     def item(self, node: LexborNode) -> tuple[LinkedItem, int] | None:
-        """Return an item and the number of its values; None inside itself, or if too
-        deep."""
+        """Return an item and the number of its values; None if the item is inside
+        itself, or nested too deeply."""
         key = node.mem_id
         if key in self._made:
             return self._made[key]
@@ -203,7 +205,7 @@ class _Making:
         return self._text(node)
 
     def _text(self, node: LexborNode) -> tuple[str, int] | None:
-        """Return the text of a property; None if it is too long."""
+        """Return the text of a property; None if a limit is exceeded."""
         key = node.mem_id
         if key not in self._texts:
             if self._marks.above(node)[1] > MAX_AROUND or self._room < 0:
@@ -221,7 +223,7 @@ class _Making:
 
 
 def _sized(text: str) -> tuple[str, int]:
-    """Return a text, and how many values it counts for; a long one counts for
+    """Return a text, and the number of values as which it counts; a long text counts as
     several."""
     return text, 1 + len(text) // 1_000
 

@@ -47,8 +47,8 @@ class Multipart(NamedTuple):
 
 
 def multipart(parts: Sequence[MultipartField]) -> Multipart:
-    """Return the body; its boundary is a digest, so that equal forms give equal
-    bytes."""
+    """Return the fields as a body. The boundary is a digest of the fields, so that
+    equal forms give equal bytes."""
     heads = [_head(part) for part in parts]
     mark = b"\0".join(
         head + _identity(part.content) for head, part in zip(heads, parts, strict=True)
@@ -93,7 +93,7 @@ def _types() -> dict[str, str]:
 
 
 def _identity(piece: bytes | FilePiece) -> bytes:
-    # No other body contains this text in the place of a file's name.
+    # The prefix distinguishes the path of a file from the same text given as content.
     return b"\0file:" + piece.path.encode() if isinstance(piece, FilePiece) else piece
 
 

@@ -1,6 +1,7 @@
 """Removes user names, passwords and other secrets from what a person is shown.
 
-No I/O, no clock. Every command imports it, so it imports nothing large.
+No I/O, no clock. Every command imports this module, so the module imports nothing
+large.
 """
 
 import json
@@ -50,7 +51,8 @@ def without_secrets(arguments: str) -> str:
 
 
 def _masked(value: Any) -> Any:
-    # Each text by itself: slashes in one value and "@" in another are no password.
+    # Each text is masked by itself, because slashes in one value and "@" in another do
+    # not belong to one URL.
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, list):

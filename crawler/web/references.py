@@ -27,8 +27,8 @@ LINK_ATTRIBUTES = {
     "form": "action",
 }
 _NAME = lazy_regex(r"[A-Za-z_][\w-]*", re.ASCII)
-# Inside the first, an element belongs to SVG or MathML; inside the others to HTML
-# again.
+# Inside the first elements content belongs to SVG or MathML; inside the second ones it
+# belongs to HTML again.
 _FOREIGN = frozenset({"svg", "math"})
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
@@ -54,13 +54,17 @@ class Wanted:
         }
         for name in names:
             if not _NAME.fullmatch(name):
-                raise ConfigError(f"{name!r} is not the name of an HTML attribute")
+                raise ConfigError(
+                    f"{name!r} is not the name of an HTML attribute; use one such as "
+                    "'href'"
+                )
         #: A selector of all elements that may be links.
         self.selector = ",".join(f"[{name}]" for name in sorted(names))
 
     @property
     def is_href(self) -> bool:
-        """Whether only `href` counts, for which a page caches its elements."""
+        """Whether only the attribute `href` counts; a page caches its elements with
+        this attribute."""
         return self.selector == "[href]"
 
     def is_link(self, tag: str | None) -> bool:
@@ -88,14 +92,14 @@ class Wanted:
 
 
 def wanted_links(tags: Names = None, attributes: Names = None) -> Wanted:
-    """Return which elements are links; the usual values are cached."""
+    """Return which elements are links; without arguments always the same object."""
     return _USUAL if tags is None and attributes is None else Wanted(tags, attributes)
 
 
 def base_reference(nodes: Sequence[LexborNode], tags: Sequence[str | None]) -> str:
     """Return the `<base href>` of a page; "" if there is none.
 
-    The first one in HTML counts, not elements of that name in SVG or MathML.
+    The first `<base>` in HTML counts; elements of that name in SVG or MathML do not.
     """
     for node, tag in zip(nodes, tags, strict=True):
         if tag == "base" and "href" in node.attributes and not _is_foreign(node):

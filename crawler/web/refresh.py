@@ -1,6 +1,6 @@
 """Refresh redirects: the URL that a page shows next, by a Refresh header or a `<meta>`.
 
-Pure. They are read as HTML says ("shared declarative refresh steps", 4.2.5.3).
+Pure. Both are read by the rules of HTML ("shared declarative refresh steps", 4.2.5.3).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _REFRESH = lazy_regex(
 
 
 class Refresh(NamedTuple):
-    """Show this reference after this many seconds; "": reload the page itself."""
+    """A refresh: after `delay` seconds the browser loads `reference`; "" means the page
+    itself."""
 
     delay: int
     reference: str
@@ -79,7 +80,8 @@ def refresh_target(
 def has_word(markup: bytes) -> bool:
     """Return whether a `<meta>` of this page may contain a refresh.
 
-    Most pages do not contain the word in any case. UTF-16 pages are not searched.
+    This is a quick test: most pages do not contain the word "refresh". UTF-16 pages are
+    not searched; for them the result is True.
     """
     return (
         markup.find(b"efresh", 0, SEARCHED) >= 0

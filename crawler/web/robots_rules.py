@@ -15,23 +15,23 @@ from crawler.web.lazy_regex import lazy_regex
 #: Maximum number of search steps for one URL; a step searches a hundred characters.
 #: Rules that would need more count as matching, so the URL is not requested.
 MAX_STEPS = 5_000
-# If patterns times characters exceed this, patterns whose rarest characters are not in
-# the path are excluded first.
+# If the number of patterns times the length of the path exceeds this, patterns whose
+# key (one to three characters) is not in the path are excluded first.
 _MANY = 16_000
 _CHARACTERS_A_STEP = 100
 _KEY, _KEYS_OF = 3, 16
 
 _SAFE = lazy_regex(r"[\w.~/?#\[\]@!&'()+,;=:-]*", re.ASCII)
 _UNSAFE = lazy_regex(r"%[0-9A-Fa-f]{2}|[^\w.~/?#\[\]@!&'()+,;=:-]", re.ASCII)
-# These stay escaped, because their meaning depends on it.
+# Characters whose escapes are not decoded, because unescaped they have another meaning.
 _KEPT = frozenset({0x2F, 0x2A, 0x24, 0x25})  # / * $ %
 
 
 def normal(text: str) -> str:
     """Return a path, or a part of a pattern, with one spelling for each character.
 
-    RFC 9309 2.2.2: escapes are decoded except those of `/ * $ %`, and the rest is
-    escaped.
+    RFC 9309 2.2.2: escapes of characters that a URL may contain are decoded, except
+    those of `/ * $ %`. Characters that a URL must not contain are escaped as UTF-8.
     """
     if _SAFE.fullmatch(text):
         return text
@@ -66,7 +66,8 @@ class _Group:
     __slots__ = ("ends", "keyed", "size", "sizes")
 
     def __init__(self) -> None:
-        #: Ranks of "start*end$" by end, and the lengths of the ends.
+        #: Ranks (a higher rank decides) of patterns of the form "start*end$" by their
+        #: end, and the lengths of these ends.
         self.ends: dict[str, int] = {}
         self.sizes: list[int] = []
         #: Patterns with middle parts by key: one to three characters that the path must
@@ -75,7 +76,7 @@ class _Group:
         self.size = 0
 
     def add(self, wild: _Wild) -> None:
-        """Add a pattern under the key that the fewest others use."""
+        """Add a pattern under the key that the fewest other patterns use."""
         self.size += 1
         keys = _keys_of(wild.middles)
         sizes = [len(self.keyed.get(key, ())) for key in keys]
@@ -85,13 +86,14 @@ class _Group:
 class Rules:
     """A group of rules. The longest matching pattern decides.
 
-    Of two equally long ones, the one that allows decides.
+    Of two equally long patterns, the one that allows decides.
     """
 
     __slots__ = ("_exact", "_groups", "_prefix_sizes", "_prefixes", "_start_sizes")
 
     def __init__(self, rules: Iterable[tuple[bool, str]]) -> None:
-        #: Ranks by the whole path (for a pattern with `$`), and by the start of a path.
+        #: Ranks (a higher rank decides) of patterns without `*`: by the whole path if
+        #: the pattern ends with `$`, else by the start of a path.
         self._exact: dict[str, int] = {}
         self._prefixes: dict[str, int] = {}
         self._groups: dict[str, _Group] = {}
@@ -115,8 +117,9 @@ class Rules:
         return rank == 0 or rank % 2 == 1
 
     def _add(self, allows: bool, pattern: str) -> None:
-        """Add a pattern; its rank is its length, doubled, and one more if it allows."""
-        # like nearly all patterns: no `*`, no `$`, no escape
+        """Add a pattern. Its rank is twice its length, plus one if the pattern
+        allows."""
+        # nearly all patterns have no `*`, no `$` and no escape
         if _SAFE.fullmatch(pattern):
             _raise(self._prefixes, pattern, 2 * len(pattern) + allows)
             return
@@ -165,7 +168,8 @@ def _raise(table: dict[str, int], text: str, rank: int) -> None:
 
 
 def _keys_of(middles: Sequence[str]) -> list[str]:
-    """Return the possible keys of a pattern, from its last middle parts."""
+    """Return the possible keys of a pattern: all pieces of three characters of its last
+    middle parts, and shorter parts as a whole."""
     texts = [text[-_KEYS_OF:] for text in dict.fromkeys(middles[-_KEYS_OF:])]
     return [
         text[at : at + _KEY]
@@ -175,7 +179,8 @@ def _keys_of(middles: Sequence[str]) -> list[str]:
 
 
 def _keys(path: str) -> set[str]:
-    """Return the keys of all patterns that may match this path."""
+    """Return the keys of all patterns that may match this path: its pieces of one to
+    three characters."""
     starts = range(len(path))
     return {path[at : at + size] for size in range(1, _KEY + 1) for at in starts}
 
@@ -187,7 +192,7 @@ def _keyed(group: _Group, keys: set[str] | None) -> Iterator[_Wild]:
 
 
 def _longest(table: dict[str, int], sizes: list[int], path: str) -> int:
-    """Return the best rank among the starts of a path."""
+    """Return the best rank that the table has for a start of this path."""
     best = 0
     for size in sizes:
         if size > len(path):

@@ -21,8 +21,8 @@ from crawler.web.robots_rules import Rules
 MAX_BYTES = 500 * 1024
 #: Maximum length of a line that is read, as in Google's parser.
 MAX_LINE = 8 * 2083 - 1
-#: Maximum number of characters of rules that are kept compiled, which take tenfold
-#: memory.
+#: Maximum number of characters of the rules that are kept in compiled form, which takes
+#: ten times as much memory.
 MAX_READY = 4 * 1024 * 1024
 
 _TOKEN = lazy_regex(r"[\w-]+", re.ASCII)
@@ -69,8 +69,8 @@ class Robots:
 
     @classmethod
     def parse(cls, body: bytes, agent: str) -> Self:
-        """Return the rules for this User-Agent, or its product token; invalid data has
-        no rules."""
+        """Return the rules for an agent, given as a User-Agent or as a product token.
+        Invalid data has no rules."""
         robots = cls()
         file = _File(product_token(agent).lower())
         for field, value in _lines(_text(body)):
@@ -150,9 +150,9 @@ class _File:
 
     def __init__(self, token: str) -> None:
         self._token = token
-        #: The groups of our agent by its name; None if there are none.
+        #: The merged groups that name our agent; None if there are none.
         self.own: _Group | None = None
-        #: The groups of `*`.
+        #: The merged groups of `*`, which stands for all other agents.
         self.everyone = _Group()
         self.sitemaps: list[str] = []
         #: The groups to which the next lines belong.
@@ -184,7 +184,8 @@ class _File:
     def _name(self, value: str) -> None:
         """Read a line that names an agent.
 
-        Names match if their product tokens do (section 2.2.1), up to a space.
+        The line names our agent if its product token, up to a space, is ours (RFC 9309
+        section 2.2.1).
         """
         if self._has_rules:
             self._current, self._has_rules = [], False

@@ -18,7 +18,9 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.lazy_regex import lazy_regex
 
-# Above these sizes the engine could take 0.1 s for the selectors that depend on them.
+# Sizes of a page above which the engine could take 0.1 s for a selector: the depth for
+# selectors with ancestors, and the number of tags for selectors with one or several
+# siblings.
 _DEEP = 32
 _BROAD, _BROAD_TWICE = 4_000, 400
 # Approximate seconds of an engine's step to an ancestor and to a sibling, and the
@@ -42,7 +44,8 @@ _DEEP_PATH = " > ".join(["*"] * _DEEP + [":first-child"])
 
 
 class Complex(NamedTuple):
-    """Compounds and the combinators between them: (a, b), (" ",) for `a b`."""
+    """A complex selector, split into compound selectors and the combinators between
+    them: (a, b) and (" ",) for `a b`."""
 
     compounds: tuple[str, ...]
     combinators: tuple[str, ...]
@@ -124,8 +127,8 @@ class Tree:
         return self._shape
 
     def has_tags(self, number: int) -> bool:
-        """Return whether the page has over `number` tags; if not, no element has more
-        children."""
+        """Return whether the page has over `number` tags. If not, no element has over
+        `number` children."""
         if self._tags is None:
             self._tags = self.root.parser.raw_html.count(b"<")
         return self._tags > number
@@ -170,7 +173,8 @@ def plan_of(selector: str) -> SelectorPlan | None:
 
 
 def _inner(part: Complex) -> int:
-    """Return how many searches functions may start inside one another."""
+    """Return how many searches the functions of a selector, such as `:has(a b)`, may
+    run inside one another."""
     return sum(
         len(_SEARCH.findall(compound))
         for compound in part.compounds
@@ -192,13 +196,13 @@ def _check_inner(plan: SelectorPlan, tree: Tree) -> None:
     """Raise TooCostly unless the engine is fast with functions such as `:has(a b)`."""
     nodes, depth = tree.shape
     if nodes * depth**plan.inner * _ANCESTOR_SECONDS > _SECONDS:
-        raise TooCostly(f"of {nodes:,} nodes, {depth:,} deep")
+        raise TooCostly(f"the page has {nodes:,} nodes, nested {depth:,} deep")
 
 
 def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
     """Raise TooCostly unless the engine is fast with functions such as `:nth-child(2)`.
 
-    For each element it counts the siblings.
+    For each element the engine counts the siblings.
     """
     steps = 0
     for compound in {each for part in plan.parts for each in part.compounds}:
@@ -206,13 +210,15 @@ def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
         if rest != compound:
             steps += sum(map(_siblings, _by_parent(tree.root.css(rest or "*"))))
     if steps * _SIBLING_SECONDS > _SECONDS:
-        raise TooCostly(f"with about {isqrt(steps):,} siblings under one parent")
+        raise TooCostly(
+            f"the page has elements with about {isqrt(steps):,} siblings each"
+        )
 
 
 def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
     """Return the parents of some elements, and how many of the elements each has."""
     if len(nodes) > _MATCHES:
-        raise TooCostly(f"with over {_MATCHES:,} matches")
+        raise TooCostly(f"a part of it has over {_MATCHES:,} matches")
     parents = {
         parent.mem_id: parent for node in nodes if (parent := node.parent) is not None
     }
@@ -233,7 +239,7 @@ def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
 
 
 def parts_of(selector: str) -> tuple[Complex, ...]:
-    """Return the complex selectors of a list, split at their combinators."""
+    """Return the complex selectors of a selector list, split at their combinators."""
     parts: list[Complex] = []
     compounds, combinators, text, level = [], [], "", 0  # type: ignore[var-annotated]
     for token in _TOKEN.finditer(selector.strip()):
@@ -276,7 +282,7 @@ def _matching(node: LexborNode, part: Complex, root: LexborNode) -> set[int]:
         matches += len(found)
         if index:
             if matches > _MATCHES:
-                raise TooCostly(f"with over {_MATCHES:,} matches")
+                raise TooCostly(f"a part of it has over {_MATCHES:,} matches")
             found = _RELATIONS[part.combinators[index - 1]](found, kept)
         kept = {each.mem_id for each in found}
         if not kept:
@@ -374,6 +380,6 @@ def _measured(root: LexborNode) -> TreeShape:
         depth += 1
         nodes += len(level)
         if nodes > _MEASURED:
-            raise TooCostly(f"of over {_MEASURED:,} nodes")
+            raise TooCostly(f"the page has over {_MEASURED:,} nodes")
         level = [child for node in level for child in node.iter(include_text=False)]
     return TreeShape(nodes, depth)

@@ -40,7 +40,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 
 
 def words(line: str) -> list[str]:
-    """Return the words of a command line, by the quoting style that it uses."""
+    """Return the words of a command line that is quoted for bash or for cmd.exe."""
     first = _FIRST_QUOTE.search(line)
     is_bash = first is not None and first[0] == "'"  # cmd.exe has no single quotes
     return _bash_words(line) if is_bash or not _CMD.search(line) else _cmd_words(line)
@@ -63,7 +63,9 @@ def _bash_words(line: str) -> list[str]:
     while at < len(line):
         token = _BASH.match(line, at)
         if token is None:
-            raise ValueError(f"a quote is not closed: {line[at : at + 20]!r}")
+            raise ValueError(
+                f"a quote is not closed in the command: {line[at : at + 20]!r}"
+            )
         at = token.end()
         if token["gap"] is not None:
             if word is not None:
@@ -73,7 +75,8 @@ def _bash_words(line: str) -> list[str]:
             continue
         if word is None and token["plain"] and _OPERATOR.match(token["plain"]):
             raise ValueError(
-                f"{token['plain'][:20]!r} is outside of quotes: give one command"
+                f"{token['plain'][:20]!r} is outside of quotes, where it would begin "
+                "another command; give only the curl command"
             )
         word = (word or "") + _bash_text(token)
     return found if word is None else [*found, word]
@@ -121,8 +124,8 @@ def _character(number: int) -> bytes:
 def _cmd_words(line: str) -> list[str]:
     """Split a cmd.exe line into words.
 
-    cmd.exe removes carets outside of quotes; the program's start code splits its
-    arguments (Microsoft C: "Parsing C command-line arguments").
+    cmd.exe removes carets outside of quotes. Then the program that it starts splits the
+    line into arguments (Microsoft C: "Parsing C command-line arguments").
     """
     found: list[str] = []
     word: str | None = None
@@ -139,7 +142,7 @@ def _cmd_words(line: str) -> list[str]:
             text, is_quoted = _at_quote(len(slashes), quote, is_quoted=is_quoted)
             word = (word or "") + text
     if is_quoted:
-        raise ValueError("a quote is not closed")
+        raise ValueError("a quote is not closed in the command")
     return found if word is None else [*found, word]
 
 

@@ -7,8 +7,8 @@
     rest = parser.close()
 
 Rule: pure, with limits for any input. A declared entity, an external reference, or XML
-that is not well-formed ends the document. Entries before that place are still returned,
-and `error` says why it ended.
+that is not well-formed ends the document. Entries before the error are still returned,
+and `error` says why the document ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from xml.parsers import expat
 MAX_DEPTH, MAX_TEXT = 64, 8 * 1024
 #: Maximum length of a line in a plain text sitemap.
 MAX_LINE = 8 * 1024
-#: Number of bytes decompressed at a time, so that no bomb fills the memory.
+#: Number of bytes decompressed at a time, so that no decompression bomb fills the
+#: memory.
 _STEP = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -33,7 +34,7 @@ class SitemapEntry(NamedTuple):
     """One URL of a sitemap, as written."""
 
     url: str
-    #: Whether it is another sitemap, listed in an index.
+    #: Whether the URL is that of another sitemap, listed in a sitemap index.
     is_sitemap: bool = False
     #: When the page last changed, as written; "" if missing.
     lastmod: str = ""
@@ -75,7 +76,7 @@ class SitemapParser:
         self._reader: _Xml | _Text | None = None
 
     def feed(self, data: bytes) -> list[SitemapEntry]:
-        """Return the entries that are complete with this piece."""
+        """Return the entries that this piece completes."""
         if self.error:
             return []
         if self._reader is None:
@@ -90,7 +91,7 @@ class SitemapParser:
         return self._unpack(self._unpacker, data)
 
     def close(self) -> list[SitemapEntry]:
-        """Return the entries that are complete at the end of the input."""
+        """Return the entries that the end of the sitemap completes."""
         if self.error:
             return []
         if self._reader is None:
@@ -175,7 +176,8 @@ class _Xml:
         parser.ExternalEntityRefHandler = _refuse_reference
         self._entries: list[SitemapEntry] = []
         self._depth = 0
-        #: The text of the open element, if it is kept, and the fields of the entry.
+        #: The text of the open element, if a field needs the text, and the fields of
+        #: the entry that is being read.
         self._text = ""
         self._fields: dict[str, str] | None = None
         self._alternates: list[tuple[str, str]] = []
@@ -202,7 +204,7 @@ class _Xml:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _Refused(f"elements are nested over {MAX_DEPTH} deep")
+            raise _Refused(f"the sitemap's elements are nested over {MAX_DEPTH} deep")
         local = name.rpartition(" ")[2]
         if local in _ITEMS:
             self._fields, self._alternates = {}, []
@@ -257,7 +259,8 @@ class _Xml:
             )
 
 
-#: The elements that hold an entry, and those in them whose text is kept.
+#: The elements that hold an entry; and, by the name of an element inside them, the
+#: field that its text gives.
 _ITEMS = frozenset({"url", "sitemap", "item", "entry"})
 _FIELDS = {
     "loc": "loc",
@@ -271,16 +274,16 @@ _FIELDS = {
 
 
 def _refuse_entity(*_: object) -> None:
-    raise _Refused("the document declares entities")
+    raise _Refused("the sitemap declares XML entities, which are refused")
 
 
 def _refuse_reference(*_: object) -> int:
-    raise _Refused("the document refers to an external entity")
+    raise _Refused("the sitemap refers to an external XML entity, which is refused")
 
 
 def moment(text: str) -> datetime | None:
-    """Parse a W3C date (YYYY, YYYY-MM, YYYY-MM-DD, with a time) or one of RSS, as
-    UTC."""
+    """Parse a W3C date (YYYY, YYYY-MM, YYYY-MM-DD, with or without a time) or a date of
+    RSS. Return it in UTC; None if the text is not a date."""
     if len(text) in (4, 7):
         text += "-01" * (2 - text.count("-"))
     try:

@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.linked_item import LinkedItem
 
-# Maximum number of names that one element may have.
+# Maximum number of names that are read from one `<meta>` element.
 _NAMES = 8
 # Properties with parts; each becomes an object with a `url`.
 _MEDIA = frozenset({"image", "video", "audio"})
@@ -25,8 +25,8 @@ _PREFIXES = (
 
 
 def items(metas: Iterable[LexborNode]) -> list[LinkedItem]:
-    """Return OpenGraph and the Twitter card of a page's `<meta>` elements, if
-    present."""
+    """Return up to two items from a page's `<meta>` elements: OpenGraph and the Twitter
+    card."""
     graph: dict[str, list[Any]] = {}
     card: dict[str, list[Any]] = {}
     for name, content in _said(metas):

@@ -57,7 +57,7 @@ def _repaired(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder(strict=False, parse_constant=_no_constant)
     at = _past(text, 0)
     if at == len(text):
-        raise ValueError("there is nothing")
+        raise ValueError("the text contains no JSON value")
     while at < len(text):
         value, at = decoder.raw_decode(text, at)
         yield value
@@ -71,7 +71,8 @@ def _past(text: str, at: int) -> int:
 
 
 def _keep(found: re.Match[str]) -> str:
-    """Return a string with only JSON's escapes; "" for a match that is not a string."""
+    """Return a string literal with other escapes converted to those of JSON; "" for a
+    match that is not a string, such as a comment."""
     string = found["string"] or ""
     return _ESCAPE.sub(_json_escape, string) if "\\" in string else string
 
@@ -85,4 +86,4 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def _no_constant(_: str) -> None:
-    """Refuse NaN and Infinity, which JSON does not have."""
+    """Return None for NaN and Infinity, which JSON does not have."""

@@ -1,7 +1,8 @@
 """Decides which URLs count as the same page, beyond their canonical form.
 
 The identity of a URL is a URL without the ignored parameters, and with a sorted query
-if the settings ask for that. It is only compared, never requested. No I/O, no clock.
+if the settings ask for that. Identities are only compared, never requested. No I/O, no
+clock.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Iterable
 from fnmatch import translate
 
-#: Parameters that distinguish campaigns and mails.
+#: Query parameters that tell a site from which campaign or mail a visitor comes.
 TRACKING = (
     *("utm_*", "gclid", "gclsrc", "dclid", "gbraid", "wbraid", "gad_source", "srsltid"),
     *("fbclid", "msclkid", "yclid", "ysclid", "twclid", "ttclid", "li_fat_id"),
@@ -19,12 +20,12 @@ TRACKING = (
     *("wickedid", "s_cid", "ml_subscriber", "ml_subscriber_hash", "rb_clickid"),
     *("pk_*", "piwik_*", "mtm_*", "matomo_*", "__s", "epik", "irclickid", "cvid"),
 )
-#: Parameters that distinguish visitors.
+#: Query parameters that hold the id of a visitor's session.
 SESSIONS = (
     *("jsessionid", "phpsessid", "aspsessionid*", "asp.net_sessionid", "sessionid"),
     *("session_id", "sessid", "sid", "cfid", "cftoken", "zenid", "oscsid", "psid"),
 )
-#: Lists that may be named in place of their members.
+#: Built-in lists of query parameters, by the names that settings use for them.
 LISTS = {"@tracking": TRACKING, "@sessions": SESSIONS}
 
 
@@ -32,8 +33,8 @@ class UrlIdentity:
     """Reduces canonical URLs to their identity.
 
     `ignored` names parameters ("*" stands for any characters), or the built-in lists
-    "@tracking" and "@sessions". Upper and lower case are the same. Session ids after a
-    ";" in the path count as parameters, too.
+    "@tracking" and "@sessions". Upper and lower case count as equal. Session ids after
+    a ";" in the path count as parameters, too.
     """
 
     def __init__(
@@ -77,9 +78,14 @@ def _name(pair: str) -> str:
 
 
 def check_ignored(names: Iterable[str]) -> None:
-    """Raise ValueError for an unknown list, or an invalid name."""
+    """Raise ValueError if the names of ignored query parameters contain an unknown list
+    such as "@foo", or an invalid parameter name."""
     for name in names:
         if name.startswith("@") and name not in LISTS:
-            raise ValueError(f"there is no list {name!r}; there are {', '.join(LISTS)}")
+            raise ValueError(
+                f"there is no list of parameters {name!r}; use {' or '.join(LISTS)}"
+            )
         if not name or set(name) & set("&=?# "):
-            raise ValueError(f"{name!r} is not a parameter name such as 'utm_*'")
+            raise ValueError(
+                f"{name!r} is not a parameter name; use one such as 'utm_*'"
+            )

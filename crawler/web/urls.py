@@ -81,7 +81,7 @@ def join(base: str, reference: str, *, max_url: int = MAX_URL) -> str:
 def absolute(base: str, reference: str) -> str:
     """Return the URL of `reference` at `base`, of any scheme, as browsers write it.
 
-    InvalidUrl if there is none.
+    InvalidUrl if the reference gives no valid URL.
     """
     try:
         return join_url(_scalar(base), _scalar(reference))
@@ -90,8 +90,8 @@ def absolute(base: str, reference: str) -> str:
 
 
 def fingerprint(method: str, url: str, body: bytes = b"", ordinal: int = 0) -> int:
-    """Return 64 bits (signed) that identify a request: method, canonical URL, body,
-    ordinal."""
+    """Return 64 bits (signed) that identify a request by its method, canonical URL and
+    body. `ordinal` makes equal requests different."""
     if method == "GET" and not body and not ordinal:
         text = url.encode()
     else:
@@ -129,8 +129,8 @@ def strip_www(host: str) -> str:
 def site_of(host: str) -> str:
     """Return the registrable domain of a host, by the public suffix list.
 
-    The private part of the list counts, too. An address, a single label and a public
-    suffix are their own site; a port does not belong to a site.
+    The private part of the list counts, too, such as github.io. An address, a single
+    label and a public suffix are their own site; a port does not belong to a site.
     """
     if host.startswith("["):
         return host.partition("]")[0] + "]"
@@ -177,7 +177,7 @@ class Patterns:
 
 
 class Scope:
-    """The URLs that links may lead to; start URLs add to it.
+    """The URLs to which links may lead; each start URL extends the scope.
 
     - hosts: the hosts of the start URLs; `www.` is ignored, the port counts.
     - site: their registrable domains.
@@ -218,7 +218,8 @@ class Scope:
         )
 
     def add(self, url: str) -> str | None:
-        """Add the host, site or origin of a start URL; return it if it is new."""
+        """Add the host, site or origin of a start URL. Return it if it is new, else
+        None."""
         if self.kind in ("patterns", "none"):
             return None
         member = self._member(url, host_of(url))
@@ -228,7 +229,8 @@ class Scope:
         return member
 
     def restore(self, members: Iterable[str]) -> None:
-        """Add the members that an earlier process had, as returned by `members`."""
+        """Add the hosts, sites or origins that an earlier process had collected, as
+        returned by `members`."""
         self._members.update(members)
 
     def allows(self, url: str, host: str) -> bool:
@@ -240,8 +242,8 @@ class Scope:
         return self._member(url, host) in self._members
 
     def members(self) -> list[str]:
-        """Return the members that `add` collected; `Scope(kind, members)` equals this
-        scope."""
+        """Return the hosts, sites or origins that `add` collected; `Scope(kind,
+        members)` equals this scope."""
         return sorted(self._members)
 
     def _member(self, url: str, host: str) -> str:
@@ -257,7 +259,7 @@ def _check_length(text: str, max_url: int) -> None:
         if scheme and scheme[1].lower() not in ("http", "https"):
             raise InvalidUrl(_complaint(text), "blocked_scheme")
         raise InvalidUrl(
-            f"URL over {max_url:,} characters: {_excerpt(text)}", "too_long"
+            f"The URL is over {max_url:,} characters: {_excerpt(text)}", "too_long"
         )
 
 
@@ -282,7 +284,7 @@ def _finish(parsed: str, text: str, max_url: int) -> str:
         url = _ESCAPE.sub(_unescape, url)
     if len(url) > max_url:
         raise InvalidUrl(
-            f"URL over {max_url:,} characters: {_excerpt(url)}", "too_long"
+            f"The URL is over {max_url:,} characters: {_excerpt(url)}", "too_long"
         )
     return url
 

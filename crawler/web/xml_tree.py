@@ -37,10 +37,10 @@ MAX_DEPTH = 256
 MAX_ELEMENT, MAX_SILENCE = 32 * 1024**2, 8 * 1024**2
 #: Number of bytes that are parsed at a time.
 STEP = 64 * 1024
-# Number of bytes in which the encoding is searched.
+# Number of first bytes in which a BOM or an XML declaration gives the encoding.
 _HEAD = 1024
-# Maximum length in bytes, because the parser copies a namespace for each of its
-# elements.
+# Maximum length of a namespace in bytes. It is limited because the parser copies a
+# namespace for each element in it.
 _MAX_NAMESPACE = 500
 _LONG_NAMESPACE = re.compile(
     rb"\sxmlns(?::[^=\s]*+)?\s*+=\s*+(?:\"[^\"]{%d}|'[^']{%d})"
@@ -76,7 +76,8 @@ def parse(
 def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> bytes:
     """Return a document in UTF-8, whatever its declaration says.
 
-    XmlError if a parser should not read it. Its nesting is not checked.
+    XmlError if the document has a DTD, too many nodes, or too long a namespace. The
+    nesting of elements is not checked.
     """
     name = _encoding(data, charset)
     if name == "utf-8":
@@ -86,14 +87,15 @@ def as_checked_utf8(data: bytes, charset: str | None, *, max_nodes: int) -> byte
     _check_namespaces(text)
     if _nodes(text) > max_nodes:
         raise XmlError(
-            f"it has over {max_nodes:,} elements and attributes (http.max_nodes); "
-            "read it with stream=True and xml_elements(...)"
+            f"the document has over {max_nodes:,} elements and attributes "
+            "(http.max_nodes); read it with stream=True and xml_elements(...)"
         )
     Prolog().feed(text)
     return text
 
 
-# Over 12 attributes: limits, and the state of one document that arrives piece by piece.
+# This class has over 12 attributes, because it holds limits and the state of one
+# document that arrives piece by piece.
 class ElementReader:
     """Reads elements with certain names piece by piece; at most one is in memory.
 
@@ -118,7 +120,8 @@ class ElementReader:
         parser = XMLParser(target=TreeBuilder(), encoding="utf-8")
         self._parser = XMLPullParser(("start", "end"), _parser=parser)
         self._max_nodes = max_nodes
-        #: The open elements, and how many of them are not inside a wanted one.
+        #: The open elements; and the number of elements around the wanted element that
+        #: is open, None if none is open.
         self._stack: list[Element] = []
         self._outside: int | None = None
         #: Data that the parser has not received yet, and an incomplete tag.
@@ -128,15 +131,15 @@ class ElementReader:
         self._bytes = self._nodes = self._silent = 0
 
     def feed(self, data: bytes) -> Iterator[Element]:
-        """Yield the elements that are complete with this piece.
+        """Yield the elements that this piece completes.
 
-        XmlError after them if the piece is invalid.
+        If the piece is invalid, XmlError is raised after these elements.
         """
         return self._read(self._text.feed(data))
 
     def close(self) -> Iterator[Element]:
-        """Yield the elements that are complete with the end. XmlError if the end is
-        missing."""
+        """Yield the elements that the end of the document completes. XmlError if the
+        document breaks off."""
         yield from self._read(self._text.close())
         yield from self._parse()
         try:
@@ -166,7 +169,8 @@ class ElementReader:
         self._check(piece)
 
     def _check_tag(self, piece: bytes) -> None:
-        """Check for long namespaces; in a tag only the first character is a "<"."""
+        """Raise XmlError for a long namespace. An incomplete tag, from the last "<" on,
+        is kept for the next piece."""
         text = self._tag + piece
         _check_namespaces(text)
         self._tag = text[text.rfind(b"<") :] if b"<" in text else b""
@@ -210,7 +214,8 @@ class ElementReader:
         return True
 
     def _release(self) -> None:
-        """Release all elements except the open ones and the wanted one."""
+        """Free the memory of all elements except the open ones and the wanted
+        element."""
         stack = self._stack
         outside = len(stack) if self._outside is None else self._outside
         for index, element in enumerate(stack[:outside]):
@@ -219,7 +224,9 @@ class ElementReader:
 
     def _check(self, piece: bytes) -> None:
         if self._silent > MAX_SILENCE:
-            raise XmlError(f"there is no tag in {MAX_SILENCE // 1024**2} MiB")
+            raise XmlError(
+                f"the document has no tag in {MAX_SILENCE // 1024**2} MiB of text"
+            )
         if self._outside is None:
             self._bytes = self._nodes = 0
             return
@@ -227,11 +234,11 @@ class ElementReader:
         self._nodes += _nodes(piece)
         tag = self._stack[self._outside].tag
         if self._bytes > MAX_ELEMENT:
-            raise XmlError(f"a <{tag}> is over {MAX_ELEMENT // 1024**2} MiB")
+            raise XmlError(f"an element <{tag}> is over {MAX_ELEMENT // 1024**2} MiB")
         if self._nodes > self._max_nodes:
             raise XmlError(
-                f"a <{tag}> has over {self._max_nodes:,} elements and attributes "
-                "(http.max_nodes)"
+                f"an element <{tag}> has over {self._max_nodes:,} elements and "
+                "attributes (http.max_nodes)"
             )
 
 
@@ -267,12 +274,14 @@ class Prolog:
     def _end_doctype(self) -> None:
         if self._doctype:
             raise XmlError(
-                f"the document brings a DTD, <!DOCTYPE {self._doctype[:40]} [...]>, "
+                f"the document contains a DTD, <!DOCTYPE {self._doctype[:40]} [...]>, "
                 "which is refused"
             )
 
     def _entity(self, name: str, *_: Any) -> None:
-        raise XmlError(f"the document declares the entity {name[:40]!r}")
+        raise XmlError(
+            f"the document declares the entity {name[:40]!r}, which is refused"
+        )
 
     def _root(self, *_: Any) -> None:
         raise _RootBegins
@@ -309,7 +318,8 @@ class _Utf8:
         return self._decoder.decode(data, final=True).encode("utf-8", "replace")
 
     def _begun(self, data: bytes) -> bytes:
-        """Choose the encoding; return the data without a BOM."""
+        """Choose the document's encoding by its first bytes; return the data without a
+        BOM."""
         self._is_begun, self._head = True, b""
         name = _encoding(data, self._charset)
         for bom, its in encoding.BOMS:
@@ -331,14 +341,14 @@ def _encoding(data: bytes, charset: str | None) -> str:
 
 
 def _nodes(text: bytes) -> int:
-    """Return the maximum number of elements and attributes: starts of tags, and "="
-    signs."""
+    """Return an upper bound for the number of elements and attributes: the number of
+    start tags and "=" signs."""
     return text.count(b"<") - text.count(b"</") + text.count(b"=")
 
 
 def _check_namespaces(text: bytes) -> None:
     if b"xmlns" in text and _LONG_NAMESPACE.search(text):
-        raise XmlError(f"the name of a namespace is over {_MAX_NAMESPACE} bytes")
+        raise XmlError(f"the name of an XML namespace is over {_MAX_NAMESPACE} bytes")
 
 
 def _check_depth(root: Element) -> None:
@@ -351,7 +361,7 @@ def _check_depth(root: Element) -> None:
 
 
 def _too_deep() -> str:
-    return f"elements are nested over {MAX_DEPTH} deep"
+    return f"the document's elements are nested over {MAX_DEPTH} deep"
 
 
 def _excerpt(text: bytes) -> str:

@@ -39,10 +39,8 @@ class XPathTooCostly(Exception):
 
 
 class XmlShape(NamedTuple):
-    """The measures of a document.
-
-    Its elements, the most under one parent, and the deepest nesting.
-    """
+    """The size of a document: the number of elements, the maximum number of children of
+    one element, and the maximum nesting."""
 
     elements: int
     siblings: int
@@ -123,7 +121,8 @@ def _steps(expression: str) -> Iterator[tuple[int | None, re.Match[str]]]:
 
 
 def _number(path: str, count: Callable[[str], float], shape: XmlShape) -> int:
-    """Return how many nodes a path finds; all nodes if it is not a complete path."""
+    """Return how many nodes a path finds; if the path is incomplete, the number of all
+    elements."""
     try:
         return int(count(f"count({path})"))
     except ValueError:

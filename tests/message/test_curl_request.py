@@ -77,7 +77,7 @@ def test_a_cookie_that_comes_twice_stays_a_header() -> None:
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        ("curl", "from_curl: it names no URL"),
+        ("curl", "from_curl: the command names no URL"),
         (f"curl {URL} --proxy-digest", "from_curl: the option --proxy-digest is not"),
         (f"curl {URL} -F a=@/nowhere", "from_curl: there is no file '/nowhere'"),
         (f"curl {URL} -F 'a=b;type=c' -F 'a=d;type=e'", "the field name 'a'"),

@@ -99,7 +99,10 @@ def test_a_missing_element_is_an_error_that_names_selector_and_url() -> None:
         book.attr("href", "a")
     with pytest.raises(SelectorError, match="has no attribute 'href'"):
         book.attr("href", "h3")
-    with pytest.raises(SelectorError, match="'article' has no attribute 'href'"):
+    with pytest.raises(
+        SelectorError,
+        match="'article' matched <article>, which has no attribute 'href', on",
+    ):
         book.attr("href")
 
 

@@ -105,8 +105,11 @@ async def test_any_bytes_are_a_page(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (b"<!DOCTYPE a [<!ENTITY l 'x'>]><a b='&l;'/>", "declares the entity 'l'"),
-        (b"<!DOCTYPE a [<!ATTLIST a b CDATA 'x'>]><a/>", "brings a DTD"),
+        (
+            b"<!DOCTYPE a [<!ENTITY l 'x'>]><a b='&l;'/>",
+            "declares the entity 'l', which is refused",
+        ),
+        (b"<!DOCTYPE a [<!ATTLIST a b CDATA 'x'>]><a/>", "contains a DTD"),
         (b"<a><b></a>", "mismatch"),
         (b"<a>" * 300 + b"</a>" * 300, "Excessive depth"),
         (b"", "XML: "),
@@ -132,8 +135,8 @@ def page_of(markup: str) -> Page:
     ("markup", "detail"),
     [
         ("<p>x" * 60_000, "has over 50,000 elements, too many for XPath"),
-        ("<div>" * 1_000, "over 512 elements deep"),
-        ("<p " + " ".join(f"a{n}=1" for n in range(20_000)), "many attributes"),
+        ("<div>" * 1_000, "nested over 512 deep"),
+        ("<p " + " ".join(f"a{n}=1" for n in range(20_000)), "1,000 attributes"),
     ],
     ids=["large", "deep", "wide"],
 )

@@ -74,10 +74,10 @@ def test_cmd_is_taken_apart(line: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        ("curl 'a", "a quote is not closed"),
-        ('curl "a', "a quote is not closed"),
-        ("curl $'a", "a quote is not closed"),
-        ('curl ^"a', "a quote is not closed"),
+        ("curl 'a", "a quote is not closed in the command"),
+        ('curl "a', "a quote is not closed in the command"),
+        ("curl $'a", "a quote is not closed in the command"),
+        ('curl ^"a', "a quote is not closed in the command"),
         ("curl a | jq .", r"'\|' is outside of quotes"),
         ("curl a > x", "'>' is outside of quotes"),
         ("curl a 2>x", "'2>x' is outside of quotes"),

@@ -156,16 +156,18 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
     [
         pytest.param(
             BOMB + b"<urlset><url><loc>&b;</loc></url></urlset>",
-            "the document declares entities",
+            "the sitemap declares XML entities, which are refused",
             id="entities",
         ),
         pytest.param(
             b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><urlset/>',
-            "the document declares entities",
+            "the sitemap declares XML entities, which are refused",
             id="a local file",
         ),
         pytest.param(
-            b"<urlset>" + b"<a>" * 100, "elements are nested over 64 deep", id="depth"
+            b"<urlset>" + b"<a>" * 100,
+            "the sitemap's elements are nested over 64 deep",
+            id="depth",
         ),
     ],
 )

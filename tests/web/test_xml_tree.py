@@ -106,22 +106,22 @@ def test_a_document_is_read_in_its_encoding(
 REFUSED = [
     pytest.param(
         b'<!DOCTYPE a [<!ENTITY l "lol"><!ENTITY m "&l;&l;">]><a>&m;</a>',
-        "the document declares the entity 'l'",
+        "the document declares the entity 'l', which is refused",
         id="an entity",
     ),
     pytest.param(
         b'<!DOCTYPE a [<!ENTITY file SYSTEM "file:///etc/passwd">]><a>&file;</a>',
-        "the document declares the entity 'file'",
+        "the document declares the entity 'file', which is refused",
         id="an external entity",
     ),
     pytest.param(
         b'<!DOCTYPE a [<!ENTITY % p SYSTEM "http://a.example/p"> %p;]><a/>',
-        "the document declares the entity 'p'",
+        "the document declares the entity 'p', which is refused",
         id="a parameter entity",
     ),
     pytest.param(
         b'<!DOCTYPE a [<!ATTLIST a b CDATA "lol">]><a/>',
-        "the document brings a DTD, <!DOCTYPE a [...]>, which is refused",
+        "the document contains a DTD, <!DOCTYPE a [...]>, which is refused",
         id="a DTD",
     ),
     pytest.param(b"<a>x&nbsp;</a>", "undefined entity", id="an unknown entity"),
@@ -138,12 +138,12 @@ REFUSED = [
     ),
     pytest.param(
         b"<a xmlns='%s'/>" % (b"x" * 501),
-        "the name of a namespace is over 500 bytes",
+        "the name of an XML namespace is over 500 bytes",
         id="a long namespace",
     ),
     pytest.param(
         b'<a\nxmlns:b = "\'%s"/>' % (b"x" * 70_000),
-        "the name of a namespace is over 500 bytes",
+        "the name of an XML namespace is over 500 bytes",
         id="a very long namespace",
     ),
 ]
@@ -212,7 +212,7 @@ def test_one_element_of_a_stream_may_not_fill_the_memory() -> None:
     reader = ElementReader(("b",), max_nodes=1_000)
     huge = b"<a>" + b"<b/>" * 5_000 + b"<b>" + b"<c/>" * 60_000
 
-    with pytest.raises(XmlError, match="a <b> has over 1,000 elements"):
+    with pytest.raises(XmlError, match="an element <b> has over 1,000 elements"):
         list(reader.feed(huge))
     assert reader.count == 5_000
 
@@ -233,7 +233,7 @@ def test_a_stream_without_tags_ends(filler: bytes) -> None:
     reader = ElementReader(("b",))
     found = (element for piece in pieces() for element in reader.feed(piece))
 
-    with pytest.raises(XmlError, match="there is no tag in 8 MiB"):
+    with pytest.raises(XmlError, match="the document has no tag in 8 MiB"):
         next(found)
     assert sum(given) < 20 * 1024**2
 

@@ -23,7 +23,7 @@ _ESCAPES = [
 
 
 def urlencoded(entries: Iterable[FormEntry], encoding: str) -> str:
-    """Return the entries as a query; of a file only its name."""
+    """Return the entries as a query; a file is sent only as its name."""
     return "&".join(
         f"{_escaped(name, encoding)}={_escaped(value, encoding)}"
         for name, value in _pairs(entries)
@@ -31,7 +31,7 @@ def urlencoded(entries: Iterable[FormEntry], encoding: str) -> str:
 
 
 def plain_text(entries: Iterable[FormEntry], encoding: str) -> bytes:
-    """Return the entries as lines `name=value`; of a file only its name."""
+    """Return the entries as lines `name=value`; a file is sent only as its name."""
     lines = [f"{name}={value}\r\n" for name, value in _pairs(entries)]
     return encode("".join(lines), encoding)
 
@@ -39,7 +39,7 @@ def plain_text(entries: Iterable[FormEntry], encoding: str) -> bytes:
 def multipart_form(entries: Sequence[FormEntry], encoding: str) -> Multipart:
     """Return the entries as multipart/form-data.
 
-    The format cannot tell the receiver the encoding.
+    The body does not say in which encoding the names and texts are.
     """
     parts = []
     for name, value in entries:

@@ -37,11 +37,11 @@ class Document(NamedTuple):
     """The page that contains the form."""
 
     root: LexborNode
-    #: Its text in UTF-8; empty if the page must not be parsed again.
+    #: The page's HTML in UTF-8; empty if the page must not be parsed again.
     markup: bytes
     url: str
     base_url: str
-    #: The WHATWG name of its encoding.
+    #: The WHATWG name of the page's encoding.
     encoding: str
 
 
@@ -63,10 +63,10 @@ class Option:
     is_selected: bool
 
 
-# Over 12 attributes: a plain value with all that HTML says of a field.
+# This class has over 12 attributes, because it holds all that HTML says of a field.
 @dataclass(slots=True)
 class Control:
-    """A field of a form, with the state that filling in changes."""
+    """A field of a form, with its state, which filling in the form changes."""
 
     node: LexborNode
     attributes: Mapping[str, str | None]
@@ -91,7 +91,7 @@ class Control:
 
     @property
     def is_submit(self) -> bool:
-        """Return whether a click on it sends the form."""
+        """Return whether a click on the field sends the form."""
         return self.type in ("submit", "image")
 
     @property
@@ -155,7 +155,8 @@ class _Owners:
         return index in self._behind
 
     def _by_id(self, name: str) -> int:
-        """Return the key of the first element with that id; 0 if there is none."""
+        """Return the memory id of the page's first element with this `id` attribute; 0
+        if there is none."""
         if self._ids is None:
             self._ids = {}
             for node in self._document.root.css("[id]"):
@@ -230,7 +231,7 @@ def _texts(option: LexborNode) -> Iterator[str]:
 
 
 def _choose(select: Control) -> None:
-    """In a list with one choice, select the last selected option.
+    """In a `<select>` that allows one choice, keep only the last selected option.
 
     If none is selected and the list shows one line, select the first enabled option.
     """

@@ -8,7 +8,7 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.forms.controls import Control
 
-#: Fields whose own text decides with `dir=auto`.
+#: Types of fields whose own text decides the direction if the field has `dir=auto`.
 _BY_VALUE = frozenset(
     {"hidden", "text", "search", "tel", "url", "email", "password", "submit", "reset"}
     | {"button", "textarea"}

@@ -16,18 +16,18 @@ from crawler.web.multipart import OCTETS
 #: Maximum number of characters in a form's names and values; ASP.NET has the same
 #: limit.
 MAX_SIZE = 4 * 1024**2
-#: Columns of a `<textarea wrap=hard>` without a number.
+#: Columns of a `<textarea wrap=hard>` without the attribute `cols`.
 _COLUMNS = 20
 #: Maximum number of characters of a text that is wrapped; a longer one stays unchanged.
 _WRAPPED = 100_000
 _NO_FILE = ChosenFile("", b"", OCTETS)
-# Names whose usual form is not all upper case.
+# Names of encodings that the Encoding standard does not write all in upper case.
 _NAMES = {"big5": "Big5", "gb18030": "gb18030", "shift_jis": "Shift_JIS"}
 _IN_UPPER_CASE = ("utf-", "ibm", "iso-", "koi8-", "euc-", "gbk")
 
 
 class FormEntry(NamedTuple):
-    """A name, and a text or a file."""
+    """One entry that a form sends: a name, and a text or a file."""
 
     name: str
     value: str | ChosenFile
@@ -47,7 +47,8 @@ def entry_list(
             size += len(entry.name) + len(entry.value)
             if size > MAX_SIZE:
                 raise FormError(
-                    f"the form's values take over {MAX_SIZE // 1024**2} MB", url
+                    f"the form's names and values have over {MAX_SIZE:,} characters",
+                    url,
                 )
             found.append(entry)
     return found

@@ -76,13 +76,15 @@ def text_of(value: Any) -> str:
 
 def _checked_type(kind: str) -> str:
     if any(char in kind for char in "\r\n\0"):
-        raise ValueError(f"the file's type {kind!r} holds a line break or NUL")
+        raise ValueError(
+            f"the file's media type {kind!r} has a line break or NUL; remove it"
+        )
     return kind
 
 
 def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
-    """Set the click position of an image button; return whether the field was that
-    button."""
+    """If `name` is a coordinate of the clicked image button, set the click position.
+    Return whether it is."""
     if submitter is None or submitter.type != "image" or type(value) is not int:
         return False
     prefix = f"{submitter.name}." if submitter.name else ""
@@ -98,12 +100,13 @@ def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
 def _fillable(controls: list[Control]) -> list[Control]:
     """Return the visible fields with a name, if there are any, else all of them.
 
-    Pages add a hidden field to say what an unchecked box means.
+    Many pages add a hidden field of the same name, which is sent for an unchecked box.
     """
     enabled = [each for each in controls if not each.is_disabled]
     if not enabled:
         raise ValueError(
-            f"{controls[0]} is disabled: it is not sent; send it with extra="
+            f"the field {controls[0]} is disabled, so a browser does not send it; to "
+            "send it, use extra="
         )
     return [each for each in enabled if each.type != "hidden"] or enabled
 
@@ -115,7 +118,10 @@ def _fill(controls: list[Control], name: str, value: Any) -> None:
             each.is_left_out = True
     elif len(kinds) > 1:
         kinds_named = ", ".join(sorted(kinds))
-        raise ValueError(f"{name!r} names fields of several kinds ({kinds_named})")
+        raise ValueError(
+            f"{name!r} names fields of several kinds ({kinds_named}), which cannot be "
+            "filled together"
+        )
     elif kinds == {"checkbox"}:
         _check(controls, name, value)
     elif kinds == {"radio"}:
@@ -130,7 +136,10 @@ def _fill_each(controls: list[Control], name: str, value: Any) -> None:
         _fill_one(controls[0], value)
         return
     if not isinstance(value, list | tuple) or len(value) != len(controls):
-        raise ValueError(f"{name!r} names {len(controls)} fields; give a list of them")
+        raise ValueError(
+            f"{name!r} names {len(controls)} fields; give a list with one value for "
+            "each field"
+        )
     for control, each in zip(controls, value, strict=True):
         _fill_one(control, each)
 
@@ -144,7 +153,7 @@ def _fill_one(control: Control, value: Any) -> None:
     elif control.type == "file":
         files = value if isinstance(value, list) else [value]
         if len(files) > 1 and not control.is_multiple:
-            raise ValueError(f"{control} takes one file, not {len(files)}")
+            raise ValueError(f"the field {control} takes one file, not {len(files)}")
         control.files = [file_of(each) for each in files]
     else:
         control.value = _text_for(control, value)
@@ -158,12 +167,12 @@ def _text_for(control: Control, value: Any) -> str:
     if control.type == "textarea":
         return values.with_newlines(text, "\n")
     if not values.takes(control.type, text, control.attributes):
-        raise ValueError(f"{control} does not take {text!r}")
+        raise ValueError(f"the field {control} does not accept the value {text!r}")
     return values.sanitized(control.type, text, control.attributes)
 
 
 def _check(boxes: list[Control], name: str, value: Any) -> None:
-    """Check the boxes with these values, and uncheck all others."""
+    """Check the checkboxes with these values, and uncheck all others."""
     if isinstance(value, bool):
         if value and len(boxes) > 1:
             raise ValueError(
@@ -193,7 +202,7 @@ def _select(select: Control, value: Any) -> None:
     enabled = [each for each in select.options if not each.is_disabled]
     wanted = _wanted(value, select.name, [each.value for each in enabled], select)
     if len(wanted) > 1 and not select.is_multiple:
-        raise ValueError(f"{select} takes one option, not {len(wanted)}")
+        raise ValueError(f"the field {select} takes one option, not {len(wanted)}")
     left = set(wanted)
     for option in select.options:
         option.is_selected = not option.is_disabled and option.value in left
@@ -204,8 +213,8 @@ def _select(select: Control, value: Any) -> None:
 def _wanted(
     value: Any, name: str, known: list[str], select: Control | None = None
 ) -> list[str]:
-    """Return the values to select. ValueError lists the valid ones if one is not
-    possible."""
+    """Return the values to select. If one is not possible, raise ValueError, which
+    lists the possible values."""
     several = value if isinstance(value, list | tuple | set | frozenset) else [value]
     wanted = [text_of(each) for each in several]
     there = set(known)
@@ -222,7 +231,9 @@ def _wanted(
                 for each in select.options
                 if not each.is_disabled
             )
-        raise ValueError(f"{name!r} has no option {text!r}; it has {options}")
+        raise ValueError(
+            f"the field {name!r} has no option {text!r}; its options are: {options}"
+        )
     return wanted
 
 

@@ -15,7 +15,8 @@ from selectolax.lexbor import LexborNode
 from crawler.web.html_parser import parse
 
 _END = re.compile(rb"</form(?=[\s/>])[^>]*>", re.I)
-# A mark that a table does not move and that does not end a script.
+# The mark is a `<style>` with this attribute: the parser does not move it out of a
+# table, and it does not end a script.
 _IS_MARK = "data-crawler-form-end"
 _MARK = rb"\g<0><style data-crawler-form-end></style>"
 #: Maximum number of tags, and of end tags of forms, on a page that is parsed again.
@@ -24,8 +25,8 @@ _FIELDS = frozenset({"input", "select", "textarea", "button"})
 
 
 def fields_behind(form: LexborNode, root: LexborNode, markup: bytes) -> frozenset[int]:
-    """Return the fields between the form's element and its end tag, by number in the
-    document."""
+    """Return the fields between the end of the form's element and the end tag
+    `</form>`, as numbers in document order."""
     if markup.count(b"<") > _MOST_TAGS or len(_END.findall(markup)) > _MOST_ENDS:
         return frozenset()
     marked = parse(_END.sub(_MARK, markup))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-# Inside the first, an element belongs to SVG or MathML; inside the others to HTML
-# again.
+# Inside the first elements content belongs to SVG or MathML; inside the second ones it
+# belongs to HTML again.
 _FOREIGN = frozenset({"svg", "math"})
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
@@ -18,7 +18,7 @@ _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 class Place(NamedTuple):
     """The facts about an element that follow from its ancestors."""
 
-    #: The key of the nearest form; 0 if there is none.
+    #: The memory id of the nearest `<form>` around the element; 0 if there is none.
     form: int = 0
     is_disabled: bool = False
     in_datalist: bool = False
@@ -30,7 +30,7 @@ class Places:
 
     def __init__(self) -> None:
         self._known: dict[int, Place] = {}
-        #: By disabled fieldset: its first legend; 0 if there is none.
+        #: The memory id of the first legend, by the memory id of its disabled fieldset.
         self._legends: dict[int, int] = {}
 
     def inside(self, node: LexborNode | None) -> Place:

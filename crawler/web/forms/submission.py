@@ -17,7 +17,8 @@ from crawler.web.forms.filling import file_of, fill, text_of
 from crawler.web.forms.post_backs import PostBack, post_back_of
 from crawler.web.multipart import Multipart
 
-#: The clicked element with its ancestors; None: Enter was pressed, False: no button.
+#: The elements that could be clicked, in order. None: the form's first submit button,
+#: as if Enter was pressed. False: no button.
 Clicked = Sequence[LexborNode] | Literal[False] | None
 Extra = Mapping[str, Any]
 #: Maximum depth of an icon inside its button.
@@ -71,7 +72,10 @@ def _submitter(
             if button is not None and not button.is_disabled:
                 return button, None
             if button is not None:
-                raise FormError(f"the button {button} is disabled", url)
+                raise FormError(
+                    f"the button {button} is disabled; name another one in submit=",
+                    url,
+                )
             if (post_back := post_back_of(each)) is not None:
                 return None, post_back
     names = ", ".join(str(each) for each in [*buttons.values()][:10]) or "none"
@@ -97,7 +101,8 @@ def _with_post_back(
     values: Mapping[str, Any],
     extra: dict[str, Any],
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    """Return the values and added fields, with those that the script writes."""
+    """Return the values and the extra fields, with the two values that the post-back's
+    script writes."""
     names = {each.name for each in controls}
     fields = post_back.fields()
     present = {name: text for name, text in fields.items() if name in names}
@@ -106,7 +111,7 @@ def _with_post_back(
 
 
 def _added(extra: Extra, entries: Sequence[FormEntry], url: str) -> list[FormEntry]:
-    """Return the entries for added fields."""
+    """Return the entries for the fields in `extra`, which the form does not have."""
     names = {entry.name for entry in entries}
     found = []
     for name, value in extra.items():
@@ -143,7 +148,10 @@ def _request(
 ) -> Submission:
     method = _attribute("method", form, submitter).lower()
     if method == "dialog":
-        raise FormError("method=dialog sends nothing, it closes a dialog", document.url)
+        raise FormError(
+            "the form has method=dialog, which closes a dialog and sends nothing",
+            document.url,
+        )
     url = _action(form, submitter, document)
     if method != "post":
         _refuse_files(entries, "GET", document.url)
@@ -167,15 +175,16 @@ def _body(kind: str, entries: Sequence[FormEntry], charset: str, url: str) -> Mu
 
 
 def _attribute(name: str, form: LexborNode, submitter: Control | None) -> str:
-    """Return an attribute of the button if it has it, else of the form."""
+    """Return the button's own attribute, such as `formmethod`, if it has one, else the
+    form's attribute, such as `method`."""
     if submitter is not None and (own := f"form{name}") in submitter.attributes:
         return submitter.attributes[own] or ""
     return form.attributes.get(name) or ""
 
 
 def _action(form: LexborNode, submitter: Control | None, document: Document) -> str:
-    """Return the URL of the form; an empty action means the page itself, whatever its
-    base."""
+    """Return the URL of the form; an empty action means the page's own URL, even if the
+    page has a `<base>`."""
     action = _attribute("action", form, submitter)
     if not action:
         return document.url
@@ -183,14 +192,18 @@ def _action(form: LexborNode, submitter: Control | None, document: Document) -> 
     try:
         return urls.join(document.base_url, reference)
     except urls.InvalidUrl as exc:
-        raise FormError(f"its action is not a valid URL: {exc}", document.url) from exc
+        raise FormError(
+            f"the form's action is not a valid URL: {exc}", document.url
+        ) from exc
 
 
 def _with_query(url: str, query: str, page: str) -> str:
     try:
         return urls.canonical(f"{url.partition('?')[0]}?{query}")
     except urls.InvalidUrl as exc:
-        raise FormError(f"its query makes no valid URL: {exc}", page) from exc
+        raise FormError(
+            f"the form's action with its query is not a valid URL: {exc}", page
+        ) from exc
 
 
 def _refuse_files(entries: Iterable[FormEntry], how: str, url: str) -> None:

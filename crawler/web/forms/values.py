@@ -30,15 +30,15 @@ def with_newlines(text: str, newline: str) -> str:
 
 
 def leading_number(text: str | None) -> int:
-    """Return the number at the start of an attribute, as HTML reads `size`; 0 if
-    none."""
+    """Return the number at the start of an attribute's text, as HTML reads `size`; 0 if
+    there is none."""
     found = _LEADING.match(text or "")
     return int(found[1][:9]) if found else 0
 
 
 def sanitized(kind: str, value: str, attributes: Mapping[str, str | None]) -> str:
-    """Return the value that an input of this type keeps; "" if it does not accept
-    it."""
+    """Return the value as an input of this type keeps it; "" if the input does not
+    accept the value."""
     if kind in _ONE_LINE:
         value = value.replace("\r", "").replace("\n", "")
         if kind == "email" and "multiple" in attributes:
@@ -159,7 +159,7 @@ def _on_step(
         while on_step > most:
             on_step -= step
         return on_step if on_step >= least else number
-    except InvalidOperation:  # more digits than any range has
+    except InvalidOperation:  # the numbers have too many digits for Decimal
         return number
 
 

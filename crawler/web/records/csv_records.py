@@ -20,7 +20,7 @@ _DELIMITERS = ",;\t|"
 class CsvRecords:
     """Reads rows as dicts whose keys are the first row, or `names`.
 
-    If a row is not CSV, ValueError is raised after the rows before it.
+    If a row is not CSV, the rows before it are yielded; then ValueError is raised.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class CsvRecords:
         self._quotes = self._size = 0
 
     def feed(self, data: bytes) -> Iterator[dict[str, str]]:
-        """Yield the rows that are complete with this piece."""
+        """Yield the rows that this piece of the text completes."""
         if self._head is not None:
             self._head += data
             if len(self._head) < HEAD:
@@ -48,14 +48,15 @@ class CsvRecords:
         yield from self._rows(self._decoder.decode(data))
 
     def close(self) -> Iterator[dict[str, str]]:
-        """Yield the rows that are complete with the end of the text."""
+        """Yield the rows that the end of the text completes."""
         data = self._find() if self._head is not None else b""
         assert self._decoder is not None
         yield from self._rows(self._decoder.decode(data, True))
         yield from self._parsed([*self._open, self._rest] if self._rest else self._open)
 
     def _find(self) -> bytes:
-        """Detect encoding and dialect from the text so far; return the text's bytes."""
+        """Detect encoding and dialect from the bytes received so far; return these
+        bytes."""
         head, self._head = self._head or b"", None
         # Ignore the last, incomplete line: a character cut in it would look like an
         # error.
@@ -117,8 +118,7 @@ def _dialect(delimiter: str) -> type[csv.Dialect]:
 
 
 def _delimiter_of(lines: Sequence[str]) -> str:
-    """Return the delimiter most frequent in the first row and as frequent in the
-    others."""
+    """Return the delimiter by which most rows have as many fields as the first row."""
     if not lines:
         return ","
     best, most = ",", (0, 0)

@@ -1,4 +1,4 @@
-"""Reads JSON values of a long text one by one: of an array, or one value a line.
+"""Reads the values of a long JSON text one by one, from an array or from JSON lines.
 
 Rule: pure. One value is in memory at a time, and none over 32 MiB.
 """
@@ -18,7 +18,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 class JsonRecords:
     """Reads the members of an array, or the values of JSON lines.
 
-    If the text breaks off, ValueError is raised after the values before that place.
+    If the text breaks off, the complete values are yielded; then ValueError is raised.
     """
 
     def __init__(self) -> None:
@@ -31,20 +31,20 @@ class JsonRecords:
         self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[Any]:
-        """Yield the values that are complete with this piece."""
+        """Yield the values that this piece of the text completes."""
         self._text += self._decode(data)
         if len(self._text) >= self._wanted:
             yield from self._values(is_last=False)
 
     def close(self) -> Iterator[Any]:
-        """Yield the values that are complete with the end of the text."""
+        """Yield the values that the end of the text completes."""
         self._text += self._decode(b"", True)
         yield from self._values(is_last=True)
         left = self._text.strip()
         if left:
-            raise ValueError(f"JSON: it ends inside a value: {left[:40]!r}")
+            raise ValueError(f"JSON: the text ends inside a value: {left[:40]!r}")
         if self._is_array and not self._is_over:
-            raise ValueError("JSON: the array has no end")
+            raise ValueError("JSON: the text ends before the end of the array")
 
     def _values(self, *, is_last: bool) -> Iterator[Any]:
         text, start = self._text, self._begin()
@@ -80,7 +80,8 @@ class JsonRecords:
     def _judge(
         self, text: str, start: int, error: ValueError, *, is_last: bool
     ) -> None:
-        """Wait for the rest of a value, unless it can never become valid."""
+        """Decide about a value that cannot be parsed yet: wait for more text. If no
+        text follows, or the value is too long, raise ValueError."""
         left = len(text) - start
         if is_last or left > LONGEST:
             raise ValueError(f"JSON: {error}") from error

@@ -16,9 +16,9 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 class Unpacker:
-    """Decompresses a body; one that is not compressed passes unchanged.
+    """Decompresses a body; a body that is not compressed is returned unchanged.
 
-    ValueError if it is damaged.
+    ValueError if the compressed data is damaged.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Unpacker:
             yield data
 
     def close(self) -> Iterator[bytes]:
-        """Yield the rest of the body; a very short body is returned only here."""
+        """Yield the rest of the body. A body under four bytes is returned only here."""
         if self._head:
             yield self._head
             self._head = None
@@ -92,6 +92,7 @@ def _zstd_decompressor() -> Any:
             from backports import zstd
     except ImportError as exc:
         raise ValueError(
-            "the file is compressed with zstd; pip install 'exact-crawler[speed]'"
+            "the file is compressed with zstd, which needs an extra: pip install "
+            "'exact-crawler[speed]'"
         ) from exc
     return zstd.ZstdDecompressor()

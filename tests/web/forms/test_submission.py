@@ -55,7 +55,9 @@ def test_an_unknown_method_is_get(method: str) -> None:
 
 
 def test_a_dialog_sends_nothing() -> None:
-    with pytest.raises(FormError, match="method=dialog sends nothing"):
+    with pytest.raises(
+        FormError, match="the form has method=dialog, which closes a dialog"
+    ):
         sent("<form method=Dialog>")
     with pytest.raises(FormError, match="method=dialog"):
         sent("<form><button formmethod=dialog>x</button>")

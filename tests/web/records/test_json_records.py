@@ -60,7 +60,7 @@ def test_values_are_read_however_they_are_cut(
     ("body", "before", "message"),
     [
         (b'[{"a": 1}, {"a": 2}, {"a"', 2, "JSON"),
-        (b'[{"a": 1}, {"a": 2}', 2, "the array has no end"),
+        (b'[{"a": 1}, {"a": 2}', 2, "ends before the end of the array"),
         (b'{"a": 1}\nnothing\n', 1, "Expecting value"),
         (b"[nothing]", 0, "Expecting value"),
     ],
