@@ -45,7 +45,9 @@ class Session:
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
-            raise ConfigError(f"Session({self.name!r}): give it a name")
+            raise ConfigError(
+                f"Session({self.name!r}): a session needs a name; write Session(NAME)"
+            )
         parts.headers(self.headers)
         checked_proxy(self.proxy)
 
@@ -65,7 +67,8 @@ class Session:
 class SessionPool:
     """Sessions that take turns: each request with `session=name` uses the next session.
 
-    A session is retired for the run after repeated refusals, or after a failed login.
+    A session is retired (not used again in the run) after repeated refusals or repeated
+    failed logins.
     """
 
     name: str
@@ -73,17 +76,20 @@ class SessionPool:
 
     def __post_init__(self) -> None:
         if not self.sessions:
-            raise ConfigError(f"SessionPool({self.name!r}): give it sessions")
+            raise ConfigError(
+                f"SessionPool({self.name!r}): a pool needs a list with at least one "
+                "Session"
+            )
 
 
 def all_of(declared: Sequence[Session | SessionPool]) -> Iterator[Session]:
-    """Yield every session, including those of pools."""
+    """Yield every declared session, including the sessions inside pools."""
     for each in declared:
         yield from each.sessions if isinstance(each, SessionPool) else (each,)
 
 
 def proxies_of(declared: Sequence[Session | SessionPool]) -> dict[str, str]:
-    """Return the proxy of each session that has one, by name.
+    """Return, by the session's name, the proxy of each session that has a proxy.
 
     A pool uses its first session's proxy for requests of the pool itself, such as
     robots.txt.
@@ -96,21 +102,23 @@ def proxies_of(declared: Sequence[Session | SessionPool]) -> dict[str, str]:
 
 
 def check_sessions(cls: type, declared: object) -> None:
-    """Raise ConfigError unless names are unique and all methods exist with the right
-    signature."""
+    """Raise ConfigError unless the names of the declared sessions are unique, and all
+    methods that they name exist with the right signature."""
     if not isinstance(declared, list | tuple):
-        return  # it is a property, so it is checked when the crawl begins
+        return  # `sessions` is a property: its value is checked when the crawl begins
     names: set[str] = set()
     for each in declared:
         if not isinstance(each, Session | SessionPool):
             raise ConfigError(
-                f"{cls.__name__}.sessions: {each!r} is no session; write Session(name)"
+                f"{cls.__name__}.sessions: {each!r} is not a session; "
+                "write Session(NAME)"
             )
         inside = each.sessions if isinstance(each, SessionPool) else ()
         for name in (each.name, *(session.name for session in inside)):
             if name in names:
                 raise ConfigError(
-                    f"{cls.__name__}.sessions: two are named {name!r}; rename one"
+                    f"{cls.__name__}.sessions: two sessions are named {name!r}; rename "
+                    "one of them"
                 )
             names.add(name)
     for session in all_of(declared):

@@ -1,9 +1,9 @@
 """Sessions at run time: chooses the session of a request, and logs in when needed.
 
-Rule: a login runs before the session's first request, and again after a login wall;
-only one login runs at a time. A layer never retries: a wall ends its visit, and the
-retry policy of the crawl decides. A session is retired if its logins lead only to
-walls.
+Rule: a login runs before the session's first request, and again after a login wall; a
+session runs only one login at a time. The layer never retries: a login wall (a page
+that asks for a login) fails the request, and the crawl's retry policy decides whether
+it is sent again. A session is retired if its logins lead only to login walls.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Identity:
         self.is_retired = is_retired
         self.in_pool = in_pool
         self.lock = asyncio.Lock()
-        #: Counts logins. If a login wall was requested before the latest login, it
-        #: starts no new login.
+        #: Number of successful logins. A login wall that was requested before the
+        #: latest login does not start another login.
         self.generation = 0
         self.logins = 0
         self.refusals = 0
@@ -117,8 +117,8 @@ class Identities:
                 self._pools[each.name], self._turns[each.name] = made, cycle(made)
 
     def layer(self, fetch: Fetch) -> Fetch:
-        """Return a layer that handles requests with a session, and passes on the
-        others."""
+        """Return a layer that adds the session to requests that name one, and passes on
+        other requests unchanged."""
         return partial(self._fetch, fetch)
 
     async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
@@ -133,7 +133,8 @@ class Identities:
         return await fetch(identity.dressed(request, is_start=is_start))
 
     def _choose(self, request: Request) -> Identity | None:
-        """Return the session of a request: by name, or the pool's next one."""
+        """Return the session that the request names, or the next session of the pool
+        that it names."""
         name = request.options.session
         pool = self._pools.get(name)
         if pool is None:
@@ -160,7 +161,9 @@ class Identities:
             if identity.is_retired and identity.in_pool:
                 return False
             if identity.is_retired:
-                detail = f"session {identity.session.name!r} is given up"
+                detail = (
+                    f"session {identity.session.name!r} is retired after failed logins"
+                )
                 raise FetchError(
                     Reason.LOGIN_FAILED, detail, url=request.url, is_final=True
                 )
@@ -183,8 +186,8 @@ class Identities:
         identity.is_logged_in = True
 
     async def check(self, request: Request, response: Response) -> None:
-        """Update the session after the response to a page. FetchError for a login
-        wall."""
+        """Update the session after the response to a page. Raise FetchError if the
+        response is a login wall (a page that asks for a login)."""
         asked = _asked.get()
         if asked is None or request.purpose != "page" or not self._has(request):
             return
@@ -202,7 +205,8 @@ class Identities:
             identity.logins = 0
 
     def needs_body(self, request: Request) -> bool:
-        """Return whether the check needs the whole body of the response."""
+        """Return whether the check for a login wall needs the whole body of the
+        response."""
         if request.options.stream or not self._has(request):
             return False
         asked = _asked.get()

@@ -3,8 +3,8 @@
 A lookup may hang for a minute. Meanwhile the host waits in the frontier, as it does for
 its robots.txt. So no worker is blocked.
 
-Rule: this table looks a name up once, and again after a failure. A later request looks
-up an expired address itself.
+Rule: this table looks a host's name up once, and again after a failure. A later request
+whose cached address has expired looks the name up itself.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import anyio
 
 from crawler.errors import FetchError
 
-#: Limit on recent lookups. A lookup that takes over a second no longer counts, so slow
-#: names do not delay other names. Each lookup occupies a thread of the resolver.
+#: Maximum number of lookups that began less than SLOW_SECONDS ago, so that slow names
+#: do not delay other names; and maximum number of all lookups in progress, because each
+#: occupies a thread of the resolver.
 MAX_LOOKUPS, SLOW_SECONDS, MAX_HANGING = 128, 1.0, 512
 #: Seconds for which a failed lookup also fails the next requests to the host.
 FAILURE_SECONDS = 1.0
 
 
 class NameTable:
-    """Looks up names by `look_up`, which raises FetchError; `clock` is the loop's.
+    """Looks up host names with `look_up`, which raises FetchError; `clock` is the event
+    loop's clock.
 
     `wait_for` starts a lookup, and `run` does the work. After a failed lookup the
     host's next requests fail in `check`, without another lookup.
@@ -41,7 +43,7 @@ class NameTable:
         self._look_up = look_up
         self._clock = clock
         self._most = most
-        #: Hosts, as entries name them, whose requests may be sent.
+        #: Names of hosts whose requests may be sent, because their lookup has ended.
         self.ready: set[str] = set()
         self._waiting: dict[str, list[Callable[[], None]]] = {}
         self._queue: list[tuple[int, int, str]] = []
@@ -70,7 +72,8 @@ class NameTable:
         self._may_begin.set()
 
     def check(self, host: str, url: str) -> None:
-        """Raise FetchError if the lookup of the host has just failed."""
+        """Raise FetchError if the lookup of the host's name failed less than a second
+        ago."""
         if host not in self.failures:
             return
         until, exc = self.failures[host]

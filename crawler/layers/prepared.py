@@ -18,7 +18,8 @@ from crawler.web import urls
 
 
 class HookRunner(Protocol):
-    """Runs the hooks of a spider with a time limit and with `self.fetch`."""
+    """Runs a spider's hooks, such as logins, with a time limit; a hook can send
+    requests with the spider's `fetch`."""
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any: ...
 
@@ -57,7 +58,7 @@ def check_prepared(request: Request, prepared: object) -> None:
     """Raise TypeError or ValueError if `prepared` cannot replace the request."""
     if not isinstance(prepared, Request):
         kind = type(prepared).__name__
-        raise TypeError(f"it returned {kind}, not a Request; return the request")
+        raise TypeError(f"prepare() returned {kind}, not a Request; return the request")
     for what, of in (
         ("method", lambda each: each.method),
         ("origin", lambda each: urls.origin_of(each.url)),
@@ -65,6 +66,7 @@ def check_prepared(request: Request, prepared: object) -> None:
     ):
         if of(prepared) != of(request):
             raise ValueError(
-                f"it changed the {what}: {prepared.url} in place of {request.url}; it "
-                "may change headers, cookies, query and body. Yield another Request"
+                f"prepare() changed the {what}: {prepared.url} in place of "
+                f"{request.url}; it may only change headers, cookies, query, body, "
+                "proxy and timeout. Yield another Request in the callback"
             )

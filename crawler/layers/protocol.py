@@ -1,4 +1,4 @@
-"""The one interface between a visit and the wire: `Fetch`, and the layers around it.
+"""The one interface between the crawl and the network: `Fetch`, and its layers.
 
     class Signed:
         def __init__(self, fetch: Fetch) -> None:
@@ -29,8 +29,8 @@ __all__ = ["Fetch", "Layer"]
 
 
 class Fetch(Protocol):
-    """Sends one request and returns its response: the head has arrived, the body may
-    follow.
+    """Sends one request and returns its response when the head has arrived; the body
+    may still be on its way.
 
     Raises FetchError. The caller closes the response.
     """
@@ -38,5 +38,6 @@ class Fetch(Protocol):
     async def __call__(self, request: Request, /) -> Response: ...
 
 
-#: Takes the next fetch and returns a fetch: a class of layers, or a function.
+#: A callable that takes the next `Fetch` and returns a `Fetch`: the class of a layer,
+#: or a function.
 Layer: TypeAlias = Callable[[Fetch], Fetch]

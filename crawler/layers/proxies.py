@@ -59,7 +59,9 @@ class Proxies:
             try:
                 lines += Path(self.file).read_text(encoding="utf-8").splitlines()
             except OSError as exc:
-                raise ConfigError(f"proxies: {self.file}: {exc.strerror}") from exc
+                raise ConfigError(
+                    f"proxies: the file {self.file} cannot be read: {exc.strerror}"
+                ) from exc
         words = [line.split() for line in lines]
         found = {
             checked_proxy(each[0]): frozenset(each[1:])
@@ -80,12 +82,14 @@ class Proxies:
 
     @classmethod
     def of(cls, given: Any, settings: ProxySettings) -> Proxies | None:
-        """Return the spider's proxies, else those of [proxies]; None if there are
-        none."""
+        """Return the spider's proxies, else those of the settings' section [proxies];
+        None if there are none."""
         if isinstance(given, Proxies):
             return given
         if isinstance(given, str):
-            raise ConfigError("proxies is a list of URLs, or Proxies(...)")
+            raise ConfigError(
+                "proxies must be a list of URLs, or Proxies(...), not a string"
+            )
         if not given and not settings.list and not settings.file:
             return None
         return cls(
@@ -98,7 +102,7 @@ class Proxies:
 
 
 class Resting(FetchError):
-    """All proxies are paused: no request was sent, and the next may be sent in
+    """All proxies are paused: the request was not sent, and may be tried again in
     `seconds`."""
 
     def __init__(self, seconds: float, url: str) -> None:
@@ -110,7 +114,8 @@ class Resting(FetchError):
 
 
 class ProxyPool:
-    """Chooses a proxy for each request, and updates its health with the result."""
+    """Chooses a proxy for each request, and records whether the proxy worked, failed or
+    was banned."""
 
     def __init__(
         self,
@@ -135,8 +140,8 @@ class ProxyPool:
         self.counts: Counts = {}
 
     def layer(self, fetch: Fetch) -> Fetch:
-        """Return a layer that sends each request by a proxy, unless the request names
-        one."""
+        """Return a layer that sends each request by a proxy of the pool, unless the
+        request names a proxy of its own."""
         return partial(self._fetch, fetch)
 
     async def _fetch(self, fetch: Fetch, request: Request, /) -> Response:
@@ -170,7 +175,7 @@ class ProxyPool:
         if turns is None:
             raise FetchError(
                 Reason.PROXY_ERROR,
-                f"no proxy has the tag {tag!r}",
+                f"no proxy has the tag {tag!r}; add the tag behind a proxy's URL",
                 url=request.url,
                 blame=Blame.CODE,
                 is_final=True,
@@ -199,13 +204,13 @@ class ProxyPool:
             )
 
     def needs_body(self, request: Request) -> bool:
-        """Return whether the check needs the whole body."""
+        """Return whether the check for a ban needs the whole body of the response."""
         judges = self._proxies.ban_selector or self._is_banned
         return bool(judges) and not request.options.stream
 
     async def check(self, proxy: str, request: Request, response: Response) -> None:
-        """Update the health of the response's proxy. FetchError if the response is a
-        ban."""
+        """Record whether the proxy of this response worked. Raise FetchError if the
+        response shows that the site has banned the proxy."""
         shown = str(without_password(proxy))
         if shown not in self.counts:
             return
@@ -224,7 +229,8 @@ class ProxyPool:
         )
 
     async def _ban(self, response: Response) -> str:
-        """Return why a response is a ban; "" if it is not."""
+        """Return why the response shows that the site has banned the proxy; "" if it
+        does not."""
         if response.status_code in self._statuses:
             return f"status {response.status_code}"
         if response.request.options.stream:
@@ -247,22 +253,23 @@ class ProxyPool:
 
 
 def ban_method_of(spider: object, proxies: Proxies) -> Callable[[Response], Any] | None:
-    """Return the spider's method that recognizes a ban. ConfigError if it is
-    missing."""
+    """Return the spider's method that recognizes a ban of the proxy. ConfigError if the
+    method is missing."""
     name = proxies.ban_method
     if not name:
         return None
     method = getattr(spider, name, None)
     if not callable(method) or inspect.isasyncgenfunction(method):
         raise ConfigError(
-            f"proxies: the spider has no method {name!r} that says of a response "
-            f"whether it is a ban; write `def {name}(self, response)`"
+            f"proxies: the spider has no method {name!r}, which must return whether a "
+            f"response is a ban; write `def {name}(self, response)`"
         )
     checked: Callable[[Response], Any] = method
     return checked
 
 
 def shown_health(counts: Counts) -> Counts:
-    """Return the counts by proxy, the proxy with the most requests first."""
+    """Return the counts of requests, failures and bans by proxy, the proxy with the
+    most requests first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1]["asked"], pair[0]))
     return dict(ordered)

@@ -32,7 +32,7 @@ def target(request: Request, status: int, location: str | None) -> Request:
     if not location:
         raise FetchError(
             Reason.REDIRECT_INVALID,
-            f"status {status} without Location",
+            f"the response has status {status}, but no Location header",
             url=request.url,
         )
     try:
@@ -55,8 +55,8 @@ def target(request: Request, status: int, location: str | None) -> Request:
 
 
 def location_of(response: Response) -> str | None:
-    """Return the Location header; bytes outside ASCII become escapes, as no encoding is
-    known."""
+    """Return the Location header; bytes outside ASCII become percent-escapes, because
+    their encoding is unknown."""
     values = response.head.values(b"location")
     if not values:
         return None
@@ -76,7 +76,9 @@ async def follow(fetch: Fetch, request: Request) -> Response:
             request = target(request, response.status_code, location)
         finally:
             await response.aclose()
-    raise FetchError(Reason.REDIRECT_LIMIT, f"over {LIMIT} redirects", url=request.url)
+    raise FetchError(
+        Reason.REDIRECT_LIMIT, f"redirected over {LIMIT} times", url=request.url
+    )
 
 
 def _turned(options: Options, status: int) -> Options:
@@ -104,7 +106,8 @@ def _for_another_origin(options: Options, url: str) -> Options:
     if options.content or options.pieces:
         raise FetchError(
             Reason.REDIRECT_INVALID,
-            f"a {options.method} body would go to another origin",
+            f"the redirect would send the body of a {options.method} request to "
+            "another origin",
             url=url,
         )
     headers = tuple(

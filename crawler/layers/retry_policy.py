@@ -16,10 +16,11 @@ from crawler.settings import RetrySettings
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-#: Number of attempts after a lasting failure. An unknown name rarely resolves a minute
-#: later, and malformed bytes are usually the same the next time.
+#: Maximum number of attempts if a failure is lasting. An unknown name rarely resolves a
+#: minute later, and malformed bytes are usually the same the next time.
 LASTING_ATTEMPTS = 2
-#: Seconds during which tries that reached no server do not count.
+#: Seconds after a request's first failure in which tries that reached no server do not
+#: count as attempts.
 FREE_SECONDS = 900.0
 
 Stop = Callable[[Any], bool]
@@ -27,7 +28,8 @@ Wait = Callable[[Any], float]
 
 
 class Retries:
-    """A spider's `stop` and `wait`, or those of [retry]."""
+    """Decides by a spider's `stop` and `wait` policies, or by those of the settings'
+    section [retry]."""
 
     def __init__(
         self, settings: RetrySettings, stop: Stop | None, wait: Wait | None
@@ -39,8 +41,8 @@ class Retries:
 
     @property
     def excuses_refusals(self) -> bool:
-        """Whether 429 and 503 may use no attempt; not if the user has set the
-        attempts."""
+        """Whether a refusal (status 429 or 503) may cost no attempt. False if the user
+        has set the number of attempts: then each try counts."""
         return self._is_default
 
     def first_pause(self) -> float:
@@ -48,7 +50,8 @@ class Retries:
         return max(0.0, float(self._wait(_state(1, 0.0))))
 
     def counts(self, failure: FetchError, elapsed: float) -> bool:
-        """Return whether a try with this failure counts for `stop`."""
+        """Return whether a try that ended with this failure counts as an attempt of the
+        `stop` policy."""
         return not failure.is_free or elapsed >= FREE_SECONDS
 
     def pause(self, failure: FetchError, attempt: int, elapsed: float) -> float | None:
@@ -62,7 +65,7 @@ class Retries:
         return self.next_pause(attempt, elapsed)
 
     def next_pause(self, attempt: int, elapsed: float) -> float | None:
-        """Like `pause`, but for a failure of any kind."""
+        """Like `pause`, but without the lower limit for lasting failures."""
         state = _state(max(1, attempt), elapsed)
         if self._stop(state):
             return None

@@ -4,9 +4,9 @@ A status 5xx or 429, or no response, forbids all requests for now. The origin wa
 while robots.txt is requested again, as often as the retry policy allows. Then the
 origin's URLs fail.
 
-Rule: robots.txt takes the same route, through all layers, as the request that needs it.
-A response is valid for the origin. A failed route shows nothing about the origin: it
-only delays requests by the same route.
+Rule: robots.txt takes the same route (a proxy, or the direct connection), through all
+layers, as the request that needs it. A response is valid for the origin on every route.
+A failed route says nothing about the origin: it only delays requests by the same route.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ from crawler.web.robots_txt import MAX_BYTES, Robots, RobotsVerdict
 
 logger = logging.getLogger(__name__)
 
-#: A response is used for a day (RFC 9309 section 2.4).
+#: In seconds: a robots.txt response is used for a day (RFC 9309 section 2.4).
 LIFETIME = 24 * 3600.0
-#: After a failure robots.txt is requested again within minutes.
+#: In seconds: how long a failure to fetch robots.txt counts before it is requested
+#: again.
 FAILURE_LIFETIME = 300.0
 MAX_ORIGINS = 20_000
 #: In seconds; a longer Crawl-delay is shortened to this.
 LONGEST_DELAY = 60.0
 MAX_REDIRECTS = 5
-#: In bytes: parsing takes 10 ms. Larger files are parsed in a thread.
+#: In bytes: larger files, whose parsing takes over 10 ms, are parsed in a thread.
 PARSED_IN_THREAD = 64 * 1024
 
 
@@ -56,7 +57,8 @@ class RobotsMemory(Protocol):
     """The robots.txt responses that all processes of a run share."""
 
     async def robots(self, url: str) -> tuple[int, bytes] | None:
-        """Return status and body if they are less than a day old."""
+        """Return status and body of the stored robots.txt response at `url`; None if
+        there is none that is less than a day old."""
         ...
 
     async def keep_robots(self, url: str, status: int, body: bytes) -> None:
@@ -86,19 +88,20 @@ class RobotsTable:
         self._ways = ways
         self._retries = retries
         self._timeout = timeout
-        #: The responses of other processes; None without other processes.
+        #: The robots.txt responses of all processes of the run; None if the store is
+        #: not shared.
         self._memory = memory
-        #: By name: the proxies of sessions that have one.
+        #: By a session's name: its proxy. Only for sessions that have one.
         self._session_proxies = session_proxies or {}
         self._loop = asyncio.get_running_loop()
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        #: Failures of routes, by origin and proxy.
+        #: By origin and proxy ("" for the direct connection): failures of the route.
         self._way_failures: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._tries: dict[str, tuple[int, float]] = {}
 
     def knows(self, origin: str, proxy: str) -> bool:
-        """Return whether the rules for requests to the origin by this proxy are known
-        now."""
+        """Return whether the robots.txt rules for requests to the origin by this proxy
+        are known now."""
         known = self._known.get(origin) or self._way_failures.get((origin, proxy))
         return known is not None and self._loop.time() < known.until
 
@@ -138,7 +141,7 @@ class RobotsTable:
             failure = None if not verdict.is_unreachable else _unreachable(url, verdict)
         except TimeoutError:
             failure = FetchError(
-                Reason.DEADLINE, f"it took over {self._timeout:g} s", url=url
+                Reason.DEADLINE, f"the request took over {self._timeout:g} s", url=url
             )
         except FetchError as exc:
             failure = exc
@@ -155,9 +158,10 @@ class RobotsTable:
         return self._again(origin, failure)
 
     def _way_failed(self, origin: str, proxy: str, failure: FetchError) -> None:
-        """Note a failed route. The origin stays unknown, so that other routes may be
-        tried."""
-        # this value is outdated; otherwise it would not have been requested again
+        """Record that a route (a proxy, or the direct connection) failed. The origin's
+        robots.txt still counts as not fetched, so another route may fetch it."""
+        # the known robots.txt is outdated; otherwise it would not have been requested
+        # again
         self._known.pop(origin, None)
         now = self._loop.time()
         self._ways.failed(proxy, now)
@@ -183,7 +187,11 @@ class RobotsTable:
                 failure.detail,
             )
             return now + pause
-        logger.warning("No robots.txt of %s: %s", origin, failure.detail)
+        logger.warning(
+            "The robots.txt of %s could not be fetched, so its pages fail: %s",
+            origin,
+            failure.detail,
+        )
         self._tries.pop(origin, None)
         lifetime = LIFETIME if _is_unreachable(failure) else FAILURE_LIFETIME
         self._keep(origin, _Known(failure, now + lifetime))
@@ -196,12 +204,12 @@ class RobotsTable:
             self._known.popitem(last=False)
 
     async def _answer(self, request: Request) -> RobotsVerdict:
-        """Return the response after at most five redirects; it is valid for the first
-        origin."""
+        """Return the parsed robots.txt after at most five redirects. It is valid for
+        the origin that was asked first, wherever the redirects lead."""
         url = request.url
         if self._memory is not None and (kept := await self._memory.robots(url)):
             verdict = await self._parsed(*kept)
-            # other processes may have sent the last request to this host
+            # pause the host, because another process may just have sent a request to it
             if verdict.robots.crawl_delay:
                 now = self._loop.time()
                 pause = min(verdict.robots.crawl_delay, LONGEST_DELAY)

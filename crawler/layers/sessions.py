@@ -45,8 +45,8 @@ class Sessions:
             self._jars.setdefault(session, Jar()).add_json(value)
 
     def header(self, request: Request) -> str | None:
-        """Return the Cookie header; None if the request already contains all its
-        cookies.
+        """Return the Cookie header for a request; None if the session has no cookie for
+        its URL.
 
         A request's own cookies are first stored for its host, as if the host had set
         them. So later requests from its page send these cookies, too.
@@ -63,7 +63,8 @@ class Sessions:
         kept = jar.header(request.url, self._clock()) if jar is not None else None
         if not kept:
             return None
-        # Bytes that are not UTF-8 are restored when the header is written.
+        # Bytes of cookies that are not UTF-8 become surrogates here, and are restored
+        # when the header is written.
         text = kept.decode("utf-8", "surrogateescape")
         headers = request.options.headers
         given = [value for name, value in headers if name.lower() == "cookie"]

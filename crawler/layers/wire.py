@@ -1,5 +1,5 @@
-"""The innermost fetch: the shared client, with credentials only for the right
-origins."""
+"""The innermost layer: sends requests with the shared HTTP client, and adds credentials
+only for the right origins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_CREDENTIALS: Mapping[str, str] = {}
 
 
 class Wire:
-    """Sends requests by the client.
+    """Sends requests with the shared HTTP client.
 
     Credentials go only to `origins`, and never with robots.txt. `credentials` are
     Authorization headers by origin, from user and password in start URLs. A request
@@ -34,7 +34,7 @@ class Wire:
         self._client = client
         self._origins = origins
         self._credentials = credentials
-        #: Sessions with their own connections.
+        #: Names of sessions that have their own connections.
         self._identities = frozenset(identities)
 
     async def __call__(self, request: Request, /) -> Response:

@@ -1,10 +1,12 @@
 """The protocols by which a run writes, and their values: requests, outcomes, items.
 
-A page "ends" when its URL gets a final state. Until then it is pending. A "group" is
-the outcomes of one commit.
+An "outcome" is the result of one visit (one fetch of a page with its callback): items,
+links and the state of the page. A page "ends" when its URL gets a final state; until
+then it is pending. A "group" is the outcomes of one commit.
 
-Rule: a row stays pending until the commit that finishes it, and a commit takes effect
-as a whole or not at all. Only the store may assume that no other process uses the data.
+Rule: a page stays pending until the commit that ends it, and a commit takes effect as a
+whole or not at all. Code outside of the store must not assume that this process is the
+only one that uses the data.
 """
 
 from __future__ import annotations
@@ -123,7 +125,7 @@ class Facts(msgspec.Struct):
     attributes: set[str] = set()
 
     def __bool__(self) -> bool:
-        """Return whether there is anything to remember."""
+        """Return whether any of the facts is set."""
         return bool(
             self.scope
             or self.start_names
@@ -156,7 +158,7 @@ class Facts(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The head of one response, as the counters need it."""
+    """What the counters need of one response: status, HTTP version and size."""
 
     status: int
     #: The HTTP version: "HTTP/1.1" or "HTTP/2".
@@ -165,9 +167,11 @@ class Answer(msgspec.Struct, frozen=True):
     received: int = 0
 
 
-# Over 12 attributes: a plain value with all that one visit changes.
+# This class has over 12 attributes, because it is a plain value with all that one fetch
+# of a page changes.
 class Outcome(msgspec.Struct):
-    """The result of one visit: all its effects are committed together or not at all.
+    """The result of one visit (one fetch of a page with its callback), or one value of
+    `start()`: all its effects are committed together or not at all.
 
     `entry` is None for a value of `start()`. With `state` PENDING the entry is tried
     again at `due` (wall-clock seconds), with its current `attempt` and `first_tried`.
@@ -175,7 +179,8 @@ class Outcome(msgspec.Struct):
 
     entry: Entry | None
     state: State = State.DONE
-    #: A Reason or a filter's name; "" for a page.
+    #: Why the page failed, was skipped or is tried again: a `Reason`, or the name of a
+    #: filter; "" if the page was crawled.
     reason: str = ""
     #: Details of the reason, as one line for people.
     detail: str = ""
@@ -187,20 +192,21 @@ class Outcome(msgspec.Struct):
     answers: Sequence[Answer] = ()
     #: For the page log: seconds from the request to the end of the body.
     elapsed: float = 0.0
-    #: Number of portions that the attempt has staged. They are committed before the
-    #: items and requests here if the page is done or failed; otherwise they are
-    #: dropped. 0: all are dropped.
+    #: Number of portions (parts of the result) that the store has written aside with
+    #: `stage` in this attempt. If the page is done or failed, they are committed before
+    #: `items` and `requests`; otherwise they are dropped. 0: all are dropped.
     portions: int = 0
     items: Sequence[Item] = ()
-    #: Only for `start()`: how many items it yielded before these. If it runs again
-    #: after a crash, the same items get the same numbers.
+    #: Only for `start()`: how many items `start()` yielded before `items`. If it runs
+    #: again after a crash, the same items get the same numbers.
     first_ordinal: int = 0
-    #: Only for `start()`: how many values it yielded before this one, so that a second
-    #: run after a crash counts no value twice; -1: the value has no number.
+    #: Only for `start()`: how many values `start()` yielded before this value, so that
+    #: a second run of `start()` after a crash counts no value twice; -1: the value has
+    #: no number.
     first_value: int = -1
     #: New requests; the store assigns `sequence`.
     requests: Sequence[Entry] = ()
-    #: Links that a filter skipped, each once in a run.
+    #: Links that a filter skipped. The store counts each link only once in a run.
     rejected: Sequence[Rejected] = ()
     #: By setting: how many links were skipped before their URLs were built.
     cut: Mapping[str, int] = msgspec.field(default_factory=dict)
@@ -217,7 +223,8 @@ class Outcome(msgspec.Struct):
     #: Whether the outcome comes from `closing()`, which is called once; then `entry` is
     #: None.
     is_closing: bool = False
-    #: Number of requests made by `self.fetch`; their responses are among `answers`.
+    #: Number of requests that the callback sent with the spider's `fetch`; their
+    #: responses are among `answers`.
     fetched: int = 0
 
     @property
@@ -231,7 +238,8 @@ class Outcome(msgspec.Struct):
         return sum(answer.received for answer in self.answers)
 
 
-#: The counter of Requests that were equal to earlier ones and so not sent.
+#: The name of the counter of requests that were not sent, because an equal request was
+#: already known.
 DUPLICATE = "duplicate"
 
 
@@ -243,7 +251,7 @@ def is_built(entry: Entry) -> bool:
 def count_outcome(
     counters: Counters, outcome: Outcome, *, is_again: bool = False
 ) -> None:
-    """Add the counts that follow from one outcome alone.
+    """Add to `counters` what follows from one outcome (the result of one visit) alone.
 
     The store itself counts items and new URLs, and `count_start` adds the counts of
     `start()`. `is_again`: an earlier process has already counted this value of
@@ -304,13 +312,13 @@ _REASONS = frozenset(map(str, Reason))
 
 
 class Committed(msgspec.Struct):
-    """The changes of a commit that are not in its outcomes, such as numbers and new
-    entries."""
+    """What a commit has changed besides the effects that its outcomes list: numbers,
+    new entries, counters."""
 
     #: Entries that became pending, with their `sequence`.
     added: list[Entry] = msgspec.field(default_factory=list)
-    #: Pending entries that only the store holds until `take` returns them: by host, the
-    #: place of the first.
+    #: By host: the place of the best pending entry among those that only the store
+    #: holds until `take` returns them.
     stocked: dict[str, Place] = msgspec.field(default_factory=dict)
     #: Pending entries found again at a lower depth: (fingerprint, host, depth).
     lowered: list[tuple[int, str, int]] = msgspec.field(default_factory=list)
@@ -318,8 +326,8 @@ class Committed(msgspec.Struct):
     counters: Counters = msgspec.field(default_factory=Counters)
     #: The sequence number of the last item in the run so far.
     sequence: int = 0
-    #: Number of committed outcomes, from the first on. Fewer than given only if the
-    #: limit on items was reached; the others stay pending.
+    #: How many of the given outcomes were committed, from the first on: all of them,
+    #: unless the limit on items was reached. The pages of the others stay pending.
     landed: int = 0
     is_full: bool = False
 
@@ -375,7 +383,8 @@ class Attempt(msgspec.Struct, frozen=True):
     received: int
 
 
-# Over 12 attributes: a plain value with all that `why` shows of a URL.
+# This class has over 12 attributes, because it is a plain value with all that the
+# command `crawl why` shows of a URL.
 class Explanation(msgspec.Struct, frozen=True):
     """All that a store knows about one URL."""
 
@@ -404,8 +413,8 @@ class RequestQueue(Protocol):
     @property
     def is_stocked(self) -> bool:
         """Whether the store keeps pending entries, so that `take` can return them when
-        a host's queue is nearly empty. If not, the frontier must hold all entries of
-        `Committed`."""
+        a host's queue is nearly empty. If not, the frontier must hold all new entries
+        that a commit returns."""
         ...
 
     @property
@@ -418,16 +427,18 @@ class RequestQueue(Protocol):
 
     @property
     def rejected(self) -> Mapping[int, str]:
-        """Links that a filter skipped, with the filter's name; limited in number."""
+        """The fingerprints of links that a filter skipped, with the filter's name;
+        limited in number."""
         ...
 
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """Return at most `limit` pending entries of `host`, the best first, none in
-        `without`.
+        """Return at most `limit` pending entries of `host`, the best first, except
+        those with a fingerprint in `without`.
 
-        They stay pending. `now` is monotonic; `due` is converted to it.
+        The entries stay pending. `now` is a time of the monotonic clock, and so is
+        `due` of the returned entries.
         """
         ...
 
@@ -441,10 +452,11 @@ class RequestQueue(Protocol):
         ...
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Keep a part of what a page yields before the page ends.
+        """Write aside a part of what a page yields, before the page ends.
 
-        `number` counts the portions of the attempt; 0 drops all earlier portions of the
-        page. `Outcome.portions` says whether they are committed.
+        `number` counts the portions (parts of the result) of the attempt; 0 drops all
+        earlier portions of the page. When the page ends, `Outcome.portions` says
+        whether the portions are committed.
         """
         ...
 
@@ -453,7 +465,7 @@ class ItemLog(Protocol):
     """The committed items of a run in order, and how far each sink has written them."""
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Return at most `limit` committed items in order, from the one after
+        """Return at most `limit` committed items in order, from the item after number
         `sequence`."""
         ...
 
@@ -466,7 +478,8 @@ class ItemLog(Protocol):
         ...
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably how far `sink` has written."""
+        """Record durably the position up to which `sink` (an output) has written
+        items."""
         ...
 
 
@@ -508,7 +521,7 @@ class Store(RequestQueue, ItemLog, Protocol):
     async def note(self, status: Status) -> None:
         """Record the status of the run, for readers; called about once a second.
 
-        It may be written later with the next commit, or be lost.
+        The status may be written later with the next commit, or be lost.
         """
         ...
 
@@ -519,7 +532,7 @@ class Store(RequestQueue, ItemLog, Protocol):
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close the run; `seconds` is how long it has taken in total.
 
-        The next `open` resumes an unfinished run. A new run that was not begun is
-        removed.
+        The next `open` resumes an unfinished run. A new run is removed if it has not
+        begun to crawl (`is_begun` is false).
         """
         ...

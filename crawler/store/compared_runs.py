@@ -9,7 +9,7 @@ from crawler.store.reading import Changes, RunReader
 
 #: Maximum number of items that are compared one by one.
 MAX_COMPARED = 200_000
-#: Two items match if the same page yielded them at the same place.
+#: Two items match if the same page yielded them at the same position (`ordinal`).
 _KEYS = "fingerprint INTEGER, ordinal INTEGER, body BLOB"
 _SIDES = (
     f"CREATE TEMP TABLE before({_KEYS}, PRIMARY KEY(fingerprint, ordinal))",
@@ -25,7 +25,7 @@ _PAIRS = (
 def compared(before: RunReader, run: RunReader) -> Changes | None:
     """Return how the items of `run` differ from those of run `before`.
 
-    None if there are too many to compare.
+    None if a run has too many items to compare.
     """
     if max(run.last_item(), before.last_item()) > MAX_COMPARED:
         return None

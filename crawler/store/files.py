@@ -1,7 +1,7 @@
 """The files that items name, which a job remembers from run to run.
 
-Rule: a row is stored only after its file is complete and in its place. A file without a
-row is fetched again, to the same place.
+Rule: a file is recorded only after it is complete at its final path. A file that is not
+recorded is fetched again, to the same path.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class KeptFile(msgspec.Struct, frozen=True):
 def path_key(path: str) -> str:
     """Return the path in a form that ignores case.
 
-    Equal for paths that are one file on a disk that ignores case.
+    Two paths have the same key if they name the same file on a disk that ignores case.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 class FileTable(Protocol):
-    """The files of a job. Calls may come from several tasks at the same time."""
+    """The table of the files that a job has fetched. Calls may come from several tasks
+    at the same time."""
 
     async def find(self, place: str, url: str) -> KeptFile | None:
         """Return the file of this URL; None if it was never fetched."""
@@ -52,7 +53,7 @@ class FileTable(Protocol):
         ...
 
     async def keep(self, file: KeptFile) -> None:
-        """Record a file durably, in place of an older one of its URL."""
+        """Record a file durably; it replaces an older file with the same URL."""
         ...
 
     async def close(self) -> None:
@@ -61,7 +62,7 @@ class FileTable(Protocol):
 
 
 class MemoryFileTable:
-    """The files of one run, in memory only."""
+    """The table of the files that one run has fetched, in memory only."""
 
     def __init__(self) -> None:
         self._files: dict[tuple[str, str], KeptFile] = {}

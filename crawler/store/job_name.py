@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from crawler.errors import ConfigError
 
-#: In bytes. File systems allow 255, and the file names are longer than the job's name.
+#: Maximum length of a job's name in bytes. File systems allow 255 bytes, and the file
+#: names are longer than the job's name.
 MAX_BYTES = 200
 #: Number of characters of a bad name that a message shows.
 _SHOWN = 40

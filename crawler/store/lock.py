@@ -60,7 +60,8 @@ class JobLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Release the lock. The file stays, because removing it could race."""
+        """Release the lock. The file stays, because another process may just be opening
+        it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -31,8 +31,8 @@ from crawler.store.base import (
 from crawler.store.files import FileTable, MemoryFileTable
 from crawler.store.status import Status
 
-#: Maximum number of skipped links, and of URLs with equal requests, that are kept; more
-#: are only counted.
+#: Maximum number of skipped links that are kept, and of URLs whose repeated requests
+#: are kept; more are only counted.
 REJECTED_LIMIT = 100_000
 
 
@@ -45,7 +45,8 @@ class _Row:
         self.entry = entry
         self.found = found
         self.items = 0
-        #: The visit's result, without bodies; None while the URL is pending.
+        #: State, reason, detail and due time of the last attempt; None if there was
+        #: none.
         self.outcome: tuple[State, str, str, float] | None = None
         self.attempts: list[Attempt] | None = None
 
@@ -54,12 +55,13 @@ class _Row:
 
 
 class _StagedPage:
-    """The staged results of a page: each URL once, even if a stream yields it
-    repeatedly."""
+    """Results of a page that were written aside before the page ended: each URL once,
+    even if the callback yields it repeatedly."""
 
     def __init__(self) -> None:
         self.portions: list[Portion] = []
-        #: By fingerprint: how often an equal request was built again, and the last one.
+        #: By fingerprint: how many equal requests the spider built after the first one,
+        #: and the last of them.
         self.again: dict[int, tuple[int, Entry]] = {}
         self._depths: dict[int, int] = {}
         self._rejected: set[int] = set()
@@ -71,7 +73,8 @@ class _StagedPage:
             self.portions.append(Portion(portion.items, requests, rejected))
 
     def _is_new(self, entry: Entry) -> bool:
-        """Return whether the URL was not staged yet, or only at a higher depth."""
+        """Return whether the page has not yielded the URL yet, or only at a higher
+        depth."""
         fingerprint, depth = entry.fingerprint, entry.depth
         known = self._depths.get(fingerprint)
         if known is not None and known <= depth:
@@ -90,8 +93,8 @@ class _StagedPage:
         return True
 
 
-# Over 15 methods: eighteen belong to the protocol. Over 12 attributes: each is a table
-# in a durable store.
+# This class has over 15 methods, because eighteen belong to the protocol `Store`; and
+# over 12 attributes, because each is a table in a durable store.
 class MemoryStore:
     """A store in this process's memory, which is lost when it is closed."""
 
@@ -111,14 +114,15 @@ class MemoryStore:
         self._start_items = 0
         self._start_counts: Mapping[str, int] = {}
         self._rejected: dict[int, Rejected] = {}
-        #: By fingerprint: how many equal requests there were, and the last of them.
+        #: By fingerprint: how many requests were equal to a known one, and the last of
+        #: them.
         self._duplicates: dict[int, tuple[int, Entry]] = {}
         self._start_values = 0
         self.recent: dict[int, int] = {}
         self.rejected: dict[int, str] = {}
 
     def file_table(self, job: str) -> FileTable:
-        """The files of this run."""
+        """Return a table of the files that this run fetches, in memory."""
         return MemoryFileTable()
 
     async def open(self, start: RunStart) -> Opening:
@@ -170,10 +174,11 @@ class MemoryStore:
     def _portions(
         self, outcome: Outcome
     ) -> tuple[list[Portion], Iterable[tuple[int, Entry]]]:
-        """Return the portions to commit: those that the page has staged, if it has
-        ended, then the outcome's own.
+        """Return the portions of results to commit: those that the page has written
+        aside, if the page has ended, and then the outcome's own.
 
-        The second value says how often the page built a staged request again.
+        The second value lists requests that the page built more than once: how often
+        again, and the last one.
         """
         rest = Portion(outcome.items, outcome.requests, outcome.rejected)
         if outcome.entry is None or not self._staged:

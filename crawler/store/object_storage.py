@@ -18,7 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 
 from crawler.errors import ConfigError
 
-#: For one request to the storage; sinks retry for longer.
+#: How one request to the storage is retried; outputs repeat their calls for longer.
 _RETRY = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _CLIENT = {"timeout": "60s", "connect_timeout": "5s"}
 _MESSAGE = re.compile(r"<Message>([^<\n]+)</Message>")
@@ -39,7 +39,7 @@ def open_bucket(root: str, what: str, options: Mapping[str, Any]) -> Any:
             root, config=options, client_options=client, retry_config=_RETRY
         )
     except (BaseError, ValueError, TypeError) as exc:
-        raise ConfigError(f"{what}: {_first_line(exc)}") from exc
+        raise ConfigError(f"{what} cannot be opened: {_first_line(exc)}") from exc
 
 
 @contextmanager
@@ -48,7 +48,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except AlreadyExistsError as exc:
-        raise FileExistsError(17, "another program has put an object there") from exc
+        raise FileExistsError(
+            17, "another program has put an object at this path"
+        ) from exc
     except FileNotFoundError as exc:
         raise FileNotFoundError(2, _first_line(exc)) from exc
     except BaseError as exc:
@@ -56,6 +58,7 @@ def translated() -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the service's own message if there is one, else the first line."""
+    """Return the storage service's own message if the error contains one, else the
+    error's first line."""
     found = _MESSAGE.search(str(error))
     return found[1] if found else str(error).partition("\n")[0]

@@ -60,7 +60,8 @@ def open_reader(storage: StorageSettings, root: Path = Path()) -> Reader:
     if storage.url:
         reader: Reader = _shared("reader").PostgresReader(storage.url)
         return reader
-    from crawler.store.sqlite.reader import SqliteReader  # a run needs no reader
+    # imported only here, because a run needs no reader
+    from crawler.store.sqlite.reader import SqliteReader
 
     return SqliteReader(root / storage.dir)
 
@@ -69,7 +70,7 @@ def crash_marks(storage: StorageSettings, job: str) -> Path:
     """Return the path of the file that marks pages while a process of the job parses
     them."""
     folder = Path(storage.dir)
-    if storage.url:  # a shared store needs no folder for other files
+    if storage.url:  # the shared store has not created the folder
         own_folder(folder)
     return JobFiles(folder, job).marks
 

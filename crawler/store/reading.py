@@ -34,8 +34,9 @@ class RunRecord(msgspec.Struct, frozen=True):
     reason: str
     seconds: float
     counters: Counters
-    #: The version of the spider's code in this run; "" if unknown, as for a run with
-    #: only one process. And the time since which the run uses it (Unix seconds).
+    #: The version of the spider's code in this run ("" if unknown, as for a run with
+    #: only one process); and the time since which the run uses this version (Unix
+    #: seconds).
     code: str = ""
     code_since: float = 0.0
 
@@ -66,7 +67,7 @@ class Changes(msgspec.Struct, frozen=True):
     gone: int
     changed: int
     same: int
-    #: Changed items, before and now; only the first ones if there are many.
+    #: Changed items as JSON, before and now; only the first 1000 of them.
     pairs: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -76,11 +77,13 @@ class RunWorker(msgspec.Struct, frozen=True):
     machine: str
     process: int
     is_leader: bool = True
-    #: Number of shards (parts of the sites) that it owns; 0: it owns all.
+    #: Number of shards (groups of sites) that the process owns; 0: the process owns
+    #: all.
     shards: int = 0
-    #: Number of pages that it has committed.
+    #: Number of pages that the process has committed.
     pages: int = 0
-    #: Seconds until its lease ends; None without a lease.
+    #: Seconds until the process's lease on the run ends; None if the store needs no
+    #: lease.
     lease: float | None = None
     #: The last status that the process wrote.
     status: Status | None = None
@@ -103,7 +106,8 @@ class RunReader(Protocol):
         ...
 
     def status(self) -> Status | None:
-        """Return the last status that its process wrote; None if it never did."""
+        """Return the last status that a process of the run wrote; None if there is
+        none."""
         ...
 
     def explain(self, fingerprint: int) -> Explanation | None:
@@ -137,7 +141,7 @@ class RunReader(Protocol):
     def changes(self, before: RunReader) -> Changes | None:
         """Return how the items differ from those of run `before` in the same store.
 
-        None if there are too many to compare.
+        None if a run has too many items to compare.
         """
         ...
 

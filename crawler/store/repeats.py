@@ -1,6 +1,6 @@
 """Repeats calls while their target, such as a disk, is full or unavailable.
 
-Rule: only an error that may pass is worth a retry. A person is told of the first
+Rule: a call is repeated only after a transient error. A person is told of the first
 failure and of the recovery, not of each try.
 """
 
@@ -64,11 +64,12 @@ class Repeats:
         self.is_failing = False
 
     def hurry(self) -> None:
-        """End the pauses, because the crawl is stopping; one more try follows each."""
+        """End the pauses, because the crawl is stopping; after each pause the call is
+        tried once more."""
         self._hurried.set()
 
     def try_once(self) -> None:
-        """From now on repeat nothing."""
+        """From now on try each call only once."""
         self._is_once = True
 
     async def repeat(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -30,10 +30,7 @@ def check_same(record: RunRecord, start: RunStart) -> None:
 
 def refusal(record: RunRecord, job: str, code: str) -> str:
     """Return why a process with this version of the spider's code may not work on the
-    run.
-
-    "" if it may.
-    """
+    run; the text is empty if the process may."""
     if code in ("", record.code) or not record.code:
         return ""
     since = datetime.fromtimestamp(record.code_since, UTC).isoformat(timespec="seconds")

@@ -1,14 +1,14 @@
 """How processes share a run: leases on shards of the sites, and news between them.
 
-A shard is a part of the sites; all hosts of a registrable domain are in one shard. Only
-the worker that owns it sends requests to its hosts. A worker that has not renewed its
-lease in time may send none; later another worker takes its shards. Between these two
-times lie the margin and the hold of the lease, so that a host's interval is kept across
-the change of owner.
+A shard is a group of sites; all hosts of a registrable domain are in one shard. Only
+the worker that owns a shard sends requests to its hosts. A worker that has not renewed
+its lease in time may send none; later another worker takes its shards. Between these
+two times lie the margin and the hold of the lease, so that a host's interval is kept
+across the change of owner.
 
 If a page waits for a request to another worker's site, its worker asks for that shard.
 The owner releases the shard once it has no request in flight there. If the run has a
-limit on pages, each page needs a permit, and workers take permits from the run.
+limit on pages, a worker needs a permit to fetch a page, and takes permits from the run.
 
 Rule: only durations are compared, never the clocks of two machines.
 """
@@ -43,7 +43,8 @@ class Lease:
 
     @property
     def hold(self) -> float:
-        """Seconds after the end of the lease for which other workers wait."""
+        """Seconds that other workers wait after the end of the lease, before they take
+        over the worker's sites."""
         return self.seconds * 2 / 15
 
     @property
@@ -54,7 +55,8 @@ class Lease:
 
 @lru_cache(maxsize=100_000)
 def shard_of(host: str) -> int:
-    """Return the shard of a host's site."""
+    """Return the number of the shard (a group of sites) that contains the host's
+    site."""
     site = urls.site_of(host)
     digest = blake2b(site.encode(), digest_size=4).digest()
     return int.from_bytes(digest) % SHARDS
@@ -62,44 +64,51 @@ def shard_of(host: str) -> int:
 
 @dataclass(slots=True)
 class Needs:
-    """What a worker reports at each renewal ("beat")."""
+    """What a worker reports at each renewal of its lease."""
 
-    #: Number of page permits that it wants, or returns (negative).
+    #: Number of page permits (each is the right to fetch one page) that the worker asks
+    #: for; negative: that it returns.
     permits: int = 0
-    #: Shards with a request in flight, or with an uncommitted outcome.
+    #: Shards (groups of sites) with a request in flight, or with the result of a page
+    #: that is not committed yet.
     busy: frozenset[int] = frozenset()
     #: Paused hosts, with the seconds left.
     resting: Mapping[str, float] = field(default_factory=dict)
-    #: Shards of other workers that requests of `self.fetch` wait for.
+    #: Shards (groups of sites) of other workers for which requests of a spider's
+    #: `fetch` wait.
     wanted: frozenset[int] = frozenset()
-    #: Whether it has nothing to do, so that others give it some of their sites.
+    #: Whether the worker has nothing to do, so that other workers give it some of their
+    #: sites.
     is_idle: bool = False
-    #: Returns its shards with pending entries; called if shards may change their owner.
+    #: Returns the worker's shards (groups of sites) with pending pages; called only if
+    #: shards may change their owner.
     working: Callable[[], AbstractSet[int]] = frozenset
 
 
 @dataclass(slots=True)
 class News:
-    """What a worker learns at the renewal of its lease."""
+    """What a worker learns about the run at a renewal of its lease."""
 
     #: Hosts that this worker owns from now on, with the seconds of their pause (0:
     #: none).
     gained: dict[str, float] = field(default_factory=dict)
-    #: All shards that this worker owns from now on.
+    #: All shards (groups of sites) that this worker owns from now on.
     shards: frozenset[int] = frozenset()
-    #: Shards of this worker that others wait for.
+    #: Shards (groups of sites) of this worker for which pages of other workers wait.
     called: frozenset[int] = frozenset()
-    #: Hosts with pending entries from other workers, and their first place.
+    #: By host: the place of the best pending entry that another worker has found for
+    #: this worker's host.
     stirred: dict[str, Place] = field(default_factory=dict)
     #: Facts that other workers have found.
     facts: Facts = field(default_factory=Facts)
     counters: Counters = field(default_factory=Counters)
-    #: The run's last item, the number of workers, and the number of granted permits.
+    #: Number of the run's last item, number of workers, and number of page permits
+    #: granted at this renewal.
     item: int = 0
     workers: int = 1
     permits: int = 0
-    #: Whether shards are about to change their owner, so that the next renewal comes
-    #: soon.
+    #: Whether shards (groups of sites) are about to change their owner, so that the
+    #: next renewal comes soon.
     is_moving: bool = False
     #: Why the crawl is over; "" while it is not.
     over: str = ""
@@ -107,7 +116,7 @@ class News:
     refusal: str = ""
 
     def after(self, earlier: News) -> News:
-        """Return these news together with those of an earlier beat."""
+        """Return these news together with those of an earlier renewal of the lease."""
         facts = Facts()
         facts.add(earlier.facts)
         facts.add(self.facts)
@@ -133,7 +142,8 @@ class Team(Protocol):
     deadline: float
     #: Whether this worker runs `start()`, publishes and ends the run.
     is_leader: bool
-    #: Whether each page needs a permit.
+    #: Whether the run has a limit on pages, so that a worker needs a permit from the
+    #: run for each page.
     is_limited: bool
 
     def owns(self, host: str) -> bool:
@@ -141,9 +151,10 @@ class Team(Protocol):
         ...
 
     async def beat(self, needs: Needs) -> News:
-        """Renew the lease, take a fair share of the shards, and return the news.
+        """Renew the lease, take a fair share of the shards (groups of sites), and
+        return the news.
 
-        LeaseLost: other workers have taken over this worker's shards.
+        LeaseLost: other workers have taken over this worker's sites.
         """
         ...
 

@@ -12,7 +12,7 @@ MAX_RUNTIME = "max_runtime"
 
 
 class RestingHost(msgspec.Struct, frozen=True):
-    """A paused host."""
+    """A host to which no requests are sent for now, and why."""
 
     host: str
     #: The end of the pause, in wall-clock seconds.
@@ -22,7 +22,7 @@ class RestingHost(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The state of a run at one moment; the last one written counts."""
+    """The state of a run at one moment; only the last written status counts."""
 
     #: The time of the status, in wall-clock seconds.
     time: float
@@ -38,7 +38,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     connections: int = 0
     #: The first few paused hosts, the earliest end first.
     resting: tuple[RestingHost, ...] = ()
-    #: The process number, and the machine.
+    #: The number of the process that wrote the status, and the name of its machine.
     process: int = 0
     machine: str = ""
     #: Why the process has left the run: a FinishReason, or MAX_RUNTIME. "": it has not.

@@ -1,4 +1,4 @@
-"""Converts a row of a durable store to an entry.
+"""Converts a row of a durable store to an entry (a request that waits in the queue).
 
 Rule: this module knows the order of the columns, and no database.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from crawler.request import Entry, Request, decode_options
 
-#: Returns the word for the number in a cell.
+#: A function that returns the text for a number that a column holds in its place.
 Spell = Callable[[Any], str]
 
 #: Maximum wait in seconds for a stored time, because the clock may have been wrong.
@@ -23,8 +23,8 @@ def entry_of(
     """Return the entry in a row.
 
     The row holds: rank, depth, sequence, fingerprint, URL, callback, parent, found_as,
-    options, meta, and the columns of its tries. `wall` and `now` are the same moment on
-    the wall clock and the monotonic clock.
+    options, meta, and the columns of the table `tries`. `wall` and `now` are the same
+    moment on the wall clock and the monotonic clock.
     """
     rank, depth, sequence, fingerprint, url, callback, parent, found_as = row[:8]
     request = Request.build(
@@ -47,7 +47,7 @@ def entry_of(
     if row[10] is not None:
         entry.attempt, entry.first_tried, due, delay, entry.redirects, chain = row[10:]
         entry.chain = tuple(map(int, chain.split(","))) if chain else ()
-        # Never longer than the original delay, even if the clock was set back.
+        # Never wait longer than the original delay, even if the clock was set back.
         wait = min(due - wall, delay, LONGEST_WAIT)
         entry.due = now + wait if wait > 0 else 0.0
     return entry

@@ -64,7 +64,7 @@ def test_old_runs_are_dropped_and_their_history_stays(
 
     assert len(listed.stdout.splitlines()) == 3
     assert first.returncode == 2
-    assert "run 1 of job 'books' is not kept" in first.stderr
+    assert "the data of run 1 of job 'books' is no longer kept" in first.stderr
     assert len(second.stdout.splitlines()) == 3
 
 

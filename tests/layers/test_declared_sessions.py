@@ -28,11 +28,11 @@ class Member(Spider):
     ("sessions", "said"),
     [
         (["member"], "write Session"),
-        ([Session("a"), Session("a")], "two are named 'a'"),
+        ([Session("a"), Session("a")], "two sessions are named 'a'"),
         ([Session("a", login="nothing")], "which the spider does not have"),
         ([Session("a", login="parse")], "without yield"),
         ([Session("a", is_logged_out="start")], "without yield"),
-        ([SessionPool("a", [Session("a")])], "two are named 'a'"),
+        ([SessionPool("a", [Session("a")])], "two sessions are named 'a'"),
     ],
 )
 def test_what_is_declared_is_checked_when_the_class_is_made(

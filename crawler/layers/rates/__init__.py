@@ -1,6 +1,6 @@
-"""Rates of the whole crawl: requests and bytes a second.
+"""Limits on the rates of the whole crawl: requests and bytes a second.
 
-The modules are imported only if a rate is set.
+The modules of this package are imported only if the settings limit a rate.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The bandwidth of the whole crawl, by aiolimiter: reading a body waits for its
-share."""
+"""Limits the bandwidth of the whole crawl, with aiolimiter: a task that reads a body
+waits until more bytes are allowed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from crawler.message.received import BodyStream
 from crawler.request import Request
 from crawler.response import Response
 
-#: A tenth of a second. With a larger bucket the first second could get twice the rate.
+#: In seconds: the limiter's bucket holds the bytes of this period. With a larger bucket
+#: the first second could receive twice the rate.
 _PERIOD = 0.1
 
 
 class Bandwidth:
-    """Limits the crawl to `rate` bytes a second: after reading, the reader waits."""
+    """Limits the crawl to `rate` bytes a second: a task that has read a part of a body
+    waits before the next part."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
@@ -38,7 +40,8 @@ class Bandwidth:
 
 
 class Metered:
-    """A layer that slows bodies down to the crawl's bandwidth."""
+    """A layer that makes the bodies of responses arrive at most at the crawl's
+    bandwidth."""
 
     def __init__(self, fetch: Fetch, bandwidth: Bandwidth) -> None:
         self._fetch = fetch

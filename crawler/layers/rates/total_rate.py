@@ -1,4 +1,5 @@
-"""The rate of the whole crawl: evenly spaced permissions ("turns") to send."""
+"""Limits the request rate of the whole crawl: evenly spaced permissions to send one
+request."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from aiolimiter import AsyncLimiter
 
 
 class TotalRate:
-    """Sets `allows` for one request after the other; the code that sends the request
-    resets it."""
+    """Sets `allows` to True whenever the next request may be sent; the code that sends
+    the request sets it to False."""
 
     def __init__(self, per_second: float, wake: Callable[[], None]) -> None:
         self._per_second = per_second
@@ -25,11 +26,13 @@ class TotalRate:
         self._limiter = AsyncLimiter(1, workers / self._per_second)
 
     def ask(self) -> None:
-        """Ask for a turn. Once the rate has room, `allows` is set and `wake` called."""
+        """Ask to send one request. Once the rate allows it, `allows` becomes True and
+        `wake` is called."""
         self._wanted.set()
 
     async def supply(self) -> None:
-        """Allow one turn for each call of `ask`; runs until cancelled."""
+        """Allow one request for each call of `ask`, evenly spaced; runs until
+        cancelled."""
         while True:
             await self._wanted.wait()
             await self._limiter.acquire()

@@ -19,7 +19,7 @@ _LENGTH = Struct(">i")
 
 
 class _Column:
-    """The values of one column."""
+    """The values of one column, packed as a PostgreSQL array."""
 
     __slots__ = ("packed",)
 
@@ -68,7 +68,8 @@ class Blobs(_Column):
 
 
 class Texts(_Column):
-    """A column of texts; PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
+    """A column of texts; NUL and lone surrogates, which PostgreSQL refuses, are
+    replaced."""
 
     __slots__ = ()
 
@@ -78,14 +79,14 @@ class Texts(_Column):
 
 
 def clean(text: str) -> str:
-    """Return the text without characters that PostgreSQL refuses."""
+    """Return the text with replacements for characters that PostgreSQL refuses."""
     if text.isascii() and "\0" not in text:
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _cells(layout: str, size: int, values: Iterable[float]) -> list[bytes]:
-    """Return each value, preceded by its size."""
+    """Return the packed bytes of each value, preceded by its size."""
     pack = Struct(layout).pack
     return [pack(size, value) for value in values]
 

@@ -1,6 +1,7 @@
-"""One beat of a worker: a transaction that renews its lease and reads news.
+"""One renewal of a worker's lease (every 0.5 s): a transaction that also exchanges
+shards (groups of sites), page permits and news with other workers.
 
-Rule: a beat changes a copy of the worker's `Holdings`. The copy is used once the
+Rule: a renewal changes a copy of the worker's `Holdings`. The copy is used once the
 transaction is known to be committed. Until then the worker sends no request to a host
 that it may not own, and keeps the shards that it may still own.
 """
@@ -24,25 +25,30 @@ from crawler.store.postgres.pipeline import StatementPipeline
 from crawler.store.postgres.run_state import WorkerState, decoded, summed
 from crawler.store.sharing import SHARDS, Lease, Needs, News, shard_of
 
-#: Number of beats that idle workers have to take the sites that they were given.
+#: Number of renewals of the lease (every 0.5 s) for which a worker that gave up sites
+#: waits, so that idle workers can take them.
 PATIENCE = 5
-#: A worker may take this many of the last page permits, though others want some, too.
+#: A worker may take this many page permits even if its fair share of those left is
+#: smaller.
 FEW_PERMITS = 16
 
 
 @dataclass(slots=True)
 class Holdings:
-    """The shards of a worker, and the last news that it has read."""
+    """The shards (groups of sites) of a worker, and the number of the last news that it
+    has read."""
 
-    #: Shards to whose hosts it may send requests.
+    #: Shards (groups of sites) to whose hosts the worker may send requests.
     shards: set[int]
     batch: int
-    #: Shards that will be released once they have no request in flight.
+    #: Shards (groups of sites) that the worker will release once they have no request
+    #: in flight.
     leaving: set[int] = field(default_factory=set)
-    #: Shards that it has asked for, and shards that it received in this way.
+    #: Shards (groups of sites) for which the worker has asked their owners, and shards
+    #: that it has received in this way.
     wanted: set[int] = field(default_factory=set)
     called_in: set[int] = field(default_factory=set)
-    #: Number of beats before it gives sites to idle workers again.
+    #: Number of renewals before the worker gives sites to idle workers again.
     patience: int = 0
 
     def copy(self) -> Holdings:
@@ -57,12 +63,13 @@ class Holdings:
         )
 
     def part(self, count: int, has_work: AbstractSet[int]) -> frozenset[int]:
-        """Return `count` shards that this worker gives to others.
+        """Return `count` shards (groups of sites) that this worker gives to others.
 
-        They contain the same proportion of the shards with work and of the others, so
+        The same proportion is taken of the shards with work and of those without, so
         that the other worker gets its share of the work.
         """
-        # A shard that was asked for will probably be needed again.
+        # Keep shards that this worker has asked for: its pages will probably need them
+        # again.
         free = self.shards - self.called_in
         working, idle = sorted(free & has_work), sorted(free - has_work)
         share = round(len(working) * count / len(self.shards))
@@ -71,15 +78,16 @@ class Holdings:
         return frozenset((first + rest)[:count])
 
     def for_idle(self, has_work: AbstractSet[int], part: float) -> frozenset[int]:
-        """Return this part of the shards that have work, rounded down."""
+        """Return the fraction `part` of the shards (groups of sites) with work, for
+        workers that have nothing to do."""
         free = sorted((self.shards - self.called_in) & has_work)
         return frozenset(free[: int(len(free) * part)])
 
     def leave(self, shards: AbstractSet[int]) -> None:
-        """Start no more requests in these shards.
+        """Send no more new requests to the sites in these shards.
 
-        A later beat releases them, because requests may just have begun that
-        `Needs.busy` does not contain yet.
+        A later renewal of the lease releases the shards, because requests may just have
+        begun that `Needs.busy` does not contain yet.
         """
         leaving = shards & self.shards
         self.shards -= leaving
@@ -88,7 +96,8 @@ class Holdings:
 
 
 class Beat:
-    """One transaction: `renew`, then `go_on`, then COMMIT."""
+    """The transaction that renews a worker's lease: the caller calls `renew`, then
+    `go_on`, then commits."""
 
     def __init__(
         self, pipeline: StatementPipeline, run: WorkerState, lease: Lease
@@ -96,11 +105,13 @@ class Beat:
         self._pipeline = pipeline
         self._run = run
         self._lease = lease
-        #: The end of the lease that this beat sets; no other beat sets the same.
+        #: The end of the lease that this renewal sets. Each renewal sets another value,
+        #: which identifies it.
         self.expires: datetime | None = None
         self.holdings: Holdings
         self.news = News()
-        #: Page permits that the worker returns to the run; whether pages are limited.
+        #: Number of page permits that the worker returns to the run; whether the run
+        #: has a limit on pages; and its limit on items.
         self.returned = 0
         self.is_limited = False
         self.items_limit: int | None = None
@@ -111,9 +122,10 @@ class Beat:
         """Renew the lease. `batch` is the number of the last news that the worker has
         read.
 
-        `before` is the end of the lease that an earlier beat has set, if it is unknown
-        whether that beat was committed. Return whether it was. LeaseLost: other workers
-        have taken over this worker's shards, or the database has lost commits.
+        `before` is the end of the lease that an earlier renewal has set, if it is
+        unknown whether that renewal was committed. Return whether it was committed.
+        LeaseLost: other workers have taken over this worker's sites, or the database
+        has lost commits.
         """
         # Lock in the same order as a commit: the worker's row first, then the run's.
         pipeline, run = self._pipeline, self._run
@@ -126,7 +138,8 @@ class Beat:
         return expires == before
 
     async def go_on(self, holdings: Holdings, needs: Needs, returned: int) -> None:
-        """Do the rest of the beat; return `returned` permits to the run."""
+        """Exchange host pauses, page permits, shards (groups of sites) and news with
+        the other workers; give `returned` page permits back to the run."""
         pipeline, run, news = self._pipeline, self._run, self.news
         self.holdings = holdings
         await bury_outdated(pipeline, self._lease)
@@ -156,15 +169,15 @@ class Beat:
         return await self._pipeline.rows(await self._pipeline.send(statement, values))
 
     async def _lead(self) -> None:
-        """End the crawl when nothing is pending; remove news that all workers have
-        read."""
+        """As the leading worker: end the crawl when nothing is pending, and remove news
+        that all workers have read."""
         await self._pipeline.send(sql.FORGET_NEWS)
         if await self._ask(sql.IS_DRY) == [(True,)]:
             await self._pipeline.send(sql.END_RUN, ("finished",))
 
     async def _take_permits(self, wanted: int) -> int:
-        """Take permits, at most a fair share of those that are left; return how many
-        were granted."""
+        """Take page permits (each is the right to fetch one page), at most a fair share
+        of those that are left; return how many were granted."""
         ((left, busy),) = await self._ask(sql.PAGES_LEFT)
         share = max(FEW_PERMITS, math.ceil((left or 0) / max(1, busy)))
         granted: int = max(0, min(wanted, share, left or 0))
@@ -181,7 +194,8 @@ class Beat:
         await self._pipeline.send(sql.ADD_PERMITS, (granted, self._run.worker))
 
     async def _share_out(self, needs: Needs) -> None:
-        """Release the shards that this worker has left, and hand over those that pages
+        """Release shards (groups of sites) without requests in flight, give up shards
+        that other workers' pages wait for, and take the shards that this worker's pages
         wait for."""
         worker, holdings, news = self._run.worker, self.holdings, self.news
         free = holdings.leaving - needs.busy
@@ -195,7 +209,8 @@ class Beat:
         await self._gain(await self._claim_wanted(needs.wanted))
 
     async def _balance(self, needs: Needs, idle: int) -> None:
-        """Take free shards up to a fair share, and leave shards beyond it.
+        """Take free shards (groups of sites) up to a fair share of all shards, and give
+        up shards beyond that share.
 
         If `idle` of the workers have nothing to do, they take all free shards, and each
         of the others gives them a part of its shards with work.
@@ -217,7 +232,7 @@ class Beat:
             await self._claim(-surplus)
 
     async def _claim(self, most: int) -> None:
-        """Take so many of the free shards, if there are."""
+        """Take at most `most` shards (groups of sites) that no worker owns."""
         claimed = await self._ask(sql.CLAIM, (self._run.worker, most))
         await self._gain({shard for (shard,) in claimed})
 
@@ -228,7 +243,8 @@ class Beat:
             self.holdings.shards |= shards
 
     async def _claim_wanted(self, wanted: frozenset[int]) -> set[int]:
-        """Ask for these shards; return those that this worker has received by now."""
+        """Ask other workers for the shards (groups of sites) `wanted`; return those
+        shards asked for, now or earlier, that this worker has received."""
         worker, holdings = self._run.worker, self.holdings
         if wanted:
             await self._pipeline.send(sql.WANT, (worker, Integers(sorted(wanted))))
@@ -242,8 +258,8 @@ class Beat:
         return given
 
     async def _hosts_of(self, shards: Iterable[int]) -> dict[str, float]:
-        """Return the hosts in the shards that have pending entries or a pause, with the
-        seconds of the pause."""
+        """Return the hosts in these shards (groups of sites) that have pending pages or
+        a pause, with the seconds of the pause."""
         rows = await self._ask(sql.GAINED, (Integers(sorted(shards)),))
         return {host: max(0.0, seconds or 0.0) for host, seconds in rows}
 

@@ -106,7 +106,7 @@ async def choose(
             values = (start.started, FORGOTTEN, None, None, latest.id)
             await connection.execute(sql.FINISH_RUN, values)
         if not start.is_leader:
-            raise NoRun(f"job {start.job!r} has no unfinished run")
+            raise NoRun(f"job {start.job!r} has no unfinished run to join")
         number = latest.record.number + 1 if latest else 1
         made = await _make(connection, number, start)
         if start.sessions and not start.fresh:

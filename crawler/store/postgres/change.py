@@ -1,4 +1,5 @@
-"""The changes of a commit to a worker's memory of the run, applied after the commit."""
+"""The changes that a commit makes to a worker's data about the run in memory. They are
+applied after the commit."""
 
 from __future__ import annotations
 
@@ -9,15 +10,17 @@ from crawler.store.postgres.write_rows import LastRows
 
 
 class Change:
-    """New values for `WorkerState`, which changes only by `keep`.
+    """New values for the fields of `WorkerState`, which `keep` sets after the commit.
 
-    Over 12 attributes: `WorkerState` gets a new value for each.
+    This class has over 12 attributes, because it has a new value for most fields of
+    `WorkerState`.
     """
 
     def __init__(self, run: WorkerState, now: float, limit: int | None) -> None:
         self.run = run
         self.now = now
-        #: The limit on items, and the last item before this commit if there is a limit.
+        #: The run's limit on items; and, if there is a limit, the number of the run's
+        #: last item before this commit.
         self.limit = limit
         self.base = 0
         self.own = run.own.copy()
@@ -25,24 +28,27 @@ class Change:
         self.start_items = run.start_items
         self.start_counts = run.start_counts
         self.start_values = run.start_values
-        #: How many new URLs have received a number.
+        #: How many new URLs have received a number in this commit.
         self.place = 0
-        #: Depths of URLs that were found; links that were skipped, or accepted later;
-        #: and pages whose staged rows were removed.
+        #: By fingerprint: depths of URLs that were found, and the filter of links that
+        #: were skipped. Fingerprints of skipped links that were accepted later, and of
+        #: pages whose results written aside were committed or dropped.
         self.depths: dict[int, int] = {}
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
         self.unstaged: set[int] = set()
         #: Pages that end with this commit.
         self.ended: set[int] = set()
-        #: Number of pages that are done; and new entries for hosts of other workers.
+        #: Number of pages that this commit marks as done; and, by host of another
+        #: worker, the place of the best new entry.
         self.pages = 0
         self.news: dict[str, Place] = {}
         self.next_group = 0
         self.committed = Committed()
 
     def tell(self, host: str, place: Place) -> None:
-        """Note that another worker's host has a pending entry at this place."""
+        """Note, for the worker that owns the host, that the host has a pending entry at
+        this place in its order."""
         self.news[host] = min(place, self.news.get(host, place))
 
     def numbers(self, amount: int) -> int:
@@ -59,8 +65,8 @@ class Change:
         return now != (run.start_items, run.start_values, run.start_counts)
 
     def staged(self, page: int) -> StagedParts | None:
-        """Return the page's staged results, unless this commit has committed or dropped
-        them."""
+        """Return what the page has written aside before its end; None if there is
+        nothing, or if this commit has committed or dropped it."""
         return None if page in self.unstaged else self.run.staged.get(page)
 
     @property
@@ -69,8 +75,8 @@ class Change:
         return self.limit is not None and self.base + self.rows.count >= self.limit
 
     def settle(self, item: int) -> Committed:
-        """Return the result for the engine; `item` is the number of the run's last
-        item."""
+        """Return what the commit has changed, for the engine; `item` is the number of
+        the run's last item."""
         self.committed.sequence = item
         self.committed.counters = summed([self.run.others, self.own])
         return self.committed

@@ -1,6 +1,7 @@
 """The files that the items of a job name: a table of the catalog.
 
-Rule: it has its own connection, so that files do not wait for commits.
+Rule: the table has its own connection, so that calls do not wait for commits of the
+crawl.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from crawler.store.postgres.server import Connection, PostgresServer
 
 
 class PostgresFileTable:
-    """The files of a job, for all processes that work on it."""
+    """The table of the files that a job has fetched, for all processes that work on the
+    job."""
 
     def __init__(self, server: PostgresServer, job: str) -> None:
         self._job = job

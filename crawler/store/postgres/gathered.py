@@ -1,5 +1,5 @@
-"""Collects what the outcomes of a group need from the database, before it is queried.
-No I/O.
+"""Collects the pages, links and item keys of a group of outcomes (results of pages)
+that the database must be asked about. No I/O.
 
 Rule: skip what the worker already knows: a page that ended earlier in the group, and a
 link whose URL is in the cache of known URLs.
@@ -23,24 +23,26 @@ Key = tuple[str, bytes]
 
 
 class Gathered:
-    """Pages, links and keys of outcomes that are committed together."""
+    """Pages, links and item keys of outcomes (results of pages) that are committed
+    together."""
 
     def __init__(
         self, outcomes: Sequence[Outcome], change: Change, gone: Collection[int]
     ) -> None:
         self._run, self._change = change.run, change
-        #: The outcomes that may have effects.
+        #: The outcomes to write: those of pages that have not ended.
         self.outcomes: list[Outcome] = []
-        #: By page: the outcome of the group that ends it.
+        #: By page: the index of the outcome that ends the page.
         self.ended: dict[int, int] = {}
         #: Pages that become pending again.
         self.put_back: set[int] = set()
-        #: Links that may be new, as first found.
+        #: By fingerprint: links whose URLs may be new, as first found.
         self.links: dict[int, Entry] = {}
-        #: By a link's fingerprint: each outcome that found it, with the depth.
+        #: By a link's fingerprint: the index of each outcome that found the link, with
+        #: the depth.
         self.met: dict[int, list[tuple[int, int]]] = {}
-        #: Requests that the spider built; and the outcomes with values that `start()`
-        #: has already yielded in an earlier process, whose requests are not counted
+        #: Requests that the spider built; and indexes of outcomes whose value `start()`
+        #: has already yielded in an earlier process: their requests are not counted
         #: again.
         self.built: list[Entry] = []
         self.again: set[int] = set()
@@ -68,8 +70,8 @@ class Gathered:
                 self.keys.update(item.keys)
 
     def _note_page(self, outcome: Outcome, place: int) -> None:
-        """Note which page the outcome ends or makes pending again, or that `start()`
-        has yielded the same value before."""
+        """Note which page the outcome ends or makes pending again; or, for a value of
+        `start()`, whether it was yielded before."""
         if outcome.entry is None:
             if self._is_again(outcome):
                 self.again.add(place)
@@ -141,7 +143,7 @@ class Gathered:
     def lowered(self, before: dict[int, int]) -> list[tuple[int, int, int]]:
         """Return each change of a known pending URL to a lower depth.
 
-        The result is (place of the outcome, fingerprint, depth); `before` holds the
+        The result is (index of the outcome, fingerprint, depth); `before` holds the
         depths of pending URLs.
         """
         found = []

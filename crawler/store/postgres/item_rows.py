@@ -15,7 +15,8 @@ from crawler.store.postgres.change import Change
 from crawler.store.postgres.gathered import Key
 from crawler.store.postgres.pipeline import Cursor, StatementPipeline
 
-#: Number of staged items read, and of items written, at a time.
+#: Number of items that were written aside and are read, and of items that are written,
+#: at a time.
 _MANY = 1_000
 
 _Keys = tuple[tuple[str, bytes], ...]
@@ -31,7 +32,8 @@ class ItemWriter:
         self._free: set[Key] = set()
 
     async def send_keys(self, keys: Iterable[Key]) -> Cursor | None:
-        """Reserve keys; the response says which of them were free."""
+        """Reserve keys, which no two items of the run may share; the response says
+        which keys were free."""
         ordered = sorted(keys)
         if not ordered:
             return None
@@ -39,7 +41,7 @@ class ItemWriter:
         return await self._pipeline.send(sql.TAKE_KEYS, (Texts(rules), Blobs(values)))
 
     async def keep_keys(self, taken: Cursor | None) -> None:
-        """Note which of the keys were free."""
+        """Note which of the keys were free, from the response to `send_keys`."""
         for rule, value in await self._pipeline.rows(taken):
             self._free.add((rule, value))
 
@@ -52,7 +54,8 @@ class ItemWriter:
             self._free.clear()
 
     async def add(self, outcome: Outcome) -> int:
-        """Add an outcome's items, up to the limit; return how many."""
+        """Add an outcome's items, up to the run's limit on items; return how many were
+        added."""
         change, items = self._change, outcome.items
         before = change.rows.count
         if outcome.entry is None:
@@ -66,7 +69,7 @@ class ItemWriter:
             if outcome.portions:
                 await self._add_staged(fingerprint, ordinal)
                 ordinal += staged.items
-            # Staged items came first, so they use their keys first.
+            # Items that were written aside came first, so they use their keys first.
             await self._take({key for item in items for key in item.keys})
         if items:
             self._add_each(items, fingerprint, ordinal)
@@ -86,7 +89,7 @@ class ItemWriter:
             change.start_items = ordinal + self._add_each(items, 0, ordinal)
 
     async def _add_staged(self, page: int, first: int) -> None:
-        """Add the items that the page has staged, in batches."""
+        """Add the items that the page has written aside before its end, in batches."""
         pipeline, place = self._pipeline, 0
         while True:
             cursor = await pipeline.send(sql.STAGED_ITEMS, (page, place, _MANY))
@@ -123,7 +126,8 @@ class ItemWriter:
         return judged
 
     def _use_keys(self, item: Item) -> bool:
-        """Use an item's keys, all or none. A duplicate is counted under its rule."""
+        """Use an item's keys; return False if another item has one of them. Such a
+        duplicate is counted under the name of that key's rule."""
         for key in item.keys:
             if key not in self._free:
                 add(self._change.own.dropped, key[0])

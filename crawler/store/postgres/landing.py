@@ -1,11 +1,13 @@
-"""Commits a group of outcomes in one transaction.
+"""Commits a group of outcomes in one transaction. (An outcome is the result of one
+fetch of a page: links, items and state.)
 
 All statements of the group are sent at once. The responses say which URLs were new,
 which pages were pending, and which keys of items were free. Then the outcomes are
 processed in order, so that the counts are the same as with one commit for each outcome.
-The row that all workers share is changed last.
+The row of the table `state`, which all workers change, is changed last, so that its
+lock is held briefly.
 
-Rule: if another worker has already ended a page, the transaction is rolled back, and
+Rule: if another worker has already finished a page, the transaction is rolled back, and
 the group is committed without that page.
 """
 
@@ -39,7 +41,8 @@ class PagesGone(Exception):
 
 
 class Landing:
-    """One transaction: `land`, then `finish`, then COMMIT."""
+    """The transaction that commits a group of outcomes: the caller calls `land`, then
+    `finish`, then commits."""
 
     def __init__(self, pipeline: StatementPipeline, change: Change) -> None:
         self._pipeline = pipeline
@@ -49,7 +52,7 @@ class Landing:
         self._links = LinkWriter(pipeline, change)
 
     async def land(self, outcomes: Sequence[Outcome], gone: Collection[int]) -> None:
-        """Write all changes of `outcomes`, up to the one that reaches the limit on
+        """Write all changes of `outcomes`, up to the outcome that reaches the limit on
         items."""
         change, pipeline = self._change, self._pipeline
         fence = await pipeline.send(sql.FENCE, (self._run.worker,))
@@ -65,7 +68,8 @@ class Landing:
             await check_fence(pipeline, fence, self._run)
 
     async def finish(self, seconds: float, status: str | None) -> Cursor:
-        """Write the last rows, and a status if one is waiting.
+        """Write the rows that come last in the transaction, and the status of the run
+        if a new one waits.
 
         The response contains the number of the next group.
         """
@@ -89,10 +93,10 @@ class Landing:
         return await pipeline.send(sql.END_OF_GROUP)
 
     def _parts(self, outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
-        """Return the outcomes as parts that are sent together.
+        """Divide the outcomes into parts; the statements of one part are sent together.
 
-        An outcome is a part of its own if its page has staged rows, or the limit is
-        near.
+        An outcome is a part of its own if its page has written results aside before its
+        end, or if the limit on items is near.
         """
         change = self._change
         if change.limit is not None:
@@ -136,7 +140,8 @@ class Landing:
         await self._items.give_keys_back()
 
     def _count(self, outcome: Outcome, *, is_again: bool) -> None:
-        """Add the counts that follow from an outcome alone."""
+        """Add to the counters what follows from one outcome (the result of one fetch of
+        a page) alone."""
         change = self._change
         change.pages += outcome.entry is not None and outcome.state is State.DONE
         count_outcome(change.own, outcome, is_again=is_again)
@@ -147,7 +152,8 @@ class Landing:
             change.rows.add_facts(outcome.facts)
 
     async def _write_news(self) -> None:
-        """Tell the owners of hosts about entries that this worker has found."""
+        """Write news for the other workers: which of their hosts have new entries,
+        found by this worker."""
         news = self._change.news
         places = list(news.values())
         columns = (
@@ -160,7 +166,8 @@ class Landing:
         await self._pipeline.send(sql.ADD_NEWS, columns)
 
     def _staged_links(self, part: Gathered) -> int:
-        """Return the page of the part, if it ends and has staged links; else 0."""
+        """Return the fingerprint of the page if it ends and has written links aside
+        before; else 0."""
         outcome = part.outcomes[0] if part.outcomes else None
         if outcome is None or outcome.entry is None or not outcome.portions:
             return 0
@@ -183,7 +190,7 @@ class Landing:
             pages = await self._send_pages(part)
             await self._links.add_staged(staged)
             links = await self._links.send(part)
-        else:  # a page may have been found in this same group
+        else:  # links first: the URL of a page may be new in this same group
             links = await self._links.send(part)
             pages = await self._send_pages(part)
         if not self._change.committed.landed:
@@ -196,7 +203,8 @@ class Landing:
         return new, pending
 
     async def _send_pages(self, part: Gathered) -> list[Cursor]:
-        """End pages; the responses say which of them were pending."""
+        """End the pages, or keep them pending; the responses say which of them were
+        pending before."""
         sent = []
         if part.ended:
             pages = Bigints(sorted(part.ended))
@@ -207,7 +215,8 @@ class Landing:
         return sent
 
     async def _log(self, outcome: Outcome, depth: int, items: int) -> None:
-        """Write a visit's line of the page log, and the new state of its page."""
+        """Write one attempt at a page to the page log, and the new state of the
+        page."""
         entry, rows = outcome.entry, self._change.rows
         assert entry is not None
         page = entry.fingerprint
@@ -230,21 +239,22 @@ async def check_fence(
     run: WorkerState,
     leases: Collection[datetime] = (),
 ) -> datetime:
-    """Return the end of this worker's lease, or raise LeaseLost: the run no longer
-    counts this worker, or has lost commits.
+    """Return the end of this worker's lease. Raise LeaseLost if other workers have
+    taken over its work, or if the database has lost commits.
 
-    `fence` is the response to `sql.FENCE`. A database can lose commits that it has
-    confirmed: if a replica without them takes its place, or if a backup is restored.
-    Then the state in this worker's memory is wrong. `leases` are the ends that the
-    lease may have. Each beat sets a new one, and is committed after all that it reads:
-    a database that has lost any of that has lost the beat, too.
+    `fence` is the response to `sql.FENCE`: this worker's row. A database can lose
+    confirmed commits if a replica without them takes its place, or if a backup is
+    restored; then the state in this worker's memory is wrong. `leases` are the ends
+    that the lease may have: each renewal sets a new one, so an older one in the row
+    shows that commits are lost.
     """
     rows = await pipeline.rows(fence)
     if not rows:  # the commit in which this worker joined is lost
         raise LeaseLost(COMMITS_LOST)
     joined, commits, expires, dead = rows[0]
     is_known = not leases or expires in leases
-    # Another worker may have received the number of a worker that is lost.
+    # If the commit that added this worker's row is lost, another worker may have
+    # received its number.
     if joined != run.joined or commits < run.commits or not is_known:
         raise LeaseLost(COMMITS_LOST)
     if dead:

@@ -61,8 +61,9 @@ class WorkerLink:
             with self._server.translated():
                 return await work(await self._connected())
         except StoreError:
-            # A statement failed, and the server has skipped those behind it in the
-            # pipeline. psycopg may take one of these for prepared, though it is not.
+            # After a failed statement the server skips the statements behind it in the
+            # pipeline. psycopg may believe that one of these is prepared, so this
+            # connection is not used again.
             await self.close()
             raise
 

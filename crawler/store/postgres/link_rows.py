@@ -16,7 +16,7 @@ from crawler.store.postgres.request_columns import request_columns
 
 #: Maximum number of skipped links that are stored; more are only counted.
 REJECTED_LIMIT = 100_000
-#: Number of staged skipped links that are read at a time.
+#: Number of skipped links that were written aside and are read at a time.
 _MANY = 1_000
 
 
@@ -30,7 +30,7 @@ class LinkWriter:
         self._base = 0
 
     async def send(self, part: Gathered) -> Cursor | None:
-        """Insert links that may be new; the response says which were."""
+        """Insert links that may be new; the response says which of them were new."""
         if not part.links:
             return None
         self._base = self._change.numbers(len(part.links)) + 1
@@ -50,8 +50,8 @@ class LinkWriter:
     ) -> dict[int, int]:
         """Count new URLs, and lower the depth of known ones.
 
-        Return the depths that pending URLs had before. `pages` holds the depths of the
-        group's own pages.
+        Return the depths that pending URLs had before this call. `pages` holds the
+        depths of the pages that the group itself ends.
         """
         pipeline, change = self._pipeline, self._change
         lower = accept = None
@@ -147,8 +147,8 @@ class LinkWriter:
             self._change.accepted.add(fingerprint)
 
     async def add_staged(self, page: int) -> None:
-        """Copy the requests that a page has staged, by SQL, so that memory use stays
-        small."""
+        """Copy the requests that a page has written aside before its end. SQL copies
+        them, so that memory use stays small."""
         pipeline, change = self._pipeline, self._change
         lower = await pipeline.send(sql.LOWER_STAGED, (page,))
         again = await pipeline.send(sql.STAGED_AGAIN, (page,))
@@ -171,7 +171,8 @@ class LinkWriter:
         self._accept(await pipeline.rows(accept))
 
     async def reject_staged(self, page: int) -> None:
-        """Count and store the skipped links that a page has staged."""
+        """Count and store the skipped links that a page has written aside before its
+        end."""
         pipeline, last = self._pipeline, 0
         while True:
             cursor = await pipeline.send(sql.STAGED_REJECTED, (page, last, _MANY))
@@ -196,15 +197,16 @@ class LinkWriter:
                 added.depth = depth
 
     def _stock_again(self, host: str, place: Place) -> None:
-        """Note that an entry has an earlier place now; maybe only the store holds the
-        entry."""
+        """Note that an entry has moved forward in its host's order, for the case that
+        only the store holds the entry."""
         if host in self._change.committed.stocked:
             self._stock(host, place)
         elif not self._change.run.owns(host):
             self._change.tell(host, place)
 
     def _stock(self, host: str, place: Place) -> None:
-        """Note that only the store holds the entry at this place."""
+        """Note that only the store, not the frontier, holds the host's entry at this
+        place."""
         if not self._change.run.owns(host):
             self._change.tell(host, place)
             return

@@ -1,8 +1,8 @@
 """The workers of a run: joining, and removing workers that have ended ("burying").
 
 Rule: a worker is buried some time after its lease has ended, or when its process on
-this machine no longer exists. A worker that is just committing a group has locked its
-own row; it is skipped until the commit is done.
+this machine no longer exists. A worker that is just committing has locked its own row;
+such a worker is skipped until the commit is done.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ def machine() -> str:
 
 
 async def bury_outdated(pipeline: StatementPipeline, lease: Lease) -> None:
-    """Return the shards and permits of workers whose lease has ended."""
+    """Bury workers whose lease has ended: their sites and page permits go back to the
+    run."""
     outdated = await pipeline.send(sql.OUTDATED, (lease.hold,))
     await bury(pipeline, [worker for (worker,) in await pipeline.rows(outdated)])
 
 
 async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
-    """Return the shards and permits of workers of this machine whose process no longer
-    exists."""
+    """Bury workers of this machine whose process no longer exists: their sites and page
+    permits go back to the run."""
     known = await pipeline.send(sql.HERE, (here,))
     killed = [worker for worker, pid in await pipeline.rows(known) if not is_alive(pid)]
     if killed:
@@ -45,7 +46,8 @@ async def bury_killed(pipeline: StatementPipeline, here: str) -> None:
 
 
 async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
-    """Mark workers as dead, and return their shards and permits."""
+    """Mark workers as dead, and give their shards (groups of sites) and page permits
+    back to the run."""
     if workers:
         column = Bigints(workers)
         await pipeline.send(sql.BURY, (column, column))
@@ -54,7 +56,7 @@ async def bury(pipeline: StatementPipeline, workers: list[int]) -> None:
 
 def is_alive(pid: int) -> bool:
     """Return whether a process of this machine exists."""
-    if pid == os.getpid():  # this process has joined before
+    if pid == os.getpid():  # this process itself has joined the run before
         return True
     try:
         os.kill(pid, 0)

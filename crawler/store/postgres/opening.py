@@ -75,7 +75,7 @@ async def join(
             code = (start.code, start.started, run.id, start.code)
             await pipeline.send(sql.SET_CODE, code)
         alive = await pipeline.rows(await pipeline.send(sql.ALIVE))
-        if len(alive) == 1:  # no other worker is left who could end these pages
+        if len(alive) == 1:  # no other worker could still end the pages of these rows
             for statement in sql.DROP_STAGED:
                 await pipeline.send(statement)
         fair = math.ceil(SHARDS / len(alive))

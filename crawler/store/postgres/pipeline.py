@@ -50,7 +50,9 @@ async def transaction(
             yield pipeline
             commit = await connection.execute("COMMIT")
         if commit.statusmessage != "COMMIT":
-            raise psycopg.errors.TransactionRollback("the server rolled back")
+            raise psycopg.errors.TransactionRollback(
+                "the server has rolled the transaction back instead of committing it"
+            )
     except BaseException:
         status = connection.info.transaction_status
         if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):

@@ -98,7 +98,7 @@ def runs_of(
     if runs:
         return runs
     known = ", ".join(known_jobs(connection))
-    hint = f"known are {known}" if known else "no job has run here yet"
+    hint = f"the known jobs are {known}" if known else "no job has run here yet"
     raise StateError(f"no job {job!r} in {server.text}; {hint}")
 
 
@@ -108,7 +108,7 @@ def one_of(runs: list[ListedRun], job: str, number: int | None) -> ListedRun:
         if number in (None, run.record.number):
             return run
     raise StateError(
-        f"there is no run {number} of job {job!r}; `crawl runs` lists them"
+        f"there is no run {number} of job {job!r}; `crawl runs {job}` lists the runs"
     )
 
 
@@ -116,8 +116,8 @@ def check_kept(server: PostgresServer, run: ListedRun, job: str) -> None:
     """Raise StateError unless the run's data is stored in a readable version."""
     if run.version is None:
         raise StateError(
-            f"run {run.record.number} of job {job!r} is not kept; "
-            "[storage] keep_items says how many are"
+            f"the data of run {run.record.number} of job {job!r} is no longer kept; "
+            "storage.keep_items says for how many runs it is"
         )
     check_version(server, f"Run {run.record.number}", run.version, len(RUN_STEPS))
 

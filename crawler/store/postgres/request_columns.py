@@ -12,7 +12,8 @@ from crawler.store.postgres.arrays import Bigints, Blobs, Integers, Texts
 def request_columns(
     entries: Sequence[Entry], hosts: Mapping[str, int], depths: Iterable[int]
 ) -> tuple[Any, ...]:
-    """Return parent, rank, host, depth, url, callback, found_as, options and meta."""
+    """Return the columns parent, rank, host, depth, url, callback, found_as, options
+    and meta."""
     requests = [entry.request for entry in entries]
     return (
         Bigints([entry.parent for entry in entries]),

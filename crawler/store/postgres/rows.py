@@ -14,9 +14,10 @@ Row = Sequence[Any]
 def explained(
     fingerprint: int, story: Sequence[Row], visits: Sequence[Row], more: Sequence[Row]
 ) -> Explanation | None:
-    """Return what the rows of URL_STORY and VISITS_OF say about a URL.
+    """Return what the rows of the queries URL_STORY and VISITS_OF say about a URL.
 
-    `more` holds rows of DUPLICATES_OF; of REJECTED_STORY if `story` is empty.
+    `more` holds the rows of the query DUPLICATES_OF; or those of REJECTED_STORY, if
+    `story` is empty.
     """
     if not story:
         return _explain_rejected(fingerprint, more[0]) if more else None

@@ -28,7 +28,8 @@ _AT_ONCE = 1_000
 class PostgresRunReader:
     """Reads the data of the run in this schema.
 
-    Over 15 methods: thirteen belong to the protocol, one query each.
+    This class has over 15 methods, because thirteen belong to the protocol `RunReader`,
+    one query each.
     """
 
     def __init__(self, server: PostgresServer, schema: str, number: int) -> None:
@@ -71,7 +72,8 @@ class PostgresRunReader:
         ]
 
     def status(self) -> Status | None:
-        """Return the last status that its process wrote; None if it never did."""
+        """Return the last status that a process of the run wrote; None if there is
+        none."""
         rows = self._ask(sql.STATUS)
         return msgspec.json.decode(rows[0][0], type=Status) if rows else None
 
@@ -106,7 +108,7 @@ class PostgresRunReader:
     def changes(self, before: RunReader) -> Changes | None:
         """Return how the items differ from those of run `before` in the same store.
 
-        None if there are too many to compare.
+        None if a run has too many items to compare.
         """
         return compared(before, self)
 
@@ -133,8 +135,8 @@ class PostgresRunReader:
     def _pages(
         self, query: str, values: Sequence[Any], after: int
     ) -> Iterator[Sequence[Any]]:
-        """Yield the rows of a query in batches; the first column is the place to
-        continue from."""
+        """Yield the rows of a query, read in batches; the first column says after which
+        row the next batch begins."""
         with self._server.reading() as connection:
             last = after
             while rows := self._rows(connection, query, (last, *values, _AT_ONCE)):

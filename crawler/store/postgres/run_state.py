@@ -28,18 +28,19 @@ def summed(parts: list[Counters]) -> Counters:
 
 
 def decoded(counters: str) -> Counters:
-    """Decode the counters in a row."""
+    """Decode the counters that a row contains as JSON."""
     return msgspec.json.decode(counters, type=Counters)
 
 
 def encoded(counters: Counters) -> str:
-    """Encode counters for a row."""
+    """Encode counters as JSON for a row."""
     return msgspec.json.encode(counters).decode()
 
 
 @dataclass(slots=True)
 class StagedParts:
-    """What a page has staged: the number of items, and whether there are links."""
+    """What a page has written aside before its end: the number of items, and whether
+    there are links."""
 
     items: int = 0
     has_links: bool = False
@@ -47,28 +48,29 @@ class StagedParts:
 
 @dataclass(slots=True)
 class WorkerState:
-    """A run as this worker knows it; it changes only after a commit.
+    """The state of a run as this worker knows it; the values change only after a
+    commit.
 
-    Over 12 attributes: every commit changes most of them.
+    This class has over 12 attributes, because a commit changes most of them together.
     """
 
     #: The worker's number, and how many groups it has committed.
     worker: int
     commits: int
-    #: When the worker joined, and when its lease ends, by the server's clock: as
-    #: written in its row, so that the row is known to be its own.
+    #: When the worker joined, and when its lease ends, by the server's clock. If the
+    #: worker's row has other values, the row belongs to another worker.
     joined: datetime
     expires: datetime
     #: The counters of all other workers, and those of this one.
     others: Counters
-    #: The number of the last item, and how many items `start()` has yielded.
+    #: The number of the run's last item, and how many items `start()` has yielded.
     item: int
     start_items: int
     #: The number of the next group of outcomes.
     group: int
     #: Number of values that `start()` has yielded: requests, items and bad URLs.
     start_values: int = 0
-    #: Maximum number of URLs with stored equal requests.
+    #: Upper bound of the number of URLs whose repeated requests are stored.
     duplicates: int = 0
     #: All counts made in `start()`.
     start_counts: Mapping[str, int] = field(default_factory=dict)
@@ -78,13 +80,14 @@ class WorkerState:
     recent: SeenCache = field(default_factory=SeenCache)
     #: Links that a filter skipped.
     rejected: dict[int, str] = field(default_factory=dict)
-    #: By page: what unfinished pages have staged.
+    #: By page: what pages that have not ended have written aside.
     staged: dict[int, StagedParts] = field(default_factory=dict)
-    #: By page: items that it yielded before it was put back for another try.
+    #: By page: number of items that the page yielded before `crawl retry` put it back.
     earlier_items: dict[int, int] = field(default_factory=dict)
-    #: The shards to whose hosts this worker may send requests.
+    #: The shards (groups of sites) to whose hosts this worker may send requests.
     shards: set[int] = field(default_factory=set)
-    #: The number of the last news read; the run's limit on items.
+    #: The number of the last news that this worker has read; and the run's limit on
+    #: items.
     batch: int = 0
     items_limit: int | None = None
     is_leader: bool = True

@@ -30,10 +30,10 @@ CREATE TABLE crawler.runs(
 """
 
 # `rank` is minus the priority. `seq` is the order in which URLs were found: the number
-# of a commit times GROUP, plus a place in the commit. Times are seconds (`found`,
-# `due`) or milliseconds (`time`) on the wall clock of the worker that wrote them.
-# `state` has one row, which every commit changes last, so items have numbers without
-# gaps.
+# of a commit times GROUP, plus the URL's position in the commit. Times are seconds
+# (`found`, `due`) or milliseconds (`time`) on the wall clock of the worker that wrote
+# them. `state` has one row, which every commit changes last, so items have numbers
+# without gaps.
 _RUN = """
 CREATE TABLE run.state(
     items bigint NOT NULL DEFAULT 0,
@@ -214,8 +214,9 @@ CREATE TABLE run.pauses(host text PRIMARY KEY, until float8 NOT NULL);
 CREATE TABLE run.sinks(name text PRIMARY KEY, position text NOT NULL);
 """
 
-#: The steps from one version of the catalog, and of a run, to the next. Files that
-#: items name: `key` is the path in a form that ignores case.
+#: From here on: the steps from one version of the catalog, or of a run, to the next.
+#: This step adds the files that items name; `key` is the path in a form that ignores
+#: case.
 _FILES = """CREATE TABLE crawler.files(
     job text NOT NULL,
     place text NOT NULL,
@@ -231,24 +232,27 @@ _FILES = """CREATE TABLE crawler.files(
     PRIMARY KEY(job, place, url));
 CREATE INDEX files_by_key ON crawler.files(job, place, key)"""
 
-#: The worker whose pages wait for a site in the shard; NULL: none.
+#: Adds to each shard (a group of sites) the worker whose pages wait for a site in the
+#: shard; NULL: none.
 _WANTED = "ALTER TABLE run.shards ADD COLUMN wanted bigint"
-#: The version of the spider's code in the run's processes, and the time of its first
-#: use.
+#: Adds to each run the version of the spider's code in its processes, and the time when
+#: this version was first used.
 _CODE = """ALTER TABLE crawler.runs
     ADD code text NOT NULL DEFAULT '',
     ADD code_since float8 NOT NULL DEFAULT 0"""
 
-#: The portion that has staged the URL last: staging it again changes nothing.
+#: Adds the number of the portion (a part of a page's results) that last wrote the URL
+#: aside: writing the same portion again changes nothing.
 _PORTION = "ALTER TABLE run.staged_urls ADD portion bigint NOT NULL DEFAULT 0"
 
-#: Whether the worker has nothing to do, so that others give it some of their sites.
+#: Adds whether the worker has nothing to do, so that other workers give it some of
+#: their sites.
 _IDLE = "ALTER TABLE run.workers ADD idle boolean NOT NULL DEFAULT false"
 
 CATALOG_STEPS = (_CATALOG, _FILES, _CODE)
 RUN_STEPS = (_RUN, _WANTED, _PORTION, _IDLE)
 
-#: Maximum number of requests that one commit may number.
+#: Maximum number of new URLs that one commit may number.
 GROUP = 2**24
 #: The oldest PostgreSQL version that supports all statements.
 OLDEST_SERVER = 13

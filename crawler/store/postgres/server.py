@@ -22,7 +22,8 @@ from crawler.store.postgres.schema import OLDEST_SERVER
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 BlockingConnection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-#: Defaults, unless the URL sets them: a server that does not respond becomes an error.
+#: Options of a connection, unless the URL sets them. With them, a server that does not
+#: respond becomes an error.
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -53,7 +54,9 @@ class PostgresServer:
         try:
             given = conninfo_to_dict(url)
         except psycopg.Error as exc:
-            raise ConfigError(f"storage.url: {_one_line(exc)}") from exc
+            raise ConfigError(
+                f"storage.url is not a valid PostgreSQL URL: {_one_line(exc)}"
+            ) from exc
         self._conninfo = url
         # libpq's environment variables take precedence over these defaults.
         self._options = {
@@ -64,11 +67,11 @@ class PostgresServer:
         host = given.get("host") or given.get("service") or os.environ.get("PGHOST")
         port = f":{given['port']}" if given.get("port") else ""
         name = given.get("dbname") or os.environ.get("PGDATABASE") or ""
-        #: The database without user and password.
+        #: The URL of the database without user and password, for messages.
         self.text = f"postgresql://{host or 'localhost'}{port}/{name}"
 
     async def connect(self) -> Connection:
-        """Open a connection for a worker. StoreError: it may work later."""
+        """Open a connection for a worker. StoreError if a later try may succeed."""
         with self.translated():
             connection: Connection = await psycopg.AsyncConnection.connect(
                 self._conninfo, autocommit=True, **self._options
@@ -77,7 +80,9 @@ class PostgresServer:
                 self._check(connection.info.server_version)
                 register(connection)
                 row = await (await connection.execute(_SESSION)).fetchone()
-                if row != (connection.info.backend_pid,):  # a pooler is in between
+                if row != (
+                    connection.info.backend_pid,
+                ):  # a connection pooler is in between
                     await self._check_pooler(connection)
             except BaseException:
                 await connection.close()
@@ -96,13 +101,15 @@ class PostgresServer:
                 self._conninfo, autocommit=True, **self._options
             )
             async with other:
-                # other clients of the pooler may use the connection meanwhile
+                # try several times, because other clients of the pooler may use the
+                # connection meanwhile
                 for _ in range(3):
                     used = await (await connection.execute(_PROCESS)).fetchone()
                     try:
                         async with other.transaction():
                             now = await (await other.execute(_PROCESS)).fetchone()
-                    # the pooler does not even keep transactions
+                    # the pooler gives even the statements of one transaction several
+                    # connections
                     except errors.ProtocolViolation:
                         now = used
                     if now == used:
@@ -143,7 +150,7 @@ class PostgresServer:
     def translated(self) -> Iterator[None]:
         """Raise psycopg's errors as this package's errors.
 
-        StoreError if the problem may pass; else StateError with what to do.
+        StoreError if the problem is transient; else StateError with what to do.
         """
         try:
             yield
@@ -165,7 +172,7 @@ class PostgresServer:
         return StateError(f"{self.text} cannot be used: {what}")
 
 
-#: Errors about statements that were prepared on another connection.
+#: Errors about statements that psycopg has prepared on another connection of a pooler.
 _NOT_PREPARED = (
     errors.InvalidSqlStatementName,
     errors.DuplicatePreparedStatement,
@@ -174,8 +181,8 @@ _VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "application_name": "PGAPPNAME",
 }
-#: Classes of SQLSTATE for problems that may pass: lost connections, rollbacks, a full
-#: disk or memory, a server that stops or starts, a hardware error.
+#: Classes of SQLSTATE for transient problems: lost connections, rollbacks, a full disk
+#: or memory, a server that stops or starts, a hardware error.
 _PASSING = ("08", "40", "53", "57", "58", "25")
 
 

@@ -1,7 +1,7 @@
-"""Rows of results that a page yields before it ends.
+"""Writes results of a page aside ("stages" them), before the page ends.
 
 Rule: every function works in the caller's open transaction. Until the page is
-committed, readers do not see these rows and the run does not count them.
+committed, readers do not see the staged rows, and the run does not count them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ async def stage(
     number: int,
     before: StagedParts,
 ) -> StagedParts:
-    """Write a portion of a page, and return all that the page has staged.
+    """Write aside a portion of the results of a page; return what the page has now
+    written aside.
 
-    `number` is the number of the portion; `before` is what the page had staged before
-    it. Repeating the call changes nothing.
+    `number` is the number of the portion; `before` is what the page had written aside
+    before this portion. Repeating the call changes nothing.
     """
     if portion.items:
         ordinals = range(before.items, before.items + len(portion.items))
@@ -51,7 +52,7 @@ async def stage(
 
 
 async def drop(pipeline: StatementPipeline, page: int) -> None:
-    """Remove all that the page has staged."""
+    """Remove all results that the page has written aside before its end."""
     for statement in sql.DROP_PAGE:
         await pipeline.send(statement, (page,))
 

@@ -1,4 +1,4 @@
-"""All SQL statements of the store.
+"""All SQL statements of the PostgreSQL store.
 
 Rule: `run.` is a placeholder for the schema of a run, which `of_run` fills in. Rows
 that several workers may insert are sent in the order of their keys, so that no two
@@ -19,7 +19,7 @@ def of_run(statement: str, schema: str) -> str:
     return statement.replace("run.", f"{schema}.")
 
 
-# -- the catalog
+# -- the catalog of all runs
 
 CATALOG_EXISTS = "SELECT to_regclass('crawler.version') IS NOT NULL"
 LOCK_CATALOG = "SELECT pg_advisory_xact_lock(4858110233)"
@@ -31,8 +31,8 @@ INSERT INTO crawler.version SELECT 0 WHERE NOT EXISTS (SELECT FROM crawler.versi
 CATALOG_VERSION = "SELECT version FROM crawler.version"
 SET_CATALOG_VERSION = "UPDATE crawler.version SET version = %s"
 LOCK_RUNS = "LOCK TABLE crawler.runs IN SHARE ROW EXCLUSIVE MODE"
-# A reader may come before the first crawl of this version has added the columns of the
-# code. Reading the row as an object works with and without them.
+# The columns `code` and `code_since` are read from the row as a JSON object. This also
+# works if no crawl of this version has added them yet.
 RUN_COLUMNS = """id, version, number, spider, arguments, started, finished, reason,
     seconds, counters, coalesce(to_jsonb(runs) ->> 'code', ''),
     coalesce((to_jsonb(runs) ->> 'code_since')::float8, 0)"""
@@ -116,7 +116,8 @@ DROP_STAGED = (
 
 # -- committing a group of outcomes
 
-# The statement waits until a transaction of a lost connection is over.
+# The statement locks the row of the worker. So it waits until an open transaction of a
+# lost connection is over.
 FENCE = """SELECT joined, commits, expires, dead FROM run.workers WHERE id = %s
     FOR UPDATE"""
 LOCK_STATE = "SELECT items FROM run.state FOR UPDATE"
@@ -138,7 +139,7 @@ END_PAGES = """DELETE FROM run.pending USING unnest(%s) AS page(fp)
     WHERE pending.fp = page.fp RETURNING pending.fp, pending.depth"""
 KEEP_PAGES = """SELECT pending.fp, pending.depth FROM run.pending
     JOIN unnest(%s) AS page(fp) ON pending.fp = page.fp FOR UPDATE OF pending"""
-# Do not change a row that its owner is about to delete.
+# Skip locked rows: the worker that owns the page is about to delete such a row.
 LOWER = """WITH lower AS (
         SELECT pending.fp, pending.depth AS before, link.depth
         FROM unnest(%s, %s) AS link(fp, depth)
@@ -163,7 +164,7 @@ ADD_NEWS = """INSERT INTO run.news(batch, host, shard, rank, depth, seq)
     SELECT state.batch, host, shard, rank, depth, seq
     FROM run.state, unnest(%s, %s, %s, %s, %s) AS link(host, shard, rank, depth, seq)"""
 END_RUN = "UPDATE run.state SET over = coalesce(over, %s)"
-# The row of `state` already counts the items of this commit.
+# `state.items` already includes the items of this commit.
 ADD_ITEMS = """INSERT INTO run.items(sequence, fp, ordinal, type, body)
     SELECT state.items - %s + n, fp, ordinal, type, body
     FROM run.state, unnest(%s, %s, %s, %s)
@@ -210,7 +211,8 @@ SET_STATUS = "UPDATE run.workers SET status = %s WHERE id = %s"
 STATUS = """SELECT status FROM run.workers WHERE status IS NOT NULL
     ORDER BY id DESC LIMIT 1"""
 END_OF_GROUP = "SELECT nextval('run.groups'), items FROM run.state"
-# The statement waits until a transaction of a lost connection is over.
+# The statement locks the row of the worker. So it waits until an open transaction of a
+# lost connection is over.
 COMMITS = "SELECT commits FROM run.workers WHERE id = %s FOR UPDATE"
 LEAVE = "UPDATE run.workers SET seconds = %s WHERE id = %s AND NOT dead RETURNING id"
 
@@ -230,7 +232,7 @@ CLAIM = """UPDATE run.shards SET owner = %s WHERE shard IN (
 WANT = """UPDATE run.shards SET wanted = %s WHERE shard IN (
         SELECT shard FROM run.shards WHERE shard = ANY(%s) AND wanted IS NULL
         FOR UPDATE SKIP LOCKED)"""
-# Shards of this worker that another worker waits for.
+# Shards (groups of sites) of this worker for which another worker waits.
 CALLED = "SELECT shard FROM run.shards WHERE owner = %s AND wanted <> owner"
 CLAIM_WANTED = """UPDATE run.shards SET owner = wanted, wanted = NULL WHERE shard IN (
         SELECT shard FROM run.shards
@@ -251,7 +253,7 @@ REST = """INSERT INTO run.hosts(name, shard, not_before)
     SELECT host, shard, now() + seconds * interval '1 s'
     FROM unnest(%s, %s, %s) AS rest(host, shard, seconds)
     ON CONFLICT (name) DO UPDATE SET not_before = excluded.not_before"""
-# The statement locks the row, so that each permit is granted to one worker only.
+# The statement locks the row, so that each page permit is granted to one worker only.
 PAGES_LEFT = """SELECT pages_left, (
         SELECT count(*) FROM run.workers WHERE NOT dead AND NOT idle)
     FROM run.state FOR UPDATE"""
@@ -268,7 +270,8 @@ KEEP_ROBOTS = """INSERT INTO run.robots(url, status, body) VALUES(%s, %s, %s)
 
 # -- staging results of a page before it ends
 
-# A portion may be staged twice, when the answer of its COMMIT was lost.
+# A portion of a page's results may be written twice, if the response to its COMMIT was
+# lost.
 STAGE_ITEMS = """INSERT INTO run.staged_items(page, ordinal, type, keys, body)
     SELECT %s, * FROM unnest(%s, %s, %s, %s) ON CONFLICT DO NOTHING"""
 STAGE_URLS = """INSERT INTO run.staged_urls(page, portion, fp, again, parent, rank,
@@ -298,8 +301,8 @@ LAND_URLS = """WITH new AS (
         INSERT INTO run.pending(host, rank, depth, seq, fp) SELECT * FROM new)
     SELECT name, rank, depth, min(seq), count(*), max(seq)
     FROM new JOIN run.hosts ON number = host GROUP BY name, rank, depth"""
-# Counts equal requests. One request of a new URL is not a repetition, unless a link to
-# the URL came first.
+# Counts requests that the spider has built again. Its first request for a new URL is
+# not a repetition, unless a link to the URL came first.
 STAGED_AGAIN = f"""SELECT fp, times, parent, callback FROM (
         SELECT fp, parent, callback, again - (found_as = '{BUILT}' AND NOT EXISTS (
             SELECT FROM run.urls WHERE urls.fp = staged.fp))::int AS times

@@ -1,7 +1,7 @@
 """The shared store: one PostgreSQL schema for each run, one transaction for many pages.
 
 Rule: memory changes only after the commit. If a connection is lost during a commit, the
-store first checks whether it was committed before trying the same group again.
+store first checks whether the commit took effect, before it tries the same group again.
 """
 
 from __future__ import annotations
@@ -56,9 +56,11 @@ CONFLICTS = 10
 class PostgresStore:
     """A job's state in the database at `url`.
 
-    It survives any crash of a worker, and all that the server survives. An opened store
-    must be closed, whatever happened. Over 15 methods and 12 attributes: eighteen
-    belong to the protocol, and to what `open` opens.
+    The state survives any crash of a worker, and all that the server survives. An
+    opened store must be closed, whatever happened.
+
+    This class has over 15 methods and 12 attributes, because eighteen methods belong to
+    the protocol `Store`, and `open` sets many attributes.
     """
 
     is_stocked = True
@@ -81,9 +83,11 @@ class PostgresStore:
         self._clock = clock
         self._monotonic = monotonic
         self._is_resumed = False
-        #: A commit that was sent, of which it is unknown whether it took effect.
+        #: A commit that was sent, but whose response was lost: it is unknown whether
+        #: the commit took effect.
         self._doubtful: tuple[Change, Sequence[Outcome]] | None = None
-        #: The status that the next commit will write; None if it is written.
+        #: The status of the run that the next commit will write; None if the last
+        #: status is written.
         self._status: str | None = None
         self._has_noted = False
         #: The other processes that work on the run; set by `open`.
@@ -112,10 +116,11 @@ class PostgresStore:
                     found += [text for (text,) in await cursor.fetchall()]
             return found
 
-        link = WorkerLink(self._server)  # the run may never be opened
+        # a separate connection, because the run may never be opened
+        link = WorkerLink(self._server)
         try:
             return await link.once(read)
-        except StoreError as exc:  # before `open` nothing would repeat the call
+        except StoreError as exc:  # before `open` no caller repeats the call
             raise StoreAway(str(exc)) from exc
         finally:
             await link.close()
@@ -146,7 +151,7 @@ class PostgresStore:
             opening = await self._link.once(work)
         except BaseException as exc:
             await self._link.close()
-            # before `open` nothing would repeat the call
+            # before `open` has returned, no caller repeats the call after a StoreError
             if isinstance(exc, StoreError):
                 raise StoreAway(str(exc)) from exc
             raise
@@ -162,10 +167,11 @@ class PostgresStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """Return at most `limit` pending entries of `host`, the best first, none in
-        `without`.
+        """Return at most `limit` pending entries of `host`, the best first, except
+        those with a fingerprint in `without`.
 
-        They stay pending. `now` is monotonic; `due` is converted to it.
+        The entries stay pending. `now` is a time of the monotonic clock, and so is
+        `due` of the returned entries.
         """
         if not self._run.owns(host):
             return []
@@ -225,10 +231,11 @@ class PostgresStore:
     async def _landed_before(
         self, connection: Connection, outcomes: Sequence[Outcome]
     ) -> Committed | None:
-        """If the doubtful commit took effect, apply its changes to memory.
+        """If the last commit, whose response was lost, took effect, apply its changes
+        to memory.
 
-        Return its result if `outcomes` are the same outcomes, which then need no second
-        commit; else None.
+        Return the result of that commit if `outcomes` are the same outcomes, which then
+        need no second commit; else None.
         """
         if self._doubtful is None:
             return None
@@ -269,7 +276,7 @@ class PostgresStore:
         self._status = None
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Keep a part of what a page yields before it ends; see
+        """Write aside a part of what a page yields, before the page ends; see
         `RequestQueue.stage`."""
         page, run = entry.fingerprint, self._run
         before = run.staged.get(page, StagedParts()) if number else StagedParts()
@@ -284,7 +291,7 @@ class PostgresStore:
         run.staged[page] = await self._link.once(work)
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Return committed items in order, from the one after `sequence`."""
+        """Return committed items in order, from the item after number `sequence`."""
         rows = await self._read(sql.ITEMS_AFTER, (sequence, limit))
         return [ItemRow(*row) for row in rows]
 
@@ -297,7 +304,8 @@ class PostgresStore:
         return str(rows[0][0]) if rows else None
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably how far `sink` has written."""
+        """Record durably the position up to which `sink` (an output) has written
+        items."""
 
         async def work(connection: Connection) -> None:
             async with self._transaction(connection) as pipeline:
@@ -330,8 +338,8 @@ class PostgresStore:
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close the run; `seconds` is how long it has taken in total.
 
-        The next `open` resumes an unfinished run. A new run that was not begun is
-        removed.
+        The next `open` resumes an unfinished run. A new run is removed if it has not
+        begun to crawl (`is_begun` is false).
         """
 
         async def leave(connection: Connection) -> None:
@@ -343,7 +351,7 @@ class PostgresStore:
                     return
                 left = await pipeline.send(sql.LEAVE, (seconds, me))
                 if not await pipeline.rows(left):
-                    return  # other workers have taken over its work
+                    return  # other workers have taken over this worker's shards
                 await bury(pipeline, [me])
                 values = (seconds, self._totals, run.id)
                 await pipeline.send(sql.NOTE_RUN, values)
@@ -351,7 +359,11 @@ class PostgresStore:
         try:
             await self._link.steadily(leave, attempts=1)
         except StoreError as exc:
-            logger.warning("The last status of the run was not written: %s", exc)
+            logger.warning(
+                "The last status of the run could not be written, so `crawl runs` "
+                "may show older figures: %s",
+                exc,
+            )
         finally:
             await self.team.close()
             await self._link.close()
@@ -365,7 +377,8 @@ class PostgresStore:
         return encoded(summed([self._run.others, self._run.own]))
 
     async def _know(self, connection: Connection, names: Iterable[str]) -> None:
-        """Give numbers to these hosts, and learn the numbers of known ones."""
+        """Assign numbers to hosts that are new in the run, and read the numbers of
+        known hosts into memory."""
         hosts = self._run.hosts
         unknown = sorted(name for name in names if name not in hosts)
         if not unknown:
@@ -374,11 +387,13 @@ class PostgresStore:
             hosts.clear()
         shards = Integers(map(shard_of, unknown))
         async with self._transaction(connection) as pipeline:
-            # The next commit waits for the disk, and so for these rows, too.
+            # This commit need not wait for the disk: the next commit does, and so
+            # writes these rows, too.
             await pipeline.send("SET LOCAL synchronous_commit = off")
             await pipeline.send(sql.ADD_HOSTS, (Texts(unknown), shards))
             found = await pipeline.send(sql.HOSTS, (Texts(unknown),))
-        # Not before COMMIT: a host that was rolled back has no number.
+        # Keep the numbers only after COMMIT: a host whose row was rolled back has no
+        # number.
         hosts.update(await pipeline.rows(found))
 
     def _transaction(self, connection: Connection) -> Any:

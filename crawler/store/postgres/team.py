@@ -1,6 +1,8 @@
-"""One worker of a shared run: its lease, its shards, and the news from other workers.
+"""One worker of a shared run: its lease, its shards (groups of sites), and the news
+from other workers.
 
-Rule: it has its own connection, so that a long commit does not delay the lease.
+Rule: leases use a connection of their own, so that a long commit does not delay a
+renewal.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from crawler.store.sharing import Lease, Needs, News
 class PostgresTeam:
     """The workers of a run, as seen by one of them.
 
-    Over 12 attributes: three of them keep data that would be lost with a connection.
+    This class has over 12 attributes, because three of them keep data that would be
+    lost with a connection.
     """
 
     def __init__(
@@ -49,11 +52,12 @@ class PostgresTeam:
         self.is_limited = run.is_limited
         self.deadline = monotonic() + lease.seconds - lease.margin
         self._holdings = Holdings(run.shards, run.batch)
-        #: Permits that still have to be returned to the run.
+        #: Number of page permits that still have to be returned to the run.
         self._unreturned = 0
-        #: A beat that was sent with its COMMIT; whether it was committed is unknown.
+        #: The last renewal of the lease, if it is unknown whether its COMMIT took
+        #: effect.
         self._doubtful: Beat | None = None
-        #: News that were read and not returned yet.
+        #: News from other workers that were read, but not returned by `beat` yet.
         self._news: News | None = None
 
     def owns(self, host: str) -> bool:
@@ -61,10 +65,11 @@ class PostgresTeam:
         return self._run.owns(host)
 
     async def beat(self, needs: Needs) -> News:
-        """Renew the lease, take a fair share of the shards, and return the news.
+        """Renew the lease, take a fair share of the shards (groups of sites), and
+        return the news.
 
-        LeaseLost: other workers have taken over this worker's shards. StoreError:
-        nothing is lost, the next beat returns these news too.
+        LeaseLost: other workers have taken over this worker's sites. StoreError:
+        nothing is lost, the next call returns these news, too.
         """
         sent = self._monotonic()
         self._unreturned += max(0, -needs.permits)
@@ -99,7 +104,7 @@ class PostgresTeam:
         return beat
 
     def _keep(self, beat: Beat) -> None:
-        """Apply the changes of a beat that is committed."""
+        """Apply the changes of a renewal of the lease that is committed."""
         run, self._holdings, self._doubtful = self._run, beat.holdings, None
         run.shards = beat.holdings.shards
         assert beat.expires is not None
@@ -141,8 +146,8 @@ class PostgresTeam:
 
 
 async def _refusal(pipeline: StatementPipeline, run: ListedRun, start: RunStart) -> str:
-    """Return why this worker must leave: the run was resumed with other code; "" if
-    not."""
+    """Return why this worker must leave the run: the run now uses another version of
+    the spider's code; "" if the worker may stay."""
     cursor = await pipeline.send(sql.CODE, (run.id, start.code))
     for code, since in await pipeline.rows(cursor):
         record = msgspec.structs.replace(run.record, code=code, code_since=since)

@@ -1,4 +1,4 @@
-"""The rows of a transaction that are written last, under one lock.
+"""Collects the rows that a transaction writes last, under one lock.
 
 Every commit with items changes the row of `state`, so this row is locked at the very
 end. Thus the items of a run are numbered in the order of the commits.
@@ -16,7 +16,8 @@ from crawler.store.postgres import statements as sql
 from crawler.store.postgres.arrays import Bigints, Blobs, Floats, Integers, Texts
 from crawler.store.postgres.pipeline import StatementPipeline
 
-#: The sets and texts of `Facts`; each row carries the name of its field.
+#: The fields of `Facts` that are sets or texts; each row of the table `facts` carries
+#: the name of its field.
 _FIELDS = msgspec.structs.fields(Facts)
 _SETS = tuple(each.name for each in _FIELDS if each.default_factory is set)
 TEXTS = tuple(each.name for each in _FIELDS if each.type is str)
@@ -33,8 +34,8 @@ class LastRows:
         self._tries: dict[int, tuple[Any, ...]] = {}
         self._tried: set[int] = set()
         self._facts = Facts()
-        #: By fingerprint: how many equal requests there were, and page and callback of
-        #: the last.
+        #: By fingerprint: how many requests were equal to a known one, and page and
+        #: callback of the last of them.
         self.duplicates: dict[int, tuple[int, int, str]] = {}
         #: Number of items so far, and of items that `write_items` has written.
         self.count = self._written = 0
@@ -49,7 +50,7 @@ class LastRows:
         return len(self._items)
 
     def add_visit(self, outcome: Outcome, depth: int, items: int) -> None:
-        """Add a line to the page log; its items were added just before."""
+        """Add a line to the page log; the items of the page were added just before."""
         assert outcome.entry is not None
         self._visits.append(
             (
@@ -81,19 +82,21 @@ class LastRows:
         self._tries[fp] = (fp, first, due, delay, *numbers, chain, packed)
 
     def end_tries(self, fingerprint: int) -> None:
-        """Remove the tries of a page that has ended."""
+        """Remove the row of the table `tries` of a page that has ended."""
         self._tries.pop(fingerprint, None)
         self._tried.add(fingerprint)
 
     def add_duplicate(self, entry: Entry, times: int = 1) -> None:
-        """Remember requests that are equal to a known one."""
+        """Count `times` requests that are equal to a known one, and remember the
+        last."""
         fingerprint, callback = entry.fingerprint, entry.request.callback
         self.add_duplicates(fingerprint, times, entry.parent, callback)
 
     def add_duplicates(
         self, fingerprint: int, times: int, parent: int, callback: str
     ) -> None:
-        """Remember `times` requests that are equal to a known one."""
+        """Count `times` requests that are equal to a known one, and remember the
+        last."""
         earlier = self.duplicates.get(fingerprint, (0, 0, ""))[0]
         self.duplicates[fingerprint] = earlier + times, parent, callback
 
@@ -112,8 +115,8 @@ class LastRows:
         *,
         is_heard: bool = False,
     ) -> None:
-        """Number and write the items so far, and what `start()` has yielded and
-        counted.
+        """Number and write the items collected so far, and what `start()` has yielded
+        and counted.
 
         From here on the row of `state` is locked. `is_heard`: other workers must learn
         of the commit.
@@ -195,5 +198,5 @@ class LastRows:
 
 
 def _columns(rows: list[Any], width: int) -> list[Any]:
-    """Return rows as columns."""
+    """Return `width` columns that contain the values of the rows."""
     return list(zip(*rows, strict=True)) if rows else [()] * width

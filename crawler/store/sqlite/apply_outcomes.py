@@ -1,4 +1,4 @@
-"""Writes a group of outcomes in one transaction, in order."""
+"""Writes a group of outcomes (results of pages) in one transaction, in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDED = (State.DONE, State.FAILED)
 
 
 class OutcomeWriter:
-    """Writes outcomes in one open transaction."""
+    """Writes outcomes (results of pages) in one open transaction."""
 
     def __init__(self, group: WriteBatch) -> None:
         self._group = group
@@ -26,18 +26,20 @@ class OutcomeWriter:
         self._items = ItemRows(group)
         self._counters = group.committed.counters
         self._links = LinkRows(group)
-        #: Outcomes that are not written yet; SQL may add URLs that they contain, too.
+        #: Outcomes that are not written yet. Copying links that a page has written
+        #: aside may add URLs that these outcomes contain, too.
         self._unlanded: Sequence[Outcome] = ()
 
     def land(self, outcomes: Sequence[Outcome], items_limit: int | None) -> None:
-        """Write all changes of `outcomes`, up to the one that reaches the limit on
+        """Write all changes of `outcomes`, up to the outcome that reaches the limit on
         items."""
         group = self._group
         self._look_up(outcomes)
         committed = group.committed
         for number, outcome in enumerate(outcomes):
             if self._has_staged_links(outcome):
-                # SQL compares staged links with the indexes, so update these first.
+                # SQL compares links that were written aside with the indexes, so update
+                # the indexes first.
                 group.index()
                 self._unlanded = outcomes[number:]
                 self._look_up(self._unlanded)
@@ -50,7 +52,7 @@ class OutcomeWriter:
         group.rows.write()
 
     def _look_up(self, outcomes: Sequence[Outcome]) -> None:
-        """Look up all URLs that `outcomes` mention in the index."""
+        """Look up in the index all URLs that `outcomes` mention."""
         tail = self._group.tail
         if tail.mark:
             mentioned = (it for outcome in outcomes for it in _mentioned(outcome))
@@ -96,7 +98,8 @@ class OutcomeWriter:
         return is_again
 
     def _take_in(self, outcome: Outcome, *, has_staged: bool) -> None:
-        """Write the links and facts of a visit; its staged links come first."""
+        """Write the links and facts of a page; links that the page has written aside
+        come first."""
         page = outcome.entry.fingerprint if outcome.entry and has_staged else 0
         if has_staged:
             self._links.add_staged(page)
@@ -121,12 +124,14 @@ class OutcomeWriter:
         place = (host, -entry.request.priority, entry.depth, sequence)
         if group.is_pending(sequence, place):
             return sequence
-        # Its depth may have been lowered since it was taken.
+        # The page's depth may have been lowered since its entry was taken from the
+        # store.
         is_pending = group.is_pending(sequence, group.place_of(sequence))
         return sequence if is_pending else 0
 
     def _log(self, entry: Entry, page: int, outcome: Outcome, items: int) -> None:
-        """Write a visit's line of the page log, and the new state of its page."""
+        """Write one attempt at a page to the page log, and the new state of the
+        page."""
         group = self._group
         group.visit += 1
         group.rows.visits.append(

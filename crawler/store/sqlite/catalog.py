@@ -109,7 +109,8 @@ class Catalog:
         )
 
     def note(self, number: int, seconds: float, counters: Counters) -> None:
-        """Record the run's figures when a process leaves it unfinished."""
+        """Record the run's duration and counters when a process leaves the run
+        unfinished."""
         self.connection.execute(
             "UPDATE runs SET seconds = ?, counters = ? WHERE number = ?",
             (seconds, _json(counters), number),
@@ -121,7 +122,7 @@ class Catalog:
             "SELECT report FROM runs WHERE number = ?", (number,)
         ).fetchone()
         if row is None:
-            raise StateError(f"there is no run {number}; `crawl runs` lists them")
+            raise StateError(f"there is no run {number}; `crawl runs` lists the runs")
         return None if row[0] is None else bytes(row[0])
 
     def prune(self, files: JobFiles, keep_runs: int, keep_items: int) -> None:

@@ -6,7 +6,8 @@ import msgspec
 
 from crawler.stats import Counters
 
-#: In a run of version 0.1 every counter was a name, some with a kind before a dot.
+#: In a run of version 0.1 every counter was one name, some with a kind before a dot,
+#: such as "status.404".
 _KINDS = {
     "skipped": "skipped",
     "dropped": "dropped",

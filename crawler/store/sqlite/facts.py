@@ -1,4 +1,5 @@
-"""Stores the facts of a run: one row for each member of a set and each cookie jar.
+"""Stores the facts of a run, which a resumed run needs: one row for each member of a
+set and each cookie jar.
 
 No state: every function takes a connection, of the writer or of a reader.
 """

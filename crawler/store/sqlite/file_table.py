@@ -1,6 +1,8 @@
-"""The files of a job: the database JOB.files, with one row for each place and URL.
+"""The table of the files that a job has fetched: the database JOB.files, with one row
+for each output folder and URL.
 
-Rule: it is separate from the runs, because a file outlives the run that fetched it.
+Rule: the database is separate from the runs, because a file outlives the run that
+fetched it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _COLUMNS = ", ".join(KeptFile.__struct_fields__)
 
 
 class SqliteFileTable:
-    """The files of a job in the database at `path`, which is created at first use."""
+    """The table of the files that a job has fetched, in the database at `path`, which
+    is created at first use."""
 
     def __init__(self, path: Path, synchronous: str = "full") -> None:
         self._path = path

@@ -24,7 +24,8 @@ class ItemRows:
         self._group = group
 
     def add(self, outcome: Outcome, page: int, limit: int | None) -> int:
-        """Write an outcome's items, up to the limit; return how many."""
+        """Write an outcome's items, up to the run's limit on items; return how many
+        were written."""
         group, run = self._group, self._group.run
         before, items = group.item, outcome.items
         if outcome.is_closing:
@@ -85,8 +86,8 @@ class ItemRows:
         return judged
 
     def _take_keys(self, keys: Sequence[tuple[str, bytes]]) -> bool:
-        """Reserve an item's keys, all or none. A duplicate is counted under its
-        rule."""
+        """Reserve an item's keys; return False, and reserve none, if another item has
+        one of them. Such a duplicate is counted under the name of that key's rule."""
         word, execute = self._group.run.names.word, self._group.connection.execute
         taken: list[tuple[int | str, bytes]] = []
         for rule, value in keys:

@@ -18,8 +18,8 @@ _DELETE_PENDING = """DELETE FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 _KNOWN = "SELECT 1 FROM seen WHERE seen.fingerprint = staged.fingerprint"
-# Counts equal requests. One request of a new URL is not a repetition, unless a link to
-# the URL came first.
+# Counts requests that the spider has built again. Its first request for a new URL is
+# not a repetition, unless a link to the URL came first.
 _AGAIN = f"""SELECT fingerprint, times, parent, callback FROM (
         SELECT fingerprint, parent, callback, again - (
             NOT EXISTS ({_KNOWN}) AND (
@@ -38,7 +38,8 @@ _LOWER = """SELECT staged.fingerprint, hosts.name, staged.depth, seen.sequence
     JOIN urls ON urls.sequence = seen.sequence
     JOIN hosts ON hosts.number = urls.host
     WHERE page = ? AND staged.depth < urls.depth"""
-# In the order in which they were staged; NULL becomes the next sequence number.
+# Copies links in the order in which they were written aside; NULL becomes the next
+# sequence number.
 _LAND_URLS = f"""INSERT INTO urls
     SELECT NULL, fingerprint, host, url, callback, rank, depth, parent, found_as, ?,
         options, meta
@@ -61,7 +62,8 @@ class LinkRows:
         self._run = group.run
         self._connection = group.connection
         self._counters = group.committed.counters
-        #: Whether equal requests are counted; not if `start()` runs again.
+        #: Whether requests that are equal to known ones are counted; false for values
+        #: that `start()` yields a second time.
         self.has_duplicates = True
 
     def add(self, entry: Entry) -> None:
@@ -123,11 +125,11 @@ class LinkRows:
             )
 
     def add_staged(self, page: int) -> None:
-        """Copy the requests that a page has staged, by SQL, so that memory use stays
-        small.
+        """Copy the requests that a page has written aside before its end. SQL copies
+        them, so that memory use stays small.
 
-        The indexes must be up to date before the call. They do not contain these
-        requests after it.
+        The indexes must be up to date before the call. After the call they do not
+        contain these requests yet.
         """
         group, execute = self._group, self._connection.execute
         spelled = self._run.names.spelled
@@ -145,7 +147,8 @@ class LinkRows:
             self._stock(host, (rank, depth, sequence))
 
     def reject_staged(self, page: int) -> None:
-        """Count and store the skipped links that a page has staged."""
+        """Count and store the skipped links that a page has written aside before its
+        end."""
         group, spelled = self._group, self._run.names.spelled
         for fingerprint, url, rule, parent, found_as in self._connection.execute(
             _REJECTED, (page,)
@@ -156,7 +159,8 @@ class LinkRows:
                 group.rows.write()
 
     def write_duplicates(self) -> None:
-        """Write the equal requests of the group, while there is room."""
+        """Store the requests of the group that were equal to known ones, while there is
+        room."""
         for fingerprint, duplicate in self._group.duplicates.items():
             times, parent, callback = duplicate
             values = times, parent, self._run.names.word(callback), fingerprint
@@ -175,7 +179,8 @@ class LinkRows:
         self._group.duplicates[fingerprint] = earlier + times, parent, callback
 
     def _stock(self, host: str, place: Place) -> None:
-        """Note that only the store holds the entry at this place."""
+        """Note that only the store, not the frontier, holds the host's entry at this
+        place."""
         stocked = self._group.committed.stocked
         stocked[host] = min(place, stocked.get(host, place))
 

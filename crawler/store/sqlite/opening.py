@@ -35,7 +35,7 @@ class Keep(msgspec.Struct, frozen=True):
 
 
 class OpenRun(msgspec.Struct, frozen=True):
-    """A run that this process holds until its resources are closed."""
+    """A run that this process has opened and locked."""
 
     catalog: Catalog
     record: RunRecord
@@ -76,7 +76,8 @@ def open_run(
 def _take_over(
     files: JobFiles, number: int, connection: sqlite3.Connection, start: RunStart
 ) -> None:
-    """Copy the cookies of the last run that has its data, if there is one."""
+    """Copy the cookies of sessions from the last run that still has its data, if there
+    is one."""
     paths = (files.run(before) for before in range(number - 1, 0, -1))
     path = next((each for each in paths if each.exists()), None)
     if path is None:
@@ -135,7 +136,8 @@ def _choose(
 def _keep_if_damaged(path: Path) -> None:
     """Rename the damaged file of a run that is given up.
 
-    It may hold the only copy of the data, and pruning would remove it by its name.
+    The file may hold the only copy of the data, and the removal of old runs would find
+    it by its name.
     """
     try:
         schema.connect(path, "run").close()

@@ -1,7 +1,8 @@
 """Reads the positions that the outputs of a job have recorded, over all kept runs.
 
-Rule: it only reads, even beside a crawl that writes. A state that cannot be resumed is
-an error here. Otherwise every output would seem to belong to another program.
+Rule: this module only reads; a crawl may write at the same time. If the unfinished run
+is damaged, that is an error: without its positions every output would seem to belong to
+another program.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def sink_positions(folder: Path, job: str) -> list[str]:
     _check(files)
     found: list[str] = []
     for path in files.runs.glob("*.db"):
-        # A damaged old run must not prevent a new one.
+        # A damaged old run must not prevent a new run.
         with suppress(StateError, StoreError):
             found += _positions(path)
     return found

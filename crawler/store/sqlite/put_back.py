@@ -22,7 +22,7 @@ from crawler.store.sqlite.reader import check_known, kept, latest_number
 from crawler.store.sqlite.run_state import RunState
 from crawler.store.sqlite.string_table import spelled_words
 
-#: The last visit of each page, if that visit failed.
+#: The last attempt at each page, if that attempt failed.
 _FAILED = """SELECT page, reason, status, depth, parent
     FROM (SELECT page, state, reason, status, max(number)
           FROM visits GROUP BY page)

@@ -76,7 +76,7 @@ def latest_number(catalog: Catalog, job: str) -> int:
     """Return the number of the job's latest run. StateError if there is none."""
     latest = catalog.latest()
     if latest is None:
-        raise StateError(f"job {job!r} has no runs yet")
+        raise StateError(f"job {job!r} has no runs yet; `crawl run {job}` starts one")
     return latest.number
 
 
@@ -85,8 +85,8 @@ def kept(files: JobFiles, number: int) -> Path:
     path = files.run(number)
     if not path.exists():
         raise StateError(
-            f"run {number} of job {files.job!r} is not kept; "
-            "[storage] keep_items says how many are"
+            f"the data of run {number} of job {files.job!r} is no longer kept; "
+            "storage.keep_items says for how many runs it is"
         )
     return path
 
@@ -96,7 +96,7 @@ def check_known(files: JobFiles) -> None:
     if files.database.exists():
         return
     known = ", ".join(known_jobs(files.folder))
-    hint = f"known are {known}" if known else "no job has run here yet"
+    hint = f"the known jobs are {known}" if known else "no job has run here yet"
     raise StateError(f"no job {files.job!r} in {files.folder}; {hint}")
 
 

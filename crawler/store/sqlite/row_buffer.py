@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-# "" and 0 stand for NULL. For each None or bytes value Python's sqlite3 searches for an
-# adapter, which takes longer than writing the row.
+# In these rows "" and 0 stand for NULL. For each None or bytes value Python's sqlite3
+# searches for an adapter, which takes longer than writing the row.
 _INSERT_URL = """INSERT INTO urls
     VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''), NULLIF(?, ''))"""
 _INSERT_VISIT = """INSERT INTO visits
@@ -18,7 +18,8 @@ Row = tuple[Any, ...]
 
 
 class RowBuffer:
-    """Rows for the log, by table; skipped links by fingerprint."""
+    """The collected rows: lists for the tables of the log, and skipped links by
+    fingerprint."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

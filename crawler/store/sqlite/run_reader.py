@@ -55,7 +55,8 @@ class SqliteRunReader:
         return [RunWorker(status.machine, status.process, status=status)]
 
     def status(self) -> Status | None:
-        """Return the last status that its process wrote; None if it never did."""
+        """Return the last status that a process of the run wrote; None if there is
+        none."""
         with self._open() as connection:
             row = connection.execute("SELECT value FROM status").fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=Status)
@@ -107,7 +108,7 @@ class SqliteRunReader:
     def changes(self, before: RunReader) -> Changes | None:
         """Return how the items differ from those of run `before` in the same store.
 
-        None if there are too many to compare.
+        None if a run has too many items to compare.
         """
         return compared(before, self)
 

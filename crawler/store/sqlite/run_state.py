@@ -15,7 +15,8 @@ from crawler.store.sqlite.unindexed import UnindexedTail
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """What a page has staged: the number of items, and whether there are links."""
+    """What a page has written aside before its end: the number of items, and whether
+    there are links."""
 
     items: int = 0
     has_links: bool = False
@@ -51,7 +52,8 @@ def read_totals(encoded: bytes) -> Totals:
     return Totals(counters, stored.seconds, items, counts, stored.start_values)
 
 
-# Over 12 attributes: each is a part of the run that outlives a transaction.
+# This class has over 12 attributes, because each is a part of the run that outlives a
+# transaction.
 class RunState:
     """The committed state of a run, as far as it is kept in memory."""
 
@@ -61,10 +63,11 @@ class RunState:
         self.recent = SeenCache()
         totals, mark, _ = connection.execute("SELECT * FROM state").fetchone()
         self.totals = read_totals(totals)
-        #: Seconds that earlier processes took.
+        #: Seconds that the run took in earlier processes.
         self.earlier = self.totals.seconds
         self.tail = UnindexedTail(mark)
-        #: The numbers of the last URL, row of the page log and item.
+        #: The numbers of the last URL, of the last row of the page log, and of the last
+        #: item.
         self.url = _last(connection, "SELECT max(sequence) FROM urls")
         self.visit = _last(connection, "SELECT max(number) FROM visits")
         self.item = _last(connection, "SELECT max(sequence) FROM items")
@@ -75,11 +78,12 @@ class RunState:
         self.rejected: dict[int, str] = {
             fingerprint: spelled(rule) for fingerprint, rule in rules.items() if rule
         }
-        #: Number of URLs with stored equal requests.
+        #: Number of URLs whose repeated requests are stored.
         self.duplicates = _last(connection, "SELECT count(*) FROM duplicates")
-        #: By page fingerprint: what unfinished pages have staged.
+        #: By page fingerprint: what pages that have not ended have written aside.
         self.staged: dict[int, Staged] = {}
-        #: By page: items that it yielded before it was put back for another try.
+        #: By page: number of items that the page yielded before `crawl retry` put it
+        #: back.
         self.earlier_items: dict[int, int] = dict(
             connection.execute("SELECT page, items FROM tries WHERE items > 0")
         )

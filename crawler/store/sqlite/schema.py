@@ -3,8 +3,8 @@
 JOB.db lists the job's runs; JOB.runs/N.db holds run N. So a new run starts at once, and
 removing an old run removes its file. In a run's file `urls`, `visits` and `items` are a
 log: rows are only appended. `seen`, `pending` and `visited` are indexes of that log,
-which `INDEX` updates in batches. The marks in `state` say up to which row; the rows
-after them, the log's tail, are not indexed yet.
+which `INDEX` updates in batches. The marks in `state` say up to which row of the log
+the indexes are complete; later rows are the log's tail.
 
 Rule: a database that is damaged, newer, or of another program is refused, never
 replaced.
@@ -23,7 +23,7 @@ from crawler.errors import StateError, StoreError
 
 Kind = Literal["job", "run", "files"]
 
-#: The 32 bits of `PRAGMA application_id`: "CrwJ", "CrwR", "CrwF".
+#: By kind of database, the 32 bits of `PRAGMA application_id`: "CrwJ", "CrwR", "CrwF".
 APPLICATION_ID = {"job": 0x4372774A, "run": 0x43727752, "files": 0x43727746}
 
 _JOB = """
@@ -40,9 +40,10 @@ CREATE TABLE runs(
 );
 """
 
-# Hosts and words are stored as small numbers. `rank` is minus the priority. Times are
-# wall-clock seconds (`found`, `due`) or milliseconds (`time`). `rejected` is a log,
-# too: a fingerprint's last row counts, and rule 0 says that it was accepted later.
+# Hosts and words (callbacks, reasons) are stored as small numbers. `rank` is minus the
+# priority. Times are wall-clock seconds (`found`, `due`) or milliseconds (`time`).
+# `rejected` is a log, too: a fingerprint's last row counts, and rule 0 says that the
+# link was accepted later.
 _RUN = """
 CREATE TABLE hosts(number INTEGER PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE words(number INTEGER PRIMARY KEY, word TEXT NOT NULL);
@@ -144,8 +145,8 @@ INSERT INTO cookies
           FROM remembered WHERE name GLOB 'cookies *');
 """
 
-# Staged rows hold the results of a page until it ends. Those of `staged_urls` are in
-# the order of their rowid, ready to be copied to `urls`.
+# Staged rows hold results of a page until the page ends. The rows of `staged_urls` are
+# in the order of their rowid, ready to be copied to `urls`.
 _STAGED = """
 DROP TABLE staged;
 CREATE TABLE staged_items(
@@ -182,7 +183,7 @@ _TYPES = """
 ALTER TABLE items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 ALTER TABLE staged_items ADD COLUMN type TEXT NOT NULL DEFAULT '';
 """
-# The temporary view hides the table with the same name.
+# For a reader of an older file: the temporary view hides the table with the same name.
 _UNTYPED = "CREATE TEMP VIEW items AS SELECT *, '' AS type FROM main.items;"
 
 # One row: the status of the run, as JSON.
@@ -190,8 +191,9 @@ _STATUS = """
 CREATE {temp} TABLE status(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 """
 
-# Requests that were equal to known ones, by fingerprint: how many, and page and
-# callback of the last one. `again` counts those among the staged requests of a page.
+# By fingerprint: how many requests were equal to a known one, and page and callback of
+# the last of them. `again` counts them among the requests that a page has written
+# aside.
 _DUPLICATES = """
 CREATE {temp} TABLE duplicates(
     fingerprint INTEGER PRIMARY KEY,
@@ -220,7 +222,8 @@ CREATE TABLE files(
 CREATE INDEX files_by_key ON files(place, key);
 """
 
-#: The steps from one version of the schema to the next; the first step creates it.
+#: The SQL steps from one version of the schema to the next; the first step creates the
+#: tables.
 STEPS: dict[Kind, tuple[str, ...]] = {
     "job": (_JOB,),
     "files": (_FILES,),
@@ -245,8 +248,8 @@ _CONVERTED: dict[Kind, dict[int, str]] = {
     },
 }
 
-#: SQLite's page cache: 32 MB. While pages stage results 8 MB, since staged rows are
-#: read only once, when the page ends.
+#: SQLite's page cache: 32 MB. While pages write results aside, 8 MB: such rows are read
+#: only once, when the page ends.
 CACHE, STAGING_CACHE = "PRAGMA cache_size = -32768", "PRAGMA cache_size = -8192"
 
 #: The temporary table that INDEX needs on each connection.
@@ -363,7 +366,7 @@ def set_aside(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a database and its side files."""
+    """Remove a database, and the files of SQLite's write-ahead log beside it."""
     for name in (path, *_beside(path)):
         name.unlink(missing_ok=True)
 
@@ -372,7 +375,7 @@ def remove(path: Path) -> None:
 def translated(path: Path) -> Iterator[None]:
     """Raise SQLite's errors as this package's errors.
 
-    StoreError if the problem may pass; else StateError with what to do.
+    StoreError if the problem is transient; else StateError with what to do.
     """
     try:
         yield
@@ -387,7 +390,8 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be written: {exc.strerror}") from exc
 
 
-#: Errors that may pass: a full or failing disk, another process that writes.
+#: Transient errors, after which the same call may succeed: a full or failing disk, or
+#: another process that writes.
 _PASSING = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -415,7 +419,7 @@ def _check_file(path: Path) -> None:
     except OSError as exc:
         raise StateError(f"{path} cannot be read: {exc.strerror}") from exc
     if head != _MAGIC:
-        raise damaged(path, "it is empty" if not head else "it is not a database")
+        raise damaged(path, "the file is empty" if not head else "it is not a database")
 
 
 def _check_version(
@@ -423,7 +427,7 @@ def _check_version(
 ) -> int:
     identity = connection.execute("PRAGMA application_id").fetchone()[0]
     if identity != APPLICATION_ID[kind]:
-        raise damaged(path, "it belongs to another program")
+        raise damaged(path, "the file belongs to another program")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(steps):
         raise StateError(
@@ -440,7 +444,7 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     size = connection.execute("PRAGMA page_size").fetchone()[0]
     if path.stat().st_size < pages * size:
-        raise damaged(path, "it is cut off")
+        raise damaged(path, "the end of the file is missing")
     if pages * size <= _QUICK_CHECK:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":

@@ -1,7 +1,7 @@
-"""Rows of results that a page yields before it ends.
+"""Writes results of a page aside ("stages" them), before the page ends.
 
 Rule: every function works in the caller's open transaction. Until the page is
-committed, readers do not see these rows and the run does not count them.
+committed, readers do not see the staged rows, and the run does not count them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ _TABLES = ("staged_items", "staged_urls", "staged_rejected")
 
 
 def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
-    """Write a portion of the page with that fingerprint; return all that it has staged
-    now.
+    """Write aside a portion of the results of a page; return what the page has now
+    written aside.
 
-    Number 0 first drops all that was staged before.
+    `page` is its fingerprint. If `number` is 0, all that the page had written aside
+    before is dropped first.
     """
     connection, before = run.connection, run.staged.get(page, Staged())
     if not number:
@@ -52,19 +53,20 @@ def stage(run: RunState, page: int, portion: Portion, number: int) -> Staged:
 
 
 def drop(connection: sqlite3.Connection, page: int) -> None:
-    """Remove all that the page has staged."""
+    """Remove all results that the page has written aside before its end."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table} WHERE page = ?", (page,))
 
 
 def drop_all(connection: sqlite3.Connection) -> None:
-    """Remove all that pages had staged when an earlier process ended."""
+    """Remove all results that pages of an earlier process had written aside when that
+    process ended."""
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table}")
 
 
 def staged_items(connection: sqlite3.Connection, page: int) -> Iterator[Item]:
-    """Yield the items that the page has staged, in order."""
+    """Yield the items that the page has written aside before its end, in order."""
     query = "SELECT keys, body, type FROM staged_items WHERE page = ? ORDER BY ordinal"
     for packed, body, kind in connection.execute(query, (page,)):
         keys = msgspec.json.decode(packed, type=tuple[tuple[str, bytes], ...])

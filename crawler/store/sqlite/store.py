@@ -54,22 +54,22 @@ from crawler.store.status import Status
 
 logger = logging.getLogger(__name__)
 
-#: Number of log rows that wait for the indexes. With a larger number each row costs
-#: less time, but a batch takes longer. If a run has over a hundred times as many URLs,
-#: the number is a hundredth of the URLs, since a batch then touches nearly as many
-#: index pages as it has rows.
+#: Number of log rows after which the indexes are updated. With a larger number each row
+#: costs less time, but a batch takes longer. If a run has over a hundred times as many
+#: URLs, the number is a hundredth of the URLs, since a batch then touches nearly as
+#: many index pages as it has rows.
 INDEX_EVERY = 16_384
 
 _SET_STATUS = "INSERT OR REPLACE INTO status VALUES(1, ?)"
 
 
-# Over 15 methods: eighteen belong to the protocol. Over 12 attributes: they are the
-# settings, and what `open` opens.
+# This class has over 15 methods, because eighteen belong to the protocol `Store`; and
+# over 12 attributes, because it keeps the settings and all that `open` opens.
 class SqliteStore:
-    """A job's state in `folder`: it survives any crash.
+    """A job's state in `folder`: the state survives any crash of the process.
 
-    If `synchronous` is "full", it also survives a power cut. An opened store must be
-    closed, whatever happened.
+    If `synchronous` is "full", the state also survives a power cut. An opened store
+    must be closed, whatever happened.
     """
 
     is_stocked = True
@@ -95,7 +95,8 @@ class SqliteStore:
         self._busy = anyio.Lock()
         self._thread = StoreThread()
         self._resources = ExitStack()
-        #: The status that the next commit will write; None if it is written.
+        #: The status of the run that the next commit will write; None if the last
+        #: status is written.
         self._status: Status | None = None
         #: Whether this process has written a status; an older status is that of an
         #: earlier process.
@@ -118,7 +119,8 @@ class SqliteStore:
             except BaseException as exc:
                 await self._thread.run(self._resources.close)
                 self._thread.end()
-                # before `open` there is no loop that would repeat the call
+                # before `open` has returned, no caller repeats the call after a
+                # StoreError
                 if isinstance(exc, StoreError):
                     raise StateError(str(exc)) from exc
                 raise
@@ -168,10 +170,11 @@ class SqliteStore:
     async def take(
         self, host: str, limit: int, without: Collection[int], now: float
     ) -> list[Entry]:
-        """Return at most `limit` pending entries of `host`, the best first, none in
-        `without`.
+        """Return at most `limit` pending entries of `host`, the best first, except
+        those with a fingerprint in `without`.
 
-        They stay pending. `now` is monotonic; `due` is converted to it.
+        The entries stay pending. `now` is a time of the monotonic clock, and so is
+        `due` of the returned entries.
         """
         async with self._busy:
             with schema.translated(self._path):
@@ -189,7 +192,8 @@ class SqliteStore:
             group = WriteBatch(self._run, self._clock())
             write = partial(self._write, group, outcomes, items_limit)
             ends_staged = self._ends_staged(outcomes)
-            # committing staged rows may take long, so it runs in a thread
+            # writing the results that a page has written aside may take long, so this
+            # runs in a thread
             if ends_staged:
                 await self._thread.run(write)
             else:
@@ -203,7 +207,8 @@ class SqliteStore:
         return group.committed
 
     def _ends_staged(self, outcomes: Sequence[Outcome]) -> bool:
-        """Whether a page ends that has staged anything."""
+        """Return whether any of the outcomes belongs to a page that has written results
+        aside."""
         staged = self._run.staged
         return bool(staged) and any(
             outcome.entry is not None and outcome.entry.fingerprint in staged
@@ -252,11 +257,17 @@ class SqliteStore:
                 await self._thread.run(write)
 
     async def _catch_up(self) -> None:
-        """Update the indexes. If that fails, the commits remain valid."""
+        """Update the indexes of the log. If that fails, the commits remain valid, and
+        the update is tried again later."""
         try:
             await self._thread.run(self._index)
         except StoreError as exc:
-            logger.warning("The indexes of the state could not be updated: %s", exc)
+            logger.warning(
+                "The indexes of %s could not be updated: %s. The crawl continues; the "
+                "next commit tries again",
+                self._path,
+                exc,
+            )
         else:
             self._run.tail.clear(self._run.url)
 
@@ -268,7 +279,7 @@ class SqliteStore:
             self._connection.execute("COMMIT")
 
     async def stage(self, entry: Entry, portion: Portion, number: int) -> None:
-        """Keep a part of what a page yields before it ends; see
+        """Write aside a part of what a page yields, before the page ends; see
         `RequestQueue.stage`."""
         page, run = entry.fingerprint, self._run
 
@@ -285,7 +296,7 @@ class SqliteStore:
             run.names.keep()
 
     async def items_after(self, sequence: int, limit: int) -> list[ItemRow]:
-        """Return committed items in order, from the one after `sequence`."""
+        """Return committed items in order, from the item after number `sequence`."""
         async with self._busy:
             with schema.translated(self._path):
                 return rows.items_after(self._connection, sequence, limit)
@@ -302,7 +313,8 @@ class SqliteStore:
         return str(found[0]) if found else None
 
     async def set_sink_position(self, sink: str, position: str) -> None:
-        """Record durably how far `sink` has written."""
+        """Record durably the position up to which `sink` (an output) has written
+        items."""
         async with self._busy:
             with self._transaction():
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -337,8 +349,8 @@ class SqliteStore:
     async def close(self, seconds: float, *, is_begun: bool = True) -> None:
         """Close the run; `seconds` is how long it has taken in total.
 
-        The next `open` resumes an unfinished run. A new run that was not begun is
-        removed.
+        The next `open` resumes an unfinished run. A new run is removed if it has not
+        begun to crawl (`is_begun` is false).
         """
         async with self._busy:
             try:
@@ -353,7 +365,11 @@ class SqliteStore:
                         self._path,
                     )
             except StoreError as exc:
-                logger.warning("The last status of the run was not written: %s", exc)
+                logger.warning(
+                    "The last status of the run could not be written, so `crawl runs` "
+                    "may show older figures: %s",
+                    exc,
+                )
             finally:
                 await self._thread.run(self._resources.close)
                 self._thread.end()

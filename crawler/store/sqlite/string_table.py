@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-#: Maximum number of words with a number; more words are stored as text.
+#: Maximum number of words (callbacks, reasons) that get a number; further words are
+#: stored as text.
 MAX_WORDS = 500
 
 
 class StringTable:
-    """The numbers of a run's hosts and words; new numbers are valid after `keep`."""
+    """The numbers that stand for a run's hosts and words (callbacks, reasons) in rows.
+    New numbers are valid after `keep`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -23,7 +25,7 @@ class StringTable:
         self._words = {word: number for number, word in self._spelled.items()}
 
     def find_host(self, name: str) -> int:
-        """Return a host's number; 0 if it has no URLs."""
+        """Return a host's number; 0 if the run has no URLs of the host."""
         return self._hosts.get(name, 0)
 
     def host(self, name: str) -> int:
@@ -36,7 +38,8 @@ class StringTable:
         return number
 
     def word(self, word: str) -> int | str:
-        """Return a word's number; assign one in the open transaction if it has none."""
+        """Return the number of a word (a callback or reason); assign a number in the
+        open transaction if it has none."""
         number = self._words.get(word)
         if number is None:
             number = self._new_words.get(word)
@@ -50,7 +53,8 @@ class StringTable:
         return number
 
     def spelled(self, stored: int | str) -> str:
-        """Return the word for a value in a row."""
+        """Return the text of a value in a row: a number stands for a word, other values
+        are the text itself."""
         return self._spelled[stored] if isinstance(stored, int) else stored
 
     def keep(self) -> None:
@@ -68,8 +72,8 @@ class StringTable:
 
 
 def spelled_words(connection: sqlite3.Connection) -> Callable[[int | str], str]:
-    """Return a function that gives the word for a value, for a reader beside a
-    crawl."""
+    """Return a function that turns a stored number into its text. It is for a process
+    that reads the database while a crawl writes it."""
     words = _read_words(connection)
 
     def spelled(stored: int | str) -> str:

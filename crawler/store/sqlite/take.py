@@ -28,10 +28,10 @@ def take(
     without: Collection[int],
     clocks: tuple[float, float],
 ) -> list[Entry]:
-    """Return at most `limit` pending entries of `host`, the best first, none in
-    `without`.
+    """Return at most `limit` pending entries of `host`, the best first, except those
+    with a fingerprint in `without`.
 
-    `clocks` is one moment on the wall clock and on the monotonic clock.
+    `clocks` holds the same moment on the wall clock and on the monotonic clock.
     """
     number, names = run.names.find_host(host), run.names
     held, (wall, now) = frozenset(without), clocks

@@ -13,13 +13,14 @@ T = TypeVar("T")
 
 
 class StoreThread:
-    """Runs work beside the event loop, one piece at a time."""
+    """Runs functions in one thread beside the event loop, one after the other."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="crawler-store")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` to its end; a cancellation waits for it."""
+        """Run the function `work` in the thread, to its end; a cancellation waits until
+        it has ended."""
         loop = asyncio.get_running_loop()
         future = loop.run_in_executor(self._pool, work)
         is_cancelled = False

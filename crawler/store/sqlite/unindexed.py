@@ -1,6 +1,6 @@
 """The tail of a run's log, which is not indexed yet.
 
-Rule: it holds only committed rows. The tail is never read back from the log: opening a
+Rule: the tail holds only committed rows. It is never read back from the log: opening a
 run updates the indexes, so the tail is then empty.
 """
 
@@ -15,13 +15,13 @@ _MANY = 256
 
 
 class UnindexedTail:
-    """URLs and ended pages since the last update of the indexes."""
+    """URLs found, and pages ended, since the last update of the indexes."""
 
     def __init__(self, mark: int) -> None:
         #: The indexes hold the URLs up to this sequence number.
         self.mark = mark
-        #: Later URLs by fingerprint; and those that were pending, by host number. A
-        #: place may be listed twice.
+        #: By fingerprint: sequence numbers of URLs after `mark`. By host number: the
+        #: places of those that were pending; a page may be listed at two places.
         self.fresh: dict[int, int] = {}
         self._places: dict[int, list[Place]] = {}
         self._unsorted: set[int] = set()
@@ -36,7 +36,7 @@ class UnindexedTail:
         return len(self.fresh) + len(self.ended)
 
     def add(self, places: list[tuple[int, Place]]) -> None:
-        """Add new pages that are pending now."""
+        """Add the places of pages that are now pending, by host number."""
         for host, place in places:
             known = self._places.get(host)
             if known is None:

@@ -24,7 +24,8 @@ _IS_PENDING = """SELECT 1 FROM pending
     WHERE host = ? AND rank = ? AND depth = ? AND sequence = ?"""
 
 
-# Over 12 attributes: after the commit `RunState` gets a new value for each.
+# This class has over 12 attributes, because `RunState` gets a new value for most of
+# them after the commit.
 class WriteBatch:
     """The changes of one transaction that is not committed yet."""
 
@@ -35,16 +36,17 @@ class WriteBatch:
         #: The wall clock in seconds; and in milliseconds, as in the page log.
         self.now = now
         self.time = int(now * 1000)
-        #: The numbers of the last URL, row of the page log and item; the items of
-        #: `start()`.
+        #: The numbers of the last URL, of the last row of the page log, and of the last
+        #: item.
         self.url, self.visit, self.item = run.url, run.visit, run.item
-        #: The log's tail; an empty one after this transaction has updated the indexes.
+        #: The tail of the log, which is not indexed yet; empty after this transaction
+        #: has updated the indexes.
         self.tail = run.tail
         self.start_items = run.totals.start_items
         self.start_counts = run.totals.start_counts
         self.start_values = run.totals.start_values
-        #: New URLs: their sequence numbers and places; and the depths of all URLs
-        #: found.
+        #: New URLs: their sequence numbers by fingerprint, and their places; and the
+        #: depths of all URLs found.
         self.fresh: dict[int, int] = {}
         self.places: list[tuple[int, Place]] = []
         self.depths: dict[int, int] = {}
@@ -56,17 +58,17 @@ class WriteBatch:
         self.stirred: set[int] = set()
         self.rejected: dict[int, str] = {}
         self.accepted: set[int] = set()
-        #: By fingerprint: how many equal requests there were, and page and callback of
-        #: the last.
+        #: By fingerprint: how many requests were equal to a known one, and page and
+        #: callback of the last of them.
         self.duplicates: dict[int, tuple[int, int, str]] = {}
-        #: Number of URLs with stored equal requests.
+        #: Number of URLs whose repeated requests are stored.
         self.duplicate_urls = run.duplicates
-        #: Pages whose staged rows were removed.
+        #: Pages whose results written aside were committed or dropped.
         self.unstaged: set[int] = set()
         self.rows = RowBuffer(run.connection)
 
     def look_up(self, fingerprints: list[int]) -> None:
-        """Look up URLs in the index, with one statement."""
+        """Look up URLs in the index by fingerprint, with one statement."""
         array = msgspec.json.encode(fingerprints).decode()
         self.known.update(self.connection.execute(_FIND_SEEN, (array,)))
 

@@ -46,7 +46,7 @@ def test_a_report_is_kept(tmp_path: Path) -> None:
 def test_an_unknown_job_names_those_that_are_known(tmp_path: Path) -> None:
     crawled(tmp_path)
 
-    with pytest.raises(StateError, match=r"no job 'films'.*known are books"):
+    with pytest.raises(StateError, match=r"no job 'films'.*the known jobs are books"):
         SqliteReader(tmp_path).runs("films")
 
 

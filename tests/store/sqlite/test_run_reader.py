@@ -76,5 +76,5 @@ def test_a_sample_of_items_is_spread_over_the_run(tmp_path: Path) -> None:
 def test_a_run_that_is_not_kept_is_said_to_be(tmp_path: Path) -> None:
     run(tmp_path)
 
-    with pytest.raises(StateError, match="not kept"):
+    with pytest.raises(StateError, match="no longer kept"):
         SqliteReader(tmp_path).run("books", 9)
