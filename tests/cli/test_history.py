@@ -44,7 +44,10 @@ def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
         (["retry", "books", "--status", "6xx"], "write a status such as 404, or 5xx"),
         (["retry", "books", "--error", "tmeout"], "did you mean 'timeout'?"),
         (["retry", "boks"], "no job 'boks' in .crawl; the known jobs are books"),
-        (["export", "boks", "-o", "-"], "no job 'boks' in .crawl; the known jobs are books"),
+        (
+            ["export", "boks", "-o", "-"],
+            "no job 'boks' in .crawl; the known jobs are books",
+        ),
         (["runs", "boks"], "no job 'boks' in .crawl; the known jobs are books"),
         (["report", "books/9"], "Job 'books' has no run 9; crawl runs books lists"),
         (["report", "boks"], "no job 'boks' in .crawl; the known jobs are books"),
