@@ -1,7 +1,7 @@
 """The shared HTTP client and its transport. Only this package imports httpx.
 
-`Client` is the crawl's `httpx.AsyncClient`; `ClientOptions` are the options that a
-crawl gives it.
+`Client` is the `httpx.AsyncClient` of a crawl; `ClientOptions` are the options that the
+crawl gives to its client.
 """
 
 from httpx import AsyncBaseTransport, Headers, MockTransport
@@ -20,5 +20,8 @@ __all__ = [
 
 
 def is_fake(transport: AsyncBaseTransport | None) -> bool:
-    """Return whether a transport is a fake, so that no real server needs politeness."""
+    """Return whether a transport is httpx's fake for tests.
+
+    No real server receives its requests, so a crawl need not wait between them.
+    """
     return isinstance(transport, MockTransport)

@@ -1,8 +1,8 @@
 """Which hosts a request may reach: no private network, no port of another service.
 
-The guard checks twice. A direct connection is checked by its resolved addresses, each
-time that it is opened. Through a proxy the crawl does not see addresses. So only the
-URL is checked: its name or literal address, and its port.
+For a direct connection the guard checks the resolved addresses, each time that a
+connection is opened. Through a proxy the crawl does not see addresses. So the guard
+checks only the URL: its host name or literal address, and its port.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from crawler.web.addresses import Address, is_private_name, is_public, parse_add
 
 __all__ = ["AddressGuard", "check_target"]
 
-#: Maximum number of start hosts whose first addresses are remembered. A later start
-#: host gets no exception; `http.private_networks` can name it.
+#: Maximum number of start hosts whose first addresses are stored. Start hosts above
+#: this number may not have private addresses, unless `http.private_networks` names
+#: them.
 _MOST_STARTS = 100_000
 _NOTHING: frozenset[Address] = frozenset()
 _ADVICE = "to allow it, add the host to http.private_networks"
@@ -32,11 +33,11 @@ class AddressGuard:
         self._allow_private = options.allow_private
         self._is_start = options.is_start
         self._bad_ports = options.bad_ports
-        #: By start host: its private addresses when it was first resolved.
+        #: For each start host: its private addresses at the first lookup of its name.
         self._first: dict[str, frozenset[Address]] = {}
 
     def adopt(self, options: TransportOptions) -> None:
-        """Use these options from now on."""
+        """From now on, use the rules for hosts and ports in these options."""
         self._allow_private = options.allow_private
         self._is_start = options.is_start
         self._bad_ports = options.bad_ports
@@ -49,7 +50,11 @@ class AddressGuard:
             )
 
     def check_name(self, host: str, port: int) -> None:
-        """Check a target that a proxy will resolve, by its port and its spelling."""
+        """Check the port and the host of a request that goes through a proxy.
+
+        The proxy resolves the host name, so only the name itself is checked. Raises
+        BlockedPortError or BlockedAddressError.
+        """
         self.check_port(port)
         literal = parse_address(host)
         is_private = (
@@ -63,9 +68,9 @@ class AddressGuard:
     def allowed(self, host: str, addresses: Iterable[Address]) -> list[Address]:
         """Return the addresses that may be connected to, or raise BlockedAddressError.
 
-        A start host keeps the private addresses of its first resolution. Any other
-        private address means that the name was changed to lead into a private network
-        (DNS rebinding).
+        A start host (the host of a start URL) keeps the private addresses of its first
+        lookup. Any other private address means that the name was changed to lead into a
+        private network (DNS rebinding).
         """
         found = list(addresses)
         if self._allow_private(host):
@@ -83,7 +88,11 @@ class AddressGuard:
         return allowed
 
     def _settle(self, host: str, private: frozenset[Address]) -> frozenset[Address]:
-        """Remember the first private addresses of a start host, and return them."""
+        """Return the private addresses that a host may have.
+
+        For a start host they are those of its first lookup, which is stored here. Other
+        hosts may have none.
+        """
         known = self._first.get(host)
         if known is not None:
             return known

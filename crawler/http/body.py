@@ -15,10 +15,12 @@ from crawler.http.content_decoding import Decoder
 
 __all__ = ["HIGH_WATER", "LOW_WATER", "Body", "BodySource"]
 
-#: Unread bytes above which the connection stops reading, and below which it resumes.
+#: The connection stops reading above HIGH_WATER unread bytes, and resumes below
+#: LOW_WATER.
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
-#: A chunk of at least this size is decoded in a thread.
+#: If a chunk and its decoded pieces together reach this number of bytes, the rest of
+#: the chunk is decoded in a thread.
 _LARGE = 256 * 1024
 _STEP = 1024 * 1024
 #: An encoded body up to this size is decoded on the event loop, because few bodies grow
@@ -27,16 +29,16 @@ _SMALL_ENCODED = 64 * 1024
 
 
 class BodySource(Protocol):
-    """The connection's side of a body: the body reports which bytes were read, and when
-    it is closed."""
+    """Receives a body's reports: how many bytes the consumer has read, and that the
+    consumer has closed the body early."""
 
     def consumed(self, size: int) -> None: ...
 
     def abandon(self) -> None: ...
 
 
-# Over 15 methods: the connection feeds it, httpx reads it, and the crawl takes it as a
-# whole; each side needs a few.
+# The class has over 15 methods, because three sides use a body: the connection feeds
+# the body, httpx reads it in pieces, and the crawl takes the body as a whole.
 class Body(httpx.AsyncByteStream):
     """A response's body as an httpx stream.
 
@@ -61,7 +63,8 @@ class Body(httpx.AsyncByteStream):
         self._chunks: deque[bytes] = deque()
         self._decoder: Decoder | None = None
         self._error: Exception | None = None
-        # None at the end, because a reference cycle would delay freeing the memory.
+        # None once the body has ended, because a reference cycle between body and
+        # source would delay freeing the memory.
         self._source: BodySource | None = source
         self._reader: asyncio.Future[None] | None = None
         self._taken = False
@@ -73,7 +76,7 @@ class Body(httpx.AsyncByteStream):
         #: Bytes received so far, before decoding.
         self.received = 0
 
-    # Methods for the connection
+    # Methods that the connection calls
 
     def decode_with(self, decoder: Decoder) -> None:
         """Decode the body with this decoder."""
@@ -96,15 +99,19 @@ class Body(httpx.AsyncByteStream):
             self._wake()
 
     def end_by_coding(self) -> bool:
-        """End a body that may have been cut off; return False if no encoding shows that
-        it is complete."""
+        """Let the decoder check whether a body is complete that the connection may have
+        cut off.
+
+        Return False if the body has no encoding, because then its end is unknown.
+        """
         if self._decoder is None or not self._decoder.has_codings:
             return False
         self._decoder.may_be_cut = True
         return True
 
     def fail(self, error: Exception) -> None:
-        """End with an error, which the consumer receives after the received bytes."""
+        """End the body with an error. The consumer receives the error after all bytes
+        that arrived before."""
         if not self.is_complete and self._error is None:
             self._error = error
             self._source = None
@@ -116,7 +123,7 @@ class Body(httpx.AsyncByteStream):
         if reader is not None and not reader.done():
             reader.set_result(None)
 
-    # Methods for the consumer
+    # Methods that the consumer calls
 
     @property
     def is_failed(self) -> bool:
@@ -191,13 +198,13 @@ class Body(httpx.AsyncByteStream):
         return chunk
 
     def keep_transferred(self) -> None:
-        """Also keep the bytes as received, before decoding."""
+        """From now on, also keep the bytes as received, before decoding."""
         self._kept = []
 
     @property
     def transferred(self) -> bytes:
-        """Return the received bytes since `keep_transferred`, as far as they were
-        read."""
+        """Return the undecoded bytes that the consumer has read since
+        `keep_transferred`."""
         return b"".join(self._kept or ())
 
     async def aclose(self) -> None:
@@ -213,7 +220,8 @@ class Body(httpx.AsyncByteStream):
 
 
 async def _in_steps(pieces: Iterator[bytes], size: int) -> AsyncIterator[bytes]:
-    """Decode small amounts on the loop, and the rest in a thread."""
+    """Yield decoded pieces. The first 256 KiB are decoded on the event loop, and all
+    further pieces in a thread."""
     produced = size
     for piece in pieces:
         yield piece

@@ -1,5 +1,7 @@
-"""Decides which of a client's headers a host may receive: secrets go only to their
-hosts."""
+"""Decides which of a client's headers a host may receive.
+
+Headers with secrets, cookies and auth go only to the hosts for which they are meant.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,15 @@ _FOR_ALL = frozenset({"connection", "user-agent"})
 class BoundTo:
     """The hosts for which a client's headers, cookies and auth are meant.
 
-    They are the origins of the crawl's start URLs, and `hosts`. A robots.txt request
-    never carries them.
+    The hosts are the origins of the crawl's start URLs, and those in `hosts`. A request
+    for robots.txt never carries such headers, cookies or auth.
     """
 
     def __init__(self, hosts: Iterable[str], cookies: Any) -> None:
         if isinstance(hosts, str):
-            raise ConfigError(f"Client(hosts={hosts!r}): give a list of host names")
+            raise ConfigError(
+                f"Client(hosts={hosts!r}) is one string; give a list of host names"
+            )
         self._hosts = frozenset(map(str.lower, hosts))
         self._cookies = httpx.Cookies(cookies)
 
@@ -52,7 +56,11 @@ class BoundTo:
     def headers(
         self, headers: httpx.Headers, *, authorized: bool
     ) -> list[tuple[str, str]]:
-        """Return those of the client's headers that a host may receive."""
+        """Return the client's headers for one host.
+
+        If `authorized`, these are all headers, and the client's cookies. Otherwise they
+        are only the headers without secrets.
+        """
         pairs = headers.multi_items()
         if not authorized:
             return [pair for pair in pairs if is_for_all(pair[0])]

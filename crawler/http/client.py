@@ -1,6 +1,7 @@
 """The shared client: an `httpx.AsyncClient` through which a whole crawl goes.
 
-The visit handles redirects and cookies, and decoding is size-limited. Errors leave
+`Client.fetch` does not follow redirects and stores no cookies: the crawl does
+(run/visitor.py). The sizes of received and decoded bodies are limited. Errors leave
 `fetch` as FetchError, with one of the reasons that the report counts.
 """
 
@@ -43,14 +44,16 @@ from crawler.settings import HttpSettings, Settings
 from crawler.web import urls
 
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-#: Marks requests whose redirects and cookies httpx must not handle.
+#: Key in `Request.extensions` that marks the requests of `fetch`: httpx must not handle
+#: their redirects and cookies.
 _OURS = "crawler"
 _UNBOUNDED = 2**62
-#: Fields that are computed from the request, in place of given values.
+#: Header fields that are computed from the request; a request's own values for these
+#: are ignored.
 _WRITTEN_HERE = ("content-length", "cookie")
 #: Methods that send a Content-Length for an empty body, too (RFC 9110 section 8.6).
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-#: Failures by which the stock transport shows that it cannot reach its proxy.
+#: Reasons of the errors that httpx's own transport raises if it cannot reach its proxy.
 _UNREACHED = (Reason.DNS_ERROR, Reason.CONNECT_REFUSED, Reason.CONNECT_TIMEOUT)
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 EventHooks = Mapping[str, Sequence[Callable[..., Any]]]
@@ -63,28 +66,30 @@ class ClientOptions(msgspec.Struct, frozen=True):
     transport: httpx.AsyncBaseTransport | None = None
     event_hooks: EventHooks | None = None
     auth: Any = None
-    #: Headers for the origins of the start URLs.
+    #: Headers that only the origins of the start URLs receive.
     headers: Headers = ()
-    #: Whether a host may have a private address.
+    #: Returns whether a host may have private addresses.
     allow_private: Callable[[str], bool] = nobody
-    #: Whether a person gave this host as a start URL; then it keeps its first
-    #: addresses.
+    #: Returns whether a person gave a start URL with this host. Such a host may have
+    #: the private addresses of its first lookup.
     is_start: Callable[[str], bool] = nobody
 
 
 class Client(httpx.AsyncClient):
-    """An `httpx.AsyncClient` for crawling: HTTP/2 by ALPN, size-limited, counted.
+    """An `httpx.AsyncClient` for crawling, with HTTP/2 and with limits on sizes.
 
     Takes ClientOptions and all arguments of httpx's class. The crawl uses `fetch`;
-    `get`, `stream`, `send` and the others work as in httpx. Over 15 methods: half of
-    them are steps of `fetch`, and each step needs httpx's client.
+    `get`, `stream`, `send` and the others work as in httpx. This class has over 15
+    methods, because half of them are steps of `fetch`, and each step needs httpx's
+    client.
 
     In a crawl, the headers, cookies and `auth` given here go only to the origins of the
     spider's start URLs, and to the hosts in `hosts` ("api.example.org",
     "*.example.org"). User-Agent, Accept and similar headers go to all hosts.
     """
 
-    # Over forty lines: it passes httpx's arguments on, each to its part.
+    # This method has over forty lines, because it passes each of httpx's arguments to
+    # the object that needs it.
     def __init__(
         self,
         options: ClientOptions | None = None,
@@ -102,7 +107,7 @@ class Client(httpx.AsyncClient):
             max_ratio=http.max_ratio,
             max_encodings=http.max_encodings,
         )
-        #: The proxy of all requests, without credentials.
+        #: URL of the proxy for all requests, without credentials.
         self._proxy = ""
         if arguments["transport"] is None:
             arguments["transport"] = self._make_transport(options, arguments)
@@ -131,7 +136,8 @@ class Client(httpx.AsyncClient):
         self._own: Transport | None = None
         if isinstance(self._transport, Transport) and not self._mounts:
             self._own = self._transport
-        #: Options for our transport if another transport wraps it; see `Transport`.
+        #: Options for the crawler's own transport if another transport wraps it. Each
+        #: request carries them; see `Transport`.
         self._limits: TransportOptions | None = None
         if self._own is None:
             proxy = http.proxy or None
@@ -146,14 +152,15 @@ class Client(httpx.AsyncClient):
     def looks_names_up(self) -> bool:
         """Whether this client looks up host names, by `look_up`.
 
-        It does not if a proxy or another transport does.
+        False if a proxy or another transport looks up the names.
         """
         return self._own is not None and not self._proxy
 
     async def look_up(self, host: str) -> None:
         """Look up the addresses of a host for its next connection.
 
-        FetchError if there is none, or none in time.
+        FetchError if the host has no address, or if none is found within `http.connect`
+        seconds.
         """
         assert self._own is not None
         name, url = urls.name_of(host), f"//{host}"
@@ -161,7 +168,7 @@ class Client(httpx.AsyncClient):
             async with asyncio.timeout(self._connect):
                 await self._own.look_up(name)
         except TimeoutError as exc:
-            detail = f"no address of {name} within {self._connect:g} s"
+            detail = f"No address of {name} was found within {self._connect:g} s"
             raise FetchError(Reason.CONNECT_TIMEOUT, detail, url=url) from exc
         except httpx.TransportError as exc:
             raise fetch_error_of(exc, url) from exc
@@ -233,14 +240,19 @@ class Client(httpx.AsyncClient):
 
     @property
     def pool_wait_count(self) -> int:
-        """How often a request waited because of a transport limit; the scheduler should
-        prevent it."""
+        """How often a request waited because of a limit of the transport.
+
+        It should stay at 0, because the scheduler starts only as many requests as the
+        transport allows.
+        """
         return self._own.statistics().pool_waits if self._own else 0
 
     @property
     def file_advice(self) -> str:
-        """Which limit on open files to raise, if one is below `http.connections`; "" if
-        none is."""
+        """Advice on raising the limit on open files.
+
+        "" if that limit allows `http.connections` connections.
+        """
         is_short = self._own is not None and self._own.statistics().is_short_of_files
         return how_to_raise() if is_short else ""
 
@@ -251,19 +263,22 @@ class Client(httpx.AsyncClient):
         authorized: bool = True,
         partition: str = "",
     ) -> Response:
-        """Send one request, without redirects. The head has arrived; the body is a
-        stream.
+        """Send one request without following redirects; return its response once the
+        head has arrived.
 
-        Requests of different partitions, such as sessions, share no connection. The
-        body of a request with `stream` has no size limit. The client's own credentials
-        are sent only if `authorized`. Raises FetchError. The caller closes the
-        response.
+        Requests with different `partition` names, such as one for each session, share
+        no connection. The response to a request with `stream` has no size limit. The
+        client's own credentials are sent only if `authorized`. Raises FetchError. The
+        caller closes the response.
         """
         started = time.perf_counter()
         if request.options.proxy and type(self._transport) is httpx.AsyncHTTPTransport:
-            # The stock transport would send it directly, and reveal the address that
-            # the proxy should hide.
-            none = "http.transport=httpx needs one proxy for all requests: http.proxy"
+            # httpx's own transport would ignore the request's proxy, and so reveal the
+            # address that the proxy should hide.
+            none = (
+                "http.transport=httpx needs one proxy for all requests (http.proxy), "
+                "but this request has its own"
+            )
             raise FetchError(Reason.PROTO_ERROR, none, url=request.url)
         authorized = self._bound.allows(request, is_start=authorized)
         files = await FileBody.of(request) if request.options.pieces else None
@@ -292,10 +307,10 @@ class Client(httpx.AsyncClient):
         )
 
     def _located(self, error: FetchError, request: Request) -> FetchError:
-        """Return the error with the request's proxy.
+        """Return the error, with the name of the proxy if the proxy failed.
 
-        Only the crawler's transport tells failures of proxy and host apart. For another
-        transport the proxy counts as unreachable.
+        Only the crawler's own transport knows whether the proxy or the host failed.
+        With another transport, a failure to connect counts as a failure of the proxy.
         """
         given = request.options.proxy
         proxy = str(proxy_server(given)) if given else self._proxy
@@ -307,7 +322,8 @@ class Client(httpx.AsyncClient):
         return error
 
     def _is_watched(self, authorized: bool) -> bool:
-        """Return whether hooks or auth require httpx's own path."""
+        """Return whether event hooks or auth are set, so that httpx's `send` must be
+        used."""
         hooks = self.event_hooks
         has_auth = authorized and self.auth is not None
         return has_auth or bool(hooks["request"] or hooks["response"])
@@ -315,8 +331,8 @@ class Client(httpx.AsyncClient):
     async def _exchange(
         self, request: httpx.Request, *, authorized: bool
     ) -> httpx.Response:
-        """Send by httpx's own path if there are hooks or auth, else directly by the
-        transport."""
+        """Send the request by httpx's `send` if event hooks or auth are set, else
+        directly by the transport, which is faster."""
         if self._is_watched(authorized):
             auth = self.auth if authorized else None
             return await self.send(
@@ -332,8 +348,8 @@ class Client(httpx.AsyncClient):
     def _build_redirect_request(
         self, request: httpx.Request, response: httpx.Response
     ) -> httpx.Request:
-        # httpx parses Location even if it does not follow it, and fails on some values
-        # that browsers accept. The visit parses Location itself.
+        # httpx parses the Location header even if it does not follow redirects, and
+        # fails on some values that browsers accept. The crawl parses Location itself.
         if _OURS in request.extensions:
             return request
         return super()._build_redirect_request(request, response)
@@ -362,8 +378,11 @@ class Client(httpx.AsyncClient):
         )
 
     def _seconds(self, options: Options) -> dict[str, float | None]:
-        """Return the timeouts by phase and, unless streamed, in total. Do not change
-        the result."""
+        """Return the request's timeouts in seconds: for each phase and, unless the
+        response is streamed, in total.
+
+        Requests share the result: do not change it.
+        """
         if options.timeout is None and not options.stream:
             known = self._usual_seconds
             if known is None or known[0] is not self.timeout:
@@ -377,8 +396,10 @@ class Client(httpx.AsyncClient):
         return seconds if options.stream else {**seconds, "total": self._total}
 
     def _headers_for(self, host: str, authorized: bool) -> list[fast_models.Pair]:
-        """Return the client's own headers after the Host header. Do not change the
-        result."""
+        """Return the Host header, and the client's own headers for this host.
+
+        Requests share the result: do not change it.
+        """
         headers = self._lean_headers.get((host, authorized))
         if headers is None:
             if len(self._lean_headers) >= 10_000:
@@ -399,7 +420,7 @@ class Client(httpx.AsyncClient):
         )
 
     def _body(self, answer: httpx.Response, request: Request) -> BodyStream:
-        # httpx wraps the stream of a response that it has processed.
+        # httpx's `send` wraps the stream of the response; unwrap it.
         stream = getattr(answer.stream, "_stream", answer.stream)
         if isinstance(stream, Body):
             return TransportBody(stream, request.url)
@@ -426,9 +447,9 @@ def _with(
     options: Options,
     length: int | None,
 ) -> list[fast_models.Pair]:
-    """Return the headers, with the request's own in place of those with the same name.
+    """Return a request's headers: its own, and those of the client with other names.
 
-    Content-Length is that of the body, whatever the request says. There is one Cookie
+    Content-Length is always the length of the body. All cookies are in one Cookie
     header (RFC 6265 section 5.4).
     """
     added = [
@@ -447,24 +468,29 @@ def _with(
 
 
 def _verify(http: HttpSettings) -> ssl.SSLContext | bool:
-    """Return the TLS context for the settings; True for the usual one.
+    """Return the TLS context for the settings in [http]; True if the default context is
+    enough.
 
     ConfigError if a file of certificates is invalid.
     """
     if http.key and not http.cert:
-        raise ConfigError("http.key is set without http.cert; name the certificate")
+        raise ConfigError(
+            "http.key is set, but http.cert is not; set http.cert to the certificate"
+        )
     if http.verify and not (http.ca_file or http.cert):
         return True
     try:
         trusted = http.ca_file if http.verify and http.ca_file else http.verify
         context = tls_context(trusted)
     except (OSError, ssl.SSLError) as exc:
-        raise ConfigError(f"http.ca_file {http.ca_file}: {exc}") from exc
+        raise ConfigError(
+            f"The certificates of http.ca_file {http.ca_file} cannot be loaded: {exc}"
+        ) from exc
     if http.cert:
         try:
             add_certificate(context, (http.cert, http.key) if http.key else http.cert)
         except (OSError, ssl.SSLError) as exc:
             names = f"http.cert {http.cert}"
             names += f", http.key {http.key}" if http.key else ""
-            raise ConfigError(f"{names}: {exc}") from exc
+            raise ConfigError(f"{names} cannot be loaded: {exc}") from exc
     return context

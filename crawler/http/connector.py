@@ -1,7 +1,7 @@
 """Opens a connection to an origin, directly or through a proxy.
 
-Every direct connection passes the address guard here: the checked address is the one
-that is connected to, after every redirect and every DNS answer.
+The address guard checks every direct connection here. The connection goes to exactly
+the checked address, so neither a redirect nor a changed DNS answer can evade the check.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ from crawler.web.addresses import Address
 
 __all__ = ["Connector"]
 
-#: How long one address is tried alone before the next one is tried, too (RFC 8305
-#: section 5).
+#: Seconds for which one address is tried alone, before the next address is tried at the
+#: same time (RFC 8305 section 5).
 _STAGGER_SECONDS = 0.25
 
 
 class Connector:
-    """Opens connections: name lookup, address, socket, proxy, TLS, protocol."""
+    """Opens connections: looks up the name, checks the addresses, connects a socket,
+    opens the proxy's tunnel, and starts TLS and HTTP."""
 
     def __init__(
         self,
@@ -60,7 +61,11 @@ class Connector:
         self._resolver = resolver
 
     async def connect(self, dial: Dialling, with_http2: bool) -> None:
-        """Open a connection and pass it to the dial, or raise httpx.TransportError."""
+        """Open the connection of a dial (a connection that is being opened), and pass
+        it to `dial.adopt`.
+
+        Raises httpx.TransportError.
+        """
         origin, proxy = dial.origin, dial.origin.proxy
         if proxy is None:
             connected = await self._reach(origin)
@@ -73,13 +78,14 @@ class Connector:
                 raise _proxy_failed(proxy, exc) from exc
             if proxy is None and (version := await self._older_version(exc, origin)):
                 raise TlsError(
-                    f"{origin.host} supports at most {version}; TLS 1.2 is needed"
+                    f"{origin.host} supports at most {version}; "
+                    "the crawler needs TLS 1.2"
                 ) from exc
             raise _handshake_failed(origin, exc) from exc
 
     async def _older_version(self, exc: Exception, origin: Origin) -> str:
-        """Return the TLS version of a server that closed our handshake, if it is too
-        old."""
+        """Return the server's TLS version if the server closed our handshake because
+        that version is too old; else ""."""
         if origin.scheme != "https" or not isinstance(exc, ConnectionResetError):
             return ""
         try:
@@ -106,10 +112,10 @@ class Connector:
             raise _proxy_failed(proxy, exc) from exc
 
     def _offers(self, origin: Origin, with_http2: bool) -> list[str]:
-        """The protocols to offer by ALPN, best first."""
+        """Return the protocols to offer by ALPN, the preferred one first."""
         if origin.is_forwarding:
             return ["http/1.1"]
-        # Without HTTP/1.1 there is no fallback.
+        # If only HTTP/2 is allowed, offer it even after errors.
         return [
             name for name in self._protocols if with_http2 or name != "h2"
         ] or self._protocols
@@ -143,7 +149,10 @@ class Connector:
         negotiation: Negotiation,
         offers: list[str],
     ) -> None:
-        """Start the protocol on the socket: if needed the tunnel first, then TLS."""
+        """Start HTTP on a connected socket.
+
+        If needed, the proxy's tunnel is opened first, and then TLS is started.
+        """
         origin, proxy = dial.origin, dial.origin.proxy
         tls: dict[str, Any] = {}
 
@@ -192,7 +201,8 @@ async def _go_through(
     negotiation: Negotiation,
     offer: Callable[[], Offer],
 ) -> None:
-    """Open the tunnel, and start the target's protocol in it."""
+    """Open the proxy's tunnel, and start TLS (for https) and HTTP with the target in
+    the tunnel."""
     origin = dial.origin
     assert origin.proxy is not None
     has_body = await tunnels.open_tunnel(wire, origin.proxy, origin.host, origin.port)
@@ -205,14 +215,16 @@ async def _go_through(
         negotiation.begin(wire.transport)
         return
     if early:
-        raise ProxyError("sent more than its answer before the TLS handshake")
+        raise ProxyError("The proxy sent more than its answer before the TLS handshake")
     dial.is_through = True
     try:
         transport = await offer().start_tls(wire.transport, negotiation)
     except ssl.SSLError as exc:
         if has_body:
             dial.is_through = False
-            raise ProxyError("answered CONNECT with a page of its own") from exc
+            raise ProxyError(
+                "The proxy answered CONNECT with a page of its own"
+            ) from exc
         raise
     negotiation.begin(transport)
 
@@ -220,9 +232,10 @@ async def _go_through(
 def _settle(
     making: asyncio.Task[None], negotiation: Negotiation, connected: socket.socket
 ) -> None:
-    """Clean up, so that no connection is left without an owner and no socket open."""
+    """Clean up after an attempt to connect: close the connection if no transfer can use
+    it, and leave no socket open."""
     if not making.done():
-        return  # after a second cancellation the loop is shutting down
+        return  # cancelled a second time: the event loop is shutting down
     # Retrieve the exception, so that asyncio does not report it as unhandled.
     if not making.cancelled():
         making.exception()
@@ -265,12 +278,14 @@ def _connect_error(exc: OSError, origin: Origin) -> httpx.TransportError:
 
 
 def _proxy_failed(proxy: ProxyServer, exc: Exception) -> httpx.TransportError:
-    """Return the error for a connection that failed at the proxy."""
+    """Return the error for a connection that failed at the proxy, with the proxy's
+    URL."""
     if isinstance(exc, OSError) and exc.errno in OUT_OF_FILES:
         return httpx.ConnectError(f"{proxy}: {exc}; {how_to_raise(exc.errno)}")
     if isinstance(exc, ProxyError):
+        what = str(exc).removeprefix("The proxy ")
         return ProxyError(
-            f"The proxy {proxy} {exc}", status=exc.status, is_final=exc.is_final
+            f"The proxy {proxy} {what}", status=exc.status, is_final=exc.is_final
         )
     if isinstance(exc, ssl.SSLError):
         return ProxyError(f"No TLS connection to the proxy {proxy}: {exc}")

@@ -1,9 +1,9 @@
 """Decodes Content-Encoding in limited steps (RFC 9110 section 8.4).
 
 No call decodes more than 1 MiB, so that limits are checked before a decompression bomb
-has grown. `ACCEPT_ENCODING` offers only encodings that can be decoded that way. A body
-may consist of several members: complete gzip files or zstd frames, one after the other.
-No I/O, no clock.
+has grown. `ACCEPT_ENCODING` offers only encodings that can be decoded in such steps. A
+body may consist of several members: complete gzip files or zstd frames, one after the
+other. No I/O, no clock.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,12 +24,15 @@ __all__ = ["ACCEPT_ENCODING", "Bounds", "Decoder"]
 
 MiB = 1024 * 1024
 
-#: Brotli exceeds its output limit by up to one of its blocks, which has the same size.
+#: Maximum output of one step. Brotli may exceed this limit by one of its blocks, which
+#: has at most the same size.
 _STEP = MiB // 2
-#: Received bytes are decoded in slices of this size, because the rest of a slice is
-#: copied once for each member in it.
+#: Received bytes are decoded in slices of this size. Each member (such as a gzip file)
+#: in a slice costs a copy of the slice's rest, which would take quadratic time in a
+#: large slice.
 _SLICE = 64 * 1024
-#: More members than this are not a real file, but an attack on CPU time.
+#: Maximum number of members (such as gzip files) in one body. A body with more of them
+#: is an attack on CPU time.
 _MAX_MEMBERS = 10_000
 
 ACCEPT_ENCODING = ", ".join(
@@ -40,15 +43,15 @@ ACCEPT_ENCODING = ", ".join(
 class Bounds(msgspec.Struct, frozen=True):
     """Limits on the size of a body in bytes, and on its compression ratio."""
 
-    #: Bytes of one body as received.
+    #: Maximum number of bytes of one body, as received.
     max_body: int = 32 * MiB
-    #: Bytes of one body after decoding.
+    #: Maximum number of bytes of one body, after decoding.
     max_decoded: int = 64 * MiB
-    #: Decoded bytes for each received byte, checked from `ratio_after` decoded bytes
-    #: on.
+    #: Maximum number of decoded bytes for each received byte. It is checked only for
+    #: bodies of more than `ratio_after` decoded bytes.
     max_ratio: int = 200
     ratio_after: int = MiB
-    #: Number of encodings applied to one body.
+    #: Maximum number of encodings that are applied to one body.
     max_encodings: int = 2
 
 
@@ -76,10 +79,10 @@ class Decoder:
         if len(names) > bounds.max_encodings:
             raise httpx.DecodingError(
                 f"{len(names)} encodings are applied to the body; "
-                f"at most {bounds.max_encodings} are decoded"
+                f"http.max_encodings allows {bounds.max_encodings}"
             )
-        #: Whether the connection may have been cut off, so that only the encodings show
-        #: the end.
+        #: Whether the connection may have been cut off. Then only the encodings show
+        #: whether the body is complete.
         self.may_be_cut = False
         #: Bytes received so far.
         self.received = 0
@@ -93,7 +96,8 @@ class Decoder:
 
     @property
     def has_junk(self) -> bool:
-        """Whether bytes that belong to no encoding followed the body's end."""
+        """Whether bytes that belong to no encoding followed the encoded body. They are
+        ignored."""
         return any(layer.has_junk for layer in self._layers)
 
     def decode(self, chunk: bytes) -> Iterator[bytes]:
@@ -101,7 +105,7 @@ class Decoder:
         self.received += len(chunk)
         if self.received > self._bounds.max_body:
             raise TooLargeError(
-                f"The body is larger than max_body, {self._bounds.max_body:,} bytes"
+                f"The body is over {self._bounds.max_body:,} bytes (http.max_body)"
             )
         pieces: Iterator[bytes] = iter((chunk,))
         for layer in self._layers:
@@ -109,11 +113,12 @@ class Decoder:
         return filter(None, pieces)
 
     def finish(self) -> None:
-        """Note the end of the input. Raise if the encodings are incomplete."""
+        """Note the end of the input. TruncatedError if the end of an encoding is
+        missing."""
         for layer in self._layers:
             is_begun = layer.has_members or not self.may_be_cut
             if not (layer.has_ended and is_begun):
-                raise TruncatedError(f"The {layer.format.name} body ends too early")
+                raise TruncatedError(f"The {layer.format.name} body is truncated")
 
     def complete(self, body: bytes) -> bytes:
         """Decode a whole body that has already arrived."""
@@ -122,8 +127,8 @@ class Decoder:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _bounded(self, layer: "_Layer", chunks: Iterator[bytes]) -> Iterator[bytes]:
-        # Count the output of every layer: an outer one may unpack a lot and yield
-        # little.
+        # Limit the output of every encoding, not only of the last: a large intermediate
+        # result may become a small body.
         for chunk in chunks:
             try:
                 for piece in layer.feed(chunk):
@@ -140,24 +145,25 @@ class Decoder:
         allowed = max(bounds.ratio_after, bounds.max_ratio * self.received)
         if produced > allowed:
             raise BombError(
-                f"{self.received:,} bytes decode to over {produced:,}; "
-                f"max_ratio is {bounds.max_ratio}"
+                f"The body's {self.received:,} bytes decode to over {produced:,}; "
+                f"http.max_ratio is {bounds.max_ratio}"
             )
         if produced > bounds.max_decoded:
             raise TooLargeError(
-                "The body decodes to more than max_decoded, "
-                f"{bounds.max_decoded:,} bytes"
+                "The body decodes to more than "
+                f"{bounds.max_decoded:,} bytes (http.max_decoded)"
             )
 
 
 class _Layer:
-    """Decodes one encoding, member after member."""
+    """Decodes one of a body's encodings, one member (such as a gzip file) after the
+    other."""
 
     __slots__ = ("_current", "_held", "_members", "format", "has_junk", "produced")
 
     def __init__(self, form: ContentCoding) -> None:
         self.format = form
-        #: Bytes that this layer has decoded so far.
+        #: Size in bytes of this encoding's output so far.
         self.produced = 0
         self.has_junk = False
         self._current: Decompressor | None = None
@@ -206,7 +212,7 @@ class _Layer:
 
 
 def _normalized(name: str) -> str:
-    # Some servers write it like Accept-Encoding, with a weight.
+    # Some servers add a weight, as in Accept-Encoding: "gzip;q=1.0".
     name = name.partition(";")[0].strip().strip('"').lower()
     # x-gzip and x-compress are other names of gzip and compress (RFC 9110 section
     # 8.4.1).

@@ -1,4 +1,5 @@
-"""Decompressors for the content encodings, all with the interface of zstd's.
+"""Decompressors for the content encodings, with the interface of Python's
+`compression.zstd.ZstdDecompressor`.
 
 No call returns much more than was asked for, so that a decompression bomb is noticed
 before it has grown. No I/O, no clock.
@@ -14,7 +15,7 @@ import msgspec
 
 try:
     import brotli  # type: ignore[import-untyped]
-except ImportError:  # PyPy's brotli cannot limit its output
+except ImportError:  # not installed on PyPy, where it cannot limit its output
     brotli = None
 
 __all__ = ["FORMATS", "REGISTERED", "ContentCoding", "Decompressor", "errors"]
@@ -37,7 +38,8 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether all output of the input so far was returned."""
+        """Whether `decompress` has returned all output of its input, so that it needs
+        more input."""
         ...
 
     @property
@@ -55,17 +57,18 @@ class ContentCoding(msgspec.Struct, frozen=True):
     #: Bytes that must be read before a member can be decoded.
     head: int
     open: Callable[[bytes], Decompressor]
-    #: Whether the following bytes begin another member; if not, they are junk.
+    #: Returns whether the bytes after a member begin another member. If not, they are
+    #: ignored.
     continues: Callable[[bytes], bool] = lambda head: False
-    #: Whether a body may end here although the member is incomplete, because no data is
-    #: missing.
+    #: Returns whether a body may end within this member, because only the member's
+    #: trailer is missing, but no data.
     may_stop: Callable[[Decompressor], bool] = lambda member: False
 
 
 class _Frame(msgspec.Struct, frozen=True):
     """The header and trailer around a deflate stream."""
 
-    #: Returns where the header ends; None while it is incomplete.
+    #: Returns the offset at which the header ends; None while the header is incomplete.
     header_end: Callable[[bytes], int | None]
     #: Adds a piece of the body to the checksum.
     checksum: Callable[..., int]
@@ -79,8 +82,8 @@ class _Inflate:
     """A deflate stream with a header before it and a checksum after it.
 
     zlib receives only the bare deflate stream, because only then does it report where
-    the last block ends. A body that is cut off after it lacks its checksum, but no
-    data.
+    the last block ends. A body that is cut off after that block lacks its checksum, but
+    no data.
     """
 
     __slots__ = (
@@ -148,11 +151,12 @@ def _gzip_header_end(head: bytes) -> int | None:
     """Return where a gzip header ends (RFC 1952 section 2.3); None if it is
     incomplete."""
     if head[:3] != b"\x1f\x8b\x08"[: len(head)]:
-        raise zlib.error("incorrect header check")
+        raise zlib.error("the gzip header is missing")
     if len(head) > _MAX_GZIP_HEADER:
-        raise zlib.error("the header is too long")
+        raise zlib.error(f"the gzip header is over {_MAX_GZIP_HEADER:,} bytes")
     if len(head) < 12:
-        # The shortest member: ten bytes and the length of an extra field.
+        # Wait for 12 bytes: every header has ten bytes, and the length of an extra
+        # field may follow.
         return None
     flags, end = head[3], 10
     if flags & _EXTRA_FIELD:
@@ -168,9 +172,9 @@ def _gzip_header_end(head: bytes) -> int | None:
 
 def _verify_gzip(trailer: bytes, check: int, size: int) -> None:
     if trailer[:4] != check.to_bytes(4, "little"):
-        raise zlib.error("incorrect data check")
+        raise zlib.error("the checksum of the gzip data does not match")
     if trailer[4:] != (size & 0xFFFFFFFF).to_bytes(4, "little"):
-        raise zlib.error("incorrect length check")
+        raise zlib.error("the length at the end of the gzip data does not match")
 
 
 def _zlib_header_end(head: bytes) -> int | None:
@@ -179,13 +183,13 @@ def _zlib_header_end(head: bytes) -> int | None:
     if len(head) < 2:
         return None
     if head[1] & _PRESET_DICTIONARY:
-        raise zlib.error("a preset dictionary is needed")
+        raise zlib.error("the zlib data needs a preset dictionary, which is unknown")
     return 2
 
 
 def _verify_zlib(trailer: bytes, check: int, size: int) -> None:
     if trailer != check.to_bytes(4, "big"):
-        raise zlib.error("incorrect data check")
+        raise zlib.error("the checksum of the zlib data does not match")
 
 
 _HEADER_CHECK, _EXTRA_FIELD, _FILE_NAME, _COMMENT = 0x02, 0x04, 0x08, 0x10
@@ -208,8 +212,8 @@ def _has_all_data(member: Decompressor) -> bool:
 class _Brotli:
     """A brotli stream.
 
-    The library fails at bytes after the stream's end, and then loses its output. So the
-    input is kept, up to a limit, to decode such a body again.
+    The brotli library raises an error if bytes follow the stream's end, and then loses
+    its output. So the input is kept, up to a limit, to decode such a body again.
     """
 
     __slots__ = (
@@ -229,7 +233,8 @@ class _Brotli:
         self._kept_size = 0
         #: Bytes of output returned so far.
         self._given = 0
-        #: The output of the second decoding attempt.
+        #: The output of `_decode_again`; None if the body is decoded for the first
+        #: time.
         self._second: Iterator[bytes] | None = None
         self.needs_input = True
         self.unused_data = b""
@@ -251,7 +256,8 @@ class _Brotli:
             self._kept, self.needs_input = None, False
             return next(self._second)
         self._given += len(piece)
-        # The library's `can_accept_more_data` ignores output that it still holds.
+        # The library's `can_accept_more_data` ignores output that the library still
+        # holds.
         self.needs_input = not piece
         return piece
 
@@ -263,10 +269,11 @@ class _Brotli:
                 self._kept = None
 
     def _decode_again(self, kept: list[bytes], max_length: int) -> Iterator[bytes]:
-        """Decode to the stream's end, the last piece byte by byte. brotli.error if it
-        has none.
+        """Decode the kept input again, the last piece byte by byte, to find where the
+        stream ends.
 
-        Output that was already returned is skipped.
+        Output that was already returned is skipped. brotli.error if the stream has no
+        end.
         """
         self._object = brotli.Decompressor()
         *before, last = kept
@@ -280,7 +287,7 @@ class _Brotli:
                 given -= min(given, len(piece))
             if self.eof:
                 yield b""
-        raise brotli.error("the stream ends too early")
+        raise brotli.error("the brotli data has no end")
 
 
 def _open_zstd(head: bytes) -> Decompressor:
@@ -291,7 +298,7 @@ def _open_zstd(head: bytes) -> Decompressor:
 
 
 def _zstd() -> ModuleType:
-    """The module, which is imported when the first server uses it."""
+    """Return the zstd module, which is imported when a body first needs it."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -320,13 +327,13 @@ if brotli:
 
 
 def errors() -> tuple[type[Exception], ...]:
-    """What decompressors raise for a body that is damaged."""
+    """Return the exception classes that decompressors raise for a damaged body."""
     found = (zlib.error, _zstd().ZstdError)
     return (*found, brotli.error) if brotli else found
 
 
-#: Names of encodings: those registered at IANA, and three more in use. If a body has
-#: one of these and cannot be decoded here, it is not treated as text.
+#: Names of encodings: those registered at IANA, and three more in use. If a body with
+#: one of these encodings cannot be decoded here, it is not treated as text.
 REGISTERED = frozenset(
     {
         "aes128gcm", "br", "bzip2", "compress", "dcb", "dcz", "deflate", "exi", "gzip",

@@ -19,7 +19,8 @@ from crawler.http.transfer import Connection, Transfer
 
 __all__ = ["Connect", "Dialler"]
 
-#: Handshakes at the same time with an origin whose protocol is not known yet.
+#: Maximum number of simultaneous handshakes with an origin, while it is unknown whether
+#: the origin speaks HTTP/2.
 _MAX_PROBES = 16
 
 
@@ -69,7 +70,7 @@ class _Dial:
         self.is_late = self.is_cancelled = self.is_through = False
         seconds = transfer.clock.seconds("connect")
         self.due = NEVER if seconds is None else now + seconds
-        # A task, because the dial continues if the request stops waiting for it.
+        # Use a task, because the dial continues if the request stops waiting for it.
         self.task = asyncio.get_running_loop().create_task(dialler.run(self))
         self.task.add_done_callback(lambda _: dialler.ended(self))
 
@@ -83,8 +84,8 @@ class _Dial:
         self.cancel()
 
     def cancel(self) -> None:
-        # Only once, because a second cancellation would disturb the cleanup after the
-        # first.
+        # Cancel the task only once, because a second cancellation would disturb the
+        # cleanup after the first.
         if not self.is_cancelled:
             self.is_cancelled = True
             self.task.cancel()
@@ -120,7 +121,8 @@ class Dialler:
         if not waiting or self._home.is_closed:
             return 0
         if origin.is_http2:
-            # One HTTP/2 connection may carry all of them; its SETTINGS will show.
+            # One HTTP/2 connection may carry all waiting transfers. Its SETTINGS will
+            # show whether it does.
             return int(len(origin.http2) < options.max_http2_per_origin)
         room = options.max_per_origin - origin.open
         if origin.is_http2 is None:
@@ -139,7 +141,8 @@ class Dialler:
         return True
 
     def ended(self, dial: _Dial) -> None:
-        """Correct the counts, and fail the transfer of a failed dial.
+        """Remove a dial that has ended from the counts. If the dial failed, fail its
+        transfer.
 
         This runs as the task's done callback, because a task that is cancelled early
         does not even run its `finally`.
@@ -166,7 +169,8 @@ class Dialler:
         origin.tls_session = None  # the stored TLS session may have caused the failure
         if error is not None and transfer in origin.waiting:
             if _is_out_of_files(error) and (self._places.used or self._places.closing):
-                # Continue with the connections that are open.
+                # The process can open no more files: continue with the open
+                # connections.
                 self._places.run_out()
                 self._home.starve(origin)
                 self._home.count_waits(origin)

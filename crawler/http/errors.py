@@ -66,8 +66,8 @@ __all__ = [
 ]
 
 
-#: Error numbers if the process or the system has no more files to open. glibc's
-#: getaddrinfo reports EBUSY.
+#: Error numbers if the process or the system can open no more files. In this case
+#: glibc's getaddrinfo reports EBUSY.
 OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.EBUSY)
 
 
@@ -78,7 +78,7 @@ class DnsError(httpx.ConnectError):
 
 
 class TemporaryDnsError(DnsError):
-    """No name server responded, which says nothing about the name."""
+    """No name server responded, so it is unknown whether the name exists."""
 
 
 class ResolverAwayError(TemporaryDnsError):
@@ -104,7 +104,7 @@ class TlsError(httpx.ConnectError):
 
 
 class BlockedAddressError(httpx.ConnectError):
-    """The host's addresses are in a network that a page must not lead to."""
+    """The host's addresses are in a private network, to which a page must not lead."""
 
     reason = "blocked_address"
 
@@ -118,8 +118,8 @@ class BlockedPortError(httpx.ConnectError):
 class ProxyError(httpx.ProxyError):
     """The proxy failed, so the target did not receive the request.
 
-    `status` is the HTTP status of the proxy, if any. With `is_final` another try would
-    fail in the same way: the proxy refuses the request.
+    `status` is the HTTP status of the proxy, if any. With `is_final` the proxy refuses
+    the request, so another try would fail in the same way.
     """
 
     reason = "proxy_error"
@@ -217,7 +217,7 @@ def is_refusal(error: httpx.ProxyError) -> bool:
     too."""
     if isinstance(error, ProxyError):
         return error.is_final
-    # the text that httpx gives a refused CONNECT
+    # httpx's message about a refused CONNECT begins with the status
     return str(error).startswith(("403", "407"))
 
 
@@ -240,7 +240,8 @@ def reason_of(exc: BaseException) -> str:
     return "proto_error"
 
 
-#: The cause of an error is more precise than its class.
+#: Reasons by the class of an error's cause, which is more precise than the class of the
+#: error itself.
 _REASONS_BY_CAUSE: list[tuple[type[BaseException], str]] = [
     (socket.gaierror, "dns_error"),
     (ssl.SSLError, "tls_error"),

@@ -1,5 +1,7 @@
-"""Remembers requests that failed on a dead idle connection; their next try uses a new
-one."""
+"""Remembers requests that failed because their idle connection was dead.
+
+The next try of such a request uses a new connection.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ class FailedReuse:
     """The failed requests, by method and URL, until their next try.
 
     A request that must not be repeated automatically fails if its idle connection is
-    dead. If the caller tries again, another idle connection might be dead, too.
+    dead. If the caller tries again, another idle connection might be dead, too, so a
+    new connection is needed.
     """
 
     __slots__ = ("_requests",)

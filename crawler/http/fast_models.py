@@ -1,8 +1,8 @@
 """Builds httpx's URL and Request without the checks that a canonical request does not
 need.
 
-httpx parses and normalizes each URL and header. Those of a crawl are checked before
-they are stored. Only this module sets httpx's private attributes.
+httpx parses and normalizes each URL and header. A crawl has already checked its URLs
+and headers before it stores them. Only this module sets httpx's private attributes.
 tests/http/test_fast_models.py fails if httpx has changed them.
 """
 
@@ -20,9 +20,10 @@ _NOTHING = httpx.ByteStream(b"")
 
 
 def url(canonical: str) -> httpx.URL:
-    """Return the httpx.URL of a canonical URL, equal to `httpx.URL(canonical)`.
+    """Return the httpx.URL of a canonical URL, as `httpx.URL(canonical)` would.
 
-    httpx escapes some characters that the WHATWG URL standard does not escape.
+    But `httpx.URL` escapes some characters that the WHATWG URL standard leaves as they
+    are; this function changes no character.
     """
     scheme, _, rest = canonical.partition("://")
     authority, slash, target = rest.partition("/")

@@ -20,9 +20,10 @@ _PIECE = 256 * 1024
 
 
 class FileBody(httpx.AsyncByteStream):
-    """Yields the pieces one by one; a second try reads the files again.
+    """Yields a request's body piece by piece; a second try reads the files again.
 
-    `length` was measured before: a file that has become shorter since is an error.
+    `length` is the sum of all sizes, measured before sending. If a file has become
+    shorter since, FetchError is raised.
     """
 
     def __init__(self, pieces: Pieces, sizes: list[int], url: str) -> None:
@@ -52,7 +53,7 @@ class FileBody(httpx.AsyncByteStream):
                 while size:
                     part = await file.read(min(size, _PIECE))
                     if not part:
-                        raise _error(path, "it has become shorter", self._url)
+                        raise _error(path, "the file has become shorter", self._url)
                     size -= len(part)
                     yield part
         except OSError as exc:
@@ -72,7 +73,7 @@ def _size(path: str, url: str) -> int:
     except (OSError, ValueError) as exc:
         raise _error(path, getattr(exc, "strerror", "") or str(exc), url) from exc
     if not stat.S_ISREG(found.st_mode):
-        raise _error(path, "it is not a regular file", url)
+        raise _error(path, "the path does not name a regular file", url)
     return found.st_size
 
 

@@ -14,7 +14,7 @@ from crawler.http.pool import Pool
 
 __all__ = ["Negotiation", "Offer"]
 
-#: How long a closing TLS connection waits for the peer's close_notify.
+#: Seconds that a closing TLS connection waits for the peer's close_notify.
 _GOODBYE_SECONDS = 2.0
 #: Effectively no limit: the pool's own timer ends a handshake that takes too long.
 _NEVER_SECONDS = 3600.0
@@ -23,8 +23,8 @@ _NEVER_SECONDS = 3600.0
 class Negotiation(asyncio.Protocol):
     """The asyncio protocol of a connection until ALPN has chosen HTTP/1.1 or HTTP/2.
 
-    On a new socket or TLS stream the choice is made in `connection_made`. A tunnel
-    calls `begin` later; bytes that arrive before are kept for the connection.
+    On a new socket or TLS stream the choice is made in `connection_made`. For a tunnel,
+    `begin` is called later; bytes that arrive before are kept for the connection.
     """
 
     def __init__(self, pool: Pool, dial: Dialling, offers: Sequence[str]) -> None:
@@ -73,8 +73,9 @@ class Offer:
     """One TLS handshake on a shared SSLContext: its protocols, and the session to
     resume.
 
-    The protocols are a property of the context. They are set and used in one step, so
-    that all origins can share one context, with its certificates and its memory.
+    The protocols to offer are a property of the context. They are set and used in one
+    step, so that all origins can share one context, with its certificates and its
+    memory.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Offer:
         self._session = session
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments for `create_connection`."""
+        """Return the TLS arguments for asyncio's `create_connection`."""
         return {"ssl": cast(ssl.SSLContext, self), **self._limits()}
 
     async def start_tls(
@@ -137,9 +138,9 @@ class _OfferContext(ssl.SSLContext):
 
 
 class _OuterTls(asyncio.Transport):
-    """A TLS stream that carries another TLS stream, between asyncio's two.
+    """Wraps the TLS stream to a proxy while a second TLS stream goes through it.
 
-    CPython before 3.11.8 and 3.12.2 cannot abort such a stream (gh-113214), so that a
+    CPython before 3.11.8 and 3.12.2 cannot abort such an outer stream (gh-113214), so a
     failed inner handshake would not end. This class's `abort` works in all versions.
     """
 

@@ -22,7 +22,10 @@ def spare_files() -> int:
 
 
 def how_to_raise(code: int | None = errno.EMFILE) -> str:
-    """Return advice about an error caused by too many open files, as one clause."""
+    """Return advice on an error that too many open files have caused.
+
+    The advice is one clause, which callers append to a message.
+    """
     if code == errno.ENFILE:
         return "the system cannot open more files; raise fs.file-max"
     soft, hard = _limits()

@@ -34,19 +34,20 @@ class Timeouts(msgspec.Struct, frozen=True):
     They are checked ten times a second. None means no limit.
     """
 
-    #: To open a connection, including name lookup and TLS handshake.
+    #: Seconds to open a connection, including name lookup and TLS handshake.
     connect: float | None = 10.0
     #: Seconds to wait for the next bytes of the response.
     read: float | None = 15.0
-    #: For the peer to receive more of the request.
+    #: Seconds to wait until the peer receives more of the request.
     write: float | None = 15.0
-    #: For a free connection, if all are in use.
+    #: Seconds to wait for a free connection, if all are in use.
     pool: float | None = 60.0
-    #: For the whole request and response, to the last byte of the body.
+    #: Seconds for the whole request and response, to the last byte of the body.
     total: float | None = None
 
 
-# Over 12 attributes: a plain value with one field for each option.
+# This class has over 12 attributes, because it is a plain value with one field for each
+# option.
 class TransportOptions(msgspec.Struct, frozen=True):
     """Limits on connections, time, size and targets."""
 
@@ -58,21 +59,22 @@ class TransportOptions(msgspec.Struct, frozen=True):
     max_connections: int = 100
     #: Maximum number of HTTP/1.1 connections to one origin.
     max_per_origin: int = 100
-    #: Maximum number of HTTP/2 connections to one origin, in case one has too few
-    #: streams.
+    #: Maximum number of HTTP/2 connections to one origin. More than one help if the
+    #: peer allows only few streams on each.
     max_http2_per_origin: int = 1
     #: Maximum number of streams on one HTTP/2 connection; the peer may allow fewer.
     max_streams: int = 100
     #: Seconds that an idle connection stays open.
     keepalive: float = 30.0
-    #: Seconds without a frame, while requests wait, after which an HTTP/2 peer gets a
-    #: PING; and seconds within which it must answer.
+    #: If an HTTP/2 peer sends no frame for this many seconds while requests wait, it
+    #: gets a PING. It must answer within the same number of seconds.
     silence: float = 5.0
     #: The lowest allowed rate of a body in bytes a second, measured over
     #: `min_rate_window`.
     min_rate: float = 0.0
     min_rate_window: float = 30.0
-    #: Maximum size in bytes and number of fields, of a head and of the trailers.
+    #: Maximum size in bytes, and maximum number of fields, of a response's head. The
+    #: same limits apply to its trailers.
     max_header_bytes: int = 64 * 1024
     max_header_count: int = 500
     #: A body without a length counts as cut off if the peer did not end TLS properly,
@@ -81,12 +83,13 @@ class TransportOptions(msgspec.Struct, frozen=True):
     #: Returns whether a host (as in the URL) may have private addresses.
     allow_private: Callable[[str], bool] = nobody
     #: Returns whether a person gave this host as a start URL. Such a host may have
-    #: private addresses: those of its first resolution, and no others later.
+    #: private addresses: those of its first lookup, and no others later.
     is_start: Callable[[str], bool] = nobody
     bad_ports: frozenset[int] = BAD_PORTS
-    #: Resolves names in place of the system's resolver; its answers are cached, too.
+    #: Looks up host names in place of the system's resolver. The answers are cached,
+    #: too.
     resolve: Resolve | None = None
-    #: The proxy of requests that name none.
+    #: The proxy for requests that have no proxy of their own.
     proxy: httpx.Proxy | str | None = None
     #: Seconds during which an origin is requested by HTTP/1.1 after its HTTP/2 has
     #: failed.

@@ -1,4 +1,5 @@
-"""The origins of a transport: one entry for each route to each server."""
+"""The origins of a transport: one entry for each route (a proxy, or the direct
+connection) to each server."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ _KEPT_ORIGINS = 10_000
 
 
 class OriginTable:
-    """Finds the origin of a request."""
+    """Finds the origin of a request, or creates it."""
 
     __slots__ = ("_by_key", "_protocols")
 
@@ -36,10 +37,10 @@ class OriginTable:
         proxy: ProxyServer | None = None,
         partition: str = "",
     ) -> Origin:
-        """Return the origin; it is created at its first request.
+        """Return the origin of a request; create the origin at its first request.
 
-        Another proxy or another partition makes another origin: they share no
-        connection.
+        Requests with different proxies or partitions have different origins, so that
+        they share no connection.
         """
         key = (scheme, host, port, proxy, partition)
         origin = self._by_key.get(key)

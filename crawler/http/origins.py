@@ -35,7 +35,7 @@ class Dialling(Protocol):
 
     origin: Origin
     task: asyncio.Task[None]
-    #: Whether the proxy has opened its tunnel, so that only the target can still fail.
+    #: Whether the proxy has opened its tunnel. From then on, a failure is the target's.
     is_through: bool
 
     def adopt(self, connection: Connection, is_http2: bool) -> bool:
@@ -47,17 +47,19 @@ class Dialling(Protocol):
 class Statistics(msgspec.Struct):
     """Counters of a transport."""
 
-    #: Connections made so far, and the numbers of open and idle ones now.
+    #: Number of connections made so far, and the current numbers of open and of idle
+    #: connections.
     connections: int = 0
     open_connections: int = 0
     idle_connections: int = 0
-    #: Responses by HTTP version.
+    #: Number of responses by HTTP version.
     http_versions: Counter[str] = msgspec.field(default_factory=Counter)
-    #: Requests that waited because of a limit of connections.
+    #: Number of requests that waited because of a limit on connections.
     pool_waits: int = 0
-    #: Whether open files run out before the transport's own limit is reached.
+    #: Whether the limit on open files is lower than the transport's limit on
+    #: connections.
     is_short_of_files: bool = False
-    #: Requests that were sent again because the server had not processed them.
+    #: Number of requests that were sent again without asking the caller.
     resent: int = 0
     #: How often an origin fell back to HTTP/1.1.
     fallbacks: int = 0
@@ -66,11 +68,13 @@ class Statistics(msgspec.Struct):
 
 
 class Origin:
-    """A scheme, host and port, the route to it, and its connections.
+    """A scheme, host and port; the proxy on the route to it, if any; and its
+    connections.
 
     Plain http:// requests through an HTTP proxy all go to the proxy itself, so their
-    origin is the proxy (`is_forwarding`). Over 12 attributes: pool, dialler and
-    connector store here what they know of the origin, so that one lookup finds it.
+    origin is the proxy (`is_forwarding`). This class has over 12 attributes, because
+    pool, dialler and connector store here what they know about the origin. So one
+    lookup finds everything.
     """
 
     __slots__ = (
@@ -113,7 +117,7 @@ class Origin:
         self.dials: dict[Dialling, None] = {}
         #: Number of open connections.
         self.open = 0
-        #: Whether the last handshake chose HTTP/2; None before the first.
+        #: Whether the last handshake chose HTTP/2; None before the first handshake.
         self.is_http2: bool | None = None
         self.http2_failures = 0
         #: The monotonic time from which HTTP/2 is offered again.
@@ -128,20 +132,25 @@ class Origin:
         )
 
     def first_waiting(self, *, is_fresh: bool = True) -> Transfer | None:
-        """Take the transfer that has waited longest and that may use the connection."""
+        """Remove and return the transfer that has waited longest and may use the
+        connection.
+
+        `is_fresh` says whether the connection is new.
+        """
         for transfer in self.waiting:
-            # A transfer whose idle connection just failed waits for a new one.
+            # A transfer whose idle connection has just failed waits for a new
+            # connection.
             if is_fresh or not (transfer.wants_fresh and self.dials):
                 del self.waiting[transfer]
                 return transfer
         return None
 
     def kept_back(self, is_starved: bool) -> int:
-        """Return how many waiting requests the open connections and the dials cannot
-        serve.
+        """Return how many waiting requests neither the open connections nor the dials
+        can serve.
 
-        These are the latest ones. `is_starved`: the origin waits for another origin's
-        place.
+        These are the requests that arrived last. `is_starved` says whether the origin
+        waits until another origin closes a connection.
         """
         if self.is_http2 and self.http2:
             is_full = all(connection.is_full for connection in self.http2)

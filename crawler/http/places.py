@@ -1,4 +1,4 @@
-"""Limits the connections of a transport, by its own limit and by open files.
+"""Limits the connections of a transport, by its own limit and by that on open files.
 
 A "place" is the permission to have one connection.
 """
@@ -24,14 +24,16 @@ class ConnectionPlaces:
     )
 
     def __init__(self, max_connections: int) -> None:
-        #: The transport's own limit.
+        #: The transport's own limit on connections.
         self.max_connections = max_connections
-        #: How many sockets the process may have open, as far as is known now.
+        #: How many sockets the process may have open: the current estimate, and the
+        #: maximum.
         self._files = self._most_files = spare_files()
         self.open: set[Connection] = set()
-        #: Connections that are being opened.
+        #: Number of connections that are being opened.
         self.dials = 0
-        #: Connections whose sockets are still closing, and since when.
+        #: Connections whose sockets are still closing, and the times at which closing
+        #: began.
         self.closing: dict[Connection, float] = {}
 
     @property
@@ -40,28 +42,32 @@ class ConnectionPlaces:
 
     @property
     def is_below_limit(self) -> bool:
-        """Whether the transport's own limit allows another connection."""
+        """Whether the transport's own limit on connections allows another
+        connection."""
         return self.used < self.max_connections
 
     @property
     def is_free(self) -> bool:
-        """Whether another connection may be opened now."""
+        """Whether both limits allow to open another connection now."""
         files = self.used + len(self.closing)
         return self.is_below_limit and files < self._files
 
     @property
     def is_short_of_files(self) -> bool:
-        """Whether open files run out before the transport's own limit is reached."""
+        """Whether the limit on open files is lower than the transport's limit on
+        connections."""
         return self._files < self.max_connections
 
     def run_out(self) -> None:
-        """Lower the limit, because the process could not open another file."""
+        """Lower the limit on open files, because the process could not open another
+        file."""
         self._files = max(1, self.used + len(self.closing))
 
     def recover(self) -> bool:
-        """Raise a lowered limit again; return whether it was lowered."""
+        """Raise a lowered limit on open files again; return whether the limit was
+        lowered."""
         if self._files >= self._most_files:
             return False
-        # Another part of the process may have had the files open.
+        # Another part of the process may have closed its files again.
         self._files = min(2 * self._files, self._most_files)
         return True

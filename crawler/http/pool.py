@@ -1,8 +1,8 @@
 """The connections of a transport: gives each request a connection.
 
-A free connection is given to one request at once. Otherwise the request waits, and a
-dial is started if the limits allow it. All changes are synchronous, so that a
-cancellation never finds a connection between two owners.
+If a connection is free, a request gets it at once. Otherwise the request waits, and a
+dial (a connection that is being opened) is started if the limits allow one. All changes
+are synchronous, so that a cancellation never finds a connection between two owners.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from crawler.http.transfer import Connection, Transfer
 
 __all__ = ["Pool"]
 
-#: HTTP/2 connections that may break the protocol before the origin falls back to
-#: HTTP/1.1.
+#: Number of an origin's HTTP/2 connections that must break the protocol before HTTP/1.1
+#: is used.
 _HTTP2_CHANCES = 2
 #: Seconds that a closed connection may keep its socket, to send the rest of its data.
 _GOODBYE_SECONDS = 3.0
@@ -41,9 +41,9 @@ class Pool:
     """All connections of a transport.
 
     Requests arrive by `submit`. Connections report by `released`, `has_room_again`,
-    `retired`, `lost` and `gone`. Over 15 methods, because transport, transfers,
-    connections and dials all meet here. The rest is in parts: origins, idle
-    connections, places, dials, TLS sessions.
+    `retired`, `lost` and `gone`. This class has over 15 methods, because transport,
+    transfers, connections and dials all meet here. Classes of their own keep the
+    origins, idle connections, limits, dials and TLS sessions.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Pool:
         self._dialler = Dialler(self, self._places, connect)
         self._sessions = TlsSessions()
         self._failed_reuse = FailedReuse()
-        #: Origins that wait until another origin's connection ends.
+        #: Origins that wait until another origin closes a connection, the longest wait
+        #: first.
         self._starved: OrderedDict[Origin, None] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -75,7 +76,7 @@ class Pool:
         self.options = options
         self._places.max_connections = options.max_connections
 
-    # Methods for requests
+    # Methods for transfers
 
     def submit(self, transfer: Transfer) -> None:
         """Send the transfer on a free connection, or queue it for one."""
@@ -108,15 +109,15 @@ class Pool:
             self.statistics.pool_waits += 1
 
     def send_again(self, transfer: Transfer) -> None:
-        """Send a transfer again that was not processed; its caller does not notice."""
+        """Send a transfer again on another connection; its caller does not notice."""
         self.statistics.resent += 1
         transfer.resent += 1
         transfer.wait_anew()
         self.submit(transfer)
 
     def failed_reuse(self, transfer: Transfer) -> None:
-        """Note that an idle connection failed a request that must not be repeated
-        automatically."""
+        """Note that a request failed on a dead idle connection, and must not be
+        repeated automatically."""
         self._failed_reuse.note(transfer)
 
     def forget(self, transfer: Transfer) -> None:
@@ -167,7 +168,7 @@ class Pool:
         else:
             self._close(connection)
 
-    # Methods for reports of connections
+    # Methods by which connections report changes
 
     def released(self, connection: Connection, *, is_fresh: bool = False) -> None:
         """Take back an HTTP/1.1 connection that is free."""
@@ -183,7 +184,10 @@ class Pool:
             self._idle.add(connection)
 
     def has_room_again(self, connection: Multiplexed) -> None:
-        """Use an HTTP/2 connection that accepts more streams, or has become idle."""
+        """Give waiting transfers to an HTTP/2 connection that accepts more streams.
+
+        If no stream is open afterwards, the connection is kept as an idle one.
+        """
         origin = connection.origin
         while (
             origin.waiting and connection.has_room and (first := origin.first_waiting())
@@ -198,7 +202,8 @@ class Pool:
                 self._idle.add(connection)
 
     def retired(self, connection: Multiplexed) -> None:
-        """Replace an HTTP/2 connection that opens no more streams."""
+        """Stop using an HTTP/2 connection that opens no more streams; start a dial if
+        transfers wait."""
         origin = connection.origin
         if connection in origin.http2:
             origin.http2.remove(connection)
@@ -206,7 +211,8 @@ class Pool:
         self._dialler.grow(origin)
 
     def lost(self, connection: Connection) -> None:
-        """Free the place of a connection that is closed or about to close."""
+        """Remove a connection that is closed or about to close, so that another one may
+        be opened."""
         places = self._places
         if connection not in places.open:
             return
@@ -224,7 +230,8 @@ class Pool:
         self._dialler.grow(origin)
 
     def gone(self, connection: Connection) -> None:
-        """Note that a connection's socket is closed, so that its file is free."""
+        """Note that a connection's socket is closed, so that its file descriptor is
+        free."""
         self.lost(connection)
         if self._places.closing.pop(connection, None) is not None:
             self.serve_starved()
@@ -234,8 +241,8 @@ class Pool:
         self.lost(connection)
 
     def http2_failed(self, origin: Origin) -> None:
-        """Count a connection that broke the protocol; after the second one HTTP/2 is
-        avoided."""
+        """Count an HTTP/2 connection that broke the protocol. After the second such
+        connection, use HTTP/1.1 with the origin."""
         origin.http2_failures += 1
         if origin.http2_failures >= _HTTP2_CHANCES:
             self.avoid_http2(origin)
@@ -249,10 +256,13 @@ class Pool:
         origin.is_http2 = False
         self.statistics.fallbacks += 1
 
-    # Sharing places among origins
+    # Sharing the limit on connections among origins
 
     def make_place(self) -> bool:
-        """Make room for another connection; if needed, close the oldest idle one."""
+        """Return whether another connection may be opened.
+
+        If the limits are reached, close the connection that has been idle for longest.
+        """
         places = self._places
         while not places.is_free:
             if not self._idle:
@@ -263,17 +273,19 @@ class Pool:
         return True
 
     def starve(self, origin: Origin) -> None:
-        """Let an origin wait until another origin's place is free."""
+        """Let an origin wait until another origin closes a connection."""
         self._starved[origin] = None
 
     def serve_starved(self) -> None:
-        """Start dials for origins that waited for a place."""
+        """Start dials for origins that waited until another origin closes a
+        connection."""
         while self._starved and self.make_place():
             origin, _ = self._starved.popitem(last=False)
             self._dialler.grow(origin)
 
     def _has_to_yield(self, origin: Origin) -> bool:
-        """Return whether another origin is next for a place that becomes free."""
+        """Return whether the origin must close its free connection, because another
+        origin waits to open one."""
         if not self._starved:
             return False
         if not origin.waiting:
@@ -288,7 +300,8 @@ class Pool:
     def _sweep(self, now: float) -> bool:
         """Close connections that were idle for too long; return False if none is left.
 
-        A closed connection keeps its socket until the peer has read the rest.
+        Also abort connections that were closed some seconds ago, if the peer has not
+        read the rest of their data.
         """
         while connection := self._idle.expired(now, self.options.keepalive):
             self._close(connection)
@@ -303,7 +316,8 @@ class Pool:
         return bool(self._idle or closing)
 
     def snapshot(self, lookups: int) -> Statistics:
-        """Return the current counters; `lookups` is the resolver's count."""
+        """Return the current counters. `lookups` is the resolver's number of name
+        lookups."""
         return msgspec.structs.replace(
             self.statistics,
             lookups=lookups,
@@ -334,6 +348,7 @@ def _start(connection: Connection, transfer: Transfer) -> None:
     try:
         connection.start(transfer)
     except httpx.LocalProtocolError as exc:
-        # The request cannot be written, and the connection does not know it yet.
+        # The request cannot be written. The connection has not begun it, so only the
+        # transfer fails.
         transfer.fail(exc)
         connection.rest()

@@ -1,7 +1,7 @@
 """Resolves names to addresses, with a cache and its own threads.
 
-The event loop's default threads are few and do all blocking work, so a few slow names
-would stop the rest. A name is never looked up twice at the same time.
+The event loop's default threads are few and do all blocking work, so a few slow lookups
+would block all other work. A name is never looked up twice at the same time.
 """
 
 import asyncio
@@ -25,16 +25,17 @@ __all__ = ["NameResolver", "Resolve"]
 #: Returns the addresses of a name in order of preference, or raises OSError.
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 
-#: A slow lookup holds a thread until the system's timeout; other names need threads,
-#: too.
+#: Maximum number of threads. A slow lookup occupies its thread until the system's
+#: timeout, and other lookups need threads meanwhile.
 _THREADS = 512
-#: An old answer is used if no new one arrives within this time (RFC 8767 section 5).
+#: An expired answer is used if no new answer arrives within this number of seconds (RFC
+#: 8767 section 5).
 _PATIENCE_SECONDS = 1.8
 _KEPT_NAMES = 10_000
 #: Seconds that an answer is cached: getaddrinfo does not return the TTL.
 _FOUND_SECONDS = 60.0
 _MISSING_SECONDS = 30.0
-#: Seconds that an old answer is used again if there is no new one (RFC 8767).
+#: Seconds that an expired answer is used again if there is no new answer (RFC 8767).
 _STALE_SECONDS = 5.0
 #: After this many names in a row without an answer, the resolver counts as unreachable.
 _AWAY_AFTER = 3
@@ -62,8 +63,8 @@ class NameResolver:
         self._kept: OrderedDict[str, tuple[float, _Answer]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Answer]] = {}
         self._threads: ThreadPoolExecutor | None = None
-        #: Whether any name was answered, and the number of names without an answer
-        #: since then.
+        #: Whether any lookup was ever answered, and names without an answer since the
+        #: last answer.
         self._has_answered = False
         self._unanswered: set[str] = set()
         #: Number of lookups so far, without those that the cache answered.
@@ -83,7 +84,8 @@ class NameResolver:
         return answer
 
     async def _awaited(self, host: str, task: "asyncio.Task[_Answer]") -> _Answer:
-        """Return the new answer, or after a while an old one."""
+        """Return the answer of the lookup; if it takes too long, return an expired
+        answer."""
         _, old = self._kept.get(host, (0.0, None))
         seconds = _PATIENCE_SECONDS if isinstance(old, tuple) else None
         try:
@@ -149,8 +151,8 @@ class NameResolver:
             self._kept.popitem(last=False)
 
     def _without_answer(self, host: str, exc: Exception) -> _Answer:
-        """Return an old answer if there is one, else raise the error; cache nothing
-        new."""
+        """Return an expired answer if there is one, else the error, which is not
+        cached."""
         if len(self._unanswered) < _AWAY_AFTER:
             self._unanswered.add(host)
         _, old = self._kept.get(host, (0.0, None))
@@ -175,7 +177,7 @@ class NameResolver:
 
 
 def _is_temporary(exc: Exception) -> bool:
-    """Return whether a failure says nothing about the name.
+    """Return whether a lookup failed without showing that the name is missing.
 
     Either no name server responded, or no file could be opened for the lookup.
     """

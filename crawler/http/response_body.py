@@ -18,14 +18,16 @@ DECODED = "crawler"
 
 
 class LowestRate(msgspec.Struct, frozen=True):
-    """The lowest rate of a body: bytes a second over a window of seconds."""
+    """The lowest allowed rate of a body: bytes a second, measured over a window of
+    seconds."""
 
     rate: int = 1000
     window: float = 30.0
 
 
 class FieldsHead:
-    """The fields of a head as received; httpx's Headers are built on first use."""
+    """The header fields of a response as received; httpx's Headers are built on first
+    use."""
 
     __slots__ = ("_by_name", "_fields", "_headers", "transferred")
 
@@ -65,7 +67,7 @@ class FieldsHead:
 
 
 class HeadersHead:
-    """A head that httpx has parsed."""
+    """The header fields of a response that httpx has parsed."""
 
     __slots__ = ("headers",)
 
@@ -127,7 +129,7 @@ class TransportBody:
 
 
 class ExchangeBody:
-    """The rest of an httpx response, read at most once; errors are FetchErrors."""
+    """The body from another transport, read at most once; errors are FetchErrors."""
 
     def __init__(
         self, answer: httpx.Response, bounds: Bounds, pace: LowestRate
@@ -187,8 +189,8 @@ class ExchangeBody:
             await self.aclose()
 
     def _check_pace(self) -> None:
-        """Check the rate in each window separately: an early burst does not excuse a
-        stall."""
+        """Check the rate in each time window separately, so that a fast beginning does
+        not hide a later stall."""
         now, pace = time.monotonic(), self._pace
         if now - self._marked < pace.window:
             return

@@ -15,8 +15,9 @@ __all__ = ["NEVER", "TimeoutWheel", "Watched"]
 NEVER = float("inf")
 
 _INTERVAL = 0.1
-#: Maximum number of seconds that one step counts. While the process did not run
-#: (stopped, swapped out, a blocking callback), responses waited in the socket's buffer.
+#: Maximum number of seconds that one step counts. While the process does not run
+#: (stopped, swapped out, a blocking callback), responses wait in the socket's buffer,
+#: so this time must not cause timeouts.
 _LONGEST_STEP = 1.0
 
 
@@ -37,7 +38,7 @@ class LoopClock(Protocol):
 class Watched(Protocol):
     """An object whose due time the wheel checks."""
 
-    #: The wheel's time at which `expire` is called.
+    #: The clock's time at which `expire` is called.
     due: float
 
     def expire(self, now: float) -> None: ...
@@ -46,7 +47,8 @@ class Watched(Protocol):
 class TimeoutWheel:
     """A clock that moves in steps and calls due objects; it stops when unused.
 
-    `sweep` is called once a second; the clock continues while it returns True.
+    `sweep` is called once a second. The clock continues while objects are watched, or
+    `sweep` returns True.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class TimeoutWheel:
         sweep: Callable[[float], bool],
         running_loop: Callable[[], LoopClock] = asyncio.get_running_loop,
     ) -> None:
-        #: Seconds since the first start, as of the last step.
+        #: The clock's time in seconds, as of its last step.
         self.now = 0.0
         self._sweep = sweep
         self._running_loop = running_loop

@@ -20,18 +20,19 @@ __all__ = [
     "was_refused_by",
 ]
 
-#: A PEM file; or a certificate, its key, and the key's password.
+#: A PEM file with certificate and key; or a file with the certificate, one with its
+#: key, and the key's password.
 CertificateFiles = str | tuple[str, str] | tuple[str, str, str]
 
-#: The word that OpenSSL's alerts contain in Python.
+#: The word that the `reason` of an ssl.SSLError contains if OpenSSL received an alert.
 _ALERT = "ALERT"
 
 
 def tls_context(
     verify: ssl.SSLContext | str | bool = True, cert: CertificateFiles | None = None
 ) -> ssl.SSLContext:
-    """Return a context that trusts the usual authorities, those of a file, or all
-    servers.
+    """Return a TLS context that trusts the usual certificate authorities, those in a
+    file, or all servers.
 
     It offers OpenSSL's own list of ciphers. Python's list lacks ciphers of TLS 1.2 that
     some servers need and that browsers and curl offer. A given context is returned
@@ -52,10 +53,10 @@ def tls_context(
 def made_when_needed(
     verify: ssl.SSLContext | str | bool = True, cert: CertificateFiles | None = None
 ) -> Callable[[], ssl.SSLContext]:
-    """Return a function that returns the context.
+    """Return a function that returns the TLS context.
 
-    The usual authorities are read at its first call, which takes 20 ms. Named files are
-    read, and so checked, at once.
+    The usual certificate authorities are read at its first call, because this takes 20
+    ms. Named files are read at once, so that errors in them are raised here.
     """
     if verify is True and cert is None:
         return cache(tls_context)
@@ -64,7 +65,7 @@ def made_when_needed(
 
 
 def add_certificate(context: ssl.SSLContext, cert: CertificateFiles) -> None:
-    """Use this certificate for servers that require one."""
+    """Use this client certificate for servers that require one."""
     file, key, password = (*((cert,) if isinstance(cert, str) else cert), None, "")[:3]
     # With None OpenSSL would ask for the password on the terminal.
     context.load_cert_chain(file, key, password or "")

@@ -1,9 +1,10 @@
 """One request in flight, from the wait for a connection to the last byte of its
 response.
 
-The pool finds a connection for the transfer, the connection fills it, its clock ends it
-after a timeout, and the caller awaits its head. Every change of its state is
-synchronous, so that a cancellation finds it consistent.
+The pool finds a connection for the transfer, and the connection fills in the response.
+The transfer's clock ends the transfer after a timeout. The caller awaits the head.
+Every change of the transfer's state is synchronous, so that a cancellation finds a
+consistent state.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = ["Connection", "Fields", "Transfer", "TransferHome"]
 Fields = list[tuple[bytes, bytes]]
 
 _IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
-#: Maximum number of times that a request is sent again because its connection failed.
+#: Maximum number of times that one request is sent again because its connection failed.
 _MAX_RESENT = 2
 
 
@@ -80,8 +81,9 @@ class TransferHome(Protocol):
 class Transfer:
     """A request, and as much of its response as has arrived.
 
-    Over 15 methods and 12 attributes: connection, caller and pool each need a few.
-    Another object for each request would cost one percent of its time.
+    This class has over 15 methods and 12 attributes, because connection, caller and
+    pool each need a few. Another object for each request would cost one percent of the
+    request's time.
     """
 
     __slots__ = (
@@ -125,13 +127,14 @@ class Transfer:
         self.body = Body(self)
         self.connection: Connection | None = None
         self.network_stream: Connection | None = None
-        #: The connection's own state of this transfer.
+        #: The connection's own state of this transfer: with HTTP/2, its stream.
         self.stream: object = None
-        #: Done when a streamed request body may be sent; None if there is none.
+        #: Done when a streamed request body may be sent; None if the request has no
+        #: such body.
         self.started: asyncio.Future[None] | None = None
         self.status = 0
         self.fields: Fields = []
-        #: Fields of the head that described the encoded body.
+        #: The response's header fields that described the body before decoding.
         self.original: dict[str, str | int | None] = {}
         self.http_version = b"HTTP/1.1"
         self.reason_phrase = b""
@@ -143,16 +146,18 @@ class Transfer:
         #: The HTTP/2 error of the peer because of which the request was sent again.
         self.first_error: Exception | None = None
         self.refused = 0
-        #: Whether a limit made the request wait.
+        #: Whether the request has waited because of a limit on connections.
         self.has_waited = False
-        #: Whether an idle connection is not accepted, because one has just failed.
+        #: Whether the transfer needs a new connection, because an idle one has just
+        #: failed.
         self.wants_fresh = False
         self._home = home
         limits: dict[str, float | None] | None = request.extensions.get("timeout")
         self.clock = TransferClock(self, limits, options, home.ticker)
 
     def shown_fields(self) -> Fields:
-        """Return the head's fields, without those of an encoding that was decoded."""
+        """Return the response's header fields, without those about an encoding that was
+        decoded."""
         if not self.original:
             return self.fields
         return [field for field in self.fields if field[0].lower() not in _ENCODED]
@@ -166,8 +171,8 @@ class Transfer:
     def is_unanswered(self) -> bool:
         """Whether the request could be sent again.
 
-        It can if all of it is in memory, no head of a response has arrived, and it was
-        not sent too often.
+        This needs a request that is in memory as a whole and was not sent too often,
+        and no response's head.
         """
         return (
             not self.head.done()
@@ -179,11 +184,12 @@ class Transfer:
     def may_be_sent_again(self) -> bool:
         """Whether the request may be sent again without asking the caller.
 
-        It may if it `is_unanswered` and its method is idempotent (RFC 9110 9.2.2).
+        This needs a request that `is_unanswered`, with an idempotent method (RFC 9110
+        section 9.2.2).
         """
         return self.is_unanswered and self.request.method in _IDEMPOTENT
 
-    # Methods for the connection
+    # Methods that the connection calls
 
     def begin(self, connection: Connection) -> None:
         """Note that the request is being written."""
@@ -272,7 +278,7 @@ class Transfer:
         self.connection = None
         self.clock.stop()
 
-    # Methods for the caller
+    # Methods that the caller and the clock call
 
     def consumed(self, size: int) -> None:
         """Note that the consumer has read this many received bytes."""
@@ -293,7 +299,8 @@ class Transfer:
             self._home.forget(self)
 
     def stop(self, error: Exception, *, timed_out: bool = False) -> None:
-        """End the transfer from the crawl's side, with an error for the caller."""
+        """End the transfer although its connection could continue, such as after a
+        timeout. The caller receives the error."""
         if self.is_done:
             return
         if self.head.done():

@@ -74,14 +74,14 @@ class TransferClock:
         self._limits = _NO_LIMITS if limits is None else limits
         self._options = options
         self._ticker = ticker
-        #: The wheel's time of the last progress in the current phase.
+        #: The timeout wheel's time of the last progress in the current phase.
         self._since = now = ticker.now
         self._rate_due, self._rate_mark = NEVER, 0
         self._unsent: Callable[[], int] | None = None
         self._left_unsent = 0
         total = self._limits.get("total", options.timeouts.total)
         self._deadline = NEVER if total is None else now + total
-        #: The wheel's time at which `expire` is called.
+        #: The timeout wheel's time at which `expire` is called.
         self.due = self._deadline
         ticker.watch(self)
 
@@ -113,8 +113,8 @@ class TransferClock:
         self.due = due if due < self._rate_due else self._rate_due
 
     def watch_unsent(self, unsent: Callable[[], int]) -> None:
-        """Note that the system sends the request; `unsent` returns how many bytes are
-        left."""
+        """Note that the rest of the request is in the socket's buffer. `unsent` returns
+        how many bytes are left there."""
         self._unsent, self._left_unsent = unsent, unsent()
 
     def note_progress(self) -> None:
@@ -137,8 +137,8 @@ class TransferClock:
         self._transfer = None
 
     def expire(self, now: float) -> None:
-        """Handle a due time: find out which limit it was, and whether the transfer must
-        end."""
+        """Check the limit that applies now; end the transfer if the limit is
+        exceeded."""
         transfer = self._transfer
         if transfer is None:
             return
@@ -164,7 +164,7 @@ class TransferClock:
         if seconds is not None and now >= self._since + seconds:
             transfer.stop(error, timed_out=True)
         else:
-            # After the dial another limit applies, so check again soon.
+            # Once the connection is open, another limit applies, so check again soon.
             left = 1.0 if seconds is None else min(1.0, self._since + seconds - now)
             self._wait_until(now, left)
 

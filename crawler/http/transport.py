@@ -62,7 +62,8 @@ class Transport(httpx.AsyncBaseTransport):
             response = await client.get("https://books.example/")
 
     Timeouts are httpx's, in `request.extensions["timeout"]`, with one more: "total".
-    `verify` is a context, a file of certificates to trust, or whether to check them.
+    `verify` is a TLS context, a file of certificates to trust, or whether to check
+    certificates.
 
     - `extensions["proxy"]` sends a request through a proxy.
     - `extensions["bounds"]` sets other `Bounds` for its body.
@@ -86,7 +87,7 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> None:
         protocols = ["h2"] * http2 + ["http/1.1"] * http1
         if not protocols:
-            raise ValueError("A transport speaks HTTP/1.1, HTTP/2 or both")
+            raise ValueError("A Transport needs http1=True, http2=True or both")
         context = made_when_needed(verify, cert)
         self._has_default_options = options is _DEFAULT_OPTIONS
         self._resolver = NameResolver(options.resolve)
@@ -106,7 +107,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def exchange(self, request: httpx.Request) -> Transfer:
         """Send the request, and return the transfer once its head has arrived.
 
-        The same as `handle_async_request`, without httpx's Response around it.
+        This is `handle_async_request` without the cost of httpx's Response.
         """
         if self._has_default_options and (given := request.extensions.get("limits")):
             self._adopt(given)
@@ -150,7 +151,9 @@ class Transport(httpx.AsyncBaseTransport):
         scheme, host = url.scheme, url.raw_host.decode("ascii")
         default = _DEFAULT_PORTS.get(scheme)
         if default is None or not host:
-            raise httpx.UnsupportedProtocol(f"{url} is neither http:// nor https://")
+            raise httpx.UnsupportedProtocol(
+                f"The URL {url} is neither http:// nor https://"
+            )
         port = url.port or default
         partition = extensions.get("partition", "")
         given = extensions.get("proxy", self._proxy)
@@ -181,8 +184,8 @@ class Transport(httpx.AsyncBaseTransport):
         connection.send_end(transfer)
 
     async def look_up(self, host: str) -> None:
-        """Look up a name, and cache its addresses for a minute. DnsError if it has
-        none."""
+        """Look up a host name, and cache its addresses for a minute. DnsError if the
+        name has no address."""
         await self._resolver.addresses(host)
 
     def statistics(self) -> Statistics:
@@ -193,7 +196,8 @@ class Transport(httpx.AsyncBaseTransport):
         """Close all connections; requests in flight fail."""
         await self._pool.aclose()
         self._resolver.close()
-        # The loop calls `connection_lost` in its next turns; for TLS a little later.
+        # The event loop calls `connection_lost` in its next iterations, for TLS a
+        # little later.
         for _ in range(5):
             await asyncio.sleep(0)
 

@@ -56,7 +56,7 @@ def test_a_wrong_checksum_is_an_error(name: str, compress: Compress) -> None:
     for place in (-1, -4):
         broken = bytearray(wire)
         broken[place] ^= 0xFF
-        with pytest.raises(httpx.DecodingError, match="check"):
+        with pytest.raises(httpx.DecodingError, match="does not match"):
             decoded([name], bytes(broken))
 
 
@@ -85,7 +85,7 @@ def test_every_gzip_header_is_read(
 def test_a_gzip_header_without_end_is_an_error() -> None:
     header = bytes((0x1F, 0x8B, 8, 8)) + bytes(6)
 
-    with pytest.raises(httpx.DecodingError, match="header is too long"):
+    with pytest.raises(httpx.DecodingError, match="the gzip header is over"):
         decoded(["gzip"], header, *[b"name" * 1000] * 100)
 
 

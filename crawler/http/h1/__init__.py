@@ -1,1 +1,1 @@
-"""HTTP/1.1 over httptools (RFC 9112)."""
+"""HTTP/1.1 connections (RFC 9112); the parser is httptools."""

@@ -32,13 +32,13 @@ _MAX_INFORMATIONAL = 16
 #: chunks, but not endless chunk extensions or empty lines.
 _MAX_OVERHEAD = 16
 _ALLOWANCE = 128 * 1024
-#: If the rest of a body is at least this long, it bypasses the parser. The parser
+#: If at least this many bytes of a body are missing, they bypass the parser. The parser
 #: cannot be used afterwards.
 _RAW_BYTES = 512 * 1024
 
 
 class AnswerHead(NamedTuple):
-    """The final head of a response."""
+    """The head of a final response: one that is not informational (1xx)."""
 
     status: int
     reason: bytes
@@ -54,8 +54,9 @@ class AnswerReader:
         body = reader.feed(data)        # then check: new_head, error, is_ended
         reader.forget()                 # before the next response, unless it is_spent
 
-    Over 15 methods and 12 attributes: they are the state of one message. Moving a part
-    into another object would cost each response one percent of its time.
+    This class has over 15 methods and 12 attributes, because they all belong to the
+    state of one response. Moving some of them into another object would cost each
+    response one percent of its time.
     """
 
     __slots__ = (
@@ -110,16 +111,17 @@ class AnswerReader:
         self.new_head: AnswerHead | None = None
         #: Where the body ends; None until the head is complete.
         self.framing: Framing | None = None
-        #: Why the response cannot be read; None if it can.
+        #: Why the response cannot be read; None if there is no error.
         self.error: Exception | None = None
         self.is_ended = False
         self.keeps_alive = False
-        #: Whether bytes arrived that belong to no response; then the next one cannot be
-        #: trusted.
+        #: Whether bytes arrived that belong to no response. Then the next response on
+        #: this connection cannot be trusted.
         self.is_faulty = False
 
     def let_go(self) -> None:
-        """Free the parser, which refers to this reader; nothing is read afterwards."""
+        """Free the parser, to end the reference cycle between parser and reader. The
+        reader cannot read afterwards."""
         self._parser = None
 
     @property
@@ -135,7 +137,7 @@ class AnswerReader:
         return isinstance(chunks, ChunkReader) and chunks.has_last_chunk
 
     def feed(self, data: bytes) -> bytes:
-        """Read the next bytes; return the part of the body in them."""
+        """Read the next bytes; return the part of the body that they contain."""
         if self._past_parser is not None:
             self._feed_past_parser(self._past_parser, data)
         else:
@@ -161,7 +163,7 @@ class AnswerReader:
             self._start += data
         try:
             if self._is_broken:
-                raise httptools.HttpParserError("The head is malformed")
+                raise httptools.HttpParserError("The response's head is malformed")
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             if not self._goes_on_after(len(data)):
@@ -181,7 +183,8 @@ class AnswerReader:
         return may_go_on or self._read_leniently(added)
 
     def _go_on_in_chunks(self) -> None:
-        """Read these chunks again and all later ones, without the parser.
+        """Read the chunks of the body without the parser, beginning with the first byte
+        after the head.
 
         The parser refuses some chunks that browsers accept, and does not say where it
         stopped.
@@ -232,7 +235,10 @@ class AnswerReader:
         return True
 
     def _check_rest(self) -> None:
-        """Let a long body bypass the parser; refuse a body that is not allowed."""
+        """Let the rest of a long body bypass the parser.
+
+        Refuse a chunked body if its chunks carry too little data.
+        """
         framing, size = self.framing, self._body_size
         if self._overhead > _ALLOWANCE + _MAX_OVERHEAD * size:
             self.error = UnreadableError(
@@ -331,7 +337,10 @@ class AnswerReader:
 
 
 def _new_parser(reader: AnswerReader, *, lenient_headers: bool = False) -> Any:
-    """Return a parser; a lenient one accepts control characters in values."""
+    """Return a parser that calls this reader.
+
+    With `lenient_headers` it accepts control characters in header values.
+    """
     parser = httptools.HttpResponseParser(reader)
     # Browsers accept a lone LF as line end; a lone CR stays an error.
     parser.set_dangerous_leniencies(

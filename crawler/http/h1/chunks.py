@@ -1,7 +1,8 @@
 """Reads chunked bodies (RFC 9112 section 7.1) as leniently as curl and browsers do.
 
-Spaces or an extension may follow a size, and a line may end with LF alone. llhttp
-refuses some of these bodies, and does not say where it stopped. No I/O, no clock.
+Spaces or an extension may follow a chunk's size, and a line may end with LF alone.
+llhttp refuses some of these bodies, and does not say where it stopped. No I/O, no
+clock.
 """
 
 import re
@@ -11,12 +12,14 @@ from crawler.web.lazy_regex import lazy_regex
 
 __all__ = ["ChunkReader"]
 
-#: A size, and what may follow it: spaces, an extension.
+#: The line before a chunk: its size in hexadecimal, then spaces or an extension.
 _SIZE_LINE = lazy_regex(rb"([0-9A-Fa-f]{1,15})(?:[ \t;].*)?", re.DOTALL)
 _BLANKS = b" \t\r"
-#: Maximum length of a line with its extension; a longer one is an error.
+#: Maximum length of a line between chunks, with its extension; a longer line is an
+#: error.
 _MAX_LINE = 16 * 1024
-#: Lines seen before, and their sizes, because one-byte chunks come by the thousand.
+#: Cache of the lines before chunks, and the sizes in them: some servers send thousands
+#: of one-byte chunks.
 _known_sizes: dict[bytes, int] = {}
 
 
@@ -78,7 +81,9 @@ class ChunkReader:
             end = find(b"\n", at)
             if end < 0:
                 if len(data) - at > _MAX_LINE:
-                    raise UnreadableError("A line between the chunks is too long")
+                    raise UnreadableError(
+                        f"A line between the body's chunks is over {_MAX_LINE:,} bytes"
+                    )
                 break
             line, at = data[at:end], end + 1
             if self._is_behind_chunk or self.has_last_chunk:
@@ -89,10 +94,11 @@ class ChunkReader:
         return pieces
 
     def _take_line(self, line: bytes) -> None:
-        """Read a line that is not a chunk's size."""
+        """Read a line that is not a chunk's size: the empty line after a chunk, or a
+        trailer."""
         is_empty = not line.strip(_BLANKS)
         if self._is_behind_chunk and not is_empty:
-            raise UnreadableError("A chunk is longer than its size")
+            raise UnreadableError("A chunk of the body is longer than its size says")
         if self._is_behind_chunk:
             self._is_behind_chunk = False
         elif is_empty:
@@ -103,7 +109,9 @@ class ChunkReader:
     def _size(self, line: bytes) -> int:
         found = _SIZE_LINE.fullmatch(line.rstrip(_BLANKS))
         if found is None:
-            raise UnreadableError(f"{line[:20]!r} is not a chunk size")
+            raise UnreadableError(
+                f"The chunked body has {line[:20]!r} in place of a chunk's size"
+            )
         size = int(found[1], 16)
         if not size:
             self.has_last_chunk = True
@@ -117,9 +125,11 @@ class ChunkReader:
         self._trailer_bytes += len(line)
         if self._trailers > self._max_trailers:
             raise HeaderTooLargeError(
-                f"There are over {self._max_trailers:,} trailers (max_header_count)"
+                f"There are over {self._max_trailers:,} trailers "
+                "(http.max_header_count)"
             )
         if self._trailer_bytes > self._max_trailer_bytes:
             raise HeaderTooLargeError(
-                f"The trailers are over {self._max_trailer_bytes:,} bytes (max_headers)"
+                "The trailers are over "
+                f"{self._max_trailer_bytes:,} bytes (http.max_headers)"
             )

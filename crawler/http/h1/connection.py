@@ -23,9 +23,10 @@ from crawler.http.transfer import Transfer, TransferHome
 
 __all__ = ["Http1Connection"]
 
-#: An abandoned body is read to its end if at most this many bytes are missing, which
-#: costs less than a new connection; but only for this many seconds. A chunked body does
-#: not say how much is missing: at most this many bytes of it are read.
+#: If the crawl abandons a body, its rest is read if at most _DRAINED_BYTES are missing,
+#: because this costs less than a new connection. It is read for at most
+#: _DRAINED_SECONDS. A chunked body does not say how much is missing, so at most
+#: _DRAINED_BYTES of it are read.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 2.0
 
@@ -47,8 +48,8 @@ class Http1Home(TransferHome, Protocol):
 class Http1Connection(asyncio.Protocol):
     """Carries one transfer at a time, and is idle in the pool in between.
 
-    Over 15 methods, because three interfaces meet here: the pool's and the transfer's
-    (13 methods) and asyncio's (6). The reader parses the bytes.
+    This class has over 15 methods, because three interfaces meet here: those of the
+    pool and of the transfer (13 methods), and that of asyncio (6).
     """
 
     __slots__ = (
@@ -73,14 +74,14 @@ class Http1Connection(asyncio.Protocol):
         self._home = home
         self._ticker: TimeoutWheel = home.ticker
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        #: Created for the first request, and again after it was freed.
+        #: Created for the first request, and again for the first request after `slim`.
         self._reader: AnswerReader | None = None
         self._transfer: Transfer | None = None
         self._is_reused = False
         self._is_paused = False
         self._writable: asyncio.Future[None] | None = None
-        #: Missing bytes of an abandoned body that is read to its end; negative: none
-        #: is.
+        #: Missing bytes of the abandoned body that is being read to its end; negative
+        #: if there is no such body.
         self._drain_left = -1
 
     # Called by the pool and by transfers
@@ -179,8 +180,8 @@ class Http1Connection(asyncio.Protocol):
         self._home.released(self)
 
     def slim(self) -> None:
-        """Free the memory that the next request can create again: the connection may be
-        idle for long."""
+        """Free memory, because the connection may be idle for long. The next request
+        allocates it again."""
         self._free_reader()
 
     def _free_reader(self) -> None:
@@ -245,7 +246,7 @@ class Http1Connection(asyncio.Protocol):
         if reader.error is not None:
             self._fail(reader.error)
         elif transfer is None and self._drain_left < 0:
-            # the transfer was abandoned, or more bytes arrived than were missing
+            # the transfer was abandoned, or more bytes arrived than its body has
             self.abort()
         elif reader.is_ended:
             self._finish(reader)
@@ -282,7 +283,8 @@ class Http1Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _finish(self, reader: AnswerReader) -> None:
-        """End a complete response: free its caller, then the connection."""
+        """End a complete response: wake its caller, then return the connection to the
+        pool or close the connection."""
         transfer, self._transfer = self._transfer, None
         may_stay = reader.keeps_alive and not reader.is_faulty
         if transfer is not None:
@@ -315,7 +317,7 @@ class Http1Connection(asyncio.Protocol):
             transfer.fail(error)
 
     def eof_received(self) -> None:
-        """Handle the end of the input; it also ends a body without a length."""
+        """Handle the end of the input, which also ends a body without a length."""
         transfer, reader = self._transfer, self._reader
         if transfer is None or reader is None:
             self._home.lost(self)
@@ -353,7 +355,7 @@ class Http1Connection(asyncio.Protocol):
         transfer.fail(self._why_lost(reader, exc))
 
     def _why_lost(self, reader: AnswerReader, exc: Exception | None) -> Exception:
-        """Return the error that the loss of the connection means for its transfer."""
+        """Return the error for the transfer whose connection was lost."""
         error: Exception
         if reader.framing is not None:
             error = TruncatedError("The body ends too early")

@@ -27,7 +27,8 @@ __all__ = [
 Field = tuple[bytes, bytes]
 
 _END_OF_HEAD = lazy_regex(rb"\r?\n\r?\n")
-#: The only bytes for which readers disagree on where a line or field ends.
+#: NUL, and CR without LF. Only for these bytes, HTTP parsers disagree on where a line
+#: or a field ends.
 _FATAL = lazy_regex(rb"\0|\r(?=[^\n])")
 _BLANK_START = b" \t\r\n"
 #: "ICY 200 OK", from Shoutcast, counts as HTTP/1.0.
@@ -48,7 +49,7 @@ def request_head(request: httpx.Request) -> bytes:
 def forwarded_head(request: httpx.Request, fields: Sequence[Field]) -> bytes:
     """Return the head of a request that a proxy passes on (RFC 9112 section 3.2.2).
 
-    The target is in absolute-form; `fields` are for the proxy.
+    The target is in absolute-form. `fields` are header fields for the proxy itself.
     """
     url = request.url
     own = {name.lower() for name, _ in fields}
@@ -61,15 +62,18 @@ def _head(request: httpx.Request, target: bytes, fields: tuple[Field, ...]) -> b
     method = request.method.encode("ascii", "replace")
     if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(method)):
         raise httpx.LocalProtocolError(
-            "The method or the URL has a space or a control character; escape it"
+            f"The method {request.method!r} or the URL {target[:100]!r} has a space "
+            "or a control character; escape it"
         )
     return b"%b %b HTTP/1.1\r\n%b" % (method, target, _field_lines(fields))
 
 
 @lru_cache(maxsize=256)
 def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return the lines of these fields; cached, because requests to a host share most
-    fields."""
+    """Return these header fields as lines of bytes.
+
+    The result is cached, because requests to a host have mostly equal fields.
+    """
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])
     if (
         lines.count(b"\n") != len(fields)
@@ -77,13 +81,15 @@ def _field_lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
         or b"\0" in lines
     ):
         raise httpx.LocalProtocolError(
-            "A header has a CR, LF or NUL, which would split it; remove it"
+            "A header of the request has a CR, LF or NUL, which would split it; "
+            "remove this character"
         )
     return lines + b"\r\n"
 
 
 class Framing:
-    """Where a message ends, and which encodings it has, according to its fields."""
+    """Where a message ends, and which encodings it has, according to its header
+    fields."""
 
     __slots__ = ("encodings", "is_chunked", "is_closing", "length")
 
@@ -96,8 +102,8 @@ class Framing:
 
 
 def framing_of(fields: Fields) -> Framing:
-    """Read the fields that matter for the connection. UnreadableError if the end is
-    unclear."""
+    """Return where a message ends, and its encodings. UnreadableError if its header
+    fields leave the end unclear."""
     framing = Framing()
     codings: list[bytes] = []
     for name, value in fields:
@@ -123,7 +129,10 @@ def _add_transfer_codings(framing: Framing, names: list[bytes]) -> None:
     # 6.1).
     others = names[:-1] if framing.is_chunked else names
     if b"chunked" in others:
-        raise UnreadableError("Transfer-Encoding: chunked is not the last coding")
+        raise UnreadableError(
+            '"chunked" is not the last coding in Transfer-Encoding'
+            " (RFC 9112 section 6.1)"
+        )
     framing.encodings += others
 
 
@@ -159,7 +168,7 @@ def _transfer_codings(values: Iterable[bytes]) -> list[bytes]:
 def body_start(received: bytes, since: int = 0) -> int | None:
     """Return where the first head ends; None if its empty line has not arrived.
 
-    The bytes before `since` were searched before.
+    An earlier call has already searched the bytes before `since`.
     """
     # Empty lines before a head are ignored (RFC 9112 section 2.2).
     skipped = len(received) - len(received.lstrip(b"\r\n"))
@@ -168,7 +177,8 @@ def body_start(received: bytes, since: int = 0) -> int | None:
 
 
 def may_be_repaired(received: bytes, since: int = 0) -> bool:
-    """Return whether this may become a head that `repaired_head` can read."""
+    """Return whether the received bytes may be the beginning of a head that
+    `repaired_head` can read."""
     if _FATAL.search(received, max(0, since - 1)):
         return False
     first, is_here, _ = received.lstrip(_BLANK_START).partition(b"\n")
@@ -181,10 +191,10 @@ def may_be_repaired(received: bytes, since: int = 0) -> bool:
 def repaired_head(received: bytes) -> bytes | None:
     """Return a strict version of a head that was refused, and the bytes after it.
 
-    None if it cannot be repaired. It is read as browsers do: folded lines are joined
-    (RFC 9112 section 5.2), spaces after a name are removed (5.1), and lines that are
-    not fields are skipped. A Content-Length beside Transfer-Encoding is ignored (6.3).
-    The connection is not used again afterwards.
+    None if the head cannot be repaired. The head is read as browsers do: folded lines
+    are joined (RFC 9112 section 5.2), spaces after a name are removed (5.1), and lines
+    that are not fields are skipped. A Content-Length beside Transfer-Encoding is
+    ignored (6.3). The connection is not used again afterwards.
     """
     start = body_start(received)
     if start is None or _FATAL.search(received, 0, start):
@@ -226,7 +236,10 @@ def _unfolded(lines: Iterable[bytes]) -> Fields:
 
 
 def _with_one_framing(fields: Fields) -> Fields | None:
-    """Return the fields with one body length; None if they contradict each other."""
+    """Return the header fields, with at most one length of the body.
+
+    None if the fields contradict each other.
+    """
     lengths: set[bytes] = set()
     codings: list[bytes] = []
     others: Fields = []

@@ -4,7 +4,8 @@ __all__ = ["RawReader"]
 
 
 class RawReader:
-    """Reads the rest of a body as it arrives, and keeps the bytes after it."""
+    """Reads the rest of a body as it arrives, and keeps bytes that arrive after the
+    body's end."""
 
     __slots__ = ("_left", "surplus")
 

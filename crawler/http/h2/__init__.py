@@ -1,6 +1,6 @@
 """HTTP/2 (RFC 9113); connection.py describes its modules.
 
-The modules are imported only with the first HTTP/2 connection.
+These modules are imported only when the first HTTP/2 connection is opened.
 """
 
 from __future__ import annotations

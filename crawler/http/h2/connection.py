@@ -64,12 +64,14 @@ class Http2Home(TransferHome, Protocol):
     def avoid_http2(self, origin: Origin) -> None: ...
 
 
-# Over 12 attributes: each is one of the parts listed at the top of this file.
+# This class has over 12 attributes, because each part listed at the top of this file is
+# one of them.
 class Http2Connection(asyncio.Protocol):
-    """Carries as many transfers as the peer allows.
+    """One connection, which carries as many transfers at a time as the peer allows.
 
-    Over 15 methods, because four interfaces meet here: the pool's and the transfer's
-    (14 methods), asyncio's (6), keep-alive's (3), and those of the parts above (4).
+    This class has over 15 methods, because several interfaces meet here: those of the
+    pool and the transfer (14 methods), of asyncio (6), of keep-alive (3), and of the
+    other parts (4).
     """
 
     def __init__(self, home: Http2Home, origin: Origin) -> None:
@@ -77,7 +79,7 @@ class Http2Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.max_header_bytes = home.options.max_header_bytes
         self.max_header_count = home.options.max_header_count
-        #: Whether open streams may finish, but no new ones are opened.
+        #: Whether open streams may finish, but no new streams are opened.
         self.is_retired = False
         self._is_closed = False
         self._home = home
@@ -87,7 +89,7 @@ class Http2Connection(asyncio.Protocol):
         self._encoder = FieldEncoder()
         #: The beginning of a frame whose rest has not arrived.
         self._received = b""
-        # Created with the transport, in `connection_made`.
+        # These four are set in `connection_made`.
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._outbox: WriteBuffer = None  # type: ignore[assignment]
         self._endings: StreamEndings = None  # type: ignore[assignment]
@@ -186,11 +188,13 @@ class Http2Connection(asyncio.Protocol):
             self._outbox.write(frames.data(stream.id, b"", is_last=True))
 
     def rest(self) -> None:
-        """Report to the pool that a request could not be written."""
+        """Report to the pool that a request could not be written, so that another
+        request may use the connection."""
         self.has_room_again()
 
     def slim(self) -> None:
-        """Do nothing: the peer also keeps the state of an idle connection."""
+        """Free no memory: the state of the connection, such as the HPACK tables, must
+        stay equal to the peer's."""
 
     # Receiving bytes (section 4.1)
 
@@ -216,7 +220,7 @@ class Http2Connection(asyncio.Protocol):
             self.has_room_again()
 
     def has_room_again(self) -> None:
-        """Tell the pool that a stream may be free."""
+        """Report to the pool that another stream may be opened."""
         self._home.has_room_again(self)
 
     def ping(self) -> None:
@@ -308,7 +312,8 @@ class Http2Connection(asyncio.Protocol):
         del self._frames, self._endings
 
     def _lose(self, error: Exception) -> None:
-        """Send the requests again on other connections, if they may be sent again."""
+        """End the connection. Its requests are sent again on other connections if
+        possible, or else fail."""
         self.is_retired = self._is_closed = True
         self._home.ticker.unwatch(self._endings)
         self._pulse.stop()

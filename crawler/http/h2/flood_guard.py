@@ -1,8 +1,8 @@
 """Limits frames of an HTTP/2 peer that bring no progress (RFC 9113 section 10.5).
 
-Every frame uses up a part of an allowance. Progress refills it: a head, a piece of body
-sent, body bytes in either direction. So a flood of any kind of frame ends the
-connection.
+Each connection has an allowance of frames, and every frame uses up a part of it.
+Progress refills the allowance: a head, a piece of body sent, body bytes in either
+direction. So a flood of any kind of frame ends the connection.
 """
 
 from crawler.http.h2.codes import ErrorCode
@@ -20,10 +20,11 @@ FRAMES_FOR_HEAD = 50
 #: Frames earned by each piece of body sent, since some peers send several window
 #: updates for it.
 FRAMES_FOR_PIECE = 4
-#: A frame costs as much as this many body bytes. With this limit 32 MiB in small frames
-#: take seconds of CPU time; without it, frames of 16 bytes took a minute.
+#: Number of body bytes that earn one frame. With this limit, a body of 32 MiB in small
+#: frames takes seconds of CPU time; without it, such a body in frames of 16 bytes took
+#: a minute.
 BYTES_FOR_FRAME = 64
-#: This many compressed bytes of a header block take as long to read as a frame.
+#: Number of compressed bytes of a header block that take as long to read as one frame.
 BLOCK_BYTES_FOR_FRAME = 16
 _MOST = 4_000
 
@@ -37,12 +38,14 @@ class FloodGuard:
         self._left: float = _MOST
 
     def spend(self, count: float) -> None:
-        """Count frames, or work of the same cost. Too many are a connection error."""
+        """Take frames, or work of the same cost, from the allowance. FrameError if
+        nothing is left."""
         self._left -= count
         if self._left < 0:
             raise FrameError(
                 ErrorCode.ENHANCE_YOUR_CALM,
-                f"Over {_MOST:,} frames without progress (RFC 9113 section 10.5)",
+                f"The server sent over {_MOST:,} frames without progress "
+                "(RFC 9113 section 10.5)",
             )
 
     def earn(self, count: float) -> None:

@@ -15,30 +15,32 @@ MAX_WINDOW = 2**31 - 1
 
 
 def grown(room: int, size: int) -> int:
-    """Return the room to send after a WINDOW_UPDATE (section 6.9.1)."""
+    """Return how many bytes may be sent after a WINDOW_UPDATE by `size` (section
+    6.9.1)."""
     if not size:
         raise StreamError(
-            ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0 (RFC 9113 section 6.9)"
+            ErrorCode.PROTOCOL_ERROR,
+            "The server sent a WINDOW_UPDATE by 0 (RFC 9113 section 6.9)",
         )
     if room + size > MAX_WINDOW:
         raise StreamError(
             ErrorCode.FLOW_CONTROL_ERROR,
-            f"WINDOW_UPDATE by {size:,} makes a window over 2**31 - 1 "
+            f"The server's WINDOW_UPDATE by {size:,} makes a window over 2**31 - 1 "
             "(RFC 9113 section 6.9.1)",
         )
     return room + size
 
 
 def moved(room: int, difference: int) -> int:
-    """Return the room to send after SETTINGS_INITIAL_WINDOW_SIZE changed by
-    `difference`.
+    """Return how many bytes may be sent after SETTINGS_INITIAL_WINDOW_SIZE has changed
+    by `difference`.
 
-    It may be negative (section 6.9.2).
+    The result may be negative (section 6.9.2).
     """
     if room + difference > MAX_WINDOW:
         raise FrameError(
             ErrorCode.FLOW_CONTROL_ERROR,
-            "INITIAL_WINDOW_SIZE makes a window over 2**31 - 1 "
+            "The server's INITIAL_WINDOW_SIZE makes a window over 2**31 - 1 "
             "(RFC 9113 section 6.9.2)",
         )
     return room + difference
@@ -61,7 +63,8 @@ class ReceiveWindow:
         if self._room < 0:
             raise FrameError(
                 ErrorCode.FLOW_CONTROL_ERROR,
-                "DATA beyond the flow-control window (RFC 9113 section 6.9.1)",
+                "The server sent DATA beyond the flow-control window "
+                "(RFC 9113 section 6.9.1)",
             )
 
     def consume(self, size: int) -> int:

@@ -97,17 +97,18 @@ class FrameHandlers:
         if not self._peer.is_known and frame.type != frames.SETTINGS:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                "The first frame is not SETTINGS (RFC 9113 section 3.4)",
+                "The server's first frame is not SETTINGS (RFC 9113 section 3.4)",
             )
         if self._blocks.open is not None and frame.type != frames.CONTINUATION:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                "A frame interrupts a header block (RFC 9113 section 6.10)",
+                "The server sent another frame within a header block "
+                "(RFC 9113 section 6.10)",
             )
         self._allowance.spend(1)
         handler = self._HANDLERS.get(frame.type)
         if handler is None:
-            return  # unknown types are ignored (section 5.5)
+            return  # frames of unknown types are ignored (section 5.5)
         try:
             handler(self, frame)
         except StreamError as exc:
@@ -134,7 +135,7 @@ class FrameHandlers:
             stream.transfer.fail(error)
 
     def _on_data(self, frame: Frame) -> None:
-        # DATA, section 6.1
+        # DATA frame (section 6.1)
         size = len(frame.payload)
         # The frame counts against the connection's window even if its stream is closed.
         self._window.receive(size)
@@ -156,24 +157,25 @@ class FrameHandlers:
             self._endings.end(stream)
 
     def _on_headers(self, frame: Frame) -> None:
-        # HEADERS, section 6.2
-        # stream 0 is an error even if the block is incomplete
+        # HEADERS frame (section 6.2). On stream 0 it is an error, even if its header
+        # block is incomplete.
         self._streams.addressed(frame)
         fields = self._blocks.begin(frame)
         if fields is not None:
             self._on_fields(frame, fields)
 
     def _on_continuation(self, frame: Frame) -> None:
-        # CONTINUATION, section 6.10
+        # CONTINUATION frame (section 6.10)
         block = self._blocks.go_on(frame)
         if block is not None:
             self._on_fields(*block)
 
     def _on_fields(self, frame: Frame, fields: Fields) -> None:
-        """Take a complete header block: a head, or trailers."""
+        """Take a complete header block: the head of a response, or its trailers."""
         stream = self._streams.addressed(frame)
         if stream is None:
-            # Decoding the block took time although no stream needs it.
+            # Decoding the block took time although its stream is closed, so count it
+            # against floods.
             self._allowance.spend(self._blocks.size / BLOCK_BYTES_FOR_FRAME)
             return
         most = self._connection.max_header_count
@@ -193,11 +195,11 @@ class FrameHandlers:
             self._connection.abandon(transfer)  # the response has no body
 
     def _on_priority(self, frame: Frame) -> None:
-        # PRIORITY, section 6.3: deprecated, so only its form is checked
+        # PRIORITY frame (section 6.3). It is deprecated, so only its form is checked.
         frames.check_priority(frame)
 
     def _on_reset(self, frame: Frame) -> None:
-        # RST_STREAM, section 6.4
+        # RST_STREAM frame (section 6.4)
         code = frames.number_of(frame)
         stream = self._streams.addressed(frame)
         if stream is None:
@@ -211,13 +213,14 @@ class FrameHandlers:
         self._connection.has_room_again()
 
     def _on_settings(self, frame: Frame) -> None:
-        # SETTINGS, section 6.5
+        # SETTINGS frame (section 6.5)
         settings = frames.settings_of(frame)
         if not self._peer.is_known:
             if frame.flags & frames.ACK:
                 raise FrameError(
                     ErrorCode.PROTOCOL_ERROR,
-                    "The first SETTINGS frame is an ACK (RFC 9113 section 3.4)",
+                    "The server's first SETTINGS frame is an ACK "
+                    "(RFC 9113 section 3.4)",
                 )
             self._peer.begin()
         if frame.flags & frames.ACK:
@@ -236,20 +239,22 @@ class FrameHandlers:
         self._connection.has_room_again()
 
     def _on_push_promise(self, frame: Frame) -> None:
-        # PUSH_PROMISE, section 6.6: our SETTINGS have disabled it
+        # PUSH_PROMISE frame (section 6.6). Our SETTINGS have disabled push.
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            "PUSH_PROMISE although push is disabled (RFC 9113 section 6.6)",
+            "The server sent PUSH_PROMISE although push is disabled "
+            "(RFC 9113 section 6.6)",
         )
 
     def _on_ping(self, frame: Frame) -> None:
-        # PING, section 6.7
+        # PING frame (section 6.7)
         payload = frames.ping_of(frame)
         if not frame.flags & frames.ACK:
             self._outbox.write(frames.ping(payload, is_ack=True))
 
     def _on_goaway(self, frame: Frame) -> None:
-        # GOAWAY, section 6.8: streams up to the last one may still finish
+        # GOAWAY frame (section 6.8). Streams with numbers up to `last_id` may still
+        # finish.
         last_id, code = frames.goaway_of(frame)
         if code == ErrorCode.HTTP_1_1_REQUIRED:
             self._pool.avoid_http2(self._connection.origin)
@@ -260,7 +265,7 @@ class FrameHandlers:
                 resend.after_goaway(self._pool, stream.transfer, last_id, code)
 
     def _on_window_update(self, frame: Frame) -> None:
-        # WINDOW_UPDATE, section 6.9
+        # WINDOW_UPDATE frame (section 6.9)
         size = frames.number_of(frame) & MAX_WINDOW
         if not frame.stream_id:
             self._outbox.room = flow_control.grown(self._outbox.room, size)

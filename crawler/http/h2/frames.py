@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-#: The largest payload that a peer may send, by default and to us.
+#: Maximum size in bytes of a frame's payload: the default of HTTP/2, which our SETTINGS
+#: do not change.
 MAX_FRAME_SIZE = 16_384
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
@@ -69,7 +70,8 @@ _PING_BYTES = 8
 
 
 class ProtocolError(Exception):
-    """The peer broke the protocol; `told` is the error for the stream's request."""
+    """The peer broke the protocol. `told` is the error that the request on the stream
+    receives."""
 
     def __init__(
         self, code: ErrorCode, message: str, told: Exception | None = None
@@ -121,7 +123,8 @@ def check_size(received: bytes) -> None:
     if len(received) >= 3 and length > MAX_FRAME_SIZE:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"A frame of {length:,} bytes; the limit is 16,384 (RFC 9113 section 4.2)",
+            f"The server sent a frame of {length:,} bytes; the limit is 16,384 "
+            "(RFC 9113 section 4.2)",
         )
 
 
@@ -133,7 +136,8 @@ def payload_of(frame: Frame) -> bytes:
         if not payload:
             raise FrameError(
                 ErrorCode.FRAME_SIZE_ERROR,
-                f"{_name(frame)} is padded and empty (RFC 9113 section 6.1)",
+                f"The {_name(frame)} frame has a padding flag, but no payload "
+                "(RFC 9113 section 6.1)",
             )
         padding, start = payload[0], 1
     if frame.type == HEADERS and frame.flags & PRIORITY_FLAG:
@@ -142,19 +146,21 @@ def payload_of(frame: Frame) -> bytes:
     if stop < start:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            f"{_name(frame)} has more padding than payload (RFC 9113 section 6.1)",
+            f"The {_name(frame)} frame has more padding than payload "
+            "(RFC 9113 section 6.1)",
         )
     return payload[start:stop]
 
 
 def number_of(frame: Frame) -> int:
-    """Return the number in a RST_STREAM or WINDOW_UPDATE frame."""
+    """Return the only number in the frame: the error code of a RST_STREAM, or the bytes
+    of a WINDOW_UPDATE."""
     try:
         (number,) = _LONG.unpack(frame.payload)
     except error:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"{_name(frame)} has {len(frame.payload)} bytes, not 4 "
+            f"The {_name(frame)} frame has {len(frame.payload)} bytes, not 4 "
             "(RFC 9113 sections 6.4 and 6.9)",
         ) from None
     return int(number)
@@ -164,12 +170,15 @@ def check_priority(frame: Frame) -> None:
     """Raise FrameError if a PRIORITY frame is malformed; otherwise it has no effect."""
     if not frame.stream_id:
         raise FrameError(
-            ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0 (RFC 9113 section 6.3)"
+            ErrorCode.PROTOCOL_ERROR,
+            "PRIORITY frame on stream 0; it must be on another stream "
+            "(RFC 9113 section 6.3)",
         )
     if len(frame.payload) != 5:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"PRIORITY has {len(frame.payload)} bytes, not 5 (RFC 9113 section 6.3)",
+            f"The PRIORITY frame has {len(frame.payload)} bytes, not 5 "
+            "(RFC 9113 section 6.3)",
         )
 
 
@@ -180,8 +189,8 @@ def settings_of(frame: Frame) -> list[tuple[int, int]]:
     if len(frame.payload) % _SETTING.size or (is_ack and frame.payload):
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"SETTINGS has {len(frame.payload)} bytes; it must have a multiple of 6, "
-            "and none with ACK (RFC 9113 section 6.5)",
+            f"The SETTINGS frame has {len(frame.payload)} bytes; it must have a "
+            "multiple of 6, and none with ACK (RFC 9113 section 6.5)",
         )
     return list(_SETTING.iter_unpack(frame.payload))
 
@@ -192,18 +201,21 @@ def ping_of(frame: Frame) -> bytes:
     if len(frame.payload) != _PING_BYTES:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"PING has {len(frame.payload)} bytes, not 8 (RFC 9113 section 6.7)",
+            f"The PING frame has {len(frame.payload)} bytes, not 8 "
+            "(RFC 9113 section 6.7)",
         )
     return frame.payload
 
 
 def goaway_of(frame: Frame) -> tuple[int, int]:
-    """Return the last stream that the peer may have processed, and the error code."""
+    """Return the number of the last stream that the peer may have processed, and the
+    error code."""
     _check_on_connection(frame)
     if len(frame.payload) < 8:
         raise FrameError(
             ErrorCode.FRAME_SIZE_ERROR,
-            f"GOAWAY has {len(frame.payload)} bytes, under 8 (RFC 9113 section 6.8)",
+            f"The GOAWAY frame has {len(frame.payload)} bytes; it must have at least 8 "
+            "(RFC 9113 section 6.8)",
         )
     (last,) = _LONG.unpack_from(frame.payload)
     (code,) = _LONG.unpack_from(frame.payload, 4)
@@ -214,7 +226,7 @@ def _check_on_connection(frame: Frame) -> None:
     if frame.stream_id:
         raise FrameError(
             ErrorCode.PROTOCOL_ERROR,
-            f"{_name(frame)} on stream {frame.stream_id}; it must be on stream 0 "
+            f"{_name(frame)} frame on stream {frame.stream_id}; it must be on stream 0 "
             "(RFC 9113 section 6)",
         )
 

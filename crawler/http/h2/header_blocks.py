@@ -20,7 +20,7 @@ from crawler.http.transfer import Fields
 
 __all__ = ["BlockReader"]
 
-#: Maximum number of frames of one block.
+#: Maximum number of frames of one header block.
 _MAX_FRAMES = 64
 
 
@@ -30,8 +30,8 @@ class BlockReader:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._decoder = HeaderDecoder(max_bytes)
-        #: The HEADERS frame of an incomplete block, which only CONTINUATION may follow;
-        #: and the parts of the block so far.
+        #: The HEADERS frame of an incomplete header block, and the parts of the block
+        #: so far. Only CONTINUATION may follow.
         self.open: Frame | None = None
         self._parts: list[bytes] = []
         #: Size in bytes of the last block, as received.
@@ -57,7 +57,7 @@ class BlockReader:
         if first is None or frame.stream_id != first.stream_id:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                f"CONTINUATION on stream {frame.stream_id} follows no HEADERS "
+                f"A CONTINUATION frame on stream {frame.stream_id} follows no HEADERS "
                 "(RFC 9113 section 6.10)",
             )
         parts.append(frame.payload)
@@ -79,7 +79,7 @@ class BlockReader:
         except CompressionError as exc:
             raise FrameError(
                 ErrorCode.COMPRESSION_ERROR,
-                f"HPACK: {exc} (RFC 9113 section 4.3)",
+                f"The header block cannot be decoded: {exc} (RFC 9113 section 4.3)",
             ) from exc
 
     def _refuse_size(self) -> NoReturn:
@@ -90,6 +90,7 @@ class BlockReader:
 
 
 def _refuse(why: str) -> NoReturn:
-    # A connection error, because an undecoded block leaves the HPACK table wrong.
+    # End the connection, because a block that is not decoded leaves the HPACK table
+    # wrong.
     error = HeaderTooLargeError(why)
     raise FrameError(ErrorCode.ENHANCE_YOUR_CALM, str(error), error)

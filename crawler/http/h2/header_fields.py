@@ -1,7 +1,9 @@
-"""HTTP/2 header fields: writes a request's, checks a response's (RFC 9113 section 8).
+"""HTTP/2 header fields: encodes those of requests, checks those of responses (RFC 9113
+section 8).
 
-A crawl sends the same fields with nearly every request. They are indexed once, and then
-cost one lookup. Fields that change are sent without indexing. No I/O.
+A crawl sends the same fields with nearly every request. These fields are added to the
+HPACK table once; afterwards they cost one lookup. Fields that change are sent without
+adding them. No I/O.
 """
 
 import re
@@ -21,7 +23,8 @@ __all__ = [
     "read_head",
 ]
 
-#: Fields about the connection (section 8.2.2), and Host, which becomes `:authority`.
+#: Fields that are not sent: those about the connection (section 8.2.2), and Host, which
+#: becomes `:authority`.
 _DROPPED = frozenset(
     [
         b"host",
@@ -33,7 +36,8 @@ _DROPPED = frozenset(
         b"te",
     ]
 )
-#: Fields whose values change with each request, or are secret (RFC 7541 7.1.3).
+#: Fields that are not added to the HPACK table, because their values change with each
+#: request or are secret (RFC 7541 section 7.1.3).
 _UNINDEXED = frozenset(
     [
         b"authorization",
@@ -53,7 +57,7 @@ _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[!-~\x80-\xff]+")
 #: Maximum number of digits in Content-Length.
 _MAX_DIGITS = 18
-#: Maximum number of encoded blocks that are kept.
+#: Maximum number of encoded header blocks that are cached.
 _KEPT_BLOCKS = 64
 
 
@@ -69,7 +73,8 @@ class FieldEncoder:
 
     def __init__(self) -> None:
         self._encoder = Encoder()
-        #: Encoded blocks whose fields are all in the peer's table.
+        #: Cache of encoded header blocks. All their fields are in the peer's HPACK
+        #: table.
         self._blocks: dict[tuple[bytes, ...], tuple[bytes, bytes]] = {}
 
     def limit_table(self, size: int) -> None:
@@ -95,9 +100,11 @@ class FieldEncoder:
         constant.append(authority or url.netloc)
         if not _TARGET.fullmatch(target):
             raise httpx.LocalProtocolError(
-                f"{target[:100]!r} has a space or control character; escape it"
+                f"The URL's path {target[:100]!r} has a space or a control character; "
+                "escape it"
             )
-        # Check all fields first: once a field is indexed, the block must be sent.
+        # Check all fields first: once a field is in the HPACK table, the block must be
+        # sent.
         _check_request(changing)
         key = tuple(constant)
         # Pseudo-fields such as the path come first (RFC 9113 section 8.3).
@@ -111,7 +118,7 @@ class FieldEncoder:
         method, scheme, *rest, authority = key
         if not _METHOD.fullmatch(method):
             raise httpx.LocalProtocolError(
-                f"{method!r} is not a method (RFC 9110 section 9.1)"
+                f"{method!r} is not a valid HTTP method (RFC 9110 section 9.1)"
             )
         fields = list(zip(rest[::2], rest[1::2], strict=True))
         _check_request([*fields, (b"host", authority)])
@@ -124,7 +131,8 @@ class FieldEncoder:
         newest = table[0] if table else None
         blocks = self._encoder.encode(pseudo), self._encoder.encode(fields)
         if (table[0] if table else None) is not newest:
-            # A new field was indexed, which changes all indices.
+            # A new field in the HPACK table changes all indices, so the cached blocks
+            # are invalid.
             self._blocks.clear()
         elif len(self._blocks) < _KEPT_BLOCKS:
             self._blocks[key] = blocks
@@ -135,7 +143,7 @@ def _check_request(fields: Fields) -> None:
     for name, value in fields:
         if not _NAMES.fullmatch(name + b"\n") or _SPLITTING.search(value):
             raise httpx.LocalProtocolError(
-                f"The header {name!r} has a forbidden character "
+                f"The request's header {name!r} has a forbidden character "
                 "(RFC 9113 section 8.2.1)"
             )
 
@@ -164,7 +172,7 @@ def read_head(fields: Fields) -> tuple[int, Fields]:
     """Return status and fields of a response, or raise MalformedError."""
     if not fields or fields[0][0] != b":status":
         raise MalformedError(
-            "The head does not begin with :status (RFC 9113 section 8.3.2)"
+            "The response's head does not begin with :status (RFC 9113 section 8.3.2)"
         )
     status, rest = fields[0][1], fields[1:]
     if len(status) != 3 or not status.isdigit() or status < b"100":
@@ -175,10 +183,11 @@ def read_head(fields: Fields) -> tuple[int, Fields]:
 
 
 def check_fields(fields: Fields) -> Fields:
-    """Check fields or trailers, and return them; raise MalformedError.
+    """Return a response's header fields or trailers if they are valid, else raise
+    MalformedError.
 
-    Fields about the connection are dropped. Section 8.2.2 makes them an error, but
-    servers pass them on from HTTP/1.1 servers behind them.
+    Fields about the connection are dropped. Section 8.2.2 makes such fields an error,
+    but some servers pass them on from an HTTP/1.1 server behind them.
     """
     names = [name for name, _ in fields]
     lines = b"\n".join([*names, b""])
@@ -186,7 +195,8 @@ def check_fields(fields: Fields) -> Fields:
     are_names = lines.count(b"\n") == len(fields) and _NAMES.fullmatch(lines)
     if not are_names or _SPLITTING.search(values):
         raise MalformedError(
-            "A field has a forbidden character, or is a pseudo-field out of place "
+            "A header of the response has a forbidden character, or is a pseudo-field "
+            "out of place "
             "(RFC 9113 section 8.2.1)"
         )
     if not _DROPPED.isdisjoint(names):
@@ -205,8 +215,8 @@ def length_and_encodings(fields: Fields) -> tuple[int | None, list[bytes]]:
             # A value that is repeated counts once (RFC 9110 section 8.6).
             value = b",".join({part.strip() for part in value.split(b",")})
             if not value.isdigit() or len(value) > _MAX_DIGITS:
-                raise MalformedError("Content-Length is not a number")
+                raise MalformedError(f"Content-Length {value[:40]!r} is not a number")
             if length not in (None, int(value)):
-                raise MalformedError("There are two Content-Lengths")
+                raise MalformedError("The response has two different Content-Lengths")
             length = int(value)
     return length, encodings

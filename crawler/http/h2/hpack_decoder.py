@@ -28,11 +28,12 @@ _END_OF_STRING = 256
 
 
 class CompressionError(Exception):
-    """The block cannot be decoded, nor can any later one of the connection."""
+    """A header block cannot be decoded. No later header block of the connection can be
+    decoded either."""
 
 
 class OversizedError(CompressionError):
-    """The decoded block is larger than allowed."""
+    """A decoded header block is larger than allowed."""
 
 
 class HeaderDecoder:
@@ -61,7 +62,9 @@ class HeaderDecoder:
                     self._add(field)
                 elif kind >= 0x20:  # section 6.3: the new size of the table
                     if fields:
-                        raise CompressionError("A table size update follows a field")
+                        raise CompressionError(
+                            "the HPACK table's size changes after a field"
+                        )
                     self._max_size, at = _integer(block, at, 0x1F)
                     self._shrink()
                     continue
@@ -70,9 +73,11 @@ class HeaderDecoder:
                 fields.append(field)
                 size += len(field[0]) + len(field[1]) + _ENTRY
                 if size > self._max_bytes:
-                    raise OversizedError(f"Over {self._max_bytes:,} bytes of fields")
+                    raise OversizedError(
+                        f"the block has over {self._max_bytes:,} bytes of fields"
+                    )
         except IndexError:
-            raise CompressionError("The block ends in the middle of a field") from None
+            raise CompressionError("the block ends within a field") from None
         return fields
 
     def _entry(self, index: int) -> tuple[bytes, bytes]:
@@ -82,7 +87,8 @@ class HeaderDecoder:
             return _STATIC[index - 1]
         index -= len(_STATIC) + 1
         if not 0 <= index < len(self._entries):
-            raise CompressionError("There is no such entry in the table")
+            number = index + len(_STATIC) + 1
+            raise CompressionError(f"the HPACK table has no entry {number}")
         return self._entries[index]
 
     def _literal(
@@ -98,8 +104,8 @@ class HeaderDecoder:
         return (name, value), at
 
     def _add(self, field: tuple[bytes, bytes]) -> None:
-        """Add an entry. Older entries make room; an entry above the limit empties the
-        table (4.4)."""
+        """Add an entry. Older entries are removed to make room. An entry above the
+        limit empties the table (section 4.4)."""
         self._entries.appendleft(field)
         self._size += len(field[0]) + len(field[1]) + _ENTRY
         if self._size > self._max_size:
@@ -107,14 +113,17 @@ class HeaderDecoder:
 
     def _shrink(self) -> None:
         if self._max_size > _MAX_TABLE:
-            raise CompressionError("The new table size is above the limit")
+            raise CompressionError(
+                f"the HPACK table may not have over {_MAX_TABLE:,} bytes"
+            )
         while self._size > self._max_size:
             name, value = self._entries.pop()
             self._size -= len(name) + len(value) + _ENTRY
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Return the integer that begins here, and where it ends (section 5.1)."""
+    """Return the integer that begins at offset `at`, and the offset of its end (section
+    5.1)."""
     value = block[at] & mask
     at += 1
     if value < mask:
@@ -128,16 +137,17 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
             return value, at
         shift += 7
         if shift > _MAX_SHIFT:
-            raise CompressionError("An integer is too large")
+            raise CompressionError("an integer in the block is too large")
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
-    """Return the string that begins here, and where it ends (section 5.2)."""
+    """Return the string that begins at offset `at`, and the offset of its end (section
+    5.2)."""
     is_coded = block[at] >= 0x80
     length, at = _integer(block, at, 0x7F)
     end = at + length
     if end > len(block):
-        raise CompressionError("A string is longer than its block")
+        raise CompressionError("a string is longer than the block")
     text = block[at:end]
     if is_coded:
         text = _remembered(text) if length <= _REMEMBERED else _decoded(text)
@@ -145,24 +155,26 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
 
 
 class _State:
-    """A node of the code tree at a byte boundary, with the result of each next byte."""
+    """A node of the Huffman tree where a byte may begin, and the result of each next
+    byte."""
 
     __slots__ = ("is_padding", "node", "steps")
 
     def __init__(self, node: "_Node", *, is_padding: bool) -> None:
         self.node = node
-        #: Whether a string may end here, because the rest is only padding (ones, as in
-        #: EOS).
+        #: Whether a string may end in this state, because the bits after the last code
+        #: are only padding (ones, as in EOS).
         self.is_padding = is_padding
         self.steps: list[tuple[_State, bytes] | None] = [None] * 256
 
 
-#: The successors for a 0 and a 1: another node, or the decoded byte.
+#: A node of the Huffman tree: its successors for the bits 0 and 1. A successor is
+#: another node, or the decoded byte.
 _Node = list["_Node | int"]
 
 
 class _Codes:
-    """The tree of Huffman codes, with the results that were needed so far."""
+    """The tree of Huffman codes, and a cache of the decoding steps."""
 
     def __init__(self) -> None:
         self._root: _Node = [0, 0]
@@ -171,7 +183,8 @@ class _Codes:
         ):
             self._plant(byte, code, length)
         self._states: dict[int, _State] = {}
-        #: Section 5.2: padding is up to seven bits of EOS, all of them ones.
+        #: Section 5.2: a string may end with padding of up to seven one bits (the
+        #: beginning of EOS).
         node: _Node | int = self._root
         for _ in range(8):
             assert isinstance(node, list)
@@ -189,8 +202,8 @@ class _Codes:
         node[code & 1] = byte
 
     def step(self, state: _State, byte: int) -> tuple[_State, bytes]:
-        """Decode one byte at a node; return the next node and the decoded bytes, and
-        cache them."""
+        """Decode one byte of a string from a state on; return the next state and the
+        decoded bytes. The result is cached."""
         node, found = state.node, bytearray()
         for place in range(7, -1, -1):
             branch = node[byte >> place & 1]
@@ -198,7 +211,7 @@ class _Codes:
                 node = branch
                 continue
             if branch == _END_OF_STRING:
-                raise CompressionError("A string contains EOS")
+                raise CompressionError("a Huffman-coded string contains EOS")
             found.append(branch)
             node = self._root
         after = self._states.get(id(node))
@@ -222,7 +235,7 @@ def _decoded(code: bytes) -> bytes:
         state, piece = state.steps[byte] or codes.step(state, byte)
         found.append(piece)
     if not state.is_padding:
-        raise CompressionError("The padding of a string is not EOS")
+        raise CompressionError("the padding of a string has a zero bit")
     return b"".join(found)
 
 

@@ -43,7 +43,8 @@ class KeepAlive:
     def __init__(
         self, patient: KeptAlive, ticker: TimeoutWheel, silence: float
     ) -> None:
-        # None at the end, because a reference cycle would delay freeing the memory.
+        # The connection. None once the connection has ended, because a reference cycle
+        # would delay freeing the memory.
         self._patient: KeptAlive | None = patient
         self._ticker = ticker
         self._silence = silence
@@ -52,7 +53,7 @@ class KeepAlive:
         self._asked_at: float | None = None
         #: Whether no new request is sent until the peer's next frame.
         self.is_doubted = False
-        #: The clock time of the next check for silence.
+        #: The timeout wheel's time of the next check for silence.
         self.due = NEVER
 
     def hear(self) -> bool:
@@ -66,8 +67,8 @@ class KeepAlive:
         return True
 
     def listen(self, *, is_alone: bool) -> None:
-        """Note that a request is about to be sent; `is_alone`: the only one on the
-        connection."""
+        """Note that a request is about to be sent. `is_alone` says whether the
+        connection has no other request."""
         if is_alone and self._is_silent():
             # The peer may have died while the connection was idle.
             self._ask()
@@ -75,8 +76,8 @@ class KeepAlive:
             self._look_at(self._ticker.now + self._silence)
 
     def doubt(self) -> None:
-        """Note that a request has timed out: while the peer is silent, send no new
-        ones."""
+        """Note that a request has timed out: while the peer is silent, no new requests
+        are sent."""
         if self._is_silent():
             self.is_doubted = True
             self._ask()

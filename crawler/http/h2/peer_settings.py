@@ -11,8 +11,8 @@ _STREAMS_BEFORE_SETTINGS = 10
 
 
 class PeerSettings:
-    """The current settings; before the first SETTINGS frame, the defaults of the
-    RFC."""
+    """The peer's current settings. Before its first SETTINGS frame, they are the RFC's
+    defaults."""
 
     __slots__ = (
         "_our_streams",
@@ -27,14 +27,15 @@ class PeerSettings:
         self.is_known = False
         #: Maximum number of open streams: the peer's limit or ours, whichever is lower.
         self.streams = min(_STREAMS_BEFORE_SETTINGS, max_streams)
-        #: Bytes of a body that may be sent on a new stream, and in one frame.
+        #: Bytes of a request's body that may be sent on a new stream.
         self.window = DEFAULT_WINDOW
+        #: Maximum size in bytes of a frame's payload.
         self.frame_size = MAX_FRAME_SIZE
         self._our_streams = max_streams
 
     def begin(self) -> None:
-        """Note the first SETTINGS frame: if it does not limit the streams, our limit
-        applies."""
+        """Note the first SETTINGS frame. Unless it limits the number of streams, our
+        own limit applies from now on."""
         self.is_known = True
         self.streams = self._our_streams
 
@@ -47,7 +48,7 @@ class PeerSettings:
             if value > MAX_WINDOW:
                 raise FrameError(
                     ErrorCode.FLOW_CONTROL_ERROR,
-                    f"INITIAL_WINDOW_SIZE {value:,} is over 2**31 - 1 "
+                    f"The server's INITIAL_WINDOW_SIZE {value:,} is over 2**31 - 1 "
                     "(RFC 9113 section 6.5.2)",
                 )
             self.window = value
@@ -55,12 +56,13 @@ class PeerSettings:
             if not MAX_FRAME_SIZE <= value < 2**24:
                 raise FrameError(
                     ErrorCode.PROTOCOL_ERROR,
-                    f"MAX_FRAME_SIZE {value:,} is not from 16,384 to 16,777,215 "
+                    f"The server's MAX_FRAME_SIZE {value:,} is not from 16,384 to "
+                    "16,777,215 "
                     "(RFC 9113 section 6.5.2)",
                 )
             self.frame_size = value
         elif code == Setting.ENABLE_PUSH and value:
             raise FrameError(
                 ErrorCode.PROTOCOL_ERROR,
-                f"ENABLE_PUSH {value} from a server (RFC 9113 section 6.5.2)",
+                f"The server sent ENABLE_PUSH {value}, not 0 (RFC 9113 section 6.5.2)",
             )

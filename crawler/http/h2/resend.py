@@ -20,7 +20,8 @@ from crawler.http.transfer import Transfer
 
 __all__ = ["after_goaway", "after_loss", "after_reset"]
 
-#: How often a request is sent again after GOAWAY frames that exclude it.
+#: Maximum number of times that a request is sent again because GOAWAY frames exclude
+#: it.
 _MAX_LEFT_OUT = 3
 
 
@@ -33,7 +34,7 @@ class Resender(Protocol):
 def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) -> None:
     """Send a request again that GOAWAY excludes, because it was not processed."""
     if last_id:
-        # It does not count as a try, because the peer processed other requests.
+        # This try does not count, because the peer has processed other requests.
         transfer.resent -= 1
     if _is_whole(transfer) and transfer.resent < _MAX_LEFT_OUT:
         pool.send_again(transfer)
@@ -46,7 +47,10 @@ def after_goaway(pool: Resender, transfer: Transfer, last_id: int, code: int) ->
 
 
 def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
-    """Handle RST_STREAM; with REFUSED_STREAM the request was not processed."""
+    """Handle RST_STREAM: send the request again if that is safe, else fail it.
+
+    REFUSED_STREAM means that the request was not processed.
+    """
     if code == ErrorCode.HTTP_1_1_REQUIRED and transfer.may_be_sent_again:
         pool.send_again(transfer)
     elif (
@@ -65,7 +69,10 @@ def after_reset(pool: Resender, transfer: Transfer, code: int) -> None:
 
 
 def after_loss(pool: Resender, transfer: Transfer, error: Exception) -> None:
-    """Handle a broken connection: the request may have been processed."""
+    """Handle a broken connection: send the request again if that is safe, else fail it.
+
+    The peer may have processed the request.
+    """
     if isinstance(error, TlsError):
         # the peer requires a client certificate, on other connections, too
         transfer.fail(error)

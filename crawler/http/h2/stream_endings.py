@@ -17,18 +17,19 @@ from crawler.http.timeout_wheel import NEVER, TimeoutWheel
 
 __all__ = ["StreamEndings"]
 
-#: An abandoned body is read to its end if at most this many bytes are missing, within
-#: these seconds, because some servers block clients that reset many streams. Otherwise
-#: the stream is reset.
+#: The rest of an abandoned body is read if at most _DRAINED_BYTES are missing, and for
+#: at most _DRAINED_SECONDS. Otherwise the stream is reset. Some servers block clients
+#: that reset many streams.
 _DRAINED_BYTES = 64 * 1024
 _DRAINED_SECONDS = 5.0
-#: If a connection resets a larger share of its streams, it opens no new ones.
+#: If a connection has reset a larger share of its streams than this, it opens no new
+#: streams.
 _MAX_RESET_SHARE = 0.3
 _FREE_RESETS = 20
 
 
 class EndingConnection(Protocol):
-    """The methods of a connection that the ends of streams call."""
+    """The methods of a connection that `StreamEndings` calls."""
 
     is_retired: bool
 
@@ -40,7 +41,7 @@ class EndingConnection(Protocol):
 
 
 class StreamEndings:
-    """Ends streams, and frees what they occupy on the connection."""
+    """Ends streams, and removes them from their connection."""
 
     __slots__ = ("_connection", "_outbox", "_resets", "_ticker", "due", "streams")
 
@@ -56,8 +57,8 @@ class StreamEndings:
         self._outbox = outbox
         self._ticker = ticker
         self._resets = 0
-        #: The clock time at which the first stream that is read to its end must be
-        #: reset.
+        #: The timeout wheel's time at which `expire` is called, to reset an abandoned
+        #: stream.
         self.due = NEVER
 
     def end(self, stream: Stream) -> None:
@@ -65,7 +66,8 @@ class StreamEndings:
         if stream.id not in self.streams:
             return
         if stream.transfer is not None and stream.transfer.is_sending:
-            # The server responds early, and does not need the rest (section 8.1).
+            # The server responds early, and does not need the rest of the request
+            # (section 8.1).
             self._outbox.write(frames.reset(stream.id, ErrorCode.NO_ERROR))
         self.forget(stream)
         stream.finish()
@@ -90,7 +92,8 @@ class StreamEndings:
             self._connection.close()
 
     def consumed(self, stream: Stream, size: int) -> None:
-        """Return bytes of a stream's window to the peer, in large steps."""
+        """Count bytes that the crawl has read; let the peer send as many again, by
+        WINDOW_UPDATE frames in large steps."""
         more = stream.receive_window.consume(size)
         if more:
             self._outbox.write(frames.window_update(stream.id, more))
@@ -114,7 +117,7 @@ class StreamEndings:
         self._ticker.watch(self)
 
     def expire(self, now: float) -> None:
-        """Reset the streams whose rest took too long to read."""
+        """Reset the abandoned streams whose rest took too long to arrive."""
         streams = self.streams
         for stream in [each for each in streams.values() if each.due <= now]:
             self.reset(stream, ErrorCode.CANCEL)

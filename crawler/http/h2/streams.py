@@ -29,7 +29,8 @@ from crawler.http.transfer import Fields, Transfer
 
 __all__ = ["STREAM_WINDOW", "Stream", "Streams"]
 
-#: The window of a stream: the memory that its unread bytes may take.
+#: Receive window of each stream: the bytes that the peer may send before the crawl
+#: reads them.
 STREAM_WINDOW = 512 * 1024
 _MAX_INFORMATIONAL = 16
 _MAX_ID = 2**31 - 1
@@ -40,7 +41,8 @@ class Streams(dict[int, "Stream"]):
 
     def __init__(self, first_id: int = 1) -> None:
         super().__init__()
-        #: A client uses odd numbers, each once (section 5.1.1).
+        #: Number of the next stream. A client uses odd numbers, each once (section
+        #: 5.1.1).
         self._next_id = first_id
 
     def open(self, transfer: Transfer, send_room: int) -> Stream:
@@ -58,19 +60,19 @@ class Streams(dict[int, "Stream"]):
 
     @property
     def are_used_up(self) -> bool:
-        """Whether all numbers have been used (section 5.1.1)."""
+        """Whether all stream numbers have been used (section 5.1.1)."""
         return self._next_id > _MAX_ID
 
     def addressed(self, frame: Frame) -> Stream | None:
-        """Return the stream of a frame; None if it is closed, so that the frame is
-        late."""
+        """Return the stream of a frame; None if the stream is already closed."""
         stream = self.get(frame.stream_id)
         if stream is None:
             is_ours = frame.stream_id % 2 == 1 and frame.stream_id < self._next_id
             if not is_ours:
                 raise FrameError(
                     ErrorCode.PROTOCOL_ERROR,
-                    f"A frame on idle stream {frame.stream_id} (RFC 9113 section 5.1)",
+                    f"The server sent a frame on idle stream {frame.stream_id} "
+                    "(RFC 9113 section 5.1)",
                 )
         return stream
 
@@ -95,9 +97,11 @@ class Stream:
         #: None once the transfer is abandoned and the rest of the body is being
         #: skipped.
         self.transfer: Transfer | None = transfer
-        #: The time of the timeout wheel until which the rest may be read.
+        #: The timeout wheel's time until which the rest of an abandoned body may be
+        #: read.
         self.due = NEVER
-        #: The window for the request's body; a setting may make it negative.
+        #: Bytes of the request's body that may be sent now. If the peer changes its
+        #: settings, the number may become negative.
         self.send_room = send_room
         self.receive_window = ReceiveWindow(STREAM_WINDOW)
         #: The part of the request's body that waits for the windows.
@@ -111,7 +115,8 @@ class Stream:
     # Sending the request
 
     def next_piece(self, room: int) -> tuple[bytes | memoryview, bool]:
-        """Take a piece of the body that fits; return it, and whether it is the last."""
+        """Take up to `room` bytes of the request's body; return them, and whether they
+        are the last."""
         transfer = self.transfer
         assert transfer is not None  # an abandoned stream has no more data to send
         piece, self.to_send = self.to_send[:room], self.to_send[room:]
@@ -137,7 +142,7 @@ class Stream:
     # Receiving the response (section 8.1)
 
     def take_fields(self, fields: Fields, *, is_last: bool) -> None:
-        """Take a header block: an interim head, the head, or trailers."""
+        """Take a header block: an interim head, the final head, or trailers."""
         transfer = self.transfer
         if transfer is None:
             return
@@ -145,7 +150,9 @@ class Stream:
             # Trailers are checked, and dropped.
             check_fields(fields)
             if not is_last:
-                raise MalformedError("A second head (RFC 9113 section 8.1)")
+                raise MalformedError(
+                    "The server sent a second head (RFC 9113 section 8.1)"
+                )
             return
         status, fields = read_head(fields)
         if status >= 200:
@@ -162,7 +169,8 @@ class Stream:
         transfer.http_version = b"HTTP/2"
         length, encodings = length_and_encodings(fields)
         if transfer.request.method == "HEAD" or status in (204, 304):
-            # Such a response has no content (RFC 9110 section 6.4.1).
+            # Responses to HEAD, and those with status 204 or 304, have no content (RFC
+            # 9110 section 6.4.1).
             self.left = 0
             transfer.answer(status, fields, [], None)
             transfer.complete()
@@ -178,15 +186,17 @@ class Stream:
             transfer.abandon()
 
     def take_data(self, piece: bytes, padding: int) -> int:
-        """Take a piece of the body; return how many bytes of the window are free
-        now."""
+        """Take a piece of the response's body; return how many received bytes count as
+        consumed at once."""
         transfer = self.transfer
         if self.left is not None:
             self.left -= len(piece)
         if transfer is None:
             return len(piece) + padding
         if not self.has_head:
-            raise MalformedError("DATA before the head (RFC 9113 section 8.1)")
+            raise MalformedError(
+                "The server sent DATA before the response's head (RFC 9113 section 8.1)"
+            )
         if self.left is not None and self.left < 0:
             raise MalformedError(
                 "The body is longer than Content-Length (RFC 9113 section 8.1.1)"
@@ -214,10 +224,13 @@ def _check_interim(status: int, number: int, is_last: bool) -> None:
     `number` counts the interim responses of the stream, `is_last` is END_STREAM.
     """
     if status == 101:
-        raise MalformedError("Status 101 is not allowed (RFC 9113 section 8.6)")
+        raise MalformedError(
+            "The server sent status 101, which is not allowed (RFC 9113 section 8.6)"
+        )
     if is_last:
         raise MalformedError(
-            f"The interim response {status} ends the stream (RFC 9113 section 8.1)"
+            f"The interim response with status {status} ends the stream "
+            "(RFC 9113 section 8.1)"
         )
     if number > _MAX_INFORMATIONAL:
         raise MalformedError(

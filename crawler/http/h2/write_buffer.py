@@ -18,8 +18,7 @@ __all__ = ["WriteBuffer"]
 
 
 class WriteBuffer:
-    """Frames that are sent at the end of this iteration, and the connection's
-    window."""
+    """Collects frames, and writes them at the end of the event loop's iteration."""
 
     __slots__ = (
         "_allowance",
@@ -38,7 +37,8 @@ class WriteBuffer:
         peer: PeerSettings,
         allowance: FloodGuard,
     ) -> None:
-        #: The connection's window: what all streams together may send.
+        #: The connection's window: how many bytes of bodies all streams together may
+        #: send.
         self.room = DEFAULT_WINDOW
         self._transport = transport
         self._peer = peer
@@ -85,7 +85,8 @@ class WriteBuffer:
             piece, is_last = stream.next_piece(room)
             self.room -= len(piece)
             self.write(frames.data(stream.id, piece, is_last=is_last))
-            # Written at once, so that a full socket buffer is noticed.
+            # Write at once, so that a full socket buffer is noticed before the next
+            # piece.
             self.flush()
             self._allowance.earn(FRAMES_FOR_PIECE + len(piece) / BYTES_FOR_FRAME)
 

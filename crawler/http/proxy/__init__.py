@@ -1,6 +1,6 @@
 """Connections through a proxy: CONNECT and SOCKS5.
 
-The modules that open tunnels are imported with the first tunnel.
+The modules that open tunnels are imported only when the first tunnel is opened.
 """
 
 from __future__ import annotations

@@ -26,13 +26,15 @@ _FINAL_STATUSES = (403, 407)
 async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> bool:
     """Ask the proxy to connect to the target.
 
-    Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
-    Returns True if the response announced a body, which a tunnel cannot have.
+    Raises ConnectionError, or a ProxyError whose message begins with "The proxy"; the
+    caller adds the proxy's URL. Returns True if the response announced a body, which a
+    tunnel cannot have.
     """
     target = f"{bracketed(host)}:{port}"
     if not _TARGET.fullmatch(target):
         raise ProxyError(
-            f"cannot connect to {host!r}, which is no valid host name", is_final=True
+            f"The proxy cannot connect to {host!r}, which is no valid host name",
+            is_final=True,
         )
     authority = target.encode("ascii")
     fields = [(b"Host", authority), *proxy.own_fields]
@@ -42,18 +44,21 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
         head = await wire.read_head(_MOST_HEAD)
         line = _STATUS_LINE.match(head)
         if line is None:
-            raise ProxyError("answered CONNECT with something that is not HTTP/1.1")
+            raise ProxyError(
+                "The proxy answered CONNECT with something that is not HTTP/1.1"
+            )
         status = int(line[1])
         if status >= 200:
             break
     else:
         raise ProxyError(
-            f"sent {_MOST_INTERIM} interim responses to CONNECT, but no final one"
+            f"The proxy sent {_MOST_INTERIM} interim responses to CONNECT, "
+            "but no final one"
         )
     if status >= 300:
         reason = _UNPRINTABLE.sub("?", (line[2] or b"").decode("latin-1"))[:80].strip()
         raise ProxyError(
-            f"refused a tunnel to {target}: {f'{status} {reason}'.strip()}",
+            f"The proxy refused a tunnel to {target}: {f'{status} {reason}'.strip()}",
             status=status,
             is_final=status in _FINAL_STATUSES,
         )

@@ -34,7 +34,7 @@ class ProxyServer(msgspec.Struct, frozen=True):
     password: bytes = b""
     #: Header fields that only the proxy receives.
     fields: tuple[tuple[bytes, bytes], ...] = ()
-    #: Checks the certificate of an https:// proxy; None: the transport's own context.
+    #: TLS context for an https:// proxy. None means the transport's own context.
     context: ssl.SSLContext | None = None
 
     def __repr__(self) -> str:
@@ -70,7 +70,7 @@ def _read_text(url: str) -> ProxyServer:
     except (ValueError, httpx.InvalidURL) as exc:
         # The message does not contain the URL, because it may hold a password.
         raise ConfigError(
-            "The proxy is not a URL such as http://host:port or socks5://host:port"
+            "A proxy's URL is invalid; write http://host:port or socks5://host:port"
         ) from exc
 
 
@@ -80,7 +80,9 @@ def _read(proxy: httpx.Proxy) -> ProxyServer:
     if scheme == "socks5" and not has_socks():
         raise ConfigError(f"A {SOCKS_NEEDS}")
     if scheme == "socks5" and max(len(username), len(password)) > _MOST_SOCKS_BYTES:
-        raise ConfigError("A SOCKS5 user name or password is longer than 255 bytes")
+        raise ConfigError(
+            "The user name or the password of a SOCKS5 proxy is longer than 255 bytes"
+        )
     return ProxyServer(
         scheme,
         proxy.url.raw_host.decode("ascii"),

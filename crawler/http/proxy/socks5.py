@@ -25,7 +25,8 @@ from crawler.http.proxy.wire import ProxyWire
 
 __all__ = ["connect"]
 
-#: Bytes of an address by its type. A name (type 3) has its length in the first byte.
+#: Length in bytes of an address in a reply, by its type. A name (type 3) has its length
+#: in the first byte.
 _ADDRESS_BYTES = {1: 4, 4: 16}
 _NAME = 3
 _SUCCEEDED = 0
@@ -35,7 +36,8 @@ _VERSION = 5
 async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> None:
     """Ask the proxy to connect to the target.
 
-    Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
+    Raises ConnectionError, or a ProxyError whose message begins with "The proxy"; the
+    caller adds the proxy's URL.
     """
     try:
         dialogue = SOCKS5Connection()
@@ -46,12 +48,12 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
         wire.write(dialogue.data_to_send())
         reply = dialogue.receive_data(await _reply(wire))
     except (SOCKSError, ValueError, OverflowError) as exc:
-        raise ProxyError(f"did not answer in SOCKS5: {exc}") from exc
+        raise ProxyError(f"The proxy did not answer in SOCKS5: {exc}") from exc
     assert isinstance(reply, SOCKS5Reply)
     if reply.reply_code is not SOCKS5ReplyCode.SUCCEEDED:
         what = reply.reply_code.name.lower().replace("_", " ")
         raise ProxyError(
-            f"refused a tunnel to {bracketed(host)}:{port}: {what}",
+            f"The proxy refused a tunnel to {bracketed(host)}:{port}: {what}",
             is_final=reply.reply_code
             is SOCKS5ReplyCode.CONNECTION_NOT_ALLOWED_BY_RULESET,
         )
@@ -60,8 +62,8 @@ async def connect(wire: ProxyWire, proxy: ProxyServer, host: str, port: int) -> 
 async def _authenticate(
     wire: ProxyWire, proxy: ProxyServer, dialogue: SOCKS5Connection
 ) -> None:
-    """Agree on a method, and send our credentials if the proxy asks for them (RFC
-    1929)."""
+    """Agree with the proxy on a method of authentication, and send our credentials if
+    the proxy asks for them (RFC 1929)."""
     offered = [SOCKS5AuthMethod.NO_AUTH_REQUIRED]
     if proxy.username or proxy.password:
         offered.append(SOCKS5AuthMethod.USERNAME_PASSWORD)
@@ -69,12 +71,15 @@ async def _authenticate(
     wire.write(dialogue.data_to_send())
     received = await wire.read(2)
     if received[0] != _VERSION:
-        raise ProxyError(f"did not answer in SOCKS5: version {received[0]}")
+        raise ProxyError(
+            f"The proxy did not answer in SOCKS5, but in version {received[0]}"
+        )
     answer = dialogue.receive_data(received)
     assert isinstance(answer, SOCKS5AuthReply)
     if answer.method not in offered:
         raise ProxyError(
-            "accepts none of the offered authentication methods", is_final=True
+            "The proxy accepts none of the offered authentication methods",
+            is_final=True,
         )
     if answer.method is SOCKS5AuthMethod.USERNAME_PASSWORD:
         dialogue.send(SOCKS5UsernamePasswordRequest(proxy.username, proxy.password))
@@ -82,7 +87,9 @@ async def _authenticate(
         verdict = dialogue.receive_data(await wire.read(2))
         assert isinstance(verdict, SOCKS5UsernamePasswordReply)
         if not verdict.success:
-            raise ProxyError("refused the user name or the password", is_final=True)
+            raise ProxyError(
+                "The proxy refused the user name or the password", is_final=True
+            )
 
 
 async def _reply(wire: ProxyWire) -> bytes:
@@ -95,5 +102,7 @@ async def _reply(wire: ProxyWire) -> bytes:
         length = await wire.read(1)
         return head + length + await wire.read(length[0] + 2)
     if head[3] not in _ADDRESS_BYTES:
-        raise ProxyError("did not answer in SOCKS5: an unknown type of address")
+        raise ProxyError(
+            f"The proxy did not answer in SOCKS5: address type {head[3]} is unknown"
+        )
     return head + await wire.read(_ADDRESS_BYTES[head[3]] + 2)

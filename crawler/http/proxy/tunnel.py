@@ -19,8 +19,9 @@ async def open_tunnel(
 ) -> bool:
     """Ask the proxy to connect to the target.
 
-    Raises ConnectionError, or a ProxyError whose message continues "The proxy ...".
-    Returns True if the response announced a body, which a tunnel cannot have.
+    Raises ConnectionError, or a ProxyError whose message begins with "The proxy"; the
+    caller adds the proxy's URL. Returns True if the response announced a body, which a
+    tunnel cannot have.
     """
     if proxy.is_socks:
         await socks5.connect(wire, proxy, host, port)

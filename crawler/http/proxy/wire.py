@@ -14,7 +14,8 @@ _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class ProxyWire(asyncio.Protocol):
-    """The connection to a proxy until its tunnel is open; read by size or by head."""
+    """The connection to a proxy until its tunnel is open. Its bytes are read by number,
+    or up to the end of a head."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport = None  # type: ignore[assignment]
@@ -34,11 +35,11 @@ class ProxyWire(asyncio.Protocol):
         return data
 
     async def read_head(self, most: int) -> bytes:
-        """Read a head with its empty line. ProxyError if it is larger than `most`
+        """Read a head with its empty line. ProxyError if the head is larger than `most`
         bytes."""
         while (end := _END_OF_HEAD.search(self._received)) is None:
             if len(self._received) > most:
-                raise ProxyError(f"sent a head of over {most:,} bytes")
+                raise ProxyError(f"The proxy sent a head of over {most:,} bytes")
             await self._more()
         return await self.read(end.end())
 
@@ -49,7 +50,7 @@ class ProxyWire(asyncio.Protocol):
 
     async def _more(self) -> None:
         if self._is_over:
-            raise ConnectionResetError("closed the connection")
+            raise ConnectionResetError("The proxy closed the connection")
         self._reader = asyncio.get_running_loop().create_future()
         await self._reader
 

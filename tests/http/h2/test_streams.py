@@ -53,8 +53,10 @@ def test_a_frame_finds_its_stream_or_a_closed_one_or_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("status", "earlier", "is_last", "words"),
     [
-        pytest.param(101, 0, False, "Status 101 is not allowed", id="101"),
-        pytest.param(103, 0, True, "response 103 ends the stream", id="the last"),
+        pytest.param(101, 0, False, "status 101, which is not allowed", id="101"),
+        pytest.param(
+            103, 0, True, "response with status 103 ends the stream", id="the last"
+        ),
         pytest.param(100, 16, False, "over 16 interim responses", id="the 17th"),
     ],
 )
