@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from crawler.stats import FinishReason, Report
     from crawler.web.linked_item import LinkedItem
 
-# For each module: the names that it defines and that `crawler` offers.
+# For each module of the package: the names in it that users import from `crawler`.
 _HOMES = {
     "crawler.run.api": ("Crawl", "crawl", "crawl_items", "fetch"),
     "crawler.errors": (

@@ -22,7 +22,7 @@ _NO_PATTERNS = Patterns(None)
 class LinkOptions(TypedDict, total=False):
     """The keyword arguments of `follow_all`, `follow_links` and `follow_urls`."""
 
-    #: URL patterns: which links are followed, and which of these are not.
+    #: URL patterns. A link is followed if it matches `allow` and does not match `deny`.
     allow: Iterable[Pattern] | Pattern | None
     deny: Iterable[Pattern] | Pattern | None
     #: A function of each absolute URL; returns the URL to follow, or None to drop the
@@ -101,8 +101,8 @@ def batch_of(
 
 
 def _options(own: Options, given: LinkOptions) -> Options:
-    """Return the options of the links' requests: those given, with the page's session
-    and proxy as defaults."""
+    """Return the options of the links' requests: the given options, with the page's
+    session and proxy as defaults."""
     if not own.session and not own.proxy and _OPTIONS.isdisjoint(given):
         return DEFAULT_OPTIONS
     session, proxy = given.get("session"), given.get("proxy")

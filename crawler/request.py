@@ -36,7 +36,8 @@ _notes_bad_urls: ContextVar[bool] = ContextVar("notes_bad_urls", default=False)
 def note_bad_urls() -> None:
     """Let Requests created in this task from now on accept an invalid URL.
 
-    Its error message is stored as the URL, after BAD_URL, instead of being raised.
+    The error message about the URL is not raised, but stored in `Request.url`, after
+    the prefix BAD_URL.
     """
     _notes_bad_urls.set(True)
 
@@ -49,7 +50,8 @@ TAG = "tag:"
 Purpose = Literal["page", "robots", "login", "file"]
 
 
-# Over 12 attributes: a plain value with one field for each option of a request.
+# This class has over 12 attributes, because it is a plain value with one field for each
+# option of a request.
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """The options of a request that are rarely set.
 
@@ -73,7 +75,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     once: bool = True
     #: The name of the spider's method that is called if the request fails.
     errback: str = ""
-    #: Seconds in place of `http.connect` and `http.read`; None: those settings.
+    #: Seconds, in place of the settings `http.connect` and `http.read`; None: the
+    #: settings are used.
     timeout: float | None = None
     #: How to fetch the request, such as "browser"; "" is plain HTTP.
     kind: str = ""
@@ -90,7 +93,8 @@ DEFAULT_OPTIONS = Options()
 _options_decoder = msgspec.json.Decoder(Options)
 
 
-# Over 15 methods: each option that other parts need is a property.
+# This class has over 15 methods, because each option that other modules read is a
+# property.
 class Request:
     """One request to send, as an immutable value; arguments have the names of httpx.
 
@@ -124,7 +128,8 @@ class Request:
     options: Options
     _meta: bytes
 
-    # Over forty lines: half of them are arguments, most of which httpx has, too.
+    # This function has over forty lines, because half of them are its arguments. Most
+    # of these are arguments of httpx's requests, too.
     def __init__(
         self,
         url: str,
@@ -339,7 +344,8 @@ class Request:
 
         Two requests with the same fingerprint are equal. `ordinal` makes the
         fingerprints of equal requests different, for `once=False`. `form` reduces the
-        URL to the part that identifies a page, such as without tracking parameters.
+        URL to the part that identifies a page; it may remove tracking parameters, for
+        example.
         """
         options, url = self.options, self.url
         if form is not None:
@@ -348,10 +354,14 @@ class Request:
         return urls.fingerprint(options.method, url, body, ordinal)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a Request is frozen; use request.replace({name}=...)")
+        raise AttributeError(
+            f"a Request cannot be changed; make another: request.replace({name}=...)"
+        )
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a Request is frozen")
+        raise AttributeError(
+            f"{name!r} cannot be deleted, because a Request cannot be changed"
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Request):
@@ -391,7 +401,7 @@ _ARGUMENTS = frozenset(
 START, BUILT = "start", "request"
 
 
-# Over 12 attributes: they are the columns of a row of the store.
+# This class has over 12 attributes, because they are the columns of a row of the store.
 class Entry:
     """A request with its place in the crawl: how it was found, and its tries so far.
 
@@ -551,7 +561,9 @@ def _for_url(options: Options, before: str, given: str, url: str) -> Options:
 
 def _absolute(url: str, params: Params | None) -> str:
     if not isinstance(url, str):
-        raise ConfigError(f"Request({url!r}): a URL is a str, not {parts.kind(url)}")
+        raise ConfigError(
+            f"Request({url!r}): the URL must be a str, not {parts.kind(url)}"
+        )
     if params:
         base, _, fragment = url.partition("#")
         pairs = params.items() if isinstance(params, Mapping) else params
@@ -574,9 +586,9 @@ def _absolute_or_noted(url: str, params: Params | None) -> str:
 
 
 def checked_proxy(proxy: str) -> str:
-    """Return a request's `proxy` as it is: a URL, "tag:NAME", or "" for none.
+    """Return a request's `proxy` if it is valid: a URL, "tag:NAME", or "" for no proxy.
 
-    ConfigError if it is none of these.
+    ConfigError if it is invalid.
     """
     if proxy and not proxy.startswith(TAG):
         try:

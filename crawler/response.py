@@ -255,7 +255,7 @@ class Response(Readable):
 
 
 def _reference(node: Node) -> str:
-    # What is no element is usually None, because css_first() found nothing.
+    # If `node` is no element, it is usually None, because css_first() found nothing.
     if not isinstance(node, Node):
         raise ConfigError(
             f"follow({node!r}): give a URL or an element; css_first() returns None if "

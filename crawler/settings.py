@@ -1,10 +1,10 @@
 """The settings of a crawl: one immutable value, merged from several places.
 
-These are, from the lowest rank: the defaults, config.toml, the spider's `settings`, the
-environment and `-s` flags.
+The places are, from the lowest rank: the defaults, config.toml, the spider's
+`settings`, the environment and `-s` flags.
 
-Rule: an unknown key or a wrong type is a one-line error. It names the place, the key
-and the most similar valid key. Every setting has an effect.
+Rule: an unknown key or a wrong type is a one-line error. It names the place of the
+setting, the key and the most similar valid key. Every setting has an effect.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _BYTES = {
     "": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3,
     "kib": 1024, "mib": 1024**2, "gib": 1024**3,
 }  # fmt: skip
-# A number and its unit.
+# A duration or size as text: a number and its unit.
 _QUANTITY = lazy_regex(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 def seconds(text: str | float) -> Seconds:
     """Return a duration in seconds from a number or text: 90, "90s", "10m", "2h".
 
-    ValueError if it is not valid.
+    ValueError if `text` is not a duration.
     """
     return Seconds(
         _quantity(text, {"": 1, **_SECONDS}, "a duration such as 30s or 10m")
@@ -58,7 +58,7 @@ def seconds(text: str | float) -> Seconds:
 def size(text: str | float) -> Bytes:
     """Return a size in bytes from a number or text: 1024, "32 MiB".
 
-    ValueError if it is not valid.
+    ValueError if `text` is not a size.
     """
     return Bytes(_quantity(text, _BYTES, "a size such as 500 kB or 32 MiB"))
 
@@ -77,7 +77,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-# Over 12 attributes: a plain value with one field for each setting of [crawl].
+# This class has over 12 attributes, because it is a plain value with one field for each
+# setting of [crawl].
 class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[crawl]: settings of the crawl as a whole."""
 
@@ -115,7 +116,8 @@ class CrawlSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grace: Seconds = Seconds(10)
 
 
-# Over 12 attributes: a plain value with one field for each setting of [http].
+# This class has over 12 attributes, because it is a plain value with one field for each
+# setting of [http].
 class HttpSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[http]: the HTTP client, and the limits for responses."""
 
@@ -308,9 +310,9 @@ type_of_section: dict[str, type[Section]] = {
 class Layer(msgspec.Struct, frozen=True):
     """The settings from one place, such as config.toml or the environment."""
 
-    #: The name of the place in error messages.
+    #: The place, such as "config.toml" or "environment", as error messages name it.
     source: str
-    #: The values by section and key, as written.
+    #: The values of the settings by section and key, as written in that place.
     values: Mapping[str, Mapping[str, Any]]
     #: The [jobs.NAME] tables by name, as written. They are checked when they are used,
     #: so that an error in one job does not stop the others.
@@ -352,8 +354,8 @@ def settled(
 ) -> Any:
     """Check one setting, and return its value.
 
-    `kind` is the class of the section; `section` and `source` name the section and the
-    place in messages. ConfigError if the key or its value is not valid.
+    `kind` is the class of the section. `section` is its name, and `source` the place of
+    the setting, for error messages. ConfigError if the key or its value is not valid.
     """
     if key not in kind.__struct_fields__:
         name = f"setting {section}.{key}"
@@ -460,20 +462,21 @@ def _check_list(name: str, values: tuple[Any, ...]) -> None:
 
 def _check_number(name: str, value: float) -> None:
     if not math.isfinite(value) or value < 0:
-        raise ValueError("must be a number, 0 or above")
+        raise ValueError("the value must be a number, 0 or above")
     if not value and name not in _MAY_BE_ZERO:
-        raise ValueError(f"must be {'at least 1' if type(value) is int else 'above 0'}")
+        least = "at least 1" if type(value) is int else "above 0"
+        raise ValueError(f"the value must be {least}, not 0")
 
 
 def _check_text(name: str, value: str) -> None:
     if not value.strip() and name not in _MAY_BE_EMPTY:
-        raise ValueError("must not be empty")
+        raise ValueError("the value must not be empty")
     if not value.isprintable():
-        raise ValueError("must be one line, without control characters")
+        raise ValueError("the value must be one line, without control characters")
     if name == "http.proxy" and value:
         check_proxy(value)
     if name == "storage.url" and value and not value.startswith(DATABASES):
-        raise ValueError("write it as postgresql://host/database")
+        raise ValueError("write the database's URL as postgresql://host/database")
 
 
 def check_proxy(value: str) -> None:
@@ -484,7 +487,9 @@ def check_proxy(value: str) -> None:
     except ValueError:  # the URL's port or address is invalid
         is_one = False
     if not is_one:
-        raise ValueError("write it as http://host:port, or socks5://host:port")
+        raise ValueError(
+            "write a proxy's URL as http://host:port, or socks5://host:port"
+        )
     if value.startswith("socks") and not has_socks():
         raise ValueError(SOCKS_NEEDS)
 
@@ -506,7 +511,8 @@ def has_socks() -> bool:
 def unknown(what: str, name: str, valid: Iterable[str], source: str) -> str:
     """Return the error text for an unknown name, with the most similar valid name.
 
-    `what` describes the unknown thing, `source` is the place where it was found.
+    `what` is the name with a noun, such as "section [htp]"; `source` is the place where
+    the name was found.
     """
     names = list(valid)
     near = nearest_name(name, names)
@@ -519,7 +525,10 @@ def _quantity_hook(kind: type, value: Any) -> Any:
         return seconds(value)
     if kind is Bytes and isinstance(value, (str, int, float)):
         return size(value)
-    raise ValueError(f"expected {kind.__name__.lower()}, got {type(value).__name__}")
+    raise ValueError(
+        f"the value must be a number of {kind.__name__.lower()}, or a text with a "
+        f"unit, not of type {type(value).__name__}"
+    )
 
 
 def from_file(folder: Path) -> tuple[Layer, Path | None]:
@@ -550,7 +559,7 @@ def _layer(source: str, tables: dict[str, Any]) -> Layer:
     for section, values in named.items():
         if not isinstance(values, dict):
             raise ConfigError(
-                f"{source}: [{section}] must hold tables; write each as "
+                f"{source}: [{section}] must hold only tables; write each table as "
                 f"[{section}.NAME]"
             )
     return Layer(source, tables, **named)
@@ -592,7 +601,7 @@ def from_flags(pairs: Iterable[str]) -> Layer:
         name, equals, text = pair.partition("=")
         section, dot, key = name.strip().partition(".")
         if not equals or not dot:
-            raise ConfigError(f"-s {pair}: write it as section.key=value")
+            raise ConfigError(f"-s {pair}: write a setting as section.key=value")
         values.setdefault(section, {})[key] = parse_value(text)
     return Layer("-s", values)
 

@@ -17,10 +17,11 @@ from crawler.errors import Reason
 from crawler.version import __version__
 
 
-# Over 12 attributes: a plain value with one field for each counter.
+# This class has over 12 attributes, because it is a plain value with one field for each
+# counter.
 class Counters(msgspec.Struct, omit_defaults=True):
-    """The counters of a run so far. Each dict maps a word, such as a reason, to a
-    count."""
+    """The counters of a run so far. Each dict maps a word, such as the reason of a
+    failure, to a count."""
 
     #: URLs that were added to the store.
     found: int = 0
@@ -35,7 +36,7 @@ class Counters(msgspec.Struct, omit_defaults=True):
     redirected: int = 0
     #: Failed tries after which the request was queued again.
     retried: int = 0
-    #: Requests that the spider made with `self.fetch`.
+    #: Requests that the spider's code sent itself, with `Spider.fetch`.
     fetched: int = 0
     #: Bytes of response bodies received.
     bytes: int = 0
@@ -43,7 +44,7 @@ class Counters(msgspec.Struct, omit_defaults=True):
     skipped: dict[str, int] = {}
     #: Fetched URLs whose callback raised Skip, by its reason.
     own_skips: dict[str, int] = {}
-    #: The spider's own counters, made with `self.count`.
+    #: The spider's own counters, made with `Spider.count`.
     own: dict[str, int] = {}
     #: Items that were dropped, by reason.
     dropped: dict[str, int] = {}
@@ -78,13 +79,13 @@ def add(counts: dict[str, int], word: str, amount: int = 1) -> None:
         counts.pop(word, None)
 
 
-# Prefixes of words in `Counters.own` that count values of typed items. The words of a
-# spider never begin with a space.
+# Prefixes of words in `Counters.own`: these words count fields of typed items with and
+# without a value. A spider's own words never begin with a space.
 _FILLED, _EMPTY = " filled ", " empty "
 
 
 def fill_words(field: str, filled: int, asked: int) -> dict[str, int]:
-    """Return what to add to `Counters.own` for items with the field "Class.field".
+    """Return the counts to add to `Counters.own` for items with a field "Class.field".
 
     `asked` is the number of items that have the field, `filled` the number of these
     items that have a value for it.
@@ -124,7 +125,8 @@ class FinishReason(StrEnum):
     CLOSING_ERROR = "closing_error"
     SINK_ERROR = "sink_error"
     CRASHED = "crashed"
-    #: The states of an unfinished run: a process works on it now, or was killed.
+    #: The states of an unfinished run: a process works on the run now, or the last
+    #: process was killed.
     RUNNING = "running"
     KILLED = "killed"
 
@@ -161,7 +163,7 @@ class Shortfall(msgspec.Struct, frozen=True):
 
 
 class WrittenOutput(msgspec.Struct, frozen=True):
-    """An output that is complete, and is in its final place."""
+    """An output that is complete, and has its final path or URL."""
 
     #: The path or URL of the output.
     place: str
@@ -172,7 +174,8 @@ class WrittenOutput(msgspec.Struct, frozen=True):
     bytes: int | None = None
 
 
-# Over 12 attributes: a plain value with one field for each figure of a report.
+# This class has over 12 attributes, because it is a plain value with one field for each
+# figure of a report.
 class Report(msgspec.Struct):
     """The result of a run; `summary()` returns it as `--summary` writes it."""
 
@@ -207,13 +210,14 @@ class Report(msgspec.Struct):
     redirected: int = 0
     #: Failed tries after which the request was queued again.
     retried: int = 0
-    #: Requests that the spider made with `self.fetch`; they are not counted as pages.
+    #: Requests that the spider's code sent itself, with `Spider.fetch`; they are not
+    #: counted as pages.
     fetched: int = 0
     #: URLs that were skipped, by reason or filter.
     skipped: dict[str, int] = msgspec.field(default_factory=dict)
-    #: URLs that are still waiting.
+    #: URLs that are still waiting in the queue.
     pending: int = 0
-    #: The spider's own counters, made with `self.count`.
+    #: The spider's own counters, made with `Spider.count`.
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     #: For each field of typed items: the share of items that have a value for it, as
     #: `{"Book.price": 0.98}`.
@@ -372,8 +376,8 @@ def _percent(share: float) -> str:
 def exit_code(report: Report) -> int:
     """Return the exit code of a run: 0, 1, 3 or 4.
 
-    1: an error ended the run. 4: it was interrupted. 3: it is complete, but missed a
-    limit.
+    0: the run is complete. 1: an error ended the run. 3: the run is complete, but did
+    not meet a quality limit, such as `max_error_rate`. 4: the run was interrupted.
     """
     reason = report.finish_reason
     if reason in (

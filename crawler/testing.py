@@ -112,7 +112,7 @@ class FakeSite(httpx.MockTransport):
 
 
 async def _answer(page: Page, request: httpx.Request) -> Answer:
-    """Return the page itself; if it is a function, its result."""
+    """Return the page; if it is a function, call the function and return its result."""
     if not callable(page):
         return page
     answer = page(request)
@@ -123,7 +123,7 @@ def _canonical(url: str) -> str:
     try:
         return urls.canonical(url)
     except urls.InvalidUrl as exc:
-        raise ConfigError(f"FakeSite({{{url!r}: ...}}): {exc}") from exc
+        raise ConfigError(f"FakeSite: {url!r} is not a valid URL: {exc}") from exc
 
 
 async def _response(request: httpx.Request, url: str, answer: Answer) -> httpx.Response:

@@ -28,7 +28,7 @@ def test_what_is_no_absolute_web_address_is_refused(url: str) -> None:
 )
 def test_what_is_no_text_is_refused_in_words(url: Any, kind: str) -> None:
     for make in (Request, Request(URL).replace):
-        with pytest.raises(ConfigError, match=f"a URL is a str, not {kind}"):
+        with pytest.raises(ConfigError, match=f"the URL must be a str, not {kind}"):
             make(url=url)
 
 
@@ -60,9 +60,9 @@ def test_json_is_encoded_when_the_request_is_made() -> None:
     ["127.0.0.1:8", "http://", "ftp://p.example:1", "http://p.example:99999", "p"],
 )
 def test_a_proxy_is_an_address_that_can_be_one(proxy: str) -> None:
-    with pytest.raises(ConfigError, match="write it as http://host:port"):
+    with pytest.raises(ConfigError, match="write a proxy's URL as http://host:port"):
         Request(URL, proxy=proxy)
-    with pytest.raises(ConfigError, match="write it as http://host:port"):
+    with pytest.raises(ConfigError, match="write a proxy's URL as http://host:port"):
         Request(URL).replace(proxy=proxy)
 
 

@@ -64,22 +64,23 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "crawl", "workers", 0,
-            "config.toml: crawl.workers = 0: must be at least 1",
+            "config.toml: crawl.workers = 0: the value must be at least 1, not 0",
             id="nobody to work",
         ),
         pytest.param(
             "http", "max_body", 0,
-            "config.toml: http.max_body = 0: must be above 0",
+            "config.toml: http.max_body = 0: the value must be above 0, not 0",
             id="no room for a body",
         ),
         pytest.param(
             "politeness", "rate", -1,
-            "config.toml: politeness.rate = -1: must be a number, 0 or above",
+            "config.toml: politeness.rate = -1: the value must be a number, 0 or above",
             id="a negative rate",
         ),
         pytest.param(
             "politeness", "rate", float("nan"),
-            "config.toml: politeness.rate = nan: must be a number, 0 or above",
+            "config.toml: politeness.rate = nan: "
+            "the value must be a number, 0 or above",
             id="no number",
         ),
         pytest.param(
@@ -90,25 +91,25 @@ def test_the_last_layer_ranks_first_and_leaves_the_others_keys_alone() -> None:
         ),
         pytest.param(
             "crawl", "user_agent", "  ",
-            "config.toml: crawl.user_agent = '  ': must not be empty",
+            "config.toml: crawl.user_agent = '  ': the value must not be empty",
             id="no name",
         ),
         pytest.param(
             "crawl", "contact", "me\r\nCookie: x",
             "config.toml: crawl.contact = 'me\\r\\nCookie: x': "
-            "must be one line, without control characters",
+            "the value must be one line, without control characters",
             id="a header of its own",
         ),
         pytest.param(
             "http", "proxy", "127.0.0.1:8080",
             "config.toml: http.proxy = '127.0.0.1:8080': "
-            "write it as http://host:port, or socks5://host:port",
+            "write a proxy's URL as http://host:port, or socks5://host:port",
             id="a proxy of no kind",
         ),
         pytest.param(
             "http", "proxy", "http://",
             "config.toml: http.proxy = 'http://': "
-            "write it as http://host:port, or socks5://host:port",
+            "write a proxy's URL as http://host:port, or socks5://host:port",
             id="a proxy without a name",
         ),
         pytest.param(
@@ -201,7 +202,7 @@ def test_flags_are_read_as_toml_or_as_text() -> None:
 
 @pytest.mark.parametrize("flag", ["workers=4", "crawl.workers", "crawl"])
 def test_a_flag_without_section_or_value_is_refused(flag: str) -> None:
-    with pytest.raises(ConfigError, match=r"write it as section\.key=value"):
+    with pytest.raises(ConfigError, match=r"write a setting as section\.key=value"):
         settings.from_flags([flag])
 
 

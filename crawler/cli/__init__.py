@@ -13,7 +13,9 @@ import sys
 
 from crawler.frame_stack import call_with_room
 
-TYPE_CHECKING = False  # importing `typing` is slow, and a signal could arrive meanwhile
+# False here, and true for type checkers. `typing` also defines this name, but to import
+# `typing` takes long, and Ctrl-C in that time would print a traceback.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +31,14 @@ _STARTING = 1_000_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; the module `exits` lists the codes.
 
-    Without `arguments` the command line of the process is used.
+    If `arguments` is None, the arguments of the process are used (`sys.argv`).
     """
     try:
         sys.unraisablehook = _unraisable
         gc.set_threshold(_STARTING)
         words = sys.argv[1:] if arguments is None else arguments
         return call_with_room(lambda: _dispatch(words))
-    except KeyboardInterrupt:  # before a command could handle the signal
+    except KeyboardInterrupt:  # Ctrl-C came before a command could handle the signal
         os._exit(4)
 
 

@@ -17,21 +17,22 @@ from crawler.version import __version__
 
 
 def failure(job: str, error: str, code: int) -> dict[str, Any]:
-    """Return the summary for a hook if a run failed before there was a report."""
+    """Return the summary that a hook receives if the run failed and has no report."""
     return {"job": job, "exit_code": code, "error": error, "version": __version__}
 
 
 def tell(project: Project, job: str, told: Mapping[str, Any]) -> str:
     """Call the hook of the job with the summary `told` of the ended run.
 
-    Return the error of the hook as text; "" if the hook succeeded or there is none.
+    Return the error of the hook as text; "" if the hook succeeded, or if the job has no
+    hook.
     """
     hook = hook_of(project, job, is_good=not told["exit_code"])
     if not hook:
         return ""
     wrong = run_in_loop(partial(hooks.call, hook, told, settings_of(project)))
     if wrong:
-        complain(f"Job {job}: hook {wrong}")
+        complain(f"Job {job}: its hook failed: {wrong}")
     return wrong
 
 

@@ -34,8 +34,8 @@ from crawler.store.open import retry_failed
 #: have passed. A crawl that takes longer hangs, and its process is ended.
 MARGIN = LAST_SECONDS + 2.0
 
-#: A function that makes the options of a run from the command line: arguments, project,
-#: job name, spider, settings, outputs of the job.
+#: A function that makes the options of a run from the command line. Its parameters are
+#: the arguments, the project, and the job's name, spider, settings and outputs.
 TermsOf = Callable[
     [argparse.Namespace, Project, str, Spider, Settings, Sequence[str]], RunOptions
 ]
@@ -76,7 +76,7 @@ def _conclude(project: Project, job: str, ending: Ending, *, is_late: bool) -> i
 def _told(ending: Ending, *, is_late: bool = False) -> Mapping[str, Any]:
     """Return the summary that a hook receives: the report, the outputs and the error.
 
-    `is_late`: the run was stopped by `max_runtime`.
+    `is_late` says that the run was stopped because `max_runtime` had passed.
     """
     shortfalls = "; ".join(each.text for each in ending.report.shortfalls)
     error = str(ending.error or "") or shortfalls
@@ -104,7 +104,7 @@ class _Work:
     def run(self) -> Ending:
         """Run the job until a try ends well or no retry is left.
 
-        Return the end of the last try.
+        Return how the last try ended.
         """
         job = self._project.jobs.find(self._args.name)
         assert job is not None
@@ -124,7 +124,9 @@ class _Work:
                     return ending
                 self._put_back(ending)
             self._pause(job, number)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError(
+            "bug in the crawler: the retries of the job gave no result and no error"
+        )
 
     def _try(self, job: Job) -> Ending:
         args = self._args
@@ -208,7 +210,7 @@ class _Work:
 class _Limit:
     """A context that calls `give_up` in a thread if its block takes over `seconds`.
 
-    None means that there is no limit.
+    If `seconds` is None, there is no limit.
     """
 
     def __init__(self, seconds: float | None, give_up: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ from crawler.version import __version__
 def tell(
     error: Exception, folder: Path | None, *, is_verbose: bool, as_json: bool = False
 ) -> None:
-    """Print one line: the error, and the path of a file with its traceback.
+    """Print the error and the path of a file with its traceback, as one line.
 
     The file is written to `folder`, or to the folder for temporary files if that is
     not possible. With `is_verbose` the traceback is printed too. With `as_json` the

@@ -104,7 +104,7 @@ def _serve(shop: AbstractContextManager[RunningShop]) -> int:
     except (OSError, OverflowError) as exc:
         why = getattr(exc, "strerror", None) or exc
         raise ConfigError(
-            f"The bookshop cannot be served: {why}; choose another --port"
+            f"The bookshop's server cannot be started: {why}; choose another --port"
         ) from exc
     return 0
 
@@ -120,7 +120,8 @@ def _server() -> Callable[..., AbstractContextManager[RunningShop]]:
         from crawler.demo.server import serving
     except ModuleNotFoundError as exc:
         raise ConfigError(
-            f"The demo's server needs {exc.name}: pip install 'exact-crawler[demo]'"
+            f"The demo's server needs the package {exc.name}; run: pip install "
+            "'exact-crawler[demo]'"
         ) from exc
     return serving
 
@@ -133,7 +134,7 @@ def _say_what_next(output: str) -> None:
     from crawler.cli.streams import say, shown
 
     name = "crawl"
-    if shutil.which(name) is None:  # `crawl` is in an environment that is not active
+    if shutil.which(name) is None:  # the folder with `crawl` is not in PATH
         started_as = Path(sys.argv[0])
         is_script = started_as.name == name
         name = shlex.quote(shown(started_as if is_script else Path(sys.executable)))

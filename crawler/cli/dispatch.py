@@ -60,7 +60,7 @@ def dispatch(arguments: Sequence[str]) -> int:
         # creates dataclasses), Python would end with the signal's exit code, although
         # the exception was caught here.
         return _leave(exits.STOPPED, at_once=True)
-    # the program that reads standard output, such as `head`, has ended
+    # The program that reads our standard output, such as `head`, has ended.
     except BrokenPipeError:
         code = exits.COMPLETE
     except streams.OutputError as exc:
@@ -72,7 +72,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 def execute(arguments: Sequence[str]) -> int:
     """Run the command that `arguments` name, and return its exit code.
 
-    Unlike `dispatch`, leave the standard streams and the signals as they are.
+    Unlike `dispatch`, do not replace the standard streams or the signal handlers.
     """
     parser = parser_of([module.add for module in modules(arguments)], __version__)
     try:
@@ -143,13 +143,15 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _leave(code: int, *, at_once: bool = False) -> int:
-    """Flush the streams and return `code`.
+    """Flush the standard streams and return `code`, the exit code.
 
     With `at_once`, or if another thread would keep the process alive, end the process
-    here.
+    at once instead of returning.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # no traceback for a signal after the end
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # from here on a signal prints no traceback
     streams.let_go()
     # the memory is freed with the process: skip the last garbage collection
     gc.freeze()

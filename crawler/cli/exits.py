@@ -1,7 +1,7 @@
 """Exit codes of the `crawl` command. They never change, so that scripts can rely on
 them.
 
-Rule: if several codes apply, the first of 2, 5, 1, 4, 3 is used.
+Rule: if several codes apply to a crawl, the first of 2, 5, 1, 4, 3 is used.
 """
 
 #: The crawl is complete, or a limit set by the user ended it.

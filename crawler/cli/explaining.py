@@ -45,15 +45,17 @@ def explain(
 ) -> Iterator[str]:
     """Yield lines about a URL, for one job or for every job that knows the URL.
 
-    `number` is the run; None means the latest run. With `is_exact` only requests with
-    the method and body of `wanted` count, else all requests for its URL.
+    `number` is the number of the run; None means the latest run. With `is_exact` only
+    requests with the method and body of `wanted` count, else all requests for its URL.
     """
     reader = open_reader(project.settings().storage)
     asked = _Asked(project, reader, wanted, number, is_exact)
     jobs = [project.job_named(job)] if job else reader.jobs()
     if not jobs:
         where = f"there is no state in {reader.place}"
-        raise ConfigError(f"No job has run here yet: {where}; crawl run NAME runs one")
+        raise ConfigError(
+            f"No job has run here yet: {where}; crawl run NAME runs a job"
+        )
     file = job if job and is_file(job) else ""
     is_only = len(jobs) == 1
     told = [list(_in_job(asked, each, file, is_told=is_only)) for each in jobs]
@@ -67,9 +69,9 @@ def explain(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The question of one `crawl why`: the request, the run, and where to look.
+    """What one `crawl why` asks for: a request and a run, and the store to search.
 
-    `number` is the run; None means the latest run.
+    `number` is the number of the run; None means the latest run.
     """
 
     project: Project
@@ -107,8 +109,8 @@ def _words(method: str, size: int) -> str:
 def _in_job(asked: _Asked, job: str, file: str, *, is_told: bool) -> Iterator[str]:
     """Yield lines about the URL in one job.
 
-    If the job does not know the URL, yield lines only if `is_told`. `file` is the path
-    of the spider if the user gave one, else "".
+    If the job does not know the URL, yield a line that says so, but only with
+    `is_told`. `file` is the path of the spider's file if the user gave one, else "".
     """
     number = asked.number
     records = asked.reader.runs(job)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class _Kept:
     """Gives the stored items of a run to sinks, as the store of a crawl does.
 
-    Nothing is written to the store; the positions of the sinks stay in memory.
+    Nothing is written to the store; the number of the last item that each sink has
+    written is kept in memory.
     """
 
     def __init__(self, run: RunReader) -> None:
@@ -82,7 +83,7 @@ def types_of(project: Project, job: str) -> dict[str, ItemType]:
     try:
         spider = project.target(job).spider
         chain = Chain(spider.pipelines, item_types=spider.item_types)
-    # TypeError: raised by a property of the spider's own objects
+    # A TypeError comes from the spider's code, such as a property of a pipeline.
     except (ConfigError, TypeError):
         return {}
     return {each.name: each for each in chain.item_types}

@@ -31,7 +31,8 @@ MAX_RESTING = 2
 
 
 class Shown(Protocol):
-    """The attributes of a running crawl that RunGauge reads: the engine has them."""
+    """The attributes of a running crawl that RunGauge reads; the crawl's engine has
+    these attributes."""
 
     progress: Progress
 
@@ -93,9 +94,9 @@ class RunGauge:
         )
 
     def _total(self, pages: int, queue: int) -> int | None:
-        """Return the limit on pages, else the number of known pages.
+        """Return how many pages are expected: the limit on pages, else all known pages.
 
-        None as long as pages still give new URLs.
+        None if there is no limit, and the latest pages still gave new URLs.
         """
         limit = self._running.pages_limit
         if limit is not None:
@@ -164,7 +165,7 @@ _DROPPED = (
 def columns(figures: RunFigures, width: int) -> Mapping[str, str]:
     """Return the columns, by heading, that fit into `width` characters.
 
-    Two spaces between columns are counted.
+    The width includes two spaces between two columns.
     """
     total = f" of {figures.total:,}" if figures.total else ""
     cells = {

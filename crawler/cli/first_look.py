@@ -89,7 +89,7 @@ class Look:
 
 
 def look_at(response: Response) -> Look | None:
-    """Return the guesses about a response; None if its kind was not recognized.
+    """Return the guesses about a response; None if nothing useful was found in it.
 
     CrawlError if the body cannot be decoded.
     """
@@ -131,9 +131,10 @@ def _of_page(page: Page) -> Look:
 
 
 def _linked_data_of(page: Page) -> tuple[str, tuple[str, ...]]:
-    """Return the type of the first useful item of linked data, and its paths.
+    """Return the type of the first useful item of linked data, and the paths of its
+    values.
 
-    ("", ()) if the page has none.
+    ("", ()) if the page has no such item.
     """
     for item in page.linked_data.items:
         if item.source not in ("json-ld", "microdata") or not item.types:
@@ -177,7 +178,7 @@ def _candidates(page: Page) -> list[str]:
         name = first_class(node)
         key = (above.mem_id if above is not None else 0, node.tag, name)
         groups.setdefault(key, []).append(node)
-        if name:  # elements of one class may also have different parents
+        if name:  # also a group of all elements of this class, whatever their parents
             groups.setdefault((0, node.tag, name), []).append(node)
     selectors = (
         _selector_of(nodes) for nodes in groups.values() if len(nodes) >= _FEWEST
@@ -252,7 +253,7 @@ def _tried(
     if len(good) * 2 < len(nodes):
         return None
     if name in ("title", "url") and len(set(good)) * 2 < len(good):
-        return None  # the same text each time, such as "more"
+        return None  # the text is the same in most elements, such as "more"
     if name == "title" and not attr and _is_cut(good):
         whole = _tried(name, f"{selector} a", "title", nodes)
         if whole is not None:
@@ -261,8 +262,11 @@ def _tried(
 
 
 def _own_selector(selector: str, nodes: Sequence[Node]) -> str:
-    """Return a class selector of the shortest match whose text has a digit; "" if
-    none."""
+    """Return a selector for the class of an element that `selector` matches.
+
+    Of the matches whose text has a digit, such as a price, the one with the shortest
+    text is used. "" if there is no such match with a class.
+    """
     for node in nodes:
         named = [each for each in node.css(selector) if first_class(each)]
         with_number = [each for each in named if re.search(r"\d", each.text())]

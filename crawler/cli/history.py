@@ -185,7 +185,8 @@ def report(args: argparse.Namespace) -> int:
 
 
 def why(args: argparse.Namespace) -> int:
-    """Print where a URL was found, how it ended, and what the filters say now."""
+    """Print where a URL was found, how its request ended, and whether the filters
+    accept the URL now."""
     from crawler.cli import explaining
     from crawler.cli.streams import clean
 

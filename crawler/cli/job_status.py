@@ -25,7 +25,8 @@ from crawler.store.status import MAX_RUNTIME
 OVERDUE = timedelta(hours=1)
 
 
-# Over 12 attributes: a plain value with one field for each column.
+# This class has over 12 attributes, because it is a plain value with one field for each
+# column of `crawl jobs`.
 class JobStatus(msgspec.Struct, kw_only=True):
     """The status of one job, as `crawl jobs` shows it."""
 
@@ -109,7 +110,7 @@ def _sound(job: Job, known: JobState | None, sources: Sources) -> JobStatus:
 
 
 def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetime]:
-    """Add the latest run of the job to `found`.
+    """Add what is known about the latest run of the job to `found`.
 
     Return times at which the run is known to have been active.
     """
@@ -128,9 +129,10 @@ def _add_run(found: JobStatus, run: RunRecord, sources: Sources) -> list[datetim
 def _add_unfinished(
     found: JobStatus, run: RunRecord, sources: Sources
 ) -> list[datetime]:
-    """Add an unfinished run to `found`. Return when its process wrote its last status.
+    """Add what is known about an unfinished run to `found`.
 
-    The job is bad unless the run is running, or a person stopped it.
+    Mark the job as bad unless the run is still running, or a person stopped it. Return
+    when the run's process wrote its last status, as a list of one time or none.
     """
     now = sources.now.timestamp()
     shown = standing(sources.reader, found.job, run.number, now)
@@ -155,16 +157,16 @@ def _latest(reader: Reader, job: str) -> RunRecord | None:
     try:
         return next(iter(reader.runs(job)), None)
     except CrawlError:
-        return None  # the job has no run yet
+        return None  # the store has no runs of the job
 
 
 def _add_state(
     found: JobStatus, known: JobState, run: RunRecord | None, job: Job
 ) -> list[datetime]:
-    """Add the state that the scheduler stored: failures, and its last process.
+    """Add what the scheduler stored about the job: its failures and its last process.
 
-    That process may have ended before it began a run. Return the last due time that
-    the scheduler handled, as a list of one or none.
+    The process may have ended before it began a run. Return the last due time that the
+    scheduler handled, as a list of one time or none.
     """
     found.failures = known.failures
     planned = (known.schedule, known.timezone)
@@ -173,11 +175,11 @@ def _add_state(
     if known.ended is None or known.started is None:
         return handled
     if run is not None and known.ended.timestamp() < run.started:
-        found.failures = 0  # since then the job was run without the scheduler
+        found.failures = 0  # a later run was started without the scheduler
         return handled
     over = run.finished if run is not None else None
     if over is not None and over < known.started.timestamp():
-        found.run = None  # the last process ended before it began a run
+        found.run = None  # this run is older: the last process began none
     found.exit_code, found.started = known.exit_code, known.started
     found.result = known.note or CODES.get(known.exit_code or 0, "")
     found.is_bad = False  # `failures` already shows that the run was bad

@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print one line for each job, and the error of each invalid job."""
+    """Print one line for each job, and below them the error of each invalid job."""
     import msgspec
 
     from crawler.cli import job_status

@@ -50,7 +50,7 @@ class Loaded(msgspec.Struct):
     """The spiders of a folder, and the files that could not be loaded."""
 
     spiders: dict[str, type[Spider]] = msgspec.field(default_factory=dict)
-    #: Names that more than one spider has.
+    #: For each name that more than one spider has: these spiders.
     doubles: dict[str, list[type[Spider]]] = msgspec.field(default_factory=dict)
     broken: dict[Path, LoadError] = msgspec.field(default_factory=dict)
 
@@ -98,7 +98,10 @@ def load_spider(path: Path, class_name: str = "") -> type[Spider]:
     LoadError if there is no such spider.
     """
     if not path.is_file():
-        raise LoadError(f"There is no file {shown(path)}; see crawl list, or crawl new")
+        raise LoadError(
+            f"There is no file {shown(path)}; crawl list shows the spiders, and "
+            "crawl new writes one"
+        )
     _make_importable(path.parent)
     module = _load(path)
     if class_name:
@@ -106,13 +109,15 @@ def load_spider(path: Path, class_name: str = "") -> type[Spider]:
     spiders = spiders_in(module, path)
     if not spiders:
         raise LoadError(
-            f"{shown(path)}: no Spider class in it; write `class Books(Spider):` with "
-            "`name` and `start_urls` (crawl new NAME URL makes one)"
+            f"{shown(path)} has no Spider class; write `class Books(Spider):` with "
+            "`name` and `start_urls` (crawl new NAME URL writes such a file)"
         )
     if len(spiders) > 1:
         names = " and ".join(spider.__name__ for spider in spiders)
         example = f"{shown(path)}:{spiders[0].__name__}"
-        raise LoadError(f"{shown(path)}: holds {names}; choose one: {example}")
+        raise LoadError(
+            f"{shown(path)} has several spiders: {names}; choose one, such as {example}"
+        )
     return spiders[0]
 
 
@@ -123,8 +128,8 @@ def _class_of(module: ModuleType, name: str, path: Path) -> type[Spider]:
             raise _nameless(found, path)
         return found
     names = [each.__name__ for each in spiders_in(module, path)]
-    hint = f"it holds {', '.join(names)}" if names else "it holds no spider"
-    raise LoadError(f"{shown(path)}: no Spider class {name!r} in it; {hint}")
+    hint = f"it has {', '.join(names)}" if names else "it has no spider"
+    raise LoadError(f"{shown(path)} has no Spider class {name!r}; {hint}")
 
 
 def spiders_in(module: ModuleType, path: Path) -> list[type[Spider]]:
@@ -180,9 +185,9 @@ def _load(path: Path) -> ModuleType:
 
 
 def names(path: Path, name: str) -> bool:
-    """Return whether a file contains the line `name = "NAME"`.
+    """Return whether a file contains the line `name = "NAME"`, with this name.
 
-    This finds the spider of a file that cannot be loaded.
+    So the file of a spider can be found although the file cannot be loaded.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")

@@ -24,7 +24,7 @@ MAX_LINE = 8 * 1024
 #: level at which their messages are written.
 _NOISY = {
     **dict.fromkeys(("httpx", "httpcore", "h2", "hpack", "asyncio"), logging.WARNING),
-    "psycopg": logging.ERROR,  # warns at each statement on a lost connection
+    "psycopg": logging.ERROR,  # it warns at each statement on a lost connection
 }
 
 #: Fields added to each JSON line: the spider, the job and the run, once they are known.
@@ -68,7 +68,7 @@ def configured(
 
 
 class _StandardError(logging.Handler):
-    """Writes each line to `sys.stderr` as it is at that moment.
+    """Writes each line to the stream that is `sys.stderr` when the line is written.
 
     A live display replaces `sys.stderr`, so that log lines appear above the display.
     """
@@ -77,7 +77,7 @@ class _StandardError(logging.Handler):
         try:
             line = self.format(record) + "\n"
         except Exception:
-            self.handleError(record)  # such as arguments that do not fit the message
+            self.handleError(record)  # for example, arguments do not fit the message
             return
         sys.stderr.write(line)
         sys.stderr.flush()
@@ -141,7 +141,8 @@ class JsonFormatter(logging.Formatter):
 def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> str:
     """Return a message with its fields as one line of JSON of at most MAX_LINE bytes.
 
-    Long texts are shortened; if that is not enough, the fields are dropped.
+    If the line would be longer, texts are shortened; if the line is still too long,
+    the fields are dropped.
     """
     limit = MAX_LINE
     while True:
@@ -159,13 +160,13 @@ def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> s
         line = encoded.decode(errors="replace")
         if len(line.encode()) <= MAX_LINE:
             return line
-        if limit < 2:  # a value that is not a string is too long
+        if limit < 2:  # a field that is not a string, and is never cut, is too long
             return json_line(level, message, moment)
         limit //= 2
 
 
 def shortened(line: str) -> str:
-    """Return `line`, cut to MAX_LINE bytes; the end then states its full length."""
+    """Return `line`; if it is longer than MAX_LINE bytes, cut, with its full length."""
     data = line.encode(errors="replace")
     if len(data) <= MAX_LINE:
         return line

@@ -11,8 +11,8 @@ import sys
 
 # Parameters of mallopt(), by their names in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-# In bytes: the free memory that malloc keeps, and the size from which a block gets a
-# memory mapping of its own.
+# In bytes: how much free memory malloc keeps instead of returning it to the kernel,
+# and the size from which a block of memory gets a mapping of its own.
 _KEPT, _LARGE = 64 * 1024**2, 4 * 1024**2
 
 

@@ -80,7 +80,9 @@ def _write(path: Path, text: str) -> None:
     except FileExistsError as exc:
         raise _taken(path) from exc
     except OSError as exc:
-        raise ConfigError(f"{shown(path)} cannot be written: {exc.strerror}") from exc
+        raise ConfigError(
+            f"The spider's file {shown(path)} cannot be written: {exc.strerror}"
+        ) from exc
 
 
 def _taken(path: Path) -> ConfigError:
@@ -140,13 +142,14 @@ def _check_name(name: str, project: Project) -> None:
 
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
         raise ConfigError(
-            f"{name!r} cannot name a spider; use a letter, then letters, digits, - or _"
+            f"{name!r} is not a valid name for a spider; use a letter, then letters, "
+            "digits, - or _"
         )
     loaded = project.loaded
     if name in loaded.spiders:
         where = place(loaded.spiders[name])
         raise ConfigError(
-            f"There is a spider {name!r}, in {where}; choose another name"
+            f"A spider named {name!r} exists already, in {where}; choose another name"
         )
 
 

@@ -79,5 +79,7 @@ def write_beside(
             if not path.exists():
                 path.write_bytes(data)
     except OSError as exc:
-        raise ConfigError(f"{shown(path)} cannot be written: {exc.strerror}") from exc
+        raise ConfigError(
+            f"The project's file {shown(path)} cannot be written: {exc.strerror}"
+        ) from exc
     return made

@@ -1,4 +1,5 @@
-"""`crawl outputs`: lists the formats in which items can be written, and the places."""
+"""`crawl outputs`: lists the formats in which items can be written, and the places,
+such as files and databases, to which they can be written."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ def add(commands: Commands) -> None:
 
 
 def show(args: argparse.Namespace) -> int:
-    """Print one line for each output of the project, format, place, and sink of another
-    package."""
+    """Print a line for each output in config.toml, each format, each place for items,
+    and each sink (a class that writes items) of an installed package."""
     from pathlib import Path
 
     from crawler.cli.project import Project

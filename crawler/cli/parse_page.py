@@ -31,9 +31,10 @@ class Tried:
     #: Pipelines that were skipped, because they fetch files and work only in a crawl.
     skipped: list[Pipeline] = field(default_factory=list)
     effects: Effects = field(default_factory=Effects)
-    #: Results that a callback with `stream=True` gave before it returned.
+    #: Items and links that a callback with `stream=True` yielded before it ended.
     staged: list[Portion] = field(default_factory=list)
-    #: Text about the Skip or Retry that the callback raised; "" if none.
+    #: What the Skip or Retry that the callback raised means, as text; "" if it raised
+    #: neither.
     decision: str = ""
 
     @property

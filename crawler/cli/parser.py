@@ -17,7 +17,7 @@ _CHOICE = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line that ends with `--help` to use."""
+    """An argument parser whose error is one line, which names the command for help."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -97,7 +97,7 @@ def pair(text: str) -> tuple[str, str]:
     """Parse `key=value` into its two parts, for argparse."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: write it as key=value")
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form key=value")
     return key.strip(), value
 
 
@@ -111,7 +111,7 @@ def positive(text: str) -> int:
 def count(text: str) -> int:
     """Parse a whole number, 0 or more, for argparse."""
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or above")
     return int(text)
 
 
@@ -123,7 +123,9 @@ def rate(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 0.05 or 5%")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share from 0 to 1, such as 0.05 or 5%"
+        )
     return value
 
 
@@ -136,7 +138,7 @@ def duration(text: str) -> float:
     except ValueError as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc
     if not value:
-        raise argparse.ArgumentTypeError("a duration must be above 0")
+        raise argparse.ArgumentTypeError(f"the duration must be above 0, not {text!r}")
     return value
 
 

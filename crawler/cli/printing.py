@@ -26,8 +26,8 @@ def to_standard_error(*, as_json: bool = False) -> Iterator[None]:
     try:
         real.fileno()
     except (OSError, ValueError, AttributeError):
-        # in a notebook, for example, sys.stdout has no descriptor, and items use the
-        # same stream
+        # Without a descriptor, as in a notebook, items are written to `sys.stdout`
+        # itself, so it must stay as it is.
         yield
         return
     printed = _PrintedLines(real) if as_json else _Printed(real)

@@ -32,7 +32,8 @@ class Target(msgspec.Struct, frozen=True):
     """What NAME in `crawl run NAME` stands for: a spider, and the settings of a job."""
 
     spider: type[Spider]
-    #: The name under which the state is stored; also in the default output file.
+    #: The name under which the state is stored, and after which the default output file
+    #: is named.
     job: str
     arguments: Mapping[str, object] = msgspec.field(default_factory=dict)
     #: The settings of the job. They override the spider's own settings; environment
@@ -113,7 +114,8 @@ class Project:
     def target(self, name: str) -> Target:
         """Find the job, the spider, or the file `path.py[:Class]` with this name.
 
-        A job is preferred. ConfigError, with the nearest known name, if there is none.
+        A job is preferred. ConfigError, with the nearest known name, if nothing has
+        this name.
         """
         job = self.jobs.find(name) if self.has_job(name) else None
         if job is None:
@@ -180,7 +182,7 @@ class Project:
 
 
 def _elsewhere(root: Path, folder: str) -> str:
-    """Return a hint: the folder above `root` that has spiders, if there is one."""
+    """Return a hint: the folder above `root` that has spiders, else `crawl new`."""
     for parent in root.resolve().parents:
         if (parent / folder).is_dir():
             return f"there are spiders in {parent}: run crawl there"
@@ -211,7 +213,7 @@ def spider_of(target: Target, given: Iterable[tuple[str, str]]) -> Spider:
 def _output(name: str, described: Mapping[str, OutputSpec]) -> str | OutputSpec:
     """Return the output that config.toml describes under `name`, else `name` itself.
 
-    ConfigError if `name` is neither described nor looks like a path or a URI.
+    ConfigError if config.toml does not describe it, and it is no path or URI.
     """
     if (found := described.get(name)) is not None:
         return found

@@ -108,13 +108,13 @@ def report_of(
     job = job_named(job)
     records = reader.runs(job)
     if not records:
-        raise StateError(f"Job {job!r} has no runs yet")
+        raise StateError(f"Job {job!r} has no runs yet; crawl run {job} starts one")
     if number is None:
         number = records[0].number
     record = next((each for each in records if each.number == number), None)
     if record is None:
         raise StateError(
-            f"Job {job!r} has no run {number}; crawl runs {job} lists them"
+            f"Job {job!r} has no run {number}; crawl runs {job} lists its runs"
         )
     written = reader.report(job, record.number)
     if written is not None:
@@ -203,7 +203,9 @@ def statuses_of(texts: Iterable[str]) -> set[int]:
     found: set[int] = set()
     for text in texts:
         if not re.fullmatch(r"[1-5](?:\d\d|xx)", text.lower()):
-            raise ConfigError(f"--status {text}: write a status such as 404, or 5xx")
+            raise ConfigError(
+                f"--status {text}: not an HTTP status; write one such as 404, or 5xx"
+            )
         first = int(text[0]) * 100
         is_class = text.lower().endswith("xx")
         found |= set(range(first, first + 100)) if is_class else {int(text)}

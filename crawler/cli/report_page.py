@@ -33,6 +33,8 @@ def write(reader: Reader, report: Report, path: str, job: Job | None = None) -> 
         part.write_text(text, encoding="utf-8")
         part.replace(target)
     except OSError as exc:
-        raise SinkError(f"--html {path} was not written: {exc.strerror}") from exc
+        raise SinkError(
+            f"--html {path}: the report was not written: {exc.strerror}"
+        ) from exc
     say(f"{of_bytes(target.stat().st_size)} in {shown(target)}")
     return exits.COMPLETE

@@ -48,7 +48,9 @@ def header(text: str) -> tuple[str, str]:
     """Parse `Name: value` into its two parts, for argparse."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r}: write it as 'Name: value'")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a header of the form 'Name: value'"
+        )
     return name.strip(), value.strip()
 
 
@@ -78,7 +80,9 @@ def _body(text: str | None) -> bytes | None:
     try:
         return Path(text[1:]).read_bytes()
     except OSError as exc:
-        raise ConfigError(f"--data {text}: {exc.strerror}") from exc
+        raise ConfigError(
+            f"--data {text}: the file cannot be read: {exc.strerror}"
+        ) from exc
 
 
 def checked(text: str) -> str:

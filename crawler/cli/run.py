@@ -179,7 +179,7 @@ def _helpers(
         return nullcontext()
     if not settings.storage.url:
         raise ConfigError(
-            "--processes needs a store that processes share: "
+            "--processes needs a database that the processes share; add "
             "-s storage.url=postgresql://host/database"
         )
     given = [f"-s{each}" for each in args.settings]

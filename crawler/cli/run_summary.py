@@ -1,4 +1,4 @@
-"""Makes the texts about a crawl: what is resumed, its result, and where the items are.
+"""Makes the texts about a run: what it resumes, its result, and where its items are.
 
 Rule: each function returns text; this module prints nothing.
 """
@@ -93,9 +93,10 @@ def _amount(number: int) -> str:
 
 
 def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
-    """Return the first four parts as text, such as "12 scope, 3 depth".
+    """Return the first four counts with their names, such as "12 scope, 3 depth".
 
-    If one part makes up the whole `total`, its number is not repeated.
+    If the only count is equal to `total`, which is shown before it, return just its
+    name.
     """
     if len(amounts) == 1 and total in amounts.values():
         return next(iter(amounts))
@@ -104,7 +105,7 @@ def _parts(amounts: Mapping[str, int], total: int = 0) -> str:
 
 
 def _emptiest(fields: Mapping[str, float]) -> str:
-    """Return the four fields that most often have no value, each with that share."""
+    """Return the four fields that most often have no value, such as "price in 12%"."""
     worst = sorted((share, name) for name, share in fields.items() if share < 1)
     shown = [f"{name} in {(1 - share) * 100:.3g}%" for share, name in worst[:4]]
     return ", ".join(shown) + (", ..." if len(worst) > 4 else "")
@@ -125,7 +126,7 @@ class Ending(msgspec.Struct, frozen=True):
     unpublished: dict[str, int] = msgspec.field(default_factory=dict)
     #: Outputs of an earlier run that were not replaced, because this run was bad.
     kept: list[str] = msgspec.field(default_factory=list)
-    #: Whether the state is stored on disk or in a database, so a run can be resumed.
+    #: Whether the state is stored (not only in memory), so that the run can be resumed.
     is_kept: bool = True
     #: The error that ended the run; None if none did.
     error: Exception | None = None

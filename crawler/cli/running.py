@@ -119,9 +119,9 @@ def _printing(manner: Manner) -> AbstractContextManager[None]:
 
 
 def _name_spider(report: Report, name: str) -> None:
-    """Write `name` after `--spider` in the commands of the advice.
+    """Write `name` after `--spider` in the commands of the report's advice.
 
-    Then these commands also find a spider outside the folder of the project.
+    Then these commands find the spider even if it is outside the project's folder.
     """
     own, found = f"--spider {report.spider}", f"--spider {shlex.quote(name)}"
     report.advice = [line.replace(own, found) for line in report.advice]
@@ -183,8 +183,7 @@ async def perform(
 class _Patience:
     """Waits for a run that cannot be joined yet.
 
-    Either the run has not begun, or its store, which could be reached before, cannot be
-    reached now.
+    Either the run has not begun, or the connection to its store was lost.
     """
 
     def __init__(
@@ -198,12 +197,12 @@ class _Patience:
         self._known_at = -math.inf
 
     def begin(self) -> None:
-        """Record that this process was part of the run until now."""
+        """Record that this process took part in the run until now."""
         self._known_at = anyio.current_time()
         self._has_said = False
 
     async def wait(self, exc: StateError) -> None:
-        """Wait until it is time to try again.
+        """Wait until it is time to try again to join the run.
 
         Raise `exc`, the reason why the run cannot be joined, if waiting does not help,
         or if a signal asks the process to stop.
@@ -211,7 +210,9 @@ class _Patience:
         if anyio.current_time() >= self._known_at + self._longest(exc):
             raise exc
         if isinstance(exc, NoRun):
-            self._known_at = anyio.current_time()  # the store could be reached
+            self._known_at = (
+                anyio.current_time()
+            )  # the store said that no run has begun, so it can be reached
         if not self._has_said:
             what = "`crawl run`" if isinstance(exc, NoRun) else "the next try"
             self._say(f"{exc}; waiting for {what}")
@@ -224,8 +225,8 @@ class _Patience:
         if isinstance(exc, NoRun):
             return math.inf if self._joins else 0.0
         if isinstance(exc, JobLocked):
-            # If the database was restored to an older state, the leader in this state
-            # may be this process itself.
+            # If the database was restored to an older state, this state may name this
+            # process as the run's leader. That lease ends by itself.
             return 2 * self._lease
         return STORE_PATIENCE
 
@@ -242,7 +243,7 @@ async def _perform(
 ) -> tuple[Ending, bool]:
     """Try once to run the spider, as `perform` does.
 
-    Return the end, and whether the run goes on without this process.
+    Return how the run ended here, and whether it continues without this process.
     """
     ending: Ending | Exception
     is_given_up = False

@@ -41,7 +41,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Scheduled:
-    """The parts of a project that `crawl schedule` needs."""
+    """What `crawl schedule` needs of a project: its folder, settings and jobs."""
 
     root: Path
     settings: Settings
@@ -99,7 +99,8 @@ def _take(lock: JobLock, now: datetime) -> None:
         lock.acquire("", now.timestamp())
     except JobLocked:
         raise JobLocked(
-            f"The jobs of this project are run by {_holder(lock.path)}; stop it first"
+            f"The jobs of this project are run by {_holder(lock.path)}; stop that "
+            "process first"
         ) from None
 
 
@@ -144,7 +145,7 @@ def _greet(jobs: dict[str, Any], keeper: JobScheduler) -> None:
     moment = keeper.next()
     number = "1 job" if len(jobs) == 1 else f"{len(jobs):,} jobs"
     when = f"the next at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none is due"
-    logger.info("%s, %s; Ctrl-C stops the scheduler", number, when)
+    logger.info("Scheduling %s, %s; Ctrl-C stops the scheduler", number, when)
 
 
 async def _listen(keeper: JobScheduler, *, task_status: TaskStatus[None]) -> None:
@@ -155,15 +156,17 @@ async def _listen(keeper: JobScheduler, *, task_status: TaskStatus[None]) -> Non
             heard += 1
             if heard == 1:
                 at_work = ", ".join(keeper.at_work) or "none"
-                logger.info("%s: stopping; running jobs: %s", number.name, at_work)
+                logger.info(
+                    "Received %s: stopping the running jobs: %s", number.name, at_work
+                )
                 keeper.stop()
             else:
-                logger.info("%s: killing the running jobs", number.name)
+                logger.info("Received %s: killing the running jobs", number.name)
                 keeper.kill()
 
 
 async def _alert(project: Scheduled, broken: Broken) -> None:
-    logger.error("%s: not run: %s", broken.name, broken.error)
+    logger.error("Job %s is invalid and will not run: %s", broken.name, broken.error)
     if broken.on_failure:
         told = {"job": broken.name, "exit_code": exits.USAGE}
         await _call(project, broken.on_failure, {**told, "error": str(broken.error)})
@@ -182,4 +185,4 @@ async def _call(
 
     wrong = await hooks.call(hook, told, project.settings)
     if wrong:
-        logger.error("%s: hook %s", told["job"], wrong)
+        logger.error("Job %s: its hook failed: %s", told["job"], wrong)

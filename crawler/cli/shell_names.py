@@ -77,7 +77,7 @@ class ShellNames:
         return str(path)
 
     def tried(self, file: TextIO | None = None) -> None:
-        """Print the selectors tried so far, as code to paste into a spider."""
+        """Print the selectors tried so far, as lines of code for a spider."""
         lines = code_of(self._pages)
         if lines:
             text = clean_lines("\n".join(lines))

@@ -37,36 +37,39 @@ from crawler.web.urls import origin_of
 
 
 class Unpaced:
-    """Runs the hooks of a spider and its `self.fetch` outside of a crawl.
+    """Runs the hooks of a spider, such as `login`, outside of a crawl, and sends the
+    requests of its `fetch`.
 
-    No request waits for the pace of its host. The methods are those that the parts of a
-    crawl call.
+    No request waits because of limits for its host. In a crawl other classes have the
+    methods of this class; here most of them do nothing.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.counts: dict[str, int] | None = None
         self.made = Made()
-        #: The function that sends a request; set when the layers are built.
+        #: The function that sends a request. It is set after this object is made, when
+        #: the layers around each request are built.
         self.ask: Fetch
 
     def for_page(self, entry: Entry, clock: CallbackClock) -> Unpaced:
-        """Return this object, which serves all pages."""
+        """Return this object, which sends the requests for every page."""
         return self
 
     def for_start(self) -> Unpaced:
-        """Return this object, which also serves `start()`."""
+        """Return this object, which also sends the requests of `start()`."""
         return self
 
     def waits(self, entry: Entry, *, asked: bool) -> None:
-        """Do nothing: outside of a crawl there is no pace to wait for."""
+        """Do nothing: outside of a crawl no other request needs the host meanwhile."""
 
     def lent(self) -> AbstractAsyncContextManager[None]:
-        """Return a context that does nothing: without a crawl no host is reserved."""
+        """Return a context that does nothing: there is no turn (the right to send the
+        next request to a host) that could be lent."""
         return nullcontext()
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Raise ConfigError: only a crawl receives files."""
+        """Raise ConfigError: files of items are downloaded only in a crawl."""
         raise _no_files()
 
     async def run(self, hook: Callable[[], Any], session: str = "") -> Any:
@@ -87,7 +90,10 @@ class Unpaced:
 
 
 class Hooked:
-    """Fetches pages for a running hook; these requests do not call hooks again."""
+    """Fetches pages for a hook of the spider, such as `login`, while the hook runs.
+
+    These requests do not call hooks again.
+    """
 
     def __init__(self, work: Unpaced, session: str) -> None:
         self._work = work
@@ -95,11 +101,11 @@ class Hooked:
         self.counts: dict[str, int] | None = None
 
     def receiving(self) -> AbstractContextManager[Receiving]:
-        """Raise ConfigError: only a crawl receives files."""
+        """Raise ConfigError: files of items are downloaded only in a crawl."""
         raise _no_files()
 
     async def fetch(self, request: Request) -> Response:
-        """Fetch the request with the session of the hook, if it names no session."""
+        """Fetch the request; if the request names no session, use that of the hook."""
         if self._session and not request.options.session:
             request = request.replace(session=self._session)
         return await self._work.fetch(request.for_purpose("login"))

@@ -14,7 +14,7 @@ _WIDTH = 88
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a new spider and of its class, and its start URL with the host."""
+    """The name of a new spider, of its class and of its host, and its start URL."""
 
     name: str
     class_name: str
@@ -127,9 +127,9 @@ def _of_linked_data(names: Names, look: Look) -> str:
 
 
 def _key(path: str) -> str:
-    """Return a key for the value at a path in linked data.
+    """Return the key of an item for the value at a path in linked data.
 
-    It is "price" for "offers.price", and "author" for "author.name".
+    The key is "price" for "offers.price", and "author" for "author.name".
     """
     first, _, last = path.rpartition(".")
     return first if last == "name" and first else last

@@ -64,7 +64,7 @@ class Stopper:
             self._stop()
 
     async def listen(self, *, task_status: TaskStatus[None]) -> None:
-        """Receive signals until cancelled."""
+        """Receive signals until this task is cancelled."""
         wanted = [
             each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN
         ]
@@ -110,7 +110,7 @@ class Stopper:
             self._engine.stop(FinishReason.INTERRUPTED, grace=grace)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        """Count a signal, even if the event loop is blocked. The third ends the
+        """Count a signal, even if the event loop is blocked. The third signal ends the
         process."""
         now = time.monotonic()
         if now - self._caught_at < ECHO:

@@ -160,7 +160,8 @@ def make_safe() -> None:
     or BrokenPipeError.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        # a standard descriptor was closed: reserve its number, or a file would get it
+        # This standard descriptor was closed. Keep its number in use, or the next file
+        # that is opened would get the number, and would receive what is printed.
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
@@ -173,6 +174,7 @@ def let_go() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        # At exit Python writes the rest of the buffer again: let that succeed.
+        # At exit Python tries again to write what is left in the buffer. Let it write
+        # to /dev/null, or it would print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()

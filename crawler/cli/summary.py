@@ -28,29 +28,33 @@ def check(path: str | None, outputs: Sequence[object]) -> None:
     if path == "-":
         if "-" in outputs:
             raise ConfigError(
-                "--summary - and -o - both want standard output; give one of them a "
-                "file"
+                "--summary - and -o - both write to standard output; give one of them "
+                "a file"
             )
         return
     if scheme_of(path):
-        raise ConfigError(f"--summary {path}: must be a local file; give a path")
+        raise ConfigError(f"--summary {path} is a URL; give the path of a local file")
     target = Path(path)
     if target.is_dir():
         raise ConfigError(f"--summary {path} is a folder; name a file in it")
     try:
         LocalFile(target).prepare()
     except OSError as exc:
-        raise ConfigError(f"--summary {path}: {exc.strerror}") from exc
+        raise ConfigError(
+            f"--summary {path}: the folder of the file cannot be made: {exc.strerror}"
+        ) from exc
     if not os.access(target.parent, os.W_OK):
-        raise ConfigError(f"--summary {path}: the folder is not writable")
+        raise ConfigError(
+            f"--summary {path}: you may not write to the folder; choose another"
+        )
 
 
 def write_early(path: str | None, report: Report) -> None:
     """Write the report before the run is recorded as finished, and ignore write errors.
 
     So a run that is recorded as finished has a summary, even if the process is killed
-    then. `write` writes the report again at the end, and raises errors. Standard output
-    is written only then.
+    just afterwards. At the end `write` writes the report again, and raises errors; only
+    `write` prints the report to standard output.
     """
     if path != "-":
         with contextlib.suppress(SinkError):
@@ -79,4 +83,6 @@ def write(path: str | None, report: Report, *, disk: Disk = LOCAL) -> None:
             part.close()
         place.publish()
     except OSError as exc:
-        raise SinkError(f"--summary {path} was not written: {exc.strerror}") from exc
+        raise SinkError(
+            f"--summary {path}: the summary was not written: {exc.strerror}"
+        ) from exc

@@ -51,7 +51,7 @@ def _of_page(page: Page, asked: Mapping[str, bool]) -> list[str]:
 
 
 def _name_of(selector: str, names: Mapping[str, str]) -> str:
-    """Return a key for the value of a selector: the last word of the selector.
+    """Return the key of an item for a selector's value: the selector's last word.
 
     A number is added if `names` has this key already.
     """

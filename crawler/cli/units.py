@@ -27,7 +27,8 @@ def write(project: Scheduled, args: argparse.Namespace) -> int:
     jobs = list(project.jobs.scheduled().values())
     if not jobs:
         raise ConfigError(
-            'No job of config.toml has a schedule; add schedule = "30 2 * * *" to one'
+            "No job of config.toml has a schedule; add one to its table, such as "
+            'schedule = "30 2 * * *"'
         )
     place = UnitPlace(
         folder=str(project.root.absolute()),
@@ -71,8 +72,8 @@ def _worker_files(
     url = without_password(project.settings.storage.url)
     if args.kind != "kubernetes" or not url:
         raise ConfigError(
-            "--workers needs --print kubernetes, and storage.url: the database that "
-            "the processes share"
+            "--workers needs --print kubernetes, and the setting storage.url: the "
+            "database that the processes share"
         )
     return {
         f"crawl-{job.name}-workers.yaml": kubernetes.yaml(
@@ -95,7 +96,9 @@ def _save(folder: Path, files: dict[str, str]) -> None:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise SinkError(f"{folder} cannot be written: {exc.strerror}") from exc
+        raise SinkError(
+            f"--to {folder}: the files cannot be written: {exc.strerror}"
+        ) from exc
 
 
 #: Where systemd finds the units of a user; the folder for system units belongs to root.
@@ -103,7 +106,7 @@ _USER_UNITS = "~/.config/systemd/user"
 
 
 def _where(kind: str, jobs: list[Job]) -> str:
-    """Return a line that says what to do with the printed text."""
+    """Return a line that tells a person what to do with the printed files."""
     if kind == "systemd":
         return (
             f"Now: put each file into {_USER_UNITS} under the name above it (--to "

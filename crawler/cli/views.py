@@ -114,7 +114,7 @@ class JsonView(View):
 
 
 class LiveView(View):
-    """Shows progress figures in the last lines of the terminal, below the log."""
+    """A view with progress figures in the last lines of the terminal, below the log."""
 
     async def follow(self, run: CrawlRun) -> None:
         from rich.console import Console

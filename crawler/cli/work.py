@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     settings = project.settings(target)
     if not settings.storage.url:
         raise ConfigError(
-            "crawl work needs a store that processes share: "
+            "crawl work needs the database that it shares with crawl run; add "
             "-s storage.url=postgresql://host/database"
         )
     terms = RunOptions(job=args.job or target.job, outputs=(), joins=True)
@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         spider, settings, terms, manner, args.command_line, spider_name=args.name
     )
     code = ending.report.exit_code
-    # Whether the run is bad is decided by its leader, the process of `crawl run`.
+    # Exit code 3 (a bad run) is only for the leader of the run, the process of
+    # `crawl run`, which decides whether the run is bad.
     return 0 if code == POOR else code
 
 
@@ -76,8 +77,8 @@ def beside(count: int, arguments: Sequence[str]) -> Iterator[Callable[[], None]]
     """Yield a function that starts `count` processes of `crawl work` with these
     arguments.
 
-    Further calls of the function do nothing. The processes are ended when the block
-    ends.
+    If the function is called again, it does nothing. The processes are ended when the
+    block ends.
     """
     command = [sys.executable, "-m", "crawler.cli", "work", "-q", *arguments]
     started: list[subprocess.Popen[bytes]] = []

@@ -27,12 +27,12 @@ _MISSING = ShopPage("<p>Nothing here.", status=404)
 
 @dataclass(frozen=True, slots=True)
 class RunningShop:
-    """A bookshop that a server offers."""
+    """A bookshop that is being served."""
 
-    #: The URL of its home page.
+    #: The URL of the shop's home page.
     url: str
-    #: The PEM file of the CA that signed its certificate; with plain HTTP there is no
-    #: such file.
+    #: The PEM file of the CA that signed the server's certificate; with plain HTTP
+    #: there is no such file.
     ca_file: Path
 
 
@@ -42,8 +42,8 @@ def serving(
 ) -> Iterator[RunningShop]:
     """Serve the shop while the `with` block runs.
 
-    Port 0 takes any free port. `is_plain` serves HTTP without TLS. OSError if another
-    program uses the port.
+    Port 0 means any free port. With `is_plain` the server speaks HTTP without TLS.
+    OSError if another program uses the port.
     """
     with TemporaryDirectory(prefix="bookshop-") as folder:
         authority_file = Path(folder, "authority.pem")
@@ -51,8 +51,8 @@ def serving(
             None if is_plain else Path(folder, "bookshop.pem"), authority_file
         )
         with socket.socket() as listener:
-            # The system queues connections after listen(), so the caller need not wait
-            # until the server has started.
+            # From listen() on the operating system queues connections, so a caller need
+            # not wait until the server has started.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((_HOST, port))
             listener.listen(100)

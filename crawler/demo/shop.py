@@ -35,7 +35,7 @@ class ShopPage:
     """One response of the shop."""
 
     body: str = ""
-    #: The Content-Type.
+    #: The Content-Type of the response.
     kind: str = "text/html; charset=utf-8"
     status: int = 200
     #: The target of a redirect; "" for other responses.
@@ -48,7 +48,7 @@ class ShopPage:
 class Book:
     """One book of the shop."""
 
-    #: The position in the catalogue, from 1.
+    #: The book's position in the shop's catalogue, from 1.
     number: int
     title: str
     author: str
@@ -57,7 +57,7 @@ class Book:
     pence: int
     year: int
     about: str
-    #: The reviews: the stars and the text of each, in the same order.
+    #: The reviews of the book: their stars and their texts, in the same order.
     stars: tuple[int, ...]
     opinions: tuple[str, ...]
 

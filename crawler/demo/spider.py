@@ -23,7 +23,7 @@ class Books(Spider):
         return [self.shop]
 
     async def parse(self, response: Response) -> Results:
-        """Follow the links of any page that is not a book's own page."""
+        """Follow the links of a page that is not a book's page, such as a list."""
         yield response.follow_all("nav a, footer a, a.next")
         yield response.follow_all("a.detail", self.parse_book)
 
@@ -43,8 +43,8 @@ class Books(Spider):
         yield response.follow_all("a.detail", self.parse_book)
 
     def parse_reviews(self, response: Response) -> list[dict[str, Any]]:
-        """Return the book of `meta` with the number of its reviews and their mean
-        rating."""
+        """Return the book that `meta` holds, with the number and the mean rating of its
+        reviews."""
         stars = [review["stars"] for review in response.json()["reviews"]]
         rating = round(sum(stars) / len(stars), 1) if stars else None
         return [{**response.meta, "rating": rating, "reviews": len(stars)}]

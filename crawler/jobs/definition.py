@@ -1,7 +1,8 @@
 """Reads the tables [jobs.NAME] of config.toml: the spider, schedule, limits and hooks
 of a job.
 
-Rule: an invalid job gives one error that names its place. The other jobs stay valid.
+Rule: an invalid job gives one error that names its table in config.toml. The other jobs
+stay valid.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _PLACE = re.compile(r"\{([^{}]*)\}")
 PLACES = ("job", "date", "run", "type")
 
 
-# Over 12 attributes: a plain value with one field for each key of [jobs.NAME].
+# This class has over 12 attributes, because it is a plain value with one field for each
+# key of [jobs.NAME].
 class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys of [jobs.NAME]: a spider that runs on a schedule, or by `crawl run
     NAME`."""
@@ -40,7 +42,8 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     schedule: str = ""
     #: The time zone of `schedule`, and of {date}.
     timezone: str = "UTC"
-    #: If due times were missed: "once" is one run for all of them, "skip" none.
+    #: What happens after due times that were missed, as while the machine was off:
+    #: "once" is one run for all of them, "skip" is no run.
     catch_up: Literal["once", "skip"] = "once"
     #: If the job is due while it is running: "skip" skips this time, "queue" runs the
     #: job once more afterwards.
@@ -125,7 +128,7 @@ class Jobs(msgspec.Struct, frozen=True):
 def jobs_of(layer: Layer, now: datetime) -> Jobs:
     """Return the jobs of config.toml, whose content is `layer`.
 
-    A cron line that matches no time after `now` is invalid.
+    A job whose cron line matches no time after `now` is invalid.
     """
     jobs = Jobs()
     for name, values in layer.jobs.items():
@@ -140,8 +143,8 @@ def _job(name: str, values: object, source: str, now: datetime) -> Job:
     place = f"jobs.{name}"
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{source}: [{place}]: jobs have files of their name, so begin it with a "
-            "letter or digit, then use letters, digits, - _ and ."
+            f"{source}: [{place}]: the name of a job is also the name of files; begin "
+            "the name with a letter or digit, then use letters, digits, - _ and ."
         )
     if not isinstance(values, Mapping):
         raise ConfigError(f"{source}: {place} must be a table: write [{place}]")
@@ -184,8 +187,8 @@ def _check(settings: JobSettings) -> None:
 def _check_hook(name: str, hook: str | Iterable[str]) -> None:
     if isinstance(hook, str) and hook and not re.match(r"https?://", hook):
         raise ValueError(
-            f'{name} = {hook!r}: write a command as a list, ["mail-it", "-v"], and a '
-            "webhook as its URL"
+            f"{name} = {hook!r} is neither a list nor a URL; write a command as a "
+            'list, such as ["mail-it", "-v"], and a webhook as its URL'
         )
 
 

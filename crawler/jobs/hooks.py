@@ -43,7 +43,8 @@ class _Refused(Exception):
 
 
 def patience(seconds: float = PATIENCE) -> AsyncRetrying:
-    """Return the retry policy of a webhook: growing pauses, for at most `seconds`."""
+    """Return the retry policy of a webhook: growing pauses, and an end after `seconds`
+    in all."""
     return AsyncRetrying(
         retry=retry_if_exception_type((FetchError, _Refused)),
         stop=stop_after_delay(seconds),
@@ -59,9 +60,10 @@ async def call(
     retrying: AsyncRetrying | None = None,
     seconds: float = COMMAND_TIME,
 ) -> str:
-    """Call `hook` with the summary of a run. Return its error as one line, or "".
+    """Call `hook` with the summary of a run.
 
-    `retrying` is the retry policy of a webhook; `seconds` is the time of a command.
+    Return the error of the hook as one line, or "" if the hook succeeded. `retrying` is
+    the retry policy of a webhook; a command is killed after `seconds`.
     """
     message = msgspec.json.encode(summary)
     if isinstance(hook, str):
@@ -121,7 +123,7 @@ def _end(process: anyio.abc.Process) -> None:
     except ProcessLookupError:
         return
     except PermissionError:
-        return  # the process number now belongs to another user
+        return  # the command has ended; another user's process now has its number
 
 
 async def _post(
@@ -149,4 +151,4 @@ async def _deliver(client: Client, request: Request) -> None:
     response = await client.fetch(request)
     await response.aclose()
     if not 200 <= response.status_code < 300:
-        raise _Refused(f"answered with status {response.status_code}")
+        raise _Refused(f"the webhook answered with status {response.status_code}")

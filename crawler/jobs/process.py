@@ -25,7 +25,8 @@ from anyio import CapacityLimiter, to_thread
 from crawler.errors import CrawlError
 from crawler.store.lock import Holder
 
-#: In bytes. Before a process starts, a larger log file is renamed to JOB.log.1.
+#: Maximum size of a log file, in bytes. A larger log file is renamed to JOB.log.1
+#: before the next process of the job starts.
 MAX_LOG = 1 << 20
 
 
@@ -90,11 +91,11 @@ class Processes:
         log = self._open_log(job)
         try:
             if not _take(lock):
-                # a call of `find` in another process may hold the lock for a moment
+                # `find` in another process takes the lock for a moment to test it
                 await anyio.sleep(0.2)
             if not _take(lock):
                 raise CrawlError(
-                    f"job {job!r} already runs in another process; wait for its end"
+                    f"job {job!r} already runs in another process; wait until it ends"
                 )
             os.ftruncate(lock, 0)
             if log is not None:
@@ -144,7 +145,7 @@ def _head(job: str, now: float) -> bytes:
     """Return the line of the log that says when a process was started."""
     local = datetime.fromtimestamp(now, UTC).astimezone()
     moment = local.isoformat(" ", timespec="seconds")
-    return f"{moment} INFO {job}: started\n".encode()
+    return f"{moment} INFO Job {job}: started\n".encode()
 
 
 def log_of(folder: Path, job: str) -> Path:
@@ -155,7 +156,7 @@ def log_of(folder: Path, job: str) -> Path:
 def _holder(lock: int) -> tuple[int, datetime | None]:
     """Read the process number and the start time from a lock file.
 
-    (0, None) if the scheduler was killed before it wrote them.
+    (0, None) if the scheduler was killed before it wrote these into the file.
     """
     try:
         holder = msgspec.json.decode(os.pread(lock, 4096, 0), type=Holder)
@@ -191,14 +192,14 @@ class _Child:
 class _Found:
     """The process of a job that an earlier scheduler started.
 
-    Its end is known by its lock, and its exit code is unknown.
+    The process has ended when its lock is free; the exit code stays unknown.
     """
 
     def __init__(self, lock: int, pid: int, since: datetime) -> None:
         self._lock = lock
-        self._limiter = CapacityLimiter(
-            1
-        )  # a waiting thread must not use up the default limiter of anyio
+        # The thread that waits for the lock has its own limit, because it may wait for
+        # hours: it must not count for anyio's default limit, which all threads share.
+        self._limiter = CapacityLimiter(1)
         self.pid = pid
         self.since = since
 

@@ -13,7 +13,7 @@ from crawler.errors import CrawlError
 from crawler.stats import totals
 from crawler.store.reading import Reader, RunRecord
 
-#: The exit code that is shown for a killed process: _UNFINISHED if it had begun a run,
+#: The exit code shown for a killed process: _UNFINISHED if it had already begun a run,
 #: else _KILLED.
 _UNFINISHED = 4
 _KILLED = 1
@@ -79,7 +79,8 @@ def last_run(
     """Return the end of the process of `job` that started at `since`.
 
     `code` is its exit code, negative for a signal. If `code` is None, the exit code is
-    read from the report of the run. `why` is added to the note.
+    read from the report of the run. `why` is the reason why the scheduler stopped the
+    process ("" if it did not); the note for the list of jobs ends with it.
     """
     run, report = _run_of(reader, job, since)
     is_killed = code is not None and code < 0
@@ -97,7 +98,7 @@ def last_run(
 def _run_of(
     reader: Reader, job: str, since: datetime
 ) -> tuple[RunRecord | None, dict[str, Any] | None]:
-    """Return the latest run and its report.
+    """Return the latest run of the job and its report; None if it has no report yet.
 
     (None, None) if that run ended before `since`, or if the job has no runs.
     """

@@ -7,7 +7,7 @@
         keeper.stop()                       # `keep` then stops the jobs and ends
 
 Rule: a job has at most one process at a time. The module `timetable` says when a job
-is due, `process` starts it, and this module decides what follows from its end.
+is due, `process` starts it, and this module decides what to do when the process ends.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ logger = logging.getLogger(__name__)
 
 #: Exit codes of `crawl run` that are used here; docs/command-line.md lists all.
 CRASHED, STOPPED, LOCKED = 1, 4, 5
-#: Seconds after `max_runtime` before the scheduler stops a job, which should have
-#: stopped by itself.
+#: A job stops by itself after `max_runtime`. If it has not stopped this number of
+#: seconds later, the scheduler stops it.
 HEAD_START = 5.0
 #: Seconds that a job has, after `crawl.grace`, to close its files and call its hooks.
 CLOSING = 30.0
-#: Seconds; a longer sleep is divided, because meanwhile the clock may be set, or the
-#: machine suspended.
+#: Maximum number of seconds of one sleep. During a longer sleep the clock could be set,
+#: or the machine suspended, and a due time would be missed.
 LONGEST_SLEEP = 600.0
 
 
 class JobClock(Protocol):
-    """The wall clock of the scheduler; a test gives another one."""
+    """The wall clock of the scheduler; a test uses a clock that it sets itself."""
 
     def now(self) -> datetime:
         """Return the current time, in UTC."""
@@ -72,7 +72,8 @@ class WallClock:
 
 #: A function that waits until a job may be started again.
 Rest = Callable[[], Awaitable[None]]
-#: Called when a process was killed, and so could not call the hooks of its job itself.
+#: A function that is called when a process was killed, and so could not call the hooks
+#: of its job itself.
 Alarm = Callable[[Ended], Awaitable[None]]
 
 
@@ -91,7 +92,7 @@ class _Work:
 
 
 class JobScheduler:
-    """Runs jobs, all with a schedule, and stores its state in `folder`.
+    """Runs the given jobs, which all have a schedule; its state is stored in `folder`.
 
     At most `parallel` jobs run at the same time. A job that must stop is killed after
     `grace` + `closing` seconds.
@@ -147,7 +148,7 @@ class JobScheduler:
             for name in self._jobs:
                 running = self._launcher.find(name)
                 if running is not None:
-                    logger.info("%s: already running, %s", name, _who(running))
+                    logger.info("Job %s: already running, %s", name, _who(running))
                     self._work[name] = _Work(running)
                     tasks.start_soon(self._perform, name, self._work[name])
             self._ledger.save()
@@ -189,7 +190,7 @@ class JobScheduler:
         elif due.is_run:
             note = "due while it is running: skipped"
         if note:
-            logger.warning("%s: %s", name, note)
+            logger.warning("Job %s: %s", name, note)
         return note
 
     async def _perform(self, name: str, work: _Work) -> None:
@@ -212,13 +213,13 @@ class JobScheduler:
     async def _run(self, name: str, work: _Work) -> Rest | None:
         """Run one process of a job.
 
-        Return a function that waits until the job must be started again; None if it
-        need not be.
+        If the job must be started again, return a function that waits until then; else
+        return None.
         """
         try:
             if work.running is None:
                 work.running = await self._launcher.start(name)
-                logger.info("%s: started, %s", name, _who(work.running))
+                logger.info("Job %s: started, %s", name, _who(work.running))
         except (CrawlError, OSError) as exc:
             await self._ended(
                 name, self._clock.now(), CRASHED, f"could not start: {exc}"
@@ -230,13 +231,14 @@ class JobScheduler:
         settings = self._jobs[name].settings
         if code == LOCKED and settings.overlap == "queue":
             logger.info(
-                "%s: already running in another process; it runs afterwards", name
+                "Job %s: already running in another process; starting it afterwards",
+                name,
             )
             return partial(self._reader.until_free, name)
         await self._ended(name, since, code, why)
         is_killed = code is not None and code < 0 and not why
         if is_killed and work.tries < settings.retries:
-            work.tries += 1  # after any other end the process itself has retried
+            work.tries += 1  # a process that was not killed has retried by itself
             seconds = settings.retry_wait * 2 ** (work.tries - 1)
             return partial(_sleep, self._clock, seconds)
         return None
@@ -252,11 +254,12 @@ class JobScheduler:
         with work.patience:
             return await running.wait(), ""
         why = "" if self._is_stopping else "max_runtime was reached"
-        logger.info("%s: stopping; %s", name, why or "the scheduler stops")
+        reason = why or "the scheduler stops"
+        logger.info("Job %s: stopping its process, because %s", name, reason)
         running.send(signal.SIGTERM)
         with anyio.move_on_after(self._patience):
             return await running.wait(), why
-        logger.warning("%s: did not stop in time, so it was killed", name)
+        logger.warning("Job %s: its process did not stop in time and is killed", name)
         running.send(signal.SIGKILL)
         await running.wait()
         return -signal.SIGKILL, f"{why or 'stopping'}, killed because it did not stop"
@@ -276,7 +279,7 @@ class JobScheduler:
         now = self._clock.now()
         self._ledger.ended(name, now, ended.exit_code, ended.note, is_bad=not is_fine)
         level = logging.INFO if is_fine else logging.ERROR
-        logger.log(level, "%s: %s", name, ended.line)
+        logger.log(level, "Job %s: %s", name, ended.line)
         if ended.is_untold:
             await self._alarm(ended)
 

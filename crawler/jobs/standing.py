@@ -18,8 +18,8 @@ from crawler.store.status import MAX_RUNTIME, Status
 #: Seconds. A process on another machine that has written no status for longer counts as
 #: ended.
 SILENT = 10.0
-#: Seconds for which a process on this machine may write no status. After that, another
-#: process may have its number.
+#: Seconds for which a process on this machine may write no status and still count as
+#: running. After that, its process number may belong to another process.
 HELD_UP = 600.0
 
 
@@ -27,7 +27,8 @@ HELD_UP = 600.0
 class Standing:
     """The state of an unfinished run.
 
-    `status` is the last one that its process wrote; None if there is none.
+    `status` is the last status that the run's process wrote to the store; None if it
+    wrote none.
     """
 
     reason: FinishReason
@@ -82,5 +83,5 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # the process belongs to another user
+        return True  # the process exists, and belongs to another user
     return True

@@ -30,7 +30,7 @@ class JobState(msgspec.Struct, kw_only=True, omit_defaults=True):
     #: The schedule and time zone for which `seen` was stored.
     schedule: str
     timezone: str
-    #: The last due time that was handled: the job was started or skipped.
+    #: The last due time that was handled: the job was started, or this time skipped.
     seen: datetime
     #: When the last process of the job started and ended, and its exit code.
     started: datetime | None = None
@@ -86,7 +86,7 @@ class Ledger:
     ) -> None:
         """Record that the process of the job ended at `moment`.
 
-        `is_bad` counts a failure.
+        `is_bad` says that the run counts as failed.
         """
         known = self._jobs[name]
         known.ended, known.exit_code, known.note = moment, code, note
@@ -99,7 +99,9 @@ class Ledger:
             write(self._folder, self._jobs)
         except OSError as exc:
             logger.warning(
-                "The schedule's state was not written: %s; the next change tries again",
+                "%s was not written: %s. The scheduler continues, and writes the file "
+                "again at its next change",
+                self._folder / STATE,
                 exc.strerror,
             )
 
@@ -116,15 +118,15 @@ def read(folder: Path) -> dict[str, JobState]:
         return {}
     except (msgspec.DecodeError, OSError) as exc:
         raise StateError(
-            f"{path} cannot be read ({exc}); remove it to start afresh: jobs are then "
-            "due at their next times"
+            f"{path} cannot be read ({exc}); if you remove the file, missed due times "
+            "are not caught up, and each job runs at its next due time"
         ) from exc
 
 
 def write(folder: Path, states: dict[str, JobState]) -> None:
-    """Write these states to the file in `folder`, durably and as a whole.
+    """Write the states of all jobs to the file in `folder`, durably and as a whole.
 
-    OSError if that fails.
+    OSError if the file cannot be written.
     """
     path = folder / STATE
     part = path.with_name(STATE + ".part")

@@ -25,7 +25,7 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 
-#: A due time that is handled later than this after it was due counts as missed.
+#: A due time counts as missed if it is handled more than this time after it was due.
 LATE = timedelta(seconds=60)
 #: Maximum number of missed due times of a job that are counted.
 MAX_COUNTED = 1_000
@@ -61,28 +61,30 @@ class Cron(msgspec.Struct, frozen=True):
 def cron(text: str, zone: tzinfo, now: datetime) -> Cron:
     """Parse a cron line, or a name such as @daily. ValueError says what is wrong.
 
-    A line that matches no time after `now` is wrong, too.
+    A cron line that matches no time after `now` is wrong, too.
     """
     line = NICKNAMES.get(text.strip().lower(), " ".join(text.split()))
     number = len(line.split())
     if number != 5:
         raise ValueError(
-            f"a cron line has five fields (minute hour day month weekday), not {number}"
+            "a cron line has five fields (minute hour day month weekday), but "
+            f"{line!r} has {number}"
         )
     try:
         made = Cron(line, zone)
         is_ever = made.after(now) is not None
     except CronSimError as exc:
-        raise ValueError(f"{str(exc).lower()} in the cron line") from exc
+        raise ValueError(f"{str(exc).lower()} in the cron line {line!r}") from exc
     if not is_ever:
-        raise ValueError("no date ever matches this cron line")
+        raise ValueError(f"no date ever matches the cron line {line!r}")
     return made
 
 
 class Timing(msgspec.Struct, frozen=True):
     """When a job is due, and what happens after missed due times.
 
-    With "once" one run replaces all missed times; with "skip" there is no such run.
+    If `catch_up` is "once", one run replaces all missed times; if it is "skip", no run
+    does.
     """
 
     cron: Cron
@@ -97,7 +99,7 @@ class Due(msgspec.Struct, frozen=True):
     time: datetime
     #: Number of due times that were missed.
     missed: int
-    #: Whether the job must run now; this run also replaces the missed ones.
+    #: Whether the job must run now; this run also replaces the runs that were missed.
     is_run: bool
 
 
@@ -149,7 +151,8 @@ class Timetable:
             last, count = time, count + 1
             time = self._timings[name].cron.after(time)
         is_late = now - last > LATE
-        # If more times were missed than are counted, skip the others, too.
+        # If more than MAX_COUNTED times were missed, the later ones count as handled,
+        # too.
         self.seen[name] = now if count == MAX_COUNTED else last
         self._plan(name)
         return Due(

@@ -41,7 +41,7 @@ def test_failed_pages_are_put_back_and_tried_again_by_the_command_it_names(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["retry", "books", "--status", "6xx"], "write a status such as 404, or 5xx"),
+        (["retry", "books", "--status", "6xx"], "write one such as 404, or 5xx"),
         (["retry", "books", "--error", "tmeout"], "did you mean 'timeout'?"),
         (["retry", "boks"], "no job 'boks' in .crawl; the known jobs are books"),
         (

@@ -94,13 +94,14 @@ def test_the_only_spider_of_a_file_is_found(folder: Path) -> None:
         ),
         pytest.param(
             "x = 1\n",
-            "spiders/x.py: no Spider class in it; write `class Books(Spider):` with "
-            "`name` and `start_urls` (crawl new NAME URL makes one)",
+            "spiders/x.py has no Spider class; write `class Books(Spider):` with "
+            "`name` and `start_urls` (crawl new NAME URL writes such a file)",
             id="no spider",
         ),
         pytest.param(
             spider("Books") + spider("Toys"),
-            "spiders/x.py: holds Books and Toys; choose one: spiders/x.py:Books",
+            "spiders/x.py has several spiders: Books and Toys; choose one, such as "
+            "spiders/x.py:Books",
             id="two spiders",
         ),
     ],
@@ -123,7 +124,9 @@ def test_a_class_of_the_file_can_be_named(folder: Path) -> None:
     path.write_text(spider("Books") + spider("Toys"))
 
     assert loading.load_spider(path, "Toys").name == "toys"
-    with pytest.raises(LoadError, match=r"no Spider class 'Toy' in it; .* Books, Toys"):
+    with pytest.raises(
+        LoadError, match=r"has no Spider class 'Toy'; it has Books, Toys"
+    ):
         loading.load_spider(path, "Toy")
 
 

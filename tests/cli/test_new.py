@@ -109,9 +109,9 @@ def test_a_site_that_is_not_there_still_gets_a_spider(
 @pytest.mark.parametrize(
     ("name", "url", "message"),
     [
-        ("9gag", "https://x.example/", "'9gag' cannot name a spider"),
-        ("a b", "https://x.example/", "'a b' cannot name a spider"),
-        ("../up", "https://x.example/", "'../up' cannot name a spider"),
+        ("9gag", "https://x.example/", "'9gag' is not a valid name for a spider"),
+        ("a b", "https://x.example/", "'a b' is not a valid name for a spider"),
+        ("../up", "https://x.example/", "'../up' is not a valid name for a spider"),
         ("shop", "shop.example", "did you mean https://shop.example/?"),
         ("shop", "ftp://shop.example/", "is not a URL"),
         ("shop", "http://", "is not a URL"),
@@ -146,7 +146,7 @@ def test_nothing_that_exists_is_replaced(
     told = capsys.readouterr().err.splitlines()
     assert codes == [2, 2]
     assert "spiders/shop.py exists; choose another name" in told[0]
-    assert "There is a spider 'toys', in spiders/toys.py" in told[1]
+    assert "A spider named 'toys' exists already, in spiders/toys.py" in told[1]
     assert (tmp_path / "spiders" / "shop.py").read_text() == "precious = 1\n"
 
 

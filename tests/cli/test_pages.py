@@ -219,8 +219,8 @@ def test_a_page_is_asked_as_a_spider_asks(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--header", "nocolon"], "write it as 'Name: value'"),
-        (["--data", "@gone"], "--data @gone: No such file"),
+        (["--header", "nocolon"], "is not a header of the form 'Name: value'"),
+        (["--data", "@gone"], "--data @gone: the file cannot be read: No such file"),
         (["-a", "shelf=x"], "add --spider NAME"),
     ],
 )

@@ -225,7 +225,9 @@ def test_a_summary_that_cannot_be_written_any_more_is_told_after_the_report(
 
     assert process.returncode == 1
     assert "books, run 1: finished" in said
-    assert said.splitlines()[-1].startswith("crawl: --summary s.json was not written")
+    assert said.splitlines()[-1].startswith(
+        "crawl: --summary s.json: the summary was not written"
+    )
 
 
 def test_the_summary_can_go_to_standard_output_where_that_is_free(
@@ -236,7 +238,7 @@ def test_the_summary_can_go_to_standard_output_where_that_is_free(
     bad = execute(["run", "books", "-q", "--summary", "-", "-o", "-"])
 
     assert (good, summary["pages"], bad) == (0, 3, 2)
-    assert "both want standard output" in capsys.readouterr().err
+    assert "both write to standard output" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

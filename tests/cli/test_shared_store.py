@@ -111,7 +111,10 @@ def test_a_server_that_cannot_be_reached_is_one_line(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("mysql://h/db", "storage.url = 'mysql://h/db': write it as postgresql://"),
+        (
+            "mysql://h/db",
+            "storage.url = 'mysql://h/db': write the database's URL as postgresql://",
+        ),
         ("postgresql://h/db?nope=1", "storage.url: invalid URI query parameter"),
     ],
 )

@@ -28,5 +28,5 @@ def test_a_summary_that_was_written_survives_a_power_cut(seed: int) -> None:
 
 
 def test_a_summary_is_a_file_not_a_url(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="must be a local file"):
+    with pytest.raises(ConfigError, match="is a URL; give the path of a local file"):
         summary.check("s3://bucket/s.json", [])

@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_job_is_one_line_with_its_place(
 
 @pytest.mark.parametrize("name", ["", "../up", ".hidden", "a b", "-x"])
 def test_a_name_that_could_not_name_files_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="begin it with a letter or digit"):
+    with pytest.raises(ConfigError, match="begin the name with a letter or digit"):
         jobs_of(Layer("config.toml", {}, {name: {}}), NOW).find(name)
 
 

@@ -47,7 +47,7 @@ class Launched:
                     break
                 await anyio.sleep(0.01)  # another process writes it
         assert datetime.fromisoformat(first[:25]).tzinfo is not None
-        assert first.endswith(" INFO nightly: started")
+        assert first.endswith(" INFO Job nightly: started")
         return rest.strip()
 
 

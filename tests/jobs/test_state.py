@@ -76,7 +76,7 @@ def test_a_disk_that_is_full_is_a_line_and_the_next_change_writes_all(
     in_the_way.rmdir()
     known.handled("books", NOW, "")
 
-    assert "The schedule's state was not written: Is a directory" in caplog.text
+    assert ".schedule.json was not written: Is a directory" in caplog.text
     assert read(tmp_path)["books"].started == NOW
 
 
@@ -85,5 +85,5 @@ def test_a_file_that_is_no_state_is_an_error_that_says_what_to_do(
 ) -> None:
     (tmp_path / STATE).write_text('{"books": 3}')
 
-    with pytest.raises(StateError, match=r"cannot be read .*remove it to start afresh"):
+    with pytest.raises(StateError, match=r"cannot be read .* if you remove the file"):
         ledger(tmp_path)

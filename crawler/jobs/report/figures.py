@@ -22,7 +22,7 @@ from crawler.store.reading import Visit
 BARS = 60
 #: Seconds without any page that count as a pause, which the chart does not draw.
 PAUSE = 120.0
-#: Maximum number of rows in each list.
+#: Maximum number of rows in each table of the report.
 MAX_GROUPS = 20
 MAX_HOSTS = 20
 MAX_PAGES = 8
@@ -54,7 +54,8 @@ class Group:
 
 @dataclass
 class Bar:
-    """One bar of the chart over time: its start (Unix seconds), and its pages."""
+    """One bar of the chart over time: its start (Unix seconds), and how many pages were
+    done or failed in its time."""
 
     start: float
     done: int = 0
@@ -112,7 +113,7 @@ class Figures:
 
 
 def figures(visits: Iterable[Visit]) -> Figures:
-    """Return the figures of a page log, given as rows in their stored order."""
+    """Return the figures of a page log, whose rows are given in their stored order."""
     collector = _Collector()
     for visit in visits:
         collector.add(visit)
@@ -145,8 +146,8 @@ class _Collector:
         self._statuses: Counter[int] = Counter()
         self._retried: Counter[str] = Counter()
         self._examples: dict[_Key, list[Visit]] = defaultdict(list)
-        #: The group of each failed or skipped page. A later attempt may end well, and
-        #: then the page is removed.
+        #: The group of each failed or skipped page. If a later attempt to fetch the
+        #: page ends well, the page is removed here.
         self._standing: dict[int, _Key] = {}
         self._slowest: list[tuple[float, int, Visit]] = []
         self._biggest: list[tuple[float, int, Visit]] = []
@@ -213,9 +214,10 @@ class _Collector:
 
 
 def _keep(heap: list[tuple[float, int, Visit]], size: float, visit: Visit) -> None:
-    """Put the visit into the heap if `size` is among the MAX_PAGES largest sizes.
+    """Keep a page in `heap` if `size` is one of the MAX_PAGES largest sizes so far.
 
-    A page is kept only once, with its largest size.
+    `visit` is one attempt to fetch the page. A page is kept only once, with the attempt
+    that has the largest size.
     """
     if len(heap) == MAX_PAGES and size <= heap[0][0]:
         return

@@ -44,11 +44,12 @@ class PastRun:
 
 @dataclass
 class Material:
-    """The data of the report: on a run, and on the earlier run to compare with."""
+    """The data of the report: of a run, and of the earlier run with which it is
+    compared."""
 
     report: Report
     before: Report | None = None
-    #: None if the pages of the run are no longer stored.
+    #: The figures from the page log; None if the page log is no longer stored.
     figures: Figures | None = None
     fills: list[Fill] = field(default_factory=list)
     changes: Changes | None = None

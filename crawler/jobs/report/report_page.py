@@ -99,7 +99,7 @@ def _moment(text: str, zone: tzinfo) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Return `text`; if it is longer than `limit`, without its middle."""
+    """Return `text`; if it has over `limit` characters, replace its middle by dots."""
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]} … {text[-half:]}"
 

@@ -155,7 +155,11 @@ def _plain_cron(job: Job) -> str:
     fields = fields_of(job)
     is_stepped = fields.day_and and not (is_any_day(fields) or is_any_weekday(fields))
     if is_stepped:
-        raise unsayable(job, "Kubernetes", "a day of the month and a weekday together")
+        raise unsayable(
+            job,
+            "Kubernetes does not support a schedule that needs both a day of the month "
+            "and a weekday",
+        )
     weekdays = {day % 7 for day in fields.weekdays if isinstance(day, int)}
     return " ".join(
         [
@@ -180,7 +184,8 @@ def _zone_name(job: Job) -> str:
 
 
 def _deadline(job: Job) -> int:
-    """Return the seconds after which Kubernetes skips a due time."""
+    """Return how many seconds late Kubernetes may start a job; then it skips the due
+    time."""
     is_kept = job.settings.catch_up == "once" or job.settings.overlap == "queue"
     return 43_200 if is_kept else 60
 

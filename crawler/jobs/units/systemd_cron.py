@@ -94,8 +94,8 @@ def calendar(job: Job) -> Iterator[str]:
             if limit and not all_days:
                 raise unsayable(
                     job,
-                    "systemd",
-                    "a numbered weekday together with a day of the month",
+                    "systemd does not support a schedule with both a numbered weekday "
+                    "of the month and a day of the month",
                 )
             for day in [limit] if limit else days:
                 yield f"{weekday}*-{months}{day} {clock} {zone}"
@@ -137,7 +137,10 @@ def fields_of(job: Job) -> CronSim:
 
 
 def longest(max_runtime: float, place: UnitPlace) -> int:
-    """Return the seconds after which a process of the job must have ended."""
+    """Return the maximum duration of a process of a job, in seconds.
+
+    It includes the time to stop after `max_runtime`.
+    """
     return int(max_runtime + place.grace + CLOSING) + 1
 
 
@@ -170,7 +173,7 @@ def _weekdays(fields: CronSim, job: Job) -> Iterator[tuple[str, str]]:
     Both texts are in the syntax of systemd; "" means all.
     """
     if CronSim.LAST_WEEKDAY in fields.days:
-        raise unsayable(job, "systemd", "the last weekday of a month")
+        raise unsayable(job, "systemd does not support LW, the last weekday of a month")
     if is_any_weekday(fields):
         yield "", ""
         return
@@ -219,19 +222,23 @@ def ranges(numbers: set[int]) -> list[tuple[int, int]]:
 def refuse_extensions(job: Job, whom: str) -> None:
     """Raise ConfigError for a schedule with L, LW or #.
 
-    Plain cron does not support these. `whom` is the name of the other scheduler.
+    These are extensions that plain cron does not support. `whom` is the name of the
+    scheduler, for the message.
     """
     fields = fields_of(job)
     is_plain = all(isinstance(day, int) for day in fields.weekdays)
     if not is_plain or any(day < 0 for day in fields.days):
-        raise unsayable(job, whom, "L, LW and #")
+        raise unsayable(job, f"{whom} does not support L, LW and #")
 
 
-def unsayable(job: Job, whom: str, what: str) -> ConfigError:
-    """Return the error for a schedule that the scheduler `whom` cannot express."""
+def unsayable(job: Job, why: str) -> ConfigError:
+    """Return the error for a schedule that another scheduler cannot express.
+
+    `why` is a sentence that names the scheduler, such as systemd.
+    """
+    schedule = job.settings.schedule
     return ConfigError(
-        f"[jobs.{job.name}]: {whom} does not support {what} "
-        f"(schedule = {job.settings.schedule!r}); use crawl schedule"
+        f"[jobs.{job.name}]: {why} (schedule = {schedule!r}); use crawl schedule"
     )
 
 
@@ -240,7 +247,8 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Return a word for ExecStart=, with % and $ escaped, in quotes if needed."""
+    """Return a word of a command as systemd's ExecStart= needs it: % and $ are escaped,
+    and quotes are added if needed."""
     word = _escaped(word).replace("$", "$$")
     if re.fullmatch(r"[A-Za-z0-9_./:=@%+,-]+", word):
         return word
