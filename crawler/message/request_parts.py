@@ -126,7 +126,7 @@ def encode_meta(meta: Mapping[str, Any] | None) -> bytes:
     )
     try:
         return msgspec.json.encode(values if is_plain else _json(values, "meta", 0))
-    except ValueError as exc:  # a text has half of a surrogate pair
+    except ValueError as exc:  # a text in `meta` has half of a surrogate pair
         raise ConfigError(f"meta must hold JSON values only: {exc}") from exc
 
 

@@ -205,7 +205,7 @@ class Page:
     def linked_data(self) -> "LinkedData":
         """The page's linked data: JSON-LD, microdata, OpenGraph, Twitter card. JSON-LD
         that cannot be read is logged."""
-        # imported here because most crawls do not use it
+        # imported here because most crawls read no linked data
         from crawler.web import linked_blocks
 
         found = linked_blocks.read(self.root.lexbor, self.markup, self.base_url)
@@ -216,7 +216,7 @@ class Page:
     @lazy
     def embedded_json(self) -> "Embedded":
         """The data that the page contains for its own scripts."""
-        # imported here because most crawls do not use it
+        # imported here because most crawls read no data from scripts
         from crawler.web import embedded_json
 
         return embedded_json.read(self.root.lexbor)
@@ -240,7 +240,7 @@ class Page:
         if value is not MISSING:
             return value
         if default is MISSING and any(is_named(each, name) for each in found.unread):
-            raise missing("A JavaScript literal", "chompjs", "scripts")
+            raise missing("Reading a JavaScript literal", "chompjs", "scripts")
         return default_or_error(default, asked, self.url)
 
     def check(self) -> None:
@@ -407,7 +407,7 @@ class Page:
         ]
 
     def _room(self, references: list[str]) -> int:
-        """Return how many of these links are followed.
+        """Return how many of these links the page gives to the spider.
 
         Both their number and the total size of their URLs are limited.
         """
@@ -476,7 +476,8 @@ class Page:
         return [node.tag for node in self._with_href]
 
     def _links_in(self, selector: str, wanted: Wanted) -> Iterable[LexborNode]:
-        """Yield the matches that are links, and the links inside the matches."""
+        """Yield the elements that match `selector` and are links, and the links inside
+        other matching elements."""
         matches = self._select(selector)
         self._tree.note(selector, matched=bool(matches))
         found: dict[int, LexborNode] = {}

@@ -66,7 +66,7 @@ class Node:
     def own_text(self, selector: str | None = None, *, default: Any = MISSING) -> Any:
         """Like `text`, but without the text of inner elements.
 
-        For `<p>from <b>9</b> euros</p>` it is "from euros".
+        For `<p>from <b>9</b> euros</p>` the own text is "from euros".
         """
         node = self if selector is None else self.css_first(selector)
         if node is not None:
@@ -94,15 +94,15 @@ class Node:
         """Return an attribute of this element, or of the first matching element inside
         it.
 
-        "" for an attribute without a value. Without the element or the attribute,
-        return `default` or raise SelectorError.
+        An attribute without a value gives "". If the element or the attribute is
+        missing, return `default` or raise SelectorError.
         """
         node = self if selector is None else self.css_first(selector)
         return attr_or(node, name, selector, self._tree.url, default)
 
     @property
     def attrs(self) -> dict[str, str]:
-        """All attributes by name; "" for one without a value."""
+        """All attributes by name; an attribute without a value gives ""."""
         return {name: value or "" for name, value in self.lexbor.attrs.items()}
 
     def css(self, selector: str) -> "Nodes":

@@ -100,7 +100,7 @@ class Jar:
         """Return the Cookie header for a request to `url`, at most 8 KiB; None without
         cookies.
 
-        Bytes outside ASCII are those that the server set.
+        Bytes outside ASCII are sent as the server set them.
         """
         if not self._count:
             return None

@@ -9,8 +9,8 @@ __all__ = ["basic_of"]
 
 
 def basic_of(url: str) -> str:
-    """Return the Authorization header (RFC 7617) for a URL's user and password; "" for
-    none."""
+    """Return the Authorization header (RFC 7617) for a URL's user and password; "" if
+    the URL has none."""
     if "@" not in url:
         return ""
     try:

@@ -172,7 +172,7 @@ def _seconds(made: CurlCommand, value: str) -> None:
 
 def _content(path: str) -> bytes:
     if path == "-":
-        raise ValueError("standard input is not read; name a file")
+        raise ValueError("standard input is not read; name a file instead of '-'")
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as exc:

@@ -57,7 +57,7 @@ _QUOTED = re.compile(r"\.?\[\s*[\"']([^\"']*)[\"']\s*\]")
 
 
 class EmbeddedJson(NamedTuple):
-    """One value in a page, and its name.
+    """One value in the scripts of a page, and its name.
 
     The name is the `id` of the value's script, or the variable to which the value is
     assigned, without "window.".
@@ -68,7 +68,8 @@ class EmbeddedJson(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """The values of a page in order, and the names of unreadable literals.
+    """The values in the scripts of a page, in order, and the names of unreadable
+    literals.
 
     A literal that is not JSON is unreadable if chompjs is not installed.
     """
@@ -78,7 +79,7 @@ class Embedded(NamedTuple):
 
 
 def read(root: LexborNode) -> Embedded:
-    """Return all values of the page with this root element."""
+    """Return all values in the scripts of the page with this root element."""
     found = Embedded([], [])
     for node in root.css("script")[:MAX_SCRIPTS]:
         attributes = node.attrs

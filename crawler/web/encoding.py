@@ -30,7 +30,7 @@ _USUAL = re.compile(
     rb"content=\"text/html;\s*+charset=)\"?+([a-z0-9_-]++)\"\s*+/?+>",
     re.I,
 )
-_PRESCAN = 1024  # HTML §13.2.3.2: the page's own declaration is within these bytes
+_PRESCAN = 1024  # browsers search <meta> in these bytes first (HTML §13.2.3.2)
 _PARSED = 256 * 1024  # a later <meta> is searched in these bytes, in at most 0.1 s
 _METAS = 1000
 # The start of an XML declaration in UTF-16.
@@ -91,9 +91,9 @@ def decode(
 def detect(body: bytes, declared: str | None = None, *, html: bool = True) -> str:
     """Return the WHATWG name of a body's encoding.
 
-    It is found by the BOM, else by `declared` (the header's charset), else by the
-    document's own declaration (`<meta>` if it is HTML, then `<?xml encoding>`), else by
-    its bytes.
+    The encoding is that of the BOM, else `declared` (the header's charset), else that
+    of the document's own declaration (`<meta>` in HTML, then `<?xml encoding>`), else a
+    guess from the bytes.
     """
     for bom, name in BOMS:
         if body.startswith(bom):

@@ -56,7 +56,7 @@ class _Devalue:
                 f"nested over {MAX_DEPTH} deep"
             )
         if place not in self._made:
-            self._made[place] = None  # stays if the value contains itself
+            self._made[place] = None  # seen only if the value contains itself
             places = self._places(place)
             self._made[place] = self._filled(place, depth)
             size = self._weight(place)

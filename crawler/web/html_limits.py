@@ -63,6 +63,7 @@ _VOID = frozenset({
     b"meta", b"param", b"source", b"track", b"wbr",
 })
 # fmt: on
+
 # How many elements may stay open when samples are parsed: for the page, and for each
 # sample. A formatting element counts as several. Ordinary pages leave up to 38 open in
 # six samples.
@@ -117,7 +118,7 @@ def suspicion(
         return ""
     places = _places(size, chance)
     if size > min(_LARGE, 2 * max_nodes):
-        # With few tags only their attributes matter.
+        # A page with few tags can be slow only if a tag has many attributes.
         if _has_tags(body, _MANY_TAGS):
             return "it is large"
     elif _leaves_open(body, places):
@@ -161,7 +162,8 @@ def _leaves_open(body: bytes, samples: list[int]) -> bool:
     pieces = [body[at : at + _SAMPLE].lower() for at in samples]
     if sum(map(_unmatched, pieces)) <= _UNMATCHED * len(pieces):
         return False
-    # Checked second, because counting costs more than one sample of a short page.
+    # The number of tags is checked second, because for a short page counting costs more
+    # than reading the sample.
     if len(body) <= _CELL and not _has_tags(body, _FEW_TAGS):
         return False
     left = _OPEN + _OPEN_EACH * len(pieces)

@@ -1,6 +1,6 @@
 """A separate process that parses pages to find out whether they take too long.
 
-python -m crawler.web.html_trial
+    python -m crawler.web.html_trial
 
 The parent writes pages to stdin, each after a `HEADER`. For each page this process
 answers with one line: a word of `TrialVerdict`. Every page is parsed in a fork, so that
@@ -20,7 +20,8 @@ from selectolax.lexbor import LexborNode
 
 from crawler.web.html_parser import parse
 
-#: Bytes of the page, its maximum number of nodes, and its maximum of CPU seconds.
+#: The numbers before each page: bytes of the page, maximum number of nodes, and maximum
+#: number of CPU seconds.
 HEADER = struct.Struct("<QQd")
 # Minimum and maximum bytes of memory for a node: an element, a text, or an attribute
 # with its name.

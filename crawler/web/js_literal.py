@@ -28,7 +28,7 @@ _ESCAPE = re.compile(
 )
 _NAMED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _NAMED |= dict.fromkeys(("\n", "\r", "\r\n", "\u2028", "\u2029"), "")
-# Texts that chompjs returns for these values, and the values.
+# By the text that chompjs returns: the value that the JavaScript means.
 _WORDS = {"undefined": None, "void 0": None, "!0": True, "!1": False}
 _DEEPEST = 200
 

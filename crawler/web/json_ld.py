@@ -18,7 +18,7 @@ _KEYWORDS = frozenset({"@context", "@type", "@id", "@graph"})
 
 
 def items(text: str) -> list[LinkedItem]:
-    """Return the items of one script. ValueError if it is not JSON."""
+    """Return the items of one script. ValueError if the script is not JSON."""
     return [item for value in loads(text) for item in _top(value)]
 
 

@@ -203,8 +203,8 @@ def _big5_table() -> dict[int, str]:
 
 
 def encode_char(char: str, name: str) -> bytes | None:
-    """Return a non-ASCII character as bytes in a legacy encoding; None if it has
-    none."""
+    """Return a non-ASCII character as bytes in a legacy encoding; None if the encoding
+    lacks the character."""
     if name in ("gb18030", "gbk"):
         return _as_gb18030(char, name)
     if name == "big5":
@@ -318,7 +318,7 @@ def _as_shift_jis(pointer: int) -> bytes:
 def _escaped(data: bytes) -> str:
     """Return bytes as a query contains them.
 
-    Those in the URL standard's special-query percent-encode set are escaped.
+    Bytes in the URL standard's special-query percent-encode set are escaped.
     """
     return "".join(
         chr(byte) if 0x20 < byte < 0x7F and byte not in b"\"#<>'" else f"%{byte:02X}"

@@ -171,8 +171,8 @@ class Resolver:
         return link
 
     def _append(self, place: _Place, reference: str) -> str | None:
-        """Return the result of `join` for a plain reference; None if it must be
-        parsed."""
+        """Return the result of `join` for a plain reference; None if the reference must
+        be parsed."""
         start, rest = place.directory, reference
         if reference.startswith(HTTP):
             slash = reference.find("/", 8)

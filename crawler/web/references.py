@@ -27,8 +27,8 @@ LINK_ATTRIBUTES = {
     "form": "action",
 }
 _NAME = lazy_regex(r"[A-Za-z_][\w-]*", re.ASCII)
-# Inside the first elements content belongs to SVG or MathML; inside the second ones it
-# belongs to HTML again.
+# Inside these elements, content belongs to SVG or MathML; inside those of
+# `_HTML_AGAIN`, it belongs to HTML again.
 _FOREIGN = frozenset({"svg", "math"})
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
@@ -44,7 +44,8 @@ class Wanted:
     """
 
     def __init__(self, tags: Names = None, attributes: Names = None) -> None:
-        #: None: the attribute that HTML defines for each element.
+        #: The attributes that hold links; None: for each element the one that HTML
+        #: defines.
         self._attributes = _several(attributes)
         every = tags is None and self._attributes is not None
         #: The names of the elements that are links; None: all elements.

@@ -9,8 +9,8 @@ _SECONDS = lazy_regex(r"[0-9]{1,18}(?:\.[0-9]{0,18})?")
 
 
 def retry_after(value: str, now_wall: float) -> float | None:
-    """Return the seconds to wait, not negative and without a limit; None if it is
-    invalid.
+    """Return the seconds to wait, not negative and without a limit; None if the header
+    is invalid.
 
     Fractions ("1.0") are not in the standard, but servers send them.
     """

@@ -87,7 +87,7 @@ class Robots:
     def from_answer(cls, status: int, body: bytes, agent: str) -> RobotsVerdict:
         """Return the result of a robots.txt request (RFC 9309 §2.3.1).
 
-        429 counts as unreachable, as for Google.
+        Status 429 counts as unreachable, as for Google.
         """
         if 200 <= status < 300:
             return RobotsVerdict(cls.parse(body, agent), False, status)
@@ -146,7 +146,7 @@ class _Group:
 
 
 class _File:
-    """The state of reading a file line by line."""
+    """Reads a robots.txt file line by line, and collects its groups."""
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -121,7 +121,7 @@ class Tree:
 
     @property
     def shape(self) -> "TreeShape":
-        """Return the numbers of nodes, counted by visiting all of them."""
+        """Return the number of nodes and the depth, measured by visiting all nodes."""
         if self._shape is None:
             self._shape = _measured(self.root)
         return self._shape
@@ -218,7 +218,7 @@ def _check_counting(plan: SelectorPlan, tree: Tree) -> None:
 def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
     """Return the parents of some elements, and how many of the elements each has."""
     if len(nodes) > _MATCHES:
-        raise TooCostly(f"a part of it has over {_MATCHES:,} matches")
+        raise TooCostly(f"parts of the selector match over {_MATCHES:,} elements")
     parents = {
         parent.mem_id: parent for node in nodes if (parent := node.parent) is not None
     }
@@ -227,8 +227,8 @@ def _by_parent(nodes: list[LexborNode]) -> Iterable[tuple[LexborNode, int]]:
 
 
 def _siblings(parent_and_number: tuple[LexborNode, int]) -> int:
-    """Return the steps to count all children of a parent, for each of `number`
-    children."""
+    """Return the number of steps to count all children of a parent, once for each of
+    `number` children."""
     parent, number = parent_and_number
     children = 0
     child = parent.first_child
@@ -282,7 +282,9 @@ def _matching(node: LexborNode, part: Complex, root: LexborNode) -> set[int]:
         matches += len(found)
         if index:
             if matches > _MATCHES:
-                raise TooCostly(f"a part of it has over {_MATCHES:,} matches")
+                raise TooCostly(
+                    f"parts of the selector match over {_MATCHES:,} elements"
+                )
             found = _RELATIONS[part.combinators[index - 1]](found, kept)
         kept = {each.mem_id for each in found}
         if not kept:
@@ -351,7 +353,7 @@ def _after(nodes: Iterable[LexborNode], kept: set[int]) -> list[LexborNode]:
 
 
 def _later(parent: LexborNode, kept: set[int]) -> set[int]:
-    """Return the children after the first that is one of `kept`."""
+    """Return the children of a parent that come after its first child in `kept`."""
     behind: set[int] = set()
     has_begun = False
     child = parent.first_child

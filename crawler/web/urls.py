@@ -180,9 +180,9 @@ class Scope:
     """The URLs to which links may lead; each start URL extends the scope.
 
     - hosts: the hosts of the start URLs; `www.` is ignored, the port counts.
-    - site: their registrable domains.
-    - origin: scheme, host and port.
-    - patterns: fixed patterns.
+    - site: the registrable domains of the start URLs.
+    - origin: scheme, host and port of the start URLs.
+    - patterns: fixed patterns; start URLs do not matter.
     - none: no limit.
     """
 

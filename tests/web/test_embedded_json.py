@@ -169,7 +169,10 @@ def test_without_chompjs_the_error_says_what_to_install() -> None:
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "{'a': 1} 0",
-        "A JavaScript literal needs chompjs: pip install 'exact-crawler[scripts]'",
+        (
+            "Reading a JavaScript literal needs chompjs: "
+            "pip install 'exact-crawler[scripts]'"
+        ),
         "\"embedded_json('z')\" matched nothing on http://a.b/",
     ]
 

@@ -77,7 +77,7 @@ class Control:
     in_datalist: bool
     value: str = ""
     is_checked: bool = False
-    #: Whether the user excluded it, so that it is not sent.
+    #: Whether the user excluded the field with None, so that it is not sent.
     is_left_out: bool = False
     options: list[Option] = field(default_factory=list)
     files: list[ChosenFile] = field(default_factory=list)
@@ -117,11 +117,17 @@ def controls_of(form: LexborNode, document: Document) -> list[Control]:
         if place.is_foreign or not owners.owns(node, attributes, place, index):
             continue
         if len(found) == MAX_FIELDS:
-            raise FormError(f"the form has over {MAX_FIELDS:,} fields", document.url)
+            raise FormError(
+                f"the form has over {MAX_FIELDS:,} fields, too many to fill in",
+                document.url,
+            )
         control = _control(node, attributes, place)
         options += len(control.options)
         if options > MAX_OPTIONS:
-            raise FormError(f"the form has over {MAX_OPTIONS:,} options", document.url)
+            raise FormError(
+                f"the form has over {MAX_OPTIONS:,} options, too many to fill in",
+                document.url,
+            )
         found.append(control)
     _check_one_radio(found)
     return found

@@ -98,7 +98,8 @@ def _clicked(submitter: Control | None, name: str, value: Any) -> bool:
 
 
 def _fillable(controls: list[Control]) -> list[Control]:
-    """Return the visible fields with a name, if there are any, else all of them.
+    """Return the visible ones of several fields with the same name; if all are hidden,
+    return all of them.
 
     Many pages add a hidden field of the same name, which is sent for an unchecked box.
     """

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborNode
 
-# Inside the first elements content belongs to SVG or MathML; inside the second ones it
-# belongs to HTML again.
+# Inside these elements, content belongs to SVG or MathML; inside those of
+# `_HTML_AGAIN`, it belongs to HTML again.
 _FOREIGN = frozenset({"svg", "math"})
 _HTML_AGAIN = frozenset({"foreignObject", "desc", "title", "annotation-xml"})
 
