@@ -22,7 +22,8 @@ _NO_PATTERNS = Patterns(None)
 class LinkOptions(TypedDict, total=False):
     """The keyword arguments of `follow_all`, `follow_links` and `follow_urls`."""
 
-    #: URL patterns. A link is followed if it matches `allow` and does not match `deny`.
+    #: URL patterns. A link is followed if it matches `allow` (or `allow` is empty) and
+    #: does not match `deny`.
     allow: Iterable[Pattern] | Pattern | None
     deny: Iterable[Pattern] | Pattern | None
     #: A function of each absolute URL; returns the URL to follow, or None to drop the
@@ -52,9 +53,9 @@ _OPTIONS = _KNOWN - {"allow", "deny", "priority", "meta", "rewrite"}
 class LinkBatch(msgspec.Struct, frozen=True):
     """Links to follow, with one callback, priority and meta for all of them.
 
-    `follow_all`, `follow_links` and `follow_urls` of a response return it; a callback
-    yields it. This is faster than one Request for each link, because no Request is
-    built for a URL that the crawl already knows.
+    `follow_all`, `follow_links` and `follow_urls` of a response return a LinkBatch, and
+    a callback yields it. A batch is faster than one Request for each link, because no
+    Request is built for a URL that the crawl already knows.
     """
 
     #: The URL against which relative references are resolved.

@@ -405,9 +405,9 @@ START, BUILT = "start", "request"
 class Entry:
     """A request with its place in the crawl: how it was found, and its tries so far.
 
-    It is a row of the store, and an entry of the frontier (the queue of requests to
-    send). Only the engine changes it, after it has taken the entry from the frontier
-    and before it commits the result.
+    An entry is a row of the store, and waits in the frontier (the queue of requests to
+    send). Only the crawl's engine changes an entry, after it has taken the entry from
+    the frontier and before it commits the result.
     """
 
     __slots__ = (

@@ -60,8 +60,9 @@ class Response(Readable):
     ) -> list[str]:
         """Return the page's links as absolute URLs, each once, in order.
 
-        `selector`: only links that it matches, or that are inside a match. `allow` and
-        `deny` are URL patterns: which links are returned, and which of these are not.
+        With `selector` only links that match it, or are inside a match, are returned.
+        `allow` and `deny` are URL patterns: a link must match `allow`, unless `allow`
+        is empty, and must not match `deny`.
         `tags` names the elements to search ("img"), `attributes` their attributes
         ("srcset", "data-src").
         """

@@ -167,8 +167,8 @@ class WrittenOutput(msgspec.Struct, frozen=True):
 
     #: The path or URL of the output.
     place: str
-    #: The number of the run's items in the output; None if it takes only some item
-    #: types.
+    #: The number of the run's items in the output; None if the output takes only some
+    #: item types.
     items: int | None = None
     #: The size in bytes; None if the output is not a local file.
     bytes: int | None = None

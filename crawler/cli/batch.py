@@ -63,7 +63,7 @@ def _conclude(project: Project, job: str, ending: Ending, *, is_late: bool) -> i
     report = ending.report
     code = report.exit_code
     if report.finish_reason is FinishReason.INTERRUPTED and not is_late:
-        return code  # a person stopped the run and knows that it ended
+        return code  # a person stopped the run: no hook needs to report the end
     wrong = tell(project, job, _told(ending, is_late=is_late))
     if not wrong or code:
         return code

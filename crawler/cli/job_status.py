@@ -179,7 +179,8 @@ def _add_state(
         return handled
     over = run.finished if run is not None else None
     if over is not None and over < known.started.timestamp():
-        found.run = None  # this run is older: the last process began none
+        # This run is older than the last process, which ended before it began a run.
+        found.run = None
     found.exit_code, found.started = known.exit_code, known.started
     found.result = known.note or CODES.get(known.exit_code or 0, "")
     found.is_bad = False  # `failures` already shows that the run was bad

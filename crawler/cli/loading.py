@@ -164,7 +164,7 @@ def _nameless(spider: type[Spider], path: Path) -> LoadError:
 def _load(path: Path) -> ModuleType:
     """Load a file as a module of its own, whatever the file's name.
 
-    LoadError if its code raises an exception.
+    LoadError if the code in the file raises an exception.
     """
     name = "crawl_file_" + re.sub(r"\W", "_", str(path.resolve()))
     if name in sys.modules:

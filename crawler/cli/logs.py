@@ -24,12 +24,13 @@ MAX_LINE = 8 * 1024
 #: level at which their messages are written.
 _NOISY = {
     **dict.fromkeys(("httpx", "httpcore", "h2", "hpack", "asyncio"), logging.WARNING),
-    "psycopg": logging.ERROR,  # it warns at each statement on a lost connection
+    "psycopg": logging.ERROR,  # psycopg warns at each statement on a lost connection
 }
 
 #: Fields added to each JSON line: the spider, the job and the run, once they are known.
 Context = dict[str, Any]
-#: The attributes that every log record has. All others were given with `extra=`.
+#: The attributes that every log record has. All other attributes of a record are fields
+#: that the log call gave with `extra=`.
 _COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -115,7 +116,8 @@ def moment_of(seconds: float) -> str:
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON.
 
-    The line also has the fields of `context`, and those given with `extra=`.
+    The line also has the fields of `context`, and the fields that the log call gave
+    with `extra=`.
     """
 
     def __init__(self, context: Context | None = None) -> None:
@@ -166,7 +168,7 @@ def json_line(level: str, message: str, moment: datetime, /, **fields: Any) -> s
 
 
 def shortened(line: str) -> str:
-    """Return `line`; if it is longer than MAX_LINE bytes, cut, with its full length."""
+    """Return `line`; a line over MAX_LINE bytes is cut, and its full length added."""
     data = line.encode(errors="replace")
     if len(data) <= MAX_LINE:
         return line

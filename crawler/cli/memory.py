@@ -1,7 +1,7 @@
 """Tunes the garbage collector and malloc() for a process that crawls.
 
-Rule: only the `crawl` command does this. A Python program that runs a crawl makes its
-own choice.
+Rule: only the `crawl` command tunes its process. A Python program that runs a crawl
+decides about its own process itself.
 """
 
 import ctypes

@@ -79,6 +79,7 @@ def first_class(node: Node) -> str:
 def is_name(word: str) -> bool:
     """Return whether a class, id or tag can stand in a selector as it is.
 
-    Such a name needs no escape in CSS, and is not long, as generated names are.
+    The name must need no escape in CSS, and must not be long: long names are often
+    generated, and change.
     """
     return _WORD.fullmatch(word) is not None and len(word) <= 30

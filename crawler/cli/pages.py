@@ -87,8 +87,8 @@ def fetch(args: argparse.Namespace) -> int:
 
 
 def asker(project: Project, args: argparse.Namespace) -> Ask:
-    """Return a function that fetches a page. With `--spider` it fetches as that spider
-    does."""
+    """Return a function that fetches a page; with `--spider` it fetches the page as
+    this spider would."""
     return asking(project, args)[0]
 
 
@@ -159,7 +159,7 @@ def _write_body(response: Response) -> None:
 def parse(args: argparse.Namespace) -> int:
     """Print the items of a callback as JSON lines.
 
-    The links that it found, and notes, go to standard error.
+    The links that the callback yields, and notes, go to standard error.
     """
     from functools import partial
     from pathlib import Path

@@ -33,8 +33,7 @@ class Tried:
     effects: Effects = field(default_factory=Effects)
     #: Items and links that a callback with `stream=True` yielded before it ended.
     staged: list[Portion] = field(default_factory=list)
-    #: What the Skip or Retry that the callback raised means, as text; "" if it raised
-    #: neither.
+    #: A line for a person if the callback raised Skip or Retry; else "".
     decision: str = ""
 
     @property

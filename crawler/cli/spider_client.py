@@ -37,7 +37,7 @@ from crawler.web.urls import origin_of
 
 
 class Unpaced:
-    """Runs the hooks of a spider, such as `login`, outside of a crawl, and sends the
+    """Runs the hooks of a spider, such as `prepare`, outside of a crawl, and sends the
     requests of its `fetch`.
 
     No request waits because of limits for its host. In a crawl other classes have the
@@ -90,7 +90,7 @@ class Unpaced:
 
 
 class Hooked:
-    """Fetches pages for a hook of the spider, such as `login`, while the hook runs.
+    """Fetches pages for a hook of the spider, such as `prepare`, while the hook runs.
 
     These requests do not call hooks again.
     """

@@ -120,7 +120,7 @@ class _Forgiving(_Descriptor):
 
 
 def forgiving(stream: TextIO) -> TextIO:
-    """Return a text stream to the same descriptor, which ignores write errors.
+    """Return a text stream to the descriptor of `stream`, which ignores write errors.
 
     A stream without a descriptor is returned unchanged.
     """
@@ -128,12 +128,10 @@ def forgiving(stream: TextIO) -> TextIO:
 
 
 def checked(stream: TextIO) -> TextIO:
-    """Return a text stream to the same descriptor.
+    """Return a text stream to the descriptor of `stream`.
 
-    A write error is raised as BrokenPipeError if the reader has closed, else as
-    OutputError.
-
-    A stream without a descriptor is returned unchanged.
+    A write error is raised as BrokenPipeError if the program that reads the output has
+    ended, else as OutputError. A stream without a descriptor is returned unchanged.
     """
     # Flush after each line on a terminal, or if PYTHONUNBUFFERED is set, like Python.
     is_prompt = stream.isatty() or getattr(stream, "write_through", False)

@@ -22,7 +22,7 @@ from crawler.settings import Layer, Seconds, Section
 #: A job's name becomes the name of files, systemd units and containers.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PLACE = re.compile(r"\{([^{}]*)\}")
-#: The placeholders that an output's name may have.
+#: The placeholders that an output's name may contain, such as {job}.
 PLACES = ("job", "date", "run", "type")
 
 
@@ -63,7 +63,7 @@ class JobSettings(Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     retry_wait: Seconds = Seconds(60)
     #: A command or a URL that receives the summary of a good run.
     on_finish: str | tuple[str, ...] = ()
-    #: A command or a URL that receives the summary of any other run.
+    #: A command or a URL that receives the summary of a run that was not good.
     on_failure: str | tuple[str, ...] = ()
 
 

@@ -18,8 +18,8 @@ from crawler.errors import StateError
 
 logger = logging.getLogger(__name__)
 
-#: These names begin with a dot. The name of a job never does, so no file of a job has
-#: the same name.
+#: Names of files; they begin with a dot. The name of a job never begins with a dot, so
+#: no file of a job has one of these names.
 STATE = ".schedule.json"
 LOCK = ".schedule.lock"
 

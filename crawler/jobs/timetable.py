@@ -37,9 +37,9 @@ MAX_AHEAD = timedelta(days=1)
 class Cron(msgspec.Struct, frozen=True):
     """A cron line of five fields in a time zone, with the meaning of Debian's cron.
 
-    When daylight saving begins, a time that does not exist is due at the next time that
-    does. When it ends, a time that comes twice is due once. A line with `*` for minutes
-    or hours follows elapsed time instead.
+    When daylight saving begins, a time that the clock skips is due at the next time
+    that exists. When daylight saving ends, a time that occurs twice is due once. But a
+    line with `*` for minutes or hours follows elapsed time.
     """
 
     text: str

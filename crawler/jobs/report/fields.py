@@ -79,7 +79,8 @@ MAX_CHANGED = 12
 class ChangedField:
     """A field that differs between the items of two runs.
 
-    `count` is the number of items; `before` and `now` are the values in one of them.
+    `count` is the number of items in which the field differs; `before` and `now` are
+    the two values in one of these items, as an example.
     """
 
     name: str
