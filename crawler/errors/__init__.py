@@ -30,7 +30,7 @@ from enum import StrEnum
 
 
 class CrawlError(Exception):
-    """The base of all errors of this package."""
+    """The base class of all errors that this package raises."""
 
 
 class ConfigError(CrawlError):
@@ -38,7 +38,7 @@ class ConfigError(CrawlError):
 
 
 class OutputExists(ConfigError):
-    """An output names a file that exists, and that this job did not publish."""
+    """An output would overwrite an existing file that this job did not write."""
 
 
 class StateError(CrawlError):
@@ -77,13 +77,14 @@ class SinkError(CrawlError):
 
 
 class Blame(StrEnum):
-    """The part that caused the failure of a URL."""
+    """What caused the failure of a URL: the page, the host, the way to the host, the
+    user's code, or the crawler itself."""
 
     #: The response: its status, its body, or the content of the page.
     PAGE = "page"
     #: The host: it cannot be reached, or does not respond in time.
     HOST = "host"
-    #: The way to the host: a proxy, the network, the resolver.
+    #: The way to the host: a proxy, the network, the DNS resolver.
     WAY = "way"
     #: The user's code: a callback, a pipeline, a layer.
     CODE = "code"
@@ -95,7 +96,7 @@ class Reason(StrEnum):
     """Why a URL failed or was skipped: one word, the same in the store, the report and
     the logs.
 
-    docs/errors.md explains each.
+    docs/errors.md explains each reason.
     """
 
     DNS_ERROR = "dns_error"
@@ -133,12 +134,14 @@ class Reason(StrEnum):
 
     @property
     def is_retried(self) -> bool:
-        """Whether the same request may succeed a little later."""
+        """Whether a request that failed for this reason is sent again, because it may
+        succeed a little later."""
         return self in _RETRIED
 
     @property
     def blame(self) -> Blame:
-        """The usual cause of this reason; a FetchError may have another cause."""
+        """What usually causes failures with this reason; a FetchError may name another
+        cause."""
         return _BLAME.get(self, Blame.PAGE)
 
     @property
@@ -186,8 +189,8 @@ _SKIPS = frozenset({Reason.ROBOTS_DENIED, Reason.UNWANTED_TYPE})
 class FetchError(CrawlError):
     """A request failed, or its response was refused.
 
-    The report counts it under `reason`; `blame` is the part that caused it. `is_final`
-    says that the same request would fail again, whatever the reason.
+    The report counts the failure under `reason`; `blame` says what caused it. If
+    `is_final`, the same request would fail again, whatever the reason.
     """
 
     def __init__(
@@ -211,17 +214,18 @@ class FetchError(CrawlError):
         self.way = way
         self.is_final = is_final
 
-        #: Whether a retry will probably fail, too, so that only one is made.
+        #: Whether a retry will probably fail, too, so that only one retry is made.
         self.is_lasting = (
             reason is Reason.DNS_ERROR if is_lasting is None else is_lasting
         )
-        #: Whether the try does not count as one of `retry.attempts`, because no server
-        #: has received the request.
+        #: Whether the failed try does not count as one of `retry.attempts`, because no
+        #: server has received the request.
         self.is_free = is_free
 
     @property
     def is_retried(self) -> bool:
-        """Whether the same request may succeed a little later."""
+        """Whether the failed request is sent again, because it may succeed a little
+        later."""
         return self.reason.is_retried and not self.is_final
 
 
@@ -290,7 +294,10 @@ class Retry(CrawlError):
         super().__init__(reason)
         self.reason = own_word("Retry", reason)
         if after is not None and not (math.isfinite(after) and after >= 0):
-            raise ConfigError(f"Retry(after={after!r}): give a number of seconds")
+            raise ConfigError(
+                f"Retry(after={after!r}): `after` must be a number of seconds, "
+                "0 or more"
+            )
         self.after = after
         self.session = session
 
@@ -309,7 +316,7 @@ class Skip(CrawlError):
 class StopCrawl(CrawlError):
     """Raised by a callback or `start()`: end the whole run early, but cleanly.
 
-    `raise StopCrawl("quota")`. What the callback has yielded before is committed.
+    `raise StopCrawl("quota")`. What the callback has already yielded is committed.
     Pages in flight have `crawl.grace` seconds to finish. The run counts as complete;
     its summary has `reason` as `stop_reason`.
     """
@@ -320,16 +327,20 @@ class StopCrawl(CrawlError):
 
 
 def own_word(what: str, word: str) -> str:
-    """Return a spider's own reason or counter name as one line of at most MAX_WORD
-    characters.
+    """Return `word`, a reason or counter name that a spider has chosen, as one line of
+    at most MAX_WORD characters.
 
-    `what` is the call that gives it, for messages. ConfigError if it is not text or is
-    empty.
+    `what` is the name of the spider's call, for the message. ConfigError if `word` is
+    not text or is empty.
     """
     if not isinstance(word, str) or not word.strip():
-        raise ConfigError(f"{what}({word!r}): give a short text, such as 'captcha'")
+        raise ConfigError(
+            f"{what}({word!r}): the first argument must be a short text, such as "
+            "'captcha'"
+        )
     return " ".join(word.split())[:MAX_WORD]
 
 
-#: Maximum number of characters kept of a spider's own reason or counter name.
+#: Maximum length in characters of a reason or counter name that a spider has chosen;
+#: the end of a longer one is cut off.
 MAX_WORD = 100

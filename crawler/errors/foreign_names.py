@@ -23,8 +23,8 @@ _FOLLOW = "a RuleSpider with rules = [Rule(selector, callback=...)], or follow_l
 _SITEMAP = "a SitemapSpider (crawler.SitemapSpider): sitemap_urls, rules, since"
 _AUTH = "auth = (user, password), or an auth of httpx"
 
-# Each table maps a foreign name to what to write instead.
-#: Foreign attributes and methods of a spider class.
+# Each table maps a name of another framework to what to write here instead.
+#: Attributes and methods of a spider class in other frameworks.
 SPIDER: Mapping[str, str] = {
     "allowed_domains": 'scope = "hosts" (the start URLs\' hosts), "site", or patterns',
     "allowed_urls": "scope = [patterns]",
@@ -67,7 +67,7 @@ SPIDER: Mapping[str, str] = {
     "update_settings": _SETTINGS,
     "user_agent": 'settings = {"crawl": {"user_agent": "name/1.0"}}',
 }
-#: Foreign attributes of a response.
+#: Attributes of a response in other frameworks.
 RESPONSE: Mapping[str, str] = {
     "body": "response.content (bytes), or response.text",
     "body_as_unicode": "response.text",
@@ -86,7 +86,7 @@ RESPONSE: Mapping[str, str] = {
     "soup": "response.css(selector)",
     "status": "response.status_code",
 }
-#: Foreign attributes of the list of elements that css() returns.
+#: Attributes, in other frameworks, of the list of elements that css() returns.
 NODES: Mapping[str, str] = {
     "attr": "css_first(selector).attr(name)",
     "attrib": "[node.attrs for node in css(selector)]",
@@ -107,7 +107,7 @@ NODES: Mapping[str, str] = {
     "text": "text(selector), or [node.text() for node in css(selector)]",
     "xpath": "css(selector), or response.xpath(query)",
 }
-#: Foreign attributes of one element.
+#: Attributes of one element in other frameworks.
 NODE: Mapping[str, str] = {
     "attrib": "node.attr(name), or node.attrs",
     "attributes": "node.attrs",
@@ -130,7 +130,7 @@ NODE: Mapping[str, str] = {
     "text_content": "node.text()",
     "xpath": "node.css(selector), or response.xpath(query)",
 }
-#: Foreign arguments of a Request, and of the methods that create Requests.
+#: Arguments, in other frameworks, of a Request and of the methods that create Requests.
 ARGUMENTS: Mapping[str, str] = {
     "allow_redirects": "statuses of the spider, so that redirects reach callbacks",
     "auth": "client(), with the auth of httpx",
@@ -157,10 +157,11 @@ ARGUMENTS: Mapping[str, str] = {
 
 
 class ForeignName:
-    """A foreign attribute. Reading it raises an AttributeError that says what to write.
+    """An attribute that only other frameworks have. Reading the attribute raises an
+    AttributeError that says what to write instead.
 
-    It is a descriptor, because a `__getattr__` of the class would slow down its other
-    attributes.
+    This class is a descriptor, because a `__getattr__` method would slow down all other
+    attributes of its class.
     """
 
     def __init__(self, instead: str) -> None:
@@ -181,7 +182,7 @@ class ForeignName:
 def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
     """Return a class decorator that adds a ForeignName for each name in `table`.
 
-    A name that the class has already is not changed.
+    An attribute that the class already has is not changed.
     """
 
     def add(owner: type[Owner]) -> type[Owner]:
@@ -198,10 +199,10 @@ def refuses(table: Mapping[str, str]) -> Callable[[type[Owner]], type[Owner]]:
 def refuse_arguments(
     function: str, names: Collection[str], valid: Collection[str] = ()
 ) -> None:
-    """Raise TypeError for the first of these unknown arguments, if there are any.
+    """Raise TypeError for the first of the unknown arguments `names`, if there is one.
 
-    The message names the argument to write: for a foreign name from ARGUMENTS, else the
-    most similar name in `valid`.
+    The message says what to write instead: for a name of another framework the entry in
+    ARGUMENTS, for any other name the most similar name in `valid`.
     """
     for name in names:
         near = nearest_name(name, valid)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the name in `known` that is most similar to `name`; None if none is."""
+    """Return the name in `known` that is most similar to `name`; None if no name in
+    `known` is similar."""
     from difflib import get_close_matches  # slow to import, needed only for an error
 
     near = get_close_matches(name, list(known), n=1)

@@ -40,9 +40,10 @@ def items_of(
 def item_of(
     page: Page, urljoin: Callable[[str], str], kind: type[T], where: str | Node | None
 ) -> T:
-    """Return one item of class `kind` from the element `where`; None: the whole page.
+    """Return one item of class `kind` from the element `where`, or from the whole page
+    if `where` is None.
 
-    If `where` is a selector, its first match is used; SelectorError if there is none.
+    If `where` is a selector, its first match is used; SelectorError if it has no match.
     """
     if where is None:
         node: Node | None = page.root
@@ -59,7 +60,7 @@ def _reading(page: Page, urljoin: Callable[[str], str]) -> Reading:
 
 
 def _linked(page: Page, kind: str) -> list[LinkedItem]:
-    """Return the page's linked data of one type, such as "Product".
+    """Return the items of one type, such as "Product", in the page's linked data.
 
     Items nested in other items are returned only if no top-level item has the type.
     """
@@ -70,8 +71,8 @@ def _linked(page: Page, kind: str) -> list[LinkedItem]:
 
 
 def _note(page: Page, reading: Reading) -> None:
-    """Count for each field of the items how many items have it, and how many have a
-    value for it."""
+    """Count for each field how many items have been read, and how many of them have a
+    value for the field."""
     fills = page.fills
     for plan, made in reading.made.items():
         for field in plan.fields:
@@ -84,8 +85,8 @@ def _note(page: Page, reading: Reading) -> None:
 def _note_selector(field: FieldPlan, reading: Reading, *, matched: bool) -> None:
     """Record for the report whether a field's only selector matched.
 
-    A field with several sources is not recorded, because any source may have given the
-    value.
+    A field with several sources is not recorded, because its value may come from any of
+    them.
     """
     source = field.sources[0]
     if len(field.sources) == 1 and isinstance(source, Css) and source.selector:

@@ -13,8 +13,8 @@ import msgspec
 
 from crawler.errors import ConfigError
 
-#: The container types of fields with several values, each with the function that
-#: creates it from a list.
+#: Types of fields that hold several values; each with the function that creates a
+#: container of this type from a list.
 CONTAINERS: dict[Any, Callable[[Any], Any]] = {
     list: list,
     set: set,
@@ -29,18 +29,18 @@ class Member(NamedTuple):
     #: The name of the attribute, and the name of the constructor argument that sets it.
     name: str
     argument: str
-    #: The annotation without the metadata in `Annotated`.
+    #: The field's annotation without the metadata in `Annotated`.
     type: Any
     metadata: tuple[Any, ...]
     has_default: bool
-    #: Whether the class itself converts and validates the value.
+    #: Whether the item class itself converts and validates the field's value.
     is_checked: bool = False
 
 
 class Shape(NamedTuple):
     """What a field's annotation means: one value or several, and of which type."""
 
-    #: The type of each value.
+    #: The type of each value in the field.
     type: Any
     #: Whether the field may be None.
     is_optional: bool
@@ -74,7 +74,8 @@ def members(kind: type) -> list[Member]:
 
 
 def shape_of(annotation: Any) -> Shape:
-    """Return what an annotation means: `list[int] | None` is several ints, or None."""
+    """Return what a field's annotation means: `list[int] | None` is several ints, or
+    None."""
     is_optional = False
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [each for each in get_args(annotation) if each is not type(None)]
@@ -105,10 +106,10 @@ _Declared = list[tuple[str, str, bool, bool]]
 
 
 def _declared(kind: Any) -> _Declared | None:
-    """Return the fields of an item class; None if it is of no supported library.
+    """Return the fields of an item class; None if the class is of no supported library.
 
-    Each has its name, its argument, whether it has a default, and whether the class
-    itself validates it.
+    A field is a tuple: its name, the name of its constructor argument, whether it has a
+    default, and whether the class itself converts and validates its value.
     """
     if issubclass(kind, msgspec.Struct):
         return [

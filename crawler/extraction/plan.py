@@ -1,9 +1,10 @@
-"""Plans how the items of a class are read from elements, once for each class.
+"""Plans how the items of a class are read from elements; a plan is made once for each
+class.
 
 A field's source is the `css(...)` or `linked_data(...)` in its annotation.
 
-Rule: a value that does not fit is an ExtractError. It names the field, the text, the
-source, the URL and the class.
+Rule: a value that does not fit its field raises an ExtractError, which names the field,
+the text, the source, the URL and the class.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ class FieldPlan:
         return self._checked(self.shape.container(values), source, reading)
 
     def without(self, reading: Reading) -> Any:
-        """Return the field's value if no source has one; MISSING means its default.
+        """Return the value of a field for which no source has a value; MISSING means
+        that the field keeps its default.
 
         ExtractError if the field is required.
         """
@@ -99,8 +101,8 @@ class FieldPlan:
             return None
         if self.shape.container is not None:
             return self.shape.container(())
-        names = " or ".join(map(str, self.sources))
-        raise self.error(f"{names} matches nothing", reading)
+        sources = " or ".join(map(str, self.sources))
+        raise self.error(f"{sources} matches nothing", reading)
 
     def error(self, why: str, reading: Reading, text: Any = "") -> ExtractError:
         """Return the ExtractError for a value that is missing or does not fit."""
@@ -126,7 +128,8 @@ class FieldPlan:
         return self._fitted(value, source, reading)
 
     def _cleaned(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value after the functions in the annotation have converted it.
+        """Return the value that the functions in the field's annotation make of
+        `value`.
 
         MISSING if a function returns None.
         """
@@ -138,8 +141,9 @@ class FieldPlan:
                 raise
             except Exception as exc:
                 name = getattr(function, "__name__", repr(function))
-                why = f"{name}({_shown(given)}) raised {type(exc).__name__}: {exc}"
-                raise self.error(f"{why}, from {source}", reading, given) from exc
+                error = f"{type(exc).__name__}: {exc}"
+                why = f"{name}({_shown(given)}) raised {error}, from {source}"
+                raise self.error(why, reading, given) from exc
             if value is None:
                 return MISSING
         if type(value) is self.shape.type and self._check is None:
@@ -149,7 +153,7 @@ class FieldPlan:
     def _fitted(self, value: Any, source: FieldSource, reading: Reading) -> Any:
         """Return the value converted to the field's type.
 
-        It stays as it is if the item class itself converts it.
+        The value is not changed if the item class itself converts it.
         """
         if self.member.is_checked:
             return value
@@ -162,7 +166,8 @@ class FieldPlan:
         return self._checked(fitted, source, reading)
 
     def _checked(self, value: Any, source: FieldSource, reading: Reading) -> Any:
-        """Return the value. ExtractError if it breaks a constraint of msgspec.Meta."""
+        """Return the value if it meets the constraints of msgspec.Meta in the field's
+        annotation, else raise ExtractError."""
         if self._check is None:
             return value
         try:
@@ -225,7 +230,7 @@ class Plan:
                 f"no field of {kind.__name__} has a source; write one as in "
                 'title: Annotated[str, css("h3")]'
             )
-        #: For each field: its plan, and the constructor's argument.
+        #: For each field: its plan, and the name of its constructor argument.
         self._rows = [(plan, plan.member.argument) for plan in self.fields]
         self._make = constructor(kind)
 
@@ -255,24 +260,25 @@ class Plan:
         return item
 
     def _check_bounds(self, reading: Reading) -> None:
-        """Count one more item. ExtractError if there are too many, or if it is
-        nested too deeply."""
+        """Count one more item of the page. ExtractError if the page gives more than
+        MAX_ITEMS, or if the item is nested deeper than MAX_DEPTH."""
         reading.left -= 1
         reading.depth += 1
         if reading.left >= 0 and reading.depth <= MAX_DEPTH:
             return
-        name = self.kind.__name__
-        why = f"over {MAX_ITEMS:,} items, the last of class {name}"
+        excess = f"over {MAX_ITEMS:,} items"
         if reading.left >= 0:
-            why = f"over {MAX_DEPTH} items inside one another, the last of class {name}"
+            excess = f"over {MAX_DEPTH} items inside one another"
         raise ExtractError(
-            f"{why}, on {reading.url}; use a narrower selector", url=reading.url
+            f"the page {reading.url} gives {excess}, the last of class "
+            f"{self.kind.__name__}; use a narrower selector",
+            url=reading.url,
         )
 
     def _refused(
         self, exc: Exception, values: dict[str, Any], reading: Reading
     ) -> ExtractError:
-        """Return the ExtractError for values with which no item can be created."""
+        """Return the ExtractError for values that the item class does not accept."""
         name, why = _complaint(exc)
         for plan, argument in self._rows:
             if name in (argument, plan.member.name):
@@ -311,9 +317,9 @@ def place_of(kind: type) -> str:
 
 
 def _field_plan(kind: type, member: Member) -> FieldPlan | None:
-    """Return the plan of a field; None if it has a default and no source.
+    """Return the plan of a field; None if the field has a default and no source.
 
-    ConfigError if it has neither.
+    ConfigError if the field has neither a default nor a source.
     """
     sources = [each for each in member.metadata if isinstance(each, FieldSource)]
     if not sources:
@@ -337,9 +343,9 @@ def _functions(member: Member) -> tuple[Callable[[Any], Any], ...]:
 
 
 def _check_of(member: Member) -> Any:
-    """Return a field's type with the constraints of msgspec.Meta that it must meet.
+    """Return a field's type with the constraints of msgspec.Meta in its annotation.
 
-    None if it has no constraints, or if the item class itself checks them.
+    None if the field has no constraints, or if the item class itself checks them.
     """
     bounds = [each for each in member.metadata if isinstance(each, msgspec.Meta)]
     if not bounds or member.is_checked:
@@ -348,7 +354,8 @@ def _check_of(member: Member) -> Any:
 
 
 def _complaint(exc: Exception) -> tuple[str, str]:
-    """Return the field that an item class refuses ("" if unknown), and the reason."""
+    """Return the name of the field whose value an item class does not accept ("" if
+    unknown), and why; `exc` is the error that the class raised."""
     errors = getattr(exc, "errors", None)
     if callable(errors) and (found := errors()):  # `exc` is an error of pydantic
         location = found[0].get("loc") or ("",)

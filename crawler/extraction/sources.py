@@ -30,17 +30,17 @@ class Reading:
 
     tree: Tree
     url: str
-    #: Returns the absolute URL of a reference on the page.
+    #: Returns the absolute URL of a link on the page.
     urljoin: Callable[[str], str]
     #: Number of items that may still be created from this page.
     left: int
     #: Returns the page's linked data of one type, such as "Product".
     linked: Callable[[str], list[LinkedItem]] = lambda kind: []
-    #: How many items contain the one that is being read.
+    #: How many items contain the item that is being read.
     depth: int = 0
-    #: The number of items created, by the plan of their class; and the number of values
-    #: that no source had, by the plan of the field.
+    #: The number of items created so far, by the Plan of their class.
     made: dict[Any, int] = field(default_factory=dict)
+    #: The number of items for which no source had a value, by the field's FieldPlan.
     missing: dict[Any, int] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ class FieldSource(Protocol):
 @dataclass(frozen=True, slots=True)
 class Css:
     """The source that `css(...)` makes: the elements that a selector matches inside
-    the item's element. Without a selector: the item's element."""
+    the item's element; without a selector the item's element itself."""
 
     selector: str | None
     attr: str | None = None
@@ -164,7 +164,8 @@ def linked_data(kind: str, path: str = "name") -> Linked:
 
 
 def _as_text(value: Any) -> Any:
-    """Return a value of linked data as text; MISSING if it is none."""
+    """Return a value of linked data as text; MISSING if it is neither text, a number, a
+    bool nor an item with a name."""
     if isinstance(value, LinkedItem):
         return _as_text(value.get("name", MISSING))
     if isinstance(value, bool):

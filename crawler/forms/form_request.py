@@ -41,7 +41,7 @@ def form_request(
 
     The other arguments are those of `Response.form`. SelectorError if `target` or
     `submit` is a selector that matches nothing; FormError if the form cannot be filled
-    in this way.
+    in with the given values.
     """
     form = _form(page, target)
     sent = submission(form.lexbor, _document(page), fill, extra, _clicked(page, submit))
@@ -77,8 +77,8 @@ def _form(page: Page, target: str | Node) -> Node:
 
 
 def _document(page: Page) -> Document:
-    # `verdict` is set if the page looked costly to parse, and was parsed in a trial
-    # first. Such a page is not parsed a second time here.
+    # `page.verdict` is set if the page looked costly to parse, so that its parsing was
+    # first tried within limits. Such a page is not parsed a second time here.
     is_quick = page.verdict is None and len(page.markup) <= _PARSED_AGAIN
     markup = page.markup if is_quick else b""
     return Document(page.root.lexbor, markup, page.url, page.base_url, page.encoding)
@@ -97,10 +97,10 @@ def _clicked(page: Page, submit: Submit) -> Clicked:
 
 def _headers(sent: Submission, page: str, given: Any) -> list[tuple[str, str]]:
     """Return the headers of the form's request: Referer, Origin and Content-Type as a
-    browser sends them, and `given`, which take precedence.
+    browser sends them, and the headers `given` by the caller, which take precedence.
 
     `page` is the URL of the form's page. Many servers accept a form only if Origin and
-    Referer have their own origin.
+    Referer name the server's own origin.
     """
     pairs = given.items() if isinstance(given, Mapping) else given or ()
     own = [(str(name), str(value)) for name, value in pairs]

@@ -1,4 +1,5 @@
-"""The steps that every item passes between its page and the commit."""
+"""Pipelines: the steps that process every item after a callback has yielded it and
+before it is committed."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from crawler.pipelines.files.images import Image, Images, Thumbnail
     from crawler.pipelines.files.pipeline import Files
 
-#: Imported when first used, because few crawls fetch files.
+#: By the name of a class: its module, which is imported when the class is first used,
+#: because few crawls fetch files.
 _FILES = {
     "File": "downloads",
     "Files": "pipeline",

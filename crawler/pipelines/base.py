@@ -1,4 +1,5 @@
-"""Pipelines: the description of a step on the spider, and its state in one run.
+"""Pipelines: `Pipeline` describes a step on the spider's class, and `Process` is the
+state of this step in one run.
 
 Rule: a pipeline changes only the item, because after a crash the items of the same page
 may pass the pipeline again. Code with other effects belongs in a sink.
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Run(msgspec.Struct, frozen=True):
     """One run of a job, as pipelines and sinks see it.
 
-    `(run.job, run.number)` and an item's sequence number identify the item forever.
+    `(run.job, run.number)` and an item's number in the run identify the item forever.
     """
 
     job: str
@@ -34,9 +35,10 @@ class Run(msgspec.Struct, frozen=True):
     spider: str = ""
     #: The effective settings: from file, spider, job, environment and `-s`.
     settings: Settings = msgspec.field(default_factory=Settings)
-    #: The files that the job's items have named, for `Files`.
+    #: The files that the job's items have named; the pipeline `Files` reads and extends
+    #: the table.
     files: FileTable = msgspec.field(default_factory=MemoryFileTable)
-    #: A function that returns the counters; `counters` calls it.
+    #: A function that returns the run's counters; the property `counters` calls it.
     counted: Callable[[], Counters] = Counters
 
     @property
@@ -45,7 +47,7 @@ class Run(msgspec.Struct, frozen=True):
         return self.counted()
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Add to a counter of your own; call it in `process`.
+        """Add `amount` to a counter of your own; call this method in `process`.
 
         The count is committed with the item's page, and appears in the report as
         `counts`.
@@ -75,14 +77,14 @@ class Pipeline(Protocol):
     """
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Process]:
-        """Return the state of one run, which is closed when the run ends."""
+        """Return the pipeline's state in one run, which is closed when the run ends."""
         ...
 
 
 class Immediate(ABC):
-    """A pipeline that never waits and keeps nothing open: it has only `apply`.
+    """A pipeline that never waits and keeps nothing open; it has only `apply`.
 
-    If all pipelines are Immediate, no item needs an await.
+    If all pipelines of a spider are Immediate, they process an item without an await.
     """
 
     @abstractmethod

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_MISFIT = "An item is dropped because it does not fit the type %s (page: %s): %s"
+
 
 class Required(Immediate):
     """Drops an item if one of `fields` is missing or empty; the reason is
@@ -85,14 +87,14 @@ class Validate(Immediate):
             plain = msgspec.to_builtins(item, builtin_types=_KEPT)
             return msgspec.convert(plain, kind)
         except msgspec.ValidationError as exc:
-            logger.debug("Item of %s is not a %s: %s", _url(page), kind.__name__, exc)
+            logger.debug(_MISFIT, kind.__name__, _url(page), exc)
             raise DropItem(_invalid(_field_of(str(exc)))) from exc
 
     def __repr__(self) -> str:
         return f"Validate({self.kind.__name__ if self.kind else ''})"
 
 
-#: Types whose values are passed to msgspec unchanged, not as their JSON text.
+#: Types whose values msgspec checks as they are, not as their JSON text.
 _KEPT = (
     bytes,
     bytearray,
@@ -119,14 +121,12 @@ def _validated_by_pydantic(kind: Any, item: Any, page: Response | None) -> Any:
         if errors is None:
             raise
         first = errors()[0]
-        logger.debug(
-            "Item of %s is not a %s: %s", _url(page), kind.__name__, first["msg"]
-        )
+        logger.debug(_MISFIT, kind.__name__, _url(page), first["msg"])
         raise DropItem(_invalid(str(next(iter(first["loc"]), "")))) from exc
 
 
-#: A message of msgspec ends with the path of the value, "... - at `$.price`", or names
-#: the missing field.
+#: A validation error of msgspec ends with the path of the value, "... - at `$.price`",
+#: or names the missing field.
 _PLACE = lazy_regex(r"at `\$\.([^.`\[]+)")
 _ABSENT = lazy_regex(r"missing required field `([^`]+)`")
 
@@ -147,33 +147,34 @@ def _url(page: Response | None) -> str:
 class Dedupe(Immediate):
     """Keeps one item for each value of `fields` in a run.
 
-    Other items are dropped as `duplicate:FIELD,...`. This pipeline only names the key.
-    The store decides when it commits the page. So a page that fails takes no key, and
-    neither does a second visit of a page. An item that has none of the fields always
-    stays.
+    Items with the same values are dropped as `duplicate:FIELD,...`. This pipeline only
+    makes the key; the store drops duplicates when it commits the page. So the items of
+    a page that fails count for nothing. An item that has none of the fields is always
+    kept.
     """
 
     def __init__(self, *fields: str) -> None:
         self.fields = _named(fields, "Dedupe")
-        #: The rule's name in the store and in the report.
+        #: The name of this rule in the store and in the report.
         self.rule = "duplicate:" + ",".join(fields)
 
     def key(self, item: Any) -> bytes | None:
-        """Return the key, which only one item of a run may have; None if the item has
-        no key."""
+        """Return the item's key, which no other item of the run may have; None if the
+        item has none of the fields."""
         if not any(items.has(item, field) for field in self.fields):
             return None
         return key_of(item, self.fields)
 
     def apply(self, item: Any, page: Response | None) -> Any:
-        """Return the item unchanged."""
+        """Return the item unchanged, because the store drops duplicates later."""
         return item
 
     def __repr__(self) -> str:
         return f"Dedupe{self.fields!r}"
 
 
-#: In bytes. A longer key is stored as its digest, which keeps the unique index small.
+#: Maximum size of a key in bytes. A longer key is stored as its digest, which keeps the
+#: database's unique index small.
 _KEY_SIZE = 64
 
 

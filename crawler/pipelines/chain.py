@@ -21,13 +21,14 @@ from crawler.store.base import Item
 if TYPE_CHECKING:
     from crawler.response import Response
 
-#: The name under which the store keeps the keys of `item_key`, and counts dropped
-#: items.
+#: The name of the rule `Spider.item_key` in the store: the store keeps the items' keys,
+#: and counts the dropped items, under this name.
 ITEM_KEY = "duplicate:item_key"
 
 
 class Chain:
-    """The pipelines of a spider; `open` returns their state in one run."""
+    """The pipelines of a spider; `open` returns their state in one run (an
+    OpenChain)."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Chain:
 
     @property
     def item_types(self) -> list[ItemType]:
-        """Return the types of the items after all pipelines, as far as they are
+        """Return the types of the items that leave the last pipeline; empty if none is
         known."""
         if self.declared:
             return list(self.declared.values())
@@ -57,10 +58,11 @@ class Chain:
 
     @property
     def item_type(self) -> ItemType | None:
-        """Return the type of every item after all pipelines, or None.
+        """Return the one type of all items that leave the last pipeline; None if it is
+        not known.
 
         The type is known if a `Validate(Type)` names it and no later pipeline may
-        change the item.
+        change the type.
         """
         for pipeline in reversed(self.pipelines):
             if isinstance(pipeline, Validate):
@@ -73,7 +75,7 @@ class Chain:
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[OpenChain]:
-        """Open every pipeline in order, and close them in reverse."""
+        """Open the pipelines in order for one run, and close them in reverse order."""
         async with AsyncExitStack() as stack:
             steps = [
                 (pipeline, await stack.enter_async_context(pipeline.open(run)))
@@ -99,12 +101,13 @@ class OpenChain:
         self._steps = steps
         self._item_key = item_key
         self._types = types
-        #: Whether no pipeline awaits, so that `encode_item` may replace `process`.
+        #: Whether no pipeline awaits, so that `encode_item` may be called instead of
+        #: `process`.
         self.is_plain = all(isinstance(process, Immediate) for _, process in steps)
 
     def encode_item(self, value: Any, page: Response | None = None) -> Item:
-        """Return the item for the store without an await; allowed only if
-        `is_plain`."""
+        """Pass a value through all pipelines without an await, and return the item for
+        the store; allowed only if `is_plain`."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             assert isinstance(process, Immediate)
@@ -113,7 +116,7 @@ class OpenChain:
         return self._finished(value, keys)
 
     async def process(self, value: Any, page: Response | None = None) -> Item:
-        """Return the item for the store, after all pipelines have processed it."""
+        """Pass a value through all pipelines, and return the item for the store."""
         keys: list[tuple[str, bytes]] = []
         for pipeline, process in self._steps:
             value = _kept(await process.process(value, page), pipeline)

@@ -1,7 +1,7 @@
 """The type of a crawl's items: its name, its fields, and the type of each field.
 
-Rule: field names are those in the item's JSON (so aliases are used), in the order of
-the class.
+Rule: a field has the name that the item's JSON uses (an alias, if the class declares
+one), and fields are in the order of the class.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class ItemField(msgspec.Struct, frozen=True):
     name: str
     #: The annotation, such as `str`, `int | None` or `list[Author]`; Any if unknown.
     type: Any = Any
-    #: The attribute of the class that holds the field, if its name differs.
+    #: The name of the class's attribute for this field; "" if there is no class.
     attribute: str = ""
 
 
 class ItemType(msgspec.Struct, frozen=True, dict=True):
-    """What outputs know of items before the first item; they take their columns from
-    it."""
+    """What outputs know about items before the first item arrives; outputs take their
+    columns from an ItemType."""
 
     name: str
     fields: tuple[ItemField, ...]
@@ -56,8 +56,8 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
         return tuple(field.name for field in self.fields)
 
     def only(self, names: Iterable[str]) -> ItemType:
-        """Return the type with only these fields, in this order. A field that the type
-        does not have may be of any type."""
+        """Return an item type with only these fields, in this order. A field that the
+        original item type does not have gets the annotation Any."""
         known = {field.name: field for field in self.fields}
         fields = tuple(
             known.get(name) or ItemField(name) for name in self.in_json(names)
@@ -65,8 +65,8 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
         return ItemType(self.name, fields)
 
     def in_json(self, attributes: Iterable[str]) -> tuple[str, ...]:
-        """Return the JSON names of these attributes; a name that is no attribute stays
-        unchanged."""
+        """Return the JSON names of these attributes; a name that is not an attribute is
+        returned unchanged."""
         known = {field.attribute: field.name for field in self.fields}
         return tuple(known.get(name, name) for name in attributes)
 
@@ -95,7 +95,10 @@ class ItemType(msgspec.Struct, frozen=True, dict=True):
 
 
 def item_type(kind: type | Iterable[str] | None) -> ItemType | None:
-    """Return the type that a class, or a list of fields, describes; None for None."""
+    """Return the item type that a class, or a list of field names, describes.
+
+    None if `kind` is None, or a class that declares no fields.
+    """
     if kind is None:
         return None
     if not isinstance(kind, type):
@@ -107,7 +110,7 @@ def item_type(kind: type | Iterable[str] | None) -> ItemType | None:
 
 
 def _annotations(kind: Any) -> dict[str, Any]:
-    """Return the annotation of each attribute; {} if an annotation cannot be
+    """Return the annotation of each attribute of a class; {} if an annotation cannot be
     resolved."""
     if hasattr(kind, "__pydantic_serializer__"):
         fields = {name: field.annotation for name, field in kind.model_fields.items()}

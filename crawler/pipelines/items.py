@@ -19,7 +19,7 @@ from crawler.errors import CrawlError
 
 class ItemError(CrawlError):
     """An item cannot be written as JSON, or it lacks a field that a rule needs; `field`
-    is its name, if known."""
+    is the field's name, if known."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
@@ -55,7 +55,8 @@ def encode(item: Any) -> bytes:
         if type(key) is not str or type(value) not in _HARMLESS:
             _check(_plain(plain), "")
             break
-    # find() is used because `in` would first try to convert to a number.
+    # find() is used because `in` is slower: it first tries to use its operand as a
+    # number.
     if body.find(b"\xe2\x80\xa8") >= 0 or body.find(b"\xe2\x80\xa9") >= 0:
         body = body.replace(b"\xe2\x80\xa8", b"\\u2028")
         body = body.replace(b"\xe2\x80\xa9", b"\\u2029")
@@ -69,20 +70,20 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def canonical(value: Any) -> bytes:
-    """Return JSON that is the same for equal values; the order of keys does not
-    matter."""
+    """Return a value as JSON; equal values give equal bytes, whatever the order of
+    their keys."""
     return _canonical_encoder.encode(value)
 
 
 def get(item: Any, field: str, default: Any = None) -> Any:
-    """Return the value of one field, of a dict or of an object."""
+    """Return the value of one field of an item, which is a dict or an object."""
     if isinstance(item, Mapping):
         return item.get(field, default)
     return getattr(item, field, default)
 
 
 def has(item: Any, field: str) -> bool:
-    """Return whether the item has the field, empty or not."""
+    """Return whether the item has the field, even with an empty value."""
     return get(item, field, _MISSING) is not _MISSING
 
 
@@ -92,15 +93,17 @@ def names_of(item: Any) -> list[str]:
 
 
 def fields_of(kind: type) -> tuple[str, ...]:
-    """Return the JSON names of an item type's fields, in order. ItemError if it has
-    none."""
+    """Return the JSON names of an item class's fields, in order.
+
+    ItemError if the class declares no fields.
+    """
     return tuple(declared(kind).values())
 
 
 def declared(kind: Any) -> dict[str, str]:
-    """Return the JSON name of each attribute that an item type declares, in order.
+    """Return a dict from each attribute that an item class declares to its JSON name.
 
-    ItemError if it declares none.
+    ItemError if the class declares no fields.
     """
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         attributes = kind.__struct_fields__
@@ -124,7 +127,7 @@ def declared(kind: Any) -> dict[str, str]:
 
 
 def _hook(value: Any) -> Any:
-    """Convert a value of a type that msgspec does not know to a type that it knows."""
+    """Convert a value of a type that msgspec cannot encode to a type that it can."""
     kind = type(value)
     if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
         # without this check NaN would become null
@@ -144,7 +147,8 @@ def _hook(value: Any) -> Any:
     raise TypeError(f"the type {kind.__name__} cannot be written as JSON")
 
 
-#: Values of subclasses of these types, and paths, are written as plain values.
+#: Values of these types' subclasses, and paths, are written as plain values of the base
+#: type: each type with the function that converts its values.
 _SUBCLASSED: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -193,7 +197,8 @@ def _refuse_nan(value: Any, path: str) -> None:
 
 
 def _explained(item: Any, exc: Exception) -> ItemError:
-    """Return `exc` as an error that names the first field that fails by itself."""
+    """Return `exc` as an ItemError that names the first field of the item that cannot
+    be encoded."""
     if isinstance(exc, RecursionError):
         why = "the value is nested too deeply; perhaps it contains itself"
     elif isinstance(exc, UnicodeEncodeError):

@@ -317,7 +317,7 @@ def test_a_crawl_killed_at_any_commit_counts_its_retries_and_skips_once(
 
 @pytest.mark.parametrize("given", ["", "  ", None, 3])
 def test_a_decision_needs_a_reason(given: Any) -> None:
-    with pytest.raises(ConfigError, match="give a short text"):
+    with pytest.raises(ConfigError, match="must be a short text"):
         Skip(given)
 
 
