@@ -77,8 +77,8 @@ def _form(page: Page, target: str | Node) -> Node:
 
 
 def _document(page: Page) -> Document:
-    # `page.verdict` is set if the page looked costly to parse, so that its parsing was
-    # first tried within limits. Such a page is not parsed a second time here.
+    # `page.verdict` is None unless the page looked costly to parse. A costly page is
+    # not parsed a second time here.
     is_quick = page.verdict is None and len(page.markup) <= _PARSED_AGAIN
     markup = page.markup if is_quick else b""
     return Document(page.root.lexbor, markup, page.url, page.base_url, page.encoding)

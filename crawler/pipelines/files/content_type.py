@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from crawler.web.media_type import is_xml, sniff
 
-#: Detected types that stand for many types with the same first bytes. For them the
-#: declared type may be more exact.
+#: Types that detection finds for many kinds of files, because these begin with the same
+#: bytes. For them the declared type may be more exact.
 _GENERAL = frozenset(
     {
         "application/octet-stream",
@@ -18,18 +18,18 @@ _GENERAL = frozenset(
         "text/xml",
     }
 )
-#: Results of the detection for files that it does not know; some image and audio types
-#: are among them.
+#: Types that detection gives to files whose first bytes it does not know; some image
+#: and audio files are among them.
 _UNSEEN = frozenset({"application/octet-stream", "application/ogg"})
 
 
 def type_of(head: bytes, declared: str) -> str:
     """Return the media type of a file that begins with `head`.
 
-    The bytes of an image or an HTML page decide, whatever Content-Type says. Many types
-    begin like zip, XML or text; for these the declared type is used. But the declared
-    type is ignored if it is an image, audio, video or PDF type, because such a file
-    would begin differently.
+    If the bytes are those of an image or an HTML page, the declared type (from
+    Content-Type) is ignored. If they begin like zip, XML or text, as files of many
+    types do, the declared type is used, unless it is an image, audio, video or PDF
+    type: such a file would begin differently.
     """
     found = sniff(head)
     if not declared or declared == found:

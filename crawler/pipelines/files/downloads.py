@@ -1,8 +1,9 @@
-"""Downloads files into one place during one run: each URL once, each file completely.
+"""Downloads files into one place (a folder or an object storage) during one run: each
+URL once, each file completely.
 
-A place is a folder or a storage for files. Rule: a file is first put into its place,
-then recorded in the store, and then named in an item. So a file that an item names
-exists, and a file that is not recorded is fetched again.
+Rule: a file is first put into its place, then recorded in the store, and then named in
+an item. So a file that an item names exists, and a file that is not recorded is fetched
+again.
 """
 
 from __future__ import annotations
@@ -28,37 +29,37 @@ from crawler.spider.at_work import Receiving
 from crawler.store.files import FileTable, KeptFile, path_key
 from crawler.web.urls import host_of
 
-#: The reason for an invalid URL.
+#: The reason that a File has if its URL is invalid.
 BAD_URL = "bad_url"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class File:
-    """A file that an item named, as stored in the item's field.
+    """A file whose URL an item named; the item's field contains this object.
 
     If `reason` is "", the complete file is at `path`.
     """
 
     url: str
-    #: The path of the file, or its URL in a storage; "" if the file could not be
-    #: fetched.
+    #: The path of the file, or its URL in an object storage; "" if the file could not
+    #: be fetched.
     path: str = ""
-    #: The SHA-256 of its bytes, in hexadecimal.
+    #: The SHA-256 of the file's bytes, in hexadecimal.
     sha256: str = ""
     #: The size of the file in bytes.
     size: int = 0
-    #: The media type, from its content.
+    #: The file's media type, such as "image/png", found from its content.
     type: str = ""
-    #: Why the file is missing, with a reason as in the report, such as "http_status";
-    #: "" if the file is there.
+    #: Why the file could not be fetched, with a reason as in the report, such as
+    #: "http_status"; "" if the file is there.
     reason: str = ""
-    #: More detail in a few words, such as "status 404".
+    #: Details of the reason in a few words, such as "status 404".
     detail: str = ""
 
 
 class Downloads:
-    """Fetches files into a place. All pipelines of a run that use this place share one
-    object."""
+    """Fetches files into one place (a folder or an object storage). All pipelines of a
+    run that store files there share one Downloads object."""
 
     def __init__(self, place: FilePlace, run: Run) -> None:
         self.place = place
@@ -66,9 +67,10 @@ class Downloads:
         self._table: FileTable = run.files
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.patience = Patience(place.name)
-        #: By the checksum of a file: a lock that is held while files are made from it.
+        #: By the checksum of a file: a lock that is held while other files, such as
+        #: thumbnails, are made from it.
         self.making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        #: By URL: the result for files that could not be fetched in this run.
+        #: By URL: the File, with its reason, for URLs that failed in this run.
         self._failed: dict[str, File] = {}
         #: By a path that several files may want: a lock, held until one of these files
         #: is recorded.
@@ -94,7 +96,7 @@ class Downloads:
             return await self._fetch(url, template, limits, receiving, kept)
 
         lock = self._locks.setdefault(url, asyncio.Lock())
-        async with lock:  # another page may be fetching this URL
+        async with lock:  # another page may be fetching the same file
             return await self.patience.repeat(known_or_fetched)
 
     async def path_of(self, url: str) -> str:
@@ -104,8 +106,8 @@ class Downloads:
         return kept.path
 
     def put(self, content: bytes, path: str) -> None:
-        """Put a file that was made from another file to a path. Call this method in a
-        thread."""
+        """Store a file that was made from another file, such as a thumbnail, at a path.
+        Call this method in a thread."""
         part = PartFile(self.place.parts, path)
         try:
             part.restart("")
@@ -137,7 +139,8 @@ class Downloads:
             await receiving.receive(request, receiver)
         except FetchError as exc:
             await to_thread.run_sync(part.leave)
-            if exc.is_free:  # no request was sent, so repeat the page and its files
+            # the request was not sent, so fetch the page and its files again
+            if exc.is_free:
                 raise Retry(exc.detail) from exc
             reason, detail = str(exc.reason), exc.detail.removeprefix("fetch: ")
             return self._lost(File(url, reason=reason, detail=detail))
@@ -161,7 +164,7 @@ class Downloads:
     async def _land(
         self, url: str, template: str, part: PartFile, receiver: FileReceiver
     ) -> KeptFile:
-        """Put the file into its place, and record it."""
+        """Move the fetched file to its final path, and record it in the store."""
         named = NamedFile(receiver.sha256, receiver.name, receiver.type, host_of(url))
         path = path_of(template, named, self._run.job, self._run.spider)
         if receiver.sha256 in path:  # no other file can have this path
@@ -204,8 +207,8 @@ class Downloads:
         )
 
     def _holds_same(self, path: str, receiver: FileReceiver) -> bool:
-        """Return whether a path that is not recorded is free, or has a file with the
-        same content.
+        """Return whether a path that the store does not know is free, or has a file
+        with the same content.
 
         A killed process or another program may have put a file there.
         """
@@ -234,13 +237,14 @@ class Downloads:
         return File(kept.url, text, kept.sha256, kept.size, kept.type)
 
 
-#: By the table of files of a run: its downloads, by the names of their places.
+#: The Downloads of each run (found by the run's table of files), by the name of the
+#: folder or object storage.
 _open: WeakKeyDictionary[FileTable, dict[str, Downloads]] = WeakKeyDictionary()
 
 
 def downloads_of(run: Run, name: str, place: Callable[[], FilePlace]) -> Downloads:
-    """Return the downloads of a run into a place. All pipelines with this place share
-    them."""
+    """Return the Downloads object of a run for one folder or object storage; it is
+    created by the first call with this `name`."""
     known = _open.setdefault(run.files, {})
     if name not in known:
         known[name] = Downloads(place(), run)

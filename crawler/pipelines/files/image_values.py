@@ -1,17 +1,18 @@
-"""The limits and facts about images, as values. Pure, and without Pillow."""
+"""Value classes for images: the limits, the wanted copies and the facts about an image.
+Pure, and without Pillow."""
 
 from __future__ import annotations
 
 import msgspec
 
-#: Formats of copies, with their file extensions.
+#: The formats in which copies of an image can be written, with their file extensions.
 FORMATS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
-#: Pillow itself warns about an image with more pixels.
+#: Highest value of `max_pixels`. Pillow itself warns about an image with more pixels.
 MOST_PIXELS = 89_000_000
 
 
 class UnfitImage(Exception):
-    """A file that is not an image, or an image that is not accepted."""
+    """Raised for a file that is not an image, or for an image that is not accepted."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -20,7 +21,8 @@ class UnfitImage(Exception):
 
 
 class ImageLimits(msgspec.Struct, frozen=True):
-    """Which images are accepted. Sizes are in pixels, as the image is shown."""
+    """Which images are accepted. Sizes are in pixels, after the rotation that the EXIF
+    data ask for."""
 
     min_width: int = 0
     min_height: int = 0
@@ -41,15 +43,15 @@ class WantedCopy(msgspec.Struct, frozen=True):
 class SeenImage(msgspec.Struct, frozen=True):
     """The facts in the header of an image file."""
 
-    #: The width in pixels, as the image is shown.
+    #: The width in pixels, after the rotation that the EXIF data ask for.
     width: int
     height: int
-    #: The default format of a copy.
+    #: The format of this image's copies if no other format is wanted; one of FORMATS.
     own_format: str
 
 
 class ImageCopy(msgspec.Struct, frozen=True):
-    """A copy of an image."""
+    """A copy of an image: the bytes of its file, and its size in pixels."""
 
     content: bytes
     #: The width of the copy in pixels.

@@ -1,8 +1,8 @@
 """The pipeline `Images`: like `Files`, but also with image sizes, smaller copies and
 other formats.
 
-Rule: the fetched file is never changed. A copy is stored under the checksum of its
-original, and an existing copy is not made again.
+Rule: the fetched file is never changed. The path of a copy contains the checksum of the
+original file, and an existing copy is not made again.
 """
 
 from __future__ import annotations
@@ -58,18 +58,18 @@ class Thumbnail:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Image(File):
-    """An image that an item named, as stored in the item's field.
+    """An image whose URL an item named; the item's field contains this object.
 
     If the image was converted, `path`, `sha256`, `size` and `type` are those of the
     converted copy.
     """
 
-    #: The width in pixels, as the image is shown: rotated as its EXIF data say.
+    #: The width in pixels, after the rotation that the EXIF data ask for.
     width: int = 0
     height: int = 0
-    #: The path of the file as fetched, before a conversion.
+    #: The path of the fetched file, which a conversion does not change.
     original: str = ""
-    #: Smaller copies by name.
+    #: Smaller copies, by their names in the argument `thumbs` of `Images`.
     thumbs: dict[str, Thumbnail] = dataclasses.field(default_factory=dict)
 
 
@@ -80,9 +80,9 @@ class Images(Files):
     takes the arguments of `Files`, and these:
 
     - `min_width`, `min_height`: an image below either gets the reason `too_small`.
-    - `max_pixels`: an image with more is not decoded; it gets the reason `bomb`.
-    - `thumbs`: names, each with the maximum width and height of a copy. A copy is never
-      larger than the image.
+    - `max_pixels`: an image with more pixels is not decoded; it gets the reason `bomb`.
+    - `thumbs`: smaller copies to make; a dict from a name to the maximum width and
+      height of the copy. A copy is never larger than the image.
     - `format`: "jpeg", "png" or "webp" for all copies; the image itself is converted,
       too.
     - `animated=False`: animated images get the reason `animated`. Otherwise their first
@@ -124,7 +124,8 @@ class Images(Files):
         self._check()
 
     def wanted(self) -> dict[str, WantedCopy]:
-        """Return the wanted copies by name; "" is the converted image itself."""
+        """Return the copies to make of each image, by name; the name "" stands for the
+        image itself in another format."""
         found = {
             name: WantedCopy(box, self.format) for name, box in self.thumbs.items()
         }
@@ -144,11 +145,13 @@ class Images(Files):
                 )
         if self.format and self.format not in FORMATS:
             known = ", ".join(FORMATS)
-            raise ConfigError(f"Images(format={self.format!r}): use one of {known}")
+            raise ConfigError(
+                f"Images(format={self.format!r}): the format must be one of {known}"
+            )
         if self.limits_of_images.max_pixels not in range(1, MOST_PIXELS + 1):
             raise ConfigError(
-                f"Images(max_pixels={self.limits_of_images.max_pixels!r}): give a "
-                f"whole number from 1 to {MOST_PIXELS:,}"
+                f"Images(max_pixels={self.limits_of_images.max_pixels!r}): max_pixels "
+                f"must be a whole number from 1 to {MOST_PIXELS:,}"
             )
 
     @asynccontextmanager
@@ -179,7 +182,8 @@ class ImagesOfRun(FilesOfRun):
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """Return these files as images; images that are not accepted get a reason."""
+        """Return these files as Images, with a `reason` for each that is not an image
+        or is not accepted."""
         return [await self._image(file) for file in files]
 
     async def _image(self, file: File) -> Image:
@@ -197,7 +201,8 @@ class ImagesOfRun(FilesOfRun):
             return await self._downloads.patience.repeat(made)
 
     def _made(self, file: File, path: str) -> Image:
-        """Return the image with its copies. Called in a thread."""
+        """Return the fetched file as an Image, and make its copies. Called in a
+        thread."""
         content = self._downloads.place.read(path)
         try:
             seen = pictures().look(content, self._images.limits_of_images)
@@ -220,7 +225,8 @@ class ImagesOfRun(FilesOfRun):
     def _copies(
         self, file: File, content: bytes, seen: SeenImage
     ) -> dict[str, Thumbnail]:
-        """Return the copies by name; copies that are missing are made."""
+        """Return the wanted copies of an image by name; copies that do not exist yet
+        are made."""
         wanted = self._images.wanted()
         paths = {
             name: _path(name, copy, copy.format or seen.own_format, file.sha256)
@@ -228,7 +234,7 @@ class ImagesOfRun(FilesOfRun):
         }
         found = {name: self._existing(path) for name, path in paths.items()}
         missing = [name for name, copy in found.items() if copy is None]
-        # even without copies, check that the image is complete
+        # even if no copies are wanted, decode the image to check that it is complete
         if missing or not wanted:
             limits = self._images.limits_of_images
             made = pictures().make_copies(
@@ -244,7 +250,8 @@ class ImagesOfRun(FilesOfRun):
         }
 
     def _existing(self, path: str) -> ImageCopy | None:
-        """Return a copy at this path, if an earlier item or run has made it."""
+        """Return the copy at this path if an earlier item or run has made it, else
+        None."""
         place = self._downloads.place
         if place.size(path) is None:
             return None
@@ -277,8 +284,8 @@ def _is_box(value: object) -> bool:
 
 
 def _path(name: str, wanted: WantedCopy, format: str, sha256: str) -> str:
-    """Return the path of a copy; it contains how the copy was made, and the checksum of
-    the original."""
+    """Return the path of a copy, which contains the copy's name and size or its format,
+    and the checksum of the original file."""
     box = wanted.box
     folder = f"{name}-{box[0]}x{box[1]}" if box is not None else format
     return f"{folder}/{sha256[:2]}/{sha256}{FORMATS[format]}"

@@ -17,15 +17,15 @@ import obstore
 from crawler.errors import ConfigError
 from crawler.store.object_storage import open_bucket, translated
 
-#: In bytes. A larger object is uploaded in parts of this size, two at a time.
+#: Size in bytes of the parts in which a larger object is uploaded, two at a time.
 PART_SIZE = 8 << 20
 
 
 class ObjectFolder:
     """All objects under one prefix: `s3://bucket/prefix`, `gs://`, `az://`.
 
-    Credentials and the endpoint come from the environment, as for the service's own
-    tools. `store` is any obstore store whose root is the bucket.
+    Credentials and the endpoint come from environment variables, as for the storage
+    service's own tools. `store` is any obstore store whose root is the bucket.
     """
 
     def __init__(self, url: str, store: Any = None) -> None:

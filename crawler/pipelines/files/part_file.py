@@ -1,4 +1,4 @@
-"""A file that is being downloaded (a part): its bytes so far, and their digest.
+"""A part: the local file that receives the bytes of a download until it is complete.
 
 Rule: a part can be continued only with its validator (ETag or Last-Modified), which
 says to which version of the file the bytes belong. Methods that use the disk run in a
@@ -19,22 +19,22 @@ import msgspec
 
 from crawler.web.media_type import SNIFFED_BYTES
 
-#: Number of bytes that are collected in memory before they are written.
+#: Number of received bytes that are collected in memory before they are written.
 BATCH = 1024**2
 _CHUNK = 1024**2
 
 
 class PartState(msgspec.Struct):
-    """The information stored beside a part file."""
+    """The URL and the validator of a download, stored in a file beside its part."""
 
     url: str
-    #: The ETag or Last-Modified with which the rest can be requested.
+    #: The ETag or Last-Modified with which the missing bytes can be requested.
     validator: str
 
 
 class PartFile:
-    """The part of the file at one URL. It is in `folder`; its file name depends on the
-    URL."""
+    """The part of the file at one URL: a local file in `folder`, whose name is a digest
+    of the URL."""
 
     def __init__(self, folder: Path, url: str) -> None:
         name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
@@ -43,21 +43,22 @@ class PartFile:
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
-        #: Bytes so far, including those in memory.
+        #: Number of bytes received so far, including those in memory.
         self.size = 0
+        #: Number of bytes that are only in memory.
         self.gathered = 0
         self.validator = ""
-        #: Number of bytes so far, including those in memory.
+        #: The first bytes of the file, from which its media type is found.
         self.head = b""
 
     @property
     def path(self) -> Path:
-        """The path of the file, once `finish` has written it."""
+        """The path of the part, which is complete after `finish`."""
         return self._path
 
     def take_up(self) -> None:
-        """Continue the part that an earlier process has left, if possible. Runs in a
-        thread."""
+        """Continue the part that an earlier process has left, if it has a validator and
+        no other process uses it. Runs in a thread."""
         try:
             state = msgspec.json.decode(self._beside.read_bytes(), type=PartState)
         except (OSError, msgspec.DecodeError):
@@ -74,15 +75,15 @@ class PartFile:
         self.validator = state.validator
 
     def restart(self, validator: str) -> None:
-        """Drop all bytes, because the body begins again; `validator` is that of the new
-        version."""
+        """Drop all bytes, because the download begins again; `validator` is that of the
+        file's new version."""
         self._digest = hashlib.sha256()
         self._waiting, self.size, self.gathered = [], 0, 0
         self.head = b""
         self.validator = validator
 
     def add(self, piece: bytes) -> None:
-        """Collect the next bytes; `flush` writes them."""
+        """Collect the next bytes of the body in memory; `flush` writes them."""
         self._waiting.append(piece)
         if len(self.head) < SNIFFED_BYTES:
             self.head = (self.head + piece)[:SNIFFED_BYTES]
@@ -113,10 +114,8 @@ class PartFile:
         self.gathered = 0
 
     def finish(self) -> str:
-        """Write the rest durably; return the SHA-256 of all bytes in hexadecimal.
-
-        Runs in a thread.
-        """
+        """Write the last bytes durably; return the SHA-256 of the whole file in
+        hexadecimal. Runs in a thread."""
         self._write(is_last=True)
         assert self._file is not None
         self._file.truncate(self.size)
@@ -141,8 +140,8 @@ class PartFile:
         self._beside.unlink(missing_ok=True)
 
     def landed(self) -> None:
-        """Remove the files beside the part, because the part was moved to its place.
-        Runs in a thread."""
+        """Remove the file with the validator, because the part was moved to its final
+        path. Runs in a thread."""
         self._beside.unlink(missing_ok=True)
 
     @property
@@ -150,8 +149,10 @@ class PartFile:
         return self._path.with_suffix(".json")
 
     def _opened(self, *, new: bool) -> bool:
-        """Open the part for this process alone. If another process uses it, a new part
-        with another name is opened."""
+        """Open the part for this process alone; return False if there is none.
+
+        If another process uses the part, a `new` part gets another name.
+        """
         for _ in range(2):
             try:
                 # No context manager, because the file stays open while bytes arrive.
@@ -174,10 +175,14 @@ class PartFile:
                 continue
             self._file = file
             return True
-        raise OSError(f"{self._path} cannot be opened: other processes use it")
+        raise OSError(
+            f"the part file {self._path} cannot be opened, because another process "
+            "uses it"
+        )
 
     def _note(self) -> None:
-        """Store the validator beside the part, before the first bytes of the part."""
+        """Write the validator to a file beside the part, before the part's first
+        bytes."""
         if self.validator:
             state = PartState(self._url, self.validator)
             self._beside.write_bytes(msgspec.json.encode(state))

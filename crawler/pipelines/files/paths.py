@@ -10,10 +10,11 @@ from crawler.errors import ConfigError
 from crawler.web.file_extensions import TYPES
 from crawler.web.file_names import MAX_BYTES, safe_name, split_name
 
-#: A path that depends only on the content, so that equal files are stored once.
+#: The template of a path that depends only on the file's content, so that equal files
+#: are stored once.
 BY_CONTENT = "{sha256:.2}/{sha256}{ext}"
 FIELDS = ("sha256", "name", "stem", "ext", "host", "job", "spider")
-#: Bytes that are kept free in a file name, for a suffix that separates equal names.
+#: Bytes that are kept free in a file name, for a suffix that makes it unique.
 _ROOM = 16
 
 _FAVOURED = ("jpg", "mp3", "mp4", "mpeg", "tif", "gz", "bin", "mid", "ogg", "ps")
@@ -33,17 +34,19 @@ _BY_TYPE = {
 
 
 class NamedFile(msgspec.Struct, frozen=True):
-    """The values for a path template."""
+    """The facts about a file that the placeholders of a path template stand for."""
 
     sha256: str
-    #: The server's name for the file, or the name in its URL; may be unsafe.
+    #: The file name that the server gives, or else the one in the URL; it may contain
+    #: characters that a file system does not allow.
     name: str
     type: str
     host: str
 
 
 def check_template(template: str) -> None:
-    """Raise ConfigError for a template with an unknown placeholder."""
+    """Raise ConfigError for a path template that has an unknown placeholder, or that
+    gives all files the same path."""
     try:
         parsed = list(Formatter().parse(template))
         names = [name for _, name, _, _ in parsed if name is not None]
@@ -51,22 +54,25 @@ def check_template(template: str) -> None:
         if not unknown:
             template.format(**dict.fromkeys(FIELDS, ""))
     except (ValueError, TypeError) as exc:
-        raise ConfigError(f"Files(path={template!r}): {exc}") from exc
+        raise ConfigError(
+            f"Files(path={template!r}) is not a valid template: {exc}"
+        ) from exc
     if unknown:
         known = ", ".join(FIELDS)
         raise ConfigError(
-            f"Files(path={template!r}): {{{unknown[0]}}} is unknown; use some of "
-            f"these: {known}"
+            f"Files(path={template!r}): the placeholder {{{unknown[0]}}} is unknown; "
+            f"use some of these: {known}"
         )
     if "sha256" not in names and "name" not in names and "stem" not in names:
         raise ConfigError(
-            f"Files(path={template!r}): all files would have one path; use {{sha256}}, "
-            "{name} or {stem}"
+            f"Files(path={template!r}): all files would have the same path; use "
+            "{sha256}, {name} or {stem}"
         )
 
 
 def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> str:
-    """Return the file's path; each part of it is a safe file name."""
+    """Return the path of a file; the name of each folder, and of the file, is valid in
+    every file system."""
     name = safe_name(file.name)
     stem, own = split_name(name)
     extension = extension_of(file.type, own)
@@ -79,7 +85,7 @@ def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> 
         "job": job,
         "spider": spider,
     }
-    # Only the template's own slashes may create folders.
+    # Only slashes in the template may create folders, not slashes in the values.
     safe = {key: value.replace("/", "_") for key, value in values.items()}
     parts = template.format(**safe).split("/")
     room = MAX_BYTES - _ROOM
@@ -87,15 +93,16 @@ def path_of(template: str, file: NamedFile, job: str = "", spider: str = "") -> 
 
 
 def beside(path: str, sha256: str) -> str:
-    """Return another path for a file, because a different file has its own path."""
+    """Return `path` with the file's checksum added to its name, because another file
+    already has this path."""
     folder, slash, name = path.rpartition("/")
     stem, extension = split_name(name)
     return f"{folder}{slash}{stem}-{sha256[:12]}{extension}"
 
 
 def extension_of(kind: str, own: str) -> str:
-    """Return the extension for a media type, with its dot. The file's own extension is
-    used if it fits the type."""
+    """Return the file extension for a media type, with its dot; `own`, the extension in
+    the file's name, if it fits the type."""
     known = _BY_TYPE.get(kind)
     if known is None or TYPES.get(own[1:].lower()) == kind:
         return own.lower()

@@ -1,7 +1,7 @@
 """Repeats writes of files while a disk is full or a storage is unavailable.
 
-Rule: while a write is repeated, for at most some minutes, the pages of the files wait.
-An error that a retry cannot mend is raised at once.
+Rule: a write is repeated for at most 5 minutes; until then the pages of the files wait.
+An error that a retry cannot fix is raised at once.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for which writes to a failing place are repeated.
+#: Seconds for which failing writes to a folder or object storage are repeated.
 PATIENCE = 300.0
 _USUAL = exponential(PATIENCE, 15)
-#: Errors of the disk that would be the same in a second try.
+#: Numbers (errno) of the disk's errors that a second try would raise again.
 _LASTING = {
     errno.EACCES,
     errno.EEXIST,
@@ -35,7 +35,8 @@ _LASTING = {
 
 
 class Patience(Repeats):
-    """Repeats calls to a place of files, for some minutes or as `policy` says."""
+    """Repeats failing calls to a folder or object storage for files: for PATIENCE
+    seconds, or as `policy` says."""
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class Patience(Repeats):
 
     def _note_failure(self, error: BaseException) -> None:
         logger.warning(
-            "Files cannot be written to %s; the writes are repeated, and their pages "
-            "wait: %s",
+            "Files cannot be written to %s; the writes are repeated, and the pages of "
+            "the files wait: %s",
             self._place,
             error,
         )
@@ -63,7 +64,8 @@ class Patience(Repeats):
 
 
 def may_pass(error: BaseException) -> bool:
-    """Return whether the same call may succeed a little later."""
+    """Return whether an error is transient, so that the failed call may succeed a
+    little later."""
     if isinstance(error, OSError):
         return error.errno not in _LASTING
     return isinstance(error, StoreError)

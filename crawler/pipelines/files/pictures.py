@@ -29,10 +29,10 @@ from crawler.web.media_type import SNIFFED_BYTES, sniff
 #: starts a program.
 _READ = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
 _ANIMATED = ("AVIF", "GIF", "PNG", "WEBP")
-#: By the format of the original: the default format of a copy. For all other formats it
-#: is PNG.
+#: By the format of an image: the format of its copies if no other is wanted. For the
+#: formats not listed here it is PNG.
 _OWN = {"AVIF": "webp", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
-#: Options for Pillow, by the format of a copy.
+#: Options with which Pillow saves a copy, by the format of the copy.
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "jpeg": {"quality": 85, "progressive": True},
     "png": {},
@@ -66,14 +66,14 @@ _DAMAGE = (
     MemoryError,
     struct.error,
     zlib.error,
-    Warning,  # Pillow's warnings, if warnings are errors
+    Warning,  # Pillow raises its warnings if Python treats warnings as errors
 )
 _BOMBS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 
 
 def look(content: bytes, limits: ImageLimits) -> SeenImage:
-    """Read the header of an image. UnfitImage if the file is no image, or if the image
-    is not accepted."""
+    """Return the facts in the header of an image file. UnfitImage if the file is no
+    image, or if the image is not accepted."""
     with _damage_named(), _opened(content, limits) as image:
         return _seen(image, limits)
 
@@ -112,7 +112,7 @@ def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
     try:
         image = PIL.Image.open(io.BytesIO(content), formats=known)
     except PIL.UnidentifiedImageError as exc:
-        # detection by the first bytes does not know TIFF
+        # `sniff` does not detect TIFF files
         is_tiff = content.startswith(_TIFF)
         if is_tiff or sniff(content[:SNIFFED_BYTES]).startswith("image/"):
             raise UnfitImage(
@@ -127,8 +127,8 @@ def _opened(content: bytes, limits: ImageLimits) -> PIL.Image.Image:
     if pixels > limits.max_pixels:
         raise UnfitImage(
             Reason.BOMB,
-            f"the image has {image.width} x {image.height} pixels; max_pixels of "
-            f"Images is {limits.max_pixels:,}",
+            f"the image has {image.width} x {image.height} pixels, more than the "
+            f"{limits.max_pixels:,} of max_pixels",
         )
     return image
 
@@ -137,12 +137,14 @@ def _seen(image: PIL.Image.Image, limits: ImageLimits) -> SeenImage:
     name = image.format or ""
     is_animated = name in _ANIMATED and bool(getattr(image, "is_animated", False))
     if is_animated and not limits.animated:
-        raise UnfitImage("animated", f"the image is an animated {name}")
+        detail = f"the image is an animated {name}, and Images has animated=False"
+        raise UnfitImage("animated", detail)
     width, height = image.size
     if _turn(image) in _ON_ITS_SIDE:
         width, height = height, width
     if width < limits.min_width or height < limits.min_height:
-        raise UnfitImage("too_small", f"the image has {width} x {height} pixels")
+        detail = f"the image has {width} x {height} pixels, below min_width or "
+        raise UnfitImage("too_small", f"{detail}min_height")
     return SeenImage(width, height, _OWN.get(name, "png"))
 
 

@@ -1,8 +1,8 @@
 """The pipeline `Files`: fetches the files that an item names before the item is
 committed.
 
-Rule: the requests belong to the page, like those of `self.fetch`: the host's pace,
-robots.txt, retries, proxies and sessions apply.
+Rule: a file is requested on behalf of the item's page, like the requests of a spider's
+`fetch`: the host's pace, robots.txt, retries, proxies and sessions apply.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PLACES = "a pipeline of a crawl"
-_SCHEMES = ("s3", "gs", "az")
+_SCHEMES = ("s3://", "gs://", "az://")
 
 
 class Files:
@@ -49,10 +49,11 @@ class Files:
     and type. A field with a list of URLs gives a list. Without `to` the `File` replaces
     the URL. Relative URLs are resolved against the page.
 
-    - `folder` is a folder, or `s3://bucket/folder` (`gs://`, `az://`).
+    - `folder` is a path, or `s3://bucket/folder` (`gs://`, `az://`).
     - `path` is the template of a file's path in the folder, made of {sha256}, {name},
       {stem}, {ext}, {host}, {job} and {spider}. By default equal files are stored once.
-    - `types` are the accepted media types, by content: "application/pdf", "image/*".
+    - `types` are the accepted media types, such as "application/pdf" and "image/*";
+      the file's content decides.
     - `max_size` is in bytes, or text such as "64 MiB".
     - A file that cannot be fetched has a `reason`. With `required` its item is dropped
       as `file:REASON`.
@@ -60,7 +61,7 @@ class Files:
     ConfigError before the first request if the folder cannot be written.
     """
 
-    #: True: this pipeline fetches files, and does not change the type of an item.
+    #: Tells the chain of pipelines that this one does not change the type of an item.
     is_fetching = True
 
     def __init__(
@@ -76,12 +77,12 @@ class Files:
     ) -> None:
         if not isinstance(field, str) or not field:
             raise ConfigError(
-                f"Files({field!r}): give the name of the field with the URLs, as in "
-                'Files("cover_url")'
+                f"Files({field!r}): the first argument must be the name of the field "
+                'with the URLs, as in Files("cover_url")'
             )
         if isinstance(types, str):
             raise ConfigError(
-                f'Files(types={types!r}): give a list, such as ["{types}"]'
+                f'Files(types={types!r}): types must be a list, such as ["{types}"]'
             )
         check_template(path)
         try:
@@ -121,11 +122,11 @@ class Files:
         scheme, mark, _ = self.folder.partition("://")
         if not mark:
             return LocalFolder(Path(self.folder))
-        if scheme not in _SCHEMES:
+        if scheme + mark not in _SCHEMES:
             known = ", ".join(_SCHEMES)
             raise ConfigError(
-                f"{self!r}: {scheme}:// is not a place for files; use a folder, or "
-                f"one of {known}"
+                f"{self!r}: files cannot be stored at {scheme}:// URLs; use a folder, "
+                f"or one of {known}"
             )
         try:
             found = importlib.import_module("crawler.pipelines.files.object_place")
@@ -148,14 +149,14 @@ class FilesOfRun:
         self._files = files
         self._downloads = downloads
         self._run = run
-        #: Whether an item had the field, even if empty.
+        #: Whether at least one item had the field with the URLs, even if empty.
         self._is_field_known = False
-        #: The fields of the first item without the field.
+        #: The fields of the first item that lacked the field with the URLs.
         self._other_fields: list[str] = []
 
     def tell_unknown_field(self) -> None:
-        """Log a warning if no item of the run had the field; its name is probably
-        misspelt."""
+        """Log a warning if no item of the run had the field with the URLs, because its
+        name is probably misspelt."""
         if self._other_fields and not self._is_field_known:
             field, fields = self._files.field, self._other_fields
             logger.warning(
@@ -163,7 +164,8 @@ class FilesOfRun:
             )
 
     async def process(self, item: Any, page: Response | None) -> Any:
-        """Return a copy of the item with its files."""
+        """Fetch the files whose URLs the item names, and return a copy of the item that
+        contains them as `File` objects."""
         if items.has(item, self._files.field):
             self._is_field_known = True
         elif not self._other_fields:
@@ -183,9 +185,9 @@ class FilesOfRun:
         return _with(item, self._files.to, value)
 
     async def checked(self, files: list[File]) -> list[File]:
-        """Return these files, with a reason for each that is not accepted.
+        """Return the fetched files, with a reason for each that is not accepted.
 
-        The time for this does not count against a callback's limit.
+        The time that this method takes does not count against a callback's time limit.
         """
         return files
 
@@ -233,8 +235,8 @@ def _url(page: Response | None, reference: Any) -> str | File:
 
 
 def _with(item: Any, field: str, value: Any) -> Any:
-    """Return a copy of the item with another value in a field. ItemError if the item
-    cannot have the field."""
+    """Return a copy of the item with another value in one field. ItemError if the
+    item's class does not have the field."""
     try:
         if isinstance(item, dict):
             return {**item, field: value}
@@ -243,12 +245,12 @@ def _with(item: Any, field: str, value: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
             return dataclasses.replace(item, **{field: value})
         if hasattr(item, "__attrs_attrs__"):
-            import attrs  # imported only for items of this library
+            import attrs  # imported only for items of attrs classes
 
             return attrs.evolve(item, **{field: value})
         if hasattr(item, "model_copy"):
             if field not in type(item).model_fields:
-                raise TypeError("the class does not declare the field")
+                raise TypeError("the class of the item does not declare this field")
             return item.model_copy(update={field: value})
     except TypeError as exc:
         raise ItemError(

@@ -1,4 +1,5 @@
-"""Places where files are stored: the protocol, and the folder on this machine.
+"""Places where the pipeline `Files` stores files: the protocol of a place, and the
+folder on this machine.
 
 Rule: a file appears in its place as a whole or not at all. The methods run in a thread.
 """
@@ -15,11 +16,12 @@ from crawler.message.saving import sync_folder
 
 
 class FilePlace(Protocol):
-    """A place for files: a folder or a storage. Paths in it have "/"."""
+    """A place for files: a folder or an object storage. Methods take a file's path
+    relative to the place, with "/" between folders."""
 
     @property
     def name(self) -> str:
-        """The name of the place in the job's table of files."""
+        """The name of this place in the store's table of the job's files."""
         ...
 
     @property
@@ -28,15 +30,16 @@ class FilePlace(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Prepare the place. OSError or ConfigError if it cannot be used."""
+        """Prepare the place for writing. OSError or ConfigError if it cannot be
+        used."""
         ...
 
     def text(self, path: str) -> str:
-        """Return the path or URL of a file, as items show it."""
+        """Return the path or URL that items contain for the file at `path`."""
         ...
 
     def size(self, path: str) -> int | None:
-        """Return the size of the file at a path in bytes; None if there is none."""
+        """Return the size in bytes of the file at a path; None if there is no file."""
         ...
 
     def digest(self, path: str) -> str:
@@ -48,7 +51,8 @@ class FilePlace(Protocol):
         ...
 
     def put(self, part: Path, path: str) -> None:
-        """Move a complete file to a path, durably; it replaces an existing file."""
+        """Move the complete file `part` to a path, durably; it replaces an existing
+        file."""
         ...
 
     def close(self) -> None:
@@ -74,7 +78,9 @@ class LocalFolder:
     def prepare(self) -> None:
         self.parts.mkdir(parents=True, exist_ok=True)
         if not os.access(self._folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, "no permission to write")
+            raise PermissionError(
+                errno.EACCES, "this process has no permission to write to the folder"
+            )
 
     def text(self, path: str) -> str:
         return (self._folder / path).as_posix()
@@ -101,15 +107,16 @@ class LocalFolder:
             sync_folder(folder)
 
     def close(self) -> None:
-        """Remove the folder of parts if it is empty."""
+        """Remove the folder of unfinished downloads if it is empty."""
         try:
             self.parts.rmdir()
         except OSError:
-            return  # it still has parts, of this crawl or of another crawl
+            return  # the folder has unfinished downloads of this or another crawl
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Create a folder with its parents; return the folders that got a new entry."""
+    """Create a folder with its missing parents; return the folders in which a new
+    folder was created."""
     holders = []
     for each in (folder, *folder.parents):
         if each.exists():

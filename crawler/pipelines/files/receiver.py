@@ -1,8 +1,9 @@
-"""Receives one file: requests the whole file or the missing rest, and writes the bytes
-that arrive.
+"""Receives one file: requests the whole file or its missing bytes, and writes the bytes
+that arrive to a part file.
 
-Rule: the bytes on disk always belong to the version that the validator names. If
-another version arrives, the file begins again (RFC 9110, 13.1.5 and 14).
+Rule: the bytes on disk always belong to the version that the validator (ETag or
+Last-Modified) names. If another version arrives, the download begins again (RFC 9110,
+13.1.5 and 14).
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ from crawler.web.http_dates import parse_date
 from crawler.web.media_type import SNIFFED_BYTES
 
 NOT_MODIFIED, PARTIAL, UNSATISFIABLE = 304, 206, 416
-#: Statuses besides 2xx that are accepted: they tell about a file that is already here.
+#: Statuses besides 2xx that are accepted: 304, the file from an earlier run is current;
+#: 416, the server's file is not longer than the bytes received before.
 STATUSES = (NOT_MODIFIED, UNSATISFIABLE)
 
 _OURS = frozenset(
     {"accept-encoding", "range", "if-range", "if-none-match", "if-modified-since"}
 )
-#: If a Last-Modified date is older than this many seconds, it identifies one version
-#: (RFC 9110, 8.8.2.2).
+#: A Last-Modified date that was this many seconds old in its response identifies one
+#: version of the file (RFC 9110, 8.8.2.2).
 _STEADY = 60
 _RANGE = re.compile(r"bytes\s+(\d+)-\d+/(?:\d+|\*)", re.I)
 
 
 class FileLimits(msgspec.Struct, frozen=True):
-    """The limits on type and size of a file."""
+    """Which media types and sizes of files are accepted."""
 
-    #: Media types such as "image/png" and "image/*"; empty: all.
+    #: Accepted media types such as "image/png" and "image/*"; empty: all.
     types: tuple[str, ...] = ()
     #: Maximum size of a file in bytes.
     max_size: int = 1024**3
@@ -54,9 +56,9 @@ class FileReceiver:
     ) -> None:
         self._part = part
         self._limits = limits
-        #: The file from an earlier run; None if there is none.
+        #: The file that an earlier run fetched from the same URL, or None.
         self._kept = kept
-        #: Whether the server has answered that the file is unchanged.
+        #: Whether the server has responded that the earlier run's file is current.
         self.is_unchanged = False
         self.sha256 = ""
         #: The size of the file in bytes.
@@ -67,13 +69,13 @@ class FileReceiver:
         self.modified = ""
 
     def request(self, request: Request) -> Request:
-        """Return the request for what is missing.
+        """Return `request` with headers that ask for the bytes that are missing.
 
-        The request asks for the whole file, for its rest, or for the file only if it
-        has changed.
+        These are the whole file, its end, or the whole file only if it has changed
+        since an earlier run.
         """
         headers = [p for p in request.options.headers if p[0].lower() not in _OURS]
-        # The rest of a compressed body could not be requested by offset.
+        # The missing end of a compressed body could not be requested by its offset.
         headers.append(("Accept-Encoding", "identity"))
         if self._part.size:
             headers.append(("Range", f"bytes={self._part.size}-"))
@@ -86,8 +88,8 @@ class FileReceiver:
         return request.with_options(options)
 
     async def receive(self, response: Response) -> None:
-        """Write the body of the response. FetchError if the body is not accepted, or
-        incomplete."""
+        """Write the body of the response to the part file. FetchError if the body is
+        not accepted, or is incomplete."""
         part = self._part
         status = response.status_code
         if status == NOT_MODIFIED and self._kept is not None and not part.size:
@@ -124,7 +126,8 @@ class FileReceiver:
         self.name = file_name(disposition) or name_in_url(response.url)
 
     async def _anew(self, response: Response, detail: str) -> FetchError:
-        """Drop the received bytes, and return an error; the next try begins again."""
+        """Drop the bytes received so far, and return the error to raise; the next try
+        requests the whole file."""
         await to_thread.run_sync(self._part.discard)
         return FetchError(Reason.TRUNCATED, detail, url=response.url)
 
@@ -159,7 +162,7 @@ class FileReceiver:
             )
 
     def _keep(self) -> None:
-        """Write the bytes received so far, if the part can be continued."""
+        """Write the bytes received so far, if a later try can continue after them."""
         part = self._part
         if part.validator and part.gathered:
             part.flush()
@@ -168,7 +171,7 @@ class FileReceiver:
 
 
 def _announced(response: Response) -> int:
-    """Return the number of bytes that the headers announce; 0 if unknown."""
+    """Return the number of bytes in the body by Content-Length; 0 if unknown."""
     text = response.head.value(b"content-length") or ""
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
@@ -183,7 +186,8 @@ def _is_packed(response: Response) -> bool:
 
 
 def _validator(response: Response) -> str:
-    """Return the validator of this version, if its rest can be requested; else "".
+    """Return the ETag or Last-Modified with which the missing bytes of this version can
+    be requested; "" if they cannot.
 
     A weak ETag does not guarantee that the bytes are the same (RFC 9110, 13.1.5).
     """

@@ -334,13 +334,13 @@ def test_a_typed_item_has_a_field_for_its_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"format": "bmp"}, "use one of jpeg, png, webp"),
+        ({"format": "bmp"}, "one of jpeg, png, webp"),
         ({"thumbs": {"a/b": (1, 1)}}, "'a/b' is not a valid folder name"),
         ({"thumbs": {"": (1, 1)}}, "'' is not a valid folder name"),
         ({"thumbs": {"a": (0, 1)}}, "a: give width and height in pixels"),
         ({"thumbs": {"a": 100}}, "a: give width and height in pixels"),
         ({"max_pixels": 10**9}, "a whole number from 1 to 89,000,000"),
-        ({"types": "image/png"}, "give a list"),
+        ({"types": "image/png"}, "must be a list"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(options: Any, words: str) -> None:

@@ -81,7 +81,10 @@ def test_a_crawl_puts_its_files_into_a_bucket(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("folder", "message"),
-    [("s3://", "s3://bucket/folder"), ("ftp://a/b", "is not a place for files")],
+    [
+        ("s3://", "s3://bucket/folder"),
+        ("ftp://a/b", "files cannot be stored at ftp:// URLs"),
+    ],
 )
 def test_a_wrong_place_is_said_before_the_first_request(
     tmp_path: Path, folder: str, message: str

@@ -48,8 +48,8 @@ async def test_what_may_pass_is_tried_again_and_said_once(
 
     assert caplog.messages == [
         (
-            "Files cannot be written to files; the writes are repeated, and their "
-            f"pages wait: {FULL}"
+            "Files cannot be written to files; the writes are repeated, and the pages "
+            f"of the files wait: {FULL}"
         ),
         "Files can be written to files again",
     ]

@@ -170,13 +170,16 @@ def test_the_bound_is_exact() -> None:
 
     assert reason_of(drawn(), ImageLimits(max_pixels=2399)) == (
         "bomb",
-        "the image has 60 x 40 pixels; max_pixels of Images is 2,399",
+        "the image has 60 x 40 pixels, more than the 2,399 of max_pixels",
     )
 
 
 @pytest.mark.parametrize("limits", [ImageLimits(61), ImageLimits(0, 41)])
 def test_a_picture_may_be_too_small(limits: ImageLimits) -> None:
-    assert reason_of(drawn(), limits) == ("too_small", "the image has 60 x 40 pixels")
+    assert reason_of(drawn(), limits) == (
+        "too_small",
+        "the image has 60 x 40 pixels, below min_width or min_height",
+    )
     look(drawn(), ImageLimits(60, 40))
 
 

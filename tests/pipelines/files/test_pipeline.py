@@ -274,9 +274,9 @@ def test_a_field_that_the_type_lacks_is_an_error_of_the_pipeline(folder: Path) -
     ("arguments", "message"),
     [
         ({"path": "{sha}"}, "{sha} is unknown"),
-        ({"path": "all.png"}, "one path"),
+        ({"path": "all.png"}, "the same path"),
         ({"path": "{name"}, "expected '}'"),
-        ({"types": "image/png"}, "give a list"),
+        ({"types": "image/png"}, "must be a list"),
         ({"max_size": "big"}, "a size such as"),
     ],
 )
